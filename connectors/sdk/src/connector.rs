@@ -1,0 +1,76 @@
+//! What the registry knows of a connector, and what an account of one offers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{AccountSlug, Operations, Source};
+
+/// A kind of far side, as the registry lists it.
+pub trait ConnectorKind: Send + Sync {
+    /// The word of `connector = "…"`.
+    fn name(&self) -> &'static str;
+
+    /// One line for a person.
+    fn title(&self) -> &'static str;
+
+    /// The JSON schema of an account's keys, for `hikiate check` and the key reference.
+    fn schema(&self) -> schemars::Schema;
+
+    /// Builds an account. Reads secrets and layout files, opens no connection.
+    ///
+    /// # Errors
+    /// Every problem found, not only the first.
+    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>>;
+}
+
+/// What an account is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountConfig<'a> {
+    /// The account's name.
+    pub slug: &'a AccountSlug,
+    /// The account's table without `connector`, as JSON.
+    pub settings: &'a Value,
+    /// Relative paths start at the configuration file's folder.
+    pub base_dir: &'a Path,
+    /// The shop's time zone, for far sides that write local times.
+    pub timezone: &'a str,
+}
+
+/// One thing wrong with an account's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Key below the account's table, dotted; empty for the table itself.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at a key.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+}
+
+/// A configured account of a connector.
+pub trait Connector: Send + Sync {
+    /// What can be pulled from it.
+    fn source(&self) -> Option<&dyn Source>;
+
+    /// What can be done to it.
+    fn operations(&self) -> Option<&dyn Operations>;
+
+    /// How many calls may be under way at once and how many a second may start.
+    fn pace(&self) -> Pace;
+}
+
+/// Pacing of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Calls under way at once, at least 1.
+    pub concurrency: usize,
+    /// Calls started a second at the most; `None` is without a limit of ours.
+    pub per_second: Option<u32>,
+}

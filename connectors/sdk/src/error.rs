@@ -1,0 +1,61 @@
+//! Errors of a far side, each with a class; only the engine retries.
+
+use std::time::Duration;
+
+/// What the engine does about an error depends on its class alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Nothing happened at the far side; try again after a back-off.
+    Transient,
+    /// The far side asks to slow down; uses no attempt.
+    RateLimited {
+        /// Its `Retry-After`, where told.
+        after: Option<Duration>,
+    },
+    /// It may or may not have happened. For a read the same as `Transient`.
+    OutcomeUnknown,
+    /// A definite refusal with the far side's code; becomes a task.
+    Rejected,
+    /// What was named is not there.
+    NotFound,
+    /// The far side's state does not allow it (now).
+    Conflict,
+    /// Credentials were refused: the account pauses and resumes by itself.
+    Auth,
+    /// The answer could not be understood.
+    Protocol,
+    /// Our configuration cannot work.
+    Config,
+}
+
+/// An error of a far side, in words fit for a log: no secrets, no personal data.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// The far side's code, where it has one.
+    pub code: Option<String>,
+    /// What happened and where; lower case, fits after "failed: ".
+    pub message: String,
+}
+
+impl Error {
+    /// An error of a class with its words.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, code: None, message: message.into() }
+    }
+
+    /// Adds the far side's code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// True when the far side was never reached or said nothing happened.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        matches!(self.class, ErrorClass::Transient | ErrorClass::RateLimited { .. })
+    }
+}

@@ -1,0 +1,126 @@
+//! The seam between a connector and the wire, where tests put faults and simulators.
+
+use async_trait::async_trait;
+
+/// HTTP methods connectors use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Writes.
+    Post,
+    /// Writes.
+    Put,
+    /// Writes.
+    Patch,
+    /// Writes.
+    Delete,
+}
+
+impl Method {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request below a base address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Path and query, percent-encoded, starting with `/`.
+    pub path: String,
+    /// Headers without credentials; the client adds those.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A GET.
+    #[must_use]
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::Get, path: path.into(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A POST of JSON bytes.
+    #[must_use]
+    pub fn post_json(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Self {
+            method: Method::Post,
+            path: path.into(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body,
+        }
+    }
+
+    /// Method and path without the query, fit for a log.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method.as_str())
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Request").field(&self.label()).finish()
+    }
+}
+
+/// A response as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body, within the limit.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).finish()
+    }
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The request certainly never reached the far side.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// It may have: the connection broke, timed out, or the answer was cut short.
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+    /// The answer is larger than the limit.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Carries one request to the far side and its answer back.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends once.
+    ///
+    /// # Errors
+    /// [`TransportError`], which tells "never left" from "may have".
+    async fn send(&self, request: Request) -> Result<Response, TransportError>;
+}

@@ -1,0 +1,47 @@
+//! What every hikiate connector is written against: the trade's types, the two traits a far side is
+//! reached through ([`Source`] to pull, [`Operations`] to push), error classes, the HTTP client, the
+//! faulty transport and the conformance suite.
+//!
+//! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
+//! no state: cursors, retries, pacing and tokens are the engine's.
+
+#[cfg(feature = "sim")]
+pub mod conformance;
+mod connector;
+mod error;
+#[cfg(feature = "sim")]
+pub mod faulty;
+pub mod http;
+mod id;
+mod journal;
+mod mail;
+mod money;
+mod operation;
+mod order;
+mod secret;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod source;
+mod warehouse;
+
+pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
+pub use error::{Error, ErrorClass};
+pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
+pub use journal::{JournalBatch, JournalEntry, JournalLine};
+pub use mail::MailMessage;
+pub use money::{Currency, Decimal, MoneyError, to_minor};
+pub use operation::{
+    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
+    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
+    RowOutcome, ShipCall, ShippedLine, Then,
+};
+pub use order::{
+    ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, OrderLine,
+    OrderSnapshot, Party, Personal, Tender,
+};
+pub use secret::SecretRef;
+pub use source::{BadRecord, Observed, Page, Record, Source, StreamKind, StreamSpec};
+pub use warehouse::{
+    CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
+    ParcelReport, ReplyVerdict, StockLevel,
+};

@@ -1,0 +1,206 @@
+//! Amounts: integers of the currency's minor unit, converted from decimal text at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why an amount or a currency could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// The text is no ISO 4217 code.
+    #[error("{0:?} is no currency code: write three letters, for example JPY")]
+    Currency(String),
+    /// The text is no decimal number.
+    #[error("{0:?} is no decimal amount")]
+    Decimal(String),
+    /// The number does not fit 64 bits of minor units.
+    #[error("{0:?} is too large an amount")]
+    Overflow(String),
+}
+
+/// An ISO 4217 currency code, upper case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// The yen.
+    pub const JPY: Self = Self(*b"JPY");
+    /// The euro.
+    pub const EUR: Self = Self(*b"EUR");
+
+    /// The code as text.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("???")
+    }
+
+    /// Digits after the point of one major unit (ISO 4217): yen 0, euro 2, dinar 3.
+    #[must_use]
+    pub fn exponent(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
+            | b"RWF" | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            _ => 2,
+        }
+    }
+
+    /// Writes minor units as decimal text: 5046 EUR is `50.46`, 5046 JPY is `5046`.
+    #[must_use]
+    pub fn format(self, minor: i64) -> String {
+        let digits = self.exponent() as usize;
+        let sign = if minor < 0 { "-" } else { "" };
+        let text = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
+        let (whole, part) = text.split_at(text.len() - digits);
+        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let upper = text.to_ascii_uppercase();
+        match <[u8; 3]>::try_from(upper.as_bytes()) {
+            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
+            _ => Err(MoneyError::Currency(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An exact decimal number as a far side wrote it: `units × 10^-scale`. No float is ever involved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    units: i128,
+    scale: u32,
+}
+
+impl Decimal {
+    /// Minor units, rounded half away from zero, and whether nothing was rounded.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when the result does not fit.
+    pub fn to_minor(self, currency: Currency) -> Result<(i64, bool), MoneyError> {
+        let overflow = || MoneyError::Overflow(format!("{}e-{}", self.units, self.scale));
+        let want = currency.exponent();
+        let (value, exact) = if self.scale <= want {
+            let factor = 10_i128.checked_pow(want - self.scale).ok_or_else(overflow)?;
+            (self.units.checked_mul(factor).ok_or_else(overflow)?, true)
+        } else {
+            let divisor = 10_i128.checked_pow(self.scale - want).ok_or_else(overflow)?;
+            let half = divisor / 2;
+            let away = if self.units < 0 { self.units - half } else { self.units + half };
+            (away / divisor, self.units % divisor == 0)
+        };
+        Ok((i64::try_from(value).map_err(|_| overflow())?, exact))
+    }
+
+    /// The number in hundredths, rounded half away from zero: 19 % as text `"19"` is 1900 basis points.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when the result does not fit.
+    pub fn to_basis_points(self) -> Result<u32, MoneyError> {
+        let (value, _) = self.to_minor(Currency::EUR)?;
+        u32::try_from(value).map_err(|_| MoneyError::Overflow(value.to_string()))
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = MoneyError;
+
+    /// Reads `-12.3400` and JSON's `1.5e3`; anything else is refused.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || MoneyError::Decimal(text.chars().take(40).collect());
+        let (mantissa, exponent) = match text.find(['e', 'E']) {
+            Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(|_| bad())?),
+            None => (text, 0),
+        };
+        let (negative, digits) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa),
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !all_digits(whole) || !all_digits(part) || exponent.abs() > 30 {
+            return Err(bad());
+        }
+        let joined = format!("{whole}{}", part.trim_end_matches('0'));
+        if joined.len() > 30 {
+            return Err(MoneyError::Overflow(text.chars().take(40).collect()));
+        }
+        let mut units: i128 = joined.parse().map_err(|_| bad())?;
+        let mut scale = i32::try_from(part.trim_end_matches('0').len()).map_err(|_| bad())? - exponent;
+        if scale < 0 {
+            let factor = 10_i128.checked_pow(scale.unsigned_abs()).ok_or_else(bad)?;
+            units = units.checked_mul(factor).ok_or_else(bad)?;
+            scale = 0;
+        }
+        Ok(Self { units: if negative { -units } else { units }, scale: scale.unsigned_abs() })
+    }
+}
+
+/// Reads a JSON number or numeric string kept as text and rounds it to minor units.
+///
+/// # Errors
+/// [`MoneyError`] when the text is no decimal number or too large.
+pub fn to_minor(text: &str, currency: Currency) -> Result<i64, MoneyError> {
+    Ok(text.trim().parse::<Decimal>()?.to_minor(currency)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unrounded_totals_round_half_up_to_the_minor_unit() {
+        let eur = Currency::EUR;
+        for (text, want) in [("50.456", 5046), ("14.875", 1488), ("5.831", 583), ("0.005", 1), ("-0.005", -1), ("1e2", 10000), ("12.5", 1250)] {
+            assert_eq!(to_minor(text, eur), Ok(want), "{text}");
+        }
+        assert_eq!(to_minor("1200", Currency::JPY), Ok(1200));
+        assert_eq!("50.456".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5046, false)));
+        assert_eq!("50.4500".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5045, true)));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "-", ".5", "1.2.3", "12,5", "NaN", "1e99", "９"] {
+            assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_written_with_the_digits_of_their_currency() {
+        assert_eq!(Currency::EUR.format(-5), "-0.05");
+        assert_eq!(Currency::EUR.format(5046), "50.46");
+        assert_eq!(Currency::JPY.format(5046), "5046");
+    }
+}

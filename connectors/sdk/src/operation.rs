@@ -1,0 +1,365 @@
+//! Pushing: what is done to a far side, prepared as bytes by a pure function and then sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, ExternalId, Instruction, JournalBatch, LineKey, MailMessage, ShipmentReference,
+};
+
+/// The kinds of operations; the word is used in business keys, tables, metrics and commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Send a batch of shipping instructions to a warehouse.
+    Instruct,
+    /// Ask a warehouse to stop a shipment.
+    CancelInstruction,
+    /// Tell a channel which lines are being fulfilled.
+    Fulfil,
+    /// Tell a channel that a fulfilment has left, with tracking.
+    Ship,
+    /// Capture a payment.
+    Capture,
+    /// Cancel an order at its channel.
+    CancelOrder,
+    /// Send a mail.
+    Mail,
+    /// Post a journal batch.
+    PostJournal,
+}
+
+impl Op {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Instruct, Self::CancelInstruction, Self::Fulfil, Self::Ship, Self::Capture,
+        Self::CancelOrder, Self::Mail, Self::PostJournal,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Instruct => "instruct",
+            Self::CancelInstruction => "cancel_instruction",
+            Self::Fulfil => "fulfil",
+            Self::Ship => "ship",
+            Self::Capture => "capture",
+            Self::CancelOrder => "cancel_order",
+            Self::Mail => "mail",
+            Self::PostJournal => "post_journal",
+        }
+    }
+
+    /// The operation of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| op.as_str() == word)
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a connector declares of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationSpec {
+    /// Which.
+    pub op: Op,
+    /// What is allowed after a lost reply.
+    pub replay: Replay,
+    /// What an unknown outcome means for the order.
+    pub on_unknown: OnUnknown,
+    /// True when the far side's acceptance is the end of it; false when a reply comes later as a record
+    /// (an acceptance file).
+    pub accepted_is_done: bool,
+    /// What this does, in words, for `hikiate check`: "captures the payment; cannot be undone".
+    pub says: &'static str,
+}
+
+/// What may be done after a lost reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The far side honours our key: the same bytes again, within the lifetime from the first send.
+    Native {
+        /// How long it remembers; `None` is for ever.
+        lifetime: Option<Duration>,
+        /// After that.
+        then: Then,
+    },
+    /// It can be asked by our reference. It is asked before the first send too.
+    Lookup {
+        /// No verdict "not there" before this long after the send.
+        settle: Duration,
+    },
+    /// Neither: the outcome stays unknown until a person has looked.
+    Person,
+}
+
+/// After a native key's lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Ask the far side.
+    Lookup,
+    /// Ask a person.
+    Person,
+}
+
+/// Whether an unknown outcome stops the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Money or goods: the order waits.
+    Hold,
+    /// A mail: a task, and the order goes on.
+    GoOn,
+}
+
+/// The name of a batch: account, kind, period and number. A file's name is this plus the first 8 hex
+/// digits of its content's SHA-256; a name that exists is never written again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchName {
+    /// Account slug.
+    pub account: String,
+    /// `instruct` or `journal`.
+    pub kind: String,
+    /// The cut-off or day in the shop's zone, for example `20261121T1300`.
+    pub period: String,
+    /// Counts from 1 within the period.
+    pub n: u32,
+}
+
+impl fmt::Display for BatchName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}-{}", self.account, self.kind, self.period, self.n)
+    }
+}
+
+/// What is to be done, with everything it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op")]
+pub enum Call {
+    /// See [`Op::Instruct`].
+    Instruct(InstructCall),
+    /// See [`Op::CancelInstruction`].
+    CancelInstruction(CancelInstructionCall),
+    /// See [`Op::Fulfil`].
+    Fulfil(FulfilCall),
+    /// See [`Op::Ship`].
+    Ship(ShipCall),
+    /// See [`Op::Capture`].
+    Capture(CaptureCall),
+    /// See [`Op::CancelOrder`].
+    CancelOrder(CancelOrderCall),
+    /// See [`Op::Mail`].
+    Mail(MailMessage),
+    /// See [`Op::PostJournal`].
+    PostJournal {
+        /// The batch's name.
+        batch: BatchName,
+        /// Its entries.
+        journal: JournalBatch,
+    },
+}
+
+impl Call {
+    /// Which operation it is.
+    #[must_use]
+    pub fn op(&self) -> Op {
+        match self {
+            Self::Instruct(_) => Op::Instruct,
+            Self::CancelInstruction(_) => Op::CancelInstruction,
+            Self::Fulfil(_) => Op::Fulfil,
+            Self::Ship(_) => Op::Ship,
+            Self::Capture(_) => Op::Capture,
+            Self::CancelOrder(_) => Op::CancelOrder,
+            Self::Mail(_) => Op::Mail,
+            Self::PostJournal { .. } => Op::PostJournal,
+        }
+    }
+}
+
+/// A sealed batch of instructions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstructCall {
+    /// Its name.
+    pub batch: BatchName,
+    /// In row order; the order is part of the batch.
+    pub instructions: Vec<Instruction>,
+}
+
+/// A request to stop one shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelInstructionCall {
+    /// Names the request; unique for ever.
+    pub key: String,
+    /// The shipment.
+    pub reference: ShipmentReference,
+    /// Our order number.
+    pub order_number: String,
+}
+
+/// Lines of one order that are being fulfilled together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FulfilCall {
+    /// The channel's order.
+    pub order: ExternalId,
+    /// Our reference of the shipment; the far side keeps it, so that it can be looked up.
+    pub reference: ShipmentReference,
+    /// The channel's code of the place the goods leave from, where the configuration maps one.
+    pub location: Option<String>,
+    /// What.
+    pub lines: Vec<ShippedLine>,
+}
+
+/// A channel's line and how many of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippedLine {
+    /// The channel's line.
+    pub line: LineKey,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// A fulfilment that has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipCall {
+    /// The channel's order.
+    pub order: ExternalId,
+    /// Our reference of the shipment, the one told when it was fulfilled.
+    pub reference: ShipmentReference,
+    /// What left.
+    pub lines: Vec<ShippedLine>,
+    /// In which parcels.
+    pub parcels: Vec<ParcelTold>,
+}
+
+/// A parcel as it is told to a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelTold {
+    /// The carrier's name as the warehouse told it.
+    pub carrier: Option<String>,
+    /// The carrier's number.
+    pub tracking: Option<String>,
+}
+
+/// A capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureCall {
+    /// The channel's order.
+    pub order: ExternalId,
+    /// The payment.
+    pub payment: ExternalId,
+    /// Names the capture; unique for ever.
+    pub key: String,
+    /// Minor units; `None` captures all that is authorised, by the far side's own unrounded total.
+    pub amount: Option<i64>,
+    /// The order's currency.
+    pub currency: crate::Currency,
+    /// What is expected to have been captured in all once this is done, minor units.
+    pub captured_after: i64,
+}
+
+/// A cancellation at the channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelOrderCall {
+    /// The channel's order.
+    pub order: ExternalId,
+}
+
+/// A call as bytes: method, path and body, or file name and content. Frozen at the first send and
+/// repeated byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Everything `send` and `look_up` need.
+    pub bytes: Vec<u8>,
+    /// What it is, fit for a log: `POST /admin/orders/order_01/fulfillments`, a file name.
+    pub label: String,
+}
+
+impl fmt::Debug for Prepared {
+    /// Bodies hold addresses; only the label is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("label", &self.label).field("bytes", &self.bytes.len()).finish()
+    }
+}
+
+/// A definite answer of a far side. What is not an answer is an [`Error`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Outcome {
+    /// Taken; the end of it comes later.
+    Accepted {
+        /// The far side's id of what was made.
+        id: Option<String>,
+        /// Verdicts per member of a batch, where the far side gives them at once; the others share the batch's.
+        rows: Vec<RowOutcome>,
+    },
+    /// Done.
+    Done {
+        /// The far side's id of what was made.
+        id: Option<String>,
+        /// See `Accepted`.
+        rows: Vec<RowOutcome>,
+    },
+    /// Definitely refused; nothing happened.
+    Refused {
+        /// The far side's code.
+        code: String,
+        /// Its words, for a person.
+        message: String,
+    },
+}
+
+/// One member's own verdict in a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowOutcome {
+    /// The member's reference.
+    pub reference: String,
+    /// True when taken.
+    pub accepted: bool,
+    /// The far side's words.
+    pub message: String,
+}
+
+/// What a look-up says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is there; this is its outcome.
+    Yes(Outcome),
+    /// It is not there.
+    No,
+    /// The far side does not know yet or cannot say.
+    Unclear,
+}
+
+/// A far side that can be written to.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// What this account offers. A route to anything else fails `hikiate check`.
+    fn operations(&self) -> Vec<OperationSpec>;
+
+    /// Renders a call; pure, no clock, no network. The same call gives the same bytes.
+    ///
+    /// # Errors
+    /// [`crate::ErrorClass::Rejected`] when the call cannot be expressed (a character the layout refuses),
+    /// with the field named; [`crate::ErrorClass::Config`] for an operation not offered.
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error>;
+
+    /// Sends prepared bytes once. Never retries.
+    ///
+    /// # Errors
+    /// [`crate::ErrorClass::OutcomeUnknown`] whenever the far side may have acted.
+    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error>;
+
+    /// Asks whether the prepared call has already happened, by our reference.
+    ///
+    /// # Errors
+    /// Any class; a look-up changes nothing.
+    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error>;
+}

@@ -1,0 +1,232 @@
+//! An order as a channel tells it: what was sold, to be paid how, going where.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Currency, ExternalId, GroupKey, LineKey};
+
+/// One reading of an order at its channel, without personal data.
+///
+/// All amounts are minor units of `currency`; `None` means the channel has not fixed the amount yet,
+/// which is never the same as zero.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderSnapshot {
+    /// The channel's id of the order.
+    pub external_id: ExternalId,
+    /// The number the customer knows, for mails and slips.
+    pub display: String,
+    /// A far-side version that only ever rises; `None` orders readings by when they were asked for.
+    pub version: Option<u64>,
+    /// When the customer ordered.
+    pub ordered_at: DateTime<Utc>,
+    /// The order's currency.
+    pub currency: Currency,
+    /// Where the order stands at the channel.
+    pub state: ChannelState,
+    /// Whether the channel lets the order be shipped.
+    pub gate: ChannelGate,
+    /// One per ship-to; at least one.
+    pub groups: Vec<DeliveryGroup>,
+    /// What was sold.
+    pub lines: Vec<OrderLine>,
+    /// Every amount the customer is charged, tax included; rounding differences stand as a charge of their own.
+    pub charges: Vec<Charge>,
+    /// How it is paid, one entry per payment.
+    pub tenders: Vec<Tender>,
+    /// The channel's own total, tax included.
+    pub total: Option<i64>,
+    /// What the channel already knows as fulfilled.
+    pub fulfilments: Vec<ChannelFulfilment>,
+}
+
+/// Where an order stands at its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum ChannelState {
+    /// Alive.
+    Open,
+    /// Cancelled at the channel.
+    Cancelled {
+        /// When, as told.
+        at: DateTime<Utc>,
+    },
+    /// Finished at the channel; an order first seen so is history.
+    Completed,
+    /// A state this connector does not know; it changes nothing and is reported.
+    Unknown {
+        /// The channel's word.
+        raw: String,
+    },
+}
+
+/// The channel's own gate before shipping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelGate {
+    /// The channel has not released the order yet.
+    NotYet,
+    /// May be shipped.
+    Open,
+    /// The channel is changing or checking the order.
+    Frozen,
+    /// Will not be shipped any more.
+    Closed,
+}
+
+/// One destination of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryGroup {
+    /// The channel's id of the group, or `"1"`.
+    pub key: GroupKey,
+    /// The shipping method by the channel's name.
+    pub service: Option<String>,
+    /// Not to leave the house before.
+    pub earliest_ship: Option<DateTime<Utc>>,
+    /// The date promised to the customer or demanded by the channel.
+    pub ship_by: Option<DateTime<Utc>>,
+}
+
+/// One line as sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    /// The channel's id of the line.
+    pub key: LineKey,
+    /// The group it goes with.
+    pub group: GroupKey,
+    /// The channel's code of what was sold; `None` holds the order as unmapped.
+    pub sku: Option<String>,
+    /// What the customer reads.
+    pub title: String,
+    /// Ordered now, after the channel's edits.
+    pub quantity: u32,
+    /// Tax included, minor units, for one.
+    pub unit_price: Option<i64>,
+    /// Basis points.
+    pub tax_rate_bp: Option<u32>,
+    /// False for what never leaves a warehouse of ours (services, goods the channel ships).
+    pub ships: bool,
+}
+
+/// One amount of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// What for.
+    pub kind: ChargeKind,
+    /// The line it belongs to.
+    pub line: Option<LineKey>,
+    /// Tax included; negative for discounts.
+    pub gross: Option<i64>,
+    /// The tax inside `gross`, as told.
+    pub tax: Option<i64>,
+    /// Basis points.
+    pub tax_rate_bp: Option<u32>,
+    /// Who pays for a discount, when it is not the shop.
+    pub sponsor: Option<String>,
+}
+
+/// What a charge is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeKind {
+    /// Goods.
+    Goods,
+    /// 送料.
+    Postage,
+    /// 代引手数料.
+    CodFee,
+    /// A fee for the way of paying.
+    PaymentFee,
+    /// ラッピング.
+    Wrapping,
+    /// A price reduction by the shop.
+    Discount,
+    /// A coupon; see `sponsor`.
+    Coupon,
+    /// What rounding to the minor unit moved.
+    Rounding,
+    /// Anything else the channel names.
+    Other,
+}
+
+/// One payment of an order, as the channel or provider tells it. Amounts are what has happened, not what ought to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tender {
+    /// The far side's id of the payment.
+    pub key: ExternalId,
+    /// The channel's name of the way of paying; the configuration maps it to a method of ours.
+    pub gateway: String,
+    /// To be paid this way.
+    pub amount: Option<i64>,
+    /// Authorised and not voided.
+    pub authorised: i64,
+    /// Captured so far.
+    pub captured: i64,
+    /// Given back so far.
+    pub refunded: i64,
+    /// True once voided or cancelled.
+    pub cancelled: bool,
+}
+
+/// What a channel already shows as fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelFulfilment {
+    /// The channel's id.
+    pub key: ExternalId,
+    /// Our reference, when we made it.
+    pub reference: Option<String>,
+    /// True once marked as shipped.
+    pub shipped: bool,
+    /// True once cancelled.
+    pub cancelled: bool,
+    /// Tracking numbers.
+    pub tracking: Vec<String>,
+    /// Line and quantity.
+    pub lines: Vec<(LineKey, u32)>,
+}
+
+/// Names and addresses of an order; kept apart from facts and purged on schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Personal {
+    /// Who ordered.
+    pub buyer: Party,
+    /// Ship-to per group key.
+    pub ship_to: BTreeMap<String, Party>,
+    /// The customer's words.
+    pub remarks: String,
+}
+
+/// A person or company at an address. Empty means not told.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Party {
+    /// Full name in the order it is written on a label.
+    pub name: String,
+    /// Company.
+    pub company: String,
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: String,
+    /// Postal code as told.
+    pub postal_code: String,
+    /// 都道府県, state or province.
+    pub region: String,
+    /// City.
+    pub city: String,
+    /// Street and number.
+    pub address1: String,
+    /// Building, room.
+    pub address2: String,
+    /// Phone as told.
+    pub phone: String,
+    /// Mail address.
+    pub email: String,
+}
+
+impl std::fmt::Debug for Party {
+    /// Never shows whom it is about.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Party").field("country", &self.country).finish_non_exhaustive()
+    }
+}

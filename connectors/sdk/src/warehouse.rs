@@ -1,0 +1,129 @@
+//! What is said to and heard from a warehouse or 3PL.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Party, ShipmentReference};
+
+/// One shipping instruction (出荷指示): a shipment from one warehouse to one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// Our reference; every reply and parcel names it.
+    pub reference: ShipmentReference,
+    /// Our order number.
+    pub order_number: String,
+    /// The number the customer knows.
+    pub display: String,
+    /// The channel's account name, for slips.
+    pub channel: String,
+    /// When the customer ordered.
+    pub ordered_at: DateTime<Utc>,
+    /// The way of shipping by the channel's name.
+    pub service: Option<String>,
+    /// Not to be shipped before.
+    pub earliest_ship: Option<DateTime<Utc>>,
+    /// Where to.
+    pub ship_to: Party,
+    /// What goes in; at least one line.
+    pub lines: Vec<InstructionLine>,
+}
+
+/// One line of an instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstructionLine {
+    /// Counts from 1 within the shipment; replies name it.
+    pub n: u32,
+    /// The warehouse's code of the item.
+    pub code: String,
+    /// What the customer reads.
+    pub title: String,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// A warehouse's answer to one instruction (受付).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstructionReply {
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// Taken or not.
+    pub verdict: ReplyVerdict,
+    /// The warehouse's own words, shown to a person.
+    pub message: String,
+    /// When, as told.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Whether an instruction was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyVerdict {
+    /// Will be shipped.
+    Accepted,
+    /// Will not be shipped.
+    Rejected,
+}
+
+/// A warehouse's answer to a cancel request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelReply {
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// Stopped or not.
+    pub verdict: CancelVerdict,
+    /// The warehouse's own words.
+    pub message: String,
+    /// When, as told.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Whether a shipment was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelVerdict {
+    /// It will not leave.
+    Accepted,
+    /// It will leave.
+    Declined,
+    /// It has left.
+    TooLate,
+}
+
+/// A parcel as it stands at the warehouse (出荷実績). A later report of the same parcel replaces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelReport {
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// Names the parcel within the shipment; the tracking number where there is one.
+    pub key: String,
+    /// The carrier's name as told.
+    pub carrier: Option<String>,
+    /// The carrier's number.
+    pub tracking: Option<String>,
+    /// When it left the house.
+    pub left_at: DateTime<Utc>,
+    /// What is inside.
+    pub lines: Vec<ParcelLine>,
+}
+
+/// One line of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelLine {
+    /// The instruction's line.
+    pub n: u32,
+    /// How many of it left in this parcel.
+    pub quantity: u32,
+}
+
+/// A stock level as counted (在庫). Unknown is not zero: an unreadable quantity is a bad record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockLevel {
+    /// The far side's code of the item.
+    pub code: String,
+    /// The far side's code of the place, when it has several.
+    pub location: Option<String>,
+    /// Sellable quantity on the shelf, instructed and not yet shipped included.
+    pub quantity: i64,
+    /// When it was counted; `None` means when it was asked for.
+    pub as_of: Option<DateTime<Utc>>,
+}
