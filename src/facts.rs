@@ -1,0 +1,395 @@
+//! Facts: what was told and what was decided. Append-only, without personal data. Bodies are versioned;
+//! a kind or version this binary does not know makes the subject not plannable by it, never skipped.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{
+    AccountSlug, Call, CancelReply, Currency, GroupKey, InstructionReply, LineKey, Op,
+    OrderSnapshot, ParcelReport, ShipmentReference,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::policy::MailKind;
+
+/// What sort of fact it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FactClass {
+    /// Immutable, with the far side's id.
+    Event,
+    /// State as read; the last one of a series counts.
+    Observation,
+    /// Ours, with the policy version that made it.
+    Decision,
+    /// An effect that was planned; its key is refused a second time for ever.
+    Intent,
+    /// What became of an intent.
+    Outcome,
+}
+
+impl FactClass {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Observation => "observation",
+            Self::Decision => "decision",
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+        }
+    }
+}
+
+/// One stored fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Row id; rises in the order facts of one subject were stored.
+    pub id: i64,
+    /// Unique per subject.
+    pub key: String,
+    /// What it says.
+    pub body: FactBody,
+    /// When it happened, as told.
+    pub happened_at: DateTime<Utc>,
+    /// When it was stored.
+    pub recorded_at: DateTime<Utc>,
+    /// The day of `happened_at` in the channel's zone.
+    pub business_date: NaiveDate,
+    /// `pull`, `plan`, `push` or who typed the command.
+    pub actor: String,
+}
+
+/// What a fact says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FactBody {
+    /// Observation, external id empty: the order as the channel shows it.
+    Order(Box<OrderFact>),
+    /// Observation, external id `reference:parcel key`.
+    Parcel(ParcelReport),
+    /// Observation, external id = reference.
+    Reply(InstructionReply),
+    /// Observation, external id = reference.
+    CancelReply(CancelReply),
+    /// Event: money that came for the order.
+    Deposit(DepositFact),
+    /// Event: revenue of the order stands in an accepted journal batch.
+    Booked(BookedFact),
+    /// Decision: a rule or a person holds the order.
+    Held(HeldFact),
+    /// Decision: a hold lets go.
+    Released(ReleasedFact),
+    /// Decision of an operator: stop the order.
+    CancelWanted(CancelWantedFact),
+    /// Decision: these lines leave from that warehouse under this reference.
+    Shipment(ShipmentFact),
+    /// Decision: a shipment that was not instructed will not be.
+    ShipmentWithdrawn(ShipmentWithdrawnFact),
+    /// Decision on a batch: sealed.
+    Sealed(SealedFact),
+    /// Intent.
+    Intent(Box<IntentFact>),
+    /// Outcome.
+    Outcome(OutcomeFact),
+}
+
+/// An order as observed, with what may be known of its people for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderFact {
+    /// The reading.
+    pub order: OrderSnapshot,
+    /// Derived at intake; survives the purge.
+    pub features: Features,
+    /// The version of the personal row it came with; 0 for none.
+    pub personal_version: i32,
+}
+
+/// What rules and checks may know of names and addresses after they are purged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features {
+    /// Per delivery group key.
+    pub groups: std::collections::BTreeMap<String, GroupFeatures>,
+    /// The buyer's mail address looks like one.
+    pub buyer_mail: bool,
+    /// The customer wrote something.
+    pub remarks: bool,
+}
+
+/// Features of one ship-to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupFeatures {
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// 都道府県, state.
+    pub region: String,
+    /// First three characters of the postal code.
+    pub postal_prefix: String,
+    /// Fields of the address that are missing.
+    pub missing: Vec<String>,
+    /// At least nine digits.
+    pub phone_ok: bool,
+    /// The receiver is not the buyer.
+    pub receiver_differs: bool,
+}
+
+/// Money that came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepositFact {
+    /// `account/reference` of the deposit.
+    pub deposit: String,
+    /// Minor units matched to this order.
+    pub amount: i64,
+    /// Currency.
+    pub currency: Currency,
+}
+
+/// Revenue that is in the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookedFact {
+    /// The batch's name.
+    pub batch: String,
+    /// Keys of the revenue events.
+    pub events: Vec<String>,
+}
+
+/// A hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFact {
+    /// The rule's name; `manual` for a person's.
+    pub rule: String,
+    /// For a person.
+    pub reason: String,
+    /// Hash of the rule context it was decided on; empty for a person's.
+    pub context: String,
+    /// How it lets go.
+    pub release: HoldRelease,
+}
+
+/// How a decided hold lets go; kept in the fact so that a later policy does not change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldRelease {
+    /// When a person releases it.
+    Person,
+    /// Once the expression is no longer true.
+    Auto,
+}
+
+/// A release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedFact {
+    /// The rule; `*` releases every open hold.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// Hash of the rule context at the release: on the same facts the rule does not hold again.
+    pub context: String,
+}
+
+/// An operator's cancel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelWantedFact {
+    /// Why.
+    pub reason: String,
+}
+
+/// A shipment as decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipmentFact {
+    /// Our reference, `number-Sn`.
+    pub reference: ShipmentReference,
+    /// Our warehouse's name.
+    pub warehouse: String,
+    /// The account that is instructed.
+    pub account: AccountSlug,
+    /// The delivery group.
+    pub group: GroupKey,
+    /// What is in it.
+    pub lines: Vec<ShipmentLine>,
+}
+
+/// One line of a shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipmentLine {
+    /// Counts from 1.
+    pub n: u32,
+    /// The demand row.
+    pub demand_id: i64,
+    /// The channel's line.
+    pub line: LineKey,
+    /// The item.
+    pub item_id: i64,
+    /// How many items.
+    pub quantity: u32,
+}
+
+/// A shipment that will not be instructed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipmentWithdrawnFact {
+    /// Which.
+    pub reference: ShipmentReference,
+    /// Why.
+    pub reason: String,
+}
+
+/// A sealed batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedFact {
+    /// Members.
+    pub rows: u32,
+    /// SHA-256 of the bytes, hex.
+    pub hash: String,
+}
+
+/// What is to be done, as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentFact {
+    /// Which operation.
+    pub op: Op,
+    /// On which account.
+    pub account: AccountSlug,
+    /// The how-manieth try after definite refusals or withdrawals, from 1.
+    pub n: u32,
+    /// The substance.
+    pub what: IntentWhat,
+}
+
+/// The substance of an intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum IntentWhat {
+    /// A call that holds no personal data and is ready as it stands.
+    Call {
+        /// The call.
+        call: Box<Call>,
+        /// Keys `reference:parcel` of the parcels a notice tells; amount and the like are in the call.
+        parcels: Vec<String>,
+    },
+    /// A mail, rendered with the personal row when it is sent.
+    Mail {
+        /// Which.
+        kind: MailKind,
+    },
+    /// The order's part in an instruct batch.
+    Member {
+        /// The batch's name.
+        batch: String,
+        /// The shipment.
+        reference: ShipmentReference,
+    },
+    /// On a batch: send its frozen bytes.
+    Batch {
+        /// The batch's name.
+        batch: String,
+    },
+}
+
+/// What became of an intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeFact {
+    /// The intent's key.
+    pub intent: String,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// The far side's id of what was made.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The far side's code of a refusal.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Its words, or the operator's reason.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Done for good.
+    Done,
+    /// Taken; the end comes as a reply.
+    Accepted,
+    /// Definitely refused; nothing happened.
+    Refused,
+    /// Taken back before it was sent.
+    Withdrawn,
+    /// A person looked: it did not happen.
+    NotDone,
+    /// An answer that came after its lease was lost; it proves, it decides nothing.
+    Evidence,
+}
+
+/// Why a stored fact cannot be read by this binary.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("fact kind {kind:?} version {version} is not known to this version of hikiate, or its body is damaged: {reason}; run the newer version")]
+pub struct UnknownFact {
+    /// The kind.
+    pub kind: String,
+    /// The version.
+    pub version: i16,
+    /// serde's words.
+    pub reason: String,
+}
+
+macro_rules! kinds {
+    ($($name:literal, $class:ident, $variant:ident;)*) => {
+        impl FactBody {
+            /// The word in the database.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// What sort of fact it is.
+            #[must_use]
+            pub fn class(&self) -> FactClass {
+                match self { $(Self::$variant(_) => FactClass::$class,)* }
+            }
+
+            /// The body as stored; personal data has no place in it.
+            ///
+            /// # Errors
+            /// serde's, which these types do not provoke.
+            pub fn to_json(&self) -> Result<Value, serde_json::Error> {
+                match self { $(Self::$variant(body) => serde_json::to_value(body),)* }
+            }
+
+            /// Reads a stored body.
+            ///
+            /// # Errors
+            /// [`UnknownFact`] for another kind, a higher version or a damaged body.
+            pub fn read(kind: &str, version: i16, body: Value) -> Result<Self, UnknownFact> {
+                let unknown = |reason: String| UnknownFact { kind: kind.to_owned(), version, reason };
+                if version > Self::VERSION {
+                    return Err(unknown("newer version".to_owned()));
+                }
+                match kind {
+                    $($name => serde_json::from_value(body).map(Self::$variant).map_err(|e| unknown(e.to_string())),)*
+                    _ => Err(unknown("no such kind".to_owned())),
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    "order", Observation, Order;
+    "parcel", Observation, Parcel;
+    "reply", Observation, Reply;
+    "cancel_reply", Observation, CancelReply;
+    "deposit", Event, Deposit;
+    "booked", Event, Booked;
+    "held", Decision, Held;
+    "released", Decision, Released;
+    "cancel_wanted", Decision, CancelWanted;
+    "shipment", Decision, Shipment;
+    "shipment_withdrawn", Decision, ShipmentWithdrawn;
+    "sealed", Decision, Sealed;
+    "intent", Intent, Intent;
+    "outcome", Outcome, Outcome;
+}
+
+impl FactBody {
+    /// The highest body version this binary reads; the one it writes.
+    pub const VERSION: i16 = 1;
+}

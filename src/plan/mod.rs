@@ -1,0 +1,3 @@
+//! Planning: pure functions from facts to what ought to be.
+
+pub mod types;

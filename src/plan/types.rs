@@ -1,0 +1,370 @@
+//! What goes into planning an order and what comes out. No database, no clock, no network.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{AccountSlug, Currency, ExternalId, GroupKey, LineKey, Op, Personal, ShipmentReference};
+use serde::Serialize;
+
+use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
+
+/// How an order came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Named by another far side before its channel told it: it is to be read.
+    Stub,
+    /// Seen while it was open.
+    Live,
+    /// First seen closed or shipped: no effects.
+    History,
+}
+
+/// Everything one order's plan is made from.
+#[derive(Clone, Debug)]
+pub struct OrderInput {
+    /// Row id.
+    pub subject_id: i64,
+    /// The channel account.
+    pub channel: AccountSlug,
+    /// The channel's id.
+    pub external_id: ExternalId,
+    /// Our number, `HK…`.
+    pub number: String,
+    /// How it came to be known.
+    pub origin: Origin,
+    /// In stored order.
+    pub facts: Vec<Fact>,
+    /// The newest personal row; `None` once purged or never told.
+    pub personal: Option<Personal>,
+    /// Its rows in the effect queue.
+    pub queue: Vec<QueuedEffect>,
+    /// Its demand rows with what is reserved for them.
+    pub demands: Vec<DemandState>,
+    /// Its shipment rows.
+    pub shipments: Vec<ShipmentState>,
+    /// Revenue events already recorded.
+    pub revenue: Vec<RevenueRow>,
+    /// Items by the channel's code; a code that is absent is unmapped.
+    pub items: BTreeMap<String, ItemRef>,
+    /// When each (rule, account) became active; an effect needs a cause stored at or after it. Absent means not active.
+    pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
+}
+
+/// An item behind a channel's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRef {
+    /// Row id.
+    pub item_id: i64,
+    /// Items in one of that code.
+    pub multiplier: u32,
+    /// False for services: nothing leaves a warehouse.
+    pub stocked: bool,
+}
+
+/// A row of the effect queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedEffect {
+    /// Row id.
+    pub id: i64,
+    /// The account it goes to.
+    pub account: AccountSlug,
+    /// The operation.
+    pub op: Op,
+    /// The intent's key.
+    pub key: String,
+    /// Where it stands.
+    pub state: EffectState,
+    /// An attempt may have happened.
+    pub ambiguous: bool,
+}
+
+/// Where an effect stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectState {
+    /// Waiting; may still be withdrawn unless ambiguous.
+    Planned,
+    /// Claimed, not sent.
+    Leased,
+    /// Being sent.
+    Sending,
+    /// Unknown; a person must look.
+    Unresolved,
+}
+
+/// A demand row as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemandState {
+    /// Row id.
+    pub id: i64,
+    /// The channel's line.
+    pub line: LineKey,
+    /// Item.
+    pub item_id: i64,
+    /// Items wanted in all.
+    pub wanted: u32,
+    /// Items that have left.
+    pub shipped: u32,
+    /// May be given for good.
+    pub firm: bool,
+    /// What is reserved: warehouse name, items, firm.
+    pub reserved: Vec<(String, u32, bool)>,
+}
+
+/// A shipment row as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShipmentState {
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// Where it stands.
+    pub state: ShipmentStage,
+}
+
+/// Where a shipment stands; the word in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShipmentStage {
+    /// Not in a sealed batch.
+    Waiting,
+    /// In a sealed batch.
+    Instructed,
+    /// Taken out before sealing, or stopped by the warehouse.
+    Cancelled,
+    /// Refused by the warehouse.
+    Rejected,
+    /// All of it has left.
+    Shipped,
+}
+
+/// What planning an order decides. The store writes it in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderPlan {
+    /// Derived status.
+    pub status: Status,
+    /// The first gate that fails, for a person: `hold:high-value`, `payment`, `stock`, `wave`.
+    pub blocked_by: Option<String>,
+    /// When to plan again without news.
+    pub next: Option<DateTime<Utc>>,
+    /// When the channel is to be read again.
+    pub read_at: Option<DateTime<Utc>>,
+    /// True once nothing more is expected.
+    pub closed: bool,
+    /// Decisions in order; keys are unique per subject.
+    pub decisions: Vec<NewFact>,
+    /// The whole demand of the order; a line that is absent is left alone.
+    pub demands: Vec<DemandRow>,
+    /// Shipments to create, with their [`FactBody::Shipment`] among the decisions.
+    pub shipments: Vec<NewShipment>,
+    /// Stage of existing shipments to set; only a waiting one may become cancelled here.
+    pub stages: Vec<(ShipmentReference, ShipmentStage)>,
+    /// Movements of stock that this order's parcels made.
+    pub entries: Vec<StockEntryRow>,
+    /// Effects to queue, at most one per account, and none for an account with a row in the queue that stays.
+    pub effects: Vec<NewEffect>,
+    /// Rows of the queue to take back; if one can not be, the plan is made again.
+    pub withdraw: Vec<Withdraw>,
+    /// Tender rows with what was known when captures were decided.
+    pub tenders: Vec<TenderRow>,
+    /// New revenue events.
+    pub revenue: Vec<RevenueRow>,
+    /// All tasks the order has; those stored and not here vanish.
+    pub tasks: Vec<TaskRow>,
+}
+
+/// A fact to store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewFact {
+    /// Unique per subject.
+    pub key: String,
+    /// What it says.
+    pub body: FactBody,
+}
+
+/// A demand row to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemandRow {
+    /// Delivery group.
+    pub group: GroupKey,
+    /// The channel's line.
+    pub line: LineKey,
+    /// Item.
+    pub item_id: i64,
+    /// Items wanted in all, shipped included.
+    pub wanted: u32,
+    /// Items that have left.
+    pub shipped: u32,
+    /// May be given for good.
+    pub firm: bool,
+    /// First of the rank.
+    pub promised_at: DateTime<Utc>,
+    /// Second of the rank.
+    pub ordered_at: DateTime<Utc>,
+}
+
+/// A shipment to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewShipment {
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// Warehouse name.
+    pub warehouse: String,
+    /// Account that is instructed.
+    pub account: AccountSlug,
+    /// Not sealed before.
+    pub release_at: DateTime<Utc>,
+    /// Demand row and items.
+    pub lines: Vec<(i64, u32)>,
+}
+
+/// A stock movement; the same cause is one movement for ever, a correction changes its quantity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockEntryRow {
+    /// `parcel:reference:key:line`.
+    pub cause: String,
+    /// Item.
+    pub item_id: i64,
+    /// Warehouse name.
+    pub warehouse: String,
+    /// Items; negative leaves.
+    pub quantity: i64,
+    /// When it took effect.
+    pub effective_at: DateTime<Utc>,
+}
+
+/// An effect to queue; its intent fact is stored under `key` in the same transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEffect {
+    /// Business key: `op:account:channel:order id:n`, at most 200 bytes.
+    pub key: String,
+    /// Urgency.
+    pub lane: Lane,
+    /// What.
+    pub intent: IntentFact,
+}
+
+/// Urgency of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Money and cancels.
+    Money = 0,
+    /// Goods and notices.
+    Goods = 1,
+    /// Mails.
+    Mail = 2,
+}
+
+impl Lane {
+    /// The lane of an operation.
+    #[must_use]
+    pub fn of(op: Op) -> Self {
+        match op {
+            Op::Capture | Op::CancelOrder | Op::CancelInstruction => Self::Money,
+            Op::Instruct | Op::Fulfil | Op::Ship | Op::PostJournal => Self::Goods,
+            Op::Mail => Self::Mail,
+        }
+    }
+}
+
+/// A queue row to take back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdraw {
+    /// Row id.
+    pub effect_id: i64,
+    /// The outcome fact to store with it.
+    pub outcome: OutcomeFact,
+}
+
+/// A tender row: what we decided against what we knew. The database refuses more than the ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenderRow {
+    /// Counts from 1 in the snapshot's order.
+    pub n: i16,
+    /// Method's word.
+    pub method: String,
+    /// Currency.
+    pub currency: Currency,
+    /// To be paid this way.
+    pub amount: Option<i64>,
+    /// Most that may be captured, as known now. Raised by facts, never by a decision.
+    pub ceiling: i64,
+    /// Σ of all capture intents that were not refused.
+    pub intended: i64,
+}
+
+/// A revenue event: a difference between what is due and what was recorded before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevenueRow {
+    /// Unique per order: `n:rate:kind`.
+    pub key: String,
+    /// Day in the shop's zone.
+    pub business_date: NaiveDate,
+    /// Payment method's word, or `mixed`, or `zero`.
+    pub payment: String,
+    /// Currency.
+    pub currency: Currency,
+    /// Basis points; 0 where there is none.
+    pub tax_rate_bp: i32,
+    /// True for what rounding moved.
+    pub rounding: bool,
+    /// Minor units, tax included.
+    pub gross: i64,
+    /// The tax in it.
+    pub tax: i64,
+}
+
+/// Something a person should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Kind, unique per order: `hold:high-value`, `unmapped_sku`, `cancel_too_late`.
+    pub kind: String,
+    /// What happened and what to do, without personal data.
+    pub detail: String,
+    /// When it becomes urgent.
+    pub due: Option<DateTime<Utc>>,
+}
+
+/// Status of an order (受注ステータス); derived, never set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// 受注.
+    Received,
+    /// 未引当: something is open; stock is reserved all the same.
+    Unallocated,
+    /// 中途引当: released, but stock is missing.
+    Backordered,
+    /// 引当済み.
+    Allocated,
+    /// 出荷指示.
+    Instructed,
+    /// 出荷済み.
+    Shipped,
+    /// 着荷済み.
+    Delivered,
+    /// 計上済み.
+    Booked,
+    /// The whole order was cancelled.
+    Cancelled,
+}
+
+impl Status {
+    /// All, least advanced first.
+    pub const ALL: [Self; 9] = [
+        Self::Received, Self::Unallocated, Self::Backordered, Self::Allocated, Self::Instructed,
+        Self::Shipped, Self::Delivered, Self::Booked, Self::Cancelled,
+    ];
+
+    /// The word in the database and in lists.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Unallocated => "unallocated",
+            Self::Backordered => "backordered",
+            Self::Allocated => "allocated",
+            Self::Instructed => "instructed",
+            Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Booked => "booked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The merchant's policy: what the configuration says, checked and resolved. The pure functions take it
+//! as it is; the configuration module makes it from TOML.
+
+use std::collections::BTreeMap;
+
+use chrono::{Duration, NaiveTime};
+use chrono_tz::Tz;
+use hikiate_sdk::{AccountSlug, Currency};
+use serde::Serialize;
+
+/// Everything that decides what is done with an order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Policy {
+    /// The merchant.
+    pub shop: Shop,
+    /// Per channel account.
+    pub channels: BTreeMap<AccountSlug, Channel>,
+    /// In order of preference.
+    pub warehouses: Vec<Warehouse>,
+    /// How stock is given out.
+    pub allocation: Allocation,
+    /// A parcel counts as delivered this long after it left; `None` waits for a fact.
+    #[serde(serialize_with = "opt_seconds")]
+    pub presume_delivered: Option<Duration>,
+    /// Which account sends mails.
+    pub mail: Option<AccountSlug>,
+    /// Hold rules in the order they are written.
+    pub holds: Vec<HoldRule>,
+    /// How revenue is booked; `None` books nothing, and `delivered` is the last status.
+    pub booking: Option<Booking>,
+    /// How channel codes become items.
+    pub catalogue: Catalogue,
+}
+
+/// The merchant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shop {
+    /// Shown in mails.
+    pub name: String,
+    /// Business dates and cut-offs are in this zone.
+    pub timezone: Tz,
+    /// Currency of the books.
+    pub currency: Currency,
+}
+
+/// What is done with the orders of one channel.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Channel {
+    /// The channel's name of a way of paying → ours. A name that is not here holds the order.
+    pub payments: BTreeMap<String, PaymentRoute>,
+    /// Tell the channel what was shipped.
+    pub notify: bool,
+    /// When money is captured.
+    pub capture: CaptureRule,
+    /// Mails to send, by template name.
+    pub mail: Vec<MailKind>,
+    /// Our warehouse name → the channel's code of that place.
+    pub locations: BTreeMap<String, String>,
+    /// Open orders are read again this often, because some far sides change without telling.
+    #[serde(serialize_with = "opt_seconds")]
+    pub reread: Option<Duration>,
+}
+
+/// How one way of paying is treated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PaymentRoute {
+    /// Ours.
+    pub method: PaymentMethod,
+    /// The account that captures; `None` where nothing is captured.
+    pub account: Option<AccountSlug>,
+}
+
+/// Ways of paying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentMethod {
+    /// Authorised at the channel, captured when goods leave. Confirmed once authorised in full.
+    Card,
+    /// Already paid when the order comes. Confirmed at once.
+    Prepaid,
+    /// 銀行振込: confirmed when deposits cover it.
+    BankTransfer,
+}
+
+impl PaymentMethod {
+    /// The word used in rules, journals and lists.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Prepaid => "prepaid",
+            Self::BankTransfer => "bank_transfer",
+        }
+    }
+}
+
+/// When money is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureRule {
+    /// What has left so far, each time something leaves.
+    EachShipment,
+    /// Once, when nothing is left to ship.
+    OnComplete,
+}
+
+/// Mails hikiate can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MailKind {
+    /// The whole order has left.
+    Shipped,
+}
+
+impl MailKind {
+    /// The template's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shipped => "shipped",
+        }
+    }
+}
+
+/// One place goods leave from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warehouse {
+    /// Our name of the location.
+    pub name: String,
+    /// The account that is instructed.
+    pub account: AccountSlug,
+    /// The far side's code of the place, where the account has several.
+    pub location: Option<String>,
+    /// When instructions go out.
+    pub dispatch: Dispatch,
+    /// A task opens when a sent batch has no reply for a member after this long.
+    #[serde(serialize_with = "opt_seconds")]
+    pub reply_within: Option<Duration>,
+}
+
+/// When instructions go out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "mode")]
+pub enum Dispatch {
+    /// Sealed at the next of these local times.
+    Wave {
+        /// In the shop's zone, sorted.
+        cutoffs: Vec<NaiveTime>,
+        /// Rows in a batch at the most.
+        max_rows: u32,
+    },
+    /// Sealed at once, after a grace period in which a customer may still cancel.
+    Continuous {
+        /// From allocation to sealing.
+        #[serde(serialize_with = "seconds")]
+        grace: Duration,
+        /// Rows in a batch at the most.
+        max_rows: u32,
+    },
+}
+
+/// How stock is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Allocation {
+    /// One order may leave from several warehouses.
+    pub split: bool,
+    /// What happens to an order of which a part has no stock.
+    pub partial: Partial,
+    /// An unpaid bank transfer keeps its stock this long.
+    #[serde(serialize_with = "opt_seconds")]
+    pub expire_unpaid: Option<Duration>,
+}
+
+/// Orders with stock for a part only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partial {
+    /// Wait until all of it has stock.
+    Wait,
+    /// Ship what is there, the rest follows.
+    ShipReady,
+}
+
+/// A hold rule (保留条件) as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HoldRule {
+    /// Names it in lists and facts; never reused for another meaning.
+    pub name: String,
+    /// The CEL expression.
+    pub when: String,
+    /// How it lets go.
+    pub release: Release,
+}
+
+/// How a hold lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// When a person releases it.
+    Person,
+    /// By itself, once the expression is no longer true.
+    Auto,
+}
+
+/// How revenue is booked (売上計上).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Booking {
+    /// Which event makes revenue.
+    pub recognise: Recognise,
+    /// The accounting account.
+    pub account: AccountSlug,
+    /// When a journal batch closes.
+    pub close: Close,
+    /// Account titles.
+    pub titles: Titles,
+}
+
+/// Which event makes revenue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recognise {
+    /// 出荷基準.
+    Shipped,
+    /// 着荷基準.
+    Delivered,
+}
+
+/// When a journal batch closes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Close {
+    /// Daily at this local time.
+    At(NaiveTime),
+    /// This long after it was opened.
+    Every(#[serde(serialize_with = "seconds")] Duration),
+}
+
+/// Account titles (勘定科目).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Titles {
+    /// 売上高.
+    pub sales: String,
+    /// 売掛金.
+    pub receivable: String,
+    /// 仮受消費税.
+    pub tax: String,
+    /// 雑損益, for rounding.
+    pub rounding: String,
+    /// 前受金, debited for bank transfers that were paid before shipping.
+    pub advance: String,
+}
+
+/// How channel codes become items.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Catalogue {
+    /// The channel's code is the item's code, once a warehouse has reported an item of that code.
+    SameCode,
+    /// Only what the mapping file lists: rows of item code, account, code there, multiplier.
+    Listed(Vec<ItemCode>),
+}
+
+/// One row of the mapping file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ItemCode {
+    /// Our item code.
+    pub item: String,
+    /// A channel or warehouse account.
+    pub account: AccountSlug,
+    /// Its code there.
+    pub code: String,
+    /// Items in one of that code (a case of 12).
+    pub multiplier: u32,
+}
+
+fn seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(value.num_seconds())
+}
+
+fn opt_seconds<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(|v| v.num_seconds()).serialize(serializer)
+}
