@@ -73,10 +73,7 @@ fn record(order: &Value) -> Result<Record, Error> {
             reason: "broken: is set".to_owned(),
         })
     } else {
-        Ok(Observed::Order(
-            Box::new(snapshot(id)),
-            Box::default(),
-        ))
+        Ok(Observed::Order(Box::new(snapshot(id)), Box::default()))
     };
     Ok(Record {
         raw: order.to_string().into_bytes(),
