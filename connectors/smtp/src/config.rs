@@ -1,5 +1,7 @@
 //! The account's TOML keys.
 
+mod reader;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,8 +10,9 @@ use lettre::message::Mailbox;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use self::reader::Reader;
 
 /// The keys as they are written; for the key reference.
 #[derive(Deserialize, JsonSchema)]
@@ -117,10 +120,7 @@ pub(crate) fn read(settings: &Value) -> Result<Settings, Vec<Problem>> {
     let Some(table) = settings.as_object() else {
         return Err(vec![Problem::new("", "the account is not a table")]);
     };
-    let mut reader = Reader {
-        table,
-        problems: Vec::new(),
-    };
+    let mut reader = Reader::new(table);
     reader.unknown();
     let read = build(&mut reader);
     match read {
@@ -213,214 +213,5 @@ fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-struct Reader<'a> {
-    table: &'a Map<String, Value>,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn problem(&mut self, key: &str, message: &str) {
-        self.problems.push(Problem::new(key, message));
-    }
-
-    fn unknown(&mut self) {
-        for key in self
-            .table
-            .keys()
-            .filter(|key| !KEYS.contains(&key.as_str()))
-        {
-            self.problems.push(Problem::new(
-                key.clone(),
-                format!("unknown key: there are {}", KEYS.join(", ")),
-            ));
-        }
-    }
-
-    fn optional<T: DeserializeOwned>(&mut self, key: &str, expects: &str) -> Option<T> {
-        let value = self.table.get(key)?;
-        let read = T::deserialize(value).ok();
-        if read.is_none() {
-            self.problem(key, &format!("must be {expects}"));
-        }
-        read
-    }
-
-    fn required<T: DeserializeOwned>(&mut self, key: &str, expects: &str) -> Option<T> {
-        if !self.table.contains_key(key) {
-            self.problem(key, &format!("is missing: must be {expects}"));
-        }
-        self.optional(key, expects)
-    }
-
-    fn login(&mut self) -> Option<(String, SecretString)> {
-        let user: Option<String> = self.optional("user", "a text");
-        let place: Option<SecretRef> = self.optional(
-            "password",
-            "{ env = \"NAME\" } or { file = \"/path\" }, never the password itself",
-        );
-        for (key, other) in [("user", "password"), ("password", "user")] {
-            if self.table.contains_key(key) && !self.table.contains_key(other) {
-                self.problem(
-                    other,
-                    &format!("is missing: there is {key}, and a login needs both"),
-                );
-            }
-        }
-        let secret = match place?.read() {
-            Ok(secret) => Some(secret),
-            Err(why) => {
-                self.problem("password", &why);
-                None
-            }
-        };
-        Some((user?, secret?))
-    }
-
-    fn duration(&mut self, key: &str, otherwise: Duration) -> Duration {
-        let Some(text) = self.optional::<String>(key, "a time like \"20s\" or \"2m\"") else {
-            return otherwise;
-        };
-        match seconds(&text) {
-            Some(duration) => duration,
-            None => {
-                self.problem(key, "must be a time from \"1s\" to \"10m\"");
-                otherwise
-            }
-        }
-    }
-}
-
-/// `"20s"`, `"2m"`; from a second to ten minutes.
-fn seconds(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "s" => number,
-        "m" => number.checked_mul(60)?,
-        _ => return None,
-    };
-    (1..=600)
-        .contains(&seconds)
-        .then(|| Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn keys(settings: &Value) -> Vec<String> {
-        let mut keys: Vec<String> = read(settings)
-            .err()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|p| p.key)
-            .collect();
-        keys.sort();
-        keys
-    }
-
-    #[test]
-    fn a_short_account_has_safe_values() {
-        let settings =
-            read(&json!({ "host": "mail.example.jp", "from": "店 <shop@example.jp>" })).unwrap();
-        assert_eq!(
-            (settings.port, settings.tls, settings.domain.as_str()),
-            (465, Tls::Implicit, "example.jp")
-        );
-        assert_eq!(
-            (
-                settings.connect_timeout.as_secs(),
-                settings.timeout.as_secs()
-            ),
-            (20, 120)
-        );
-        let settings =
-            read(&json!({ "host": "m", "from": "a@b.jp", "tls": "starttls", "timeout": "3m" }))
-                .unwrap();
-        assert_eq!((settings.port, settings.timeout.as_secs()), (587, 180));
-    }
-
-    #[test]
-    fn every_problem_is_told_at_its_key_without_the_value() {
-        let bad = json!({
-            "host": "smtp://x", "port": 0, "tls": "maybe", "from": "nobody", "user": 7, "password": "hunter2",
-            "timeout": "1h", "connect_timeout": 5, "concurrency": 0, "per_second": -1, "domain": "日本", "colour": "red"
-        });
-        assert_eq!(
-            keys(&bad),
-            [
-                "colour",
-                "concurrency",
-                "connect_timeout",
-                "domain",
-                "from",
-                "host",
-                "password",
-                "per_second",
-                "port",
-                "timeout",
-                "tls",
-                "user"
-            ]
-        );
-        let text = format!("{:?}", read(&bad).err());
-        assert!(
-            !text.contains("hunter2") && !text.contains("nobody"),
-            "{text}"
-        );
-        assert_eq!(keys(&json!({})), ["from", "host"]);
-        assert_eq!(keys(&json!([])), [""]);
-    }
-
-    #[test]
-    fn mails_in_the_clear_stay_on_the_machine() {
-        let account = |host: &str| json!({ "host": host, "from": "a@b.jp", "tls": "none" });
-        for host in ["127.0.0.1", "::1", "localhost"] {
-            assert!(read(&account(host)).is_ok(), "{host}");
-        }
-        assert_eq!(keys(&account("mail.example.jp")), ["tls"]);
-        assert_eq!(
-            keys(
-                &json!({ "host": "mail.lan", "from": "a@b.jp", "tls": "none", "allow_insecure": true })
-            ),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn a_login_needs_user_and_password() {
-        let base = |extra: Value| {
-            let mut all = json!({ "host": "m", "from": "a@b.jp" });
-            all.as_object_mut()
-                .unwrap()
-                .extend(extra.as_object().unwrap().clone());
-            all
-        };
-        assert_eq!(keys(&base(json!({ "user": "u" }))), ["password"]);
-        assert_eq!(
-            keys(&base(json!({ "password": { "env": "HIKIATE_NOT_SET" } }))),
-            ["password", "user"]
-        );
-        assert_eq!(
-            keys(&base(
-                json!({ "user": "u", "password": { "file": "/nowhere" } })
-            )),
-            ["password"]
-        );
-    }
-
-    #[test]
-    fn the_schema_has_the_keys_that_are_read() {
-        let schema = serde_json::to_value(schemars::schema_for!(Keys)).unwrap();
-        let mut told: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        let mut read = KEYS.to_vec();
-        told.sort();
-        read.sort_unstable();
-        assert_eq!(told, read);
-        assert_eq!(schema["additionalProperties"], json!(false));
-    }
-}
+mod tests;

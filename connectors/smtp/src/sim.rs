@@ -144,11 +144,9 @@ struct Session {
 }
 
 impl Session {
-    /// A session ends with its connection, whatever the reason.
+    /// A caller that hangs up ends its session, which is its right.
     async fn run(mut self) {
-        if self.converse().await.is_err() {
-            // The caller hung up, which is its right.
-        }
+        self.converse().await.ok();
     }
 
     async fn converse(&mut self) -> std::io::Result<()> {

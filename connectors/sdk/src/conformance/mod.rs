@@ -3,6 +3,7 @@
 
 mod calls;
 mod card;
+mod drain;
 mod operations;
 mod run;
 mod source;

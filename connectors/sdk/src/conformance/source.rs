@@ -2,15 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use super::drain::{drain, shown, source, told};
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::{Bench, Times};
 use crate::faulty::{Fault, RETRY_AFTER, Target};
-use crate::{Error, ErrorClass, ExternalId, Observed, Page, Source, StreamKind};
-
-/// More pages than any check can need.
-const ENDLESS: usize = 1000;
+use crate::{ErrorClass, ExternalId, Observed, StreamKind};
 
 /// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
 /// `parcel:REF/KEY`, `stock:CODE@PLACE`.
@@ -106,13 +102,6 @@ const READ_FAULTS: [Fault; 8] = [
     Fault::ErrorInOk,
 ];
 
-fn source(bench: &Bench) -> Result<&dyn Source, String> {
-    bench
-        .connector
-        .source()
-        .ok_or_else(|| "a fresh account offers no source".to_owned())
-}
-
 async fn seeded(
     bench: &Bench,
     stream: &str,
@@ -129,92 +118,6 @@ async fn seeded(
         ),
     )?;
     Ok(set)
-}
-
-/// What a drain told, page by page, each with the cursor after it.
-struct Drained {
-    pages: Vec<(BTreeSet<String>, Value)>,
-    bad: Vec<String>,
-    consumes: bool,
-}
-
-impl Drained {
-    fn ids(&self) -> BTreeSet<String> {
-        self.pages.iter().flat_map(|(ids, _)| ids.clone()).collect()
-    }
-}
-
-fn told(page: &Page) -> BTreeSet<String> {
-    page.records
-        .iter()
-        .filter_map(|r| r.parsed.as_ref().ok())
-        .map(identity)
-        .collect()
-}
-
-/// Reads to the end as the engine does: the cursor goes through text, a page is acknowledged before the next.
-async fn drain(
-    bench: &Bench,
-    seen: &Seen,
-    stream: &str,
-    from: Option<Value>,
-) -> Result<Drained, String> {
-    let source = source(bench)?;
-    let mut drained = Drained {
-        pages: Vec::new(),
-        bad: Vec::new(),
-        consumes: false,
-    };
-    let mut cursor = from;
-    for _ in 0..ENDLESS {
-        let page = source
-            .page(stream, cursor.as_ref())
-            .await
-            .map_err(|e| shown(seen, &e, "a page without a fault"))?;
-        seen.debug(
-            &page
-                .records
-                .iter()
-                .filter_map(|r| r.parsed.as_ref().err())
-                .collect::<Vec<_>>(),
-        );
-        for record in &page.records {
-            ensure(!record.raw.is_empty(), "a record without its raw bytes")?;
-            if let Err(bad) = &record.parsed {
-                drained.bad.push(bad.reason.clone());
-            }
-        }
-        if let Some(ack) = &page.ack {
-            drained.consumes = true;
-            for _ in 0..2 {
-                source
-                    .acknowledge(ack)
-                    .await
-                    .map_err(|e| shown(seen, &e, "an acknowledgement"))?;
-            }
-        }
-        let next = through_text(&page.next)?;
-        drained.pages.push((told(&page), next.clone()));
-        if !page.more {
-            return Ok(drained);
-        }
-        ensure(
-            page.ack.is_some() || cursor.as_ref() != Some(&next),
-            "a page says there is more and its cursor did not move",
-        )?;
-        cursor = Some(next);
-    }
-    Err(format!("still more after {ENDLESS} pages"))
-}
-
-fn through_text(cursor: &Value) -> Result<Value, String> {
-    serde_json::from_str(&cursor.to_string())
-        .map_err(|e| format!("the cursor does not survive being stored: {e}"))
-}
-
-fn shown(seen: &Seen, error: &Error, what: &str) -> String {
-    seen.debug(error);
-    format!("{what} failed: {:?}: {error}", error.class)
 }
 
 fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &str) -> Checked {
