@@ -1,0 +1,113 @@
+//! What a connector can do and was seen to do.
+
+use std::fmt;
+
+use crate::{OnUnknown, OperationSpec, Replay, StreamSpec};
+
+/// The result of one run of the suite.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The connector.
+    pub name: String,
+    /// Its streams; empty when it offers no source.
+    pub streams: Vec<StreamSpec>,
+    /// Its operations; empty when it offers none.
+    pub operations: Vec<OperationSpec>,
+    /// Every check with its verdict, in the order they ran.
+    pub checks: Vec<(String, Verdict)>,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Seen to hold.
+    Passed,
+    /// Not run; the connector says why it does not apply.
+    Waived(String),
+    /// Does not hold.
+    Failed(String),
+}
+
+impl Card {
+    /// The checks that failed, as lines.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        self.checks
+            .iter()
+            .filter_map(|(name, verdict)| match verdict {
+                Verdict::Failed(why) => Some(format!("{name}: {why}")),
+                Verdict::Passed | Verdict::Waived(_) => None,
+            })
+            .collect()
+    }
+
+    /// The verdict of a check.
+    #[must_use]
+    pub fn verdict(&self, check: &str) -> Option<&Verdict> {
+        self.checks
+            .iter()
+            .find(|(name, _)| name == check)
+            .map(|(_, verdict)| verdict)
+    }
+
+    /// How many passed, were waived and failed.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |f: fn(&Verdict) -> bool| self.checks.iter().filter(|(_, v)| f(v)).count();
+        (
+            count(|v| matches!(v, Verdict::Passed)),
+            count(|v| matches!(v, Verdict::Waived(_))),
+            count(|v| matches!(v, Verdict::Failed(_))),
+        )
+    }
+}
+
+impl fmt::Display for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (passed, waived, failed) = self.counts();
+        writeln!(
+            f,
+            "{}: {passed} passed, {waived} waived, {failed} failed",
+            self.name
+        )?;
+        for stream in &self.streams {
+            writeln!(
+                f,
+                "  stream    {}: {:?} every {:?}",
+                stream.name, stream.kind, stream.interval
+            )?;
+        }
+        for spec in &self.operations {
+            let replay = match spec.replay {
+                Replay::Native { lifetime: None, .. } => "the far side honours our key".to_owned(),
+                Replay::Native {
+                    lifetime: Some(t), ..
+                } => format!("the far side honours our key for {t:?}"),
+                Replay::Lookup { settle } => format!("looked up {settle:?} after a lost reply"),
+                Replay::Person => "a person looks after a lost reply".to_owned(),
+            };
+            let unknown = match spec.on_unknown {
+                OnUnknown::Hold => "the order waits",
+                OnUnknown::GoOn => "the order goes on",
+            };
+            let end = if spec.accepted_is_done {
+                "accepted is done"
+            } else {
+                "the end comes later"
+            };
+            writeln!(
+                f,
+                "  operation {}: {}; {replay}, {unknown}, {end}",
+                spec.op, spec.says
+            )?;
+        }
+        for (name, verdict) in &self.checks {
+            match verdict {
+                Verdict::Passed => writeln!(f, "  passed    {name}")?,
+                Verdict::Waived(why) => writeln!(f, "  waived    {name}: {why}")?,
+                Verdict::Failed(why) => writeln!(f, "  FAILED    {name}: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}

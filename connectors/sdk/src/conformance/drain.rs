@@ -1,0 +1,106 @@
+//! Reads a stream as the engine does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::run::{Seen, ensure};
+use super::source::identity;
+use super::subject::Bench;
+use crate::{Error, Page, Source};
+
+/// More pages than any check can need.
+const ENDLESS: usize = 1000;
+
+pub(super) fn source(bench: &Bench) -> Result<&dyn Source, String> {
+    bench
+        .connector
+        .source()
+        .ok_or_else(|| "a fresh account offers no source".to_owned())
+}
+
+/// What a drain told, page by page, each with the cursor after it.
+pub(super) struct Drained {
+    pub(super) pages: Vec<(BTreeSet<String>, Value)>,
+    pub(super) bad: Vec<String>,
+    pub(super) consumes: bool,
+}
+
+impl Drained {
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        self.pages.iter().flat_map(|(ids, _)| ids.clone()).collect()
+    }
+}
+
+pub(super) fn told(page: &Page) -> BTreeSet<String> {
+    page.records
+        .iter()
+        .filter_map(|r| r.parsed.as_ref().ok())
+        .map(identity)
+        .collect()
+}
+
+/// Reads to the end as the engine does: the cursor goes through text, a page is acknowledged before the next.
+pub(super) async fn drain(
+    bench: &Bench,
+    seen: &Seen,
+    stream: &str,
+    from: Option<Value>,
+) -> Result<Drained, String> {
+    let source = source(bench)?;
+    let mut drained = Drained {
+        pages: Vec::new(),
+        bad: Vec::new(),
+        consumes: false,
+    };
+    let mut cursor = from;
+    for _ in 0..ENDLESS {
+        let page = source
+            .page(stream, cursor.as_ref())
+            .await
+            .map_err(|e| shown(seen, &e, "a page without a fault"))?;
+        seen.debug(
+            &page
+                .records
+                .iter()
+                .filter_map(|r| r.parsed.as_ref().err())
+                .collect::<Vec<_>>(),
+        );
+        for record in &page.records {
+            ensure(!record.raw.is_empty(), "a record without its raw bytes")?;
+            if let Err(bad) = &record.parsed {
+                drained.bad.push(bad.reason.clone());
+            }
+        }
+        if let Some(ack) = &page.ack {
+            drained.consumes = true;
+            for _ in 0..2 {
+                source
+                    .acknowledge(ack)
+                    .await
+                    .map_err(|e| shown(seen, &e, "an acknowledgement"))?;
+            }
+        }
+        let next = through_text(&page.next)?;
+        drained.pages.push((told(&page), next.clone()));
+        if !page.more {
+            return Ok(drained);
+        }
+        ensure(
+            page.ack.is_some() || cursor.as_ref() != Some(&next),
+            "a page says there is more and its cursor did not move",
+        )?;
+        cursor = Some(next);
+    }
+    Err(format!("still more after {ENDLESS} pages"))
+}
+
+pub(super) fn through_text(cursor: &Value) -> Result<Value, String> {
+    serde_json::from_str(&cursor.to_string())
+        .map_err(|e| format!("the cursor does not survive being stored: {e}"))
+}
+
+pub(super) fn shown(seen: &Seen, error: &Error, what: &str) -> String {
+    seen.debug(error);
+    format!("{what} failed: {:?}: {error}", error.class)
+}

@@ -1,0 +1,341 @@
+//! What the engine relies on when it pushes: nothing twice, nothing called done that may not be.
+
+use super::calls::sample_call;
+use super::run::{Checked, Run, Seen, ensure};
+use super::subject::Bench;
+use crate::faulty::{Fault, RETRY_AFTER, Target};
+use crate::{
+    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Then,
+};
+
+pub(super) async fn checks(run: &mut Run<'_>) {
+    let specs = run.card.operations.clone();
+    if specs.is_empty() {
+        return;
+    }
+    run.check(
+        "operations not offered are refused",
+        &[],
+        async |bench, seen| {
+            let operations = operations(bench)?;
+            for op in Op::ALL
+                .into_iter()
+                .filter(|op| specs.iter().all(|s| s.op != *op))
+            {
+                match operations.prepare(&sample_call(op)) {
+                    Ok(_) => return Err(format!("{op} is not offered and was prepared")),
+                    Err(error) => {
+                        seen.debug(&error);
+                        ensure(
+                            error.class == ErrorClass::Config,
+                            format!("{op} was {:?}", error.class),
+                        )?;
+                    }
+                }
+            }
+            let twice = specs
+                .iter()
+                .filter(|s| specs.iter().filter(|t| t.op == s.op).count() > 1)
+                .count();
+            ensure(twice == 0, "an operation is declared twice")
+        },
+    )
+    .await;
+    for spec in &specs {
+        let op = spec.op;
+        run.check(
+            &format!("prepare is pure/{op}"),
+            &[],
+            async |bench, seen| pure(bench, seen, op).await,
+        )
+        .await;
+        run.check(&format!("done once/{op}"), &[], async |bench, seen| {
+            done_once(bench, seen, spec).await
+        })
+        .await;
+        for fault in WRITE_FAULTS {
+            run.check(&format!("{fault}/{op}"), &[fault], async |bench, seen| {
+                faulty(bench, seen, spec, fault).await
+            })
+            .await;
+        }
+        if matches!(spec.replay, Replay::Native { .. }) {
+            run.check(
+                &format!("duplicate/{op}"),
+                &[Fault::Duplicate],
+                async |bench, seen| duplicate(bench, seen, spec).await,
+            )
+            .await;
+        }
+        if looks_up(spec) {
+            for fault in LOOK_UP_FAULTS {
+                run.check(
+                    &format!("{fault} on looking up/{op}"),
+                    &[fault],
+                    async |bench, seen| faulty_look_up(bench, seen, spec, fault).await,
+                )
+                .await;
+            }
+        }
+    }
+}
+
+const WRITE_FAULTS: [Fault; 10] = [
+    Fault::LostReply,
+    Fault::NotSent,
+    Fault::ErrorBefore,
+    Fault::ErrorAfter,
+    Fault::RateLimited,
+    Fault::Unauthorised,
+    Fault::Refused,
+    Fault::Garbage,
+    Fault::Truncated,
+    Fault::ErrorInOk,
+];
+
+const LOOK_UP_FAULTS: [Fault; 5] = [
+    Fault::LostReply,
+    Fault::ErrorBefore,
+    Fault::Garbage,
+    Fault::Truncated,
+    Fault::ErrorInOk,
+];
+
+fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
+    bench
+        .connector
+        .operations()
+        .ok_or_else(|| "a fresh account offers no operations".to_owned())
+}
+
+fn looks_up(spec: &OperationSpec) -> bool {
+    matches!(
+        spec.replay,
+        Replay::Lookup { .. }
+            | Replay::Native {
+                then: Then::Lookup,
+                ..
+            }
+    )
+}
+
+/// A call made ready, on its way.
+struct Ready<'a> {
+    bench: &'a Bench,
+    seen: &'a Seen,
+    operations: &'a dyn Operations,
+    spec: &'a OperationSpec,
+    call: Call,
+    prepared: Prepared,
+}
+
+async fn ready<'a>(
+    bench: &'a Bench,
+    seen: &'a Seen,
+    spec: &'a OperationSpec,
+) -> Result<Ready<'a>, String> {
+    let operations = operations(bench)?;
+    let call = bench.far.call(spec.op).await;
+    ensure(
+        call.op() == spec.op,
+        format!(
+            "the far side was to give a call of {} and gave {}",
+            spec.op,
+            call.op()
+        ),
+    )?;
+    let prepared = operations
+        .prepare(&call)
+        .map_err(|e| failed(seen, &e, "prepare"))?;
+    seen.debug(&prepared);
+    Ok(Ready {
+        bench,
+        seen,
+        operations,
+        spec,
+        call,
+        prepared,
+    })
+}
+
+fn failed(seen: &Seen, error: &Error, what: &str) -> String {
+    seen.debug(error);
+    format!("{what} failed: {:?}: {error}", error.class)
+}
+
+impl Ready<'_> {
+    async fn send(&self) -> Result<Outcome, Error> {
+        let result = self.operations.send(self.spec.op, &self.prepared).await;
+        self.seen.debug(&result);
+        result
+    }
+
+    async fn send_well(&self, when: &str) -> Checked {
+        let outcome = self
+            .send()
+            .await
+            .map_err(|e| format!("{when}: {:?}: {e}", e.class))?;
+        match outcome {
+            Outcome::Refused { code, message } => {
+                Err(format!("{when}: refused with {code}: {message}"))
+            }
+            Outcome::Done { .. } if !self.spec.accepted_is_done => Err(format!(
+                "{when}: done, although the end is declared to come later"
+            )),
+            Outcome::Done { .. } | Outcome::Accepted { .. } => Ok(()),
+        }
+    }
+
+    async fn done(&self, want: usize, when: &str) -> Checked {
+        let done = self.bench.far.times_done(self.spec.op, &self.call).await;
+        ensure(
+            done == want,
+            format!("{when}: the far side did it {done} times, not {want}"),
+        )
+    }
+
+    async fn look(&self) -> Result<Found, Error> {
+        let found = self.operations.look_up(self.spec.op, &self.prepared).await;
+        self.seen.debug(&found);
+        found
+    }
+
+    /// The look-up's verdict is this one, or, where nothing can be looked up, none at all.
+    async fn looks(&self, there: bool, when: &str) -> Checked {
+        let found = self.look().await;
+        if !looks_up(self.spec) {
+            let silent = matches!(found, Ok(Found::Unclear) | Err(_));
+            return ensure(
+                silent,
+                format!("{when}: cannot be looked up, yet says {found:?}"),
+            );
+        }
+        let right = match &found {
+            Ok(Found::Yes(outcome)) => there && !matches!(outcome, Outcome::Refused { .. }),
+            Ok(Found::No) => !there,
+            Ok(Found::Unclear) | Err(_) => false,
+        };
+        let want = if there { "there" } else { "not there" };
+        ensure(
+            right,
+            format!("{when}: it is {want}, and the look-up says {found:?}"),
+        )
+    }
+
+    /// What the engine does next about an open outcome ends with exactly one effect.
+    async fn settled(&self, happened: bool, when: &str) -> Checked {
+        self.done(usize::from(happened), when).await?;
+        self.looks(happened, when).await?;
+        match self.spec.replay {
+            Replay::Native { .. } => {
+                self.send_well(&format!("{when}, the same bytes again"))
+                    .await?
+            }
+            Replay::Lookup { .. } if !happened => {
+                self.send_well(&format!("{when}, looked up, sent again"))
+                    .await?
+            }
+            Replay::Lookup { .. } => {}
+            Replay::Person => return Ok(()),
+        }
+        self.done(1, &format!("{when}, in the end")).await
+    }
+}
+
+async fn pure(bench: &Bench, seen: &Seen, op: Op) -> Checked {
+    let operations = operations(bench)?;
+    let call = bench.far.call(op).await;
+    let stored =
+        serde_json::to_string(&call).map_err(|e| format!("the call cannot be stored: {e}"))?;
+    let again: Call =
+        serde_json::from_str(&stored).map_err(|e| format!("the call cannot be read back: {e}"))?;
+    let first = operations
+        .prepare(&call)
+        .map_err(|e| failed(seen, &e, "prepare"))?;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let second = operations
+        .prepare(&again)
+        .map_err(|e| failed(seen, &e, "prepare, again"))?;
+    ensure(
+        first == second,
+        "the same call gave other bytes a second later",
+    )?;
+    ensure(
+        !first.bytes.is_empty() && !first.label.is_empty(),
+        "nothing was prepared",
+    )?;
+    let done = bench.far.times_done(op, &call).await;
+    ensure(done == 0, "preparing reached the far side")
+}
+
+async fn done_once(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    ready.done(0, "before").await?;
+    ready.looks(false, "before").await?;
+    ready.send_well("sent").await?;
+    ready.done(1, "sent").await?;
+    ready.looks(true, "sent").await
+}
+
+async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    bench.inject(Target::Write, fault);
+    let result = ready.send().await;
+    let class = match (&result, fault) {
+        (Ok(Outcome::Refused { .. }), Fault::Refused) => return ready.done(0, "refused").await,
+        (Ok(outcome), _) => return Err(format!("was {outcome:?}")),
+        (Err(error), _) => error.class,
+    };
+    let right = match fault {
+        Fault::NotSent => class == ErrorClass::Transient,
+        Fault::RateLimited => {
+            class
+                == ErrorClass::RateLimited {
+                    after: Some(RETRY_AFTER),
+                }
+        }
+        Fault::Unauthorised => class == ErrorClass::Auth,
+        Fault::Refused => class == ErrorClass::Rejected,
+        Fault::Garbage | Fault::Truncated | Fault::ErrorInOk => {
+            matches!(class, ErrorClass::Protocol | ErrorClass::OutcomeUnknown)
+        }
+        _ => class == ErrorClass::OutcomeUnknown,
+    };
+    ensure(right, format!("was {class:?}"))?;
+    match fault {
+        Fault::LostReply | Fault::ErrorAfter | Fault::Garbage | Fault::Truncated => {
+            ready.settled(true, "afterwards").await
+        }
+        Fault::ErrorBefore | Fault::ErrorInOk => ready.settled(false, "afterwards").await,
+        Fault::Refused => ready.done(0, "refused").await,
+        _ => {
+            ready.done(0, "afterwards").await?;
+            ready.send_well("sent again").await?;
+            ready.done(1, "sent again").await
+        }
+    }
+}
+
+async fn duplicate(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    bench.inject(Target::Write, Fault::Duplicate);
+    ready.send_well("delivered twice").await?;
+    ready.done(1, "delivered twice").await
+}
+
+/// A look-up that cannot be understood must never be taken for "not there": it would be sent a second time.
+async fn faulty_look_up(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    ready.send_well("sent").await?;
+    bench.inject(Target::Read, fault);
+    match ready.look().await {
+        Ok(Found::No) => Err("it is there, and the look-up said no".to_owned()),
+        Ok(Found::Yes(_)) => Err("said yes without having understood the answer".to_owned()),
+        Ok(Found::Unclear) => Ok(()),
+        Err(error) => ensure(
+            error.class != ErrorClass::OutcomeUnknown,
+            "a look-up changes nothing, its outcome is not unknown",
+        ),
+    }?;
+    ready.looks(true, "asked again").await
+}

@@ -1,0 +1,185 @@
+//! Runs the checks, each on a fresh account, and lets none pass without having been run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use super::card::{Card, Verdict};
+use super::subject::{Bench, Subject};
+use super::{operations, source};
+use crate::faulty::{Fault, Target};
+
+/// A check's end: what did not hold.
+pub(super) type Checked = Result<(), String>;
+
+/// Runs everything that applies.
+pub async fn run(subject: &dyn Subject) -> Card {
+    let bench = subject.fresh().await;
+    let card = Card {
+        name: subject.name(),
+        streams: bench
+            .connector
+            .source()
+            .map(|s| s.streams())
+            .unwrap_or_default(),
+        operations: bench
+            .connector
+            .operations()
+            .map(|o| o.operations())
+            .unwrap_or_default(),
+        checks: Vec::new(),
+    };
+    let waivers = subject
+        .waivers()
+        .into_iter()
+        .map(|w| (w.check, w.reason))
+        .collect();
+    let mut run = Run {
+        subject,
+        card,
+        waivers,
+        used: BTreeSet::new(),
+        seen: Seen::default(),
+    };
+    run.check("offers something", &[], async |bench, _| {
+        let offers = bench
+            .connector
+            .source()
+            .is_some_and(|s| !s.streams().is_empty())
+            || bench
+                .connector
+                .operations()
+                .is_some_and(|o| !o.operations().is_empty());
+        ensure(
+            offers,
+            "the account offers neither a stream nor an operation",
+        )?;
+        ensure(
+            bench.connector.pace().concurrency > 0,
+            "its pace allows no call at all",
+        )
+    })
+    .await;
+    source::checks(&mut run).await;
+    operations::checks(&mut run).await;
+    let seen = std::mem::take(&mut run.seen);
+    run.check("nothing secret is shown", &[], async |bench, _| {
+        let planted = bench.far.planted();
+        ensure(
+            !planted.is_empty(),
+            "the far side planted no secret to look for",
+        )?;
+        let mut texts = seen.texts();
+        texts.extend(bench.far.debug_texts());
+        for secret in planted {
+            if let Some(text) = texts.iter().find(|t| t.contains(&secret)) {
+                return Err(format!("{secret:?} is seen in: {text}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+    run.finish()
+}
+
+/// One run over a subject.
+pub(super) struct Run<'a> {
+    subject: &'a dyn Subject,
+    pub(super) card: Card,
+    waivers: BTreeMap<String, String>,
+    used: BTreeSet<String>,
+    seen: Seen,
+}
+
+impl Run<'_> {
+    /// Runs a check on a fresh account, unless it is waived. A fault it needs must be one the seam can do.
+    pub(super) async fn check(
+        &mut self,
+        name: &str,
+        needs: &[Fault],
+        body: impl AsyncFnOnce(&Bench, &Seen) -> Checked,
+    ) {
+        let verdict = match self.waivers.get(name) {
+            Some(reason) => {
+                self.used.insert(name.to_owned());
+                Verdict::Waived(reason.clone())
+            }
+            None => self.carry_out(needs, body).await,
+        };
+        self.card.checks.push((name.to_owned(), verdict));
+    }
+
+    async fn carry_out(
+        &self,
+        needs: &[Fault],
+        body: impl AsyncFnOnce(&Bench, &Seen) -> Checked,
+    ) -> Verdict {
+        let bench = self.subject.fresh().await;
+        let supported = bench.seam.supported();
+        if let Some(missing) = needs.iter().find(|f| !supported.contains(f)) {
+            return Verdict::Failed(format!(
+                "the fault seam cannot do {missing:?}: teach it, or waive the check with a reason"
+            ));
+        }
+        if let Err(why) = body(&bench, &self.seen).await {
+            return Verdict::Failed(why);
+        }
+        let injected = bench.seam.injected();
+        match needs.iter().find(|f| !injected.contains_key(f)) {
+            Some(fault) => Verdict::Failed(format!(
+                "the fault {fault:?} was ordered and never happened"
+            )),
+            None => Verdict::Passed,
+        }
+    }
+
+    fn finish(mut self) -> Card {
+        for name in self
+            .waivers
+            .keys()
+            .filter(|name| !self.used.contains(*name))
+        {
+            let why = "a waiver names this check, and there is none of that name".to_owned();
+            self.card.checks.push((name.clone(), Verdict::Failed(why)));
+        }
+        self.card
+    }
+}
+
+/// Every text the account let out, to be searched for secrets.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Vec<String>>);
+
+impl Seen {
+    /// Keeps an error or anything else that would reach a log.
+    pub(super) fn debug(&self, thing: &dyn fmt::Debug) {
+        self.keep(format!("{thing:?}"));
+    }
+
+    /// Keeps a text.
+    pub(super) fn keep(&self, text: String) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text);
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Fails with words unless something holds.
+pub(super) fn ensure(holds: bool, otherwise: impl Into<String>) -> Checked {
+    if holds { Ok(()) } else { Err(otherwise.into()) }
+}
+
+impl Bench {
+    /// Orders a fault.
+    pub(super) fn inject(&self, target: Target, fault: Fault) {
+        self.seam.inject(target, fault);
+    }
+}

@@ -1,0 +1,282 @@
+//! What the engine relies on when it pulls.
+
+use std::collections::BTreeSet;
+
+use super::drain::{drain, shown, source, told};
+use super::run::{Checked, Run, Seen, ensure};
+use super::subject::{Bench, Times};
+use crate::faulty::{Fault, RETRY_AFTER, Target};
+use crate::{ErrorClass, ExternalId, Observed, StreamKind};
+
+/// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
+/// `parcel:REF/KEY`, `stock:CODE@PLACE`.
+#[must_use]
+pub fn identity(observed: &Observed) -> String {
+    match observed {
+        Observed::Order(order, _) => order.external_id.to_string(),
+        Observed::InstructionReply(reply) => format!("reply:{}", reply.reference),
+        Observed::CancelReply(reply) => format!("cancel:{}", reply.reference),
+        Observed::Parcel(parcel) => format!("parcel:{}/{}", parcel.reference, parcel.key),
+        Observed::Stock(level) => format!(
+            "stock:{}@{}",
+            level.code,
+            level.location.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+pub(super) async fn checks(run: &mut Run<'_>) {
+    for spec in run.card.streams.clone() {
+        let stream = spec.name.as_str();
+        for (what, pages, extra) in [
+            ("none", 0, 0),
+            ("one", 0, 1),
+            ("a page", 1, 0),
+            ("a page and one", 1, 1),
+            ("two pages and one", 2, 1),
+        ] {
+            run.check(
+                &format!("paging, {what}/{stream}"),
+                &[],
+                async |bench, seen| {
+                    let count = pages * bench.far.page_size(stream) + extra;
+                    all_are_told(bench, seen, stream, count, Times::Rising).await
+                },
+            )
+            .await;
+        }
+        run.check(
+            &format!("equal times/{stream}"),
+            &[],
+            async |bench, seen| {
+                let count = 2 * bench.far.page_size(stream) + 1;
+                all_are_told(bench, seen, stream, count, Times::Equal).await
+            },
+        )
+        .await;
+        run.check(
+            &format!("what comes later/{stream}"),
+            &[],
+            async |bench, seen| comes_later(bench, seen, stream).await,
+        )
+        .await;
+        run.check(
+            &format!("told again until acknowledged/{stream}"),
+            &[],
+            async |bench, seen| told_again(bench, seen, stream).await,
+        )
+        .await;
+        run.check(
+            &format!("a bad record/{stream}"),
+            &[],
+            async |bench, seen| bad_record(bench, seen, stream).await,
+        )
+        .await;
+        for fault in READ_FAULTS {
+            run.check(
+                &format!("{fault} on reading/{stream}"),
+                &[fault],
+                async |bench, seen| faulty_page(bench, seen, stream, fault).await,
+            )
+            .await;
+        }
+        if spec.kind == StreamKind::Orders {
+            run.check(
+                &format!("reading orders by id/{stream}"),
+                &[],
+                async |bench, seen| by_id(bench, seen, stream).await,
+            )
+            .await;
+        }
+    }
+}
+
+const READ_FAULTS: [Fault; 8] = [
+    Fault::NotSent,
+    Fault::LostReply,
+    Fault::ErrorBefore,
+    Fault::RateLimited,
+    Fault::Unauthorised,
+    Fault::Garbage,
+    Fault::Truncated,
+    Fault::ErrorInOk,
+];
+
+async fn seeded(
+    bench: &Bench,
+    stream: &str,
+    count: usize,
+    times: Times,
+) -> Result<BTreeSet<String>, String> {
+    let ids = bench.far.seed(stream, count, times).await;
+    let set: BTreeSet<String> = ids.into_iter().collect();
+    ensure(
+        set.len() == count,
+        format!(
+            "the far side was to make {count} records and made {}",
+            set.len()
+        ),
+    )?;
+    Ok(set)
+}
+
+fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &str) -> Checked {
+    let lost: Vec<_> = wanted.difference(told).collect();
+    let extra: Vec<_> = told.difference(wanted).collect();
+    ensure(
+        lost.is_empty(),
+        format!(
+            "{when}: {} of {} records were never told, the first {:?}",
+            lost.len(),
+            wanted.len(),
+            lost.first()
+        ),
+    )?;
+    ensure(
+        extra.is_empty(),
+        format!(
+            "{when}: {} records were told that nobody made, the first {:?}",
+            extra.len(),
+            extra.first()
+        ),
+    )
+}
+
+async fn all_are_told(
+    bench: &Bench,
+    seen: &Seen,
+    stream: &str,
+    count: usize,
+    times: Times,
+) -> Checked {
+    let wanted = seeded(bench, stream, count, times).await?;
+    let whole = drain(bench, seen, stream, None).await?;
+    same(&whole.ids(), &wanted, "read in one go")?;
+    ensure(
+        whole.bad.is_empty(),
+        format!("a good record was called bad: {:?}", whole.bad.first()),
+    )?;
+    if whole.consumes {
+        return Ok(());
+    }
+    for after in 1..=whole.pages.len() {
+        let (before, cursor) = whole.pages.split_at(after).0.split_last().map_or(
+            (Vec::new(), None),
+            |(last, rest)| {
+                let ids = rest
+                    .iter()
+                    .chain([last])
+                    .flat_map(|(ids, _)| ids.clone())
+                    .collect();
+                (ids, Some(last.1.clone()))
+            },
+        );
+        let resumed = drain(bench, seen, stream, cursor).await?;
+        let all: BTreeSet<String> = before.into_iter().chain(resumed.ids()).collect();
+        same(&all, &wanted, &format!("resumed after page {after}"))?;
+    }
+    Ok(())
+}
+
+async fn comes_later(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    seeded(bench, stream, bench.far.page_size(stream), Times::Rising).await?;
+    let first = drain(bench, seen, stream, None).await?;
+    let later = seeded(bench, stream, 2, Times::Rising).await?;
+    let cursor = first.pages.last().map(|(_, cursor)| cursor.clone());
+    let second = drain(bench, seen, stream, cursor).await?.ids();
+    ensure(
+        later.is_subset(&second),
+        "records made after the last page were not told from its cursor",
+    )
+}
+
+async fn told_again(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    let wanted = seeded(bench, stream, 1, Times::Rising).await?;
+    let source = source(bench)?;
+    for _ in 0..2 {
+        let page = source
+            .page(stream, None)
+            .await
+            .map_err(|e| shown(seen, &e, "a page without a fault"))?;
+        same(&told(&page), &wanted, "read without acknowledging")?;
+    }
+    Ok(())
+}
+
+async fn bad_record(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    let mut wanted = seeded(bench, stream, 2, Times::Rising).await?;
+    bench.far.seed_bad(stream).await;
+    wanted.extend(seeded(bench, stream, 2, Times::Rising).await?);
+    let drained = drain(bench, seen, stream, None).await?;
+    same(&drained.ids(), &wanted, "with a bad record among them")?;
+    ensure(
+        !drained.bad.is_empty(),
+        "the bad record was told by nobody: it is lost instead of quarantined",
+    )?;
+    ensure(
+        drained.bad.iter().all(|reason| !reason.is_empty()),
+        "a bad record without a reason",
+    )
+}
+
+async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> Checked {
+    let wanted = seeded(bench, stream, 2, Times::Rising).await?;
+    bench.inject(Target::Read, fault);
+    match source(bench)?.page(stream, None).await {
+        Ok(page) => return Err(format!("gave a page of {} records", page.records.len())),
+        Err(error) => {
+            seen.debug(&error);
+            let right = match fault {
+                Fault::RateLimited => {
+                    error.class
+                        == ErrorClass::RateLimited {
+                            after: Some(RETRY_AFTER),
+                        }
+                }
+                Fault::Unauthorised => error.class == ErrorClass::Auth,
+                Fault::Garbage | Fault::ErrorInOk => error.class == ErrorClass::Protocol,
+                Fault::Truncated => {
+                    matches!(error.class, ErrorClass::Protocol | ErrorClass::Transient)
+                }
+                _ => error.class == ErrorClass::Transient,
+            };
+            ensure(right, format!("was {:?}: {error}", error.class))?;
+        }
+    }
+    same(
+        &drain(bench, seen, stream, None).await?.ids(),
+        &wanted,
+        "read again after the fault",
+    )
+}
+
+async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    let wanted = seeded(bench, stream, 3, Times::Rising).await?;
+    let source = source(bench)?;
+    let mut ids: Vec<ExternalId> = wanted
+        .iter()
+        .take(2)
+        .map(|id| ExternalId::new(id.clone()))
+        .collect();
+    let asked: BTreeSet<String> = wanted.iter().take(2).cloned().collect();
+    ids.insert(1, ExternalId::from("there-is-no-such-order"));
+    let records = source
+        .read_orders(&ids)
+        .await
+        .map_err(|e| shown(seen, &e, "reading orders"))?;
+    ensure(
+        records.iter().all(|r| r.parsed.is_ok()),
+        "a good order was called bad",
+    )?;
+    let told: BTreeSet<String> = records
+        .iter()
+        .filter_map(|r| r.parsed.as_ref().ok())
+        .map(identity)
+        .collect();
+    same(&told, &asked, "two orders and an unknown one by id")?;
+    let none = source
+        .read_orders(&[])
+        .await
+        .map_err(|e| shown(seen, &e, "reading no orders"))?;
+    ensure(none.is_empty(), "asked for no order and got some")
+}

@@ -1,0 +1,85 @@
+//! What a connector gives the suite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::faulty::FaultSeam;
+use crate::{Call, Connector, Op};
+
+/// A connector under test.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// Its name on the card.
+    fn name(&self) -> String;
+
+    /// Checks that do not apply, each with its reason. A waiver that names no check fails the suite.
+    fn waivers(&self) -> Vec<Waiver>;
+
+    /// A new account on a new and empty far side with a fault seam between; asked for once a check.
+    async fn fresh(&self) -> Bench;
+}
+
+/// One account on its far side.
+pub struct Bench {
+    /// The account under test.
+    pub connector: Arc<dyn Connector>,
+    /// What stands behind it.
+    pub far: Arc<dyn FarSide>,
+    /// Where faults are put.
+    pub seam: Arc<dyn FaultSeam>,
+}
+
+/// The far side as the suite prepares and asks it, past the connector.
+#[async_trait]
+pub trait FarSide: Send + Sync {
+    /// How many records fit a page of a stream as the account is configured; small is quick.
+    fn page_size(&self, stream: &str) -> usize;
+
+    /// Makes this many records of a stream and tells their [`super::identity`], in the far side's order.
+    async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String>;
+
+    /// Makes one record of a stream that cannot be understood.
+    async fn seed_bad(&self, stream: &str);
+
+    /// Makes what an operation needs at the far side (an order to ship) and tells the call to make.
+    async fn call(&self, op: Op) -> Call;
+
+    /// How often the far side has carried out this call, by its reference.
+    async fn times_done(&self, op: Op, call: &Call) -> usize;
+
+    /// Secrets and personal texts that went into the account, its records and calls. They must not be seen in
+    /// errors, labels and `Debug`.
+    fn planted(&self) -> Vec<String>;
+
+    /// `Debug` of the connector's own types that hold any of them.
+    fn debug_texts(&self) -> Vec<String>;
+}
+
+/// The far side's times of change of seeded records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Each later than the one before.
+    Rising,
+    /// All the same.
+    Equal,
+}
+
+/// A check that does not apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiver {
+    /// The check's name, for example `garbage/mail`.
+    pub check: String,
+    /// Why, for whoever reads the card.
+    pub reason: String,
+}
+
+impl Waiver {
+    /// A waiver with its reason.
+    pub fn new(check: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            check: check.into(),
+            reason: reason.into(),
+        }
+    }
+}

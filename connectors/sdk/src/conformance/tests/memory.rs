@@ -1,0 +1,268 @@
+//! A connector to the shop in memory, sound or with one flaw.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use crate::http::{HttpClient, Request};
+use crate::{
+    BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
+    Found, Observed, OnUnknown, Op, OperationSpec, Operations, OrderSnapshot, Outcome, Pace, Page,
+    Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    LosesLastOfPage,
+    StopsAfterOnePage,
+    SkipsEqualTimes,
+    BadRecordBreaksPage,
+    DropsBadRecord,
+    UnknownIdIsError,
+    LookUpAlwaysNo,
+    FiveHundredIsTransient,
+    IgnoresAnswer,
+    GarbageIsEmptyPage,
+    ImpurePrepare,
+    PreparesAnything,
+    SendsTwice,
+    LeaksSecret,
+}
+
+pub(super) struct Memory {
+    pub(super) client: HttpClient,
+    pub(super) flaw: Option<Flaw>,
+    pub(super) page: usize,
+}
+
+impl Memory {
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+}
+
+impl Connector for Memory {
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            concurrency: 1,
+            per_second: None,
+        }
+    }
+}
+
+fn protocol(what: &str) -> Error {
+    Error::new(ErrorClass::Protocol, format!("the answer has no {what}"))
+}
+
+fn record(order: &Value) -> Result<Record, Error> {
+    let id = ExternalId::from(order["id"].as_str().ok_or_else(|| protocol("order id"))?);
+    let parsed = if order.get("broken").is_some() {
+        Err(BadRecord {
+            external_id: Some(id),
+            reason: "broken: is set".to_owned(),
+        })
+    } else {
+        Ok(Observed::Order(Box::new(snapshot(id)), Box::default()))
+    };
+    Ok(Record {
+        raw: order.to_string().into_bytes(),
+        parsed,
+    })
+}
+
+fn snapshot(external_id: ExternalId) -> OrderSnapshot {
+    OrderSnapshot {
+        display: external_id.to_string(),
+        external_id,
+        version: None,
+        ordered_at: DateTime::UNIX_EPOCH,
+        currency: Currency::JPY,
+        state: ChannelState::Open,
+        gate: ChannelGate::Open,
+        groups: Vec::new(),
+        lines: Vec::new(),
+        charges: Vec::new(),
+        tenders: Vec::new(),
+        total: None,
+        fulfilments: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl Source for Memory {
+    fn streams(&self) -> Vec<StreamSpec> {
+        vec![StreamSpec {
+            name: "orders".to_owned(),
+            kind: StreamKind::Orders,
+            interval: Duration::from_secs(30),
+        }]
+    }
+
+    async fn page(&self, _stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+        let time = cursor.map_or(0, |c| c["time"].as_u64().unwrap_or(0));
+        let id = match cursor {
+            Some(_) if self.has(Flaw::SkipsEqualTimes) => "zzzz",
+            Some(cursor) => cursor["id"].as_str().unwrap_or("-"),
+            None => "-",
+        };
+        let path = format!("/orders/after/{time}/{id}/{}", self.page);
+        let answer = self.client.read(Request::get(path)).await?;
+        let body: Value = match serde_json::from_slice(&answer.body) {
+            Err(_) if self.has(Flaw::GarbageIsEmptyPage) => json!({ "orders": [], "more": false }),
+            body => body.map_err(|_| protocol("JSON"))?,
+        };
+        let empty = Vec::new();
+        let orders = match body["orders"].as_array() {
+            None if self.has(Flaw::GarbageIsEmptyPage) => &empty,
+            orders => orders.ok_or_else(|| protocol("orders"))?,
+        };
+        let next = match orders.last() {
+            Some(last) => json!({ "time": last["time"], "id": last["id"] }),
+            None => cursor
+                .cloned()
+                .unwrap_or_else(|| json!({ "time": 0, "id": "-" })),
+        };
+        let mut records = orders.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        if self.has(Flaw::LosesLastOfPage) && records.len() == self.page {
+            records.pop();
+        }
+        if self.has(Flaw::BadRecordBreaksPage) && records.iter().any(|r| r.parsed.is_err()) {
+            return Err(protocol("sense"));
+        }
+        if self.has(Flaw::DropsBadRecord) {
+            records.retain(|r| r.parsed.is_ok());
+        }
+        let more = body["more"].as_bool().unwrap_or(false) && !self.has(Flaw::StopsAfterOnePage);
+        Ok(Page {
+            records,
+            next,
+            more,
+            ack: None,
+        })
+    }
+
+    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        for id in ids {
+            match self
+                .client
+                .read(Request::get(format!("/orders/{id}")))
+                .await
+            {
+                Ok(answer) => {
+                    let body: Value =
+                        serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
+                    records.push(record(&body["order"])?);
+                }
+                Err(e) if e.class == ErrorClass::NotFound && !self.has(Flaw::UnknownIdIsError) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(records)
+    }
+
+    async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+#[async_trait]
+impl Operations for Memory {
+    fn operations(&self) -> Vec<OperationSpec> {
+        vec![OperationSpec {
+            op: Op::Ship,
+            replay: Replay::Lookup {
+                settle: Duration::ZERO,
+            },
+            on_unknown: OnUnknown::Hold,
+            accepted_is_done: true,
+            says: "tells the shop",
+        }]
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        let mut bytes = match call {
+            Call::Ship(call) => call.reference.as_str().as_bytes().to_vec(),
+            _ if self.has(Flaw::PreparesAnything) => b"x".to_vec(),
+            other => {
+                return Err(Error::new(
+                    ErrorClass::Config,
+                    format!("{} is not offered", other.op()),
+                ));
+            }
+        };
+        if self.has(Flaw::ImpurePrepare) {
+            bytes.extend(
+                COUNT
+                    .fetch_add(1, Ordering::SeqCst)
+                    .to_string()
+                    .into_bytes(),
+            );
+        }
+        Ok(Prepared {
+            bytes,
+            label: "POST /ships".to_owned(),
+        })
+    }
+
+    async fn send(&self, _op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        let request = Request::post_json("/ships", prepared.bytes.clone());
+        if self.has(Flaw::SendsTwice) {
+            self.client.write(request.clone()).await?;
+        }
+        let answer = self
+            .client
+            .write(request)
+            .await
+            .map_err(|e| match e.code.as_deref() {
+                Some("500" | "502") if self.has(Flaw::FiveHundredIsTransient) => Error {
+                    class: ErrorClass::Transient,
+                    ..e
+                },
+                _ => e,
+            })?;
+        let done = Ok(Outcome::Done {
+            id: None,
+            rows: Vec::new(),
+        });
+        if self.has(Flaw::IgnoresAnswer) {
+            return done;
+        }
+        let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
+        if body["shipped"].is_u64() {
+            done
+        } else {
+            Err(protocol("shipped"))
+        }
+    }
+
+    async fn look_up(&self, _op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        if self.has(Flaw::LookUpAlwaysNo) {
+            return Ok(Found::No);
+        }
+        let path = format!("/ships/{}", String::from_utf8_lossy(&prepared.bytes));
+        let answer = self.client.read(Request::get(path)).await?;
+        let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
+        match body["there"].as_bool() {
+            Some(true) => Ok(Found::Yes(Outcome::Done {
+                id: None,
+                rows: Vec::new(),
+            })),
+            Some(false) => Ok(Found::No),
+            None => Err(protocol("there")),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What can go wrong on the way, whatever the wire is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What a rate-limited answer asks to wait.
+pub const RETRY_AFTER: Duration = Duration::from_secs(7);
+
+/// One thing that goes wrong once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The far side acts, its reply is lost.
+    LostReply,
+    /// The request never reaches the far side, and the caller can tell.
+    NotSent,
+    /// The far side fails before it acts, in a way that leaves open whether it did (500).
+    ErrorBefore,
+    /// The far side fails after it has acted, in the same way.
+    ErrorAfter,
+    /// The far side asks to wait [`RETRY_AFTER`] and does nothing.
+    RateLimited,
+    /// The far side refuses our credentials.
+    Unauthorised,
+    /// The far side refuses definitely and does nothing (422, 550).
+    Refused,
+    /// The far side acts, its reply makes no sense.
+    Garbage,
+    /// The far side acts, its reply ends in the middle.
+    Truncated,
+    /// The far side does nothing and says so in a reply that looks like success (200 with an error in it).
+    ErrorInOk,
+    /// The far side acts, its reply comes after the caller has given up.
+    Slow,
+    /// The request is carried out twice on the way.
+    Duplicate,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::LostReply,
+        Self::NotSent,
+        Self::ErrorBefore,
+        Self::ErrorAfter,
+        Self::RateLimited,
+        Self::Unauthorised,
+        Self::Refused,
+        Self::Garbage,
+        Self::Truncated,
+        Self::ErrorInOk,
+        Self::Slow,
+        Self::Duplicate,
+    ];
+
+    /// The words for it in a list of checks.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LostReply => "lost reply",
+            Self::NotSent => "not sent",
+            Self::ErrorBefore => "error before the effect",
+            Self::ErrorAfter => "error after the effect",
+            Self::RateLimited => "rate limited",
+            Self::Unauthorised => "unauthorised",
+            Self::Refused => "refused",
+            Self::Garbage => "garbage",
+            Self::Truncated => "truncated",
+            Self::ErrorInOk => "error in ok",
+            Self::Slow => "slow",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which calls a fault waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Calls that change nothing at the far side.
+    Read,
+    /// Calls that may.
+    Write,
+}
+
+/// Where faults are put for one account: an HTTP transport, a folder, a mail server. Ordered faults wait for
+/// the next call of their target.
+pub trait FaultSeam: Send + Sync {
+    /// What it can do.
+    fn supported(&self) -> Vec<Fault>;
+
+    /// Orders a fault for the next call of a target.
+    fn inject(&self, target: Target, fault: Fault);
+
+    /// How many of each have really happened.
+    fn injected(&self) -> BTreeMap<Fault, u64>;
+}

@@ -1,0 +1,9 @@
+//! Faults between a connector and its far side, scripted or drawn from a seed.
+
+mod fault;
+mod prng;
+mod transport;
+
+pub use fault::{Fault, FaultSeam, RETRY_AFTER, Target};
+pub use prng::Prng;
+pub use transport::{FaultyTransport, When};

@@ -1,0 +1,326 @@
+//! Faults on the way of an HTTP request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Fault, FaultSeam, Prng, RETRY_AFTER, Target};
+use crate::http::{Method, Request, Response, Transport, TransportError};
+
+/// Which requests a scripted fault waits for; everything that is `None` or empty matches.
+#[derive(Clone, Debug, Default)]
+pub struct When {
+    /// Its method.
+    pub method: Option<Method>,
+    /// A part of its path.
+    pub path: String,
+    /// A GET is a read, the others are writes.
+    pub target: Option<Target>,
+}
+
+impl When {
+    /// Requests of a method whose path contains this.
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method: Some(method),
+            path: path.into(),
+            target: None,
+        }
+    }
+
+    fn matches(&self, request: &Request) -> bool {
+        self.method.is_none_or(|m| m == request.method)
+            && self.target.is_none_or(|t| t == target(request))
+            && request.path.contains(&self.path)
+    }
+}
+
+fn target(request: &Request) -> Target {
+    if request.method == Method::Get {
+        Target::Read
+    } else {
+        Target::Write
+    }
+}
+
+/// Wraps a transport. Scripted faults come first, each once; then, where a seed was given, drawn ones.
+pub struct FaultyTransport {
+    inner: Arc<dyn Transport>,
+    echo: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    script: Vec<(When, Fault)>,
+    drawn: Option<Drawn>,
+    injected: BTreeMap<Fault, u64>,
+}
+
+struct Drawn {
+    prng: Prng,
+    per_mille: u64,
+    faults: Vec<Fault>,
+}
+
+impl FaultyTransport {
+    /// Without any fault yet.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Transport>) -> Self {
+        Self {
+            inner,
+            echo: String::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Draws faults from a seed: each request meets one of `faults` this many times out of a thousand.
+    #[must_use]
+    pub fn seeded(self, seed: u64, per_mille: u64, faults: Vec<Fault>) -> Self {
+        self.state().drawn = Some(Drawn {
+            prng: Prng::new(seed),
+            per_mille,
+            faults,
+        });
+        self
+    }
+
+    /// Text that every error body repeats, as careless far sides do with credentials and addresses.
+    #[must_use]
+    pub fn echoing(mut self, text: impl Into<String>) -> Self {
+        self.echo = text.into();
+        self
+    }
+
+    /// Orders a fault for the next request that matches.
+    pub fn inject_when(&self, when: When, fault: Fault) {
+        self.state().script.push((when, fault));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, request: &Request) -> Option<Fault> {
+        let mut state = self.state();
+        let fault = match state
+            .script
+            .iter()
+            .position(|(when, _)| when.matches(request))
+        {
+            Some(at) => Some(state.script.remove(at).1),
+            None => state.drawn.as_mut().and_then(Drawn::draw),
+        };
+        if let Some(fault) = fault {
+            *state.injected.entry(fault).or_default() += 1;
+        }
+        fault
+    }
+
+    fn answer(&self, status: u16, headers: Vec<(String, String)>) -> Response {
+        let body = serde_json::json!({ "type": "error", "message": format!("simulated fault {}", self.echo) });
+        Response {
+            status,
+            headers,
+            body: body.to_string().into_bytes(),
+        }
+    }
+}
+
+impl Drawn {
+    fn draw(&mut self) -> Option<Fault> {
+        if !self.prng.per_mille(self.per_mille) {
+            return None;
+        }
+        let count = u64::try_from(self.faults.len()).unwrap_or(0);
+        let at = usize::try_from(self.prng.below(count)).unwrap_or(0);
+        self.faults.get(at).copied()
+    }
+}
+
+#[async_trait]
+impl Transport for FaultyTransport {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let lost = |why: &str| Err(TransportError::NoAnswer(why.to_owned()));
+        let Some(fault) = self.next(&request) else {
+            return self.inner.send(request).await;
+        };
+        match fault {
+            Fault::NotSent => Err(TransportError::NotSent(
+                "simulated: connection refused".to_owned(),
+            )),
+            Fault::ErrorBefore => Ok(self.answer(500, Vec::new())),
+            Fault::Unauthorised => Ok(self.answer(401, Vec::new())),
+            Fault::Refused => Ok(self.answer(422, Vec::new())),
+            Fault::ErrorInOk => Ok(self.answer(200, Vec::new())),
+            Fault::RateLimited => {
+                let after = RETRY_AFTER.as_secs().to_string();
+                Ok(self.answer(429, vec![("retry-after".to_owned(), after)]))
+            }
+            Fault::LostReply => {
+                self.inner.send(request).await?;
+                lost("simulated: connection reset")
+            }
+            Fault::Slow => {
+                self.inner.send(request).await?;
+                lost("simulated: timed out")
+            }
+            Fault::ErrorAfter => {
+                self.inner.send(request).await?;
+                Ok(self.answer(502, Vec::new()))
+            }
+            Fault::Garbage => {
+                let mut answer = self.inner.send(request).await?;
+                answer.body = format!("<html>\u{fffd} simulated {}</html>", self.echo).into_bytes();
+                Ok(answer)
+            }
+            Fault::Truncated => {
+                let mut answer = self.inner.send(request).await?;
+                if answer.body.len() < 2 {
+                    return lost("simulated: cut short");
+                }
+                answer.body.truncate(answer.body.len() / 2);
+                Ok(answer)
+            }
+            Fault::Duplicate => {
+                let first = self.inner.send(request.clone()).await?;
+                self.inner.send(request).await?;
+                Ok(first)
+            }
+        }
+    }
+}
+
+impl FaultSeam for FaultyTransport {
+    fn supported(&self) -> Vec<Fault> {
+        Fault::ALL.to_vec()
+    }
+
+    fn inject(&self, target: Target, fault: Fault) {
+        self.inject_when(
+            When {
+                target: Some(target),
+                ..When::default()
+            },
+            fault,
+        );
+    }
+
+    fn injected(&self) -> BTreeMap<Fault, u64> {
+        self.state().injected.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::sim::{SimTransport, Simulator};
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Simulator for Counting {
+        fn handle(&self, _request: Request) -> Response {
+            let n = self.0.fetch_add(1, Ordering::SeqCst);
+            Response {
+                status: 200,
+                headers: Vec::new(),
+                body: format!("[{n:04}]").into_bytes(),
+            }
+        }
+    }
+
+    fn faulty() -> (Arc<Counting>, FaultyTransport) {
+        let sim = Arc::new(Counting::default());
+        (
+            sim.clone(),
+            FaultyTransport::new(Arc::new(SimTransport(sim))),
+        )
+    }
+
+    #[tokio::test]
+    async fn each_fault_has_its_answer_and_its_effect() {
+        for fault in Fault::ALL {
+            let (sim, transport) = faulty();
+            transport.inject(Target::Write, fault);
+            let answer = transport.send(Request::post_json("/x", Vec::new())).await;
+            let status = answer.as_ref().map(|r| r.status).ok();
+            let (want_status, want_effects) = match fault {
+                Fault::LostReply | Fault::Slow => (None, 1),
+                Fault::NotSent => (None, 0),
+                Fault::ErrorBefore => (Some(500), 0),
+                Fault::ErrorAfter => (Some(502), 1),
+                Fault::RateLimited => (Some(429), 0),
+                Fault::Unauthorised => (Some(401), 0),
+                Fault::Refused => (Some(422), 0),
+                Fault::Garbage | Fault::Truncated => (Some(200), 1),
+                Fault::ErrorInOk => (Some(200), 0),
+                Fault::Duplicate => (Some(200), 2),
+            };
+            assert_eq!(
+                (status, sim.0.load(Ordering::SeqCst)),
+                (want_status, want_effects),
+                "{fault}"
+            );
+            assert_eq!(transport.injected(), BTreeMap::from([(fault, 1)]));
+            assert_eq!(
+                matches!(answer, Err(TransportError::NotSent(_))),
+                fault == Fault::NotSent
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scripted_fault_waits_for_its_request_and_happens_once() {
+        let (sim, transport) = faulty();
+        transport.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+        assert!(transport.send(Request::get("/capture")).await.is_ok());
+        assert!(
+            transport
+                .send(Request::post_json("/ship", Vec::new()))
+                .await
+                .is_ok()
+        );
+        assert!(
+            transport
+                .send(Request::post_json("/p/1/capture", Vec::new()))
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            transport
+                .send(Request::post_json("/p/1/capture", Vec::new()))
+                .await
+                .unwrap()
+                .body,
+            b"[0003]"
+        );
+        assert_eq!(sim.0.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn a_seed_replays() {
+        let mut runs = Vec::new();
+        for seed in [3, 3, 4] {
+            let (_, plain) = faulty();
+            let transport = plain.seeded(seed, 300, Fault::ALL.to_vec());
+            for _ in 0..200 {
+                transport.send(Request::get("/x")).await.ok();
+            }
+            runs.push(transport.injected());
+        }
+        assert_eq!(runs[0], runs[1]);
+        assert_ne!(runs[0], runs[2]);
+        assert!(
+            (30..90).contains(&runs[0].values().sum::<u64>()),
+            "{:?}",
+            runs[0]
+        );
+    }
+}

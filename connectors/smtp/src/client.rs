@@ -1,0 +1,294 @@
+//! One mail over one connection. What matters is on which side of the message's body a failure lies: before it
+//! nothing was sent; from its first byte on a missing reply leaves open whether the server has the mail.
+
+use std::time::{Duration, SystemTime};
+
+use hikiate_sdk::http::excerpt;
+use hikiate_sdk::{Error, ErrorClass, Outcome, Problem};
+use lettre::message::header::{Date, Header};
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+
+use crate::config::{Settings, Tls};
+use crate::map::Frozen;
+
+/// The mail is with the server by then; a slow farewell is not waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Sends mails for one account; a connection for each.
+#[derive(Clone)]
+pub(crate) struct Client {
+    settings: Settings,
+    tls: Option<TlsParameters>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Client").field(&self.settings).finish()
+    }
+}
+
+/// Where before the body a failure was met; only a login can be refused for its credentials.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Connect,
+    StartTls,
+    LogIn,
+    Sender,
+    Recipient,
+    Data,
+}
+
+impl Step {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "connecting",
+            Self::StartTls => "starting TLS",
+            Self::LogIn => "logging in",
+            Self::Sender => "naming the sender",
+            Self::Recipient => "naming the recipient",
+            Self::Data => "asking to send the message",
+        }
+    }
+}
+
+impl Client {
+    /// Reads the machine's certificates where TLS is used; opens no connection.
+    pub(crate) fn new(settings: Settings) -> Result<Self, Problem> {
+        let tls = match settings.tls {
+            Tls::None => None,
+            Tls::Implicit | Tls::Starttls => Some(
+                TlsParameters::new_rustls(settings.host.clone())
+                    .map_err(|e| Problem::new("tls", format!("cannot set up TLS: {e}")))?,
+            ),
+        };
+        Ok(Self { settings, tls })
+    }
+
+    /// Sends a mail once.
+    pub(crate) async fn deliver(&self, mail: &Frozen) -> Result<Outcome, Error> {
+        let opened = timeout(self.settings.connect_timeout, self.open(mail)).await;
+        let mut connection = opened.map_err(|_| {
+            Error::new(
+                ErrorClass::Transient,
+                "the mail server did not answer in time before the message was sent",
+            )
+        })??;
+        let message = dated(&mail.message, SystemTime::now());
+        let reply = timeout(
+            self.settings.timeout,
+            connection.message(message.as_bytes()),
+        )
+        .await;
+        let outcome = match reply {
+            Err(_) => Err(Error::new(
+                ErrorClass::OutcomeUnknown,
+                "the mail server did not answer in time after the message: look into its log for the Message-ID",
+            )),
+            Ok(Err(error)) => Err(self.after_body(&error)),
+            Ok(Ok(response)) => {
+                let id = response
+                    .message()
+                    .next()
+                    .map(|line| excerpt(line.as_bytes(), &[]));
+                Ok(Outcome::Done {
+                    id,
+                    rows: Vec::new(),
+                })
+            }
+        };
+        if timeout(FAREWELL, connection.abort()).await.is_err() {
+            tracing::debug!("the mail server did not say goodbye");
+        }
+        outcome
+    }
+
+    async fn open(&self, mail: &Frozen) -> Result<AsyncSmtpConnection, Error> {
+        let hello = ClientId::Domain(self.settings.domain.clone());
+        let implicit = self
+            .tls
+            .clone()
+            .filter(|_| self.settings.tls == Tls::Implicit);
+        let server = (self.settings.host.as_str(), self.settings.port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(
+            server,
+            Some(self.settings.connect_timeout),
+            &hello,
+            implicit,
+            None,
+        )
+        .await
+        .map_err(|e| self.before_body(Step::Connect, &e))?;
+        let prepared = self.introduce(&mut connection, mail, &hello).await;
+        if prepared.is_err() {
+            connection.abort().await;
+        }
+        prepared.map(|()| connection)
+    }
+
+    async fn introduce(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        mail: &Frozen,
+        hello: &ClientId,
+    ) -> Result<(), Error> {
+        if let (Tls::Starttls, Some(tls)) = (self.settings.tls, &self.tls) {
+            if !connection.can_starttls() {
+                return Err(Error::new(
+                    ErrorClass::Config,
+                    "the mail server does not offer STARTTLS, and nothing was sent in the clear: check host, port and tls",
+                ));
+            }
+            connection
+                .starttls(tls.clone(), hello)
+                .await
+                .map_err(|e| self.before_body(Step::StartTls, &e))?;
+        }
+        if let Some((user, password)) = &self.settings.login {
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            if connection
+                .server_info()
+                .get_auth_mechanism(&mechanisms)
+                .is_none()
+            {
+                return Err(Error::new(
+                    ErrorClass::Config,
+                    "the mail server offers no login by PLAIN or LOGIN here: check port and tls, or leave user and password out",
+                ));
+            }
+            let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
+            connection
+                .auth(&mechanisms, &credentials)
+                .await
+                .map_err(|e| self.before_body(Step::LogIn, &e))?;
+        }
+        let mut parameters = Vec::new();
+        if !mail.message.is_ascii()
+            || [&mail.from, &mail.to]
+                .iter()
+                .any(|a| !a.to_string().is_ascii())
+        {
+            if !connection
+                .server_info()
+                .supports_feature(Extension::SmtpUtfEight)
+            {
+                return Err(Error::new(
+                    ErrorClass::Rejected,
+                    "the mail's to or from has characters beyond ASCII, which this mail server does not take (SMTPUTF8)",
+                )
+                .with_code("to"));
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        let sender = Mail::new(Some(mail.from.clone()), parameters);
+        connection
+            .command(sender)
+            .await
+            .map_err(|e| self.before_body(Step::Sender, &e))?;
+        let recipient = Rcpt::new(mail.to.clone(), Vec::new());
+        connection
+            .command(recipient)
+            .await
+            .map_err(|e| self.before_body(Step::Recipient, &e))?;
+        connection
+            .command(Data)
+            .await
+            .map_err(|e| self.before_body(Step::Data, &e))?;
+        Ok(())
+    }
+
+    fn before_body(&self, step: Step, error: &lettre::transport::smtp::Error) -> Error {
+        let code = error.status().map(|c| c.to_string());
+        let class = match code.as_deref() {
+            Some("530" | "534" | "535" | "538") => ErrorClass::Auth,
+            Some(_) if error.is_permanent() && step == Step::LogIn => ErrorClass::Auth,
+            Some(_) if error.is_permanent() => ErrorClass::Rejected,
+            _ => ErrorClass::Transient,
+        };
+        // A server may repeat what it was told, here the encoded login.
+        let words = match (step, &code) {
+            (Step::LogIn, Some(code)) => format!("it answered {code}: check user and password"),
+            _ => self.words(error),
+        };
+        let message = format!(
+            "{} at the mail server failed, nothing was sent: {words}",
+            step.words()
+        );
+        with_code(Error::new(class, message), code)
+    }
+
+    fn after_body(&self, error: &lettre::transport::smtp::Error) -> Error {
+        let code = error.status().map(|c| c.to_string());
+        // A 4xx or 5xx reply to the message means by RFC 5321 that the server has not taken it.
+        let (class, what) = if error.is_permanent() {
+            (ErrorClass::Rejected, "the mail server refused the message")
+        } else if error.is_transient() {
+            (
+                ErrorClass::Transient,
+                "the mail server did not take the message for now",
+            )
+        } else {
+            (
+                ErrorClass::OutcomeUnknown,
+                "the mail server's answer to the message was lost or makes no sense; look into its log for the Message-ID",
+            )
+        };
+        with_code(
+            Error::new(class, format!("{what}: {}", self.words(error))),
+            code,
+        )
+    }
+
+    /// The server's words with addresses and the login taken out: servers repeat the recipient.
+    fn words(&self, error: &lettre::transport::smtp::Error) -> String {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            let words = inner.to_string();
+            if !text.contains(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = inner.source();
+        }
+        let login = self.settings.login.as_ref();
+        let secrets: Vec<&str> = login
+            .map(|(user, password)| [user.as_str(), password.expose_secret()])
+            .into_iter()
+            .flatten()
+            .collect();
+        excerpt(text.as_bytes(), &secrets)
+    }
+}
+
+fn with_code(error: Error, code: Option<String>) -> Error {
+    match code {
+        Some(code) => error.with_code(code),
+        None => error,
+    }
+}
+
+/// The message with the time it is sent, which the frozen bytes cannot have.
+fn dated(message: &str, now: SystemTime) -> String {
+    let mut headers = lettre::message::header::Headers::new();
+    headers.insert_raw(Date::new(now).display());
+    format!("{headers}{message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_is_written_in_front() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_255_200);
+        assert_eq!(
+            dated("To: x\r\n\r\nbody", at),
+            "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nTo: x\r\n\r\nbody"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! The descriptor and what an account offers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hikiate_sdk::{
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, OnUnknown, Op,
+    OperationSpec, Operations, Outcome, Pace, Prepared, Problem, Replay, Source,
+};
+
+use crate::client::Client;
+use crate::config::{self, Keys, Settings};
+use crate::map;
+
+/// Mail over SMTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Smtp;
+
+impl ConnectorKind for Smtp {
+    fn name(&self) -> &'static str {
+        "smtp"
+    }
+
+    fn title(&self) -> &'static str {
+        "mail over SMTP, at most once"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(Keys)
+    }
+
+    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
+        let settings = config::read(account.settings)?;
+        let client = Client::new(settings.clone()).map_err(|problem| vec![problem])?;
+        Ok(Arc::new(Account { settings, client }))
+    }
+}
+
+/// One mail account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    settings: Settings,
+    client: Client,
+}
+
+impl Connector for Account {
+    fn source(&self) -> Option<&dyn Source> {
+        None
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            concurrency: self.settings.concurrency,
+            per_second: self.settings.per_second,
+        }
+    }
+}
+
+#[async_trait]
+impl Operations for Account {
+    fn operations(&self) -> Vec<OperationSpec> {
+        vec![OperationSpec {
+            op: Op::Mail,
+            replay: Replay::Person,
+            on_unknown: OnUnknown::GoOn,
+            accepted_is_done: true,
+            says: "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
+        }]
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        match call {
+            Call::Mail(mail) => map::prepare(mail, &self.settings.from, &self.settings.domain),
+            other => Err(not_offered(other.op())),
+        }
+    }
+
+    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        if op != Op::Mail {
+            return Err(not_offered(op));
+        }
+        let frozen = map::frozen(prepared)?;
+        let result = self.client.deliver(&frozen).await;
+        result.map_err(|e| Error {
+            message: format!("{}: {}", prepared.label, e.message),
+            ..e
+        })
+    }
+
+    async fn look_up(&self, _op: Op, _prepared: &Prepared) -> Result<Found, Error> {
+        Ok(Found::Unclear)
+    }
+}
+
+fn not_offered(op: Op) -> Error {
+    Error::new(
+        ErrorClass::Config,
+        format!("a mail account cannot do {op}: route it to another account"),
+    )
+}

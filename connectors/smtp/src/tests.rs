@@ -1,0 +1,299 @@
+//! The connector against its simulator over a real socket.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use hikiate_sdk::conformance::{Bench, FarSide, Subject, Times, Verdict, Waiver, run, sample_call};
+use hikiate_sdk::faulty::{Fault, FaultSeam, Target};
+use hikiate_sdk::{
+    AccountConfig, AccountSlug, Call, Connector, Error, ErrorClass, MailMessage, Op, Outcome,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::config;
+use crate::sim::SmtpSim;
+use crate::{KIND, message_id};
+
+const PASSWORD: &str = "correct horse battery";
+const TEXT: &str = "山田様 お届け先 東京都千代田区1-1";
+const TO: &str = "yamada.taro@example.jp";
+
+async fn serving(sim: &SmtpSim) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(sim.clone().serve(listener, std::future::pending()));
+    port
+}
+
+fn settings(port: u16) -> Value {
+    json!({
+        "host": "127.0.0.1", "port": port, "tls": "none", "from": "店 <shop@example.jp>",
+        "connect_timeout": "2s", "timeout": "1s"
+    })
+}
+
+fn account(settings: &Value) -> Arc<dyn Connector> {
+    let slug = AccountSlug::from("mail");
+    let config = AccountConfig {
+        slug: &slug,
+        settings,
+        base_dir: Path::new("."),
+        timezone: "Asia/Tokyo",
+    };
+    KIND.build(&config)
+        .unwrap_or_else(|problems| std::panic::resume_unwind(Box::new(format!("{problems:?}"))))
+}
+
+/// A far side with a login, so that the suite sees refused credentials too.
+struct Server {
+    sim: SmtpSim,
+    settings: Value,
+    calls: AtomicUsize,
+    _secret: tempfile::NamedTempFile,
+}
+
+#[async_trait]
+impl FarSide for Server {
+    fn page_size(&self, _stream: &str) -> usize {
+        1
+    }
+
+    async fn seed(&self, _stream: &str, _count: usize, _times: Times) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn seed_bad(&self, _stream: &str) {}
+
+    async fn call(&self, _op: Op) -> Call {
+        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+        Call::Mail(MailMessage {
+            message_id: format!("mail:shop-jp:order-{n}:shipped:1"),
+            to: TO.to_owned(),
+            subject: "発送のお知らせ".to_owned(),
+            text: TEXT.to_owned(),
+        })
+    }
+
+    async fn times_done(&self, _op: Op, call: &Call) -> usize {
+        match call {
+            Call::Mail(mail) => self.sim.count(&message_id(&mail.message_id, "example.jp")),
+            _ => 0,
+        }
+    }
+
+    fn planted(&self) -> Vec<String> {
+        // The last one is the login as AUTH PLAIN sends it, which the simulator repeats when it refuses.
+        let login = "AHNob3AAY29ycmVjdCBob3JzZSBiYXR0ZXJ5".to_owned();
+        vec![
+            login,
+            PASSWORD.to_owned(),
+            TO.to_owned(),
+            TEXT.to_owned(),
+            "山田".to_owned(),
+        ]
+    }
+
+    fn debug_texts(&self) -> Vec<String> {
+        vec![format!("{:?}", config::read(&self.settings).unwrap())]
+    }
+}
+
+struct Mail;
+
+#[async_trait]
+impl Subject for Mail {
+    fn name(&self) -> String {
+        "smtp".to_owned()
+    }
+
+    fn waivers(&self) -> Vec<Waiver> {
+        let reply = "a 4xx or 5xx reply to the message means by RFC 5321 that it was not taken; it leaves nothing open";
+        vec![
+            Waiver::new("error before the effect/mail", reply),
+            Waiver::new("error after the effect/mail", reply),
+            Waiver::new(
+                "rate limited/mail",
+                "SMTP names no time to wait: a busy server says 421, which is transient",
+            ),
+            Waiver::new(
+                "error in ok/mail",
+                "250 is the server's word that it has the mail; there is nothing else to read",
+            ),
+        ]
+    }
+
+    async fn fresh(&self) -> Bench {
+        let sim = SmtpSim::with_login("shop", PASSWORD);
+        let mut secret = tempfile::NamedTempFile::new().unwrap();
+        writeln!(secret, "{PASSWORD}").unwrap();
+        let mut settings = settings(serving(&sim).await);
+        settings["user"] = json!("shop");
+        settings["password"] = json!({ "file": secret.path() });
+        let connector = account(&settings);
+        let far = Server {
+            sim: sim.clone(),
+            settings,
+            calls: AtomicUsize::new(0),
+            _secret: secret,
+        };
+        Bench {
+            connector,
+            far: Arc::new(far),
+            seam: Arc::new(sim),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_conformance_suite_holds() {
+    let card = run(&Mail).await;
+    assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
+    assert_eq!(card.counts(), (11, 4, 0), "{card}");
+    assert_eq!(card.verdict("lost reply/mail"), Some(&Verdict::Passed));
+}
+
+fn mail() -> Call {
+    sample_call(Op::Mail)
+}
+
+async fn send(account: &dyn Connector) -> Result<Outcome, Error> {
+    let operations = account.operations().unwrap();
+    operations
+        .send(Op::Mail, &operations.prepare(&mail()).unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn a_mail_arrives_whole_with_date_and_id() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    let outcome = send(account.as_ref()).await.unwrap();
+    assert_eq!(
+        outcome,
+        Outcome::Done {
+            id: Some("2.0.0 taken".to_owned()),
+            rows: Vec::new()
+        }
+    );
+    let mails = sim.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.as_slice()),
+        (
+            "shop@example.jp",
+            ["someone@example.test".to_owned()].as_slice()
+        )
+    );
+    assert_eq!(mails[0].message_id, "<mail.sample.1@example.jp>");
+    let head = mails[0].text.split("\r\n\r\n").next().unwrap();
+    assert_eq!(head.matches("Date: ").count(), 1, "{head}");
+    assert!(
+        mails[0].text.ends_with("\r\n\r\nsample\r\n"),
+        "{}",
+        mails[0].text
+    );
+}
+
+#[tokio::test]
+async fn lines_of_dots_arrive_as_they_were_written() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    let operations = account.operations().unwrap();
+    let Call::Mail(mail) = mail() else { return };
+    let text = ".\n..\n.hidden\nQUIT\n".to_owned();
+    let prepared = operations
+        .prepare(&Call::Mail(MailMessage { text, ..mail }))
+        .unwrap();
+    operations.send(Op::Mail, &prepared).await.unwrap();
+    let text = sim.mails()[0].text.clone();
+    assert!(
+        text.ends_with("\r\n\r\n.\r\n..\r\n.hidden\r\nQUIT\r\n\r\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_too_late_leaves_the_mail_unknown() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    sim.inject(Target::Write, Fault::Slow);
+    let error = send(account.as_ref()).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
+    assert!(
+        error
+            .message
+            .starts_with("mail <mail.sample.1@example.jp>: "),
+        "{error}"
+    );
+    assert_eq!(sim.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_told_without_the_address() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    sim.inject(Target::Write, Fault::Refused);
+    let error = send(account.as_ref()).await.unwrap_err();
+    assert_eq!(
+        (error.class, error.code.as_deref()),
+        (ErrorClass::Rejected, Some("550")),
+        "{error}"
+    );
+    assert!(
+        error.message.contains("no such mailbox") && !error.message.contains("someone"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_when_tls_is_wanted() {
+    let sim = SmtpSim::default();
+    let mut wanted = settings(serving(&sim).await);
+    for (tls, class) in [
+        ("starttls", ErrorClass::Config),
+        ("implicit", ErrorClass::Transient),
+    ] {
+        wanted["tls"] = json!(tls);
+        let error = send(account(&wanted).as_ref()).await.unwrap_err();
+        assert_eq!(error.class, class, "{tls}: {error}");
+    }
+    assert_eq!(sim.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_or_silent_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = send(account(&settings(port)).as_ref()).await.unwrap_err();
+    assert_eq!(silent.class, ErrorClass::Transient, "{silent}");
+    drop(listener);
+    let away = send(account(&settings(port)).as_ref()).await.unwrap_err();
+    assert_eq!(away.class, ErrorClass::Transient, "{away}");
+}
+
+#[tokio::test]
+async fn a_login_the_server_does_not_offer_is_a_wrong_configuration() {
+    let sim = SmtpSim::default();
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    writeln!(secret, "{PASSWORD}").unwrap();
+    let mut wanted = settings(serving(&sim).await);
+    wanted["user"] = json!("shop");
+    wanted["password"] = json!({ "file": secret.path() });
+    assert_eq!(
+        send(account(&wanted).as_ref()).await.unwrap_err().class,
+        ErrorClass::Config
+    );
+    let sim = SmtpSim::with_login("shop", "another");
+    wanted["port"] = json!(serving(&sim).await);
+    assert_eq!(
+        send(account(&wanted).as_ref()).await.unwrap_err().class,
+        ErrorClass::Auth
+    );
+    assert_eq!(sim.mails().len(), 0);
+}
