@@ -1,0 +1,3 @@
+//! PostgreSQL: the private cluster.
+
+pub mod launcher;
