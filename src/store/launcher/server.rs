@@ -46,6 +46,8 @@ pub(super) fn arguments(layout: &Layout, fsync: bool, extra: &[(String, String)]
         ("log_min_error_statement", "panic".into()),
         ("log_parameter_max_length_on_error", "0".into()),
         ("timezone", "UTC".into()),
+        // Our statements are short, and a sandbox without writable code pages would fail it.
+        ("jit", "off".into()),
     ];
     settings.extend(
         extra
@@ -133,7 +135,8 @@ impl Server {
     }
 }
 
-/// Common to every PostgreSQL program: its user, English messages, no settings from our environment.
+/// Common to every PostgreSQL program: its user, English messages, no settings from our environment,
+/// and no word to systemd in our name.
 pub(super) fn tidy(command: &mut Command, layout: &Layout, user: &RunAs) {
     user.apply(command);
     for (key, _) in env::vars_os() {
@@ -141,6 +144,7 @@ pub(super) fn tidy(command: &mut Command, layout: &Layout, user: &RunAs) {
             command.env_remove(key);
         }
     }
+    command.env_remove("NOTIFY_SOCKET");
     command.env("LC_ALL", "C").current_dir(&layout.root);
 }
 
