@@ -1,1 +1,6 @@
-//! x
+//! The integration tests, one binary: they drive the program as its users and far sides do.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod launcher;
+mod support;
