@@ -162,7 +162,7 @@ CREATE TABLE locations (
   account_id smallint NOT NULL REFERENCES accounts,
   code text
 );
-CREATE UNIQUE INDEX locations_code ON locations (account_id, code) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX locations_code ON locations (account_id, coalesce(code, ''));
 
 -- What is sent together. Sealed once; its bytes never change.
 CREATE TABLE batches (
@@ -182,7 +182,7 @@ CREATE TABLE batches (
   CHECK ((body IS NULL) = (hash IS NULL)),
   CHECK ((state IN ('open', 'empty')) = (body IS NULL))
 );
-CREATE UNIQUE INDEX batches_open ON batches (account_id, kind, location_id) NULLS NOT DISTINCT WHERE state = 'open';
+CREATE UNIQUE INDEX batches_open ON batches (account_id, kind, coalesce(location_id, 0)) WHERE state = 'open';
 CREATE INDEX batches_due ON batches (seal_at) WHERE state = 'open';
 
 -- The queue of calls. A finished row is deleted; its outcome is a fact.
