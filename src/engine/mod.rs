@@ -3,6 +3,7 @@
 
 mod allocate;
 mod batches;
+mod housekeeping;
 mod plan;
 mod run;
 mod seal;

@@ -62,7 +62,7 @@ async fn pull_stream(
         due_in_seconds: if page.more { 0.0 } else { spec.interval.as_secs_f64() },
     };
     let done = engine.store.retried("ingest", || engine.store.ingest(owned, &due.name, due.seq, &incoming, &after)).await?;
-    engine.metrics.pulled(&account.slug, &due.name, done.new_facts);
+    engine.metrics.pulled(account.slug.as_str(), &due.name, done.new_facts);
     if done.new_facts + done.quarantined > 0 {
         info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantined, "page stored");
     }
