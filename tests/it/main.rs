@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod databases;
 mod launcher;
+mod signals;
 mod support;

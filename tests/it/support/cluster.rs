@@ -11,11 +11,13 @@ use hikiate::store::launcher::{Cluster, ClusterOptions};
 
 /// Ends the server when the run is over; it outlives us, so it can do so even after a kill.
 const WATCHER: &str = r#"
-while kill -0 "$1" 2>/dev/null; do sleep 0.5; done
-pid="$(head -n 1 "$2/postgres/data/postmaster.pid")"
-kill -QUIT "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-rm -rf -- "$2"
+{
+    while kill -0 "$1" 2>/dev/null; do sleep 0.5; done
+    pid="$(head -n 1 "$2/postgres/data/postmaster.pid")"
+    kill -QUIT "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    rm -rf -- "$2"
+} &
 "#;
 
 /// The address of the run's cluster: a URL of its `postgres` database.
@@ -55,7 +57,7 @@ async fn shared() -> String {
 }
 
 fn watch(run: u32, dir: &Path) {
-    Command::new("sh")
+    let started = Command::new("sh")
         .args(["-c", WATCHER, "hikiate-test-watcher"])
         .arg(run.to_string())
         .arg(dir)
@@ -63,6 +65,7 @@ fn watch(run: u32, dir: &Path) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
-        .spawn()
+        .status()
         .unwrap();
+    assert!(started.success());
 }

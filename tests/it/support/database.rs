@@ -188,34 +188,3 @@ async fn execute(connection: &mut PgConnection, sql: String) {
         .await
         .unwrap();
 }
-
-#[tokio::test]
-async fn each_test_has_a_database_of_its_own_and_leaves_none() {
-    let one = crate::support::db().await;
-    let two = crate::support::db().await;
-    assert_ne!(one.name, two.name);
-    sqlx::query("CREATE TABLE mine (n int)")
-        .execute(&one.pool)
-        .await
-        .unwrap();
-    let seen: bool = sqlx::query_scalar("SELECT to_regclass('mine') IS NOT NULL")
-        .fetch_one(&two.pool)
-        .await
-        .unwrap();
-    assert!(!seen);
-    let mut outside = PgConnection::connect(&one.url).await.unwrap();
-    let current: String = sqlx::query_scalar("SELECT current_database()::text")
-        .fetch_one(&mut outside)
-        .await
-        .unwrap();
-    assert_eq!(current, one.name);
-    let (admin, name) = (one.admin.clone(), one.name.clone());
-    drop(one);
-    let mut connection = PgConnection::connect_with(&admin).await.unwrap();
-    let left: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
-        .bind(name)
-        .fetch_optional(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(left, None);
-}
