@@ -1,1 +1,3 @@
-//! x
+//! The commands, one file each.
+
+pub mod check;

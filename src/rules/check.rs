@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) problems: Vec<String>,
     /// The rule is evaluated once per delivery group.
     pub(super) names_group: bool,
+    /// How deep `exists` and the like are inside one another.
+    pub(super) nested: usize,
 }
 
 /// Checks an expression; its result has to be true or false.
@@ -166,6 +168,7 @@ impl Walk<'_> {
             ));
         }
         self.nested += 1;
+        self.found.nested = self.found.nested.max(self.nested);
         let accumulated = self.type_of(&over.accu_init);
         let start = self.scope.len();
         self.scope.push((over.iter_var.clone(), element));

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use cel::Program;
 use hikiate_sdk::Currency;
 
-use super::check::check;
+use super::check::{Found, check};
 use super::schema::Fields;
 use crate::policy::{HoldRule, Release};
 
 /// The longest expression, in bytes.
-pub const MAX_EXPRESSION: usize = 4096;
+const MAX_EXPRESSION: usize = 4096;
 /// Brackets inside one another, before the parser sees them.
 const MAX_BRACKETS: usize = 40;
 /// The parser recurses; it gets a stack of its own, so that no text can exhaust the caller's.
@@ -40,10 +40,13 @@ pub(super) struct Compiled {
     pub(super) release: Release,
     pub(super) program: Program,
     pub(super) names_group: bool,
+    /// How deep `exists` and the like are inside one another.
+    pub(super) nested: usize,
 }
 
 impl RuleSet {
-    /// Compiles and checks rules. `currencies` are those the channels sell in.
+    /// Compiles and checks rules. `currencies` are those the channels sell in; without any,
+    /// amounts are not held against them.
     ///
     /// # Errors
     /// Every problem of every rule.
@@ -60,11 +63,12 @@ impl RuleSet {
                 note("name", format!("{:?} is the name of another rule; names are unique", rule.name));
             }
             match compile_one(&rule.when, &fields, currencies) {
-                Ok((program, names_group)) => compiled.push(Compiled {
+                Ok((program, found)) => compiled.push(Compiled {
                     name: rule.name.clone(),
                     release: rule.release,
                     program,
-                    names_group,
+                    names_group: found.names_group,
+                    nested: found.nested,
                 }),
                 Err(found) => found.into_iter().for_each(|message| note("when", message)),
             }
@@ -85,7 +89,7 @@ impl RuleSet {
     }
 }
 
-fn compile_one(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, bool), Vec<String>> {
+fn compile_one(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, Found), Vec<String>> {
     if when.trim().is_empty() {
         return Err(vec!["the expression is empty; write when it holds, for example order.total >= yen(100000)".to_owned()]);
     }
@@ -111,7 +115,7 @@ fn compile_one(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(
     })
 }
 
-fn parse_and_check(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, bool), Vec<String>> {
+fn parse_and_check(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, Found), Vec<String>> {
     let program = Program::compile(when).map_err(|errors| {
         errors
             .errors
@@ -120,7 +124,7 @@ fn parse_and_check(when: &str, fields: &Fields, currencies: &[Currency]) -> Resu
             .collect::<Vec<_>>()
     })?;
     let found = check(program.expression(), fields, currencies);
-    if found.problems.is_empty() { Ok((program, found.names_group)) } else { Err(found.problems) }
+    if found.problems.is_empty() { Ok((program, found)) } else { Err(found.problems) }
 }
 
 /// How deep brackets go; brackets in quotes count too, which only makes the limit stricter.

@@ -66,7 +66,7 @@ impl Walk<'_> {
 
     /// An amount in a currency no channel sells in can never be compared with an order's.
     fn in_use(&mut self, currency: Currency, written: &str) -> Type {
-        if !self.currencies.contains(&currency) {
+        if !self.currencies.is_empty() && !self.currencies.contains(&currency) {
             let known: Vec<&str> = self.currencies.iter().map(Currency::code).collect();
             self.problem(format!("{written}: no channel sells in {currency}, but in {}", known.join(", ")));
         }
