@@ -95,7 +95,9 @@ impl Placeholders {
     }
 
     fn walk(&mut self, value: &mut Value, key: &str, base_dir: &Path) {
-        if let Ok(mut secret) = serde_json::from_value::<SecretRef>(value.clone())
+        // A list would pass for a struct too.
+        if value.is_object()
+            && let Ok(mut secret) = serde_json::from_value::<SecretRef>(value.clone())
             && secret.env.is_some() != secret.file.is_some()
         {
             secret.file = secret.file.map(|file| base_dir.join(file));

@@ -217,7 +217,7 @@ const WRONG: [(&str, &str, &str); 34] = [
     ("grace = \"30m\"", "grace = \"30 minutes\"", "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is no length of time"),
     ("location = \"B\"", "location = \"A\"", "warehouses.aaa-second.location: warehouse zzz-first has the same account"),
     ("[mail]", "[allocation]\nprefer = [\"zzz-first\"]\n[mail]", "allocation.prefer: aaa-second missing"),
-    ("order.total >= yen(100000)", "order.totl >= yen(100000)", "hikiate.toml:43: hold[1].when: order.totl: no such name; did you mean total?"),
+    ("order.total >= yen(100000)", "order.totl >= yen(100000)", "hikiate.toml:39: hold[1].when: order.totl: no such name; did you mean total?"),
     ("order.total >= yen(100000)", "order.total >= money(\"EUR\", \"5.00\")", "hold[1].when: money(\"EUR\", \"5.00\"): no channel sells in EUR, but in JPY"),
     ("close = { at = \"02:00\" }", "close = { at = \"02:00\", every = \"10s\" }", "booking.close: write one of"),
     ("[shop]", "[http]\nlisten = \"0.0.0.0:9464\"\n[shop]", "http.listen: 0.0.0.0:9464 can be reached from other machines"),
@@ -373,5 +373,5 @@ fn check_prints_a_summary_or_all_problems() {
     }
     let (code, out, err) = run(&changed("yen(100000)", "100000"));
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(err.contains("hikiate.toml:43: hold[1].when: order.total is an amount") && err.ends_with("1 problem; nothing was started\n"), "{err}");
+    assert!(err.contains("hikiate.toml:39: hold[1].when: order.total is an amount") && err.ends_with("1 problem; nothing was started\n"), "{err}");
 }
