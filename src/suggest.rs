@@ -1,8 +1,7 @@
 //! "Did you mean …?": the nearest of the names that exist.
 
 /// The name in `known` that `word` was probably meant to be; `None` when nothing is near.
-#[must_use]
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 1 + word.chars().count() / 4;
     known
         .into_iter()
@@ -13,8 +12,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// `; did you mean total?`, or, when nothing is near, the names there are.
-#[must_use]
-pub fn hint<'a>(word: &str, known: &[&'a str]) -> String {
+pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(name) => format!("; did you mean {name}?"),
         None if known.is_empty() => String::new(),
@@ -24,7 +22,8 @@ pub fn hint<'a>(word: &str, known: &[&'a str]) -> String {
 
 /// Edits (insert, remove, replace, swap neighbours) from one word to the other.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut before: Vec<usize> = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {

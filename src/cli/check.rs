@@ -31,7 +31,10 @@ pub fn run(
             write!(out, "{}", loaded.summary)?;
             writeln!(out, "policy {}", hex::encode(loaded.policy_hash))?;
             if surroundings.allow_missing_secrets {
-                writeln!(out, "secrets were not asked for: check again where it will run")?;
+                writeln!(
+                    out,
+                    "secrets were not asked for: check again where it will run"
+                )?;
             }
             Ok(GOOD)
         }

@@ -19,7 +19,7 @@ pub struct AccountBuilt {
     /// Its name.
     pub slug: AccountSlug,
     /// The kind of far side.
-    pub connector: String,
+    pub connector: &'static str,
     /// The account.
     pub instance: Arc<dyn Connector>,
 }
@@ -27,7 +27,10 @@ pub struct AccountBuilt {
 impl std::fmt::Debug for AccountBuilt {
     /// Never shows what is inside: it holds secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccountBuilt").field("slug", &self.slug).field("connector", &self.connector).finish_non_exhaustive()
+        f.debug_struct("AccountBuilt")
+            .field("slug", &self.slug)
+            .field("connector", &self.connector)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,8 +44,15 @@ pub(super) struct Building<'a> {
 
 impl Building<'_> {
     /// Builds all accounts; what cannot be built is noted.
-    pub(super) fn all(&self, tables: &Map<String, Value>, problems: &mut Problems<'_>) -> Vec<AccountBuilt> {
-        tables.iter().filter_map(|(name, table)| self.one(name, table, problems)).collect()
+    pub(super) fn all(
+        &self,
+        tables: &Map<String, Value>,
+        problems: &mut Problems<'_>,
+    ) -> Vec<AccountBuilt> {
+        tables
+            .iter()
+            .filter_map(|(name, table)| self.one(name, table, problems))
+            .collect()
     }
 
     fn one(&self, name: &str, table: &Value, problems: &mut Problems<'_>) -> Option<AccountBuilt> {
@@ -53,7 +63,13 @@ impl Building<'_> {
         let word = word.as_str()?;
         let Some(kind) = self.connectors.iter().find(|kind| kind.name() == word) else {
             let known: Vec<&str> = self.connectors.iter().map(|kind| kind.name()).collect();
-            problems.at(&["accounts", name, "connector"], format!("no connector is called {word:?}{}", suggest::hint(word, &known)));
+            problems.at(
+                &["accounts", name, "connector"],
+                format!(
+                    "no connector is called {word:?}{}",
+                    suggest::hint(word, &known)
+                ),
+            );
             return None;
         };
         let mut settings = Value::Object(settings);
@@ -64,15 +80,34 @@ impl Building<'_> {
             problems.append(found);
             return None;
         }
-        let placeholders = if self.allow_missing_secrets { Placeholders::put(&mut settings, self.base_dir) } else { Placeholders::default() };
+        let placeholders = if self.allow_missing_secrets {
+            Placeholders::put(&mut settings, self.base_dir)
+        } else {
+            Placeholders::default()
+        };
         let slug = AccountSlug::from(name);
-        let config = AccountConfig { slug: &slug, settings: &settings, base_dir: self.base_dir, timezone: self.timezone };
+        let config = AccountConfig {
+            slug: &slug,
+            settings: &settings,
+            base_dir: self.base_dir,
+            timezone: self.timezone,
+        };
         match kind.build(&config) {
-            Ok(instance) => Some(AccountBuilt { slug, connector: word.to_owned(), instance }),
+            Ok(instance) => Some(AccountBuilt {
+                slug,
+                connector: kind.name(),
+                instance,
+            }),
             Err(wrong) => {
-                for problem in wrong.iter().filter(|problem| !placeholders.concern(&problem.key)) {
+                for problem in wrong
+                    .iter()
+                    .filter(|problem| !placeholders.concern(&problem.key))
+                {
                     let keys = problem.key.split('.').filter(|key| !key.is_empty());
-                    problems.at(&path.into_iter().chain(keys).collect::<Vec<_>>(), problem.message.clone());
+                    problems.at(
+                        &path.into_iter().chain(keys).collect::<Vec<_>>(),
+                        problem.message.clone(),
+                    );
                 }
                 None
             }
@@ -104,7 +139,8 @@ impl Placeholders {
             if secret.read().is_ok() {
                 return;
             }
-            let made = NamedTempFile::new().and_then(|mut file| file.write_all(b"placeholder").map(|()| file));
+            let made = NamedTempFile::new()
+                .and_then(|mut file| file.write_all(b"placeholder").map(|()| file));
             if let Ok(file) = made {
                 *value = serde_json::json!({ "file": file.path() });
                 self.keys.push(key.to_owned());
@@ -114,7 +150,11 @@ impl Placeholders {
         }
         if let Some(table) = value.as_object_mut() {
             for (name, below) in table {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                let key = if key.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{key}.{name}")
+                };
                 self.walk(below, &key, base_dir);
             }
         }
@@ -122,18 +162,23 @@ impl Placeholders {
 
     /// A problem with a placeholder says nothing about the configuration.
     fn concern(&self, key: &str) -> bool {
-        self.keys.iter().any(|ours| key == ours || key.strip_prefix(ours.as_str()).is_some_and(|rest| rest.starts_with('.')))
+        self.keys.iter().any(|ours| {
+            key == ours
+                || key
+                    .strip_prefix(ours.as_str())
+                    .is_some_and(|rest| rest.starts_with('.'))
+        })
     }
 }
 
 /// A password inside an address would be shown by every log and list.
 fn plain_passwords(value: &Value, path: &mut Vec<String>, problems: &mut Problems<'_>) {
     match value {
-        Value::String(text) => {
-            if url::Url::parse(text).is_ok_and(|url| url.password().is_some()) {
-                let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-                problems.at(&parts, "a password stands in the address; put it in the environment or a file and name it by { env = \"…\" }");
-            }
+        Value::String(text) if url::Url::parse(text).is_ok_and(|url| url.password().is_some()) => {
+            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+            let told = "a password stands in the address; put it in the environment or a file \
+                        and name it by { env = \"…\" }";
+            problems.at(&parts, told);
         }
         Value::Object(table) => {
             for (key, below) in table {

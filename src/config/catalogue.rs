@@ -13,7 +13,12 @@ use super::routes::Routes;
 const HEADING: &str = "item,account,code,multiplier";
 
 /// Reads the catalogue; every bad line is noted with its number.
-pub(super) fn read(table: &CatalogueTable, base_dir: &Path, routes: &Routes<'_>, problems: &mut Problems<'_>) -> Catalogue {
+pub(super) fn read(
+    table: &CatalogueTable,
+    base_dir: &Path,
+    routes: &Routes<'_>,
+    problems: &mut Problems<'_>,
+) -> Catalogue {
     let key = ["catalogue", "file"];
     let file = match (table.mapping, &table.file) {
         (Mapping::SameCode, None) => return Catalogue::SameCode,
@@ -22,7 +27,12 @@ pub(super) fn read(table: &CatalogueTable, base_dir: &Path, routes: &Routes<'_>,
             return Catalogue::SameCode;
         }
         (Mapping::Listed, None) => {
-            problems.at(&key, format!("missing: mapping = \"listed\" needs a CSV file with the heading {HEADING}"));
+            problems.at(
+                &key,
+                format!(
+                    "missing: mapping = \"listed\" needs a CSV file with the heading {HEADING}"
+                ),
+            );
             return Catalogue::SameCode;
         }
         (Mapping::Listed, Some(file)) => base_dir.join(file),
@@ -37,7 +47,11 @@ pub(super) fn read(table: &CatalogueTable, base_dir: &Path, routes: &Routes<'_>,
 }
 
 fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>) -> Vec<ItemCode> {
-    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate().map(|(n, line)| (n + 1, line));
+    let mut lines = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .enumerate()
+        .map(|(n, line)| (n + 1, line));
     if lines.next().is_none_or(|(_, line)| line.trim() != HEADING) {
         problems.in_file(file, 1, format!("the first line has to be {HEADING}"));
         return Vec::new();
@@ -47,7 +61,14 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
     for (n, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         match row(line).and_then(|row| routes.known(row.account.as_str()).map(|()| row)) {
             Ok(row) if !seen.insert((row.account.clone(), row.code.clone())) => {
-                problems.in_file(file, n, format!("code {:?} of {} stands in an earlier line too", row.code, row.account));
+                problems.in_file(
+                    file,
+                    n,
+                    format!(
+                        "code {:?} of {} stands in an earlier line too",
+                        row.code, row.account
+                    ),
+                );
             }
             Ok(row) => rows.push(row),
             Err(reason) => problems.in_file(file, n, reason),
@@ -58,14 +79,25 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
 
 fn row(line: &str) -> Result<ItemCode, String> {
     let cells = cells(line)?;
-    let [item, account, code, multiplier] = <[String; 4]>::try_from(cells)
-        .map_err(|cells| format!("{} columns instead of 4 ({HEADING}); put a cell with a comma in quotes", cells.len()))?;
+    let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|cells| {
+        format!(
+            "{} columns instead of 4 ({HEADING}); put a cell with a comma in quotes",
+            cells.len()
+        )
+    })?;
     if item.is_empty() || code.is_empty() {
         return Err("item and code may not be empty".to_owned());
     }
     match multiplier.parse() {
-        Ok(multiplier) if multiplier > 0 => Ok(ItemCode { item, account: account.into(), code, multiplier }),
-        _ => Err(format!("multiplier {multiplier:?} is no whole number above 0")),
+        Ok(multiplier) if multiplier > 0 => Ok(ItemCode {
+            item,
+            account: account.into(),
+            code,
+            multiplier,
+        }),
+        _ => Err(format!(
+            "multiplier {multiplier:?} is no whole number above 0"
+        )),
     }
 }
 
@@ -89,5 +121,8 @@ fn cells(line: &str) -> Result<Vec<String>, String> {
     if quoted {
         return Err("a quote is not closed".to_owned());
     }
-    Ok(cells.into_iter().map(|cell| cell.trim().to_owned()).collect())
+    Ok(cells
+        .into_iter()
+        .map(|cell| cell.trim().to_owned())
+        .collect())
 }

@@ -9,7 +9,10 @@ use crate::policy::Policy;
 ///
 /// # Errors
 /// serde's, which these types do not provoke.
-pub(super) fn document(policy: &Policy, accounts: &Map<String, Value>) -> Result<Value, serde_json::Error> {
+pub(super) fn document(
+    policy: &Policy,
+    accounts: &Map<String, Value>,
+) -> Result<Value, serde_json::Error> {
     Ok(json!({ "policy": serde_json::to_value(policy)?, "accounts": accounts }))
 }
 
@@ -29,7 +32,10 @@ fn write(value: &Value, text: &mut String) {
             for key in keys {
                 text.push_str(&Value::from(key.as_str()).to_string());
                 text.push(':');
-                table.get(key).into_iter().for_each(|value| write(value, text));
+                table
+                    .get(key)
+                    .into_iter()
+                    .for_each(|value| write(value, text));
                 text.push(',');
             }
             text.push('}');

@@ -28,7 +28,10 @@ impl Surroundings {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self { variables, allow_missing_secrets: false }
+        Self {
+            variables,
+            allow_missing_secrets: false,
+        }
     }
 }
 
@@ -36,14 +39,31 @@ impl Surroundings {
 ///
 /// # Errors
 /// A file that cannot be read, or every syntax error in it.
-pub(super) fn merge(path: Option<&Path>, surroundings: &Surroundings) -> Result<(Value, Sources), Vec<ConfigProblem>> {
-    let whole = |file: String, message: String| vec![ConfigProblem { file, line: 0, key: String::new(), message }];
-    let mut builder = config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
+pub(super) fn merge(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+) -> Result<(Value, Sources), Vec<ConfigProblem>> {
+    let whole = |file: String, message: String| {
+        vec![ConfigProblem {
+            file,
+            line: 0,
+            key: String::new(),
+            message,
+        }]
+    };
+    let mut builder =
+        config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
     let mut sources = Sources::default();
-    let name = path.map(|path| path.display().to_string()).unwrap_or_default();
+    let name = path
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
     if let Some(path) = path {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| whole(name.clone(), format!("cannot be read: {e}; name the file with --config")))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            whole(
+                name.clone(),
+                format!("cannot be read: {e}; name the file with --config"),
+            )
+        })?;
         sources = Sources::read(&name, &text)?;
         builder = builder.add_source(config::File::from_str(&text, FileFormat::Toml));
     }
@@ -55,11 +75,19 @@ pub(super) fn merge(path: Option<&Path>, surroundings: &Surroundings) -> Result<
             ours.insert(variable.clone(), value.clone());
         }
     }
-    let environment = Environment::with_prefix("HIKIATE").prefix_separator("__").separator("__").source(Some(ours));
+    let environment = Environment::with_prefix("HIKIATE")
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(ours));
     let merged = builder
         .add_source(environment)
         .build()
         .and_then(config::Config::try_deserialize::<Value>)
-        .map_err(|e| whole(name, format!("cannot be merged with the defaults and the environment: {e}")))?;
+        .map_err(|e| {
+            whole(
+                name,
+                format!("cannot be merged with the defaults and the environment: {e}"),
+            )
+        })?;
     Ok((merged, sources))
 }

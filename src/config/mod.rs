@@ -18,6 +18,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod units;
+mod warehouses;
+mod words;
 
 pub use accounts::AccountBuilt;
 pub use layers::{DEFAULTS, Surroundings};

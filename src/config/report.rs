@@ -44,7 +44,11 @@ pub(super) struct Problems<'a> {
 impl<'a> Problems<'a> {
     /// Without problems yet.
     pub(super) fn new(sources: &'a Sources) -> Self {
-        Self { sources, found: Vec::new(), settled: Vec::new() }
+        Self {
+            sources,
+            found: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
     /// Keys that have a problem already and now carry a default: nothing more is said about them.
@@ -54,16 +58,35 @@ impl<'a> Problems<'a> {
 
     /// Notes a problem at a key.
     pub(super) fn at(&mut self, path: &[&str], message: impl Into<String>) {
-        if self.settled.iter().any(|done| path.len() >= done.len() && done.iter().zip(path).all(|(a, b)| a == b)) {
+        if self
+            .settled
+            .iter()
+            .any(|done| path.len() >= done.len() && done.iter().zip(path).all(|(a, b)| a == b))
+        {
             return;
         }
         let (file, line) = self.sources.place(path);
-        self.found.push(ConfigProblem { file, line, key: dotted(path), message: message.into() });
+        self.found.push(ConfigProblem {
+            file,
+            line,
+            key: dotted(path),
+            message: message.into(),
+        });
     }
 
     /// Notes a problem at a line of another file.
-    pub(super) fn in_file(&mut self, file: impl Into<String>, line: usize, message: impl Into<String>) {
-        self.found.push(ConfigProblem { file: file.into(), line, key: String::new(), message: message.into() });
+    pub(super) fn in_file(
+        &mut self,
+        file: impl Into<String>,
+        line: usize,
+        message: impl Into<String>,
+    ) {
+        self.found.push(ConfigProblem {
+            file: file.into(),
+            line,
+            key: String::new(),
+            message: message.into(),
+        });
     }
 
     /// Takes over what another collection found.
@@ -72,7 +95,11 @@ impl<'a> Problems<'a> {
     }
 
     /// The value, or a problem at a key.
-    pub(super) fn value<T, E: fmt::Display>(&mut self, path: &[&str], result: Result<T, E>) -> Option<T> {
+    pub(super) fn value<T, E: fmt::Display>(
+        &mut self,
+        path: &[&str],
+        result: Result<T, E>,
+    ) -> Option<T> {
         result.map_err(|e| self.at(path, e.to_string())).ok()
     }
 
@@ -98,14 +125,21 @@ impl<'a> Problems<'a> {
 fn dotted(path: &[&str]) -> String {
     let mut text = String::new();
     for part in path {
-        let bare = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') && !part.is_empty();
+        let bare = part
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !part.is_empty();
         match part.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()) {
             Some(n) => text.push_str(&format!("[{}]", n + 1)),
             None => {
                 if !text.is_empty() {
                     text.push('.');
                 }
-                if bare { text.push_str(part) } else { text.push_str(&format!("{part:?}")) }
+                if bare {
+                    text.push_str(part)
+                } else {
+                    text.push_str(&format!("{part:?}"))
+                }
             }
         }
     }

@@ -17,7 +17,13 @@ pub(super) struct Routes<'a> {
 impl<'a> Routes<'a> {
     /// `names` are all that were written, those that could not be built included.
     pub(super) fn new(names: Vec<&'a str>, built: &'a [AccountBuilt]) -> Self {
-        Self { names, built: built.iter().map(|account| (account.slug.as_str(), account)).collect() }
+        Self {
+            names,
+            built: built
+                .iter()
+                .map(|account| (account.slug.as_str(), account))
+                .collect(),
+        }
     }
 
     /// Whether an account of that name was written.
@@ -29,40 +35,97 @@ impl<'a> Routes<'a> {
             return Ok(());
         }
         if self.names.is_empty() {
-            return Err(format!("there is no account {name:?}; write a table [accounts.{name}]"));
+            return Err(format!(
+                "there is no account {name:?}; write a table [accounts.{name}]"
+            ));
         }
-        Err(format!("there is no account {name:?}{}", suggest::hint(name, &self.names)))
+        Err(format!(
+            "there is no account {name:?}{}",
+            suggest::hint(name, &self.names)
+        ))
     }
 
     /// The account, noted as missing where it is not there. One that has problems of its own gets no more.
-    pub(super) fn account(&self, name: &str, path: &[&str], problems: &mut Problems<'_>) -> Option<AccountSlug> {
-        problems.value(path, self.known(name)).map(|()| AccountSlug::from(name))
+    pub(super) fn account(
+        &self,
+        name: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Option<AccountSlug> {
+        problems
+            .value(path, self.known(name))
+            .map(|()| AccountSlug::from(name))
     }
 
     /// Notes every operation the account lacks.
-    pub(super) fn needs(&self, name: &str, ops: &[Op], why: &str, path: &[&str], problems: &mut Problems<'_>) {
-        let Some(account) = self.built.get(name) else { return };
-        let offered: Vec<Op> = account.instance.operations().map(|o| o.operations().iter().map(|spec| spec.op).collect()).unwrap_or_default();
-        let lacking: Vec<&str> = ops.iter().filter(|op| !offered.contains(op)).map(|op| op.as_str()).collect();
+    pub(super) fn needs(
+        &self,
+        name: &str,
+        ops: &[Op],
+        why: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
+        let Some(account) = self.built.get(name) else {
+            return;
+        };
+        let offered: Vec<Op> = account
+            .instance
+            .operations()
+            .map(|o| o.operations().iter().map(|spec| spec.op).collect())
+            .unwrap_or_default();
+        let lacking: Vec<&str> = ops
+            .iter()
+            .filter(|op| !offered.contains(op))
+            .map(|op| op.as_str())
+            .collect();
         if !lacking.is_empty() {
             let offers = if offered.is_empty() {
                 "nothing".to_owned()
             } else {
-                offered.iter().map(|op| op.as_str()).collect::<Vec<_>>().join(", ")
+                offered
+                    .iter()
+                    .map(|op| op.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             };
-            problems.at(path, format!(
-                "{why} needs {}, which account {name} ({}) does not offer; it offers {offers}",
-                lacking.join(" and "), account.connector
-            ));
+            problems.at(
+                path,
+                format!(
+                    "{why} needs {}, which account {name} ({}) does not offer; it offers {offers}",
+                    lacking.join(" and "),
+                    account.connector
+                ),
+            );
         }
     }
 
     /// Notes every stream the account lacks.
-    pub(super) fn needs_streams(&self, name: &str, kinds: &[StreamKind], why: &str, path: &[&str], problems: &mut Problems<'_>) {
-        let Some(account) = self.built.get(name) else { return };
-        let offered: Vec<StreamKind> = account.instance.source().map(|s| s.streams().iter().map(|spec| spec.kind).collect()).unwrap_or_default();
+    pub(super) fn needs_streams(
+        &self,
+        name: &str,
+        kinds: &[StreamKind],
+        why: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
+        let Some(account) = self.built.get(name) else {
+            return;
+        };
+        let offered: Vec<StreamKind> = account
+            .instance
+            .source()
+            .map(|s| s.streams().iter().map(|spec| spec.kind).collect())
+            .unwrap_or_default();
         for kind in kinds.iter().filter(|kind| !offered.contains(kind)) {
-            problems.at(path, format!("{why} needs a stream of {}, which account {name} ({}) does not have", word(*kind), account.connector));
+            problems.at(
+                path,
+                format!(
+                    "{why} needs a stream of {}, which account {name} ({}) does not have",
+                    word(*kind),
+                    account.connector
+                ),
+            );
         }
     }
 }

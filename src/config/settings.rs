@@ -20,7 +20,7 @@ pub struct Settings {
     /// Sizes and times of the loops.
     pub engine: EngineSettings,
     /// Texts of mails.
-    pub mail_templates: MailTemplates,
+    pub templates: MailTemplates,
     /// The configuration file's folder; relative paths start there.
     pub base_dir: PathBuf,
 }
@@ -68,11 +68,11 @@ pub struct HttpSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
     /// Orders planned in one transaction.
-    pub plan_batch: u32,
+    pub plan_batch: i64,
     /// Effects claimed at once.
-    pub push_batch: u32,
+    pub push_batch: i64,
     /// How long a claim of an account or effect lasts.
-    pub lease: Duration,
+    pub lease_seconds: i32,
     /// Pause of a loop that found nothing to do.
     pub idle: Duration,
     /// How long running calls may take to end at shutdown.
@@ -96,8 +96,9 @@ pub struct MailTemplates {
     pub shipped: MailTemplate,
 }
 
-/// A mail as `MiniJinja` templates. Variables: `shop` and `order` (the number the customer knows) and `name`
-/// (of the buyer) are text; `lines` have `title` and `quantity`, `parcels` have `carrier` and `tracking` ("" when not told).
+/// A mail as `MiniJinja` templates. Variables: `shop`, `order` (the number the customer knows), `number` (ours) and
+/// `name` (of the buyer) are text; `lines` have `title` and `quantity`, `parcels` have `carrier` and `tracking`
+/// (none when not told).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailTemplate {
     /// One line.

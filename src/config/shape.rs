@@ -18,49 +18,91 @@ impl Shape {
 
     /// The shape a schema describes.
     pub(super) fn new(schema: schemars::Schema) -> Self {
-        Self { root: schema.to_value() }
+        Self {
+            root: schema.to_value(),
+        }
     }
 
     /// Notes everything that does not fit and takes unknown keys out; text from the environment becomes the type
     /// wanted. The paths of what did not fit.
-    pub(super) fn check(&self, value: &mut Value, path: &[&str], problems: &mut Problems<'_>) -> Vec<Vec<String>> {
+    pub(super) fn check(
+        &self,
+        value: &mut Value,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Vec<Vec<String>> {
         let mut found = Vec::new();
-        self.walk(value, &self.root, &Here { path: path.iter().map(|p| (*p).to_owned()).collect() }, problems, &mut found);
+        self.walk(
+            value,
+            &self.root,
+            &Here {
+                path: path.iter().map(|p| (*p).to_owned()).collect(),
+            },
+            problems,
+            &mut found,
+        );
         found
             .into_iter()
             .map(|(path, message)| {
-                problems.at(&path.iter().map(String::as_str).collect::<Vec<_>>(), message);
+                problems.at(
+                    &path.iter().map(String::as_str).collect::<Vec<_>>(),
+                    message,
+                );
                 path
             })
             .collect()
     }
 
-    fn walk(&self, value: &mut Value, schema: &Value, here: &Here, places: &Problems<'_>, found: &mut Vec<(Vec<String>, String)>) {
+    fn walk(
+        &self,
+        value: &mut Value,
+        schema: &Value,
+        here: &Here,
+        places: &Problems<'_>,
+        found: &mut Vec<(Vec<String>, String)>,
+    ) {
         let schema = self.resolved(schema);
-        if let Some(choices) = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(*key)?.as_array()) {
+        if let Some(choices) = ["anyOf", "oneOf"]
+            .iter()
+            .find_map(|key| schema.get(*key)?.as_array())
+        {
             self.choose(value, choices, here, places, found);
             return;
         }
         if let Some(words) = constants(schema) {
             if !value.as_str().is_some_and(|word| words.contains(&word)) {
-                let hint = value.as_str().and_then(|w| suggest::nearest(w, words.iter().copied()));
-                let hint = hint.map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
-                found.push(here.says(format!("{} is not one of {}{hint}", short(value), quoted(&words))));
+                let hint = value
+                    .as_str()
+                    .and_then(|w| suggest::nearest(w, words.iter().copied()));
+                let hint = hint
+                    .map(|w| format!("; did you mean {w:?}?"))
+                    .unwrap_or_default();
+                found.push(here.says(format!(
+                    "{} is not one of {}{hint}",
+                    short(value),
+                    quoted(&words)
+                )));
             }
             return;
         }
         let wanted = wanted(schema);
-        if places.sources().from_environment(&here.parts()) {
+        if places.sources().is_from_environment(&here.parts()) {
             coerce(value, wanted);
         }
         if !fits(value, wanted) {
-            found.push(here.says(format!("{} is wanted, this is {}", name_of(wanted), kind(value))));
+            found.push(here.says(format!(
+                "{} is wanted, this is {}",
+                name_of(wanted),
+                kind(value)
+            )));
             return;
         }
         if let Value::Number(number) = value {
             let low = schema.get("minimum").and_then(Value::as_i64);
-            let high = (schema.get("format").and_then(Value::as_str) == Some("uint32")).then_some(i64::from(u32::MAX));
-            let within = |n: i64| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high);
+            let high = (schema.get("format").and_then(Value::as_str) == Some("uint32"))
+                .then_some(i64::from(u32::MAX));
+            let within =
+                |n: i64| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high);
             if number.as_i64().is_none_or(|n| !within(n)) && wanted == Some("integer") {
                 found.push(here.says(format!("{number} is out of range")));
             }
@@ -77,23 +119,46 @@ impl Shape {
         }
     }
 
-    fn table(&self, table: &mut Map<String, Value>, schema: &Value, here: &Here, places: &Problems<'_>, found: &mut Vec<(Vec<String>, String)>) {
+    fn table(
+        &self,
+        table: &mut Map<String, Value>,
+        schema: &Value,
+        here: &Here,
+        places: &Problems<'_>,
+        found: &mut Vec<(Vec<String>, String)>,
+    ) {
         let known = schema.get("properties").and_then(Value::as_object);
-        let names: Vec<&str> = known.map(|known| known.keys().map(String::as_str).collect()).unwrap_or_default();
+        let names: Vec<&str> = known
+            .map(|known| known.keys().map(String::as_str).collect())
+            .unwrap_or_default();
         for (key, value) in table.iter_mut() {
             let below = here.below(key);
-            match (known.and_then(|known| known.get(key)), schema.get("additionalProperties")) {
+            match (
+                known.and_then(|known| known.get(key)),
+                schema.get("additionalProperties"),
+            ) {
                 (Some(schema), _) => self.walk(value, schema, &below, places, found),
                 (None, Some(Value::Bool(false))) => {
                     found.push(below.says(format!("no such key{}", suggest::hint(key, &names))));
                 }
-                (None, Some(schema @ Value::Object(_))) => self.walk(value, schema, &below, places, found),
+                (None, Some(schema @ Value::Object(_))) => {
+                    self.walk(value, schema, &below, places, found)
+                }
                 (None, _) => {}
             }
         }
-        for key in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for key in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !table.contains_key(key) {
-                let what = known.and_then(|known| known.get(key)).map(|of| self.describe(of)).unwrap_or_default();
+                let what = known
+                    .and_then(|known| known.get(key))
+                    .map(|of| self.describe(of))
+                    .unwrap_or_default();
                 found.push(here.below(key).says(format!("missing{what}")));
             }
         }
@@ -103,8 +168,19 @@ impl Shape {
     }
 
     /// Several shapes are possible: the one with the fewest problems counts.
-    fn choose(&self, value: &mut Value, choices: &[Value], here: &Here, places: &Problems<'_>, found: &mut Vec<(Vec<String>, String)>) {
-        let words: Option<Vec<&str>> = choices.iter().map(|choice| constants(self.resolved(choice))).collect::<Option<Vec<_>>>().map(|w| w.concat());
+    fn choose(
+        &self,
+        value: &mut Value,
+        choices: &[Value],
+        here: &Here,
+        places: &Problems<'_>,
+        found: &mut Vec<(Vec<String>, String)>,
+    ) {
+        let words: Option<Vec<&str>> = choices
+            .iter()
+            .map(|choice| constants(self.resolved(choice)))
+            .collect::<Option<Vec<_>>>()
+            .map(|w| w.concat());
         if let Some(words) = words {
             let all = serde_json::json!({ "enum": words });
             self.walk(value, &all, here, places, found);
@@ -126,15 +202,32 @@ impl Shape {
     }
 
     fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/"));
-        name.and_then(|name| self.root.get("$defs")?.get(name)).unwrap_or(schema)
+        let name = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|path| path.strip_prefix("#/$defs/"));
+        name.and_then(|name| self.root.get("$defs")?.get(name))
+            .unwrap_or(schema)
     }
 
     fn describe(&self, schema: &Value) -> String {
-        let text = |schema: &Value| schema.get("description").and_then(Value::as_str).map(str::to_owned);
+        let text = |schema: &Value| {
+            schema
+                .get("description")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         text(schema)
             .or_else(|| text(self.resolved(schema)))
-            .map(|text| format!(": {}", text.lines().collect::<Vec<_>>().join(" ").trim_end_matches('.')))
+            .map(|text| {
+                format!(
+                    ": {}",
+                    text.lines()
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                        .trim_end_matches('.')
+                )
+            })
             .unwrap_or_default()
     }
 }
@@ -146,7 +239,9 @@ struct Here {
 
 impl Here {
     fn below(&self, key: &str) -> Self {
-        Self { path: self.path.iter().cloned().chain([key.to_owned()]).collect() }
+        Self {
+            path: self.path.iter().cloned().chain([key.to_owned()]).collect(),
+        }
     }
 
     fn parts(&self) -> Vec<&str> {
@@ -162,14 +257,22 @@ fn constants(schema: &Value) -> Option<Vec<&str>> {
     if let Some(word) = schema.get("const") {
         return word.as_str().map(|word| vec![word]);
     }
-    schema.get("enum")?.as_array()?.iter().map(Value::as_str).collect()
+    schema
+        .get("enum")?
+        .as_array()?
+        .iter()
+        .map(Value::as_str)
+        .collect()
 }
 
 /// The type word of a schema, `null` aside.
 fn wanted(schema: &Value) -> Option<&str> {
     match schema.get("type")? {
         Value::String(word) => Some(word),
-        Value::Array(words) => words.iter().filter_map(Value::as_str).find(|word| *word != "null"),
+        Value::Array(words) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|word| *word != "null"),
         _ => None,
     }
 }
@@ -191,7 +294,13 @@ fn coerce(value: &mut Value, wanted: Option<&str>) {
     let typed = match wanted {
         Some("boolean") => text.parse().ok().map(Value::Bool),
         Some("integer") => text.parse::<i64>().ok().map(Value::from),
-        Some("array") => Some(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(Value::from).collect()),
+        Some("array") => Some(
+            text.split(',')
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(Value::from)
+                .collect(),
+        ),
         _ => None,
     };
     if let Some(typed) = typed {
@@ -232,5 +341,9 @@ fn short(value: &Value) -> String {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("{word:?}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -38,7 +38,11 @@ impl Sources {
         }
         let mut lines = BTreeMap::new();
         walk(table.get_ref(), &mut Vec::new(), text, &mut lines);
-        Ok(Self { file: Some(file.to_owned()), lines, variables: BTreeMap::new() })
+        Ok(Self {
+            file: Some(file.to_owned()),
+            lines,
+            variables: BTreeMap::new(),
+        })
     }
 
     /// Notes that a key comes from an environment variable.
@@ -47,7 +51,7 @@ impl Sources {
     }
 
     /// True when the environment sets this very key.
-    pub(super) fn from_environment(&self, path: &[&str]) -> bool {
+    pub(super) fn is_from_environment(&self, path: &[&str]) -> bool {
         self.variables.contains_key(&owned(path))
     }
 
@@ -77,7 +81,12 @@ fn owned(path: &[&str]) -> Vec<String> {
     path.iter().map(|part| (*part).to_owned()).collect()
 }
 
-fn walk(table: &DeTable<'_>, path: &mut Vec<String>, text: &str, lines: &mut BTreeMap<Vec<String>, usize>) {
+fn walk(
+    table: &DeTable<'_>,
+    path: &mut Vec<String>,
+    text: &str,
+    lines: &mut BTreeMap<Vec<String>, usize>,
+) {
     for (key, value) in table {
         path.push(key.get_ref().to_string());
         lines.insert(path.clone(), line(text, key.span().start));
@@ -86,7 +95,12 @@ fn walk(table: &DeTable<'_>, path: &mut Vec<String>, text: &str, lines: &mut BTr
     }
 }
 
-fn below(value: &Spanned<DeValue<'_>>, path: &mut Vec<String>, text: &str, lines: &mut BTreeMap<Vec<String>, usize>) {
+fn below(
+    value: &Spanned<DeValue<'_>>,
+    path: &mut Vec<String>,
+    text: &str,
+    lines: &mut BTreeMap<Vec<String>, usize>,
+) {
     match value.get_ref() {
         DeValue::Table(table) => walk(table, path, text, lines),
         DeValue::Array(elements) => {
@@ -120,7 +134,10 @@ mod tests {
         assert_eq!(sources.line(&["hold", "#0", "name"]), Some(9));
         assert_eq!(sources.line(&["hold", "#1"]), Some(10));
         assert_eq!(sources.line(&["hold", "#1", "x", "y", "z"]), Some(12));
-        assert_eq!(sources.place(&["c", "d", "missing"]), ("f.toml".to_owned(), 4));
+        assert_eq!(
+            sources.place(&["c", "d", "missing"]),
+            ("f.toml".to_owned(), 4)
+        );
         assert_eq!(sources.place(&["nowhere"]), ("f.toml".to_owned(), 1));
     }
 
@@ -128,6 +145,10 @@ mod tests {
     fn all_syntax_errors_are_found() {
         let errors = Sources::read("f.toml", "a = \nb = 1\nc = [1,\nd d = 2\n").unwrap_err();
         assert!(errors.len() >= 2, "{errors:?}");
-        assert_eq!((errors[0].file.as_str(), errors[0].line), ("f.toml", 1), "{errors:?}");
+        assert_eq!(
+            (errors[0].file.as_str(), errors[0].line),
+            ("f.toml", 1),
+            "{errors:?}"
+        );
     }
 }

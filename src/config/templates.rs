@@ -39,25 +39,46 @@ thank you for your order {{ order }}. It has left our warehouse:
 const FUEL: u64 = 100_000;
 
 /// Reads the templates; the merchant's own file replaces the built-in text.
-pub(super) fn read(table: &MailTable, base_dir: &Path, problems: &mut Problems<'_>) -> MailTemplates {
+pub(super) fn read(
+    table: &MailTable,
+    base_dir: &Path,
+    problems: &mut Problems<'_>,
+) -> MailTemplates {
     let built_in = match table.language {
         Language::Ja => SHIPPED_JA,
         Language::En => SHIPPED_EN,
     };
-    MailTemplates { shipped: one("shipped.txt", built_in, table, base_dir, problems) }
+    MailTemplates {
+        shipped: one("shipped.txt", built_in, table, base_dir, problems),
+    }
 }
 
-fn one(name: &str, built_in: &str, table: &MailTable, base_dir: &Path, problems: &mut Problems<'_>) -> MailTemplate {
+fn one(
+    name: &str,
+    built_in: &str,
+    table: &MailTable,
+    base_dir: &Path,
+    problems: &mut Problems<'_>,
+) -> MailTemplate {
     let Some(folder) = &table.templates else {
-        return split(built_in).unwrap_or_else(|_| MailTemplate { subject: String::new(), text: built_in.to_owned() });
+        return split(built_in).unwrap_or_else(|_| MailTemplate {
+            subject: String::new(),
+            text: built_in.to_owned(),
+        });
     };
     let file = base_dir.join(folder).join(name);
     let shown = file.display().to_string();
-    let empty = MailTemplate { subject: String::new(), text: String::new() };
+    let empty = MailTemplate {
+        subject: String::new(),
+        text: String::new(),
+    };
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text.replace("\r\n", "\n"),
         Err(e) => {
-            problems.at(&["mail", "templates"], format!("{shown} cannot be read: {e}"));
+            problems.at(
+                &["mail", "templates"],
+                format!("{shown} cannot be read: {e}"),
+            );
             return empty;
         }
     };
@@ -79,8 +100,14 @@ fn one(name: &str, built_in: &str, table: &MailTable, base_dir: &Path, problems:
 fn split(text: &str) -> Result<MailTemplate, String> {
     let rule = "the first line has to be \"Subject: …\" and the second empty";
     let (head, text) = text.split_once("\n\n").ok_or(rule)?;
-    let subject = head.strip_prefix("Subject:").filter(|subject| !subject.contains('\n')).ok_or(rule)?;
-    Ok(MailTemplate { subject: subject.trim().to_owned(), text: text.to_owned() })
+    let subject = head
+        .strip_prefix("Subject:")
+        .filter(|subject| !subject.contains('\n'))
+        .ok_or(rule)?;
+    Ok(MailTemplate {
+        subject: subject.trim().to_owned(),
+        text: text.to_owned(),
+    })
 }
 
 /// Renders the template with a sample, so that a wrong name is found now and not with the first mail.
@@ -89,14 +116,20 @@ fn try_out(template: &MailTemplate) -> Result<(), (usize, String)> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     let sample = context! {
-        shop => "shop", order => "1001", name => "name",
+        shop => "shop", order => "1001", number => "HK1", name => "name",
         lines => [context! { title => "title", quantity => 1 }],
-        parcels => [context! { carrier => "carrier", tracking => "1234" }],
+        parcels => [context! { carrier => "carrier", tracking => "1234" }, context! { carrier => None::<String>, tracking => None::<String> }],
     };
     for (part, before) in [(&template.subject, 0), (&template.text, 2)] {
-        environment
-            .render_str(part, &sample)
-            .map_err(|e| (before + e.line().unwrap_or(1), format!("{}; see MailTemplate for the names there are: shop, order, name, lines, parcels", e.detail().map_or_else(|| e.to_string(), str::to_owned))))?;
+        environment.render_str(part, &sample).map_err(|e| {
+            (
+                before + e.line().unwrap_or(1),
+                format!(
+                    "{}; the names there are: shop, order, number, name, lines, parcels",
+                    e.detail().map_or_else(|| e.to_string(), str::to_owned)
+                ),
+            )
+        })?;
     }
     Ok(())
 }

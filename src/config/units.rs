@@ -10,7 +10,9 @@ use hikiate_sdk::duration;
 pub(super) fn length(text: &str, least: u64) -> Result<std::time::Duration, String> {
     let length = duration::parse(text)?;
     if length < std::time::Duration::from_secs(least) {
-        return Err(format!("{text:?} is too short; write at least \"{least}s\""));
+        return Err(format!(
+            "{text:?} is too short; write at least \"{least}s\""
+        ));
     }
     Ok(length)
 }
@@ -28,7 +30,13 @@ pub(super) fn span(text: &str, least: u64) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong and what to write.
 pub(super) fn span_or_never(text: &str, least: u64) -> Result<Option<Duration>, String> {
-    if text == "never" { Ok(None) } else { span(text, least).map(Some).map_err(|e| format!("{e}, or \"never\"")) }
+    if text == "never" {
+        Ok(None)
+    } else {
+        span(text, least)
+            .map(Some)
+            .map_err(|e| format!("{e}, or \"never\""))
+    }
 }
 
 /// A local time of day, `09:00` or `23:59:30`.
@@ -51,6 +59,8 @@ pub(super) fn slug(text: &str) -> Result<(), String> {
     if first && text.len() <= 31 && text.chars().all(|c| plain(c) || c == '-') {
         Ok(())
     } else {
-        Err(format!("{text:?} is no name; use up to 31 of a–z, 0–9 and -, the first not -"))
+        Err(format!(
+            "{text:?} is no name; use up to 31 of a–z, 0–9 and -, the first not -"
+        ))
     }
 }

@@ -26,7 +26,14 @@ pub(super) struct Found {
 
 /// Checks an expression; its result has to be true or false.
 pub(super) fn check(expression: &IdedExpr, fields: &Fields, currencies: &[Currency]) -> Found {
-    let mut walk = Walk { fields, currencies, scope: Vec::new(), nested: 0, depth: 0, found: Found::default() };
+    let mut walk = Walk {
+        fields,
+        currencies,
+        scope: Vec::new(),
+        nested: 0,
+        depth: 0,
+        found: Found::default(),
+    };
     let result = walk.type_of(expression);
     if !Type::Bool.fits(&result) {
         walk.problem(format!(
@@ -78,9 +85,9 @@ impl Walk<'_> {
             Expr::List(list) => self.list(&list.elements),
             Expr::Call(call) => self.call(call, part),
             Expr::Comprehension(over) => self.comprehension(over),
-            Expr::Map(_) | Expr::Struct(_) => {
-                self.wrong("{…}: rules have no maps; use a list, or a comparison for each case".to_owned())
-            }
+            Expr::Map(_) | Expr::Struct(_) => self.wrong(
+                "{…}: rules have no maps; use a list, or a comparison for each case".to_owned(),
+            ),
             Expr::Unspecified => self.wrong("a part of the expression is empty".to_owned()),
         };
         self.depth -= 1;
@@ -98,7 +105,9 @@ impl Walk<'_> {
                 spell(part)
             )),
             LiteralValue::UInt(n) => self.wrong(format!("{0}u: write {0}", n.inner())),
-            LiteralValue::Bytes(_) => self.wrong("b\"…\": rules have no bytes; write text as \"…\"".to_owned()),
+            LiteralValue::Bytes(_) => {
+                self.wrong("b\"…\": rules have no bytes; write text as \"…\"".to_owned())
+            }
         }
     }
 
@@ -114,7 +123,12 @@ impl Walk<'_> {
             .fields
             .variables()
             .into_iter()
-            .chain(self.scope.iter().map(|(name, _)| name.as_str()).filter(|name| !name.starts_with('@')))
+            .chain(
+                self.scope
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .filter(|name| !name.starts_with('@')),
+            )
             .collect();
         let hint = suggest::hint(name, &known);
         self.wrong(format!("{name}: no such name{hint}"))
@@ -135,7 +149,10 @@ impl Walk<'_> {
                 "{0}.{field}: {0} is a list; write {0}.exists(x, x.{field} …)",
                 spell(operand)
             )),
-            other => self.wrong(format!("{0}.{field}: {0} is {other} and has no {field}", spell(operand))),
+            other => self.wrong(format!(
+                "{0}.{field}: {0} is {other} and has no {field}",
+                spell(operand)
+            )),
         }
     }
 
@@ -146,7 +163,10 @@ impl Walk<'_> {
             if of.fits(&found) {
                 of = of.narrowed(found);
             } else {
-                self.problem(format!("{} in a list of {of} is {found}; all elements have to be alike", spell(element)));
+                self.problem(format!(
+                    "{} in a list of {of} is {found}; all elements have to be alike",
+                    spell(element)
+                ));
             }
         }
         Type::List(Box::new(of))
@@ -175,10 +195,15 @@ impl Walk<'_> {
         if let Some(second) = &over.iter_var2 {
             self.scope.push((second.clone(), Type::Any));
         }
-        self.scope.push((over.accu_var.clone(), accumulated.clone()));
+        self.scope
+            .push((over.accu_var.clone(), accumulated.clone()));
         self.type_of(&over.loop_cond);
         let step = self.type_of(&over.loop_step);
-        let accumulated = if accumulated.fits(&step) { accumulated.narrowed(step) } else { accumulated };
+        let accumulated = if accumulated.fits(&step) {
+            accumulated.narrowed(step)
+        } else {
+            accumulated
+        };
         if let Some(last) = self.scope.last_mut() {
             last.1 = accumulated;
         }

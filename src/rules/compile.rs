@@ -55,12 +55,30 @@ impl RuleSet {
         let mut problems = Vec::new();
         let mut compiled = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            let mut note = |key, message| problems.push(RuleProblem { index, key, message });
+            let mut note = |key, message| {
+                problems.push(RuleProblem {
+                    index,
+                    key,
+                    message,
+                })
+            };
             if matches!(rule.name.as_str(), "manual" | "*") {
-                note("name", format!("{:?} is the name of holds set by hand; choose another", rule.name));
+                note(
+                    "name",
+                    format!(
+                        "{:?} is the name of holds set by hand; choose another",
+                        rule.name
+                    ),
+                );
             }
             if rules[..index].iter().any(|other| other.name == rule.name) {
-                note("name", format!("{:?} is the name of another rule; names are unique", rule.name));
+                note(
+                    "name",
+                    format!(
+                        "{:?} is the name of another rule; names are unique",
+                        rule.name
+                    ),
+                );
             }
             match compile_one(&rule.when, &fields, currencies) {
                 Ok((program, found)) => compiled.push(Compiled {
@@ -73,7 +91,11 @@ impl RuleSet {
                 Err(found) => found.into_iter().for_each(|message| note("when", message)),
             }
         }
-        if problems.is_empty() { Ok(Self { rules: compiled }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { rules: compiled })
+        } else {
+            Err(problems)
+        }
     }
 
     /// How many rules there are.
@@ -89,9 +111,16 @@ impl RuleSet {
     }
 }
 
-fn compile_one(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, Found), Vec<String>> {
+fn compile_one(
+    when: &str,
+    fields: &Fields,
+    currencies: &[Currency],
+) -> Result<(Program, Found), Vec<String>> {
     if when.trim().is_empty() {
-        return Err(vec!["the expression is empty; write when it holds, for example order.total >= yen(100000)".to_owned()]);
+        return Err(vec![
+            "the expression is empty; write when it holds, for example order.total >= yen(100000)"
+                .to_owned(),
+        ]);
     }
     if when.len() > MAX_EXPRESSION {
         return Err(vec![format!(
@@ -100,31 +129,54 @@ fn compile_one(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(
         )]);
     }
     if brackets(when) > MAX_BRACKETS {
-        return Err(vec![format!("brackets are more than {MAX_BRACKETS} deep; split it into several rules")]);
+        return Err(vec![format!(
+            "brackets are more than {MAX_BRACKETS} deep; split it into several rules"
+        )]);
     }
     std::thread::scope(|scope| {
-        let parser = std::thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, || {
-            catch_unwind(AssertUnwindSafe(|| parse_and_check(when, fields, currencies)))
-        });
+        let parser = std::thread::Builder::new()
+            .stack_size(PARSER_STACK)
+            .spawn_scoped(scope, || {
+                catch_unwind(AssertUnwindSafe(|| {
+                    parse_and_check(when, fields, currencies)
+                }))
+            });
         let stuck = || vec!["the expression cannot be read; write it more simply".to_owned()];
         match parser.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(Ok(found))) => found,
             Ok(_) => Err(stuck()),
-            Err(e) => Err(vec![format!("cannot start a thread to read the expression: {e}; try again")]),
+            Err(e) => Err(vec![format!(
+                "cannot start a thread to read the expression: {e}; try again"
+            )]),
         }
     })
 }
 
-fn parse_and_check(when: &str, fields: &Fields, currencies: &[Currency]) -> Result<(Program, Found), Vec<String>> {
+fn parse_and_check(
+    when: &str,
+    fields: &Fields,
+    currencies: &[Currency],
+) -> Result<(Program, Found), Vec<String>> {
     let program = Program::compile(when).map_err(|errors| {
         errors
             .errors
             .iter()
-            .map(|e| format!("line {}, character {} of the expression: {}", e.pos.0, e.pos.1 + 1, e.msg))
+            .map(|e| {
+                format!(
+                    "line {}, character {} of the expression: {}",
+                    e.pos.0,
+                    e.pos.1 + 1,
+                    e.msg
+                )
+            })
             .collect::<Vec<_>>()
     })?;
     let found = check(program.expression(), fields, currencies);
-    if found.problems.is_empty() { Ok((program, found)) } else { Err(found.problems) }
+    if found.problems.is_empty() {
+        Ok((program, found))
+    } else {
+        Err(found.problems)
+    }
 }
 
 /// How deep brackets go; brackets in quotes count too, which only makes the limit stricter.

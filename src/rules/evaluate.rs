@@ -32,8 +32,9 @@ impl HoldRules for RuleSet {
                 rule: rule.name.clone(),
                 release: rule.release,
                 holds: prepared.as_ref().map_err(Clone::clone).and_then(|order| {
-                    catch_unwind(AssertUnwindSafe(|| order.holds(rule)))
-                        .unwrap_or_else(|_| Err("the rule stopped in the middle; write it more simply".to_owned()))
+                    catch_unwind(AssertUnwindSafe(|| order.holds(rule))).unwrap_or_else(|_| {
+                        Err("the rule stopped in the middle; write it more simply".to_owned())
+                    })
                 }),
             })
             .collect()
@@ -60,7 +61,11 @@ impl Prepared {
             Value::List(groups) => groups.to_vec(),
             _ => Vec::new(),
         };
-        Ok(Self { root, groups, lines: context.lines.len() })
+        Ok(Self {
+            root,
+            groups,
+            lines: context.lines.len(),
+        })
     }
 
     /// A rule that names `group` holds when it is true for one; it is undecided only when none is true.
@@ -89,7 +94,9 @@ fn at_most(lines: usize, most: usize) -> Result<(), String> {
     if lines <= most {
         return Ok(());
     }
-    Err(format!("the order has {lines} lines and this rule looks at {most} at the most; look at it by hand"))
+    Err(format!(
+        "the order has {lines} lines and this rule looks at {most} at the most; look at it by hand"
+    ))
 }
 
 fn run(rule: &Compiled, context: &Context<'_, '_>) -> Result<bool, String> {
@@ -105,8 +112,12 @@ fn reason(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(name) => format!("{name} is not known yet"),
         ExecutionError::FunctionError { message, .. } => message.clone(),
-        ExecutionError::IndexOutOfBounds(_) => "there are fewer elements than the rule asks for".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "the rule divides by zero".to_owned(),
+        ExecutionError::IndexOutOfBounds(_) => {
+            "there are fewer elements than the rule asks for".to_owned()
+        }
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "the rule divides by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "a number in the rule became too large".to_owned(),
         _ => "the rule could not be worked out on this order".to_owned(),
     }
@@ -124,9 +135,9 @@ fn convert(json: serde_json::Value) -> Option<Value> {
         serde_json::Value::Bool(b) => Value::Bool(b),
         serde_json::Value::Number(n) => Value::Int(n.as_i64()?),
         serde_json::Value::String(text) => Value::String(Arc::new(text)),
-        serde_json::Value::Array(items) => {
-            Value::List(Arc::new(items.into_iter().map(convert).collect::<Option<_>>()?))
-        }
+        serde_json::Value::Array(items) => Value::List(Arc::new(
+            items.into_iter().map(convert).collect::<Option<_>>()?,
+        )),
         serde_json::Value::Object(fields) => {
             let mut map = HashMap::with_capacity(fields.len());
             for (name, field) in fields.into_iter().filter(|(_, field)| !field.is_null()) {

@@ -13,18 +13,37 @@ use crate::suggest;
 
 /// All there are, the macros included, as they are suggested.
 const KNOWN: [&str; 13] = [
-    "yen", "money", "size", "matches", "startsWith", "endsWith", "contains", "has", "exists", "all", "filter",
-    "exists_one", "map",
+    "yen",
+    "money",
+    "size",
+    "matches",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "has",
+    "exists",
+    "all",
+    "filter",
+    "exists_one",
+    "map",
 ];
 
 impl Walk<'_> {
     /// The type of a function's result.
-    pub(super) fn function(&mut self, name: &str, target: Option<&IdedExpr>, args: &[IdedExpr]) -> Type {
+    pub(super) fn function(
+        &mut self,
+        name: &str,
+        target: Option<&IdedExpr>,
+        args: &[IdedExpr],
+    ) -> Type {
         match (name, target, args) {
             ("yen", None, [n]) => {
                 let found = self.type_of(n);
                 if !Type::Int.fits(&found) {
-                    self.problem(format!("yen({}) needs a whole number, this is {found}", spell(n)));
+                    self.problem(format!(
+                        "yen({}) needs a whole number, this is {found}",
+                        spell(n)
+                    ));
                 }
                 self.in_use(Currency::JPY, &format!("yen({})", spell(n)))
             }
@@ -68,7 +87,10 @@ impl Walk<'_> {
     fn in_use(&mut self, currency: Currency, written: &str) -> Type {
         if !self.currencies.is_empty() && !self.currencies.contains(&currency) {
             let known: Vec<&str> = self.currencies.iter().map(Currency::code).collect();
-            self.problem(format!("{written}: no channel sells in {currency}, but in {}", known.join(", ")));
+            self.problem(format!(
+                "{written}: no channel sells in {currency}, but in {}",
+                known.join(", ")
+            ));
         }
         Type::Money(Some(currency))
     }
@@ -76,29 +98,43 @@ impl Walk<'_> {
     fn size(&mut self, of: &IdedExpr) -> Type {
         match self.type_of(of) {
             Type::Text | Type::List(_) | Type::Any => Type::Int,
-            other => self.wrong(format!("size({}): only text and lists have a size, this is {other}", spell(of))),
+            other => self.wrong(format!(
+                "size({}): only text and lists have a size, this is {other}",
+                spell(of)
+            )),
         }
     }
 
     fn text(&mut self, name: &str, part: &IdedExpr) {
         let found = self.type_of(part);
         if !Type::Text.fits(&found) {
-            self.problem(format!("{}: {name}() works on text, this is {found}", spell(part)));
+            self.problem(format!(
+                "{}: {name}() works on text, this is {found}",
+                spell(part)
+            ));
         }
     }
 
     /// A pattern is fixed text, so that it can be compiled here and not first at night.
     fn pattern(&mut self, part: &IdedExpr) {
         let Some(pattern) = text_of(part) else {
-            self.problem(format!("matches({}): write the pattern as text in quotes", spell(part)));
+            self.problem(format!(
+                "matches({}): write the pattern as text in quotes",
+                spell(part)
+            ));
             return;
         };
         let mut context = Context::default();
         context.add_variable_from_value("pattern", pattern.to_owned());
-        if let Ok(Err(reason)) = cel::Program::compile("\"\".matches(pattern)").map(|program| program.execute(&context)) {
+        if let Ok(Err(reason)) =
+            cel::Program::compile("\"\".matches(pattern)").map(|program| program.execute(&context))
+        {
             let reason = reason.to_string();
             let last = reason.lines().last().unwrap_or_default().trim().to_owned();
-            self.problem(format!("matches({}): not a regular expression: {last}", spell(part)));
+            self.problem(format!(
+                "matches({}): not a regular expression: {last}",
+                spell(part)
+            ));
         }
     }
 }
@@ -131,21 +167,32 @@ fn text_of(part: &IdedExpr) -> Option<&str> {
 }
 
 fn minor(code: &str, amount: &str) -> Result<(Currency, i64), String> {
-    let currency: Currency = code.parse().map_err(|e: hikiate_sdk::MoneyError| e.to_string())?;
-    let decimal: Decimal = amount.parse().map_err(|e: hikiate_sdk::MoneyError| e.to_string())?;
+    let currency: Currency = code
+        .parse()
+        .map_err(|e: hikiate_sdk::MoneyError| e.to_string())?;
+    let decimal: Decimal = amount
+        .parse()
+        .map_err(|e: hikiate_sdk::MoneyError| e.to_string())?;
     match decimal.to_minor(currency).map_err(|e| e.to_string())? {
         (minor, true) => Ok((currency, minor)),
-        (_, false) => Err(format!("{currency} has {} decimal places", currency.exponent())),
+        (_, false) => Err(format!(
+            "{currency} has {} decimal places",
+            currency.exponent()
+        )),
     }
 }
 
 /// Adds `yen` and `money` for an order in a currency: an amount in another one cannot be compared with its.
-pub(super) fn add_functions(context: &mut Context<'_, '_>, order: &str) -> Result<(), cel::DeclarationError> {
+pub(super) fn add_functions(
+    context: &mut Context<'_, '_>,
+    order: &str,
+) -> Result<(), cel::DeclarationError> {
     let of_yen = order.to_owned();
     context.add_function("yen", move |n: i64| same(&of_yen, Currency::JPY, n))?;
     let of_money = order.to_owned();
     context.add_function("money", move |code: Arc<String>, amount: Arc<String>| {
-        let (currency, minor) = minor(&code, &amount).map_err(|e| ExecutionError::function_error("money", e))?;
+        let (currency, minor) =
+            minor(&code, &amount).map_err(|e| ExecutionError::function_error("money", e))?;
         same(&of_money, currency, minor)
     })
 }

@@ -53,7 +53,10 @@ impl Fields {
 
     /// The names of an object's fields.
     pub(super) fn names(&self, object: &str) -> Vec<&str> {
-        self.objects.get(object).map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default()
+        self.objects
+            .get(object)
+            .map(|o| o.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -61,7 +64,12 @@ fn fields(schema: &Value) -> BTreeMap<String, Type> {
     schema
         .get("properties")
         .and_then(Value::as_object)
-        .map(|properties| properties.iter().map(|(name, of)| (name.clone(), type_of(of))).collect())
+        .map(|properties| {
+            properties
+                .iter()
+                .map(|(name, of)| (name.clone(), type_of(of)))
+                .collect()
+        })
         .unwrap_or_default()
 }
 
@@ -75,12 +83,17 @@ fn type_of(schema: &Value) -> Type {
         };
     }
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
-        let known = choices.iter().find(|c| c.get("type").and_then(Value::as_str) != Some("null"));
+        let known = choices
+            .iter()
+            .find(|c| c.get("type").and_then(Value::as_str) != Some("null"));
         return known.map_or(Type::Any, type_of);
     }
     let word = match schema.get("type") {
         Some(Value::String(word)) => Some(word.as_str()),
-        Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).find(|w| *w != "null"),
+        Some(Value::Array(words)) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|w| *w != "null"),
         _ => None,
     };
     match word {

@@ -5,7 +5,11 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators as op};
 /// The part in words, at most 80 characters.
 pub(super) fn spell(part: &IdedExpr) -> String {
     let text = written(part, 0);
-    if text.chars().count() <= 80 { text } else { text.chars().take(79).chain(['…']).collect() }
+    if text.chars().count() <= 80 {
+        text
+    } else {
+        text.chars().take(79).chain(['…']).collect()
+    }
 }
 
 fn written(part: &IdedExpr, depth: usize) -> String {
@@ -17,7 +21,9 @@ fn written(part: &IdedExpr, depth: usize) -> String {
     match &part.expr {
         Expr::Ident(name) => name.clone(),
         Expr::Literal(value) => literal(value),
-        Expr::Select(select) if select.test => format!("has({}.{})", sub(&select.operand), select.field),
+        Expr::Select(select) if select.test => {
+            format!("has({}.{})", sub(&select.operand), select.field)
+        }
         Expr::Select(select) => format!("{}.{}", sub(&select.operand), select.field),
         Expr::List(items) => format!("[{}]", list(&items.elements)),
         Expr::Call(call) => match (&call.target, call.args.as_slice()) {

@@ -58,7 +58,11 @@ impl fmt::Display for Type {
                 Self::Any => f.write_str("a list"),
                 of => write!(f, "a list of {of}"),
             },
-            Self::Object(name) => write!(f, "an object ({})", name.trim_start_matches("Rule").to_lowercase()),
+            Self::Object(name) => write!(
+                f,
+                "an object ({})",
+                name.trim_start_matches("Rule").to_lowercase()
+            ),
             Self::Null => f.write_str("null"),
             Self::Any => f.write_str("anything"),
         }

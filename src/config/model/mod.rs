@@ -8,7 +8,8 @@ mod warehouse;
 pub use channel::{ChannelTable, PaymentTable};
 pub use instance::{DatabaseTable, EngineTable, HttpTable, LogTable, ShopTable};
 pub use policy::{
-    BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping, TitlesTable,
+    BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,
+    TitlesTable,
 };
 pub use warehouse::{AllocationTable, DispatchMode, DispatchTable, WarehouseTable};
 

@@ -121,7 +121,11 @@ impl HoldTable {
     /// The rule as the policy has it.
     #[must_use]
     pub fn rule(&self) -> HoldRule {
-        HoldRule { name: self.name.clone(), when: self.when.clone(), release: self.release }
+        HoldRule {
+            name: self.name.clone(),
+            when: self.when.clone(),
+            release: self.release,
+        }
     }
 }
 

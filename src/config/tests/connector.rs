@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, OnUnknown, Op, OperationSpec,
-    Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay, SecretRef, Source, StreamKind, StreamSpec,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, OnUnknown,
+    Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
+    SecretRef, Source, StreamKind, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,7 +45,8 @@ impl ConnectorKind for Test {
     }
 
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        let keys: Keys = serde_json::from_value(account.settings.clone()).map_err(|e| vec![Problem::new("", e.to_string())])?;
+        let keys: Keys = serde_json::from_value(account.settings.clone())
+            .map_err(|e| vec![Problem::new("", e.to_string())])?;
         if let Some(mut token) = keys.token {
             token.file = token.file.map(|file| account.base_dir.join(file));
             token.read().map_err(|e| vec![Problem::new("token", e)])?;
@@ -56,20 +58,37 @@ impl ConnectorKind for Test {
             _ => None,
         };
         let streams = keys.offers.iter().filter_map(|word| {
-            Some(StreamSpec { name: word.clone(), kind: kind(word)?, interval: Duration::from_secs(30) })
+            Some(StreamSpec {
+                name: word.clone(),
+                kind: kind(word)?,
+                interval: Duration::from_secs(30),
+            })
         });
-        let ops = keys.offers.iter().filter_map(|word| Op::parse(word)).map(|op| OperationSpec {
-            op,
-            replay: if op == Op::Mail { Replay::Person } else { Replay::Lookup { settle: Duration::from_secs(5) } },
-            on_unknown: OnUnknown::Hold,
-            accepted_is_done: true,
-            says: match op {
-                Op::Capture => "does capture; cannot be undone",
-                Op::Mail => "does mail; cannot be undone",
-                _ => "does something",
-            },
-        });
-        Ok(Arc::new(Account { streams: streams.collect(), ops: ops.collect() }))
+        let ops = keys
+            .offers
+            .iter()
+            .filter_map(|word| Op::parse(word))
+            .map(|op| OperationSpec {
+                op,
+                replay: if op == Op::Mail {
+                    Replay::Person
+                } else {
+                    Replay::Lookup {
+                        settle: Duration::from_secs(5),
+                    }
+                },
+                on_unknown: OnUnknown::Hold,
+                accepted_is_done: true,
+                says: match op {
+                    Op::Capture => "does capture; cannot be undone",
+                    Op::Mail => "does mail; cannot be undone",
+                    _ => "does something",
+                },
+            });
+        Ok(Arc::new(Account {
+            streams: streams.collect(),
+            ops: ops.collect(),
+        }))
     }
 }
 
@@ -83,7 +102,10 @@ impl Connector for Account {
     }
 
     fn pace(&self) -> Pace {
-        Pace { concurrency: 1, per_second: None }
+        Pace {
+            concurrency: 1,
+            per_second: None,
+        }
     }
 }
 
