@@ -232,6 +232,8 @@ pub struct Forbid {
     pub description: Vec<String>,
     /// In an account's title.
     pub account: Vec<String>,
+    /// At the start of an account's title.
+    pub account_start: Vec<String>,
 }
 
 /// A kind of file that is read.
