@@ -1,13 +1,13 @@
 //! Folders: where files are, on this machine or over SFTP.
 
-#[cfg(any(feature = "sim", test))]
+#[cfg(feature = "sim")]
 mod faulty;
 mod folder;
 mod local;
 mod sftp;
 mod ssh;
 
-#[cfg(any(feature = "sim", test))]
+#[cfg(feature = "sim")]
 pub use faulty::{Fault, FaultyFolder};
 pub use folder::{Entry, Folder, Written};
 pub use local::LocalFolder;

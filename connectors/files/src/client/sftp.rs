@@ -103,7 +103,7 @@ impl Folder for SftpFolder {
             Ok(entries) => entries,
             Err(e) => return Err(self.failed("list", &path, &e).await),
         };
-        let files = entries.filter(|e| e.metadata().is_regular()).filter(|e| is_visible(&e.file_name()));
+        let files = entries.filter(|e| !e.metadata().is_dir()).filter(|e| is_visible(&e.file_name()));
         Ok(files
             .map(|e| Entry { name: e.file_name(), size: e.metadata().size.unwrap_or_default(), modified: i64::from(e.metadata().mtime.unwrap_or_default()) })
             .collect())

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::wire::delimited::{LineEnd, Quote};
 use crate::wire::encoding::{Encoding, Loss};
 
 /// A layout: the files of one account.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
     /// One line for a person.
@@ -49,7 +48,7 @@ pub struct Layout {
 }
 
 /// What the far side does with a file of ours once it has read it. It decides what is allowed after a lost reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PickedUp {
     /// It stays, so a name that exists can always be seen.
@@ -62,7 +61,7 @@ pub enum PickedUp {
 }
 
 /// How a file is written and read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     /// Characters.
@@ -85,7 +84,7 @@ pub struct Form {
 }
 
 /// What one file kind has otherwise than the layout's `form`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FormPart {
     /// See [`Form::encoding`].
@@ -118,7 +117,7 @@ impl Form {
 }
 
 /// What counts as acceptance of a file of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accept {
     /// Upload and rename are acceptance; no answer comes.
@@ -128,7 +127,7 @@ pub enum Accept {
 }
 
 /// One column written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnOut {
     /// Its header; names it in errors too.
@@ -151,7 +150,7 @@ pub struct ColumnOut {
 }
 
 /// Shipping instructions: a row per line of a shipment.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instruct {
     /// What counts as acceptance.
@@ -167,7 +166,7 @@ pub struct Instruct {
 }
 
 /// A request to stop a shipment: a file of one row.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cancel {
     /// What counts as acceptance of the request; the verdict is another matter.
@@ -183,7 +182,7 @@ pub struct Cancel {
 }
 
 /// A journal batch: a row per line of an entry, or a text per entry.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     /// What counts as acceptance; journal files get no answer, so `delivered` is the only choice.
@@ -212,7 +211,7 @@ pub struct Journal {
 }
 
 /// How a journal is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JournalFormat {
     /// Rows and columns.
@@ -223,7 +222,7 @@ pub enum JournalFormat {
 }
 
 /// Texts that a value of a text journal must not hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Forbid {
     /// In an entry's reference.
@@ -237,7 +236,7 @@ pub struct Forbid {
 }
 
 /// A kind of file that is read.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming<V> {
     /// File names: `*` is any text, `?` any character.
@@ -256,7 +255,7 @@ pub struct Incoming<V> {
 }
 
 /// How a file is known to be whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Whole {
     /// The far side writes under another name and renames: it is whole once it has its name.
@@ -271,7 +270,7 @@ pub enum Whole {
 }
 
 /// One column read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnIn {
     /// Its header; names it in reasons too.
@@ -285,7 +284,7 @@ pub struct ColumnIn {
 }
 
 /// What a column read means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Our reference of the shipment.
@@ -339,7 +338,7 @@ impl Field {
 }
 
 /// Words of an answer to an instruction.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyVerdicts {
     /// Will be shipped.
@@ -349,7 +348,7 @@ pub struct ReplyVerdicts {
 }
 
 /// Words of an answer to a cancel request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CancelVerdicts {
     /// Will not leave.

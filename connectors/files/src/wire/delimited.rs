@@ -1,11 +1,10 @@
 //! Rows and cells of a delimited file. Parsing works on decoded text, because the second byte of a
 //! CP932 character may be a backslash or a quote.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When a cell is written in quotes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quote {
     /// Only when it holds the separator, a quote, a line break, or blanks at an end.
@@ -17,7 +16,7 @@ pub enum Quote {
 }
 
 /// How a line ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LineEnd {
     /// 0A.

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use encoding_rs::SHIFT_JIS;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a file's characters are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// UTF-8 without a mark; one at the start of a file read is skipped.
     #[serde(rename = "utf8")]
@@ -22,7 +21,7 @@ pub enum Encoding {
 }
 
 /// What happens to a character that the file cannot hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// The call is refused with the field named.
