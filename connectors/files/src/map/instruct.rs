@@ -6,12 +6,12 @@ use minijinja::value::Value;
 
 /// The context of one row: `row`, `batch`, `values`.
 pub(crate) fn context(row: Value, batch: &str, values: &Value) -> Value {
-    [("row", row), ("batch", Value::from(batch)), ("values", values.clone())].into_iter().collect()
+    Value::from_pairs([("row", row), ("batch", Value::from(batch)), ("values", values.clone())])
 }
 
 /// `row` of 出荷指示: a line with the fields of its shipment.
 pub(crate) fn instruction(i: &Instruction, line: &InstructionLine) -> Value {
-    [
+    Value::from_pairs([
         ("reference", Value::from(i.reference.as_str())),
         ("order_number", Value::from(&i.order_number)),
         ("display", Value::from(&i.display)),
@@ -25,20 +25,16 @@ pub(crate) fn instruction(i: &Instruction, line: &InstructionLine) -> Value {
         ("code", Value::from(&line.code)),
         ("title", Value::from(&line.title)),
         ("quantity", Value::from(line.quantity)),
-    ]
-    .into_iter()
-    .collect()
+    ])
 }
 
 /// `row` of 出荷取消.
 pub(crate) fn cancel(c: &CancelInstructionCall) -> Value {
-    [
+    Value::from_pairs([
         ("key", Value::from(&c.key)),
         ("reference", Value::from(c.reference.as_str())),
         ("order_number", Value::from(&c.order_number)),
-    ]
-    .into_iter()
-    .collect()
+    ])
 }
 
 /// All rows of a batch, each with its shipment's reference.
@@ -51,7 +47,7 @@ pub(crate) fn rows<'a>(call: &'a InstructCall, values: &'a Value) -> impl Iterat
 }
 
 fn party(p: &Party) -> Value {
-    [
+    Value::from_pairs([
         ("name", &p.name),
         ("company", &p.company),
         ("country", &p.country),
@@ -62,10 +58,7 @@ fn party(p: &Party) -> Value {
         ("address2", &p.address2),
         ("phone", &p.phone),
         ("email", &p.email),
-    ]
-    .into_iter()
-    .map(|(k, v)| (k, Value::from(v)))
-    .collect()
+    ])
 }
 
 fn time(at: DateTime<Utc>) -> String {

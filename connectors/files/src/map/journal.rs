@@ -136,7 +136,7 @@ fn refused(reference: &str, field: &str, why: &str) -> Error {
 fn row(e: &JournalEntry, n: usize, line: &JournalLine) -> Value {
     let format = |minor: i64| e.currency.format(minor);
     let (debit, credit) = if line.amount < 0 { (String::new(), format(line.amount.saturating_neg())) } else { (format(line.amount), String::new()) };
-    [
+    Value::from_pairs([
         ("reference", Value::from(&e.reference)),
         ("date", Value::from(e.date.to_string())),
         ("description", Value::from(&e.description)),
@@ -148,9 +148,7 @@ fn row(e: &JournalEntry, n: usize, line: &JournalLine) -> Value {
         ("debit", Value::from(debit)),
         ("credit", Value::from(credit)),
         ("tax_rate_bp", rate(line)),
-    ]
-    .into_iter()
-    .collect()
+    ])
 }
 
 fn rate(line: &JournalLine) -> Value {
@@ -160,20 +158,16 @@ fn rate(line: &JournalLine) -> Value {
 /// The context of `entry`.
 fn entry(e: &JournalEntry, values: &Value) -> Value {
     let line = |l: &JournalLine| -> Value {
-        [("account", Value::from(&l.account)), ("amount", Value::from(e.currency.format(l.amount))), ("tax_rate_bp", rate(l))]
-            .into_iter()
-            .collect()
+        Value::from_pairs([("account", Value::from(&l.account)), ("amount", Value::from(e.currency.format(l.amount))), ("tax_rate_bp", rate(l))])
     };
-    let fields: Value = [
+    let fields = Value::from_pairs([
         ("reference", Value::from(&e.reference)),
         ("date", Value::from(e.date.to_string())),
         ("description", Value::from(&e.description)),
         ("currency", Value::from(e.currency.code())),
         ("lines", e.lines.iter().map(line).collect()),
-    ]
-    .into_iter()
-    .collect();
-    [("entry", fields), ("values", values.clone())].into_iter().collect()
+    ]);
+    Value::from_pairs([("entry", fields), ("values", values.clone())])
 }
 
 /// The context of `head`.
@@ -183,14 +177,12 @@ fn head(batch: &JournalBatch, name: &str, values: &Value) -> Value {
     let commodity = |c: Currency| -> Value {
         // A commodity's sample must have its decimal mark, also where no digits follow.
         let digits = usize::try_from(c.exponent()).unwrap_or_default();
-        [("code", Value::from(c.code())), ("sample", Value::from(format!("1000.{}", "0".repeat(digits))))].into_iter().collect()
+        Value::from_pairs([("code", Value::from(c.code())), ("sample", Value::from(format!("1000.{}", "0".repeat(digits))))])
     };
-    [
+    Value::from_pairs([
         ("accounts", accounts.into_iter().map(Value::from).collect()),
         ("commodities", currencies.into_iter().map(commodity).collect()),
         ("batch", Value::from(name)),
         ("values", values.clone()),
-    ]
-    .into_iter()
-    .collect()
+    ])
 }

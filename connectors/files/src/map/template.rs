@@ -57,7 +57,7 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Value {
         serde_json::Value::Number(n) => n.as_i64().map_or_else(|| Value::from(n.to_string()), Value::from),
         serde_json::Value::String(s) => Value::from(s.as_str()),
         serde_json::Value::Array(a) => a.iter().map(from_json).collect(),
-        serde_json::Value::Object(o) => o.iter().map(|(k, v)| (k.as_str(), from_json(v))).collect(),
+        serde_json::Value::Object(o) => Value::from_pairs(o.iter().map(|(k, v)| (k.as_str(), from_json(v)))),
     }
 }
 
@@ -80,9 +80,9 @@ mod tests {
     fn work_is_bounded_and_names_are_strict() {
         let env = environment(chrono_tz::UTC);
         assert!(env.render_str("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}", ()).is_err());
-        let row = Value::from_iter([("code", Value::from("A"))]);
-        assert!(env.render_str("{{ row.cod }}", Value::from_iter([("row", row.clone())])).is_err());
-        assert_eq!(env.render_str("{{ row.none | default('') }}<", Value::from_iter([("row", row)])).unwrap(), "<");
+        let row = Value::from_pairs([("code", Value::from("A"))]);
+        assert!(env.render_str("{{ row.cod }}", Value::from_pairs([("row", row.clone())])).is_err());
+        assert_eq!(env.render_str("{{ row.none | default('') }}<", Value::from_pairs([("row", row)])).unwrap(), "<");
         assert_eq!(digits("〒１００-0001"), "1000001");
     }
 }
