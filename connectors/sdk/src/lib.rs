@@ -8,6 +8,7 @@
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
+pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
 pub mod faulty;
