@@ -64,7 +64,7 @@ impl Connector for Medusa {
 
 /// Only letters, digits, `_` and `-`: what may stand in a path as it is. All ids of a shop are like that.
 #[must_use]
-pub fn is_plain(id: &str) -> bool {
+pub(crate) fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.len() <= 100 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 

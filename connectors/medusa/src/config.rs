@@ -81,22 +81,22 @@ impl Default for Settings {
 
 /// How the shop is reached.
 #[derive(Debug)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// Address.
-    pub url: String,
+    pub(crate) url: String,
     /// See [`Keys::allow_insecure`].
-    pub allow_insecure: bool,
+    pub(crate) allow_insecure: bool,
     /// Where the key is.
-    pub token: SecretRef,
+    pub(crate) token: SecretRef,
     /// Longest wait for one answer.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// Reads an account's table.
 ///
 /// # Errors
 /// Every problem found: unknown keys, wrong types, values out of range, missing keys.
-pub fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
+pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     let mut problems = Vec::new();
     let keys = decode(table, &mut problems);
     let defaults = Settings::default();

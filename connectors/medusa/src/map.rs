@@ -18,16 +18,16 @@ use serde_json::Value;
 
 use crate::wire::{Fulfillment, Item, Order, Stamp};
 
-pub use amounts::{minor, sum, whole};
-pub use payment::captured;
-pub use stock::stock_records;
+pub(crate) use amounts::{minor, whole};
+pub(crate) use payment::captured;
+pub(crate) use stock::stock_records;
 
 /// The key in a fulfilment's metadata that carries our reference of the shipment.
-pub const REFERENCE: &str = "hikiate_ref";
+pub(crate) const REFERENCE: &str = "hikiate_ref";
 
 /// Decodes one order; what cannot be understood is a bad record and nothing else.
 #[must_use]
-pub fn order_record(raw: &str) -> Record {
+pub(crate) fn order_record(raw: &str) -> Record {
     let parsed = serde_json::from_str::<Order>(raw)
         .map_err(|error| reason::of(raw, &error))
         .and_then(|order| order_snapshot(&order).map(|snapshot| (snapshot, personal::of(&order))))
@@ -38,7 +38,7 @@ pub fn order_record(raw: &str) -> Record {
 
 /// Id and time of the last change, where they can be read.
 #[must_use]
-pub fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
+pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
     let stamp: Stamp = serde_json::from_str(raw).unwrap_or_default();
     let at = stamp.updated_at.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     (stamp.id.as_str().map(str::to_owned), at.map(|at| at.to_utc()))
@@ -49,12 +49,12 @@ pub fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
 ///
 /// # Errors
 /// Field and rule of what cannot be understood.
-pub fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
+pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
     let currency: Currency = order.currency_code.parse().map_err(|e| format!("currency_code: {e}"))?;
     let group = GroupKey::new("1");
     let mut items: Vec<&Item> = order.items.iter().collect();
     items.sort_by(|a, b| a.id.cmp(&b.id));
-    let total = amounts::minor("total", &order.total, currency)?;
+    let total = minor("total", &order.total, currency)?;
     let charges: Vec<Charge> = amounts::charges(order, &items, total, currency)?;
     let mut lines = Vec::with_capacity(items.len());
     for item in items {
@@ -131,12 +131,12 @@ fn title(item: &Item) -> String {
 
 /// Our reference in a fulfilment's metadata.
 #[must_use]
-pub fn reference(fulfilment: &Fulfillment) -> Option<&str> {
+pub(crate) fn reference(fulfilment: &Fulfillment) -> Option<&str> {
     fulfilment.metadata.get(REFERENCE).and_then(Value::as_str)
 }
 
 /// Tracking numbers of a fulfilment.
-pub fn tracking(fulfilment: &Fulfillment) -> impl Iterator<Item = &str> {
+pub(crate) fn tracking(fulfilment: &Fulfillment) -> impl Iterator<Item = &str> {
     fulfilment.labels.iter().filter_map(|label| label.tracking_number.as_deref()).filter(|number| !number.is_empty())
 }
 
@@ -156,10 +156,4 @@ fn fulfilment(told: &Fulfillment) -> Result<ChannelFulfilment, String> {
         tracking: tracking(told).map(str::to_owned).collect(),
         lines,
     })
-}
-
-/// The part of an order that is purged on schedule.
-#[must_use]
-pub fn personal(order: &Order) -> Personal {
-    personal::of(order)
 }

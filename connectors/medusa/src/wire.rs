@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 /// `fields=` of an order: everything [`Order`] reads, in one call.
-pub const ORDER_FIELDS: &str = "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,is_draft_order,\
+pub(crate) const ORDER_FIELDS: &str = "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,is_draft_order,\
 total,credit_line_total,metadata,items.id,items.title,items.subtitle,items.variant_sku,items.requires_shipping,items.quantity,\
 items.total,items.tax_total,items.detail.quantity,items.detail.fulfilled_quantity,items.tax_lines.rate,shipping_methods.id,\
 shipping_methods.name,shipping_methods.total,shipping_methods.tax_total,shipping_methods.tax_lines.rate,*shipping_address,\
@@ -18,177 +18,177 @@ payment_collections.payments.refunds.amount,fulfillments.id,fulfillments.metadat
 fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of an order read before or after a write: [`OrderBrief`].
-pub const BRIEF_FIELDS: &str = "id,status,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
+pub(crate) const BRIEF_FIELDS: &str = "id,status,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
 fulfillments.metadata,fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,\
 fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of a payment: [`Payment`].
-pub const PAYMENT_FIELDS: &str = "id,provider_id,amount,canceled_at,captures.id,captures.amount,refunds.amount";
+pub(crate) const PAYMENT_FIELDS: &str = "id,provider_id,amount,canceled_at,captures.id,captures.amount,refunds.amount";
 
 /// `fields=` of an inventory item: [`InventoryItem`].
-pub const INVENTORY_FIELDS: &str = "id,sku,location_levels.location_id,location_levels.stocked_quantity";
+pub(crate) const INVENTORY_FIELDS: &str = "id,sku,location_levels.location_id,location_levels.stocked_quantity";
 
 /// A page of orders; each record is decoded by itself.
 #[derive(Debug, Deserialize)]
-pub struct OrderPage<'a> {
+pub(crate) struct OrderPage<'a> {
     /// The orders.
     #[serde(borrow)]
-    pub orders: Vec<&'a RawValue>,
+    pub(crate) orders: Vec<&'a RawValue>,
     /// How many match the filters.
-    pub count: usize,
+    pub(crate) count: usize,
 }
 
 /// A page of inventory items.
 #[derive(Debug, Deserialize)]
-pub struct InventoryPage<'a> {
+pub(crate) struct InventoryPage<'a> {
     /// The items.
     #[serde(borrow)]
-    pub inventory_items: Vec<&'a RawValue>,
+    pub(crate) inventory_items: Vec<&'a RawValue>,
     /// How many there are.
-    pub count: usize,
+    pub(crate) count: usize,
 }
 
 /// What can be read of an order whatever else is wrong with it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Id.
-    pub id: Value,
+    pub(crate) id: Value,
     /// Time of the last change.
-    pub updated_at: Value,
+    pub(crate) updated_at: Value,
 }
 
 /// An order.
 #[derive(Debug, Deserialize)]
-pub struct Order {
+pub(crate) struct Order {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// The number the customer knows.
-    pub display_id: Option<u64>,
+    pub(crate) display_id: Option<u64>,
     /// `pending`, `completed`, `draft`, `archived`, `canceled`, `requires_action`.
-    pub status: String,
+    pub(crate) status: String,
     /// Buyer's mail address.
-    pub email: Option<String>,
+    pub(crate) email: Option<String>,
     /// Lower case.
-    pub currency_code: String,
+    pub(crate) currency_code: String,
     /// When it was placed.
-    pub created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
     /// Time of the last change; a capture is none.
-    pub updated_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
     /// When it was cancelled.
-    pub canceled_at: Option<DateTime<Utc>>,
+    pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// True until a draft becomes an order.
     #[serde(default)]
-    pub is_draft_order: bool,
+    pub(crate) is_draft_order: bool,
     /// Tax included, credit lines taken off, unrounded.
-    pub total: Number,
+    pub(crate) total: Number,
     /// What refunds and credits took off the total.
-    pub credit_line_total: Option<Number>,
+    pub(crate) credit_line_total: Option<Number>,
     /// Free keys of the shop.
     #[serde(default)]
-    pub metadata: Value,
+    pub(crate) metadata: Value,
     /// What was sold; a line that was edited away is absent.
-    pub items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
     /// How it is sent.
     #[serde(default)]
-    pub shipping_methods: Vec<ShippingMethod>,
+    pub(crate) shipping_methods: Vec<ShippingMethod>,
     /// Where to.
-    pub shipping_address: Option<Address>,
+    pub(crate) shipping_address: Option<Address>,
     /// Who pays.
-    pub billing_address: Option<Address>,
+    pub(crate) billing_address: Option<Address>,
     /// How it is paid.
     #[serde(default)]
-    pub payment_collections: Vec<PaymentCollection>,
+    pub(crate) payment_collections: Vec<PaymentCollection>,
     /// What was packed.
     #[serde(default)]
-    pub fulfillments: Vec<Fulfillment>,
+    pub(crate) fulfillments: Vec<Fulfillment>,
 }
 
 /// A line.
 #[derive(Debug, Deserialize)]
-pub struct Item {
+pub(crate) struct Item {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Product.
     #[serde(default)]
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     /// Variant.
     #[serde(default)]
-    pub subtitle: Option<String>,
+    pub(crate) subtitle: Option<String>,
     /// SKU.
     #[serde(default)]
-    pub variant_sku: Option<String>,
+    pub(crate) variant_sku: Option<String>,
     /// False for services and downloads.
-    pub requires_shipping: Option<bool>,
+    pub(crate) requires_shipping: Option<bool>,
     /// Tax included, unrounded, for the whole line, after discounts.
-    pub total: Number,
+    pub(crate) total: Number,
     /// The tax in it.
-    pub tax_total: Option<Number>,
+    pub(crate) tax_total: Option<Number>,
     /// Quantities of the current version of the order.
-    pub detail: ItemDetail,
+    pub(crate) detail: ItemDetail,
     /// One per tax.
     #[serde(default)]
-    pub tax_lines: Vec<TaxLine>,
+    pub(crate) tax_lines: Vec<TaxLine>,
 }
 
 /// Quantities of a line.
 #[derive(Debug, Deserialize)]
-pub struct ItemDetail {
+pub(crate) struct ItemDetail {
     /// Ordered now.
-    pub quantity: Number,
+    pub(crate) quantity: Number,
     /// In fulfilments that are not cancelled.
-    pub fulfilled_quantity: Option<Number>,
+    pub(crate) fulfilled_quantity: Option<Number>,
 }
 
 /// A tax on a line.
 #[derive(Debug, Deserialize)]
-pub struct TaxLine {
+pub(crate) struct TaxLine {
     /// Per cent.
-    pub rate: Number,
+    pub(crate) rate: Number,
 }
 
 /// A way of shipping.
 #[derive(Debug, Deserialize)]
-pub struct ShippingMethod {
+pub(crate) struct ShippingMethod {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Name.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Tax included, unrounded.
-    pub total: Number,
+    pub(crate) total: Number,
     /// The tax in it.
-    pub tax_total: Option<Number>,
+    pub(crate) tax_total: Option<Number>,
     /// One per tax.
     #[serde(default)]
-    pub tax_lines: Vec<TaxLine>,
+    pub(crate) tax_lines: Vec<TaxLine>,
 }
 
 /// An address.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-pub struct Address {
+pub(crate) struct Address {
     /// Given name.
-    pub first_name: Option<String>,
+    pub(crate) first_name: Option<String>,
     /// Family name.
-    pub last_name: Option<String>,
+    pub(crate) last_name: Option<String>,
     /// Company.
-    pub company: Option<String>,
+    pub(crate) company: Option<String>,
     /// Lower case.
-    pub country_code: Option<String>,
+    pub(crate) country_code: Option<String>,
     /// Postal code.
-    pub postal_code: Option<String>,
+    pub(crate) postal_code: Option<String>,
     /// Region.
-    pub province: Option<String>,
+    pub(crate) province: Option<String>,
     /// City.
-    pub city: Option<String>,
+    pub(crate) city: Option<String>,
     /// Street.
-    pub address_1: Option<String>,
+    pub(crate) address_1: Option<String>,
     /// Building.
-    pub address_2: Option<String>,
+    pub(crate) address_2: Option<String>,
     /// Phone.
-    pub phone: Option<String>,
+    pub(crate) phone: Option<String>,
 }
 
 impl std::fmt::Debug for Address {
@@ -200,158 +200,161 @@ impl std::fmt::Debug for Address {
 
 /// An amount to be paid, and how.
 #[derive(Debug, Deserialize)]
-pub struct PaymentCollection {
+pub(crate) struct PaymentCollection {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// `not_paid`, `awaiting`, `authorized`, `completed`, `canceled`, …
-    pub status: String,
+    pub(crate) status: String,
     /// Unrounded.
-    pub amount: Number,
+    pub(crate) amount: Number,
     /// Tries to pay.
     #[serde(default)]
-    pub payment_sessions: Vec<PaymentSession>,
+    pub(crate) payment_sessions: Vec<PaymentSession>,
     /// Payments authorised.
     #[serde(default)]
-    pub payments: Vec<Payment>,
+    pub(crate) payments: Vec<Payment>,
 }
 
 /// A try to pay.
 #[derive(Debug, Deserialize)]
-pub struct PaymentSession {
+pub(crate) struct PaymentSession {
     /// `pp_…`
-    pub provider_id: String,
+    pub(crate) provider_id: String,
     /// `pending`, `authorized`, `error`, `canceled`, …
     #[serde(default)]
-    pub status: String,
+    pub(crate) status: String,
 }
 
 /// A payment.
 #[derive(Debug, Deserialize)]
-pub struct Payment {
+pub(crate) struct Payment {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// `pp_…`
-    pub provider_id: String,
+    pub(crate) provider_id: String,
     /// Authorised, unrounded.
-    pub amount: Number,
+    pub(crate) amount: Number,
     /// When it was voided.
-    pub canceled_at: Option<DateTime<Utc>>,
+    pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// What was captured.
     #[serde(default)]
-    pub captures: Vec<Movement>,
+    pub(crate) captures: Vec<Movement>,
     /// What was given back.
     #[serde(default)]
-    pub refunds: Vec<Movement>,
+    pub(crate) refunds: Vec<Movement>,
 }
 
 /// A capture or refund.
 #[derive(Debug, Deserialize)]
-pub struct Movement {
+pub(crate) struct Movement {
     /// Id.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Amount.
-    pub amount: Number,
+    pub(crate) amount: Number,
 }
 
 /// A fulfilment.
 #[derive(Debug, Deserialize)]
-pub struct Fulfillment {
+pub(crate) struct Fulfillment {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Free keys; ours is `hikiate_ref`.
     #[serde(default)]
-    pub metadata: Value,
+    pub(crate) metadata: Value,
     /// When it left.
-    pub shipped_at: Option<DateTime<Utc>>,
+    pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// When it was cancelled.
-    pub canceled_at: Option<DateTime<Utc>>,
+    pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
     #[serde(default)]
-    pub items: Vec<FulfillmentItem>,
+    pub(crate) items: Vec<FulfillmentItem>,
     /// Labels.
     #[serde(default)]
-    pub labels: Vec<Label>,
+    pub(crate) labels: Vec<Label>,
 }
 
 /// A line of a fulfilment.
 #[derive(Debug, Deserialize)]
-pub struct FulfillmentItem {
+pub(crate) struct FulfillmentItem {
     /// The order's line.
-    pub line_item_id: Option<String>,
+    pub(crate) line_item_id: Option<String>,
     /// How many.
-    pub quantity: Number,
+    pub(crate) quantity: Number,
 }
 
 /// A label.
 #[derive(Debug, Deserialize)]
-pub struct Label {
+pub(crate) struct Label {
     /// The carrier's number.
-    pub tracking_number: Option<String>,
+    pub(crate) tracking_number: Option<String>,
 }
 
 /// An order as far as a write needs it.
 #[derive(Debug, Deserialize)]
-pub struct OrderBrief {
+pub(crate) struct OrderBrief {
     /// Status.
-    pub status: String,
+    pub(crate) status: String,
     /// Lines.
     #[serde(default)]
-    pub items: Vec<ItemBrief>,
+    pub(crate) items: Vec<ItemBrief>,
     /// What was packed.
     #[serde(default)]
-    pub fulfillments: Vec<Fulfillment>,
+    pub(crate) fulfillments: Vec<Fulfillment>,
 }
 
 /// A line as far as a write needs it.
 #[derive(Debug, Deserialize)]
-pub struct ItemBrief {
+pub(crate) struct ItemBrief {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Quantities.
-    pub detail: ItemDetail,
+    pub(crate) detail: ItemDetail,
 }
 
 /// `{"order": …}`
 #[derive(Debug, Deserialize)]
-pub struct OrderAnswer {
+pub(crate) struct OrderAnswer {
     /// The order.
-    pub order: OrderBrief,
+    pub(crate) order: OrderBrief,
 }
 
 /// `{"payment": …}`, or `{}` for a payment that does not exist.
 #[derive(Debug, Deserialize)]
-pub struct PaymentAnswer {
+pub(crate) struct PaymentAnswer {
     /// The payment.
-    pub payment: Option<Payment>,
+    pub(crate) payment: Option<Payment>,
+    /// An error that came with a status of success.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
 }
 
 /// An inventory item.
 #[derive(Debug, Deserialize)]
-pub struct InventoryItem {
+pub(crate) struct InventoryItem {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// SKU; items without one cannot be named by ours.
-    pub sku: Option<String>,
+    pub(crate) sku: Option<String>,
     /// One per stock location.
     #[serde(default)]
-    pub location_levels: Vec<LocationLevel>,
+    pub(crate) location_levels: Vec<LocationLevel>,
 }
 
 /// Stock at a location.
 #[derive(Debug, Deserialize)]
-pub struct LocationLevel {
+pub(crate) struct LocationLevel {
     /// `sloc_…`
-    pub location_id: String,
+    pub(crate) location_id: String,
     /// On the shelf.
-    pub stocked_quantity: Number,
+    pub(crate) stocked_quantity: Number,
 }
 
 /// An error's body.
 #[derive(Debug, Deserialize)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// `invalid_data`, `not_allowed`, `not_found`, `unknown_error`, …
     #[serde(rename = "type")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The shop's words.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 }

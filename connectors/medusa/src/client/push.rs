@@ -84,8 +84,14 @@ impl Medusa {
 
     async fn payment(&self, payment: &str) -> Result<Payment, Error> {
         let answer: PaymentAnswer = self.get_json(format!("/admin/payments/{payment}?fields={PAYMENT_FIELDS}")).await?;
-        // The shop answers 200 with nothing in it.
-        answer.payment.ok_or_else(|| Error::new(ErrorClass::NotFound, format!("the shop has no payment {payment}")))
+        match answer {
+            PaymentAnswer { payment: Some(payment), .. } => Ok(payment),
+            // The shop answers 200 with nothing in it.
+            PaymentAnswer { kind: None, .. } => Err(Error::new(ErrorClass::NotFound, format!("the shop has no payment {payment}"))),
+            PaymentAnswer { kind: Some(kind), .. } => {
+                Err(Error::new(ErrorClass::Protocol, format!("reading payment {payment}: the shop answered 200 with an error")).with_code(kind))
+            }
+        }
     }
 
     async fn write_order(&self, path: &str, body: Vec<u8>) -> Result<OrderBrief, Error> {

@@ -13,7 +13,7 @@ fn decimal(field: &str, number: &Number) -> Result<Decimal, String> {
 ///
 /// # Errors
 /// The field and why.
-pub fn minor(field: &str, number: &Number, currency: Currency) -> Result<i64, String> {
+pub(crate) fn minor(field: &str, number: &Number, currency: Currency) -> Result<i64, String> {
     decimal(field, number)?.to_minor(currency).map(|(value, _)| value).map_err(|e| format!("{field}: {e}"))
 }
 
@@ -21,7 +21,7 @@ pub fn minor(field: &str, number: &Number, currency: Currency) -> Result<i64, St
 ///
 /// # Errors
 /// The field and why.
-pub fn sum<'a>(field: &str, numbers: impl Iterator<Item = &'a Number>, currency: Currency) -> Result<i64, String> {
+pub(crate) fn sum<'a>(field: &str, numbers: impl Iterator<Item = &'a Number>, currency: Currency) -> Result<i64, String> {
     let mut total = Decimal::ZERO;
     for number in numbers {
         total = total.checked_add(decimal(field, number)?).map_err(|e| format!("{field}: {e}"))?;
@@ -33,7 +33,7 @@ pub fn sum<'a>(field: &str, numbers: impl Iterator<Item = &'a Number>, currency:
 ///
 /// # Errors
 /// The field and why.
-pub fn whole(field: &str, number: &Number) -> Result<u32, String> {
+pub(crate) fn whole(field: &str, number: &Number) -> Result<u32, String> {
     // A currency without minor units reads a decimal as a whole number and says whether it was one.
     let (value, exact) = decimal(field, number)?.to_minor(Currency::JPY).map_err(|e| format!("{field}: {e}"))?;
     match u32::try_from(value) {

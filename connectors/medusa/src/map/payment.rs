@@ -9,7 +9,7 @@ use crate::wire::{Order, Payment, PaymentCollection};
 ///
 /// # Errors
 /// The field and why.
-pub fn captured(payment: &Payment, currency: Currency) -> Result<i64, String> {
+pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, String> {
     sum("payments.captures.amount", payment.captures.iter().map(|capture| &capture.amount), currency)
 }
 

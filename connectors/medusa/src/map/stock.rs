@@ -8,7 +8,7 @@ use crate::wire::InventoryItem;
 
 /// The levels of one inventory item. An item without a SKU cannot be named by ours and has none.
 #[must_use]
-pub fn stock_records(raw: &str) -> Vec<Record> {
+pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
     let record = |parsed| Record { raw: raw.as_bytes().to_vec(), parsed };
     let bad = |reason| record(Err(BadRecord { external_id: stamp(raw).0.map(ExternalId::new), reason }));
     let item = match serde_json::from_str::<InventoryItem>(raw) {
