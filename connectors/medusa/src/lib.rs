@@ -1,1 +1,13 @@
-//! x
+//! hikiate connector for Medusa v2 shops, over the Admin API. See the README for what it does and its limits.
+
+mod client;
+mod config;
+mod kind;
+mod map;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+mod wire;
+
+pub use client::Medusa;
+pub use config::{Keys, Settings};
+pub use kind::{MedusaKind, basic};

@@ -104,6 +104,21 @@ pub struct Decimal {
 }
 
 impl Decimal {
+    /// Nothing.
+    pub const ZERO: Self = Self { units: 0, scale: 0 };
+
+    /// The exact sum, so that amounts are rounded once and not one by one.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when the result does not fit.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        let scale = self.scale.max(other.scale);
+        let widen = |d: Self| 10_i128.checked_pow(scale - d.scale).and_then(|factor| d.units.checked_mul(factor));
+        let sum = widen(self).zip(widen(other)).and_then(|(a, b)| a.checked_add(b));
+        sum.map(|units| Self { units, scale })
+            .ok_or_else(|| MoneyError::Overflow(format!("{}e-{} + {}e-{}", self.units, self.scale, other.units, other.scale)))
+    }
+
     /// Minor units, rounded half away from zero, and whether nothing was rounded.
     ///
     /// # Errors
@@ -188,6 +203,16 @@ mod tests {
         assert_eq!(to_minor("1200", Currency::JPY), Ok(1200));
         assert_eq!("50.456".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5046, false)));
         assert_eq!("50.4500".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5045, true)));
+    }
+
+    #[test]
+    fn sums_are_exact_before_they_are_rounded() {
+        let sum = ["0.004", "0.004", "-0.0001", "10"]
+            .iter()
+            .try_fold(Decimal::ZERO, |sum, text| sum.checked_add(text.parse()?));
+        assert_eq!(sum.and_then(|d| d.to_minor(Currency::EUR)), Ok((1001, false)));
+        let huge: Result<Decimal, _> = "9e29".parse();
+        assert!(huge.and_then(|h| h.checked_add("1e-30".parse()?)).is_err());
     }
 
     #[test]

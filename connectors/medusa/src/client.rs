@@ -1,0 +1,89 @@
+//! All calls to a shop.
+
+mod cursor;
+mod prepared;
+mod pull;
+mod push;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use hikiate_sdk::http::{HttpClient, Request, Response};
+use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Pace, Source};
+use serde::de::DeserializeOwned;
+
+use crate::config::Settings;
+use crate::wire::Refusal;
+
+/// An account: one shop.
+pub struct Medusa {
+    http: HttpClient,
+    settings: Settings,
+}
+
+impl Medusa {
+    /// An account over any client, so that a simulator or a faulty transport can stand in for the shop.
+    #[must_use]
+    pub fn new(http: HttpClient, settings: Settings) -> Self {
+        Self { http, settings }
+    }
+
+    async fn get(&self, path: String) -> Result<Response, Error> {
+        self.http.read(Request::get(path)).await.map_err(refine)
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, path: String) -> Result<T, Error> {
+        let label = path.split('?').next().unwrap_or_default().to_owned();
+        let response = self.get(path).await?;
+        serde_json::from_slice(&response.body).map_err(|e| unreadable(&label, &e))
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: String, body: Vec<u8>) -> Result<T, Error> {
+        let label = path.split('?').next().unwrap_or_default().to_owned();
+        let response = self.http.write(Request::post_json(path, body)).await.map_err(refine)?;
+        // The shop said yes in words nobody understands: it may have acted.
+        serde_json::from_slice(&response.body)
+            .map_err(|e| Error { class: ErrorClass::OutcomeUnknown, ..unreadable(&label, &e) })
+    }
+}
+
+impl Connector for Medusa {
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn pace(&self) -> Pace {
+        self.settings.pace
+    }
+}
+
+/// Only letters, digits, `_` and `-`: what may stand in a path as it is. All ids of a shop are like that.
+#[must_use]
+pub(crate) fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 100 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn unreadable(label: &str, error: &serde_json::Error) -> Error {
+    // serde's own words may quote a value of the answer.
+    let place = format!("line {}, column {}", error.line(), error.column());
+    Error::new(ErrorClass::Protocol, format!("{label}: the shop's answer is not what its interface promises ({place})"))
+}
+
+/// Puts the shop's own type of error in the place of the bare status.
+fn refine(error: Error) -> Error {
+    let refusal = error.message.find('{').and_then(|start| serde_json::from_str::<Refusal>(&error.message[start..]).ok());
+    match refusal {
+        Some(Refusal { kind: Some(kind), message }) => {
+            let start = error.message.find('{').unwrap_or(error.message.len());
+            let head = error.message[..start].trim_end_matches([' ', ':']);
+            let words = message.unwrap_or_default();
+            Error { message: format!("{head} {kind}: {words}"), code: Some(kind), ..error }
+        }
+        _ => error,
+    }
+}

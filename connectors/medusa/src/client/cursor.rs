@@ -1,0 +1,162 @@
+//! Where the reading of orders stands. Pure.
+//!
+//! The shop sorts by the time of the last change and breaks ties as it likes, and an order that is changed while it
+//! is paged moves to the end. So nothing is ever skipped by an offset: each page starts *at* the last time seen, which
+//! repeats a few orders and loses none. Only where one time fills a whole page is that time alone read by id with an
+//! offset, which steps back by as many orders as have left it.
+
+use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A stored cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cursor {
+    /// The newest change seen.
+    pub(super) seen: Option<DateTime<Utc>>,
+    /// Within a round: the next page starts here. Absent between rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<DateTime<Utc>>,
+    /// Within one time: see [`Tie`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tie: Option<Tie>,
+}
+
+/// Reading the orders that share the time `from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tie {
+    /// How many were read, in the order of their ids.
+    offset: usize,
+    /// How many there were.
+    count: usize,
+}
+
+/// What to ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    /// Lower bound, included.
+    pub(super) from: Option<DateTime<Utc>>,
+    /// Upper bound, excluded.
+    pub(super) before: Option<DateTime<Utc>>,
+    /// The field that sorts.
+    pub(super) order: &'static str,
+    /// Skipped.
+    pub(super) offset: usize,
+}
+
+impl Cursor {
+    /// The next page's query.
+    pub(super) fn query(&self, overlap: std::time::Duration, since: Option<DateTime<Utc>>) -> Query {
+        if let (Some(from), Some(tie)) = (self.from, self.tie) {
+            return Query { from: Some(from), before: Some(from + TICK), order: "id", offset: tie.offset };
+        }
+        let overlap = Duration::from_std(overlap).unwrap_or_default();
+        let start = self.seen.and_then(|seen| seen.checked_sub_signed(overlap)).max(since);
+        Query { from: self.from.or(start), before: None, order: "updated_at", offset: 0 }
+    }
+
+    /// The cursor after a page, and whether there is more to read at once. `times` are those of the page's orders,
+    /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on.
+    pub(super) fn after(&self, query: &Query, times: &[Option<DateTime<Utc>>], count: usize) -> Option<(Self, bool)> {
+        // The shop keeps finer times than it tells.
+        let last = times.iter().flatten().max().map(|time| time.trunc_subsecs(3));
+        let seen = self.seen.max(last);
+        let done = (Self { seen, from: None, tie: None }, false);
+        if let (Some(from), Some(tie)) = (self.from, self.tie) {
+            let left = tie.count.saturating_sub(count);
+            let offset = if left > 0 { tie.offset.saturating_sub(left) } else { tie.offset + times.len() };
+            return Some(if times.is_empty() && left == 0 || offset >= count {
+                (Self { seen, from: Some(from + TICK), tie: None }, true)
+            } else {
+                (Self { seen, from: Some(from), tie: Some(Tie { offset, count }) }, true)
+            });
+        }
+        if times.is_empty() || times.len() >= count {
+            return Some(done);
+        }
+        match last.or(query.from) {
+            Some(last) if query.from.is_none_or(|from| last > from) => {
+                Some((Self { seen, from: Some(last), tie: None }, true))
+            }
+            Some(last) => Some((Self { seen, from: Some(last), tie: Some(Tie { offset: 0, count: 0 }) }, true)),
+            None => None,
+        }
+    }
+}
+
+/// The finest difference the shop tells.
+const TICK: Duration = Duration::milliseconds(1);
+
+/// As the shop's filters take it.
+pub(super) fn wire_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn at(ms: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(ms).unwrap()
+    }
+
+    fn page(cursor: &Cursor, times: &[i64], count: usize) -> (Cursor, bool) {
+        let query = cursor.query(std::time::Duration::from_millis(5), None);
+        let times: Vec<_> = times.iter().map(|ms| Some(at(*ms))).collect();
+        cursor.after(&query, &times, count).unwrap()
+    }
+
+    #[test]
+    fn a_page_starts_at_the_last_time_seen() {
+        let (next, more) = page(&Cursor::default(), &[10, 11], 5);
+        assert_eq!((next.from, next.seen, more), (Some(at(11)), Some(at(11)), true));
+        let (next, more) = page(&next, &[11, 12], 2);
+        assert_eq!((next.clone(), more), (Cursor { seen: Some(at(12)), from: None, tie: None }, false));
+        let query = next.query(std::time::Duration::from_millis(5), None);
+        assert_eq!(query, Query { from: Some(at(7)), before: None, order: "updated_at", offset: 0 });
+        assert_eq!(next.query(std::time::Duration::from_millis(5), Some(at(9))).from, Some(at(9)));
+    }
+
+    #[test]
+    fn an_empty_page_ends_a_round_and_keeps_what_was_seen() {
+        let cursor = Cursor { seen: Some(at(12)), from: Some(at(12)), tie: None };
+        assert_eq!(page(&cursor, &[], 0), (Cursor { seen: Some(at(12)), from: None, tie: None }, false));
+    }
+
+    #[test]
+    fn one_time_that_fills_a_page_is_read_by_id() {
+        let start = Cursor { seen: Some(at(9)), from: Some(at(10)), tie: None };
+        let (tie, _) = page(&start, &[10, 10], 7);
+        let query = tie.query(std::time::Duration::ZERO, None);
+        assert_eq!(query, Query { from: Some(at(10)), before: Some(at(11)), order: "id", offset: 0 });
+        let (tie, _) = page(&tie, &[10, 10], 5);
+        assert_eq!(tie.tie, Some(Tie { offset: 2, count: 5 }));
+        // One of those already read was changed and has left: step back by one.
+        let (tie, _) = page(&tie, &[10, 10], 4);
+        assert_eq!(tie.tie, Some(Tie { offset: 1, count: 4 }));
+        let (tie, _) = page(&tie, &[10, 10], 4);
+        let (next, more) = page(&tie, &[10], 4);
+        assert_eq!((next.from, next.tie, more), (Some(at(11)), None, true));
+    }
+
+    #[test]
+    fn orders_without_a_time_cannot_stop_the_reading() {
+        let start = Cursor { seen: None, from: Some(at(10)), tie: None };
+        let query = start.query(std::time::Duration::ZERO, None);
+        let (next, more) = start.after(&query, &[None, None], 7).unwrap();
+        assert!(more && next.tie.is_some());
+        let fresh = Cursor::default();
+        let query = fresh.query(std::time::Duration::ZERO, None);
+        assert_eq!(fresh.after(&query, &[None], 2), None);
+    }
+
+    #[test]
+    fn it_is_small_and_readable_when_stored() {
+        let idle = Cursor { seen: Some(at(0)), from: None, tie: None };
+        let text = serde_json::to_string(&idle).unwrap();
+        assert_eq!(text, r#"{"seen":"1970-01-01T00:00:00Z"}"#);
+        assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), idle);
+    }
+}

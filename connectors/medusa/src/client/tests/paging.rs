@@ -1,0 +1,128 @@
+//! Nothing is lost, whatever happens while orders are paged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::DateTime;
+use hikiate_sdk::sim::SimClock;
+use hikiate_sdk::{Currency, Observed, Source};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::support::{account, mugs, shop};
+use crate::Medusa;
+use crate::config::Settings;
+
+/// Reads one page, as the engine does with a stored cursor, and notes each order with the time it showed.
+async fn step(medusa: &Medusa, cursor: &mut Option<Value>, seen: &mut BTreeMap<String, String>) -> bool {
+    let page = medusa.page("orders", cursor.as_ref()).await.unwrap();
+    for record in &page.records {
+        let raw: Value = serde_json::from_slice(&record.raw).unwrap();
+        let Ok(Observed::Order(order, _)) = &record.parsed else { panic!("{record:?}") };
+        let shown = raw["updated_at"].as_str().unwrap().to_owned();
+        let known = seen.entry(order.external_id.to_string()).or_default();
+        *known = shown.max(std::mem::take(known));
+    }
+    *cursor = Some(serde_json::from_str(&page.next.to_string()).unwrap());
+    page.more
+}
+
+/// What happens between two pages.
+#[derive(Clone, Debug)]
+enum Event {
+    Touch(usize),
+    Place,
+    Wait,
+}
+
+fn events() -> impl Strategy<Value = Vec<Vec<Event>>> {
+    let event = prop_oneof![4 => (0..60_usize).prop_map(Event::Touch), 1 => Just(Event::Place), 2 => Just(Event::Wait)];
+    prop::collection::vec(prop::collection::vec(event, 0..6), 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn changes_while_paging_lose_nothing(
+        gaps in prop::collection::vec(0..3_u64, 1..60),
+        script in events(),
+        page_size in 1..8_usize,
+        overlap in prop_oneof![Just(0_u64), 0..20_u64],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let clock = SimClock::at(DateTime::from_timestamp_millis(1_800_000_000_000).unwrap());
+            let sim = shop(&clock, Currency::EUR);
+            let mut ids = Vec::new();
+            for gap in gaps {
+                clock.advance(Duration::from_millis(gap));
+                ids.push(sim.place_order(mugs()));
+            }
+            let settings = Settings { page_size, overlap: Duration::from_millis(overlap), ..Settings::default() };
+            let medusa = account(sim.transport(), settings);
+            let (mut cursor, mut seen) = (None, BTreeMap::new());
+            for between in script {
+                step(&medusa, &mut cursor, &mut seen).await;
+                for event in between {
+                    match event {
+                        Event::Touch(n) => sim.touch_order(&ids[n % ids.len()]),
+                        Event::Place => ids.push(sim.place_order(mugs())),
+                        Event::Wait => clock.advance(Duration::from_millis(1)),
+                    }
+                }
+            }
+            // The last changes are still being written in this millisecond; a round later everything is told.
+            for _ in 0..2 {
+                let mut pages = 0;
+                while step(&medusa, &mut cursor, &mut seen).await {
+                    pages += 1;
+                    assert!(pages < 2_000, "no end");
+                }
+                clock.advance(Duration::from_millis(1));
+            }
+            let all = account(sim.transport(), Settings { page_size: 100, ..Settings::default() });
+            let (mut fresh, mut now) = (None, BTreeMap::new());
+            while step(&all, &mut fresh, &mut now).await {}
+            assert_eq!(now.len(), ids.len());
+            assert_eq!(seen, now);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
+    let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let clock = SimClock::at(start);
+    let sim = shop(&clock, Currency::EUR);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(sim.place_order(mugs()));
+        clock.advance(Duration::from_secs(120));
+    }
+    let told = |page: &hikiate_sdk::Page| page.records.iter().map(|r| match &r.parsed {
+        Ok(Observed::Order(order, _)) => order.external_id.to_string(),
+        other => panic!("{other:?}"),
+    }).collect::<Vec<_>>();
+    let medusa = account(sim.transport(), Settings::default());
+    let first = medusa.page("orders", None).await.unwrap();
+    assert_eq!((told(&first), first.more), (ids.clone(), false));
+    let second = medusa.page("orders", Some(&first.next)).await.unwrap();
+    assert_eq!(told(&second), ids[1..], "five minutes behind the last one");
+    let since = Settings { since: Some(start + Duration::from_secs(240)), ..Settings::default() };
+    let late = account(sim.transport(), since).page("orders", None).await.unwrap();
+    assert_eq!(told(&late), ids[2..]);
+    let other = Settings { sales_channel: Some("sc_other".to_owned()), ..Settings::default() };
+    assert_eq!(account(sim.transport(), other).page("orders", None).await.unwrap().records.len(), 0);
+}
+
+#[tokio::test]
+async fn a_cursor_or_stream_of_something_else_is_refused() {
+    let sim = shop(&SimClock::real(), Currency::EUR);
+    let medusa = account(sim.transport(), Settings::default());
+    for (stream, cursor) in [("orders", Some(Value::from(5))), ("stock", Some(Value::from("x"))), ("parcels", None)] {
+        let error = medusa.page(stream, cursor.as_ref()).await.unwrap_err();
+        assert_eq!(error.class, hikiate_sdk::ErrorClass::Config, "{stream}");
+    }
+    assert_eq!(sim.requests(), 0);
+}

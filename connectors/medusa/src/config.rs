@@ -1,0 +1,243 @@
+//! An account's TOML keys.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use hikiate_sdk::duration::Span;
+use hikiate_sdk::{Pace, Problem, SecretRef};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The keys below `[accounts.NAME]` with `connector = "medusa"`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// The shop's address, for example `https://shop.example`. Required.
+    pub url: Option<String>,
+    /// Plain HTTP to a host that is not loopback.
+    pub allow_insecure: Option<bool>,
+    /// A secret API key (`sk_…`) of the shop. Required.
+    pub token: Option<SecretRef>,
+    /// How often orders are asked for. Default `30s`.
+    pub interval: Option<Span>,
+    /// How often stock is read. Default `5m`.
+    pub stock_interval: Option<Span>,
+    /// How far behind the newest known change each round starts again, for changes that became visible late.
+    /// Default `5m`.
+    pub overlap: Option<Span>,
+    /// Records per call, 1 to 100. Default 50.
+    pub page_size: Option<u32>,
+    /// How long after a write no "not there" is believed. Default `5s`.
+    pub settle: Option<Span>,
+    /// Longest wait for one answer. Default `30s`.
+    pub timeout: Option<Span>,
+    /// Calls under way at once, 1 to 64. Default 4.
+    pub concurrency: Option<usize>,
+    /// Calls started a second at the most. No limit when absent.
+    pub per_second: Option<u32>,
+    /// Only orders of this sales channel (`sc_…`).
+    pub sales_channel: Option<String>,
+    /// The first reading starts at orders changed since then: `2026-11-01` (UTC) or `2026-11-01T00:00:00+09:00`.
+    /// All orders when absent.
+    pub since: Option<String>,
+}
+
+/// An account's keys, checked, with defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How often orders are asked for.
+    pub interval: Duration,
+    /// How often stock is read.
+    pub stock_interval: Duration,
+    /// See [`Keys::overlap`].
+    pub overlap: Duration,
+    /// Records per call.
+    pub page_size: usize,
+    /// See [`Keys::settle`].
+    pub settle: Duration,
+    /// Pacing.
+    pub pace: Pace,
+    /// See [`Keys::sales_channel`].
+    pub sales_channel: Option<String>,
+    /// See [`Keys::since`].
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            stock_interval: Duration::from_secs(300),
+            overlap: Duration::from_secs(300),
+            page_size: 50,
+            settle: Duration::from_secs(5),
+            pace: Pace { concurrency: 4, per_second: None },
+            sales_channel: None,
+            since: None,
+        }
+    }
+}
+
+/// How the shop is reached.
+#[derive(Debug)]
+pub(crate) struct Reach {
+    /// Address.
+    pub(crate) url: String,
+    /// See [`Keys::allow_insecure`].
+    pub(crate) allow_insecure: bool,
+    /// Where the key is.
+    pub(crate) token: SecretRef,
+    /// Longest wait for one answer.
+    pub(crate) timeout: Duration,
+}
+
+/// Reads an account's table.
+///
+/// # Errors
+/// Every problem found: unknown keys, wrong types, values out of range, missing keys.
+pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let keys = decode(table, &mut problems);
+    let defaults = Settings::default();
+    let mut at_least = |key: &str, span: Option<Span>, default: Duration, least: Duration| {
+        let value = span.map_or(default, |s| s.0);
+        if value < least {
+            problems.push(Problem::new(key, format!("too short: write at least \"{}ms\"", least.as_millis())));
+        }
+        value
+    };
+    let second = Duration::from_secs(1);
+    let interval = at_least("interval", keys.interval, defaults.interval, Duration::from_millis(100));
+    let stock_interval = at_least("stock_interval", keys.stock_interval, defaults.stock_interval, second);
+    let timeout = at_least("timeout", keys.timeout, Duration::from_secs(30), second);
+    let overlap = at_least("overlap", keys.overlap, defaults.overlap, Duration::ZERO);
+    let settle = at_least("settle", keys.settle, defaults.settle, Duration::ZERO);
+    let page_size = keys.page_size.unwrap_or(50);
+    if !(1..=100).contains(&page_size) {
+        problems.push(Problem::new("page_size", "out of range: write 1 to 100"));
+    }
+    let concurrency = keys.concurrency.unwrap_or(defaults.pace.concurrency);
+    if !(1..=64).contains(&concurrency) {
+        problems.push(Problem::new("concurrency", "out of range: write 1 to 64"));
+    }
+    if keys.per_second == Some(0) {
+        problems.push(Problem::new("per_second", "zero would stop everything: leave the key out for no limit"));
+    }
+    if keys.sales_channel.as_deref().is_some_and(|id| !super::client::is_plain(id)) {
+        problems.push(Problem::new("sales_channel", "not an id of the shop: write it as the shop shows it, for example \"sc_01…\""));
+    }
+    let since = keys.since.as_deref().and_then(|text| {
+        instant(text).or_else(|| {
+            problems.push(Problem::new("since", "not a date: write \"2026-11-01\" or \"2026-11-01T00:00:00+09:00\""));
+            None
+        })
+    });
+    let mut require = |key: &str, what: &str| {
+        // One problem a key: a value that could not be read has its own already.
+        if table.get(key).is_none() {
+            problems.push(Problem::new(key, format!("missing: {what}")));
+        }
+    };
+    if keys.url.is_none() {
+        require("url", "the shop's address, for example \"https://shop.example\"");
+    }
+    if keys.token.is_none() {
+        require("token", "the shop's secret API key, for example { env = \"MEDUSA_KEY\" }");
+    }
+    match (keys.url, keys.token) {
+        (Some(url), Some(token)) if problems.is_empty() => Ok((
+            Reach { url, allow_insecure: keys.allow_insecure.unwrap_or(false), token, timeout },
+            Settings {
+                interval,
+                stock_interval,
+                overlap,
+                page_size: usize::try_from(page_size).unwrap_or(50),
+                settle,
+                pace: Pace { concurrency, per_second: keys.per_second },
+                sales_channel: keys.sales_channel,
+                since,
+            },
+        )),
+        _ => Err(problems),
+    }
+}
+
+/// Decodes key by key, so that one wrong key does not hide the others.
+fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
+    let Some(table) = table.as_object() else {
+        problems.push(Problem::new("", "not a table"));
+        return Keys::default();
+    };
+    let mut good = Map::new();
+    for (key, value) in table {
+        let single = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
+        match serde_json::from_value::<Keys>(single) {
+            Ok(_) => {
+                good.insert(key.clone(), value.clone());
+            }
+            // Whoever writes the key itself here must not read it back in a log.
+            Err(_) if key == "token" => {
+                problems.push(Problem::new("token", "not a reference: write { env = \"NAME\" } or { file = \"/path\" }"));
+            }
+            Err(error) => problems.push(Problem::new(key.clone(), error.to_string())),
+        }
+    }
+    serde_json::from_value(Value::Object(good)).unwrap_or_default()
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(day)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn two_keys_are_enough() {
+        let (reach, settings) = read(&json!({ "url": "https://shop.example", "token": { "env": "K" } })).unwrap();
+        assert_eq!((reach.url.as_str(), reach.allow_insecure, reach.timeout), ("https://shop.example", false, Duration::from_secs(30)));
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn every_key_is_taken() {
+        let (reach, settings) = read(&json!({
+            "url": "http://shop", "allow_insecure": true, "token": { "file": "/k" }, "interval": "10s", "stock_interval": "1h",
+            "overlap": "0s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
+            "sales_channel": "sc_1", "since": "2026-11-01T00:00:00+09:00",
+        }))
+        .unwrap();
+        assert!(reach.allow_insecure);
+        assert_eq!(settings.interval, Duration::from_secs(10));
+        assert_eq!(settings.stock_interval, Duration::from_secs(3600));
+        assert_eq!((settings.overlap, settings.page_size, settings.settle), (Duration::ZERO, 100, Duration::from_secs(2)));
+        assert_eq!(settings.pace, Pace { concurrency: 1, per_second: Some(10) });
+        assert_eq!(settings.sales_channel.as_deref(), Some("sc_1"));
+        assert_eq!(settings.since.unwrap().to_rfc3339(), "2026-10-31T15:00:00+00:00");
+        let (_, day) = read(&json!({ "url": "x", "token": { "env": "K" }, "since": "2026-11-01" })).unwrap();
+        assert_eq!(day.since.unwrap().to_rfc3339(), "2026-11-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let problems = read(&json!({
+            "token": { "environment": "K" }, "intervall": "10s", "interval": "1ms", "overlap": 5, "page_size": 101, "concurrency": 0,
+            "per_second": 0, "since": "yesterday", "sales_channel": "a&b",
+        }))
+        .unwrap_err();
+        let mut keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
+        keys.sort_unstable();
+        let want = ["concurrency", "interval", "intervall", "overlap", "page_size", "per_second", "sales_channel", "since", "token", "url"];
+        assert_eq!(keys, want, "{problems:?}");
+        assert_eq!(read(&json!(5)).unwrap_err()[0].message, "not a table");
+        let problems = read(&json!({ "url": "https://shop.example", "token": "sk_hunter2" })).unwrap_err();
+        assert!(problems.len() == 1 && !format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! Names and addresses.
+
+use hikiate_sdk::{Party, Personal};
+use serde_json::Value;
+
+use crate::wire::{Address, Order};
+
+pub(super) fn of(order: &Order) -> Personal {
+    let mut buyer = order.billing_address.as_ref().map(party).unwrap_or_default();
+    buyer.email = text(order.email.as_ref());
+    let ship_to = order.shipping_address.iter().map(|address| ("1".to_owned(), party(address))).collect();
+    let remark = |key: &str| order.metadata.get(key).and_then(Value::as_str).filter(|words| !words.is_empty());
+    let remarks = remark("remarks").or_else(|| remark("notes")).unwrap_or_default().to_owned();
+    Personal { buyer, ship_to, remarks }
+}
+
+fn party(address: &Address) -> Party {
+    let country = text(address.country_code.as_ref()).to_ascii_uppercase();
+    Party {
+        name: name(address, &country),
+        company: text(address.company.as_ref()),
+        country,
+        postal_code: text(address.postal_code.as_ref()),
+        region: text(address.province.as_ref()),
+        city: text(address.city.as_ref()),
+        address1: text(address.address_1.as_ref()),
+        address2: text(address.address_2.as_ref()),
+        phone: text(address.phone.as_ref()),
+        email: String::new(),
+    }
+}
+
+/// On a label of these countries the family name comes first.
+fn name(address: &Address, country: &str) -> String {
+    let (first, last) = (text(address.first_name.as_ref()), text(address.last_name.as_ref()));
+    let words = if matches!(country, "JP" | "CN" | "KR" | "TW" | "HU") { [last, first] } else { [first, last] };
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn text(field: Option<&String>) -> String {
+    field.map(|text| text.trim().to_owned()).unwrap_or_default()
+}

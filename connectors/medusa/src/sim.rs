@@ -1,0 +1,153 @@
+//! A shop with state that speaks the Admin API as the real one was seen to, quirks included: no idempotency keys,
+//! unrounded totals, ties in any order, captures that leave `updated_at` alone, 200 for captures that do nothing.
+
+mod list;
+mod memory;
+mod money;
+mod render;
+mod route;
+mod state;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use hikiate_sdk::http::{Request, Response, Transport, TransportError};
+use hikiate_sdk::sim::{SimClock, Simulator};
+use hikiate_sdk::{Currency, Party};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::kind::basic;
+use state::State;
+
+pub use memory::{FulfilmentMemory, OrderMemory};
+
+/// The sales channel all orders of a simulated shop come through.
+pub const SALES_CHANNEL: &str = "sc_01SIM";
+
+/// A simulated shop.
+pub struct MedusaSim {
+    clock: SimClock,
+    authorization: SecretString,
+    state: Mutex<State>,
+}
+
+/// An order a customer places.
+#[derive(Clone)]
+pub struct NewOrder {
+    /// SKU, quantity, price of one without tax as decimal text. The SKU need not be in stock: the shop sells on backorder.
+    pub lines: Vec<(String, u32, String)>,
+    /// Price of the shipping without tax as decimal text; `"0"` for free.
+    pub shipping: String,
+    /// Tax on everything, per cent as decimal text.
+    pub tax_percent: String,
+    /// `pp_…`
+    pub provider_id: String,
+    /// True when the payment was authorised, false when nothing has been paid yet.
+    pub authorised: bool,
+    /// Where to; `None` for an order without an address.
+    pub address: Option<Party>,
+    /// Buyer's mail address.
+    pub email: String,
+    /// Stored as `metadata.remarks` unless empty.
+    pub remarks: String,
+}
+
+impl MedusaSim {
+    /// An empty shop whose secret API key is `token`.
+    #[must_use]
+    pub fn new(clock: SimClock, token: &str, currency: Currency) -> Self {
+        let authorization = basic(&SecretString::from(token.to_owned()));
+        Self { clock, authorization, state: Mutex::new(State::new(currency)) }
+    }
+
+    /// Puts stock of a SKU at a location; both come into being with the first call. Returns the inventory item's id.
+    pub fn add_sku(&self, sku: &str, location_id: &str, stocked: i64) -> String {
+        self.state().add_sku(sku, location_id, stocked)
+    }
+
+    /// Adds a SKU whose quantity cannot be read.
+    pub fn add_unreadable_sku(&self, sku: &str, location_id: &str) {
+        self.state().add_unreadable_sku(sku, location_id);
+    }
+
+    /// Places an order and returns its id. Prices that are no decimal numbers count as zero.
+    pub fn place_order(&self, order: NewOrder) -> String {
+        self.state().place(order, self.now(), false)
+    }
+
+    /// Places an order that no connector can decode: it has no currency.
+    pub fn place_undecodable_order(&self) -> String {
+        let order = NewOrder {
+            lines: vec![("UNREADABLE".to_owned(), 1, "1".to_owned())],
+            shipping: "0".to_owned(),
+            tax_percent: "0".to_owned(),
+            provider_id: "pp_system_default".to_owned(),
+            authorised: false,
+            address: None,
+            email: String::new(),
+            remarks: String::new(),
+        };
+        self.state().place(order, self.now(), true)
+    }
+
+    /// Cancels an order as the shop's staff would. False when the shop refuses: unknown, cancelled already, fulfilled.
+    pub fn cancel_order(&self, id: &str) -> bool {
+        let now = self.now();
+        writes::cancel(&mut self.state(), id, now).is_ok()
+    }
+
+    /// Edits something unimportant: only the time of the last change moves.
+    pub fn touch_order(&self, id: &str) {
+        let now = self.now();
+        self.state().touch(id, now);
+    }
+
+    /// Gives an order a status, known to the real shop or not.
+    pub fn set_status(&self, id: &str, status: &str) {
+        let now = self.now();
+        let mut state = self.state();
+        if let Some(order) = state.order_mut(id) {
+            order.status = status.to_owned();
+        }
+        state.touch(id, now);
+    }
+
+    /// Reaches this shop in process with its own key, as the network would.
+    #[must_use]
+    pub fn transport(self: &Arc<Self>) -> Arc<dyn Transport> {
+        Arc::new(InProcess(Arc::clone(self)))
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Simulator for MedusaSim {
+    fn handle(&self, request: Request) -> Response {
+        let given = request.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
+        if given != Some(self.authorization.expose_secret()) {
+            return route::unauthorized();
+        }
+        let now = self.now();
+        route::handle(&mut self.state(), &request, now)
+    }
+}
+
+struct InProcess(Arc<MedusaSim>);
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        request.headers.push(("authorization".to_owned(), self.0.authorization.expose_secret().to_owned()));
+        Ok(self.0.handle(request))
+    }
+}

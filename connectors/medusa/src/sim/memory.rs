@@ -1,0 +1,140 @@
+//! What the shop remembers, for tests and for the demo's last line; asked past the API.
+
+use serde_json::Value;
+
+use super::MedusaSim;
+use super::money;
+use super::state::{Order, State};
+use crate::map::REFERENCE;
+
+/// An order as the shop remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderMemory {
+    /// Id.
+    pub id: String,
+    /// True once cancelled.
+    pub cancelled: bool,
+    /// True for an order that no connector can decode.
+    pub undecodable: bool,
+    /// Its price with tax before refunds, minor units.
+    pub total: i64,
+    /// The payment's id, where there is one.
+    pub payment: Option<String>,
+    /// Captured in all, minor units.
+    pub captured: i64,
+    /// How many captures.
+    pub captures: usize,
+    /// Given back in all, minor units.
+    pub refunded: i64,
+    /// Line id, SKU, ordered, fulfilled.
+    pub lines: Vec<(String, String, u32, u32)>,
+    /// Fulfilments in the order they were made.
+    pub fulfilments: Vec<FulfilmentMemory>,
+}
+
+/// A fulfilment as the shop remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FulfilmentMemory {
+    /// Id.
+    pub id: String,
+    /// Our reference, when it carries one.
+    pub reference: Option<String>,
+    /// The stock location, when one was named.
+    pub location: Option<String>,
+    /// SKU and quantity.
+    pub lines: Vec<(String, u32)>,
+    /// True once marked as shipped; the shop takes that once.
+    pub shipped: bool,
+    /// Tracking numbers.
+    pub tracking: Vec<String>,
+}
+
+impl OrderMemory {
+    /// Everything fulfilled and every fulfilment shipped.
+    #[must_use]
+    pub fn is_shipped(&self) -> bool {
+        self.lines.iter().all(|(_, _, ordered, fulfilled)| ordered == fulfilled)
+            && self.fulfilments.iter().all(|f| f.shipped)
+            && !self.fulfilments.is_empty()
+    }
+
+    /// How many fulfilments carry a reference.
+    #[must_use]
+    pub fn fulfilled_as(&self, reference: &str) -> usize {
+        self.fulfilments.iter().filter(|f| f.reference.as_deref() == Some(reference)).count()
+    }
+
+    /// Calls of ours that took effect more than once: captures after the first, fulfilments of a reference after the first.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        let mut references: Vec<&str> = self.fulfilments.iter().filter_map(|f| f.reference.as_deref()).collect();
+        let all = references.len();
+        references.sort_unstable();
+        references.dedup();
+        self.captures.saturating_sub(1) + (all - references.len())
+    }
+}
+
+impl MedusaSim {
+    /// All orders in the order they were placed.
+    #[must_use]
+    pub fn orders(&self) -> Vec<OrderMemory> {
+        let state = self.state();
+        state.orders.iter().map(|order| memory(&state, order)).collect()
+    }
+
+    /// One order.
+    #[must_use]
+    pub fn order(&self, id: &str) -> Option<OrderMemory> {
+        let state = self.state();
+        state.order(id).map(|order| memory(&state, order))
+    }
+
+    /// Captured over all orders, minor units.
+    #[must_use]
+    pub fn captured_total(&self) -> i64 {
+        self.orders().iter().map(|order| order.captured).sum()
+    }
+
+    /// What is on the shelf of a location.
+    #[must_use]
+    pub fn stocked(&self, sku: &str, location_id: &str) -> Option<i64> {
+        let state = self.state();
+        let at = state.by_sku.get(sku)?;
+        state.inventory.get(*at)?.levels.get(location_id).copied().flatten()
+    }
+
+    /// Requests answered with the right key so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.state().requests
+    }
+}
+
+fn memory(state: &State, order: &Order) -> OrderMemory {
+    let minor = |amount| money::minor(amount, state.currency);
+    let payment = order.payment.as_ref();
+    OrderMemory {
+        id: order.id.clone(),
+        cancelled: order.cancelled.is_some(),
+        undecodable: order.undecodable,
+        total: minor(order.price()),
+        payment: payment.map(|p| p.id.clone()),
+        captured: payment.map_or(0, |p| minor(p.captured())),
+        captures: payment.map_or(0, |p| p.captures.len()),
+        refunded: payment.map_or(0, |p| minor(p.refunded())),
+        lines: order.lines.iter().map(|l| (l.id.clone(), l.sku.clone(), l.quantity, l.fulfilled)).collect(),
+        fulfilments: order
+            .fulfilments
+            .iter()
+            .map(|f| FulfilmentMemory {
+                id: f.id.clone(),
+                reference: f.metadata.get(REFERENCE).and_then(Value::as_str).map(str::to_owned),
+                location: f.location.clone(),
+                lines: f.items.iter().filter_map(|(at, n)| order.lines.get(*at).map(|l| (l.sku.clone(), *n))).collect(),
+                shipped: f.shipped.is_some(),
+                tracking: f.labels.clone(),
+            })
+            .collect(),
+    }
+}

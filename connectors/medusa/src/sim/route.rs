@@ -1,0 +1,95 @@
+//! From a request to an answer.
+
+use hikiate_sdk::http::{Method, Request, Response};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::state::State;
+use super::{list, render, writes};
+
+/// A definite refusal: status, type, words.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) u16, pub(super) &'static str, pub(super) String);
+
+impl Refused {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self(400, "invalid_data", message.into())
+    }
+
+    pub(super) fn not_allowed(message: impl Into<String>) -> Self {
+        Self(400, "not_allowed", message.into())
+    }
+
+    pub(super) fn not_found(what: &str, id: &str) -> Self {
+        Self(404, "not_found", format!("{what} id not found: {id}"))
+    }
+
+    pub(super) fn unknown() -> Self {
+        Self(500, "unknown_error", "An unknown error occurred.".to_owned())
+    }
+}
+
+pub(super) fn unauthorized() -> Response {
+    respond(401, &json!({ "message": "Unauthorized" }))
+}
+
+fn respond(status: u16, body: &Value) -> Response {
+    let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
+    Response { status, headers, body: body.to_string().into_bytes() }
+}
+
+pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
+    state.requests += 1;
+    match answer(state, request, now) {
+        Ok(body) => respond(200, &body),
+        Err(Refused(status, kind, message)) => respond(status, &json!({ "type": kind, "message": message })),
+    }
+}
+
+fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refused> {
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match (request.method, parts.as_slice()) {
+        (Method::Get, ["admin", "orders"]) => list::orders(state, &query),
+        (Method::Get, ["admin", "inventory-items"]) => list::inventory(state, &query),
+        (Method::Get, ["admin", "orders", id]) => {
+            let order = state.order(id).ok_or_else(|| Refused::not_found("Order", id))?;
+            Ok(json!({ "order": render::order(state, order) }))
+        }
+        (Method::Get, ["admin", "payments", id]) => {
+            // The real shop answers an unknown payment with nothing, not with 404.
+            let order = state.by_payment.get(*id).and_then(|at| state.orders.get(*at));
+            let payment = order.and_then(|order| order.payment.as_ref().map(|payment| render::payment(order, payment)));
+            Ok(payment.map_or_else(|| json!({}), |payment| json!({ "payment": payment })))
+        }
+        (Method::Post, ["admin", "orders", id, "fulfillments"]) => {
+            writes::fulfil(state, id, &body(request)?, now)?;
+            order_answer(state, id)
+        }
+        (Method::Post, ["admin", "orders", id, "fulfillments", fulfilment, "shipments"]) => {
+            writes::ship(state, id, fulfilment, &body(request)?, now)?;
+            order_answer(state, id)
+        }
+        (Method::Post, ["admin", "orders", id, "cancel"]) => {
+            writes::cancel(state, id, now)?;
+            order_answer(state, id)
+        }
+        (Method::Post, ["admin", "payments", id, "capture"]) => {
+            writes::capture(state, id, &body(request)?)?;
+            let order = state.by_payment.get(*id).and_then(|at| state.orders.get(*at));
+            let payment = order.and_then(|order| order.payment.as_ref().map(|payment| render::payment(order, payment)));
+            Ok(json!({ "payment": payment }))
+        }
+        _ => Err(Refused(404, "not_found", format!("Cannot {} {path}", request.method.as_str()))),
+    }
+}
+
+fn order_answer(state: &State, id: &str) -> Result<Value, Refused> {
+    let order = state.order(id).ok_or_else(|| Refused::not_found("Order", id))?;
+    Ok(json!({ "order": render::order(state, order) }))
+}
+
+fn body(request: &Request) -> Result<Value, Refused> {
+    serde_json::from_slice(&request.body).map_err(|e| Refused::invalid(format!("{e} is not valid JSON")))
+}

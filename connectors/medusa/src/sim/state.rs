@@ -1,0 +1,224 @@
+//! What the shop knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use hikiate_sdk::{Currency, Party};
+use serde_json::Value;
+
+use super::NewOrder;
+use super::money::{self, Micro};
+
+pub(super) struct State {
+    pub(super) currency: Currency,
+    pub(super) orders: Vec<Order>,
+    pub(super) by_id: HashMap<String, usize>,
+    pub(super) by_payment: HashMap<String, usize>,
+    /// Time of the last change and place in `orders`.
+    pub(super) by_updated: BTreeSet<(i64, usize)>,
+    pub(super) inventory: Vec<Inventory>,
+    pub(super) by_sku: HashMap<String, usize>,
+    pub(super) locations: Vec<String>,
+    /// Requests so far; makes ties come in another order each time.
+    pub(super) requests: u64,
+    made: u64,
+}
+
+pub(super) struct Order {
+    pub(super) id: String,
+    pub(super) number: usize,
+    pub(super) created: i64,
+    pub(super) updated: i64,
+    pub(super) status: String,
+    pub(super) cancelled: Option<i64>,
+    pub(super) lines: Vec<Line>,
+    pub(super) shipping: Micro,
+    pub(super) rate_bp: u32,
+    pub(super) email: String,
+    pub(super) address: Option<Party>,
+    pub(super) remarks: String,
+    pub(super) provider: String,
+    pub(super) payment: Option<Payment>,
+    pub(super) fulfilments: Vec<Fulfilment>,
+    pub(super) undecodable: bool,
+}
+
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) sku: String,
+    pub(super) quantity: u32,
+    pub(super) price: Micro,
+    pub(super) fulfilled: u32,
+}
+
+pub(super) struct Payment {
+    pub(super) id: String,
+    pub(super) amount: Micro,
+    pub(super) captures: Vec<(String, Micro)>,
+    pub(super) refunds: Vec<Micro>,
+    pub(super) cancelled: Option<i64>,
+}
+
+pub(super) struct Fulfilment {
+    pub(super) id: String,
+    pub(super) metadata: Value,
+    pub(super) location: Option<String>,
+    /// Place in the order's lines, quantity.
+    pub(super) items: Vec<(usize, u32)>,
+    pub(super) shipped: Option<i64>,
+    pub(super) labels: Vec<String>,
+}
+
+pub(super) struct Inventory {
+    pub(super) id: String,
+    pub(super) sku: String,
+    /// `None` cannot be read.
+    pub(super) levels: BTreeMap<String, Option<i64>>,
+}
+
+impl Payment {
+    pub(super) fn captured(&self) -> Micro {
+        self.captures.iter().map(|(_, amount)| amount).sum()
+    }
+
+    pub(super) fn refunded(&self) -> Micro {
+        self.refunds.iter().sum()
+    }
+}
+
+impl Order {
+    /// With tax, before refunds.
+    pub(super) fn price(&self) -> Micro {
+        let goods: Micro = self.lines.iter().map(|line| line.total(self.rate_bp)).sum();
+        goods + money::taxed(self.shipping, self.rate_bp)
+    }
+
+    /// What refunds took off: the shop makes a credit line of each.
+    pub(super) fn credit(&self) -> Micro {
+        self.payment.as_ref().map_or(0, Payment::refunded)
+    }
+}
+
+impl Line {
+    pub(super) fn total(&self, rate_bp: u32) -> Micro {
+        money::taxed(self.price * Micro::from(self.quantity), rate_bp)
+    }
+}
+
+impl State {
+    pub(super) fn new(currency: Currency) -> Self {
+        Self {
+            currency,
+            orders: Vec::new(),
+            by_id: HashMap::new(),
+            by_payment: HashMap::new(),
+            by_updated: BTreeSet::new(),
+            inventory: Vec::new(),
+            by_sku: HashMap::new(),
+            locations: Vec::new(),
+            requests: 0,
+            made: 0,
+        }
+    }
+
+    /// A new id; ids of a kind sort by age.
+    pub(super) fn id(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}_01SIM{:012}", self.made)
+    }
+
+    pub(super) fn add_sku(&mut self, sku: &str, location: &str, stocked: i64) -> String {
+        let at = self.sku(sku, location);
+        let level = self.inventory[at].levels.entry(location.to_owned()).or_insert(Some(0));
+        *level = Some(level.unwrap_or(0) + stocked);
+        self.inventory[at].id.clone()
+    }
+
+    pub(super) fn add_unreadable_sku(&mut self, sku: &str, location: &str) {
+        let at = self.sku(sku, location);
+        self.inventory[at].levels.insert(location.to_owned(), None);
+    }
+
+    fn sku(&mut self, sku: &str, location: &str) -> usize {
+        if !self.locations.iter().any(|known| known == location) {
+            self.locations.push(location.to_owned());
+        }
+        if let Some(at) = self.by_sku.get(sku) {
+            return *at;
+        }
+        let id = self.id("iitem");
+        self.inventory.push(Inventory { id, sku: sku.to_owned(), levels: BTreeMap::new() });
+        self.by_sku.insert(sku.to_owned(), self.inventory.len() - 1);
+        self.inventory.len() - 1
+    }
+
+    /// Takes goods off the shelf; may go below zero on backorder.
+    pub(super) fn take(&mut self, sku: &str, location: Option<&str>, quantity: u32) {
+        let Some(item) = self.by_sku.get(sku).and_then(|at| self.inventory.get_mut(*at)) else { return };
+        let level = match location {
+            Some(location) => item.levels.get_mut(location),
+            None => item.levels.values_mut().next(),
+        };
+        if let Some(Some(stocked)) = level {
+            *stocked -= i64::from(quantity);
+        }
+    }
+
+    pub(super) fn place(&mut self, new: NewOrder, now: i64, undecodable: bool) -> String {
+        let id = self.id("order");
+        let mut lines = Vec::with_capacity(new.lines.len());
+        for (sku, quantity, price) in new.lines {
+            let price = money::read(&price).unwrap_or(0);
+            lines.push(Line { id: self.id("ordli"), sku, quantity, price, fulfilled: 0 });
+        }
+        let rate_bp = money::read(&new.tax_percent).and_then(|micro| u32::try_from(micro / 10_000).ok()).unwrap_or(0);
+        let mut order = Order {
+            id: id.clone(),
+            number: self.orders.len() + 1,
+            created: now,
+            updated: now,
+            status: "pending".to_owned(),
+            cancelled: None,
+            lines,
+            shipping: money::read(&new.shipping).unwrap_or(0),
+            rate_bp,
+            email: new.email,
+            address: new.address,
+            remarks: new.remarks,
+            provider: new.provider_id,
+            payment: None,
+            fulfilments: Vec::new(),
+            undecodable,
+        };
+        let at = self.orders.len();
+        let amount = order.price();
+        if new.authorised && amount > 0 {
+            let payment = self.id("pay");
+            self.by_payment.insert(payment.clone(), at);
+            order.payment =
+                Some(Payment { id: payment, amount, captures: Vec::new(), refunds: Vec::new(), cancelled: None });
+        }
+        self.by_id.insert(id.clone(), at);
+        self.by_updated.insert((now, at));
+        self.orders.push(order);
+        id
+    }
+
+    pub(super) fn order(&self, id: &str) -> Option<&Order> {
+        self.by_id.get(id).and_then(|at| self.orders.get(*at))
+    }
+
+    pub(super) fn order_mut(&mut self, id: &str) -> Option<&mut Order> {
+        self.by_id.get(id).and_then(|at| self.orders.get_mut(*at))
+    }
+
+    /// Moves the time of the last change; never back.
+    pub(super) fn touch(&mut self, id: &str, now: i64) {
+        let Some(at) = self.by_id.get(id).copied() else { return };
+        let Some(order) = self.orders.get_mut(at) else { return };
+        let before = order.updated;
+        order.updated = before.max(now);
+        let after = order.updated;
+        self.by_updated.remove(&(before, at));
+        self.by_updated.insert((after, at));
+    }
+}
