@@ -4,3 +4,4 @@ pub mod facts;
 pub mod plan;
 pub mod policy;
 pub mod rules;
+pub mod stock;
