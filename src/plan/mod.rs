@@ -31,5 +31,5 @@ mod view;
 pub use context::{context_hash, rule_context};
 pub use explain::{Explanation, explain};
 pub use money::{share, tax_inside};
-pub use number::{business_key, order_number, shipment_reference};
+pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};

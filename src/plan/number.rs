@@ -1,32 +1,10 @@
-//! Names that are derived from what a restore cannot change: order numbers, shipment references, business keys.
+//! Names of what an order does: shipment references and business keys, derived from its number and id.
 
 use hikiate_sdk::{AccountSlug, ExternalId, Op, ShipmentReference};
 use sha2::{Digest, Sha256};
 
 /// Longest business key.
 const KEY_BYTES: usize = 200;
-
-/// Letters and digits that are not mistaken for one another on paper.
-const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// Our number of an order: `HK` and 13 digits of 5 bits, from the channel account and its id of the order.
-#[must_use]
-pub fn order_number(channel: &AccountSlug, external_id: &ExternalId) -> String {
-    let digest = Sha256::digest(format!("{channel}\n{external_id}"));
-    let mut number = String::from("HK");
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in digest {
-        bits = (bits << 8) | u32::from(byte);
-        held += 8;
-        while held >= 5 && number.len() < 15 {
-            held -= 5;
-            let digit = (bits >> held) & 31;
-            number.push(DIGITS.get(digit as usize).copied().unwrap_or(b'0').into());
-        }
-        bits &= 31;
-    }
-    number
-}
 
 /// The reference of an order's `k`-th shipment, counted from 1 over all that were ever decided.
 #[must_use]
@@ -64,17 +42,6 @@ pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_depends_on_channel_and_order_only_and_leaves_room_for_the_shipment() {
-        let (shop, mall) = (AccountSlug::new("shop-jp"), AccountSlug::new("mall"));
-        let number = order_number(&shop, &"order_01".into());
-        assert_eq!(number, order_number(&shop, &"order_01".into()));
-        assert_eq!(number.len(), 15);
-        assert_ne!(number, order_number(&mall, &"order_01".into()));
-        assert_ne!(number, order_number(&shop, &"order_02".into()));
-        assert!(shipment_reference(&number, 999).as_str().len() <= 20);
-    }
 
     #[test]
     fn numbers_of_many_orders_differ() {

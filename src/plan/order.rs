@@ -35,6 +35,9 @@ pub enum PlanError {
         /// The account.
         channel: AccountSlug,
     },
+    /// Planning panicked, which is a bug of ours; the other orders go on.
+    #[error("planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it")]
+    Panicked,
     /// A shipment reference was decided twice.
     #[error("order {number}: shipment {reference} was decided twice; its facts are damaged, restore them from a backup")]
     Damaged {

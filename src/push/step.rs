@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use hikiate_sdk::{Error, ErrorClass, OperationSpec, Operations, Prepared};
+use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
