@@ -1,6 +1,17 @@
 //! hikiate (引当): a headless OMS–WMS bridge. Pull facts, plan from the whole set of them, push effects.
 
+pub mod cli;
+pub mod config;
+pub mod engine;
 pub mod facts;
+pub mod number;
+pub mod ops;
 pub mod plan;
 pub mod policy;
+pub mod pull;
+pub mod push;
+pub mod registry;
 pub mod rules;
+pub mod stock;
+pub mod store;
+mod suggest;

@@ -18,7 +18,6 @@ pub struct RuleContext {
 /// An amount in a rule: minor units at run time, a type of its own for the checker; compare it with
 /// `yen(100000)` or `money("EUR", "1000.00")`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(transparent)]
 pub struct RuleMoney(pub i64);
 
 /// `order`.

@@ -1,1 +1,8 @@
-//! x
+//! The integration tests, one binary: they drive the program as its users and far sides do.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod databases;
+mod launcher;
+mod signals;
+mod support;

@@ -1,1 +1,25 @@
-//! x
+//! Warehouse and accounting by file, in a folder or over SFTP.
+//!
+//! What is in the files is a layout ([`Layout`], TOML); this crate is encodings, quoting, checks and
+//! the two promises: a name is never written twice, and a file is archived only after it was stored.
+
+mod account;
+mod client;
+mod config;
+mod glob;
+mod layout;
+mod map;
+mod pull;
+mod push;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod wire;
+
+pub use account::{Files, FilesAccount};
+#[cfg(feature = "sim")]
+pub use client::{Fault, FaultyFolder};
+pub use client::{Entry, Folder, LocalFolder, SftpAddress, SftpFolder, Written};
+pub use config::{Settings, SftpSettings, load as load_layout};
+pub use layout::*;
+pub use wire::delimited::{LineEnd, Quote};
+pub use wire::encoding::{Encoding, Loss};

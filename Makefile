@@ -1,0 +1,35 @@
+# Everything a developer types. `make help` lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test real bench sqlx fmt lint ci postgres
+
+help: ## list these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: postgres ## 300 orders from two simulated shops to a balanced journal, in one go
+	cargo run --features demo -- demo
+
+test: postgres ## all tests, beside a throw-away PostgreSQL
+	scripts/with-postgres.sh cargo test --workspace --all-features
+
+real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
+	scripts/real.sh
+
+bench: postgres ## 10,000 simulated orders to booked, optimised build
+	cargo run --release --features demo -- demo --bench 10000
+
+sqlx: postgres ## rewrite .sqlx after a change of a query or a migration
+	scripts/sqlx-prepare.sh
+
+fmt: ## format the source
+	cargo fmt --all
+
+lint: ## what the gate says about the source, without running it
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+ci: ## the whole gate
+	.ci/run
+
+postgres:
+	@scripts/install-postgres.sh

@@ -1,0 +1,89 @@
+//! An account of this connector: its folder, what it writes and what it reads.
+
+use std::sync::Arc;
+
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Operations, Pace, Problem, Source};
+
+use crate::client::Folder;
+use crate::config::{Place, Settings, read};
+use crate::map::inbound::Reading;
+use crate::map::outgoing::Outgoing;
+use crate::map::template::from_json;
+use crate::pull::Inbox;
+use crate::push::Outbox;
+
+/// Warehouse and accounting by file, in a folder or over SFTP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files;
+
+/// A configured account.
+pub struct FilesAccount {
+    inbox: Option<Inbox>,
+    outbox: Option<Outbox>,
+}
+
+impl ConnectorKind for Files {
+    fn name(&self) -> &'static str {
+        "files"
+    }
+
+    fn title(&self) -> &'static str {
+        "Warehouse and accounting by file, in a folder or over SFTP"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(Settings)
+    }
+
+    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
+        FilesAccount::new(account, |folder| folder).map(|a| Arc::new(a) as Arc<dyn Connector>)
+    }
+}
+
+impl FilesAccount {
+    /// Builds an account; `wrap` may put something around its folder (a fault, a count).
+    ///
+    /// # Errors
+    /// Every problem of its settings and its layout.
+    pub fn new(account: &AccountConfig<'_>, wrap: impl FnOnce(Arc<dyn Folder>) -> Arc<dyn Folder>) -> Result<Self, Vec<Problem>> {
+        let ready = read(account)?;
+        let layout = &ready.layout;
+        let outgoing = if layout.writes() {
+            let values = from_json(&ready.values);
+            let made = Outgoing::new(account.slug.as_str(), &ready.places.outgoing, layout, ready.zone, values, ready.titles);
+            Some(made.map_err(|p| p.into_iter().map(|m| Problem::new("layout", m)).collect::<Vec<_>>())?)
+        } else {
+            None
+        };
+        let folder: Arc<dyn Folder> = wrap(match ready.place {
+            Place::Local(folder) => Arc::new(folder),
+            Place::Sftp(folder) => Arc::new(folder),
+        });
+        let (shipments, stock) = Reading::of(layout, ready.zone);
+        let inbox = layout.reads().then(|| Inbox {
+            folder: folder.clone(),
+            places: ready.places.clone(),
+            interval: ready.interval,
+            stable_for: ready.stable_for,
+            shipments,
+            stock,
+        });
+        let picked_up = layout.picked_up;
+        let outbox = outgoing.map(|outgoing| Outbox { folder, outgoing, places: ready.places, picked_up });
+        Ok(Self { inbox, outbox })
+    }
+}
+
+impl Connector for FilesAccount {
+    fn source(&self) -> Option<&dyn Source> {
+        self.inbox.as_ref().map(|i| i as &dyn Source)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        self.outbox.as_ref().map(|o| o as &dyn Operations)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { concurrency: 1, per_second: None }
+    }
+}

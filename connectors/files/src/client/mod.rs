@@ -1,0 +1,14 @@
+//! Folders: where files are, on this machine or over SFTP.
+
+#[cfg(feature = "sim")]
+mod faulty;
+mod folder;
+mod local;
+mod sftp;
+mod ssh;
+
+#[cfg(feature = "sim")]
+pub use faulty::{Fault, FaultyFolder};
+pub use folder::{Entry, Folder, Written};
+pub use local::LocalFolder;
+pub use sftp::{SftpAddress, SftpFolder};

@@ -1,0 +1,253 @@
+//! The account's keys in TOML, every problem told at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use hikiate_sdk::duration::Span;
+use hikiate_sdk::{AccountConfig, Problem, SecretRef};
+use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::client::{LocalFolder, SftpAddress, SftpFolder};
+use crate::layout::{Layout, PickedUp, SHIPPED};
+
+/// `[accounts.NAME]` with `connector = "files"`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// A folder on this machine; either this or `[accounts.NAME.sftp]`.
+    pub folder: Option<String>,
+    /// A folder over SFTP.
+    pub sftp: Option<SftpSettings>,
+    /// The name of a layout that comes with the program, or the path of a layout file.
+    pub layout: String,
+    /// Where our files go, below the folder. Default `outgoing`.
+    pub outgoing: Option<String>,
+    /// Where files for us appear. Default `incoming`.
+    pub incoming: Option<String>,
+    /// Where files go once they are read and stored. Default `archive`.
+    pub archive: Option<String>,
+    /// Where the far side moves our files to, when the layout says `picked_up = "moved"`.
+    pub picked_up_to: Option<String>,
+    /// How often to look for files. Default `60s`.
+    pub interval: Option<Span>,
+    /// How long a file must stay unchanged when the layout says `whole = "stable"`. Default `5s`.
+    pub stable_for: Option<Span>,
+    /// Codes for cells, as `values.NAME`.
+    pub values: Option<Map<String, Value>>,
+    /// Account titles of journals: the title in the configuration to the one in these books.
+    pub titles: Option<BTreeMap<String, String>>,
+}
+
+/// `[accounts.NAME.sftp]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SftpSettings {
+    /// Host name or address.
+    pub host: String,
+    /// Default 22.
+    pub port: Option<u16>,
+    /// Login name.
+    pub user: String,
+    /// The host key's fingerprint as `ssh-keygen -lf` shows it, `SHA256:…`; no other key is talked to.
+    pub host_key: String,
+    /// Where the private key is, in OpenSSH form without passphrase.
+    pub key: SecretRef,
+    /// A folder before all others. Default: where the login starts.
+    pub root: Option<String>,
+    /// For connecting and for each request. Default `30s`.
+    pub timeout: Option<Span>,
+}
+
+/// Folders of an account, below its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) outgoing: String,
+    pub(crate) incoming: String,
+    pub(crate) archive: String,
+    pub(crate) picked_up_to: Option<String>,
+}
+
+/// Where the account's folder is.
+pub(crate) enum Place {
+    Local(LocalFolder),
+    Sftp(SftpFolder),
+}
+
+/// Settings that were found right.
+pub(crate) struct Ready {
+    pub(crate) place: Place,
+    pub(crate) layout: Layout,
+    pub(crate) zone: Tz,
+    pub(crate) places: Places,
+    pub(crate) interval: Duration,
+    pub(crate) stable_for: Duration,
+    pub(crate) values: Value,
+    pub(crate) titles: BTreeMap<String, String>,
+}
+
+/// A table that is read key by key, so that one wrong key does not hide the others.
+struct Table<'a> {
+    left: Map<String, Value>,
+    prefix: &'static str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Table<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.left.remove(name)?;
+        match serde_json::from_value(value) {
+            Ok(value) => Some(value),
+            Err(e) => {
+                self.problems.push(Problem::new(self.key(name), e.to_string()));
+                None
+            }
+        }
+    }
+
+    fn need<T: DeserializeOwned>(&mut self, name: &str, why: &str) -> Option<T> {
+        if !self.left.contains_key(name) {
+            self.problems.push(Problem::new(self.key(name), format!("is missing: {why}")));
+        }
+        self.take(name)
+    }
+
+    /// A folder below the root.
+    fn folder(&mut self, name: &str) -> Option<String> {
+        let path: String = self.take(name)?;
+        let part = |p: &str| !matches!(p, "" | "." | "..");
+        if path.split('/').all(part) {
+            return Some(path);
+        }
+        self.problems.push(Problem::new(self.key(name), format!("{path:?} must be a folder below the account's, for example \"to_wms\"")));
+        None
+    }
+
+    fn finish(self) {
+        for name in self.left.keys() {
+            let message = "is no key of a files account: see the connector's README".to_owned();
+            self.problems.push(Problem::new(format!("{}{name}", self.prefix), message));
+        }
+    }
+}
+
+/// Reads an account's table, its layout and its key.
+///
+/// # Errors
+/// Every problem found.
+pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let Value::Object(all) = account.settings else {
+        return Err(vec![Problem::new("", "must be a table")]);
+    };
+    let mut table = Table { left: all.clone(), prefix: "", problems: &mut problems };
+    let layout = table.need::<String>("layout", "name a layout that comes with the program, or a layout file");
+    let places = Places {
+        outgoing: table.folder("outgoing").unwrap_or_else(|| "outgoing".to_owned()),
+        incoming: table.folder("incoming").unwrap_or_else(|| "incoming".to_owned()),
+        archive: table.folder("archive").unwrap_or_else(|| "archive".to_owned()),
+        picked_up_to: table.folder("picked_up_to"),
+    };
+    let interval = table.take::<Span>("interval").map_or(Duration::from_secs(60), |s| s.0);
+    let stable_for = table.take::<Span>("stable_for").map_or(Duration::from_secs(5), |s| s.0);
+    let values = Value::Object(table.take("values").unwrap_or_default());
+    let titles = table.take("titles").unwrap_or_default();
+    let folder = table.take::<String>("folder");
+    let sftp = table.take::<Map<String, Value>>("sftp");
+    table.finish();
+
+    let place = match (folder, sftp) {
+        (Some(path), None) => Some(Place::Local(LocalFolder::new(account.base_dir.join(path)))),
+        (None, Some(keys)) => sftp_place(keys, account.base_dir, &mut problems).map(Place::Sftp),
+        (Some(_), Some(_)) => {
+            problems.push(Problem::new("folder", "stands beside [sftp]: the files are in one of the two"));
+            None
+        }
+        (None, None) => {
+            if !all.contains_key("folder") && !all.contains_key("sftp") {
+                problems.push(Problem::new("folder", "is missing: write folder = \"/path\" or a table [sftp]"));
+            }
+            None
+        }
+    };
+    if [&places.outgoing, &places.archive].contains(&&places.incoming) || places.outgoing == places.archive {
+        problems.push(Problem::new("incoming", "outgoing, incoming and archive must be three folders"));
+    }
+    if interval.is_zero() {
+        problems.push(Problem::new("interval", "must be longer than 0s"));
+    }
+    let layout = layout.and_then(|name| load(&name, account.base_dir).map_err(|m| problems.extend(m.into_iter().map(|m| Problem::new("layout", m)))).ok());
+    let mut zone = chrono_tz::UTC;
+    if let Some(layout) = &layout {
+        let name = layout.zone.as_deref().unwrap_or(account.timezone);
+        match name.parse() {
+            Ok(found) => zone = found,
+            Err(_) => problems.push(Problem::new("layout", format!("{name:?} is no time zone: write one like Asia/Tokyo"))),
+        }
+        match (layout.picked_up, &places.picked_up_to) {
+            (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so name the folder that our files are moved to")),
+            (PickedUp::Kept | PickedUp::Removed, Some(_)) => problems.push(Problem::new("picked_up_to", "has no effect: the layout does not say picked_up = \"moved\"")),
+            _ => {}
+        }
+    }
+    match (place, layout) {
+        (Some(place), Some(layout)) if problems.is_empty() => Ok(Ready { place, layout, zone, places, interval, stable_for, values, titles }),
+        _ => Err(problems),
+    }
+}
+
+fn sftp_place(keys: Map<String, Value>, base: &Path, problems: &mut Vec<Problem>) -> Option<SftpFolder> {
+    let mut table = Table { left: keys, prefix: "sftp.", problems };
+    let host = table.need::<String>("host", "write the server's name");
+    let port = table.take("port").unwrap_or(22);
+    let user = table.need::<String>("user", "write the login name");
+    let pin = table.need::<String>("host_key", "ask the warehouse for its host key's fingerprint, SHA256:…");
+    let key = table.need::<SecretRef>("key", "write { file = \"/path\" } of the private key");
+    let root = table.take::<String>("root").unwrap_or_default();
+    let timeout = table.take::<Span>("timeout").map_or(Duration::from_secs(30), |s| s.0);
+    table.finish();
+    if let Some(pin) = &pin
+        && !is_fingerprint(pin)
+    {
+        problems.push(Problem::new("sftp.host_key", "is no fingerprint: write SHA256: and 43 characters, as `ssh-keygen -lf` shows it"));
+    }
+    let key = key.map(|mut key| {
+        key.file = key.file.map(|file| base.join(file));
+        key
+    });
+    let secret = key?.read().map_err(|m| problems.push(Problem::new("sftp.key", m))).ok()?;
+    let address = SftpAddress { host: host?, port, user: user?, host_key: pin?, root, timeout };
+    SftpFolder::new(address, secret.expose_secret()).map_err(|m| problems.push(Problem::new("sftp.key", m))).ok()
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b)))
+}
+
+/// Reads a layout by name or path and checks it.
+///
+/// # Errors
+/// Every problem of the layout, each with its place in it.
+pub fn load(name: &str, base: &Path) -> Result<Layout, Vec<String>> {
+    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "toml");
+    let text = if is_path {
+        let path = base.join(name);
+        std::fs::read_to_string(&path).map_err(|e| vec![format!("cannot read {}: {e}", path.display())])?
+    } else {
+        let found = SHIPPED.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
+        let known: Vec<_> = SHIPPED.iter().map(|(n, _)| *n).collect();
+        found.ok_or_else(|| vec![format!("no layout is called {name:?}: there are {}; a file's path has a / or ends in .toml", known.join(", "))])?
+    };
+    let layout: Layout = toml::from_str(&text).map_err(|e| vec![format!("{name}: {e}")])?;
+    let problems: Vec<_> = layout.problems().into_iter().map(|p| format!("{name}: {p}")).collect();
+    if problems.is_empty() { Ok(layout) } else { Err(problems) }
+}

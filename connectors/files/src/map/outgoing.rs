@@ -1,0 +1,170 @@
+//! Calls to the bytes of files.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use hikiate_sdk::{
+    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, Op, OnUnknown,
+    OperationSpec, Prepared, Replay, ShipmentReference, Then,
+};
+use minijinja::value::Value;
+
+use super::instruct::{cancel, context, example, instruction, rows};
+use super::journal::JournalSheet;
+use super::sheet::Sheet;
+use crate::layout::{Accept, Layout, PickedUp};
+use crate::wire::envelope::{Envelope, sha256};
+
+/// Everything that goes out of one account.
+pub(crate) struct Outgoing {
+    account: String,
+    folder: String,
+    values: Value,
+    titles: BTreeMap<String, String>,
+    picked_up: PickedUp,
+    instruct: Option<Out<Sheet>>,
+    cancel: Option<Out<Sheet>>,
+    journal: Option<Out<JournalSheet>>,
+}
+
+struct Out<S> {
+    sheet: S,
+    extension: String,
+    accept: Accept,
+}
+
+impl Outgoing {
+    /// Compiles what a layout writes and tries each template on an example.
+    ///
+    /// # Errors
+    /// One text per template that is wrong.
+    pub(crate) fn new(account: &str, folder: &str, layout: &Layout, zone: Tz, values: Value, titles: BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let form = layout.form;
+        let sheet = |kind, part, columns: &[_], try_on: &Value| {
+            let sheet = Sheet::new(kind, form.with(part), columns, &layout.map, zone)?;
+            let wrong = sheet.try_out(try_on);
+            if wrong.is_empty() { Ok(sheet) } else { Err(wrong) }
+        };
+        let shipment = example();
+        let row = context(instruction(&shipment, &shipment.lines[0]), "example", &values);
+        let request = CancelInstructionCall { key: "x".to_owned(), reference: ShipmentReference::from("x"), order_number: "x".to_owned() };
+        let request = context(cancel(&request), "example", &values);
+        let instruct = layout.instruct.as_ref().and_then(|i| {
+            let sheet = sheet("instruct", i.form, &i.columns, &row).map_err(|p| problems.extend(p)).ok()?;
+            Some(Out { sheet, extension: i.extension.clone(), accept: i.accept })
+        });
+        let cancel = layout.cancel.as_ref().and_then(|c| {
+            let sheet = sheet("cancel", c.form, &c.columns, &request).map_err(|p| problems.extend(p)).ok()?;
+            Some(Out { sheet, extension: c.extension.clone(), accept: c.accept })
+        });
+        let journal = layout.journal.as_ref().and_then(|j| {
+            let sheet = JournalSheet::new(layout, j, zone, &values).map_err(|p| problems.extend(p)).ok()?;
+            Some(Out { sheet, extension: j.extension.clone(), accept: j.accept })
+        });
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            account: account.to_owned(),
+            folder: folder.to_owned(),
+            values,
+            titles,
+            picked_up: layout.picked_up,
+            instruct,
+            cancel,
+            journal,
+        })
+    }
+
+    /// What this account offers.
+    pub(crate) fn specs(&self) -> Vec<OperationSpec> {
+        let offered = [
+            (Op::Instruct, self.instruct.as_ref().map(|o| o.accept), "writes a file of shipping instructions; a file is never changed or taken back"),
+            (Op::CancelInstruction, self.cancel.as_ref().map(|o| o.accept), "writes a file that asks the warehouse to stop a shipment; the warehouse may decline"),
+            (Op::PostJournal, self.journal.as_ref().map(|o| o.accept), "writes a file of journal entries; a file is never changed or taken back"),
+        ];
+        let spec = |(op, accept, says)| {
+            Some(OperationSpec { op, replay: self.replay(), on_unknown: OnUnknown::Hold, accepted_is_done: accept? == Accept::Delivered, says })
+        };
+        offered.into_iter().filter_map(spec).collect()
+    }
+
+    /// A name and its bytes are never written twice, as long as the name can still be seen. Where the far
+    /// side removes what it has read, nothing may be sent again after a doubt: only a look-up that finds
+    /// the file says yes, and otherwise a person decides.
+    fn replay(&self) -> Replay {
+        match self.picked_up {
+            PickedUp::Kept | PickedUp::Moved => Replay::Native { lifetime: None, then: Then::Person },
+            PickedUp::Removed => Replay::Native { lifetime: Some(std::time::Duration::ZERO), then: Then::Lookup },
+        }
+    }
+
+    /// Whether acceptance of an operation is the end of it.
+    pub(crate) fn is_done(&self, op: Op) -> bool {
+        let accept = match op {
+            Op::Instruct => self.instruct.as_ref().map(|o| o.accept),
+            Op::CancelInstruction => self.cancel.as_ref().map(|o| o.accept),
+            Op::PostJournal => self.journal.as_ref().map(|o| o.accept),
+            _ => None,
+        };
+        accept == Some(Accept::Delivered)
+    }
+
+    /// See [`hikiate_sdk::Operations::prepare`].
+    pub(crate) fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        match (call, &self.instruct, &self.cancel, &self.journal) {
+            (Call::Instruct(c), Some(out), _, _) => {
+                if let Some(empty) = c.instructions.iter().find(|i| i.lines.is_empty()) {
+                    return Err(rejected(format!("instruct row {}: the shipment has no line", empty.reference)));
+                }
+                let content = out.sheet.write(rows(c, &self.values))?;
+                self.seal(&stem(&c.batch)?, &out.extension, &content)
+            }
+            (Call::CancelInstruction(c), _, Some(out), _) => {
+                let row = context(cancel(c), &c.key, &self.values);
+                let content = out.sheet.write([(c.reference.as_str(), row)].into_iter())?;
+                // Two requests for one shipment have equal contents; the key tells their files apart.
+                let key = sha256(c.key.as_bytes());
+                let stem = format!("{}-cancel-{}-{}", self.account, safe(c.reference.as_str())?, &key[..8]);
+                self.seal(&stem, &out.extension, &content)
+            }
+            (Call::PostJournal { batch, journal }, _, _, Some(out)) => {
+                let content = out.sheet.write(batch, &self.titled(journal), &self.values)?;
+                self.seal(&stem(batch)?, &out.extension, &content)
+            }
+            _ => Err(Error::new(ErrorClass::Config, format!("the layout of account {} describes no file for {}", self.account, call.op()))),
+        }
+    }
+
+    fn seal(&self, stem: &str, extension: &str, content: &[u8]) -> Result<Prepared, Error> {
+        Envelope::new(&self.folder, stem, extension, content).seal(content)
+    }
+
+    /// The batch with the account titles of these books.
+    fn titled(&self, journal: &JournalBatch) -> JournalBatch {
+        let mut journal = journal.clone();
+        for line in journal.entries.iter_mut().flat_map(|e| &mut e.lines) {
+            if let Some(title) = self.titles.get(&line.account) {
+                line.account.clone_from(title);
+            }
+        }
+        journal
+    }
+}
+
+fn stem(batch: &BatchName) -> Result<String, Error> {
+    safe(&batch.to_string())
+}
+
+/// File names are made of what every file system and every 3PL's job takes.
+fn safe(text: &str) -> Result<String, Error> {
+    if text.is_empty() || text.starts_with('.') || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        return Err(rejected(format!("{text:?} cannot be part of a file name: only ASCII letters, digits and - _ . can")));
+    }
+    Ok(text.to_owned())
+}
+
+fn rejected(message: String) -> Error {
+    Error::new(ErrorClass::Rejected, message).with_code("layout")
+}

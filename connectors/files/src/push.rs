@@ -1,0 +1,105 @@
+//! Files that go out: written once under their name, looked for under it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hikiate_sdk::{Call, Error, Found, Op, OperationSpec, Operations, Outcome, Prepared};
+
+use crate::client::{Folder, Written};
+use crate::config::Places;
+use crate::layout::PickedUp;
+use crate::map::outgoing::Outgoing;
+use crate::wire::envelope::Envelope;
+
+/// The side of an account that writes.
+pub(crate) struct Outbox {
+    pub(crate) folder: Arc<dyn Folder>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) places: Places,
+    pub(crate) picked_up: PickedUp,
+}
+
+/// What stands under a file's name.
+enum Standing {
+    Nothing,
+    Same,
+    Other { bytes: usize },
+}
+
+impl Outbox {
+    fn taken(&self, op: Op, name: String) -> Outcome {
+        if self.outgoing.is_done(op) {
+            Outcome::Done { id: Some(name), rows: Vec::new() }
+        } else {
+            Outcome::Accepted { id: Some(name), rows: Vec::new() }
+        }
+    }
+
+    async fn standing(&self, folder: &str, head: &Envelope, content: &[u8]) -> Result<Standing, Error> {
+        Ok(match self.folder.read(&format!("{folder}/{}", head.name)).await? {
+            None => Standing::Nothing,
+            Some(bytes) if bytes == content => Standing::Same,
+            Some(bytes) => Standing::Other { bytes: bytes.len() },
+        })
+    }
+
+    /// Where the file may be, in the order in which the far side moves it: one that is moved between two
+    /// looks is seen by the second.
+    async fn anywhere(&self, head: &Envelope, content: &[u8]) -> Result<Standing, Error> {
+        let first = self.standing(&head.folder, head, content).await?;
+        match (&first, &self.places.picked_up_to) {
+            (Standing::Nothing, Some(moved)) => self.standing(moved, head, content).await,
+            _ => Ok(first),
+        }
+    }
+
+    fn other(head: &Envelope, bytes: usize, want: usize) -> Outcome {
+        let message = format!(
+            "{}/{} is there with another content ({bytes} bytes, ours has {want}): look at it, then remove it or resolve by hand",
+            head.folder, head.name
+        );
+        Outcome::Refused { code: "name_taken".to_owned(), message }
+    }
+}
+
+#[async_trait]
+impl Operations for Outbox {
+    fn operations(&self) -> Vec<OperationSpec> {
+        self.outgoing.specs()
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        self.outgoing.prepare(call)
+    }
+
+    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        let (head, content) = Envelope::open(prepared)?;
+        match self.anywhere(&head, content).await? {
+            Standing::Same => return Ok(self.taken(op, head.name)),
+            Standing::Other { bytes } => return Ok(Self::other(&head, bytes, content.len())),
+            Standing::Nothing => {}
+        }
+        match self.folder.write_new(&format!("{}/{}", head.folder, head.name), content).await? {
+            Written::New => Ok(self.taken(op, head.name)),
+            // It came into being since the look: by a try that was still under way.
+            Written::NameTaken => match self.anywhere(&head, content).await? {
+                Standing::Same => Ok(self.taken(op, head.name)),
+                Standing::Other { bytes } => Ok(Self::other(&head, bytes, content.len())),
+                Standing::Nothing => {
+                    let message = format!("{}/{} was there and is gone: it was picked up just now", head.folder, head.name);
+                    Err(Error::new(hikiate_sdk::ErrorClass::OutcomeUnknown, message))
+                }
+            },
+        }
+    }
+
+    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        let (head, content) = Envelope::open(prepared)?;
+        Ok(match self.anywhere(&head, content).await? {
+            Standing::Same => Found::Yes(self.taken(op, head.name)),
+            Standing::Other { .. } => Found::Unclear,
+            Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
+            Standing::Nothing => Found::No,
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! Characters to bytes and back. What an encoding cannot hold is refused or replaced by a declared
+//! table, never cut and never turned into `?`.
+
+use std::collections::BTreeMap;
+
+use encoding_rs::SHIFT_JIS;
+use serde::{Deserialize, Serialize};
+
+/// How a file's characters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8 without a mark; one at the start of a file read is skipped.
+    #[serde(rename = "utf8")]
+    Utf8,
+    /// UTF-8 with a byte order mark, as spreadsheets want it.
+    #[serde(rename = "utf8-bom")]
+    Utf8Bom,
+    /// Windows-31J, what Japanese systems call Shift_JIS.
+    #[serde(rename = "cp932")]
+    Cp932,
+}
+
+/// What happens to a character that the file cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// The call is refused with the field named.
+    Refuse,
+    /// Replaced by the declared table; refused when the table has no entry.
+    Map,
+}
+
+/// The built-in table of [`Loss::Map`]: characters of the same look that CP932 has under another number.
+const PAIRS: [(char, char); 18] = [
+    ('\u{301C}', '\u{FF5E}'), // wave dash → fullwidth tilde
+    ('\u{2212}', '\u{FF0D}'), // minus sign → fullwidth hyphen-minus
+    ('\u{2016}', '\u{2225}'), // double vertical line → parallel to
+    ('\u{2014}', '\u{2015}'), // em dash → horizontal bar
+    ('\u{2013}', '\u{2010}'), // en dash → hyphen
+    ('\u{2011}', '\u{2010}'), // non-breaking hyphen → hyphen
+    ('\u{00A2}', '\u{FFE0}'), // cent
+    ('\u{00A3}', '\u{FFE1}'), // pound
+    ('\u{00AC}', '\u{FFE2}'), // not
+    ('\u{00A5}', '\u{FFE5}'), // yen
+    ('\u{203E}', '\u{FFE3}'), // overline
+    ('\u{00A6}', '\u{FFE4}'), // broken bar
+    ('\u{00B7}', '\u{30FB}'), // middle dot
+    ('\u{2022}', '\u{30FB}'), // bullet
+    ('\u{00A0}', ' '),        // no-break space
+    ('\u{525D}', '\u{5265}'), // 剝 → 剥
+    ('\u{5861}', '\u{586B}'), // 塡 → 填
+    ('\u{9830}', '\u{982C}'), // 頰 → 頬
+];
+
+const BOM: &str = "\u{FEFF}";
+
+impl Encoding {
+    /// The bytes of one character, or `None` when this encoding has none that decode to the same character.
+    fn encode_char(self, c: char, out: &mut Vec<u8>) -> bool {
+        let mut buffer = [0_u8; 4];
+        let text = c.encode_utf8(&mut buffer);
+        if self != Self::Cp932 {
+            out.extend_from_slice(text.as_bytes());
+            return true;
+        }
+        // The encoder writes look-alikes for some characters without telling (U+00A5 becomes 5C).
+        let (bytes, _, unmappable) = SHIFT_JIS.encode(text);
+        if unmappable {
+            return false;
+        }
+        let (back, broken) = SHIFT_JIS.decode_without_bom_handling(&bytes);
+        if broken || back != *text {
+            return false;
+        }
+        out.extend_from_slice(&bytes);
+        true
+    }
+
+    /// Encodes a text without a byte order mark.
+    ///
+    /// # Errors
+    /// The first character that cannot be written and is not in the table.
+    pub(crate) fn encode(self, text: &str, loss: Loss, table: &BTreeMap<char, String>) -> Result<Vec<u8>, char> {
+        let mut out = Vec::with_capacity(text.len());
+        for c in text.chars() {
+            if self.encode_char(c, &mut out) {
+                continue;
+            }
+            if loss == Loss::Refuse {
+                return Err(c);
+            }
+            let own = table.get(&c).cloned();
+            let other = own.or_else(|| PAIRS.iter().find(|(from, _)| *from == c).map(|(_, to)| to.to_string()));
+            let Some(other) = other else { return Err(c) };
+            if !other.chars().all(|o| self.encode_char(o, &mut out)) {
+                return Err(c);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Bytes at the start of a file.
+    pub(crate) fn mark(self) -> &'static [u8] {
+        if self == Self::Utf8Bom { BOM.as_bytes() } else { b"" }
+    }
+
+    /// Decodes a whole file; a byte order mark of UTF-8 is dropped.
+    ///
+    /// # Errors
+    /// Where the first byte is that does not belong to the encoding.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Decoded, String> {
+        if self != Self::Cp932 {
+            let text = std::str::from_utf8(bytes).map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
+            let body = text.strip_prefix(BOM).unwrap_or(text);
+            return Ok(Decoded { text: body.to_owned(), offset: text.len() - body.len(), encoding: self });
+        }
+        match SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes) {
+            Some(text) => Ok(Decoded { text: text.into_owned(), offset: 0, encoding: self }),
+            None => Err(format!("byte {} is not CP932", first_bad_cp932(bytes))),
+        }
+    }
+}
+
+fn first_bad_cp932(bytes: &[u8]) -> usize {
+    let (mut low, mut high) = (0, bytes.len());
+    // Longest prefix that decodes, give or take the lead byte of a pair.
+    while low < high {
+        let middle = usize::midpoint(low, high) + 1;
+        let good = SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes[..middle]).is_some()
+            || (middle > low + 1
+                && SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes[..middle - 1]).is_some());
+        if good { low = middle } else { high = middle - 1 }
+    }
+    low.max(1)
+}
+
+/// A decoded file that still knows which bytes each part of it came from.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    /// The text without byte order mark.
+    pub(crate) text: String,
+    offset: usize,
+    encoding: Encoding,
+}
+
+impl Decoded {
+    /// How many bytes of the file a part of the text took.
+    pub(crate) fn byte_len(&self, part: &str) -> usize {
+        if self.encoding == Encoding::Cp932 {
+            part.chars().map(|c| if c <= '\u{80}' || ('\u{FF61}'..='\u{FF9F}').contains(&c) { 1 } else { 2 }).sum()
+        } else {
+            part.len()
+        }
+    }
+
+    /// Where the text starts in the file.
+    pub(crate) fn start(&self) -> usize {
+        self.offset
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn none() -> BTreeMap<char, String> {
+        BTreeMap::new()
+    }
+
+    #[test]
+    fn what_cp932_has_goes_through_unchanged() {
+        for text in ["髙橋 﨑田", "ｶﾀｶﾅ", "①㈱Ⅲ", "～∥－￠￡￢￥￣", "ソ表能\\~", "東京都千代田区1-2-3"] {
+            let bytes = Encoding::Cp932.encode(text, Loss::Refuse, &none()).unwrap();
+            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, text);
+        }
+    }
+
+    #[test]
+    fn look_alikes_and_emoji_are_refused_by_name() {
+        for c in ['〜', '−', '‖', '—', '¢', '£', '¬', '¥', '‾', '😀', '𠮷', 'é', '\u{3099}', '剝'] {
+            let text = format!("a{c}b");
+            assert_eq!(Encoding::Cp932.encode(&text, Loss::Refuse, &none()), Err(c), "U+{:04X}", c as u32);
+        }
+    }
+
+    #[test]
+    fn map_replaces_by_the_table_and_refuses_the_rest() {
+        let map = |text: &str, table: &BTreeMap<char, String>| {
+            Encoding::Cp932.encode(text, Loss::Map, table).map(|b| Encoding::Cp932.decode(&b).unwrap().text)
+        };
+        assert_eq!(map("10〜20−5‖—¢£¬¥‾", &none()).unwrap(), "10～20－5∥―￠￡￢￥￣");
+        assert_eq!(map("𠮷野", &none()), Err('𠮷'));
+        let own = BTreeMap::from([('𠮷', "吉".to_owned())]);
+        assert_eq!(map("𠮷野", &own).unwrap(), "吉野");
+        assert_eq!(map("😀", &own), Err('😀'));
+    }
+
+    #[test]
+    fn every_built_in_replacement_exists_in_cp932() {
+        for (from, to) in PAIRS {
+            let mut out = Vec::new();
+            assert!(!Encoding::Cp932.encode_char(from, &mut out), "U+{:04X} needs no entry", from as u32);
+            assert!(Encoding::Cp932.encode_char(to, &mut out), "U+{:04X}", to as u32);
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_is_found() {
+        let mut bytes = Encoding::Cp932.encode("受付", Loss::Refuse, &none()).unwrap();
+        bytes.push(0xFF);
+        assert_eq!(Encoding::Cp932.decode(&bytes).unwrap_err(), "byte 5 is not CP932");
+        assert_eq!(Encoding::Utf8.decode(b"ab\xFF").unwrap_err(), "byte 3 is not UTF-8");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_written_whole_or_refused(text in "\\PC*") {
+            for encoding in [Encoding::Utf8, Encoding::Cp932] {
+                if let Ok(bytes) = encoding.encode(&text, Loss::Refuse, &none()) {
+                    let decoded = encoding.decode(&bytes).unwrap();
+                    prop_assert_eq!(&decoded.text, &text);
+                    prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
+                }
+            }
+        }
+
+        #[test]
+        fn any_japanese_text_is_written_whole_or_refused(text in "[ -~¥‾ぁ-んァ-ヶ一-龠ｦ-ﾟ、-〿Ａ-ｚ‐-⁯\u{e000}-\u{e757}]*") {
+            if let Ok(bytes) = Encoding::Cp932.encode(&text, Loss::Refuse, &none()) {
+                let decoded = Encoding::Cp932.decode(&bytes).unwrap();
+                prop_assert_eq!(&decoded.text, &text);
+                prop_assert_eq!(decoded.byte_len(&text), bytes.len());
+            }
+        }
+
+        #[test]
+        fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(decoded) = Encoding::Cp932.decode(&bytes) {
+                prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The same account over SFTP, against a server in this process.
+
+use hikiate_files::FilesAccount;
+use hikiate_files::sim::SftpSim;
+use hikiate_sdk::{Connector as _, ErrorClass, Found, Op, Outcome};
+use serde_json::json;
+
+use crate::support::{build, instruct, instruction, names};
+
+struct Server {
+    dir: tempfile::TempDir,
+    sim: SftpSim,
+}
+
+async fn server() -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["outgoing", "incoming"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    let sim = SftpSim::start(dir.path().to_owned()).await.unwrap();
+    std::fs::write(dir.path().join("id"), &sim.client_key).unwrap();
+    Server { dir, sim }
+}
+
+fn account(server: &Server, host_key: &str) -> FilesAccount {
+    let settings = json!({
+        "layout": "japanese-3pl-cp932", "stable_for": "0s",
+        "sftp": { "host": "127.0.0.1", "port": server.sim.address.port(), "user": "tpl", "host_key": host_key, "key": { "file": "id" }, "timeout": "5s" },
+    });
+    build(server.dir.path(), &settings).unwrap().0
+}
+
+#[tokio::test]
+async fn files_go_and_come() {
+    let server = server().await;
+    let account = account(&server, &server.sim.host_key);
+    let operations = account.operations().unwrap();
+    let prepared = operations.prepare(&instruct((0..500).map(|n| instruction(&format!("HK{n:04}-S1"), &[("A-1", 1), ("B-1", 2)])).collect())).unwrap();
+    assert_eq!(operations.look_up(Op::Instruct, &prepared).await.unwrap(), Found::No);
+    for _ in 0..2 {
+        assert!(matches!(operations.send(Op::Instruct, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+    }
+    let found = names(&server.dir.path().join("outgoing"));
+    assert_eq!(found.len(), 1);
+    let content = std::fs::read(server.dir.path().join("outgoing").join(&found[0])).unwrap();
+    assert!(content.len() > 100_000 && prepared.bytes.ends_with(&content), "{} bytes", content.len());
+
+    let rows: String = (0..3000).map(|n| format!("HK{n:04}-S1,OK,,\r\n")).collect();
+    std::fs::write(server.dir.path().join("incoming/uketsuke-1.csv"), crate::support::cp932(&format!("出荷指示番号,受付結果,メッセージ,受付日時\r\n{rows}"))).unwrap();
+    let source = account.source().unwrap();
+    let page = source.page("shipments", None).await.unwrap();
+    assert_eq!(page.records.iter().filter(|r| r.parsed.is_ok()).count(), 3000);
+    for _ in 0..2 {
+        source.acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+    }
+    assert!(names(&server.dir.path().join("incoming")).is_empty());
+    assert_eq!(names(&server.dir.path().join("archive")).len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_lost_after_the_rename_is_unknown_and_then_found() {
+    let server = server().await;
+    let account = account(&server, &server.sim.host_key);
+    let operations = account.operations().unwrap();
+    let prepared = operations.prepare(&instruct(vec![instruction("HK1-S1", &[("A-1", 1)])])).unwrap();
+    server.sim.drop_after_rename();
+    let error = operations.send(Op::Instruct, &prepared).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
+    assert!(matches!(operations.look_up(Op::Instruct, &prepared).await.unwrap(), Found::Yes(_)));
+    assert!(matches!(operations.send(Op::Instruct, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+    assert_eq!(names(&server.dir.path().join("outgoing")).len(), 1);
+}
+
+#[tokio::test]
+async fn another_host_key_is_not_talked_to() {
+    let server = server().await;
+    let pin = format!("SHA256:{}", "A".repeat(43));
+    let account = account(&server, &pin);
+    let error = account.source().unwrap().page("stock", None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Config, "{error}");
+    assert!(error.message.contains(&server.sim.host_key) && error.message.contains(&pin), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_login_pauses_and_comes_back() {
+    let server = server().await;
+    let account = account(&server, &server.sim.host_key);
+    let source = account.source().unwrap();
+    server.sim.refuse_login(true);
+    assert_eq!(source.page("stock", None).await.unwrap_err().class, ErrorClass::Auth);
+    server.sim.refuse_login(false);
+    assert!(source.page("stock", None).await.unwrap().records.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_there_is_transient() {
+    let server = server().await;
+    let gone = account(&server, &server.sim.host_key);
+    drop(server.sim);
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert_eq!(gone.source().unwrap().page("stock", None).await.unwrap_err().class, ErrorClass::Transient);
+}

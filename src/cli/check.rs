@@ -1,0 +1,50 @@
+//! `hikiate check`: everything that is wrong with the configuration, or what it will do.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use hikiate_sdk::ConnectorKind;
+
+use crate::config::{Surroundings, load};
+
+/// Exit code: the configuration has no problems.
+pub const GOOD: u8 = 0;
+/// Exit code: it has.
+pub const BAD: u8 = 3;
+
+/// Checks the configuration at `path` (only defaults and environment without one). The summary goes to `out`,
+/// problems go to `err`, one a line as `file:line: key: what is wrong; what to do`.
+///
+/// Returns the exit code, [`GOOD`] or [`BAD`].
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub fn run(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+    connectors: &[&dyn ConnectorKind],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    match load(path, surroundings, connectors) {
+        Ok(loaded) => {
+            write!(out, "{}", loaded.summary)?;
+            writeln!(out, "policy {}", hex::encode(loaded.policy_hash))?;
+            if surroundings.allow_missing_secrets {
+                writeln!(
+                    out,
+                    "secrets were not asked for: check again where it will run"
+                )?;
+            }
+            Ok(GOOD)
+        }
+        Err(problems) => {
+            for problem in &problems {
+                writeln!(err, "{problem}")?;
+            }
+            let (n, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
+            writeln!(err, "{n} problem{s}; nothing was started")?;
+            Ok(BAD)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The mapping file of codes: CSV with a heading.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::policy::{Catalogue, ItemCode};
+
+use super::model::{CatalogueTable, Mapping};
+use super::report::Problems;
+use super::routes::Routes;
+
+/// The heading every mapping file starts with.
+const HEADING: &str = "item,account,code,multiplier";
+
+/// Reads the catalogue; every bad line is noted with its number.
+pub(super) fn read(
+    table: &CatalogueTable,
+    base_dir: &Path,
+    routes: &Routes<'_>,
+    problems: &mut Problems<'_>,
+) -> Catalogue {
+    let key = ["catalogue", "file"];
+    let file = match (table.mapping, &table.file) {
+        (Mapping::SameCode, None) => return Catalogue::SameCode,
+        (Mapping::SameCode, Some(_)) => {
+            problems.at(&key, "is not read with mapping = \"same-code\"; write mapping = \"listed\" or take it out");
+            return Catalogue::SameCode;
+        }
+        (Mapping::Listed, None) => {
+            problems.at(
+                &key,
+                format!(
+                    "missing: mapping = \"listed\" needs a CSV file with the heading {HEADING}"
+                ),
+            );
+            return Catalogue::SameCode;
+        }
+        (Mapping::Listed, Some(file)) => base_dir.join(file),
+    };
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Catalogue::Listed(rows(&text, &file.display().to_string(), routes, problems)),
+        Err(e) => {
+            problems.at(&key, format!("{} cannot be read: {e}", file.display()));
+            Catalogue::SameCode
+        }
+    }
+}
+
+fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>) -> Vec<ItemCode> {
+    let mut lines = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .enumerate()
+        .map(|(n, line)| (n + 1, line));
+    if lines.next().is_none_or(|(_, line)| line.trim() != HEADING) {
+        problems.in_file(file, 1, format!("the first line has to be {HEADING}"));
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let mut rows = Vec::new();
+    for (n, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+        match row(line).and_then(|row| routes.known(row.account.as_str()).map(|()| row)) {
+            Ok(row) if !seen.insert((row.account.clone(), row.code.clone())) => {
+                problems.in_file(
+                    file,
+                    n,
+                    format!(
+                        "code {:?} of {} stands in an earlier line too",
+                        row.code, row.account
+                    ),
+                );
+            }
+            Ok(row) => rows.push(row),
+            Err(reason) => problems.in_file(file, n, reason),
+        }
+    }
+    rows
+}
+
+fn row(line: &str) -> Result<ItemCode, String> {
+    let cells = cells(line)?;
+    let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|cells| {
+        format!(
+            "{} columns instead of 4 ({HEADING}); put a cell with a comma in quotes",
+            cells.len()
+        )
+    })?;
+    if item.is_empty() || code.is_empty() {
+        return Err("item and code may not be empty".to_owned());
+    }
+    match multiplier.parse() {
+        Ok(multiplier) if multiplier > 0 => Ok(ItemCode {
+            item,
+            account: account.into(),
+            code,
+            multiplier,
+        }),
+        _ => Err(format!(
+            "multiplier {multiplier:?} is no whole number above 0"
+        )),
+    }
+}
+
+/// The cells of a line; quotes as in RFC 4180, without line breaks inside.
+fn cells(line: &str) -> Result<Vec<String>, String> {
+    let mut cells = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let last = cells.len() - 1;
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                cells[last].push('"');
+            }
+            '"' if quoted || cells[last].trim().is_empty() => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => cells[last].push(c),
+        }
+    }
+    if quoted {
+        return Err("a quote is not closed".to_owned());
+    }
+    Ok(cells
+        .into_iter()
+        .map(|cell| cell.trim().to_owned())
+        .collect())
+}

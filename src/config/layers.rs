@@ -1,0 +1,93 @@
+//! The layers of the configuration: built-in defaults, the file, the environment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use config::{Environment, FileFormat};
+use serde_json::Value;
+
+use super::report::ConfigProblem;
+use super::spans::Sources;
+
+/// `config/hikiate.toml`, which documents every key and is the layer of defaults.
+pub const DEFAULTS: &str = include_str!("../../config/hikiate.toml");
+
+/// What loading may know of the process beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Environment variables: `HIKIATE__SECTION__KEY`, `DATABASE_URL`, `STATE_DIRECTORY`.
+    pub variables: BTreeMap<String, String>,
+    /// Build accounts with a placeholder where a secret is missing, to check a file away from its secrets.
+    pub allow_missing_secrets: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self {
+            variables,
+            allow_missing_secrets: false,
+        }
+    }
+}
+
+/// Reads and merges the layers; tables are merged, lists and values are replaced.
+///
+/// # Errors
+/// A file that cannot be read, or every syntax error in it.
+pub(super) fn merge(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+) -> Result<(Value, Sources), Vec<ConfigProblem>> {
+    let whole = |file: String, message: String| {
+        vec![ConfigProblem {
+            file,
+            line: 0,
+            key: String::new(),
+            message,
+        }]
+    };
+    let mut builder =
+        config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
+    let mut sources = Sources::default();
+    let name = path
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            whole(
+                name.clone(),
+                format!("cannot be read: {e}; name the file with --config"),
+            )
+        })?;
+        sources = Sources::read(&name, &text)?;
+        builder = builder.add_source(config::File::from_str(&text, FileFormat::Toml));
+    }
+    let mut ours = config::Map::new();
+    for (variable, value) in &surroundings.variables {
+        if let Some(rest) = variable.strip_prefix("HIKIATE__") {
+            let parts = rest.to_lowercase().split("__").map(str::to_owned).collect();
+            sources.add_variable(parts, variable.clone());
+            ours.insert(variable.clone(), value.clone());
+        }
+    }
+    let environment = Environment::with_prefix("HIKIATE")
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(ours));
+    let merged = builder
+        .add_source(environment)
+        .build()
+        .and_then(config::Config::try_deserialize::<Value>)
+        .map_err(|e| {
+            whole(
+                name,
+                format!("cannot be merged with the defaults and the environment: {e}"),
+            )
+        })?;
+    Ok((merged, sources))
+}

@@ -1,0 +1,31 @@
+//! Configuration: layered, checked as a whole, and resolved to a policy before anything starts.
+
+mod accounts;
+mod catalogue;
+mod document;
+mod layers;
+mod load;
+pub mod model;
+mod process;
+mod report;
+mod resolve;
+mod routes;
+mod settings;
+mod shape;
+mod spans;
+mod summary;
+mod templates;
+#[cfg(test)]
+mod tests;
+mod units;
+mod warehouses;
+mod words;
+
+pub use accounts::AccountBuilt;
+pub use layers::{DEFAULTS, Surroundings};
+pub use load::{Loaded, load};
+pub use report::ConfigProblem;
+pub use settings::{
+    DatabaseSettings, EngineSettings, HttpSettings, Language, LogFormat, LogSettings, MailTemplate,
+    MailTemplates, Settings,
+};

@@ -1,0 +1,69 @@
+//! `[shop]`, `[database]`, `[log]`, `[http]`, `[engine]`.
+
+use hikiate_sdk::SecretRef;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::LogFormat;
+
+/// `[shop]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShopTable {
+    /// Shown in mails.
+    pub name: String,
+    /// IANA name.
+    pub timezone: String,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseTable {
+    /// A `PostgreSQL` URL; without one a private cluster is run.
+    #[serde(default)]
+    pub url: Option<SecretRef>,
+    /// Where the private cluster and the witness file are.
+    #[serde(default)]
+    pub state_dir: Option<String>,
+    /// Connections at the most.
+    pub connections: u32,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogTable {
+    /// How lines look.
+    pub format: LogFormat,
+    /// A filter, `info` or `info,hikiate=debug`.
+    pub level: String,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTable {
+    /// Address and port, or `off`.
+    pub listen: String,
+    /// Listen on an address that is not loopback.
+    pub allow_remote: bool,
+}
+
+/// `[engine]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EngineTable {
+    /// Orders planned in one transaction.
+    pub plan_batch: u32,
+    /// Effects claimed at once.
+    pub push_batch: u32,
+    /// How long a claim of an account or effect lasts.
+    pub lease: String,
+    /// Pause of a loop that found nothing to do.
+    pub idle: String,
+    /// How long running calls may take to end at shutdown.
+    pub drain: String,
+}

@@ -1,0 +1,134 @@
+//! `[catalogue]`, `[delivery]`, `[mail]`, `[[hold]]`, `[booking]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::Language;
+use crate::policy::{HoldRule, Recognise, Release};
+
+/// `[catalogue]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueTable {
+    /// How codes become items.
+    pub mapping: Mapping,
+    /// CSV with `item,account,code,multiplier`.
+    #[serde(default)]
+    pub file: Option<String>,
+}
+
+/// How codes become items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mapping {
+    /// The channel's code is the item's.
+    SameCode,
+    /// As the file lists.
+    Listed,
+}
+
+/// `[delivery]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryTable {
+    /// Delivered this long after a parcel left; `never` waits for a report.
+    pub presume: String,
+}
+
+/// `[mail]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailTable {
+    /// The account that sends.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Of the built-in templates.
+    pub language: Language,
+    /// A folder with templates of one's own.
+    #[serde(default)]
+    pub templates: Option<String>,
+}
+
+/// `[[hold]]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldTable {
+    /// Never reused for another meaning.
+    pub name: String,
+    /// A CEL expression.
+    pub when: String,
+    /// How it lets go.
+    #[serde(default = "person")]
+    pub release: Release,
+}
+
+/// `[booking]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BookingTable {
+    /// Which event makes revenue.
+    pub recognise: Recognise,
+    /// The accounting account.
+    pub account: String,
+    /// When a journal batch closes.
+    pub close: CloseTable,
+    /// Account titles.
+    #[serde(default)]
+    pub titles: TitlesTable,
+}
+
+/// `close`: one of the two.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseTable {
+    /// Daily at this local time.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// This long after it was opened.
+    #[serde(default)]
+    pub every: Option<String>,
+}
+
+/// `titles`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TitlesTable {
+    /// 売上高.
+    pub sales: String,
+    /// 売掛金.
+    pub receivable: String,
+    /// 仮受消費税.
+    pub tax: String,
+    /// 雑損益.
+    pub rounding: String,
+    /// 前受金.
+    pub advance: String,
+}
+
+impl Default for TitlesTable {
+    fn default() -> Self {
+        Self {
+            sales: "売上高".to_owned(),
+            receivable: "売掛金".to_owned(),
+            tax: "仮受消費税".to_owned(),
+            rounding: "雑損益".to_owned(),
+            advance: "前受金".to_owned(),
+        }
+    }
+}
+
+impl HoldTable {
+    /// The rule as the policy has it.
+    #[must_use]
+    pub fn rule(&self) -> HoldRule {
+        HoldRule {
+            name: self.name.clone(),
+            when: self.when.clone(),
+            release: self.release,
+        }
+    }
+}
+
+fn person() -> Release {
+    Release::Person
+}

@@ -1,0 +1,67 @@
+//! `[warehouses.NAME]` and `[allocation]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::policy::Partial;
+
+/// `[warehouses.NAME]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WarehouseTable {
+    /// The account that is instructed.
+    pub account: String,
+    /// The far side's code of the place.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// When instructions go out.
+    pub dispatch: DispatchTable,
+    /// A task opens when there is no reply for this long.
+    #[serde(default)]
+    pub reply_within: Option<String>,
+}
+
+/// `dispatch`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchTable {
+    /// At cut-offs or at once.
+    pub mode: DispatchMode,
+    /// Local times, for waves.
+    #[serde(default)]
+    pub cutoffs: Option<Vec<String>>,
+    /// From allocation to sealing, for `continuous`.
+    #[serde(default)]
+    pub grace: Option<String>,
+    /// Rows in a batch at the most.
+    #[serde(default = "rows")]
+    pub max_rows: u32,
+}
+
+/// Ways of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchMode {
+    /// At cut-offs.
+    Wave,
+    /// At once, after the grace period.
+    Continuous,
+}
+
+/// `[allocation]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllocationTable {
+    /// Every warehouse once; the order of the file when empty.
+    pub prefer: Vec<String>,
+    /// One order may leave from several warehouses.
+    pub split: bool,
+    /// Orders with stock for a part only.
+    pub partial: Partial,
+    /// An unpaid bank transfer keeps its stock this long; `never` for without end.
+    pub expire_unpaid: String,
+}
+
+fn rows() -> u32 {
+    3000
+}

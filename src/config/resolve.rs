@@ -1,0 +1,262 @@
+//! From the TOML's tables to the policy; everything that does not fit together is noted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
+
+use super::catalogue;
+use super::model::{BookingTable, ChannelTable, File, HoldTable};
+use super::report::Problems;
+use super::routes::Routes;
+use super::units::{slug, span, span_or_never, time};
+use crate::policy::{
+    Allocation, Booking, Channel, Close, PaymentMethod, PaymentRoute, Policy, Shop, Titles,
+};
+use crate::suggest;
+
+/// What resolving needs beside the tables.
+pub(super) struct Resolving<'a> {
+    pub(super) routes: &'a Routes<'a>,
+    pub(super) base_dir: &'a Path,
+    /// All warehouse names that were written, also those with problems.
+    pub(super) warehouse_names: Vec<&'a str>,
+}
+
+impl Resolving<'_> {
+    /// The policy; `None` only together with a problem.
+    pub(super) fn policy(
+        &self,
+        file: &File,
+        holds: &[(usize, HoldTable)],
+        p: &mut Problems<'_>,
+    ) -> Option<Policy> {
+        let timezone = p.value(
+            &["shop", "timezone"],
+            file.shop.timezone.parse::<chrono_tz::Tz>().map_err(|_| {
+                format!(
+                    "{:?} is no time zone; write an IANA name, for example \"Asia/Tokyo\"",
+                    file.shop.timezone
+                )
+            }),
+        );
+        let currency = p.value(
+            &["shop", "currency"],
+            file.shop.currency.parse::<Currency>(),
+        );
+        let mails = file
+            .channels
+            .values()
+            .any(|channel| !channel.mail.is_empty());
+        if mails && file.shop.name.trim().is_empty() {
+            p.at(&["shop", "name"], "missing: mails to customers show it");
+        }
+        let channels = file
+            .channels
+            .iter()
+            .map(|(name, table)| {
+                (
+                    AccountSlug::from(name.as_str()),
+                    self.channel(name, table, p),
+                )
+            })
+            .collect();
+        let warehouses = self.warehouses(file, p);
+        let allocation = Allocation {
+            split: file.allocation.split,
+            partial: file.allocation.partial,
+            expire_unpaid: p
+                .value(
+                    &["allocation", "expire_unpaid"],
+                    span_or_never(&file.allocation.expire_unpaid, 60),
+                )
+                .flatten(),
+        };
+        let presume_delivered = p
+            .value(
+                &["delivery", "presume"],
+                span_or_never(&file.delivery.presume, 0),
+            )
+            .flatten();
+        let mail = self.mail(file, mails, p);
+        let booking = file.booking.as_ref().map(|table| self.booking(table, p));
+        let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p);
+        for (n, hold) in holds {
+            p.value(&["hold", &format!("#{n}"), "name"], slug(&hold.name));
+        }
+        let holds = holds.iter().map(|(_, hold)| hold.rule()).collect();
+        Some(Policy {
+            shop: Shop {
+                name: file.shop.name.clone(),
+                timezone: timezone?,
+                currency: currency?,
+            },
+            channels,
+            warehouses,
+            allocation,
+            presume_delivered,
+            mail,
+            holds,
+            booking: booking.flatten(),
+            catalogue,
+        })
+    }
+
+    fn channel(&self, name: &str, table: &ChannelTable, p: &mut Problems<'_>) -> Channel {
+        let path = ["channels", name];
+        if self.routes.account(name, &path, p).is_some() {
+            self.routes
+                .needs_streams(name, &[StreamKind::Orders], "a channel", &path, p);
+            if table.notify {
+                self.routes.needs(
+                    name,
+                    &[Op::Fulfil, Op::Ship],
+                    "notify = true",
+                    &["channels", name, "notify"],
+                    p,
+                );
+            }
+        }
+        if table.payments.is_empty() {
+            p.at(&["channels", name, "payments"], "no way of paying is mapped, so every order would be held; write payments = { \"NAME AT THE CHANNEL\" = { method = \"card\", account = \"…\" } }");
+        }
+        let payments = table.payments.iter().map(|(gateway, payment)| {
+            let path = ["channels", name, "payments", gateway, "account"];
+            let account = match (payment.method, &payment.account) {
+                (PaymentMethod::Card, None) => {
+                    p.at(&path, "missing: the account that captures the payment");
+                    None
+                }
+                (PaymentMethod::Card, Some(account)) => {
+                    let found = self.routes.account(account, &path, p);
+                    self.routes
+                        .needs(account, &[Op::Capture], "capturing", &path, p);
+                    found
+                }
+                (method, Some(_)) => {
+                    p.at(
+                        &path,
+                        format!(
+                            "nothing is captured with method = {:?}; take account out",
+                            method.as_str()
+                        ),
+                    );
+                    None
+                }
+                (_, None) => None,
+            };
+            (
+                gateway.clone(),
+                PaymentRoute {
+                    method: payment.method,
+                    account,
+                },
+            )
+        });
+        let payments: BTreeMap<_, _> = payments.collect();
+        for warehouse in table
+            .locations
+            .keys()
+            .filter(|w| !self.warehouse_names.contains(&w.as_str()))
+        {
+            p.at(
+                &["channels", name, "locations", warehouse],
+                format!(
+                    "there is no warehouse {warehouse:?}{}",
+                    suggest::hint(warehouse, &self.warehouse_names)
+                ),
+            );
+        }
+        if let Some(currency) = &table.currency {
+            p.value(
+                &["channels", name, "currency"],
+                currency.parse::<Currency>(),
+            );
+        }
+        Channel {
+            payments,
+            notify: table.notify,
+            capture: table.capture,
+            mail: table.mail.clone(),
+            locations: table.locations.clone(),
+            reread: p
+                .value(
+                    &["channels", name, "reread"],
+                    span_or_never(&table.reread, 1),
+                )
+                .flatten(),
+        }
+    }
+
+    fn mail(&self, file: &File, wanted: bool, p: &mut Problems<'_>) -> Option<AccountSlug> {
+        let path = ["mail", "account"];
+        match &file.mail.account {
+            Some(account) => {
+                self.routes
+                    .needs(account, &[Op::Mail], "sending mails", &path, p);
+                self.routes.account(account, &path, p)
+            }
+            None if wanted => {
+                p.at(
+                    &path,
+                    "missing: a channel sends mails; name the account that sends them",
+                );
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn booking(&self, table: &BookingTable, p: &mut Problems<'_>) -> Option<Booking> {
+        let path = ["booking", "account"];
+        let account = self.routes.account(&table.account, &path, p);
+        self.routes
+            .needs(&table.account, &[Op::PostJournal], "booking", &path, p);
+        let close = match (&table.close.at, &table.close.every) {
+            (Some(at), None) => p
+                .value(&["booking", "close", "at"], time(at))
+                .map(Close::At),
+            (None, Some(every)) => p
+                .value(&["booking", "close", "every"], span(every, 1))
+                .map(Close::Every),
+            _ => {
+                p.at(
+                    &["booking", "close"],
+                    "write one of { at = \"02:00\" } and { every = \"10s\" }",
+                );
+                None
+            }
+        };
+        let t = &table.titles;
+        let titles = [
+            ("sales", &t.sales),
+            ("receivable", &t.receivable),
+            ("tax", &t.tax),
+            ("rounding", &t.rounding),
+            ("advance", &t.advance),
+        ];
+        for (n, (key, title)) in titles.iter().enumerate() {
+            if title.trim().is_empty() {
+                p.at(&["booking", "titles", key], "may not be empty");
+            } else if let Some((other, _)) = titles[..n].iter().find(|(_, same)| same == title) {
+                p.at(
+                    &["booking", "titles", key],
+                    format!("{title:?} is the title of {other} too; they have to differ"),
+                );
+            }
+        }
+        let titles = Titles {
+            sales: t.sales.clone(),
+            receivable: t.receivable.clone(),
+            tax: t.tax.clone(),
+            rounding: t.rounding.clone(),
+            advance: t.advance.clone(),
+        };
+        Some(Booking {
+            recognise: table.recognise,
+            account: account?,
+            close: close?,
+            titles,
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Whether an account that something is routed to exists and offers what is needed of it.
+
+use std::collections::BTreeMap;
+
+use hikiate_sdk::{AccountSlug, Op, StreamKind};
+
+use super::accounts::AccountBuilt;
+use super::report::Problems;
+use crate::suggest;
+
+/// The accounts there are.
+pub(super) struct Routes<'a> {
+    names: Vec<&'a str>,
+    built: BTreeMap<&'a str, &'a AccountBuilt>,
+}
+
+impl<'a> Routes<'a> {
+    /// `names` are all that were written, those that could not be built included.
+    pub(super) fn new(names: Vec<&'a str>, built: &'a [AccountBuilt]) -> Self {
+        Self {
+            names,
+            built: built
+                .iter()
+                .map(|account| (account.slug.as_str(), account))
+                .collect(),
+        }
+    }
+
+    /// Whether an account of that name was written.
+    ///
+    /// # Errors
+    /// The words for a person.
+    pub(super) fn known(&self, name: &str) -> Result<(), String> {
+        if self.names.contains(&name) {
+            return Ok(());
+        }
+        if self.names.is_empty() {
+            return Err(format!(
+                "there is no account {name:?}; write a table [accounts.{name}]"
+            ));
+        }
+        Err(format!(
+            "there is no account {name:?}{}",
+            suggest::hint(name, &self.names)
+        ))
+    }
+
+    /// The account, noted as missing where it is not there. One that has problems of its own gets no more.
+    pub(super) fn account(
+        &self,
+        name: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Option<AccountSlug> {
+        problems
+            .value(path, self.known(name))
+            .map(|()| AccountSlug::from(name))
+    }
+
+    /// Notes every operation the account lacks.
+    pub(super) fn needs(
+        &self,
+        name: &str,
+        ops: &[Op],
+        why: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
+        let Some(account) = self.built.get(name) else {
+            return;
+        };
+        let offered: Vec<Op> = account
+            .instance
+            .operations()
+            .map(|o| o.operations().iter().map(|spec| spec.op).collect())
+            .unwrap_or_default();
+        let lacking: Vec<&str> = ops
+            .iter()
+            .filter(|op| !offered.contains(op))
+            .map(|op| op.as_str())
+            .collect();
+        if !lacking.is_empty() {
+            let offers = if offered.is_empty() {
+                "nothing".to_owned()
+            } else {
+                offered
+                    .iter()
+                    .map(|op| op.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            problems.at(
+                path,
+                format!(
+                    "{why} needs {}, which account {name} ({}) does not offer; it offers {offers}",
+                    lacking.join(" and "),
+                    account.connector
+                ),
+            );
+        }
+    }
+
+    /// Notes every stream the account lacks.
+    pub(super) fn needs_streams(
+        &self,
+        name: &str,
+        kinds: &[StreamKind],
+        why: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
+        let Some(account) = self.built.get(name) else {
+            return;
+        };
+        let offered: Vec<StreamKind> = account
+            .instance
+            .source()
+            .map(|s| s.streams().iter().map(|spec| spec.kind).collect())
+            .unwrap_or_default();
+        for kind in kinds.iter().filter(|kind| !offered.contains(kind)) {
+            problems.at(
+                path,
+                format!(
+                    "{why} needs a stream of {}, which account {name} ({}) does not have",
+                    word(*kind),
+                    account.connector
+                ),
+            );
+        }
+    }
+}
+
+/// A stream kind in words.
+pub(super) fn word(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Orders => "orders",
+        StreamKind::Shipments => "shipments",
+        StreamKind::Stock => "stock levels",
+    }
+}

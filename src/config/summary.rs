@@ -1,0 +1,356 @@
+//! What a configuration will do, in words.
+
+use hikiate_sdk::{AccountSlug, Op};
+
+use super::accounts::AccountBuilt;
+use super::routes::word;
+use super::settings::Settings;
+use super::words::{chrono_span, line, span, unknown};
+use crate::policy::{
+    CaptureRule, Catalogue, Channel, Close, Dispatch, Partial, PaymentMethod, Policy, Recognise,
+    Release, Warehouse,
+};
+
+/// The summary, a paragraph for each thing there is.
+pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountBuilt]) -> String {
+    let teller = Teller { policy, accounts };
+    let mut text = String::new();
+    let name = if policy.shop.name.is_empty() {
+        "the shop"
+    } else {
+        &policy.shop.name
+    };
+    line(
+        &mut text,
+        0,
+        &format!(
+            "{name}: days and cut-offs in {}, books in {}",
+            policy.shop.timezone, policy.shop.currency
+        ),
+    );
+    let database = match &settings.database.url {
+        Some(_) => "state is in the PostgreSQL database of the given URL".to_owned(),
+        None => format!(
+            "state is in a private PostgreSQL below {}",
+            settings.database.state_dir.display()
+        ),
+    };
+    line(&mut text, 0, &database);
+    policy
+        .channels
+        .iter()
+        .for_each(|(account, channel)| teller.channel(&mut text, account, channel));
+    for (n, warehouse) in policy.warehouses.iter().enumerate() {
+        teller.warehouse(&mut text, n, warehouse);
+    }
+    teller.allocation(&mut text);
+    teller.holds(&mut text);
+    teller.booking(&mut text);
+    text
+}
+
+struct Teller<'a> {
+    policy: &'a Policy,
+    accounts: &'a [AccountBuilt],
+}
+
+impl Teller<'_> {
+    fn account(&self, slug: &AccountSlug) -> Option<&AccountBuilt> {
+        self.accounts.iter().find(|account| account.slug == *slug)
+    }
+
+    fn kind(&self, slug: &AccountSlug) -> &str {
+        self.account(slug).map_or("", |account| account.connector)
+    }
+
+    fn streams(&self, text: &mut String, slug: &AccountSlug) {
+        let streams = self
+            .account(slug)
+            .and_then(|a| a.instance.source().map(|s| s.streams()))
+            .unwrap_or_default();
+        for stream in streams {
+            line(
+                text,
+                1,
+                &format!(
+                    "{} are pulled every {}",
+                    word(stream.kind),
+                    span(stream.interval)
+                ),
+            );
+        }
+    }
+
+    /// `verb: what the connector says it does; what happens after a lost reply`.
+    fn operation(&self, text: &mut String, slug: &AccountSlug, op: Op) {
+        let specs = self
+            .account(slug)
+            .and_then(|a| a.instance.operations().map(|o| o.operations()))
+            .unwrap_or_default();
+        if let Some(spec) = specs.iter().find(|spec| spec.op == op) {
+            line(
+                text,
+                2,
+                &format!("{op}: {}; an unknown outcome {}", spec.says, unknown(spec)),
+            );
+        }
+    }
+
+    fn channel(&self, text: &mut String, slug: &AccountSlug, channel: &Channel) {
+        line(text, 0, &format!("channel {slug} ({})", self.kind(slug)));
+        self.streams(text, slug);
+        match channel.reread {
+            Some(every) => line(
+                text,
+                1,
+                &format!("open orders are read again every {}", chrono_span(every)),
+            ),
+            None => line(text, 1, "open orders are not read again by themselves"),
+        }
+        for (gateway, route) in &channel.payments {
+            match (route.method, &route.account) {
+                (PaymentMethod::Card, Some(account)) => {
+                    let when = match channel.capture {
+                        CaptureRule::EachShipment => "each time goods leave, for what has left",
+                        CaptureRule::OnComplete => "once, when nothing is left to ship",
+                    };
+                    line(
+                        text,
+                        1,
+                        &format!("payments {gateway} are card, captured at {account} {when}"),
+                    );
+                    self.operation(text, account, Op::Capture);
+                }
+                (PaymentMethod::Prepaid, _) => line(
+                    text,
+                    1,
+                    &format!(
+                        "payments {gateway} are already paid when the order comes; nothing is captured"
+                    ),
+                ),
+                (PaymentMethod::BankTransfer, _) => line(
+                    text,
+                    1,
+                    &format!(
+                        "payments {gateway} are bank transfers: orders wait until deposits cover them"
+                    ),
+                ),
+                (PaymentMethod::Card, None) => line(
+                    text,
+                    1,
+                    &format!("payments {gateway} are card and captured by nobody"),
+                ),
+            }
+        }
+        line(text, 1, "an order paid in another way is held");
+        if channel.notify {
+            line(text, 1, "is told what was shipped, with tracking numbers");
+            self.operation(text, slug, Op::Fulfil);
+            self.operation(text, slug, Op::Ship);
+        } else {
+            line(text, 1, "is not told what was shipped");
+        }
+        match (&self.policy.mail, channel.mail.is_empty()) {
+            (Some(account), false) => {
+                let kinds: Vec<&str> = channel.mail.iter().map(|kind| kind.as_str()).collect();
+                line(
+                    text,
+                    1,
+                    &format!(
+                        "customers get mails from {account} ({}): {}",
+                        self.kind(account),
+                        kinds.join(", ")
+                    ),
+                );
+                self.operation(text, account, Op::Mail);
+            }
+            _ => line(text, 1, "customers get no mails from hikiate"),
+        }
+    }
+
+    fn warehouse(&self, text: &mut String, n: usize, warehouse: &Warehouse) {
+        let slug = &warehouse.account;
+        let place = warehouse
+            .location
+            .as_ref()
+            .map(|place| format!(", place {place} there"))
+            .unwrap_or_default();
+        line(
+            text,
+            0,
+            &format!(
+                "warehouse {} (no. {} by preference; account {slug}, {}{place})",
+                warehouse.name,
+                n + 1,
+                self.kind(slug)
+            ),
+        );
+        let when = match &warehouse.dispatch {
+            Dispatch::Wave { cutoffs, max_rows } => {
+                let times: Vec<String> = cutoffs
+                    .iter()
+                    .map(|time| time.format("%H:%M").to_string())
+                    .collect();
+                format!(
+                    "instructions are sealed and sent at {}, at most {max_rows} in a batch",
+                    times.join(" and ")
+                )
+            }
+            Dispatch::Continuous { grace, max_rows } if grace.is_zero() => {
+                format!("instructions are sent at once, at most {max_rows} in a batch")
+            }
+            Dispatch::Continuous { grace, max_rows } => {
+                format!(
+                    "instructions are sent {} after allocation, at most {max_rows} in a batch",
+                    chrono_span(*grace)
+                )
+            }
+        };
+        line(text, 1, &when);
+        self.operation(text, slug, Op::Instruct);
+        self.operation(text, slug, Op::CancelInstruction);
+        if let Some(within) = warehouse.reply_within {
+            line(
+                text,
+                1,
+                &format!(
+                    "a task opens when a reply is missing after {}",
+                    chrono_span(within)
+                ),
+            );
+        }
+        self.streams(text, slug);
+    }
+
+    fn allocation(&self, text: &mut String) {
+        let policy = self.policy;
+        line(text, 0, "stock");
+        line(
+            text,
+            1,
+            "is reserved as soon as an order is known, also while it is held or unpaid",
+        );
+        line(
+            text,
+            1,
+            if policy.allocation.split {
+                "an order may leave from several warehouses"
+            } else {
+                "an order leaves from one warehouse only"
+            },
+        );
+        line(
+            text,
+            1,
+            match policy.allocation.partial {
+                Partial::Wait => "an order with stock for a part waits until all of it has stock",
+                Partial::ShipReady => {
+                    "an order with stock for a part ships that part; the rest follows"
+                }
+            },
+        );
+        match policy.allocation.expire_unpaid {
+            Some(after) => line(
+                text,
+                1,
+                &format!(
+                    "an unpaid bank transfer keeps its stock for {}",
+                    chrono_span(after)
+                ),
+            ),
+            None => line(
+                text,
+                1,
+                "an unpaid bank transfer keeps its stock without end",
+            ),
+        }
+        match &policy.catalogue {
+            Catalogue::SameCode => line(
+                text,
+                1,
+                "a channel's code is the item's code, once a warehouse has reported an item of that code",
+            ),
+            Catalogue::Listed(rows) => line(
+                text,
+                1,
+                &format!(
+                    "codes become items by the mapping file ({} rows); any other code holds the order",
+                    rows.len()
+                ),
+            ),
+        }
+        match policy.presume_delivered {
+            Some(after) if after.is_zero() => {
+                line(text, 1, "a parcel counts as delivered when it leaves")
+            }
+            Some(after) => line(
+                text,
+                1,
+                &format!(
+                    "a parcel counts as delivered {} after it left",
+                    chrono_span(after)
+                ),
+            ),
+            None => line(
+                text,
+                1,
+                "a parcel counts as delivered only when that is reported",
+            ),
+        }
+    }
+
+    fn holds(&self, text: &mut String) {
+        if self.policy.holds.is_empty() {
+            line(
+                text,
+                0,
+                "no hold rules; the built-in checks hold orders all the same",
+            );
+        }
+        for hold in &self.policy.holds {
+            let release = match hold.release {
+                Release::Person => "until a person releases it",
+                Release::Auto => "until that is no longer so",
+            };
+            let when = hold.when.split_whitespace().collect::<Vec<_>>().join(" ");
+            line(
+                text,
+                0,
+                &format!("hold {}: an order is held {release} when {when}", hold.name),
+            );
+        }
+    }
+
+    fn booking(&self, text: &mut String) {
+        let Some(booking) = &self.policy.booking else {
+            line(text, 0, "nothing is booked: delivered is the last status");
+            return;
+        };
+        let event = match booking.recognise {
+            Recognise::Shipped => "when goods leave (出荷基準)",
+            Recognise::Delivered => "when goods are delivered (着荷基準)",
+        };
+        let close = match booking.close {
+            Close::At(time) => format!("daily at {}", time.format("%H:%M")),
+            Close::Every(span) => format!("{} after it was opened", chrono_span(span)),
+        };
+        let (slug, titles) = (&booking.account, &booking.titles);
+        line(
+            text,
+            0,
+            &format!(
+                "revenue is booked {event}; a journal batch closes {close} and goes to {slug} ({})",
+                self.kind(slug)
+            ),
+        );
+        line(
+            text,
+            1,
+            &format!(
+                "titles: {}, {}, {}, {}, {}",
+                titles.sales, titles.receivable, titles.tax, titles.rounding, titles.advance
+            ),
+        );
+        self.operation(text, slug, Op::PostJournal);
+    }
+}

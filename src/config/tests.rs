@@ -1,0 +1,471 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+//! Loading as a whole, with a connector of the tests that offers what its account says.
+
+mod connector;
+mod mistakes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hikiate_sdk::{AccountSlug, ConnectorKind};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::connector::Test;
+use super::*;
+use crate::cli::check;
+use crate::policy::{Catalogue, Close, Dispatch, PaymentMethod};
+use crate::rules::HoldRules as _;
+
+const KINDS: &[&dyn ConnectorKind] = &[&Test];
+
+const GOOD: &str = r#"
+[shop]
+name = "りんご屋"
+
+[accounts.shop-jp]
+connector = "test"
+offers = ["orders", "fulfil", "ship", "capture"]
+token = { file = "token" }
+[accounts.three-pl]
+connector = "test"
+offers = ["shipments", "stock", "instruct", "cancel_instruction"]
+[accounts.post]
+connector = "test"
+offers = ["mail"]
+[accounts.books]
+connector = "test"
+offers = ["post_journal"]
+
+[channels.shop-jp]
+mail = ["shipped"]
+payments = { "pp_system_default" = { method = "card", account = "shop-jp" }, "bank.transfer" = { method = "bank_transfer" } }
+locations = { zzz-first = "sloc_1" }
+
+[warehouses.zzz-first]
+account = "three-pl"
+location = "A"
+dispatch = { mode = "wave", cutoffs = ["09:00", "13:00"] }
+[warehouses.aaa-second]
+account = "three-pl"
+location = "B"
+dispatch = { mode = "continuous", grace = "30m", max_rows = 10 }
+reply_within = "30m"
+
+[mail]
+account = "post"
+
+[[hold]]
+name = "high-value"
+when = 'order.total >= yen(100000)'
+
+[booking]
+recognise = "shipped"
+account = "books"
+close = { at = "02:00" }
+"#;
+
+/// A folder with a configuration and a token.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(text: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("hikiate.toml"), text).unwrap();
+        std::fs::write(folder.path().join("token"), "tok").unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("hikiate.toml")
+    }
+
+    fn load_with(&self, surroundings: &Surroundings) -> Result<Loaded, Vec<ConfigProblem>> {
+        load(Some(&self.path()), surroundings, KINDS)
+    }
+
+    fn load(&self) -> Result<Loaded, Vec<ConfigProblem>> {
+        self.load_with(&Surroundings::default())
+    }
+
+    /// Problems as printed, the folder's name taken off.
+    fn problems(&self) -> Vec<String> {
+        let problems = self.load().err().unwrap_or_default();
+        let prefix = format!("{}/", self.0.path().display());
+        problems
+            .iter()
+            .map(|p| p.to_string().replace(&prefix, ""))
+            .collect()
+    }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Surroundings {
+    let variables = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Surroundings {
+        variables,
+        allow_missing_secrets: false,
+    }
+}
+
+/// The good configuration with one change.
+fn changed(from: &str, to: &str) -> Folder {
+    assert!(GOOD.contains(from), "{from}");
+    Folder::new(&GOOD.replace(from, to))
+}
+
+#[test]
+fn a_good_configuration_becomes_a_policy() {
+    let loaded = Folder::new(GOOD).load().unwrap();
+    let policy = &loaded.policy;
+    let channel = &policy.channels[&AccountSlug::from("shop-jp")];
+    assert_eq!(
+        channel.payments["pp_system_default"].method,
+        PaymentMethod::Card
+    );
+    assert_eq!(channel.payments["bank.transfer"].account, None);
+    assert_eq!(channel.reread, Some(chrono::Duration::minutes(15)));
+    let names: Vec<&str> = policy.warehouses.iter().map(|w| w.name.as_str()).collect();
+    assert_eq!(names, ["zzz-first", "aaa-second"], "the order of the file");
+    assert!(
+        matches!(&policy.warehouses[0].dispatch, Dispatch::Wave { cutoffs, max_rows: 3000 } if cutoffs.len() == 2)
+    );
+    assert_eq!(
+        policy.warehouses[1].dispatch,
+        Dispatch::Continuous {
+            grace: chrono::Duration::minutes(30),
+            max_rows: 10
+        }
+    );
+    assert_eq!(
+        policy.allocation.expire_unpaid,
+        Some(chrono::Duration::days(7))
+    );
+    let booking = policy.booking.as_ref().unwrap();
+    assert!(matches!(booking.close, Close::At(_)));
+    assert_eq!(booking.titles.sales, "売上高");
+    assert_eq!(loaded.rules.len(), 1);
+    assert_eq!(loaded.accounts.len(), 4);
+    assert_eq!(loaded.settings.engine.plan_batch, 100);
+    assert_eq!(
+        loaded.settings.http.listen,
+        Some("127.0.0.1:9464".parse().unwrap())
+    );
+    assert!(loaded.settings.templates.shipped.subject.contains("発送"));
+}
+
+#[test]
+fn the_rules_that_come_out_hold_orders() {
+    let loaded = Folder::new(GOOD).load().unwrap();
+    let order: crate::rules::RuleContext = crate::rules::RuleContext {
+        order: crate::rules::RuleOrder {
+            channel: "shop-jp".to_owned(),
+            currency: "JPY".to_owned(),
+            total: Some(crate::rules::RuleMoney(100_000)),
+            remarks: String::new(),
+            payment: crate::rules::RulePayment {
+                method: "card".to_owned(),
+            },
+            buyer_mail: true,
+        },
+        lines: Vec::new(),
+        groups: Vec::new(),
+    };
+    assert_eq!(loaded.rules.evaluate(&order)[0].holds, Ok(true));
+}
+
+#[test]
+fn the_defaults_alone_lack_only_a_channel_and_a_warehouse() {
+    let problems = load(None, &Surroundings::default(), KINDS).unwrap_err();
+    let messages: Vec<&str> = problems.iter().map(|p| p.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "no channel: write at least one table [channels.NAME]",
+            "no warehouse: write at least one table [warehouses.NAME]",
+        ]
+    );
+    assert_eq!(problems[0].file, "built-in defaults");
+}
+
+/// All property names of a schema.
+fn keys(schema: &Value, found: &mut BTreeMap<String, ()>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        properties.keys().for_each(|key| {
+            found.insert(key.clone(), ());
+        });
+    }
+    match schema {
+        Value::Object(map) => map.values().for_each(|below| keys(below, found)),
+        Value::Array(items) => items.iter().for_each(|below| keys(below, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let mut found = BTreeMap::new();
+    keys(&schemars::schema_for!(model::File).to_value(), &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    for key in found.keys() {
+        let written = DEFAULTS.lines().any(|line| {
+            let line = line.trim_start_matches(['#', ' ']);
+            line.starts_with(&format!("{key} "))
+                || line.contains(&format!("{key} = "))
+                || line.starts_with(&format!("[{key}]"))
+                || line.starts_with(&format!("[{key}."))
+                || line.starts_with(&format!("[[{key}]]"))
+                || line.contains(&format!(".{key}]"))
+        });
+        assert!(written, "{key} is not in config/hikiate.toml");
+    }
+}
+
+#[test]
+fn all_mistakes_are_found_at_once_in_the_order_of_the_file() {
+    let text = GOOD
+        .replace("name = \"りんご屋\"", "name = 5\ncurrency = \"XXXX\"")
+        .replace("offers = [\"mail\"]", "offers = [\"mail\"]\nfoo = 1")
+        .replace("\"13:00\"", "\"25:00\"")
+        .replace("yen(100000)", "100000")
+        .replace("recognise = \"shipped\"", "recognise = \"later\"");
+    let problems = Folder::new(&text).load().unwrap_err();
+    let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "shop.name",
+            "shop.currency",
+            "accounts.post.foo",
+            "warehouses.zzz-first.dispatch.cutoffs[2]",
+            "hold[1].when",
+            "booking.recognise",
+        ],
+        "{problems:#?}"
+    );
+    let lines: Vec<usize> = problems.iter().map(|p| p.line).collect();
+    assert!(lines.is_sorted() && lines[0] == 3, "{lines:?}");
+}
+
+#[test]
+fn toml_that_cannot_be_parsed_names_every_line() {
+    let problems = Folder::new("[shop]\nname = \ncurrency = \"JPY\n[x\n").problems();
+    assert!(
+        problems.len() > 1 && problems[0].starts_with("hikiate.toml:2: this is not TOML"),
+        "{problems:?}"
+    );
+    let missing = load(
+        Some(std::path::Path::new("/nowhere/h.toml")),
+        &Surroundings::default(),
+        KINDS,
+    )
+    .unwrap_err();
+    assert!(
+        missing[0]
+            .to_string()
+            .starts_with("/nowhere/h.toml: cannot be read"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn the_environment_wins_and_is_named_in_problems() {
+    let folder = Folder::new(GOOD);
+    let loaded = folder.load_with(&variables(&[
+        ("HIKIATE__HTTP__LISTEN", "127.0.0.1:9999"),
+        ("HIKIATE__ENGINE__PLAN_BATCH", "7"),
+        ("HIKIATE__SHOP__NAME", "123"),
+        ("HIKIATE__ALLOCATION__PREFER", "aaa-second, zzz-first"),
+        ("HIKIATE__ALLOCATION__SPLIT", "false"),
+        ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"),
+        ("DATABASE_URL", "postgres://u:topsecret@h/d"),
+    ]));
+    let loaded = loaded.unwrap();
+    assert_eq!(
+        loaded.settings.http.listen,
+        Some("127.0.0.1:9999".parse().unwrap())
+    );
+    assert_eq!(loaded.settings.engine.plan_batch, 7);
+    assert_eq!(loaded.policy.shop.name, "123");
+    assert_eq!(loaded.policy.warehouses[0].name, "aaa-second");
+    assert!(!loaded.policy.allocation.split);
+    assert_eq!(
+        loaded.settings.database.state_dir,
+        PathBuf::from("/var/lib/a")
+    );
+    assert!(loaded.settings.database.url.is_some());
+    assert!(!format!("{loaded:?}").contains("topsecret"));
+    assert!(!loaded.summary.contains("topsecret"));
+
+    let problems = folder
+        .load_with(&variables(&[
+            ("HIKIATE__HTTP__LISTEN", "nonsense"),
+            ("HIKIATE__LOG__LEVL", "info"),
+        ]))
+        .unwrap_err();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert!(
+        said[0].starts_with(
+            "environment variable HIKIATE__HTTP__LISTEN: http.listen: \"nonsense\" is no address"
+        ),
+        "{said:?}"
+    );
+    assert!(
+        said[1].starts_with(
+            "environment variable HIKIATE__LOG__LEVL: log.levl: no such key; did you mean level?"
+        ),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn missing_secrets_are_a_problem_unless_allowed() {
+    let folder = changed(
+        "token = { file = \"token\" }",
+        "token = { env = \"HIKIATE_TEST_NO_SUCH_SECRET\" }",
+    );
+    assert!(folder.problems()[0].contains(
+        "accounts.shop-jp.token: the environment variable HIKIATE_TEST_NO_SUCH_SECRET is not set"
+    ));
+    let allowed = Surroundings {
+        allow_missing_secrets: true,
+        ..Surroundings::default()
+    };
+    let loaded = folder.load_with(&allowed).unwrap();
+    assert_eq!(loaded.accounts.len(), 4);
+    assert_eq!(
+        loaded.policy_document["accounts"]["shop-jp"]["token"]["env"],
+        "HIKIATE_TEST_NO_SUCH_SECRET"
+    );
+}
+
+#[test]
+fn the_hash_is_of_what_decides_and_of_nothing_else() {
+    let hash = |text: &str| Folder::new(text).load().unwrap().policy_hash;
+    let base = hash(GOOD);
+    assert_eq!(
+        base,
+        hash(&format!("# a remark\n{GOOD}\n[log]\nlevel = \"debug\"\n"))
+    );
+    assert_ne!(base, hash(&GOOD.replace("100000", "100001")));
+    assert_ne!(base, hash(&GOOD.replace("\"13:00\"", "\"14:00\"")));
+    assert_ne!(
+        base,
+        hash(&GOOD.replace(
+            "offers = [\"mail\"]",
+            "offers = [\"mail\"]\nurl = \"https://x\""
+        ))
+    );
+}
+
+#[test]
+fn the_mapping_file_is_read_with_line_numbers() {
+    let folder = changed(
+        "[mail]",
+        "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n[mail]",
+    );
+    let write = |text: &str| std::fs::write(folder.0.path().join("items.csv"), text).unwrap();
+    assert!(
+        folder.problems()[0].contains("catalogue.file: ")
+            && folder.problems()[0].contains("cannot be read")
+    );
+    write("item,account,code,multiplier\nAPPLE,shop-jp,\"りんご, 箱\",12\nAPPLE,three-pl,A-1,1\n");
+    let Catalogue::Listed(rows) = folder.load().unwrap().policy.catalogue else {
+        unreachable!()
+    };
+    assert_eq!(
+        (rows.len(), rows[0].code.as_str(), rows[0].multiplier),
+        (2, "りんご, 箱", 12)
+    );
+    write(
+        "item,account,code,multiplier\nAPPLE,shop-jp,A,0\nAPPLE,shop-j,A,1\nAPPLE,shop-jp,B\n\nP,shop-jp,C,1\nQ,shop-jp,C,1\n,shop-jp,D,1\nA,shop-jp,\"x,1\n",
+    );
+    let said = folder.problems();
+    let want = [
+        "items.csv:2: multiplier \"0\"",
+        "items.csv:3: there is no account \"shop-j\"; did you mean shop-jp?",
+        "items.csv:4: 3 columns",
+        "items.csv:7: code \"C\" of shop-jp stands in an earlier line",
+        "items.csv:8: item and code",
+        "items.csv:9: a quote is not closed",
+    ];
+    assert_eq!(said.len(), want.len(), "{said:?}");
+    said.iter()
+        .zip(want)
+        .for_each(|(said, want)| assert!(said.starts_with(want), "{said} / {want}"));
+}
+
+#[test]
+fn templates_of_ones_own_are_tried_out() {
+    let folder = changed(
+        "account = \"post\"",
+        "account = \"post\"\ntemplates = \"mails\"",
+    );
+    assert!(folder.problems()[0].contains("mail.templates: "));
+    std::fs::create_dir(folder.0.path().join("mails")).unwrap();
+    let file = folder.0.path().join("mails/shipped.txt");
+    std::fs::write(&file, "Subject: {{ order }}\n\nHello {{ nmae }}\n").unwrap();
+    assert!(
+        folder.problems()[0].starts_with("mails/shipped.txt:3: "),
+        "{:?}",
+        folder.problems()
+    );
+    std::fs::write(&file, "Subject: {{ order }}\r\n\r\nHello {{ name }}\r\n").unwrap();
+    let loaded = folder.load().unwrap();
+    assert_eq!(
+        loaded.settings.templates.shipped,
+        MailTemplate {
+            subject: "{{ order }}".to_owned(),
+            text: "Hello {{ name }}\n".to_owned()
+        }
+    );
+}
+
+#[test]
+fn check_prints_a_summary_or_all_problems() {
+    let run = |folder: &Folder| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = check::run(
+            Some(&folder.path()),
+            &Surroundings::default(),
+            KINDS,
+            &mut out,
+            &mut err,
+        )
+        .unwrap();
+        (
+            code,
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
+    };
+    let (code, out, err) = run(&Folder::new(GOOD));
+    assert_eq!((code, err.as_str()), (0, ""));
+    for words in [
+        "りんご屋: days and cut-offs in Asia/Tokyo, books in JPY",
+        "channel shop-jp (test)",
+        "orders are pulled every 30 s",
+        "open orders are read again every 15 min",
+        "payments pp_system_default are card, captured at shop-jp each time goods leave, for what has left",
+        "capture: does capture; cannot be undone; an unknown outcome is asked for by reference",
+        "mail: does mail; cannot be undone; an unknown outcome is held for a person",
+        "payments bank.transfer are bank transfers",
+        "instructions are sealed and sent at 09:00 and 13:00, at most 3000 in a batch",
+        "instructions are sent 30 min after allocation, at most 10 in a batch",
+        "a parcel counts as delivered 3 days after it left",
+        "hold high-value: an order is held until a person releases it when order.total >= yen(100000)",
+        "revenue is booked when goods leave (出荷基準); a journal batch closes daily at 02:00 and goes to books (test)",
+        "policy ",
+    ] {
+        assert!(out.contains(words), "{words}\n{out}");
+    }
+    let (code, out, err) = run(&changed("yen(100000)", "100000"));
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.contains("hikiate.toml:39: hold[1].when: order.total is an amount")
+            && err.ends_with("1 problem; nothing was started\n"),
+        "{err}"
+    );
+}

@@ -1,0 +1,208 @@
+//! One mistake at a time.
+
+use super::changed;
+
+/// A change to the good configuration, and what is said about it.
+const WRONG: [(&str, &str, &str); 34] = [
+    (
+        "name = \"りんご屋\"",
+        "name = \"x\"\ntimezon = \"UTC\"",
+        "hikiate.toml:4: shop.timezon: no such key; did you mean timezone?",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = 5",
+        "hikiate.toml:3: shop.name: text in quotes is wanted, this is a number",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"\"",
+        "hikiate.toml:3: shop.name: missing: mails to customers show it",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"x\"\ntimezone = \"Tokyo\"",
+        "\"Tokyo\" is no time zone",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"x\"\ncurrency = \"yen!\"",
+        "is no currency code",
+    ),
+    (
+        "[shop]",
+        "[shp]",
+        "hikiate.toml:2: shp: no such key; did you mean shop?",
+    ),
+    (
+        "connector = \"test\"\noffers = [\"mail\"]",
+        "connector = \"tset\"",
+        "accounts.post.connector: no connector is called \"tset\"; did you mean test?",
+    ),
+    (
+        "token = { file = \"token\" }",
+        "tokn = 1",
+        "hikiate.toml:8: accounts.shop-jp.tokn: no such key; did you mean token?",
+    ),
+    (
+        "token = { file = \"token\" }",
+        "token = { file = \"none\" }",
+        "accounts.shop-jp.token: cannot read the secret file",
+    ),
+    (
+        "token = { file = \"token\" }",
+        "token = \"sk_live_1\"",
+        "accounts.shop-jp.token: a table is wanted, this is text",
+    ),
+    (
+        "token = { file = \"token\" }",
+        "url = \"https://u:pass@h\"",
+        "accounts.shop-jp.url: a password stands in the address",
+    ),
+    (
+        "[accounts.post]",
+        "[accounts.Post]",
+        "accounts.Post: \"Post\" is no name",
+    ),
+    (
+        "account = \"post\"",
+        "account = \"pst\"",
+        "mail.account: there is no account \"pst\"; did you mean post?",
+    ),
+    (
+        "account = \"post\"",
+        "account = \"books\"",
+        "mail.account: sending mails needs mail, which account books (test) does not offer; it offers post_journal",
+    ),
+    (
+        "[mail]\naccount = \"post\"",
+        "",
+        "mail.account: missing: a channel sends mails",
+    ),
+    (
+        "\"ship\", \"capture\"",
+        "\"ship\"",
+        "payments.pp_system_default.account: capturing needs capture",
+    ),
+    (
+        "\"fulfil\", \"ship\"",
+        "\"ship\"",
+        "channels.shop-jp.notify: notify = true needs fulfil",
+    ),
+    (
+        "\"orders\", ",
+        "",
+        "channels.shop-jp: a channel needs a stream of orders",
+    ),
+    (
+        "\"shipments\", \"stock\"",
+        "\"stock\"",
+        "warehouses.zzz-first.account: a warehouse needs a stream of shipments",
+    ),
+    (
+        "\"instruct\", \"cancel_instruction\"",
+        "\"instruct\"",
+        "a warehouse needs cancel_instruction",
+    ),
+    (
+        "\"post_journal\"",
+        "\"mail\"",
+        "booking.account: booking needs post_journal",
+    ),
+    (
+        "method = \"card\", account = \"shop-jp\"",
+        "method = \"card\"",
+        "payments.pp_system_default.account: missing: the account that captures",
+    ),
+    (
+        "method = \"card\"",
+        "method = \"crad\"",
+        "payments.pp_system_default.method: \"crad\" is not one of \"card\", \"prepaid\", \"bank_transfer\"; did you mean \"card\"?",
+    ),
+    (
+        "{ method = \"bank_transfer\" }",
+        "{ method = \"prepaid\", account = \"books\" }",
+        "nothing is captured with method = \"prepaid\"",
+    ),
+    (
+        "locations = { zzz-first",
+        "locations = { zzz-frst",
+        "there is no warehouse \"zzz-frst\"; did you mean zzz-first?",
+    ),
+    (
+        "[\"09:00\", \"13:00\"]",
+        "[\"13:00\", \"09:00\"]",
+        "dispatch.cutoffs[2]: \"09:00\" does not come after the one before",
+    ),
+    (
+        "[\"09:00\", \"13:00\"]",
+        "[\"9 o'clock\"]",
+        "is no time of day",
+    ),
+    (
+        "grace = \"30m\"",
+        "grace = \"30 minutes\"",
+        "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is no length of time",
+    ),
+    (
+        "location = \"B\"",
+        "location = \"A\"",
+        "warehouses.aaa-second.location: warehouse zzz-first has the same account",
+    ),
+    (
+        "[mail]",
+        "[allocation]\nprefer = [\"zzz-first\"]\n[mail]",
+        "allocation.prefer: aaa-second missing",
+    ),
+    (
+        "order.total >= yen(100000)",
+        "order.totl >= yen(100000)",
+        "hikiate.toml:39: hold[1].when: order.totl: no such name; did you mean total?",
+    ),
+    (
+        "order.total >= yen(100000)",
+        "order.total >= money(\"EUR\", \"5.00\")",
+        "hold[1].when: money(\"EUR\", \"5.00\"): no channel sells in EUR, but in JPY",
+    ),
+    (
+        "close = { at = \"02:00\" }",
+        "close = { at = \"02:00\", every = \"10s\" }",
+        "booking.close: write one of",
+    ),
+    (
+        "[shop]",
+        "[http]\nlisten = \"0.0.0.0:9464\"\n[shop]",
+        "http.listen: 0.0.0.0:9464 can be reached from other machines",
+    ),
+];
+
+#[test]
+fn each_mistake_is_named_with_its_place() {
+    for (from, to, want) in WRONG {
+        let found = changed(from, to).problems();
+        assert!(
+            found.iter().any(|p| p.contains(want)),
+            "{from} → {to}\n  want: {want}\n  said: {found:#?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|p| !p.contains("sk_live_1") && !p.contains("pass@")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn one_mistake_is_one_problem() {
+    // Six of the cases have a mistake that is truly two; the others must not set off followers.
+    let follow_ups: Vec<_> = WRONG
+        .iter()
+        .filter(|(from, to, _)| changed(from, to).problems().len() > 1)
+        .map(|(_, to, _)| *to)
+        .collect();
+    assert_eq!(
+        follow_ups,
+        ["[shp]", "[accounts.Post]", "\"stock\"", "\"instruct\""]
+    );
+}

@@ -1,0 +1,183 @@
+//! Warehouses: in order of preference, each with its account and the times instructions go out.
+
+use hikiate_sdk::{Op, StreamKind};
+
+use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
+use super::report::Problems;
+use super::resolve::Resolving;
+use super::units::{slug, span, time};
+use crate::policy::{Dispatch, Warehouse};
+use crate::suggest;
+
+impl Resolving<'_> {
+    /// All warehouses, the preferred one first.
+    pub(super) fn warehouses(&self, file: &File, p: &mut Problems<'_>) -> Vec<Warehouse> {
+        let mut names: Vec<&String> = file.warehouses.keys().collect();
+        let prefer = &file.allocation.prefer;
+        if prefer.is_empty() {
+            names.sort_by_key(|name| {
+                p.sources()
+                    .line(&["warehouses", name])
+                    .unwrap_or(usize::MAX)
+            });
+        } else {
+            for (n, name) in prefer.iter().enumerate() {
+                let at = format!("#{n}");
+                if !self.warehouse_names.contains(&name.as_str()) {
+                    p.at(
+                        &["allocation", "prefer", &at],
+                        format!(
+                            "there is no warehouse {name:?}{}",
+                            suggest::hint(name, &self.warehouse_names)
+                        ),
+                    );
+                } else if prefer[..n].contains(name) {
+                    p.at(
+                        &["allocation", "prefer", &at],
+                        format!("{name:?} stands here twice"),
+                    );
+                }
+            }
+            let absent: Vec<&str> = self
+                .warehouse_names
+                .iter()
+                .copied()
+                .filter(|w| !prefer.iter().any(|name| name == w))
+                .collect();
+            if !absent.is_empty() {
+                p.at(
+                    &["allocation", "prefer"],
+                    format!(
+                        "{} missing; name every warehouse once, the preferred one first",
+                        absent.join(", ")
+                    ),
+                );
+            }
+            names.sort_by_key(|name| {
+                prefer
+                    .iter()
+                    .position(|other| other == *name)
+                    .unwrap_or(usize::MAX)
+            });
+        }
+        let mut found: Vec<Warehouse> = Vec::new();
+        for name in names {
+            let Some(table) = file.warehouses.get(name) else {
+                continue;
+            };
+            let Some(warehouse) = self.warehouse(name, table, p) else {
+                continue;
+            };
+            let shared = found.iter().find(|other| {
+                other.account == warehouse.account
+                    && (other.location == warehouse.location
+                        || other.location.is_none()
+                        || warehouse.location.is_none())
+            });
+            if let Some(other) = shared {
+                p.at(
+                    &["warehouses", name, "location"],
+                    format!(
+                        "warehouse {} has the same account; give each its own location",
+                        other.name
+                    ),
+                );
+            }
+            found.push(warehouse);
+        }
+        found
+    }
+
+    fn warehouse(
+        &self,
+        name: &str,
+        table: &WarehouseTable,
+        p: &mut Problems<'_>,
+    ) -> Option<Warehouse> {
+        p.value(&["warehouses", name], slug(name));
+        let path = ["warehouses", name, "account"];
+        let account = self.routes.account(&table.account, &path, p);
+        self.routes.needs(
+            &table.account,
+            &[Op::Instruct, Op::CancelInstruction],
+            "a warehouse",
+            &path,
+            p,
+        );
+        self.routes.needs_streams(
+            &table.account,
+            &[StreamKind::Shipments, StreamKind::Stock],
+            "a warehouse",
+            &path,
+            p,
+        );
+        let dispatch = dispatch(name, &table.dispatch, p);
+        let reply_within = table
+            .reply_within
+            .as_ref()
+            .and_then(|text| p.value(&["warehouses", name, "reply_within"], span(text, 1)));
+        Some(Warehouse {
+            name: name.to_owned(),
+            account: account?,
+            location: table.location.clone(),
+            dispatch: dispatch?,
+            reply_within,
+        })
+    }
+}
+
+fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<Dispatch> {
+    let path = |key| ["warehouses", name, "dispatch", key];
+    if table.max_rows == 0 {
+        p.at(
+            &path("max_rows"),
+            "0 rows would send nothing; write at least 1",
+        );
+    }
+    match table.mode {
+        DispatchMode::Wave => {
+            if table.grace.is_some() {
+                p.at(
+                    &path("grace"),
+                    "belongs to mode = \"continuous\"; a wave goes out at its cut-offs",
+                );
+            }
+            let Some(texts) = table.cutoffs.as_ref().filter(|texts| !texts.is_empty()) else {
+                p.at(&path("cutoffs"), "missing: write the local times waves go out at, for example [\"09:00\", \"13:00\"]");
+                return None;
+            };
+            let mut cutoffs = Vec::new();
+            for (n, text) in texts.iter().enumerate() {
+                let at = format!("#{n}");
+                let Some(time) = p.value(
+                    &["warehouses", name, "dispatch", "cutoffs", &at],
+                    time(text),
+                ) else {
+                    continue;
+                };
+                if cutoffs.last().is_some_and(|before| *before >= time) {
+                    p.at(&["warehouses", name, "dispatch", "cutoffs", &at], format!("{text:?} does not come after the one before; write them in order, each once"));
+                }
+                cutoffs.push(time);
+            }
+            Some(Dispatch::Wave {
+                cutoffs,
+                max_rows: table.max_rows,
+            })
+        }
+        DispatchMode::Continuous => {
+            if table.cutoffs.is_some() {
+                p.at(
+                    &path("cutoffs"),
+                    "belongs to mode = \"wave\"; instructions go out by themselves here",
+                );
+            }
+            let grace = table.grace.as_deref().unwrap_or("0s");
+            let grace = p.value(&path("grace"), span(grace, 0))?;
+            Some(Dispatch::Continuous {
+                grace,
+                max_rows: table.max_rows,
+            })
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Phrases of the summary.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hikiate_sdk::{OperationSpec, Replay, Then};
+
+/// Adds an indented line.
+pub(super) fn line(text: &mut String, indent: usize, words: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{}{words}", "  ".repeat(indent));
+}
+
+/// What happens after a lost reply.
+pub(super) fn unknown(spec: &OperationSpec) -> String {
+    match spec.replay {
+        Replay::Lookup { .. } => "is asked for by reference".to_owned(),
+        Replay::Person => "is held for a person".to_owned(),
+        Replay::Native { lifetime, then } => {
+            let until = lifetime
+                .map(|l| format!(" for {}", span(l)))
+                .unwrap_or_default();
+            let then = match (lifetime, then) {
+                (None, _) => "",
+                (_, Then::Lookup) => ", then asked for by reference",
+                (_, Then::Person) => ", then held for a person",
+            };
+            format!("is sent again under the same key{until}{then}")
+        }
+    }
+}
+
+/// See [`span`].
+pub(super) fn chrono_span(length: chrono::Duration) -> String {
+    span(length.to_std().unwrap_or_default())
+}
+
+/// `90 s`, `15 min`, `2 h`, `3 days`.
+pub(super) fn span(length: Duration) -> String {
+    let ms = length.as_millis();
+    match ms {
+        0 => "0 s".to_owned(),
+        _ if ms.is_multiple_of(86_400_000) && ms >= 2 * 86_400_000 => {
+            format!("{} days", ms / 86_400_000)
+        }
+        _ if ms.is_multiple_of(3_600_000) => format!("{} h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
+        _ if ms.is_multiple_of(1_000) => format!("{} s", ms / 1_000),
+        _ => format!("{ms} ms"),
+    }
+}

@@ -1,0 +1,46 @@
+//! What may be missed without harm: vacuuming the queue tables, refreshing gauges. The cron scheduler
+//! only wakes these; nothing that must happen depends on it.
+
+use std::sync::Arc;
+
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tracing::debug;
+
+use super::Engine;
+use crate::store::StoreError;
+
+/// Starts the scheduler.
+pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new().await?;
+    let vacuuming = Arc::clone(&engine);
+    scheduler
+        .add(Job::new_async("*/5 * * * * *", move |_, _| {
+            let engine = Arc::clone(&vacuuming);
+            Box::pin(async move {
+                if let Err(error) = engine.store.vacuum().await {
+                    debug!(%error, "the queue tables could not be vacuumed; autovacuum does it");
+                }
+            })
+        })?)
+        .await?;
+    scheduler
+        .add(Job::new_async("*/10 * * * * *", move |_, _| {
+            let engine = Arc::clone(&engine);
+            Box::pin(async move {
+                if let Err(error) = refresh(&engine).await {
+                    debug!(%error, "gauges could not be refreshed");
+                }
+            })
+        })?)
+        .await?;
+    scheduler.start().await?;
+    Ok(scheduler)
+}
+
+async fn refresh(engine: &Engine) -> Result<(), StoreError> {
+    engine.metrics.set_queues(&engine.store.queue_gauges().await?);
+    engine.metrics.set_streams(&engine.store.list_streams().await?, engine.store.now().await?);
+    engine.metrics.set_tasks(&engine.store.list_tasks().await?);
+    engine.metrics.set_retries(engine.store.retries());
+    Ok(())
+}

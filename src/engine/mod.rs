@@ -1,0 +1,145 @@
+//! The engine: what one process needs to pull, plan and push, and the steps it takes. Each step is one
+//! function that tests call by hand and [`run`] calls in loops.
+
+mod allocate;
+mod batches;
+mod housekeeping;
+mod plan;
+mod run;
+mod seal;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{AccountSlug, Connector};
+
+pub use allocate::allocate_step;
+pub use batches::batch_step;
+pub use plan::plan_step;
+pub use run::{RunError, run};
+pub use seal::{next_cutoff, seal_step};
+
+use crate::config::{Loaded, MailTemplates};
+use crate::ops::metrics::Metrics;
+use crate::policy::Policy;
+use crate::push::Pacer;
+use crate::rules::RuleSet;
+use crate::store::{Directory, Instance, OwnedAccount, Store, StoreError};
+
+/// An account as configured.
+#[derive(Clone)]
+pub struct Account {
+    /// Row id.
+    pub id: i16,
+    /// Name.
+    pub slug: AccountSlug,
+    /// The far side.
+    pub connector: Arc<dyn Connector>,
+    /// Its pace in this process.
+    pub pacer: Pacer,
+}
+
+/// Everything a step needs.
+pub struct Engine {
+    /// The database.
+    pub store: Store,
+    /// The policy in force when this process started.
+    pub policy: Arc<Policy>,
+    /// Its row.
+    pub policy_id: i32,
+    /// Its compiled hold rules.
+    pub rules: Arc<RuleSet>,
+    /// Ids of names.
+    pub directory: Directory,
+    /// When each rule became active.
+    pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
+    /// Configured accounts by row id.
+    pub accounts: BTreeMap<i16, Account>,
+    /// Mail templates.
+    pub templates: MailTemplates,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Names this process.
+    pub instance: Instance,
+    /// Leases of accounts and effects.
+    pub lease_seconds: i32,
+    /// Orders planned in one transaction.
+    pub plan_batch: i64,
+}
+
+impl Engine {
+    /// Registers what the configuration names, activates its policy and builds an engine.
+    ///
+    /// # Errors
+    /// The database's; an account that changed its connector.
+    pub async fn start(store: Store, loaded: Loaded, metrics: Metrics, instance: Instance) -> Result<Self, StoreError> {
+        let names: Vec<(AccountSlug, &str)> = loaded.accounts.iter().map(|a| (a.slug.clone(), a.connector)).collect();
+        let directory = store.register(&names, &loaded.policy).await?;
+        let policy_id = store.activate_policy(&loaded.policy_hash, &loaded.policy_document, &rules_of(&loaded.policy)).await?;
+        let epochs = store.epochs(&directory).await?;
+        let mut accounts = BTreeMap::new();
+        for built in &loaded.accounts {
+            let id = directory.account(&built.slug)?;
+            let connector = Arc::clone(&built.instance);
+            if let Some(source) = connector.source() {
+                let streams: Vec<String> = source.streams().into_iter().map(|s| s.name).collect();
+                store.register_streams(id, &streams).await?;
+            }
+            let pacer = Pacer::new(connector.pace());
+            accounts.insert(id, Account { id, slug: built.slug.clone(), connector, pacer });
+        }
+        Ok(Self {
+            store,
+            policy_id,
+            rules: Arc::new(loaded.rules),
+            policy: Arc::new(loaded.policy),
+            directory,
+            epochs,
+            accounts,
+            templates: loaded.settings.templates,
+            metrics,
+            instance,
+            lease_seconds: loaded.settings.engine.lease_seconds,
+            plan_batch: loaded.settings.engine.plan_batch,
+        })
+    }
+
+    /// The day in the shop's zone.
+    #[must_use]
+    pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
+        now.with_timezone(&self.policy.shop.timezone).date_naive()
+    }
+
+    /// Takes or renews the leases of all accounts and cleans up after whoever had them before.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn own(&self, fresh: bool) -> Result<Vec<OwnedAccount>, StoreError> {
+        let ids: Vec<i16> = self.accounts.keys().copied().collect();
+        let owned = self.store.own_accounts(&self.instance, &ids, self.lease_seconds, fresh).await?;
+        for account in &owned {
+            self.store.reclaim(account, account.taken).await?;
+        }
+        Ok(owned)
+    }
+}
+
+/// Every (rule, account) the policy makes active.
+fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
+    let mut rules = Vec::new();
+    for (slug, channel) in &policy.channels {
+        if channel.notify {
+            rules.push(("notice".to_owned(), slug.clone()));
+        }
+        rules.extend(channel.payments.values().filter_map(|route| route.account.clone()).map(|account| ("capture".to_owned(), account)));
+        if let Some(mail) = &policy.mail {
+            rules.extend(channel.mail.iter().map(|kind| (format!("mail:{}", kind.as_str()), mail.clone())));
+        }
+    }
+    rules.extend(policy.warehouses.iter().map(|w| ("instruct".to_owned(), w.account.clone())));
+    rules.extend(policy.booking.iter().map(|b| ("booking".to_owned(), b.account.clone())));
+    rules.sort();
+    rules.dedup();
+    rules
+}

@@ -1,0 +1,161 @@
+//! The daemon's loops. A loop that finds work goes on at once; one that finds none waits a moment.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::RwLock;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{Account, Engine, allocate_step, batch_step, plan_step, seal_step};
+use crate::ops::health::Readiness;
+use crate::pull::pull_account;
+use crate::push::push_account;
+use crate::store::{OwnedAccount, StoreError};
+
+/// Why the daemon ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The schema is newer than this binary.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The housekeeping scheduler could not be started.
+    #[error("housekeeping: {0}")]
+    Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
+}
+
+const IDLE: Duration = Duration::from_millis(200);
+
+type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
+
+/// Runs until `stop`: then nothing new is claimed, what is under way ends, and the leases are given back.
+///
+/// # Errors
+/// [`RunError`]; a database that is away is waited for.
+pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationToken) -> Result<(), RunError> {
+    let owned: Owned = Arc::new(RwLock::new(engine.own(true).await?));
+    info!(accounts = owned.read().await.len(), instance = engine.instance.0, "accounts owned");
+    let mut loops = JoinSet::new();
+    for account in engine.accounts.values() {
+        for work in [Work::Pull, Work::Push] {
+            let (engine, account, owned) = (Arc::clone(&engine), account.clone(), Arc::clone(&owned));
+            let name = format!("{work:?} {}", account.slug);
+            loops.spawn(every(name, IDLE, readiness.clone(), stop.clone(), move || {
+                account_round(Arc::clone(&engine), account.clone(), Arc::clone(&owned), work)
+            }));
+        }
+    }
+    for (name, idle, step) in [
+        ("plan", IDLE, Step::Plan),
+        ("allocate", IDLE, Step::Allocate),
+        ("batches", IDLE, Step::Batches),
+        ("seal", Duration::from_millis(500), Step::Seal),
+    ] {
+        let engine = Arc::clone(&engine);
+        loops.spawn(every(name.to_owned(), idle, readiness.clone(), stop.clone(), move || step_round(Arc::clone(&engine), step)));
+    }
+    {
+        let (engine, owned) = (Arc::clone(&engine), Arc::clone(&owned));
+        let pause = Duration::from_secs(u64::try_from(engine.lease_seconds).unwrap_or(60).max(3) / 3);
+        loops.spawn(every("lease".to_owned(), pause, readiness.clone(), stop.clone(), move || {
+            renew(Arc::clone(&engine), Arc::clone(&owned))
+        }));
+    }
+    let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
+    stop.cancelled().await;
+    info!("stopping: nothing new is claimed; calls under way end first");
+    while let Some(ended) = loops.join_next().await {
+        if let Err(error) = ended {
+            warn!(%error, "a loop ended badly");
+        }
+    }
+    housekeeping.shutdown().await?;
+    let owned = owned.read().await.clone();
+    if let Err(error) = engine.store.release_accounts(&owned).await {
+        warn!(%error, "leases could not be given back; they run out by themselves");
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Pull,
+    Push,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Plan,
+    Allocate,
+    Batches,
+    Seal,
+}
+
+async fn account_round(engine: Arc<Engine>, account: Account, owned: Owned, work: Work) -> Result<bool, StoreError> {
+    let mine = owned.read().await.iter().find(|o| o.id == account.id).cloned();
+    let Some(mine) = mine else { return Ok(false) };
+    match work {
+        Work::Pull => pull_account(&engine, &account, &mine).await,
+        Work::Push => Ok(push_account(&engine, &account, &mine).await? > 0),
+    }
+}
+
+async fn step_round(engine: Arc<Engine>, step: Step) -> Result<bool, StoreError> {
+    Ok(match step {
+        Step::Plan => plan_step(&engine).await?,
+        Step::Allocate => allocate_step(&engine).await?,
+        Step::Batches => batch_step(&engine).await?,
+        Step::Seal => seal_step(&engine).await?,
+    } > 0)
+}
+
+async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {
+    let now_owned = engine.own(false).await?;
+    *owned.write().await = now_owned;
+    Ok(false)
+}
+
+/// Repeats a round: at once while it finds work, after `idle` when it finds none, and with patience while
+/// the database is away (one log line a minute).
+async fn every<F, Fut>(name: String, idle: Duration, readiness: Readiness, stop: CancellationToken, mut round: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<bool, StoreError>>,
+{
+    let mut away: Option<tokio::time::Instant> = None;
+    while !stop.is_cancelled() {
+        let wait = match round().await {
+            Ok(busy) => {
+                if away.take().is_some() {
+                    readiness.clear("database");
+                    info!(name, "the database is back");
+                }
+                if busy { Duration::ZERO } else { idle }
+            }
+            Err(StoreError::Replan) => Duration::ZERO,
+            Err(StoreError::LostLease(_)) => idle,
+            Err(error) if error.is_away() => {
+                let now = tokio::time::Instant::now();
+                if away.is_none_or(|said| now - said >= Duration::from_secs(60)) {
+                    readiness.block("database", error.to_string());
+                    warn!(name, %error, "the database is away; waiting for it");
+                    away = Some(now);
+                }
+                Duration::from_secs(1)
+            }
+            Err(error) => {
+                warn!(name, %error, "a round failed; it is tried again");
+                debug!(name, ?error, "in detail");
+                Duration::from_secs(1)
+            }
+        };
+        if !wait.is_zero() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `/healthz`, `/readyz` and `/metrics`, for the machine itself and its supervisor.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Metrics;
+
+/// What the text of `/metrics` is.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long an open request may take once the server is told to end.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
+/// Whether the daemon does its work, and if not, why; shared by everything that can stand in the way.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness {
+    reasons: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Readiness {
+    /// Says that `part` (`database`, `policy`, `shutdown`) stands in the way, and why, in words an
+    /// operator can act on. No personal data, no secrets.
+    pub fn block(&self, part: &str, reason: impl Into<String>) {
+        self.guard().insert(part.to_owned(), reason.into());
+    }
+
+    /// Says that `part` no longer stands in the way.
+    pub fn clear(&self, part: &str) {
+        self.guard().remove(part);
+    }
+
+    /// What stands in the way, `part: reason`; ready when empty.
+    pub fn reasons(&self) -> Vec<String> {
+        self.guard()
+            .iter()
+            .map(|(part, reason)| format!("{part}: {reason}"))
+            .collect()
+    }
+
+    fn guard(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        // A map of texts is whole after any panic.
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the port. The pages have no access control, so an address other than loopback is logged.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "health and metrics are open beyond this machine");
+    }
+    TcpListener::bind(address).await
+}
+
+/// Serves the pages until `stop` is cancelled. Keep it running while the daemon drains: `/readyz` then
+/// says why it is not ready.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let server = axum::serve(listener, router(metrics, readiness))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        ended = server => ended,
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
+    }
+}
+
+fn router(metrics: Metrics, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(readiness))
+        .route("/metrics", get(scrape).with_state(metrics))
+}
+
+async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
+    let reasons = readiness.reasons();
+    if reasons.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    }
+}
+
+async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {
+    match metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn the_pages_say_health_readiness_with_reasons_and_metrics() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (readiness, metrics) = (Readiness::default(), Metrics::new());
+        let stop = CancellationToken::new();
+        readiness.block("database", "not reached yet");
+        let server = tokio::spawn(serve(
+            listener,
+            metrics.clone(),
+            readiness.clone(),
+            stop.clone(),
+        ));
+
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+        let text = get(address, "/readyz").await;
+        assert!(text.starts_with("HTTP/1.1 503"), "{text}");
+        assert!(text.contains("database: not reached yet"), "{text}");
+        readiness.clear("database");
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+
+        metrics.plans.inc();
+        let text = get(address, "/metrics").await;
+        assert!(text.contains("openmetrics-text"), "{text}");
+        assert!(text.contains("\nhikiate_plans_total 1\n"), "{text}");
+
+        stop.cancel();
+        server.await.unwrap().unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_ends_its_request_does_not_hold_up_the_end() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(
+            listener,
+            Metrics::new(),
+            Readiness::default(),
+            stop.clone(),
+        ));
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET /healthz HTTP/1.1\r\nHost")
+            .await
+            .unwrap();
+        stop.cancel();
+        let ended = tokio::time::timeout(LAST_REQUESTS * 3, server).await;
+        ended.unwrap().unwrap().unwrap();
+    }
+}

@@ -1,0 +1,260 @@
+//! What Prometheus reads. The alert rules in `config/alerts.yml` stand on these names.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of a far side's answering time, in seconds.
+const CALL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// Of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AccountLabel {
+    /// The account's name in the configuration.
+    pub account: String,
+}
+
+/// Of one stream of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StreamLabel {
+    /// The account's name in the configuration.
+    pub account: String,
+    /// The stream's kind.
+    pub stream: String,
+}
+
+/// Of one kind of task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TaskLabel {
+    /// The task's kind.
+    pub kind: String,
+}
+
+/// Of one kind of call and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabel {
+    /// The account's name in the configuration.
+    pub account: String,
+    /// The operation.
+    pub operation: String,
+    /// `done`, `accepted`, `refused`, `unknown` or an error class.
+    pub outcome: String,
+}
+
+/// Every metric of the daemon; cheap to clone and shared by all loops.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// `hikiate_effects_unresolved`: calls whose outcome nobody knows.
+    pub effects_unresolved: Family<AccountLabel, Gauge>,
+    /// `hikiate_effects_queued`: calls planned and not yet made.
+    pub effects_queued: Family<AccountLabel, Gauge>,
+    /// `hikiate_account_paused`: 1 while the far side refuses our credentials.
+    pub account_paused: Family<AccountLabel, Gauge>,
+    /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
+    pub stream_age: Family<StreamLabel, Gauge>,
+    /// `hikiate_facts_total`: facts stored, by stream.
+    pub facts: Family<StreamLabel, Counter>,
+    /// `hikiate_plans_total`: subjects planned.
+    pub plans: Counter,
+    /// `hikiate_plan_failures_total`: subjects that could not be planned.
+    pub plan_failures: Counter,
+    /// `hikiate_quarantine_open`: records that could not be read.
+    pub quarantine_open: Family<AccountLabel, Gauge>,
+    /// `hikiate_tasks_open`: what waits for a person.
+    pub tasks_open: Family<TaskLabel, Gauge>,
+    /// `hikiate_calls_total`: calls to far sides.
+    pub calls: Family<CallLabel, Counter>,
+    /// `hikiate_call_seconds`: how long a far side takes to answer.
+    pub call_seconds: Family<AccountLabel, Histogram, fn() -> Histogram>,
+    /// `hikiate_store_retries_total`: transactions repeated after a deadlock or serialization failure.
+    pub store_retries: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero; families without a label value do not show yet.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            effects_unresolved: Family::default(),
+            effects_queued: Family::default(),
+            account_paused: Family::default(),
+            stream_age: Family::default(),
+            facts: Family::default(),
+            plans: Counter::default(),
+            plan_failures: Counter::default(),
+            quarantine_open: Family::default(),
+            tasks_open: Family::default(),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            store_retries: Counter::default(),
+        };
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+
+    fn register(&self) -> Registry {
+        let mut all = Registry::with_prefix("hikiate");
+        all.register(
+            "effects_unresolved",
+            "Calls with an unknown outcome",
+            self.effects_unresolved.clone(),
+        );
+        all.register(
+            "effects_queued",
+            "Calls planned, not yet made",
+            self.effects_queued.clone(),
+        );
+        all.register(
+            "account_paused",
+            "1 while credentials are refused",
+            self.account_paused.clone(),
+        );
+        all.register_with_unit(
+            "stream_age",
+            "Since the last whole read",
+            Unit::Seconds,
+            self.stream_age.clone(),
+        );
+        all.register("facts", "Facts stored", self.facts.clone());
+        all.register("plans", "Subjects planned", self.plans.clone());
+        all.register(
+            "plan_failures",
+            "Subjects that could not be planned",
+            self.plan_failures.clone(),
+        );
+        all.register(
+            "quarantine_open",
+            "Unreadable records",
+            self.quarantine_open.clone(),
+        );
+        all.register("tasks_open", "Tasks for a person", self.tasks_open.clone());
+        all.register("calls", "Calls to far sides", self.calls.clone());
+        all.register_with_unit(
+            "call",
+            "A far side's answering time",
+            Unit::Seconds,
+            self.call_seconds.clone(),
+        );
+        all.register(
+            "store_retries",
+            "Transactions repeated",
+            self.store_retries.clone(),
+        );
+        all
+    }
+
+    /// Counts a call, its outcome and its time.
+    pub fn called(&self, account: &str, operation: &str, outcome: &str, took: Duration) {
+        self.calls
+            .get_or_create(&CallLabel {
+                account: account.to_owned(),
+                operation: operation.to_owned(),
+                outcome: outcome.to_owned(),
+            })
+            .inc();
+        self.call_seconds
+            .get_or_create(&AccountLabel {
+                account: account.to_owned(),
+            })
+            .observe(took.as_secs_f64());
+    }
+
+    /// The text Prometheus scrapes (OpenMetrics).
+    ///
+    /// # Errors
+    /// Only if a metric cannot be written to memory.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_labels_escaped() {
+        let metrics = Metrics::new();
+        metrics.plan_failures.inc();
+        metrics.called("shop\"jp", "capture", "done", Duration::from_millis(20));
+        metrics
+            .stream_age
+            .get_or_create(&StreamLabel {
+                account: "shop-jp".into(),
+                stream: "orders".into(),
+            })
+            .set(12);
+        let text = metrics.render().unwrap();
+        for line in [
+            "hikiate_plan_failures_total 1",
+            r#"hikiate_calls_total{account="shop\"jp",operation="capture",outcome="done"} 1"#,
+            r#"hikiate_stream_age_seconds{account="shop-jp",stream="orders"} 12"#,
+            r#"hikiate_call_seconds_bucket{le="0.05",account="shop\"jp"} 1"#,
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in\n{text}"
+            );
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_metric_in_the_alert_rules_exists() {
+        let rules = include_str!("../../config/alerts.yml");
+        let metrics = Metrics::new();
+        let account = AccountLabel {
+            account: "a".into(),
+        };
+        metrics.effects_unresolved.get_or_create(&account).set(1);
+        metrics.account_paused.get_or_create(&account).set(1);
+        metrics.quarantine_open.get_or_create(&account).set(1);
+        metrics
+            .tasks_open
+            .get_or_create(&TaskLabel { kind: "k".into() })
+            .set(1);
+        let stream = StreamLabel {
+            account: "a".into(),
+            stream: "s".into(),
+        };
+        metrics.stream_age.get_or_create(&stream).set(1);
+        let text = metrics.render().unwrap();
+        let named: Vec<&str> = rules
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("hikiate_"))
+            .collect();
+        assert!(named.len() >= 6, "{named:?}");
+        for name in named {
+            let found = text
+                .lines()
+                .any(|line| line.split(['{', ' ']).next() == Some(name));
+            assert!(found, "{name} not in\n{text}");
+        }
+    }
+}

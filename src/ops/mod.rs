@@ -1,0 +1,7 @@
+//! Running it: logs, metrics, health, signals, systemd.
+
+pub mod health;
+pub mod metrics;
+pub mod notify;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,0 +1,10 @@
+//! Pulling: what far sides tell becomes facts.
+
+mod features;
+mod intake;
+mod step;
+
+pub(crate) use step::account_error;
+pub use features::features;
+pub use intake::intake;
+pub use step::{backoff, pull_account};

@@ -1,0 +1,141 @@
+//! What to do with a claimed effect, and what an answer means. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{Error, ErrorClass, Found, OnUnknown, OperationSpec, Outcome, Replay, Then};
+
+use crate::facts::{OutcomeFact, Verdict};
+use crate::store::{Acknowledgement, ClaimedEffect};
+
+/// The next step for a claimed effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send it.
+    Send,
+    /// Ask the far side first.
+    LookUp,
+    /// Too early for a verdict: wait.
+    Wait(Duration),
+    /// Only a person can tell.
+    Unresolved,
+}
+
+/// "Not there" must be said this often, a settle time apart, before an ambiguous call is repeated.
+const LOOKS: i16 = 2;
+
+/// Decides the next step.
+#[must_use]
+pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
+    match replay {
+        Replay::Lookup { settle } => look_up_step(effect, settle, now),
+        Replay::Native { .. } if !effect.ambiguous => Step::Send,
+        Replay::Native { lifetime, then } => {
+            let age = effect.first_sent_at.map_or(Duration::ZERO, |at| since(at, now));
+            match (lifetime, then) {
+                (None, _) => Step::Send,
+                (Some(lifetime), _) if age < lifetime => Step::Send,
+                (Some(_), Then::Lookup) => look_up_step(effect, Duration::ZERO, now),
+                (Some(_), Then::Person) => Step::Unresolved,
+            }
+        }
+        Replay::Person if effect.ambiguous => Step::Unresolved,
+        Replay::Person => Step::Send,
+    }
+}
+
+fn look_up_step(effect: &ClaimedEffect, settle: Duration, now: DateTime<Utc>) -> Step {
+    if !effect.ambiguous {
+        return Step::LookUp;
+    }
+    let age = effect.last_sent_at.map_or(settle, |at| since(at, now));
+    if age < settle { Step::Wait(settle - age) } else { Step::LookUp }
+}
+
+fn since(at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - at).to_std().unwrap_or(Duration::ZERO)
+}
+
+/// What a look-up means: `None` is "send it now".
+#[must_use]
+pub fn after_look_up(effect: &ClaimedEffect, replay: Replay, found: Result<Found, Error>) -> Option<Acknowledgement> {
+    let settle = match replay {
+        Replay::Lookup { settle } => settle,
+        _ => Duration::from_secs(60),
+    };
+    match found {
+        Ok(Found::Yes(outcome)) => Some(Acknowledgement::Finished { outcome: outcome_fact(effect, &outcome) }),
+        Ok(Found::No) if !effect.ambiguous || effect.looks + 1 >= LOOKS => None,
+        Ok(Found::No) => Some(Acknowledgement::NotThere { after: settle.as_secs_f64().max(1.0) }),
+        Ok(Found::Unclear) if effect.looks >= 10 => Some(Acknowledgement::Unresolved { error: "the far side cannot say whether it happened".to_owned() }),
+        Ok(Found::Unclear) => Some(Acknowledgement::NotThere { after: settle.as_secs_f64().max(5.0) }),
+        Err(error) => Some(later(effect, &error)),
+    }
+}
+
+/// What the answer to a send means.
+#[must_use]
+pub fn after_send(effect: &ClaimedEffect, spec: &OperationSpec, answer: Result<Outcome, Error>) -> Acknowledgement {
+    let error = match answer {
+        Ok(Outcome::Refused { code, message }) => Error::new(ErrorClass::Rejected, message).with_code(code),
+        Ok(outcome) => return Acknowledgement::Finished { outcome: outcome_fact(effect, &outcome) },
+        Err(error) => error,
+    };
+    match error.class {
+        ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Auth if effect.ambiguous => ambiguous(effect, spec, &error),
+        ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Auth => later(effect, &error),
+        ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
+        // After a try that may have happened a refusal proves nothing ("already captured"): look.
+        ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config if effect.ambiguous => ambiguous(effect, spec, &error),
+        ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config => refused(effect, &error),
+    }
+}
+
+/// A call that cannot be expressed never left the house: a definite refusal of ours.
+#[must_use]
+pub fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
+    Acknowledgement::Finished {
+        outcome: OutcomeFact {
+            intent: effect.key.clone(),
+            verdict: Verdict::Refused,
+            id: None,
+            code: error.code.clone(),
+            message: error.message.clone(),
+        },
+    }
+}
+
+fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Acknowledgement {
+    match spec.replay {
+        Replay::Person => Acknowledgement::Unresolved { error: error.message.clone() },
+        Replay::Lookup { settle } => Acknowledgement::Ambiguous { after: settle.as_secs_f64(), error: error.message.clone() },
+        Replay::Native { .. } => {
+            Acknowledgement::Ambiguous { after: crate::pull::backoff(effect.attempts).as_secs_f64(), error: error.message.clone() }
+        }
+    }
+}
+
+fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
+    match error.class {
+        ErrorClass::RateLimited { after } => {
+            Acknowledgement::Later { after: after.unwrap_or(Duration::from_secs(10)).as_secs_f64(), attempt: false, error: error.message.clone() }
+        }
+        ErrorClass::Auth => Acknowledgement::Later { after: 1.0, attempt: false, error: error.message.clone() },
+        _ => Acknowledgement::Later { after: crate::pull::backoff(effect.attempts).as_secs_f64(), attempt: true, error: error.message.clone() },
+    }
+}
+
+fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
+    let (verdict, id, code, message) = match outcome {
+        Outcome::Accepted { id, .. } => (Verdict::Accepted, id.clone(), None, String::new()),
+        Outcome::Done { id, .. } => (Verdict::Done, id.clone(), None, String::new()),
+        Outcome::Refused { code, message } => (Verdict::Refused, None, Some(code.clone()), message.clone()),
+    };
+    OutcomeFact { intent: effect.key.clone(), verdict, id, code, message }
+}
+
+/// True when an unknown outcome of this operation stops its order.
+#[must_use]
+pub fn unknown_holds(spec: &OperationSpec) -> bool {
+    spec.on_unknown == OnUnknown::Hold
+}

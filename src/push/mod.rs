@@ -1,0 +1,11 @@
+//! Pushing: planned effects become calls, and their outcomes facts.
+
+mod decide;
+mod pacer;
+mod prepare;
+mod step;
+
+pub use decide::{Step, after_look_up, after_send, next_step};
+pub use pacer::Pacer;
+pub use prepare::prepare;
+pub use step::push_account;

@@ -1,0 +1,186 @@
+//! One round of pushing for one owned account: claim, look up where that is the rule, commit that these
+//! are about to be sent, send outside any transaction, acknowledge what came back.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use hikiate_sdk::{Error, ErrorClass, OperationSpec, Operations, Prepared};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::decide::{Step, after_look_up, after_send, next_step, refused};
+use super::prepare::prepare;
+use crate::engine::{Account, Engine};
+use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
+
+/// Claims and carries out due effects of an account. Returns how many were claimed.
+///
+/// # Errors
+/// The database's; a far side's errors are the effects'.
+pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccount) -> Result<usize, StoreError> {
+    let Some(operations) = account.connector.operations() else { return Ok(0) };
+    if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
+        return Ok(0);
+    }
+    let room = account.pacer.room();
+    let claimed = engine.store.claim_effects(owned, i64::try_from(room).unwrap_or(1), engine.lease_seconds).await?;
+    let count = claimed.len();
+    if claimed.is_empty() {
+        return Ok(0);
+    }
+    let specs: BTreeMap<_, _> = operations.operations().into_iter().map(|s| (s.op, s)).collect();
+    let now = engine.store.now().await?;
+    let mut done = Vec::new();
+    let mut send: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
+    let mut look: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
+    for effect in claimed {
+        let Some(spec) = specs.get(&effect.op).cloned() else {
+            let error = Error::new(ErrorClass::Config, format!("{} does not offer {}", account.slug, effect.op)).with_code("not_offered");
+            done.push((effect.clone(), refused(&effect, &error)));
+            continue;
+        };
+        let prepared = match prepare(&effect, operations, &engine.policy, &engine.templates) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                done.push((effect.clone(), refused(&effect, &error)));
+                continue;
+            }
+        };
+        match next_step(&effect, spec.replay, now) {
+            Step::Send => send.push((effect, spec, prepared)),
+            Step::LookUp => look.push((effect, spec, prepared)),
+            Step::Wait(wait) => done.push((effect, Acknowledgement::NotThere { after: wait.as_secs_f64() })),
+            Step::Unresolved => done.push((effect, Acknowledgement::Unresolved { error: "the outcome is unknown and this far side cannot be asked".to_owned() })),
+        }
+    }
+    for (effect, spec, prepared, verdict) in look_up_all(account, look).await {
+        match verdict {
+            Some(acknowledgement) => done.push((effect, acknowledgement)),
+            None => send.push((effect, spec, prepared)),
+        }
+    }
+    done.extend(send_all(engine, account, owned, send).await?);
+    report(account, &done);
+    let today = engine.today(now);
+    engine.store.retried("acknowledge", || engine.store.acknowledge(&done, today)).await?;
+    Ok(count)
+}
+
+type Looked = (ClaimedEffect, OperationSpec, Prepared, Option<Acknowledgement>);
+
+async fn look_up_all(account: &Account, look: Vec<(ClaimedEffect, OperationSpec, Prepared)>) -> Vec<Looked> {
+    let mut tasks = JoinSet::new();
+    for (effect, spec, prepared) in look {
+        let account = account.clone();
+        tasks.spawn(async move {
+            let found = match (account.pacer.start().await, account.connector.operations()) {
+                (Err(wait), _) => Err(slow(wait)),
+                (Ok(_permit), Some(operations)) => operations.look_up(effect.op, &prepared).await,
+                (Ok(_), None) => Err(Error::new(ErrorClass::Config, "the account offers no operations")),
+            };
+            account.pacer.heard(found.as_ref().err());
+            let verdict = after_look_up(&effect, spec.replay, found);
+            (effect, spec, prepared, verdict)
+        });
+    }
+    let mut looked = Vec::new();
+    while let Some(joined) = tasks.join_next().await {
+        match joined {
+            Ok(one) => looked.push(one),
+            // The effect's lease runs out and it is claimed again.
+            Err(error) => warn!(account = %account.slug, %error, "a look-up was lost"),
+        }
+    }
+    looked
+}
+
+async fn send_all(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    send: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
+) -> Result<Vec<(ClaimedEffect, Acknowledgement)>, StoreError> {
+    if send.is_empty() {
+        return Ok(Vec::new());
+    }
+    let marks: Vec<ToSend> = send
+        .iter()
+        .map(|(effect, _, prepared)| ToSend { id: effect.id, token: effect.token, body: prepared.bytes.clone(), label: prepared.label.clone() })
+        .collect();
+    let mut marked = engine.store.mark_sending(owned, &marks, engine.lease_seconds).await?;
+    let mut tasks = JoinSet::new();
+    for (effect, spec, prepared) in send {
+        // Not marked: the lease was lost, and somebody else has it now.
+        let Some(bytes) = marked.remove(&effect.id) else { continue };
+        let account = account.clone();
+        let metrics = engine.metrics.clone();
+        tasks.spawn(async move {
+            let prepared = Prepared { bytes, ..prepared };
+            let turn = account.pacer.start().await;
+            let started = Instant::now();
+            let answer = match (&turn, account.connector.operations()) {
+                (Err(wait), _) => Err(slow(*wait)),
+                (Ok(_permit), Some(operations)) => operations.send(effect.op, &prepared).await,
+                (Ok(_), None) => Err(Error::new(ErrorClass::Config, "the account offers no operations")),
+            };
+            drop(turn);
+            account.pacer.heard(answer.as_ref().err());
+            let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth).then(|| answer.as_ref().err().cloned()).flatten();
+            let acknowledgement = after_send(&effect, &spec, answer);
+            metrics.called(account.slug.as_str(), effect.op.as_str(), word(&acknowledgement), started.elapsed());
+            (effect, acknowledgement, auth)
+        });
+    }
+    let mut done = Vec::new();
+    let mut auth = None;
+    while let Some(joined) = tasks.join_next().await {
+        match joined {
+            Ok((effect, acknowledgement, refused)) => {
+                auth = auth.or(refused);
+                done.push((effect, acknowledgement));
+            }
+            Err(error) => warn!(account = %account.slug, %error, "a call was lost; it counts as unknown once its lease runs out"),
+        }
+    }
+    if let Some(error) = auth {
+        crate::pull::account_error(engine, account, owned, &error).await?;
+    }
+    Ok(done)
+}
+
+/// Our own pace counts like the far side's wish to slow down: nothing was sent.
+fn slow(wait: std::time::Duration) -> Error {
+    Error::new(ErrorClass::RateLimited { after: Some(wait) }, "waiting for the account's pace")
+}
+
+fn word(acknowledgement: &Acknowledgement) -> &'static str {
+    match acknowledgement {
+        Acknowledgement::Finished { outcome } => match outcome.verdict {
+            crate::facts::Verdict::Done => "done",
+            crate::facts::Verdict::Accepted => "accepted",
+            _ => "refused",
+        },
+        Acknowledgement::Later { .. } => "later",
+        Acknowledgement::Ambiguous { .. } => "unknown",
+        Acknowledgement::NotThere { .. } => "not_there",
+        Acknowledgement::Unresolved { .. } => "unresolved",
+    }
+}
+
+fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
+    for (effect, acknowledgement) in done {
+        let (order, op, id) = (&effect.number, effect.op, effect.id);
+        match acknowledgement {
+            Acknowledgement::Finished { outcome } if outcome.verdict == crate::facts::Verdict::Refused => {
+                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "refused");
+            }
+            Acknowledgement::Finished { .. } => debug!(account = %account.slug, %order, %op, effect = id, "done"),
+            Acknowledgement::Unresolved { error } => {
+                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: a person must look, then `hikiate effect resolve {id} done|not-done --reason …`");
+            }
+            Acknowledgement::Ambiguous { error, .. } => info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key"),
+            Acknowledgement::Later { error, .. } => info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later"),
+            Acknowledgement::NotThere { .. } => debug!(account = %account.slug, %order, %op, effect = id, "looked up: not there yet"),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Writing what planning decided: one statement per table for the whole batch, in the transaction that
+//! holds the subjects' locks. A second intent under the same key fails it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use sqlx::{Postgres, Transaction};
+
+use super::facts::{FactRows, insert_facts};
+use super::load::stage_word;
+use super::{Directory, Store, StoreError};
+use crate::facts::{FactBody, Verdict};
+use crate::plan::types::OrderPlan;
+
+/// A plan to write.
+#[derive(Debug)]
+pub struct PlannedOrder {
+    /// The order's row.
+    pub subject_id: i64,
+    /// The channel's account row.
+    pub channel_id: i16,
+    /// What was decided.
+    pub plan: OrderPlan,
+}
+
+fn signed(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+impl Store {
+    /// Writes plans. [`StoreError::Replan`] when an effect that was to be withdrawn was claimed meanwhile.
+    ///
+    /// # Errors
+    /// The database's; a duplicate intent among them.
+    #[expect(clippy::too_many_lines, reason = "one statement per table, in the order the keys need")]
+    pub async fn commit_plans(
+        tx: &mut Transaction<'_, Postgres>,
+        plans: &[PlannedOrder],
+        directory: &Directory,
+        policy_id: i32,
+        zone: Tz,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let today: NaiveDate = now.with_timezone(&zone).date_naive();
+
+        // Effects first leave, then enter: the slot per account is free again.
+        let withdraw: Vec<(i64, i64)> = plans.iter().flat_map(|p| p.plan.withdraw.iter().map(|w| (p.subject_id, w.effect_id))).collect();
+        if !withdraw.is_empty() {
+            let ids: Vec<i64> = withdraw.iter().map(|w| w.1).collect();
+            let gone = sqlx::query_scalar!(
+                "DELETE FROM effects WHERE id = ANY($1) AND state IN ('planned', 'leased') AND NOT ambiguous RETURNING id",
+                &ids
+            )
+            .fetch_all(&mut **tx)
+            .await?;
+            if gone.len() != ids.len() {
+                return Err(StoreError::Replan);
+            }
+        }
+
+        let mut decisions = FactRows::default();
+        let mut intents = FactRows::default();
+        for p in plans {
+            for fact in &p.plan.decisions {
+                decisions.push(p.subject_id, fact.key.clone(), &fact.body, fact.body.to_json()?, now, now, today);
+            }
+            for w in &p.plan.withdraw {
+                let key = format!("{}:outcome:{}", w.outcome.intent, verdict_word(w.outcome.verdict));
+                let body = FactBody::Outcome(w.outcome.clone());
+                decisions.push(p.subject_id, key, &body, body.to_json()?, now, now, today);
+            }
+            for effect in &p.plan.effects {
+                let body = FactBody::Intent(Box::new(effect.intent.clone()));
+                intents.push(p.subject_id, effect.key.clone(), &body, body.to_json()?, now, now, today);
+            }
+        }
+        insert_facts(tx, &decisions, "plan", Some(policy_id), false).await?;
+        insert_facts(tx, &intents, "plan", Some(policy_id), false).await?;
+
+        write_demands(tx, plans).await?;
+        write_shipments(tx, plans, directory).await?;
+        write_entries(tx, plans, directory).await?;
+        write_money(tx, plans).await?;
+        write_effects(tx, plans, directory).await?;
+        write_tasks(tx, plans).await?;
+
+        let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
+        let status: Vec<String> = plans.iter().map(|p| p.plan.status.as_str().to_owned()).collect();
+        let blocked: Vec<Option<String>> = plans.iter().map(|p| p.plan.blocked_by.clone()).collect();
+        let next: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.next).collect();
+        let read: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.read_at).collect();
+        let closed: Vec<bool> = plans.iter().map(|p| p.plan.closed).collect();
+        sqlx::query!(
+            "UPDATE subjects s SET status = p.status, blocked_by = p.blocked, plan_at = p.next, plan_class = 1, plan_fails = 0, read_at = p.read,
+               closed_at = CASE WHEN p.closed THEN coalesce(s.closed_at, (SELECT hk_now())) END
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[])
+               AS p (id, status, blocked, next, read, closed) WHERE s.id = p.id",
+            &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &read as &[Option<DateTime<Utc>>], &closed
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// A subject that could not be planned: its neighbours go on, it is tried later, and it is a task.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn plan_failed(tx: &mut Transaction<'_, Postgres>, failed: &[(i64, String)]) -> Result<(), StoreError> {
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = failed.iter().map(|f| f.0).collect();
+        let why: Vec<String> = failed.iter().map(|f| f.1.clone()).collect();
+        sqlx::query!(
+            "UPDATE subjects SET plan_fails = least(plan_fails + 1, 1000), plan_class = 1,
+               plan_at = (SELECT hk_now()) + make_interval(secs => least(3600, 5 * power(2, least(plan_fails, 10)))::float8)
+             WHERE id = ANY($1)",
+            &ids
+        )
+        .execute(&mut **tx)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO tasks (subject_id, kind, detail, since) SELECT t.s, 'plan_failed', t.d, (SELECT hk_now())
+             FROM unnest($1::bigint[], $2::text[]) AS t (s, d) ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
+            &ids, &why
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Accepted => "accepted",
+        Verdict::Refused => "refused",
+        Verdict::Withdrawn => "withdrawn",
+        Verdict::NotDone => "not_done",
+        Verdict::Evidence => "evidence",
+    }
+}
+
+async fn write_demands(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.demands.iter().map(move |d| (p.subject_id, d))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+    let group: Vec<String> = rows.iter().map(|r| r.1.group.to_string()).collect();
+    let line: Vec<String> = rows.iter().map(|r| r.1.line.to_string()).collect();
+    let item: Vec<i64> = rows.iter().map(|r| r.1.item_id).collect();
+    let wanted: Vec<i32> = rows.iter().map(|r| signed(r.1.wanted)).collect();
+    let shipped: Vec<i32> = rows.iter().map(|r| signed(r.1.shipped)).collect();
+    let firm: Vec<bool> = rows.iter().map(|r| r.1.firm).collect();
+    let promised: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.promised_at).collect();
+    let ordered: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.ordered_at).collect();
+    sqlx::query!(
+        "WITH put AS (
+           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at)
+           SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[])
+           ON CONFLICT (subject_id, line_key, cause, n) DO UPDATE SET item_id = excluded.item_id, wanted = excluded.wanted, shipped = excluded.shipped,
+             firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at
+           WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.promised_at)
+             IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.promised_at)
+           RETURNING item_id, id)
+         INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put",
+        &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_shipments(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
+    let mut subject = Vec::new();
+    let mut reference = Vec::new();
+    let mut account = Vec::new();
+    let mut location = Vec::new();
+    let mut release = Vec::new();
+    let (mut line_reference, mut line_demand, mut line_qty) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stage_reference, mut stage_to) = (Vec::new(), Vec::new());
+    for p in plans {
+        for s in &p.plan.shipments {
+            subject.push(p.subject_id);
+            reference.push(s.reference.to_string());
+            account.push(directory.account(&s.account)?);
+            location.push(directory.location(&s.warehouse)?.id);
+            release.push(s.release_at);
+            for (demand, qty) in &s.lines {
+                line_reference.push(s.reference.to_string());
+                line_demand.push(*demand);
+                line_qty.push(signed(*qty));
+            }
+        }
+        for (reference, stage) in &p.plan.stages {
+            stage_reference.push(reference.to_string());
+            stage_to.push(stage_word(*stage).to_owned());
+        }
+    }
+    if !reference.is_empty() {
+        sqlx::query!(
+            "WITH s AS (
+               INSERT INTO shipments (subject_id, reference, account_id, location_id, release_at)
+               SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[]) RETURNING id, reference, subject_id, account_id),
+             named AS (INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'shipment', reference, subject_id FROM s)
+             INSERT INTO shipment_demands (shipment_id, demand_id, qty)
+             SELECT s.id, t.d, t.q FROM unnest($6::text[], $7::bigint[], $8::int[]) AS t (r, d, q) JOIN s ON s.reference = t.r",
+            &subject, &reference, &account, &location, &release, &line_reference, &line_demand, &line_qty
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    if !stage_reference.is_empty() {
+        // Taking out of the wave works only while it waits: sealing holds the same subject lock.
+        let changed = sqlx::query_scalar!(
+            "UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
+             WHERE s.reference = t.r AND (s.state = 'instructed' OR (s.state = 'waiting' AND t.w = 'cancelled') OR s.state = t.w) RETURNING s.id",
+            &stage_reference, &stage_to
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        if changed.len() != stage_reference.len() {
+            return Err(StoreError::Replan);
+        }
+    }
+    Ok(())
+}
+
+async fn write_entries(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans.iter().flat_map(|p| &p.plan.entries).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let item: Vec<i64> = rows.iter().map(|r| r.item_id).collect();
+    let location = rows.iter().map(|r| Ok(directory.location(&r.warehouse)?.id)).collect::<Result<Vec<i16>, StoreError>>()?;
+    let cause: Vec<String> = rows.iter().map(|r| r.cause.clone()).collect();
+    let qty: Vec<i64> = rows.iter().map(|r| r.quantity).collect();
+    let effective: Vec<DateTime<Utc>> = rows.iter().map(|r| r.effective_at).collect();
+    sqlx::query!(
+        "WITH put AS (
+           INSERT INTO stock_entries (item_id, location_id, cause, qty, effective_at, recorded_at)
+           SELECT t.i, t.l, t.c, t.q, t.e, (SELECT hk_now()) FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[]) AS t (i, l, c, q, e)
+           ON CONFLICT (item_id, location_id, bucket, cause) DO UPDATE SET qty = excluded.qty, effective_at = excluded.effective_at
+           WHERE (stock_entries.qty, stock_entries.effective_at) IS DISTINCT FROM (excluded.qty, excluded.effective_at) RETURNING item_id)
+         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM put",
+        &item, &location, &cause, &qty, &effective
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_money(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.tenders.iter().map(move |t| (p.subject_id, t))).collect();
+    if !rows.is_empty() {
+        let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+        let n: Vec<i16> = rows.iter().map(|r| r.1.n).collect();
+        let method: Vec<String> = rows.iter().map(|r| r.1.method.clone()).collect();
+        let currency: Vec<String> = rows.iter().map(|r| r.1.currency.to_string()).collect();
+        let amount: Vec<Option<i64>> = rows.iter().map(|r| r.1.amount).collect();
+        let ceiling: Vec<i64> = rows.iter().map(|r| r.1.ceiling).collect();
+        let intended: Vec<i64> = rows.iter().map(|r| r.1.intended).collect();
+        sqlx::query!(
+            "INSERT INTO tenders (subject_id, n, method, currency, amount, capture_ceiling, intended_capture)
+             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+             ON CONFLICT (subject_id, n) DO UPDATE SET method = excluded.method, amount = excluded.amount,
+               capture_ceiling = greatest(tenders.intended_capture, excluded.capture_ceiling), intended_capture = excluded.intended_capture
+             WHERE (tenders.method, tenders.amount, tenders.capture_ceiling, tenders.intended_capture)
+               IS DISTINCT FROM (excluded.method, excluded.amount, excluded.capture_ceiling, excluded.intended_capture)",
+            &subject, &n, &method, &currency, &amount as &[Option<i64>], &ceiling, &intended
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.revenue.iter().map(move |r| (p.subject_id, p.channel_id, r))).collect();
+    if !rows.is_empty() {
+        let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+        let channel: Vec<i16> = rows.iter().map(|r| r.1).collect();
+        let key: Vec<String> = rows.iter().map(|r| r.2.key.clone()).collect();
+        let date: Vec<NaiveDate> = rows.iter().map(|r| r.2.business_date).collect();
+        let payment: Vec<String> = rows.iter().map(|r| r.2.payment.clone()).collect();
+        let currency: Vec<String> = rows.iter().map(|r| r.2.currency.to_string()).collect();
+        let rate: Vec<i32> = rows.iter().map(|r| r.2.tax_rate_bp).collect();
+        let rounding: Vec<bool> = rows.iter().map(|r| r.2.rounding).collect();
+        let gross: Vec<i64> = rows.iter().map(|r| r.2.gross).collect();
+        let tax: Vec<i64> = rows.iter().map(|r| r.2.tax).collect();
+        sqlx::query!(
+            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax)
+             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::int[], $8::bool[], $9::bigint[], $10::bigint[])",
+            &subject, &channel, &key, &date, &payment, &currency, &rate, &rounding, &gross, &tax
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn write_effects(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.effects.iter().map(move |e| (p.subject_id, e))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+    let account = rows.iter().map(|r| directory.account(&r.1.intent.account)).collect::<Result<Vec<i16>, _>>()?;
+    let op: Vec<String> = rows.iter().map(|r| r.1.intent.op.as_str().to_owned()).collect();
+    let key: Vec<String> = rows.iter().map(|r| r.1.key.clone()).collect();
+    let lane: Vec<i16> = rows.iter().map(|r| r.1.lane as i16).collect();
+    sqlx::query!(
+        "INSERT INTO effects (subject_id, account_id, op, intent_id, lane, due_at)
+         SELECT t.s, t.a, t.o, f.id, t.l, (SELECT hk_now()) FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::smallint[]) AS t (s, a, o, k, l)
+         JOIN facts f ON f.subject_id = t.s AND f.key = t.k",
+        &subject, &account, &op, &key, &lane
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_tasks(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
+    let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
+    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t))).collect();
+    let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+    let kind: Vec<String> = rows.iter().map(|r| r.1.kind.clone()).collect();
+    let detail: Vec<String> = rows.iter().map(|r| r.1.detail.clone()).collect();
+    let due: Vec<Option<DateTime<Utc>>> = rows.iter().map(|r| r.1.due).collect();
+    sqlx::query!(
+        "DELETE FROM tasks k WHERE k.subject_id = ANY($1)
+           AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::text[]) AS t (s, d) WHERE t.s = k.subject_id AND t.d = k.kind)",
+        &ids, &subject, &kind
+    )
+    .execute(&mut **tx)
+    .await?;
+    if !rows.is_empty() {
+        sqlx::query!(
+            "INSERT INTO tasks (subject_id, kind, detail, since, due_at)
+             SELECT t.s, t.k, t.d, (SELECT hk_now()), t.u FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) AS t (s, k, d, u)
+             ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail, due_at = excluded.due_at
+             WHERE (tasks.detail, tasks.due_at) IS DISTINCT FROM (excluded.detail, excluded.due_at)",
+            &subject, &kind, &detail, &due as &[Option<DateTime<Utc>>]
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}

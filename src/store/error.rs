@@ -1,0 +1,97 @@
+//! Errors of the store, and the only place that retries a transaction.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+
+use tracing::debug;
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// PostgreSQL's words.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A fact's body could not be written or read.
+    #[error("fact body: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another process owns the account now; what was under way is rolled back.
+    #[error("account {0} is owned by another process now; this page was rolled back and will be pulled by its owner")]
+    LostLease(String),
+    /// The queue changed between planning and commit; the plan is made again.
+    #[error("an effect was claimed while its order was planned; planning again")]
+    Replan,
+    /// A migration failed.
+    #[error("migration: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is newer than this binary.
+    #[error("the database needs hikiate code level {needs}, this binary has {has}: run the newer version")]
+    Gate {
+        /// Needed.
+        needs: i32,
+        /// Ours.
+        has: i32,
+    },
+    /// Something named by a person is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The state does not allow it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// Deadlock or serialization failure: the same transaction may succeed at once.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.code().is_some_and(|code| code == "40P01" || code == "40001")
+    }
+
+    /// The server is away or going away: wait for it.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Database(
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_),
+            ) => true,
+            Self::Database(_) => self.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+            _ => false,
+        }
+    }
+
+    fn code(&self) -> Option<String> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl super::Store {
+    /// Runs a transaction again after a deadlock or serialization failure, at most five times in all.
+    ///
+    /// # Errors
+    /// The last error.
+    pub async fn retried<T, F, Fut>(&self, what: &'static str, mut run: F) -> Result<T, StoreError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 1;
+        loop {
+            match run().await {
+                Err(error) if error.is_retryable() && tries < 5 => {
+                    debug!(what, tries, %error, "transaction retried");
+                    self.retries.fetch_add(1, Ordering::Relaxed);
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Transactions run again since the start.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,460 @@
+//! Storing a page: facts that differ from their heads, quarantined records and the advanced cursor
+//! commit together, or nothing does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{ExternalId, Personal};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::{Postgres, Transaction};
+
+use super::facts::{FactRows, insert_facts};
+use super::{IncomingStock, Store, StoreError};
+use crate::facts::{FactBody, OrderFact};
+
+/// An order as pulled.
+#[derive(Clone, Debug)]
+pub struct IncomingOrder {
+    /// The channel's id.
+    pub external_id: ExternalId,
+    /// Our number of it.
+    pub number: String,
+    /// The reading; its `personal_version` is set here.
+    pub fact: OrderFact,
+    /// Names and addresses.
+    pub personal: Personal,
+    /// When it happened, as told.
+    pub happened_at: DateTime<Utc>,
+    /// Its day in the channel's zone.
+    pub business_date: NaiveDate,
+    /// First seen closed or shipped.
+    pub history: bool,
+    /// The bytes.
+    pub raw: Vec<u8>,
+}
+
+/// A warehouse's observation about a shipment of ours.
+#[derive(Clone, Debug)]
+pub struct IncomingFact {
+    /// The shipment.
+    pub reference: String,
+    /// What it says.
+    pub body: FactBody,
+    /// The series of observations it belongs to.
+    pub series: String,
+    /// When it happened, as told.
+    pub happened_at: DateTime<Utc>,
+    /// Its day in the shop's zone.
+    pub business_date: NaiveDate,
+    /// The bytes.
+    pub raw: Vec<u8>,
+}
+
+/// A record that could not be understood.
+#[derive(Clone, Debug)]
+pub struct IncomingBad {
+    /// The far side's id, where readable.
+    pub external_id: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The bytes.
+    pub raw: Vec<u8>,
+}
+
+/// Everything one answer of a far side brings.
+#[derive(Clone, Debug, Default)]
+pub struct IncomingPage {
+    /// Orders.
+    pub orders: Vec<IncomingOrder>,
+    /// Facts about shipments.
+    pub facts: Vec<IncomingFact>,
+    /// Stock levels.
+    pub stock: Vec<IncomingStock>,
+    /// Records that could not be understood.
+    pub bad: Vec<IncomingBad>,
+    /// When it was asked for, by the database's clock.
+    pub asked_at: DateTime<Utc>,
+}
+
+/// What a stored page brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageDone {
+    /// New facts.
+    pub new_facts: usize,
+    /// Records that say what is already known.
+    pub unchanged: usize,
+    /// Records put in quarantine, those already there included.
+    pub quarantined: usize,
+}
+
+#[derive(Clone)]
+struct Head {
+    hash: Vec<u8>,
+    version: Option<i64>,
+    n: i32,
+    asked_at: DateTime<Utc>,
+    answered_at: DateTime<Utc>,
+    here: bool,
+}
+
+/// What to do with a reading, given the head of its series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judgement {
+    New,
+    Same,
+    Stale,
+    Overlap,
+}
+
+fn judge(head: Option<&Head>, hash: &[u8], version: Option<i64>, asked: DateTime<Utc>, answered: DateTime<Utc>) -> Judgement {
+    let Some(head) = head else { return Judgement::New };
+    if head.hash == hash {
+        return Judgement::Same;
+    }
+    match (version, head.version) {
+        (Some(new), Some(old)) if new > old => Judgement::New,
+        (Some(new), Some(old)) if new < old => Judgement::Stale,
+        // Within one answer the far side's own order counts.
+        _ if head.here || asked >= head.answered_at => Judgement::New,
+        _ if answered <= head.asked_at => Judgement::Stale,
+        _ => Judgement::Overlap,
+    }
+}
+
+impl Store {
+    /// Stores one page inside an open transaction that already holds its fence.
+    pub(super) async fn store_page(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        stream: &str,
+        page: &IncomingPage,
+    ) -> Result<PageDone, StoreError> {
+        let mut done = PageDone::default();
+        Self::store_stock(tx, account_id, &page.stock, page.asked_at).await?;
+        let mut bad = page.bad.clone();
+
+        // New subjects first, in external-id order; then every row of the page is locked in id order.
+        let mut orders: BTreeMap<&str, Vec<&IncomingOrder>> = BTreeMap::new();
+        for order in &page.orders {
+            orders.entry(order.external_id.as_str()).or_default().push(order);
+        }
+        let names: Vec<String> = orders.keys().map(|k| (*k).to_owned()).collect();
+        let numbers: Vec<String> = orders.values().filter_map(|o| o.first()).map(|o| o.number.clone()).collect();
+        if !names.is_empty() {
+            sqlx::query!(
+                "INSERT INTO subjects (kind, account_id, external_id, number, created_at)
+                 SELECT 'order', $1, t.e, t.n, (SELECT hk_now()) FROM unnest($2::text[], $3::text[]) AS t (e, n) ORDER BY t.e
+                 ON CONFLICT (account_id, kind, external_id) DO NOTHING",
+                account_id, &names, &numbers
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+        let references: Vec<String> = page.facts.iter().map(|f| f.reference.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut subject_of_order: BTreeMap<String, (i64, bool)> = BTreeMap::new();
+        let mut subject_of_reference: BTreeMap<String, i64> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        if !references.is_empty() {
+            for row in sqlx::query!(
+                "SELECT external_id, subject_id FROM aliases WHERE account_id = $1 AND kind = 'shipment' AND external_id = ANY($2)",
+                account_id, &references
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                ids.insert(row.subject_id);
+                subject_of_reference.insert(row.external_id, row.subject_id);
+            }
+        }
+        for row in sqlx::query!(
+            "SELECT id, external_id, origin FROM subjects WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2))
+             ORDER BY id FOR NO KEY UPDATE",
+            account_id,
+            &names,
+            &ids.iter().copied().collect::<Vec<_>>()
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            ids.insert(row.id);
+            subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+        }
+        let ids: Vec<i64> = ids.into_iter().collect();
+
+        let mut heads: BTreeMap<(i64, String, String), Head> = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at FROM heads WHERE subject_id = ANY($1)",
+            &ids
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            heads.insert(
+                (row.subject_id, row.kind, row.series),
+                Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, here: false },
+            );
+        }
+        let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
+        if !names.is_empty() {
+            for row in sqlx::query!(
+                "SELECT DISTINCT ON (subject_id) subject_id, version, body FROM personal WHERE subject_id = ANY($1)
+                 ORDER BY subject_id, version DESC",
+                &ids
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                persons.insert(row.subject_id, (row.version, row.body));
+            }
+        }
+        let answered_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut **tx).await?;
+
+        let mut rows = FactRows::default();
+        let mut raws: Vec<(i64, String, &[u8])> = Vec::new();
+        let mut new_persons: Vec<(i64, i32, Value)> = Vec::new();
+        let mut reread = BTreeSet::new();
+        let mut origins: BTreeMap<i64, &'static str> = BTreeMap::new();
+        let mut touched: BTreeSet<(i64, String, String)> = BTreeSet::new();
+        let mut record = |subject: i64, series: &str, body: &FactBody, version: Option<i64>, happened: DateTime<Utc>, date: NaiveDate, raw| -> Result<Judgement, StoreError> {
+            let json = body.to_json()?;
+            let hash = Sha256::digest(serde_json::to_vec(&json)?).to_vec();
+            let place = (subject, body.kind().to_owned(), series.to_owned());
+            let judgement = judge(heads.get(&place), &hash, version, page.asked_at, answered_at);
+            let n = heads.get(&place).map_or(0, |h| h.n);
+            match judgement {
+                Judgement::New => {
+                    let key = if series.is_empty() { format!("{}::{}", body.kind(), n + 1) } else { format!("{}:{series}:{}", body.kind(), n + 1) };
+                    rows.push(subject, key.clone(), body, json, happened, page.asked_at, date);
+                    raws.push((subject, key, raw));
+                    heads.insert(place.clone(), Head { hash, version, n: n + 1, asked_at: page.asked_at, answered_at, here: true });
+                    touched.insert(place);
+                }
+                Judgement::Same => {
+                    if let Some(head) = heads.get_mut(&place) {
+                        if page.asked_at > head.asked_at {
+                            head.asked_at = page.asked_at;
+                            head.answered_at = answered_at;
+                            touched.insert(place);
+                        }
+                        head.here = true;
+                    }
+                }
+                Judgement::Stale => {}
+                Judgement::Overlap => {
+                    reread.insert(subject);
+                }
+            }
+            Ok(judgement)
+        };
+
+        for (external_id, readings) in &orders {
+            let Some(&(subject, stub)) = subject_of_order.get(*external_id) else { continue };
+            for order in readings {
+                let body_json = serde_json::to_value(&order.personal)?;
+                let known = persons.get(&subject);
+                let version = match known {
+                    Some((version, body)) if *body == body_json => *version,
+                    Some((version, _)) => version + 1,
+                    None => 1,
+                };
+                let mut fact = order.fact.clone();
+                fact.personal_version = version;
+                let far_version = fact.order.version.and_then(|v| i64::try_from(v).ok());
+                let verdict = record(subject, "", &FactBody::Order(Box::new(fact)), far_version, order.happened_at, order.business_date, &order.raw)?;
+                if verdict == Judgement::New {
+                    done.new_facts += 1;
+                    if known.is_none_or(|(v, _)| *v != version) {
+                        persons.insert(subject, (version, body_json.clone()));
+                        new_persons.push((subject, version, body_json));
+                    }
+                    if stub {
+                        origins.entry(subject).or_insert(if order.history { "history" } else { "live" });
+                    }
+                } else {
+                    done.unchanged += 1;
+                }
+            }
+        }
+        for fact in &page.facts {
+            let Some(&subject) = subject_of_reference.get(&fact.reference) else {
+                bad.push(IncomingBad {
+                    external_id: Some(fact.reference.clone()),
+                    reason: format!("no shipment of this account has the reference {:?}", fact.reference.chars().take(40).collect::<String>()),
+                    raw: fact.raw.clone(),
+                });
+                continue;
+            };
+            match record(subject, &fact.series, &fact.body, None, fact.happened_at, fact.business_date, &fact.raw)? {
+                Judgement::New => done.new_facts += 1,
+                _ => done.unchanged += 1,
+            }
+        }
+
+        let changed = rows.subjects();
+        insert_facts(tx, &rows, "pull", None, true).await?;
+        write_heads(tx, &heads, &touched).await?;
+        write_raw_and_personal(tx, &raws, &new_persons).await?;
+        let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins.iter().map(|(id, word)| (*id, (*word).to_owned())).unzip();
+        sqlx::query!(
+            "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = coalesce(o.word, s.origin),
+               read_at = CASE WHEN s.id = ANY($4) THEN (SELECT hk_now()) ELSE s.read_at END
+             FROM unnest($1::bigint[]) AS t (id) LEFT JOIN unnest($2::bigint[], $3::text[]) AS o (id, word) ON o.id = t.id
+             WHERE s.id = t.id",
+            &changed.iter().chain(&reread).copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+            &origin_ids,
+            &origin_words,
+            &reread.iter().copied().collect::<Vec<_>>()
+        )
+        .execute(&mut **tx)
+        .await?;
+        resolve_quarantine(tx, account_id, &names).await?;
+        done.quarantined = bad.len();
+        quarantine(tx, account_id, stream, &bad).await?;
+        Ok(done)
+    }
+}
+
+async fn write_heads(
+    tx: &mut Transaction<'_, Postgres>,
+    heads: &BTreeMap<(i64, String, String), Head>,
+    touched: &BTreeSet<(i64, String, String)>,
+) -> Result<(), StoreError> {
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let mut subject = Vec::new();
+    let mut kind = Vec::new();
+    let mut series = Vec::new();
+    let mut hash = Vec::new();
+    let mut version = Vec::new();
+    let mut n = Vec::new();
+    let mut asked = Vec::new();
+    let mut answered = Vec::new();
+    for place in touched {
+        let Some(head) = heads.get(place) else { continue };
+        subject.push(place.0);
+        kind.push(place.1.clone());
+        series.push(place.2.clone());
+        hash.push(head.hash.clone());
+        version.push(head.version);
+        n.push(head.n);
+        asked.push(head.asked_at);
+        answered.push(head.answered_at);
+    }
+    sqlx::query!(
+        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[])
+         ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
+           n = excluded.n, asked_at = excluded.asked_at, answered_at = excluded.answered_at",
+        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_raw_and_personal(
+    tx: &mut Transaction<'_, Postgres>,
+    raws: &[(i64, String, &[u8])],
+    persons: &[(i64, i32, Value)],
+) -> Result<(), StoreError> {
+    if !raws.is_empty() {
+        let subject: Vec<i64> = raws.iter().map(|r| r.0).collect();
+        let key: Vec<String> = raws.iter().map(|r| r.1.clone()).collect();
+        let body: Vec<Vec<u8>> = raws.iter().map(|r| r.2.to_vec()).collect();
+        sqlx::query!(
+            "INSERT INTO raw_payloads (subject_id, key, stored_at, body)
+             SELECT t.s, t.k, (SELECT hk_now()), t.b FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS t (s, k, b)",
+            &subject, &key, &body
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    if !persons.is_empty() {
+        let subject: Vec<i64> = persons.iter().map(|r| r.0).collect();
+        let version: Vec<i32> = persons.iter().map(|r| r.1).collect();
+        let body: Vec<Value> = persons.iter().map(|r| r.2.clone()).collect();
+        sqlx::query!(
+            "INSERT INTO personal (subject_id, version, body, stored_at)
+             SELECT t.s, t.v, t.b, (SELECT hk_now()) FROM unnest($1::bigint[], $2::int[], $3::jsonb[]) AS t (s, v, b)",
+            &subject, &version, &body
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Keeps each bad record once, by its bytes.
+pub(super) async fn quarantine(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    stream: &str,
+    bad: &[IncomingBad],
+) -> Result<(), StoreError> {
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
+    for record in bad {
+        once.entry(Sha256::digest(&record.raw).to_vec()).or_insert(record);
+    }
+    let hash: Vec<Vec<u8>> = once.keys().cloned().collect();
+    let external: Vec<Option<String>> = once.values().map(|b| b.external_id.clone()).collect();
+    let raw: Vec<Vec<u8>> = once.values().map(|b| b.raw.clone()).collect();
+    let reason: Vec<String> = once.values().map(|b| b.reason.clone()).collect();
+    sqlx::query!(
+        "INSERT INTO quarantine (account_id, stream, external_id, hash, raw, reason, first_at, last_at)
+         SELECT $1, $2, t.e, t.h, t.r, t.w, (SELECT hk_now()), (SELECT hk_now())
+         FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::text[]) AS t (e, h, r, w)
+         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason",
+        account_id, stream, &external as &[Option<String>], &hash, &raw, &reason
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A record that can be read now is out of quarantine.
+async fn resolve_quarantine(tx: &mut Transaction<'_, Postgres>, account_id: i16, names: &[String]) -> Result<(), StoreError> {
+    if !names.is_empty() {
+        sqlx::query!(
+            "UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE account_id = $1 AND external_id = ANY($2) AND resolved_at IS NULL",
+            account_id, names
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap_or_default()
+    }
+
+    fn head(hash: u8, version: Option<i64>, asked: i64, answered: i64) -> Head {
+        Head { hash: vec![hash], version, n: 1, asked_at: at(asked), answered_at: at(answered), here: false }
+    }
+
+    #[test]
+    fn a_reading_is_new_only_when_it_differs_from_the_head_and_came_later() {
+        let known = head(1, None, 10, 20);
+        assert_eq!(judge(None, &[1], None, at(0), at(1)), Judgement::New);
+        assert_eq!(judge(Some(&known), &[1], None, at(30), at(31)), Judgement::Same);
+        assert_eq!(judge(Some(&known), &[2], None, at(20), at(31)), Judgement::New);
+        assert_eq!(judge(Some(&known), &[2], None, at(5), at(9)), Judgement::Stale);
+        assert_eq!(judge(Some(&known), &[2], None, at(15), at(25)), Judgement::Overlap, "neither is the head: read again");
+    }
+
+    #[test]
+    fn a_far_side_version_beats_the_clock() {
+        let known = head(1, Some(7), 10, 20);
+        assert_eq!(judge(Some(&known), &[2], Some(8), at(0), at(1)), Judgement::New);
+        assert_eq!(judge(Some(&known), &[2], Some(6), at(30), at(31)), Judgement::Stale);
+    }
+}

@@ -1,0 +1,51 @@
+//! One daemon per cluster: an exclusive lock that the kernel gives back when the holder dies.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use super::error::{LauncherError, io_at};
+
+/// Held as long as the value lives.
+#[derive(Debug)]
+pub(super) struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock file `path` of the cluster in `dir`, or says who must stop first.
+    pub(super) fn take(path: &Path, dir: &Path) -> Result<Self, LauncherError> {
+        // std opens close-on-exec, so the server does not inherit the lock and outlive us with it.
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(io_at("open", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LauncherError::Locked {
+                dir: dir.to_owned(),
+                lock: path.to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(io_at("lock", path)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_refused_until_the_first_lets_go() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("lock");
+        let held = DirLock::take(&path, root.path()).unwrap();
+        let refused = DirLock::take(&path, root.path()).unwrap_err();
+        assert!(matches!(refused, LauncherError::Locked { .. }), "{refused}");
+        drop(held);
+        DirLock::take(&path, root.path()).unwrap();
+    }
+}

@@ -1,0 +1,17 @@
+//! A private PostgreSQL cluster for demo, tests and one-box shops, run from the machine's own binaries.
+//!
+//! Layout below the state directory: `postgres/data` (the cluster), `postgres/run` (its socket),
+//! `postgres/log` (its messages), `postgres/lock` (held by the one daemon that owns it).
+
+mod binaries;
+mod cluster;
+mod data;
+mod error;
+mod layout;
+mod lock;
+mod server;
+mod socket;
+mod user;
+
+pub use cluster::{Cluster, ClusterOptions};
+pub use error::LauncherError;

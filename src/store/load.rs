@@ -1,0 +1,345 @@
+//! Claiming due subjects (statement 1 locks) and loading what planning needs (later statements, so that
+//! they see everything that was committed before the lock was granted).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{AccountSlug, ExternalId, LineKey, Op, Personal, ShipmentReference};
+use sqlx::{Postgres, Transaction};
+
+use super::setup::CODE_LEVEL;
+use super::{Directory, Store, StoreError};
+use crate::facts::{Fact, FactBody, UnknownFact};
+use crate::plan::types::{
+    DemandState, EffectState, ItemRef, OrderInput, Origin, QueuedEffect, RevenueRow, ShipmentStage, ShipmentState,
+};
+
+/// Claimed subjects, loaded. One that this binary cannot read carries its reason.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Orders.
+    pub orders: Vec<(i64, i16, Result<OrderInput, UnknownFact>)>,
+    /// Batches.
+    pub batches: Vec<BatchInput>,
+    /// Everything claimed, orders and batches included.
+    pub ids: Vec<i64>,
+}
+
+/// A batch as loaded for planning.
+#[derive(Clone, Debug)]
+pub struct BatchInput {
+    /// Row id.
+    pub subject_id: i64,
+    /// Account row.
+    pub account_id: i16,
+    /// The batch's name.
+    pub name: String,
+    /// Our number of it.
+    pub number: String,
+    /// `instruct` or `journal`.
+    pub kind: String,
+    /// `open`, `sealed`, `done`, `empty`.
+    pub state: String,
+    /// Rows in the queue.
+    pub queued: bool,
+    /// A row in the queue is unresolved.
+    pub unresolved: bool,
+    /// In stored order.
+    pub facts: Vec<Fact>,
+}
+
+fn stage(word: &str) -> ShipmentStage {
+    match word {
+        "instructed" => ShipmentStage::Instructed,
+        "cancelled" => ShipmentStage::Cancelled,
+        "rejected" => ShipmentStage::Rejected,
+        "shipped" => ShipmentStage::Shipped,
+        _ => ShipmentStage::Waiting,
+    }
+}
+
+pub(super) fn stage_word(stage: ShipmentStage) -> &'static str {
+    match stage {
+        ShipmentStage::Waiting => "waiting",
+        ShipmentStage::Instructed => "instructed",
+        ShipmentStage::Cancelled => "cancelled",
+        ShipmentStage::Rejected => "rejected",
+        ShipmentStage::Shipped => "shipped",
+    }
+}
+
+pub(super) fn effect_state(word: &str) -> EffectState {
+    match word {
+        "leased" => EffectState::Leased,
+        "sending" => EffectState::Sending,
+        "unresolved" => EffectState::Unresolved,
+        _ => EffectState::Planned,
+    }
+}
+
+impl Store {
+    /// Locks up to `limit` due subjects of one plan class; others that are locked are left to their owners.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_due(tx: &mut Transaction<'_, Postgres>, class: i16, limit: i64) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM subjects WHERE plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
+             ORDER BY plan_class, plan_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+            class, CODE_LEVEL, limit
+        )
+        .fetch_all(&mut **tx)
+        .await?)
+    }
+
+    /// Loads subjects whose rows this transaction has locked (or, for `explain`, may see).
+    ///
+    /// # Errors
+    /// The database's.
+    #[expect(clippy::too_many_lines, reason = "one statement per table, each read once for the whole batch")]
+    pub async fn load(
+        tx: &mut Transaction<'_, Postgres>,
+        ids: &[i64],
+        directory: &Directory,
+        epochs: &BTreeMap<(String, AccountSlug), DateTime<Utc>>,
+    ) -> Result<Claimed, StoreError> {
+        let mut claimed = Claimed { ids: ids.to_vec(), ..Claimed::default() };
+        if ids.is_empty() {
+            return Ok(claimed);
+        }
+        let mut facts: BTreeMap<i64, Result<Vec<Fact>, UnknownFact>> = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT subject_id, id, key, kind, version, body, happened_at, recorded_at, business_date, actor
+             FROM facts WHERE subject_id = ANY($1) ORDER BY subject_id, id",
+            ids
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            let list = facts.entry(row.subject_id).or_insert_with(|| Ok(Vec::new()));
+            match FactBody::read(&row.kind, row.version, row.body) {
+                Ok(body) => {
+                    if let Ok(list) = list {
+                        list.push(Fact {
+                            id: row.id,
+                            key: row.key,
+                            body,
+                            happened_at: row.happened_at,
+                            recorded_at: row.recorded_at,
+                            business_date: row.business_date,
+                            actor: row.actor,
+                        });
+                    }
+                }
+                Err(unknown) => *list = Err(unknown),
+            }
+        }
+        let mut queue: BTreeMap<i64, Vec<QueuedEffect>> = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT e.id, e.subject_id, e.account_id, e.op, e.state, e.ambiguous, f.key FROM effects e JOIN facts f ON f.id = e.intent_id
+             WHERE e.subject_id = ANY($1) ORDER BY e.id",
+            ids
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            let Some(op) = Op::parse(&row.op) else { continue };
+            queue.entry(row.subject_id).or_default().push(QueuedEffect {
+                id: row.id,
+                account: directory.slug(row.account_id)?.clone(),
+                op,
+                key: row.key,
+                state: effect_state(&row.state),
+                ambiguous: row.ambiguous,
+            });
+        }
+        let mut batches = BTreeMap::new();
+        for row in sqlx::query!("SELECT subject_id, account_id, kind, period, n, state FROM batches WHERE subject_id = ANY($1)", ids)
+            .fetch_all(&mut **tx)
+            .await?
+        {
+            batches.insert(row.subject_id, row);
+        }
+        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
+            .fetch_all(&mut **tx)
+            .await?;
+        let orders: Vec<i64> = subjects.iter().filter(|s| s.kind == "order").map(|s| s.id).collect();
+
+        let mut demands: BTreeMap<i64, Vec<DemandState>> = BTreeMap::new();
+        let mut shipments: BTreeMap<i64, Vec<ShipmentState>> = BTreeMap::new();
+        let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
+        let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
+        let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
+        if !orders.is_empty() {
+            for row in sqlx::query!(
+                r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.firm,
+                     r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
+                   FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
+                &orders
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                let list = demands.entry(row.subject_id).or_default();
+                if list.last().is_none_or(|d| d.id != row.id) {
+                    list.push(DemandState {
+                        id: row.id,
+                        line: LineKey::new(row.line_key),
+                        item_id: row.item_id,
+                        wanted: unsigned(row.wanted),
+                        shipped: unsigned(row.shipped),
+                        firm: row.firm,
+                        reserved: Vec::new(),
+                    });
+                }
+                if let (Some(location), Some(qty), Some(firm), Some(demand)) = (row.location_id, row.qty, row.reserved_firm, list.last_mut()) {
+                    demand.reserved.push((directory.location_name(location)?.to_owned(), unsigned(qty), firm));
+                }
+            }
+            for row in sqlx::query!("SELECT subject_id, reference, state FROM shipments WHERE subject_id = ANY($1) ORDER BY id", &orders)
+                .fetch_all(&mut **tx)
+                .await?
+            {
+                shipments
+                    .entry(row.subject_id)
+                    .or_default()
+                    .push(ShipmentState { reference: ShipmentReference::new(row.reference), state: stage(&row.state) });
+            }
+            for row in sqlx::query!(
+                "SELECT subject_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
+                 WHERE subject_id = ANY($1) ORDER BY id",
+                &orders
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                let Ok(currency) = row.currency.parse() else { continue };
+                revenue.entry(row.subject_id).or_default().push(RevenueRow {
+                    key: row.key,
+                    business_date: row.business_date,
+                    payment: row.payment,
+                    currency,
+                    tax_rate_bp: row.tax_rate_bp,
+                    rounding: row.rounding,
+                    gross: row.gross,
+                    tax: row.tax,
+                });
+            }
+            persons = Self::load_personal(tx, &orders).await?;
+            codes = Self::load_codes(tx, &facts, &subjects.iter().map(|s| (s.id, s.account_id)).collect()).await?;
+        }
+
+        for row in subjects {
+            let list = facts.remove(&row.id).unwrap_or_else(|| Ok(Vec::new()));
+            if let Some(batch) = batches.remove(&row.id) {
+                let queued = queue.remove(&row.id).unwrap_or_default();
+                claimed.batches.push(BatchInput {
+                    subject_id: row.id,
+                    account_id: row.account_id,
+                    name: row.external_id,
+                    number: row.number,
+                    kind: batch.kind,
+                    state: batch.state,
+                    queued: queued.iter().any(|e| e.state != EffectState::Unresolved),
+                    unresolved: queued.iter().any(|e| e.state == EffectState::Unresolved),
+                    facts: list.unwrap_or_default(),
+                });
+                continue;
+            }
+            if row.kind != "order" {
+                continue;
+            }
+            let input = list.and_then(|facts| {
+                let channel = directory.slug(row.account_id).map_err(|e| UnknownFact { kind: "account".to_owned(), version: 0, reason: e.to_string() })?;
+                let items = codes
+                    .range((row.account_id, String::new())..)
+                    .take_while(|((account, _), _)| *account == row.account_id)
+                    .filter(|((_, code), _)| names_code(&facts, code))
+                    .map(|((_, code), item)| (code.clone(), item.clone()))
+                    .collect();
+                Ok(OrderInput {
+                    subject_id: row.id,
+                    channel: channel.clone(),
+                    external_id: ExternalId::new(row.external_id),
+                    number: row.number,
+                    origin: match row.origin.as_str() {
+                        "live" => Origin::Live,
+                        "history" => Origin::History,
+                        _ => Origin::Stub,
+                    },
+                    facts,
+                    personal: persons.remove(&row.id),
+                    queue: queue.remove(&row.id).unwrap_or_default(),
+                    demands: demands.remove(&row.id).unwrap_or_default(),
+                    shipments: shipments.remove(&row.id).unwrap_or_default(),
+                    revenue: revenue.remove(&row.id).unwrap_or_default(),
+                    items,
+                    epochs: epochs.clone(),
+                })
+            });
+            claimed.orders.push((row.id, row.account_id, input));
+        }
+        Ok(claimed)
+    }
+
+    /// The newest personal row of each order.
+    pub(super) async fn load_personal(tx: &mut Transaction<'_, Postgres>, orders: &[i64]) -> Result<BTreeMap<i64, Personal>, StoreError> {
+        let mut persons = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT DISTINCT ON (subject_id) subject_id, body FROM personal WHERE subject_id = ANY($1) ORDER BY subject_id, version DESC",
+            orders
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            persons.insert(row.subject_id, serde_json::from_value(row.body)?);
+        }
+        Ok(persons)
+    }
+
+    async fn load_codes(
+        tx: &mut Transaction<'_, Postgres>,
+        facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>,
+        accounts: &BTreeMap<i64, i16>,
+    ) -> Result<BTreeMap<(i16, String), ItemRef>, StoreError> {
+        let mut wanted = std::collections::BTreeSet::new();
+        for (subject, list) in facts {
+            let (Some(account), Ok(list)) = (accounts.get(subject), list) else { continue };
+            for fact in list {
+                if let FactBody::Order(order) = &fact.body {
+                    wanted.extend(order.order.lines.iter().filter_map(|l| l.sku.clone()).map(|sku| (*account, sku)));
+                }
+            }
+        }
+        let account: Vec<i16> = wanted.iter().map(|w| w.0).collect();
+        let code: Vec<String> = wanted.iter().map(|w| w.1.clone()).collect();
+        let mut codes = BTreeMap::new();
+        for row in sqlx::query!(
+            r#"SELECT t.a AS "account!", t.c AS "code!", i.id AS "item_id!", coalesce(m.multiplier, 1) AS "multiplier!", i.kind AS "kind!"
+               FROM unnest($1::smallint[], $2::text[]) AS t (a, c)
+               LEFT JOIN item_codes m ON m.account_id = t.a AND m.code = t.c
+               JOIN items i ON i.id = m.item_id OR (m.item_id IS NULL AND i.code = t.c)"#,
+            &account, &code
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            codes.insert(
+                (row.account, row.code),
+                ItemRef { item_id: row.item_id, multiplier: unsigned(row.multiplier), stocked: row.kind == "stock" },
+            );
+        }
+        Ok(codes)
+    }
+}
+
+fn names_code(facts: &[Fact], code: &str) -> bool {
+    facts.iter().any(|f| match &f.body {
+        FactBody::Order(order) => order.order.lines.iter().any(|l| l.sku.as_deref() == Some(code)),
+        _ => false,
+    })
+}
+
+pub(super) fn unsigned(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}

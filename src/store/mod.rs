@@ -1,0 +1,38 @@
+//! All SQL. One locking rule: a transaction that adds a fact for a subject or touches its effects
+//! first locks its subject rows `FOR NO KEY UPDATE` in id order and reads in a later statement.
+
+mod allocate;
+mod batch;
+mod commit;
+mod error;
+mod facts;
+mod ingest;
+mod journal;
+mod lease;
+mod load;
+mod operator;
+mod propagate;
+mod queue;
+pub mod read;
+mod reclaim;
+mod setup;
+mod stock;
+mod streams;
+mod vacuum;
+
+pub mod launcher;
+
+pub use allocate::AllocateDone;
+pub use batch::{OpenBatch, SealRow, Sealed, Waiting};
+pub use commit::PlannedOrder;
+pub use error::StoreError;
+pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
+pub use journal::OpenRevenue;
+pub use lease::{Instance, OwnedAccount};
+pub use load::{BatchInput, Claimed};
+pub use operator::Decision;
+pub use propagate::BatchPlan;
+pub use queue::{Acknowledgement, ClaimedEffect, ToSend};
+pub use setup::{AccountRow, Directory, LocationRow, Store};
+pub use stock::IncomingStock;
+pub use streams::{DueStream, StreamAfter};

@@ -1,0 +1,193 @@
+//! From a batch's outcome to its members' facts. Members are locked in id order in transactions of their
+//! own; doing it twice changes nothing.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::Op;
+
+use super::batch::OpenBatch;
+use super::commit::verdict_word;
+use super::facts::{FactRows, insert_facts};
+use super::{BatchInput, Directory, Store, StoreError};
+use crate::facts::{BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, Verdict};
+use crate::plan::types::TaskRow;
+
+/// What planning a batch decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchPlan {
+    /// Status of the subject.
+    pub status: &'static str,
+    /// Send the same bytes again under this number, after a person released a refusal.
+    pub again: Option<u32>,
+    /// All tasks the batch has.
+    pub tasks: Vec<TaskRow>,
+    /// When to plan again without news.
+    pub next: Option<DateTime<Utc>>,
+    /// Nothing more is expected.
+    pub closed: bool,
+}
+
+const CHUNK: usize = 500;
+
+impl Store {
+    /// Batches with news.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_batch_subjects(&self, limit: i64) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM subjects WHERE plan_class IN (0, 1, 2) AND plan_at <= (SELECT hk_now()) AND kind = 'batch' ORDER BY id LIMIT $1",
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Tells the members of an instruct batch its outcome.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tell_members(&self, batch: &BatchInput, outcome: &OutcomeFact, today: NaiveDate) -> Result<(), StoreError> {
+        let members = sqlx::query!("SELECT subject_id, reference FROM shipments WHERE batch_id = $1 ORDER BY subject_id, id", batch.subject_id)
+            .fetch_all(&self.pool)
+            .await?;
+        for chunk in members.chunks(CHUNK) {
+            let mut facts = Vec::new();
+            for member in chunk {
+                let intent = format!("instruct:{}", member.reference);
+                let told = OutcomeFact { intent: intent.clone(), ..outcome.clone() };
+                facts.push((member.subject_id, format!("{intent}:outcome:{}", verdict_word(told.verdict)), FactBody::Outcome(told)));
+            }
+            self.tell(&facts, today).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the orders of a journal batch that their revenue is booked.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tell_booked(&self, batch: &BatchInput, today: NaiveDate) -> Result<(), StoreError> {
+        let members = sqlx::query!(
+            r#"SELECT subject_id, array_agg(key ORDER BY id) AS "keys!" FROM revenue_events WHERE batch_id = $1 GROUP BY subject_id ORDER BY subject_id"#,
+            batch.subject_id
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for chunk in members.chunks(CHUNK) {
+            let facts: Vec<_> = chunk
+                .iter()
+                .map(|m| {
+                    let body = FactBody::Booked(BookedFact { batch: batch.name.clone(), events: m.keys.clone() });
+                    (m.subject_id, format!("booked:{}", batch.name), body)
+                })
+                .collect();
+            self.tell(&facts, today).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, facts: &[(i64, String, FactBody)], today: NaiveDate) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let ids: Vec<i64> = facts.iter().map(|f| f.0).collect();
+        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids).fetch_all(&mut *tx).await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+        let mut rows = FactRows::default();
+        for (subject, key, body) in facts {
+            rows.push(*subject, key.clone(), body, body.to_json()?, now, now, today);
+        }
+        let changed: Vec<i64> = insert_facts(&mut tx, &rows, "plan", None, true).await?.into_iter().collect();
+        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &changed).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// References of a batch's members that have neither a reply nor a parcel, and when they are overdue.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unanswered(&self, batch: &BatchInput) -> Result<(Vec<String>, Option<DateTime<Utc>>), StoreError> {
+        let due = sqlx::query_scalar!("SELECT reply_due FROM batches WHERE subject_id = $1", batch.subject_id).fetch_one(&self.pool).await?;
+        if due.is_none() {
+            return Ok((Vec::new(), None));
+        }
+        let references = sqlx::query_scalar!(
+            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND s.state = 'instructed'
+               AND NOT EXISTS (SELECT FROM heads h WHERE h.subject_id = s.subject_id
+                 AND ((h.kind IN ('reply', 'cancel_reply') AND h.series = s.reference) OR (h.kind = 'parcel' AND h.series LIKE s.reference || ':%')))
+             ORDER BY s.row_no",
+            batch.subject_id
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok((references, due))
+    }
+
+    /// Writes a batch's plan, unless news came while it was made.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn commit_batch(
+        &self,
+        directory: &Directory,
+        batch: &BatchInput,
+        plan: &BatchPlan,
+        policy_id: i32,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE", batch.subject_id).fetch_one(&mut *tx).await?;
+        let last = sqlx::query_scalar!("SELECT max(id) FROM facts WHERE subject_id = $1", batch.subject_id).fetch_one(&mut *tx).await?;
+        if last != batch.facts.iter().map(|f| f.id).max() {
+            return Ok(());
+        }
+        if let Some(n) = plan.again {
+            let op = if batch.kind == "instruct" { Op::Instruct } else { Op::PostJournal };
+            let account = directory.slug(batch.account_id)?.clone();
+            let key = format!("{op}:{account}:{}:{n}", batch.name);
+            let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+            let body = FactBody::Intent(Box::new(IntentFact { op, account, n, what: IntentWhat::Batch { batch: batch.name.clone() } }));
+            let mut rows = FactRows::default();
+            rows.push(batch.subject_id, key.clone(), &body, body.to_json()?, now, now, today);
+            insert_facts(&mut tx, &rows, "plan", Some(policy_id), false).await?;
+            Self::queue_batch(&mut tx, batch.subject_id, batch.account_id, op, &key).await?;
+        }
+        let kinds: Vec<String> = plan.tasks.iter().map(|t| t.kind.clone()).collect();
+        let details: Vec<String> = plan.tasks.iter().map(|t| t.detail.clone()).collect();
+        sqlx::query!("DELETE FROM tasks WHERE subject_id = $1 AND NOT kind = ANY($2)", batch.subject_id, &kinds).execute(&mut *tx).await?;
+        sqlx::query!(
+            "INSERT INTO tasks (subject_id, kind, detail, since) SELECT $1, t.k, t.d, (SELECT hk_now()) FROM unnest($2::text[], $3::text[]) AS t (k, d)
+             ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
+            batch.subject_id, &kinds, &details
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE subjects SET status = $2, plan_at = $3, plan_class = 1, closed_at = CASE WHEN $4 THEN coalesce(closed_at, (SELECT hk_now())) END WHERE id = $1",
+            batch.subject_id, plan.status, plan.next, plan.closed
+        )
+        .execute(&mut *tx)
+        .await?;
+        if plan.status == "done" {
+            sqlx::query!("UPDATE batches SET state = 'done' WHERE subject_id = $1 AND state = 'sealed'", batch.subject_id).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The last definite verdict of a batch's sending.
+    #[must_use]
+    pub fn batch_outcome(batch: &BatchInput) -> Option<&OutcomeFact> {
+        batch.facts.iter().rev().find_map(|f| match &f.body {
+            FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => Some(outcome),
+            _ => None,
+        })
+    }
+}
+
+impl OpenBatch {
+    /// True for a journal.
+    #[must_use]
+    pub fn is_journal(&self) -> bool {
+        self.kind == "journal"
+    }
+}

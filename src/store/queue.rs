@@ -1,0 +1,310 @@
+//! The effect queue: claim, mark as sending just before the call, acknowledge. An account's lease token
+//! is checked at each step, and each claim has a token of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{Op, Personal};
+
+use super::commit::verdict_word;
+use super::facts::{FactRows, insert_facts};
+use super::setup::CODE_LEVEL;
+use super::{OwnedAccount, Store, StoreError};
+use crate::facts::{FactBody, IntentFact, OutcomeFact, Verdict};
+
+/// A claimed effect with what is needed to carry it out.
+#[derive(Clone, Debug)]
+pub struct ClaimedEffect {
+    /// Row id.
+    pub id: i64,
+    /// Fences this claim.
+    pub token: i64,
+    /// The subject.
+    pub subject_id: i64,
+    /// Our number of it.
+    pub number: String,
+    /// The operation.
+    pub op: Op,
+    /// The intent's key.
+    pub key: String,
+    /// The intent.
+    pub intent: IntentFact,
+    /// Failed tries.
+    pub attempts: i16,
+    /// Times it was sent.
+    pub sends: i16,
+    /// Look-ups that said "not there" since the last send.
+    pub looks: i16,
+    /// A try may have happened.
+    pub ambiguous: bool,
+    /// First send.
+    pub first_sent_at: Option<DateTime<Utc>>,
+    /// Last send.
+    pub last_sent_at: Option<DateTime<Utc>>,
+    /// Frozen bytes and their label, once it was sent; a batch's from its sealing on.
+    pub frozen: Option<(Vec<u8>, String)>,
+    /// Names and addresses, for operations that need them.
+    pub personal: Option<Personal>,
+    /// The newest reading of the order, for mails.
+    pub order: Option<crate::facts::OrderFact>,
+    /// Parcels told so far, for mails.
+    pub parcels: Vec<hikiate_sdk::ParcelReport>,
+}
+
+/// An effect about to be sent.
+#[derive(Clone, Debug)]
+pub struct ToSend {
+    /// Row id.
+    pub id: i64,
+    /// The claim's token.
+    pub token: i64,
+    /// Bytes; kept as they are if some were frozen before.
+    pub body: Vec<u8>,
+    /// For lists and logs.
+    pub label: String,
+}
+
+/// What became of a claimed effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acknowledgement {
+    /// A definite end: the row leaves the queue, its outcome is a fact.
+    Finished {
+        /// The outcome.
+        outcome: OutcomeFact,
+    },
+    /// Try again after this long; nothing happened at the far side.
+    Later {
+        /// Seconds.
+        after: f64,
+        /// Counts as a failed try.
+        attempt: bool,
+        /// What went wrong.
+        error: String,
+    },
+    /// It may have happened: look up or send again after this long.
+    Ambiguous {
+        /// Seconds.
+        after: f64,
+        /// What went wrong.
+        error: String,
+    },
+    /// A look-up said "not there", but not yet for good: look again after this long.
+    NotThere {
+        /// Seconds.
+        after: f64,
+    },
+    /// A person must look.
+    Unresolved {
+        /// What went wrong.
+        error: String,
+    },
+}
+
+impl Store {
+    /// Claims due effects of an owned account, urgent lanes first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_effects(&self, owned: &OwnedAccount, limit: i64, lease_seconds: i32) -> Result<Vec<ClaimedEffect>, StoreError> {
+        let mut claimed = Vec::new();
+        for lane in 0_i16..3 {
+            let room = limit - i64::try_from(claimed.len()).unwrap_or(limit);
+            if room <= 0 {
+                break;
+            }
+            claimed.extend(self.claim_lane(owned, lane, room, lease_seconds).await?);
+        }
+        self.with_orders(&mut claimed).await?;
+        Ok(claimed)
+    }
+
+    async fn claim_lane(&self, owned: &OwnedAccount, lane: i16, limit: i64, lease_seconds: i32) -> Result<Vec<ClaimedEffect>, StoreError> {
+        let rows = sqlx::query!(
+            r#"WITH due AS MATERIALIZED (
+                 SELECT e.id FROM effects e
+                 WHERE e.account_id = $1 AND e.lane = $2 AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
+                   AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $3 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
+                   AND (SELECT min_code FROM gate) <= $4
+                 ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $5 FOR UPDATE SKIP LOCKED),
+               token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
+               taken AS (
+                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
+                 FROM due, token WHERE e.id = due.id
+                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous,
+                   e.first_sent_at, e.last_sent_at, e.body, e.label, e.due_at)
+               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
+                 coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent
+               FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
+               ORDER BY t.due_at, t.id"#,
+            owned.id, lane, owned.token, CODE_LEVEL, limit, lease_seconds
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (Some(op), Ok(FactBody::Intent(intent))) = (Op::parse(&row.op), FactBody::read(&row.kind, row.version, row.intent)) else {
+                continue;
+            };
+            claimed.push(ClaimedEffect {
+                id: row.id,
+                token: row.token,
+                subject_id: row.subject_id,
+                number: row.number,
+                op,
+                key: row.key,
+                intent: *intent,
+                attempts: row.attempts,
+                sends: row.sends,
+                looks: row.looks,
+                ambiguous: row.ambiguous,
+                first_sent_at: row.first_sent_at,
+                last_sent_at: row.last_sent_at,
+                frozen: row.body.map(|body| (body, row.label)),
+                personal: None,
+                order: None,
+                parcels: Vec::new(),
+            });
+        }
+        Ok(claimed)
+    }
+
+    /// Mails are rendered from the order as it stands; everything else has what it needs in its intent.
+    async fn with_orders(&self, claimed: &mut [ClaimedEffect]) -> Result<(), StoreError> {
+        let ids: Vec<i64> = claimed.iter().filter(|c| c.op == Op::Mail && c.frozen.is_none()).map(|c| c.subject_id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.pool.begin().await?;
+        let mut persons = Self::load_personal(&mut tx, &ids).await?;
+        let mut orders = BTreeMap::new();
+        let mut parcels: BTreeMap<i64, BTreeMap<String, hikiate_sdk::ParcelReport>> = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel') ORDER BY id",
+            &ids
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        {
+            match FactBody::read(&row.kind, row.version, row.body) {
+                Ok(FactBody::Order(order)) => {
+                    orders.insert(row.subject_id, *order);
+                }
+                Ok(FactBody::Parcel(parcel)) => {
+                    parcels.entry(row.subject_id).or_default().insert(format!("{}:{}", parcel.reference, parcel.key), parcel);
+                }
+                _ => {}
+            }
+        }
+        tx.commit().await?;
+        for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
+            effect.personal = persons.remove(&effect.subject_id);
+            effect.order = orders.remove(&effect.subject_id);
+            effect.parcels = parcels.remove(&effect.subject_id).unwrap_or_default().into_values().collect();
+        }
+        Ok(())
+    }
+
+    /// Commits that these are about to be sent and freezes their bytes. Only the ids that come back may
+    /// be sent: the others' leases were lost.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mark_sending(&self, owned: &OwnedAccount, sends: &[ToSend], lease_seconds: i32) -> Result<BTreeMap<i64, Vec<u8>>, StoreError> {
+        let id: Vec<i64> = sends.iter().map(|s| s.id).collect();
+        let token: Vec<i64> = sends.iter().map(|s| s.token).collect();
+        let body: Vec<Vec<u8>> = sends.iter().map(|s| s.body.clone()).collect();
+        let label: Vec<String> = sends.iter().map(|s| s.label.clone()).collect();
+        let rows = sqlx::query!(
+            r#"WITH seq AS (
+                 UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) RETURNING epoch)
+               UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), looks = 0,
+                 first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
+                 lease_until = (SELECT hk_now()) + make_interval(secs => $7::int), sent_epoch = seq.epoch
+               FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
+               WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token RETURNING e.id, e.body AS "body!""#,
+            owned.id, owned.token, &id, &token, &body, &label, lease_seconds
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|r| (r.id, r.body)).collect())
+    }
+
+    /// Writes what became of claimed effects. A definite end is a fact and makes its subject due; an
+    /// answer whose lease was lost is kept as evidence and touches nothing else.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn acknowledge(&self, done: &[(ClaimedEffect, Acknowledgement)], today: NaiveDate) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let subjects: Vec<i64> = done.iter().map(|d| d.0.subject_id).collect::<BTreeSet<_>>().into_iter().collect();
+        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &subjects).fetch_all(&mut *tx).await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+
+        let finished: Vec<&(ClaimedEffect, Acknowledgement)> = done.iter().filter(|d| matches!(d.1, Acknowledgement::Finished { .. })).collect();
+        let id: Vec<i64> = finished.iter().map(|d| d.0.id).collect();
+        let token: Vec<i64> = finished.iter().map(|d| d.0.token).collect();
+        let gone: BTreeSet<i64> = sqlx::query_scalar!(
+            "DELETE FROM effects e USING unnest($1::bigint[], $2::bigint[]) AS t (id, token)
+             WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending') RETURNING e.id",
+            &id, &token
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .collect();
+        let mut rows = FactRows::default();
+        for (effect, acknowledgement) in &finished {
+            let Acknowledgement::Finished { outcome } = acknowledgement else { continue };
+            let mut outcome = outcome.clone();
+            let key = if gone.contains(&effect.id) {
+                format!("{}:outcome:{}", effect.key, verdict_word(outcome.verdict))
+            } else {
+                outcome.message = format!("{}: {}", verdict_word(outcome.verdict), outcome.message);
+                outcome.verdict = Verdict::Evidence;
+                format!("{}:evidence:{}", effect.key, effect.token)
+            };
+            let body = FactBody::Outcome(outcome);
+            rows.push(effect.subject_id, key, &body, body.to_json()?, now, now, today);
+        }
+        let changed = insert_facts(&mut tx, &rows, "push", None, true).await?;
+
+        let (mut r_id, mut r_token, mut r_state, mut r_after, mut r_attempt, mut r_ambiguous, mut r_look, mut r_error) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut unresolved = Vec::new();
+        for (effect, acknowledgement) in done {
+            let (state, after, attempt, ambiguous, look, error) = match acknowledgement {
+                Acknowledgement::Finished { .. } => continue,
+                Acknowledgement::Later { after, attempt, error } => ("planned", *after, *attempt, false, false, error.clone()),
+                Acknowledgement::Ambiguous { after, error } => ("planned", *after, true, true, false, error.clone()),
+                Acknowledgement::NotThere { after } => ("planned", *after, false, false, true, String::new()),
+                Acknowledgement::Unresolved { error } => {
+                    unresolved.push(effect.subject_id);
+                    ("unresolved", 0.0, true, true, false, error.clone())
+                }
+            };
+            r_id.push(effect.id);
+            r_token.push(effect.token);
+            r_state.push(state.to_owned());
+            r_after.push(after);
+            r_attempt.push(attempt);
+            r_ambiguous.push(ambiguous);
+            r_look.push(look);
+            r_error.push(error);
+        }
+        sqlx::query!(
+            "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
+               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.look::int, 30000),
+               error = nullif(t.error, '')
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::text[])
+               AS t (id, token, state, after, attempt, ambiguous, look, error)
+             WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
+            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_look, &r_error
+        )
+        .execute(&mut *tx)
+        .await?;
+        let dirty: Vec<i64> = changed.into_iter().chain(unresolved).collect();
+        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &dirty).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

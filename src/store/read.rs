@@ -1,0 +1,318 @@
+//! What commands, metrics and the demo read. Nothing here locks or changes anything.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Store, StoreError};
+
+/// A row of `order list`.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderRow {
+    /// Our number.
+    pub number: String,
+    /// Channel account.
+    pub channel: String,
+    /// The channel's id.
+    pub external_id: String,
+    /// Derived status.
+    pub status: String,
+    /// The first gate that fails.
+    pub blocked_by: Option<String>,
+    /// `live`, `history` or `stub`.
+    pub origin: String,
+    /// When it was stored.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Filters of `order list`.
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    /// One channel.
+    pub channel: Option<String>,
+    /// One status.
+    pub status: Option<String>,
+    /// One gate, by its beginning.
+    pub blocked_by: Option<String>,
+    /// Rows at the most.
+    pub limit: i64,
+}
+
+/// Something a person should see.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskLine {
+    /// `hold:…`, `unknown_outcome`, `quarantine`, `account_paused`, `stream_failing`.
+    pub kind: String,
+    /// Order or batch number, account, or quarantine id.
+    pub subject: String,
+    /// What happened and what to do.
+    pub detail: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When it becomes urgent.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// Stock of one item in one warehouse.
+#[derive(Clone, Debug, Serialize)]
+pub struct StockRow {
+    /// Item code.
+    pub item: String,
+    /// Warehouse.
+    pub warehouse: String,
+    /// Counted, moved on by what left since.
+    pub on_hand: i64,
+    /// Reserved softly.
+    pub reserved: i64,
+    /// Allocated for good.
+    pub allocated: i64,
+    /// May still be given.
+    pub free: i64,
+    /// When it was counted.
+    pub as_of: DateTime<Utc>,
+}
+
+/// A row of `stream list`.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamRow {
+    /// Account.
+    pub account: String,
+    /// Stream.
+    pub stream: String,
+    /// Last page.
+    pub page_at: Option<DateTime<Utc>>,
+    /// Next page.
+    pub due_at: DateTime<Utc>,
+    /// Failures in a row.
+    pub fails: i16,
+    /// The last failure.
+    pub error: Option<String>,
+    /// Who owns the account.
+    pub owner: Option<String>,
+    /// Why the account is paused.
+    pub paused: Option<String>,
+}
+
+/// A row of `effect list`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EffectRow {
+    /// Names it in `effect resolve`.
+    pub id: i64,
+    /// Order or batch number.
+    pub subject: String,
+    /// Account.
+    pub account: String,
+    /// Operation.
+    pub op: String,
+    /// Business key.
+    pub key: String,
+    /// `planned`, `leased`, `sending`, `unresolved`.
+    pub state: String,
+    /// A try may have happened.
+    pub ambiguous: bool,
+    /// Times sent.
+    pub sends: i16,
+    /// Due.
+    pub due_at: DateTime<Utc>,
+    /// What was sent, for a person.
+    pub label: Option<String>,
+    /// The last error.
+    pub error: Option<String>,
+}
+
+/// A row of `quarantine list`.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuarantineRow {
+    /// Names it.
+    pub id: i64,
+    /// Account.
+    pub account: String,
+    /// Stream.
+    pub stream: String,
+    /// The far side's id, where readable.
+    pub external_id: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// First seen.
+    pub first_at: DateTime<Utc>,
+    /// Last seen.
+    pub last_at: DateTime<Utc>,
+    /// How often.
+    pub seen: i32,
+}
+
+/// A fact as listed by `order show`.
+#[derive(Clone, Debug, Serialize)]
+pub struct FactLine {
+    /// When it was stored.
+    pub recorded_at: DateTime<Utc>,
+    /// Its key.
+    pub key: String,
+    /// Its class.
+    pub class: String,
+    /// Who.
+    pub actor: String,
+    /// Its body.
+    pub body: serde_json::Value,
+}
+
+impl Store {
+    /// Orders, newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_orders(&self, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            OrderRow,
+            "SELECT s.number, a.slug AS channel, s.external_id, s.status, s.blocked_by, s.origin, s.created_at
+             FROM subjects s JOIN accounts a ON a.id = s.account_id
+             WHERE s.kind = 'order' AND ($1::text IS NULL OR a.slug = $1) AND ($2::text IS NULL OR s.status = $2)
+               AND ($3::text IS NULL OR s.blocked_by LIKE $3 || '%') ORDER BY s.id DESC LIMIT $4",
+            filter.channel, filter.status, filter.blocked_by, filter.limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Orders per status.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_orders(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        Ok(sqlx::query!(r#"SELECT status, count(*) AS "n!" FROM subjects WHERE kind = 'order' GROUP BY status ORDER BY status"#)
+            .fetch_all(&self.pool)
+            .await?
+            .into_iter()
+            .map(|r| (r.status, r.n))
+            .collect())
+    }
+
+    /// Everything that waits for a person, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_tasks(&self) -> Result<Vec<TaskLine>, StoreError> {
+        Ok(sqlx::query_as!(
+            TaskLine,
+            r#"SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at FROM (
+                 SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at FROM tasks k JOIN subjects s ON s.id = k.subject_id
+                 UNION ALL
+                 SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; see `hikiate quarantine show ' || q.id || '`, mend the cause, then `hikiate quarantine retry ' || q.id || '`',
+                   q.first_at, NULL FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL
+                 UNION ALL
+                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at FROM accounts WHERE paused IS NOT NULL
+                 UNION ALL
+                 SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL
+                 FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
+               ) AS all_tasks ORDER BY since, subject, kind"#
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Stock of all items or one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_stock(&self, item: Option<&str>) -> Result<Vec<StockRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            StockRow,
+            r#"SELECT i.code AS item, l.slug AS warehouse, h.on_hand AS "on_hand!", r.soft AS "reserved!", r.firm AS "allocated!",
+                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS as_of
+               FROM stock s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
+               CROSS JOIN LATERAL (SELECT s.base_qty + coalesce(sum(e.qty), 0)::bigint AS on_hand FROM stock_entries e
+                 WHERE e.item_id = s.item_id AND e.location_id = s.location_id AND e.bucket = s.bucket AND e.effective_at > s.base_as_of) h
+               CROSS JOIN LATERAL (SELECT coalesce(sum(v.qty) FILTER (WHERE NOT v.firm), 0)::bigint AS soft, coalesce(sum(v.qty) FILTER (WHERE v.firm), 0)::bigint AS firm
+                 FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id) r
+               WHERE s.bucket = 'sellable' AND ($1::text IS NULL OR i.code = $1) ORDER BY i.code, l.slug"#,
+            item
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Streams with their cursors' age.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_streams(&self) -> Result<Vec<StreamRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            StreamRow,
+            "SELECT a.slug AS account, t.name AS stream, t.page_at, t.due_at, t.fails, t.error, a.owner, a.paused
+             FROM streams t JOIN accounts a ON a.id = t.account_id ORDER BY a.slug, t.name"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The queue, unresolved first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_effects(&self, unresolved_only: bool, limit: i64) -> Result<Vec<EffectRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            EffectRow,
+            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error
+             FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
+             WHERE NOT $1 OR e.state = 'unresolved' ORDER BY e.state = 'unresolved' DESC, e.due_at, e.id LIMIT $2",
+            unresolved_only, limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Records that could not be understood.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_quarantine(&self) -> Result<Vec<QuarantineRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            QuarantineRow,
+            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.reason, q.first_at, q.last_at, q.seen
+             FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL ORDER BY q.id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The bytes of a quarantined record.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn quarantined(&self, id: i64) -> Result<(String, Vec<u8>), StoreError> {
+        sqlx::query!("SELECT reason, raw FROM quarantine WHERE id = $1", id)
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|r| (r.reason, r.raw))
+            .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))
+    }
+
+    /// A subject's facts in stored order.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_facts(&self, subject_id: i64) -> Result<Vec<FactLine>, StoreError> {
+        Ok(sqlx::query_as!(
+            FactLine,
+            "SELECT recorded_at, key, class, actor, body FROM facts WHERE subject_id = $1 ORDER BY id",
+            subject_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Gauges: unresolved and queued effects per account.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn queue_gauges(&self) -> Result<Vec<(String, i64, i64, bool)>, StoreError> {
+        Ok(sqlx::query!(
+            r#"SELECT a.slug, count(e.id) FILTER (WHERE e.state = 'unresolved') AS "unresolved!", count(e.id) FILTER (WHERE e.state <> 'unresolved') AS "queued!",
+                 a.paused IS NOT NULL AS "paused!" FROM accounts a LEFT JOIN effects e ON e.account_id = a.id GROUP BY a.id ORDER BY a.slug"#
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|r| (r.slug, r.unresolved, r.queued, r.paused))
+        .collect())
+    }
+}

@@ -1,0 +1,348 @@
+//! Connecting, migrating, and the rows that name what the configuration names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use hikiate_sdk::AccountSlug;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::StoreError;
+use crate::policy::{Catalogue, Policy};
+
+/// The code level of this binary; a migration that an older binary must not work on raises the gate above it.
+pub(super) const CODE_LEVEL: i32 = 1;
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) pool: PgPool,
+    pub(super) retries: Arc<AtomicU64>,
+}
+
+/// Ids of what the configuration names. Slugs are never reused, so this never goes stale.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    accounts: BTreeMap<AccountSlug, i16>,
+    slugs: BTreeMap<i16, AccountSlug>,
+    locations: BTreeMap<String, LocationRow>,
+    names: BTreeMap<i16, String>,
+}
+
+/// An account as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Row id.
+    pub id: i16,
+    /// Name.
+    pub slug: AccountSlug,
+}
+
+/// A warehouse as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationRow {
+    /// Row id.
+    pub id: i16,
+    /// The account that is instructed.
+    pub account_id: i16,
+    /// The far side's code.
+    pub code: Option<String>,
+}
+
+impl Directory {
+    /// The id of an account.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a name the database has never seen.
+    pub fn account(&self, slug: &AccountSlug) -> Result<i16, StoreError> {
+        self.accounts.get(slug).copied().ok_or_else(|| StoreError::NotFound(format!("no account {slug}")))
+    }
+
+    /// The name of an account.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an id that was made after this directory was read.
+    pub fn slug(&self, id: i16) -> Result<&AccountSlug, StoreError> {
+        self.slugs.get(&id).ok_or_else(|| StoreError::NotFound(format!("no account with id {id}")))
+    }
+
+    /// A warehouse by our name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a name the database has never seen.
+    pub fn location(&self, name: &str) -> Result<&LocationRow, StoreError> {
+        self.locations.get(name).ok_or_else(|| StoreError::NotFound(format!("no warehouse {name}")))
+    }
+
+    /// The name of a warehouse.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an id that was made after this directory was read.
+    pub fn location_name(&self, id: i16) -> Result<&str, StoreError> {
+        self.names.get(&id).map(String::as_str).ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
+    }
+
+    /// The warehouse behind an account's code of a place; one without a code takes every code.
+    #[must_use]
+    pub fn location_of(&self, account_id: i16, code: Option<&str>) -> Option<i16> {
+        let mut mine = self.locations.values().filter(|l| l.account_id == account_id);
+        mine.clone()
+            .find(|l| l.code.is_some() && l.code.as_deref() == code)
+            .or_else(|| mine.find(|l| l.code.is_none()))
+            .map(|l| l.id)
+    }
+}
+
+impl Store {
+    /// Connects; the pool opens connections when they are needed.
+    ///
+    /// # Errors
+    /// A malformed URL, without repeating it.
+    pub fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.options([
+            ("idle_in_transaction_session_timeout", "60s"),
+            ("lock_timeout", "30s"),
+            ("timezone", "UTC"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(options);
+        Ok(Self::over(pool))
+    }
+
+    /// The pool, for tests.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Wraps a pool, for tests.
+    #[must_use]
+    pub fn over(pool: PgPool) -> Self {
+        Self { pool, retries: Arc::default() }
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Applies the embedded migrations under PostgreSQL's advisory lock, then checks the gate.
+    ///
+    /// # Errors
+    /// A failed migration, or a schema newer than this binary.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        self.check_gate().await
+    }
+
+    /// Refuses a schema that is newer than this binary.
+    ///
+    /// # Errors
+    /// [`StoreError::Gate`].
+    pub async fn check_gate(&self) -> Result<(), StoreError> {
+        let needs = sqlx::query_scalar!("SELECT min_code FROM gate").fetch_one(&self.pool).await?;
+        if needs > CODE_LEVEL { Err(StoreError::Gate { needs, has: CODE_LEVEL }) } else { Ok(()) }
+    }
+
+    /// The database's time, which every due time and lease uses.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&self.pool).await?)
+    }
+
+    /// The same inside a transaction.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn now_in(&self, tx: &mut sqlx::Transaction<'_, sqlx::Postgres>) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut **tx).await?)
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn active_policy(&self, tx: &mut sqlx::Transaction<'_, sqlx::Postgres>) -> Result<Option<i32>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT policy_id FROM gate").fetch_one(&mut **tx).await?)
+    }
+
+    /// True when the clock was set or shifted; refused on a database given by URL.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn clock_is_set(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT (fixed_at IS NOT NULL OR shift <> '0') AS "set!" FROM clock"#
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .unwrap_or(false))
+    }
+
+    /// Sets (`Some`) or frees (`None`) the clock and shifts it, for tests and the demo.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_clock(
+        &self,
+        fixed_at: Option<chrono::DateTime<chrono::Utc>>,
+        shift: chrono::Duration,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE clock SET fixed_at = $1, shift = make_interval(secs => $2::bigint)",
+            fixed_at,
+            shift.num_seconds()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes a row for every account, warehouse and listed item of the policy, and reads the directory.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when an account changed its connector: a name is never reused.
+    pub async fn register(
+        &self,
+        accounts: &[(AccountSlug, &str)],
+        policy: &Policy,
+    ) -> Result<Directory, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        for (slug, connector) in accounts {
+            let kept = sqlx::query_scalar!(
+                "INSERT INTO accounts (slug, connector) VALUES ($1, $2)
+                 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug RETURNING connector",
+                slug.as_str(),
+                *connector
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            if kept != *connector {
+                return Err(StoreError::Refused(format!(
+                    "account {slug} was a {kept} account and is a {connector} account now: names are never reused, choose a new one"
+                )));
+            }
+        }
+        for warehouse in &policy.warehouses {
+            sqlx::query!(
+                "INSERT INTO locations (slug, account_id, code)
+                 SELECT $1, id, $3 FROM accounts WHERE slug = $2
+                 ON CONFLICT (slug) DO UPDATE SET code = excluded.code, account_id = excluded.account_id",
+                warehouse.name,
+                warehouse.account.as_str(),
+                warehouse.location
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        if let Catalogue::Listed(rows) = &policy.catalogue {
+            let items: Vec<String> = rows.iter().map(|r| r.item.clone()).collect();
+            let slugs: Vec<String> = rows.iter().map(|r| r.account.to_string()).collect();
+            let codes: Vec<String> = rows.iter().map(|r| r.code.clone()).collect();
+            let multipliers: Vec<i32> = rows.iter().map(|r| i32::try_from(r.multiplier).unwrap_or(i32::MAX)).collect();
+            sqlx::query!(
+                "INSERT INTO items (code) SELECT DISTINCT t.i FROM unnest($1::text[]) AS t (i) ORDER BY 1 ON CONFLICT (code) DO NOTHING",
+                &items
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "INSERT INTO item_codes (account_id, code, item_id, multiplier)
+                 SELECT a.id, t.c, i.id, t.m FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS t (i, s, c, m)
+                 JOIN accounts a ON a.slug = t.s JOIN items i ON i.code = t.i ORDER BY 1, 2
+                 ON CONFLICT (account_id, code) DO UPDATE SET item_id = excluded.item_id, multiplier = excluded.multiplier",
+                &items, &slugs, &codes, &multipliers
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        self.directory().await
+    }
+
+    /// Reads the names.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn directory(&self) -> Result<Directory, StoreError> {
+        let mut directory = Directory::default();
+        for row in sqlx::query!("SELECT id, slug FROM accounts").fetch_all(&self.pool).await? {
+            let slug = AccountSlug::new(row.slug);
+            directory.accounts.insert(slug.clone(), row.id);
+            directory.slugs.insert(row.id, slug);
+        }
+        for row in sqlx::query!("SELECT id, slug, account_id, code FROM locations").fetch_all(&self.pool).await? {
+            directory.names.insert(row.id, row.slug.clone());
+            directory.locations.insert(row.slug, LocationRow { id: row.id, account_id: row.account_id, code: row.code });
+        }
+        Ok(directory)
+    }
+
+    /// Stores the policy, makes it the one in force, and activates rules that were never active before.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn activate_policy(
+        &self,
+        hash: &[u8],
+        document: &serde_json::Value,
+        rules: &[(String, AccountSlug)],
+    ) -> Result<i32, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let id = sqlx::query_scalar!(
+            "INSERT INTO policies (hash, document, loaded_at) VALUES ($1, $2, (SELECT hk_now()))
+             ON CONFLICT (hash) DO UPDATE SET loaded_at = excluded.loaded_at RETURNING id",
+            hash,
+            document
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let before = sqlx::query_scalar!("SELECT policy_id FROM gate FOR UPDATE").fetch_one(&mut *tx).await?;
+        sqlx::query!("UPDATE gate SET policy_id = $1", id).execute(&mut *tx).await?;
+        let names: Vec<String> = rules.iter().map(|(rule, _)| rule.clone()).collect();
+        let slugs: Vec<String> = rules.iter().map(|(_, account)| account.to_string()).collect();
+        sqlx::query!(
+            "INSERT INTO rule_epochs (rule, account_id, active_from)
+             SELECT t.r, a.id, (SELECT hk_now()) FROM unnest($1::text[], $2::text[]) AS t (r, s) JOIN accounts a ON a.slug = t.s
+             ORDER BY 1, 2 ON CONFLICT (rule, account_id) DO NOTHING",
+            &names,
+            &slugs
+        )
+        .execute(&mut *tx)
+        .await?;
+        if before != Some(id) {
+            // A new policy decides what is still undecided: open orders are planned again, behind all news.
+            sqlx::query!(
+                "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 2
+                 WHERE kind = 'order' AND closed_at IS NULL AND (plan_at IS NULL OR plan_class = 1)
+                   AND status IN ('received', 'unallocated', 'backordered', 'allocated')"
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// When each (rule, account) became active.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn epochs(
+        &self,
+        directory: &Directory,
+    ) -> Result<BTreeMap<(String, AccountSlug), chrono::DateTime<chrono::Utc>>, StoreError> {
+        let mut epochs = BTreeMap::new();
+        for row in sqlx::query!("SELECT rule, account_id, active_from FROM rule_epochs").fetch_all(&self.pool).await? {
+            epochs.insert((row.rule, directory.slug(row.account_id)?.clone()), row.active_from);
+        }
+        Ok(epochs)
+    }
+}

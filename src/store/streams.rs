@@ -1,0 +1,187 @@
+//! Streams: what is due to be pulled, and the fence under which a page is stored.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::ExternalId;
+use serde_json::Value;
+
+use super::ingest::quarantine;
+use super::{IncomingBad, IncomingPage, OwnedAccount, PageDone, Store, StoreError};
+
+/// A stream that is due.
+#[derive(Clone, Debug)]
+pub struct DueStream {
+    /// Name within the account.
+    pub name: String,
+    /// Where to go on.
+    pub cursor: Option<Value>,
+    /// Fences the page: it must not have moved meanwhile.
+    pub seq: i64,
+    /// A page that is stored but not yet acknowledged to its source.
+    pub ack: Option<Value>,
+    /// Failures in a row.
+    pub fails: i16,
+    /// Now, by the database's clock: when the page will have been asked for.
+    pub asked_at: DateTime<Utc>,
+}
+
+/// When a stream is due again.
+#[derive(Clone, Debug)]
+pub struct StreamAfter {
+    /// Where to go on.
+    pub cursor: Value,
+    /// To acknowledge after the commit.
+    pub ack: Option<Value>,
+    /// 0 when there is more to read at once.
+    pub due_in_seconds: f64,
+}
+
+impl Store {
+    /// Makes a row for each stream; a new one is due at once.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn register_streams(&self, account_id: i16, names: &[String]) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO streams (account_id, name, due_at) SELECT $1, t.n, (SELECT hk_now()) FROM unnest($2::text[]) AS t (n)
+             ON CONFLICT (account_id, name) DO NOTHING",
+            account_id, names
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The streams of an account that are due.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_streams(&self, account_id: i16) -> Result<Vec<DueStream>, StoreError> {
+        Ok(sqlx::query_as!(
+            DueStream,
+            r#"SELECT name, cursor, seq, ack, fails, (SELECT hk_now()) AS "asked_at!" FROM streams
+               WHERE account_id = $1 AND due_at <= (SELECT hk_now()) ORDER BY due_at, name"#,
+            account_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Stores a page and moves the cursor, or neither: a process that lost the account stores nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`]; the database's.
+    pub async fn ingest(
+        &self,
+        owned: &OwnedAccount,
+        stream: &str,
+        seq: i64,
+        page: &IncomingPage,
+        after: &StreamAfter,
+    ) -> Result<PageDone, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query_scalar!(
+            "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()),
+               due_at = (SELECT hk_now()) + make_interval(secs => $7)
+             FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
+               AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
+            owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if moved.is_none() {
+            return Err(StoreError::LostLease(owned.id.to_string()));
+        }
+        let done = Self::store_page(&mut tx, owned.id, stream, page).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Stores orders that were read by id; those that were asked for are no longer due to be read.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`]; the database's.
+    pub async fn ingest_read(
+        &self,
+        owned: &OwnedAccount,
+        asked: &[ExternalId],
+        page: &IncomingPage,
+    ) -> Result<PageDone, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let held = sqlx::query_scalar!(
+            "SELECT id FROM accounts WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) FOR SHARE",
+            owned.id, owned.token
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if held.is_none() {
+            return Err(StoreError::LostLease(owned.id.to_string()));
+        }
+        let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
+        sqlx::query!(
+            "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
+             UPDATE subjects SET read_at = NULL, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1) FROM mine WHERE subjects.id = mine.id",
+            owned.id, &names
+        )
+        .execute(&mut *tx)
+        .await?;
+        let done = Self::store_page(&mut tx, owned.id, "read", page).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Orders of an account that are due to be read again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_reads(&self, account_id: i16, limit: i64) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT external_id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
+               ORDER BY account_id, read_at, id LIMIT $2"#,
+            account_id, limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok((rows.into_iter().map(|r| ExternalId::new(r.external_id)).collect(), self.now().await?))
+    }
+
+    /// The source has been told that its page is stored.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn acknowledged(&self, account_id: i16, stream: &str, ack: &Value) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE streams SET ack = NULL WHERE account_id = $1 AND name = $2 AND ack = $3",
+            account_id, stream, ack
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A page could not be had: it is tried again later; what could not be decoded at all is kept once.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn stream_failed(
+        &self,
+        account_id: i16,
+        stream: &str,
+        error: &str,
+        retry_in_seconds: f64,
+        undecodable: Option<IncomingBad>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "UPDATE streams SET fails = least(fails + 1, 1000), error = $3, due_at = (SELECT hk_now()) + make_interval(secs => $4)
+             WHERE account_id = $1 AND name = $2",
+            account_id, stream, error, retry_in_seconds
+        )
+        .execute(&mut *tx)
+        .await?;
+        if let Some(bad) = undecodable {
+            quarantine(&mut tx, account_id, stream, &[bad]).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}

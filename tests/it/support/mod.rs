@@ -1,0 +1,6 @@
+//! What the tests stand on: a database of their own, cloned from a migrated template.
+
+mod cluster;
+mod database;
+
+pub(crate) use database::db;
