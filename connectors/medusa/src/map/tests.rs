@@ -4,9 +4,7 @@
 
 mod money;
 
-use hikiate_sdk::{
-    ChannelGate, ChannelState, Observed, OrderSnapshot, Personal,
-};
+use hikiate_sdk::{ChannelGate, ChannelState, Observed, OrderSnapshot, Personal};
 use serde_json::{Value, json};
 
 use super::{order_record, stock_records};

@@ -157,4 +157,3 @@ fn what_nobody_has_paid_yet_is_a_tender_that_is_not_authorised() {
     });
     assert_eq!(free.tenders, []);
 }
-
