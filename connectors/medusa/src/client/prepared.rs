@@ -25,7 +25,7 @@ pub(super) struct Frozen {
     pub(super) find: Find,
 }
 
-/// What a look-up needs. Externally tagged, since amounts of arbitrary precision cannot pass an internal tag.
+/// What a look-up needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Find {
