@@ -58,7 +58,10 @@ pub fn business_key(
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -79,8 +82,9 @@ mod tests {
     #[test]
     fn numbers_of_many_orders_differ() {
         let shop = AccountSlug::new("shop-jp");
-        let numbers: std::collections::BTreeSet<String> =
-            (0..20_000).map(|i| order_number(&shop, &format!("order_{i}").into())).collect();
+        let numbers: std::collections::BTreeSet<String> = (0..20_000)
+            .map(|i| order_number(&shop, &format!("order_{i}").into()))
+            .collect();
         assert_eq!(numbers.len(), 20_000);
     }
 
@@ -96,6 +100,9 @@ mod tests {
         let b = business_key(Op::Capture, &pay, &shop, &format!("{long}b").into(), 1);
         assert!(a.len() <= KEY_BYTES && b.len() <= KEY_BYTES);
         assert_ne!(a, b);
-        assert_ne!(a, business_key(Op::Capture, &pay, &shop, &format!("{long}a").into(), 2));
+        assert_ne!(
+            a,
+            business_key(Op::Capture, &pay, &shop, &format!("{long}a").into(), 2)
+        );
     }
 }

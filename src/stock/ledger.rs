@@ -25,9 +25,15 @@ pub fn on_hand(
     let skew = skew.abs();
     let since = movements.iter().filter(|movement| {
         let after = movement.effective_at.signed_duration_since(base_as_of);
-        if movement.quantity < 0 { after >= -skew } else { after > skew }
+        if movement.quantity < 0 {
+            after >= -skew
+        } else {
+            after > skew
+        }
     });
-    since.fold(base_quantity, |sum, movement| sum.saturating_add(movement.quantity))
+    since.fold(base_quantity, |sum, movement| {
+        sum.saturating_add(movement.quantity)
+    })
 }
 
 #[cfg(test)]
@@ -39,12 +45,20 @@ mod tests {
     }
 
     fn moved(seconds: i64, quantity: i64) -> Movement {
-        Movement { effective_at: at(seconds), quantity }
+        Movement {
+            effective_at: at(seconds),
+            quantity,
+        }
     }
 
     #[test]
     fn movements_after_the_count_are_added_and_those_before_are_in_it() {
-        let movements = [moved(-500, -2), moved(500, -3), moved(600, 10), moved(-600, 7)];
+        let movements = [
+            moved(-500, -2),
+            moved(500, -3),
+            moved(600, 10),
+            moved(-600, 7),
+        ];
         assert_eq!(on_hand(20, at(0), &movements, Duration::seconds(60)), 27);
     }
 
@@ -52,8 +66,16 @@ mod tests {
     fn near_the_count_the_pessimistic_reading_holds() {
         let skew = Duration::seconds(60);
         for offset in [-60, -1, 0, 1, 60] {
-            assert_eq!(on_hand(20, at(0), &[moved(offset, -3)], skew), 17, "{offset}");
-            assert_eq!(on_hand(20, at(0), &[moved(offset, 3)], skew), 20, "{offset}");
+            assert_eq!(
+                on_hand(20, at(0), &[moved(offset, -3)], skew),
+                17,
+                "{offset}"
+            );
+            assert_eq!(
+                on_hand(20, at(0), &[moved(offset, 3)], skew),
+                20,
+                "{offset}"
+            );
         }
         assert_eq!(on_hand(20, at(0), &[moved(-61, -3)], skew), 20);
         assert_eq!(on_hand(20, at(0), &[moved(61, 3)], skew), 23);
@@ -71,6 +93,9 @@ mod tests {
 
     #[test]
     fn without_skew_a_movement_at_the_very_moment_counts_when_it_left() {
-        assert_eq!(on_hand(5, at(0), &[moved(0, -1), moved(0, 1)], Duration::zero()), 4);
+        assert_eq!(
+            on_hand(5, at(0), &[moved(0, -1), moved(0, 1)], Duration::zero()),
+            4
+        );
     }
 }
