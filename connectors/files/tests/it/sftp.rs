@@ -118,7 +118,7 @@ async fn another_host_key_is_not_talked_to() {
         .page("stock", None)
         .await
         .unwrap_err();
-    assert_eq!(error.class, ErrorClass::Config, "{error}");
+    assert_eq!(error.class, ErrorClass::Auth, "{error}");
     assert!(
         error.message.contains(&server.sim.host_key) && error.message.contains(&pin),
         "{error}"
