@@ -1,6 +1,8 @@
 //! hikiate (引当): a headless OMS–WMS bridge. Pull facts, plan from the whole set of them, push effects.
 
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod engine;
 pub mod facts;
 pub mod number;
