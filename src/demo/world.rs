@@ -1,0 +1,229 @@
+//! The far sides: two shops, two warehouses, a mail server and a folder of books, all in this process,
+//! with one clock that runs beside the database's.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hikiate_files::sim::{SimFile, SimFolders, SimHandling, WarehouseSim};
+use hikiate_files::{LocalFolder, load_layout};
+use hikiate_medusa::sim::MedusaSim;
+use hikiate_sdk::Currency;
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, When};
+use hikiate_sdk::http::Method;
+use hikiate_sdk::sim::{SimClock, SimTransport, serve_transport};
+use hikiate_smtp::sim::SmtpSim;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::orders::{self, SOLD_OUT};
+use crate::policy::CaptureRule;
+
+/// How often the warehouses work.
+const TICK: Duration = Duration::from_millis(200);
+/// The secret API key of both shops.
+const TOKEN: &str = "sk_demo";
+/// The shops' codes of the warehouses, as the configuration has them.
+const PLACES: [&str; 2] = ["sloc_tokyo", "sloc_osaka"];
+
+/// A shop.
+pub(super) struct Shop {
+    /// Its account.
+    pub(super) account: &'static str,
+    /// When its money is captured, as the configuration says.
+    pub(super) capture: CaptureRule,
+    /// The shop.
+    pub(super) sim: Arc<MedusaSim>,
+    /// Where it listens.
+    pub(super) url: String,
+    wire: Arc<FaultyTransport>,
+}
+
+/// A warehouse.
+pub(super) struct Warehouse {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The warehouse.
+    pub(super) sim: Arc<WarehouseSim>,
+}
+
+/// What the world is to be.
+#[derive(Clone, Debug)]
+pub(super) struct Setting<'a> {
+    /// Everything is below it.
+    pub(super) root: &'a Path,
+    /// What the database's clock shows more than the real one.
+    pub(super) shift: chrono::Duration,
+    /// How many orders there will be.
+    pub(super) orders: usize,
+    /// Without planned faults.
+    pub(super) smooth: bool,
+}
+
+/// Everything outside the program.
+pub(super) struct World {
+    /// Two of them.
+    pub(super) shops: [Shop; 2],
+    /// Tokyo and Osaka.
+    pub(super) warehouses: [Warehouse; 2],
+    /// The mail server.
+    pub(super) mail: SmtpSim,
+    /// Where it listens.
+    pub(super) mail_port: u16,
+    root: PathBuf,
+    smooth: bool,
+    slow: Arc<Mutex<BTreeSet<String>>>,
+    troubles: Arc<Mutex<Vec<String>>>,
+    stop: CancellationToken,
+}
+
+impl World {
+    /// Opens the doors.
+    ///
+    /// # Errors
+    /// When a folder or a port cannot be had.
+    pub(super) async fn start(setting: &Setting<'_>) -> anyhow::Result<Self> {
+        let root = setting.root;
+        for account in ["tokyo", "osaka", "books"] {
+            for folder in ["outgoing", "incoming", "archive"] {
+                std::fs::create_dir_all(root.join(account).join(folder)).context("make the folders")?;
+            }
+        }
+        std::fs::write(root.join("token"), TOKEN).context("write the shops' key")?;
+        let clock = SimClock::at(SimClock::real().now() + setting.shift);
+        let stop = CancellationToken::new();
+        let slow: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let shops = [
+            shop("shop-a", CaptureRule::EachShipment, &clock, &stop).await?,
+            shop("shop-b", CaptureRule::OnComplete, &clock, &stop).await?,
+        ];
+        let warehouses = [
+            warehouse("tokyo", "japanese-3pl-utf8", root, &slow)?,
+            warehouse("osaka", "japanese-3pl-cp932", root, &slow)?,
+        ];
+        let mail = SmtpSim::default();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("open a port for mails")?;
+        let mail_port = listener.local_addr()?.port();
+        tokio::spawn(mail.clone().serve(listener, stop.clone().cancelled_owned()));
+        let troubles = Arc::default();
+        let world = Self { shops, warehouses, mail, mail_port, root: root.to_owned(), smooth: setting.smooth, slow, troubles, stop };
+        world.fill(setting.orders, clock.now()).await?;
+        if !setting.smooth {
+            world.shops[1].wire.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+            world.warehouses[0].sim.deliver_twice(SimFile::Shipped);
+        }
+        world.work(clock, setting.shift);
+        Ok(world)
+    }
+
+    /// Puts goods on the shelves and has them reported: an item exists once a warehouse has told it.
+    async fn fill(&self, orders: usize, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<()> {
+        let plenty = i64::try_from(orders).unwrap_or(i64::MAX / 10) * 9;
+        for (code, tokyo, osaka) in orders::stock().into_iter().chain([(SOLD_OUT, true, true)]) {
+            let quantity = if code == SOLD_OUT { 0 } else { plenty };
+            for (at, has) in [tokyo, osaka].into_iter().enumerate() {
+                if has {
+                    self.warehouses[at].sim.set_stock(code, quantity);
+                }
+                for shop in &self.shops {
+                    shop.sim.add_sku(code, PLACES[at], if has { quantity } else { 0 });
+                }
+            }
+        }
+        for warehouse in &self.warehouses {
+            warehouse.sim.write_stock(now).await.context("write the stock file")?;
+        }
+        Ok(())
+    }
+
+    /// Lets the clock run and the warehouses work until the end.
+    fn work(&self, clock: SimClock, shift: chrono::Duration) {
+        for warehouse in &self.warehouses {
+            let (name, sim, clock) = (warehouse.name, Arc::clone(&warehouse.sim), clock.clone());
+            let (stop, troubles) = (self.stop.clone(), Arc::clone(&self.troubles));
+            tokio::spawn(async move {
+                while !stop.is_cancelled() {
+                    let now = SimClock::real().now() + shift;
+                    clock.set(now);
+                    if let Err(error) = sim.tick(now).await {
+                        note(&troubles, format!("the warehouse {name} stumbled: {error}"));
+                    }
+                    tokio::time::sleep(TICK).await;
+                }
+            });
+        }
+    }
+
+    /// Has the warehouses take their time with an order: it stays accepted and does not leave.
+    pub(super) fn go_slow(&self, number: &str) {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).insert(number.to_owned());
+    }
+
+    /// Remembers that something went wrong.
+    pub(super) fn trouble(&self, words: String) {
+        note(&self.troubles, words);
+    }
+
+    /// What went wrong so far, planned faults that did not happen included.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.smooth {
+            return troubles;
+        }
+        let lost = self.shops[1].wire.injected().get(&Fault::LostReply).copied().unwrap_or(0);
+        if lost != 1 {
+            troubles.push(format!("one capture's reply ought to get lost, {lost} did"));
+        }
+        if !self.delivered_twice() {
+            troubles.push("no result file of tokyo was delivered twice".to_owned());
+        }
+        troubles
+    }
+
+    /// Archived files carry the hash of their content: the same one twice is the same file twice.
+    fn delivered_twice(&self) -> bool {
+        let Ok(files) = std::fs::read_dir(self.root.join("tokyo/archive")) else { return false };
+        let mut hashes = BTreeSet::new();
+        files
+            .filter_map(|file| file.ok()?.file_name().into_string().ok())
+            .filter(|name| name.starts_with("jisseki"))
+            .filter_map(|name| name.rsplit_once('-').map(|(_, hash)| hash.to_owned()))
+            .any(|hash| !hashes.insert(hash))
+    }
+
+    /// Closes the doors.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+fn note(troubles: &Mutex<Vec<String>>, words: String) {
+    let mut troubles = troubles.lock().unwrap_or_else(PoisonError::into_inner);
+    if !troubles.contains(&words) {
+        troubles.push(words);
+    }
+}
+
+async fn shop(account: &'static str, capture: CaptureRule, clock: &SimClock, stop: &CancellationToken) -> anyhow::Result<Shop> {
+    let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::JPY));
+    let wire = Arc::new(FaultyTransport::new(Arc::new(SimTransport(sim.clone()))));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("open a port for a shop")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(serve_transport(wire.clone(), listener, stop.clone().cancelled_owned()));
+    Ok(Shop { account, capture, sim, url, wire })
+}
+
+fn warehouse(name: &'static str, layout: &str, root: &Path, slow: &Arc<Mutex<BTreeSet<String>>>) -> anyhow::Result<Warehouse> {
+    let layout = load_layout(layout, root).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
+    let folder = Arc::new(LocalFolder::new(root.join(name)));
+    let slow = Arc::clone(slow);
+    let sim = WarehouseSim::new(folder, SimFolders::default(), layout, chrono_tz::Asia::Tokyo).with_policy(move |shipment| {
+        let waits = slow.lock().unwrap_or_else(PoisonError::into_inner).contains(&shipment.order_number);
+        // One to four ticks, the same for the same shipment.
+        let pace = shipment.reference.bytes().map(u32::from).sum::<u32>() % 4 + 1;
+        SimHandling { ship_after: if waits { u32::MAX } else { pace }, ..SimHandling::default() }
+    });
+    Ok(Warehouse { name, sim: Arc::new(sim) })
+}
