@@ -237,6 +237,11 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .filter(|at| *at > now && !view.cancelling()),
         delivered.filter(|at| *at > now),
         late,
+        // An item comes into being with a warehouse's count, which dirties no order.
+        failed
+            .iter()
+            .any(|check| check.kind == "unmapped_sku")
+            .then(|| now + chrono::Duration::seconds(30)),
         // What was taken back leaves room for what is right now.
         (!wanted.withdraw.is_empty()).then_some(now),
     ];

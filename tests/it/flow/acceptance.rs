@@ -240,3 +240,23 @@ async fn a_rule_holds_until_a_person_releases_it() {
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
 }
+
+/// A code that no warehouse knows holds the order; it goes on by itself once the item is counted.
+#[tokio::test]
+async fn an_unmapped_code_holds_until_the_item_is_known() {
+    let mut world = World::new(Setup::default()).await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    let id = world.shop.place_order(order(&[("PEAR", 1, "1000")]));
+    world.rounds(3).await;
+    assert_eq!(world.status(&id).await.1.as_deref(), Some("check:unmapped_sku"));
+    world.tokyo.set_stock("PEAR", 10);
+    world.advance(Duration::seconds(70)).await;
+    world.count_stock().await;
+    world.rounds(2).await;
+    world.advance(Duration::seconds(31)).await;
+    world.rounds(8).await;
+    assert!(world.shop.order(&id).unwrap().is_shipped());
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
