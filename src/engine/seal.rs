@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::Engine;
 use crate::plan::journal::journal_of;
 use crate::policy::{Booking, Close, Dispatch, Warehouse};
-use crate::store::{OpenBatch, OpenRevenue, SealRow, Sealed, StoreError, Waiting};
+use crate::store::{OpenBatch, OpenRevenue, SealRow, SealTerms, Sealed, StoreError, Waiting};
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
 const PATIENCE_SECONDS: f64 = 60.0;
@@ -91,11 +91,17 @@ async fn seal_wave(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) -> Re
     let max_rows = match &warehouse.dispatch {
         Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => i64::from(*max_rows),
     };
-    let reply = warehouse.reply_within.map(|d| d.as_seconds_f64());
+    let terms = SealTerms {
+        max_rows,
+        patience_seconds: PATIENCE_SECONDS,
+        reply_within_seconds: warehouse.reply_within.map(|d| d.as_seconds_f64()),
+        policy_id: engine.policy_id,
+        today: engine.today(now),
+    };
     let rows = engine
         .store
         .retried("seal_wave", || {
-            engine.store.seal_wave(&engine.directory, batch, max_rows, PATIENCE_SECONDS, engine.policy_id, engine.today(now), reply, |rows| {
+            engine.store.seal_wave(&engine.directory, batch, &terms, |rows| {
                 render_wave(batch, rows, operations)
             })
         })
@@ -167,10 +173,17 @@ fn instruction(row: &SealRow) -> Result<Instruction, String> {
 async fn seal_journal(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let Some(booking) = &engine.policy.booking else { return Ok(0) };
     let Some(operations) = engine.accounts.get(&batch.account_id).and_then(|a| a.connector.operations()) else { return Ok(0) };
+    let terms = SealTerms {
+        max_rows: JOURNAL_ROWS,
+        patience_seconds: 0.0,
+        reply_within_seconds: None,
+        policy_id: engine.policy_id,
+        today: engine.today(now),
+    };
     engine
         .store
         .retried("seal_journal", || {
-            engine.store.seal_journal(&engine.directory, batch, JOURNAL_ROWS, engine.policy_id, engine.today(now), |rows| {
+            engine.store.seal_journal(&engine.directory, batch, &terms, |rows| {
                 render_journal(batch, rows, booking, operations)
             })
         })

@@ -16,6 +16,7 @@ use crate::facts::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
     pub(crate) id: i64,
+    pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) fact: &'a OrderFact,
 }
 
@@ -162,7 +163,11 @@ impl<'a> Fold<'a> {
         for fact in &input.facts {
             let id = fact.id;
             match &fact.body {
-                FactBody::Order(order) => fold.readings.push(Reading { id, fact: order }),
+                FactBody::Order(order) => fold.readings.push(Reading {
+                    id,
+                    recorded_at: fact.recorded_at,
+                    fact: order,
+                }),
                 FactBody::Parcel(report) => add_parcel(&mut parcels, id, fact.recorded_at, report),
                 FactBody::Reply(reply) => {
                     replies.insert(&reply.reference, (id, reply));

@@ -202,7 +202,10 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         .collect();
     let standing = Standing {
         released,
-        gate: gate(&view, &failed, &holds, &payment, refused),
+        gate: gate(&view, &failed, &holds, &payment, refused).or_else(|| {
+            let inactive = !shipping.inactive.is_empty();
+            inactive.then(|| "check:instruct_not_active".to_owned())
+        }),
         stopped,
         cancelled: cancel.complete,
         unknown: cancel.unknown,
@@ -216,16 +219,29 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     money_tasks(&view, &payment, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
     let late = late_replies(&view, &mut tasks);
-    if !cancel.complete {
-        waiting_for_people(&view, &failed, &holds, &mut tasks);
+    if !shipping.inactive.is_empty() {
+        let names = shipping.inactive.join(", ");
+        let what = "was made a warehouse after this order was stored and is not told of older ones";
+        tasks.add(
+            "instruct_not_active",
+            format!("{names} {what}; ship it by hand and cancel it"),
+        );
     }
     let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
+    if !cancel.complete && !closed {
+        waiting_for_people(&view, &failed, &holds, &mut tasks);
+    }
     let again = [
         payment
             .expires_at
             .filter(|at| *at > now && !view.cancelling()),
         delivered.filter(|at| *at > now),
         late,
+        // An item comes into being with a warehouse's count, which dirties no order.
+        failed
+            .iter()
+            .any(|check| check.kind == "unmapped_sku")
+            .then(|| now + chrono::Duration::seconds(30)),
         // What was taken back leaves room for what is right now.
         (!wanted.withdraw.is_empty()).then_some(now),
     ];
@@ -280,9 +296,6 @@ fn gate(
 }
 
 fn waiting_for_people(view: &View<'_>, failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
-    if view.instructed_or_left() && failed.is_empty() && holds.open.is_empty() {
-        return;
-    }
     checks::tasks(failed, tasks);
     for hold in &holds.open {
         tasks.add(

@@ -18,8 +18,8 @@ pub(crate) struct Shipping {
     pub(crate) stages: Vec<(ShipmentReference, ShipmentStage)>,
     /// Items that stay in or come into waiting shipments, by line and warehouse.
     pub(crate) waiting: BTreeMap<(LineKey, String), u32>,
-    /// References taken out.
-    pub(crate) withdrawn: Vec<ShipmentReference>,
+    /// Warehouses that would ship a part, but are instructed only for orders stored later.
+    pub(crate) inactive: Vec<String>,
 }
 
 /// Decides shipments. `ready` says that nothing holds the order; `refused` that a warehouse refused a part of
@@ -58,7 +58,6 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
                     reason: (*why).to_owned(),
                 }),
             });
-            shipping.withdrawn.push(reference.clone());
             shipping.stages.push((reference, ShipmentStage::Cancelled));
             continue;
         }
@@ -182,6 +181,10 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
             if lines.is_empty() {
                 continue;
             }
+            if !active(view, warehouse) {
+                shipping.inactive.push(warehouse.name.clone());
+                continue;
+            }
             for line in &lines {
                 let at = (line.line.clone(), warehouse.name.clone());
                 let sum = shipping.waiting.entry(at).or_default();
@@ -211,6 +214,18 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
             });
         }
     }
+}
+
+/// The warehouse was to be instructed when the order was first stored.
+fn active(view: &View<'_>, warehouse: &Warehouse) -> bool {
+    let first = view
+        .fold
+        .readings
+        .first()
+        .map(|reading| reading.recorded_at);
+    view.epoch("instruct", &warehouse.account)
+        .zip(first)
+        .is_some_and(|(from, at)| at >= from)
 }
 
 /// Items of a line to ship from a warehouse now.

@@ -51,13 +51,12 @@ pub fn intake(
                 let at = parcel.left_at;
                 page.facts.push(about(parcel.reference.to_string(), FactBody::Parcel(parcel), series, at, zone, raw));
             }
-            Ok(Observed::Stock(level)) => match directory.location_of(account_id, level.location.as_deref()) {
-                Some(location_id) => {
+            // A channel's own stock is not ours to allocate; only configured warehouses count.
+            Ok(Observed::Stock(level)) => {
+                if let Some(location_id) = directory.location_of(account_id, level.location.as_deref()) {
                     page.stock.push(IncomingStock { code: level.code, location_id, quantity: level.quantity, as_of: level.as_of });
                 }
-                // A channel's own stock is not ours to allocate; only configured warehouses count.
-                None => {}
-            },
+            }
         }
     }
     page

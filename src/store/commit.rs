@@ -31,7 +31,6 @@ impl Store {
     ///
     /// # Errors
     /// The database's; a duplicate intent among them.
-    #[expect(clippy::too_many_lines, reason = "one statement per table, in the order the keys need")]
     pub async fn commit_plans(
         tx: &mut Transaction<'_, Postgres>,
         plans: &[PlannedOrder],

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, Currency, Op};
 
-use super::{Directory, OpenBatch, Sealed, Store, StoreError};
+use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
 
 /// A revenue event that waits to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct OpenRevenue {
 }
 
 impl Store {
-    /// Seals a journal batch over all open revenue, at most `max_rows`; the rest goes into the next.
+    /// Seals a journal batch over all open revenue, at most `terms.max_rows`; the rest goes into the next.
     ///
     /// # Errors
     /// The database's; what `render` says.
@@ -37,9 +37,7 @@ impl Store {
         &self,
         directory: &Directory,
         batch: &OpenBatch,
-        max_rows: i64,
-        policy_id: i32,
-        today: NaiveDate,
+        terms: &SealTerms,
         render: R,
     ) -> Result<usize, StoreError>
     where
@@ -57,7 +55,7 @@ impl Store {
         for row in sqlx::query!(
             "SELECT id, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
              WHERE batch_id IS NULL ORDER BY business_date, id LIMIT $1 FOR UPDATE",
-            max_rows
+            terms.max_rows
         )
         .fetch_all(&mut *tx)
         .await?
@@ -84,7 +82,7 @@ impl Store {
         sqlx::query!("UPDATE revenue_events SET batch_id = $1 WHERE id = ANY($2) AND batch_id IS NULL", batch.subject_id, &sealed.members)
             .execute(&mut *tx)
             .await?;
-        Self::freeze(&mut tx, directory, batch, Op::PostJournal, &sealed, policy_id, state.now, today, None).await?;
+        Self::freeze(&mut tx, directory, batch, Op::PostJournal, &sealed, terms, state.now).await?;
         tx.commit().await?;
         Ok(sealed.members.len())
     }

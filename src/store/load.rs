@@ -96,7 +96,6 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    #[expect(clippy::too_many_lines, reason = "one statement per table, each read once for the whole batch")]
     pub async fn load(
         tx: &mut Transaction<'_, Postgres>,
         ids: &[i64],

@@ -103,7 +103,7 @@ fn history_has_no_effects_and_no_demand() {
 #[test]
 fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
-    world.input.epochs.clear();
+    world.input.epochs.retain(|(rule, _), _| rule == "instruct");
     ship_all(&mut world);
     let plan = world.plan();
     assert!(
@@ -128,6 +128,20 @@ fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
         plan.effects.is_empty() && plan.revenue.is_empty(),
         "{plan:#?}"
     );
+}
+
+#[test]
+fn a_warehouse_is_not_told_of_orders_older_than_its_start() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    let start = ("instruct".to_owned(), slug("wms-tokyo"));
+    world.input.epochs.insert(start, at(1));
+    let plan = world.settle();
+    assert!(world.input.shipments.is_empty());
+    assert_eq!(
+        plan.blocked_by.as_deref(),
+        Some("check:instruct_not_active")
+    );
+    assert_eq!(World::kinds(&plan), ["instruct_not_active"]);
 }
 
 #[test]

@@ -9,10 +9,12 @@
 
 mod build;
 mod cancel;
+mod deeds;
 mod flow;
 mod holds;
 mod money;
 mod notice;
 mod random;
+mod revenue;
 mod shipping;
 mod world;

@@ -1,14 +1,14 @@
 //! Deposits, captures and revenue.
 
-use chrono::{Duration, NaiveDate};
-use hikiate_sdk::{Call, CaptureCall, ChargeKind, Currency, Op};
+use chrono::Duration;
+use hikiate_sdk::{Call, CaptureCall, Currency, Op};
 
-use super::build::{at, charge, order, pay, tender};
+use super::build::{at, order, pay, tender};
 use super::flow::ship_all;
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::types::{OrderPlan, Status};
-use crate::policy::{CaptureRule, Recognise};
+use crate::plan::types::Status;
+use crate::policy::CaptureRule;
 
 const S1: &str = "HK0123456789ABC-S1";
 
@@ -282,152 +282,4 @@ fn what_others_did_to_the_money_is_told() {
     );
     world.release("refund_seen");
     assert_eq!(World::kinds(&world.plan()), ["over_captured"]);
-}
-
-#[test]
-fn two_rates_a_shop_coupon_a_sponsored_coupon_and_postage_add_up() {
-    let mut snapshot = order(&[("A", 1, 1080), ("B", 1, 2200)]);
-    snapshot.charges[1].tax_rate_bp = Some(800);
-    snapshot
-        .charges
-        .push(charge(ChargeKind::Coupon, None, -110, 1000));
-    let mut mall = charge(ChargeKind::Coupon, None, -220, 1000);
-    mall.sponsor = Some("mall".to_owned());
-    snapshot.charges.push(mall);
-    snapshot
-        .charges
-        .push(charge(ChargeKind::Rounding, None, 1, 0));
-    pay(&mut snapshot, "card");
-    let total = snapshot.total.unwrap();
-    let mut world = World::new(snapshot);
-    ship_all(&mut world);
-    let plan = world.plan();
-    let rows: Vec<_> = plan
-        .revenue
-        .iter()
-        .map(|r| {
-            (
-                r.tax_rate_bp,
-                r.rounding,
-                r.payment.as_str(),
-                r.gross,
-                r.tax,
-            )
-        })
-        .collect();
-    assert_eq!(
-        rows,
-        [
-            (0, true, "card", 1, 0),
-            (800, false, "card", 1080, 80),
-            (1000, false, "card", 2370, 215),
-            (1000, false, "sponsor:mall", 220, 20),
-        ]
-    );
-    let of_customer: i64 = plan
-        .revenue
-        .iter()
-        .filter(|r| r.payment == "card")
-        .map(|r| r.gross)
-        .sum();
-    assert_eq!(of_customer, total);
-    assert_eq!(plan.revenue[0].key, "1:0:rounding");
-    assert_eq!(plan.revenue[3].key, "4:1000:sponsor");
-}
-
-#[test]
-fn told_tax_is_shared_and_ends_exact() {
-    let mut world = World::new(order(&[("A", 3, 1000)]));
-    world.edit(|order| {
-        order.charges[0].tax = Some(45);
-        order.charges[1].tax = Some(271);
-    });
-    world.settle();
-    world.wait(30);
-    world.seal();
-    world.instruct_outcome(S1, Verdict::Accepted);
-    for name in ["T1", "T2", "T3"] {
-        world.parcel(S1, name, &[(1, 1)]);
-        world.plan();
-    }
-    let rows: Vec<_> = world
-        .input
-        .revenue
-        .iter()
-        .map(|row| (row.gross, row.tax))
-        .collect();
-    assert_eq!(rows, [(1500, 135), (1000, 91), (1000, 90)]);
-}
-
-#[test]
-fn revenue_is_dated_by_when_goods_left_and_a_late_parcel_by_its_own_day() {
-    let mut world = World::new(order(&[("A", 2, 1000)]));
-    world.settle();
-    world.wait(30);
-    world.seal();
-    world.instruct_outcome(S1, Verdict::Accepted);
-    let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap();
-    // 30 November 23:59 in Tokyo, told ten minutes later.
-    let month_end = at(13 * 60 + 59) + Duration::days(9);
-    world.now = month_end + Duration::days(1);
-    world.parcel_left(S1, "T2", &[(1, 1)], world.now);
-    world.plan();
-    world.parcel_left(S1, "T1", &[(1, 1)], month_end);
-    let plan = world.plan();
-    assert_eq!(
-        (plan.revenue.len(), plan.revenue[0].business_date),
-        (1, day(30))
-    );
-    assert_eq!(
-        world.input.revenue[0].business_date,
-        NaiveDate::from_ymd_opt(2026, 12, 1).unwrap()
-    );
-    // Both told at once: each on its day.
-    let mut both = World::new(order(&[("A", 2, 1000)]));
-    both.settle();
-    both.wait(30);
-    both.seal();
-    both.now = month_end + Duration::days(2);
-    both.parcel_left(S1, "T1", &[(1, 1)], month_end);
-    both.parcel_left(S1, "T2", &[(1, 1)], both.now);
-    let days: Vec<_> = both
-        .plan()
-        .revenue
-        .iter()
-        .map(|row| row.business_date)
-        .collect();
-    assert_eq!(
-        days,
-        [day(30), NaiveDate::from_ymd_opt(2026, 12, 2).unwrap()]
-    );
-}
-
-#[test]
-fn recognised_when_delivered_it_is_dated_by_the_delivery() {
-    let mut world = World::new(order(&[("A", 1, 1000)]));
-    if let Some(booking) = &mut world.policy.booking {
-        booking.recognise = Recognise::Delivered;
-    }
-    ship_all(&mut world);
-    world.push_all();
-    assert!(world.input.revenue.is_empty());
-    world.wait(5 * 24 * 60);
-    let plan: OrderPlan = world.plan();
-    assert_eq!(plan.status, Status::Delivered);
-    assert_eq!(
-        plan.revenue[0].business_date,
-        NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()
-    );
-    assert_eq!(plan.revenue[0].gross, 1500);
-}
-
-#[test]
-fn a_correction_downwards_is_a_difference_and_nothing_is_lost() {
-    let mut world = World::new(order(&[("A", 2, 1000)]));
-    ship_all(&mut world);
-    world.plan();
-    world.parcel(S1, &format!("T-{S1}"), &[(1, 1)]);
-    let plan = world.plan();
-    assert_eq!((plan.revenue.len(), plan.revenue[0].gross), (1, -1000));
-    assert_eq!(plan.revenue[0].key, "2:1000:sales");
 }

@@ -1,0 +1,271 @@
+//! Sealing: membership, rows and bytes become final under the locks of all members.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
+
+use super::facts::{FactRows, insert_facts};
+use super::{Directory, OpenBatch, Store, StoreError};
+use crate::facts::{FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact};
+use crate::plan::types::Lane;
+
+/// A shipment about to be sealed, with everything its instruction says.
+#[derive(Clone, Debug)]
+pub struct SealRow {
+    /// Row id.
+    pub shipment_id: i64,
+    /// The order's row.
+    pub subject_id: i64,
+    /// Our order number.
+    pub number: String,
+    /// The channel.
+    pub channel: AccountSlug,
+    /// The channel's id of the order.
+    pub order_external_id: String,
+    /// The shipment as decided.
+    pub shipment: ShipmentFact,
+    /// The order as it stands.
+    pub order: OrderFact,
+    /// Names and addresses.
+    pub personal: Option<Personal>,
+    /// The warehouse's codes of the items, by item row.
+    pub codes: BTreeMap<i64, String>,
+}
+
+/// A sealed batch.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Bytes to be sent, for ever the same.
+    pub body: Vec<u8>,
+    /// Their SHA-256.
+    pub hash: Vec<u8>,
+    /// Members in row order.
+    pub members: Vec<i64>,
+}
+
+/// Under which terms a batch is sealed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SealTerms {
+    /// Rows at the most.
+    pub max_rows: i64,
+    /// How long past its time a wave waits for orders with unread news.
+    pub patience_seconds: f64,
+    /// When replies are overdue.
+    pub reply_within_seconds: Option<f64>,
+    /// The policy in force.
+    pub policy_id: i32,
+    /// The day in the shop's zone.
+    pub today: NaiveDate,
+}
+
+impl Store {
+    /// Seals a wave. Locks the batch and every order with a waiting shipment in id order, reads in a
+    /// later statement, renders with `render` (pure), then freezes membership, rows and bytes.
+    ///
+    /// An order with unread news keeps the wave open (`Ok(None)`) until it is planned or the patience has
+    /// passed since the cut-off; then it is left to the next wave.
+    ///
+    /// # Errors
+    /// The database's; what `render` says.
+    pub async fn seal_wave<R>(
+        &self,
+        directory: &Directory,
+        batch: &OpenBatch,
+        terms: &SealTerms,
+        render: R,
+    ) -> Result<Option<usize>, StoreError>
+    where
+        R: Fn(&[SealRow]) -> Result<(Sealed, Vec<(i64, String)>), StoreError>,
+    {
+        let location = batch.location_id.unwrap_or_default();
+        let mut tx = self.pool.begin().await?;
+        let mut lock: Vec<i64> = sqlx::query_scalar!(
+            "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
+               ORDER BY release_at, id LIMIT $2) AS s",
+            location, terms.max_rows
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .collect();
+        lock.push(batch.subject_id);
+        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &lock).fetch_all(&mut *tx).await?;
+        let state = sqlx::query!(
+            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!" FROM batches WHERE subject_id = $1"#,
+            batch.subject_id, terms.patience_seconds
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if state.state != "open" {
+            return Ok(None);
+        }
+        let rows = sqlx::query!(
+            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!"
+               FROM shipments s JOIN subjects o ON o.id = s.subject_id
+               WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
+               ORDER BY s.release_at, s.id LIMIT $3"#,
+            &lock, location, terms.max_rows
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if rows.iter().any(|r| r.news) && state.patient {
+            return Ok(None);
+        }
+        let rows: Vec<_> = rows.into_iter().filter(|r| !r.news).collect();
+        if rows.is_empty() {
+            sqlx::query!("UPDATE batches SET state = 'empty' WHERE subject_id = $1", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!("UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1", batch.subject_id).execute(&mut *tx).await?;
+            tx.commit().await?;
+            return Ok(Some(0));
+        }
+
+        let orders: Vec<i64> = rows.iter().map(|r| r.subject_id).collect();
+        let mut facts = BTreeMap::new();
+        let mut shipments = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'shipment') ORDER BY id",
+            &orders
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        {
+            match FactBody::read(&row.kind, row.version, row.body) {
+                Ok(FactBody::Order(order)) => {
+                    facts.insert(row.subject_id, *order);
+                }
+                Ok(FactBody::Shipment(shipment)) => {
+                    shipments.insert(shipment.reference.to_string(), shipment);
+                }
+                _ => {}
+            }
+        }
+        let persons = Self::load_personal(&mut tx, &orders).await?;
+        let items: Vec<i64> = shipments.values().flat_map(|s| s.lines.iter().map(|l| l.item_id)).collect();
+        let codes: BTreeMap<i64, String> = sqlx::query!(
+            r#"SELECT i.id, coalesce((SELECT m.code FROM item_codes m WHERE m.account_id = $2 AND m.item_id = i.id AND m.multiplier = 1 ORDER BY m.code LIMIT 1), i.code) AS "code!"
+               FROM items i WHERE i.id = ANY($1)"#,
+            &items, batch.account_id
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .map(|r| (r.id, r.code))
+        .collect();
+        let mut members = Vec::new();
+        for row in &rows {
+            let (Some(order), Some(shipment)) = (facts.get(&row.subject_id), shipments.get(&row.reference)) else {
+                return Err(StoreError::NotFound(format!("shipment {} has no decision among its order's facts", row.reference)));
+            };
+            members.push(SealRow {
+                shipment_id: row.id,
+                subject_id: row.subject_id,
+                number: row.number.clone(),
+                channel: directory.slug(row.account_id)?.clone(),
+                order_external_id: row.external_id.clone(),
+                shipment: shipment.clone(),
+                order: order.clone(),
+                personal: persons.get(&row.subject_id).cloned(),
+                codes: codes.clone(),
+            });
+        }
+        let (sealed, refused) = render(&members)?;
+        let name = batch.name.to_string();
+        let mut intents = FactRows::default();
+        for member in members.iter().filter(|m| sealed.members.contains(&m.shipment_id)) {
+            let body = FactBody::Intent(Box::new(IntentFact {
+                op: Op::Instruct,
+                account: directory.slug(batch.account_id)?.clone(),
+                n: 1,
+                what: IntentWhat::Member { batch: name.clone(), reference: member.shipment.reference.clone() },
+            }));
+            let key = format!("instruct:{}", member.shipment.reference);
+            intents.push(member.subject_id, key, &body, body.to_json()?, state.now, state.now, terms.today);
+        }
+        insert_facts(&mut tx, &intents, "plan", Some(terms.policy_id), false).await?;
+        let ids: Vec<i64> = sealed.members.clone();
+        sqlx::query!(
+            "UPDATE shipments s SET batch_id = $1, row_no = m.n, state = 'instructed' FROM unnest($2::bigint[]) WITH ORDINALITY AS m (id, n)
+             WHERE s.id = m.id AND s.state = 'waiting'",
+            batch.subject_id, &ids
+        )
+        .execute(&mut *tx)
+        .await?;
+        // A shipment whose text the layout refuses does not stop its neighbours: it is rejected with the reason.
+        let (bad_ids, bad_why): (Vec<i64>, Vec<String>) = refused.into_iter().unzip();
+        if !bad_ids.is_empty() {
+            let mut outcomes = FactRows::default();
+            for (id, why) in bad_ids.iter().zip(&bad_why) {
+                let Some(member) = members.iter().find(|m| m.shipment_id == *id) else { continue };
+                let body = FactBody::Reply(InstructionReply {
+                    reference: member.shipment.reference.clone(),
+                    verdict: ReplyVerdict::Rejected,
+                    message: why.clone(),
+                    at: None,
+                });
+                outcomes.push(member.subject_id, format!("reply:{}:0", member.shipment.reference), &body, body.to_json()?, state.now, state.now, terms.today);
+            }
+            insert_facts(&mut tx, &outcomes, "plan", None, true).await?;
+            sqlx::query!("UPDATE shipments SET state = 'rejected' WHERE id = ANY($1) AND state = 'waiting'", &bad_ids).execute(&mut *tx).await?;
+        }
+        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &orders).execute(&mut *tx).await?;
+        if sealed.members.is_empty() {
+            sqlx::query!("UPDATE batches SET state = 'empty' WHERE subject_id = $1", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!("UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1", batch.subject_id).execute(&mut *tx).await?;
+        } else {
+            Self::freeze(&mut tx, directory, batch, Op::Instruct, &sealed, terms, state.now).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(sealed.members.len()))
+    }
+
+    /// Writes the sealed bytes and queues their sending.
+    pub(super) async fn freeze(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        directory: &Directory,
+        batch: &OpenBatch,
+        op: Op,
+        sealed: &Sealed,
+        terms: &SealTerms,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE batches SET state = 'sealed', sealed_at = (SELECT hk_now()), body = $2, hash = $3,
+               reply_due = CASE WHEN $4::float8 IS NOT NULL THEN (SELECT hk_now()) + make_interval(secs => $4) END
+             WHERE subject_id = $1 AND state = 'open'",
+            batch.subject_id, sealed.body, sealed.hash, terms.reply_within_seconds
+        )
+        .execute(&mut **tx)
+        .await?;
+        let mut rows = FactRows::default();
+        let body = FactBody::Sealed(SealedFact { rows: u32::try_from(sealed.members.len()).unwrap_or(u32::MAX), hash: hex::encode(&sealed.hash) });
+        rows.push(batch.subject_id, "sealed".to_owned(), &body, body.to_json()?, now, now, terms.today);
+        let name = batch.name.to_string();
+        let account = directory.slug(batch.account_id)?.clone();
+        let key = format!("{op}:{account}:{name}:1");
+        let body = FactBody::Intent(Box::new(IntentFact { op, account, n: 1, what: IntentWhat::Batch { batch: name } }));
+        rows.push(batch.subject_id, key.clone(), &body, body.to_json()?, now, now, terms.today);
+        insert_facts(tx, &rows, "plan", Some(terms.policy_id), false).await?;
+        Self::queue_batch(tx, batch.subject_id, batch.account_id, op, &key).await?;
+        sqlx::query!("UPDATE subjects SET status = 'sealed' WHERE id = $1", batch.subject_id).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Queues the sending of a sealed batch under an intent that is already a fact.
+    pub(super) async fn queue_batch(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        subject_id: i64,
+        account_id: i16,
+        op: Op,
+        key: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO effects (subject_id, account_id, op, intent_id, lane, due_at)
+             SELECT $1, $2, $3, id, $5, (SELECT hk_now()) FROM facts WHERE subject_id = $1 AND key = $4",
+            subject_id, account_id, op.as_str(), key, Lane::of(op) as i16
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
