@@ -19,8 +19,14 @@ impl<'a> Daemon<'a> {
     fn start(shop: &'a Shop) -> Self {
         let log = fs::File::create(shop.dir.path().join("log")).unwrap();
         let mut command = shop.command(&["run"]);
-        command.env("SHOP_TOKEN", "sk").stdout(Stdio::null()).stderr(log);
-        Self { child: command.spawn().unwrap(), shop }
+        command
+            .env("SHOP_TOKEN", "sk")
+            .stdout(Stdio::null())
+            .stderr(log);
+        Self {
+            child: command.spawn().unwrap(),
+            shop,
+        }
     }
 
     fn log(&self) -> String {
@@ -31,21 +37,37 @@ impl<'a> Daemon<'a> {
     fn until(&mut self, what: &str, wanted: impl Fn(&Shop) -> bool) {
         let started = Instant::now();
         while !wanted(self.shop) {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.log());
+            assert!(
+                self.child.try_wait().unwrap().is_none(),
+                "it ended: {}",
+                self.log()
+            );
             assert!(started.elapsed() < PATIENCE, "never {what}: {}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
     fn server(&self) -> Option<String> {
-        let file = self.shop.dir.path().join("state/postgres/data/postmaster.pid");
-        fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
+        let file = self
+            .shop
+            .dir
+            .path()
+            .join("state/postgres/data/postmaster.pid");
+        fs::read_to_string(file)
+            .ok()?
+            .lines()
+            .next()
+            .map(str::to_owned)
     }
 
     fn stop(mut self) -> Ran {
         kill("-TERM", &self.child.id().to_string());
         let code = self.child.wait().unwrap().code();
-        Ran { code, out: String::new(), err: self.log() }
+        Ran {
+            code,
+            out: String::new(),
+            err: self.log(),
+        }
     }
 }
 
@@ -61,7 +83,13 @@ impl Drop for Daemon<'_> {
 }
 
 fn kill(signal: &str, pid: &str) {
-    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([signal, pid])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn streams(shop: &Shop) -> bool {
@@ -75,7 +103,10 @@ fn commands_reach_the_private_cluster_of_a_daemon_that_survives_its_death() {
     daemon.until("running", streams);
     daemon.until("owned", |shop| {
         let rows = shop.run(&["stream", "list", "--json"]).json();
-        rows.as_array().unwrap().iter().any(|row| row["owner"].is_string())
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["owner"].is_string())
     });
     let id = fs::read_to_string(shop.dir.path().join("state/instance")).unwrap();
     assert_eq!(id.trim().len(), 16, "{id}");
@@ -89,13 +120,18 @@ fn commands_reach_the_private_cluster_of_a_daemon_that_survives_its_death() {
     let dead = server.clone();
     let file = shop.dir.path().join("state/postgres/data/postmaster.pid");
     daemon.until("started again", |_| {
-        fs::read_to_string(&file).is_ok_and(|text| !text.starts_with(&format!("{dead}\n")) && !text.is_empty())
+        fs::read_to_string(&file)
+            .is_ok_and(|text| !text.starts_with(&format!("{dead}\n")) && !text.is_empty())
     });
     daemon.until("reached again", streams);
     daemon.stop().ended(0);
     assert!(!file.exists(), "the server is stopped with the daemon");
-    shop.run(&["stream", "list"]).refused(75, "start `hikiate run`");
-    assert_eq!(fs::read_to_string(shop.dir.path().join("state/instance")).unwrap(), id);
+    shop.run(&["stream", "list"])
+        .refused(75, "start `hikiate run`");
+    assert_eq!(
+        fs::read_to_string(shop.dir.path().join("state/instance")).unwrap(),
+        id
+    );
 }
 
 #[tokio::test]
@@ -103,10 +139,16 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let shop = Shop::new(Some("postgres://nobody@127.0.0.1:1/none"));
     let mut daemon = Daemon::start(&shop);
     daemon.until("patient", |shop| {
-        fs::read_to_string(shop.dir.path().join("log")).unwrap().contains("the database is away")
+        fs::read_to_string(shop.dir.path().join("log"))
+            .unwrap()
+            .contains("the database is away")
     });
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(daemon.log().matches("the database is away").count(), 1, "one line a minute");
+    assert_eq!(
+        daemon.log().matches("the database is away").count(),
+        1,
+        "one line a minute"
+    );
     daemon.stop().ended(0);
 }
 
@@ -117,10 +159,19 @@ async fn a_given_database_is_migrated_and_its_leases_are_given_back() {
     let mut daemon = Daemon::start(&shop);
     daemon.until("owning", |shop| {
         let rows = shop.run(&["stream", "list", "--json"]).json();
-        rows.as_array().unwrap().iter().any(|row| row["owner"].is_string())
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["owner"].is_string())
     });
     daemon.stop().ended(0);
     let rows = shop.run(&["stream", "list", "--json"]).json();
-    assert!(rows.as_array().unwrap().iter().all(|row| row["owner"].is_null()), "{rows}");
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["owner"].is_null()),
+        "{rows}"
+    );
     assert!(!shop.dir.path().join("state/postgres").exists());
 }

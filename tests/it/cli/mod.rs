@@ -47,7 +47,10 @@ account = "wh"
 dispatch = { mode = "continuous" }
 "#;
         std::fs::write(dir.path().join("hikiate.toml"), toml).unwrap();
-        Self { dir, database: database.map(str::to_owned) }
+        Self {
+            dir,
+            database: database.map(str::to_owned),
+        }
     }
 
     fn config(&self) -> PathBuf {
