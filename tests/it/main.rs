@@ -4,6 +4,7 @@
 
 mod cli;
 mod databases;
+mod explain;
 mod flow;
 mod launcher;
 mod signals;
