@@ -58,4 +58,12 @@ mod tests {
         assert!(format!("{number}-S12").len() <= 20);
         assert!(number.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
     }
+
+    #[test]
+    fn numbers_of_many_orders_differ() {
+        let shop = AccountSlug::new("shop-jp");
+        let numbers: std::collections::BTreeSet<String> =
+            (0..20_000).map(|i| order_number(&shop, &ExternalId::new(format!("order_{i}")))).collect();
+        assert_eq!(numbers.len(), 20_000);
+    }
 }

@@ -80,6 +80,7 @@ impl Building<'_> {
             problems.append(found);
             return None;
         }
+        anchor_secrets(&mut settings, self.base_dir);
         let placeholders = if self.allow_missing_secrets {
             Placeholders::put(&mut settings, self.base_dir)
         } else {
@@ -112,6 +113,20 @@ impl Building<'_> {
                 None
             }
         }
+    }
+}
+
+/// A secret's relative path starts at the configuration's folder, like every other.
+fn anchor_secrets(value: &mut Value, base_dir: &Path) {
+    let Some(table) = value.as_object_mut() else { return };
+    if table.len() == 1
+        && let Some(Value::String(file)) = table.get_mut("file")
+    {
+        *file = base_dir.join(&*file).display().to_string();
+        return;
+    }
+    for below in table.values_mut() {
+        anchor_secrets(below, base_dir);
     }
 }
 

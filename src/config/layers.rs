@@ -17,7 +17,8 @@ pub const DEFAULTS: &str = include_str!("../../config/hikiate.toml");
 pub struct Surroundings {
     /// Environment variables: `HIKIATE__SECTION__KEY`, `DATABASE_URL`, `STATE_DIRECTORY`.
     pub variables: BTreeMap<String, String>,
-    /// Build accounts with a placeholder where a secret is missing, to check a file away from its secrets.
+    /// Build accounts with a placeholder where a secret is missing, to check a file away from its secrets. An account
+    /// that cannot be built so (a private key) is left out. Only for `check`: never run what was loaded so.
     pub allow_missing_secrets: bool,
 }
 

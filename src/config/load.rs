@@ -28,7 +28,7 @@ pub struct Loaded {
     pub policy_hash: [u8; 32],
     /// Policy and account tables, without secrets.
     pub policy_document: Value,
-    /// All accounts, by name.
+    /// All accounts, by name. With `allow_missing_secrets`, without those that cannot be built from a placeholder.
     pub accounts: Vec<AccountBuilt>,
     /// The hold rules, compiled.
     pub rules: RuleSet,

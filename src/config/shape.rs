@@ -99,8 +99,10 @@ impl Shape {
         }
         if let Value::Number(number) = value {
             let low = schema.get("minimum").and_then(Value::as_i64);
-            let high = (schema.get("format").and_then(Value::as_str) == Some("uint32"))
-                .then_some(i64::from(u32::MAX));
+            let high = match schema.get("format").and_then(Value::as_str) {
+                Some("uint32") => Some(i64::from(u32::MAX)),
+                _ => schema.get("maximum").and_then(Value::as_i64),
+            };
             let within =
                 |n: i64| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high);
             if number.as_i64().is_none_or(|n| !within(n)) && wanted == Some("integer") {

@@ -60,7 +60,10 @@ impl Teller<'_> {
     }
 
     fn kind(&self, slug: &AccountSlug) -> &str {
-        self.account(slug).map_or("", |account| account.connector)
+        self.account(slug)
+            .map_or("not looked at: its secret is missing here", |account| {
+                account.connector
+            })
     }
 
     fn streams(&self, text: &mut String, slug: &AccountSlug) {

@@ -66,6 +66,12 @@ pub struct Engine {
     pub lease_seconds: i32,
     /// Orders planned in one transaction.
     pub plan_batch: i64,
+    /// Effects of an account claimed at once, at the most.
+    pub push_batch: i64,
+    /// Pause of a loop that found nothing to do.
+    pub idle: std::time::Duration,
+    /// How long calls under way may take to end at shutdown.
+    pub drain: std::time::Duration,
 }
 
 impl Engine {
@@ -102,6 +108,9 @@ impl Engine {
             instance,
             lease_seconds: loaded.settings.engine.lease_seconds,
             plan_batch: loaded.settings.engine.plan_batch,
+            push_batch: loaded.settings.engine.push_batch,
+            idle: loaded.settings.engine.idle,
+            drain: loaded.settings.engine.drain,
         })
     }
 

@@ -79,7 +79,7 @@ fn plan_all(engine: &Engine, claimed: Claimed, now: DateTime<Utc>) -> (Vec<Plann
         let planned = input.map_err(|e| e.to_string()).and_then(|input| {
             // A panic on one order is that order's failure.
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan_order(&input, &engine.policy, engine.rules.as_ref(), now)))
-                .unwrap_or_else(|_| Err(crate::plan::PlanError::panicked()))
+                .unwrap_or_else(|_| Err(crate::plan::PlanError::Panicked))
                 .map_err(|e| e.to_string())
         });
         match planned {

@@ -26,8 +26,6 @@ pub enum RunError {
     Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
 
-const IDLE: Duration = Duration::from_millis(200);
-
 type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 
 /// Runs until `stop`: then nothing new is claimed, what is under way ends, and the leases are given back.
@@ -42,16 +40,17 @@ pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationTo
         for work in [Work::Pull, Work::Push] {
             let (engine, account, owned) = (Arc::clone(&engine), account.clone(), Arc::clone(&owned));
             let name = format!("{work:?} {}", account.slug);
-            loops.spawn(every(name, IDLE, readiness.clone(), stop.clone(), move || {
+            let idle = engine.idle;
+            loops.spawn(every(name, idle, readiness.clone(), stop.clone(), move || {
                 account_round(Arc::clone(&engine), account.clone(), Arc::clone(&owned), work)
             }));
         }
     }
     for (name, idle, step) in [
-        ("plan", IDLE, Step::Plan),
-        ("allocate", IDLE, Step::Allocate),
-        ("batches", IDLE, Step::Batches),
-        ("seal", Duration::from_millis(500), Step::Seal),
+        ("plan", engine.idle, Step::Plan),
+        ("allocate", engine.idle, Step::Allocate),
+        ("batches", engine.idle, Step::Batches),
+        ("seal", engine.idle, Step::Seal),
     ] {
         let engine = Arc::clone(&engine);
         loops.spawn(every(name.to_owned(), idle, readiness.clone(), stop.clone(), move || step_round(Arc::clone(&engine), step)));
@@ -66,10 +65,16 @@ pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationTo
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
     info!("stopping: nothing new is claimed; calls under way end first");
-    while let Some(ended) = loops.join_next().await {
-        if let Err(error) = ended {
-            warn!(%error, "a loop ended badly");
+    let drained = tokio::time::timeout(engine.drain, async {
+        while let Some(ended) = loops.join_next().await {
+            if let Err(error) = ended {
+                warn!(%error, "a loop ended badly");
+            }
         }
+    });
+    if drained.await.is_err() {
+        warn!("calls under way did not end in time; they count as unknown and are looked up at the next start");
+        loops.shutdown().await;
     }
     housekeeping.shutdown().await?;
     let owned = owned.read().await.clone();

@@ -1,10 +1,11 @@
 //! What Prometheus reads. The alert rules in `config/alerts.yml` stand on these names.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -54,6 +55,10 @@ pub struct CallLabel {
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    /// Held while families are replaced or rendered.
+    pub(super) whole: Arc<Mutex<()>>,
+    /// When streams were first looked at.
+    pub(super) since: Arc<OnceLock<DateTime<Utc>>>,
     /// `hikiate_effects_unresolved`: calls whose outcome nobody knows.
     pub effects_unresolved: Family<AccountLabel, Gauge>,
     /// `hikiate_effects_queued`: calls planned and not yet made.
@@ -97,6 +102,8 @@ impl Metrics {
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Arc::default(),
+            whole: Arc::default(),
+            since: Arc::default(),
             effects_unresolved: Family::default(),
             effects_queued: Family::default(),
             account_paused: Family::default(),
@@ -186,6 +193,7 @@ impl Metrics {
     /// # Errors
     /// Only if a metric cannot be written to memory.
     pub fn render(&self) -> Result<String, fmt::Error> {
+        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

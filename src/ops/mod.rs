@@ -1,5 +1,6 @@
 //! Running it: logs, metrics, health, signals, systemd.
 
+mod gauges;
 pub mod health;
 pub mod metrics;
 pub mod notify;

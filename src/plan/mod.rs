@@ -1,3 +1,35 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod cancel;
+mod capture;
+mod checks;
+mod context;
+mod demand;
+mod effects;
+mod explain;
+mod fold;
+mod goods;
+mod holds;
+pub mod journal;
+mod mail;
+mod money;
+mod money_tasks;
+mod notice;
+mod number;
+mod order;
+mod payment;
+mod revenue;
+mod shipment;
+mod shipping;
+mod status;
+mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod types;
+mod view;
+
+pub use context::{context_hash, rule_context};
+pub use explain::{Explanation, explain};
+pub use money::{share, tax_inside};
+pub use number::{business_key, shipment_reference};
+pub use order::{PlanError, plan_order};

@@ -46,6 +46,8 @@ pub struct OrderInput {
     pub revenue: Vec<RevenueRow>,
     /// Items by the channel's code; a code that is absent is unmapped.
     pub items: BTreeMap<String, ItemRef>,
+    /// When the channel is to be read again anyway.
+    pub read_at: Option<DateTime<Utc>>,
     /// When each (rule, account) became active; an effect needs a cause stored at or after it. Absent means not active.
     pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
 }
@@ -143,7 +145,7 @@ pub struct OrderPlan {
     pub blocked_by: Option<String>,
     /// When to plan again without news.
     pub next: Option<DateTime<Utc>>,
-    /// When the channel is to be read again.
+    /// When the channel is to be read again; what the row has is kept when it is earlier.
     pub read_at: Option<DateTime<Utc>>,
     /// True once nothing more is expected.
     pub closed: bool,
@@ -153,7 +155,8 @@ pub struct OrderPlan {
     pub demands: Vec<DemandRow>,
     /// Shipments to create, with their [`FactBody::Shipment`] among the decisions.
     pub shipments: Vec<NewShipment>,
-    /// Stage of existing shipments to set; only a waiting one may become cancelled here.
+    /// Stage of existing shipments to set, where it differs from the row's: taken out of the next wave, stopped,
+    /// refused, left, or (told late) the other way round.
     pub stages: Vec<(ShipmentReference, ShipmentStage)>,
     /// Movements of stock that this order's parcels made.
     pub entries: Vec<StockEntryRow>,
@@ -197,6 +200,21 @@ pub struct DemandRow {
     pub promised_at: DateTime<Utc>,
     /// Second of the rank.
     pub ordered_at: DateTime<Utc>,
+    /// What of it is in shipments and has not left, by warehouse.
+    pub committed: Vec<Committed>,
+}
+
+/// Items of a demand in the shipments of one warehouse that have not left. The reservation behind them is the
+/// last to be taken back; behind a sealed shipment, never. Sealing moves a shipment's items from `waiting` to
+/// `instructed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Warehouse name.
+    pub warehouse: String,
+    /// In shipments that are in no sealed batch.
+    pub waiting: u32,
+    /// In sealed shipments.
+    pub instructed: u32,
 }
 
 /// A shipment to create.
@@ -292,11 +310,11 @@ pub struct TenderRow {
 /// A revenue event: a difference between what is due and what was recorded before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevenueRow {
-    /// Unique per order: `n:rate:kind`.
+    /// Unique per order: `n:rate:kind`, kind being `sales`, `rounding` or `sponsor`.
     pub key: String,
     /// Day in the shop's zone.
     pub business_date: NaiveDate,
-    /// Payment method's word, or `mixed`, or `zero`.
+    /// Payment method's word, or `mixed`, `zero`, `unknown`, or `sponsor:NAME` for a discount somebody else pays.
     pub payment: String,
     /// Currency.
     pub currency: Currency,

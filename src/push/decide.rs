@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, Found, OnUnknown, OperationSpec, Outcome, Replay, Then};
+use hikiate_sdk::{Error, ErrorClass, Found, OperationSpec, Outcome, Replay, Then};
 
 use crate::facts::{OutcomeFact, Verdict};
 use crate::store::{Acknowledgement, ClaimedEffect};
@@ -93,7 +93,7 @@ pub fn after_send(effect: &ClaimedEffect, spec: &OperationSpec, answer: Result<O
 
 /// A call that cannot be expressed never left the house: a definite refusal of ours.
 #[must_use]
-pub fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
+pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
     Acknowledgement::Finished {
         outcome: OutcomeFact {
             intent: effect.key.clone(),
@@ -132,10 +132,4 @@ fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
         Outcome::Refused { code, message } => (Verdict::Refused, None, Some(code.clone()), message.clone()),
     };
     OutcomeFact { intent: effect.key.clone(), verdict, id, code, message }
-}
-
-/// True when an unknown outcome of this operation stops its order.
-#[must_use]
-pub fn unknown_holds(spec: &OperationSpec) -> bool {
-    spec.on_unknown == OnUnknown::Hold
 }

@@ -35,10 +35,10 @@ fn mail(effect: &ClaimedEffect, kind: MailKind, policy: &Policy, templates: &Mai
     let template = match kind {
         MailKind::Shipped => &templates.shipped,
     };
-    let lines: Vec<_> = order.order.lines.iter().filter(|l| l.quantity > 0).map(|l| context! { title => l.title, quantity => l.quantity }).collect();
-    let parcels: Vec<_> = effect.parcels.iter().map(|p| context! { tracking => p.tracking, carrier => p.carrier }).collect();
+    let lines: Vec<_> = order.order.lines.iter().filter(|l| l.quantity > 0).map(|l| context! { title => &l.title, quantity => l.quantity }).collect();
+    let parcels: Vec<_> = effect.parcels.iter().map(|p| context! { tracking => &p.tracking, carrier => &p.carrier }).collect();
     let values = context! {
-        shop => policy.shop.name, number => effect.number, order => order.order.display, name => personal.buyer.name, lines, parcels,
+        shop => &policy.shop.name, number => &effect.number, order => &order.order.display, name => &personal.buyer.name, lines, parcels,
     };
     let mut environment = Environment::new();
     environment.set_fuel(Some(100_000));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use hikiate_sdk::{Error, ErrorClass, OperationSpec, Operations, Prepared};
+use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -22,8 +22,8 @@ pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccou
     if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
         return Ok(0);
     }
-    let room = account.pacer.room();
-    let claimed = engine.store.claim_effects(owned, i64::try_from(room).unwrap_or(1), engine.lease_seconds).await?;
+    let room = i64::try_from(account.pacer.room()).unwrap_or(1).min(engine.push_batch);
+    let claimed = engine.store.claim_effects(owned, room, engine.lease_seconds).await?;
     let count = claimed.len();
     if claimed.is_empty() {
         return Ok(0);

@@ -160,7 +160,7 @@ impl Store {
         {
             batches.insert(row.subject_id, row);
         }
-        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
+        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
             .fetch_all(&mut **tx)
             .await?;
         let orders: Vec<i64> = subjects.iter().filter(|s| s.kind == "order").map(|s| s.id).collect();
@@ -262,6 +262,7 @@ impl Store {
                     channel: channel.clone(),
                     external_id: ExternalId::new(row.external_id),
                     number: row.number,
+                    read_at: row.read_at,
                     origin: match row.origin.as_str() {
                         "live" => Origin::Live,
                         "history" => Origin::History,

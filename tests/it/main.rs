@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod databases;
+mod flow;
 mod launcher;
 mod signals;
 mod support;

@@ -16,6 +16,9 @@ use crate::push::Outbox;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files;
 
+/// Bytes of files after which a page takes no further one.
+const PAGE_BYTES: usize = 1 << 20;
+
 /// A configured account.
 pub struct FilesAccount {
     inbox: Option<Inbox>,
@@ -45,13 +48,27 @@ impl FilesAccount {
     ///
     /// # Errors
     /// Every problem of its settings and its layout.
-    pub fn new(account: &AccountConfig<'_>, wrap: impl FnOnce(Arc<dyn Folder>) -> Arc<dyn Folder>) -> Result<Self, Vec<Problem>> {
+    pub fn new(
+        account: &AccountConfig<'_>,
+        wrap: impl FnOnce(Arc<dyn Folder>) -> Arc<dyn Folder>,
+    ) -> Result<Self, Vec<Problem>> {
         let ready = read(account)?;
         let layout = &ready.layout;
         let outgoing = if layout.writes() {
             let values = from_json(&ready.values);
-            let made = Outgoing::new(account.slug.as_str(), &ready.places.outgoing, layout, ready.zone, values, ready.titles);
-            Some(made.map_err(|p| p.into_iter().map(|m| Problem::new("layout", m)).collect::<Vec<_>>())?)
+            let made = Outgoing::new(
+                account.slug.as_str(),
+                &ready.places.outgoing,
+                layout,
+                ready.zone,
+                values,
+                ready.titles,
+            );
+            Some(made.map_err(|p| {
+                p.into_iter()
+                    .map(|m| Problem::new("layout", m))
+                    .collect::<Vec<_>>()
+            })?)
         } else {
             None
         };
@@ -65,12 +82,27 @@ impl FilesAccount {
             places: ready.places.clone(),
             interval: ready.interval,
             stable_for: ready.stable_for,
+            page_bytes: PAGE_BYTES,
             shipments,
             stock,
         });
         let picked_up = layout.picked_up;
-        let outbox = outgoing.map(|outgoing| Outbox { folder, outgoing, places: ready.places, picked_up });
+        let outbox = outgoing.map(|outgoing| Outbox {
+            folder,
+            outgoing,
+            places: ready.places,
+            picked_up,
+        });
         Ok(Self { inbox, outbox })
+    }
+
+    /// The same account with other pages: one takes a further file only while it has read fewer bytes.
+    #[must_use]
+    pub fn with_page_bytes(mut self, bytes: usize) -> Self {
+        if let Some(inbox) = &mut self.inbox {
+            inbox.page_bytes = bytes.max(1);
+        }
+        self
     }
 }
 
@@ -84,6 +116,9 @@ impl Connector for FilesAccount {
     }
 
     fn pace(&self) -> Pace {
-        Pace { concurrency: 1, per_second: None }
+        Pace {
+            concurrency: 1,
+            per_second: None,
+        }
     }
 }

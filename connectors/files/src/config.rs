@@ -108,7 +108,8 @@ impl Table<'_> {
         match serde_json::from_value(value) {
             Ok(value) => Some(value),
             Err(e) => {
-                self.problems.push(Problem::new(self.key(name), e.to_string()));
+                self.problems
+                    .push(Problem::new(self.key(name), e.to_string()));
                 None
             }
         }
@@ -116,7 +117,8 @@ impl Table<'_> {
 
     fn need<T: DeserializeOwned>(&mut self, name: &str, why: &str) -> Option<T> {
         if !self.left.contains_key(name) {
-            self.problems.push(Problem::new(self.key(name), format!("is missing: {why}")));
+            self.problems
+                .push(Problem::new(self.key(name), format!("is missing: {why}")));
         }
         self.take(name)
     }
@@ -128,14 +130,18 @@ impl Table<'_> {
         if path.split('/').all(part) {
             return Some(path);
         }
-        self.problems.push(Problem::new(self.key(name), format!("{path:?} must be a folder below the account's, for example \"to_wms\"")));
+        self.problems.push(Problem::new(
+            self.key(name),
+            format!("{path:?} must be a folder below the account's, for example \"to_wms\""),
+        ));
         None
     }
 
     fn finish(self) {
         for name in self.left.keys() {
             let message = "is no key of a files account: see the connector's README".to_owned();
-            self.problems.push(Problem::new(format!("{}{name}", self.prefix), message));
+            self.problems
+                .push(Problem::new(format!("{}{name}", self.prefix), message));
         }
     }
 }
@@ -149,16 +155,33 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     let Value::Object(all) = account.settings else {
         return Err(vec![Problem::new("", "must be a table")]);
     };
-    let mut table = Table { left: all.clone(), prefix: "", problems: &mut problems };
-    let layout = table.need::<String>("layout", "name a layout that comes with the program, or a layout file");
+    let mut table = Table {
+        left: all.clone(),
+        prefix: "",
+        problems: &mut problems,
+    };
+    let layout = table.need::<String>(
+        "layout",
+        "name a layout that comes with the program, or a layout file",
+    );
     let places = Places {
-        outgoing: table.folder("outgoing").unwrap_or_else(|| "outgoing".to_owned()),
-        incoming: table.folder("incoming").unwrap_or_else(|| "incoming".to_owned()),
-        archive: table.folder("archive").unwrap_or_else(|| "archive".to_owned()),
+        outgoing: table
+            .folder("outgoing")
+            .unwrap_or_else(|| "outgoing".to_owned()),
+        incoming: table
+            .folder("incoming")
+            .unwrap_or_else(|| "incoming".to_owned()),
+        archive: table
+            .folder("archive")
+            .unwrap_or_else(|| "archive".to_owned()),
         picked_up_to: table.folder("picked_up_to"),
     };
-    let interval = table.take::<Span>("interval").map_or(Duration::from_secs(60), |s| s.0);
-    let stable_for = table.take::<Span>("stable_for").map_or(Duration::from_secs(5), |s| s.0);
+    let interval = table
+        .take::<Span>("interval")
+        .map_or(Duration::from_secs(60), |s| s.0);
+    let stable_for = table
+        .take::<Span>("stable_for")
+        .map_or(Duration::from_secs(5), |s| s.0);
     let values = Value::Object(table.take("values").unwrap_or_default());
     let titles = table.take("titles").unwrap_or_default();
     let folder = table.take::<String>("folder");
@@ -169,29 +192,47 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
         (Some(path), None) => Some(Place::Local(LocalFolder::new(account.base_dir.join(path)))),
         (None, Some(keys)) => sftp_place(keys, account.base_dir, &mut problems).map(Place::Sftp),
         (Some(_), Some(_)) => {
-            problems.push(Problem::new("folder", "stands beside [sftp]: the files are in one of the two"));
+            problems.push(Problem::new(
+                "folder",
+                "stands beside [sftp]: the files are in one of the two",
+            ));
             None
         }
         (None, None) => {
             if !all.contains_key("folder") && !all.contains_key("sftp") {
-                problems.push(Problem::new("folder", "is missing: write folder = \"/path\" or a table [sftp]"));
+                problems.push(Problem::new(
+                    "folder",
+                    "is missing: write folder = \"/path\" or a table [sftp]",
+                ));
             }
             None
         }
     };
-    if [&places.outgoing, &places.archive].contains(&&places.incoming) || places.outgoing == places.archive {
-        problems.push(Problem::new("incoming", "outgoing, incoming and archive must be three folders"));
+    if [&places.outgoing, &places.archive].contains(&&places.incoming)
+        || places.outgoing == places.archive
+    {
+        problems.push(Problem::new(
+            "incoming",
+            "outgoing, incoming and archive must be three folders",
+        ));
     }
     if interval.is_zero() {
         problems.push(Problem::new("interval", "must be longer than 0s"));
     }
-    let layout = layout.and_then(|name| load(&name, account.base_dir).map_err(|m| problems.extend(m.into_iter().map(|m| Problem::new("layout", m)))).ok());
+    let layout = layout.and_then(|name| {
+        load(&name, account.base_dir)
+            .map_err(|m| problems.extend(m.into_iter().map(|m| Problem::new("layout", m))))
+            .ok()
+    });
     let mut zone = chrono_tz::UTC;
     if let Some(layout) = &layout {
         let name = layout.zone.as_deref().unwrap_or(account.timezone);
         match name.parse() {
             Ok(found) => zone = found,
-            Err(_) => problems.push(Problem::new("layout", format!("{name:?} is no time zone: write one like Asia/Tokyo"))),
+            Err(_) => problems.push(Problem::new(
+                "layout",
+                format!("{name:?} is no time zone: write one like Asia/Tokyo"),
+            )),
         }
         match (layout.picked_up, &places.picked_up_to) {
             (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so name the folder that our files are moved to")),
@@ -200,37 +241,79 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
         }
     }
     match (place, layout) {
-        (Some(place), Some(layout)) if problems.is_empty() => Ok(Ready { place, layout, zone, places, interval, stable_for, values, titles }),
+        (Some(place), Some(layout)) if problems.is_empty() => Ok(Ready {
+            place,
+            layout,
+            zone,
+            places,
+            interval,
+            stable_for,
+            values,
+            titles,
+        }),
         _ => Err(problems),
     }
 }
 
-fn sftp_place(keys: Map<String, Value>, base: &Path, problems: &mut Vec<Problem>) -> Option<SftpFolder> {
-    let mut table = Table { left: keys, prefix: "sftp.", problems };
+fn sftp_place(
+    keys: Map<String, Value>,
+    base: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<SftpFolder> {
+    let mut table = Table {
+        left: keys,
+        prefix: "sftp.",
+        problems,
+    };
     let host = table.need::<String>("host", "write the server's name");
     let port = table.take("port").unwrap_or(22);
     let user = table.need::<String>("user", "write the login name");
-    let pin = table.need::<String>("host_key", "ask the warehouse for its host key's fingerprint, SHA256:…");
+    let pin = table.need::<String>(
+        "host_key",
+        "ask the warehouse for its host key's fingerprint, SHA256:…",
+    );
     let key = table.need::<SecretRef>("key", "write { file = \"/path\" } of the private key");
     let root = table.take::<String>("root").unwrap_or_default();
-    let timeout = table.take::<Span>("timeout").map_or(Duration::from_secs(30), |s| s.0);
+    let timeout = table
+        .take::<Span>("timeout")
+        .map_or(Duration::from_secs(30), |s| s.0);
     table.finish();
     if let Some(pin) = &pin
         && !is_fingerprint(pin)
     {
-        problems.push(Problem::new("sftp.host_key", "is no fingerprint: write SHA256: and 43 characters, as `ssh-keygen -lf` shows it"));
+        problems.push(Problem::new(
+            "sftp.host_key",
+            "is no fingerprint: write SHA256: and 43 characters, as `ssh-keygen -lf` shows it",
+        ));
     }
     let key = key.map(|mut key| {
         key.file = key.file.map(|file| base.join(file));
         key
     });
-    let secret = key?.read().map_err(|m| problems.push(Problem::new("sftp.key", m))).ok()?;
-    let address = SftpAddress { host: host?, port, user: user?, host_key: pin?, root, timeout };
-    SftpFolder::new(address, secret.expose_secret()).map_err(|m| problems.push(Problem::new("sftp.key", m))).ok()
+    let secret = key?
+        .read()
+        .map_err(|m| problems.push(Problem::new("sftp.key", m)))
+        .ok()?;
+    let address = SftpAddress {
+        host: host?,
+        port,
+        user: user?,
+        host_key: pin?,
+        root,
+        timeout,
+    };
+    SftpFolder::new(address, secret.expose_secret())
+        .map_err(|m| problems.push(Problem::new("sftp.key", m)))
+        .ok()
 }
 
 fn is_fingerprint(text: &str) -> bool {
-    text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b)))
+    text.strip_prefix("SHA256:").is_some_and(|rest| {
+        rest.len() == 43
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))
+    })
 }
 
 /// Reads a layout by name or path and checks it.
@@ -238,16 +321,29 @@ fn is_fingerprint(text: &str) -> bool {
 /// # Errors
 /// Every problem of the layout, each with its place in it.
 pub fn load(name: &str, base: &Path) -> Result<Layout, Vec<String>> {
-    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "toml");
+    let is_path =
+        name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "toml");
     let text = if is_path {
         let path = base.join(name);
-        std::fs::read_to_string(&path).map_err(|e| vec![format!("cannot read {}: {e}", path.display())])?
+        std::fs::read_to_string(&path)
+            .map_err(|e| vec![format!("cannot read {}: {e}", path.display())])?
     } else {
-        let found = SHIPPED.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
+        let found = SHIPPED
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, text)| (*text).to_owned());
         let known: Vec<_> = SHIPPED.iter().map(|(n, _)| *n).collect();
         found.ok_or_else(|| vec![format!("no layout is called {name:?}: there are {}; a file's path has a / or ends in .toml", known.join(", "))])?
     };
     let layout: Layout = toml::from_str(&text).map_err(|e| vec![format!("{name}: {e}")])?;
-    let problems: Vec<_> = layout.problems().into_iter().map(|p| format!("{name}: {p}")).collect();
-    if problems.is_empty() { Ok(layout) } else { Err(problems) }
+    let problems: Vec<_> = layout
+        .problems()
+        .into_iter()
+        .map(|p| format!("{name}: {p}"))
+        .collect();
+    if problems.is_empty() {
+        Ok(layout)
+    } else {
+        Err(problems)
+    }
 }

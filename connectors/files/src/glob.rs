@@ -15,7 +15,9 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
                 of += 1;
             }
             _ => {
-                let Some((back, from)) = star else { return false };
+                let Some((back, from)) = star else {
+                    return false;
+                };
                 star = Some((back, from + 1));
                 at = back + 1;
                 of = from + 1;

@@ -17,7 +17,7 @@ mod wire;
 
 pub use account::{Files, FilesAccount};
 #[cfg(feature = "sim")]
-pub use client::{Fault, FaultyFolder};
+pub use client::FaultyFolder;
 pub use client::{Entry, Folder, LocalFolder, SftpAddress, SftpFolder, Written};
 pub use config::{Settings, SftpSettings, load as load_layout};
 pub use layout::*;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec};
+use hikiate_sdk::{
+    BadRecord, Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,8 +17,6 @@ use crate::layout::Whole;
 use crate::map::inbound::Reading;
 use crate::wire::envelope::sha256;
 
-/// A page takes a further file only while it has read less than this.
-const PAGE_BYTES: usize = 1 << 20;
 /// A larger file is told as unreadable and left where it is.
 const LARGEST: u64 = 64 << 20;
 
@@ -26,6 +26,8 @@ pub(crate) struct Inbox {
     pub(crate) places: Places,
     pub(crate) interval: Duration,
     pub(crate) stable_for: Duration,
+    /// A page takes a further file only while it has read less than this.
+    pub(crate) page_bytes: usize,
     pub(crate) shipments: Vec<Reading>,
     pub(crate) stock: Vec<Reading>,
 }
@@ -73,10 +75,18 @@ struct AckFile {
 
 impl Cursor {
     fn read(cursor: Option<&Value>) -> Result<Self, Error> {
-        let Some(value) = cursor else { return Ok(Self { v: 1, ..Self::default() }) };
+        let Some(value) = cursor else {
+            return Ok(Self {
+                v: 1,
+                ..Self::default()
+            });
+        };
         match serde_json::from_value::<Self>(value.clone()) {
             Ok(cursor) if cursor.v == 1 => Ok(cursor),
-            _ => Err(Error::new(ErrorClass::Protocol, "the stream's cursor was not written by this version")),
+            _ => Err(Error::new(
+                ErrorClass::Protocol,
+                "the stream's cursor was not written by this version",
+            )),
         }
     }
 }
@@ -86,7 +96,10 @@ impl Inbox {
         match stream {
             "shipments" if !self.shipments.is_empty() => Ok(&self.shipments),
             "stock" if !self.stock.is_empty() => Ok(&self.stock),
-            other => Err(Error::new(ErrorClass::Config, format!("the layout reads no stream {other:?}"))),
+            other => Err(Error::new(
+                ErrorClass::Config,
+                format!("the layout reads no stream {other:?}"),
+            )),
         }
     }
 
@@ -95,13 +108,19 @@ impl Inbox {
     }
 
     /// Files of the stream that can be whole by what the listing says, oldest first.
-    async fn candidates<'a>(&self, readings: &'a [Reading], cursor: &Cursor) -> Result<(Vec<(Entry, &'a Reading)>, Vec<Entry>), Error> {
+    async fn candidates<'a>(
+        &self,
+        readings: &'a [Reading],
+        cursor: &Cursor,
+    ) -> Result<Vec<(Entry, &'a Reading)>, Error> {
         let listed = self.folder.list(&self.places.incoming).await?;
         let kind = |name: &str| readings.iter().find(|r| glob::matches(&r.files, name));
         let has = |name: &str| listed.iter().any(|e| e.name == name);
         let (mut ready, mut unsure) = (Vec::new(), Vec::new());
         for entry in &listed {
-            let Some(reading) = kind(&entry.name) else { continue };
+            let Some(reading) = kind(&entry.name) else {
+                continue;
+            };
             match &reading.whole {
                 Whole::Marker(suffix) if entry.name.ends_with(suffix.as_str()) => {}
                 Whole::Marker(suffix) if !has(&format!("{}{suffix}", entry.name)) => {}
@@ -117,25 +136,35 @@ impl Inbox {
             ready.append(&mut unsure);
         }
         ready.sort_by(|(a, _), (b, _)| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
-        Ok((ready, listed))
+        Ok(ready)
     }
 }
 
 impl Cursor {
     fn knows(&self, entry: &Entry) -> bool {
-        self.still.iter().any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified) || self.is_seen(entry)
+        self.still
+            .iter()
+            .any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified)
+            || self.is_seen(entry)
     }
 
     fn is_seen(&self, entry: &Entry) -> bool {
-        self.seen.iter().any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified)
+        self.seen
+            .iter()
+            .any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified)
     }
 }
 
 #[async_trait]
 impl Source for Inbox {
     fn streams(&self) -> Vec<StreamSpec> {
-        let stream = |name: &str, kind| StreamSpec { name: name.to_owned(), kind, interval: self.interval };
-        let shipments = (!self.shipments.is_empty()).then(|| stream("shipments", StreamKind::Shipments));
+        let stream = |name: &str, kind| StreamSpec {
+            name: name.to_owned(),
+            kind,
+            interval: self.interval,
+        };
+        let shipments =
+            (!self.shipments.is_empty()).then(|| stream("shipments", StreamKind::Shipments));
         let stock = (!self.stock.is_empty()).then(|| stream("stock", StreamKind::Stock));
         shipments.into_iter().chain(stock).collect()
     }
@@ -143,10 +172,19 @@ impl Source for Inbox {
     async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
-        let (ready, _) = self.candidates(readings, &cursor).await?;
-        let mut page = Reader { next: Cursor { v: 1, ..Cursor::default() }, records: Vec::new(), ack: Vec::new(), bytes: 0, more: false };
+        let ready = self.candidates(readings, &cursor).await?;
+        let mut page = Reader {
+            next: Cursor {
+                v: 1,
+                ..Cursor::default()
+            },
+            records: Vec::new(),
+            ack: Vec::new(),
+            bytes: 0,
+            more: false,
+        };
         for (entry, reading) in ready {
-            if page.bytes >= PAGE_BYTES && !cursor.is_seen(&entry) {
+            if page.bytes >= self.page_bytes && !cursor.is_seen(&entry) {
                 page.later(entry);
                 continue;
             }
@@ -154,7 +192,9 @@ impl Source for Inbox {
                 page.too_large(&entry, cursor.is_seen(&entry));
                 continue;
             }
-            let Some(bytes) = self.folder.read(&self.path(&entry.name)).await? else { continue };
+            let Some(bytes) = self.folder.read(&self.path(&entry.name)).await? else {
+                continue;
+            };
             if u64::try_from(bytes.len()).ok() != Some(entry.size) || !reading.is_whole(&bytes) {
                 tracing::warn!(file = %entry.name, bytes = bytes.len(), listed = entry.size, "a file is not whole yet and is not read");
                 continue;
@@ -165,23 +205,34 @@ impl Source for Inbox {
     }
 
     async fn read_orders(&self, _ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
-        Err(Error::new(ErrorClass::Config, "a files account has no orders to read"))
+        Err(Error::new(
+            ErrorClass::Config,
+            "a files account has no orders to read",
+        ))
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {
-        let ack: Ack = serde_json::from_value(ack.clone())
-            .map_err(|_| Error::new(ErrorClass::Protocol, "the acknowledgement was not written by this version"))?;
+        let ack: Ack = serde_json::from_value(ack.clone()).map_err(|_| {
+            Error::new(
+                ErrorClass::Protocol,
+                "the acknowledgement was not written by this version",
+            )
+        })?;
         for file in &ack.files {
-            let Some(bytes) = self.folder.read(&self.path(&file.name)).await? else { continue };
+            let Some(bytes) = self.folder.read(&self.path(&file.name)).await? else {
+                continue;
+            };
             if sha256(&bytes) != file.sha256 {
                 // Another file by now; it is read as such.
                 continue;
             }
-            self.archive(&file.name, &file.sha256[..8.min(file.sha256.len())]).await?;
+            self.archive(&file.name, &file.sha256[..8.min(file.sha256.len())])
+                .await?;
             if let Some(marker) = &file.marker
                 && self.folder.size(&self.path(marker)).await?.is_some()
             {
-                self.archive(marker, &file.sha256[..8.min(file.sha256.len())]).await?;
+                self.archive(marker, &file.sha256[..8.min(file.sha256.len())])
+                    .await?;
             }
         }
         Ok(())
@@ -191,9 +242,15 @@ impl Source for Inbox {
 impl Inbox {
     /// Moves a file under a name that no other archived file has: many far sides use a name every day.
     async fn archive(&self, name: &str, hash: &str) -> Result<(), Error> {
-        let (stem, extension) = name.rsplit_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+        let (stem, extension) = name
+            .rsplit_once('.')
+            .map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
         for n in 1..=1000 {
-            let number = if n == 1 { String::new() } else { format!(".{n}") };
+            let number = if n == 1 {
+                String::new()
+            } else {
+                format!(".{n}")
+            };
             let to = format!("{}/{stem}-{hash}{number}{extension}", self.places.archive);
             match self.folder.rename(&self.path(name), &to).await {
                 Ok(true) => return Ok(()),
@@ -203,7 +260,10 @@ impl Inbox {
                 Err(e) => return Err(e),
             }
         }
-        Err(Error::new(ErrorClass::Conflict, format!("the archive has 1000 files named {stem}-{hash}: empty it")))
+        Err(Error::new(
+            ErrorClass::Conflict,
+            format!("the archive has 1000 files named {stem}-{hash}: empty it"),
+        ))
     }
 }
 
@@ -219,36 +279,80 @@ struct Reader {
 impl Reader {
     fn take(&mut self, entry: &Entry, reading: &Reading, bytes: &[u8], before: &Cursor) {
         let hash = sha256(bytes);
-        if !before.seen.iter().any(|s| s.name == entry.name && s.sha256 == hash) {
+        if !before
+            .seen
+            .iter()
+            .any(|s| s.name == entry.name && s.sha256 == hash)
+        {
             self.bytes += bytes.len();
             self.records.extend(reading.read(&entry.name, bytes));
         }
-        let marker = if let Whole::Marker(suffix) = &reading.whole { Some(format!("{}{suffix}", entry.name)) } else { None };
-        self.ack.push(AckFile { name: entry.name.clone(), sha256: hash.clone(), marker });
+        let marker = if let Whole::Marker(suffix) = &reading.whole {
+            Some(format!("{}{suffix}", entry.name))
+        } else {
+            None
+        };
+        self.ack.push(AckFile {
+            name: entry.name.clone(),
+            sha256: hash.clone(),
+            marker,
+        });
         self.see(entry, hash);
     }
 
     fn see(&mut self, entry: &Entry, sha256: String) {
-        self.next.seen.push(Seen { name: entry.name.clone(), size: entry.size, modified: entry.modified, sha256 });
+        self.next.seen.push(Seen {
+            name: entry.name.clone(),
+            size: entry.size,
+            modified: entry.modified,
+            sha256,
+        });
     }
 
     fn later(&mut self, entry: Entry) {
         self.more = true;
-        self.next.still.push(Still { name: entry.name, size: entry.size, modified: entry.modified });
+        self.next.still.push(Still {
+            name: entry.name,
+            size: entry.size,
+            modified: entry.modified,
+        });
     }
 
     fn too_large(&mut self, entry: &Entry, told: bool) {
         if !told {
-            let reason = format!("{}: {} bytes are more than the {LARGEST} that are read: split it; it was left in the folder", entry.name, entry.size);
+            let reason = format!(
+                "{}: {} bytes are more than the {LARGEST} that are read: split it; it was left in the folder",
+                entry.name, entry.size
+            );
             let raw = format!("{} {}", entry.name, entry.size).into_bytes();
-            self.records.push(Record { raw, parsed: Err(BadRecord { external_id: None, reason }) });
+            self.records.push(Record {
+                raw,
+                parsed: Err(BadRecord {
+                    external_id: None,
+                    reason,
+                }),
+            });
         }
         self.see(entry, String::new());
     }
 
     fn finish(self) -> Result<Page, Error> {
-        let json = |e: serde_json::Error| Error::new(ErrorClass::Protocol, format!("cannot write the cursor: {e}"));
-        let ack = if self.ack.is_empty() { None } else { Some(serde_json::to_value(Ack { files: self.ack }).map_err(json)?) };
-        Ok(Page { records: self.records, next: serde_json::to_value(self.next).map_err(json)?, more: self.more, ack })
+        let json = |e: serde_json::Error| {
+            Error::new(
+                ErrorClass::Protocol,
+                format!("cannot write the cursor: {e}"),
+            )
+        };
+        let ack = if self.ack.is_empty() {
+            None
+        } else {
+            Some(serde_json::to_value(Ack { files: self.ack }).map_err(json)?)
+        };
+        Ok(Page {
+            records: self.records,
+            next: serde_json::to_value(self.next).map_err(json)?,
+            more: self.more,
+            ack,
+        })
     }
 }

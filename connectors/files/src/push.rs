@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate_sdk::{Call, Error, Found, Op, OperationSpec, Operations, Outcome, Prepared};
+use hikiate_sdk::{
+    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared,
+};
 
 use crate::client::{Folder, Written};
 use crate::config::Places;
@@ -29,18 +31,45 @@ enum Standing {
 impl Outbox {
     fn taken(&self, op: Op, name: String) -> Outcome {
         if self.outgoing.is_done(op) {
-            Outcome::Done { id: Some(name), rows: Vec::new() }
+            Outcome::Done {
+                id: Some(name),
+                rows: Vec::new(),
+            }
         } else {
-            Outcome::Accepted { id: Some(name), rows: Vec::new() }
+            Outcome::Accepted {
+                id: Some(name),
+                rows: Vec::new(),
+            }
         }
     }
 
-    async fn standing(&self, folder: &str, head: &Envelope, content: &[u8]) -> Result<Standing, Error> {
-        Ok(match self.folder.read(&format!("{folder}/{}", head.name)).await? {
-            None => Standing::Nothing,
-            Some(bytes) if bytes == content => Standing::Same,
-            Some(bytes) => Standing::Other { bytes: bytes.len() },
-        })
+    async fn standing(
+        &self,
+        folder: &str,
+        head: &Envelope,
+        content: &[u8],
+    ) -> Result<Standing, Error> {
+        let path = format!("{folder}/{}", head.name);
+        let Some(bytes) = self.folder.read(&path).await? else {
+            return Ok(Standing::Nothing);
+        };
+        if bytes == content {
+            return Ok(Standing::Same);
+        }
+        // "Another content" is a definite refusal, so a reading that was cut short must not pass for it.
+        let size = self
+            .folder
+            .size(&path)
+            .await?
+            .and_then(|s| usize::try_from(s).ok());
+        let again = self.folder.read(&path).await?;
+        if size == Some(bytes.len()) && again.as_deref() == Some(&bytes) {
+            return Ok(Standing::Other { bytes: bytes.len() });
+        }
+        Err(Error::new(
+            ErrorClass::Transient,
+            format!("{path} read differently twice; nothing was written"),
+        ))
     }
 
     /// Where the file may be, in the order in which the far side moves it: one that is moved between two
@@ -58,7 +87,10 @@ impl Outbox {
             "{}/{} is there with another content ({bytes} bytes, ours has {want}): look at it, then remove it or resolve by hand",
             head.folder, head.name
         );
-        Outcome::Refused { code: "name_taken".to_owned(), message }
+        Outcome::Refused {
+            code: "name_taken".to_owned(),
+            message,
+        }
     }
 }
 
@@ -79,15 +111,22 @@ impl Operations for Outbox {
             Standing::Other { bytes } => return Ok(Self::other(&head, bytes, content.len())),
             Standing::Nothing => {}
         }
-        match self.folder.write_new(&format!("{}/{}", head.folder, head.name), content).await? {
+        match self
+            .folder
+            .write_new(&format!("{}/{}", head.folder, head.name), content)
+            .await?
+        {
             Written::New => Ok(self.taken(op, head.name)),
             // It came into being since the look: by a try that was still under way.
             Written::NameTaken => match self.anywhere(&head, content).await? {
                 Standing::Same => Ok(self.taken(op, head.name)),
                 Standing::Other { bytes } => Ok(Self::other(&head, bytes, content.len())),
                 Standing::Nothing => {
-                    let message = format!("{}/{} was there and is gone: it was picked up just now", head.folder, head.name);
-                    Err(Error::new(hikiate_sdk::ErrorClass::OutcomeUnknown, message))
+                    let message = format!(
+                        "{}/{} was there and is gone: it was picked up just now",
+                        head.folder, head.name
+                    );
+                    Err(Error::new(ErrorClass::OutcomeUnknown, message))
                 }
             },
         }

@@ -41,10 +41,16 @@ impl Medusa {
 
     async fn post<T: DeserializeOwned>(&self, path: String, body: Vec<u8>) -> Result<T, Error> {
         let label = path.split('?').next().unwrap_or_default().to_owned();
-        let response = self.http.write(Request::post_json(path, body)).await.map_err(refine)?;
+        let response = self
+            .http
+            .write(Request::post_json(path, body))
+            .await
+            .map_err(refine)?;
         // The shop said yes in words nobody understands: it may have acted.
-        serde_json::from_slice(&response.body)
-            .map_err(|e| Error { class: ErrorClass::OutcomeUnknown, ..unreadable(&label, &e) })
+        serde_json::from_slice(&response.body).map_err(|e| Error {
+            class: ErrorClass::OutcomeUnknown,
+            ..unreadable(&label, &e)
+        })
     }
 }
 
@@ -65,24 +71,41 @@ impl Connector for Medusa {
 /// Only letters, digits, `_` and `-`: what may stand in a path as it is. All ids of a shop are like that.
 #[must_use]
 pub(crate) fn is_plain(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 100 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !id.is_empty()
+        && id.len() <= 100
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn unreadable(label: &str, error: &serde_json::Error) -> Error {
     // serde's own words may quote a value of the answer.
     let place = format!("line {}, column {}", error.line(), error.column());
-    Error::new(ErrorClass::Protocol, format!("{label}: the shop's answer is not what its interface promises ({place})"))
+    Error::new(
+        ErrorClass::Protocol,
+        format!("{label}: the shop's answer is not what its interface promises ({place})"),
+    )
 }
 
 /// Puts the shop's own type of error in the place of the bare status.
 fn refine(error: Error) -> Error {
-    let refusal = error.message.find('{').and_then(|start| serde_json::from_str::<Refusal>(&error.message[start..]).ok());
+    let refusal = error
+        .message
+        .find('{')
+        .and_then(|start| serde_json::from_str::<Refusal>(&error.message[start..]).ok());
     match refusal {
-        Some(Refusal { kind: Some(kind), message }) => {
+        Some(Refusal {
+            kind: Some(kind),
+            message,
+        }) => {
             let start = error.message.find('{').unwrap_or(error.message.len());
             let head = error.message[..start].trim_end_matches([' ', ':']);
             let words = message.unwrap_or_default();
-            Error { message: format!("{head} {kind}: {words}"), code: Some(kind), ..error }
+            Error {
+                message: format!("{head} {kind}: {words}"),
+                code: Some(kind),
+                ..error
+            }
         }
         _ => error,
     }

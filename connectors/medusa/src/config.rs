@@ -24,7 +24,7 @@ pub struct Keys {
     /// How often stock is read. Default `5m`.
     pub stock_interval: Option<Span>,
     /// How far behind the newest known change each round starts again, for changes that became visible late.
-    /// Default `5m`.
+    /// At least `1s`. Default `5m`.
     pub overlap: Option<Span>,
     /// Records per call, 1 to 100. Default 50.
     pub page_size: Option<u32>,
@@ -72,7 +72,10 @@ impl Default for Settings {
             overlap: Duration::from_secs(300),
             page_size: 50,
             settle: Duration::from_secs(5),
-            pace: Pace { concurrency: 4, per_second: None },
+            pace: Pace {
+                concurrency: 4,
+                per_second: None,
+            },
             sales_channel: None,
             since: None,
         }
@@ -103,15 +106,28 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     let mut at_least = |key: &str, span: Option<Span>, default: Duration, least: Duration| {
         let value = span.map_or(default, |s| s.0);
         if value < least {
-            problems.push(Problem::new(key, format!("too short: write at least \"{}ms\"", least.as_millis())));
+            problems.push(Problem::new(
+                key,
+                format!("too short: write at least \"{}ms\"", least.as_millis()),
+            ));
         }
         value
     };
     let second = Duration::from_secs(1);
-    let interval = at_least("interval", keys.interval, defaults.interval, Duration::from_millis(100));
-    let stock_interval = at_least("stock_interval", keys.stock_interval, defaults.stock_interval, second);
+    let interval = at_least(
+        "interval",
+        keys.interval,
+        defaults.interval,
+        Duration::from_millis(100),
+    );
+    let stock_interval = at_least(
+        "stock_interval",
+        keys.stock_interval,
+        defaults.stock_interval,
+        second,
+    );
     let timeout = at_least("timeout", keys.timeout, Duration::from_secs(30), second);
-    let overlap = at_least("overlap", keys.overlap, defaults.overlap, Duration::ZERO);
+    let overlap = at_least("overlap", keys.overlap, defaults.overlap, second);
     let settle = at_least("settle", keys.settle, defaults.settle, Duration::ZERO);
     let page_size = keys.page_size.unwrap_or(50);
     if !(1..=100).contains(&page_size) {
@@ -122,14 +138,27 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         problems.push(Problem::new("concurrency", "out of range: write 1 to 64"));
     }
     if keys.per_second == Some(0) {
-        problems.push(Problem::new("per_second", "zero would stop everything: leave the key out for no limit"));
+        problems.push(Problem::new(
+            "per_second",
+            "zero would stop everything: leave the key out for no limit",
+        ));
     }
-    if keys.sales_channel.as_deref().is_some_and(|id| !super::client::is_plain(id)) {
-        problems.push(Problem::new("sales_channel", "not an id of the shop: write it as the shop shows it, for example \"sc_01…\""));
+    if keys
+        .sales_channel
+        .as_deref()
+        .is_some_and(|id| !super::client::is_plain(id))
+    {
+        problems.push(Problem::new(
+            "sales_channel",
+            "not an id of the shop: write it as the shop shows it, for example \"sc_01…\"",
+        ));
     }
     let since = keys.since.as_deref().and_then(|text| {
         instant(text).or_else(|| {
-            problems.push(Problem::new("since", "not a date: write \"2026-11-01\" or \"2026-11-01T00:00:00+09:00\""));
+            problems.push(Problem::new(
+                "since",
+                "not a date: write \"2026-11-01\" or \"2026-11-01T00:00:00+09:00\"",
+            ));
             None
         })
     });
@@ -140,21 +169,35 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         }
     };
     if keys.url.is_none() {
-        require("url", "the shop's address, for example \"https://shop.example\"");
+        require(
+            "url",
+            "the shop's address, for example \"https://shop.example\"",
+        );
     }
     if keys.token.is_none() {
-        require("token", "the shop's secret API key, for example { env = \"MEDUSA_KEY\" }");
+        require(
+            "token",
+            "the shop's secret API key, for example { env = \"MEDUSA_KEY\" }",
+        );
     }
     match (keys.url, keys.token) {
         (Some(url), Some(token)) if problems.is_empty() => Ok((
-            Reach { url, allow_insecure: keys.allow_insecure.unwrap_or(false), token, timeout },
+            Reach {
+                url,
+                allow_insecure: keys.allow_insecure.unwrap_or(false),
+                token,
+                timeout,
+            },
             Settings {
                 interval,
                 stock_interval,
                 overlap,
                 page_size: usize::try_from(page_size).unwrap_or(50),
                 settle,
-                pace: Pace { concurrency, per_second: keys.per_second },
+                pace: Pace {
+                    concurrency,
+                    per_second: keys.per_second,
+                },
                 sales_channel: keys.sales_channel,
                 since,
             },
@@ -178,7 +221,10 @@ fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
             }
             // Whoever writes the key itself here must not read it back in a log.
             Err(_) if key == "token" => {
-                problems.push(Problem::new("token", "not a reference: write { env = \"NAME\" } or { file = \"/path\" }"));
+                problems.push(Problem::new(
+                    "token",
+                    "not a reference: write { env = \"NAME\" } or { file = \"/path\" }",
+                ));
             }
             Err(error) => problems.push(Problem::new(key.clone(), error.to_string())),
         }
@@ -187,8 +233,15 @@ fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
 }
 
 fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(day)
+    let day = || {
+        text.parse::<NaiveDate>()
+            .ok()
+            .map(|day| day.and_time(NaiveTime::MIN).and_utc())
+    };
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.to_utc())
+        .or_else(day)
 }
 
 #[cfg(test)]
@@ -201,8 +254,12 @@ mod tests {
 
     #[test]
     fn two_keys_are_enough() {
-        let (reach, settings) = read(&json!({ "url": "https://shop.example", "token": { "env": "K" } })).unwrap();
-        assert_eq!((reach.url.as_str(), reach.allow_insecure, reach.timeout), ("https://shop.example", false, Duration::from_secs(30)));
+        let (reach, settings) =
+            read(&json!({ "url": "https://shop.example", "token": { "env": "K" } })).unwrap();
+        assert_eq!(
+            (reach.url.as_str(), reach.allow_insecure, reach.timeout),
+            ("https://shop.example", false, Duration::from_secs(30))
+        );
         assert_eq!(settings, Settings::default());
     }
 
@@ -210,18 +267,32 @@ mod tests {
     fn every_key_is_taken() {
         let (reach, settings) = read(&json!({
             "url": "http://shop", "allow_insecure": true, "token": { "file": "/k" }, "interval": "10s", "stock_interval": "1h",
-            "overlap": "0s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
+            "overlap": "1s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
             "sales_channel": "sc_1", "since": "2026-11-01T00:00:00+09:00",
         }))
         .unwrap();
+        let second = Duration::from_secs(1);
         assert!(reach.allow_insecure);
         assert_eq!(settings.interval, Duration::from_secs(10));
         assert_eq!(settings.stock_interval, Duration::from_secs(3600));
-        assert_eq!((settings.overlap, settings.page_size, settings.settle), (Duration::ZERO, 100, Duration::from_secs(2)));
-        assert_eq!(settings.pace, Pace { concurrency: 1, per_second: Some(10) });
+        assert_eq!(
+            (settings.overlap, settings.page_size, settings.settle),
+            (second, 100, Duration::from_secs(2))
+        );
+        assert_eq!(
+            settings.pace,
+            Pace {
+                concurrency: 1,
+                per_second: Some(10)
+            }
+        );
         assert_eq!(settings.sales_channel.as_deref(), Some("sc_1"));
-        assert_eq!(settings.since.unwrap().to_rfc3339(), "2026-10-31T15:00:00+00:00");
-        let (_, day) = read(&json!({ "url": "x", "token": { "env": "K" }, "since": "2026-11-01" })).unwrap();
+        assert_eq!(
+            settings.since.unwrap().to_rfc3339(),
+            "2026-10-31T15:00:00+00:00"
+        );
+        let (_, day) =
+            read(&json!({ "url": "x", "token": { "env": "K" }, "since": "2026-11-01" })).unwrap();
         assert_eq!(day.since.unwrap().to_rfc3339(), "2026-11-01T00:00:00+00:00");
     }
 
@@ -234,10 +305,25 @@ mod tests {
         .unwrap_err();
         let mut keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
         keys.sort_unstable();
-        let want = ["concurrency", "interval", "intervall", "overlap", "page_size", "per_second", "sales_channel", "since", "token", "url"];
+        let want = [
+            "concurrency",
+            "interval",
+            "intervall",
+            "overlap",
+            "page_size",
+            "per_second",
+            "sales_channel",
+            "since",
+            "token",
+            "url",
+        ];
         assert_eq!(keys, want, "{problems:?}");
         assert_eq!(read(&json!(5)).unwrap_err()[0].message, "not a table");
-        let problems = read(&json!({ "url": "https://shop.example", "token": "sk_hunter2" })).unwrap_err();
-        assert!(problems.len() == 1 && !format!("{problems:?}").contains("hunter2"), "{problems:?}");
+        let problems =
+            read(&json!({ "url": "https://shop.example", "token": "sk_hunter2" })).unwrap_err();
+        assert!(
+            problems.len() == 1 && !format!("{problems:?}").contains("hunter2"),
+            "{problems:?}"
+        );
     }
 }

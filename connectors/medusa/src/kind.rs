@@ -33,7 +33,10 @@ impl ConnectorKind for MedusaKind {
 
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
         let (reach, settings) = config::read(account.settings)?;
-        let token = reach.token.read().map_err(|message| vec![Problem::new("token", message)])?;
+        let token = reach
+            .token
+            .read()
+            .map_err(|message| vec![Problem::new("token", message)])?;
         let http = HttpClient::new(HttpSettings {
             base_url: reach.url,
             allow_insecure: reach.allow_insecure,
@@ -42,12 +45,16 @@ impl ConnectorKind for MedusaKind {
             max_body: MAX_BODY,
         })
         .map_err(|problem| vec![problem])?;
-        Ok(Arc::new(Medusa::new(http, settings)))
+        // The key itself, too: the header has it encoded.
+        Ok(Arc::new(Medusa::new(http.guarding(token), settings)))
     }
 }
 
 /// The `Authorization` header of a secret API key: the user of a Basic login without a password.
 #[must_use]
 pub fn basic(token: &SecretString) -> SecretString {
-    SecretString::from(format!("Basic {}", STANDARD.encode(format!("{}:", token.expose_secret()))))
+    SecretString::from(format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:", token.expose_secret()))
+    ))
 }

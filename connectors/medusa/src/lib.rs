@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod fields;
 mod kind;
 mod map;
 #[cfg(any(test, feature = "sim"))]

@@ -11,8 +11,8 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, DeliveryGroup, ExternalId, GroupKey,
-    LineKey, Observed, OrderLine, OrderSnapshot, Personal, Record,
+    BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, DeliveryGroup,
+    ExternalId, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot, Record,
 };
 use serde_json::Value;
 
@@ -32,16 +32,28 @@ pub(crate) fn order_record(raw: &str) -> Record {
         .map_err(|error| reason::of(raw, &error))
         .and_then(|order| order_snapshot(&order).map(|snapshot| (snapshot, personal::of(&order))))
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
-        .map_err(|reason| BadRecord { external_id: stamp(raw).0.map(ExternalId::new), reason });
-    Record { raw: raw.as_bytes().to_vec(), parsed }
+        .map_err(|reason| BadRecord {
+            external_id: stamp(raw).0.map(ExternalId::new),
+            reason,
+        });
+    Record {
+        raw: raw.as_bytes().to_vec(),
+        parsed,
+    }
 }
 
 /// Id and time of the last change, where they can be read.
 #[must_use]
 pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
     let stamp: Stamp = serde_json::from_str(raw).unwrap_or_default();
-    let at = stamp.updated_at.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    (stamp.id.as_str().map(str::to_owned), at.map(|at| at.to_utc()))
+    let at = stamp
+        .updated_at
+        .as_str()
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    (
+        stamp.id.as_str().map(str::to_owned),
+        at.map(|at| at.to_utc()),
+    )
 }
 
 /// An order without its personal part. Everything is put in the order of the shop's ids, since the shop does not
@@ -50,7 +62,10 @@ pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
 /// # Errors
 /// Field and rule of what cannot be understood.
 pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
-    let currency: Currency = order.currency_code.parse().map_err(|e| format!("currency_code: {e}"))?;
+    let currency: Currency = order
+        .currency_code
+        .parse()
+        .map_err(|e| format!("currency_code: {e}"))?;
     let group = GroupKey::new("1");
     let mut items: Vec<&Item> = order.items.iter().collect();
     items.sort_by(|a, b| a.id.cmp(&b.id));
@@ -64,18 +79,28 @@ pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
     fulfilments.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(OrderSnapshot {
         external_id: ExternalId::new(order.id.clone()),
-        display: order.display_id.map_or_else(|| order.id.clone(), |n| format!("#{n}")),
+        display: order
+            .display_id
+            .map_or_else(|| order.id.clone(), |n| format!("#{n}")),
         version: None,
         ordered_at: order.created_at,
         currency,
         state: state(order),
         gate: gate(order),
-        groups: vec![DeliveryGroup { key: group, service: service(order), earliest_ship: None, ship_by: None }],
+        groups: vec![DeliveryGroup {
+            key: group,
+            service: service(order),
+            earliest_ship: None,
+            ship_by: None,
+        }],
         lines,
         charges,
         tenders: payment::tenders(order, total, currency)?,
         total: Some(total),
-        fulfilments: fulfilments.into_iter().map(fulfilment).collect::<Result<_, _>>()?,
+        fulfilments: fulfilments
+            .into_iter()
+            .map(fulfilment)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -83,8 +108,12 @@ fn state(order: &Order) -> ChannelState {
     match order.status.as_str() {
         "pending" | "draft" | "requires_action" => ChannelState::Open,
         "completed" | "archived" => ChannelState::Completed,
-        "canceled" => ChannelState::Cancelled { at: order.canceled_at.unwrap_or(order.updated_at) },
-        raw => ChannelState::Unknown { raw: raw.to_owned() },
+        "canceled" => ChannelState::Cancelled {
+            at: order.canceled_at.unwrap_or(order.updated_at),
+        },
+        raw => ChannelState::Unknown {
+            raw: raw.to_owned(),
+        },
     }
 }
 
@@ -99,7 +128,10 @@ fn gate(order: &Order) -> ChannelGate {
 }
 
 fn service(order: &Order) -> Option<String> {
-    let first = order.shipping_methods.iter().min_by(|a, b| a.id.cmp(&b.id))?;
+    let first = order
+        .shipping_methods
+        .iter()
+        .min_by(|a, b| a.id.cmp(&b.id))?;
     first.name.clone().filter(|name| !name.is_empty())
 }
 
@@ -113,7 +145,13 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
         title: title(item),
         quantity,
         unit_price: amounts::each(gross, quantity),
-        tax_rate_bp: amounts::rate("items", &item.tax_lines, item.tax_total.as_ref(), gross, currency)?,
+        tax_rate_bp: amounts::rate(
+            "items",
+            &item.tax_lines,
+            item.tax_total.as_ref(),
+            gross,
+            currency,
+        )?,
         ships: item.requires_shipping.unwrap_or(true),
     })
 }
@@ -122,7 +160,9 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
 fn title(item: &Item) -> String {
     let product = item.title.as_deref().unwrap_or_default();
     match item.subtitle.as_deref() {
-        Some(variant) if !variant.is_empty() && variant != product && !variant.starts_with("Default") => {
+        Some(variant)
+            if !variant.is_empty() && variant != product && !variant.starts_with("Default") =>
+        {
             format!("{product} ({variant})").trim_start().to_owned()
         }
         _ => product.to_owned(),
@@ -137,14 +177,21 @@ pub(crate) fn reference(fulfilment: &Fulfillment) -> Option<&str> {
 
 /// Tracking numbers of a fulfilment.
 pub(crate) fn tracking(fulfilment: &Fulfillment) -> impl Iterator<Item = &str> {
-    fulfilment.labels.iter().filter_map(|label| label.tracking_number.as_deref()).filter(|number| !number.is_empty())
+    fulfilment
+        .labels
+        .iter()
+        .filter_map(|label| label.tracking_number.as_deref())
+        .filter(|number| !number.is_empty())
 }
 
 fn fulfilment(told: &Fulfillment) -> Result<ChannelFulfilment, String> {
     let mut lines = Vec::with_capacity(told.items.len());
     for item in &told.items {
         if let Some(line) = &item.line_item_id {
-            lines.push((LineKey::new(line.clone()), whole("fulfillments.items.quantity", &item.quantity)?));
+            lines.push((
+                LineKey::new(line.clone()),
+                whole("fulfillments.items.quantity", &item.quantity)?,
+            ));
         }
     }
     lines.sort();

@@ -61,7 +61,11 @@ impl MedusaSim {
     #[must_use]
     pub fn new(clock: SimClock, token: &str, currency: Currency) -> Self {
         let authorization = basic(&SecretString::from(token.to_owned()));
-        Self { clock, authorization, state: Mutex::new(State::new(currency)) }
+        Self {
+            clock,
+            authorization,
+            state: Mutex::new(State::new(currency)),
+        }
     }
 
     /// Puts stock of a SKU at a location; both come into being with the first call. Returns the inventory item's id.
@@ -133,7 +137,11 @@ impl MedusaSim {
 
 impl Simulator for MedusaSim {
     fn handle(&self, request: Request) -> Response {
-        let given = request.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
+        let given = request
+            .headers
+            .iter()
+            .find(|(name, _)| name == "authorization")
+            .map(|(_, value)| value.as_str());
         if given != Some(self.authorization.expose_secret()) {
             return route::unauthorized();
         }
@@ -147,7 +155,10 @@ struct InProcess(Arc<MedusaSim>);
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        request.headers.push(("authorization".to_owned(), self.0.authorization.expose_secret().to_owned()));
+        request.headers.push((
+            "authorization".to_owned(),
+            self.0.authorization.expose_secret().to_owned(),
+        ));
         Ok(self.0.handle(request))
     }
 }

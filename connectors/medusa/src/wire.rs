@@ -5,31 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-/// `fields=` of an order: everything [`Order`] reads, in one call.
-pub(crate) const ORDER_FIELDS: &str = "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,is_draft_order,\
-total,credit_line_total,metadata,items.id,items.title,items.subtitle,items.variant_sku,items.requires_shipping,items.quantity,\
-items.total,items.tax_total,items.detail.quantity,items.detail.fulfilled_quantity,items.tax_lines.rate,shipping_methods.id,\
-shipping_methods.name,shipping_methods.total,shipping_methods.tax_total,shipping_methods.tax_lines.rate,*shipping_address,\
-*billing_address,payment_collections.id,payment_collections.status,payment_collections.amount,\
-payment_collections.payment_sessions.provider_id,payment_collections.payment_sessions.status,payment_collections.payments.id,\
-payment_collections.payments.provider_id,payment_collections.payments.amount,payment_collections.payments.canceled_at,\
-payment_collections.payments.captures.id,payment_collections.payments.captures.amount,\
-payment_collections.payments.refunds.amount,fulfillments.id,fulfillments.metadata,fulfillments.shipped_at,\
-fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
-
-/// `fields=` of an order read before or after a write: [`OrderBrief`].
-pub(crate) const BRIEF_FIELDS: &str = "id,status,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
-fulfillments.metadata,fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,\
-fulfillments.items.quantity,fulfillments.labels.tracking_number";
-
-/// `fields=` of a payment: [`Payment`].
-pub(crate) const PAYMENT_FIELDS: &str = "id,provider_id,amount,canceled_at,captures.id,captures.amount,refunds.amount";
-
-/// `fields=` of an inventory item: [`InventoryItem`].
-pub(crate) const INVENTORY_FIELDS: &str = "id,sku,location_levels.location_id,location_levels.stocked_quantity";
-
 /// A page of orders; each record is decoded by itself.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct OrderPage<'a> {
     /// The orders.
     #[serde(borrow)]
@@ -49,7 +26,7 @@ pub(crate) struct InventoryPage<'a> {
 }
 
 /// What can be read of an order whatever else is wrong with it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stamp {
     /// Id.
@@ -59,7 +36,7 @@ pub(crate) struct Stamp {
 }
 
 /// An order.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Order {
     /// Id.
     pub(crate) id: String,
@@ -165,9 +142,8 @@ pub(crate) struct ShippingMethod {
 }
 
 /// An address.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(crate) struct Address {
     /// Given name.
     pub(crate) first_name: Option<String>,
@@ -189,13 +165,6 @@ pub(crate) struct Address {
     pub(crate) address_2: Option<String>,
     /// Phone.
     pub(crate) phone: Option<String>,
-}
-
-impl std::fmt::Debug for Address {
-    /// Never shows whom it is about.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Address").finish_non_exhaustive()
-    }
 }
 
 /// An amount to be paid, and how.
@@ -331,8 +300,6 @@ pub(crate) struct PaymentAnswer {
 /// An inventory item.
 #[derive(Debug, Deserialize)]
 pub(crate) struct InventoryItem {
-    /// Id.
-    pub(crate) id: String,
     /// SKU; items without one cannot be named by ours.
     pub(crate) sku: Option<String>,
     /// One per stock location.

@@ -11,7 +11,11 @@ use serde::{Deserialize, Deserializer};
 /// # Errors
 /// What is wrong and what to write instead.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let bad = || format!("{text:?} is no length of time: write a whole number and a unit, for example \"30s\", \"5m\", \"2h\" or \"3d\"");
+    let bad = || {
+        format!(
+            "{text:?} is no length of time: write a whole number and a unit, for example \"30s\", \"5m\", \"2h\" or \"3d\""
+        )
+    };
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let (digits, unit) = text.split_at(split);
     let number: u64 = digits.parse().map_err(|_| bad())?;
@@ -61,7 +65,14 @@ mod tests {
 
     #[test]
     fn a_number_and_a_unit_are_a_length() {
-        for (text, want) in [("10s", 10), ("5m", 300), ("2h", 7_200), ("3d", 259_200), ("0s", 0), ("3660d", 316_224_000)] {
+        for (text, want) in [
+            ("10s", 10),
+            ("5m", 300),
+            ("2h", 7_200),
+            ("3d", 259_200),
+            ("0s", 0),
+            ("3660d", 316_224_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(want)), "{text}");
         }
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));
@@ -69,15 +80,35 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_in_words() {
-        for text in ["", "5", "s", "5 m", "-5m", "1.5h", "5M", "5min", "１０s", "1h30m", "99999999999999999999s", "18446744073709551615d", "3661d"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "5 m",
+            "-5m",
+            "1.5h",
+            "5M",
+            "5min",
+            "１０s",
+            "1h30m",
+            "99999999999999999999s",
+            "18446744073709551615d",
+            "3661d",
+        ] {
             let message = parse(text).err().unwrap_or_default();
-            assert!(message.starts_with(&format!("{text:?} is")), "{text}: {message}");
+            assert!(
+                message.starts_with(&format!("{text:?} is")),
+                "{text}: {message}"
+            );
         }
     }
 
     #[test]
     fn a_configuration_carries_it_as_text() {
-        assert_eq!(serde_json::from_str::<Span>("\"5m\"").ok(), Some(Span(Duration::from_secs(300))));
+        assert_eq!(
+            serde_json::from_str::<Span>("\"5m\"").ok(),
+            Some(Span(Duration::from_secs(300)))
+        );
         assert!(serde_json::from_str::<Span>("300").is_err());
         let schema = schemars::schema_for!(Span);
         assert_eq!(schema.get("type").and_then(|t| t.as_str()), Some("string"));

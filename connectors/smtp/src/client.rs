@@ -78,6 +78,10 @@ impl Client {
                 "the mail server did not answer in time before the message was sent",
             )
         })??;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a mail's Date header; nothing is decided by it"
+        )]
         let message = dated(&mail.message, SystemTime::now());
         let reply = timeout(
             self.settings.timeout,

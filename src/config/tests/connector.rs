@@ -24,6 +24,9 @@ struct Keys {
     #[serde(default)]
     #[expect(dead_code, reason = "only its shape counts")]
     url: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "only its shape counts")]
+    port: Option<u16>,
 }
 
 struct Account {

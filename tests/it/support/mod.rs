@@ -3,4 +3,4 @@
 mod cluster;
 mod database;
 
-pub(crate) use database::db;
+pub(crate) use database::{TestDb, db};

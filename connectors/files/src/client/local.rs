@@ -30,7 +30,12 @@ impl LocalFolder {
     {
         let (root, path) = (self.root.clone(), self.root.join(path));
         let done = tokio::task::spawn_blocking(move || act(&root, &path)).await;
-        done.unwrap_or_else(|_| Err(Error::new(ErrorClass::OutcomeUnknown, "the file work was broken off")))
+        done.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorClass::OutcomeUnknown,
+                "the file work was broken off",
+            ))
+        })
     }
 }
 
@@ -41,11 +46,19 @@ impl Folder for LocalFolder {
             let mut found = Vec::new();
             for item in fs::read_dir(path).map_err(|e| failed("list", path, &e))? {
                 let item = item.map_err(|e| failed("list", path, &e))?;
-                let Ok(name) = item.file_name().into_string() else { continue };
+                let Ok(name) = item.file_name().into_string() else {
+                    continue;
+                };
                 // A file that went away meanwhile is simply not there.
-                let Ok(meta) = fs::metadata(item.path()) else { continue };
+                let Ok(meta) = fs::metadata(item.path()) else {
+                    continue;
+                };
                 if meta.is_file() && is_visible(&name) {
-                    found.push(Entry { name, size: meta.len(), modified: modified(&meta) });
+                    found.push(Entry {
+                        name,
+                        size: meta.len(),
+                        modified: modified(&meta),
+                    });
                 }
             }
             Ok(found)
@@ -54,7 +67,10 @@ impl Folder for LocalFolder {
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.work(path, |_, path| absent(fs::read(path)).map_err(|e| failed("read", path, &e))).await
+        self.work(path, |_, path| {
+            absent(fs::read(path)).map_err(|e| failed("read", path, &e))
+        })
+        .await
     }
 
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
@@ -67,7 +83,8 @@ impl Folder for LocalFolder {
 
     async fn write_new(&self, path: &str, bytes: &[u8]) -> Result<Written, Error> {
         let bytes = bytes.to_vec();
-        self.work(path, move |_, path| write_new(path, &bytes)).await
+        self.work(path, move |_, path| write_new(path, &bytes))
+            .await
     }
 
     async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
@@ -97,7 +114,10 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, Error> {
     // finished file, which the far side may be reading.
     remove(&part).map_err(|e| failed("clear", &part, &e))?;
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -107,10 +127,14 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, Error> {
     }
     let settle = || -> io::Result<()> {
         remove(&part)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     settle().map(|()| Written::New).map_err(|e| {
-        let message = format!("{} has its name, but whether that lasts is not known: {e}", path.display());
+        let message = format!(
+            "{} has its name, but whether that lasts is not known: {e}",
+            path.display()
+        );
         Error::new(ErrorClass::OutcomeUnknown, message)
     })
 }
@@ -121,7 +145,12 @@ fn take_name(from: &Path, to: &Path) -> io::Result<bool> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::Unsupported | ErrorKind::PermissionDenied
+            ) =>
+        {
             if to.exists() {
                 return Ok(false);
             }
@@ -144,16 +173,28 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn modified(meta: &fs::Metadata) -> i64 {
-    let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|s| i64::try_from(s.as_nanos()).ok()).unwrap_or_default()
+    let since = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    since
+        .and_then(|s| i64::try_from(s.as_nanos()).ok())
+        .unwrap_or_default()
 }
 
 fn failed(what: &str, path: &Path, e: &io::Error) -> Error {
-    let class = if e.kind() == ErrorKind::PermissionDenied { ErrorClass::Config } else { ErrorClass::Transient };
+    let class = if e.kind() == ErrorKind::PermissionDenied {
+        ErrorClass::Config
+    } else {
+        ErrorClass::Transient
+    };
     let hint = match e.kind() {
         ErrorKind::NotFound => ": is the folder there and mounted?",
         ErrorKind::PermissionDenied => ": give the daemon's user the right to it",
         _ => "",
     };
-    Error::new(class, format!("cannot {what} {}: {e}{hint}", path.display()))
+    Error::new(
+        class,
+        format!("cannot {what} {}: {e}{hint}", path.display()),
+    )
 }

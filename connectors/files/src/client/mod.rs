@@ -8,7 +8,7 @@ mod sftp;
 mod ssh;
 
 #[cfg(feature = "sim")]
-pub use faulty::{Fault, FaultyFolder};
+pub use faulty::FaultyFolder;
 pub use folder::{Entry, Folder, Written};
 pub use local::LocalFolder;
 pub use sftp::{SftpAddress, SftpFolder};

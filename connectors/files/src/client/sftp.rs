@@ -41,7 +41,9 @@ pub struct SftpFolder {
 impl std::fmt::Debug for SftpFolder {
     /// Shows where it is, never the key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SftpFolder").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("SftpFolder")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,7 +55,11 @@ impl SftpFolder {
     pub fn new(address: SftpAddress, key: &str) -> Result<Self, String> {
         let key = russh::keys::decode_secret_key(key, None)
             .map_err(|_| "this is no private key without passphrase in OpenSSH form: make one with `ssh-keygen -t ed25519 -N ''`".to_owned())?;
-        Ok(Self { address, key: Arc::new(key), session: Mutex::new(None) })
+        Ok(Self {
+            address,
+            key: Arc::new(key),
+            session: Mutex::new(None),
+        })
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
@@ -69,14 +75,19 @@ impl SftpFolder {
     /// The error of a request; a connection that did not answer is not used again.
     async fn failed(&self, what: &str, path: &str, e: &SftpError) -> Error {
         let class = match e {
-            SftpError::Status(s) if s.status_code == StatusCode::PermissionDenied => ErrorClass::Config,
+            SftpError::Status(s) if s.status_code == StatusCode::PermissionDenied => {
+                ErrorClass::Config
+            }
             SftpError::Status(_) => ErrorClass::Transient,
             _ => {
                 *self.session.lock().await = None;
                 ErrorClass::Transient
             }
         };
-        Error::new(class, format!("cannot {what} {path} at {}: {e}", self.address.host))
+        Error::new(
+            class,
+            format!("cannot {what} {path} at {}: {e}", self.address.host),
+        )
     }
 
     fn path(&self, path: &str) -> String {
@@ -103,9 +114,15 @@ impl Folder for SftpFolder {
             Ok(entries) => entries,
             Err(e) => return Err(self.failed("list", &path, &e).await),
         };
-        let files = entries.filter(|e| !e.metadata().is_dir()).filter(|e| is_visible(&e.file_name()));
+        let files = entries
+            .filter(|e| !e.metadata().is_dir())
+            .filter(|e| is_visible(&e.file_name()));
         Ok(files
-            .map(|e| Entry { name: e.file_name(), size: e.metadata().size.unwrap_or_default(), modified: i64::from(e.metadata().mtime.unwrap_or_default()) })
+            .map(|e| Entry {
+                name: e.file_name(),
+                size: e.metadata().size.unwrap_or_default(),
+                modified: i64::from(e.metadata().mtime.unwrap_or_default()),
+            })
             .collect())
     }
 
@@ -134,7 +151,11 @@ impl Folder for SftpFolder {
         }
         let size = self.size_at(&session, &part).await?;
         if size != u64::try_from(bytes.len()).ok() {
-            let message = format!("{part} at {} has {size:?} bytes after writing {}", self.address.host, bytes.len());
+            let message = format!(
+                "{part} at {} has {size:?} bytes after writing {}",
+                self.address.host,
+                bytes.len()
+            );
             return Err(Error::new(ErrorClass::Transient, message));
         }
         match session.sftp.rename(part.as_str(), path.as_str()).await {
@@ -145,7 +166,12 @@ impl Folder for SftpFolder {
                 None => Err(self.failed("rename", &part, &e).await),
             },
             Err(e) => {
-                let message = format!("{}; the file may have its name", self.failed("see the end of renaming", &part, &e).await.message);
+                let message = format!(
+                    "{}; the file may have its name",
+                    self.failed("see the end of renaming", &part, &e)
+                        .await
+                        .message
+                );
                 Err(Error::new(ErrorClass::OutcomeUnknown, message))
             }
         }

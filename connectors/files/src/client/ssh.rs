@@ -34,8 +34,13 @@ pub(crate) struct Pinned {
 impl russh::client::Handler for Pinned {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
+    async fn check_server_key(
+        &mut self,
+        key: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = key else {
+            return Ok(false);
+        };
         let shown = key.fingerprint(HashAlg::Sha256).to_string();
         let same = shown == self.wanted;
         if let Ok(mut place) = self.shown.lock() {
@@ -49,12 +54,27 @@ impl russh::client::Handler for Pinned {
 ///
 /// # Errors
 /// `Config` for another host key, `Auth` for a refused login, else `Transient`: nothing was changed.
-pub(crate) async fn connect(address: &SftpAddress, key: &Arc<PrivateKey>) -> Result<Session, Error> {
+pub(crate) async fn connect(
+    address: &SftpAddress,
+    key: &Arc<PrivateKey>,
+) -> Result<Session, Error> {
     let place = format!("{}:{}", address.host, address.port);
-    let late = |what: &str| Error::new(ErrorClass::Transient, format!("{what} {place}: no answer in {} s", address.timeout.as_secs()));
-    let away = |what: &str, e: String| Error::new(ErrorClass::Transient, format!("{what} {place}: {e}"));
+    let late = |what: &str| {
+        Error::new(
+            ErrorClass::Transient,
+            format!(
+                "{what} {place}: no answer in {} s",
+                address.timeout.as_secs()
+            ),
+        )
+    };
+    let away =
+        |what: &str, e: String| Error::new(ErrorClass::Transient, format!("{what} {place}: {e}"));
     let shown = Arc::new(std::sync::Mutex::new(None));
-    let pinned = Pinned { wanted: address.host_key.clone(), shown: shown.clone() };
+    let pinned = Pinned {
+        wanted: address.host_key.clone(),
+        shown: shown.clone(),
+    };
     let config = Arc::new(russh::client::Config {
         inactivity_timeout: Some(Duration::from_secs(300)),
         keepalive_interval: Some(Duration::from_secs(30)),
@@ -62,7 +82,9 @@ pub(crate) async fn connect(address: &SftpAddress, key: &Arc<PrivateKey>) -> Res
         ..Default::default()
     });
     let connecting = russh::client::connect(config, (address.host.as_str(), address.port), pinned);
-    let connected = timeout(address.timeout, connecting).await.map_err(|_| late("cannot connect to"))?;
+    let connected = timeout(address.timeout, connecting)
+        .await
+        .map_err(|_| late("cannot connect to"))?;
     let mut handle = connected.map_err(|e| {
         let other = shown.lock().ok().and_then(|s| s.clone()).filter(|s| *s != address.host_key);
         other.map_or_else(
@@ -74,21 +96,44 @@ pub(crate) async fn connect(address: &SftpAddress, key: &Arc<PrivateKey>) -> Res
         )
     })?;
     let with_key = PrivateKeyWithHashAlg::new(key.clone(), None);
-    let login = timeout(address.timeout, handle.authenticate_publickey(&address.user, with_key)).await;
-    match login.map_err(|_| late("cannot log in at"))?.map_err(|e| away("cannot log in at", e.to_string()))? {
+    let login = timeout(
+        address.timeout,
+        handle.authenticate_publickey(&address.user, with_key),
+    )
+    .await;
+    match login
+        .map_err(|_| late("cannot log in at"))?
+        .map_err(|e| away("cannot log in at", e.to_string()))?
+    {
         AuthResult::Success => {}
         AuthResult::Failure { .. } => {
-            let message = format!("{place} refuses the key of user {}: ask the warehouse to authorise it", address.user);
+            let message = format!(
+                "{place} refuses the key of user {}: ask the warehouse to authorise it",
+                address.user
+            );
             return Err(Error::new(ErrorClass::Auth, message));
         }
     }
     let open = async {
-        let channel = handle.channel_open_session().await.map_err(|e| e.to_string())?;
-        channel.request_subsystem(true, "sftp").await.map_err(|e| e.to_string())?;
-        let config = Config { request_timeout_secs: address.timeout.as_secs().max(1), ..Config::default() };
-        SftpSession::new_with_config(channel.into_stream(), config).await.map_err(|e| e.to_string())
+        let channel = handle
+            .channel_open_session()
+            .await
+            .map_err(|e| e.to_string())?;
+        channel
+            .request_subsystem(true, "sftp")
+            .await
+            .map_err(|e| e.to_string())?;
+        let config = Config {
+            request_timeout_secs: address.timeout.as_secs().max(1),
+            ..Config::default()
+        };
+        SftpSession::new_with_config(channel.into_stream(), config)
+            .await
+            .map_err(|e| e.to_string())
     };
-    let opened = timeout(address.timeout, open).await.map_err(|_| late("cannot open SFTP at"))?;
+    let opened = timeout(address.timeout, open)
+        .await
+        .map_err(|_| late("cannot open SFTP at"))?;
     let sftp = opened.map_err(|e| away("cannot open SFTP at", e))?;
     Ok(Session { sftp, handle })
 }

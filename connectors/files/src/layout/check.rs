@@ -22,13 +22,25 @@ impl Layout {
         if let Some(zone) = &self.zone
             && zone.parse::<chrono_tz::Tz>().is_err()
         {
-            found.push(format!("zone: {zone:?} is no time zone: write one like Asia/Tokyo"));
+            found.push(format!(
+                "zone: {zone:?} is no time zone: write one like Asia/Tokyo"
+            ));
         }
         self.outgoing(&mut found);
         self.incoming(&mut found);
         let answers = [
-            ("instruct", self.instruct.as_ref().map(|i| i.accept), "reply", self.reply.is_some()),
-            ("cancel", self.cancel.as_ref().map(|c| c.accept), "cancel_reply", self.cancel_reply.is_some()),
+            (
+                "instruct",
+                self.instruct.as_ref().map(|i| i.accept),
+                "reply",
+                self.reply.is_some(),
+            ),
+            (
+                "cancel",
+                self.cancel.as_ref().map(|c| c.accept),
+                "cancel_reply",
+                self.cancel_reply.is_some(),
+            ),
         ];
         for (kind, accept, answer, described) in answers {
             if accept == Some(Accept::File) && !described {
@@ -50,22 +62,46 @@ impl Layout {
     /// Whether any file comes in.
     #[must_use]
     pub fn reads(&self) -> bool {
-        self.reply.is_some() || self.shipped.is_some() || self.cancel_reply.is_some() || self.stock.is_some()
+        self.reply.is_some()
+            || self.shipped.is_some()
+            || self.cancel_reply.is_some()
+            || self.stock.is_some()
     }
 
     fn outgoing(&self, found: &mut Vec<String>) {
         if let Some(i) = &self.instruct {
-            sheet("instruct", &self.form.with(i.form), &i.columns, &i.extension, found);
+            sheet(
+                "instruct",
+                &self.form.with(i.form),
+                &i.columns,
+                &i.extension,
+                found,
+            );
         }
         if let Some(c) = &self.cancel {
-            sheet("cancel", &self.form.with(c.form), &c.columns, &c.extension, found);
+            sheet(
+                "cancel",
+                &self.form.with(c.form),
+                &c.columns,
+                &c.extension,
+                found,
+            );
         }
         let Some(j) = &self.journal else { return };
         if j.accept == Accept::File {
-            found.push("journal.accept: no answer file exists for journals: write \"delivered\"".to_owned());
+            found.push(
+                "journal.accept: no answer file exists for journals: write \"delivered\""
+                    .to_owned(),
+            );
         }
         match j.format {
-            JournalFormat::Rows => sheet("journal", &self.form.with(j.form), &j.columns, &j.extension, found),
+            JournalFormat::Rows => sheet(
+                "journal",
+                &self.form.with(j.form),
+                &j.columns,
+                &j.extension,
+                found,
+            ),
             JournalFormat::Text => {
                 if j.entry.trim().is_empty() {
                     found.push("journal.entry: write the template of an entry".to_owned());
@@ -79,22 +115,68 @@ impl Layout {
     }
 
     fn incoming(&self, found: &mut Vec<String>) {
-        use Field::{AsOf, At, Carrier, Code, LeftAt, Line, Location, Message, Parcel, Quantity, Reference, Tracking, Verdict};
+        use Field::{
+            AsOf, At, Carrier, Code, LeftAt, Line, Location, Message, Parcel, Quantity, Reference,
+            Tracking, Verdict,
+        };
         let form = self.form;
         if let Some(i) = &self.reply {
-            read("reply", form, i, &[Reference, Verdict], &[Message, At, Code, Line], found);
-            words("reply", &[("accepted", &i.verdicts.accepted), ("rejected", &i.verdicts.rejected)], found);
+            read(
+                "reply",
+                form,
+                i,
+                &[Reference, Verdict],
+                &[Message, At, Code, Line],
+                found,
+            );
+            words(
+                "reply",
+                &[
+                    ("accepted", &i.verdicts.accepted),
+                    ("rejected", &i.verdicts.rejected),
+                ],
+                found,
+            );
         }
         if let Some(i) = &self.shipped {
-            read("shipped", form, i, &[Reference, Line, Quantity, LeftAt], &[Tracking, Parcel, Carrier, Code, Location], found);
+            read(
+                "shipped",
+                form,
+                i,
+                &[Reference, Line, Quantity, LeftAt],
+                &[Tracking, Parcel, Carrier, Code, Location],
+                found,
+            );
         }
         if let Some(i) = &self.cancel_reply {
-            read("cancel_reply", form, i, &[Reference, Verdict], &[Message, At], found);
+            read(
+                "cancel_reply",
+                form,
+                i,
+                &[Reference, Verdict],
+                &[Message, At],
+                found,
+            );
             let v = &i.verdicts;
-            words("cancel_reply", &[("accepted", &v.accepted), ("declined", &v.declined), ("too_late", &v.too_late)], found);
+            words(
+                "cancel_reply",
+                &[
+                    ("accepted", &v.accepted),
+                    ("declined", &v.declined),
+                    ("too_late", &v.too_late),
+                ],
+                found,
+            );
         }
         if let Some(i) = &self.stock {
-            read("stock", form, i, &[Code, Quantity], &[Location, AsOf], found);
+            read(
+                "stock",
+                form,
+                i,
+                &[Code, Quantity],
+                &[Location, AsOf],
+                found,
+            );
         }
         let patterns: Vec<_> = [
             self.reply.as_ref().map(|i| &i.files),
@@ -106,14 +188,18 @@ impl Layout {
         .flatten()
         .collect();
         if patterns.iter().collect::<BTreeSet<_>>().len() < patterns.len() {
-            found.push("files: two kinds have the same pattern, so a file could be either".to_owned());
+            found.push(
+                "files: two kinds have the same pattern, so a file could be either".to_owned(),
+            );
         }
     }
 }
 
 fn extension(kind: &str, text: &str, found: &mut Vec<String>) {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        found.push(format!("{kind}.extension: {text:?} must be ASCII letters and digits"));
+        found.push(format!(
+            "{kind}.extension: {text:?} must be ASCII letters and digits"
+        ));
     }
 }
 
@@ -125,11 +211,22 @@ fn sheet(kind: &str, form: &Form, columns: &[ColumnOut], ext: &str, found: &mut 
     }
     names(kind, columns.iter().map(|c| c.name.as_str()), found);
     for column in columns {
-        if form.header && form.encoding.encode(&column.name, Loss::Refuse, &EMPTY).is_err() {
-            found.push(format!("{kind}.columns {:?}: this header cannot be written in the file's encoding", column.name));
+        if form.header
+            && form
+                .encoding
+                .encode(&column.name, Loss::Refuse, &EMPTY)
+                .is_err()
+        {
+            found.push(format!(
+                "{kind}.columns {:?}: this header cannot be written in the file's encoding",
+                column.name
+            ));
         }
         if column.bytes == Some(0) || column.chars == Some(0) {
-            found.push(format!("{kind}.columns {:?}: a length of 0 lets nothing through", column.name));
+            found.push(format!(
+                "{kind}.columns {:?}: a length of 0 lets nothing through",
+                column.name
+            ));
         }
     }
 }
@@ -137,7 +234,9 @@ fn sheet(kind: &str, form: &Form, columns: &[ColumnOut], ext: &str, found: &mut 
 fn separator(kind: &str, form: &Form, found: &mut Vec<String>) {
     let c = form.separator;
     if !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '"' | '\r' | '\n' | ' ') {
-        found.push(format!("{kind}: the separator {c:?} cannot be told from a cell: take a comma or a tab"));
+        found.push(format!(
+            "{kind}: the separator {c:?} cannot be told from a cell: take a comma or a tab"
+        ));
     }
 }
 
@@ -152,11 +251,20 @@ fn names<'a>(kind: &str, names: impl Iterator<Item = &'a str>, found: &mut Vec<S
     }
 }
 
-fn read<V>(kind: &str, form: Form, incoming: &Incoming<V>, needed: &[Field], allowed: &[Field], found: &mut Vec<String>) {
+fn read<V>(
+    kind: &str,
+    form: Form,
+    incoming: &Incoming<V>,
+    needed: &[Field],
+    allowed: &[Field],
+    found: &mut Vec<String>,
+) {
     let form = form.with(incoming.form);
     separator(kind, &form, found);
     if incoming.files.is_empty() || incoming.files.contains('/') {
-        found.push(format!("{kind}.files: write a pattern of file names, without folders"));
+        found.push(format!(
+            "{kind}.files: write a pattern of file names, without folders"
+        ));
     }
     if let Whole::Trailer(text) | Whole::Marker(text) = &incoming.whole
         && text.trim().is_empty()
@@ -165,25 +273,47 @@ fn read<V>(kind: &str, form: Form, incoming: &Incoming<V>, needed: &[Field], all
     }
     if form.encoding == Encoding::Cp932 && form.header {
         for column in &incoming.columns {
-            if form.encoding.encode(&column.name, Loss::Refuse, &EMPTY).is_err() {
-                found.push(format!("{kind}.columns {:?}: no CP932 file can have this header", column.name));
+            if form
+                .encoding
+                .encode(&column.name, Loss::Refuse, &EMPTY)
+                .is_err()
+            {
+                found.push(format!(
+                    "{kind}.columns {:?}: no CP932 file can have this header",
+                    column.name
+                ));
             }
         }
     }
-    names(kind, incoming.columns.iter().map(|c| c.name.as_str()), found);
+    names(
+        kind,
+        incoming.columns.iter().map(|c| c.name.as_str()),
+        found,
+    );
     let mut seen = BTreeSet::new();
     for column in &incoming.columns {
         let Some(field) = column.field else { continue };
         if !needed.contains(&field) && !allowed.contains(&field) {
-            found.push(format!("{kind}.columns {:?}: these files have no field {:?}", column.name, field.as_str()));
+            found.push(format!(
+                "{kind}.columns {:?}: these files have no field {:?}",
+                column.name,
+                field.as_str()
+            ));
         } else if !seen.insert(field) {
-            found.push(format!("{kind}.columns {:?}: the field {:?} stands twice", column.name, field.as_str()));
+            found.push(format!(
+                "{kind}.columns {:?}: the field {:?} stands twice",
+                column.name,
+                field.as_str()
+            ));
         }
         time_format(kind, column, field, found);
     }
     for field in needed {
         if !seen.contains(field) {
-            found.push(format!("{kind}.columns: the field {:?} is missing", field.as_str()));
+            found.push(format!(
+                "{kind}.columns: the field {:?} is missing",
+                field.as_str()
+            ));
         }
     }
 }
@@ -191,10 +321,19 @@ fn read<V>(kind: &str, form: Form, incoming: &Incoming<V>, needed: &[Field], all
 fn time_format(kind: &str, column: &ColumnIn, field: Field, found: &mut Vec<String>) {
     let is_time = matches!(field, Field::At | Field::LeftAt | Field::AsOf);
     match &column.format {
-        None if is_time => found.push(format!("{kind}.columns {:?}: write its format, for example \"%Y/%m/%d %H:%M:%S\"", column.name)),
-        Some(_) if !is_time => found.push(format!("{kind}.columns {:?}: only times have a format", column.name)),
+        None if is_time => found.push(format!(
+            "{kind}.columns {:?}: write its format, for example \"%Y/%m/%d %H:%M:%S\"",
+            column.name
+        )),
+        Some(_) if !is_time => found.push(format!(
+            "{kind}.columns {:?}: only times have a format",
+            column.name
+        )),
         Some(format) if StrftimeItems::new(format).any(|i| i == Item::Error) => {
-            found.push(format!("{kind}.columns {:?}: {format:?} is no strftime format", column.name));
+            found.push(format!(
+                "{kind}.columns {:?}: {format:?} is no strftime format",
+                column.name
+            ));
         }
         _ => {}
     }
@@ -210,6 +349,8 @@ fn words(kind: &str, lists: &[(&str, &Vec<String>)], found: &mut Vec<String>) {
         }
     }
     if lists.first().is_none_or(|(_, list)| list.is_empty()) {
-        found.push(format!("{kind}.verdicts: say which words of the column mean what"));
+        found.push(format!(
+            "{kind}.verdicts: say which words of the column mean what"
+        ));
     }
 }

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use hikiate_sdk::{BadRecord, CancelReply, CancelVerdict, InstructionReply, Observed, Record, ReplyVerdict, ShipmentReference, StockLevel};
+use hikiate_sdk::{
+    BadRecord, CancelReply, CancelVerdict, InstructionReply, Observed, Record, ReplyVerdict,
+    ShipmentReference, StockLevel,
+};
 
 use super::parcels::Parcels;
 use super::row::{Places, RowView};
-use crate::layout::{CancelVerdicts, ColumnIn, Field, Form, Incoming, Layout, ReplyVerdicts, Whole};
+use crate::layout::{
+    CancelVerdicts, ColumnIn, Field, Form, Incoming, Layout, ReplyVerdicts, Whole,
+};
 use crate::wire::delimited::rows;
 use crate::wire::encoding::Decoded;
 
@@ -35,17 +40,39 @@ impl Reading {
     /// The kinds of a layout: those of the stream `shipments`, then those of `stock`.
     pub(crate) fn of(layout: &Layout, zone: Tz) -> (Vec<Self>, Vec<Self>) {
         let shipments = [
-            layout.reply.as_ref().map(|i| Self::new(Kind::Reply(i.verdicts.clone()), i, layout.form, zone)),
-            layout.shipped.as_ref().map(|i| Self::new(Kind::Shipped, i, layout.form, zone)),
-            layout.cancel_reply.as_ref().map(|i| Self::new(Kind::CancelReply(i.verdicts.clone()), i, layout.form, zone)),
+            layout
+                .reply
+                .as_ref()
+                .map(|i| Self::new(Kind::Reply(i.verdicts.clone()), i, layout.form, zone)),
+            layout
+                .shipped
+                .as_ref()
+                .map(|i| Self::new(Kind::Shipped, i, layout.form, zone)),
+            layout
+                .cancel_reply
+                .as_ref()
+                .map(|i| Self::new(Kind::CancelReply(i.verdicts.clone()), i, layout.form, zone)),
         ];
-        let stock = layout.stock.as_ref().map(|i| Self::new(Kind::Stock, i, layout.form, zone));
-        (shipments.into_iter().flatten().collect(), stock.into_iter().collect())
+        let stock = layout
+            .stock
+            .as_ref()
+            .map(|i| Self::new(Kind::Stock, i, layout.form, zone));
+        (
+            shipments.into_iter().flatten().collect(),
+            stock.into_iter().collect(),
+        )
     }
 
     fn new<V>(kind: Kind, incoming: &Incoming<V>, form: Form, zone: Tz) -> Self {
         let (files, whole) = (incoming.files.clone(), incoming.whole.clone());
-        Self { kind, files, whole, form: form.with(incoming.form), columns: incoming.columns.clone(), zone }
+        Self {
+            kind,
+            files,
+            whole,
+            form: form.with(incoming.form),
+            columns: incoming.columns.clone(),
+            zone,
+        }
     }
 
     /// Whether the content says that the file is whole. A file that cannot be decoded is whole enough to be
@@ -53,11 +80,16 @@ impl Reading {
     pub(crate) fn is_whole(&self, bytes: &[u8]) -> bool {
         match &self.whole {
             Whole::Renamed | Whole::Marker(_) => true,
-            Whole::Stable => bytes.last().is_some_and(|b| matches!(b, b'\n' | b'\r' | 0x1A)),
+            Whole::Stable => bytes
+                .last()
+                .is_some_and(|b| matches!(b, b'\n' | b'\r' | 0x1A)),
             Whole::Trailer(mark) => {
-                let Ok(decoded) = self.form.encoding.decode(bytes) else { return false };
+                let Ok(decoded) = self.form.encoding.decode(bytes) else {
+                    return false;
+                };
                 let last = rows(&decoded.text, self.form.separator).pop();
-                last.and_then(|row| row.cells.ok()).is_some_and(|cells| cells.first().is_some_and(|c| c.trim() == mark))
+                last.and_then(|row| row.cells.ok())
+                    .is_some_and(|cells| cells.first().is_some_and(|c| c.trim() == mark))
             }
         }
     }
@@ -65,12 +97,23 @@ impl Reading {
     /// The records of a file, in its order.
     pub(crate) fn read(&self, file: &str, bytes: &[u8]) -> Vec<Record> {
         match self.form.encoding.decode(bytes) {
-            Ok(decoded) => self.read_rows(file, bytes, &decoded).unwrap_or_else(|reason| whole_bad(file, bytes, &reason)),
-            Err(reason) => whole_bad(file, bytes, &format!("{reason}; the layout's encoding may be wrong")),
+            Ok(decoded) => self
+                .read_rows(file, bytes, &decoded)
+                .unwrap_or_else(|reason| whole_bad(file, bytes, &reason)),
+            Err(reason) => whole_bad(
+                file,
+                bytes,
+                &format!("{reason}; the layout's encoding may be wrong"),
+            ),
         }
     }
 
-    fn read_rows(&self, file: &str, bytes: &[u8], decoded: &Decoded) -> Result<Vec<Record>, String> {
+    fn read_rows(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        decoded: &Decoded,
+    ) -> Result<Vec<Record>, String> {
         let mut rows = rows(&decoded.text, self.form.separator);
         if let Whole::Trailer(_) = self.whole {
             rows.pop();
@@ -90,21 +133,37 @@ impl Reading {
             at = start + decoded.byte_len(&decoded.text[row.span.clone()]);
             done = row.span.end;
             let raw = bytes.get(start..at).unwrap_or_default();
-            let cells = row.cells.map_err(|why| why.to_owned()).and_then(|cells| match cells.len() {
-                n if n == width || (n > width && !self.form.header) => Ok(cells),
-                n => Err(format!("has {n} cells, not {width}")),
-            });
+            let cells =
+                row.cells
+                    .map_err(|why| why.to_owned())
+                    .and_then(|cells| match cells.len() {
+                        n if n == width || (n > width && !self.form.header) => Ok(cells),
+                        n => Err(format!("has {n} cells, not {width}")),
+                    });
             match cells {
                 Ok(cells) => {
-                    let view = RowView { places: &places, line: row.line, cells: &cells };
+                    let view = RowView {
+                        places: &places,
+                        line: row.line,
+                        cells: &cells,
+                    };
                     match &self.kind {
                         Kind::Shipped => parcels.add(&view, raw, &mut records),
-                        kind => records.push(Record { raw: raw.to_vec(), parsed: parse(kind, &view) }),
+                        kind => records.push(Record {
+                            raw: raw.to_vec(),
+                            parsed: parse(kind, &view),
+                        }),
                     }
                 }
                 Err(why) => {
                     let reason = format!("{file} row {}: {why}", row.line);
-                    records.push(Record { raw: raw.to_vec(), parsed: Err(BadRecord { external_id: None, reason }) });
+                    records.push(Record {
+                        raw: raw.to_vec(),
+                        parsed: Err(BadRecord {
+                            external_id: None,
+                            reason,
+                        }),
+                    });
                 }
             }
         }
@@ -117,27 +176,45 @@ impl Reading {
         for column in &self.columns {
             let Some(field) = column.field else { continue };
             let place = names.iter().position(|name| name.trim() == column.name);
-            let place = place.ok_or_else(|| format!("the header has no column {:?}", column.name))?;
+            let place =
+                place.ok_or_else(|| format!("the header has no column {:?}", column.name))?;
             columns.insert(field, (column, place));
         }
-        Ok(Places { file, zone: self.zone, columns })
+        Ok(Places {
+            file,
+            zone: self.zone,
+            columns,
+        })
     }
 
     fn numbered<'a>(&'a self, file: &'a str) -> Places<'a> {
         let place = |(n, column): (usize, &'a ColumnIn)| Some((column.field?, (column, n)));
-        Places { file, zone: self.zone, columns: self.columns.iter().enumerate().filter_map(place).collect() }
+        Places {
+            file,
+            zone: self.zone,
+            columns: self.columns.iter().enumerate().filter_map(place).collect(),
+        }
     }
 }
 
 fn whole_bad(file: &str, bytes: &[u8], reason: &str) -> Vec<Record> {
-    let bad = BadRecord { external_id: None, reason: format!("{file}: {reason}") };
-    vec![Record { raw: bytes.to_vec(), parsed: Err(bad) }]
+    let bad = BadRecord {
+        external_id: None,
+        reason: format!("{file}: {reason}"),
+    };
+    vec![Record {
+        raw: bytes.to_vec(),
+        parsed: Err(bad),
+    }]
 }
 
 fn parse(kind: &Kind, row: &RowView<'_>) -> Result<Observed, BadRecord> {
     match kind {
         Kind::Reply(words) => {
-            let lists = [(&words.accepted, ReplyVerdict::Accepted), (&words.rejected, ReplyVerdict::Rejected)];
+            let lists = [
+                (&words.accepted, ReplyVerdict::Accepted),
+                (&words.rejected, ReplyVerdict::Rejected),
+            ];
             Ok(Observed::InstructionReply(InstructionReply {
                 reference: ShipmentReference::from(row.needed(Field::Reference)?),
                 verdict: verdict(row, &lists)?,
@@ -171,7 +248,14 @@ fn parse(kind: &Kind, row: &RowView<'_>) -> Result<Observed, BadRecord> {
 
 fn verdict<V: Copy>(row: &RowView<'_>, lists: &[(&Vec<String>, V)]) -> Result<V, BadRecord> {
     let word = row.needed(Field::Verdict)?;
-    let known = lists.iter().find(|(words, _)| words.iter().any(|w| w == word));
+    let known = lists
+        .iter()
+        .find(|(words, _)| words.iter().any(|w| w == word));
     let shown: String = word.chars().take(40).collect();
-    known.map(|(_, v)| *v).ok_or_else(|| row.bad(Field::Verdict, &format!("{shown:?} is no word of the layout's verdicts")))
+    known.map(|(_, v)| *v).ok_or_else(|| {
+        row.bad(
+            Field::Verdict,
+            &format!("{shown:?} is no word of the layout's verdicts"),
+        )
+    })
 }

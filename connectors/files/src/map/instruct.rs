@@ -1,12 +1,18 @@
 //! What a template sees of an instruction and of a cancel request.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use hikiate_sdk::{CancelInstructionCall, InstructCall, Instruction, InstructionLine, Party, ShipmentReference};
+use hikiate_sdk::{
+    CancelInstructionCall, InstructCall, Instruction, InstructionLine, Party, ShipmentReference,
+};
 use minijinja::value::Value;
 
 /// The context of one row: `row`, `batch`, `values`.
 pub(crate) fn context(row: Value, batch: &str, values: &Value) -> Value {
-    Value::from_pairs([("row", row), ("batch", Value::from(batch)), ("values", values.clone())])
+    Value::from_pairs([
+        ("row", row),
+        ("batch", Value::from(batch)),
+        ("values", values.clone()),
+    ])
 }
 
 /// `row` of 出荷指示: a line with the fields of its shipment.
@@ -17,8 +23,14 @@ pub(crate) fn instruction(i: &Instruction, line: &InstructionLine) -> Value {
         ("display", Value::from(&i.display)),
         ("channel", Value::from(&i.channel)),
         ("ordered_at", Value::from(time(i.ordered_at))),
-        ("earliest_ship", Value::from(i.earliest_ship.map(time).unwrap_or_default())),
-        ("service", Value::from(i.service.clone().unwrap_or_default())),
+        (
+            "earliest_ship",
+            Value::from(i.earliest_ship.map(time).unwrap_or_default()),
+        ),
+        (
+            "service",
+            Value::from(i.service.clone().unwrap_or_default()),
+        ),
         ("ship_to", party(&i.ship_to)),
         ("lines", Value::from(i.lines.len())),
         ("n", Value::from(line.n)),
@@ -38,11 +50,19 @@ pub(crate) fn cancel(c: &CancelInstructionCall) -> Value {
 }
 
 /// All rows of a batch, each with its shipment's reference.
-pub(crate) fn rows<'a>(call: &'a InstructCall, values: &'a Value) -> impl Iterator<Item = (&'a str, Value)> {
+pub(crate) fn rows<'a>(
+    call: &'a InstructCall,
+    values: &'a Value,
+) -> impl Iterator<Item = (&'a str, Value)> {
     let batch = call.batch.to_string();
     call.instructions.iter().flat_map(move |i| {
         let batch = batch.clone();
-        i.lines.iter().map(move |line| (i.reference.as_str(), context(instruction(i, line), &batch, values)))
+        i.lines.iter().map(move |line| {
+            (
+                i.reference.as_str(),
+                context(instruction(i, line), &batch, values),
+            )
+        })
     })
 }
 
@@ -75,7 +95,16 @@ pub(crate) fn example() -> Instruction {
         ordered_at: DateTime::UNIX_EPOCH,
         service: Some("standard".to_owned()),
         earliest_ship: Some(DateTime::UNIX_EPOCH),
-        ship_to: Party { name: "x".to_owned(), country: "JP".to_owned(), ..Party::default() },
-        lines: vec![InstructionLine { n: 1, code: "A-1".to_owned(), title: "x".to_owned(), quantity: 1 }],
+        ship_to: Party {
+            name: "x".to_owned(),
+            country: "JP".to_owned(),
+            ..Party::default()
+        },
+        lines: vec![InstructionLine {
+            n: 1,
+            code: "A-1".to_owned(),
+            title: "x".to_owned(),
+            quantity: 1,
+        }],
     }
 }

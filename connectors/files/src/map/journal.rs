@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
-use hikiate_sdk::{BatchName, Currency, Error, ErrorClass, JournalBatch, JournalEntry, JournalLine};
+use hikiate_sdk::{
+    BatchName, Currency, Error, ErrorClass, JournalBatch, JournalEntry, JournalLine,
+};
 use minijinja::Environment;
 use minijinja::value::Value;
 
@@ -33,27 +35,51 @@ impl JournalSheet {
     ///
     /// # Errors
     /// One text per template that is wrong.
-    pub(crate) fn new(layout: &Layout, journal: &Journal, zone: Tz, values: &Value) -> Result<Self, Vec<String>> {
+    pub(crate) fn new(
+        layout: &Layout,
+        journal: &Journal,
+        zone: Tz,
+        values: &Value,
+    ) -> Result<Self, Vec<String>> {
         let form = layout.form.with(journal.form);
         let example = JournalEntry {
             reference: "J1".to_owned(),
             date: chrono::NaiveDate::default(),
             description: "x".to_owned(),
             currency: Currency::JPY,
-            lines: vec![JournalLine { account: "x".to_owned(), amount: 0, tax_rate_bp: None }],
+            lines: vec![JournalLine {
+                account: "x".to_owned(),
+                amount: 0,
+                tax_rate_bp: None,
+            }],
         };
         if journal.format == JournalFormat::Rows {
             let sheet = Sheet::new("journal", form, &journal.columns, &layout.map, zone)?;
-            let tried: Vec<_> = example.lines.iter().map(|l| context(row(&example, 1, l), "example", values)).collect();
+            let tried: Vec<_> = example
+                .lines
+                .iter()
+                .map(|l| context(row(&example, 1, l), "example", values))
+                .collect();
             let problems: Vec<_> = tried.iter().flat_map(|c| sheet.try_out(c)).collect();
-            return if problems.is_empty() { Ok(Self::Rows(sheet)) } else { Err(problems) };
+            return if problems.is_empty() {
+                Ok(Self::Rows(sheet))
+            } else {
+                Err(problems)
+            };
         }
         let mut env = environment(zone);
         let mut problems = Vec::new();
-        let batch = JournalBatch { entries: vec![example] };
-        let contexts = [("head", &journal.head, head(&batch, "example", values)), ("entry", &journal.entry, entry(&batch.entries[0], values))];
+        let batch = JournalBatch {
+            entries: vec![example],
+        };
+        let contexts = [
+            ("head", &journal.head, head(&batch, "example", values)),
+            ("entry", &journal.entry, entry(&batch.entries[0], values)),
+        ];
         for (name, source, context) in contexts {
-            let tried = env.add_template_owned(name, source.clone()).and_then(|()| env.get_template(name)?.render(context));
+            let tried = env
+                .add_template_owned(name, source.clone())
+                .and_then(|()| env.get_template(name)?.render(context));
             if let Err(e) = tried {
                 problems.push(format!("journal.{name}: {e}"));
             }
@@ -61,7 +87,13 @@ impl JournalSheet {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let sheet = TextSheet { env, form, loss: form.loss, table: layout.map.clone(), forbid: journal.forbid.clone() };
+        let sheet = TextSheet {
+            env,
+            form,
+            loss: form.loss,
+            table: layout.map.clone(),
+            forbid: journal.forbid.clone(),
+        };
         Ok(Self::Text(Box::new(sheet)))
     }
 
@@ -69,11 +101,20 @@ impl JournalSheet {
     ///
     /// # Errors
     /// [`ErrorClass::Rejected`] naming entry and field for what cannot be written or does not balance.
-    pub(crate) fn write(&self, name: &BatchName, batch: &JournalBatch, values: &Value) -> Result<Vec<u8>, Error> {
+    pub(crate) fn write(
+        &self,
+        name: &BatchName,
+        batch: &JournalBatch,
+        values: &Value,
+    ) -> Result<Vec<u8>, Error> {
         for entry in &batch.entries {
             let sum: i128 = entry.lines.iter().map(|l| i128::from(l.amount)).sum();
             if sum != 0 || entry.lines.is_empty() {
-                return Err(refused(&entry.reference, "lines", &format!("add up to {sum} minor units, not to zero")));
+                return Err(refused(
+                    &entry.reference,
+                    "lines",
+                    &format!("add up to {sum} minor units, not to zero"),
+                ));
             }
         }
         let name = name.to_string();
@@ -95,33 +136,76 @@ impl TextSheet {
             self.check(e)?;
             text.push_str(&self.render("entry", entry(e, values), &e.reference)?);
         }
-        let text = text.replace("\r\n", "\n").replace('\n', self.form.line_end.as_str());
+        let text = text
+            .replace("\r\n", "\n")
+            .replace('\n', self.form.line_end.as_str());
         let mut out = self.form.encoding.mark().to_vec();
-        let body = self.form.encoding.encode(&text, self.loss, &self.table).map_err(|c| {
-            refused(name, "text", &format!("holds the character U+{:04X}, which the file's encoding has not", u32::from(c)))
-        })?;
+        let body = self
+            .form
+            .encoding
+            .encode(&text, self.loss, &self.table)
+            .map_err(|c| {
+                refused(
+                    name,
+                    "text",
+                    &format!(
+                        "holds the character U+{:04X}, which the file's encoding has not",
+                        u32::from(c)
+                    ),
+                )
+            })?;
         out.extend_from_slice(&body);
         Ok(out)
     }
 
     fn render(&self, template: &str, context: Value, of: &str) -> Result<String, Error> {
-        let rendered = self.env.get_template(template).and_then(|t| t.render(context));
+        let rendered = self
+            .env
+            .get_template(template)
+            .and_then(|t| t.render(context));
         rendered.map_err(|e| refused(of, template, &format!("cannot be rendered ({})", e.kind())))
     }
 
     fn check(&self, e: &JournalEntry) -> Result<(), Error> {
-        let fields = [("reference", &e.reference, &self.forbid.reference), ("description", &e.description, &self.forbid.description)];
-        let accounts = e.lines.iter().map(|l| ("account", &l.account, &self.forbid.account));
+        let fields = [
+            ("reference", &e.reference, &self.forbid.reference),
+            ("description", &e.description, &self.forbid.description),
+        ];
+        let accounts = e
+            .lines
+            .iter()
+            .map(|l| ("account", &l.account, &self.forbid.account));
         for (field, text, forbidden) in fields.into_iter().chain(accounts) {
             if let Some(c) = text.chars().find(|c| c.is_control()) {
-                return Err(refused(&e.reference, field, &format!("holds the control character U+{:04X}", u32::from(c))));
+                return Err(refused(
+                    &e.reference,
+                    field,
+                    &format!("holds the control character U+{:04X}", u32::from(c)),
+                ));
             }
             if field == "account" && text.trim() != text || text.is_empty() {
-                return Err(refused(&e.reference, field, "is empty or has blanks at an end"));
+                return Err(refused(
+                    &e.reference,
+                    field,
+                    "is empty or has blanks at an end",
+                ));
             }
-            let start = self.forbid.account_start.iter().filter(|part| field == "account" && text.starts_with(part.as_str()));
-            if let Some(part) = forbidden.iter().filter(|part| text.contains(part.as_str())).chain(start).next() {
-                return Err(refused(&e.reference, field, &format!("holds {part:?}, which means something else in this format")));
+            let start = self
+                .forbid
+                .account_start
+                .iter()
+                .filter(|part| field == "account" && text.starts_with(part.as_str()));
+            if let Some(part) = forbidden
+                .iter()
+                .filter(|part| text.contains(part.as_str()))
+                .chain(start)
+                .next()
+            {
+                return Err(refused(
+                    &e.reference,
+                    field,
+                    &format!("holds {part:?}, which means something else in this format"),
+                ));
             }
         }
         Ok(())
@@ -129,13 +213,21 @@ impl TextSheet {
 }
 
 fn refused(reference: &str, field: &str, why: &str) -> Error {
-    Error::new(ErrorClass::Rejected, format!("journal entry {reference}, {field}: {why}")).with_code("layout")
+    Error::new(
+        ErrorClass::Rejected,
+        format!("journal entry {reference}, {field}: {why}"),
+    )
+    .with_code("layout")
 }
 
 /// `row` of a journal written as rows: a line with the fields of its entry.
 fn row(e: &JournalEntry, n: usize, line: &JournalLine) -> Value {
     let format = |minor: i64| e.currency.format(minor);
-    let (debit, credit) = if line.amount < 0 { (String::new(), format(line.amount.saturating_neg())) } else { (format(line.amount), String::new()) };
+    let (debit, credit) = if line.amount < 0 {
+        (String::new(), format(line.amount.saturating_neg()))
+    } else {
+        (format(line.amount), String::new())
+    };
     Value::from_pairs([
         ("reference", Value::from(&e.reference)),
         ("date", Value::from(e.date.to_string())),
@@ -152,13 +244,18 @@ fn row(e: &JournalEntry, n: usize, line: &JournalLine) -> Value {
 }
 
 fn rate(line: &JournalLine) -> Value {
-    line.tax_rate_bp.map_or_else(|| Value::from(""), Value::from)
+    line.tax_rate_bp
+        .map_or_else(|| Value::from(""), Value::from)
 }
 
 /// The context of `entry`.
 fn entry(e: &JournalEntry, values: &Value) -> Value {
     let line = |l: &JournalLine| -> Value {
-        Value::from_pairs([("account", Value::from(&l.account)), ("amount", Value::from(e.currency.format(l.amount))), ("tax_rate_bp", rate(l))])
+        Value::from_pairs([
+            ("account", Value::from(&l.account)),
+            ("amount", Value::from(e.currency.format(l.amount))),
+            ("tax_rate_bp", rate(l)),
+        ])
     };
     let fields = Value::from_pairs([
         ("reference", Value::from(&e.reference)),
@@ -172,16 +269,29 @@ fn entry(e: &JournalEntry, values: &Value) -> Value {
 
 /// The context of `head`.
 fn head(batch: &JournalBatch, name: &str, values: &Value) -> Value {
-    let accounts: BTreeSet<&str> = batch.entries.iter().flat_map(|e| e.lines.iter().map(|l| l.account.as_str())).collect();
+    let accounts: BTreeSet<&str> = batch
+        .entries
+        .iter()
+        .flat_map(|e| e.lines.iter().map(|l| l.account.as_str()))
+        .collect();
     let currencies: BTreeSet<Currency> = batch.entries.iter().map(|e| e.currency).collect();
     let commodity = |c: Currency| -> Value {
         // A commodity's sample must have its decimal mark, also where no digits follow.
         let digits = usize::try_from(c.exponent()).unwrap_or_default();
-        Value::from_pairs([("code", Value::from(c.code())), ("sample", Value::from(format!("1000.{}", "0".repeat(digits))))])
+        Value::from_pairs([
+            ("code", Value::from(c.code())),
+            (
+                "sample",
+                Value::from(format!("1000.{}", "0".repeat(digits))),
+            ),
+        ])
     };
     Value::from_pairs([
         ("accounts", accounts.into_iter().map(Value::from).collect()),
-        ("commodities", currencies.into_iter().map(commodity).collect()),
+        (
+            "commodities",
+            currencies.into_iter().map(commodity).collect(),
+        ),
         ("batch", Value::from(name)),
         ("values", values.clone()),
     ])

@@ -1,10 +1,11 @@
 //! Calls to the bytes of files.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use hikiate_sdk::{
-    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, Op, OnUnknown,
+    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, OnUnknown, Op,
     OperationSpec, Prepared, Replay, ShipmentReference, Then,
 };
 use minijinja::value::Value;
@@ -38,29 +39,66 @@ impl Outgoing {
     ///
     /// # Errors
     /// One text per template that is wrong.
-    pub(crate) fn new(account: &str, folder: &str, layout: &Layout, zone: Tz, values: Value, titles: BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+    pub(crate) fn new(
+        account: &str,
+        folder: &str,
+        layout: &Layout,
+        zone: Tz,
+        values: Value,
+        titles: BTreeMap<String, String>,
+    ) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let form = layout.form;
         let sheet = |kind, part, columns: &[_], try_on: &Value| {
             let sheet = Sheet::new(kind, form.with(part), columns, &layout.map, zone)?;
             let wrong = sheet.try_out(try_on);
-            if wrong.is_empty() { Ok(sheet) } else { Err(wrong) }
+            if wrong.is_empty() {
+                Ok(sheet)
+            } else {
+                Err(wrong)
+            }
         };
         let shipment = example();
-        let row = context(instruction(&shipment, &shipment.lines[0]), "example", &values);
-        let request = CancelInstructionCall { key: "x".to_owned(), reference: ShipmentReference::from("x"), order_number: "x".to_owned() };
+        let row = context(
+            instruction(&shipment, &shipment.lines[0]),
+            "example",
+            &values,
+        );
+        let request = CancelInstructionCall {
+            key: "x".to_owned(),
+            reference: ShipmentReference::from("x"),
+            order_number: "x".to_owned(),
+        };
         let request = context(cancel(&request), "example", &values);
         let instruct = layout.instruct.as_ref().and_then(|i| {
-            let sheet = sheet("instruct", i.form, &i.columns, &row).map_err(|p| problems.extend(p)).ok()?;
-            Some(Out { sheet, extension: i.extension.clone(), accept: i.accept })
+            let sheet = sheet("instruct", i.form, &i.columns, &row)
+                .map_err(|p| problems.extend(p))
+                .ok()?;
+            Some(Out {
+                sheet,
+                extension: i.extension.clone(),
+                accept: i.accept,
+            })
         });
         let cancel = layout.cancel.as_ref().and_then(|c| {
-            let sheet = sheet("cancel", c.form, &c.columns, &request).map_err(|p| problems.extend(p)).ok()?;
-            Some(Out { sheet, extension: c.extension.clone(), accept: c.accept })
+            let sheet = sheet("cancel", c.form, &c.columns, &request)
+                .map_err(|p| problems.extend(p))
+                .ok()?;
+            Some(Out {
+                sheet,
+                extension: c.extension.clone(),
+                accept: c.accept,
+            })
         });
         let journal = layout.journal.as_ref().and_then(|j| {
-            let sheet = JournalSheet::new(layout, j, zone, &values).map_err(|p| problems.extend(p)).ok()?;
-            Some(Out { sheet, extension: j.extension.clone(), accept: j.accept })
+            let sheet = JournalSheet::new(layout, j, zone, &values)
+                .map_err(|p| problems.extend(p))
+                .ok()?;
+            Some(Out {
+                sheet,
+                extension: j.extension.clone(),
+                accept: j.accept,
+            })
         });
         if !problems.is_empty() {
             return Err(problems);
@@ -80,12 +118,30 @@ impl Outgoing {
     /// What this account offers.
     pub(crate) fn specs(&self) -> Vec<OperationSpec> {
         let offered = [
-            (Op::Instruct, self.instruct.as_ref().map(|o| o.accept), "writes a file of shipping instructions; a file is never changed or taken back"),
-            (Op::CancelInstruction, self.cancel.as_ref().map(|o| o.accept), "writes a file that asks the warehouse to stop a shipment; the warehouse may decline"),
-            (Op::PostJournal, self.journal.as_ref().map(|o| o.accept), "writes a file of journal entries; a file is never changed or taken back"),
+            (
+                Op::Instruct,
+                self.instruct.as_ref().map(|o| o.accept),
+                "writes a file of shipping instructions; a file is never changed or taken back",
+            ),
+            (
+                Op::CancelInstruction,
+                self.cancel.as_ref().map(|o| o.accept),
+                "writes a file that asks the warehouse to stop a shipment; the warehouse may decline",
+            ),
+            (
+                Op::PostJournal,
+                self.journal.as_ref().map(|o| o.accept),
+                "writes a file of journal entries; a file is never changed or taken back",
+            ),
         ];
         let spec = |(op, accept, says)| {
-            Some(OperationSpec { op, replay: self.replay(), on_unknown: OnUnknown::Hold, accepted_is_done: accept? == Accept::Delivered, says })
+            Some(OperationSpec {
+                op,
+                replay: self.replay(),
+                on_unknown: OnUnknown::Hold,
+                accepted_is_done: accept? == Accept::Delivered,
+                says,
+            })
         };
         offered.into_iter().filter_map(spec).collect()
     }
@@ -95,8 +151,14 @@ impl Outgoing {
     /// the file says yes, and otherwise a person decides.
     fn replay(&self) -> Replay {
         match self.picked_up {
-            PickedUp::Kept | PickedUp::Moved => Replay::Native { lifetime: None, then: Then::Person },
-            PickedUp::Removed => Replay::Native { lifetime: Some(std::time::Duration::ZERO), then: Then::Lookup },
+            PickedUp::Kept | PickedUp::Moved => Replay::Native {
+                lifetime: None,
+                then: Then::Lookup,
+            },
+            PickedUp::Removed => Replay::Native {
+                lifetime: Some(Duration::ZERO),
+                then: Then::Lookup,
+            },
         }
     }
 
@@ -115,8 +177,14 @@ impl Outgoing {
     pub(crate) fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
         match (call, &self.instruct, &self.cancel, &self.journal) {
             (Call::Instruct(c), Some(out), _, _) => {
+                if c.instructions.is_empty() {
+                    return Err(rejected(format!("the batch {} is empty", c.batch)));
+                }
                 if let Some(empty) = c.instructions.iter().find(|i| i.lines.is_empty()) {
-                    return Err(rejected(format!("instruct row {}: the shipment has no line", empty.reference)));
+                    return Err(rejected(format!(
+                        "instruct row {}: the shipment has no line",
+                        empty.reference
+                    )));
                 }
                 let content = out.sheet.write(rows(c, &self.values))?;
                 self.seal(&stem(&c.batch)?, &out.extension, &content)
@@ -126,14 +194,31 @@ impl Outgoing {
                 let content = out.sheet.write([(c.reference.as_str(), row)].into_iter())?;
                 // Two requests for one shipment have equal contents; the key tells their files apart.
                 let key = sha256(c.key.as_bytes());
-                let stem = format!("{}-cancel-{}-{}", self.account, safe(c.reference.as_str())?, &key[..8]);
+                let stem = format!(
+                    "{}-cancel-{}-{}",
+                    self.account,
+                    safe(c.reference.as_str())?,
+                    &key[..8]
+                );
                 self.seal(&stem, &out.extension, &content)
             }
             (Call::PostJournal { batch, journal }, _, _, Some(out)) => {
-                let content = out.sheet.write(batch, &self.titled(journal), &self.values)?;
+                if journal.entries.is_empty() {
+                    return Err(rejected(format!("the batch {batch} is empty")));
+                }
+                let content = out
+                    .sheet
+                    .write(batch, &self.titled(journal), &self.values)?;
                 self.seal(&stem(batch)?, &out.extension, &content)
             }
-            _ => Err(Error::new(ErrorClass::Config, format!("the layout of account {} describes no file for {}", self.account, call.op()))),
+            _ => Err(Error::new(
+                ErrorClass::Config,
+                format!(
+                    "the layout of account {} describes no file for {}",
+                    self.account,
+                    call.op()
+                ),
+            )),
         }
     }
 
@@ -159,8 +244,15 @@ fn stem(batch: &BatchName) -> Result<String, Error> {
 
 /// File names are made of what every file system and every 3PL's job takes.
 fn safe(text: &str) -> Result<String, Error> {
-    if text.is_empty() || text.starts_with('.') || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return Err(rejected(format!("{text:?} cannot be part of a file name: only ASCII letters, digits and - _ . can")));
+    if text.is_empty()
+        || text.starts_with('.')
+        || !text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    {
+        return Err(rejected(format!(
+            "{text:?} cannot be part of a file name: only ASCII letters, digits and - _ . can"
+        )));
     }
     Ok(text.to_owned())
 }

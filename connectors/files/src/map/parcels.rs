@@ -34,34 +34,51 @@ impl Parcels {
         let reference = match row.needed(Field::Reference) {
             Ok(reference) => reference,
             Err(bad) => {
-                records.push(Record { raw: raw.to_vec(), parsed: Err(bad) });
+                records.push(Record {
+                    raw: raw.to_vec(),
+                    parsed: Err(bad),
+                });
                 return;
             }
         };
         let name = key(row);
-        let at = *self.index.entry((reference.to_owned(), name.clone())).or_insert_with(|| {
-            let placeholder = row.bad(Field::Quantity, "no line of this parcel has left");
-            records.push(Record { raw: Vec::new(), parsed: Err(placeholder.clone()) });
-            self.found.push(Group {
-                place: records.len() - 1,
-                raw: Vec::new(),
-                first: None,
-                empty: placeholder,
-                report: ParcelReport {
-                    reference: ShipmentReference::from(reference),
-                    key: name,
-                    carrier: None,
-                    tracking: row.some(Field::Tracking),
-                    left_at: DateTime::<Utc>::MIN_UTC,
-                    lines: Vec::new(),
-                },
+        let at = *self
+            .index
+            .entry((reference.to_owned(), name.clone()))
+            .or_insert_with(|| {
+                let placeholder = row.bad(Field::Quantity, "no line of this parcel has left");
+                records.push(Record {
+                    raw: Vec::new(),
+                    parsed: Err(placeholder.clone()),
+                });
+                self.found.push(Group {
+                    place: records.len() - 1,
+                    raw: Vec::new(),
+                    first: None,
+                    empty: placeholder,
+                    report: ParcelReport {
+                        reference: ShipmentReference::from(reference),
+                        key: name,
+                        carrier: None,
+                        tracking: row.some(Field::Tracking),
+                        left_at: DateTime::<Utc>::MIN_UTC,
+                        lines: Vec::new(),
+                    },
+                });
+                self.found.len() - 1
             });
-            self.found.len() - 1
-        });
-        let Some(group) = self.found.get_mut(at) else { return };
+        let Some(group) = self.found.get_mut(at) else {
+            return;
+        };
         group.raw.extend_from_slice(raw);
         match line(row) {
-            Ok(line) if group.add(&line) => group.report.carrier = group.report.carrier.take().or_else(|| row.some(Field::Carrier)),
+            Ok(line) if group.add(&line) => {
+                group.report.carrier = group
+                    .report
+                    .carrier
+                    .take()
+                    .or_else(|| row.some(Field::Carrier))
+            }
             Ok(_) => group.spoil(row.bad(Field::Quantity, "is out of range")),
             Err(bad) => group.spoil(bad),
         }
@@ -70,7 +87,9 @@ impl Parcels {
     /// Puts each parcel where its first row was.
     pub(crate) fn finish(self, records: &mut [Record]) {
         for group in self.found {
-            let Some(record) = records.get_mut(group.place) else { continue };
+            let Some(record) = records.get_mut(group.place) else {
+                continue;
+            };
             record.raw = group.raw;
             record.parsed = match group.first {
                 Some(bad) => Err(bad),
@@ -94,7 +113,10 @@ impl Group {
                 Some(sum) => same.quantity = sum,
                 None => return false,
             },
-            None => report.lines.push(ParcelLine { n: line.n, quantity: line.quantity }),
+            None => report.lines.push(ParcelLine {
+                n: line.n,
+                quantity: line.quantity,
+            }),
         }
         true
     }
@@ -105,12 +127,20 @@ impl Group {
 }
 
 fn line(row: &RowView<'_>) -> Result<Line, BadRecord> {
-    let left_at = row.time(Field::LeftAt)?.ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
-    Ok(Line { n: row.number(Field::Line)?, quantity: row.number(Field::Quantity)?, left_at })
+    let left_at = row
+        .time(Field::LeftAt)?
+        .ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
+    Ok(Line {
+        n: row.number(Field::Line)?,
+        quantity: row.number(Field::Quantity)?,
+        left_at,
+    })
 }
 
 /// Names the parcel. Without a number of its own, what left at one time is one parcel, so that the same
 /// file read twice names it alike and a later one does not replace it.
 fn key(row: &RowView<'_>) -> String {
-    row.some(Field::Tracking).or_else(|| row.some(Field::Parcel)).unwrap_or_else(|| format!("left {}", row.text(Field::LeftAt)))
+    row.some(Field::Tracking)
+        .or_else(|| row.some(Field::Parcel))
+        .unwrap_or_else(|| format!("left {}", row.text(Field::LeftAt)))
 }

@@ -26,7 +26,13 @@ impl Sheet {
     ///
     /// # Errors
     /// One text per column that is no template.
-    pub(crate) fn new(kind: &'static str, form: Form, columns: &[ColumnOut], table: &BTreeMap<char, String>, zone: Tz) -> Result<Self, Vec<String>> {
+    pub(crate) fn new(
+        kind: &'static str,
+        form: Form,
+        columns: &[ColumnOut],
+        table: &BTreeMap<char, String>,
+        zone: Tz,
+    ) -> Result<Self, Vec<String>> {
         let mut env = environment(zone);
         let mut problems = Vec::new();
         for (n, column) in columns.iter().enumerate() {
@@ -37,14 +43,27 @@ impl Sheet {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { kind, form, columns: columns.to_vec(), table: table.clone(), env })
+        Ok(Self {
+            kind,
+            form,
+            columns: columns.to_vec(),
+            table: table.clone(),
+            env,
+        })
     }
 
     /// Renders an example, so that a wrong name is found before the first order.
     pub(crate) fn try_out(&self, context: &Value) -> Vec<String> {
         let wrong = |(n, column): (usize, &ColumnOut)| {
-            let e = self.env.get_template(&n.to_string()).and_then(|t| t.render(context)).err()?;
-            Some(format!("{}.columns {:?}: {e}: see the fields of a row in the connector's README", self.kind, column.name))
+            let e = self
+                .env
+                .get_template(&n.to_string())
+                .and_then(|t| t.render(context))
+                .err()?;
+            Some(format!(
+                "{}.columns {:?}: {e}: see the fields of a row in the connector's README",
+                self.kind, column.name
+            ))
         };
         self.columns.iter().enumerate().filter_map(wrong).collect()
     }
@@ -53,20 +72,34 @@ impl Sheet {
     ///
     /// # Errors
     /// [`ErrorClass::Rejected`] with kind, row and column for the first cell that cannot be written.
-    pub(crate) fn write<'a>(&self, rows: impl Iterator<Item = (&'a str, Value)>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn write<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a str, Value)>,
+    ) -> Result<Vec<u8>, Error> {
         let mut out = self.form.encoding.mark().to_vec();
         if self.form.header {
-            let names = self.columns.iter().map(|c| self.encode("the header", c, &c.name, Loss::Refuse));
+            let names = self
+                .columns
+                .iter()
+                .map(|c| self.encode("the header", c, &c.name, Loss::Refuse));
             self.push_row(&mut out, names)?;
         }
         for (reference, context) in rows {
-            let cells = self.columns.iter().enumerate().map(|(n, column)| self.cell(reference, n, column, &context));
+            let cells = self
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(n, column)| self.cell(reference, n, column, &context));
             self.push_row(&mut out, cells)?;
         }
         Ok(out)
     }
 
-    fn push_row(&self, out: &mut Vec<u8>, cells: impl Iterator<Item = Result<Vec<u8>, Error>>) -> Result<(), Error> {
+    fn push_row(
+        &self,
+        out: &mut Vec<u8>,
+        cells: impl Iterator<Item = Result<Vec<u8>, Error>>,
+    ) -> Result<(), Error> {
         for (n, cell) in cells.enumerate() {
             if n > 0 {
                 out.push(u8::try_from(self.form.separator).unwrap_or(b','));
@@ -77,53 +110,109 @@ impl Sheet {
         Ok(())
     }
 
-    fn cell(&self, reference: &str, n: usize, column: &ColumnOut, context: &Value) -> Result<Vec<u8>, Error> {
+    fn cell(
+        &self,
+        reference: &str,
+        n: usize,
+        column: &ColumnOut,
+        context: &Value,
+    ) -> Result<Vec<u8>, Error> {
         // The kind alone: the engine's detail may quote a value, and values are names and addresses.
         let text = self
             .env
             .get_template(&n.to_string())
             .and_then(|t| t.render(context))
-            .map_err(|e| self.refused(reference, column, &format!("cannot be rendered ({})", e.kind())))?;
+            .map_err(|e| {
+                self.refused(
+                    reference,
+                    column,
+                    &format!("cannot be rendered ({})", e.kind()),
+                )
+            })?;
         if column.required && text.trim().is_empty() {
             return Err(self.refused(reference, column, "is empty and the layout requires it"));
         }
         if let Some(limit) = column.chars
             && text.chars().count() > limit
         {
-            let over = format!("has {} characters, the layout allows {limit}", text.chars().count());
+            let over = format!(
+                "has {} characters, the layout allows {limit}",
+                text.chars().count()
+            );
             return Err(self.refused(reference, column, &over));
         }
         let loss = column.loss.unwrap_or(self.form.loss);
-        let text = if loss == Loss::Map { text.replace("\r\n", " ").replace(['\r', '\n', '\t'], " ") } else { text };
+        let text = if loss == Loss::Map {
+            text.replace("\r\n", " ").replace(['\r', '\n', '\t'], " ")
+        } else {
+            text
+        };
         if let Some(limit) = column.bytes {
             let length = self.encode_plain(reference, column, &text, loss)?.len();
             if length > limit {
-                return Err(self.refused(reference, column, &format!("has {length} bytes, the layout allows {limit}")));
+                return Err(self.refused(
+                    reference,
+                    column,
+                    &format!("has {length} bytes, the layout allows {limit}"),
+                ));
             }
         }
         self.encode(reference, column, &text, loss)
     }
 
-    fn encode(&self, reference: &str, column: &ColumnOut, text: &str, loss: Loss) -> Result<Vec<u8>, Error> {
+    fn encode(
+        &self,
+        reference: &str,
+        column: &ColumnOut,
+        text: &str,
+        loss: Loss,
+    ) -> Result<Vec<u8>, Error> {
         if let Some(c) = text.chars().find(|c| c.is_control()) {
-            return Err(self.refused(reference, column, &format!("holds the control character U+{:04X}", u32::from(c))));
+            return Err(self.refused(
+                reference,
+                column,
+                &format!("holds the control character U+{:04X}", u32::from(c)),
+            ));
         }
         // The table is applied first: a replacement may hold what makes quotes necessary.
         let plain = self.encode_plain(reference, column, text, loss)?;
         let encoding = self.form.encoding;
-        let mapped = encoding.decode(&plain).map_err(|e| self.refused(reference, column, &e))?.text;
-        let cell = quoted(&mapped, self.form.separator, self.form.quote).map_err(|why| self.refused(reference, column, why))?;
+        let mapped = encoding
+            .decode(&plain)
+            .map_err(|e| self.refused(reference, column, &e))?
+            .text;
+        let cell = quoted(&mapped, self.form.separator, self.form.quote)
+            .map_err(|why| self.refused(reference, column, why))?;
         self.encode_plain(reference, column, &cell, Loss::Refuse)
     }
 
-    fn encode_plain(&self, reference: &str, column: &ColumnOut, text: &str, loss: Loss) -> Result<Vec<u8>, Error> {
-        self.form.encoding.encode(text, loss, &self.table).map_err(|c| {
-            self.refused(reference, column, &format!("holds the character U+{:04X}, which the file's encoding has not", u32::from(c)))
-        })
+    fn encode_plain(
+        &self,
+        reference: &str,
+        column: &ColumnOut,
+        text: &str,
+        loss: Loss,
+    ) -> Result<Vec<u8>, Error> {
+        self.form
+            .encoding
+            .encode(text, loss, &self.table)
+            .map_err(|c| {
+                self.refused(
+                    reference,
+                    column,
+                    &format!(
+                        "holds the character U+{:04X}, which the file's encoding has not",
+                        u32::from(c)
+                    ),
+                )
+            })
     }
 
     fn refused(&self, reference: &str, column: &ColumnOut, why: &str) -> Error {
-        let message = format!("{} row {reference}, column {}: {why}", self.kind, column.name);
+        let message = format!(
+            "{} row {reference}, column {}: {why}",
+            self.kind, column.name
+        );
         Error::new(ErrorClass::Rejected, message).with_code("layout")
     }
 }

@@ -17,7 +17,9 @@ pub(crate) fn environment(zone: Tz) -> Environment<'static> {
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_fuel(Some(FUEL));
     env.set_debug(false);
-    env.add_filter("date", move |text: String, format: String| date(&text, &format, zone));
+    env.add_filter("date", move |text: String, format: String| {
+        date(&text, &format, zone)
+    });
     env.add_filter("digits", |text: String| digits(&text));
     env
 }
@@ -32,9 +34,17 @@ fn date(text: &str, format: &str, zone: Tz) -> Result<String, minijinja::Error> 
     } else if let Ok(day) = text.parse::<NaiveDate>() {
         write!(out, "{}", day.format(format))
     } else {
-        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "date: the value is no time"));
+        return Err(minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            "date: the value is no time",
+        ));
     };
-    written.map_err(|_| minijinja::Error::new(ErrorKind::InvalidOperation, format!("date: {format:?} is no strftime format")))?;
+    written.map_err(|_| {
+        minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            format!("date: {format:?} is no strftime format"),
+        )
+    })?;
     Ok(out)
 }
 
@@ -54,10 +64,14 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(""),
         serde_json::Value::Bool(b) => Value::from(*b),
-        serde_json::Value::Number(n) => n.as_i64().map_or_else(|| Value::from(n.to_string()), Value::from),
+        serde_json::Value::Number(n) => n
+            .as_i64()
+            .map_or_else(|| Value::from(n.to_string()), Value::from),
         serde_json::Value::String(s) => Value::from(s.as_str()),
         serde_json::Value::Array(a) => a.iter().map(from_json).collect(),
-        serde_json::Value::Object(o) => Value::from_pairs(o.iter().map(|(k, v)| (k.as_str(), from_json(v)))),
+        serde_json::Value::Object(o) => {
+            Value::from_pairs(o.iter().map(|(k, v)| (k.as_str(), from_json(v))))
+        }
     }
 }
 
@@ -69,7 +83,10 @@ mod tests {
     #[test]
     fn times_are_written_in_the_zone() {
         let zone = chrono_tz::Asia::Tokyo;
-        assert_eq!(date("2026-11-21T15:30:00Z", "%Y/%m/%d %H:%M", zone).unwrap(), "2026/11/22 00:30");
+        assert_eq!(
+            date("2026-11-21T15:30:00Z", "%Y/%m/%d %H:%M", zone).unwrap(),
+            "2026/11/22 00:30"
+        );
         assert_eq!(date("2026-11-21", "%Y%m%d", zone).unwrap(), "20261121");
         assert_eq!(date("", "%Y", zone).unwrap(), "");
         assert!(date("2026-11-21T15:30:00Z", "%Q", zone).is_err());
@@ -79,10 +96,26 @@ mod tests {
     #[test]
     fn work_is_bounded_and_names_are_strict() {
         let env = environment(chrono_tz::UTC);
-        assert!(env.render_str("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}", ()).is_err());
+        assert!(
+            env.render_str(
+                "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}",
+                ()
+            )
+            .is_err()
+        );
         let row = Value::from_pairs([("code", Value::from("A"))]);
-        assert!(env.render_str("{{ row.cod }}", Value::from_pairs([("row", row.clone())])).is_err());
-        assert_eq!(env.render_str("{{ row.none | default('') }}<", Value::from_pairs([("row", row)])).unwrap(), "<");
+        assert!(
+            env.render_str("{{ row.cod }}", Value::from_pairs([("row", row.clone())]))
+                .is_err()
+        );
+        assert_eq!(
+            env.render_str(
+                "{{ row.none | default('') }}<",
+                Value::from_pairs([("row", row)])
+            )
+            .unwrap(),
+            "<"
+        );
         assert_eq!(digits("〒１００-0001"), "1000001");
     }
 }

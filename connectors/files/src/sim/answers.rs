@@ -19,7 +19,10 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn new(texts: &[(Field, &str)], time: (Field, DateTime<Utc>)) -> Self {
         let texts = texts.iter().map(|(f, t)| (*f, (*t).to_owned())).collect();
-        Self { texts, times: BTreeMap::from([time]) }
+        Self {
+            texts,
+            times: BTreeMap::from([time]),
+        }
     }
 }
 
@@ -28,7 +31,10 @@ pub(super) fn write<V>(kind: &Incoming<V>, form: Form, zone: Tz, rows: &[Answer]
     let form = form.with(kind.form);
     let mut text = String::new();
     let mut line = |cells: Vec<String>| {
-        let cells: Vec<_> = cells.iter().map(|c| quoted(c, form.separator, form.quote).unwrap_or_default()).collect();
+        let cells: Vec<_> = cells
+            .iter()
+            .map(|c| quoted(c, form.separator, form.quote).unwrap_or_default())
+            .collect();
         text.push_str(&cells.join(&form.separator.to_string()));
         text.push_str(form.line_end.as_str());
     };
@@ -37,10 +43,13 @@ pub(super) fn write<V>(kind: &Incoming<V>, form: Form, zone: Tz, rows: &[Answer]
     }
     for row in rows {
         let cell = |column: &crate::layout::ColumnIn| {
-            let Some(field) = column.field else { return String::new() };
+            let Some(field) = column.field else {
+                return String::new();
+            };
             let time = row.times.get(&field).zip(column.format.as_deref());
             let time = time.map(|(t, format)| t.with_timezone(&zone).format(format).to_string());
-            time.or_else(|| row.texts.get(&field).cloned()).unwrap_or_default()
+            time.or_else(|| row.texts.get(&field).cloned())
+                .unwrap_or_default()
         };
         line(kind.columns.iter().map(cell).collect());
     }
@@ -48,11 +57,18 @@ pub(super) fn write<V>(kind: &Incoming<V>, form: Form, zone: Tz, rows: &[Answer]
         line(vec![mark.clone()]);
     }
     let mut bytes = form.encoding.mark().to_vec();
-    bytes.extend(form.encoding.encode(&text, Loss::Map, &BTreeMap::new()).unwrap_or_default());
+    bytes.extend(
+        form.encoding
+            .encode(&text, Loss::Map, &BTreeMap::new())
+            .unwrap_or_default(),
+    );
     bytes
 }
 
 /// A file name that fits a pattern.
 pub(super) fn name(pattern: &str, number: u32) -> String {
-    pattern.replacen('*', &format!("{number:06}"), 1).replace('*', "").replace('?', "0")
+    pattern
+        .replacen('*', &format!("{number:06}"), 1)
+        .replace('*', "")
+        .replace('?', "0")
 }

@@ -7,5 +7,6 @@ mod warehouse;
 
 pub use sftp::SftpSim;
 pub use warehouse::{
-    SimCancel, SimFile, SimFolders, SimHandling, SimLine, SimParcel, SimShipment, SimTick, WarehouseSim,
+    SimCancel, SimFile, SimFolders, SimHandling, SimLine, SimParcel, SimShipment, SimTick,
+    WarehouseSim,
 };

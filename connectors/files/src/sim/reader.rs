@@ -16,7 +16,10 @@ pub(super) struct SimRow {
 impl SimRow {
     /// The cell of the column whose template is exactly this field.
     pub(super) fn field(&self, field: &str) -> String {
-        self.by_value.get(&format!("{{{{row.{field}}}}}")).cloned().unwrap_or_default()
+        self.by_value
+            .get(&format!("{{{{row.{field}}}}}"))
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -30,16 +33,21 @@ pub(super) fn read(bytes: &[u8], form: &Form, columns: &[ColumnOut]) -> Option<V
             }
             text.into_owned()
         }
-        Encoding::Utf8 | Encoding::Utf8Bom => std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{FEFF}').to_owned(),
+        Encoding::Utf8 | Encoding::Utf8Bom => std::str::from_utf8(bytes)
+            .ok()?
+            .trim_start_matches('\u{FEFF}')
+            .to_owned(),
     };
     let mut rows = table(&text, form.separator).into_iter();
     if form.header {
         let head = rows.next()?;
-        if head.len() != columns.len() || head.iter().zip(columns).any(|(name, c)| *name != c.name) {
+        if head.len() != columns.len() || head.iter().zip(columns).any(|(name, c)| *name != c.name)
+        {
             return None;
         }
     }
-    rows.map(|cells| (cells.len() == columns.len()).then(|| row(&cells, columns))).collect()
+    rows.map(|cells| (cells.len() == columns.len()).then(|| row(&cells, columns)))
+        .collect()
 }
 
 fn row(cells: &[String], columns: &[ColumnOut]) -> SimRow {

@@ -26,7 +26,11 @@ pub struct SimFolders {
 
 impl Default for SimFolders {
     fn default() -> Self {
-        Self { instructions: "outgoing".to_owned(), answers: "incoming".to_owned(), done: "picked-up".to_owned() }
+        Self {
+            instructions: "outgoing".to_owned(),
+            answers: "incoming".to_owned(),
+            done: "picked-up".to_owned(),
+        }
     }
 }
 
@@ -104,7 +108,13 @@ pub struct SimHandling {
 
 impl Default for SimHandling {
     fn default() -> Self {
-        Self { reject: None, ship_after: 1, parcel_per_line: false, leave_out: 0, cancel: SimCancel::Accept }
+        Self {
+            reject: None,
+            ship_after: 1,
+            parcel_per_line: false,
+            leave_out: 0,
+            cancel: SimCancel::Accept,
+        }
     }
 }
 
@@ -166,13 +176,28 @@ struct Answers {
 impl WarehouseSim {
     /// A warehouse at a folder, working by a layout; times are written in `zone` unless the layout has one.
     pub fn new(folder: Arc<dyn Folder>, folders: SimFolders, layout: Layout, zone: Tz) -> Self {
-        let zone = layout.zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(zone);
-        Self { folder, folders, layout, zone, place: None, policy: Box::new(|_| SimHandling::default()), state: Mutex::default() }
+        let zone = layout
+            .zone
+            .as_deref()
+            .and_then(|z| z.parse().ok())
+            .unwrap_or(zone);
+        Self {
+            folder,
+            folders,
+            layout,
+            zone,
+            place: None,
+            policy: Box::new(|_| SimHandling::default()),
+            state: Mutex::default(),
+        }
     }
 
     /// Decides what happens to each shipment, once, when it is first seen.
     #[must_use]
-    pub fn with_policy(mut self, policy: impl Fn(&SimShipment) -> SimHandling + Send + Sync + 'static) -> Self {
+    pub fn with_policy(
+        mut self,
+        policy: impl Fn(&SimShipment) -> SimHandling + Send + Sync + 'static,
+    ) -> Self {
         self.policy = Box::new(policy);
         self
     }
@@ -205,7 +230,11 @@ impl WarehouseSim {
 
     /// In how many different files an instruction was seen.
     pub fn instructed(&self, reference: &str) -> usize {
-        self.state().seen.get(reference).copied().unwrap_or_default()
+        self.state()
+            .seen
+            .get(reference)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Every instruction seen, with the number of files.
@@ -215,23 +244,42 @@ impl WarehouseSim {
 
     /// Instructions that came in more than one file.
     pub fn duplicates(&self) -> Vec<String> {
-        self.state().seen.iter().filter(|(_, n)| **n > 1).map(|(r, _)| r.clone()).collect()
+        self.state()
+            .seen
+            .iter()
+            .filter(|(_, n)| **n > 1)
+            .map(|(r, _)| r.clone())
+            .collect()
     }
 
     /// Every shipment as told, by reference.
     pub fn shipments(&self) -> BTreeMap<String, SimShipment> {
-        self.state().jobs.iter().map(|(r, j)| (r.clone(), j.shipment.clone())).collect()
+        self.state()
+            .jobs
+            .iter()
+            .map(|(r, j)| (r.clone(), j.shipment.clone()))
+            .collect()
     }
 
     /// Parcels by reference; shipments that have not left are absent.
     pub fn shipped(&self) -> BTreeMap<String, Vec<SimParcel>> {
         let state = self.state();
-        state.jobs.iter().filter(|(_, j)| !j.parcels.is_empty()).map(|(r, j)| (r.clone(), j.parcels.clone())).collect()
+        state
+            .jobs
+            .iter()
+            .filter(|(_, j)| !j.parcels.is_empty())
+            .map(|(r, j)| (r.clone(), j.parcels.clone()))
+            .collect()
     }
 
     /// References of shipments that were stopped.
     pub fn cancelled(&self) -> Vec<String> {
-        self.state().jobs.iter().filter(|(_, j)| j.cancelled).map(|(r, _)| r.clone()).collect()
+        self.state()
+            .jobs
+            .iter()
+            .filter(|(_, j)| j.cancelled)
+            .map(|(r, _)| r.clone())
+            .collect()
     }
 
     /// One step: reads what has come, answers it, ships what is due.
@@ -248,17 +296,32 @@ impl WarehouseSim {
                 continue;
             }
             let path = format!("{}/{}", self.folders.instructions, entry.name);
-            let Some(bytes) = self.folder.read(&path).await? else { continue };
+            let Some(bytes) = self.folder.read(&path).await? else {
+                continue;
+            };
             self.take(&entry.name, &bytes, now, &mut answers, &mut told)?;
             told.files += 1;
             self.state().read.insert(entry.name.clone());
             if self.layout.picked_up != PickedUp::Kept {
-                self.folder.rename(&path, &format!("{}/{}", self.folders.done, entry.name)).await?;
+                self.folder
+                    .rename(&path, &format!("{}/{}", self.folders.done, entry.name))
+                    .await?;
             }
         }
-        self.put(SimFile::Reply, self.layout.reply.as_ref(), &answers.reply).await?;
-        self.put(SimFile::CancelReply, self.layout.cancel_reply.as_ref(), &answers.cancel).await?;
-        self.put(SimFile::Shipped, self.layout.shipped.as_ref(), &answers.shipped).await?;
+        self.put(SimFile::Reply, self.layout.reply.as_ref(), &answers.reply)
+            .await?;
+        self.put(
+            SimFile::CancelReply,
+            self.layout.cancel_reply.as_ref(),
+            &answers.cancel,
+        )
+        .await?;
+        self.put(
+            SimFile::Shipped,
+            self.layout.shipped.as_ref(),
+            &answers.shipped,
+        )
+        .await?;
         Ok(told)
     }
 
@@ -269,16 +332,32 @@ impl WarehouseSim {
     pub async fn write_stock(&self, now: DateTime<Utc>) -> Result<(), Error> {
         let place = self.place.clone().unwrap_or_default();
         let row = |(code, n): (&String, &i64)| {
-            let texts = [(Field::Code, code.as_str()), (Field::Location, place.as_str()), (Field::Quantity, &n.to_string())];
+            let texts = [
+                (Field::Code, code.as_str()),
+                (Field::Location, place.as_str()),
+                (Field::Quantity, &n.to_string()),
+            ];
             Answer::new(&texts, (Field::AsOf, now))
         };
         let rows: Vec<_> = self.state().stock.iter().map(row).collect();
-        self.put(SimFile::Stock, self.layout.stock.as_ref(), &rows).await
+        self.put(SimFile::Stock, self.layout.stock.as_ref(), &rows)
+            .await
     }
 
-    fn take(&self, file: &str, bytes: &[u8], now: DateTime<Utc>, answers: &mut Answers, told: &mut SimTick) -> Result<(), Error> {
+    fn take(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        now: DateTime<Utc>,
+        answers: &mut Answers,
+        told: &mut SimTick,
+    ) -> Result<(), Error> {
         let form = self.layout.form;
-        let cancel = self.layout.cancel.as_ref().and_then(|c| read(bytes, &form.with(c.form), &c.columns));
+        let cancel = self
+            .layout
+            .cancel
+            .as_ref()
+            .and_then(|c| read(bytes, &form.with(c.form), &c.columns));
         if let Some(rows) = cancel.filter(|_| file.contains("-cancel-")) {
             for row in rows {
                 answers.cancel.push(self.cancel(&row, now));
@@ -286,16 +365,41 @@ impl WarehouseSim {
             }
             return Ok(());
         }
-        let rows = self.layout.instruct.as_ref().and_then(|i| read(bytes, &form.with(i.form), &i.columns));
-        let rows = rows.ok_or_else(|| Error::new(ErrorClass::Protocol, format!("the warehouse cannot read {file}")))?;
+        let rows = self
+            .layout
+            .instruct
+            .as_ref()
+            .and_then(|i| read(bytes, &form.with(i.form), &i.columns));
+        let rows = rows.ok_or_else(|| {
+            Error::new(
+                ErrorClass::Protocol,
+                format!("the warehouse cannot read {file}"),
+            )
+        })?;
         let mut shipments: Vec<SimShipment> = Vec::new();
         for row in rows {
             let reference = row.field("reference");
-            let number = |field| row.field(field).parse().map_err(|_| Error::new(ErrorClass::Protocol, format!("{file}: {field} is no number")));
-            let line = SimLine { n: number("n")?, code: row.field("code"), quantity: number("quantity")? };
+            let number = |field| {
+                row.field(field).parse().map_err(|_| {
+                    Error::new(
+                        ErrorClass::Protocol,
+                        format!("{file}: {field} is no number"),
+                    )
+                })
+            };
+            let line = SimLine {
+                n: number("n")?,
+                code: row.field("code"),
+                quantity: number("quantity")?,
+            };
             match shipments.iter_mut().find(|s| s.reference == reference) {
                 Some(known) => known.lines.push(line),
-                None => shipments.push(SimShipment { reference, order_number: row.field("order_number"), lines: vec![line], cells: row.cells }),
+                None => shipments.push(SimShipment {
+                    reference,
+                    order_number: row.field("order_number"),
+                    lines: vec![line],
+                    cells: row.cells,
+                }),
             }
         }
         for shipment in shipments {
@@ -304,34 +408,65 @@ impl WarehouseSim {
         Ok(())
     }
 
-    fn instruct(&self, shipment: SimShipment, now: DateTime<Utc>, answers: &mut Answers, told: &mut SimTick) {
+    fn instruct(
+        &self,
+        shipment: SimShipment,
+        now: DateTime<Utc>,
+        answers: &mut Answers,
+        told: &mut SimTick,
+    ) {
         let handling = (self.policy)(&shipment);
         let mut state = self.state();
         *state.seen.entry(shipment.reference.clone()).or_default() += 1;
         let words = self.layout.reply.as_ref().map(|r| &r.verdicts);
-        let word = |list: Option<&Vec<String>>| list.and_then(|l| l.first()).cloned().unwrap_or_default();
+        let word =
+            |list: Option<&Vec<String>>| list.and_then(|l| l.first()).cloned().unwrap_or_default();
         let accepted = handling.reject.is_none();
         let (verdict, message) = match &handling.reject {
             Some(message) => (word(words.map(|w| &w.rejected)), message.clone()),
             None => (word(words.map(|w| &w.accepted)), String::new()),
         };
-        let texts = [(Field::Reference, shipment.reference.as_str()), (Field::Verdict, &verdict), (Field::Message, &message)];
+        let texts = [
+            (Field::Reference, shipment.reference.as_str()),
+            (Field::Verdict, &verdict),
+            (Field::Message, &message),
+        ];
         answers.reply.push(Answer::new(&texts, (Field::At, now)));
-        *(if accepted { &mut told.accepted } else { &mut told.rejected }) += 1;
-        state.jobs.entry(shipment.reference.clone()).or_insert_with(|| {
-            let mut waiting = shipment.lines.clone();
-            if let Some(last) = waiting.last_mut() {
-                last.quantity = last.quantity.saturating_sub(handling.leave_out);
-            }
-            waiting.retain(|l| l.quantity > 0);
-            Job { shipment, handling, age: 0, waiting, open: accepted, cancelled: false, parcels: Vec::new() }
-        });
+        *(if accepted {
+            &mut told.accepted
+        } else {
+            &mut told.rejected
+        }) += 1;
+        state
+            .jobs
+            .entry(shipment.reference.clone())
+            .or_insert_with(|| {
+                let mut waiting = shipment.lines.clone();
+                if let Some(last) = waiting.last_mut() {
+                    last.quantity = last.quantity.saturating_sub(handling.leave_out);
+                }
+                waiting.retain(|l| l.quantity > 0);
+                Job {
+                    shipment,
+                    handling,
+                    age: 0,
+                    waiting,
+                    open: accepted,
+                    cancelled: false,
+                    parcels: Vec::new(),
+                }
+            });
     }
 
     fn cancel(&self, row: &SimRow, now: DateTime<Utc>) -> Answer {
         let reference = row.field("reference");
         let mut state = self.state();
-        let words = self.layout.cancel_reply.as_ref().map(|c| c.verdicts.clone()).unwrap_or_default();
+        let words = self
+            .layout
+            .cancel_reply
+            .as_ref()
+            .map(|c| c.verdicts.clone())
+            .unwrap_or_default();
         let list = match state.jobs.get_mut(&reference) {
             Some(job) if job.cancelled => &words.accepted,
             Some(job) if !job.parcels.is_empty() => &words.too_late,
@@ -343,17 +478,28 @@ impl WarehouseSim {
             _ => &words.declined,
         };
         let verdict = list.first().cloned().unwrap_or_default();
-        Answer::new(&[(Field::Reference, &reference), (Field::Verdict, &verdict)], (Field::At, now))
+        Answer::new(
+            &[(Field::Reference, &reference), (Field::Verdict, &verdict)],
+            (Field::At, now),
+        )
     }
 
     fn ship(&self, now: DateTime<Utc>, answers: &mut Answers, told: &mut SimTick) {
         let state = &mut *self.state();
-        for job in state.jobs.values_mut().filter(|j| j.open && !j.waiting.is_empty()) {
+        for job in state
+            .jobs
+            .values_mut()
+            .filter(|j| j.open && !j.waiting.is_empty())
+        {
             job.age += 1;
             if job.age < job.handling.ship_after {
                 continue;
             }
-            let count = if job.handling.parcel_per_line { 1 } else { job.waiting.len() };
+            let count = if job.handling.parcel_per_line {
+                1
+            } else {
+                job.waiting.len()
+            };
             let lines: Vec<_> = job.waiting.drain(..count).collect();
             let reference = job.shipment.reference.clone();
             let tracking = tracking(&reference, job.parcels.len());
@@ -368,18 +514,35 @@ impl WarehouseSim {
                     (Field::Tracking, &tracking),
                     (Field::Parcel, &tracking),
                 ];
-                answers.shipped.push(Answer::new(&texts, (Field::LeftAt, now)));
+                answers
+                    .shipped
+                    .push(Answer::new(&texts, (Field::LeftAt, now)));
             }
             job.open = !job.waiting.is_empty();
-            job.parcels.push(SimParcel { tracking, left_at: now, lines });
+            job.parcels.push(SimParcel {
+                tracking,
+                left_at: now,
+                lines,
+            });
             told.parcels += 1;
         }
     }
 
-    async fn put<V>(&self, file: SimFile, kind: Option<&Incoming<V>>, rows: &[Answer]) -> Result<(), Error> {
-        let Some(kind) = kind.filter(|_| !rows.is_empty()) else { return Ok(()) };
+    async fn put<V>(
+        &self,
+        file: SimFile,
+        kind: Option<&Incoming<V>>,
+        rows: &[Answer],
+    ) -> Result<(), Error> {
+        let Some(kind) = kind.filter(|_| !rows.is_empty()) else {
+            return Ok(());
+        };
         let bytes = write(kind, self.layout.form, self.zone, rows);
-        let times = if self.state().twice.remove(&file) { 2 } else { 1 };
+        let times = if self.state().twice.remove(&file) {
+            2
+        } else {
+            1
+        };
         for _ in 0..times {
             let number = {
                 let mut state = self.state();
@@ -388,10 +551,15 @@ impl WarehouseSim {
             };
             let path = format!("{}/{}", self.folders.answers, name(&kind.files, number));
             if self.folder.write_new(&path, &bytes).await? == Written::NameTaken {
-                return Err(Error::new(ErrorClass::Conflict, format!("the warehouse's file {path} is there already")));
+                return Err(Error::new(
+                    ErrorClass::Conflict,
+                    format!("the warehouse's file {path} is there already"),
+                ));
             }
             if let Whole::Marker(suffix) = &kind.whole {
-                self.folder.write_new(&format!("{path}{suffix}"), b"").await?;
+                self.folder
+                    .write_new(&format!("{path}{suffix}"), b"")
+                    .await?;
             }
         }
         Ok(())
@@ -401,5 +569,8 @@ impl WarehouseSim {
 /// Twelve digits that depend on the reference and the parcel alone.
 fn tracking(reference: &str, parcel: usize) -> String {
     let hash = sha256(format!("{reference}/{parcel}").as_bytes());
-    hash.bytes().take(12).map(|b| char::from(b'0' + b % 10)).collect()
+    hash.bytes()
+        .take(12)
+        .map(|b| char::from(b'0' + b % 10))
+        .collect()
 }

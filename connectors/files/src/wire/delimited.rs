@@ -43,7 +43,8 @@ const LONGEST_CELL: usize = 65_536;
 /// # Errors
 /// When it would need quotes and there are to be none.
 pub(crate) fn quoted(cell: &str, separator: char, quote: Quote) -> Result<String, &'static str> {
-    let needs = cell.contains([separator, '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
+    let needs =
+        cell.contains([separator, '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
     match quote {
         Quote::Never if cell.contains([separator, '"', '\r', '\n']) => {
             Err("holds the separator, a quote or a line break, and the layout writes no quotes")
@@ -80,7 +81,11 @@ pub(crate) fn rows(text: &str, separator: char) -> Vec<Row> {
         };
         let part = &rest[..length];
         if !part.trim_matches(['\r', '\n', '\u{1A}']).is_empty() {
-            found.push(Row { line, cells, span: at..at + length });
+            found.push(Row {
+                line,
+                cells,
+                span: at..at + length,
+            });
         }
         line += part.matches('\n').count();
         at += length;
@@ -123,8 +128,13 @@ fn cell(text: &str, separator: char) -> Result<(String, usize), &'static str> {
             value.push('"');
         } else {
             let after = &quoted[i + 1..];
-            let closed = after.is_empty() || after.starts_with(separator) || after.starts_with(['\n', '\r']);
-            return if closed { Ok((value, i + 2)) } else { Err("has text after a closing quote") };
+            let closed =
+                after.is_empty() || after.starts_with(separator) || after.starts_with(['\n', '\r']);
+            return if closed {
+                Ok((value, i + 2))
+            } else {
+                Err("has text after a closing quote")
+            };
         }
     }
     Err("opens a quote and never closes it")
@@ -138,12 +148,18 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<Vec<String>> {
-        rows(text, ',').into_iter().map(|r| r.cells.unwrap()).collect()
+        rows(text, ',')
+            .into_iter()
+            .map(|r| r.cells.unwrap())
+            .collect()
     }
 
     #[test]
     fn quotes_separators_and_breaks_inside_a_cell() {
-        assert_eq!(read("a,\"b,\"\"c\"\"\r\nd\",\r\n\r\ne,f,g"), [["a", "b,\"c\"\r\nd", ""], ["e", "f", "g"]]);
+        assert_eq!(
+            read("a,\"b,\"\"c\"\"\r\nd\",\r\n\r\ne,f,g"),
+            [["a", "b,\"c\"\r\nd", ""], ["e", "f", "g"]]
+        );
         assert_eq!(read("x\n\u{1A}"), [["x"]]);
         assert!(read("").is_empty());
     }

@@ -80,7 +80,12 @@ impl Encoding {
     ///
     /// # Errors
     /// The first character that cannot be written and is not in the table.
-    pub(crate) fn encode(self, text: &str, loss: Loss, table: &BTreeMap<char, String>) -> Result<Vec<u8>, char> {
+    pub(crate) fn encode(
+        self,
+        text: &str,
+        loss: Loss,
+        table: &BTreeMap<char, String>,
+    ) -> Result<Vec<u8>, char> {
         let mut out = Vec::with_capacity(text.len());
         for c in text.chars() {
             if self.encode_char(c, &mut out) {
@@ -90,7 +95,12 @@ impl Encoding {
                 return Err(c);
             }
             let own = table.get(&c).cloned();
-            let other = own.or_else(|| PAIRS.iter().find(|(from, _)| *from == c).map(|(_, to)| to.to_string()));
+            let other = own.or_else(|| {
+                PAIRS
+                    .iter()
+                    .find(|(from, _)| *from == c)
+                    .map(|(_, to)| to.to_string())
+            });
             let Some(other) = other else { return Err(c) };
             if !other.chars().all(|o| self.encode_char(o, &mut out)) {
                 return Err(c);
@@ -101,7 +111,11 @@ impl Encoding {
 
     /// Bytes at the start of a file.
     pub(crate) fn mark(self) -> &'static [u8] {
-        if self == Self::Utf8Bom { BOM.as_bytes() } else { b"" }
+        if self == Self::Utf8Bom {
+            BOM.as_bytes()
+        } else {
+            b""
+        }
     }
 
     /// Decodes a whole file; a byte order mark of UTF-8 is dropped.
@@ -110,12 +124,21 @@ impl Encoding {
     /// Where the first byte is that does not belong to the encoding.
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<Decoded, String> {
         if self != Self::Cp932 {
-            let text = std::str::from_utf8(bytes).map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
+            let text = std::str::from_utf8(bytes)
+                .map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
             let body = text.strip_prefix(BOM).unwrap_or(text);
-            return Ok(Decoded { text: body.to_owned(), offset: text.len() - body.len(), encoding: self });
+            return Ok(Decoded {
+                text: body.to_owned(),
+                offset: text.len() - body.len(),
+                encoding: self,
+            });
         }
         match SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes) {
-            Some(text) => Ok(Decoded { text: text.into_owned(), offset: 0, encoding: self }),
+            Some(text) => Ok(Decoded {
+                text: text.into_owned(),
+                offset: 0,
+                encoding: self,
+            }),
             None => Err(format!("byte {} is not CP932", first_bad_cp932(bytes))),
         }
     }
@@ -126,10 +149,18 @@ fn first_bad_cp932(bytes: &[u8]) -> usize {
     // Longest prefix that decodes, give or take the lead byte of a pair.
     while low < high {
         let middle = usize::midpoint(low, high) + 1;
-        let good = SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes[..middle]).is_some()
+        let good = SHIFT_JIS
+            .decode_without_bom_handling_and_without_replacement(&bytes[..middle])
+            .is_some()
             || (middle > low + 1
-                && SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes[..middle - 1]).is_some());
-        if good { low = middle } else { high = middle - 1 }
+                && SHIFT_JIS
+                    .decode_without_bom_handling_and_without_replacement(&bytes[..middle - 1])
+                    .is_some());
+        if good {
+            low = middle
+        } else {
+            high = middle - 1
+        }
     }
     low.max(1)
 }
@@ -147,7 +178,15 @@ impl Decoded {
     /// How many bytes of the file a part of the text took.
     pub(crate) fn byte_len(&self, part: &str) -> usize {
         if self.encoding == Encoding::Cp932 {
-            part.chars().map(|c| if c <= '\u{80}' || ('\u{FF61}'..='\u{FF9F}').contains(&c) { 1 } else { 2 }).sum()
+            part.chars()
+                .map(|c| {
+                    if c <= '\u{80}' || ('\u{FF61}'..='\u{FF9F}').contains(&c) {
+                        1
+                    } else {
+                        2
+                    }
+                })
+                .sum()
         } else {
             part.len()
         }
@@ -172,7 +211,14 @@ mod tests {
 
     #[test]
     fn what_cp932_has_goes_through_unchanged() {
-        for text in ["髙橋 﨑田", "ｶﾀｶﾅ", "①㈱Ⅲ", "～∥－￠￡￢￥￣", "ソ表能\\~", "東京都千代田区1-2-3"] {
+        for text in [
+            "髙橋 﨑田",
+            "ｶﾀｶﾅ",
+            "①㈱Ⅲ",
+            "～∥－￠￡￢￥￣",
+            "ソ表能\\~",
+            "東京都千代田区1-2-3",
+        ] {
             let bytes = Encoding::Cp932.encode(text, Loss::Refuse, &none()).unwrap();
             assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, text);
         }
@@ -180,18 +226,30 @@ mod tests {
 
     #[test]
     fn look_alikes_and_emoji_are_refused_by_name() {
-        for c in ['〜', '−', '‖', '—', '¢', '£', '¬', '¥', '‾', '😀', '𠮷', 'é', '\u{3099}', '剝'] {
+        for c in [
+            '〜', '−', '‖', '—', '¢', '£', '¬', '¥', '‾', '😀', '𠮷', 'é', '\u{3099}', '剝',
+        ] {
             let text = format!("a{c}b");
-            assert_eq!(Encoding::Cp932.encode(&text, Loss::Refuse, &none()), Err(c), "U+{:04X}", c as u32);
+            assert_eq!(
+                Encoding::Cp932.encode(&text, Loss::Refuse, &none()),
+                Err(c),
+                "U+{:04X}",
+                c as u32
+            );
         }
     }
 
     #[test]
     fn map_replaces_by_the_table_and_refuses_the_rest() {
         let map = |text: &str, table: &BTreeMap<char, String>| {
-            Encoding::Cp932.encode(text, Loss::Map, table).map(|b| Encoding::Cp932.decode(&b).unwrap().text)
+            Encoding::Cp932
+                .encode(text, Loss::Map, table)
+                .map(|b| Encoding::Cp932.decode(&b).unwrap().text)
         };
-        assert_eq!(map("10〜20−5‖—¢£¬¥‾", &none()).unwrap(), "10～20－5∥―￠￡￢￥￣");
+        assert_eq!(
+            map("10〜20−5‖—¢£¬¥‾", &none()).unwrap(),
+            "10～20－5∥―￠￡￢￥￣"
+        );
         assert_eq!(map("𠮷野", &none()), Err('𠮷'));
         let own = BTreeMap::from([('𠮷', "吉".to_owned())]);
         assert_eq!(map("𠮷野", &own).unwrap(), "吉野");
@@ -202,17 +260,33 @@ mod tests {
     fn every_built_in_replacement_exists_in_cp932() {
         for (from, to) in PAIRS {
             let mut out = Vec::new();
-            assert!(!Encoding::Cp932.encode_char(from, &mut out), "U+{:04X} needs no entry", from as u32);
-            assert!(Encoding::Cp932.encode_char(to, &mut out), "U+{:04X}", to as u32);
+            assert!(
+                !Encoding::Cp932.encode_char(from, &mut out),
+                "U+{:04X} needs no entry",
+                from as u32
+            );
+            assert!(
+                Encoding::Cp932.encode_char(to, &mut out),
+                "U+{:04X}",
+                to as u32
+            );
         }
     }
 
     #[test]
     fn a_wrong_byte_is_found() {
-        let mut bytes = Encoding::Cp932.encode("受付", Loss::Refuse, &none()).unwrap();
+        let mut bytes = Encoding::Cp932
+            .encode("受付", Loss::Refuse, &none())
+            .unwrap();
         bytes.push(0xFF);
-        assert_eq!(Encoding::Cp932.decode(&bytes).unwrap_err(), "byte 5 is not CP932");
-        assert_eq!(Encoding::Utf8.decode(b"ab\xFF").unwrap_err(), "byte 3 is not UTF-8");
+        assert_eq!(
+            Encoding::Cp932.decode(&bytes).unwrap_err(),
+            "byte 5 is not CP932"
+        );
+        assert_eq!(
+            Encoding::Utf8.decode(b"ab\xFF").unwrap_err(),
+            "byte 3 is not UTF-8"
+        );
     }
 
     proptest! {

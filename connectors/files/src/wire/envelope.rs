@@ -18,16 +18,27 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// A file named by its stem and the first 8 hex digits of its content's hash.
     pub(crate) fn new(folder: &str, stem: &str, extension: &str, content: &[u8]) -> Self {
-        Self { v: 1, folder: folder.to_owned(), name: format!("{stem}-{}.{extension}", &sha256(content)[..8]) }
+        Self {
+            v: 1,
+            folder: folder.to_owned(),
+            name: format!("{stem}-{}.{extension}", &sha256(content)[..8]),
+        }
     }
 
     /// The bytes and a label for logs.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Prepared, Error> {
-        let mut bytes = serde_json::to_vec(self)
-            .map_err(|e| Error::new(ErrorClass::Config, format!("cannot write the file's head: {e}")))?;
+        let mut bytes = serde_json::to_vec(self).map_err(|e| {
+            Error::new(
+                ErrorClass::Config,
+                format!("cannot write the file's head: {e}"),
+            )
+        })?;
         bytes.push(b'\n');
         bytes.extend_from_slice(content);
-        Ok(Prepared { bytes, label: format!("{}/{}", self.folder, self.name) })
+        Ok(Prepared {
+            bytes,
+            label: format!("{}/{}", self.folder, self.name),
+        })
     }
 
     /// Reads the bytes back.
@@ -35,8 +46,20 @@ impl Envelope {
     /// # Errors
     /// [`ErrorClass::Config`] for bytes that another connector or a later version made.
     pub(crate) fn open(prepared: &Prepared) -> Result<(Self, &[u8]), Error> {
-        let foreign = || Error::new(ErrorClass::Config, format!("{}: these bytes are no file of this connector", prepared.label));
-        let end = prepared.bytes.iter().position(|b| *b == b'\n').ok_or_else(foreign)?;
+        let foreign = || {
+            Error::new(
+                ErrorClass::Config,
+                format!(
+                    "{}: these bytes are no file of this connector",
+                    prepared.label
+                ),
+            )
+        };
+        let end = prepared
+            .bytes
+            .iter()
+            .position(|b| *b == b'\n')
+            .ok_or_else(foreign)?;
         let head: Self = serde_json::from_slice(&prepared.bytes[..end]).map_err(|_| foreign())?;
         if head.v != 1 {
             return Err(foreign());
@@ -47,5 +70,8 @@ impl Envelope {
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(content)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use hikiate_sdk::{BatchName, Call, Connector as _, Currency, ErrorClass, JournalBatch, JournalEntry, JournalLine, Op, Outcome};
+use hikiate_sdk::{
+    BatchName, Call, Connector as _, Currency, ErrorClass, JournalBatch, JournalEntry, JournalLine,
+    Op, Outcome,
+};
 use serde_json::json;
 
 use crate::support::{batch, build, site, site_with};
@@ -13,21 +16,50 @@ fn entry(reference: &str, currency: Currency, lines: &[(&str, i64, Option<u32>)]
         date: "2026-11-21".parse().unwrap(),
         description: "shop-jp card 10%".to_owned(),
         currency,
-        lines: lines.iter().map(|(a, n, r)| JournalLine { account: (*a).to_owned(), amount: *n, tax_rate_bp: *r }).collect(),
+        lines: lines
+            .iter()
+            .map(|(a, n, r)| JournalLine {
+                account: (*a).to_owned(),
+                amount: *n,
+                tax_rate_bp: *r,
+            })
+            .collect(),
     }
 }
 
 fn journal() -> JournalBatch {
     JournalBatch {
         entries: vec![
-            entry("J20261121-1", Currency::JPY, &[("売掛金", 5500, None), ("売上高", -5000, Some(1000)), ("仮受消費税", -500, Some(1000))]),
-            entry("J20261121-2", Currency::EUR, &[("Assets:Receivable", 5046, None), ("Income:Sales", -4240, Some(1900)), ("Liabilities:VAT", -806, Some(1900))]),
+            entry(
+                "J20261121-1",
+                Currency::JPY,
+                &[
+                    ("売掛金", 5500, None),
+                    ("売上高", -5000, Some(1000)),
+                    ("仮受消費税", -500, Some(1000)),
+                ],
+            ),
+            entry(
+                "J20261121-2",
+                Currency::EUR,
+                &[
+                    ("Assets:Receivable", 5046, None),
+                    ("Income:Sales", -4240, Some(1900)),
+                    ("Liabilities:VAT", -806, Some(1900)),
+                ],
+            ),
         ],
     }
 }
 
 fn call(n: u32, journal: JournalBatch) -> Call {
-    Call::PostJournal { batch: BatchName { n, ..batch("journal") }, journal }
+    Call::PostJournal {
+        batch: BatchName {
+            n,
+            ..batch("journal")
+        },
+        journal,
+    }
 }
 
 #[tokio::test]
@@ -35,9 +67,21 @@ async fn an_hledger_file_is_complete_in_itself() {
     let site = site("hledger");
     assert!(site.account.source().is_none());
     let specs = site.operations().operations();
-    assert_eq!(specs.iter().map(|s| (s.op, s.accepted_is_done)).collect::<Vec<_>>(), [(Op::PostJournal, true)]);
+    assert_eq!(
+        specs
+            .iter()
+            .map(|s| (s.op, s.accepted_is_done))
+            .collect::<Vec<_>>(),
+        [(Op::PostJournal, true)]
+    );
     let prepared = site.operations().prepare(&call(1, journal())).unwrap();
-    assert!(matches!(site.operations().send(Op::PostJournal, &prepared).await.unwrap(), Outcome::Done { .. }));
+    assert!(matches!(
+        site.operations()
+            .send(Op::PostJournal, &prepared)
+            .await
+            .unwrap(),
+        Outcome::Done { .. }
+    ));
     let name = site.names("outgoing").remove(0);
     let text = std::fs::read_to_string(site.dir.path().join("outgoing").join(&name)).unwrap();
     assert_eq!(
@@ -59,32 +103,72 @@ async fn hledger_accepts_each_file_and_all_of_them() {
     let site = site("hledger");
     for n in 1..=2 {
         let prepared = site.operations().prepare(&call(n, journal())).unwrap();
-        site.operations().send(Op::PostJournal, &prepared).await.unwrap();
+        site.operations()
+            .send(Op::PostJournal, &prepared)
+            .await
+            .unwrap();
     }
-    let files: Vec<_> = site.names("outgoing").into_iter().map(|n| site.dir.path().join("outgoing").join(n)).collect();
+    let files: Vec<_> = site
+        .names("outgoing")
+        .into_iter()
+        .map(|n| site.dir.path().join("outgoing").join(n))
+        .collect();
     assert_eq!(files.len(), 2);
     for set in [&files[..1], &files[1..], &files[..]] {
         let mut command = Command::new("hledger");
         for file in set {
             command.arg("-f").arg(file);
         }
-        let out = command.args(["check", "--strict", "ordereddates"]).env("LANG", "C.UTF-8").output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let out = command
+            .args(["check", "--strict", "ordereddates"])
+            .env("LANG", "C.UTF-8")
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
-    let out = Command::new("hledger").arg("-f").arg(&files[0]).args(["bal", "-O", "csv", "-N", "売掛金"]).env("LANG", "C.UTF-8").output().unwrap();
-    assert!(String::from_utf8_lossy(&out.stdout).contains("5500"), "{}", String::from_utf8_lossy(&out.stdout));
+    let out = Command::new("hledger")
+        .arg("-f")
+        .arg(&files[0])
+        .args(["bal", "-O", "csv", "-N", "売掛金"])
+        .env("LANG", "C.UTF-8")
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&out.stdout).contains("5500"),
+        "{}",
+        String::from_utf8_lossy(&out.stdout)
+    );
 }
 
 #[test]
 fn what_would_not_be_a_good_journal_is_refused() {
     let site = site("hledger");
     let refuse = |entry: JournalEntry| {
-        let error = site.operations().prepare(&call(1, JournalBatch { entries: vec![entry] })).unwrap_err();
+        let error = site
+            .operations()
+            .prepare(&call(
+                1,
+                JournalBatch {
+                    entries: vec![entry],
+                },
+            ))
+            .unwrap_err();
         assert_eq!(error.class, ErrorClass::Rejected);
         error.message
     };
     let two = |account: &str| entry("J1", Currency::JPY, &[(account, 1, None), ("b", -1, None)]);
-    assert_eq!(refuse(entry("J1", Currency::JPY, &[("a", 2, None), ("b", -1, None)])), "journal entry J1, lines: add up to 1 minor units, not to zero");
+    assert_eq!(
+        refuse(entry(
+            "J1",
+            Currency::JPY,
+            &[("a", 2, None), ("b", -1, None)]
+        )),
+        "journal entry J1, lines: add up to 1 minor units, not to zero"
+    );
     assert!(refuse(entry("J1", Currency::JPY, &[])).contains("add up to"));
     assert!(refuse(two("a;b")).contains("J1, account: holds \";\""));
     assert!(refuse(two("a  b")).contains("account: holds \"  \""));
@@ -94,17 +178,34 @@ fn what_would_not_be_a_good_journal_is_refused() {
     let mut bad = two("a");
     bad.description = "x\n2026-11-22 y".to_owned();
     assert!(refuse(bad).contains("J1, description: holds the control character U+000A"));
-    assert!(site.operations().prepare(&call(1, JournalBatch { entries: vec![two("売掛金(Stripe)")] })).is_ok());
+    assert!(
+        site.operations()
+            .prepare(&call(
+                1,
+                JournalBatch {
+                    entries: vec![two("売掛金(Stripe)")]
+                }
+            ))
+            .is_ok()
+    );
 }
 
 #[test]
 fn titles_are_those_of_the_books() {
     let site = site("hledger");
-    let settings = json!({ "folder": ".", "layout": "hledger", "titles": { "売掛金": "Assets:Receivable" } });
+    let settings =
+        json!({ "folder": ".", "layout": "hledger", "titles": { "売掛金": "Assets:Receivable" } });
     let (account, _) = build(site.dir.path(), &settings).unwrap();
-    let prepared = account.operations().unwrap().prepare(&call(1, journal())).unwrap();
+    let prepared = account
+        .operations()
+        .unwrap()
+        .prepare(&call(1, journal()))
+        .unwrap();
     let text = String::from_utf8(prepared.bytes).unwrap();
-    assert!(text.contains("    Assets:Receivable  5500 JPY") && !text.contains("売掛金"), "{text}");
+    assert!(
+        text.contains("    Assets:Receivable  5500 JPY") && !text.contains("売掛金"),
+        "{text}"
+    );
     assert_eq!(text.matches("account Assets:Receivable\n").count(), 1);
 }
 
@@ -129,11 +230,24 @@ columns = [
 ]
 "#;
     let site = site_with("hledger", &|_| rows.to_owned());
-    let journal = JournalBatch { entries: journal().entries[..1].to_vec() };
+    let journal = JournalBatch {
+        entries: journal().entries[..1].to_vec(),
+    };
     let prepared = site.operations().prepare(&call(1, journal)).unwrap();
-    let content = prepared.bytes.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
+    let content = prepared
+        .bytes
+        .split(|b| *b == b'\n')
+        .skip(1)
+        .collect::<Vec<_>>()
+        .join(&b'\n');
     let (text, _, _) = encoding_rs::SHIFT_JIS.decode(&content);
     let lines: Vec<_> = text.split("\r\n").collect();
-    assert_eq!(lines[0], "\"2026/11/21\",\"J20261121-1-1/3\",\"5500\",\"\",\"売掛金\",\"\"");
-    assert_eq!(lines[1], "\"2026/11/21\",\"J20261121-1-2/3\",\"\",\"5000\",\"売上高\",\"1000\"");
+    assert_eq!(
+        lines[0],
+        "\"2026/11/21\",\"J20261121-1-1/3\",\"5500\",\"\",\"売掛金\",\"\""
+    );
+    assert_eq!(
+        lines[1],
+        "\"2026/11/21\",\"J20261121-1-2/3\",\"\",\"5000\",\"売上高\",\"1000\""
+    );
 }

@@ -1,6 +1,6 @@
 //! Files that come in.
 
-use hikiate_files::Fault;
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, Target};
 use hikiate_sdk::{CancelVerdict, ErrorClass, Observed, Page, ParcelLine, ReplyVerdict};
 
 use crate::support::{at, cp932, site, site_with};
@@ -9,20 +9,42 @@ const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日�
 const SHIPPED: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\r\n";
 
 fn told(page: &Page) -> Vec<Result<Observed, String>> {
-    page.records.iter().map(|r| r.parsed.clone().map_err(|b| b.reason)).collect()
+    page.records
+        .iter()
+        .map(|r| r.parsed.clone().map_err(|b| b.reason))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_file_is_read_once_and_archived_after_it_was_stored() {
     let site = site("japanese-3pl-cp932");
-    site.put("incoming/uketsuke-1.csv", &cp932(&format!("{REPLY}HK1-S1,受付,,2026/11/21 13:05:00\r\nHK2-S1,NG,住所不備 表,\r\n")));
+    site.put(
+        "incoming/uketsuke-1.csv",
+        &cp932(&format!(
+            "{REPLY}HK1-S1,受付,,2026/11/21 13:05:00\r\nHK2-S1,NG,住所不備 表,\r\n"
+        )),
+    );
     site.put("incoming/unrelated.csv", b"x");
     let page = site.page("shipments", None).await;
     let records = told(&page);
-    let Ok(Observed::InstructionReply(first)) = &records[0] else { panic!("{records:?}") };
-    assert_eq!((first.reference.as_str(), first.verdict, first.at), ("HK1-S1", ReplyVerdict::Accepted, Some(at("2026-11-21T04:05:00Z"))));
-    let Ok(Observed::InstructionReply(second)) = &records[1] else { panic!("{records:?}") };
-    assert_eq!((second.verdict, second.message.as_str(), second.at), (ReplyVerdict::Rejected, "住所不備 表", None));
+    let Ok(Observed::InstructionReply(first)) = &records[0] else {
+        panic!("{records:?}")
+    };
+    assert_eq!(
+        (first.reference.as_str(), first.verdict, first.at),
+        (
+            "HK1-S1",
+            ReplyVerdict::Accepted,
+            Some(at("2026-11-21T04:05:00Z"))
+        )
+    );
+    let Ok(Observed::InstructionReply(second)) = &records[1] else {
+        panic!("{records:?}")
+    };
+    assert_eq!(
+        (second.verdict, second.message.as_str(), second.at),
+        (ReplyVerdict::Rejected, "住所不備 表", None)
+    );
     assert_eq!(page.records[1].raw, cp932("HK2-S1,NG,住所不備 表,\r\n"));
     assert!(!page.more);
 
@@ -39,26 +61,54 @@ async fn a_file_is_read_once_and_archived_after_it_was_stored() {
     // A crash before the commit: the old cursor tells the same records again, and nothing was lost.
     let last = site.page("shipments", Some(&again.next)).await;
     assert!(last.records.is_empty() && last.ack.is_none());
-    assert_eq!(last.next, serde_json::json!({ "v": 1, "seen": [], "still": [] }));
+    assert_eq!(
+        last.next,
+        serde_json::json!({ "v": 1, "seen": [], "still": [] })
+    );
 }
 
 #[tokio::test]
 async fn another_file_under_the_same_name_is_not_archived_unread() {
     let site = site("japanese-3pl-utf8");
-    site.put("incoming/zaiko-.csv", "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,5,2026/11/21 06:00:00\r\n".as_bytes());
+    site.put(
+        "incoming/zaiko-.csv",
+        "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,5,2026/11/21 06:00:00\r\n".as_bytes(),
+    );
     let page = site.page("stock", None).await;
-    assert!(matches!(&told(&page)[0], Ok(Observed::Stock(s)) if s.quantity == 5 && s.location.as_deref() == Some("W1")));
-    site.put("incoming/zaiko-.csv", "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,4,2026/11/21 07:00:00\r\n".as_bytes());
-    site.source().acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+    assert!(
+        matches!(&told(&page)[0], Ok(Observed::Stock(s)) if s.quantity == 5 && s.location.as_deref() == Some("W1"))
+    );
+    site.put(
+        "incoming/zaiko-.csv",
+        "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,4,2026/11/21 07:00:00\r\n".as_bytes(),
+    );
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
     assert_eq!(site.names("incoming"), ["zaiko-.csv"]);
     let page = site.page("stock", Some(&page.next)).await;
     assert!(matches!(&told(&page)[0], Ok(Observed::Stock(s)) if s.quantity == 4));
-    site.source().acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
     // The same content once more, as a far side does that delivers twice.
-    site.put("incoming/zaiko-.csv", "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,4,2026/11/21 07:00:00\r\n".as_bytes());
+    site.put(
+        "incoming/zaiko-.csv",
+        "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,4,2026/11/21 07:00:00\r\n".as_bytes(),
+    );
     let again = site.page("stock", Some(&page.next)).await;
-    site.source().acknowledge(again.ack.as_ref().unwrap()).await.unwrap();
-    assert_eq!(site.names("archive").len(), 2, "{:?}", site.names("archive"));
+    site.source()
+        .acknowledge(again.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        site.names("archive").len(),
+        2,
+        "{:?}",
+        site.names("archive")
+    );
     assert!(site.names("incoming").is_empty());
 }
 
@@ -68,7 +118,10 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
     let rows = "HK1-S1,OK,,\r\nHK2-S1,たぶん,,\r\nHK3-S1,OK\r\n,OK,,\r\n\"HK4-S1,OK,,\r\nHK5-S1,OK,,昨日\r\nHK6-S1,OK,,\r\n";
     site.put("incoming/uketsuke-2.csv", &cp932(&format!("{REPLY}{rows}")));
     let page = site.page("shipments", None).await;
-    let reasons: Vec<_> = told(&page).into_iter().map(|r| r.err().unwrap_or_default()).collect();
+    let reasons: Vec<_> = told(&page)
+        .into_iter()
+        .map(|r| r.err().unwrap_or_default())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -82,7 +135,17 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
         ]
     );
     assert_eq!(page.records[4].raw, cp932("\"HK4-S1,OK,,\r\n"));
-    assert_eq!(page.records[1].parsed.as_ref().unwrap_err().external_id.as_ref().unwrap().as_str(), "HK2-S1");
+    assert_eq!(
+        page.records[1]
+            .parsed
+            .as_ref()
+            .unwrap_err()
+            .external_id
+            .as_ref()
+            .unwrap()
+            .as_str(),
+        "HK2-S1"
+    );
 }
 
 #[tokio::test]
@@ -99,20 +162,58 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
         "HK4-S1,1,A-1,1,,,2026/11/21 18:00:00",
         "HK5-S1,1,A-1,１,,,2026/11/21 18:00:00",
     ];
-    site.put("incoming/jisseki-1.csv", format!("\u{FEFF}{SHIPPED}{}\n", rows.join("\n")).as_bytes());
+    site.put(
+        "incoming/jisseki-1.csv",
+        format!("\u{FEFF}{SHIPPED}{}\n", rows.join("\n")).as_bytes(),
+    );
     let page = site.page("shipments", None).await;
     let records = told(&page);
     assert_eq!(records.len(), 6);
-    let Ok(Observed::Parcel(first)) = &records[0] else { panic!("{records:?}") };
-    assert_eq!(first.lines, [ParcelLine { n: 1, quantity: 2 }, ParcelLine { n: 2, quantity: 1 }]);
-    assert_eq!((first.key.as_str(), first.carrier.as_deref(), first.left_at), ("111122223333", Some("ヤマト運輸"), at("2026-11-21T09:30:00Z")));
-    assert_eq!(page.records[0].raw, format!("{}\n{}\n", rows[0], rows[2]).as_bytes());
-    assert_eq!(records[1].as_ref().unwrap_err(), "jisseki-1.csv row 6, column 出荷数量: is blank");
-    assert_eq!(page.records[1].raw, format!("{}\n{}\n", rows[1], rows[4]).as_bytes());
-    assert!(matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine { n: 2, quantity: 3 }]));
-    assert_eq!(records[3].as_ref().unwrap_err(), "jisseki-1.csv row 7, column 出荷数量: no line of this parcel has left");
-    assert_eq!(records[4].as_ref().unwrap_err(), "jisseki-1.csv row 9, column 出荷数量: is out of range");
-    assert_eq!(records[5].as_ref().unwrap_err(), "jisseki-1.csv row 10, column 出荷数量: \"１\" is no whole number");
+    let Ok(Observed::Parcel(first)) = &records[0] else {
+        panic!("{records:?}")
+    };
+    assert_eq!(
+        first.lines,
+        [
+            ParcelLine { n: 1, quantity: 2 },
+            ParcelLine { n: 2, quantity: 1 }
+        ]
+    );
+    assert_eq!(
+        (first.key.as_str(), first.carrier.as_deref(), first.left_at),
+        (
+            "111122223333",
+            Some("ヤマト運輸"),
+            at("2026-11-21T09:30:00Z")
+        )
+    );
+    assert_eq!(
+        page.records[0].raw,
+        format!("{}\n{}\n", rows[0], rows[2]).as_bytes()
+    );
+    assert_eq!(
+        records[1].as_ref().unwrap_err(),
+        "jisseki-1.csv row 6, column 出荷数量: is blank"
+    );
+    assert_eq!(
+        page.records[1].raw,
+        format!("{}\n{}\n", rows[1], rows[4]).as_bytes()
+    );
+    assert!(
+        matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine { n: 2, quantity: 3 }])
+    );
+    assert_eq!(
+        records[3].as_ref().unwrap_err(),
+        "jisseki-1.csv row 7, column 出荷数量: no line of this parcel has left"
+    );
+    assert_eq!(
+        records[4].as_ref().unwrap_err(),
+        "jisseki-1.csv row 9, column 出荷数量: is out of range"
+    );
+    assert_eq!(
+        records[5].as_ref().unwrap_err(),
+        "jisseki-1.csv row 10, column 出荷数量: \"１\" is no whole number"
+    );
 }
 
 #[tokio::test]
@@ -120,12 +221,36 @@ async fn cancel_replies_and_stock_are_understood() {
     let site = site("japanese-3pl-cp932");
     site.put("incoming/torikeshi-1.csv", &cp932("出荷指示番号,取消結果,メッセージ,回答日時,備考\r\nHK1-S1,取消済,,,x\r\nHK2-S1,取消不可,,,\r\nHK3-S1,出荷済,,,\r\n"));
     let page = site.page("shipments", None).await;
-    let verdicts: Vec<_> = told(&page).into_iter().map(|r| if let Ok(Observed::CancelReply(c)) = r { c.verdict } else { panic!("{r:?}") }).collect();
-    assert_eq!(verdicts, [CancelVerdict::Accepted, CancelVerdict::Declined, CancelVerdict::TooLate]);
-    site.put("incoming/zaiko-1.csv", &cp932("商品コード,倉庫コード,在庫数,集計日時\r\nA-1,,-3,\r\nB-2,,,\r\n"));
+    let verdicts: Vec<_> = told(&page)
+        .into_iter()
+        .map(|r| {
+            if let Ok(Observed::CancelReply(c)) = r {
+                c.verdict
+            } else {
+                panic!("{r:?}")
+            }
+        })
+        .collect();
+    assert_eq!(
+        verdicts,
+        [
+            CancelVerdict::Accepted,
+            CancelVerdict::Declined,
+            CancelVerdict::TooLate
+        ]
+    );
+    site.put(
+        "incoming/zaiko-1.csv",
+        &cp932("商品コード,倉庫コード,在庫数,集計日時\r\nA-1,,-3,\r\nB-2,,,\r\n"),
+    );
     let stock = told(&site.page("stock", None).await);
-    assert!(matches!(&stock[0], Ok(Observed::Stock(s)) if s.quantity == -3 && s.as_of.is_none() && s.location.is_none()));
-    assert_eq!(stock[1].as_ref().unwrap_err(), "zaiko-1.csv row 3, column 在庫数: is blank");
+    assert!(
+        matches!(&stock[0], Ok(Observed::Stock(s)) if s.quantity == -3 && s.as_of.is_none() && s.location.is_none())
+    );
+    assert_eq!(
+        stock[1].as_ref().unwrap_err(),
+        "zaiko-1.csv row 3, column 在庫数: is blank"
+    );
 }
 
 #[tokio::test]
@@ -134,8 +259,14 @@ async fn a_file_that_cannot_be_read_is_told_whole_and_the_next_goes_on() {
     let mut broken = cp932(REPLY);
     broken.extend([0xFF, b'\r', b'\n']);
     site.put("incoming/uketsuke-1.csv", &broken);
-    site.put("incoming/uketsuke-2.csv", &cp932("番号,結果\r\nHK1-S1,OK\r\n"));
-    site.put("incoming/uketsuke-3.csv", &cp932(&format!("{REPLY}HK1-S1,OK,,\r\n")));
+    site.put(
+        "incoming/uketsuke-2.csv",
+        &cp932("番号,結果\r\nHK1-S1,OK\r\n"),
+    );
+    site.put(
+        "incoming/uketsuke-3.csv",
+        &cp932(&format!("{REPLY}HK1-S1,OK,,\r\n")),
+    );
     let page = site.page("shipments", None).await;
     let records = told(&page);
     assert_eq!(records.len(), 3);
@@ -147,9 +278,19 @@ async fn a_file_that_cannot_be_read_is_told_whole_and_the_next_goes_on() {
         }
     }
     assert_eq!(raws[0], broken);
-    assert!(reasons[0].starts_with("uketsuke-1.csv: byte ") && reasons[0].contains("is not CP932"), "{}", reasons[0]);
-    assert_eq!(reasons[1], "uketsuke-2.csv: the header has no column \"出荷指示番号\"");
-    site.source().acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+    assert!(
+        reasons[0].starts_with("uketsuke-1.csv: byte ") && reasons[0].contains("is not CP932"),
+        "{}",
+        reasons[0]
+    );
+    assert_eq!(
+        reasons[1],
+        "uketsuke-2.csv: the header has no column \"出荷指示番号\""
+    );
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
     assert!(site.names("incoming").is_empty());
 }
 
@@ -157,25 +298,35 @@ async fn a_file_that_cannot_be_read_is_told_whole_and_the_next_goes_on() {
 async fn a_file_cut_short_waits_until_it_is_whole() {
     let site = site("japanese-3pl-utf8");
     let whole = format!("{REPLY}HK1-S1,OK,,\r\nHK2-S1,OK,,\r\n");
-    site.put("incoming/uketsuke-1.csv", &whole.as_bytes()[..whole.len() - 6]);
+    site.put(
+        "incoming/uketsuke-1.csv",
+        &whole.as_bytes()[..whole.len() - 6],
+    );
     let page = site.page("shipments", None).await;
     assert!(page.records.is_empty() && page.ack.is_none());
     site.put("incoming/uketsuke-1.csv", whole.as_bytes());
-    site.faults.inject(Fault::TruncatedRead);
+    site.faults.inject(Target::Read, Fault::Truncated);
     let page = site.page("shipments", Some(&page.next)).await;
     assert!(page.records.is_empty(), "half a read is not a file");
-    site.faults.inject(Fault::LateFile);
+    site.faults.hide_last_file();
     let page = site.page("shipments", Some(&page.next)).await;
     assert!(page.records.is_empty());
-    assert_eq!(site.page("shipments", Some(&page.next)).await.records.len(), 2);
+    assert_eq!(
+        site.page("shipments", Some(&page.next)).await.records.len(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn a_growing_file_is_seen_by_the_second_look() {
     let site = site("japanese-3pl-utf8");
-    let settings = serde_json::json!({ "folder": ".", "layout": "layout.toml", "stable_for": "300ms" });
+    let settings =
+        serde_json::json!({ "folder": ".", "layout": "layout.toml", "stable_for": "300ms" });
     let (account, _) = crate::support::build(site.dir.path(), &settings).unwrap();
-    site.put("incoming/uketsuke-1.csv", format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes());
+    site.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes(),
+    );
     let path = site.dir.path().join("incoming/uketsuke-1.csv");
     let writer = tokio::spawn(async move {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -185,35 +336,69 @@ async fn a_growing_file_is_seen_by_the_second_look() {
     let page = source.page("shipments", None).await.unwrap();
     writer.await.unwrap();
     assert!(page.records.is_empty());
-    assert_eq!(source.page("shipments", Some(&page.next)).await.unwrap().records.len(), 2);
+    assert_eq!(
+        source
+            .page("shipments", Some(&page.next))
+            .await
+            .unwrap()
+            .records
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn trailers_and_markers_say_when_a_file_is_whole() {
-    let trailer = site_with("japanese-3pl-utf8", &|t| t.replace("whole = \"stable\"", "whole = { trailer = \"END\" }"));
-    trailer.put("incoming/uketsuke-1.csv", format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes());
+    let trailer = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("whole = \"stable\"", "whole = { trailer = \"END\" }")
+    });
+    trailer.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes(),
+    );
     assert!(trailer.page("shipments", None).await.records.is_empty());
-    trailer.put("incoming/uketsuke-1.csv", format!("{REPLY}HK1-S1,OK,,\r\nEND,1").as_bytes());
+    trailer.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,\r\nEND,1").as_bytes(),
+    );
     assert_eq!(told(&trailer.page("shipments", None).await).len(), 1);
 
-    let marker = site_with("japanese-3pl-utf8", &|t| t.replace("whole = \"stable\"", "whole = { marker = \".done\" }").replace("\"uketsuke-*.csv\"", "\"uketsuke-*\""));
-    marker.put("incoming/uketsuke-1.csv", format!("{REPLY}HK1-S1,OK,,").as_bytes());
+    let marker = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("whole = \"stable\"", "whole = { marker = \".done\" }")
+            .replace("\"uketsuke-*.csv\"", "\"uketsuke-*\"")
+    });
+    marker.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,").as_bytes(),
+    );
     assert!(marker.page("shipments", None).await.records.is_empty());
     marker.put("incoming/uketsuke-1.csv.done", b"");
     let page = marker.page("shipments", None).await;
     assert_eq!(told(&page).len(), 1);
-    marker.source().acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+    marker
+        .source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
     assert!(marker.names("incoming").is_empty());
     assert_eq!(marker.names("archive").len(), 2);
 }
 
 #[tokio::test]
 async fn files_without_header_are_read_by_position() {
-    let site = site_with("japanese-3pl-utf8", &|t| t.replace("header = true", "header = false"));
-    site.put("incoming/uketsuke-1.csv", "HK1-S1,OK,,,余分\nHK2-S1,OK\n".as_bytes());
+    let site = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("header = true", "header = false")
+    });
+    site.put(
+        "incoming/uketsuke-1.csv",
+        "HK1-S1,OK,,,余分\nHK2-S1,OK\n".as_bytes(),
+    );
     let records = told(&site.page("shipments", None).await);
     assert!(records[0].is_ok());
-    assert_eq!(records[1].as_ref().unwrap_err(), "uketsuke-1.csv row 2: has 2 cells, not 4");
+    assert_eq!(
+        records[1].as_ref().unwrap_err(),
+        "uketsuke-1.csv row 2: has 2 cells, not 4"
+    );
 }
 
 #[tokio::test]
@@ -221,19 +406,24 @@ async fn many_files_come_in_pages_oldest_first() {
     let site = site("japanese-3pl-utf8");
     let filler = "x".repeat(700_000);
     for n in 1..=4 {
-        site.put(&format!("incoming/uketsuke-{n}.csv"), format!("{REPLY}HK{n}-S1,OK,{filler},\r\n").as_bytes());
+        site.put(
+            &format!("incoming/uketsuke-{n}.csv"),
+            format!("{REPLY}HK{n}-S1,OK,{filler},\r\n").as_bytes(),
+        );
         std::thread::sleep(std::time::Duration::from_millis(15));
     }
     let (mut cursor, mut seen) = (None, Vec::new());
     loop {
         let page = site.page("shipments", cursor.as_ref()).await;
         for record in told(&page) {
-            let Ok(Observed::InstructionReply(reply)) = record else { panic!("bad") };
+            let Ok(Observed::InstructionReply(reply)) = record else {
+                panic!("bad")
+            };
             seen.push(reply.reference.to_string());
         }
         // Half of the acknowledgements are lost.
         if seen.len() == 2 {
-            site.faults.inject(Fault::BeforeRename);
+            site.faults.inject(Target::Write, Fault::NotSent);
         }
         if let Some(ack) = &page.ack {
             let _ = site.source().acknowledge(ack).await;
@@ -256,19 +446,44 @@ async fn many_files_come_in_pages_oldest_first() {
 #[tokio::test]
 async fn a_lost_answer_of_the_archive_is_no_error() {
     let site = site("japanese-3pl-utf8");
-    site.put("incoming/uketsuke-1.csv", format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes());
+    site.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes(),
+    );
     let page = site.page("shipments", None).await;
-    site.faults.inject(Fault::LostRename);
-    site.source().acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
-    assert_eq!((site.names("incoming").len(), site.names("archive").len()), (0, 1));
+    site.faults.inject(Target::Write, Fault::LostReply);
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (site.names("incoming").len(), site.names("archive").len()),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_an_error_of_its_class() {
     let site = site("japanese-3pl-utf8");
-    assert_eq!(site.source().page("orders", None).await.unwrap_err().class, ErrorClass::Config);
-    assert_eq!(site.source().page("stock", Some(&serde_json::json!(7))).await.unwrap_err().class, ErrorClass::Protocol);
-    assert_eq!(site.source().read_orders(&[]).await.unwrap_err().class, ErrorClass::Config);
+    assert_eq!(
+        site.source().page("orders", None).await.unwrap_err().class,
+        ErrorClass::Config
+    );
+    assert_eq!(
+        site.source()
+            .page("stock", Some(&serde_json::json!(7)))
+            .await
+            .unwrap_err()
+            .class,
+        ErrorClass::Protocol
+    );
+    assert_eq!(
+        site.source().read_orders(&[]).await.unwrap_err().class,
+        ErrorClass::Config
+    );
     std::fs::remove_dir(site.dir.path().join("incoming")).unwrap();
-    assert_eq!(site.source().page("stock", None).await.unwrap_err().class, ErrorClass::Transient);
+    assert_eq!(
+        site.source().page("stock", None).await.unwrap_err().class,
+        ErrorClass::Transient
+    );
 }

@@ -1,12 +1,17 @@
 //! Files that go out.
 
-use hikiate_files::Fault;
-use hikiate_sdk::{Call, CancelInstructionCall, ErrorClass, Found, Op, Outcome, Replay, ShipmentReference, Then};
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, Target};
+use hikiate_sdk::{
+    Call, CancelInstructionCall, ErrorClass, Found, Op, Outcome, Replay, ShipmentReference, Then,
+};
 
 use crate::support::{Site, batch, instruct, instruction, site, site_with};
 
 fn one() -> Call {
-    instruct(vec![instruction("HK0123456789ABC-S1", &[("A-1", 2), ("B-2", 1)])])
+    instruct(vec![instruction(
+        "HK0123456789ABC-S1",
+        &[("A-1", 2), ("B-2", 1)],
+    )])
 }
 
 fn file(site: &Site) -> String {
@@ -20,11 +25,27 @@ async fn a_batch_is_a_file_of_rows_in_cp932() {
     let site = site("japanese-3pl-cp932");
     let prepared = site.operations().prepare(&one()).unwrap();
     assert_eq!(prepared, site.operations().prepare(&one()).unwrap());
-    let outcome = site.operations().send(Op::Instruct, &prepared).await.unwrap();
+    let outcome = site
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap();
     let name = file(&site);
-    assert_eq!(outcome, Outcome::Accepted { id: Some(name.clone()), rows: Vec::new() });
-    assert!(name.starts_with("osaka-instruct-20261121T1300-1-") && name.ends_with(".csv"), "{name}");
-    assert_eq!(name.len(), "osaka-instruct-20261121T1300-1-01234567.csv".len());
+    assert_eq!(
+        outcome,
+        Outcome::Accepted {
+            id: Some(name.clone()),
+            rows: Vec::new()
+        }
+    );
+    assert!(
+        name.starts_with("osaka-instruct-20261121T1300-1-") && name.ends_with(".csv"),
+        "{name}"
+    );
+    assert_eq!(
+        name.len(),
+        "osaka-instruct-20261121T1300-1-01234567.csv".len()
+    );
     assert_eq!(prepared.label, format!("outgoing/{name}"));
     let bytes = std::fs::read(site.dir.path().join("outgoing").join(&name)).unwrap();
     let (text, _, broken) = encoding_rs::SHIFT_JIS.decode(&bytes);
@@ -43,13 +64,44 @@ async fn a_batch_is_a_file_of_rows_in_cp932() {
 async fn the_same_name_is_never_written_twice() {
     let site = site("japanese-3pl-utf8");
     let prepared = site.operations().prepare(&one()).unwrap();
-    let first = site.operations().send(Op::Instruct, &prepared).await.unwrap();
+    let first = site
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap();
     let path = site.dir.path().join("outgoing").join(file(&site));
     let before = std::fs::metadata(&path).unwrap().modified().unwrap();
-    assert_eq!(site.operations().send(Op::Instruct, &prepared).await.unwrap(), first);
-    assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
+    assert_eq!(
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
+        first
+    );
+    site.faults.inject(Target::Read, Fault::Truncated);
+    let short = site
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        short.class,
+        ErrorClass::Transient,
+        "half a read is no refusal"
+    );
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().modified().unwrap(),
+        before
+    );
     std::fs::write(&path, "other").unwrap();
-    let Outcome::Refused { code, message } = site.operations().send(Op::Instruct, &prepared).await.unwrap() else { panic!("not refused") };
+    let Outcome::Refused { code, message } = site
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap()
+    else {
+        panic!("not refused")
+    };
     assert_eq!(code, "name_taken");
     assert!(!message.contains("髙橋"), "{message}");
     assert_eq!(std::fs::read(&path).unwrap(), b"other");
@@ -59,14 +111,46 @@ async fn the_same_name_is_never_written_twice() {
 async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
     let site = site("japanese-3pl-cp932");
     let prepared = site.operations().prepare(&one()).unwrap();
-    site.faults.inject(Fault::BeforeWrite);
-    assert_eq!(site.operations().send(Op::Instruct, &prepared).await.unwrap_err().class, ErrorClass::Transient);
+    site.faults.inject(Target::Write, Fault::NotSent);
+    assert_eq!(
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap_err()
+            .class,
+        ErrorClass::Transient
+    );
     assert!(site.names("outgoing").is_empty());
-    assert_eq!(site.operations().look_up(Op::Instruct, &prepared).await.unwrap(), Found::No);
-    site.faults.inject(Fault::LostReply);
-    assert_eq!(site.operations().send(Op::Instruct, &prepared).await.unwrap_err().class, ErrorClass::OutcomeUnknown);
-    assert!(matches!(site.operations().look_up(Op::Instruct, &prepared).await.unwrap(), Found::Yes(Outcome::Accepted { .. })));
-    assert!(matches!(site.operations().send(Op::Instruct, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+    assert_eq!(
+        site.operations()
+            .look_up(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
+        Found::No
+    );
+    site.faults.inject(Target::Write, Fault::LostReply);
+    assert_eq!(
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap_err()
+            .class,
+        ErrorClass::OutcomeUnknown
+    );
+    assert!(matches!(
+        site.operations()
+            .look_up(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
+        Found::Yes(Outcome::Accepted { .. })
+    ));
+    assert!(matches!(
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
+        Outcome::Accepted { .. }
+    ));
     file(&site);
 }
 
@@ -76,30 +160,69 @@ async fn a_half_written_file_of_an_earlier_try_is_no_obstacle() {
     let prepared = site.operations().prepare(&one()).unwrap();
     let name = prepared.label.strip_prefix("outgoing/").unwrap().to_owned();
     site.put(&format!("outgoing/{name}.part"), b"half");
-    site.operations().send(Op::Instruct, &prepared).await.unwrap();
+    site.operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap();
     assert_eq!(file(&site), name);
 }
 
 #[tokio::test]
 async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does() {
-    let picked = |word: &'static str| site_with("japanese-3pl-utf8", &move |t| t.replace("picked_up = \"kept\"", &format!("picked_up = \"{word}\"")));
-    let kept = Replay::Native { lifetime: None, then: Then::Person };
-    let removed = Replay::Native { lifetime: Some(std::time::Duration::ZERO), then: Then::Lookup };
+    let picked = |word: &'static str| {
+        site_with("japanese-3pl-utf8", &move |t| {
+            t.replace("picked_up = \"kept\"", &format!("picked_up = \"{word}\""))
+        })
+    };
+    let kept = Replay::Native {
+        lifetime: None,
+        then: Then::Lookup,
+    };
+    let removed = Replay::Native {
+        lifetime: Some(std::time::Duration::ZERO),
+        then: Then::Lookup,
+    };
     for (word, want) in [("kept", kept), ("moved", kept), ("removed", removed)] {
         let site = picked(word);
         let specs = site.operations().operations();
-        assert_eq!(specs.iter().map(|s| (s.op, s.replay, s.accepted_is_done)).collect::<Vec<_>>(), [(Op::Instruct, want, false), (Op::CancelInstruction, want, false)]);
+        assert_eq!(
+            specs
+                .iter()
+                .map(|s| (s.op, s.replay, s.accepted_is_done))
+                .collect::<Vec<_>>(),
+            [
+                (Op::Instruct, want, false),
+                (Op::CancelInstruction, want, false)
+            ]
+        );
         let prepared = site.operations().prepare(&one()).unwrap();
-        site.operations().send(Op::Instruct, &prepared).await.unwrap();
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap();
         let name = file(&site);
-        std::fs::rename(site.dir.path().join("outgoing").join(&name), site.dir.path().join("done").join(&name)).unwrap();
-        let found = site.operations().look_up(Op::Instruct, &prepared).await.unwrap();
+        std::fs::rename(
+            site.dir.path().join("outgoing").join(&name),
+            site.dir.path().join("done").join(&name),
+        )
+        .unwrap();
+        let found = site
+            .operations()
+            .look_up(Op::Instruct, &prepared)
+            .await
+            .unwrap();
         match word {
             "kept" => assert_eq!(found, Found::No),
             "moved" => {
                 assert!(matches!(found, Found::Yes(_)));
-                site.operations().send(Op::Instruct, &prepared).await.unwrap();
-                assert!(site.names("outgoing").is_empty(), "moved files are seen before a file is written again");
+                site.operations()
+                    .send(Op::Instruct, &prepared)
+                    .await
+                    .unwrap();
+                assert!(
+                    site.names("outgoing").is_empty(),
+                    "moved files are seen before a file is written again"
+                );
             }
             _ => assert_eq!(found, Found::Unclear),
         }
@@ -111,7 +234,11 @@ async fn a_missing_folder_is_waited_for_and_not_made() {
     let site = site("japanese-3pl-cp932");
     std::fs::remove_dir(site.dir.path().join("outgoing")).unwrap();
     let prepared = site.operations().prepare(&one()).unwrap();
-    let error = site.operations().send(Op::Instruct, &prepared).await.unwrap_err();
+    let error = site
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
     assert!(error.message.contains("mounted"), "{error}");
     assert!(!site.dir.path().join("outgoing").exists());
@@ -124,19 +251,48 @@ fn what_cannot_be_written_is_refused_by_row_and_column_without_the_text() {
         let mut i = instruction("HK0123456789ABC-S1", &[("A-1", 1)]);
         change(&mut i);
         let good = instruction("HK0000000000000-S1", &[("A-1", 1)]);
-        let error = site.operations().prepare(&instruct(vec![good, i])).unwrap_err();
-        assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Rejected, Some("layout")));
+        let error = site
+            .operations()
+            .prepare(&instruct(vec![good, i]))
+            .unwrap_err();
+        assert_eq!(
+            (error.class, error.code.as_deref()),
+            (ErrorClass::Rejected, Some("layout"))
+        );
         error.message
     };
     assert_eq!(
         refuse(&|i| i.ship_to.name = "𠮷田 😀".to_owned()),
         "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the character U+20BB7, which the file's encoding has not"
     );
-    assert_eq!(refuse(&|i| i.ship_to.name = "山〜".to_owned()), "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the character U+301C, which the file's encoding has not");
-    assert_eq!(refuse(&|i| i.ship_to.address1 = "あ".repeat(33)), "instruct row HK0123456789ABC-S1, column 住所1: has 66 bytes, the layout allows 64");
-    assert_eq!(refuse(&|i| i.ship_to.address1 = "  ".to_owned()), "instruct row HK0123456789ABC-S1, column 住所1: is empty and the layout requires it");
-    assert_eq!(refuse(&|i| i.ship_to.name = "a\nb".to_owned()), "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the control character U+000A");
-    assert_eq!(refuse(&|i| i.lines.clear()), "instruct row HK0123456789ABC-S1: the shipment has no line");
+    assert_eq!(
+        refuse(&|i| i.ship_to.name = "山〜".to_owned()),
+        "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the character U+301C, which the file's encoding has not"
+    );
+    assert_eq!(
+        refuse(&|i| i.ship_to.address1 = "あ".repeat(33)),
+        "instruct row HK0123456789ABC-S1, column 住所1: has 66 bytes, the layout allows 64"
+    );
+    assert_eq!(
+        refuse(&|i| i.ship_to.address1 = "  ".to_owned()),
+        "instruct row HK0123456789ABC-S1, column 住所1: is empty and the layout requires it"
+    );
+    assert_eq!(
+        refuse(&|i| i.ship_to.name = "a\nb".to_owned()),
+        "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the control character U+000A"
+    );
+    assert_eq!(
+        refuse(&|i| i.lines.clear()),
+        "instruct row HK0123456789ABC-S1: the shipment has no line"
+    );
+    let empty = site
+        .operations()
+        .prepare(&instruct(Vec::new()))
+        .unwrap_err();
+    assert_eq!(
+        empty.message,
+        "the batch osaka-instruct-20261121T1300-1 is empty"
+    );
     let mut fits = instruction("HK0123456789ABC-S1", &[("A-1", 1)]);
     fits.ship_to.address1 = "あ".repeat(32);
     fits.ship_to.address2 = "3〜4\n階".to_owned();
@@ -146,25 +302,59 @@ fn what_cannot_be_written_is_refused_by_row_and_column_without_the_text() {
 #[tokio::test]
 async fn cancel_requests_have_a_file_each() {
     let site = site("japanese-3pl-utf8");
-    for key in ["cancel_instruction:osaka:1", "cancel_instruction:osaka:2", "cancel_instruction:osaka:2"] {
-        let call = CancelInstructionCall { key: key.to_owned(), reference: ShipmentReference::from("HK0123456789ABC-S1"), order_number: "HK0123456789ABC".to_owned() };
-        let prepared = site.operations().prepare(&Call::CancelInstruction(call)).unwrap();
-        assert!(matches!(site.operations().send(Op::CancelInstruction, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+    for key in [
+        "cancel_instruction:osaka:1",
+        "cancel_instruction:osaka:2",
+        "cancel_instruction:osaka:2",
+    ] {
+        let call = CancelInstructionCall {
+            key: key.to_owned(),
+            reference: ShipmentReference::from("HK0123456789ABC-S1"),
+            order_number: "HK0123456789ABC".to_owned(),
+        };
+        let prepared = site
+            .operations()
+            .prepare(&Call::CancelInstruction(call))
+            .unwrap();
+        assert!(matches!(
+            site.operations()
+                .send(Op::CancelInstruction, &prepared)
+                .await
+                .unwrap(),
+            Outcome::Accepted { .. }
+        ));
     }
     let names = site.names("outgoing");
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names.iter().all(|n| n.starts_with("osaka-cancel-HK0123456789ABC-S1-")), "{names:?}");
+    assert!(
+        names
+            .iter()
+            .all(|n| n.starts_with("osaka-cancel-HK0123456789ABC-S1-")),
+        "{names:?}"
+    );
     let text = std::fs::read_to_string(site.dir.path().join("outgoing").join(&names[0])).unwrap();
-    assert_eq!(text, "荷主コード,出荷指示番号,受注番号\r\nM42,HK0123456789ABC-S1,HK0123456789ABC\r\n");
+    assert_eq!(
+        text,
+        "荷主コード,出荷指示番号,受注番号\r\nM42,HK0123456789ABC-S1,HK0123456789ABC\r\n"
+    );
 }
 
 #[test]
 fn what_the_layout_does_not_describe_is_a_configuration_error() {
     let site = site("hledger");
-    assert_eq!(site.operations().prepare(&one()).unwrap_err().class, ErrorClass::Config);
+    assert_eq!(
+        site.operations().prepare(&one()).unwrap_err().class,
+        ErrorClass::Config
+    );
     let mut name = batch("instruct");
     name.period = "13:00".to_owned();
     let site = crate::support::site("japanese-3pl-utf8");
-    let call = Call::Instruct(hikiate_sdk::InstructCall { batch: name, instructions: vec![instruction("HK1-S1", &[("A", 1)])] });
-    assert_eq!(site.operations().prepare(&call).unwrap_err().class, ErrorClass::Rejected);
+    let call = Call::Instruct(hikiate_sdk::InstructCall {
+        batch: name,
+        instructions: vec![instruction("HK1-S1", &[("A", 1)])],
+    });
+    assert_eq!(
+        site.operations().prepare(&call).unwrap_err().class,
+        ErrorClass::Rejected
+    );
 }

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 fn problems(settings: &Value) -> Vec<(String, String)> {
     let dir = tempfile::tempdir().unwrap();
     let slug = AccountSlug::from("osaka");
-    let config = AccountConfig { slug: &slug, settings, base_dir: dir.path(), timezone: "Asia/Tokyo" };
+    let config = AccountConfig {
+        slug: &slug,
+        settings,
+        base_dir: dir.path(),
+        timezone: "Asia/Tokyo",
+    };
     match Files.build(&config) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.into_iter().map(|p| (p.key, p.message)).collect(),
@@ -17,10 +22,18 @@ fn problems(settings: &Value) -> Vec<(String, String)> {
 #[test]
 fn the_layouts_that_come_with_the_program_build_an_account() {
     for (name, _) in SHIPPED {
-        assert_eq!(problems(&json!({ "folder": "x", "layout": name })), [], "{name}");
+        assert_eq!(
+            problems(&json!({ "folder": "x", "layout": name })),
+            [],
+            "{name}"
+        );
     }
     assert_eq!(Files.name(), "files");
-    assert!(serde_json::to_string(&Files.schema()).unwrap().contains("stable_for"));
+    assert!(
+        serde_json::to_string(&Files.schema())
+            .unwrap()
+            .contains("stable_for")
+    );
 }
 
 #[test]
@@ -30,29 +43,58 @@ fn every_wrong_key_is_told_at_once() {
         "incoming": "same", "outgoing": "same", "archive": "../up", "colour": "red",
     }));
     let keys: Vec<_> = found.iter().map(|(k, _)| k.as_str()).collect();
-    for key in ["folder", "layout", "interval", "stable_for", "incoming", "archive", "colour"] {
+    for key in [
+        "folder",
+        "layout",
+        "interval",
+        "stable_for",
+        "incoming",
+        "archive",
+        "colour",
+    ] {
         assert!(keys.contains(&key), "{key} in {found:?}");
     }
-    assert!(found.iter().any(|(k, m)| k == "layout" && m.contains("japanese-3pl-cp932")), "{found:?}");
-    assert_eq!(problems(&json!({})).iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>(), ["layout", "folder"]);
+    assert!(
+        found
+            .iter()
+            .any(|(k, m)| k == "layout" && m.contains("japanese-3pl-cp932")),
+        "{found:?}"
+    );
+    assert_eq!(
+        problems(&json!({}))
+            .iter()
+            .map(|(k, _)| k.as_str())
+            .collect::<Vec<_>>(),
+        ["layout", "folder"]
+    );
     assert_eq!(problems(&json!([])).len(), 1);
 }
 
 #[test]
 fn an_sftp_account_needs_a_pinned_host_key_and_a_key_file() {
-    let found = problems(&json!({ "layout": "hledger", "sftp": { "host": "h", "user": "u", "host_key": "MD5:00", "key": { "file": "missing" }, "password": "x" } }));
+    let found = problems(
+        &json!({ "layout": "hledger", "sftp": { "host": "h", "user": "u", "host_key": "MD5:00", "key": { "file": "missing" }, "password": "x" } }),
+    );
     let keys: Vec<_> = found.iter().map(|(k, _)| k.as_str()).collect();
     assert_eq!(keys, ["sftp.password", "sftp.host_key", "sftp.key"]);
     let found = problems(&json!({ "layout": "hledger", "sftp": {} }));
     let keys: Vec<_> = found.iter().map(|(k, _)| k.as_str()).collect();
-    assert_eq!(keys, ["sftp.host", "sftp.user", "sftp.host_key", "sftp.key"]);
+    assert_eq!(
+        keys,
+        ["sftp.host", "sftp.user", "sftp.host_key", "sftp.key"]
+    );
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("key");
     std::fs::write(&file, "not a key: hunter2").unwrap();
     let pin = format!("SHA256:{}", "A".repeat(43));
-    let found = problems(&json!({ "layout": "hledger", "sftp": { "host": "h", "user": "u", "host_key": pin, "key": { "file": file } } }));
+    let found = problems(
+        &json!({ "layout": "hledger", "sftp": { "host": "h", "user": "u", "host_key": pin, "key": { "file": file } } }),
+    );
     assert_eq!(found.len(), 1);
-    assert!(found[0].1.contains("ssh-keygen") && !found[0].1.contains("hunter2"), "{found:?}");
+    assert!(
+        found[0].1.contains("ssh-keygen") && !found[0].1.contains("hunter2"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -62,32 +104,103 @@ fn a_wrong_layout_is_told_with_its_places() {
         std::fs::write(dir.path().join("l.toml"), change(SHIPPED[0].1)).unwrap();
         let slug = AccountSlug::from("osaka");
         let settings = json!({ "folder": "x", "layout": "l.toml" });
-        let config = AccountConfig { slug: &slug, settings: &settings, base_dir: dir.path(), timezone: "Asia/Tokyo" };
-        Files.build(&config).err().unwrap_or_default().into_iter().map(|p| p.message).collect::<Vec<_>>().join("\n")
+        let config = AccountConfig {
+            slug: &slug,
+            settings: &settings,
+            base_dir: dir.path(),
+            timezone: "Asia/Tokyo",
+        };
+        Files
+            .build(&config)
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|p| p.message)
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     assert_eq!(check(&str::to_owned), "");
     for (from, to, want) in [
-        ("row.display", "row.dislay", "instruct.columns \"注文番号\": undefined value"),
-        ("{{ row.display }}", "{{ row.display", "instruct.columns \"注文番号\": syntax error"),
+        (
+            "row.display",
+            "row.dislay",
+            "instruct.columns \"注文番号\": undefined value",
+        ),
+        (
+            "{{ row.display }}",
+            "{{ row.display",
+            "instruct.columns \"注文番号\": syntax error",
+        ),
         ("'%Y/%m/%d'", "'%Q'", "is no strftime format"),
-        ("field = \"verdict\"", "", "reply.columns: the field \"verdict\" is missing"),
-        ("field = \"tracking\"", "field = \"verdict\"", "shipped.columns \"送り状番号\": these files have no field \"verdict\""),
-        ("rejected = [\"NG\"", "rejected = [\"OK\"", "reply.verdicts.rejected: \"OK\" stands twice"),
-        ("separator = \",\"", "separator = \"x\"", "instruct: the separator 'x'"),
-        ("quote = \"minimal\"", "quote = \"some\"", "unknown variant `some`"),
-        ("files = \"jisseki-*.csv\"", "files = \"uketsuke-*.csv\"", "two kinds have the same pattern"),
-        ("name = \"数量\"", "name = \"商品名\"", "instruct.columns \"商品名\": this name stands twice"),
-        ("name = \"数量\"", "name = \"数量😀\"", "cannot be written in the file's encoding"),
-        ("picked_up = \"kept\"", "picked_up = \"moved\"", "name the folder that our files are moved to"),
-        ("[cancel_reply]", "[cancel_replies]", "unknown field `cancel_replies`"),
-        ("[cancel_reply]", "zone = \"Mars\"\n[cancel_reply]", "unknown field `zone`"),
-        ("title = ", "zone = \"Mars/Base\"\ntitle = ", "\"Mars/Base\" is no time zone"),
+        (
+            "field = \"verdict\"",
+            "",
+            "reply.columns: the field \"verdict\" is missing",
+        ),
+        (
+            "field = \"tracking\"",
+            "field = \"verdict\"",
+            "shipped.columns \"送り状番号\": these files have no field \"verdict\"",
+        ),
+        (
+            "rejected = [\"NG\"",
+            "rejected = [\"OK\"",
+            "reply.verdicts.rejected: \"OK\" stands twice",
+        ),
+        (
+            "separator = \",\"",
+            "separator = \"x\"",
+            "instruct: the separator 'x'",
+        ),
+        (
+            "quote = \"minimal\"",
+            "quote = \"some\"",
+            "unknown variant `some`",
+        ),
+        (
+            "files = \"jisseki-*.csv\"",
+            "files = \"uketsuke-*.csv\"",
+            "two kinds have the same pattern",
+        ),
+        (
+            "name = \"数量\"",
+            "name = \"商品名\"",
+            "instruct.columns \"商品名\": this name stands twice",
+        ),
+        (
+            "name = \"数量\"",
+            "name = \"数量😀\"",
+            "cannot be written in the file's encoding",
+        ),
+        (
+            "picked_up = \"kept\"",
+            "picked_up = \"moved\"",
+            "name the folder that our files are moved to",
+        ),
+        (
+            "[cancel_reply]",
+            "[cancel_replies]",
+            "unknown field `cancel_replies`",
+        ),
+        (
+            "[cancel_reply]",
+            "zone = \"Mars\"\n[cancel_reply]",
+            "unknown field `zone`",
+        ),
+        (
+            "title = ",
+            "zone = \"Mars/Base\"\ntitle = ",
+            "\"Mars/Base\" is no time zone",
+        ),
     ] {
         assert!(SHIPPED[0].1.contains(from), "{from}");
         let got = check(&|t| t.replace(from, to));
         assert!(got.contains(want), "{from} → {to}: {got}");
     }
-    let several = check(&|t| t.replace("field = \"left_at\"", "field = \"as_of\"").replace("bytes = 2 }", "bytes = 0 }"));
+    let several = check(&|t| {
+        t.replace("field = \"left_at\"", "field = \"as_of\"")
+            .replace("bytes = 2 }", "bytes = 0 }")
+    });
     assert!(several.lines().count() >= 3, "{several}");
     assert!(load_layout("nonesuch", dir.path()).is_err());
 }

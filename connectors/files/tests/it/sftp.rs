@@ -35,23 +35,51 @@ async fn files_go_and_come() {
     let server = server().await;
     let account = account(&server, &server.sim.host_key);
     let operations = account.operations().unwrap();
-    let prepared = operations.prepare(&instruct((0..500).map(|n| instruction(&format!("HK{n:04}-S1"), &[("A-1", 1), ("B-1", 2)])).collect())).unwrap();
-    assert_eq!(operations.look_up(Op::Instruct, &prepared).await.unwrap(), Found::No);
+    let prepared = operations
+        .prepare(&instruct(
+            (0..500)
+                .map(|n| instruction(&format!("HK{n:04}-S1"), &[("A-1", 1), ("B-1", 2)]))
+                .collect(),
+        ))
+        .unwrap();
+    assert_eq!(
+        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        Found::No
+    );
     for _ in 0..2 {
-        assert!(matches!(operations.send(Op::Instruct, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+        assert!(matches!(
+            operations.send(Op::Instruct, &prepared).await.unwrap(),
+            Outcome::Accepted { .. }
+        ));
     }
     let found = names(&server.dir.path().join("outgoing"));
     assert_eq!(found.len(), 1);
     let content = std::fs::read(server.dir.path().join("outgoing").join(&found[0])).unwrap();
-    assert!(content.len() > 100_000 && prepared.bytes.ends_with(&content), "{} bytes", content.len());
+    assert!(
+        content.len() > 100_000 && prepared.bytes.ends_with(&content),
+        "{} bytes",
+        content.len()
+    );
 
     let rows: String = (0..3000).map(|n| format!("HK{n:04}-S1,OK,,\r\n")).collect();
-    std::fs::write(server.dir.path().join("incoming/uketsuke-1.csv"), crate::support::cp932(&format!("出荷指示番号,受付結果,メッセージ,受付日時\r\n{rows}"))).unwrap();
+    std::fs::write(
+        server.dir.path().join("incoming/uketsuke-1.csv"),
+        crate::support::cp932(&format!(
+            "出荷指示番号,受付結果,メッセージ,受付日時\r\n{rows}"
+        )),
+    )
+    .unwrap();
     let source = account.source().unwrap();
     let page = source.page("shipments", None).await.unwrap();
-    assert_eq!(page.records.iter().filter(|r| r.parsed.is_ok()).count(), 3000);
+    assert_eq!(
+        page.records.iter().filter(|r| r.parsed.is_ok()).count(),
+        3000
+    );
     for _ in 0..2 {
-        source.acknowledge(page.ack.as_ref().unwrap()).await.unwrap();
+        source
+            .acknowledge(page.ack.as_ref().unwrap())
+            .await
+            .unwrap();
     }
     assert!(names(&server.dir.path().join("incoming")).is_empty());
     assert_eq!(names(&server.dir.path().join("archive")).len(), 1);
@@ -62,12 +90,20 @@ async fn a_connection_lost_after_the_rename_is_unknown_and_then_found() {
     let server = server().await;
     let account = account(&server, &server.sim.host_key);
     let operations = account.operations().unwrap();
-    let prepared = operations.prepare(&instruct(vec![instruction("HK1-S1", &[("A-1", 1)])])).unwrap();
+    let prepared = operations
+        .prepare(&instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]))
+        .unwrap();
     server.sim.drop_after_rename();
     let error = operations.send(Op::Instruct, &prepared).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
-    assert!(matches!(operations.look_up(Op::Instruct, &prepared).await.unwrap(), Found::Yes(_)));
-    assert!(matches!(operations.send(Op::Instruct, &prepared).await.unwrap(), Outcome::Accepted { .. }));
+    assert!(matches!(
+        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        Found::Yes(_)
+    ));
+    assert!(matches!(
+        operations.send(Op::Instruct, &prepared).await.unwrap(),
+        Outcome::Accepted { .. }
+    ));
     assert_eq!(names(&server.dir.path().join("outgoing")).len(), 1);
 }
 
@@ -76,9 +112,17 @@ async fn another_host_key_is_not_talked_to() {
     let server = server().await;
     let pin = format!("SHA256:{}", "A".repeat(43));
     let account = account(&server, &pin);
-    let error = account.source().unwrap().page("stock", None).await.unwrap_err();
+    let error = account
+        .source()
+        .unwrap()
+        .page("stock", None)
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::Config, "{error}");
-    assert!(error.message.contains(&server.sim.host_key) && error.message.contains(&pin), "{error}");
+    assert!(
+        error.message.contains(&server.sim.host_key) && error.message.contains(&pin),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -87,7 +131,10 @@ async fn a_refused_login_pauses_and_comes_back() {
     let account = account(&server, &server.sim.host_key);
     let source = account.source().unwrap();
     server.sim.refuse_login(true);
-    assert_eq!(source.page("stock", None).await.unwrap_err().class, ErrorClass::Auth);
+    assert_eq!(
+        source.page("stock", None).await.unwrap_err().class,
+        ErrorClass::Auth
+    );
     server.sim.refuse_login(false);
     assert!(source.page("stock", None).await.unwrap().records.is_empty());
 }
@@ -98,5 +145,13 @@ async fn nobody_there_is_transient() {
     let gone = account(&server, &server.sim.host_key);
     drop(server.sim);
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    assert_eq!(gone.source().unwrap().page("stock", None).await.unwrap_err().class, ErrorClass::Transient);
+    assert_eq!(
+        gone.source()
+            .unwrap()
+            .page("stock", None)
+            .await
+            .unwrap_err()
+            .class,
+        ErrorClass::Transient
+    );
 }

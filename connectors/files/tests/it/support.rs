@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use hikiate_files::{FaultyFolder, FilesAccount, Folder, LocalFolder};
 use hikiate_sdk::{
-    AccountConfig, AccountSlug, BatchName, Call, Connector, InstructCall, Instruction, InstructionLine, Operations, Page,
-    Party, Problem, ShipmentReference, Source,
+    AccountConfig, AccountSlug, BatchName, Call, Connector, InstructCall, Instruction,
+    InstructionLine, Operations, Page, Party, Problem, ShipmentReference, Source,
 };
 use serde_json::{Value, json};
 
@@ -17,9 +17,17 @@ pub(crate) struct Site {
     pub(crate) faults: Arc<FaultyFolder>,
 }
 
-pub(crate) fn build(base: &Path, settings: &Value) -> Result<(FilesAccount, Arc<FaultyFolder>), Vec<Problem>> {
+pub(crate) fn build(
+    base: &Path,
+    settings: &Value,
+) -> Result<(FilesAccount, Arc<FaultyFolder>), Vec<Problem>> {
     let slug = AccountSlug::from("osaka");
-    let config = AccountConfig { slug: &slug, settings, base_dir: base, timezone: "Asia/Tokyo" };
+    let config = AccountConfig {
+        slug: &slug,
+        settings,
+        base_dir: base,
+        timezone: "Asia/Tokyo",
+    };
     let mut faults = None;
     let account = FilesAccount::new(&config, |folder| {
         let faulty = Arc::new(FaultyFolder::new(folder));
@@ -39,14 +47,22 @@ pub(crate) fn site_with(layout: &str, change: &dyn Fn(&str) -> String) -> Site {
     for name in ["outgoing", "incoming", "done"] {
         std::fs::create_dir(dir.path().join(name)).unwrap();
     }
-    let text = hikiate_files::SHIPPED.iter().find(|(n, _)| *n == layout).unwrap().1;
+    let text = hikiate_files::SHIPPED
+        .iter()
+        .find(|(n, _)| *n == layout)
+        .unwrap()
+        .1;
     std::fs::write(dir.path().join("layout.toml"), change(text)).unwrap();
     let mut settings = json!({ "folder": ".", "layout": "layout.toml", "stable_for": "0s", "values": { "merchant_code": "M42" } });
     if change(text).contains("picked_up = \"moved\"") {
         settings["picked_up_to"] = json!("done");
     }
     let (account, faults) = build(dir.path(), &settings).unwrap();
-    Site { dir, account, faults }
+    Site {
+        dir,
+        account,
+        faults,
+    }
 }
 
 impl Site {
@@ -76,8 +92,12 @@ impl Site {
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let Ok(items) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<_> = items.map(|i| i.unwrap().file_name().into_string().unwrap()).collect();
+    let Ok(items) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = items
+        .map(|i| i.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -91,7 +111,12 @@ pub(crate) fn cp932(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn batch(kind: &str) -> BatchName {
-    BatchName { account: "osaka".to_owned(), kind: kind.to_owned(), period: "20261121T1300".to_owned(), n: 1 }
+    BatchName {
+        account: "osaka".to_owned(),
+        kind: kind.to_owned(),
+        period: "20261121T1300".to_owned(),
+        n: 1,
+    }
 }
 
 pub(crate) fn instruction(reference: &str, lines: &[(&str, u32)]) -> Instruction {
@@ -113,10 +138,21 @@ pub(crate) fn instruction(reference: &str, lines: &[(&str, u32)]) -> Instruction
             phone: "018-000-0000".to_owned(),
             ..Party::default()
         },
-        lines: (1..).zip(lines).map(|(n, (code, quantity))| InstructionLine { n, code: (*code).to_owned(), title: "能登の塩, 表\"印\"".to_owned(), quantity: *quantity }).collect(),
+        lines: (1..)
+            .zip(lines)
+            .map(|(n, (code, quantity))| InstructionLine {
+                n,
+                code: (*code).to_owned(),
+                title: "能登の塩, 表\"印\"".to_owned(),
+                quantity: *quantity,
+            })
+            .collect(),
     }
 }
 
 pub(crate) fn instruct(instructions: Vec<Instruction>) -> Call {
-    Call::Instruct(InstructCall { batch: batch("instruct"), instructions })
+    Call::Instruct(InstructCall {
+        batch: batch("instruct"),
+        instructions,
+    })
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use hikiate_files::load_layout;
 use hikiate_files::sim::{SimCancel, SimFile, SimFolders, SimHandling, SimShipment, WarehouseSim};
-use hikiate_sdk::{Call, CancelInstructionCall, CancelVerdict, Observed, Op, ReplyVerdict, ShipmentReference};
+use hikiate_sdk::{
+    Call, CancelInstructionCall, CancelVerdict, Observed, Op, ReplyVerdict, ShipmentReference,
+};
 use serde_json::Value;
 
 use crate::support::{Site, at, instruct, instruction, site, site_with};
@@ -27,7 +29,14 @@ fn policy(shipment: &SimShipment) -> SimHandling {
 
 fn warehouse(site: &Site) -> WarehouseSim {
     let layout = load_layout("layout.toml", site.dir.path()).unwrap();
-    WarehouseSim::new(site.folder(), SimFolders::default(), layout, chrono_tz::Asia::Tokyo).with_policy(policy).with_place("W1")
+    WarehouseSim::new(
+        site.folder(),
+        SimFolders::default(),
+        layout,
+        chrono_tz::Asia::Tokyo,
+    )
+    .with_policy(policy)
+    .with_place("W1")
 }
 
 async fn read_all(site: &Site, stream: &str, cursor: &mut Option<Value>) -> Vec<Observed> {
@@ -51,7 +60,11 @@ async fn send(site: &Site, call: &Call) {
 }
 
 async fn cancel(site: &Site, reference: &str) {
-    let call = CancelInstructionCall { key: format!("c:{reference}"), reference: ShipmentReference::from(reference), order_number: reference[..3].to_owned() };
+    let call = CancelInstructionCall {
+        key: format!("c:{reference}"),
+        reference: ShipmentReference::from(reference),
+        order_number: reference[..3].to_owned(),
+    };
     send(site, &Call::CancelInstruction(call)).await;
 }
 
@@ -60,13 +73,30 @@ async fn whole_way(site: &Site) {
     sim.set_stock("A-1", 10);
     sim.set_stock("B-2", 10);
     let mut cursor = None;
-    let call = instruct((1..=6).map(|n| instruction(&format!("HK{n}-S1"), &[("A-1", 2), ("B-2", 1)])).collect());
+    let call = instruct(
+        (1..=6)
+            .map(|n| instruction(&format!("HK{n}-S1"), &[("A-1", 2), ("B-2", 1)]))
+            .collect(),
+    );
     send(site, &call).await;
     let told = sim.tick(at("2026-11-21T04:00:00Z")).await.unwrap();
     assert_eq!((told.files, told.accepted, told.rejected), (1, 5, 1));
     let replies = read_all(site, "shipments", &mut cursor).await;
-    let rejected: Vec<_> = replies.iter().filter_map(|o| if let Observed::InstructionReply(r) = o { (r.verdict == ReplyVerdict::Rejected).then(|| (r.reference.to_string(), r.message.clone())) } else { None }).collect();
-    assert_eq!((replies.len(), rejected), (6, vec![("HK2-S1".to_owned(), "在庫なし".to_owned())]));
+    let rejected: Vec<_> = replies
+        .iter()
+        .filter_map(|o| {
+            if let Observed::InstructionReply(r) = o {
+                (r.verdict == ReplyVerdict::Rejected)
+                    .then(|| (r.reference.to_string(), r.message.clone()))
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(
+        (replies.len(), rejected),
+        (6, vec![("HK2-S1".to_owned(), "在庫なし".to_owned())])
+    );
 
     for reference in ["HK1-S1", "HK4-S1", "HK5-S1", "HK9-S1"] {
         cancel(site, reference).await;
@@ -75,23 +105,65 @@ async fn whole_way(site: &Site) {
     let told = sim.tick(at("2026-11-21T05:00:00Z")).await.unwrap();
     assert_eq!((told.parcels, told.cancels), (3, 4));
     let observed = read_all(site, "shipments", &mut cursor).await;
-    let verdicts: BTreeMap<_, _> = observed.iter().filter_map(|o| if let Observed::CancelReply(c) = o { Some((c.reference.to_string(), c.verdict)) } else { None }).collect();
-    let want = [("HK1-S1", CancelVerdict::TooLate), ("HK4-S1", CancelVerdict::Accepted), ("HK5-S1", CancelVerdict::Declined), ("HK9-S1", CancelVerdict::Declined)];
-    assert_eq!(verdicts, want.into_iter().map(|(r, v)| (r.to_owned(), v)).collect());
-    let parcels: Vec<_> = observed.iter().filter_map(|o| if let Observed::Parcel(p) = o { Some(p.clone()) } else { None }).collect();
+    let verdicts: BTreeMap<_, _> = observed
+        .iter()
+        .filter_map(|o| {
+            if let Observed::CancelReply(c) = o {
+                Some((c.reference.to_string(), c.verdict))
+            } else {
+                None
+            }
+        })
+        .collect();
+    let want = [
+        ("HK1-S1", CancelVerdict::TooLate),
+        ("HK4-S1", CancelVerdict::Accepted),
+        ("HK5-S1", CancelVerdict::Declined),
+        ("HK9-S1", CancelVerdict::Declined),
+    ];
+    assert_eq!(
+        verdicts,
+        want.into_iter().map(|(r, v)| (r.to_owned(), v)).collect()
+    );
+    let parcels: Vec<_> = observed
+        .iter()
+        .filter_map(|o| {
+            if let Observed::Parcel(p) = o {
+                Some(p.clone())
+            } else {
+                None
+            }
+        })
+        .collect();
     assert_eq!(parcels.len(), 6, "three parcels, delivered twice");
     assert_eq!(parcels[..3], parcels[3..]);
     sim.tick(at("2026-11-21T06:00:00Z")).await.unwrap();
     read_all(site, "shipments", &mut cursor).await;
 
     let shipped = sim.shipped();
-    assert_eq!(shipped.keys().collect::<Vec<_>>(), ["HK1-S1", "HK3-S1", "HK6-S1"]);
+    assert_eq!(
+        shipped.keys().collect::<Vec<_>>(),
+        ["HK1-S1", "HK3-S1", "HK6-S1"]
+    );
     assert_eq!(shipped["HK3-S1"].len(), 2);
     assert_ne!(shipped["HK3-S1"][0].tracking, shipped["HK3-S1"][1].tracking);
-    assert_eq!(shipped["HK6-S1"][0].lines.iter().map(|l| l.quantity).collect::<Vec<_>>(), [2]);
-    assert_eq!(shipped["HK1-S1"][0].tracking, parcels[0].tracking.clone().unwrap());
+    assert_eq!(
+        shipped["HK6-S1"][0]
+            .lines
+            .iter()
+            .map(|l| l.quantity)
+            .collect::<Vec<_>>(),
+        [2]
+    );
+    assert_eq!(
+        shipped["HK1-S1"][0].tracking,
+        parcels[0].tracking.clone().unwrap()
+    );
     assert_eq!(sim.cancelled(), ["HK4-S1"]);
-    assert_eq!(sim.stock(), BTreeMap::from([("A-1".to_owned(), 4), ("B-2".to_owned(), 8)]));
+    assert_eq!(
+        sim.stock(),
+        BTreeMap::from([("A-1".to_owned(), 4), ("B-2".to_owned(), 8)])
+    );
     assert!(sim.duplicates().is_empty() && sim.instructed("HK1-S1") == 1);
     assert_eq!(sim.shipments()["HK1-S1"].cells["お届け先氏名"], "髙橋 一郎");
 
@@ -102,7 +174,10 @@ async fn whole_way(site: &Site) {
     // The same batch again, as after a lost reply: the warehouse sees nothing new.
     if site.names("outgoing").len() > 1 {
         let prepared = site.operations().prepare(&call).unwrap();
-        site.operations().send(Op::Instruct, &prepared).await.unwrap();
+        site.operations()
+            .send(Op::Instruct, &prepared)
+            .await
+            .unwrap();
         sim.tick(at("2026-11-21T08:00:00Z")).await.unwrap();
         assert_eq!(sim.instructed("HK1-S1"), 1);
     }
@@ -127,6 +202,9 @@ async fn utf8_with_tabs_trailers_and_removal() {
 
 #[tokio::test]
 async fn markers_and_no_headers() {
-    let site = site_with("japanese-3pl-cp932", &|t| t.replace("header = true", "header = false").replace("whole = \"stable\"", "whole = { marker = \".done\" }"));
+    let site = site_with("japanese-3pl-cp932", &|t| {
+        t.replace("header = true", "header = false")
+            .replace("whole = \"stable\"", "whole = { marker = \".done\" }")
+    });
     whole_way(&site).await;
 }

@@ -3,7 +3,10 @@
 //! The shop sorts by the time of the last change and breaks ties as it likes, and an order that is changed while it
 //! is paged moves to the end. So nothing is ever skipped by an offset: each page starts *at* the last time seen, which
 //! repeats a few orders and loses none. Only where one time fills a whole page is that time alone read by id with an
-//! offset, which steps back by as many orders as have left it.
+//! offset, which steps back by as many orders as have left it. What becomes visible late, behind the newest time seen,
+//! is what the overlap of the next round is for.
+
+use std::cmp::Ordering;
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
@@ -46,39 +49,107 @@ pub(super) struct Query {
 
 impl Cursor {
     /// The next page's query.
-    pub(super) fn query(&self, overlap: std::time::Duration, since: Option<DateTime<Utc>>) -> Query {
+    pub(super) fn query(
+        &self,
+        overlap: std::time::Duration,
+        since: Option<DateTime<Utc>>,
+    ) -> Query {
         if let (Some(from), Some(tie)) = (self.from, self.tie) {
-            return Query { from: Some(from), before: Some(from + TICK), order: "id", offset: tie.offset };
+            return Query {
+                from: Some(from),
+                before: Some(from + TICK),
+                order: "id",
+                offset: tie.offset,
+            };
         }
         let overlap = Duration::from_std(overlap).unwrap_or_default();
-        let start = self.seen.and_then(|seen| seen.checked_sub_signed(overlap)).max(since);
-        Query { from: self.from.or(start), before: None, order: "updated_at", offset: 0 }
+        let start = self
+            .seen
+            .and_then(|seen| seen.checked_sub_signed(overlap))
+            .max(since);
+        Query {
+            from: self.from.or(start),
+            before: None,
+            order: "updated_at",
+            offset: 0,
+        }
     }
 
     /// The cursor after a page, and whether there is more to read at once. `times` are those of the page's orders,
     /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on.
-    pub(super) fn after(&self, query: &Query, times: &[Option<DateTime<Utc>>], count: usize) -> Option<(Self, bool)> {
+    pub(super) fn after(
+        &self,
+        query: &Query,
+        times: &[Option<DateTime<Utc>>],
+        count: usize,
+    ) -> Option<(Self, bool)> {
         // The shop keeps finer times than it tells.
-        let last = times.iter().flatten().max().map(|time| time.trunc_subsecs(3));
+        let last = times
+            .iter()
+            .flatten()
+            .max()
+            .map(|time| time.trunc_subsecs(3));
         let seen = self.seen.max(last);
-        let done = (Self { seen, from: None, tie: None }, false);
+        let done = (
+            Self {
+                seen,
+                from: None,
+                tie: None,
+            },
+            false,
+        );
         if let (Some(from), Some(tie)) = (self.from, self.tie) {
-            let left = tie.count.saturating_sub(count);
-            let offset = if left > 0 { tie.offset.saturating_sub(left) } else { tie.offset + times.len() };
-            return Some(if times.is_empty() && left == 0 || offset >= count {
-                (Self { seen, from: Some(from + TICK), tie: None }, true)
-            } else {
-                (Self { seen, from: Some(from), tie: Some(Tie { offset, count }) }, true)
-            });
+            let offset = match count.cmp(&tie.count) {
+                Ordering::Less => tie.offset.saturating_sub(tie.count - count),
+                // This very millisecond is still being written, maybe in front of what was read.
+                Ordering::Greater if tie.offset > 0 => 0,
+                _ => tie.offset + times.len(),
+            };
+            return Some(
+                if times.is_empty() && count == tie.count || offset >= count {
+                    (
+                        Self {
+                            seen,
+                            from: Some(from + TICK),
+                            tie: None,
+                        },
+                        true,
+                    )
+                } else {
+                    (
+                        Self {
+                            seen,
+                            from: Some(from),
+                            tie: Some(Tie { offset, count }),
+                        },
+                        true,
+                    )
+                },
+            );
         }
         if times.is_empty() || times.len() >= count {
             return Some(done);
         }
         match last.or(query.from) {
-            Some(last) if query.from.is_none_or(|from| last > from) => {
-                Some((Self { seen, from: Some(last), tie: None }, true))
-            }
-            Some(last) => Some((Self { seen, from: Some(last), tie: Some(Tie { offset: 0, count: 0 }) }, true)),
+            Some(last) if query.from.is_none_or(|from| last > from) => Some((
+                Self {
+                    seen,
+                    from: Some(last),
+                    tie: None,
+                },
+                true,
+            )),
+            Some(last) => Some((
+                Self {
+                    seen,
+                    from: Some(last),
+                    tie: Some(Tie {
+                        offset: 0,
+                        count: 0,
+                    }),
+                },
+                true,
+            )),
             None => None,
         }
     }
@@ -111,39 +182,114 @@ mod tests {
     #[test]
     fn a_page_starts_at_the_last_time_seen() {
         let (next, more) = page(&Cursor::default(), &[10, 11], 5);
-        assert_eq!((next.from, next.seen, more), (Some(at(11)), Some(at(11)), true));
+        assert_eq!(
+            (next.from, next.seen, more),
+            (Some(at(11)), Some(at(11)), true)
+        );
         let (next, more) = page(&next, &[11, 12], 2);
-        assert_eq!((next.clone(), more), (Cursor { seen: Some(at(12)), from: None, tie: None }, false));
+        assert_eq!(
+            (next.clone(), more),
+            (
+                Cursor {
+                    seen: Some(at(12)),
+                    from: None,
+                    tie: None
+                },
+                false
+            )
+        );
         let query = next.query(std::time::Duration::from_millis(5), None);
-        assert_eq!(query, Query { from: Some(at(7)), before: None, order: "updated_at", offset: 0 });
-        assert_eq!(next.query(std::time::Duration::from_millis(5), Some(at(9))).from, Some(at(9)));
+        assert_eq!(
+            query,
+            Query {
+                from: Some(at(7)),
+                before: None,
+                order: "updated_at",
+                offset: 0
+            }
+        );
+        assert_eq!(
+            next.query(std::time::Duration::from_millis(5), Some(at(9)))
+                .from,
+            Some(at(9))
+        );
     }
 
     #[test]
     fn an_empty_page_ends_a_round_and_keeps_what_was_seen() {
-        let cursor = Cursor { seen: Some(at(12)), from: Some(at(12)), tie: None };
-        assert_eq!(page(&cursor, &[], 0), (Cursor { seen: Some(at(12)), from: None, tie: None }, false));
+        let cursor = Cursor {
+            seen: Some(at(12)),
+            from: Some(at(12)),
+            tie: None,
+        };
+        assert_eq!(
+            page(&cursor, &[], 0),
+            (
+                Cursor {
+                    seen: Some(at(12)),
+                    from: None,
+                    tie: None
+                },
+                false
+            )
+        );
     }
 
     #[test]
     fn one_time_that_fills_a_page_is_read_by_id() {
-        let start = Cursor { seen: Some(at(9)), from: Some(at(10)), tie: None };
+        let start = Cursor {
+            seen: Some(at(9)),
+            from: Some(at(10)),
+            tie: None,
+        };
         let (tie, _) = page(&start, &[10, 10], 7);
         let query = tie.query(std::time::Duration::ZERO, None);
-        assert_eq!(query, Query { from: Some(at(10)), before: Some(at(11)), order: "id", offset: 0 });
+        assert_eq!(
+            query,
+            Query {
+                from: Some(at(10)),
+                before: Some(at(11)),
+                order: "id",
+                offset: 0
+            }
+        );
         let (tie, _) = page(&tie, &[10, 10], 5);
-        assert_eq!(tie.tie, Some(Tie { offset: 2, count: 5 }));
+        assert_eq!(
+            tie.tie,
+            Some(Tie {
+                offset: 2,
+                count: 5
+            })
+        );
         // One of those already read was changed and has left: step back by one.
         let (tie, _) = page(&tie, &[10, 10], 4);
-        assert_eq!(tie.tie, Some(Tie { offset: 1, count: 4 }));
+        assert_eq!(
+            tie.tie,
+            Some(Tie {
+                offset: 1,
+                count: 4
+            })
+        );
         let (tie, _) = page(&tie, &[10, 10], 4);
+        assert_eq!(
+            page(&tie, &[10], 5).0.tie,
+            Some(Tie {
+                offset: 0,
+                count: 5
+            }),
+            "one more: from the start"
+        );
         let (next, more) = page(&tie, &[10], 4);
         assert_eq!((next.from, next.tie, more), (Some(at(11)), None, true));
     }
 
     #[test]
     fn orders_without_a_time_cannot_stop_the_reading() {
-        let start = Cursor { seen: None, from: Some(at(10)), tie: None };
+        let start = Cursor {
+            seen: None,
+            from: Some(at(10)),
+            tie: None,
+        };
         let query = start.query(std::time::Duration::ZERO, None);
         let (next, more) = start.after(&query, &[None, None], 7).unwrap();
         assert!(more && next.tie.is_some());
@@ -154,7 +300,11 @@ mod tests {
 
     #[test]
     fn it_is_small_and_readable_when_stored() {
-        let idle = Cursor { seen: Some(at(0)), from: None, tie: None };
+        let idle = Cursor {
+            seen: Some(at(0)),
+            from: None,
+            tie: None,
+        };
         let text = serde_json::to_string(&idle).unwrap();
         assert_eq!(text, r#"{"seen":"1970-01-01T00:00:00Z"}"#);
         assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), idle);

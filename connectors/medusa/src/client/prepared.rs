@@ -1,6 +1,8 @@
 //! Calls as frozen bytes. Pure.
 
-use hikiate_sdk::{Call, CaptureCall, Currency, Error, ErrorClass, FulfilCall, Op, Prepared, ShipCall, ShippedLine};
+use hikiate_sdk::{
+    Call, CaptureCall, Currency, Error, ErrorClass, FulfilCall, Op, Prepared, ShipCall, ShippedLine,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 
@@ -23,7 +25,7 @@ pub(super) struct Frozen {
     pub(super) find: Find,
 }
 
-/// What a look-up needs. Externally tagged, since amounts of arbitrary precision cannot pass an internal tag.
+/// What a look-up needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Find {
@@ -46,16 +48,21 @@ pub(super) enum Find {
         currency: Currency,
     },
     /// A cancelled order.
-    Cancelled {
-        order: String,
-    },
+    Cancelled { order: String },
 }
 
 impl Frozen {
     /// Reads prepared bytes back.
     pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
-        serde_json::from_slice(&prepared.bytes)
-            .map_err(|_| Error::new(ErrorClass::Config, format!("{}: not prepared by this version of the connector", prepared.label)))
+        serde_json::from_slice(&prepared.bytes).map_err(|_| {
+            Error::new(
+                ErrorClass::Config,
+                format!(
+                    "{}: not prepared by this version of the connector",
+                    prepared.label
+                ),
+            )
+        })
     }
 }
 
@@ -67,18 +74,26 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
         Call::Capture(call) => capture(call)?,
         Call::CancelOrder(call) => {
             let order = plain("order", call.order.as_str())?;
-            post(format!("/admin/orders/{order}/cancel"), json!({}), Find::Cancelled { order })
+            post(
+                format!("/admin/orders/{order}/cancel"),
+                json!({}),
+                Find::Cancelled { order },
+            )
         }
         other => return Err(not_offered(other.op())),
     };
     let label = format!("{} {}", frozen.method, frozen.path);
-    let bytes = serde_json::to_vec(&frozen).map_err(|e| Error::new(ErrorClass::Rejected, format!("{label}: {e}")))?;
+    let bytes = serde_json::to_vec(&frozen)
+        .map_err(|e| Error::new(ErrorClass::Rejected, format!("{label}: {e}")))?;
     Ok(Prepared { bytes, label })
 }
 
 /// The error for an operation a shop does not have.
 pub(super) fn not_offered(op: Op) -> Error {
-    Error::new(ErrorClass::Config, format!("a medusa account has no operation {op}: route it to another account"))
+    Error::new(
+        ErrorClass::Config,
+        format!("a medusa account has no operation {op}: route it to another account"),
+    )
 }
 
 fn fulfil(call: &FulfilCall) -> Result<Frozen, Error> {
@@ -93,7 +108,15 @@ fn fulfil(call: &FulfilCall) -> Result<Frozen, Error> {
         body["location_id"] = Value::String(plain("location", location)?);
     }
     let path = format!("/admin/orders/{order}/fulfillments");
-    Ok(post(path, body, Find::Fulfilment { order, reference, lines: call.lines.clone() }))
+    Ok(post(
+        path,
+        body,
+        Find::Fulfilment {
+            order,
+            reference,
+            lines: call.lines.clone(),
+        },
+    ))
 }
 
 fn ship(call: &ShipCall) -> Result<Frozen, Error> {
@@ -102,7 +125,13 @@ fn ship(call: &ShipCall) -> Result<Frozen, Error> {
     let tracking: Vec<String> = call
         .parcels
         .iter()
-        .filter_map(|parcel| parcel.tracking.as_deref().map(str::trim).filter(|number| !number.is_empty()))
+        .filter_map(|parcel| {
+            parcel
+                .tracking
+                .as_deref()
+                .map(str::trim)
+                .filter(|number| !number.is_empty())
+        })
         .map(str::to_owned)
         .collect();
     // The shop wants all three and takes empty addresses.
@@ -112,7 +141,15 @@ fn ship(call: &ShipCall) -> Result<Frozen, Error> {
         .collect();
     let body = json!({ "items": items(&call.lines)?, "labels": labels, "no_notification": true });
     let path = format!("/admin/orders/{order}/fulfillments/{FULFILMENT}/shipments");
-    Ok(post(path, body, Find::Shipment { order, reference, tracking }))
+    Ok(post(
+        path,
+        body,
+        Find::Shipment {
+            order,
+            reference,
+            tracking,
+        },
+    ))
 }
 
 fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
@@ -120,10 +157,22 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
     let body = match call.amount {
         None => json!({}),
         Some(amount) if amount > 0 => json!({ "amount": decimal(amount, call.currency)? }),
-        Some(amount) => return Err(rejected(format!("amount: {amount} cannot be captured, only more than zero"))),
+        Some(amount) => {
+            return Err(rejected(format!(
+                "amount: {amount} cannot be captured, only more than zero"
+            )));
+        }
     };
-    let find = Find::Capture { payment: payment.clone(), captured_after: call.captured_after, currency: call.currency };
-    Ok(post(format!("/admin/payments/{payment}/capture"), body, find))
+    let find = Find::Capture {
+        payment: payment.clone(),
+        captured_after: call.captured_after,
+        currency: call.currency,
+    };
+    Ok(post(
+        format!("/admin/payments/{payment}/capture"),
+        body,
+        find,
+    ))
 }
 
 /// Minor units as the decimal number the shop takes.
@@ -133,22 +182,42 @@ pub(super) fn decimal(minor: i64, currency: Currency) -> Result<Number, Error> {
 }
 
 fn post(path: String, body: Value, find: Find) -> Frozen {
-    Frozen { method: "POST".to_owned(), path, body, find }
+    Frozen {
+        method: "POST".to_owned(),
+        path,
+        body,
+        find,
+    }
 }
 
 fn items(lines: &[ShippedLine]) -> Result<Vec<Value>, Error> {
     if lines.is_empty() || lines.iter().any(|line| line.quantity == 0) {
-        return Err(rejected("lines: at least one line, each with a quantity of at least 1".to_owned()));
+        return Err(rejected(
+            "lines: at least one line, each with a quantity of at least 1".to_owned(),
+        ));
     }
-    lines.iter().map(|line| Ok(json!({ "id": plain("line", line.line.as_str())?, "quantity": line.quantity }))).collect()
+    lines
+        .iter()
+        .map(|line| {
+            Ok(json!({ "id": plain("line", line.line.as_str())?, "quantity": line.quantity }))
+        })
+        .collect()
 }
 
 fn plain(what: &str, id: &str) -> Result<String, Error> {
-    if is_plain(id) { Ok(id.to_owned()) } else { Err(rejected(format!("{what}: {id:?} is no id of a shop"))) }
+    if is_plain(id) {
+        Ok(id.to_owned())
+    } else {
+        Err(rejected(format!("{what}: {id:?} is no id of a shop")))
+    }
 }
 
 fn reference(text: &str) -> Result<String, Error> {
-    if text.is_empty() { Err(rejected("reference: empty".to_owned())) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err(rejected("reference: empty".to_owned()))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn rejected(message: String) -> Error {
@@ -164,7 +233,10 @@ mod tests {
     use super::*;
 
     fn lines() -> Vec<ShippedLine> {
-        vec![ShippedLine { line: LineKey::from("ordli_1"), quantity: 2 }]
+        vec![ShippedLine {
+            line: LineKey::from("ordli_1"),
+            quantity: 2,
+        }]
     }
 
     fn fulfil_call(location: Option<&str>) -> Call {
@@ -197,20 +269,37 @@ mod tests {
             frozen.body,
             json!({ "items": [{ "id": "ordli_1", "quantity": 2 }], "location_id": "sloc_1", "metadata": { "hikiate_ref": "HK1-S1" }, "no_notification": true })
         );
-        assert!(Frozen::read(&prepare(&fulfil_call(None)).unwrap()).unwrap().body.get("location_id").is_none());
+        assert!(
+            Frozen::read(&prepare(&fulfil_call(None)).unwrap())
+                .unwrap()
+                .body
+                .get("location_id")
+                .is_none()
+        );
     }
 
     #[test]
     fn amounts_are_decimal_numbers_and_all_is_no_amount() {
-        let body = |amount| Frozen::read(&prepare(&capture_call(amount)).unwrap()).unwrap().body.to_string();
+        let body = |amount| {
+            Frozen::read(&prepare(&capture_call(amount)).unwrap())
+                .unwrap()
+                .body
+                .to_string()
+        };
         assert_eq!(body(Some(3046)), r#"{"amount":30.46}"#);
         assert_eq!(body(None), "{}");
-        assert_eq!(prepare(&capture_call(Some(0))).unwrap_err().class, ErrorClass::Rejected);
+        assert_eq!(
+            prepare(&capture_call(Some(0))).unwrap_err().class,
+            ErrorClass::Rejected
+        );
     }
 
     #[test]
     fn parcels_become_labels_with_all_their_fields() {
-        let parcel = |tracking: Option<&str>| ParcelTold { carrier: None, tracking: tracking.map(str::to_owned) };
+        let parcel = |tracking: Option<&str>| ParcelTold {
+            carrier: None,
+            tracking: tracking.map(str::to_owned),
+        };
         let call = Call::Ship(ShipCall {
             order: ExternalId::from("order_1"),
             reference: ShipmentReference::from("HK1-S1"),
@@ -218,19 +307,38 @@ mod tests {
             parcels: vec![parcel(Some(" T1 ")), parcel(None)],
         });
         let frozen = Frozen::read(&prepare(&call).unwrap()).unwrap();
-        assert_eq!(frozen.body["labels"], json!([{ "tracking_number": "T1", "tracking_url": "", "label_url": "" }]));
-        assert_eq!(frozen.path, "/admin/orders/order_1/fulfillments/{fulfillment}/shipments");
+        assert_eq!(
+            frozen.body["labels"],
+            json!([{ "tracking_number": "T1", "tracking_url": "", "label_url": "" }])
+        );
+        assert_eq!(
+            frozen.path,
+            "/admin/orders/order_1/fulfillments/{fulfillment}/shipments"
+        );
     }
 
     #[test]
     fn what_cannot_be_said_is_refused_before_it_is_sent() {
-        let call = |order: &str| Call::CancelOrder(CancelOrderCall { order: ExternalId::from(order) });
+        let call = |order: &str| {
+            Call::CancelOrder(CancelOrderCall {
+                order: ExternalId::from(order),
+            })
+        };
         assert!(prepare(&call("order_1")).is_ok());
         for order in ["", "../users", "a b", "o?x=1"] {
-            assert_eq!(prepare(&call(order)).unwrap_err().class, ErrorClass::Rejected, "{order}");
+            assert_eq!(
+                prepare(&call(order)).unwrap_err().class,
+                ErrorClass::Rejected,
+                "{order}"
+            );
         }
-        let Call::Fulfil(mut none) = fulfil_call(None) else { return };
+        let Call::Fulfil(mut none) = fulfil_call(None) else {
+            return;
+        };
         none.lines.clear();
-        assert_eq!(prepare(&Call::Fulfil(none)).unwrap_err().class, ErrorClass::Rejected);
+        assert_eq!(
+            prepare(&Call::Fulfil(none)).unwrap_err().class,
+            ErrorClass::Rejected
+        );
     }
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::cursor::{Cursor, wire_time};
 use super::{Medusa, is_plain, unreadable};
+use crate::fields::{INVENTORY_FIELDS, ORDER_FIELDS};
 use crate::map;
-use crate::wire::{INVENTORY_FIELDS, InventoryPage, ORDER_FIELDS, OrderPage};
+use crate::wire::{InventoryPage, OrderPage};
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
@@ -26,8 +27,16 @@ struct Sweep {
 impl Source for Medusa {
     fn streams(&self) -> Vec<StreamSpec> {
         vec![
-            StreamSpec { name: ORDERS.to_owned(), kind: StreamKind::Orders, interval: self.settings.interval },
-            StreamSpec { name: STOCK.to_owned(), kind: StreamKind::Stock, interval: self.settings.stock_interval },
+            StreamSpec {
+                name: ORDERS.to_owned(),
+                kind: StreamKind::Orders,
+                interval: self.settings.interval,
+            },
+            StreamSpec {
+                name: STOCK.to_owned(),
+                kind: StreamKind::Stock,
+                interval: self.settings.stock_interval,
+            },
         ]
     }
 
@@ -35,24 +44,39 @@ impl Source for Medusa {
         match stream {
             ORDERS => self.orders(stored(stream, cursor)?).await,
             STOCK => self.stock(&stored(stream, cursor)?).await,
-            _ => Err(Error::new(ErrorClass::Config, format!("a medusa account has no stream {stream:?}"))),
+            _ => Err(Error::new(
+                ErrorClass::Config,
+                format!("a medusa account has no stream {stream:?}"),
+            )),
         }
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         // What is no id of a shop is an order it does not have; without any the filter would mean all.
-        let ids: Vec<&str> = ids.iter().map(ExternalId::as_str).filter(|id| is_plain(id)).collect();
+        let ids: Vec<&str> = ids
+            .iter()
+            .map(ExternalId::as_str)
+            .filter(|id| is_plain(id))
+            .collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut path = format!("/admin/orders?fields={ORDER_FIELDS}&limit={}&offset=0", ids.len());
+        let mut path = format!(
+            "/admin/orders?fields={ORDER_FIELDS}&limit={}&offset=0",
+            ids.len()
+        );
         for id in &ids {
             path.push_str("&id%5B%5D=");
             path.push_str(id);
         }
         let response = self.get(path).await?;
-        let page: OrderPage<'_> = serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/orders", &e))?;
-        Ok(page.orders.iter().map(|raw| map::order_record(raw.get())).collect())
+        let page: OrderPage<'_> =
+            serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/orders", &e))?;
+        Ok(page
+            .orders
+            .iter()
+            .map(|raw| map::order_record(raw.get()))
+            .collect())
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -64,8 +88,10 @@ impl Medusa {
     async fn orders(&self, cursor: Cursor) -> Result<Page, Error> {
         let query = cursor.query(self.settings.overlap, self.settings.since);
         let limit = self.settings.page_size;
-        let mut path =
-            format!("/admin/orders?fields={ORDER_FIELDS}&order={}&limit={limit}&offset={}", query.order, query.offset);
+        let mut path = format!(
+            "/admin/orders?fields={ORDER_FIELDS}&order={}&limit={limit}&offset={}",
+            query.order, query.offset
+        );
         let mut bound = |name: &str, time: Option<DateTime<Utc>>| {
             if let Some(time) = time {
                 path.push_str(&format!("&updated_at%5B%24{name}%5D={}", wire_time(time)));
@@ -77,39 +103,92 @@ impl Medusa {
             path.push_str(&format!("&sales_channel_id%5B%5D={channel}"));
         }
         let response = self.get(path).await?;
-        let page: OrderPage<'_> = serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/orders", &e))?;
-        let times: Vec<_> = page.orders.iter().map(|raw| map::stamp(raw.get()).1).collect();
+        let page: OrderPage<'_> =
+            serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/orders", &e))?;
+        let times: Vec<_> = page
+            .orders
+            .iter()
+            .map(|raw| map::stamp(raw.get()).1)
+            .collect();
         let (next, more) = cursor.after(&query, &times, page.count).ok_or_else(|| {
-            Error::new(ErrorClass::Protocol, "/admin/orders: a whole page of orders without updated_at; cannot go on")
+            Error::new(
+                ErrorClass::Protocol,
+                "/admin/orders: a whole page of orders without updated_at; cannot go on",
+            )
         })?;
-        let records = page.orders.iter().map(|raw| map::order_record(raw.get())).collect();
-        Ok(Page { records, next: stored_as(&next)?, more, ack: None })
+        let records = page
+            .orders
+            .iter()
+            .map(|raw| map::order_record(raw.get()))
+            .collect();
+        Ok(Page {
+            records,
+            next: stored_as(&next)?,
+            more,
+            ack: None,
+        })
     }
 
     async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {
         let limit = self.settings.page_size;
-        let path =
-            format!("/admin/inventory-items?fields={INVENTORY_FIELDS}&order=id&limit={limit}&offset={}", sweep.offset);
+        let path = format!(
+            "/admin/inventory-items?fields={INVENTORY_FIELDS}&order=id&limit={limit}&offset={}",
+            sweep.offset
+        );
         let response = self.get(path).await?;
-        let page: InventoryPage<'_> =
-            serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/inventory-items", &e))?;
+        let page: InventoryPage<'_> = serde_json::from_slice(&response.body)
+            .map_err(|e| unreadable("/admin/inventory-items", &e))?;
         // Items deleted since the last page have moved the others forward.
         let gone = sweep.count.saturating_sub(page.count);
         let read = page.inventory_items.len();
-        let offset = if gone > 0 { sweep.offset.saturating_sub(gone) } else { sweep.offset + read };
+        let offset = if gone > 0 {
+            sweep.offset.saturating_sub(gone)
+        } else {
+            sweep.offset + read
+        };
         let more = offset < page.count && (read > 0 || gone > 0);
-        let next = if more { Sweep { offset, count: page.count } } else { Sweep::default() };
-        let records = page.inventory_items.iter().flat_map(|raw| map::stock_records(raw.get())).collect();
-        Ok(Page { records, next: stored_as(&next)?, more, ack: None })
+        let next = if more {
+            Sweep {
+                offset,
+                count: page.count,
+            }
+        } else {
+            Sweep::default()
+        };
+        let records = page
+            .inventory_items
+            .iter()
+            .flat_map(|raw| map::stock_records(raw.get()))
+            .collect();
+        Ok(Page {
+            records,
+            next: stored_as(&next)?,
+            more,
+            ack: None,
+        })
     }
 }
 
-fn stored<T: Default + for<'de> Deserialize<'de>>(stream: &str, cursor: Option<&Value>) -> Result<T, Error> {
-    let Some(cursor) = cursor else { return Ok(T::default()) };
-    T::deserialize(cursor)
-        .map_err(|_| Error::new(ErrorClass::Config, format!("the stored cursor of the stream {stream} is not one of this connector")))
+fn stored<T: Default + for<'de> Deserialize<'de>>(
+    stream: &str,
+    cursor: Option<&Value>,
+) -> Result<T, Error> {
+    let Some(cursor) = cursor else {
+        return Ok(T::default());
+    };
+    T::deserialize(cursor).map_err(|_| {
+        Error::new(
+            ErrorClass::Config,
+            format!("the stored cursor of the stream {stream} is not one of this connector"),
+        )
+    })
 }
 
 fn stored_as<T: Serialize>(cursor: &T) -> Result<Value, Error> {
-    serde_json::to_value(cursor).map_err(|e| Error::new(ErrorClass::Config, format!("the cursor cannot be stored: {e}")))
+    serde_json::to_value(cursor).map_err(|e| {
+        Error::new(
+            ErrorClass::Config,
+            format!("the cursor cannot be stored: {e}"),
+        )
+    })
 }

@@ -2,31 +2,46 @@
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    Call, Currency, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Operations, Outcome, Prepared, Replay,
-    ShippedLine,
+    Call, Currency, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Operations, Outcome,
+    Prepared, Replay, ShippedLine,
 };
 use serde_json::json;
 
+use super::Medusa;
 use super::prepared::{self, FULFILMENT, Find, Frozen};
 use super::writes::{self, Step, done};
-use super::Medusa;
-use crate::wire::{BRIEF_FIELDS, OrderAnswer, OrderBrief, PAYMENT_FIELDS, Payment, PaymentAnswer};
+use crate::fields::{BRIEF_FIELDS, PAYMENT_FIELDS};
+use crate::wire::{OrderAnswer, OrderBrief, Payment, PaymentAnswer};
 
 #[async_trait]
 impl Operations for Medusa {
     fn operations(&self) -> Vec<OperationSpec> {
         let spec = |op, says| OperationSpec {
             op,
-            replay: Replay::Lookup { settle: self.settings.settle },
+            replay: Replay::Lookup {
+                settle: self.settings.settle,
+            },
             on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
             says,
         };
         vec![
-            spec(Op::Fulfil, "makes a fulfilment in the shop, which takes the goods off its stock; no mail from the shop"),
-            spec(Op::Ship, "marks the fulfilment as shipped with its tracking numbers; cannot be undone; no mail from the shop"),
-            spec(Op::Capture, "captures the payment through the shop's provider; cannot be undone"),
-            spec(Op::CancelOrder, "cancels the order in the shop, which voids or refunds its payments; cannot be undone"),
+            spec(
+                Op::Fulfil,
+                "makes a fulfilment in the shop, which takes the goods off its stock; no mail from the shop",
+            ),
+            spec(
+                Op::Ship,
+                "marks the fulfilment as shipped with its tracking numbers; cannot be undone; no mail from the shop",
+            ),
+            spec(
+                Op::Capture,
+                "captures the payment through the shop's provider; cannot be undone",
+            ),
+            spec(
+                Op::CancelOrder,
+                "cancels the order in the shop, which voids or refunds its payments; cannot be undone",
+            ),
         ]
     }
 
@@ -37,14 +52,23 @@ impl Operations for Medusa {
     async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let frozen = Frozen::read(prepared)?;
         match &frozen.find {
-            Find::Fulfilment { order, reference, lines } if op == Op::Fulfil => {
-                self.fulfil(&frozen, order, reference, lines).await
-            }
-            Find::Shipment { order, reference, tracking } if op == Op::Ship => {
-                self.ship(&frozen, order, reference, tracking).await
-            }
-            Find::Capture { payment, captured_after, currency } if op == Op::Capture => {
-                self.capture(&frozen, payment, *captured_after, *currency).await
+            Find::Fulfilment {
+                order,
+                reference,
+                lines,
+            } if op == Op::Fulfil => self.fulfil(&frozen, order, reference, lines).await,
+            Find::Shipment {
+                order,
+                reference,
+                tracking,
+            } if op == Op::Ship => self.ship(&frozen, order, reference, tracking).await,
+            Find::Capture {
+                payment,
+                captured_after,
+                currency,
+            } if op == Op::Capture => {
+                self.capture(&frozen, payment, *captured_after, *currency)
+                    .await
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self.cancel(&frozen, order).await,
             _ => Err(prepared::not_offered(op)),
@@ -54,18 +78,30 @@ impl Operations for Medusa {
     async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
         let frozen = Frozen::read(prepared)?;
         let found = match &frozen.find {
-            Find::Fulfilment { order, reference, .. } if op == Op::Fulfil => {
+            Find::Fulfilment {
+                order, reference, ..
+            } if op == Op::Fulfil => {
                 let order = self.brief(order).await?;
                 writes::ours(&order, reference).map(|f| done(Some(f.id.clone())))
             }
-            Find::Shipment { order, reference, tracking } if op == Op::Ship => {
+            Find::Shipment {
+                order,
+                reference,
+                tracking,
+            } if op == Op::Ship => {
                 let order = self.brief(order).await?;
-                let shipped = writes::ours(&order, reference).filter(|f| writes::is_shipped(f, tracking));
+                let shipped =
+                    writes::ours(&order, reference).filter(|f| writes::is_shipped(f, tracking));
                 shipped.map(|f| done(Some(f.id.clone())))
             }
-            Find::Capture { payment, captured_after, currency } if op == Op::Capture => {
+            Find::Capture {
+                payment,
+                captured_after,
+                currency,
+            } if op == Op::Capture => {
                 let payment = self.payment(payment).await?;
-                (writes::captured(&payment, *currency)? >= *captured_after).then(|| writes::capture_done(&payment))
+                (writes::captured(&payment, *currency)? >= *captured_after)
+                    .then(|| writes::capture_done(&payment))
             }
             Find::Cancelled { order } if op == Op::CancelOrder => {
                 (self.brief(order).await?.status == "canceled").then(|| done(Some(order.clone())))
@@ -78,71 +114,128 @@ impl Operations for Medusa {
 
 impl Medusa {
     async fn brief(&self, order: &str) -> Result<OrderBrief, Error> {
-        let answer: OrderAnswer = self.get_json(format!("/admin/orders/{order}?fields={BRIEF_FIELDS}")).await?;
+        let answer: OrderAnswer = self
+            .get_json(format!("/admin/orders/{order}?fields={BRIEF_FIELDS}"))
+            .await?;
         Ok(answer.order)
     }
 
     async fn payment(&self, payment: &str) -> Result<Payment, Error> {
-        let answer: PaymentAnswer = self.get_json(format!("/admin/payments/{payment}?fields={PAYMENT_FIELDS}")).await?;
+        let answer: PaymentAnswer = self
+            .get_json(format!("/admin/payments/{payment}?fields={PAYMENT_FIELDS}"))
+            .await?;
         match answer {
-            PaymentAnswer { payment: Some(payment), .. } => Ok(payment),
+            PaymentAnswer {
+                payment: Some(payment),
+                ..
+            } => Ok(payment),
             // The shop answers 200 with nothing in it.
-            PaymentAnswer { kind: None, .. } => Err(Error::new(ErrorClass::NotFound, format!("the shop has no payment {payment}"))),
-            PaymentAnswer { kind: Some(kind), .. } => {
-                Err(Error::new(ErrorClass::Protocol, format!("reading payment {payment}: the shop answered 200 with an error")).with_code(kind))
-            }
+            PaymentAnswer { kind: None, .. } => Err(Error::new(
+                ErrorClass::NotFound,
+                format!("the shop has no payment {payment}"),
+            )),
+            PaymentAnswer {
+                kind: Some(kind), ..
+            } => Err(Error::new(
+                ErrorClass::Protocol,
+                format!("reading payment {payment}: the shop answered 200 with an error"),
+            )
+            .with_code(kind)),
         }
     }
 
     async fn write_order(&self, path: &str, body: Vec<u8>) -> Result<OrderBrief, Error> {
-        let answer: OrderAnswer = self.post(format!("{path}?fields={BRIEF_FIELDS}"), body).await?;
+        let answer: OrderAnswer = self
+            .post(format!("{path}?fields={BRIEF_FIELDS}"), body)
+            .await?;
         Ok(answer.order)
     }
 
-    async fn fulfil(&self, frozen: &Frozen, order: &str, reference: &str, lines: &[ShippedLine]) -> Result<Outcome, Error> {
-        if let Step::Done(outcome) = writes::may_fulfil(&self.brief(order).await?, reference, lines)? {
+    async fn fulfil(
+        &self,
+        frozen: &Frozen,
+        order: &str,
+        reference: &str,
+        lines: &[ShippedLine],
+    ) -> Result<Outcome, Error> {
+        if let Step::Done(outcome) =
+            writes::may_fulfil(&self.brief(order).await?, reference, lines)?
+        {
             return Ok(outcome);
         }
         let after = self.write_order(&frozen.path, body(frozen)).await?;
-        let made = writes::ours(&after, reference).ok_or_else(|| unknown(&frozen.path, "a fulfilment with our reference"))?;
+        let made = writes::ours(&after, reference)
+            .ok_or_else(|| unknown(&frozen.path, "a fulfilment with our reference"))?;
         Ok(done(Some(made.id.clone())))
     }
 
-    async fn ship(&self, frozen: &Frozen, order: &str, reference: &str, tracking: &[String]) -> Result<Outcome, Error> {
+    async fn ship(
+        &self,
+        frozen: &Frozen,
+        order: &str,
+        reference: &str,
+        tracking: &[String],
+    ) -> Result<Outcome, Error> {
         let before = self.brief(order).await?;
         let (fulfilment, step) = writes::may_ship(&before, reference, tracking)?;
         if let Step::Done(outcome) = step {
             return Ok(outcome);
         }
-        let after = self.write_order(&frozen.path.replace(FULFILMENT, &fulfilment.id), body(frozen)).await?;
+        let after = self
+            .write_order(
+                &frozen.path.replace(FULFILMENT, &fulfilment.id),
+                body(frozen),
+            )
+            .await?;
         let shipped = writes::ours(&after, reference).filter(|f| writes::is_shipped(f, tracking));
         let shipped = shipped.ok_or_else(|| unknown(&frozen.path, "our fulfilment as shipped"))?;
         Ok(done(Some(shipped.id.clone())))
     }
 
-    async fn capture(&self, frozen: &Frozen, id: &str, captured_after: i64, currency: Currency) -> Result<Outcome, Error> {
+    async fn capture(
+        &self,
+        frozen: &Frozen,
+        id: &str,
+        captured_after: i64,
+        currency: Currency,
+    ) -> Result<Outcome, Error> {
         let before = self.payment(id).await?;
         let captured = writes::captured(&before, currency)?;
         if captured >= captured_after {
             return Ok(writes::capture_done(&before));
         }
         if before.canceled_at.is_some() {
-            return Err(Error::new(ErrorClass::Conflict, format!("payment {id} is cancelled in the shop")));
+            return Err(Error::new(
+                ErrorClass::Conflict,
+                format!("payment {id} is cancelled in the shop"),
+            ));
         }
         let all = frozen.body.get("amount").is_none();
-        let body = match if all { writes::rest(&before, captured, currency)? } else { None } {
-            Some(rest) => json!({ "amount": prepared::decimal(rest, currency)? }).to_string().into_bytes(),
+        let body = match if all {
+            writes::rest(&before, captured, currency)?
+        } else {
+            None
+        } {
+            Some(rest) => json!({ "amount": prepared::decimal(rest, currency)? })
+                .to_string()
+                .into_bytes(),
             None => body(frozen),
         };
-        let answer: PaymentAnswer = self.post(format!("{}?fields={PAYMENT_FIELDS}", frozen.path), body).await?;
-        let after = answer.payment.ok_or_else(|| unknown(&frozen.path, "the payment"))?;
+        let answer: PaymentAnswer = self
+            .post(format!("{}?fields={PAYMENT_FIELDS}", frozen.path), body)
+            .await?;
+        let after = answer
+            .payment
+            .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
         let captured = writes::captured(&after, currency)?;
         if captured < captured_after {
             // The shop answers 200 and does nothing once it takes a payment for fully captured.
             let (have, want) = (currency.format(captured), currency.format(captured_after));
             return Err(Error::new(
                 ErrorClass::Conflict,
-                format!("payment {id}: the shop took the capture, but {have} {currency} are captured in all and not {want}"),
+                format!(
+                    "payment {id}: the shop took the capture, but {have} {currency} are captured in all and not {want}"
+                ),
             ));
         }
         Ok(writes::capture_done(&after))
@@ -164,5 +257,8 @@ fn body(frozen: &Frozen) -> Vec<u8> {
 }
 
 fn unknown(path: &str, what: &str) -> Error {
-    Error::new(ErrorClass::OutcomeUnknown, format!("POST {path}: the shop said yes, but its answer does not show {what}"))
+    Error::new(
+        ErrorClass::OutcomeUnknown,
+        format!("POST {path}: the shop said yes, but its answer does not show {what}"),
+    )
 }

@@ -15,7 +15,10 @@ pub(super) enum Step {
 }
 
 pub(super) fn done(id: Option<String>) -> Outcome {
-    Outcome::Done { id, rows: Vec::new() }
+    Outcome::Done {
+        id,
+        rows: Vec::new(),
+    }
 }
 
 fn conflict(message: String) -> Error {
@@ -23,21 +26,40 @@ fn conflict(message: String) -> Error {
 }
 
 fn protocol(reason: String) -> Error {
-    Error::new(ErrorClass::Protocol, format!("the shop's answer cannot be used: {reason}"))
+    Error::new(
+        ErrorClass::Protocol,
+        format!("the shop's answer cannot be used: {reason}"),
+    )
 }
 
 /// The fulfilment with our reference; one that is not cancelled before one that is.
 pub(super) fn ours<'a>(order: &'a OrderBrief, reference: &str) -> Option<&'a Fulfillment> {
-    let mut named = order.fulfillments.iter().filter(|f| map::reference(f) == Some(reference));
+    let mut named = order
+        .fulfillments
+        .iter()
+        .filter(|f| map::reference(f) == Some(reference));
     let first = named.next()?;
-    if first.canceled_at.is_none() { Some(first) } else { Some(named.find(|f| f.canceled_at.is_none()).unwrap_or(first)) }
+    if first.canceled_at.is_none() {
+        Some(first)
+    } else {
+        Some(named.find(|f| f.canceled_at.is_none()).unwrap_or(first))
+    }
 }
 
 /// Whether lines can be fulfilled under our reference.
-pub(super) fn may_fulfil(order: &OrderBrief, reference: &str, lines: &[ShippedLine]) -> Result<Step, Error> {
+pub(super) fn may_fulfil(
+    order: &OrderBrief,
+    reference: &str,
+    lines: &[ShippedLine],
+) -> Result<Step, Error> {
     match ours(order, reference) {
         Some(f) if f.canceled_at.is_none() => return Ok(Step::Done(done(Some(f.id.clone())))),
-        Some(f) => return Err(conflict(format!("fulfilment {} ({reference}) was cancelled in the shop", f.id))),
+        Some(f) => {
+            return Err(conflict(format!(
+                "fulfilment {} ({reference}) was cancelled in the shop",
+                f.id
+            )));
+        }
         None => {}
     }
     if order.status == "canceled" {
@@ -46,11 +68,16 @@ pub(super) fn may_fulfil(order: &OrderBrief, reference: &str, lines: &[ShippedLi
     for line in lines {
         let key = line.line.as_str();
         let Some(item) = order.items.iter().find(|item| item.id == key) else {
-            return Err(conflict(format!("the order has no line {key} any more: it was edited in the shop")));
+            return Err(conflict(format!(
+                "the order has no line {key} any more: it was edited in the shop"
+            )));
         };
-        let ordered = map::whole("items.detail.quantity", &item.detail.quantity).map_err(protocol)?;
+        let ordered =
+            map::whole("items.detail.quantity", &item.detail.quantity).map_err(protocol)?;
         let fulfilled = item.detail.fulfilled_quantity.as_ref();
-        let fulfilled = fulfilled.map_or(Ok(0), |n| map::whole("items.detail.fulfilled_quantity", n)).map_err(protocol)?;
+        let fulfilled = fulfilled
+            .map_or(Ok(0), |n| map::whole("items.detail.fulfilled_quantity", n))
+            .map_err(protocol)?;
         let open = ordered.saturating_sub(fulfilled);
         if line.quantity > open {
             return Err(conflict(format!(
@@ -64,7 +91,10 @@ pub(super) fn may_fulfil(order: &OrderBrief, reference: &str, lines: &[ShippedLi
 
 /// Whether our fulfilment shows these parcels.
 pub(super) fn is_shipped(fulfilment: &Fulfillment, tracking: &[String]) -> bool {
-    fulfilment.shipped_at.is_some() && tracking.iter().all(|number| map::tracking(fulfilment).any(|told| told == number))
+    fulfilment.shipped_at.is_some()
+        && tracking
+            .iter()
+            .all(|number| map::tracking(fulfilment).any(|told| told == number))
 }
 
 /// The fulfilment to mark as shipped.
@@ -74,17 +104,23 @@ pub(super) fn may_ship<'a>(
     tracking: &[String],
 ) -> Result<(&'a Fulfillment, Step), Error> {
     let Some(fulfilment) = ours(order, reference) else {
-        return Err(conflict(format!("the order has no fulfilment {reference}: it must be fulfilled before it is shipped")));
+        return Err(conflict(format!(
+            "the order has no fulfilment {reference}: it must be fulfilled before it is shipped"
+        )));
     };
     let id = &fulfilment.id;
     if fulfilment.canceled_at.is_some() {
-        return Err(conflict(format!("fulfilment {id} ({reference}) was cancelled in the shop")));
+        return Err(conflict(format!(
+            "fulfilment {id} ({reference}) was cancelled in the shop"
+        )));
     }
     if is_shipped(fulfilment, tracking) {
         return Ok((fulfilment, Step::Done(done(Some(id.clone())))));
     }
     if fulfilment.shipped_at.is_some() {
-        return Err(conflict(format!("fulfilment {id} ({reference}) was marked as shipped in the shop with other tracking numbers")));
+        return Err(conflict(format!(
+            "fulfilment {id} ({reference}) was marked as shipped in the shop with other tracking numbers"
+        )));
     }
     if !super::is_plain(id) {
         return Err(protocol("fulfillments.id: not an id".to_owned()));
@@ -99,15 +135,29 @@ pub(super) fn captured(payment: &Payment, currency: Currency) -> Result<i64, Err
 
 /// The outcome of a capture that is done.
 pub(super) fn capture_done(payment: &Payment) -> Outcome {
-    done(payment.captures.iter().filter_map(|capture| capture.id.clone()).max())
+    done(
+        payment
+            .captures
+            .iter()
+            .filter_map(|capture| capture.id.clone())
+            .max(),
+    )
 }
 
 /// The amount to send when all that is left is to be captured: the shop takes an empty body only for the first one.
-pub(super) fn rest(payment: &Payment, captured: i64, currency: Currency) -> Result<Option<i64>, Error> {
+pub(super) fn rest(
+    payment: &Payment,
+    captured: i64,
+    currency: Currency,
+) -> Result<Option<i64>, Error> {
     if payment.captures.is_empty() {
         return Ok(None);
     }
     let amount = map::minor("payments.amount", &payment.amount, currency).map_err(protocol)?;
     let rest = amount.saturating_sub(captured);
-    if rest > 0 { Ok(Some(rest)) } else { Err(conflict("nothing is left to capture".to_owned())) }
+    if rest > 0 {
+        Ok(Some(rest))
+    } else {
+        Err(conflict("nothing is left to capture".to_owned()))
+    }
 }

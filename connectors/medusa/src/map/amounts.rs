@@ -6,7 +6,10 @@ use serde_json::Number;
 use crate::wire::{Item, Order, ShippingMethod, TaxLine};
 
 fn decimal(field: &str, number: &Number) -> Result<Decimal, String> {
-    number.to_string().parse().map_err(|e: MoneyError| format!("{field}: {e}"))
+    number
+        .to_string()
+        .parse()
+        .map_err(|e: MoneyError| format!("{field}: {e}"))
 }
 
 /// Minor units, rounded half up.
@@ -14,19 +17,31 @@ fn decimal(field: &str, number: &Number) -> Result<Decimal, String> {
 /// # Errors
 /// The field and why.
 pub(crate) fn minor(field: &str, number: &Number, currency: Currency) -> Result<i64, String> {
-    decimal(field, number)?.to_minor(currency).map(|(value, _)| value).map_err(|e| format!("{field}: {e}"))
+    decimal(field, number)?
+        .to_minor(currency)
+        .map(|(value, _)| value)
+        .map_err(|e| format!("{field}: {e}"))
 }
 
 /// The exact sum, rounded once.
 ///
 /// # Errors
 /// The field and why.
-pub(crate) fn sum<'a>(field: &str, numbers: impl Iterator<Item = &'a Number>, currency: Currency) -> Result<i64, String> {
+pub(crate) fn sum<'a>(
+    field: &str,
+    numbers: impl Iterator<Item = &'a Number>,
+    currency: Currency,
+) -> Result<i64, String> {
     let mut total = Decimal::ZERO;
     for number in numbers {
-        total = total.checked_add(decimal(field, number)?).map_err(|e| format!("{field}: {e}"))?;
+        total = total
+            .checked_add(decimal(field, number)?)
+            .map_err(|e| format!("{field}: {e}"))?;
     }
-    total.to_minor(currency).map(|(value, _)| value).map_err(|e| format!("{field}: {e}"))
+    total
+        .to_minor(currency)
+        .map(|(value, _)| value)
+        .map_err(|e| format!("{field}: {e}"))
 }
 
 /// A quantity: whole, not negative.
@@ -35,17 +50,24 @@ pub(crate) fn sum<'a>(field: &str, numbers: impl Iterator<Item = &'a Number>, cu
 /// The field and why.
 pub(crate) fn whole(field: &str, number: &Number) -> Result<u32, String> {
     // A currency without minor units reads a decimal as a whole number and says whether it was one.
-    let (value, exact) = decimal(field, number)?.to_minor(Currency::JPY).map_err(|e| format!("{field}: {e}"))?;
+    let (value, exact) = decimal(field, number)?
+        .to_minor(Currency::JPY)
+        .map_err(|e| format!("{field}: {e}"))?;
     match u32::try_from(value) {
         Ok(quantity) if exact => Ok(quantity),
-        _ => Err(format!("{field}: {number} is no quantity: only whole numbers from 0 can be shipped")),
+        _ => Err(format!(
+            "{field}: {number} is no quantity: only whole numbers from 0 can be shipped"
+        )),
     }
 }
 
 /// One piece's share of a line, rounded half up.
 pub(super) fn each(gross: i64, quantity: u32) -> Option<i64> {
     let quantity = i64::from(quantity);
-    let doubled = gross.checked_mul(2)?.checked_add(if gross < 0 { -quantity } else { quantity })?;
+    let doubled =
+        gross
+            .checked_mul(2)?
+            .checked_add(if gross < 0 { -quantity } else { quantity })?;
     doubled.checked_div(quantity.checked_mul(2)?)
 }
 
@@ -58,11 +80,15 @@ pub(super) fn rate(
     gross: i64,
     currency: Currency,
 ) -> Result<Option<u32>, String> {
-    let tax = tax.map(|number| minor(&format!("{field}.tax_total"), number, currency)).transpose()?;
+    let tax = tax
+        .map(|number| minor(&format!("{field}.tax_total"), number, currency))
+        .transpose()?;
     let mut sum = 0_u32;
     for line in lines {
         let field = format!("{field}.tax_lines.rate");
-        let rate = decimal(&field, &line.rate)?.to_basis_points().map_err(|e| format!("{field}: {e}"))?;
+        let rate = decimal(&field, &line.rate)?
+            .to_basis_points()
+            .map_err(|e| format!("{field}: {e}"))?;
         sum = sum.saturating_add(rate);
     }
     Ok(match lines {
@@ -71,13 +97,19 @@ pub(super) fn rate(
         _ => {
             let (gross, rate) = (i128::from(gross), i128::from(sum));
             let expected = gross * rate / (10_000 + rate);
-            tax.is_some_and(|tax| (i128::from(tax) - expected).abs() <= 1).then_some(sum)
+            tax.is_some_and(|tax| (i128::from(tax) - expected).abs() <= 1)
+                .then_some(sum)
         }
     })
 }
 
 /// One charge per line and shipping method by their totals, discounts already in them, and what is left.
-pub(super) fn charges(order: &Order, items: &[&Item], total: i64, currency: Currency) -> Result<Vec<Charge>, String> {
+pub(super) fn charges(
+    order: &Order,
+    items: &[&Item],
+    total: i64,
+    currency: Currency,
+) -> Result<Vec<Charge>, String> {
     let mut charges = Vec::with_capacity(items.len() + 3);
     for item in items {
         let gross = minor("items.total", &item.total, currency)?;
@@ -85,8 +117,18 @@ pub(super) fn charges(order: &Order, items: &[&Item], total: i64, currency: Curr
             kind: ChargeKind::Goods,
             line: Some(LineKey::new(item.id.clone())),
             gross: Some(gross),
-            tax: item.tax_total.as_ref().map(|tax| minor("items.tax_total", tax, currency)).transpose()?,
-            tax_rate_bp: rate("items", &item.tax_lines, item.tax_total.as_ref(), gross, currency)?,
+            tax: item
+                .tax_total
+                .as_ref()
+                .map(|tax| minor("items.tax_total", tax, currency))
+                .transpose()?,
+            tax_rate_bp: rate(
+                "items",
+                &item.tax_lines,
+                item.tax_total.as_ref(),
+                gross,
+                currency,
+            )?,
             sponsor: None,
         });
     }
@@ -98,17 +140,35 @@ pub(super) fn charges(order: &Order, items: &[&Item], total: i64, currency: Curr
             kind: ChargeKind::Postage,
             line: None,
             gross: Some(gross),
-            tax: method.tax_total.as_ref().map(|tax| minor("shipping_methods.tax_total", tax, currency)).transpose()?,
-            tax_rate_bp: rate("shipping_methods", &method.tax_lines, method.tax_total.as_ref(), gross, currency)?,
+            tax: method
+                .tax_total
+                .as_ref()
+                .map(|tax| minor("shipping_methods.tax_total", tax, currency))
+                .transpose()?,
+            tax_rate_bp: rate(
+                "shipping_methods",
+                &method.tax_lines,
+                method.tax_total.as_ref(),
+                gross,
+                currency,
+            )?,
             sponsor: None,
         });
     }
-    let credit = order.credit_line_total.as_ref().map(|n| minor("credit_line_total", n, currency)).transpose()?;
+    let credit = order
+        .credit_line_total
+        .as_ref()
+        .map(|n| minor("credit_line_total", n, currency))
+        .transpose()?;
     if let Some(credit) = credit.filter(|credit| *credit != 0) {
         // A refund or store credit; the shop does not tell its tax, and unknown is not zero.
         charges.push(amount(ChargeKind::Other, credit.saturating_neg(), None));
     }
-    let parts: i128 = charges.iter().filter_map(|charge| charge.gross).map(i128::from).sum();
+    let parts: i128 = charges
+        .iter()
+        .filter_map(|charge| charge.gross)
+        .map(i128::from)
+        .sum();
     let most = i64::try_from(charges.len()).unwrap_or(i64::MAX);
     // A larger difference is not rounding; it stays visible as one.
     match i64::try_from(i128::from(total) - parts) {
@@ -122,7 +182,14 @@ pub(super) fn charges(order: &Order, items: &[&Item], total: i64, currency: Curr
 
 fn amount(kind: ChargeKind, gross: i64, tax: Option<i64>) -> Charge {
     let tax_rate_bp = tax.map(|_| 0);
-    Charge { kind, line: None, gross: Some(gross), tax, tax_rate_bp, sponsor: None }
+    Charge {
+        kind,
+        line: None,
+        gross: Some(gross),
+        tax,
+        tax_rate_bp,
+        sponsor: None,
+    }
 }
 
 #[cfg(test)]

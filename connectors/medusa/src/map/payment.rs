@@ -10,11 +10,19 @@ use crate::wire::{Order, Payment, PaymentCollection};
 /// # Errors
 /// The field and why.
 pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, String> {
-    sum("payments.captures.amount", payment.captures.iter().map(|capture| &capture.amount), currency)
+    sum(
+        "payments.captures.amount",
+        payment.captures.iter().map(|capture| &capture.amount),
+        currency,
+    )
 }
 
 /// One tender per payment; a collection nobody has paid yet is one that is not authorised. Nothing to pay is no tender.
-pub(super) fn tenders(order: &Order, total: i64, currency: Currency) -> Result<Vec<Tender>, String> {
+pub(super) fn tenders(
+    order: &Order,
+    total: i64,
+    currency: Currency,
+) -> Result<Vec<Tender>, String> {
     let mut tenders = Vec::new();
     for collection in &order.payment_collections {
         for payment in &collection.payments {
@@ -38,18 +46,30 @@ fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
         amount: Some(amount),
         authorised: if cancelled { 0 } else { amount },
         captured: captured(payment, currency)?,
-        refunded: sum("payments.refunds.amount", payment.refunds.iter().map(|refund| &refund.amount), currency)?,
+        refunded: sum(
+            "payments.refunds.amount",
+            payment.refunds.iter().map(|refund| &refund.amount),
+            currency,
+        )?,
         cancelled,
     })
 }
 
 fn unpaid(collection: &PaymentCollection, currency: Currency) -> Result<Tender, String> {
     let alive = |status: &str| !matches!(status, "canceled" | "error");
-    let session = collection.payment_sessions.iter().find(|s| alive(&s.status)).or(collection.payment_sessions.first());
+    let session = collection
+        .payment_sessions
+        .iter()
+        .find(|s| alive(&s.status))
+        .or(collection.payment_sessions.first());
     Ok(Tender {
         key: ExternalId::new(collection.id.clone()),
         gateway: session.map_or_else(|| "manual".to_owned(), |s| s.provider_id.clone()),
-        amount: Some(minor("payment_collections.amount", &collection.amount, currency)?),
+        amount: Some(minor(
+            "payment_collections.amount",
+            &collection.amount,
+            currency,
+        )?),
         authorised: 0,
         captured: 0,
         refunded: 0,

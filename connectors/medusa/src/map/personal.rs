@@ -6,12 +6,33 @@ use serde_json::Value;
 use crate::wire::{Address, Order};
 
 pub(super) fn of(order: &Order) -> Personal {
-    let mut buyer = order.billing_address.as_ref().map(party).unwrap_or_default();
+    let mut buyer = order
+        .billing_address
+        .as_ref()
+        .map(party)
+        .unwrap_or_default();
     buyer.email = text(order.email.as_ref());
-    let ship_to = order.shipping_address.iter().map(|address| ("1".to_owned(), party(address))).collect();
-    let remark = |key: &str| order.metadata.get(key).and_then(Value::as_str).filter(|words| !words.is_empty());
-    let remarks = remark("remarks").or_else(|| remark("notes")).unwrap_or_default().to_owned();
-    Personal { buyer, ship_to, remarks }
+    let ship_to = order
+        .shipping_address
+        .iter()
+        .map(|address| ("1".to_owned(), party(address)))
+        .collect();
+    let remark = |key: &str| {
+        order
+            .metadata
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|words| !words.is_empty())
+    };
+    let remarks = remark("remarks")
+        .or_else(|| remark("notes"))
+        .unwrap_or_default()
+        .to_owned();
+    Personal {
+        buyer,
+        ship_to,
+        remarks,
+    }
 }
 
 fn party(address: &Address) -> Party {
@@ -32,9 +53,20 @@ fn party(address: &Address) -> Party {
 
 /// On a label of these countries the family name comes first.
 fn name(address: &Address, country: &str) -> String {
-    let (first, last) = (text(address.first_name.as_ref()), text(address.last_name.as_ref()));
-    let words = if matches!(country, "JP" | "CN" | "KR" | "TW" | "HU") { [last, first] } else { [first, last] };
-    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let (first, last) = (
+        text(address.first_name.as_ref()),
+        text(address.last_name.as_ref()),
+    );
+    let words = if matches!(country, "JP" | "CN" | "KR" | "TW" | "HU") {
+        [last, first]
+    } else {
+        [first, last]
+    };
+    words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn text(field: Option<&String>) -> String {

@@ -9,21 +9,39 @@ use crate::wire::InventoryItem;
 /// The levels of one inventory item. An item without a SKU cannot be named by ours and has none.
 #[must_use]
 pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
-    let record = |parsed| Record { raw: raw.as_bytes().to_vec(), parsed };
-    let bad = |reason| record(Err(BadRecord { external_id: stamp(raw).0.map(ExternalId::new), reason }));
+    let record = |parsed| Record {
+        raw: raw.as_bytes().to_vec(),
+        parsed,
+    };
+    let bad = |reason| {
+        record(Err(BadRecord {
+            external_id: stamp(raw).0.map(ExternalId::new),
+            reason,
+        }))
+    };
     let item = match serde_json::from_str::<InventoryItem>(raw) {
         Ok(item) => item,
         Err(error) => return vec![bad(reason::of(raw, &error))],
     };
-    let Some(sku) = item.sku.filter(|sku| !sku.is_empty()) else { return Vec::new() };
+    let Some(sku) = item.sku.filter(|sku| !sku.is_empty()) else {
+        return Vec::new();
+    };
     item.location_levels
         .into_iter()
         .map(|level| match quantity(&level.stocked_quantity) {
             Some(quantity) => {
                 let location = Some(level.location_id);
-                record(Ok(Observed::Stock(StockLevel { code: sku.clone(), location, quantity, as_of: None })))
+                record(Ok(Observed::Stock(StockLevel {
+                    code: sku.clone(),
+                    location,
+                    quantity,
+                    as_of: None,
+                })))
             }
-            None => bad(format!("location_levels.stocked_quantity: {} is no whole number", level.stocked_quantity)),
+            None => bad(format!(
+                "location_levels.stocked_quantity: {} is no whole number",
+                level.stocked_quantity
+            )),
         })
         .collect()
 }

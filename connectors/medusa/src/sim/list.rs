@@ -13,23 +13,39 @@ use super::{SALES_CHANNEL, render};
 type Query = [(String, String)];
 
 fn one<'a>(query: &'a Query, key: &str) -> Option<&'a str> {
-    query.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    query
+        .iter()
+        .rev()
+        .find(|(k, _)| k == key)
+        .map(|(_, v)| v.as_str())
 }
 
 fn many<'a>(query: &'a Query, key: &str) -> HashSet<&'a str> {
     let list = format!("{key}[]");
-    query.iter().filter(|(k, _)| k == key || *k == list).map(|(_, v)| v.as_str()).collect()
+    query
+        .iter()
+        .filter(|(k, _)| k == key || *k == list)
+        .map(|(_, v)| v.as_str())
+        .collect()
 }
 
 fn number(query: &Query, key: &str, default: usize) -> Result<usize, Refused> {
-    let invalid = || Refused::invalid(format!("Invalid request: Expected type: 'number' for field '{key}'"));
+    let invalid = || {
+        Refused::invalid(format!(
+            "Invalid request: Expected type: 'number' for field '{key}'"
+        ))
+    };
     one(query, key).map_or(Ok(default), |text| text.parse().map_err(|_| invalid()))
 }
 
 /// The real shop answers a malformed date with 500.
 fn time(query: &Query, operator: &str) -> Result<Option<i64>, Refused> {
-    let Some(text) = one(query, &format!("updated_at[${operator}]")) else { return Ok(None) };
-    DateTime::parse_from_rfc3339(text).map(|at| Some(at.timestamp_millis())).map_err(|_| Refused::unknown())
+    let Some(text) = one(query, &format!("updated_at[${operator}]")) else {
+        return Ok(None);
+    };
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| Some(at.timestamp_millis()))
+        .map_err(|_| Refused::unknown())
 }
 
 pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
@@ -44,7 +60,11 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
         (None, None) => Bound::Unbounded,
     };
     let (offset, limit) = (number(query, "offset", 0)?, number(query, "limit", 15)?);
-    let (statuses, channels, ids) = (many(query, "status"), many(query, "sales_channel_id"), many(query, "id"));
+    let (statuses, channels, ids) = (
+        many(query, "status"),
+        many(query, "sales_channel_id"),
+        many(query, "id"),
+    );
     let wanted = |order: &Order| {
         (statuses.is_empty() || statuses.contains(order.status.as_str()))
             && (channels.is_empty() || channels.contains(SALES_CHANNEL))
@@ -62,7 +82,9 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
         state.by_updated.range((lower, upper)).copied().collect()
     } else {
         let places = ids.iter().filter_map(|id| state.by_id.get(*id)).copied();
-        places.filter_map(|at| state.orders.get(at).map(|order| (order.updated, at))).collect()
+        places
+            .filter_map(|at| state.orders.get(at).map(|order| (order.updated, at)))
+            .collect()
     };
     found.retain(|(_, at)| state.orders.get(*at).is_some_and(wanted));
     let count = found.len();
@@ -70,7 +92,10 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
         found.sort_unstable();
         // Only the groups of equal times that touch the page are mixed: that is all anybody sees.
         let end = offset.saturating_add(limit).min(count);
-        let last = end.checked_sub(1).and_then(|at| found.get(at)).map(|(time, _)| *time);
+        let last = end
+            .checked_sub(1)
+            .and_then(|at| found.get(at))
+            .map(|(time, _)| *time);
         let reach = found.partition_point(|(time, _)| last.is_some_and(|last| *time <= last));
         found.truncate(reach);
         let salt = usize::try_from(state.requests % 64).unwrap_or(0);
@@ -82,13 +107,26 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
         .into_iter()
         .skip(offset)
         .take(limit)
-        .filter_map(|(_, at)| state.orders.get(at).map(|order| render::order(state, order)))
+        .filter_map(|(_, at)| {
+            state
+                .orders
+                .get(at)
+                .map(|order| render::order(state, order))
+        })
         .collect();
     Ok(json!({ "orders": page, "count": count, "offset": offset, "limit": limit }))
 }
 
 pub(super) fn inventory(state: &State, query: &Query) -> Result<Value, Refused> {
     let (offset, limit) = (number(query, "offset", 0)?, number(query, "limit", 20)?);
-    let page: Vec<Value> = state.inventory.iter().skip(offset).take(limit).map(render::inventory).collect();
-    Ok(json!({ "inventory_items": page, "count": state.inventory.len(), "offset": offset, "limit": limit }))
+    let page: Vec<Value> = state
+        .inventory
+        .iter()
+        .skip(offset)
+        .take(limit)
+        .map(render::inventory)
+        .collect();
+    Ok(
+        json!({ "inventory_items": page, "count": state.inventory.len(), "offset": offset, "limit": limit }),
+    )
 }

@@ -53,7 +53,9 @@ impl OrderMemory {
     /// Everything fulfilled and every fulfilment shipped.
     #[must_use]
     pub fn is_shipped(&self) -> bool {
-        self.lines.iter().all(|(_, _, ordered, fulfilled)| ordered == fulfilled)
+        self.lines
+            .iter()
+            .all(|(_, _, ordered, fulfilled)| ordered == fulfilled)
             && self.fulfilments.iter().all(|f| f.shipped)
             && !self.fulfilments.is_empty()
     }
@@ -61,13 +63,20 @@ impl OrderMemory {
     /// How many fulfilments carry a reference.
     #[must_use]
     pub fn fulfilled_as(&self, reference: &str) -> usize {
-        self.fulfilments.iter().filter(|f| f.reference.as_deref() == Some(reference)).count()
+        self.fulfilments
+            .iter()
+            .filter(|f| f.reference.as_deref() == Some(reference))
+            .count()
     }
 
     /// Calls of ours that took effect more than once: captures after the first, fulfilments of a reference after the first.
     #[must_use]
     pub fn repeated(&self) -> usize {
-        let mut references: Vec<&str> = self.fulfilments.iter().filter_map(|f| f.reference.as_deref()).collect();
+        let mut references: Vec<&str> = self
+            .fulfilments
+            .iter()
+            .filter_map(|f| f.reference.as_deref())
+            .collect();
         let all = references.len();
         references.sort_unstable();
         references.dedup();
@@ -80,7 +89,11 @@ impl MedusaSim {
     #[must_use]
     pub fn orders(&self) -> Vec<OrderMemory> {
         let state = self.state();
-        state.orders.iter().map(|order| memory(&state, order)).collect()
+        state
+            .orders
+            .iter()
+            .map(|order| memory(&state, order))
+            .collect()
     }
 
     /// One order.
@@ -101,7 +114,13 @@ impl MedusaSim {
     pub fn stocked(&self, sku: &str, location_id: &str) -> Option<i64> {
         let state = self.state();
         let at = state.by_sku.get(sku)?;
-        state.inventory.get(*at)?.levels.get(location_id).copied().flatten()
+        state
+            .inventory
+            .get(*at)?
+            .levels
+            .get(location_id)
+            .copied()
+            .flatten()
     }
 
     /// Requests answered with the right key so far.
@@ -123,15 +142,27 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
         captured: payment.map_or(0, |p| minor(p.captured())),
         captures: payment.map_or(0, |p| p.captures.len()),
         refunded: payment.map_or(0, |p| minor(p.refunded())),
-        lines: order.lines.iter().map(|l| (l.id.clone(), l.sku.clone(), l.quantity, l.fulfilled)).collect(),
+        lines: order
+            .lines
+            .iter()
+            .map(|l| (l.id.clone(), l.sku.clone(), l.quantity, l.fulfilled))
+            .collect(),
         fulfilments: order
             .fulfilments
             .iter()
             .map(|f| FulfilmentMemory {
                 id: f.id.clone(),
-                reference: f.metadata.get(REFERENCE).and_then(Value::as_str).map(str::to_owned),
+                reference: f
+                    .metadata
+                    .get(REFERENCE)
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
                 location: f.location.clone(),
-                lines: f.items.iter().filter_map(|(at, n)| order.lines.get(*at).map(|l| (l.sku.clone(), *n))).collect(),
+                lines: f
+                    .items
+                    .iter()
+                    .filter_map(|(at, n)| order.lines.get(*at).map(|l| (l.sku.clone(), *n)))
+                    .collect(),
                 shipped: f.shipped.is_some(),
                 tracking: f.labels.clone(),
             })

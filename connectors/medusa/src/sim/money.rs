@@ -10,10 +10,17 @@ const PER_UNIT: i128 = 1_000_000;
 
 /// Reads decimal text; what is none is nothing.
 pub(super) fn read(text: &str) -> Option<Micro> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (negative, digits) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || part.len() > 6 || whole.len() > 15 || !all_digits(whole) || !all_digits(part) {
+    if whole.is_empty()
+        || part.len() > 6
+        || whole.len() > 15
+        || !all_digits(whole)
+        || !all_digits(part)
+    {
         return None;
     }
     let value: Micro = format!("{whole}{part:0<6}").parse().ok()?;

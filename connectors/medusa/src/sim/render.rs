@@ -9,8 +9,9 @@ use super::money;
 use super::state::{Fulfilment, Inventory, Order, Payment, State};
 
 pub(super) fn time(ms: i64) -> Value {
-    DateTime::from_timestamp_millis(ms)
-        .map_or(Value::Null, |at| Value::String(at.to_rfc3339_opts(SecondsFormat::Millis, true)))
+    DateTime::from_timestamp_millis(ms).map_or(Value::Null, |at| {
+        Value::String(at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    })
 }
 
 fn time_or_null(ms: Option<i64>) -> Value {
@@ -104,7 +105,11 @@ fn fulfilment(order: &Order, told: &Fulfilment) -> Value {
 /// The shop keeps given and family name apart; on a Japanese label the family name comes first.
 fn address(party: &Party) -> Value {
     let (before, after) = party.name.split_once(' ').unwrap_or(("", &party.name));
-    let (first, last) = if party.country == "JP" { (after, before) } else { (before, after) };
+    let (first, last) = if party.country == "JP" {
+        (after, before)
+    } else {
+        (before, after)
+    };
     json!({
         "first_name": first, "last_name": last, "company": party.company, "country_code": party.country.to_ascii_lowercase(),
         "postal_code": party.postal_code, "province": party.region, "city": party.city, "address_1": party.address1,

@@ -25,7 +25,11 @@ impl Refused {
     }
 
     pub(super) fn unknown() -> Self {
-        Self(500, "unknown_error", "An unknown error occurred.".to_owned())
+        Self(
+            500,
+            "unknown_error",
+            "An unknown error occurred.".to_owned(),
+        )
     }
 }
 
@@ -34,40 +38,71 @@ pub(super) fn unauthorized() -> Response {
 }
 
 fn respond(status: u16, body: &Value) -> Response {
-    let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
-    Response { status, headers, body: body.to_string().into_bytes() }
+    let headers = vec![(
+        "content-type".to_owned(),
+        "application/json; charset=utf-8".to_owned(),
+    )];
+    Response {
+        status,
+        headers,
+        body: body.to_string().into_bytes(),
+    }
 }
 
 pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
     state.requests += 1;
     match answer(state, request, now) {
         Ok(body) => respond(200, &body),
-        Err(Refused(status, kind, message)) => respond(status, &json!({ "type": kind, "message": message })),
+        Err(Refused(status, kind, message)) => {
+            respond(status, &json!({ "type": kind, "message": message }))
+        }
     }
 }
 
 fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refused> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method, parts.as_slice()) {
         (Method::Get, ["admin", "orders"]) => list::orders(state, &query),
         (Method::Get, ["admin", "inventory-items"]) => list::inventory(state, &query),
         (Method::Get, ["admin", "orders", id]) => {
-            let order = state.order(id).ok_or_else(|| Refused::not_found("Order", id))?;
+            let order = state
+                .order(id)
+                .ok_or_else(|| Refused::not_found("Order", id))?;
             Ok(json!({ "order": render::order(state, order) }))
         }
         (Method::Get, ["admin", "payments", id]) => {
             // The real shop answers an unknown payment with nothing, not with 404.
-            let order = state.by_payment.get(*id).and_then(|at| state.orders.get(*at));
-            let payment = order.and_then(|order| order.payment.as_ref().map(|payment| render::payment(order, payment)));
+            let order = state
+                .by_payment
+                .get(*id)
+                .and_then(|at| state.orders.get(*at));
+            let payment = order.and_then(|order| {
+                order
+                    .payment
+                    .as_ref()
+                    .map(|payment| render::payment(order, payment))
+            });
             Ok(payment.map_or_else(|| json!({}), |payment| json!({ "payment": payment })))
         }
         (Method::Post, ["admin", "orders", id, "fulfillments"]) => {
             writes::fulfil(state, id, &body(request)?, now)?;
             order_answer(state, id)
         }
-        (Method::Post, ["admin", "orders", id, "fulfillments", fulfilment, "shipments"]) => {
+        (
+            Method::Post,
+            [
+                "admin",
+                "orders",
+                id,
+                "fulfillments",
+                fulfilment,
+                "shipments",
+            ],
+        ) => {
             writes::ship(state, id, fulfilment, &body(request)?, now)?;
             order_answer(state, id)
         }
@@ -77,19 +112,34 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
         }
         (Method::Post, ["admin", "payments", id, "capture"]) => {
             writes::capture(state, id, &body(request)?)?;
-            let order = state.by_payment.get(*id).and_then(|at| state.orders.get(*at));
-            let payment = order.and_then(|order| order.payment.as_ref().map(|payment| render::payment(order, payment)));
+            let order = state
+                .by_payment
+                .get(*id)
+                .and_then(|at| state.orders.get(*at));
+            let payment = order.and_then(|order| {
+                order
+                    .payment
+                    .as_ref()
+                    .map(|payment| render::payment(order, payment))
+            });
             Ok(json!({ "payment": payment }))
         }
-        _ => Err(Refused(404, "not_found", format!("Cannot {} {path}", request.method.as_str()))),
+        _ => Err(Refused(
+            404,
+            "not_found",
+            format!("Cannot {} {path}", request.method.as_str()),
+        )),
     }
 }
 
 fn order_answer(state: &State, id: &str) -> Result<Value, Refused> {
-    let order = state.order(id).ok_or_else(|| Refused::not_found("Order", id))?;
+    let order = state
+        .order(id)
+        .ok_or_else(|| Refused::not_found("Order", id))?;
     Ok(json!({ "order": render::order(state, order) }))
 }
 
 fn body(request: &Request) -> Result<Value, Refused> {
-    serde_json::from_slice(&request.body).map_err(|e| Refused::invalid(format!("{e} is not valid JSON")))
+    serde_json::from_slice(&request.body)
+        .map_err(|e| Refused::invalid(format!("{e} is not valid JSON")))
 }

@@ -128,7 +128,10 @@ impl State {
 
     pub(super) fn add_sku(&mut self, sku: &str, location: &str, stocked: i64) -> String {
         let at = self.sku(sku, location);
-        let level = self.inventory[at].levels.entry(location.to_owned()).or_insert(Some(0));
+        let level = self.inventory[at]
+            .levels
+            .entry(location.to_owned())
+            .or_insert(Some(0));
         *level = Some(level.unwrap_or(0) + stocked);
         self.inventory[at].id.clone()
     }
@@ -146,14 +149,24 @@ impl State {
             return *at;
         }
         let id = self.id("iitem");
-        self.inventory.push(Inventory { id, sku: sku.to_owned(), levels: BTreeMap::new() });
+        self.inventory.push(Inventory {
+            id,
+            sku: sku.to_owned(),
+            levels: BTreeMap::new(),
+        });
         self.by_sku.insert(sku.to_owned(), self.inventory.len() - 1);
         self.inventory.len() - 1
     }
 
     /// Takes goods off the shelf; may go below zero on backorder.
     pub(super) fn take(&mut self, sku: &str, location: Option<&str>, quantity: u32) {
-        let Some(item) = self.by_sku.get(sku).and_then(|at| self.inventory.get_mut(*at)) else { return };
+        let Some(item) = self
+            .by_sku
+            .get(sku)
+            .and_then(|at| self.inventory.get_mut(*at))
+        else {
+            return;
+        };
         let level = match location {
             Some(location) => item.levels.get_mut(location),
             None => item.levels.values_mut().next(),
@@ -168,9 +181,17 @@ impl State {
         let mut lines = Vec::with_capacity(new.lines.len());
         for (sku, quantity, price) in new.lines {
             let price = money::read(&price).unwrap_or(0);
-            lines.push(Line { id: self.id("ordli"), sku, quantity, price, fulfilled: 0 });
+            lines.push(Line {
+                id: self.id("ordli"),
+                sku,
+                quantity,
+                price,
+                fulfilled: 0,
+            });
         }
-        let rate_bp = money::read(&new.tax_percent).and_then(|micro| u32::try_from(micro / 10_000).ok()).unwrap_or(0);
+        let rate_bp = money::read(&new.tax_percent)
+            .and_then(|micro| u32::try_from(micro / 10_000).ok())
+            .unwrap_or(0);
         let mut order = Order {
             id: id.clone(),
             number: self.orders.len() + 1,
@@ -194,8 +215,13 @@ impl State {
         if new.authorised && amount > 0 {
             let payment = self.id("pay");
             self.by_payment.insert(payment.clone(), at);
-            order.payment =
-                Some(Payment { id: payment, amount, captures: Vec::new(), refunds: Vec::new(), cancelled: None });
+            order.payment = Some(Payment {
+                id: payment,
+                amount,
+                captures: Vec::new(),
+                refunds: Vec::new(),
+                cancelled: None,
+            });
         }
         self.by_id.insert(id.clone(), at);
         self.by_updated.insert((now, at));
@@ -213,8 +239,12 @@ impl State {
 
     /// Moves the time of the last change; never back.
     pub(super) fn touch(&mut self, id: &str, now: i64) {
-        let Some(at) = self.by_id.get(id).copied() else { return };
-        let Some(order) = self.orders.get_mut(at) else { return };
+        let Some(at) = self.by_id.get(id).copied() else {
+            return;
+        };
+        let Some(order) = self.orders.get_mut(at) else {
+            return;
+        };
         let before = order.updated;
         order.updated = before.max(now);
         let after = order.updated;

@@ -7,20 +7,30 @@ use super::route::Refused;
 use super::state::{Fulfilment, State};
 
 fn only(body: &Value, known: &[&str]) -> Result<(), Refused> {
-    let unknown = body.as_object().and_then(|fields| fields.keys().find(|key| !known.contains(&key.as_str())));
+    let unknown = body
+        .as_object()
+        .and_then(|fields| fields.keys().find(|key| !known.contains(&key.as_str())));
     match unknown {
-        Some(key) => Err(Refused::invalid(format!("Invalid request: Unrecognized fields: '{key}'"))),
+        Some(key) => Err(Refused::invalid(format!(
+            "Invalid request: Unrecognized fields: '{key}'"
+        ))),
         None if body.is_object() => Ok(()),
         None => Err(Refused::invalid("Invalid request: Expected type: 'object'")),
     }
 }
 
 fn lines(body: &Value) -> Result<Vec<(&str, u32)>, Refused> {
-    let items = body.get("items").and_then(Value::as_array).ok_or_else(|| Refused::invalid("Invalid request: Field 'items' is required"))?;
+    let items = body
+        .get("items")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Refused::invalid("Invalid request: Field 'items' is required"))?;
     items
         .iter()
         .map(|item| {
-            let quantity = item.get("quantity").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+            let quantity = item
+                .get("quantity")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok());
             item.get("id").and_then(Value::as_str).zip(quantity)
         })
         .collect::<Option<_>>()
@@ -28,36 +38,78 @@ fn lines(body: &Value) -> Result<Vec<(&str, u32)>, Refused> {
 }
 
 pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Result<(), Refused> {
-    only(body, &["items", "location_id", "no_notification", "metadata", "shipping_option_id"])?;
+    only(
+        body,
+        &[
+            "items",
+            "location_id",
+            "no_notification",
+            "metadata",
+            "shipping_option_id",
+        ],
+    )?;
     let asked = lines(body)?;
-    let location = body.get("location_id").and_then(Value::as_str).map(str::to_owned);
-    let order = state.order(id).ok_or_else(|| Refused::not_found("Order", id))?;
+    let location = body
+        .get("location_id")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    let order = state
+        .order(id)
+        .ok_or_else(|| Refused::not_found("Order", id))?;
     if order.cancelled.is_some() {
-        return Err(Refused::invalid(format!("Order with id {id} has been canceled.")));
+        return Err(Refused::invalid(format!(
+            "Order with id {id} has been canceled."
+        )));
     }
-    if let Some(location) = location.as_deref().filter(|l| !state.locations.iter().any(|known| known == l)) {
-        return Err(Refused(404, "not_found", format!("StockLocation id not found: {location}")));
+    if let Some(location) = location
+        .as_deref()
+        .filter(|l| !state.locations.iter().any(|known| known == l))
+    {
+        return Err(Refused(
+            404,
+            "not_found",
+            format!("StockLocation id not found: {location}"),
+        ));
     }
     let mut items = Vec::with_capacity(asked.len());
     for (line, quantity) in asked {
         let Some(at) = order.lines.iter().position(|l| l.id == line) else {
-            return Err(Refused::invalid(format!("Items with ids {line} does not exist in order with id {id}.")));
+            return Err(Refused::invalid(format!(
+                "Items with ids {line} does not exist in order with id {id}."
+            )));
         };
         let known = &order.lines[at];
         match known.quantity - known.fulfilled {
-            0 => return Err(Refused::invalid(format!("No stock reservation found for item {line} - {} (Default variant)", known.sku))),
+            0 => {
+                return Err(Refused::invalid(format!(
+                    "No stock reservation found for item {line} - {} (Default variant)",
+                    known.sku
+                )));
+            }
             open if quantity > open => {
-                return Err(Refused::invalid(format!("Quantity to fulfill exceeds the reserved quantity for the item: {line}")));
+                return Err(Refused::invalid(format!(
+                    "Quantity to fulfill exceeds the reserved quantity for the item: {line}"
+                )));
             }
             _ => items.push((at, quantity)),
         }
     }
-    let skus: Vec<(String, u32)> = items.iter().map(|(at, n)| (order.lines[*at].sku.clone(), *n)).collect();
+    let skus: Vec<(String, u32)> = items
+        .iter()
+        .map(|(at, n)| (order.lines[*at].sku.clone(), *n))
+        .collect();
     for (sku, quantity) in skus {
         state.take(&sku, location.as_deref(), quantity);
     }
     let metadata = body.get("metadata").cloned().unwrap_or(Value::Null);
-    let made = Fulfilment { id: state.id("ful"), metadata, location, items, shipped: None, labels: Vec::new() };
+    let made = Fulfilment {
+        id: state.id("ful"),
+        metadata,
+        location,
+        items,
+        shipped: None,
+        labels: Vec::new(),
+    };
     if let Some(order) = state.order_mut(id) {
         for (at, quantity) in &made.items {
             order.lines[*at].fulfilled += quantity;
@@ -69,21 +121,46 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
 }
 
 /// Quantities are not checked: neither does the real shop.
-pub(super) fn ship(state: &mut State, id: &str, fulfilment: &str, body: &Value, now: i64) -> Result<(), Refused> {
+pub(super) fn ship(
+    state: &mut State,
+    id: &str,
+    fulfilment: &str,
+    body: &Value,
+    now: i64,
+) -> Result<(), Refused> {
     only(body, &["items", "labels", "no_notification", "metadata"])?;
     lines(body)?;
     let mut numbers = Vec::new();
-    for (n, label) in body.get("labels").and_then(Value::as_array).into_iter().flatten().enumerate() {
+    for (n, label) in body
+        .get("labels")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         for field in ["tracking_number", "tracking_url", "label_url"] {
             if label.get(field).and_then(Value::as_str).is_none() {
-                return Err(Refused::invalid(format!("Invalid request: Field 'labels, {n}, {field}' is required")));
+                return Err(Refused::invalid(format!(
+                    "Invalid request: Field 'labels, {n}, {field}' is required"
+                )));
             }
         }
-        numbers.extend(label.get("tracking_number").and_then(Value::as_str).map(str::to_owned));
+        numbers.extend(
+            label
+                .get("tracking_number")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        );
     }
-    let order = state.order_mut(id).ok_or_else(|| Refused::not_found("Order", id))?;
+    let order = state
+        .order_mut(id)
+        .ok_or_else(|| Refused::not_found("Order", id))?;
     let Some(known) = order.fulfilments.iter_mut().find(|f| f.id == fulfilment) else {
-        return Err(Refused(404, "not_found", format!("Fulfillment with id {fulfilment} was not found")));
+        return Err(Refused(
+            404,
+            "not_found",
+            format!("Fulfillment with id {fulfilment} was not found"),
+        ));
     };
     if known.shipped.is_some() {
         return Err(Refused::not_allowed("Shipment has already been created"));
@@ -99,16 +176,31 @@ pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), R
     only(body, &["amount"])?;
     let asked = match body.get("amount") {
         None => None,
-        Some(Value::Number(number)) => Some(money::read(&number.to_string()).ok_or_else(|| Refused::invalid("Invalid amount"))?),
-        Some(_) => return Err(Refused::invalid("Invalid request: Expected type: 'number' for field 'amount'")),
+        Some(Value::Number(number)) => Some(
+            money::read(&number.to_string()).ok_or_else(|| Refused::invalid("Invalid amount"))?,
+        ),
+        Some(_) => {
+            return Err(Refused::invalid(
+                "Invalid request: Expected type: 'number' for field 'amount'",
+            ));
+        }
     };
     let (currency, made) = (state.currency, state.id("capt"));
-    let order = state.by_payment.get(id).and_then(|at| state.orders.get_mut(*at));
+    let order = state
+        .by_payment
+        .get(id)
+        .and_then(|at| state.orders.get_mut(*at));
     let Some(payment) = order.and_then(|order| order.payment.as_mut()) else {
-        return Err(Refused(404, "not_found", format!("Payment with id: {id} was not found")));
+        return Err(Refused(
+            404,
+            "not_found",
+            format!("Payment with id: {id} was not found"),
+        ));
     };
     if payment.cancelled.is_some() {
-        return Err(Refused::invalid(format!("The payment: {id} has been canceled.")));
+        return Err(Refused::invalid(format!(
+            "The payment: {id} has been canceled."
+        )));
     }
     let rounded = |amount| money::minor(amount, currency);
     if rounded(payment.captured()) >= rounded(payment.amount) {
@@ -116,7 +208,9 @@ pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), R
     }
     let amount = asked.unwrap_or(payment.amount);
     if amount <= 0 || rounded(payment.captured() + amount) > rounded(payment.amount) {
-        return Err(Refused::invalid("You cannot capture more than the authorized amount substracted by what is already captured."));
+        return Err(Refused::invalid(
+            "You cannot capture more than the authorized amount substracted by what is already captured.",
+        ));
     }
     payment.captures.push((made, amount));
     Ok(())
@@ -124,12 +218,18 @@ pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), R
 
 /// Voids what is not captured and gives back what is.
 pub(super) fn cancel(state: &mut State, id: &str, now: i64) -> Result<(), Refused> {
-    let order = state.order_mut(id).ok_or_else(|| Refused::not_found("Order", id))?;
+    let order = state
+        .order_mut(id)
+        .ok_or_else(|| Refused::not_found("Order", id))?;
     if order.cancelled.is_some() {
-        return Err(Refused::invalid(format!("Order with id {id} has been canceled.")));
+        return Err(Refused::invalid(format!(
+            "Order with id {id} has been canceled."
+        )));
     }
     if !order.fulfilments.is_empty() {
-        return Err(Refused::not_allowed("All fulfillments must be canceled before canceling an order"));
+        return Err(Refused::not_allowed(
+            "All fulfillments must be canceled before canceling an order",
+        ));
     }
     order.cancelled = Some(now);
     order.status = "canceled".to_owned();

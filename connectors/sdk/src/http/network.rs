@@ -42,6 +42,10 @@ impl Network {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that makes an HTTP client"
+        )]
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(base.tls)?)
             .https_only(base.tls)

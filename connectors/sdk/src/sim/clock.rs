@@ -26,6 +26,7 @@ impl SimClock {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let set = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::disallowed_methods, reason = "the simulators' clock")]
         set.unwrap_or_else(|| SystemTime::now().into())
     }
 

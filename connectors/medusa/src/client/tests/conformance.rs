@@ -8,8 +8,8 @@ use hikiate_sdk::conformance::{Bench, FarSide, Subject, Times, Waiver, run, samp
 use hikiate_sdk::faulty::FaultyTransport;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Op, Operations, ParcelTold, ShipCall,
-    ShipmentReference, ShippedLine,
+    Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Op, Operations,
+    ParcelTold, ShipCall, ShipmentReference, ShippedLine,
 };
 
 use super::support::{LOCATION, TOKEN, account, mugs, shop};
@@ -41,9 +41,18 @@ impl Subject for Shop {
         let clock = SimClock::at("2026-11-21T10:00:00Z".parse().unwrap());
         // Without stock, so that the stock stream starts empty.
         let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::EUR));
-        let seam = Arc::new(FaultyTransport::new(sim.transport()).echoing(format!("{TOKEN} taro@example.test")));
-        let settings = Settings { page_size: PAGE, ..Settings::default() };
-        Bench { connector: Arc::new(account(seam.clone(), settings)), far: Arc::new(Far { sim, clock }), seam }
+        let seam = Arc::new(
+            FaultyTransport::new(sim.transport()).echoing(format!("{TOKEN} taro@example.test")),
+        );
+        let settings = Settings {
+            page_size: PAGE,
+            ..Settings::default()
+        };
+        Bench {
+            connector: Arc::new(account(seam.clone(), settings)),
+            far: Arc::new(Far { sim, clock }),
+            seam,
+        }
     }
 }
 
@@ -84,16 +93,34 @@ impl FarSide for Far {
         let id = self.sim.place_order(mugs());
         let order = ExternalId::new(id.clone());
         let memory = self.sim.order(&id).unwrap();
-        let lines = vec![ShippedLine { line: LineKey::new(memory.lines[0].0.clone()), quantity: 2 }];
+        let lines = vec![ShippedLine {
+            line: LineKey::new(memory.lines[0].0.clone()),
+            quantity: 2,
+        }];
         let reference = ShipmentReference::from(REFERENCE);
-        let fulfil = Call::Fulfil(FulfilCall { order: order.clone(), reference: reference.clone(), location: None, lines: lines.clone() });
+        let fulfil = Call::Fulfil(FulfilCall {
+            order: order.clone(),
+            reference: reference.clone(),
+            location: None,
+            lines: lines.clone(),
+        });
         match op {
             Op::Fulfil => fulfil,
             Op::Ship => {
                 let past = account(self.sim.transport(), Settings::default());
-                past.send(Op::Fulfil, &past.prepare(&fulfil).unwrap()).await.unwrap();
-                let parcels = vec![ParcelTold { carrier: None, tracking: Some("T-1".to_owned()) }];
-                Call::Ship(ShipCall { order, reference, lines, parcels })
+                past.send(Op::Fulfil, &past.prepare(&fulfil).unwrap())
+                    .await
+                    .unwrap();
+                let parcels = vec![ParcelTold {
+                    carrier: None,
+                    tracking: Some("T-1".to_owned()),
+                }];
+                Call::Ship(ShipCall {
+                    order,
+                    reference,
+                    lines,
+                    parcels,
+                })
             }
             Op::Capture => Call::Capture(CaptureCall {
                 order,
@@ -112,7 +139,11 @@ impl FarSide for Far {
         let order = |id: &ExternalId| self.sim.order(id.as_str()).unwrap();
         match call {
             Call::Fulfil(call) => order(&call.order).fulfilled_as(call.reference.as_str()),
-            Call::Ship(call) => order(&call.order).fulfilments.iter().filter(|f| f.shipped && f.tracking == ["T-1"]).count(),
+            Call::Ship(call) => order(&call.order)
+                .fulfilments
+                .iter()
+                .filter(|f| f.shipped && f.tracking == ["T-1"])
+                .count(),
             Call::Capture(call) => order(&call.order).captures,
             Call::CancelOrder(call) => usize::from(order(&call.order).cancelled),
             _ => 0,
@@ -120,12 +151,23 @@ impl FarSide for Far {
     }
 
     fn planted(&self) -> Vec<String> {
-        ["hunter2", "taro@example.test", "Yamada", "Hidden Town", "secret door"].map(str::to_owned).to_vec()
+        [
+            "hunter2",
+            "taro@example.test",
+            "Yamada",
+            "Hidden Town",
+            "secret door",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     fn debug_texts(&self) -> Vec<String> {
         let table = serde_json::json!({ "url": "https://shop.example", "token": { "env": "K" } });
-        vec![format!("{:?}", crate::config::read(&table)), format!("{:?}", basic(&TOKEN.to_owned().into()))]
+        vec![
+            format!("{:?}", crate::config::read(&table)),
+            format!("{:?}", basic(&TOKEN.to_owned().into())),
+        ]
     }
 }
 

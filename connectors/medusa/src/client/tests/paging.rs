@@ -14,11 +14,17 @@ use crate::Medusa;
 use crate::config::Settings;
 
 /// Reads one page, as the engine does with a stored cursor, and notes each order with the time it showed.
-async fn step(medusa: &Medusa, cursor: &mut Option<Value>, seen: &mut BTreeMap<String, String>) -> bool {
+async fn step(
+    medusa: &Medusa,
+    cursor: &mut Option<Value>,
+    seen: &mut BTreeMap<String, String>,
+) -> bool {
     let page = medusa.page("orders", cursor.as_ref()).await.unwrap();
     for record in &page.records {
         let raw: Value = serde_json::from_slice(&record.raw).unwrap();
-        let Ok(Observed::Order(order, _)) = &record.parsed else { panic!("{record:?}") };
+        let Ok(Observed::Order(order, _)) = &record.parsed else {
+            panic!("{record:?}")
+        };
         let shown = raw["updated_at"].as_str().unwrap().to_owned();
         let known = seen.entry(order.external_id.to_string()).or_default();
         *known = shown.max(std::mem::take(known));
@@ -41,14 +47,15 @@ fn events() -> impl Strategy<Value = Vec<Vec<Event>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn changes_while_paging_lose_nothing(
         gaps in prop::collection::vec(0..3_u64, 1..60),
         script in events(),
         page_size in 1..8_usize,
-        overlap in prop_oneof![Just(0_u64), 0..20_u64],
+        // Either no millisecond is read while it is being written, or the overlap has to make up for it.
+        settled in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -59,9 +66,11 @@ proptest! {
                 clock.advance(Duration::from_millis(gap));
                 ids.push(sim.place_order(mugs()));
             }
-            let settings = Settings { page_size, overlap: Duration::from_millis(overlap), ..Settings::default() };
+            let overlap = if settled { Duration::ZERO } else { Duration::from_secs(1) };
+            let settings = Settings { page_size, overlap, ..Settings::default() };
             let medusa = account(sim.transport(), settings);
             let (mut cursor, mut seen) = (None, BTreeMap::new());
+            clock.advance(Duration::from_millis(1));
             for between in script {
                 step(&medusa, &mut cursor, &mut seen).await;
                 for event in between {
@@ -71,8 +80,11 @@ proptest! {
                         Event::Wait => clock.advance(Duration::from_millis(1)),
                     }
                 }
+                if settled {
+                    clock.advance(Duration::from_millis(1));
+                }
             }
-            // The last changes are still being written in this millisecond; a round later everything is told.
+            // The round under way and one more.
             for _ in 0..2 {
                 let mut pages = 0;
                 while step(&medusa, &mut cursor, &mut seen).await {
@@ -100,27 +112,53 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
         ids.push(sim.place_order(mugs()));
         clock.advance(Duration::from_secs(120));
     }
-    let told = |page: &hikiate_sdk::Page| page.records.iter().map(|r| match &r.parsed {
-        Ok(Observed::Order(order, _)) => order.external_id.to_string(),
-        other => panic!("{other:?}"),
-    }).collect::<Vec<_>>();
+    let told = |page: &hikiate_sdk::Page| {
+        page.records
+            .iter()
+            .map(|r| match &r.parsed {
+                Ok(Observed::Order(order, _)) => order.external_id.to_string(),
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
     let medusa = account(sim.transport(), Settings::default());
     let first = medusa.page("orders", None).await.unwrap();
     assert_eq!((told(&first), first.more), (ids.clone(), false));
     let second = medusa.page("orders", Some(&first.next)).await.unwrap();
     assert_eq!(told(&second), ids[1..], "five minutes behind the last one");
-    let since = Settings { since: Some(start + Duration::from_secs(240)), ..Settings::default() };
-    let late = account(sim.transport(), since).page("orders", None).await.unwrap();
+    let since = Settings {
+        since: Some(start + Duration::from_secs(240)),
+        ..Settings::default()
+    };
+    let late = account(sim.transport(), since)
+        .page("orders", None)
+        .await
+        .unwrap();
     assert_eq!(told(&late), ids[2..]);
-    let other = Settings { sales_channel: Some("sc_other".to_owned()), ..Settings::default() };
-    assert_eq!(account(sim.transport(), other).page("orders", None).await.unwrap().records.len(), 0);
+    let other = Settings {
+        sales_channel: Some("sc_other".to_owned()),
+        ..Settings::default()
+    };
+    assert_eq!(
+        account(sim.transport(), other)
+            .page("orders", None)
+            .await
+            .unwrap()
+            .records
+            .len(),
+        0
+    );
 }
 
 #[tokio::test]
 async fn a_cursor_or_stream_of_something_else_is_refused() {
     let sim = shop(&SimClock::real(), Currency::EUR);
     let medusa = account(sim.transport(), Settings::default());
-    for (stream, cursor) in [("orders", Some(Value::from(5))), ("stock", Some(Value::from("x"))), ("parcels", None)] {
+    for (stream, cursor) in [
+        ("orders", Some(Value::from(5))),
+        ("stock", Some(Value::from("x"))),
+        ("parcels", None),
+    ] {
         let error = medusa.page(stream, cursor.as_ref()).await.unwrap_err();
         assert_eq!(error.class, hikiate_sdk::ErrorClass::Config, "{stream}");
     }

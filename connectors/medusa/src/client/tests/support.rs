@@ -6,6 +6,8 @@ use hikiate_sdk::http::{HttpClient, Transport};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{Currency, Party};
 
+use secrecy::SecretString;
+
 use crate::config::Settings;
 use crate::sim::{MedusaSim, NewOrder};
 use crate::{Medusa, basic};
@@ -20,7 +22,13 @@ pub(super) fn shop(clock: &SimClock, currency: Currency) -> Arc<MedusaSim> {
 }
 
 pub(super) fn account(transport: Arc<dyn Transport>, settings: Settings) -> Medusa {
-    Medusa::new(HttpClient::over(transport).guarding(basic(&TOKEN.to_owned().into())), settings)
+    let token = SecretString::from(TOKEN.to_owned());
+    Medusa::new(
+        HttpClient::over(transport)
+            .guarding(basic(&token))
+            .guarding(token),
+        settings,
+    )
 }
 
 /// Two mugs at 12.50 and shipping at 4.90, 19 %: 35.581.

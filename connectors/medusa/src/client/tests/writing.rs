@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, Found, FulfilCall, LineKey, Op, Operations,
-    Outcome, ParcelTold, ShipCall, ShipmentReference, ShippedLine,
+    Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, Found, FulfilCall,
+    LineKey, Op, Operations, Outcome, ParcelTold, ShipCall, ShipmentReference, ShippedLine,
 };
 
 use super::support::{LOCATION, account, mugs, shop};
@@ -22,12 +22,19 @@ struct World {
 fn world() -> World {
     let sim = shop(&SimClock::real(), Currency::EUR);
     let order = sim.place_order(mugs());
-    World { medusa: account(sim.transport(), Settings::default()), sim, order }
+    World {
+        medusa: account(sim.transport(), Settings::default()),
+        sim,
+        order,
+    }
 }
 
 impl World {
     fn lines(&self, quantity: u32) -> Vec<ShippedLine> {
-        vec![ShippedLine { line: LineKey::new(self.sim.order(&self.order).unwrap().lines[0].0.clone()), quantity }]
+        vec![ShippedLine {
+            line: LineKey::new(self.sim.order(&self.order).unwrap().lines[0].0.clone()),
+            quantity,
+        }]
     }
 
     fn fulfil(&self, reference: &str, quantity: u32) -> Call {
@@ -40,7 +47,13 @@ impl World {
     }
 
     fn ship(&self, reference: &str, tracking: &[&str]) -> Call {
-        let parcels = tracking.iter().map(|n| ParcelTold { carrier: None, tracking: Some((*n).to_owned()) }).collect();
+        let parcels = tracking
+            .iter()
+            .map(|n| ParcelTold {
+                carrier: None,
+                tracking: Some((*n).to_owned()),
+            })
+            .collect();
         Call::Ship(ShipCall {
             order: ExternalId::new(self.order.clone()),
             reference: ShipmentReference::from(reference),
@@ -61,7 +74,9 @@ impl World {
     }
 
     fn cancel(&self) -> Call {
-        Call::CancelOrder(CancelOrderCall { order: ExternalId::new(self.order.clone()) })
+        Call::CancelOrder(CancelOrderCall {
+            order: ExternalId::new(self.order.clone()),
+        })
     }
 
     async fn send(&self, call: &Call) -> Result<Outcome, Error> {
@@ -89,7 +104,13 @@ async fn an_order_is_fulfilled_in_two_parts_and_shipped_with_its_numbers() {
         let fulfil = w.fulfil(reference, 1);
         assert_eq!(w.found(&fulfil).await, Found::No);
         let made = id(w.send(&fulfil).await);
-        assert_eq!(w.found(&fulfil).await, Found::Yes(Outcome::Done { id: Some(made.clone()), rows: Vec::new() }));
+        assert_eq!(
+            w.found(&fulfil).await,
+            Found::Yes(Outcome::Done {
+                id: Some(made.clone()),
+                rows: Vec::new()
+            })
+        );
         let ship = w.ship(reference, &tracking);
         assert_eq!(w.found(&ship).await, Found::No);
         assert_eq!(id(w.send(&ship).await), made);
@@ -105,12 +126,19 @@ async fn an_order_is_fulfilled_in_two_parts_and_shipped_with_its_numbers() {
 #[tokio::test]
 async fn sending_again_does_nothing_twice() {
     let w = world();
-    for call in [w.fulfil("HK1-S1", 2), w.ship("HK1-S1", &["T1"]), w.capture(None, 3558)] {
+    for call in [
+        w.fulfil("HK1-S1", 2),
+        w.ship("HK1-S1", &["T1"]),
+        w.capture(None, 3558),
+    ] {
         let first = id(w.send(&call).await);
         assert_eq!(id(w.send(&call).await), first, "{}", call.op());
     }
     let order = w.sim.order(&w.order).unwrap();
-    assert_eq!((order.fulfilments.len(), order.captures, order.captured), (1, 1, 3558));
+    assert_eq!(
+        (order.fulfilments.len(), order.captures, order.captured),
+        (1, 1, 3558)
+    );
 }
 
 #[tokio::test]
@@ -119,7 +147,10 @@ async fn what_something_else_fulfilled_is_a_conflict_and_nothing_is_sent() {
     id(w.send(&w.fulfil("OTHER", 1)).await);
     let error = w.send(&w.fulfil("HK1-S1", 2)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Conflict);
-    assert!(error.message.contains("of 2 ordered 1 are fulfilled"), "{error}");
+    assert!(
+        error.message.contains("of 2 ordered 1 are fulfilled"),
+        "{error}"
+    );
     assert_eq!(w.sim.order(&w.order).unwrap().fulfilments.len(), 1);
 }
 
@@ -133,7 +164,10 @@ async fn a_shipment_needs_its_fulfilment_and_other_numbers_are_a_conflict() {
     let other = w.ship("HK1-S1", &["T9"]);
     assert_eq!(w.found(&other).await, Found::No);
     let error = w.send(&other).await.unwrap_err();
-    assert!(error.class == ErrorClass::Conflict && error.message.contains("other tracking numbers"), "{error}");
+    assert!(
+        error.class == ErrorClass::Conflict && error.message.contains("other tracking numbers"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -145,7 +179,10 @@ async fn a_part_is_captured_and_then_the_rest_though_the_shop_takes_no_empty_bod
     id(w.send(&rest).await);
     assert!(matches!(w.found(&rest).await, Found::Yes(_)));
     let order = w.sim.order(&w.order).unwrap();
-    assert_eq!((order.captured, order.captures, order.total), (3558, 2, 3558));
+    assert_eq!(
+        (order.captured, order.captures, order.total),
+        (3558, 2, 3558)
+    );
 }
 
 #[tokio::test]
@@ -154,11 +191,27 @@ async fn a_capture_the_shop_says_yes_to_and_does_not_do_is_a_conflict() {
     id(w.send(&w.capture(None, 3558)).await);
     let error = w.send(&w.capture(Some(500), 4058)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Conflict);
-    assert!(error.message.contains("35.58 EUR are captured in all and not 40.58"), "{error}");
+    assert!(
+        error
+            .message
+            .contains("35.58 EUR are captured in all and not 40.58"),
+        "{error}"
+    );
     let too_much = world();
-    let error = too_much.send(&too_much.capture(Some(4000), 4000)).await.unwrap_err();
-    assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Rejected, Some("invalid_data")));
-    assert!(error.message.contains("400 invalid_data: You cannot capture more"), "{error}");
+    let error = too_much
+        .send(&too_much.capture(Some(4000), 4000))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.class, error.code.as_deref()),
+        (ErrorClass::Rejected, Some("invalid_data"))
+    );
+    assert!(
+        error
+            .message
+            .contains("400 invalid_data: You cannot capture more"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -170,12 +223,20 @@ async fn a_cancel_voids_the_payment_and_nothing_can_follow() {
     assert!(matches!(w.found(&cancel).await, Found::Yes(_)));
     assert_eq!(id(w.send(&cancel).await), w.order);
     for call in [w.fulfil("HK1-S1", 1), w.capture(None, 3558)] {
-        assert_eq!(w.send(&call).await.unwrap_err().class, ErrorClass::Conflict, "{}", call.op());
+        assert_eq!(
+            w.send(&call).await.unwrap_err().class,
+            ErrorClass::Conflict,
+            "{}",
+            call.op()
+        );
     }
     let fulfilled = world();
     id(fulfilled.send(&fulfilled.fulfil("HK1-S1", 1)).await);
     let error = fulfilled.send(&fulfilled.cancel()).await.unwrap_err();
-    assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Rejected, Some("not_allowed")));
+    assert_eq!(
+        (error.class, error.code.as_deref()),
+        (ErrorClass::Rejected, Some("not_allowed"))
+    );
 }
 
 #[tokio::test]
@@ -190,11 +251,26 @@ async fn what_is_not_there_is_not_found() {
         captured_after: 1,
     });
     let prepared = w.medusa.prepare(&capture).unwrap();
-    assert_eq!(w.medusa.look_up(Op::Capture, &prepared).await.unwrap_err().class, ErrorClass::NotFound);
+    assert_eq!(
+        w.medusa
+            .look_up(Op::Capture, &prepared)
+            .await
+            .unwrap_err()
+            .class,
+        ErrorClass::NotFound
+    );
     let fulfil = w.fulfil("HK1-S1", 1);
     w.order = "order_nope".to_owned();
-    let Call::Fulfil(mut call) = fulfil else { return };
+    let Call::Fulfil(mut call) = fulfil else {
+        return;
+    };
     call.order = ExternalId::from("order_nope");
-    assert_eq!(w.send(&Call::Fulfil(call)).await.unwrap_err().class, ErrorClass::NotFound);
-    assert_eq!(w.medusa.send(Op::Mail, &prepared).await.unwrap_err().class, ErrorClass::Config);
+    assert_eq!(
+        w.send(&Call::Fulfil(call)).await.unwrap_err().class,
+        ErrorClass::NotFound
+    );
+    assert_eq!(
+        w.medusa.send(Op::Mail, &prepared).await.unwrap_err().class,
+        ErrorClass::Config
+    );
 }

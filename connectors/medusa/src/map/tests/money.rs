@@ -1,0 +1,159 @@
+//! Amounts by value.
+
+use hikiate_sdk::{ChargeKind, Currency};
+use serde_json::{Value, json};
+
+use super::{order, read, with};
+
+#[test]
+fn an_unrounded_total_is_the_sum_of_its_rounded_charges() {
+    let (order, _) = read(&order());
+    assert_eq!((order.total, order.currency), (Some(5046), Currency::EUR));
+    let charges: Vec<_> = order
+        .charges
+        .iter()
+        .map(|c| (c.kind, c.gross, c.tax, c.tax_rate_bp))
+        .collect();
+    assert_eq!(
+        charges,
+        [
+            (ChargeKind::Goods, Some(2975), Some(475), Some(1900)),
+            (ChargeKind::Goods, Some(1488), Some(238), Some(1900)),
+            (ChargeKind::Postage, Some(583), Some(93), Some(1900)),
+        ]
+    );
+    assert_eq!(
+        order.charges.iter().filter_map(|c| c.gross).sum::<i64>(),
+        5046
+    );
+}
+
+#[test]
+fn what_rounding_moved_is_a_charge_and_what_it_did_not_is_left_to_be_seen() {
+    // Three lines of 0.334 are 1.002: one euro in all, but 33 + 33 + 33 cents.
+    let cents = |total: &str| {
+        let (order, _) = with(|o| {
+            let line = |n: u32| json!({ "id": format!("ordli_{n}"), "total": 0.334, "tax_total": 0, "detail": { "quantity": 1 } });
+            o["items"] = json!([line(1), line(2), line(3)]);
+            o["shipping_methods"] = json!([]);
+            o["total"] = serde_json::from_str(total).unwrap();
+        });
+        order
+            .charges
+            .iter()
+            .filter(|c| c.kind == ChargeKind::Rounding)
+            .map(|c| (c.gross, c.tax, c.tax_rate_bp))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cents("1.002"), [(Some(1), Some(0), Some(0))]);
+    assert_eq!(cents("0.961"), [(Some(-3), Some(0), Some(0))]);
+    assert_eq!(cents("0.99"), []);
+    assert_eq!(cents("1.03"), []);
+}
+
+#[test]
+fn several_taxes_are_one_rate_only_when_they_add_up() {
+    let rate = |tax: &str, rates: Value| {
+        let (order, _) = with(|o| {
+            o["items"][1]["tax_lines"] = rates;
+            o["items"][1]["tax_total"] = serde_json::from_str(tax).unwrap();
+        });
+        order.charges[0].tax_rate_bp
+    };
+    assert_eq!(
+        rate("4.75", json!([{ "rate": 14.975 }, { "rate": 4.025 }])),
+        Some(1901)
+    );
+    assert_eq!(
+        rate("4.75", json!([{ "rate": 10 }, { "rate": 9 }])),
+        Some(1900)
+    );
+    assert_eq!(rate("4.98", json!([{ "rate": 10 }, { "rate": 9 }])), None);
+    assert_eq!(rate("0", json!([])), Some(0));
+    assert_eq!(rate("4.75", json!([])), None);
+}
+
+#[test]
+fn payments_are_tenders_with_what_happened_to_them() {
+    let (plain, _) = read(&order());
+    let t = &plain.tenders[0];
+    assert_eq!(
+        (t.key.as_str(), t.gateway.as_str(), t.amount, t.authorised),
+        ("pay_1", "pp_system_default", Some(5046), 5046)
+    );
+    assert_eq!(
+        (plain.tenders.len(), t.captured, t.refunded, t.cancelled),
+        (1, 0, 0, false)
+    );
+
+    let (captured, _) = with(|o| {
+        let payment = &mut o["payment_collections"][0]["payments"][0];
+        payment["captures"] =
+            json!([{ "id": "capt_1", "amount": 20.004 }, { "id": "capt_2", "amount": 30.452 }]);
+        payment["refunds"] = json!([{ "amount": 5 }]);
+        o["credit_line_total"] = json!(5);
+        o["total"] = json!(45.456);
+    });
+    let t = &captured.tenders[0];
+    assert_eq!(
+        (t.captured, t.refunded, captured.total),
+        (5046, 500, Some(4546))
+    );
+    let credit = &captured.charges[3];
+    assert_eq!(
+        (credit.kind, credit.gross, credit.tax),
+        (ChargeKind::Other, Some(-500), None)
+    );
+    assert_eq!(
+        captured.charges.iter().filter_map(|c| c.gross).sum::<i64>(),
+        4546
+    );
+
+    let (voided, _) = with(|o| {
+        o["payment_collections"][0]["payments"][0]["canceled_at"] =
+            json!("2026-11-21T22:51:14.191Z")
+    });
+    assert_eq!(
+        (voided.tenders[0].authorised, voided.tenders[0].cancelled),
+        (0, true)
+    );
+}
+
+#[test]
+fn what_nobody_has_paid_yet_is_a_tender_that_is_not_authorised() {
+    // An edit in the shop voids the first payment and asks for a new one.
+    let (edited, _) = with(|o| {
+        let old = o["payment_collections"][0].clone();
+        o["payment_collections"] = json!([
+            { "id": "pay_col_2", "status": "not_paid", "amount": 20.706, "payment_sessions": [], "payments": [] },
+            { "id": "pay_col_0", "status": "canceled", "amount": 1, "payment_sessions": [], "payments": [] },
+            old,
+        ]);
+        o["payment_collections"][2]["payments"][0]["canceled_at"] =
+            json!("2026-11-21T22:52:06.933Z");
+    });
+    let tenders: Vec<_> = edited
+        .tenders
+        .iter()
+        .map(|t| (t.key.as_str(), t.gateway.as_str(), t.amount, t.authorised))
+        .collect();
+    assert_eq!(
+        tenders,
+        [
+            ("pay_1", "pp_system_default", Some(5046), 0),
+            ("pay_col_2", "manual", Some(2071), 0)
+        ]
+    );
+
+    let (waiting, _) = with(|o| {
+        o["payment_collections"][0]["payments"] = json!([]);
+        o["payment_collections"][0]["payment_sessions"] = json!([{ "provider_id": "pp_card", "status": "error" }, { "provider_id": "pp_bank", "status": "pending" }]);
+    });
+    assert_eq!(waiting.tenders[0].gateway, "pp_bank");
+
+    let (free, _) = with(|o| {
+        o["total"] = json!(0);
+        o["payment_collections"][0]["payments"] = json!([]);
+    });
+    assert_eq!(free.tenders, []);
+}

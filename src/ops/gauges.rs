@@ -1,0 +1,219 @@
+//! What the loops and the housekeeping tell the metrics.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::metrics::{AccountLabel, Metrics, StreamLabel, TaskLabel};
+use crate::store::read::{StreamRow, TaskLine};
+
+impl Metrics {
+    /// Counts facts that a page brought.
+    pub fn pulled(&self, account: &str, stream: &str, n: usize) {
+        let label = StreamLabel {
+            account: account.to_owned(),
+            stream: stream.to_owned(),
+        };
+        self.facts.get_or_create(&label).inc_by(n as u64);
+    }
+
+    /// Counts subjects that were planned.
+    pub fn planned(&self, n: usize) {
+        self.plans.inc_by(n as u64);
+    }
+
+    /// Counts subjects that could not be planned.
+    pub fn plan_failed(&self, n: usize) {
+        self.plan_failures.inc_by(n as u64);
+    }
+
+    /// Sets, per account: its name, unresolved effects, other effects in the queue, whether it is paused.
+    pub fn set_queues(&self, queues: &[(String, i64, i64, bool)]) {
+        let label = |account: &String| AccountLabel {
+            account: account.clone(),
+        };
+        let each = |value: fn(&(String, i64, i64, bool)) -> i64| {
+            queues
+                .iter()
+                .map(|row| (label(&row.0), value(row)))
+                .collect::<Vec<_>>()
+        };
+        self.replace(&self.effects_unresolved, each(|row| row.1));
+        self.replace(&self.effects_queued, each(|row| row.2));
+        self.replace(&self.account_paused, each(|row| i64::from(row.3)));
+    }
+
+    /// Sets the age of each stream. One that was never read is as old as the first look at it.
+    pub fn set_streams(&self, streams: &[StreamRow], now: DateTime<Utc>) {
+        let since = *self.since.get_or_init(|| now);
+        let ages = streams.iter().map(|row| {
+            let label = StreamLabel {
+                account: row.account.clone(),
+                stream: row.stream.clone(),
+            };
+            (
+                label,
+                (now - row.page_at.unwrap_or(since)).num_seconds().max(0),
+            )
+        });
+        self.replace(&self.stream_age, ages.collect());
+    }
+
+    /// Counts open tasks by kind, and what is in quarantine by account.
+    pub fn set_tasks(&self, tasks: &[TaskLine]) {
+        let (mut kinds, mut quarantined) = (BTreeMap::new(), BTreeMap::new());
+        for task in tasks {
+            *kinds.entry(&task.kind).or_insert(0) += 1;
+            if task.kind == "quarantine" {
+                let account = task.subject.split('/').next().unwrap_or_default();
+                *quarantined.entry(account).or_insert(0) += 1;
+            }
+        }
+        let kinds = kinds
+            .into_iter()
+            .map(|(kind, n)| (TaskLabel { kind: kind.clone() }, n));
+        self.replace(&self.tasks_open, kinds.collect());
+        let quarantined = quarantined.into_iter().map(|(name, n)| {
+            (
+                AccountLabel {
+                    account: name.to_owned(),
+                },
+                n,
+            )
+        });
+        self.replace(&self.quarantine_open, quarantined.collect());
+    }
+
+    /// Sets the number of transactions repeated since the start.
+    pub fn set_retries(&self, n: u64) {
+        self.store_retries.inner().fetch_max(n, Ordering::Relaxed);
+    }
+
+    /// Makes a family exactly these, so that what has vanished is not shown any more; no scrape sees it half done.
+    fn replace<L>(&self, family: &Family<L, Gauge>, values: Vec<(L, i64)>)
+    where
+        L: Clone + Eq + std::hash::Hash,
+    {
+        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        family.clear();
+        for (label, value) in values {
+            family.get_or_create(&label).set(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn task(kind: &str, subject: &str) -> TaskLine {
+        TaskLine {
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            detail: String::new(),
+            since: DateTime::UNIX_EPOCH,
+            due_at: None,
+        }
+    }
+
+    fn stream(name: &str, page_at: Option<DateTime<Utc>>) -> StreamRow {
+        StreamRow {
+            account: "shop".to_owned(),
+            stream: name.to_owned(),
+            page_at,
+            due_at: DateTime::UNIX_EPOCH,
+            fails: 0,
+            error: None,
+            owner: None,
+            paused: None,
+        }
+    }
+
+    fn has(metrics: &Metrics, line: &str) -> bool {
+        metrics.render().unwrap().lines().any(|found| found == line)
+    }
+
+    #[test]
+    fn a_task_that_has_vanished_is_not_counted_any_more() {
+        let metrics = Metrics::new();
+        metrics.set_tasks(&[
+            task("hold:large", "HK1"),
+            task("hold:large", "HK2"),
+            task("quarantine", "shop/7"),
+        ]);
+        assert!(has(&metrics, r#"hikiate_tasks_open{kind="hold:large"} 2"#));
+        assert!(has(
+            &metrics,
+            r#"hikiate_quarantine_open{account="shop"} 1"#
+        ));
+        metrics.set_tasks(&[task("quarantine", "shop/7")]);
+        assert!(!metrics.render().unwrap().contains("hold:large"));
+        metrics.set_tasks(&[]);
+        assert!(
+            !metrics
+                .render()
+                .unwrap()
+                .contains("hikiate_quarantine_open{")
+        );
+    }
+
+    #[test]
+    fn queues_are_shown_per_account() {
+        let metrics = Metrics::new();
+        metrics.set_queues(&[("shop".into(), 1, 5, false), ("mail".into(), 0, 0, true)]);
+        assert!(has(
+            &metrics,
+            r#"hikiate_effects_unresolved{account="shop"} 1"#
+        ));
+        assert!(has(&metrics, r#"hikiate_effects_queued{account="shop"} 5"#));
+        assert!(has(&metrics, r#"hikiate_account_paused{account="mail"} 1"#));
+        metrics.set_queues(&[("shop".into(), 0, 0, false)]);
+        assert!(has(
+            &metrics,
+            r#"hikiate_effects_unresolved{account="shop"} 0"#
+        ));
+        assert!(!metrics.render().unwrap().contains("mail"));
+    }
+
+    #[test]
+    fn a_stream_that_was_never_read_ages_from_the_first_look() {
+        let metrics = Metrics::new();
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let rows = [stream("orders", Some(at(940))), stream("stock", None)];
+        metrics.set_streams(&rows, at(1000));
+        metrics.set_streams(&rows, at(1030));
+        assert!(has(
+            &metrics,
+            r#"hikiate_stream_age_seconds{account="shop",stream="orders"} 90"#
+        ));
+        assert!(has(
+            &metrics,
+            r#"hikiate_stream_age_seconds{account="shop",stream="stock"} 30"#
+        ));
+    }
+
+    #[test]
+    fn counters_only_rise() {
+        let metrics = Metrics::new();
+        metrics.pulled("shop", "orders", 3);
+        metrics.pulled("shop", "orders", 0);
+        metrics.planned(4);
+        metrics.plan_failed(1);
+        metrics.set_retries(5);
+        metrics.set_retries(2);
+        for line in [
+            r#"hikiate_facts_total{account="shop",stream="orders"} 3"#,
+            "hikiate_plans_total 4",
+            "hikiate_plan_failures_total 1",
+            "hikiate_store_retries_total 5",
+        ] {
+            assert!(has(&metrics, line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Cancels: by the channel or an operator, before and after the warehouse was told.
+
+use hikiate_sdk::{CancelInstructionCall, CancelOrderCall, CancelVerdict, Call, Op};
+
+use super::effects::{Candidate, Wanted, withdraw};
+use super::shipment::Shipment;
+use super::tasks::Tasks;
+use super::view::View;
+use crate::facts::IntentWhat;
+
+/// How far a cancel has come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cancel {
+    pub(crate) wanted: Wanted,
+    /// The outcome of an instruction must be known first.
+    pub(crate) unknown: bool,
+    /// Nothing is on its way and nothing has left.
+    pub(crate) complete: bool,
+    /// The channel shows it, or was told.
+    pub(crate) channel_knows: bool,
+}
+
+/// What a cancel asks for. `waiting_left` says that a shipment is in no sealed batch after this plan.
+pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
+    let mut cancel = Cancel::default();
+    for shipment in &view.fold.shipments {
+        requests(view, shipment, &mut cancel, tasks);
+    }
+    if !view.cancelling() {
+        return cancel;
+    }
+    let under_way = view.fold.shipments.iter().any(Shipment::instructed);
+    cancel.complete = !under_way && !view.something_left();
+    let told = view.fold.of_op(Op::CancelOrder).last();
+    cancel.channel_knows =
+        view.cancelled_at_channel.is_some() || told.is_some_and(|intent| intent.taken());
+    too_late(view, tasks);
+    if view.cancelled_at_channel.is_some() {
+        let moot = view.fold.of_op(Op::CancelOrder).filter(|intent| intent.open());
+        let why = "the channel shows the order cancelled";
+        cancel.wanted.withdraw.extend(moot.filter_map(|intent| withdraw(intent, why)));
+        return cancel;
+    }
+    let in_flight = view.fold.intents.iter().any(|i| i.open() && i.fact.op != Op::Mail);
+    if cancel.complete && !cancel.channel_knows {
+        cancel.wanted.pending = true;
+        let refused = told.and_then(|intent| intent.refusal());
+        match refused {
+            Some((id, outcome)) if !view.fold.released_after("cancel_order", id) => tasks.add(
+                "cancel_order_refused",
+                format!(
+                    "the channel refused to cancel the order: {}; cancel it there by hand, or to ask again {}",
+                    outcome.message,
+                    view.type_release("cancel_order")
+                ),
+            ),
+            _ if in_flight => {}
+            _ => cancel.wanted.candidates.push(Candidate {
+                account: view.input.channel.clone(),
+                op: Op::CancelOrder,
+                what: IntentWhat::Call {
+                    call: Box::new(Call::CancelOrder(CancelOrderCall {
+                        order: view.input.external_id.clone(),
+                    })),
+                    parcels: Vec::new(),
+                },
+            }),
+        }
+    }
+    cancel
+}
+
+/// The request to stop one shipment: asked once, and again only after it certainly did not happen.
+fn requests(view: &View<'_>, shipment: &Shipment<'_>, cancel: &mut Cancel, tasks: &mut Tasks) {
+    let reference = &shipment.fact.reference;
+    let last = view.fold.cancel_requests(reference).last();
+    let wanted = view.cancelling() && shipment.instructed() && shipment.parcels.is_empty();
+    if !wanted {
+        let moot = last.filter(|intent| intent.open());
+        let why = "there is nothing left to stop";
+        cancel.wanted.withdraw.extend(moot.and_then(|intent| withdraw(intent, why)));
+        return;
+    }
+    cancel.wanted.pending = true;
+    if !shipment.instruct_known() {
+        cancel.unknown = true;
+        return;
+    }
+    if shipment.not_stopped().is_some() {
+        return;
+    }
+    match last {
+        Some(intent) if intent.open() || intent.taken() => return,
+        Some(intent) => {
+            if let Some((id, outcome)) = intent.refusal()
+                && !view.fold.released_after(&format!("cancel:{reference}"), id)
+            {
+                tasks.add(
+                    "cancel_refused",
+                    format!(
+                        "the warehouse refused the request to stop {reference}: {}; call it, or to ask again {}",
+                        outcome.message,
+                        view.type_release(&format!("cancel:{reference}"))
+                    ),
+                );
+                return;
+            }
+        }
+        None => {}
+    }
+    cancel.wanted.candidates.push(Candidate {
+        account: shipment.fact.account.clone(),
+        op: Op::CancelInstruction,
+        what: IntentWhat::Call {
+            call: Box::new(Call::CancelInstruction(CancelInstructionCall {
+                key: String::new(),
+                reference: reference.clone(),
+                order_number: view.input.number.clone(),
+            })),
+            parcels: Vec::new(),
+        },
+    });
+}
+
+/// Goods that leave, or have left, although the order is cancelled.
+fn too_late(view: &View<'_>, tasks: &mut Tasks) {
+    let Some(asked) = view.cancel_fact() else { return };
+    let by_channel = view.cancelled_at_channel.is_some();
+    for shipment in &view.fold.shipments {
+        let reference = &shipment.fact.reference;
+        let late = shipment
+            .parcels
+            .iter()
+            .filter(|parcel| by_channel || parcel.first_id > asked)
+            .map(|parcel| parcel.first_id)
+            .max();
+        let declined = shipment.not_stopped().filter(|_| shipment.live());
+        let (told, what) = match (late, declined) {
+            (Some(id), _) => (id, "left the warehouse although the order is cancelled".to_owned()),
+            (None, Some((id, reply))) => {
+                let verb = match reply.verdict {
+                    CancelVerdict::TooLate => "has left already",
+                    _ => "will leave",
+                };
+                (id, format!("{verb}, says the warehouse: {}", reply.message))
+            }
+            (None, None) => continue,
+        };
+        tasks.tell(
+            view,
+            "cancel_too_late",
+            told,
+            &format!("{reference} {what}; stop the carrier, or arrange the return and refund by hand"),
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Built-in checks, made anew each time: what is wrong or missing on the order itself.
+
+use std::collections::BTreeSet;
+
+use hikiate_sdk::{ChannelGate, ChannelState};
+
+use super::tasks::Tasks;
+use super::view::View;
+
+/// A check that fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) kind: &'static str,
+    pub(crate) detail: String,
+}
+
+/// All that fail, in the order they are to be looked at.
+pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
+    let mut failed = Vec::new();
+    let mut fail = |kind, detail| failed.push(Check { kind, detail });
+    if let ChannelState::Unknown { raw } = &view.order.state {
+        fail(
+            "unknown_channel_state",
+            format!("the channel shows state {raw:?}, which this connector does not know; look at the order there"),
+        );
+    }
+    if let Some(detail) = unmapped(view) {
+        fail("unmapped_sku", detail);
+    } else if !view.lines.iter().any(|line| line.item_id.is_some()) {
+        fail(
+            "nothing_to_ship",
+            "no line leaves a warehouse; complete the order at the channel by hand".to_owned(),
+        );
+    }
+    if let Some(detail) = payment_methods(view) {
+        fail("payment_method_unknown", detail);
+    }
+    if let Some((kind, detail)) = totals(view) {
+        fail(kind, detail);
+    }
+    if let Some(detail) = addresses(view) {
+        fail("address_missing", detail);
+    }
+    failed
+}
+
+/// The channel lets it be shipped.
+pub(crate) fn gate_open(view: &View<'_>) -> bool {
+    view.order.gate == ChannelGate::Open
+}
+
+fn unmapped(view: &View<'_>) -> Option<String> {
+    let missing: Vec<String> = view
+        .order
+        .lines
+        .iter()
+        .filter(|line| line.ships && line.quantity > 0)
+        .filter_map(|line| match &line.sku {
+            None => Some(format!("line {} has no code", line.key)),
+            Some(sku) if !view.input.items.contains_key(sku) => Some(format!("{sku:?}")),
+            Some(_) => None,
+        })
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "no item is known for {}; add the code to the mapping file (account {}) or, with same-code items, let a warehouse report its stock",
+        missing.join(", "),
+        view.input.channel
+    ))
+}
+
+fn payment_methods(view: &View<'_>) -> Option<String> {
+    if view.order.total == Some(0) {
+        return None;
+    }
+    let unknown: BTreeSet<&str> = view
+        .tenders()
+        .filter(|tender| view.route(tender).is_none())
+        .map(|tender| tender.gateway.as_str())
+        .collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
+    Some(format!(
+        "way of paying {} is not in [channels.{}.payments]; add it there",
+        names.join(", "),
+        view.input.channel
+    ))
+}
+
+fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
+    let charges: Option<Vec<i64>> = view.order.charges.iter().map(|charge| charge.gross).collect();
+    let (Some(total), Some(charges)) = (view.order.total, charges) else {
+        return Some((
+            "totals_unknown",
+            "the channel has not fixed all amounts yet; wait, or fix them there".to_owned(),
+        ));
+    };
+    let charged: i128 = charges.iter().map(|gross| i128::from(*gross)).sum();
+    let in_words = |sum: i128| i64::try_from(sum).map_or_else(|_| sum.to_string(), |s| view.money(s));
+    if charged != i128::from(total) {
+        return Some((
+            "totals_mismatch",
+            format!(
+                "the charges add up to {}, the channel's total is {}; correct the order at the channel",
+                in_words(charged),
+                view.money(total)
+            ),
+        ));
+    }
+    let tenders: Option<Vec<i64>> = view.tenders().map(|tender| tender.amount).collect();
+    let paid: i128 = tenders.as_deref().unwrap_or_default().iter().map(|a| i128::from(*a)).sum();
+    if tenders.is_some_and(|tenders| !tenders.is_empty()) && paid != i128::from(total) {
+        return Some((
+            "totals_mismatch",
+            format!(
+                "the payments add up to {}, the total is {}; correct the payments at the channel",
+                in_words(paid),
+                view.money(total)
+            ),
+        ));
+    }
+    None
+}
+
+fn addresses(view: &View<'_>) -> Option<String> {
+    let going: BTreeSet<&str> = view
+        .lines
+        .iter()
+        .filter(|line| line.item_id.is_some() && line.ordered > 0)
+        .map(|line| line.group.as_str())
+        .collect();
+    let missing: Vec<String> = going
+        .into_iter()
+        .filter_map(|group| match view.features.groups.get(group) {
+            None => Some(format!("group {group}: no address")),
+            Some(features) if !features.missing.is_empty() => {
+                Some(format!("group {group}: {}", features.missing.join(", ")))
+            }
+            Some(_) => None,
+        })
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(format!("the address lacks {}; complete it at the channel", missing.join("; ")))
+}
+
+/// Tasks for failed checks.
+pub(crate) fn tasks(failed: &[Check], tasks: &mut Tasks) {
+    for check in failed {
+        tasks.add(check.kind, check.detail.clone());
+    }
+}

@@ -1,0 +1,52 @@
+//! Demand: what is wanted of the stock, from the moment an order is known.
+
+use super::payment::Payment;
+use super::types::{Committed, DemandRow};
+use super::view::{Line, View};
+
+impl Line<'_> {
+    /// Items wanted in all; never below what has left or stands in a sealed shipment.
+    pub(crate) fn wanted(&self, stopped: bool) -> u32 {
+        let committed = self.shipped.saturating_add(self.instructed);
+        if stopped { committed } else { self.ordered.max(committed) }
+    }
+
+    /// Items still to leave.
+    pub(crate) fn open(&self, stopped: bool) -> u32 {
+        self.wanted(stopped).saturating_sub(self.shipped)
+    }
+}
+
+/// Nothing more is wanted than what is under way: cancelled, or not paid in time.
+pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
+    view.cancelling() || payment.expired
+}
+
+/// The demand rows. `committed` names, per line, items in live shipments by warehouse, with this plan's changes.
+pub(crate) fn rows(
+    view: &View<'_>,
+    payment: &Payment,
+    released: bool,
+    committed: impl Fn(&Line<'_>) -> Vec<Committed>,
+) -> Vec<DemandRow> {
+    let stopped = stopped(view, payment);
+    let mut rows = Vec::new();
+    for line in &view.lines {
+        let Some(item_id) = line.item_id else { continue };
+        let group = view.order.groups.iter().find(|group| group.key == line.group);
+        let ship_by = group.and_then(|group| group.ship_by);
+        let open = line.open(stopped);
+        rows.push(DemandRow {
+            group: line.group.clone(),
+            line: line.key.clone(),
+            item_id,
+            wanted: line.wanted(stopped),
+            shipped: line.shipped,
+            firm: released || (open > 0 && open == line.instructed),
+            promised_at: ship_by.unwrap_or(view.order.ordered_at),
+            ordered_at: view.order.ordered_at,
+            committed: committed(line),
+        });
+    }
+    rows
+}

@@ -1,0 +1,311 @@
+//! Folding: the whole set of an order's facts into what stands now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
+
+use super::shipment::{Parcel, Shipment};
+use super::types::{EffectState, OrderInput, QueuedEffect};
+use crate::facts::{
+    DepositFact, FactBody, HeldFact, IntentFact, IntentWhat, OrderFact, OutcomeFact, ReleasedFact,
+    ShipmentFact, Verdict,
+};
+
+/// One reading of the order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) id: i64,
+    pub(crate) fact: &'a OrderFact,
+}
+
+/// A hold as decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldAt<'a> {
+    pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) fact: &'a HeldFact,
+}
+
+/// A release, and whether a person made it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReleasedAt<'a> {
+    pub(crate) id: i64,
+    pub(crate) by_person: bool,
+    pub(crate) fact: &'a ReleasedFact,
+}
+
+/// An intent with what became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent<'a> {
+    pub(crate) id: i64,
+    pub(crate) key: &'a str,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) fact: &'a IntentFact,
+    /// The last outcome that decides, with its fact's id.
+    pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
+    pub(crate) row: Option<&'a QueuedEffect>,
+}
+
+impl<'a> Intent<'a> {
+    fn verdict(&self) -> Option<Verdict> {
+        self.outcome.map(|(_, outcome)| outcome.verdict)
+    }
+
+    /// Nothing happened and nothing will.
+    pub(crate) fn void(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone))
+    }
+
+    /// Not ended yet.
+    pub(crate) fn open(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    /// Done for good.
+    pub(crate) fn done(&self) -> bool {
+        self.verdict() == Some(Verdict::Done)
+    }
+
+    /// The far side took it.
+    pub(crate) fn taken(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
+    }
+
+    /// The refusal, when that is how it ended.
+    pub(crate) fn refusal(&self) -> Option<(i64, &'a OutcomeFact)> {
+        self.outcome.filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
+    }
+
+    /// What became of it, for a person.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.verdict(), self.row.map(|row| row.state)) {
+            (Some(Verdict::Done), _) => "done",
+            (Some(Verdict::Accepted), _) => "taken",
+            (Some(Verdict::Refused), _) => "refused",
+            (Some(Verdict::Withdrawn), _) => "taken back",
+            (Some(Verdict::NotDone), _) => "did not happen",
+            (_, Some(EffectState::Unresolved)) => "unknown",
+            (_, _) => "under way",
+        }
+    }
+
+    /// A row that has certainly not been sent.
+    pub(crate) fn unsent(&self) -> Option<&'a QueuedEffect> {
+        self.row.filter(|row| {
+            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.ambiguous
+        })
+    }
+
+    /// The call, for what is ready as it stands.
+    pub(crate) fn call(&self) -> Option<&'a Call> {
+        match &self.fact.what {
+            IntentWhat::Call { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Keys of the parcels it tells.
+    pub(crate) fn parcels(&self) -> &'a [String] {
+        match &self.fact.what {
+            IntentWhat::Call { parcels, .. } => parcels,
+            _ => &[],
+        }
+    }
+}
+
+/// What stands now.
+#[derive(Clone, Debug)]
+pub(crate) struct Fold<'a> {
+    /// In stored order; the last is the head.
+    pub(crate) readings: Vec<Reading<'a>>,
+    /// In the order they were decided.
+    pub(crate) shipments: Vec<Shipment<'a>>,
+    /// Parcels of references that are not this order's.
+    pub(crate) stray: Vec<Parcel<'a>>,
+    pub(crate) deposits: Vec<(i64, &'a DepositFact)>,
+    /// Revenue keys that stand in the books, by batch.
+    pub(crate) booked: BTreeMap<&'a str, &'a str>,
+    pub(crate) held: Vec<HeldAt<'a>>,
+    pub(crate) released: Vec<ReleasedAt<'a>>,
+    /// The first wish of an operator to cancel.
+    pub(crate) cancel_wanted: Option<(i64, &'a str)>,
+    pub(crate) intents: Vec<Intent<'a>>,
+    keys: BTreeSet<&'a str>,
+}
+
+impl<'a> Fold<'a> {
+    /// Folds the facts of one order, given in stored order.
+    pub(crate) fn of(input: &'a OrderInput) -> Self {
+        let mut fold = Self {
+            readings: Vec::new(),
+            shipments: Vec::new(),
+            stray: Vec::new(),
+            deposits: Vec::new(),
+            booked: BTreeMap::new(),
+            held: Vec::new(),
+            released: Vec::new(),
+            cancel_wanted: None,
+            intents: Vec::new(),
+            keys: input.facts.iter().map(|fact| fact.key.as_str()).collect(),
+        };
+        let mut decided: Vec<(i64, DateTime<Utc>, &ShipmentFact)> = Vec::new();
+        let mut withdrawn: BTreeSet<&ShipmentReference> = BTreeSet::new();
+        let mut parcels: BTreeMap<(&str, &str), Parcel<'a>> = BTreeMap::new();
+        let mut replies = BTreeMap::new();
+        let mut cancel_replies = BTreeMap::new();
+        let mut outcomes: BTreeMap<&str, (i64, &OutcomeFact)> = BTreeMap::new();
+        for fact in &input.facts {
+            let id = fact.id;
+            match &fact.body {
+                FactBody::Order(order) => fold.readings.push(Reading { id, fact: order }),
+                FactBody::Parcel(report) => add_parcel(&mut parcels, id, fact.recorded_at, report),
+                FactBody::Reply(reply) => {
+                    replies.insert(&reply.reference, (id, reply));
+                }
+                FactBody::CancelReply(reply) => {
+                    cancel_replies.insert(&reply.reference, (id, reply));
+                }
+                FactBody::Deposit(deposit) => fold.deposits.push((id, deposit)),
+                FactBody::Booked(booked) => {
+                    for event in &booked.events {
+                        fold.booked.insert(event, &booked.batch);
+                    }
+                }
+                FactBody::Held(held) => {
+                    fold.held.push(HeldAt { id, at: fact.happened_at, fact: held });
+                }
+                FactBody::Released(released) => fold.released.push(ReleasedAt {
+                    id,
+                    by_person: fact.actor != "plan",
+                    fact: released,
+                }),
+                FactBody::CancelWanted(wanted) => {
+                    fold.cancel_wanted.get_or_insert((id, wanted.reason.as_str()));
+                }
+                FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
+                FactBody::ShipmentWithdrawn(gone) => {
+                    withdrawn.insert(&gone.reference);
+                }
+                FactBody::Intent(intent) => fold.intents.push(Intent {
+                    id,
+                    key: &fact.key,
+                    recorded_at: fact.recorded_at,
+                    fact: intent,
+                    outcome: None,
+                    row: input.queue.iter().find(|row| row.key == fact.key),
+                }),
+                FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
+                    outcomes.insert(&outcome.intent, (id, outcome));
+                }
+                FactBody::Outcome(_) | FactBody::Sealed(_) => {}
+            }
+        }
+        for intent in &mut fold.intents {
+            intent.outcome = outcomes.get(intent.key).copied();
+        }
+        for (id, at, fact) in decided {
+            let mut shipment = Shipment {
+                decided_at: at,
+                fact,
+                withdrawn: withdrawn.contains(&fact.reference),
+                stored: input
+                    .shipments
+                    .iter()
+                    .find(|row| row.reference == fact.reference)
+                    .map(|row| row.state),
+                member: fold.member(&fact.reference),
+                reply: replies.get(&fact.reference).copied(),
+                cancel_reply: cancel_replies.get(&fact.reference).copied(),
+                stopped_at_once: fold
+                    .cancel_requests(&fact.reference)
+                    .any(|intent| intent.done()),
+                parcels: Vec::new(),
+                closed_short: false,
+                earliest_then: fold.earliest_ship_at(id, fact),
+            };
+            let mine = |(reference, _): &(&str, &str)| *reference == fact.reference.as_str();
+            let keys: Vec<_> = parcels.keys().copied().filter(mine).collect();
+            shipment.parcels = keys.iter().filter_map(|key| parcels.remove(key)).collect();
+            shipment.parcels.sort_by_key(|parcel| parcel.first_id);
+            let newest = shipment.parcels.iter().map(|parcel| parcel.last_id).max();
+            shipment.closed_short = newest.is_some_and(|newest| {
+                fold.released_after(&format!("short:{}", fact.reference), newest)
+            });
+            fold.shipments.push(shipment);
+        }
+        fold.stray = parcels.into_values().collect();
+        fold
+    }
+
+    fn member(&self, reference: &ShipmentReference) -> Option<Intent<'a>> {
+        let is_member = |intent: &&Intent<'_>| matches!(&intent.fact.what, IntentWhat::Member { reference: of, .. } if of == reference);
+        self.intents.iter().rev().find(is_member).copied()
+    }
+
+    fn earliest_ship_at(&self, id: i64, shipment: &ShipmentFact) -> Option<DateTime<Utc>> {
+        let reading = self.readings.iter().rev().find(|reading| reading.id < id)?;
+        let groups = &reading.fact.order.groups;
+        groups.iter().find(|group| group.key == shipment.group)?.earliest_ship
+    }
+
+    /// Requests to stop a shipment, in order.
+    pub(crate) fn cancel_requests(
+        &self,
+        reference: &ShipmentReference,
+    ) -> impl Iterator<Item = &Intent<'a>> {
+        let reference = reference.clone();
+        self.of_op(Op::CancelInstruction).filter(move |intent| {
+            matches!(intent.call(), Some(Call::CancelInstruction(call)) if call.reference == reference)
+        })
+    }
+
+    /// Intents of an operation, in order.
+    pub(crate) fn of_op(&self, op: Op) -> impl Iterator<Item = &Intent<'a>> {
+        self.intents.iter().filter(move |intent| intent.fact.op == op)
+    }
+
+    /// A person released this after the given fact.
+    pub(crate) fn released_after(&self, rule: &str, id: i64) -> bool {
+        self.released.iter().any(|released| {
+            released.by_person && released.id > id && released.fact.rule == rule
+        })
+    }
+
+    /// As [`Self::released_after`], or by a release of every open hold.
+    pub(crate) fn released_with_all_after(&self, rule: &str, id: i64) -> bool {
+        self.released_after(rule, id) || self.released_after("*", id)
+    }
+
+    /// The first of `prefix:1`, `prefix:2`, … that no fact has.
+    pub(crate) fn unused_key(&self, prefix: &str) -> String {
+        let mut k = 1_usize;
+        loop {
+            let key = format!("{prefix}:{k}");
+            if !self.keys.contains(key.as_str()) {
+                return key;
+            }
+            k += 1;
+        }
+    }
+}
+
+fn add_parcel<'a>(
+    parcels: &mut BTreeMap<(&'a str, &'a str), Parcel<'a>>,
+    id: i64,
+    recorded_at: DateTime<Utc>,
+    report: &'a ParcelReport,
+) {
+    let parcel = parcels
+        .entry((report.reference.as_str(), report.key.as_str()))
+        .or_insert_with(|| Parcel {
+            first_id: id,
+            first_recorded_at: recorded_at,
+            last_id: id,
+            report,
+            lines_ever: BTreeSet::new(),
+        });
+    parcel.last_id = id;
+    parcel.report = report;
+    parcel.lines_ever.extend(report.lines.iter().map(|line| line.n));
+}

@@ -1,0 +1,67 @@
+//! Mails to the buyer: one of a kind, once.
+
+use hikiate_sdk::Op;
+
+use super::effects::{Candidate, Wanted, withdraw};
+use super::fold::Intent;
+use super::tasks::Tasks;
+use super::view::View;
+use crate::facts::IntentWhat;
+use crate::policy::MailKind;
+
+/// The mail that says that the order has left. `gone` says that nothing is left to ship.
+pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted {
+    let mut wanted = Wanted::default();
+    let mails: Vec<&Intent<'_>> = view
+        .fold
+        .of_op(Op::Mail)
+        .filter(|i| matches!(i.fact.what, IntentWhat::Mail { kind: MailKind::Shipped }))
+        .collect();
+    if view.cancelled_at_channel.is_some() {
+        let why = "the order is cancelled at the channel";
+        let open = mails.iter().filter(|intent| intent.open());
+        wanted.withdraw.extend(open.filter_map(|intent| withdraw(intent, why)));
+        return wanted;
+    }
+    let Some(account) = &view.policy.mail else { return wanted };
+    let Some(epoch) = view.epoch("mail:shipped", account) else { return wanted };
+    let cause = view.parcels().iter().map(|parcel| parcel.first_recorded_at).max();
+    let due = view.channel.mail.contains(&MailKind::Shipped)
+        && gone
+        && cause.is_some_and(|cause| cause >= epoch);
+    // A mail whose outcome nobody knows is never sent again and holds nothing up.
+    if !due || mails.iter().any(|intent| !intent.void()) {
+        wanted.pending = mails.iter().any(|intent| intent.open());
+        return wanted;
+    }
+    let last = mails.last().and_then(|intent| intent.refusal());
+    if let Some((id, outcome)) = last
+        && !view.fold.released_after("mail", id)
+    {
+        tasks.add(
+            "mail_refused",
+            format!(
+                "the mail server refused the shipped mail: {}; to try again {}",
+                outcome.message,
+                view.type_release("mail")
+            ),
+        );
+        return wanted;
+    }
+    if !view.features.buyer_mail || view.input.personal.is_none() {
+        tasks.tell(
+            view,
+            "mail_address",
+            0,
+            "the shipped mail cannot be sent: the order has no usable mail address; tell the customer another way",
+        );
+        return wanted;
+    }
+    wanted.pending = true;
+    wanted.candidates.push(Candidate {
+        account: account.clone(),
+        op: Op::Mail,
+        what: IntentWhat::Mail { kind: MailKind::Shipped },
+    });
+    wanted
+}

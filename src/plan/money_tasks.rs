@@ -1,0 +1,75 @@
+//! Tasks about money: deposits that do not fit, and what others did to the payments.
+
+use super::payment::Payment;
+use super::tasks::Tasks;
+use super::view::View;
+
+/// Adds them.
+pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    deposits(view, payment, tasks);
+    let captured: i64 =
+        view.order.tenders.iter().fold(0, |sum, tender| sum.saturating_add(tender.captured));
+    let refunded: i64 =
+        view.order.tenders.iter().fold(0, |sum, tender| sum.saturating_add(tender.refunded));
+    if let Some(total) = view.order.total
+        && captured > total
+    {
+        let what = format!(
+            "{} was captured for an order of {}; give the difference back at the provider",
+            view.money(captured),
+            view.money(total)
+        );
+        tasks.tell(view, "over_captured", view.head.id, &what);
+    }
+    if refunded > 0 {
+        let what = format!(
+            "{} was given back at the channel or provider; book it by hand",
+            view.money(refunded)
+        );
+        tasks.tell(view, "refund_seen", view.head.id, &what);
+    }
+}
+
+fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    let last = view.fold.deposits.last().map(|(id, _)| *id);
+    let wanted = payment.bank_wanted.unwrap_or(0);
+    let came = payment.deposited;
+    if payment.foreign {
+        let what = format!(
+            "a deposit came in a currency that is not {}; match it by hand",
+            view.order.currency
+        );
+        tasks.tell(view, "deposit_currency", last.unwrap_or(0), &what);
+    }
+    if let Some(last) = last {
+        if view.cancelling() && came > 0 && !view.something_left() {
+            let what = format!("{} came for a cancelled order; give it back", view.money(came));
+            tasks.tell(view, "deposit_cancelled", last, &what);
+        } else if came > wanted {
+            let what = format!(
+                "{} came by deposit, {} was to be paid: {} too much; give it back",
+                view.money(came),
+                view.money(wanted),
+                view.money(came.saturating_sub(wanted))
+            );
+            tasks.tell(view, "deposit_over", last, &what);
+        } else if came < wanted {
+            tasks.add(
+                "deposit_short",
+                format!(
+                    "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it, then type: hikiate deposit add",
+                    view.money(came),
+                    view.money(wanted),
+                    view.money(wanted.saturating_sub(came))
+                ),
+            );
+        }
+    }
+    if payment.expired && !view.cancelling() {
+        tasks.add_due(
+            "unpaid_expired",
+            "not paid in time, its stock is on sale again; cancel the order, or, paid late, release it by adding the deposit: hikiate deposit add".to_owned(),
+            payment.expires_at,
+        );
+    }
+}

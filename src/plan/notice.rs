@@ -1,0 +1,250 @@
+//! Shipping notices: the channel is told what left, with tracking, each parcel once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hikiate_sdk::{
+    Call, ChannelFulfilment, FulfilCall, LineKey, Op, ParcelTold, ShipCall, ShipmentReference,
+    ShippedLine,
+};
+
+use super::effects::{Candidate, Wanted, withdraw};
+use super::fold::Intent;
+use super::shipment::{Parcel, Shipment};
+use super::tasks::Tasks;
+use super::view::View;
+use crate::facts::IntentWhat;
+
+/// What the channel is to be told.
+pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
+    let mut wanted = Wanted::default();
+    if view.cancelled_at_channel.is_some() {
+        let why = "the order is cancelled at the channel";
+        for op in [Op::Fulfil, Op::Ship] {
+            let open = view.fold.of_op(op).filter(|intent| intent.open());
+            wanted.withdraw.extend(open.filter_map(|intent| withdraw(intent, why)));
+        }
+        return wanted;
+    }
+    let Some(epoch) = view.epoch("notice", &view.input.channel) else { return wanted };
+    if !view.channel.notify {
+        return wanted;
+    }
+    if let Some((id, words)) = last_refusal(view)
+        && !view.fold.released_after("notice", id)
+    {
+        wanted.pending = true;
+        tasks.add(
+            "notice_refused",
+            format!(
+                "the channel refused to be told what left: {words}; mark it there by hand, or to tell it again {}",
+                view.type_release("notice")
+            ),
+        );
+        return wanted;
+    }
+    let told = Told::of(view);
+    for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
+        let Some(Call::Fulfil(call)) = fulfil.call() else { continue };
+        let shown = told.shown(call.reference.as_str());
+        let shipped = shown.is_some_and(|fulfilment| fulfilment.shipped);
+        let asked = ship_intent(view, &call.reference);
+        if shipped || asked.is_some_and(|intent| intent.done()) {
+            continue;
+        }
+        wanted.pending = true;
+        if asked.is_none() && (fulfil.done() || shown.is_some()) {
+            wanted.candidates.push(ship(view, fulfil, call));
+        }
+    }
+    for shipment in &view.fold.shipments {
+        let parcels: Vec<_> = shipment
+            .parcels
+            .iter()
+            .filter(|parcel| parcel.first_recorded_at >= epoch && !told.knows(shipment, parcel))
+            .collect();
+        if let Some(candidate) = fulfil(view, &told, shipment, &parcels) {
+            wanted.pending = true;
+            // One after the other: what the first tells changes what the second may.
+            let open = view.fold.of_op(Op::Fulfil).any(Intent::open);
+            if !open && !wanted.candidates.iter().any(|c| c.op == Op::Fulfil) {
+                wanted.candidates.push(candidate);
+            }
+        }
+    }
+    wanted
+}
+
+/// A refusal that nothing newer of its kind has overtaken.
+fn last_refusal<'a>(view: &View<'a>) -> Option<(i64, &'a str)> {
+    let last = |op| view.fold.of_op(op).last().and_then(|intent| intent.refusal());
+    let refused = last(Op::Fulfil).into_iter().chain(last(Op::Ship));
+    refused.map(|(id, outcome)| (id, outcome.message.as_str())).max_by_key(|(id, _)| *id)
+}
+
+fn ship_intent<'v, 'a>(
+    view: &'v View<'a>,
+    reference: &ShipmentReference,
+) -> Option<&'v Intent<'a>> {
+    view.fold.of_op(Op::Ship).filter(|intent| !intent.void()).find(|intent| {
+        matches!(intent.call(), Some(Call::Ship(call)) if call.reference == *reference)
+    })
+}
+
+fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
+    let names: BTreeSet<&str> = fulfil.parcels().iter().map(String::as_str).collect();
+    let parcels = view
+        .parcels()
+        .into_iter()
+        .filter(|parcel| names.contains(parcel.name().as_str()))
+        .map(|parcel| ParcelTold {
+            carrier: parcel.report.carrier.clone(),
+            tracking: parcel.report.tracking.clone(),
+        });
+    Candidate {
+        account: view.input.channel.clone(),
+        op: Op::Ship,
+        what: IntentWhat::Call {
+            call: Box::new(Call::Ship(ShipCall {
+                order: view.input.external_id.clone(),
+                reference: call.reference.clone(),
+                lines: call.lines.clone(),
+                parcels: parcels.collect(),
+            })),
+            parcels: fulfil.parcels().to_vec(),
+        },
+    }
+}
+
+fn fulfil(
+    view: &View<'_>,
+    told: &Told<'_>,
+    shipment: &Shipment<'_>,
+    parcels: &[&Parcel<'_>],
+) -> Option<Candidate> {
+    if parcels.is_empty() {
+        return None;
+    }
+    let mut lines = Vec::new();
+    for line in &view.lines {
+        let items: u32 = shipment.lines_of(&line.key).fold(0, |sum, shipped| {
+            parcels.iter().fold(sum, |sum, parcel| sum.saturating_add(parcel.items(shipped.n)))
+        });
+        if items == 0 {
+            continue;
+        }
+        let before = told.items.get(&line.key).copied().unwrap_or(0);
+        let ours = told.units.get(&line.key).copied().unwrap_or(0);
+        let all = told.units_of_all.get(&line.key).copied().unwrap_or(0);
+        let due = (before.saturating_add(items) / line.multiplier).saturating_sub(ours);
+        let quantity = due.min(line.units.saturating_sub(all));
+        if quantity > 0 {
+            lines.push(ShippedLine { line: line.key.clone(), quantity });
+        }
+    }
+    if lines.is_empty() {
+        return None;
+    }
+    Some(Candidate {
+        account: view.input.channel.clone(),
+        op: Op::Fulfil,
+        what: IntentWhat::Call {
+            call: Box::new(Call::Fulfil(FulfilCall {
+                order: view.input.external_id.clone(),
+                reference: told.next_reference(&shipment.fact.reference),
+                location: view.channel.locations.get(&shipment.fact.warehouse).cloned(),
+                lines,
+            })),
+            parcels: parcels.iter().map(|parcel| parcel.name()).collect(),
+        },
+    })
+}
+
+/// What the channel knows, by our intents and by its own reading.
+struct Told<'a> {
+    parcels: BTreeSet<&'a str>,
+    references: BTreeSet<&'a str>,
+    fulfilments: Vec<&'a ChannelFulfilment>,
+    /// Items in the parcels that our intents tell.
+    items: BTreeMap<LineKey, u32>,
+    /// Units our intents tell.
+    units: BTreeMap<LineKey, u32>,
+    /// Those and what others told.
+    units_of_all: BTreeMap<LineKey, u32>,
+}
+
+impl<'a> Told<'a> {
+    fn of(view: &View<'a>) -> Self {
+        let fulfilments: Vec<_> =
+            view.order.fulfilments.iter().filter(|fulfilment| !fulfilment.cancelled).collect();
+        let mut told = Self {
+            parcels: BTreeSet::new(),
+            references: BTreeSet::new(),
+            fulfilments,
+            items: BTreeMap::new(),
+            units: BTreeMap::new(),
+            units_of_all: BTreeMap::new(),
+        };
+        for intent in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
+            told.parcels.extend(intent.parcels().iter().map(String::as_str));
+            let Some(Call::Fulfil(call)) = intent.call() else { continue };
+            told.references.insert(call.reference.as_str());
+            for line in &call.lines {
+                add(&mut told.units, &line.line, line.quantity);
+            }
+        }
+        told.units_of_all = told.units.clone();
+        for fulfilment in &told.fulfilments {
+            let ours = fulfilment.reference.as_deref();
+            if ours.is_none_or(|reference| !told.references.contains(reference)) {
+                for (line, quantity) in &fulfilment.lines {
+                    add(&mut told.units_of_all, line, *quantity);
+                }
+            }
+        }
+        let by_intent = |parcel: &Parcel<'_>| told.parcels.contains(parcel.name().as_str());
+        told.items = view.left_in(by_intent);
+        told
+    }
+
+    fn shown(&self, reference: &str) -> Option<&'a ChannelFulfilment> {
+        let mine = |f: &&&ChannelFulfilment| f.reference.as_deref() == Some(reference);
+        self.fulfilments.iter().find(mine).copied()
+    }
+
+    /// The channel knows a parcel: by an intent, or because it shows it as shipped.
+    fn knows(&self, shipment: &Shipment<'_>, parcel: &Parcel<'_>) -> bool {
+        if self.parcels.contains(parcel.name().as_str()) {
+            return true;
+        }
+        let shipped = |f: &&&ChannelFulfilment| f.shipped;
+        match &parcel.report.tracking {
+            Some(number) => {
+                self.fulfilments.iter().filter(shipped).any(|f| f.tracking.contains(number))
+            }
+            None => {
+                let reference = shipment.fact.reference.as_str();
+                !self.references.contains(reference)
+                    && self.shown(reference).is_some_and(|f| f.shipped)
+            }
+        }
+    }
+
+    /// The shipment's reference for its first notice, then with `.2`, `.3`.
+    fn next_reference(&self, reference: &ShipmentReference) -> ShipmentReference {
+        let used = |name: &str| {
+            self.references.contains(name) || self.shown(name).is_some_and(|f| f.shipped)
+        };
+        let mut name = reference.to_string();
+        let mut j = 1_usize;
+        while used(&name) {
+            j += 1;
+            name = format!("{reference}.{j}");
+        }
+        ShipmentReference::new(name)
+    }
+}
+
+fn add(sums: &mut BTreeMap<LineKey, u32>, line: &LineKey, quantity: u32) {
+    let sum = sums.entry(line.clone()).or_default();
+    *sum = sum.saturating_add(quantity);
+}

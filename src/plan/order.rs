@@ -1,0 +1,290 @@
+//! Planning an order: the whole set of its facts in, what ought to be out. Planning twice changes nothing.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{AccountSlug, ShipmentReference};
+
+use super::cancel::{Cancel, cancel};
+use super::capture::{captures, tender_rows};
+use super::checks::{Check, checks, gate_open};
+use super::effects::{Wanted, choose};
+use super::fold::Fold;
+use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
+use super::holds::{Holds, holds};
+use super::mail::shipped_mail;
+use super::money_tasks::money_tasks;
+use super::notice::notices;
+use super::payment::Payment;
+use super::revenue::revenue;
+use super::shipping::{committed, shipping};
+use super::status::{Standing, of_history, status};
+use super::tasks::Tasks;
+use super::types::{EffectState, OrderInput, OrderPlan, Origin, Status};
+use super::view::View;
+use super::{checks, demand};
+use crate::policy::Policy;
+use crate::rules::HoldRules;
+
+/// Why an order cannot be planned. It is this order's failure and no other's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The configuration has no such channel.
+    #[error("order {number}: channel account {channel} is not configured; add [channels.{channel}] or leave the order to the process that has it")]
+    Channel {
+        /// Our number.
+        number: String,
+        /// The account.
+        channel: AccountSlug,
+    },
+    /// Planning panicked, which is a bug of ours; the other orders go on.
+    #[error("planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it")]
+    Panicked,
+    /// A shipment reference was decided twice.
+    #[error("order {number}: shipment {reference} was decided twice; its facts are damaged, restore them from a backup")]
+    Damaged {
+        /// Our number.
+        number: String,
+        /// The reference.
+        reference: ShipmentReference,
+    },
+}
+
+impl PlanError {
+    pub(crate) fn channel(input: &OrderInput) -> Self {
+        Self::Channel { number: input.number.clone(), channel: input.channel.clone() }
+    }
+}
+
+/// Everything planning found, for the plan and for the words about it.
+pub(crate) struct Planned<'a> {
+    pub(crate) view: Option<View<'a>>,
+    pub(crate) payment: Option<Payment>,
+    pub(crate) holds: Holds,
+    pub(crate) plan: OrderPlan,
+}
+
+/// Plans an order.
+///
+/// # Errors
+/// [`PlanError`] when its channel is not configured or its facts contradict each other.
+pub fn plan_order(
+    input: &OrderInput,
+    policy: &Policy,
+    rules: &dyn HoldRules,
+    now: DateTime<Utc>,
+) -> Result<OrderPlan, PlanError> {
+    planned(input, policy, rules, now).map(|planned| planned.plan)
+}
+
+pub(crate) fn planned<'a>(
+    input: &'a OrderInput,
+    policy: &'a Policy,
+    rules: &dyn HoldRules,
+    now: DateTime<Utc>,
+) -> Result<Planned<'a>, PlanError> {
+    let fold = Fold::of(input);
+    let Some(head) = fold.readings.last().copied() else {
+        let mut plan = quiet(Status::Received, None);
+        plan.read_at = Some(input.read_at.map_or(now, |at| at.min(now)));
+        return Ok(Planned { view: None, payment: None, holds: Holds::default(), plan });
+    };
+    if input.origin == Origin::History {
+        let mut plan = quiet(of_history(&head.fact.order), None);
+        plan.closed = true;
+        return Ok(Planned { view: None, payment: None, holds: Holds::default(), plan });
+    }
+    let channel = policy.channels.get(&input.channel).ok_or_else(|| PlanError::channel(input))?;
+    for (at, shipment) in fold.shipments.iter().enumerate() {
+        let reference = &shipment.fact.reference;
+        if fold.shipments.iter().skip(at + 1).any(|other| other.fact.reference == *reference) {
+            let (number, reference) = (input.number.clone(), reference.clone());
+            return Err(PlanError::Damaged { number, reference });
+        }
+    }
+    let view = View::of(input, policy, channel, now, fold, head);
+    Ok(live(view, rules))
+}
+
+/// A plan that does nothing.
+fn quiet(status: Status, blocked_by: Option<String>) -> OrderPlan {
+    OrderPlan {
+        status,
+        blocked_by,
+        next: None,
+        read_at: None,
+        closed: false,
+        decisions: Vec::new(),
+        demands: Vec::new(),
+        shipments: Vec::new(),
+        stages: Vec::new(),
+        entries: Vec::new(),
+        effects: Vec::new(),
+        withdraw: Vec::new(),
+        tenders: Vec::new(),
+        revenue: Vec::new(),
+        tasks: Vec::new(),
+    }
+}
+
+fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
+    let now = view.now;
+    let mut tasks = Tasks::default();
+    let payment = view.payment();
+    let failed = checks(&view);
+    let holds = holds(&view, rules);
+    let released = failed.is_empty()
+        && holds.open.is_empty()
+        && payment.confirmed
+        && gate_open(&view)
+        && !view.cancelling();
+    let refused = refusals(&view, &mut tasks);
+    let stopped = demand::stopped(&view, &payment);
+    let mut shipping = shipping(&view, released, refused.is_some(), stopped);
+    let demands = demand::rows(&view, &payment, released, |line| committed(&view, &shipping, line));
+
+    let cancel = cancel(&view, &mut tasks);
+    let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
+    let gone = view.something_left() && !view.lines.iter().any(open);
+    let mut wanted = Wanted::default();
+    for part in [
+        cancel.wanted.clone(),
+        notices(&view, &mut tasks),
+        captures(&view, gone, &mut tasks),
+        shipped_mail(&view, gone, &mut tasks),
+    ] {
+        wanted.candidates.extend(part.candidates);
+        wanted.withdraw.extend(part.withdraw);
+        wanted.pending |= part.pending;
+    }
+    let effects = choose(&view, wanted.candidates, &wanted.withdraw);
+
+    let delivered = delivered_at(&view).filter(|_| gone);
+    let is_delivered = delivered.is_some_and(|at| at <= now);
+    let new_revenue = revenue(&view, &payment, delivered.filter(|_| is_delivered));
+    let booked = view.policy.booking.is_some()
+        && view.cancelled_at_channel.is_none()
+        && new_revenue.is_empty()
+        && view.input.revenue.iter().all(|row| view.fold.booked.contains_key(row.key.as_str()));
+    let waiting = shipping.waiting.iter().map(|((line, _), n)| (line.clone(), *n)).collect();
+    let standing = Standing {
+        released,
+        gate: gate(&view, &failed, &holds, &payment, refused),
+        stopped,
+        cancelled: cancel.complete,
+        unknown: cancel.unknown,
+        delivered: is_delivered,
+        booked,
+        waiting,
+    };
+    let (status, blocked_by) = status(&view, &standing);
+
+    discrepancies(&view, &mut tasks);
+    money_tasks(&view, &payment, &mut tasks);
+    unknown_outcomes(&view, &mut tasks);
+    let late = late_replies(&view, &mut tasks);
+    if !cancel.complete {
+        waiting_for_people(&view, &failed, &holds, &mut tasks);
+    }
+    let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
+    let again = [
+        payment.expires_at.filter(|at| *at > now && !view.cancelling()),
+        delivered.filter(|at| *at > now),
+        late,
+        // What was taken back leaves room for what is right now.
+        (!wanted.withdraw.is_empty()).then_some(now),
+    ];
+    let mut decisions = holds.decisions.clone();
+    decisions.append(&mut shipping.decisions);
+    let plan = OrderPlan {
+        status,
+        blocked_by,
+        next: again.into_iter().flatten().min(),
+        read_at: read_at(&view, closed),
+        closed,
+        decisions,
+        demands,
+        shipments: shipping.new,
+        stages: shipping.stages,
+        entries: entries(&view),
+        tenders: tender_rows(&view, &effects),
+        effects,
+        withdraw: wanted.withdraw,
+        revenue: new_revenue,
+        tasks: tasks.rows,
+    };
+    Planned { view: Some(view), payment: Some(payment), holds, plan }
+}
+
+/// The first gate that fails before stock is looked at.
+fn gate(
+    view: &View<'_>,
+    failed: &[Check],
+    holds: &Holds,
+    payment: &Payment,
+    refused: Option<String>,
+) -> Option<String> {
+    if let Some(check) = failed.first() {
+        return Some(format!("check:{}", check.kind));
+    }
+    if let Some(hold) = holds.open.first() {
+        return Some(format!("hold:{}", hold.rule));
+    }
+    if !payment.confirmed {
+        return Some("payment".to_owned());
+    }
+    if !gate_open(view) {
+        return Some("gate".to_owned());
+    }
+    refused.map(|rule| format!("hold:{rule}"))
+}
+
+fn waiting_for_people(view: &View<'_>, failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
+    if view.instructed_or_left() && failed.is_empty() && holds.open.is_empty() {
+        return;
+    }
+    checks::tasks(failed, tasks);
+    for hold in &holds.open {
+        tasks.add(
+            format!("hold:{}", hold.rule),
+            format!("{}; look at the order, then {}", hold.reason, view.type_release(&hold.rule)),
+        );
+    }
+}
+
+fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
+    for row in view.input.queue.iter().filter(|row| row.state == EffectState::Unresolved) {
+        tasks.add(
+            "unknown_outcome",
+            format!(
+                "nobody knows whether {} happened; look at {}, then type: hikiate effect resolve {} done|not-done --reason TEXT",
+                row.key, row.account, row.id
+            ),
+        );
+    }
+}
+
+fn closed(
+    view: &View<'_>,
+    cancel: &Cancel,
+    status: Status,
+    pending: bool,
+    tasks: &Tasks,
+) -> bool {
+    let last = if view.policy.booking.is_some() { Status::Booked } else { Status::Delivered };
+    let late = tasks.rows.iter().any(|row| row.kind == "cancel_too_late");
+    let over = match status {
+        Status::Cancelled => cancel.channel_knows,
+        // Goods that left a cancelled order are a person's until the task is released.
+        Status::Delivered if view.cancelled_at_channel.is_some() => !late,
+        status => status == last,
+    };
+    over && !pending && view.input.queue.is_empty()
+}
+
+fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
+    let asked = view.input.read_at;
+    if closed {
+        return asked.filter(|at| *at <= view.now);
+    }
+    let again = view.channel.reread.and_then(|every| view.now.checked_add_signed(every));
+    asked.into_iter().chain(again).min()
+}

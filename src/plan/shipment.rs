@@ -1,0 +1,173 @@
+//! A shipment as it stands by its facts.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{CancelReply, CancelVerdict, InstructionReply, LineKey, ParcelReport, ReplyVerdict};
+
+use super::fold::Intent;
+use super::types::ShipmentStage;
+use crate::facts::{ShipmentFact, ShipmentLine, Verdict};
+
+/// A parcel by its last report.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel<'a> {
+    /// The first report's fact; what a parcel sets off, it sets off by that one.
+    pub(crate) first_id: i64,
+    pub(crate) first_recorded_at: DateTime<Utc>,
+    pub(crate) last_id: i64,
+    pub(crate) report: &'a ParcelReport,
+    /// Line numbers any report of it ever named.
+    pub(crate) lines_ever: BTreeSet<u32>,
+}
+
+impl Parcel<'_> {
+    /// How it is named in intents.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.report.reference, self.report.key)
+    }
+
+    /// Items of a shipment line inside.
+    pub(crate) fn items(&self, n: u32) -> u32 {
+        let lines = self.report.lines.iter().filter(|line| line.n == n);
+        lines.fold(0, |sum, line| sum.saturating_add(line.quantity))
+    }
+}
+
+/// A shipment with what was heard of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shipment<'a> {
+    pub(crate) decided_at: DateTime<Utc>,
+    pub(crate) fact: &'a ShipmentFact,
+    pub(crate) withdrawn: bool,
+    pub(crate) stored: Option<ShipmentStage>,
+    pub(crate) member: Option<Intent<'a>>,
+    pub(crate) reply: Option<(i64, &'a InstructionReply)>,
+    pub(crate) cancel_reply: Option<(i64, &'a CancelReply)>,
+    /// A request to stop it was done for good, without a reply to wait for.
+    pub(crate) stopped_at_once: bool,
+    pub(crate) parcels: Vec<Parcel<'a>>,
+    /// A person said that the rest will not come.
+    pub(crate) closed_short: bool,
+    /// The group's earliest day when it was decided.
+    pub(crate) earliest_then: Option<DateTime<Utc>>,
+}
+
+impl<'a> Shipment<'a> {
+    /// Items of one of its lines that have left.
+    pub(crate) fn left(&self, n: u32) -> u32 {
+        self.parcels.iter().fold(0, |sum, parcel| sum.saturating_add(parcel.items(n)))
+    }
+
+    /// Its lines for a line of the channel.
+    pub(crate) fn lines_of<'s>(
+        &'s self,
+        line: &LineKey,
+    ) -> impl Iterator<Item = &'a ShipmentLine> + use<'a, 's> {
+        let line = line.clone();
+        self.fact.lines.iter().filter(move |shipped| shipped.line == line)
+    }
+
+    /// Items of a channel's line that left in it.
+    pub(crate) fn left_of(&self, line: &LineKey) -> u32 {
+        self.lines_of(line).fold(0, |sum, shipped| sum.saturating_add(self.left(shipped.n)))
+    }
+
+    /// Items of a channel's line that are still to leave in it.
+    pub(crate) fn to_leave(&self, line: &LineKey) -> u32 {
+        if !self.live() {
+            return 0;
+        }
+        self.lines_of(line).fold(0, |sum, shipped| {
+            sum.saturating_add(shipped.quantity.saturating_sub(self.left(shipped.n)))
+        })
+    }
+
+    /// Where it stands.
+    pub(crate) fn stage(&self) -> ShipmentStage {
+        let lines = &self.fact.lines;
+        let complete = lines.iter().all(|line| self.left(line.n) >= line.quantity);
+        let verdict = self.member.and_then(|member| member.outcome).map(|(_, o)| o.verdict);
+        let nothing_left = self.parcels.is_empty();
+        if (complete && !nothing_left) || self.closed_short {
+            ShipmentStage::Shipped
+        } else if self.withdrawn || self.stopped() {
+            ShipmentStage::Cancelled
+        } else if nothing_left && (self.rejected() || verdict == Some(Verdict::Refused)) {
+            ShipmentStage::Rejected
+        } else if nothing_left
+            && matches!(verdict, Some(Verdict::NotDone | Verdict::Withdrawn))
+            && self.reply.is_none()
+        {
+            ShipmentStage::Cancelled
+        } else if self.member.is_some() || self.reply.is_some() || !nothing_left {
+            ShipmentStage::Instructed
+        } else {
+            self.stored.unwrap_or(ShipmentStage::Waiting)
+        }
+    }
+
+    /// Its goods are still to leave.
+    pub(crate) fn live(&self) -> bool {
+        matches!(self.stage(), ShipmentStage::Waiting | ShipmentStage::Instructed)
+    }
+
+    /// Not in a sealed batch.
+    pub(crate) fn waiting(&self) -> bool {
+        self.stage() == ShipmentStage::Waiting
+    }
+
+    /// In a sealed batch, its goods still to leave.
+    pub(crate) fn instructed(&self) -> bool {
+        self.stage() == ShipmentStage::Instructed
+    }
+
+    /// The warehouse stopped it.
+    pub(crate) fn stopped(&self) -> bool {
+        match self.cancel_reply {
+            Some((_, reply)) => reply.verdict == CancelVerdict::Accepted,
+            None => self.stopped_at_once,
+        }
+    }
+
+    /// The warehouse said it will leave or has left.
+    pub(crate) fn not_stopped(&self) -> Option<(i64, &'a CancelReply)> {
+        self.cancel_reply.filter(|(_, reply)| reply.verdict != CancelVerdict::Accepted)
+    }
+
+    fn rejected(&self) -> bool {
+        self.reply.is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
+    }
+
+    /// The fact that ended it without goods leaving, and the words: refused, or stopped without being asked.
+    pub(crate) fn refusal(&self) -> Option<(i64, &'a str)> {
+        match self.stage() {
+            ShipmentStage::Rejected => match self.reply {
+                Some((id, reply)) if self.rejected() => Some((id, reply.message.as_str())),
+                _ => self
+                    .member
+                    .and_then(|member| member.refusal())
+                    .map(|(id, outcome)| (id, outcome.message.as_str())),
+            },
+            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() => {
+                self.cancel_reply.map(|(id, reply)| (id, reply.message.as_str()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What became of the instruction is known.
+    pub(crate) fn instruct_known(&self) -> bool {
+        self.reply.is_some()
+            || !self.parcels.is_empty()
+            || self.cancel_reply.is_some()
+            || self.member.is_some_and(|member| !member.open())
+    }
+
+    /// The warehouse has taken it.
+    pub(crate) fn taken(&self) -> bool {
+        !self.parcels.is_empty()
+            || self.reply.is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Accepted)
+            || self.member.is_some_and(|member| member.taken())
+    }
+}

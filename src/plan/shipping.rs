@@ -1,0 +1,243 @@
+//! Shipments: what leaves from which warehouse, and what is taken out of the next wave again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hikiate_sdk::{LineKey, ShipmentReference};
+
+use super::number::shipment_reference;
+use super::types::{Committed, NewFact, NewShipment, ShipmentStage};
+use super::view::{Line, View};
+use crate::facts::{FactBody, ShipmentFact, ShipmentLine, ShipmentWithdrawnFact};
+use crate::policy::{Dispatch, Partial, Warehouse};
+
+/// What is decided about shipments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shipping {
+    pub(crate) decisions: Vec<NewFact>,
+    pub(crate) new: Vec<NewShipment>,
+    pub(crate) stages: Vec<(ShipmentReference, ShipmentStage)>,
+    /// Items that stay in or come into waiting shipments, by line and warehouse.
+    pub(crate) waiting: BTreeMap<(LineKey, String), u32>,
+    /// References taken out.
+    pub(crate) withdrawn: Vec<ShipmentReference>,
+}
+
+/// Decides shipments. `ready` says that nothing holds the order; `refused` that a warehouse refused a part of
+/// it, so that nothing new is decided; `stopped` that nothing more is to leave.
+pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: bool) -> Shipping {
+    let mut shipping = Shipping::default();
+    let ready = ready && !stopped;
+    let covered = view.lines.iter().all(|line| covered(line, stopped));
+    let waits = view.policy.allocation.partial == Partial::Wait && !covered;
+    let reason = if view.cancelling() {
+        Some("the order is cancelled")
+    } else if !ready {
+        Some("the order is held")
+    } else if waits {
+        Some("a part of the order has no stock")
+    } else {
+        None
+    };
+    let mut gone: Vec<(usize, &str)> = Vec::new();
+    for (at, shipment) in view.fold.shipments.iter().enumerate() {
+        if !shipment.waiting() {
+            continue;
+        }
+        let why = reason.or_else(|| stale(view, shipment, stopped));
+        if let Some(why) = why {
+            gone.push((at, why));
+        }
+    }
+    for (at, shipment) in view.fold.shipments.iter().enumerate() {
+        if let Some((_, why)) = gone.iter().find(|(gone, _)| *gone == at) {
+            let reference = shipment.fact.reference.clone();
+            shipping.decisions.push(NewFact {
+                key: format!("shipment_withdrawn:{reference}"),
+                body: FactBody::ShipmentWithdrawn(ShipmentWithdrawnFact {
+                    reference: reference.clone(),
+                    reason: (*why).to_owned(),
+                }),
+            });
+            shipping.withdrawn.push(reference.clone());
+            shipping.stages.push((reference, ShipmentStage::Cancelled));
+            continue;
+        }
+        let stage = shipment.stage();
+        if shipment.stored.is_some_and(|stored| stored != stage) {
+            shipping.stages.push((shipment.fact.reference.clone(), stage));
+        }
+        if shipment.waiting() {
+            for line in &shipment.fact.lines {
+                let at = (line.line.clone(), shipment.fact.warehouse.clone());
+                let sum = shipping.waiting.entry(at).or_default();
+                *sum = sum.saturating_add(line.quantity);
+            }
+        }
+    }
+    if ready && !waits && !refused {
+        create(view, &mut shipping);
+    }
+    shipping
+}
+
+/// Firm reservations of a line at a warehouse.
+fn firm_at(line: &Line<'_>, warehouse: &str) -> u32 {
+    let Some(state) = line.state else { return 0 };
+    let here = state.reserved.iter().filter(|(at, _, firm)| *firm && at == warehouse);
+    here.fold(0, |sum, (_, quantity, _)| sum.saturating_add(*quantity))
+}
+
+fn covered(line: &Line<'_>, stopped: bool) -> bool {
+    if line.item_id.is_none() {
+        return true;
+    }
+    let reserved = line.state.map_or(0, |state| {
+        state.reserved.iter().filter(|r| r.2).fold(0_u32, |sum, r| sum.saturating_add(r.1))
+    });
+    // What is in a sealed shipment is on its way, whatever its reservation says.
+    reserved.max(line.instructed) >= line.open(stopped)
+}
+
+/// Items of a line in sealed shipments from a warehouse, still to leave.
+fn instructed_at(view: &View<'_>, line: &LineKey, warehouse: &str) -> u32 {
+    let here = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.fact.warehouse == warehouse;
+    let shipments = view.fold.shipments.iter().filter(here);
+    shipments.fold(0, |sum, shipment| sum.saturating_add(shipment.to_leave(line)))
+}
+
+/// Why a waiting shipment no longer fits the order or its stock.
+fn stale(
+    view: &View<'_>,
+    shipment: &super::shipment::Shipment<'_>,
+    stopped: bool,
+) -> Option<&'static str> {
+    let group = view.order.groups.iter().find(|group| group.key == shipment.fact.group);
+    if group.and_then(|group| group.earliest_ship) != shipment.earliest_then {
+        return Some("its earliest day has changed");
+    }
+    for shipped in &shipment.fact.lines {
+        let Some(line) = view.lines.iter().find(|line| line.key == shipped.line) else {
+            return Some("a line of it is gone");
+        };
+        if line.group != shipment.fact.group || line.item_id != Some(shipped.item_id) {
+            return Some("a line of it has changed");
+        }
+        if line.waiting > line.open(stopped).saturating_sub(line.instructed) {
+            return Some("less of it is wanted");
+        }
+        let warehouse = &shipment.fact.warehouse;
+        let waiting_here = view
+            .fold
+            .shipments
+            .iter()
+            .filter(|s| s.waiting() && s.fact.warehouse == *warehouse)
+            .fold(0_u32, |sum, s| sum.saturating_add(s.to_leave(&line.key)));
+        let free = firm_at(line, warehouse)
+            .saturating_sub(instructed_at(view, &line.key, warehouse));
+        if waiting_here > free {
+            return Some("its stock was taken back");
+        }
+    }
+    None
+}
+
+fn create(view: &View<'_>, shipping: &mut Shipping) {
+    let mut k = view.fold.shipments.len();
+    for group in &view.order.groups {
+        for warehouse in &view.policy.warehouses {
+            let mut lines = Vec::new();
+            for line in view.lines.iter().filter(|line| line.group == group.key) {
+                let Some((item_id, state)) = line.item_id.zip(line.state) else { continue };
+                let quantity = take(view, shipping, line, &warehouse.name);
+                if quantity == 0 || item_id != state.item_id {
+                    continue;
+                }
+                lines.push(ShipmentLine {
+                    n: u32::try_from(lines.len()).unwrap_or(u32::MAX).saturating_add(1),
+                    demand_id: state.id,
+                    line: line.key.clone(),
+                    item_id,
+                    quantity,
+                });
+            }
+            if lines.is_empty() {
+                continue;
+            }
+            for line in &lines {
+                let at = (line.line.clone(), warehouse.name.clone());
+                let sum = shipping.waiting.entry(at).or_default();
+                *sum = sum.saturating_add(line.quantity);
+            }
+            k += 1;
+            let reference = shipment_reference(&view.input.number, k);
+            shipping.new.push(NewShipment {
+                reference: reference.clone(),
+                warehouse: warehouse.name.clone(),
+                account: warehouse.account.clone(),
+                release_at: release_at(view, warehouse, group.earliest_ship),
+                lines: lines.iter().map(|line| (line.demand_id, line.quantity)).collect(),
+            });
+            shipping.decisions.push(NewFact {
+                key: format!("shipment:{reference}"),
+                body: FactBody::Shipment(ShipmentFact {
+                    reference,
+                    warehouse: warehouse.name.clone(),
+                    account: warehouse.account.clone(),
+                    group: group.key.clone(),
+                    lines,
+                }),
+            });
+        }
+    }
+}
+
+/// Items of a line to ship from a warehouse now.
+fn take(view: &View<'_>, shipping: &Shipping, line: &Line<'_>, warehouse: &str) -> u32 {
+    let spoken = |at: &str| {
+        let waiting = shipping.waiting.get(&(line.key.clone(), at.to_owned())).copied();
+        instructed_at(view, &line.key, at).saturating_add(waiting.unwrap_or(0))
+    };
+    let free = |at: &str| firm_at(line, at).saturating_sub(spoken(at));
+    let waiting: u32 = shipping
+        .waiting
+        .iter()
+        .filter(|((key, _), _)| *key == line.key)
+        .fold(0, |sum, (_, quantity)| sum.saturating_add(*quantity));
+    let open = line.open(false).saturating_sub(line.instructed).saturating_sub(waiting);
+    let everywhere = view.policy.warehouses.iter().fold(0_u32, |sum, w| sum.saturating_add(free(&w.name)));
+    let here = free(warehouse).min(open);
+    if everywhere >= open {
+        return here;
+    }
+    // A part of a case is of no use to the customer while the rest has no stock.
+    here - here % line.multiplier
+}
+
+fn release_at(
+    view: &View<'_>,
+    warehouse: &Warehouse,
+    earliest: Option<chrono::DateTime<chrono::Utc>>,
+) -> chrono::DateTime<chrono::Utc> {
+    let from_now = match &warehouse.dispatch {
+        Dispatch::Wave { .. } => view.now,
+        Dispatch::Continuous { grace, .. } => {
+            view.now.checked_add_signed(*grace).unwrap_or(view.now)
+        }
+    };
+    earliest.map_or(from_now, |earliest| earliest.max(from_now))
+}
+
+/// Items of a line in live shipments by warehouse, after this plan.
+pub(crate) fn committed(view: &View<'_>, shipping: &Shipping, line: &Line<'_>) -> Vec<Committed> {
+    let mut names: BTreeSet<&str> = shipping.waiting.keys().map(|(_, at)| at.as_str()).collect();
+    names.extend(view.fold.shipments.iter().map(|shipment| shipment.fact.warehouse.as_str()));
+    let at = names.into_iter().map(|warehouse| {
+        let waiting = shipping.waiting.get(&(line.key.clone(), warehouse.to_owned()));
+        Committed {
+            warehouse: warehouse.to_owned(),
+            waiting: waiting.copied().unwrap_or(0),
+            instructed: instructed_at(view, &line.key, warehouse),
+        }
+    });
+    at.filter(|committed| committed.waiting > 0 || committed.instructed > 0).collect()
+}

@@ -1,0 +1,100 @@
+//! Status: that of the least advanced open demand, and the first gate that fails.
+
+use super::types::Status;
+use super::view::{Line, View};
+
+/// What the status is derived from, beside the view.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// Nothing holds the order.
+    pub(crate) released: bool,
+    /// The first gate that fails before stock is looked at.
+    pub(crate) gate: Option<String>,
+    /// No more is wanted than what is under way.
+    pub(crate) stopped: bool,
+    /// A cancel has nothing left to do.
+    pub(crate) cancelled: bool,
+    /// A cancel waits for an unknown outcome.
+    pub(crate) unknown: bool,
+    /// Every parcel counts as delivered.
+    pub(crate) delivered: bool,
+    /// Delivered, and every revenue event is in the books.
+    pub(crate) booked: bool,
+    /// Lines and items that come into a shipment by this plan, in no sealed batch.
+    pub(crate) waiting: Vec<(hikiate_sdk::LineKey, u32)>,
+}
+
+/// The status of an order whose channel showed it closed from the start.
+pub(crate) fn of_history(order: &hikiate_sdk::OrderSnapshot) -> Status {
+    match order.state {
+        hikiate_sdk::ChannelState::Cancelled { .. } => Status::Cancelled,
+        _ => Status::Delivered,
+    }
+}
+
+/// Status and `blocked_by`.
+pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<String>) {
+    if standing.cancelled {
+        return (Status::Cancelled, None);
+    }
+    let lines = view.lines.iter().filter(|line| line.item_id.is_some());
+    let open: Vec<(Status, &str)> =
+        lines.filter_map(|line| of_line(view, standing, line)).collect();
+    let least = open.iter().min_by_key(|(status, _)| *status).copied();
+    let unknown = view.unresolved() || standing.unknown;
+    let Some((status, gate)) = least.or_else(|| nothing_open(view)) else {
+        let status = match (standing.delivered, standing.booked) {
+            (true, true) => Status::Booked,
+            (true, false) => Status::Delivered,
+            (false, _) => Status::Shipped,
+        };
+        return (status, unknown.then(|| "unknown".to_owned()));
+    };
+    let blocked = if unknown {
+        "unknown".to_owned()
+    } else if view.cancelling() {
+        "cancel".to_owned()
+    } else {
+        standing.gate.clone().filter(|_| status < Status::Allocated).unwrap_or(gate.to_owned())
+    };
+    (status, Some(blocked))
+}
+
+/// An order of which nothing is open and nothing has left: held by a check, or unpaid for too long.
+fn nothing_open(view: &View<'_>) -> Option<(Status, &'static str)> {
+    (!view.something_left()).then_some((Status::Unallocated, "stock"))
+}
+
+/// The least advanced part of a line, and what it waits for.
+fn of_line(
+    view: &View<'_>,
+    standing: &Standing,
+    line: &Line<'_>,
+) -> Option<(Status, &'static str)> {
+    let open = line.open(standing.stopped);
+    if open == 0 {
+        return None;
+    }
+    let waiting = standing
+        .waiting
+        .iter()
+        .filter(|(key, _)| *key == line.key)
+        .fold(0_u32, |sum, (_, items)| sum.saturating_add(*items));
+    let free = open.saturating_sub(line.instructed).saturating_sub(waiting);
+    if free > 0 && !standing.released {
+        return Some((Status::Unallocated, "stock"));
+    }
+    if free > 0 {
+        let reserved = line.state.map_or(0, |state| {
+            state.reserved.iter().fold(0_u32, |sum, (_, items, _)| sum.saturating_add(*items))
+        });
+        let short = reserved < open;
+        return Some((if short { Status::Backordered } else { Status::Unallocated }, "stock"));
+    }
+    if waiting > 0 {
+        return Some((Status::Allocated, "wave"));
+    }
+    let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
+    let all_taken = view.fold.shipments.iter().filter(taken).all(|s| s.taken());
+    Some((if all_taken { Status::Instructed } else { Status::Allocated }, "warehouse"))
+}

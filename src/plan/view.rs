@@ -1,0 +1,232 @@
+//! What every part of planning looks at: the folded order, its lines in items, and who wants it stopped.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
+
+use super::fold::{Fold, Reading};
+use super::shipment::Parcel;
+use super::types::{DemandState, EffectState, OrderInput};
+use crate::facts::Features;
+use crate::policy::{Channel, Policy};
+
+/// A line in items.
+#[derive(Clone, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) key: LineKey,
+    pub(crate) group: GroupKey,
+    /// The item, when goods leave a warehouse for it.
+    pub(crate) item_id: Option<i64>,
+    /// Items in one unit of the channel.
+    pub(crate) multiplier: u32,
+    /// Units ordered now; 0 once the line vanished.
+    pub(crate) units: u32,
+    /// Items ordered now.
+    pub(crate) ordered: u32,
+    /// Items that have left.
+    pub(crate) shipped: u32,
+    /// Items in sealed shipments, still to leave.
+    pub(crate) instructed: u32,
+    /// Items in shipments not in a sealed batch.
+    pub(crate) waiting: u32,
+    /// The row, once stored.
+    pub(crate) state: Option<&'a DemandState>,
+}
+
+/// Items that have left, by line.
+pub(crate) type Left = BTreeMap<LineKey, u32>;
+
+/// The order with its surroundings.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) input: &'a OrderInput,
+    pub(crate) policy: &'a Policy,
+    pub(crate) channel: &'a Channel,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) order: &'a OrderSnapshot,
+    pub(crate) features: &'a Features,
+    pub(crate) head: Reading<'a>,
+    pub(crate) fold: Fold<'a>,
+    pub(crate) lines: Vec<Line<'a>>,
+    /// The first reading that showed the order cancelled since it was last alive.
+    pub(crate) cancelled_at_channel: Option<i64>,
+}
+
+impl<'a> View<'a> {
+    /// Looks at a folded order.
+    pub(crate) fn of(
+        input: &'a OrderInput,
+        policy: &'a Policy,
+        channel: &'a Channel,
+        now: DateTime<Utc>,
+        fold: Fold<'a>,
+        head: Reading<'a>,
+    ) -> Self {
+        let order = &head.fact.order;
+        let lines = lines(input, order, &fold);
+        let cancelled = |reading: &&Reading<'_>| {
+            matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
+        };
+        let cancelled_at_channel =
+            fold.readings.iter().rev().take_while(cancelled).last().map(|reading| reading.id);
+        Self {
+            input,
+            policy,
+            channel,
+            now,
+            order,
+            features: &head.fact.features,
+            head,
+            fold,
+            lines,
+            cancelled_at_channel,
+        }
+    }
+
+    /// Somebody wants it stopped.
+    pub(crate) fn cancelling(&self) -> bool {
+        self.cancelled_at_channel.is_some() || self.fold.cancel_wanted.is_some()
+    }
+
+    /// The fact that asked to stop it.
+    pub(crate) fn cancel_fact(&self) -> Option<i64> {
+        let wanted = self.fold.cancel_wanted.map(|(id, _)| id);
+        self.cancelled_at_channel.into_iter().chain(wanted).min()
+    }
+
+    /// Parcels of its shipments, in the order they became known.
+    pub(crate) fn parcels(&self) -> Vec<&Parcel<'a>> {
+        let mut parcels: Vec<_> = self.fold.shipments.iter().flat_map(|s| &s.parcels).collect();
+        parcels.sort_by_key(|parcel| parcel.first_id);
+        parcels
+    }
+
+    /// What has left in the parcels that `counts` accepts.
+    pub(crate) fn left_in(&self, counts: impl Fn(&Parcel<'_>) -> bool) -> Left {
+        let mut left = Left::new();
+        for shipment in &self.fold.shipments {
+            for parcel in shipment.parcels.iter().filter(|parcel| counts(parcel)) {
+                for line in &shipment.fact.lines {
+                    let items = parcel.items(line.n);
+                    if items > 0 {
+                        let sum = left.entry(line.line.clone()).or_default();
+                        *sum = sum.saturating_add(items);
+                    }
+                }
+            }
+        }
+        left
+    }
+
+    /// Something has left.
+    pub(crate) fn something_left(&self) -> bool {
+        self.lines.iter().any(|line| line.shipped > 0)
+    }
+
+    /// Something stands in a sealed batch or has left.
+    pub(crate) fn instructed_or_left(&self) -> bool {
+        self.something_left() || self.fold.shipments.iter().any(|s| s.instructed())
+    }
+
+    /// A queued effect of money or goods whose outcome is unknown.
+    pub(crate) fn unresolved(&self) -> bool {
+        self.input.queue.iter().any(|row| {
+            row.state == EffectState::Unresolved && row.op != hikiate_sdk::Op::Mail
+        })
+    }
+
+    /// When a rule began to work on an account.
+    pub(crate) fn epoch(
+        &self,
+        rule: &str,
+        account: &hikiate_sdk::AccountSlug,
+    ) -> Option<DateTime<Utc>> {
+        self.input.epochs.get(&(rule.to_owned(), account.clone())).copied()
+    }
+
+    /// The day in the shop's zone.
+    pub(crate) fn day(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.policy.shop.timezone).date_naive()
+    }
+
+    /// An amount of the order in words.
+    pub(crate) fn money(&self, minor: i64) -> String {
+        let currency = self.order.currency;
+        format!("{} {}", currency.format(minor), currency)
+    }
+}
+
+fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> Vec<Line<'a>> {
+    let mut lines = Vec::new();
+    for line in &order.lines {
+        let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
+        let state = input.demands.iter().find(|row| row.line == line.key);
+        let fixed = fold.shipments.iter().flat_map(|s| s.lines_of(&line.key)).next();
+        let stored = fixed.map(|f| f.item_id).or_else(|| state.map(|s| s.item_id));
+        let item_id = match item {
+            // What a warehouse was told stays, whatever the code means today.
+            Some(item) if item.stocked && line.ships => {
+                Some(fixed.map_or(item.item_id, |shipped| shipped.item_id))
+            }
+            Some(_) => None,
+            None if line.ships => stored,
+            None => None,
+        };
+        let multiplier = item.map_or(1, |item| item.multiplier.max(1));
+        let ordered = match (item, state) {
+            (None, Some(state)) => state.wanted,
+            _ => line.quantity.saturating_mul(multiplier),
+        };
+        let group = line.group.clone();
+        lines.push(in_items(fold, &line.key, group, item_id, multiplier, line.quantity, ordered, state));
+    }
+    let mut gone: BTreeMap<&LineKey, (GroupKey, i64)> = BTreeMap::new();
+    for reading in &fold.readings {
+        for line in &reading.fact.order.lines {
+            if let Some(state) = input.demands.iter().find(|row| row.line == line.key) {
+                gone.insert(&line.key, (line.group.clone(), state.item_id));
+            }
+        }
+    }
+    for shipment in &fold.shipments {
+        for line in &shipment.fact.lines {
+            gone.insert(&line.line, (shipment.fact.group.clone(), line.item_id));
+        }
+    }
+    for (key, (group, item_id)) in gone {
+        if !order.lines.iter().any(|line| line.key == *key) {
+            let state = input.demands.iter().find(|row| row.line == *key);
+            lines.push(in_items(fold, key, group, Some(item_id), 1, 0, 0, state));
+        }
+    }
+    lines
+}
+
+#[expect(clippy::too_many_arguments, reason = "one constructor for lines sold and lines gone")]
+fn in_items<'a>(
+    fold: &Fold<'_>,
+    key: &LineKey,
+    group: GroupKey,
+    item_id: Option<i64>,
+    multiplier: u32,
+    units: u32,
+    ordered: u32,
+    state: Option<&'a DemandState>,
+) -> Line<'a> {
+    let sum = |items: &dyn Fn(&super::shipment::Shipment<'_>) -> u32| {
+        fold.shipments.iter().fold(0_u32, |sum, s| sum.saturating_add(items(s)))
+    };
+    Line {
+        key: key.clone(),
+        group,
+        item_id,
+        multiplier,
+        units,
+        ordered,
+        shipped: sum(&|s| s.left_of(key)),
+        instructed: sum(&|s| if s.instructed() { s.to_leave(key) } else { 0 }),
+        waiting: sum(&|s| if s.waiting() { s.to_leave(key) } else { 0 }),
+        state,
+    }
+}

@@ -1,0 +1,386 @@
+//! Allocation (引当): free units go to open demand in one total rank; what is reserved stays unless stock
+//! fell short. Pure: the store loads, this decides, the store writes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::policy::Policy;
+
+/// Stock of an item at a warehouse. A pair that is absent has nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemStock {
+    /// Item.
+    pub item_id: i64,
+    /// Warehouse name.
+    pub warehouse: String,
+    /// On hand by the ledger; below zero when more left than was counted.
+    pub on_hand: i64,
+    /// Σ of all reservations, also those of demands that are not given to this call.
+    pub reserved: i64,
+}
+
+/// A demand with what is reserved for it. Give every demand of an order that takes part, met or not; of the
+/// orders that lack nothing, only those that hold an item that is over-reserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDemand {
+    /// Row id.
+    pub demand_id: i64,
+    /// The order.
+    pub subject_id: i64,
+    /// Item.
+    pub item_id: i64,
+    /// Items still to leave: wanted less shipped.
+    pub open: u32,
+    /// Its reservations are for good.
+    pub firm: bool,
+    /// First of the rank.
+    pub promised_at: DateTime<Utc>,
+    /// Second of the rank; then the order, then the demand.
+    pub ordered_at: DateTime<Utc>,
+    /// Reservations.
+    pub reserved: Vec<Reservation>,
+}
+
+/// What is reserved for a demand at a warehouse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// Warehouse name.
+    pub warehouse: String,
+    /// Items.
+    pub quantity: u32,
+    /// For good.
+    pub firm: bool,
+    /// Of these, in shipments in no sealed batch.
+    pub waiting: u32,
+    /// Of these, in sealed shipments: never taken back.
+    pub instructed: u32,
+}
+
+/// A reservation as it is to be from now on; quantity 0 deletes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantChange {
+    /// The demand.
+    pub demand_id: i64,
+    /// Its order, which is due for planning.
+    pub subject_id: i64,
+    /// Item.
+    pub item_id: i64,
+    /// Warehouse name.
+    pub warehouse: String,
+    /// Items.
+    pub quantity: u32,
+    /// For good.
+    pub firm: bool,
+}
+
+/// Decides reservations. Asking again after the answer was written changes nothing.
+#[must_use]
+pub fn allocate(stock: &[ItemStock], demands: &[OpenDemand], policy: &Policy) -> Vec<GrantChange> {
+    let mut desk = Desk::new(stock, demands, policy);
+    desk.give_back_excess();
+    desk.take_back_shortfall();
+    if !policy.allocation.split {
+        desk.gather();
+    }
+    desk.grant();
+    desk.changes()
+}
+
+/// A demand at work: its reservations by warehouse number.
+struct Seat<'a> {
+    demand: &'a OpenDemand,
+    held: BTreeMap<usize, Reservation>,
+}
+
+impl Seat<'_> {
+    fn total(&self) -> u32 {
+        self.held.values().fold(0, |sum, held| sum.saturating_add(held.quantity))
+    }
+
+    fn unmet(&self) -> u32 {
+        self.demand.open.saturating_sub(self.total())
+    }
+
+    fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>, i64, i64) {
+        let demand = self.demand;
+        (demand.promised_at, demand.ordered_at, demand.subject_id, demand.demand_id)
+    }
+}
+
+struct Desk<'a> {
+    /// In order of preference; warehouses the policy does not name come last and are given nothing new.
+    names: Vec<String>,
+    known: usize,
+    split: bool,
+    free: BTreeMap<(i64, usize), i64>,
+    /// Best rank first.
+    seats: Vec<Seat<'a>>,
+}
+
+impl<'a> Desk<'a> {
+    fn new(stock: &[ItemStock], demands: &'a [OpenDemand], policy: &Policy) -> Self {
+        let mut names: Vec<String> = policy.warehouses.iter().map(|w| w.name.clone()).collect();
+        let known = names.len();
+        let held = demands.iter().flat_map(|demand| &demand.reserved).map(|r| &r.warehouse);
+        for name in stock.iter().map(|stock| &stock.warehouse).chain(held) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let at = |name: &str| names.iter().position(|known| known == name).unwrap_or(0);
+        let mut free = BTreeMap::new();
+        for stock in stock {
+            let units = free.entry((stock.item_id, at(&stock.warehouse))).or_insert(0_i64);
+            *units = units.saturating_add(stock.on_hand.saturating_sub(stock.reserved));
+        }
+        let mut seats: Vec<_> = demands
+            .iter()
+            .map(|demand| Seat {
+                demand,
+                held: demand.reserved.iter().map(|r| (at(&r.warehouse), r.clone())).collect(),
+            })
+            .collect();
+        seats.sort_by_key(Seat::rank);
+        Self { split: policy.allocation.split, names, known, free, seats }
+    }
+
+    fn free(&self, item_id: i64, at: usize) -> u32 {
+        let free = self.free.get(&(item_id, at)).copied().unwrap_or(0);
+        u32::try_from(free.max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Takes up to `most` items of a reservation back, leaving `keep` of them.
+    fn take(&mut self, seat: usize, at: usize, most: u32, keep: u32) -> u32 {
+        let Some(seat) = self.seats.get_mut(seat) else { return 0 };
+        let Some(held) = seat.held.get_mut(&at) else { return 0 };
+        let taken = held.quantity.saturating_sub(keep).min(most);
+        held.quantity -= taken;
+        *self.free.entry((seat.demand.item_id, at)).or_insert(0) += i64::from(taken);
+        taken
+    }
+
+    /// More is reserved than is still to leave: goods left, or less is wanted. What no shipment needs goes
+    /// first, from the least preferred warehouse.
+    fn give_back_excess(&mut self) {
+        for seat in 0..self.seats.len() {
+            for depth in [Depth::Free, Depth::Waiting, Depth::Instructed] {
+                for at in (0..self.names.len()).rev() {
+                    let Some(this) = self.seats.get(seat) else { continue };
+                    let excess = this.total().saturating_sub(this.demand.open);
+                    let keep = this.held.get(&at).map_or(0, |held| depth.keeps(held));
+                    if excess > 0 {
+                        self.take(seat, at, excess, keep);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Less is there than is reserved: the worst rank loses, soft before firm, what a sealed shipment needs never.
+    fn take_back_shortfall(&mut self) {
+        let short: Vec<_> =
+            self.free.iter().filter(|(_, free)| **free < 0).map(|(at, _)| *at).collect();
+        for (item_id, at) in short {
+            for (firm, depth) in [
+                (false, Depth::Free),
+                (true, Depth::Free),
+                (false, Depth::Waiting),
+                (true, Depth::Waiting),
+            ] {
+                for seat in (0..self.seats.len()).rev() {
+                    let missing = -self.free.get(&(item_id, at)).copied().unwrap_or(0);
+                    let Some(this) = self.seats.get(seat) else { continue };
+                    let Some(held) = this.held.get(&at) else { continue };
+                    if missing > 0 && this.demand.item_id == item_id && held.firm == firm {
+                        let keep = depth.keeps(held);
+                        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+                        self.take(seat, at, missing, keep);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Without splitting, an order whose warehouse cannot serve all of it moves to one that can, as long as
+    /// no shipment stands on its reservations.
+    fn gather(&mut self) {
+        for subject in self.subjects() {
+            let seats = self.seats_of(subject);
+            let bound = seats.iter().filter_map(|seat| self.seats.get(*seat)).any(|seat| {
+                seat.held.values().any(|held| held.waiting > 0 || held.instructed > 0)
+            });
+            let reserving = self.reserving(&seats);
+            let complete = seats
+                .iter()
+                .filter_map(|seat| self.seats.get(*seat))
+                .all(|seat| seat.unmet() == 0);
+            let settled = reserving.len() == 1 && complete;
+            if bound || settled || reserving.is_empty() {
+                continue;
+            }
+            let home = (0..self.known).find(|at| self.could_serve(&seats, *at));
+            let Some(home) = home else { continue };
+            for seat in &seats {
+                for at in (0..self.names.len()).filter(|at| *at != home) {
+                    self.take(*seat, at, u32::MAX, 0);
+                }
+            }
+        }
+    }
+
+    /// A warehouse has all the order needs, counting what it already holds for it.
+    fn could_serve(&self, seats: &[usize], at: usize) -> bool {
+        let mut need: BTreeMap<i64, u32> = BTreeMap::new();
+        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
+            let here = seat.held.get(&at).map_or(0, |held| held.quantity);
+            let sum = need.entry(seat.demand.item_id).or_default();
+            *sum = sum.saturating_add(seat.demand.open.saturating_sub(here));
+        }
+        need.into_iter().all(|(item, need)| self.free(item, at) >= need)
+    }
+
+    /// Free units to unmet demand, best rank first.
+    fn grant(&mut self) {
+        for seat in 0..self.seats.len() {
+            let Some(this) = self.seats.get(seat) else { continue };
+            if this.unmet() == 0 {
+                continue;
+            }
+            let seats = self.seats_of(this.demand.subject_id);
+            for at in self.places(&seats) {
+                let Some(this) = self.seats.get(seat) else { continue };
+                let (item_id, unmet) = (this.demand.item_id, this.unmet());
+                let units = self.free(item_id, at).min(unmet);
+                if units == 0 {
+                    continue;
+                }
+                *self.free.entry((item_id, at)).or_insert(0) -= i64::from(units);
+                let name = self.names.get(at).cloned().unwrap_or_default();
+                if let Some(this) = self.seats.get_mut(seat) {
+                    let held = this.held.entry(at).or_default();
+                    held.warehouse = name;
+                    held.quantity = held.quantity.saturating_add(units);
+                }
+            }
+        }
+    }
+
+    /// Warehouses for an order, best first: one that reserves for it, one that has all it lacks, then by
+    /// preference. Without splitting, only the first.
+    fn places(&self, seats: &[usize]) -> Vec<usize> {
+        let reserving = self.reserving(seats);
+        let all = |at: &usize| *at < self.known && self.lacks_nothing_at(seats, *at);
+        let mut places: Vec<usize> = reserving.into_iter().filter(|at| *at < self.known).collect();
+        places.extend((0..self.known).filter(all));
+        if places.is_empty() && !self.split {
+            let most = (0..self.known).rev().max_by_key(|at| self.fills(seats, *at));
+            places.extend(most);
+        }
+        if !self.split {
+            places.truncate(1);
+            return places;
+        }
+        places.extend(0..self.known);
+        let mut seen = Vec::new();
+        places.retain(|at| !seen.contains(at) && { seen.push(*at); true });
+        places
+    }
+
+    /// Warehouses that reserve for an order, those with shipments first, then by preference.
+    fn reserving(&self, seats: &[usize]) -> Vec<usize> {
+        let mut places: BTreeMap<usize, bool> = BTreeMap::new();
+        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
+            for (at, held) in seat.held.iter().filter(|(_, held)| held.quantity > 0) {
+                *places.entry(*at).or_default() |= held.waiting > 0 || held.instructed > 0;
+            }
+        }
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_by_key(|(at, bound)| (!*bound, *at));
+        places.into_iter().map(|(at, _)| at).collect()
+    }
+
+    fn unmet_by_item(&self, seats: &[usize]) -> BTreeMap<i64, u32> {
+        let mut unmet: BTreeMap<i64, u32> = BTreeMap::new();
+        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
+            let sum = unmet.entry(seat.demand.item_id).or_default();
+            *sum = sum.saturating_add(seat.unmet());
+        }
+        unmet
+    }
+
+    fn lacks_nothing_at(&self, seats: &[usize], at: usize) -> bool {
+        self.unmet_by_item(seats).into_iter().all(|(item, unmet)| self.free(item, at) >= unmet)
+    }
+
+    fn fills(&self, seats: &[usize], at: usize) -> u32 {
+        let unmet = self.unmet_by_item(seats).into_iter();
+        unmet.fold(0, |sum, (item, unmet)| sum.saturating_add(self.free(item, at).min(unmet)))
+    }
+
+    /// Orders, best rank first.
+    fn subjects(&self) -> Vec<i64> {
+        let mut subjects = Vec::new();
+        for seat in &self.seats {
+            if !subjects.contains(&seat.demand.subject_id) {
+                subjects.push(seat.demand.subject_id);
+            }
+        }
+        subjects
+    }
+
+    fn seats_of(&self, subject_id: i64) -> Vec<usize> {
+        let mine = |at: &usize| {
+            self.seats.get(*at).is_some_and(|seat| seat.demand.subject_id == subject_id)
+        };
+        (0..self.seats.len()).filter(mine).collect()
+    }
+
+    fn changes(self) -> Vec<GrantChange> {
+        let mut changes = Vec::new();
+        for seat in &self.seats {
+            let demand = seat.demand;
+            for held in seat.held.values() {
+                let before = demand.reserved.iter().find(|r| r.warehouse == held.warehouse);
+                // Behind a sealed shipment nothing becomes soft again.
+                let firm = demand.firm || (held.firm && held.instructed > 0);
+                let same = before.is_some_and(|b| b.quantity == held.quantity && b.firm == firm);
+                let never = before.is_none() && held.quantity == 0;
+                let gone = before.is_some_and(|b| b.quantity == 0) && held.quantity == 0;
+                if same || never || gone {
+                    continue;
+                }
+                changes.push(GrantChange {
+                    demand_id: demand.demand_id,
+                    subject_id: demand.subject_id,
+                    item_id: demand.item_id,
+                    warehouse: held.warehouse.clone(),
+                    quantity: held.quantity,
+                    firm,
+                });
+            }
+        }
+        changes
+    }
+}
+
+/// How far into a reservation something may reach.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// What no shipment needs.
+    Free,
+    /// What no sealed shipment needs.
+    Waiting,
+    /// All of it.
+    Instructed,
+}
+
+impl Depth {
+    fn keeps(self, held: &Reservation) -> u32 {
+        match self {
+            Self::Free => held.waiting.saturating_add(held.instructed),
+            Self::Waiting => held.instructed,
+            Self::Instructed => 0,
+        }
+    }
+}

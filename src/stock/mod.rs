@@ -1,0 +1,3 @@
+//! Stock: who is given what.
+
+pub mod allocate;

@@ -1,0 +1,230 @@
+//! Reservations: written here and nowhere else. Marks, then stock, then subjects are locked, in that
+//! order; demand is read again under the locks before anything is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{Postgres, Transaction};
+
+use super::load::unsigned;
+use super::{Directory, Store, StoreError};
+use crate::policy::Policy;
+use crate::stock::allocate::{GrantChange, ItemStock, OpenDemand, Reservation, allocate};
+
+/// What one allocation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllocateDone {
+    /// Marks that were worked off.
+    pub marks: usize,
+    /// Reservations that changed.
+    pub changes: usize,
+}
+
+/// Marks in one transaction.
+const MARKS: i64 = 500;
+/// Waiting demands looked at per item; with more, the item is marked again.
+const WAITING: i64 = 300;
+/// Within this many seconds of a count, what left counts as not in the count and what came as in it.
+const SKEW: f64 = 60.0;
+
+impl Store {
+    /// Works off marks: gives free stock to open demand in one total rank.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn allocate(&self, directory: &Directory, policy: &Policy) -> Result<AllocateDone, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let marks = sqlx::query!(
+            "DELETE FROM item_marks WHERE id IN (SELECT id FROM item_marks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING item_id, demand_id",
+            MARKS
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if marks.is_empty() {
+            return Ok(AllocateDone::default());
+        }
+        let items: Vec<i64> = marks.iter().map(|m| m.item_id).collect::<BTreeSet<_>>().into_iter().collect();
+        let demands: Vec<i64> = marks.iter().filter_map(|m| m.demand_id).collect::<BTreeSet<_>>().into_iter().collect();
+        let subjects = candidates(&mut tx, &items, &demands).await?;
+
+        // Every item of every order that takes part, so that an order is served as a whole.
+        let all_items: Vec<i64> = sqlx::query_scalar!(
+            r#"SELECT DISTINCT item_id AS "item_id!" FROM (SELECT item_id FROM demands WHERE subject_id = ANY($1) UNION ALL SELECT unnest($2::bigint[])) AS i ORDER BY 1"#,
+            &subjects, &items
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "SELECT item_id FROM stock WHERE item_id = ANY($1) AND bucket = 'sellable' ORDER BY item_id, location_id FOR NO KEY UPDATE",
+            &all_items
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &subjects).fetch_all(&mut *tx).await?;
+
+        let stock = stock_of(&mut tx, directory, &all_items).await?;
+        let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
+        let changes = allocate(&stock, &open, policy);
+        write(&mut tx, directory, &changes).await?;
+        remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
+        tx.commit().await?;
+        Ok(AllocateDone { marks: marks.len(), changes: changes.len() })
+    }
+}
+
+/// Orders that take part: those marked, those that wait for a marked item, and holders of an item of
+/// which more is reserved than is there, worst rank first.
+async fn candidates(tx: &mut Transaction<'_, Postgres>, items: &[i64], demands: &[i64]) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT subject_id AS "id!" FROM demands WHERE id = ANY($2)
+           UNION
+           SELECT w.subject_id FROM unnest($1::bigint[]) AS i (id) CROSS JOIN LATERAL (
+             SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved
+             ORDER BY d.item_id, d.promised_at, d.ordered_at, d.id LIMIT $3) w
+           UNION
+           SELECT h.subject_id FROM stock s CROSS JOIN LATERAL (
+             SELECT d.subject_id FROM reservations r JOIN demands d ON d.id = r.demand_id
+             WHERE r.item_id = s.item_id AND r.location_id = s.location_id ORDER BY d.promised_at DESC, d.ordered_at DESC, d.id DESC LIMIT $3) h
+           WHERE s.item_id = ANY($1) AND s.bucket = 'sellable'
+             AND (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.item_id = s.item_id AND r.location_id = s.location_id)
+               > s.base_qty + (SELECT coalesce(sum(e.qty), 0) FROM stock_entries e WHERE e.item_id = s.item_id AND e.location_id = s.location_id
+                   AND e.bucket = s.bucket AND e.effective_at > s.base_as_of)
+           ORDER BY 1"#,
+        items, demands, WAITING
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// On hand by the ledger. Inside the clock skew around a count the pessimistic reading decides what may
+/// be given; the plain reading decides what must be taken back, so that a count does not flap.
+async fn stock_of(tx: &mut Transaction<'_, Postgres>, directory: &Directory, items: &[i64]) -> Result<Vec<ItemStock>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT s.item_id, s.location_id, r.reserved AS "reserved!", s.base_qty + e.plain AS "plain!", s.base_qty + e.careful AS "careful!"
+           FROM stock s
+           CROSS JOIN LATERAL (SELECT coalesce(sum(v.qty), 0)::bigint AS reserved FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id) r
+           CROSS JOIN LATERAL (
+             SELECT coalesce(sum(x.qty) FILTER (WHERE x.effective_at > s.base_as_of), 0)::bigint AS plain,
+               coalesce(sum(x.qty) FILTER (WHERE x.effective_at > s.base_as_of + CASE WHEN x.qty > 0 THEN 1 ELSE -1 END * make_interval(secs => $2)), 0)::bigint AS careful
+             FROM stock_entries x WHERE x.item_id = s.item_id AND x.location_id = s.location_id AND x.bucket = s.bucket
+               AND x.effective_at > s.base_as_of - make_interval(secs => $2)) e
+           WHERE s.item_id = ANY($1) AND s.bucket = 'sellable'"#,
+        items, SKEW
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(ItemStock {
+                item_id: r.item_id,
+                warehouse: directory.location_name(r.location_id)?.to_owned(),
+                on_hand: r.careful.max(r.plain.min(r.reserved)),
+                reserved: r.reserved,
+            })
+        })
+        .collect()
+}
+
+async fn open_demand(
+    tx: &mut Transaction<'_, Postgres>,
+    directory: &Directory,
+    subjects: &[i64],
+    items: &[i64],
+) -> Result<Vec<OpenDemand>, StoreError> {
+    let mut bound: BTreeMap<(i64, i16), (u32, u32)> = BTreeMap::new();
+    for row in sqlx::query!(
+        r#"SELECT sd.demand_id, s.location_id,
+             coalesce(sum(sd.qty) FILTER (WHERE s.state = 'waiting'), 0)::int AS "waiting!", coalesce(sum(sd.qty) FILTER (WHERE s.state = 'instructed'), 0)::int AS "instructed!"
+           FROM shipments s JOIN shipment_demands sd ON sd.shipment_id = s.id WHERE s.subject_id = ANY($1) GROUP BY 1, 2"#,
+        subjects
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    {
+        bound.insert((row.demand_id, row.location_id), (unsigned(row.waiting), unsigned(row.instructed)));
+    }
+    let mut open: Vec<OpenDemand> = Vec::new();
+    for row in sqlx::query!(
+        r#"SELECT d.id, d.subject_id, d.item_id, d.wanted, d.shipped, d.firm, d.promised_at, d.ordered_at,
+             r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
+           FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id
+           WHERE d.subject_id = ANY($1) AND d.item_id = ANY($2) ORDER BY d.id, r.location_id"#,
+        subjects, items
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    {
+        if open.last().is_none_or(|d| d.demand_id != row.id) {
+            open.push(OpenDemand {
+                demand_id: row.id,
+                subject_id: row.subject_id,
+                item_id: row.item_id,
+                open: unsigned(row.wanted - row.shipped),
+                firm: row.firm,
+                promised_at: row.promised_at,
+                ordered_at: row.ordered_at,
+                reserved: Vec::new(),
+            });
+        }
+        if let (Some(location), Some(qty), Some(firm), Some(demand)) = (row.location_id, row.qty, row.reserved_firm, open.last_mut()) {
+            let (waiting, instructed) = bound.get(&(row.id, location)).copied().unwrap_or_default();
+            let quantity = unsigned(qty);
+            demand.reserved.push(Reservation {
+                warehouse: directory.location_name(location)?.to_owned(),
+                quantity,
+                firm,
+                instructed: instructed.min(quantity),
+                waiting: waiting.min(quantity.saturating_sub(instructed)),
+            });
+        }
+    }
+    Ok(open)
+}
+
+async fn write(tx: &mut Transaction<'_, Postgres>, directory: &Directory, changes: &[GrantChange]) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let demand: Vec<i64> = changes.iter().map(|c| c.demand_id).collect();
+    let location = changes.iter().map(|c| Ok(directory.location(&c.warehouse)?.id)).collect::<Result<Vec<i16>, StoreError>>()?;
+    let item: Vec<i64> = changes.iter().map(|c| c.item_id).collect();
+    let qty: Vec<i32> = changes.iter().map(|c| i32::try_from(c.quantity).unwrap_or(i32::MAX)).collect();
+    let firm: Vec<bool> = changes.iter().map(|c| c.firm).collect();
+    sqlx::query!(
+        "DELETE FROM reservations r USING unnest($1::bigint[], $2::smallint[], $3::int[]) AS t (d, l, q)
+         WHERE r.demand_id = t.d AND r.location_id = t.l AND t.q = 0",
+        &demand, &location, &qty
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO reservations (demand_id, location_id, item_id, qty, firm)
+         SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::int[], $5::bool[]) AS t (d, l, i, q, f) WHERE q > 0
+         ON CONFLICT (demand_id, location_id) DO UPDATE SET qty = excluded.qty, firm = excluded.firm, item_id = excluded.item_id",
+        &demand, &location, &item, &qty, &firm
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE demands d SET reserved = coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.demand_id = d.id), 0) WHERE d.id = ANY($1)",
+        &demand
+    )
+    .execute(&mut **tx)
+    .await?;
+    let subjects: Vec<i64> = changes.iter().map(|c| c.subject_id).collect::<BTreeSet<_>>().into_iter().collect();
+    sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &subjects).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// An item of which more orders wait than were looked at is looked at again, as long as something moves.
+async fn remark(tx: &mut Transaction<'_, Postgres>, items: &[i64], seen: &[i64], moved: bool) -> Result<(), StoreError> {
+    if moved {
+        sqlx::query!(
+            "INSERT INTO item_marks (item_id) SELECT i.id FROM unnest($1::bigint[]) AS i (id) WHERE EXISTS (
+               SELECT FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved AND NOT d.subject_id = ANY($2))",
+            items, seen
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}

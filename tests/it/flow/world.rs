@@ -1,0 +1,315 @@
+//! The whole program without processes: real connectors against simulators, the real store, a clock set
+//! by hand, and every step called by hand.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate::config::{Surroundings, load};
+use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, seal_step};
+use hikiate::ops::metrics::Metrics;
+use hikiate::plan::types::Status;
+use hikiate::pull::pull_account;
+use hikiate::push::push_account;
+use hikiate::registry::CONNECTORS;
+use hikiate::store::{Decision, Instance, OwnedAccount, Store};
+use hikiate_files::sim::{SimFolders, SimHandling, SimShipment, WarehouseSim};
+use hikiate_files::{LocalFolder, load_layout};
+use hikiate_medusa::sim::{MedusaSim, NewOrder};
+use hikiate_sdk::faulty::FaultyTransport;
+use hikiate_sdk::sim::{SimClock, serve_transport};
+use hikiate_sdk::{Currency, Party};
+use hikiate_smtp::sim::SmtpSim;
+use tokio::net::TcpListener;
+
+use crate::support::{TestDb, db};
+
+/// What differs between worlds.
+pub(crate) struct Setup {
+    /// TOML of `[warehouses.tokyo]` and `[warehouses.osaka]` dispatch.
+    pub(crate) tokyo: &'static str,
+    pub(crate) osaka: &'static str,
+    /// More TOML at the end.
+    pub(crate) more: &'static str,
+    /// What the warehouses do with a shipment.
+    pub(crate) handling: fn(&SimShipment) -> SimHandling,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            tokyo: r#"{ mode = "continuous" }"#,
+            osaka: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+            more: "",
+            handling: |_| SimHandling::default(),
+        }
+    }
+}
+
+/// A merchant with one shop, two warehouses, mail and books.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) shop: Arc<MedusaSim>,
+    pub(crate) faults: Arc<FaultyTransport>,
+    pub(crate) tokyo: WarehouseSim,
+    pub(crate) osaka: WarehouseSim,
+    pub(crate) mails: SmtpSim,
+    pub(crate) owned: Vec<OwnedAccount>,
+    pub(crate) dir: tempfile::TempDir,
+    clock: SimClock,
+    now: DateTime<Utc>,
+    _db: TestDb,
+}
+
+/// 11:00 in Tokyo, two hours before the cut-off.
+pub(crate) fn start() -> DateTime<Utc> {
+    "2026-11-20T02:00:00Z".parse().unwrap()
+}
+
+impl World {
+    pub(crate) async fn new(setup: Setup) -> Self {
+        let db = db().await;
+        let dir = tempfile::tempdir().unwrap();
+        let clock = SimClock::at(start());
+        let shop = Arc::new(MedusaSim::new(clock.clone(), "sk_test", Currency::JPY));
+        let faults = Arc::new(FaultyTransport::new(shop.transport()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let shop_at = listener.local_addr().unwrap();
+        tokio::spawn(serve_transport(Arc::clone(&faults) as _, listener, std::future::pending()));
+        let mails = SmtpSim::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let post_at = listener.local_addr().unwrap();
+        tokio::spawn(mails.clone().serve(listener, std::future::pending()));
+
+        let warehouse = |name: &str| {
+            let root = dir.path().join(name);
+            for folder in ["outgoing", "incoming", "archive"] {
+                std::fs::create_dir_all(root.join(folder)).unwrap();
+            }
+            let layout = load_layout("japanese-3pl-utf8", dir.path()).unwrap();
+            WarehouseSim::new(Arc::new(LocalFolder::new(&root)), SimFolders::default(), layout, chrono_tz::Asia::Tokyo)
+                .with_policy(setup.handling)
+        };
+        let (tokyo, osaka) = (warehouse("tokyo"), warehouse("osaka"));
+        for folder in ["outgoing", "incoming", "archive"] {
+            std::fs::create_dir_all(dir.path().join("books").join(folder)).unwrap();
+        }
+        std::fs::write(dir.path().join("token"), "sk_test").unwrap();
+        let toml = format!(
+            r#"
+[shop]
+name = "りんご屋"
+timezone = "Asia/Tokyo"
+currency = "JPY"
+[accounts.shop]
+connector = "medusa"
+url = "http://{shop_at}"
+token = {{ file = "token" }}
+interval = "1s"
+overlap = "1s"
+settle = "1s"
+[accounts.tokyo-3pl]
+connector = "files"
+folder = "tokyo"
+layout = "japanese-3pl-utf8"
+interval = "1s"
+stable_for = "0s"
+[accounts.osaka-3pl]
+connector = "files"
+folder = "osaka"
+layout = "japanese-3pl-utf8"
+interval = "1s"
+stable_for = "0s"
+[accounts.post]
+connector = "smtp"
+host = "127.0.0.1"
+port = {post_port}
+tls = "none"
+from = "shop@example.jp"
+[accounts.books]
+connector = "files"
+folder = "books"
+layout = "hledger"
+[accounts.books.titles]
+"売上高" = "Income:Sales"
+"売掛金" = "Assets:Receivable"
+"仮受消費税" = "Liabilities:Tax"
+"雑損益" = "Expenses:Rounding"
+"前受金" = "Liabilities:Advances"
+[channels.shop]
+mail = ["shipped"]
+[channels.shop.payments]
+"pp_system_default" = {{ method = "card", account = "shop" }}
+"pp_bank" = {{ method = "bank_transfer" }}
+"pp_paid" = {{ method = "prepaid" }}
+[warehouses.tokyo]
+account = "tokyo-3pl"
+dispatch = {tokyo}
+[warehouses.osaka]
+account = "osaka-3pl"
+dispatch = {osaka}
+[mail]
+account = "post"
+[booking]
+recognise = "shipped"
+account = "books"
+close = {{ every = "10s" }}
+{more}
+"#,
+            post_port = post_at.port(),
+            tokyo = setup.tokyo,
+            osaka = setup.osaka,
+            more = setup.more,
+        );
+        let path = dir.path().join("hikiate.toml");
+        std::fs::write(&path, toml).unwrap();
+        let surroundings = Surroundings { variables: Default::default(), allow_missing_secrets: false };
+        let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
+        let store = Store::over(db.pool.clone());
+        store.set_clock(Some(start()), Duration::zero()).await.unwrap();
+        let engine = Engine::start(store, loaded, Metrics::new(), Instance("test".to_owned())).await.unwrap();
+        let owned = engine.own(true).await.unwrap();
+        Self { engine, shop, faults, tokyo, osaka, mails, owned, dir, clock, now: start(), _db: db }
+    }
+
+    /// Moves every clock.
+    pub(crate) async fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.clock.set(self.now);
+        self.engine.store.set_clock(Some(self.now), Duration::zero()).await.unwrap();
+        self.owned = self.engine.own(false).await.unwrap();
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Delivers the stock files of both warehouses.
+    pub(crate) async fn count_stock(&self) {
+        self.tokyo.write_stock(self.now).await.unwrap();
+        self.osaka.write_stock(self.now).await.unwrap();
+    }
+
+    pub(crate) async fn pull(&self) {
+        for owned in &self.owned {
+            let account = &self.engine.accounts[&owned.id];
+            while pull_account(&self.engine, account, owned).await.unwrap() {}
+        }
+    }
+
+    /// Plans and allocates until nothing is due.
+    pub(crate) async fn plan(&self) {
+        loop {
+            let mut done = plan_step(&self.engine).await.unwrap();
+            done += allocate_step(&self.engine).await.unwrap();
+            done += batch_step(&self.engine).await.unwrap();
+            if done == 0 {
+                break;
+            }
+        }
+    }
+
+    pub(crate) async fn push(&self) {
+        for owned in &self.owned {
+            let account = &self.engine.accounts[&owned.id];
+            while push_account(&self.engine, account, owned).await.unwrap() > 0 {}
+        }
+    }
+
+    /// One second of everything on our side.
+    pub(crate) async fn round(&mut self) {
+        self.advance(Duration::seconds(1)).await;
+        self.pull().await;
+        self.plan().await;
+        seal_step(&self.engine).await.unwrap();
+        self.plan().await;
+        self.push().await;
+        self.plan().await;
+    }
+
+    /// Rounds with the warehouses at work.
+    pub(crate) async fn rounds(&mut self, n: usize) {
+        for _ in 0..n {
+            self.tokyo.tick(self.now).await.unwrap();
+            self.osaka.tick(self.now).await.unwrap();
+            self.round().await;
+        }
+    }
+
+    pub(crate) async fn decide(&self, order: &str, decision: Decision) {
+        let (id, _) = self.engine.store.find_subject(&format!("shop/{order}")).await.unwrap();
+        self.engine.store.decide(id, &decision, "tester", "", self.engine.today(self.now)).await.unwrap();
+    }
+
+    pub(crate) async fn deposit(&self, order: &str, reference: &str, amount: i64) {
+        let (id, _) = self.engine.store.find_subject(&format!("shop/{order}")).await.unwrap();
+        let today = self.engine.today(self.now);
+        self.engine.store.add_deposit(&self.engine.directory, id, reference, amount, Currency::JPY, today, "tester").await.unwrap();
+    }
+
+    /// Status word and what blocks.
+    pub(crate) async fn status(&self, order: &str) -> (String, Option<String>) {
+        let filter = hikiate::store::read::OrderFilter { limit: 10_000, ..Default::default() };
+        let rows = self.engine.store.list_orders(&filter).await.unwrap();
+        let row = rows.into_iter().find(|r| r.external_id == order).expect("order is stored");
+        (row.status, row.blocked_by)
+    }
+
+    pub(crate) async fn is(&self, order: &str, status: Status) -> bool {
+        let (word, blocked) = self.status(order).await;
+        if word != status.as_str() {
+            eprintln!("{order}: {word}, blocked by {blocked:?}; tasks {:?}", self.tasks().await);
+        }
+        word == status.as_str()
+    }
+
+    pub(crate) async fn tasks(&self) -> Vec<String> {
+        self.engine.store.list_tasks().await.unwrap().into_iter().map(|t| t.kind).collect()
+    }
+
+    /// Free units of an item in a warehouse.
+    pub(crate) async fn free(&self, item: &str, warehouse: &str) -> i64 {
+        let rows = self.engine.store.list_stock(Some(item)).await.unwrap();
+        rows.iter().find(|r| r.warehouse == warehouse).map_or(0, |r| r.free)
+    }
+
+    /// Journal totals: debits of receivable and advances, after checking that every entry balances.
+    pub(crate) fn journal_total(&self) -> i64 {
+        let mut total = 0;
+        for file in std::fs::read_dir(self.dir.path().join("books/outgoing")).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let mut balance = 0;
+            for line in text.lines().filter(|l| l.starts_with(' ') && l.contains("JPY") && !l.trim_start().starts_with(';')) {
+                let amount: i64 = line.split_whitespace().rev().nth(1).unwrap().replace(',', "").parse().unwrap();
+                balance += amount;
+                if line.contains("Receivable") || line.contains("Advances") {
+                    total += amount;
+                }
+            }
+            assert_eq!(balance, 0, "{text}");
+        }
+        total
+    }
+}
+
+/// An ordinary order: authorised card, whole address.
+pub(crate) fn order(lines: &[(&str, u32, &str)]) -> NewOrder {
+    NewOrder {
+        lines: lines.iter().map(|(sku, n, price)| ((*sku).to_owned(), *n, (*price).to_owned())).collect(),
+        shipping: "500".to_owned(),
+        tax_percent: "10".to_owned(),
+        provider_id: "pp_system_default".to_owned(),
+        authorised: true,
+        address: Some(Party {
+            name: "山田 花子".into(),
+            country: "JP".into(),
+            postal_code: "100-0001".into(),
+            region: "東京都".into(),
+            city: "千代田区".into(),
+            address1: "千代田1-1".into(),
+            phone: "03-1234-5678".into(),
+            ..Party::default()
+        }),
+        email: "hanako@example.jp".to_owned(),
+        remarks: String::new(),
+    }
+}
