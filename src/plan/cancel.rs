@@ -1,6 +1,6 @@
 //! Cancels: by the channel or an operator, before and after the warehouse was told.
 
-use hikiate_sdk::{CancelInstructionCall, CancelOrderCall, CancelVerdict, Call, Op};
+use hikiate_sdk::{Call, CancelInstructionCall, CancelOrderCall, CancelVerdict, Op};
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::shipment::Shipment;
@@ -36,12 +36,22 @@ pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
         view.cancelled_at_channel.is_some() || told.is_some_and(|intent| intent.taken());
     too_late(view, tasks);
     if view.cancelled_at_channel.is_some() {
-        let moot = view.fold.of_op(Op::CancelOrder).filter(|intent| intent.open());
+        let moot = view
+            .fold
+            .of_op(Op::CancelOrder)
+            .filter(|intent| intent.open());
         let why = "the channel shows the order cancelled";
-        cancel.wanted.withdraw.extend(moot.filter_map(|intent| withdraw(intent, why)));
+        cancel
+            .wanted
+            .withdraw
+            .extend(moot.filter_map(|intent| withdraw(intent, why)));
         return cancel;
     }
-    let in_flight = view.fold.intents.iter().any(|i| i.open() && i.fact.op != Op::Mail);
+    let in_flight = view
+        .fold
+        .intents
+        .iter()
+        .any(|i| i.open() && i.fact.op != Op::Mail);
     if cancel.complete && !cancel.channel_knows {
         cancel.wanted.pending = true;
         let refused = told.and_then(|intent| intent.refusal());
@@ -78,7 +88,10 @@ fn requests(view: &View<'_>, shipment: &Shipment<'_>, cancel: &mut Cancel, tasks
     if !wanted {
         let moot = last.filter(|intent| intent.open());
         let why = "there is nothing left to stop";
-        cancel.wanted.withdraw.extend(moot.and_then(|intent| withdraw(intent, why)));
+        cancel
+            .wanted
+            .withdraw
+            .extend(moot.and_then(|intent| withdraw(intent, why)));
         return;
     }
     cancel.wanted.pending = true;
@@ -124,7 +137,9 @@ fn requests(view: &View<'_>, shipment: &Shipment<'_>, cancel: &mut Cancel, tasks
 
 /// Goods that leave, or have left, although the order is cancelled.
 fn too_late(view: &View<'_>, tasks: &mut Tasks) {
-    let Some(asked) = view.cancel_fact() else { return };
+    let Some(asked) = view.cancel_fact() else {
+        return;
+    };
     let by_channel = view.cancelled_at_channel.is_some();
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
@@ -136,7 +151,10 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             .max();
         let declined = shipment.not_stopped().filter(|_| shipment.live());
         let (told, what) = match (late, declined) {
-            (Some(id), _) => (id, "left the warehouse although the order is cancelled".to_owned()),
+            (Some(id), _) => (
+                id,
+                "left the warehouse although the order is cancelled".to_owned(),
+            ),
             (None, Some((id, reply))) => {
                 let verb = match reply.verdict {
                     CancelVerdict::TooLate => "has left already",
@@ -150,7 +168,9 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             view,
             "cancel_too_late",
             told,
-            &format!("{reference} {what}; stop the carrier, or arrange the return and refund by hand"),
+            &format!(
+                "{reference} {what}; stop the carrier, or arrange the return and refund by hand"
+            ),
         );
     }
 }

@@ -25,22 +25,33 @@ fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
 impl<'a> View<'a> {
     /// Captures of a payment that were not refused or taken back.
     fn captures<'v>(&'v self, key: &'v ExternalId) -> impl Iterator<Item = (&'v Intent<'a>, i64)> {
-        self.fold.of_op(Op::Capture).filter(|intent| !intent.void()).filter_map(move |intent| {
-            let call = capture_call(intent)?;
-            (call.payment == *key).then(|| (intent, amount_of(call)))
-        })
+        self.fold
+            .of_op(Op::Capture)
+            .filter(|intent| !intent.void())
+            .filter_map(move |intent| {
+                let call = capture_call(intent)?;
+                (call.payment == *key).then(|| (intent, amount_of(call)))
+            })
     }
 
     /// Σ of what we decided to capture of a payment.
     pub(crate) fn intended(&self, key: &ExternalId) -> i64 {
-        self.captures(key).fold(0, |sum, (_, amount)| sum.saturating_add(amount))
+        self.captures(key)
+            .fold(0, |sum, (_, amount)| sum.saturating_add(amount))
     }
 
     /// What others captured: the most any reading showed beyond what we had asked for by then.
     fn captured_by_others(&self, key: &ExternalId) -> i64 {
         let beyond = self.fold.readings.iter().filter_map(|reading| {
-            let tender = reading.fact.order.tenders.iter().find(|tender| tender.key == *key)?;
-            let ours = self.captures(key).filter(|(intent, _)| intent.id < reading.id);
+            let tender = reading
+                .fact
+                .order
+                .tenders
+                .iter()
+                .find(|tender| tender.key == *key)?;
+            let ours = self
+                .captures(key)
+                .filter(|(intent, _)| intent.id < reading.id);
             let asked = ours.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
             Some(tender.captured.saturating_sub(asked))
         });
@@ -50,7 +61,8 @@ impl<'a> View<'a> {
     /// What is taken of a payment, or decided to be.
     pub(crate) fn settled(&self, tender: &Tender) -> i64 {
         let ours = self.intended(&tender.key);
-        ours.saturating_add(self.captured_by_others(&tender.key)).max(tender.captured)
+        ours.saturating_add(self.captured_by_others(&tender.key))
+            .max(tender.captured)
     }
 }
 
@@ -60,7 +72,9 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     if view.cancelled_at_channel.is_some() {
         let why = "the order is cancelled at the channel";
         let open = view.fold.of_op(Op::Capture).filter(|intent| intent.open());
-        wanted.withdraw.extend(open.filter_map(|intent| withdraw(intent, why)));
+        wanted
+            .withdraw
+            .extend(open.filter_map(|intent| withdraw(intent, why)));
         return wanted;
     }
     wanted.pending = view.fold.of_op(Op::Capture).any(Intent::open);
@@ -68,22 +82,30 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     if rest_waits || !view.something_left() {
         return wanted;
     }
-    let Some(due) = view.due(&view.left_in(|_| true)) else { return wanted };
+    let Some(due) = view.due(&view.left_in(|_| true)) else {
+        return wanted;
+    };
     let captured_ways = |tender: &&Tender| view.route(tender).is_some_and(|r| r.account.is_some());
     // Money that has come by other ways pays first.
     let others: i64 = view
         .tenders()
         .filter(|tender| !captured_ways(tender))
-        .fold(0, |sum, tender| sum.saturating_add(view.tender_amount(tender).unwrap_or(0)));
+        .fold(0, |sum, tender| {
+            sum.saturating_add(view.tender_amount(tender).unwrap_or(0))
+        });
     let mut rest = due.saturating_sub(others).max(0);
     let mut over = 0_i64;
     for tender in view.tenders().filter(captured_ways) {
         let Some(account) = view.route(tender).and_then(|route| route.account.clone()) else {
             continue;
         };
-        let share = view.tender_amount(tender).map_or(rest, |amount| rest.min(amount));
+        let share = view
+            .tender_amount(tender)
+            .map_or(rest, |amount| rest.min(amount));
         rest -= share;
-        let Some(epoch) = view.epoch("capture", &account) else { continue };
+        let Some(epoch) = view.epoch("capture", &account) else {
+            continue;
+        };
         let before = view
             .due(&view.left_in(|parcel| parcel.first_recorded_at < epoch))
             .unwrap_or(0)
@@ -97,12 +119,18 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             continue;
         }
         wanted.pending = true;
-        let room = tender.authorised.max(tender.captured).saturating_sub(settled).max(0);
+        let room = tender
+            .authorised
+            .max(tender.captured)
+            .saturating_sub(settled)
+            .max(0);
         over = over.saturating_add(want.saturating_sub(room).max(0));
         let amount = want.min(room);
         let open = view.captures(&tender.key).any(|(intent, _)| intent.open());
         if amount > 0 && !open {
-            wanted.candidates.push(candidate(view, tender, account, amount, settled));
+            wanted
+                .candidates
+                .push(candidate(view, tender, account, amount, settled));
         }
     }
     over = over.saturating_add(rest);
@@ -113,8 +141,16 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             view.money(over),
             view.type_release("capture_over_authorised")
         );
-        let told = view.parcels().iter().map(|parcel| parcel.last_id).max().unwrap_or(0);
-        if view.fold.released_after("capture_over_authorised", told.max(view.head.id)) {
+        let told = view
+            .parcels()
+            .iter()
+            .map(|parcel| parcel.last_id)
+            .max()
+            .unwrap_or(0);
+        if view
+            .fold
+            .released_after("capture_over_authorised", told.max(view.head.id))
+        {
             wanted.pending = !wanted.candidates.is_empty();
         } else {
             tasks.add("capture_over_authorised", detail);
@@ -140,7 +176,11 @@ fn candidate(
                 order: view.input.external_id.clone(),
                 payment: tender.key.clone(),
                 key: String::new(),
-                amount: if untouched && whole { None } else { Some(amount) },
+                amount: if untouched && whole {
+                    None
+                } else {
+                    Some(amount)
+                },
                 currency: view.order.currency,
                 captured_after: settled.saturating_add(amount),
             })),
@@ -154,16 +194,25 @@ fn take_back(view: &View<'_>, tender: &Tender, due: i64, wanted: &mut Wanted) {
     if view.settled(tender) <= due {
         return;
     }
-    let open: Vec<_> = view.captures(&tender.key).filter(|(intent, _)| intent.open()).collect();
+    let open: Vec<_> = view
+        .captures(&tender.key)
+        .filter(|(intent, _)| intent.open())
+        .collect();
     let why = "less is due than when it was decided";
-    wanted.withdraw.extend(open.iter().filter_map(|(intent, _)| withdraw(intent, why)));
+    wanted
+        .withdraw
+        .extend(open.iter().filter_map(|(intent, _)| withdraw(intent, why)));
 }
 
 /// The last capture of a payment was refused, and no person has asked for another.
 fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
     let mine = |intent: &&Intent<'_>| capture_call(intent).is_some_and(|c| c.payment == tender.key);
-    let Some(last) = view.fold.of_op(Op::Capture).filter(mine).last() else { return false };
-    let Some((id, outcome)) = last.refusal() else { return false };
+    let Some(last) = view.fold.of_op(Op::Capture).filter(mine).last() else {
+        return false;
+    };
+    let Some((id, outcome)) = last.refusal() else {
+        return false;
+    };
     if view.fold.released_after("capture", id) {
         return false;
     }
@@ -184,7 +233,12 @@ fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
 /// channel's order of them does not matter.
 pub(crate) fn tender_rows(view: &View<'_>, effects: &[NewEffect]) -> Vec<TenderRow> {
     let mut keys: Vec<&ExternalId> = Vec::new();
-    for tender in view.fold.readings.iter().flat_map(|reading| &reading.fact.order.tenders) {
+    for tender in view
+        .fold
+        .readings
+        .iter()
+        .flat_map(|reading| &reading.fact.order.tenders)
+    {
         if !keys.contains(&&tender.key) {
             keys.push(&tender.key);
         }
@@ -192,23 +246,38 @@ pub(crate) fn tender_rows(view: &View<'_>, effects: &[NewEffect]) -> Vec<TenderR
     let mut rows = Vec::new();
     for (at, key) in keys.into_iter().enumerate() {
         let seen = view.fold.readings.iter().rev().filter_map(|reading| {
-            reading.fact.order.tenders.iter().find(|tender| tender.key == *key)
+            reading
+                .fact
+                .order
+                .tenders
+                .iter()
+                .find(|tender| tender.key == *key)
         });
-        let Some(last) = seen.clone().next() else { continue };
-        let new = effects.iter().filter_map(|effect| match &effect.intent.what {
-            IntentWhat::Call { call, .. } => match call.as_ref() {
-                Call::Capture(call) if call.payment == *key => Some(amount_of(call)),
+        let Some(last) = seen.clone().next() else {
+            continue;
+        };
+        let new = effects
+            .iter()
+            .filter_map(|effect| match &effect.intent.what {
+                IntentWhat::Call { call, .. } => match call.as_ref() {
+                    Call::Capture(call) if call.payment == *key => Some(amount_of(call)),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        });
+            });
         let new = new.fold(0_i64, i64::saturating_add);
         rows.push(TenderRow {
             n: i16::try_from(at + 1).unwrap_or(i16::MAX),
-            method: view.route(last).map_or("unknown", |route| route.method.as_str()).to_owned(),
+            method: view
+                .route(last)
+                .map_or("unknown", |route| route.method.as_str())
+                .to_owned(),
             currency: view.order.currency,
             amount: last.amount,
-            ceiling: seen.map(|t| t.authorised.max(t.captured)).max().unwrap_or(0),
+            ceiling: seen
+                .map(|t| t.authorised.max(t.captured))
+                .max()
+                .unwrap_or(0),
             intended: view.intended(key).saturating_add(new),
         });
     }

@@ -21,7 +21,9 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     if let ChannelState::Unknown { raw } = &view.order.state {
         fail(
             "unknown_channel_state",
-            format!("the channel shows state {raw:?}, which this connector does not know; look at the order there"),
+            format!(
+                "the channel shows state {raw:?}, which this connector does not know; look at the order there"
+            ),
         );
     }
     if let Some(detail) = unmapped(view) {
@@ -92,7 +94,12 @@ fn payment_methods(view: &View<'_>) -> Option<String> {
 }
 
 fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
-    let charges: Option<Vec<i64>> = view.order.charges.iter().map(|charge| charge.gross).collect();
+    let charges: Option<Vec<i64>> = view
+        .order
+        .charges
+        .iter()
+        .map(|charge| charge.gross)
+        .collect();
     let (Some(total), Some(charges)) = (view.order.total, charges) else {
         return Some((
             "totals_unknown",
@@ -100,7 +107,8 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         ));
     };
     let charged: i128 = charges.iter().map(|gross| i128::from(*gross)).sum();
-    let in_words = |sum: i128| i64::try_from(sum).map_or_else(|_| sum.to_string(), |s| view.money(s));
+    let in_words =
+        |sum: i128| i64::try_from(sum).map_or_else(|_| sum.to_string(), |s| view.money(s));
     if charged != i128::from(total) {
         return Some((
             "totals_mismatch",
@@ -112,7 +120,12 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         ));
     }
     let tenders: Option<Vec<i64>> = view.tenders().map(|tender| tender.amount).collect();
-    let paid: i128 = tenders.as_deref().unwrap_or_default().iter().map(|a| i128::from(*a)).sum();
+    let paid: i128 = tenders
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .map(|a| i128::from(*a))
+        .sum();
     if tenders.is_some_and(|tenders| !tenders.is_empty()) && paid != i128::from(total) {
         return Some((
             "totals_mismatch",
@@ -146,7 +159,10 @@ fn addresses(view: &View<'_>) -> Option<String> {
     if missing.is_empty() {
         return None;
     }
-    Some(format!("the address lacks {}; complete it at the channel", missing.join("; ")))
+    Some(format!(
+        "the address lacks {}; complete it at the channel",
+        missing.join("; ")
+    ))
 }
 
 /// Tasks for failed checks.

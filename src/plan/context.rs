@@ -15,7 +15,11 @@ use crate::rules::{RuleContext, RuleGroup, RuleLine, RuleMoney, RuleOrder, RuleP
 #[must_use]
 pub fn context_hash(context: &RuleContext) -> String {
     // Plain structs of text and integers; serde_json has nothing to refuse in them.
-    hex_sha256(serde_json::to_string(context).unwrap_or_default().as_bytes())
+    hex_sha256(
+        serde_json::to_string(context)
+            .unwrap_or_default()
+            .as_bytes(),
+    )
 }
 
 /// What rules see of an order now, for the release command; `None` for an order that has not been read.
@@ -27,11 +31,17 @@ pub fn rule_context(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Result<Option<RuleContext>, PlanError> {
-    let channel =
-        policy.channels.get(&input.channel).ok_or_else(|| PlanError::channel(input))?;
+    let channel = policy
+        .channels
+        .get(&input.channel)
+        .ok_or_else(|| PlanError::channel(input))?;
     let fold = Fold::of(input);
-    let Some(head) = fold.readings.last().copied() else { return Ok(None) };
-    Ok(Some(View::of(input, policy, channel, now, fold, head).rule_context()))
+    let Some(head) = fold.readings.last().copied() else {
+        return Ok(None);
+    };
+    Ok(Some(
+        View::of(input, policy, channel, now, fold, head).rule_context(),
+    ))
 }
 
 impl View<'_> {
@@ -41,8 +51,15 @@ impl View<'_> {
             channel: self.input.channel.to_string(),
             currency: self.order.currency.to_string(),
             total: self.order.total.map(RuleMoney),
-            remarks: self.input.personal.as_ref().map(|p| p.remarks.clone()).unwrap_or_default(),
-            payment: RulePayment { method: self.payment().word },
+            remarks: self
+                .input
+                .personal
+                .as_ref()
+                .map(|p| p.remarks.clone())
+                .unwrap_or_default(),
+            payment: RulePayment {
+                method: self.payment().word,
+            },
             buyer_mail: self.features.buyer_mail,
         };
         let lines = self.order.lines.iter().map(|line| RuleLine {
@@ -50,12 +67,20 @@ impl View<'_> {
             title: line.title.clone(),
             qty: i64::from(line.quantity),
             unit_price: line.unit_price.map(RuleMoney),
-            mapped: line.sku.as_ref().is_some_and(|sku| self.input.items.contains_key(sku)),
+            mapped: line
+                .sku
+                .as_ref()
+                .is_some_and(|sku| self.input.items.contains_key(sku)),
         });
         RuleContext {
             order,
             lines: lines.collect(),
-            groups: self.order.groups.iter().map(|group| self.rule_group(group)).collect(),
+            groups: self
+                .order
+                .groups
+                .iter()
+                .map(|group| self.rule_group(group))
+                .collect(),
         }
     }
 

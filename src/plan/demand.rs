@@ -8,7 +8,11 @@ impl Line<'_> {
     /// Items wanted in all; never below what has left or stands in a sealed shipment.
     pub(crate) fn wanted(&self, stopped: bool) -> u32 {
         let committed = self.shipped.saturating_add(self.instructed);
-        if stopped { committed } else { self.ordered.max(committed) }
+        if stopped {
+            committed
+        } else {
+            self.ordered.max(committed)
+        }
     }
 
     /// Items still to leave.
@@ -32,8 +36,14 @@ pub(crate) fn rows(
     let stopped = stopped(view, payment);
     let mut rows = Vec::new();
     for line in &view.lines {
-        let Some(item_id) = line.item_id else { continue };
-        let group = view.order.groups.iter().find(|group| group.key == line.group);
+        let Some(item_id) = line.item_id else {
+            continue;
+        };
+        let group = view
+            .order
+            .groups
+            .iter()
+            .find(|group| group.key == line.group);
         let ship_by = group.and_then(|group| group.ship_by);
         let open = line.open(stopped);
         rows.push(DemandRow {

@@ -62,8 +62,14 @@ fn waits_for(op: Op) -> &'static [Op] {
 
 /// The n of an operation's next intent on an account.
 pub(crate) fn next_n(view: &View<'_>, op: Op, account: &AccountSlug) -> u32 {
-    let mine = view.fold.of_op(op).filter(|intent| intent.fact.account == *account);
-    mine.map(|intent| intent.fact.n).max().unwrap_or(0).saturating_add(1)
+    let mine = view
+        .fold
+        .of_op(op)
+        .filter(|intent| intent.fact.account == *account);
+    mine.map(|intent| intent.fact.n)
+        .max()
+        .unwrap_or(0)
+        .saturating_add(1)
 }
 
 /// Chooses at most one effect per account: cancels, then notices, then captures, then mails.
@@ -103,9 +109,19 @@ pub(crate) fn choose(
 }
 
 fn effect(view: &View<'_>, candidate: Candidate) -> NewEffect {
-    let Candidate { account, op, mut what } = candidate;
+    let Candidate {
+        account,
+        op,
+        mut what,
+    } = candidate;
     let n = next_n(view, op, &account);
-    let key = business_key(op, &account, &view.input.channel, &view.input.external_id, n);
+    let key = business_key(
+        op,
+        &account,
+        &view.input.channel,
+        &view.input.external_id,
+        n,
+    );
     if let IntentWhat::Call { call, .. } = &mut what {
         match call.as_mut() {
             Call::Capture(capture) => capture.key.clone_from(&key),
@@ -113,5 +129,14 @@ fn effect(view: &View<'_>, candidate: Candidate) -> NewEffect {
             _ => {}
         }
     }
-    NewEffect { key, lane: Lane::of(op), intent: IntentFact { op, account, n, what } }
+    NewEffect {
+        key,
+        lane: Lane::of(op),
+        intent: IntentFact {
+            op,
+            account,
+            n,
+            what,
+        },
+    }
 }

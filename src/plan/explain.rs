@@ -67,7 +67,12 @@ pub fn explain(
     rules: &dyn HoldRules,
     now: DateTime<Utc>,
 ) -> Result<Explanation, PlanError> {
-    let Planned { view, payment, holds, plan } = planned(input, policy, rules, now)?;
+    let Planned {
+        view,
+        payment,
+        holds,
+        plan,
+    } = planned(input, policy, rules, now)?;
     let holds = holds.open.into_iter().map(|hold| HoldInWords {
         rule: hold.rule,
         reason: hold.reason,
@@ -90,8 +95,14 @@ pub fn explain(
         tasks: plan.tasks.into_iter().map(task).collect(),
         next: plan.next,
     };
-    let (Some(view), Some(payment)) = (view, payment) else { return Ok(words) };
-    let paid = if payment.confirmed { "confirmed" } else { "not confirmed" };
+    let (Some(view), Some(payment)) = (view, payment) else {
+        return Ok(words);
+    };
+    let paid = if payment.confirmed {
+        "confirmed"
+    } else {
+        "not confirmed"
+    };
     words.payment = format!("{}, {paid}", payment.word);
     if let Some(wanted) = payment.bank_wanted {
         let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
@@ -136,11 +147,17 @@ fn stock(view: &View<'_>) -> Vec<String> {
         let reserved: Vec<String> = stored
             .iter()
             .map(|(at, items, firm)| {
-                format!("{items} at {at} {}", if *firm { "allocated" } else { "reserved" })
+                format!(
+                    "{items} at {at} {}",
+                    if *firm { "allocated" } else { "reserved" }
+                )
             })
             .collect();
-        let reserved =
-            if reserved.is_empty() { "none reserved".to_owned() } else { reserved.join(", ") };
+        let reserved = if reserved.is_empty() {
+            "none reserved".to_owned()
+        } else {
+            reserved.join(", ")
+        };
         words.push(format!(
             "line {}: {} ordered, {} left, {} instructed, {reserved}",
             line.key, line.ordered, line.shipped, line.instructed
@@ -161,18 +178,34 @@ fn shipment(shipment: &Shipment<'_>) -> String {
     let parcels: Vec<String> = shipment
         .parcels
         .iter()
-        .map(|parcel| format!("{} at {}", parcel.report.key, parcel.report.left_at.to_rfc3339()))
+        .map(|parcel| {
+            format!(
+                "{} at {}",
+                parcel.report.key,
+                parcel.report.left_at.to_rfc3339()
+            )
+        })
         .collect();
     let fact = shipment.fact;
-    let parcels =
-        if parcels.is_empty() { String::new() } else { format!("; {}", parcels.join(", ")) };
-    format!("{} from {}, decided {}: {stage}{parcels}", fact.reference, fact.warehouse, shipment.decided_at.to_rfc3339())
+    let parcels = if parcels.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", parcels.join(", "))
+    };
+    format!(
+        "{} from {}, decided {}: {stage}{parcels}",
+        fact.reference,
+        fact.warehouse,
+        shipment.decided_at.to_rfc3339()
+    )
 }
 
 fn told(view: &View<'_>) -> Vec<String> {
     let intents = view.fold.intents.iter();
     let telling = intents.filter(|i| matches!(i.fact.op, Op::Fulfil | Op::Ship | Op::Mail));
-    telling.map(|intent| format!("{}: {}", intent.key, intent.word())).collect()
+    telling
+        .map(|intent| format!("{}: {}", intent.key, intent.word()))
+        .collect()
 }
 
 fn captured(view: &View<'_>) -> Vec<String> {
@@ -208,7 +241,13 @@ impl fmt::Display for Explanation {
             writeln!(f, "  payment    {}", self.payment)?;
         }
         for hold in &self.holds {
-            writeln!(f, "  hold       {} since {}: {}", hold.rule, hold.since.to_rfc3339(), hold.reason)?;
+            writeln!(
+                f,
+                "  hold       {} since {}: {}",
+                hold.rule,
+                hold.since.to_rfc3339(),
+                hold.reason
+            )?;
         }
         for (name, lines) in [
             ("stock", &self.stock),

@@ -54,7 +54,10 @@ impl<'a> Intent<'a> {
 
     /// Nothing happened and nothing will.
     pub(crate) fn void(&self) -> bool {
-        matches!(self.verdict(), Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone))
+        matches!(
+            self.verdict(),
+            Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone)
+        )
     }
 
     /// Not ended yet.
@@ -74,7 +77,8 @@ impl<'a> Intent<'a> {
 
     /// The refusal, when that is how it ended.
     pub(crate) fn refusal(&self) -> Option<(i64, &'a OutcomeFact)> {
-        self.outcome.filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
+        self.outcome
+            .filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
     }
 
     /// What became of it, for a person.
@@ -173,7 +177,11 @@ impl<'a> Fold<'a> {
                     }
                 }
                 FactBody::Held(held) => {
-                    fold.held.push(HeldAt { id, at: fact.happened_at, fact: held });
+                    fold.held.push(HeldAt {
+                        id,
+                        at: fact.happened_at,
+                        fact: held,
+                    });
                 }
                 FactBody::Released(released) => fold.released.push(ReleasedAt {
                     id,
@@ -181,7 +189,8 @@ impl<'a> Fold<'a> {
                     fact: released,
                 }),
                 FactBody::CancelWanted(wanted) => {
-                    fold.cancel_wanted.get_or_insert((id, wanted.reason.as_str()));
+                    fold.cancel_wanted
+                        .get_or_insert((id, wanted.reason.as_str()));
                 }
                 FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
                 FactBody::ShipmentWithdrawn(gone) => {
@@ -246,7 +255,10 @@ impl<'a> Fold<'a> {
     fn earliest_ship_at(&self, id: i64, shipment: &ShipmentFact) -> Option<DateTime<Utc>> {
         let reading = self.readings.iter().rev().find(|reading| reading.id < id)?;
         let groups = &reading.fact.order.groups;
-        groups.iter().find(|group| group.key == shipment.group)?.earliest_ship
+        groups
+            .iter()
+            .find(|group| group.key == shipment.group)?
+            .earliest_ship
     }
 
     /// Requests to stop a shipment, in order.
@@ -262,14 +274,16 @@ impl<'a> Fold<'a> {
 
     /// Intents of an operation, in order.
     pub(crate) fn of_op(&self, op: Op) -> impl Iterator<Item = &Intent<'a>> {
-        self.intents.iter().filter(move |intent| intent.fact.op == op)
+        self.intents
+            .iter()
+            .filter(move |intent| intent.fact.op == op)
     }
 
     /// A person released this after the given fact.
     pub(crate) fn released_after(&self, rule: &str, id: i64) -> bool {
-        self.released.iter().any(|released| {
-            released.by_person && released.id > id && released.fact.rule == rule
-        })
+        self.released
+            .iter()
+            .any(|released| released.by_person && released.id > id && released.fact.rule == rule)
     }
 
     /// As [`Self::released_after`], or by a release of every open hold.
@@ -307,5 +321,7 @@ fn add_parcel<'a>(
         });
     parcel.last_id = id;
     parcel.report = report;
-    parcel.lines_ever.extend(report.lines.iter().map(|line| line.n));
+    parcel
+        .lines_ever
+        .extend(report.lines.iter().map(|line| line.n));
 }

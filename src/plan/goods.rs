@@ -32,7 +32,11 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
 
 /// When every parcel counts as delivered; `None` while that cannot be said.
 pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
-    let last = view.parcels().iter().map(|parcel| parcel.report.left_at).max()?;
+    let last = view
+        .parcels()
+        .iter()
+        .map(|parcel| parcel.report.left_at)
+        .max()?;
     last.checked_add_signed(view.policy.presume_delivered?)
 }
 
@@ -53,7 +57,10 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             }
         }
         if !over.is_empty() {
-            let what = format!("{reference} left with {}; arrange the return, or leave it", over.join(", "));
+            let what = format!(
+                "{reference} left with {}; arrange the return, or leave it",
+                over.join(", ")
+            );
             tasks.tell(view, "over_shipped", told, &what);
         }
         if !short.is_empty() && shipment.live() {
@@ -97,7 +104,9 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
     let mut first = None;
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
-        let Some((id, words)) = shipment.refusal() else { continue };
+        let Some((id, words)) = shipment.refusal() else {
+            continue;
+        };
         let rule = format!("rejected:{reference}");
         if view.fold.released_with_all_after(&rule, id) {
             continue;
@@ -120,12 +129,23 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
     let mut next: Option<DateTime<Utc>> = None;
     for shipment in view.fold.shipments.iter().filter(|s| s.instructed()) {
         let warehouse = |w: &&Warehouse| w.name == shipment.fact.warehouse;
-        let within = view.policy.warehouses.iter().find(warehouse).and_then(|w| w.reply_within);
-        let (Some(member), Some(within)) = (shipment.member, within) else { continue };
-        let answered = shipment.reply.is_some_and(|(_, r)| r.verdict == ReplyVerdict::Accepted)
+        let within = view
+            .policy
+            .warehouses
+            .iter()
+            .find(warehouse)
+            .and_then(|w| w.reply_within);
+        let (Some(member), Some(within)) = (shipment.member, within) else {
+            continue;
+        };
+        let answered = shipment
+            .reply
+            .is_some_and(|(_, r)| r.verdict == ReplyVerdict::Accepted)
             || !shipment.parcels.is_empty()
             || member.done();
-        let Some(due) = member.recorded_at.checked_add_signed(within) else { continue };
+        let Some(due) = member.recorded_at.checked_add_signed(within) else {
+            continue;
+        };
         if answered {
             continue;
         }

@@ -49,10 +49,16 @@ pub(crate) fn open_holds(fold: &Fold<'_>) -> Vec<OpenHold> {
 
 /// Holds now.
 pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
-    let mut holds = Holds { open: open_holds(&view.fold), decisions: Vec::new() };
+    let mut holds = Holds {
+        open: open_holds(&view.fold),
+        decisions: Vec::new(),
+    };
     let purged = view.input.personal.is_none() && view.head.fact.personal_version > 0;
     let settled = view.instructed_or_left() || view.cancelling();
-    let waits_for_rule = holds.open.iter().any(|hold| hold.release == HoldRelease::Auto);
+    let waits_for_rule = holds
+        .open
+        .iter()
+        .any(|hold| hold.release == HoldRelease::Auto);
     if purged || (settled && !waits_for_rule) {
         return holds;
     }
@@ -65,7 +71,10 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
             && !excused(&view.fold, &verdict.rule, &hash)
         {
             let key = view.fold.unused_key(&format!("held:{}", verdict.rule));
-            let fact = HeldFact { context: hash.clone(), ..held };
+            let fact = HeldFact {
+                context: hash.clone(),
+                ..held
+            };
             holds.open.retain(|hold| hold.rule != fact.rule);
             holds.open.push(OpenHold {
                 rule: fact.rule.clone(),
@@ -73,7 +82,10 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
                 since: view.now,
                 release: fact.release,
             });
-            holds.decisions.push(NewFact { key, body: FactBody::Held(fact) });
+            holds.decisions.push(NewFact {
+                key,
+                body: FactBody::Held(fact),
+            });
         }
     }
     let (gone, open): (Vec<_>, Vec<_>) = holds.open.into_iter().partition(|hold| {
@@ -106,13 +118,17 @@ fn wanted_hold(verdict: &RuleVerdict, open: &[OpenHold]) -> Option<HeldFact> {
         (Err(why), _) => (format!("could not be decided: {why}"), HoldRelease::Auto),
     };
     let standing = open.iter().find(|hold| hold.rule == verdict.rule);
-    let enough = standing.is_some_and(|hold| {
-        hold.release == HoldRelease::Person || release == HoldRelease::Auto
-    });
+    let enough = standing
+        .is_some_and(|hold| hold.release == HoldRelease::Person || release == HoldRelease::Auto);
     if enough {
         return None;
     }
-    Some(HeldFact { rule: verdict.rule.clone(), reason, context: String::new(), release })
+    Some(HeldFact {
+        rule: verdict.rule.clone(),
+        reason,
+        context: String::new(),
+        release,
+    })
 }
 
 /// A person has let go of the rule on these very facts.

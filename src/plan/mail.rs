@@ -15,17 +15,34 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     let mails: Vec<&Intent<'_>> = view
         .fold
         .of_op(Op::Mail)
-        .filter(|i| matches!(i.fact.what, IntentWhat::Mail { kind: MailKind::Shipped }))
+        .filter(|i| {
+            matches!(
+                i.fact.what,
+                IntentWhat::Mail {
+                    kind: MailKind::Shipped
+                }
+            )
+        })
         .collect();
     if view.cancelled_at_channel.is_some() {
         let why = "the order is cancelled at the channel";
         let open = mails.iter().filter(|intent| intent.open());
-        wanted.withdraw.extend(open.filter_map(|intent| withdraw(intent, why)));
+        wanted
+            .withdraw
+            .extend(open.filter_map(|intent| withdraw(intent, why)));
         return wanted;
     }
-    let Some(account) = &view.policy.mail else { return wanted };
-    let Some(epoch) = view.epoch("mail:shipped", account) else { return wanted };
-    let cause = view.parcels().iter().map(|parcel| parcel.first_recorded_at).max();
+    let Some(account) = &view.policy.mail else {
+        return wanted;
+    };
+    let Some(epoch) = view.epoch("mail:shipped", account) else {
+        return wanted;
+    };
+    let cause = view
+        .parcels()
+        .iter()
+        .map(|parcel| parcel.first_recorded_at)
+        .max();
     let due = view.channel.mail.contains(&MailKind::Shipped)
         && gone
         && cause.is_some_and(|cause| cause >= epoch);
@@ -61,7 +78,9 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     wanted.candidates.push(Candidate {
         account: account.clone(),
         op: Op::Mail,
-        what: IntentWhat::Mail { kind: MailKind::Shipped },
+        what: IntentWhat::Mail {
+            kind: MailKind::Shipped,
+        },
     });
     wanted
 }

@@ -16,12 +16,19 @@ pub fn share(amount: i64, part: u32, whole: u32) -> i64 {
 /// The tax inside a gross amount at a rate in basis points, rounded half away from zero.
 #[must_use]
 pub fn tax_inside(gross: i64, rate_bp: u32) -> i64 {
-    divide(i128::from(gross) * i128::from(rate_bp), 10_000 + i128::from(rate_bp))
+    divide(
+        i128::from(gross) * i128::from(rate_bp),
+        10_000 + i128::from(rate_bp),
+    )
 }
 
 /// Rounded half away from zero; `divisor` is positive and the quotient fits, being a part of an amount.
 fn divide(value: i128, divisor: i128) -> i64 {
-    let half = if value < 0 { -(divisor / 2) } else { divisor / 2 };
+    let half = if value < 0 {
+        -(divisor / 2)
+    } else {
+        divisor / 2
+    };
     i64::try_from((value + half) / divisor).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -29,9 +36,14 @@ impl View<'_> {
     /// The part of a charge that is due: as (of, in) for [`share`].
     fn part(&self, charge: &Charge, left: &Left) -> (u32, u32) {
         let of_goods = |key: &LineKey| {
-            self.lines.iter().find(|line| line.key == *key && line.item_id.is_some())
+            self.lines
+                .iter()
+                .find(|line| line.key == *key && line.item_id.is_some())
         };
-        let goods = charge.line.as_ref().filter(|_| charge.kind == ChargeKind::Goods);
+        let goods = charge
+            .line
+            .as_ref()
+            .filter(|_| charge.kind == ChargeKind::Goods);
         match goods.and_then(of_goods) {
             Some(line) => (left.get(&line.key).copied().unwrap_or(0), line.ordered),
             None => (u32::from(left.values().any(|items| *items > 0)), 1),

@@ -7,10 +7,16 @@ use super::view::View;
 /// Adds them.
 pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     deposits(view, payment, tasks);
-    let captured: i64 =
-        view.order.tenders.iter().fold(0, |sum, tender| sum.saturating_add(tender.captured));
-    let refunded: i64 =
-        view.order.tenders.iter().fold(0, |sum, tender| sum.saturating_add(tender.refunded));
+    let captured: i64 = view
+        .order
+        .tenders
+        .iter()
+        .fold(0, |sum, tender| sum.saturating_add(tender.captured));
+    let refunded: i64 = view
+        .order
+        .tenders
+        .iter()
+        .fold(0, |sum, tender| sum.saturating_add(tender.refunded));
     if let Some(total) = view.order.total
         && captured > total
     {
@@ -43,7 +49,10 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     }
     if let Some(last) = last {
         if view.cancelling() && came > 0 && !view.something_left() {
-            let what = format!("{} came for a cancelled order; give it back", view.money(came));
+            let what = format!(
+                "{} came for a cancelled order; give it back",
+                view.money(came)
+            );
             tasks.tell(view, "deposit_cancelled", last, &what);
         } else if came > wanted {
             let what = format!(

@@ -21,11 +21,15 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         let why = "the order is cancelled at the channel";
         for op in [Op::Fulfil, Op::Ship] {
             let open = view.fold.of_op(op).filter(|intent| intent.open());
-            wanted.withdraw.extend(open.filter_map(|intent| withdraw(intent, why)));
+            wanted
+                .withdraw
+                .extend(open.filter_map(|intent| withdraw(intent, why)));
         }
         return wanted;
     }
-    let Some(epoch) = view.epoch("notice", &view.input.channel) else { return wanted };
+    let Some(epoch) = view.epoch("notice", &view.input.channel) else {
+        return wanted;
+    };
     if !view.channel.notify {
         return wanted;
     }
@@ -44,7 +48,9 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     }
     let told = Told::of(view);
     for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
-        let Some(Call::Fulfil(call)) = fulfil.call() else { continue };
+        let Some(Call::Fulfil(call)) = fulfil.call() else {
+            continue;
+        };
         let shown = told.shown(call.reference.as_str());
         let shipped = shown.is_some_and(|fulfilment| fulfilment.shipped);
         let asked = ship_intent(view, &call.reference);
@@ -76,9 +82,16 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
 
 /// A refusal that nothing newer of its kind has overtaken.
 fn last_refusal<'a>(view: &View<'a>) -> Option<(i64, &'a str)> {
-    let last = |op| view.fold.of_op(op).last().and_then(|intent| intent.refusal());
+    let last = |op| {
+        view.fold
+            .of_op(op)
+            .last()
+            .and_then(|intent| intent.refusal())
+    };
     let refused = last(Op::Fulfil).into_iter().chain(last(Op::Ship));
-    refused.map(|(id, outcome)| (id, outcome.message.as_str())).max_by_key(|(id, _)| *id)
+    refused
+        .map(|(id, outcome)| (id, outcome.message.as_str()))
+        .max_by_key(|(id, _)| *id)
 }
 
 fn ship_intent<'v, 'a>(
@@ -127,7 +140,9 @@ fn fulfil(
     let mut lines = Vec::new();
     for line in &view.lines {
         let items: u32 = shipment.lines_of(&line.key).fold(0, |sum, shipped| {
-            parcels.iter().fold(sum, |sum, parcel| sum.saturating_add(parcel.items(shipped.n)))
+            parcels.iter().fold(sum, |sum, parcel| {
+                sum.saturating_add(parcel.items(shipped.n))
+            })
         });
         if items == 0 {
             continue;
@@ -138,7 +153,10 @@ fn fulfil(
         let due = (before.saturating_add(items) / line.multiplier).saturating_sub(ours);
         let quantity = due.min(line.units.saturating_sub(all));
         if quantity > 0 {
-            lines.push(ShippedLine { line: line.key.clone(), quantity });
+            lines.push(ShippedLine {
+                line: line.key.clone(),
+                quantity,
+            });
         }
     }
     if lines.is_empty() {
@@ -151,7 +169,11 @@ fn fulfil(
             call: Box::new(Call::Fulfil(FulfilCall {
                 order: view.input.external_id.clone(),
                 reference: told.next_reference(&shipment.fact.reference),
-                location: view.channel.locations.get(&shipment.fact.warehouse).cloned(),
+                location: view
+                    .channel
+                    .locations
+                    .get(&shipment.fact.warehouse)
+                    .cloned(),
                 lines,
             })),
             parcels: parcels.iter().map(|parcel| parcel.name()).collect(),
@@ -174,8 +196,12 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(view: &View<'a>) -> Self {
-        let fulfilments: Vec<_> =
-            view.order.fulfilments.iter().filter(|fulfilment| !fulfilment.cancelled).collect();
+        let fulfilments: Vec<_> = view
+            .order
+            .fulfilments
+            .iter()
+            .filter(|fulfilment| !fulfilment.cancelled)
+            .collect();
         let mut told = Self {
             parcels: BTreeSet::new(),
             references: BTreeSet::new(),
@@ -185,8 +211,11 @@ impl<'a> Told<'a> {
             units_of_all: BTreeMap::new(),
         };
         for intent in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
-            told.parcels.extend(intent.parcels().iter().map(String::as_str));
-            let Some(Call::Fulfil(call)) = intent.call() else { continue };
+            told.parcels
+                .extend(intent.parcels().iter().map(String::as_str));
+            let Some(Call::Fulfil(call)) = intent.call() else {
+                continue;
+            };
             told.references.insert(call.reference.as_str());
             for line in &call.lines {
                 add(&mut told.units, &line.line, line.quantity);
@@ -218,9 +247,11 @@ impl<'a> Told<'a> {
         }
         let shipped = |f: &&&ChannelFulfilment| f.shipped;
         match &parcel.report.tracking {
-            Some(number) => {
-                self.fulfilments.iter().filter(shipped).any(|f| f.tracking.contains(number))
-            }
+            Some(number) => self
+                .fulfilments
+                .iter()
+                .filter(shipped)
+                .any(|f| f.tracking.contains(number)),
             None => {
                 let reference = shipment.fact.reference.as_str();
                 !self.references.contains(reference)

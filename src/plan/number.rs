@@ -36,7 +36,10 @@ pub fn business_key(
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -55,6 +58,9 @@ mod tests {
         let b = business_key(Op::Capture, &pay, &shop, &format!("{long}b").into(), 1);
         assert!(a.len() <= KEY_BYTES && b.len() <= KEY_BYTES);
         assert_ne!(a, b);
-        assert_ne!(a, business_key(Op::Capture, &pay, &shop, &format!("{long}a").into(), 2));
+        assert_ne!(
+            a,
+            business_key(Op::Capture, &pay, &shop, &format!("{long}a").into(), 2)
+        );
     }
 }

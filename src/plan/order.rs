@@ -28,7 +28,9 @@ use crate::rules::HoldRules;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The configuration has no such channel.
-    #[error("order {number}: channel account {channel} is not configured; add [channels.{channel}] or leave the order to the process that has it")]
+    #[error(
+        "order {number}: channel account {channel} is not configured; add [channels.{channel}] or leave the order to the process that has it"
+    )]
     Channel {
         /// Our number.
         number: String,
@@ -39,7 +41,9 @@ pub enum PlanError {
     #[error("planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it")]
     Panicked,
     /// A shipment reference was decided twice.
-    #[error("order {number}: shipment {reference} was decided twice; its facts are damaged, restore them from a backup")]
+    #[error(
+        "order {number}: shipment {reference} was decided twice; its facts are damaged, restore them from a backup"
+    )]
     Damaged {
         /// Our number.
         number: String,
@@ -50,7 +54,10 @@ pub enum PlanError {
 
 impl PlanError {
     pub(crate) fn channel(input: &OrderInput) -> Self {
-        Self::Channel { number: input.number.clone(), channel: input.channel.clone() }
+        Self::Channel {
+            number: input.number.clone(),
+            channel: input.channel.clone(),
+        }
     }
 }
 
@@ -85,17 +92,35 @@ pub(crate) fn planned<'a>(
     let Some(head) = fold.readings.last().copied() else {
         let mut plan = quiet(Status::Received, None);
         plan.read_at = Some(input.read_at.map_or(now, |at| at.min(now)));
-        return Ok(Planned { view: None, payment: None, holds: Holds::default(), plan });
+        return Ok(Planned {
+            view: None,
+            payment: None,
+            holds: Holds::default(),
+            plan,
+        });
     };
     if input.origin == Origin::History {
         let mut plan = quiet(of_history(&head.fact.order), None);
         plan.closed = true;
-        return Ok(Planned { view: None, payment: None, holds: Holds::default(), plan });
+        return Ok(Planned {
+            view: None,
+            payment: None,
+            holds: Holds::default(),
+            plan,
+        });
     }
-    let channel = policy.channels.get(&input.channel).ok_or_else(|| PlanError::channel(input))?;
+    let channel = policy
+        .channels
+        .get(&input.channel)
+        .ok_or_else(|| PlanError::channel(input))?;
     for (at, shipment) in fold.shipments.iter().enumerate() {
         let reference = &shipment.fact.reference;
-        if fold.shipments.iter().skip(at + 1).any(|other| other.fact.reference == *reference) {
+        if fold
+            .shipments
+            .iter()
+            .skip(at + 1)
+            .any(|other| other.fact.reference == *reference)
+        {
             let (number, reference) = (input.number.clone(), reference.clone());
             return Err(PlanError::Damaged { number, reference });
         }
@@ -139,7 +164,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let refused = refusals(&view, &mut tasks);
     let stopped = demand::stopped(&view, &payment);
     let mut shipping = shipping(&view, released, refused.is_some(), stopped);
-    let demands = demand::rows(&view, &payment, released, |line| committed(&view, &shipping, line));
+    let demands = demand::rows(&view, &payment, released, |line| {
+        committed(&view, &shipping, line)
+    });
 
     let cancel = cancel(&view, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
@@ -163,8 +190,16 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let booked = view.policy.booking.is_some()
         && view.cancelled_at_channel.is_none()
         && new_revenue.is_empty()
-        && view.input.revenue.iter().all(|row| view.fold.booked.contains_key(row.key.as_str()));
-    let waiting = shipping.waiting.iter().map(|((line, _), n)| (line.clone(), *n)).collect();
+        && view
+            .input
+            .revenue
+            .iter()
+            .all(|row| view.fold.booked.contains_key(row.key.as_str()));
+    let waiting = shipping
+        .waiting
+        .iter()
+        .map(|((line, _), n)| (line.clone(), *n))
+        .collect();
     let standing = Standing {
         released,
         gate: gate(&view, &failed, &holds, &payment, refused),
@@ -186,7 +221,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     }
     let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
     let again = [
-        payment.expires_at.filter(|at| *at > now && !view.cancelling()),
+        payment
+            .expires_at
+            .filter(|at| *at > now && !view.cancelling()),
         delivered.filter(|at| *at > now),
         late,
         // What was taken back leaves room for what is right now.
@@ -211,7 +248,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         revenue: new_revenue,
         tasks: tasks.rows,
     };
-    Planned { view: Some(view), payment: Some(payment), holds, plan }
+    Planned {
+        view: Some(view),
+        payment: Some(payment),
+        holds,
+        plan,
+    }
 }
 
 /// The first gate that fails before stock is looked at.
@@ -245,13 +287,22 @@ fn waiting_for_people(view: &View<'_>, failed: &[Check], holds: &Holds, tasks: &
     for hold in &holds.open {
         tasks.add(
             format!("hold:{}", hold.rule),
-            format!("{}; look at the order, then {}", hold.reason, view.type_release(&hold.rule)),
+            format!(
+                "{}; look at the order, then {}",
+                hold.reason,
+                view.type_release(&hold.rule)
+            ),
         );
     }
 }
 
 fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
-    for row in view.input.queue.iter().filter(|row| row.state == EffectState::Unresolved) {
+    for row in view
+        .input
+        .queue
+        .iter()
+        .filter(|row| row.state == EffectState::Unresolved)
+    {
         tasks.add(
             "unknown_outcome",
             format!(
@@ -262,14 +313,12 @@ fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
     }
 }
 
-fn closed(
-    view: &View<'_>,
-    cancel: &Cancel,
-    status: Status,
-    pending: bool,
-    tasks: &Tasks,
-) -> bool {
-    let last = if view.policy.booking.is_some() { Status::Booked } else { Status::Delivered };
+fn closed(view: &View<'_>, cancel: &Cancel, status: Status, pending: bool, tasks: &Tasks) -> bool {
+    let last = if view.policy.booking.is_some() {
+        Status::Booked
+    } else {
+        Status::Delivered
+    };
     let late = tasks.rows.iter().any(|row| row.kind == "cancel_too_late");
     let over = match status {
         Status::Cancelled => cancel.channel_knows,
@@ -285,6 +334,9 @@ fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
     if closed {
         return asked.filter(|at| *at <= view.now);
     }
-    let again = view.channel.reread.and_then(|every| view.now.checked_add_signed(every));
+    let again = view
+        .channel
+        .reread
+        .and_then(|every| view.now.checked_add_signed(every));
     asked.into_iter().chain(again).min()
 }

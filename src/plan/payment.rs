@@ -53,7 +53,8 @@ impl View<'_> {
             words.push(method.map_or("unknown", PaymentMethod::as_str));
             match method {
                 Some(PaymentMethod::Card) => {
-                    confirmed &= amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
+                    confirmed &=
+                        amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
                 }
                 Some(PaymentMethod::Prepaid) => {}
                 Some(PaymentMethod::BankTransfer) => {
@@ -78,7 +79,9 @@ impl View<'_> {
         let deposited = deposits
             .iter()
             .filter(|(_, deposit)| ours(deposit.currency))
-            .fold(0_i64, |sum, (_, deposit)| sum.saturating_add(deposit.amount));
+            .fold(0_i64, |sum, (_, deposit)| {
+                sum.saturating_add(deposit.amount)
+            });
         let bank_paid = bank_wanted.is_none_or(|wanted| bank_known && deposited >= wanted);
         let confirmed = zero || (confirmed && bank_paid && !words.is_empty());
         let waits = bank_wanted.is_some() && !confirmed && deposits.is_empty();

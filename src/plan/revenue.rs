@@ -29,8 +29,12 @@ pub(crate) fn revenue(
     payment: &Payment,
     delivered: Option<DateTime<Utc>>,
 ) -> Vec<RevenueRow> {
-    let Some(booking) = &view.policy.booking else { return Vec::new() };
-    let Some(epoch) = view.epoch("booking", &booking.account) else { return Vec::new() };
+    let Some(booking) = &view.policy.booking else {
+        return Vec::new();
+    };
+    let Some(epoch) = view.epoch("booking", &booking.account) else {
+        return Vec::new();
+    };
     if view.cancelled_at_channel.is_some() {
         return Vec::new();
     }
@@ -38,7 +42,10 @@ pub(crate) fn revenue(
     let steps = steps(view, booking.recognise, epoch, delivered);
     let (Some(base), Some(sums)) = (
         sums(view, &before),
-        steps.iter().map(|step| sums(view, &step.left)).collect::<Option<Vec<_>>>(),
+        steps
+            .iter()
+            .map(|step| sums(view, &step.left))
+            .collect::<Option<Vec<_>>>(),
     ) else {
         return Vec::new();
     };
@@ -79,7 +86,9 @@ fn steps(
     delivered: Option<DateTime<Utc>>,
 ) -> Vec<Step> {
     let parcels = view.parcels();
-    let eligible = parcels.iter().filter(|parcel| parcel.first_recorded_at >= epoch);
+    let eligible = parcels
+        .iter()
+        .filter(|parcel| parcel.first_recorded_at >= epoch);
     match recognise {
         Recognise::Shipped => eligible
             .map(|parcel| Step {
@@ -89,7 +98,10 @@ fn steps(
             .collect(),
         Recognise::Delivered => delivered
             .filter(|_| eligible.count() > 0)
-            .map(|at| Step { day: view.day(at), left: view.left_in(|_| true) })
+            .map(|at| Step {
+                day: view.day(at),
+                left: view.left_in(|_| true),
+            })
             .into_iter()
             .collect(),
     }
@@ -135,11 +147,19 @@ fn minus(a: Amount, b: Amount) -> Amount {
 
 fn bucket_of(row: &RevenueRow) -> Bucket {
     let rate = u32::try_from(row.tax_rate_bp).unwrap_or(0);
-    (rate, row.rounding, row.payment.strip_prefix("sponsor:").map(str::to_owned))
+    (
+        rate,
+        row.rounding,
+        row.payment.strip_prefix("sponsor:").map(str::to_owned),
+    )
 }
 
 fn recorded(view: &View<'_>, bucket: &Bucket) -> Amount {
-    let rows = view.input.revenue.iter().filter(|row| bucket_of(row) == *bucket);
+    let rows = view
+        .input
+        .revenue
+        .iter()
+        .filter(|row| bucket_of(row) == *bucket);
     rows.fold((0, 0), |(gross, tax), row| {
         (gross.saturating_add(row.gross), tax.saturating_add(row.tax))
     })
@@ -162,7 +182,9 @@ fn row(
     RevenueRow {
         key: format!("{rate}:{kind}"),
         business_date,
-        payment: sponsor.as_ref().map_or_else(|| payment.word.clone(), |s| format!("sponsor:{s}")),
+        payment: sponsor
+            .as_ref()
+            .map_or_else(|| payment.word.clone(), |s| format!("sponsor:{s}")),
         currency: view.order.currency,
         tax_rate_bp: i32::try_from(*rate).unwrap_or(i32::MAX),
         rounding: *rounding,
@@ -170,4 +192,3 @@ fn row(
         tax,
     }
 }
-

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{CancelReply, CancelVerdict, InstructionReply, LineKey, ParcelReport, ReplyVerdict};
+use hikiate_sdk::{
+    CancelReply, CancelVerdict, InstructionReply, LineKey, ParcelReport, ReplyVerdict,
+};
 
 use super::fold::Intent;
 use super::types::ShipmentStage;
@@ -56,7 +58,9 @@ pub(crate) struct Shipment<'a> {
 impl<'a> Shipment<'a> {
     /// Items of one of its lines that have left.
     pub(crate) fn left(&self, n: u32) -> u32 {
-        self.parcels.iter().fold(0, |sum, parcel| sum.saturating_add(parcel.items(n)))
+        self.parcels
+            .iter()
+            .fold(0, |sum, parcel| sum.saturating_add(parcel.items(n)))
     }
 
     /// Its lines for a line of the channel.
@@ -65,12 +69,16 @@ impl<'a> Shipment<'a> {
         line: &LineKey,
     ) -> impl Iterator<Item = &'a ShipmentLine> + use<'a, 's> {
         let line = line.clone();
-        self.fact.lines.iter().filter(move |shipped| shipped.line == line)
+        self.fact
+            .lines
+            .iter()
+            .filter(move |shipped| shipped.line == line)
     }
 
     /// Items of a channel's line that left in it.
     pub(crate) fn left_of(&self, line: &LineKey) -> u32 {
-        self.lines_of(line).fold(0, |sum, shipped| sum.saturating_add(self.left(shipped.n)))
+        self.lines_of(line)
+            .fold(0, |sum, shipped| sum.saturating_add(self.left(shipped.n)))
     }
 
     /// Items of a channel's line that are still to leave in it.
@@ -87,7 +95,10 @@ impl<'a> Shipment<'a> {
     pub(crate) fn stage(&self) -> ShipmentStage {
         let lines = &self.fact.lines;
         let complete = lines.iter().all(|line| self.left(line.n) >= line.quantity);
-        let verdict = self.member.and_then(|member| member.outcome).map(|(_, o)| o.verdict);
+        let verdict = self
+            .member
+            .and_then(|member| member.outcome)
+            .map(|(_, o)| o.verdict);
         let nothing_left = self.parcels.is_empty();
         if (complete && !nothing_left) || self.closed_short {
             ShipmentStage::Shipped
@@ -109,7 +120,10 @@ impl<'a> Shipment<'a> {
 
     /// Its goods are still to leave.
     pub(crate) fn live(&self) -> bool {
-        matches!(self.stage(), ShipmentStage::Waiting | ShipmentStage::Instructed)
+        matches!(
+            self.stage(),
+            ShipmentStage::Waiting | ShipmentStage::Instructed
+        )
     }
 
     /// Not in a sealed batch.
@@ -132,11 +146,13 @@ impl<'a> Shipment<'a> {
 
     /// The warehouse said it will leave or has left.
     pub(crate) fn not_stopped(&self) -> Option<(i64, &'a CancelReply)> {
-        self.cancel_reply.filter(|(_, reply)| reply.verdict != CancelVerdict::Accepted)
+        self.cancel_reply
+            .filter(|(_, reply)| reply.verdict != CancelVerdict::Accepted)
     }
 
     fn rejected(&self) -> bool {
-        self.reply.is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
+        self.reply
+            .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
     }
 
     /// The fact that ended it without goods leaving, and the words: refused, or stopped without being asked.
@@ -149,9 +165,9 @@ impl<'a> Shipment<'a> {
                     .and_then(|member| member.refusal())
                     .map(|(id, outcome)| (id, outcome.message.as_str())),
             },
-            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() => {
-                self.cancel_reply.map(|(id, reply)| (id, reply.message.as_str()))
-            }
+            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() => self
+                .cancel_reply
+                .map(|(id, reply)| (id, reply.message.as_str())),
             _ => None,
         }
     }
@@ -167,7 +183,9 @@ impl<'a> Shipment<'a> {
     /// The warehouse has taken it.
     pub(crate) fn taken(&self) -> bool {
         !self.parcels.is_empty()
-            || self.reply.is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Accepted)
+            || self
+                .reply
+                .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Accepted)
             || self.member.is_some_and(|member| member.taken())
     }
 }

@@ -64,7 +64,9 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
         }
         let stage = shipment.stage();
         if shipment.stored.is_some_and(|stored| stored != stage) {
-            shipping.stages.push((shipment.fact.reference.clone(), stage));
+            shipping
+                .stages
+                .push((shipment.fact.reference.clone(), stage));
         }
         if shipment.waiting() {
             for line in &shipment.fact.lines {
@@ -83,7 +85,10 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
 /// Firm reservations of a line at a warehouse.
 fn firm_at(line: &Line<'_>, warehouse: &str) -> u32 {
     let Some(state) = line.state else { return 0 };
-    let here = state.reserved.iter().filter(|(at, _, firm)| *firm && at == warehouse);
+    let here = state
+        .reserved
+        .iter()
+        .filter(|(at, _, firm)| *firm && at == warehouse);
     here.fold(0, |sum, (_, quantity, _)| sum.saturating_add(*quantity))
 }
 
@@ -92,7 +97,11 @@ fn covered(line: &Line<'_>, stopped: bool) -> bool {
         return true;
     }
     let reserved = line.state.map_or(0, |state| {
-        state.reserved.iter().filter(|r| r.2).fold(0_u32, |sum, r| sum.saturating_add(r.1))
+        state
+            .reserved
+            .iter()
+            .filter(|r| r.2)
+            .fold(0_u32, |sum, r| sum.saturating_add(r.1))
     });
     // What is in a sealed shipment is on its way, whatever its reservation says.
     reserved.max(line.instructed) >= line.open(stopped)
@@ -102,7 +111,9 @@ fn covered(line: &Line<'_>, stopped: bool) -> bool {
 fn instructed_at(view: &View<'_>, line: &LineKey, warehouse: &str) -> u32 {
     let here = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.fact.warehouse == warehouse;
     let shipments = view.fold.shipments.iter().filter(here);
-    shipments.fold(0, |sum, shipment| sum.saturating_add(shipment.to_leave(line)))
+    shipments.fold(0, |sum, shipment| {
+        sum.saturating_add(shipment.to_leave(line))
+    })
 }
 
 /// Why a waiting shipment no longer fits the order or its stock.
@@ -111,7 +122,11 @@ fn stale(
     shipment: &super::shipment::Shipment<'_>,
     stopped: bool,
 ) -> Option<&'static str> {
-    let group = view.order.groups.iter().find(|group| group.key == shipment.fact.group);
+    let group = view
+        .order
+        .groups
+        .iter()
+        .find(|group| group.key == shipment.fact.group);
     if group.and_then(|group| group.earliest_ship) != shipment.earliest_then {
         return Some("its earliest day has changed");
     }
@@ -132,8 +147,8 @@ fn stale(
             .iter()
             .filter(|s| s.waiting() && s.fact.warehouse == *warehouse)
             .fold(0_u32, |sum, s| sum.saturating_add(s.to_leave(&line.key)));
-        let free = firm_at(line, warehouse)
-            .saturating_sub(instructed_at(view, &line.key, warehouse));
+        let free =
+            firm_at(line, warehouse).saturating_sub(instructed_at(view, &line.key, warehouse));
         if waiting_here > free {
             return Some("its stock was taken back");
         }
@@ -147,13 +162,17 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
         for warehouse in &view.policy.warehouses {
             let mut lines = Vec::new();
             for line in view.lines.iter().filter(|line| line.group == group.key) {
-                let Some((item_id, state)) = line.item_id.zip(line.state) else { continue };
+                let Some((item_id, state)) = line.item_id.zip(line.state) else {
+                    continue;
+                };
                 let quantity = take(view, shipping, line, &warehouse.name);
                 if quantity == 0 || item_id != state.item_id {
                     continue;
                 }
                 lines.push(ShipmentLine {
-                    n: u32::try_from(lines.len()).unwrap_or(u32::MAX).saturating_add(1),
+                    n: u32::try_from(lines.len())
+                        .unwrap_or(u32::MAX)
+                        .saturating_add(1),
                     demand_id: state.id,
                     line: line.key.clone(),
                     item_id,
@@ -175,7 +194,10 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
                 warehouse: warehouse.name.clone(),
                 account: warehouse.account.clone(),
                 release_at: release_at(view, warehouse, group.earliest_ship),
-                lines: lines.iter().map(|line| (line.demand_id, line.quantity)).collect(),
+                lines: lines
+                    .iter()
+                    .map(|line| (line.demand_id, line.quantity))
+                    .collect(),
             });
             shipping.decisions.push(NewFact {
                 key: format!("shipment:{reference}"),
@@ -194,7 +216,10 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
 /// Items of a line to ship from a warehouse now.
 fn take(view: &View<'_>, shipping: &Shipping, line: &Line<'_>, warehouse: &str) -> u32 {
     let spoken = |at: &str| {
-        let waiting = shipping.waiting.get(&(line.key.clone(), at.to_owned())).copied();
+        let waiting = shipping
+            .waiting
+            .get(&(line.key.clone(), at.to_owned()))
+            .copied();
         instructed_at(view, &line.key, at).saturating_add(waiting.unwrap_or(0))
     };
     let free = |at: &str| firm_at(line, at).saturating_sub(spoken(at));
@@ -203,8 +228,15 @@ fn take(view: &View<'_>, shipping: &Shipping, line: &Line<'_>, warehouse: &str) 
         .iter()
         .filter(|((key, _), _)| *key == line.key)
         .fold(0, |sum, (_, quantity)| sum.saturating_add(*quantity));
-    let open = line.open(false).saturating_sub(line.instructed).saturating_sub(waiting);
-    let everywhere = view.policy.warehouses.iter().fold(0_u32, |sum, w| sum.saturating_add(free(&w.name)));
+    let open = line
+        .open(false)
+        .saturating_sub(line.instructed)
+        .saturating_sub(waiting);
+    let everywhere = view
+        .policy
+        .warehouses
+        .iter()
+        .fold(0_u32, |sum, w| sum.saturating_add(free(&w.name)));
     let here = free(warehouse).min(open);
     if everywhere >= open {
         return here;
@@ -230,14 +262,22 @@ fn release_at(
 /// Items of a line in live shipments by warehouse, after this plan.
 pub(crate) fn committed(view: &View<'_>, shipping: &Shipping, line: &Line<'_>) -> Vec<Committed> {
     let mut names: BTreeSet<&str> = shipping.waiting.keys().map(|(_, at)| at.as_str()).collect();
-    names.extend(view.fold.shipments.iter().map(|shipment| shipment.fact.warehouse.as_str()));
+    names.extend(
+        view.fold
+            .shipments
+            .iter()
+            .map(|shipment| shipment.fact.warehouse.as_str()),
+    );
     let at = names.into_iter().map(|warehouse| {
-        let waiting = shipping.waiting.get(&(line.key.clone(), warehouse.to_owned()));
+        let waiting = shipping
+            .waiting
+            .get(&(line.key.clone(), warehouse.to_owned()));
         Committed {
             warehouse: warehouse.to_owned(),
             waiting: waiting.copied().unwrap_or(0),
             instructed: instructed_at(view, &line.key, warehouse),
         }
     });
-    at.filter(|committed| committed.waiting > 0 || committed.instructed > 0).collect()
+    at.filter(|committed| committed.waiting > 0 || committed.instructed > 0)
+        .collect()
 }

@@ -38,8 +38,9 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
         return (Status::Cancelled, None);
     }
     let lines = view.lines.iter().filter(|line| line.item_id.is_some());
-    let open: Vec<(Status, &str)> =
-        lines.filter_map(|line| of_line(view, standing, line)).collect();
+    let open: Vec<(Status, &str)> = lines
+        .filter_map(|line| of_line(view, standing, line))
+        .collect();
     let least = open.iter().min_by_key(|(status, _)| *status).copied();
     let unknown = view.unresolved() || standing.unknown;
     let Some((status, gate)) = least.or_else(|| nothing_open(view)) else {
@@ -55,7 +56,11 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
     } else if view.cancelling() {
         "cancel".to_owned()
     } else {
-        standing.gate.clone().filter(|_| status < Status::Allocated).unwrap_or(gate.to_owned())
+        standing
+            .gate
+            .clone()
+            .filter(|_| status < Status::Allocated)
+            .unwrap_or(gate.to_owned())
     };
     (status, Some(blocked))
 }
@@ -81,20 +86,34 @@ fn of_line(
         .filter(|(key, _)| *key == line.key)
         .fold(0_u32, |sum, (_, items)| sum.saturating_add(*items));
     let free = open.saturating_sub(line.instructed).saturating_sub(waiting);
-    if free > 0 && !standing.released {
+    if free > 0 && (!standing.released || standing.gate.is_some()) {
         return Some((Status::Unallocated, "stock"));
     }
     if free > 0 {
-        let reserved = line.state.map_or(0, |state| {
-            state.reserved.iter().fold(0_u32, |sum, (_, items, _)| sum.saturating_add(*items))
-        });
-        let short = reserved < open;
-        return Some((if short { Status::Backordered } else { Status::Unallocated }, "stock"));
+        let reserved = |firm: bool| {
+            let rows = line.state.map_or(&[][..], |state| &state.reserved);
+            let rows = rows.iter().filter(|(_, _, is)| *is || !firm);
+            rows.fold(0_u32, |sum, (_, items, _)| sum.saturating_add(*items))
+        };
+        let status = match (reserved(false) < open, reserved(true) < open) {
+            (true, _) => Status::Backordered,
+            (false, true) => Status::Unallocated,
+            // It waits for the rest of the order.
+            (false, false) => Status::Allocated,
+        };
+        return Some((status, "stock"));
     }
     if waiting > 0 {
         return Some((Status::Allocated, "wave"));
     }
     let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
     let all_taken = view.fold.shipments.iter().filter(taken).all(|s| s.taken());
-    Some((if all_taken { Status::Instructed } else { Status::Allocated }, "warehouse"))
+    Some((
+        if all_taken {
+            Status::Instructed
+        } else {
+            Status::Allocated
+        },
+        "warehouse",
+    ))
 }

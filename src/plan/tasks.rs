@@ -45,6 +45,9 @@ impl Tasks {
 impl View<'_> {
     /// The command that lets go of something.
     pub(crate) fn type_release(&self, rule: &str) -> String {
-        format!("type: hikiate order release {} --rule {rule} --reason TEXT", self.input.number)
+        format!(
+            "type: hikiate order release {} --rule {rule} --reason TEXT",
+            self.input.number
+        )
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{AccountSlug, Currency, ExternalId, GroupKey, LineKey, Op, Personal, ShipmentReference};
+use hikiate_sdk::{
+    AccountSlug, Currency, ExternalId, GroupKey, LineKey, Op, Personal, ShipmentReference,
+};
 use serde::Serialize;
 
 use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
@@ -366,8 +368,15 @@ pub enum Status {
 impl Status {
     /// All, least advanced first.
     pub const ALL: [Self; 9] = [
-        Self::Received, Self::Unallocated, Self::Backordered, Self::Allocated, Self::Instructed,
-        Self::Shipped, Self::Delivered, Self::Booked, Self::Cancelled,
+        Self::Received,
+        Self::Unallocated,
+        Self::Backordered,
+        Self::Allocated,
+        Self::Instructed,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Booked,
+        Self::Cancelled,
     ];
 
     /// The word in the database and in lists.

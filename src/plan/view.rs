@@ -68,8 +68,13 @@ impl<'a> View<'a> {
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
         };
-        let cancelled_at_channel =
-            fold.readings.iter().rev().take_while(cancelled).last().map(|reading| reading.id);
+        let cancelled_at_channel = fold
+            .readings
+            .iter()
+            .rev()
+            .take_while(cancelled)
+            .last()
+            .map(|reading| reading.id);
         Self {
             input,
             policy,
@@ -97,7 +102,12 @@ impl<'a> View<'a> {
 
     /// Parcels of its shipments, in the order they became known.
     pub(crate) fn parcels(&self) -> Vec<&Parcel<'a>> {
-        let mut parcels: Vec<_> = self.fold.shipments.iter().flat_map(|s| &s.parcels).collect();
+        let mut parcels: Vec<_> = self
+            .fold
+            .shipments
+            .iter()
+            .flat_map(|s| &s.parcels)
+            .collect();
         parcels.sort_by_key(|parcel| parcel.first_id);
         parcels
     }
@@ -131,9 +141,10 @@ impl<'a> View<'a> {
 
     /// A queued effect of money or goods whose outcome is unknown.
     pub(crate) fn unresolved(&self) -> bool {
-        self.input.queue.iter().any(|row| {
-            row.state == EffectState::Unresolved && row.op != hikiate_sdk::Op::Mail
-        })
+        self.input
+            .queue
+            .iter()
+            .any(|row| row.state == EffectState::Unresolved && row.op != hikiate_sdk::Op::Mail)
     }
 
     /// When a rule began to work on an account.
@@ -142,7 +153,10 @@ impl<'a> View<'a> {
         rule: &str,
         account: &hikiate_sdk::AccountSlug,
     ) -> Option<DateTime<Utc>> {
-        self.input.epochs.get(&(rule.to_owned(), account.clone())).copied()
+        self.input
+            .epochs
+            .get(&(rule.to_owned(), account.clone()))
+            .copied()
     }
 
     /// The day in the shop's zone.
@@ -162,8 +176,14 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
     for line in &order.lines {
         let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
         let state = input.demands.iter().find(|row| row.line == line.key);
-        let fixed = fold.shipments.iter().flat_map(|s| s.lines_of(&line.key)).next();
-        let stored = fixed.map(|f| f.item_id).or_else(|| state.map(|s| s.item_id));
+        let fixed = fold
+            .shipments
+            .iter()
+            .flat_map(|s| s.lines_of(&line.key))
+            .next();
+        let stored = fixed
+            .map(|f| f.item_id)
+            .or_else(|| state.map(|s| s.item_id));
         let item_id = match item {
             // What a warehouse was told stays, whatever the code means today.
             Some(item) if item.stocked && line.ships => {
@@ -179,7 +199,16 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
             _ => line.quantity.saturating_mul(multiplier),
         };
         let group = line.group.clone();
-        lines.push(in_items(fold, &line.key, group, item_id, multiplier, line.quantity, ordered, state));
+        lines.push(in_items(
+            fold,
+            &line.key,
+            group,
+            item_id,
+            multiplier,
+            line.quantity,
+            ordered,
+            state,
+        ));
     }
     let mut gone: BTreeMap<&LineKey, (GroupKey, i64)> = BTreeMap::new();
     for reading in &fold.readings {
@@ -203,7 +232,10 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
     lines
 }
 
-#[expect(clippy::too_many_arguments, reason = "one constructor for lines sold and lines gone")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one constructor for lines sold and lines gone"
+)]
 fn in_items<'a>(
     fold: &Fold<'_>,
     key: &LineKey,
@@ -215,7 +247,9 @@ fn in_items<'a>(
     state: Option<&'a DemandState>,
 ) -> Line<'a> {
     let sum = |items: &dyn Fn(&super::shipment::Shipment<'_>) -> u32| {
-        fold.shipments.iter().fold(0_u32, |sum, s| sum.saturating_add(items(s)))
+        fold.shipments
+            .iter()
+            .fold(0_u32, |sum, s| sum.saturating_add(items(s)))
     };
     Line {
         key: key.clone(),

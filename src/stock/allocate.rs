@@ -80,10 +80,9 @@ pub fn allocate(stock: &[ItemStock], demands: &[OpenDemand], policy: &Policy) ->
     let mut desk = Desk::new(stock, demands, policy);
     desk.give_back_excess();
     desk.take_back_shortfall();
-    if !policy.allocation.split {
-        desk.gather();
-    }
-    desk.grant();
+    // Without splitting, what an order leaves behind by moving, or another's grant, may change which warehouse
+    // serves a better rank best. Each round reserves more or moves an order for good, so this ends.
+    while desk.grant() {}
     desk.changes()
 }
 
@@ -95,7 +94,9 @@ struct Seat<'a> {
 
 impl Seat<'_> {
     fn total(&self) -> u32 {
-        self.held.values().fold(0, |sum, held| sum.saturating_add(held.quantity))
+        self.held
+            .values()
+            .fold(0, |sum, held| sum.saturating_add(held.quantity))
     }
 
     fn unmet(&self) -> u32 {
@@ -104,7 +105,12 @@ impl Seat<'_> {
 
     fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>, i64, i64) {
         let demand = self.demand;
-        (demand.promised_at, demand.ordered_at, demand.subject_id, demand.demand_id)
+        (
+            demand.promised_at,
+            demand.ordered_at,
+            demand.subject_id,
+            demand.demand_id,
+        )
     }
 }
 
@@ -116,13 +122,18 @@ struct Desk<'a> {
     free: BTreeMap<(i64, usize), i64>,
     /// Best rank first.
     seats: Vec<Seat<'a>>,
+    /// Seats of each order.
+    orders: BTreeMap<i64, Vec<usize>>,
 }
 
 impl<'a> Desk<'a> {
     fn new(stock: &[ItemStock], demands: &'a [OpenDemand], policy: &Policy) -> Self {
         let mut names: Vec<String> = policy.warehouses.iter().map(|w| w.name.clone()).collect();
         let known = names.len();
-        let held = demands.iter().flat_map(|demand| &demand.reserved).map(|r| &r.warehouse);
+        let held = demands
+            .iter()
+            .flat_map(|demand| &demand.reserved)
+            .map(|r| &r.warehouse);
         for name in stock.iter().map(|stock| &stock.warehouse).chain(held) {
             if !names.contains(name) {
                 names.push(name.clone());
@@ -131,18 +142,35 @@ impl<'a> Desk<'a> {
         let at = |name: &str| names.iter().position(|known| known == name).unwrap_or(0);
         let mut free = BTreeMap::new();
         for stock in stock {
-            let units = free.entry((stock.item_id, at(&stock.warehouse))).or_insert(0_i64);
+            let units = free
+                .entry((stock.item_id, at(&stock.warehouse)))
+                .or_insert(0_i64);
             *units = units.saturating_add(stock.on_hand.saturating_sub(stock.reserved));
         }
         let mut seats: Vec<_> = demands
             .iter()
             .map(|demand| Seat {
                 demand,
-                held: demand.reserved.iter().map(|r| (at(&r.warehouse), r.clone())).collect(),
+                held: demand
+                    .reserved
+                    .iter()
+                    .map(|r| (at(&r.warehouse), r.clone()))
+                    .collect(),
             })
             .collect();
         seats.sort_by_key(Seat::rank);
-        Self { split: policy.allocation.split, names, known, free, seats }
+        let mut orders: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        for (at, seat) in seats.iter().enumerate() {
+            orders.entry(seat.demand.subject_id).or_default().push(at);
+        }
+        Self {
+            split: policy.allocation.split,
+            names,
+            known,
+            free,
+            seats,
+            orders,
+        }
     }
 
     fn free(&self, item_id: i64, at: usize) -> u32 {
@@ -152,11 +180,17 @@ impl<'a> Desk<'a> {
 
     /// Takes up to `most` items of a reservation back, leaving `keep` of them.
     fn take(&mut self, seat: usize, at: usize, most: u32, keep: u32) -> u32 {
-        let Some(seat) = self.seats.get_mut(seat) else { return 0 };
-        let Some(held) = seat.held.get_mut(&at) else { return 0 };
+        let Some(seat) = self.seats.get_mut(seat) else {
+            return 0;
+        };
+        let Some(held) = seat.held.get_mut(&at) else {
+            return 0;
+        };
         let taken = held.quantity.saturating_sub(keep).min(most);
         held.quantity -= taken;
-        *self.free.entry((seat.demand.item_id, at)).or_insert(0) += i64::from(taken);
+        if let Some(free) = self.free.get_mut(&(seat.demand.item_id, at)) {
+            *free = free.saturating_add(i64::from(taken));
+        }
         taken
     }
 
@@ -166,7 +200,9 @@ impl<'a> Desk<'a> {
         for seat in 0..self.seats.len() {
             for depth in [Depth::Free, Depth::Waiting, Depth::Instructed] {
                 for at in (0..self.names.len()).rev() {
-                    let Some(this) = self.seats.get(seat) else { continue };
+                    let Some(this) = self.seats.get(seat) else {
+                        continue;
+                    };
                     let excess = this.total().saturating_sub(this.demand.open);
                     let keep = this.held.get(&at).map_or(0, |held| depth.keeps(held));
                     if excess > 0 {
@@ -179,8 +215,12 @@ impl<'a> Desk<'a> {
 
     /// Less is there than is reserved: the worst rank loses, soft before firm, what a sealed shipment needs never.
     fn take_back_shortfall(&mut self) {
-        let short: Vec<_> =
-            self.free.iter().filter(|(_, free)| **free < 0).map(|(at, _)| *at).collect();
+        let short: Vec<_> = self
+            .free
+            .iter()
+            .filter(|(_, free)| **free < 0)
+            .map(|(at, _)| *at)
+            .collect();
         for (item_id, at) in short {
             for (firm, depth) in [
                 (false, Depth::Free),
@@ -190,8 +230,12 @@ impl<'a> Desk<'a> {
             ] {
                 for seat in (0..self.seats.len()).rev() {
                     let missing = -self.free.get(&(item_id, at)).copied().unwrap_or(0);
-                    let Some(this) = self.seats.get(seat) else { continue };
-                    let Some(held) = this.held.get(&at) else { continue };
+                    let Some(this) = self.seats.get(seat) else {
+                        continue;
+                    };
+                    let Some(held) = this.held.get(&at) else {
+                        continue;
+                    };
                     if missing > 0 && this.demand.item_id == item_id && held.firm == firm {
                         let keep = depth.keeps(held);
                         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
@@ -204,29 +248,28 @@ impl<'a> Desk<'a> {
 
     /// Without splitting, an order whose warehouse cannot serve all of it moves to one that can, as long as
     /// no shipment stands on its reservations.
-    fn gather(&mut self) {
-        for subject in self.subjects() {
-            let seats = self.seats_of(subject);
-            let bound = seats.iter().filter_map(|seat| self.seats.get(*seat)).any(|seat| {
-                seat.held.values().any(|held| held.waiting > 0 || held.instructed > 0)
-            });
-            let reserving = self.reserving(&seats);
-            let complete = seats
-                .iter()
-                .filter_map(|seat| self.seats.get(*seat))
-                .all(|seat| seat.unmet() == 0);
-            let settled = reserving.len() == 1 && complete;
-            if bound || settled || reserving.is_empty() {
-                continue;
-            }
-            let home = (0..self.known).find(|at| self.could_serve(&seats, *at));
-            let Some(home) = home else { continue };
-            for seat in &seats {
-                for at in (0..self.names.len()).filter(|at| *at != home) {
-                    self.take(*seat, at, u32::MAX, 0);
-                }
-            }
+    fn gather(&mut self, seats: &[usize]) -> bool {
+        let mine = || seats.iter().filter_map(|seat| self.seats.get(*seat));
+        let bound = mine().any(|seat| {
+            seat.held
+                .values()
+                .any(|held| held.waiting > 0 || held.instructed > 0)
+        });
+        let reserving = self.reserving(seats);
+        let settled = reserving.len() == 1 && mine().all(|seat| seat.unmet() == 0);
+        if bound || settled || reserving.is_empty() {
+            return false;
         }
+        let Some(home) = (0..self.known).find(|at| self.could_serve(seats, *at)) else {
+            return false;
+        };
+        for seat in seats {
+            for at in (0..self.names.len()).filter(|at| *at != home) {
+                self.take(*seat, at, u32::MAX, 0);
+            }
+            self.give(*seat, home);
+        }
+        true
     }
 
     /// A warehouse has all the order needs, counting what it already holds for it.
@@ -237,33 +280,49 @@ impl<'a> Desk<'a> {
             let sum = need.entry(seat.demand.item_id).or_default();
             *sum = sum.saturating_add(seat.demand.open.saturating_sub(here));
         }
-        need.into_iter().all(|(item, need)| self.free(item, at) >= need)
+        need.into_iter()
+            .all(|(item, need)| self.free(item, at) >= need)
     }
 
-    /// Free units to unmet demand, best rank first.
-    fn grant(&mut self) {
+    /// Free units to unmet demand, best rank first. True when something changed.
+    fn grant(&mut self) -> bool {
+        let mut moved = false;
         for seat in 0..self.seats.len() {
-            let Some(this) = self.seats.get(seat) else { continue };
-            if this.unmet() == 0 {
+            let Some(subject) = self.seats.get(seat).map(|seat| seat.demand.subject_id) else {
                 continue;
+            };
+            let seats = self.orders.get(&subject).cloned().unwrap_or_default();
+            if !self.split && seats.first() == Some(&seat) {
+                moved |= self.gather(&seats);
             }
-            let seats = self.seats_of(this.demand.subject_id);
-            for at in self.places(&seats) {
-                let Some(this) = self.seats.get(seat) else { continue };
-                let (item_id, unmet) = (this.demand.item_id, this.unmet());
-                let units = self.free(item_id, at).min(unmet);
-                if units == 0 {
-                    continue;
-                }
-                *self.free.entry((item_id, at)).or_insert(0) -= i64::from(units);
-                let name = self.names.get(at).cloned().unwrap_or_default();
-                if let Some(this) = self.seats.get_mut(seat) {
-                    let held = this.held.entry(at).or_default();
-                    held.warehouse = name;
-                    held.quantity = held.quantity.saturating_add(units);
+            if self.seats.get(seat).is_some_and(|seat| seat.unmet() > 0) {
+                for at in self.places(&seats) {
+                    moved |= self.give(seat, at);
                 }
             }
         }
+        moved
+    }
+
+    /// Reserves what a demand lacks and a warehouse has.
+    fn give(&mut self, seat: usize, at: usize) -> bool {
+        let Some(this) = self.seats.get_mut(seat) else {
+            return false;
+        };
+        let Some(free) = self.free.get_mut(&(this.demand.item_id, at)) else {
+            return false;
+        };
+        let units = u32::try_from((*free).max(0))
+            .unwrap_or(u32::MAX)
+            .min(this.unmet());
+        if units == 0 {
+            return false;
+        }
+        *free -= i64::from(units);
+        let held = this.held.entry(at).or_default();
+        held.warehouse = self.names.get(at).cloned().unwrap_or_default();
+        held.quantity = held.quantity.saturating_add(units);
+        true
     }
 
     /// Warehouses for an order, best first: one that reserves for it, one that has all it lacks, then by
@@ -271,10 +330,15 @@ impl<'a> Desk<'a> {
     fn places(&self, seats: &[usize]) -> Vec<usize> {
         let reserving = self.reserving(seats);
         let all = |at: &usize| *at < self.known && self.lacks_nothing_at(seats, *at);
-        let mut places: Vec<usize> = reserving.into_iter().filter(|at| *at < self.known).collect();
+        let mut places: Vec<usize> = reserving
+            .into_iter()
+            .filter(|at| *at < self.known)
+            .collect();
         places.extend((0..self.known).filter(all));
         if places.is_empty() && !self.split {
-            let most = (0..self.known).rev().max_by_key(|at| self.fills(seats, *at));
+            let most = (0..self.known)
+                .rev()
+                .max_by_key(|at| self.fills(seats, *at));
             places.extend(most);
         }
         if !self.split {
@@ -283,7 +347,12 @@ impl<'a> Desk<'a> {
         }
         places.extend(0..self.known);
         let mut seen = Vec::new();
-        places.retain(|at| !seen.contains(at) && { seen.push(*at); true });
+        places.retain(|at| {
+            !seen.contains(at) && {
+                seen.push(*at);
+                true
+            }
+        });
         places
     }
 
@@ -310,30 +379,16 @@ impl<'a> Desk<'a> {
     }
 
     fn lacks_nothing_at(&self, seats: &[usize], at: usize) -> bool {
-        self.unmet_by_item(seats).into_iter().all(|(item, unmet)| self.free(item, at) >= unmet)
+        self.unmet_by_item(seats)
+            .into_iter()
+            .all(|(item, unmet)| self.free(item, at) >= unmet)
     }
 
     fn fills(&self, seats: &[usize], at: usize) -> u32 {
         let unmet = self.unmet_by_item(seats).into_iter();
-        unmet.fold(0, |sum, (item, unmet)| sum.saturating_add(self.free(item, at).min(unmet)))
-    }
-
-    /// Orders, best rank first.
-    fn subjects(&self) -> Vec<i64> {
-        let mut subjects = Vec::new();
-        for seat in &self.seats {
-            if !subjects.contains(&seat.demand.subject_id) {
-                subjects.push(seat.demand.subject_id);
-            }
-        }
-        subjects
-    }
-
-    fn seats_of(&self, subject_id: i64) -> Vec<usize> {
-        let mine = |at: &usize| {
-            self.seats.get(*at).is_some_and(|seat| seat.demand.subject_id == subject_id)
-        };
-        (0..self.seats.len()).filter(mine).collect()
+        unmet.fold(0, |sum, (item, unmet)| {
+            sum.saturating_add(self.free(item, at).min(unmet))
+        })
     }
 
     fn changes(self) -> Vec<GrantChange> {
@@ -341,7 +396,10 @@ impl<'a> Desk<'a> {
         for seat in &self.seats {
             let demand = seat.demand;
             for held in seat.held.values() {
-                let before = demand.reserved.iter().find(|r| r.warehouse == held.warehouse);
+                let before = demand
+                    .reserved
+                    .iter()
+                    .find(|r| r.warehouse == held.warehouse);
                 // Behind a sealed shipment nothing becomes soft again.
                 let firm = demand.firm || (held.firm && held.instructed > 0);
                 let same = before.is_some_and(|b| b.quantity == held.quantity && b.firm == firm);
@@ -384,3 +442,7 @@ impl Depth {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "allocate_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 mod account;
 mod client;
 mod config;
+mod cursor;
 mod glob;
 mod layout;
 mod map;

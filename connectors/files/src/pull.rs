@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use hikiate_sdk::{
     BadRecord, Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::{Entry, Folder};
 use crate::config::Places;
+use crate::cursor::{Ack, AckFile, Cursor, Seen, Still};
 use crate::glob;
 use crate::layout::Whole;
 use crate::map::inbound::Reading;
@@ -30,65 +30,6 @@ pub(crate) struct Inbox {
     pub(crate) page_bytes: usize,
     pub(crate) shipments: Vec<Reading>,
     pub(crate) stock: Vec<Reading>,
-}
-
-/// Where a stream stands. What is archived needs no memory; only what still lies in the folder does.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Cursor {
-    v: u8,
-    /// Read, and not yet seen to be gone.
-    seen: Vec<Seen>,
-    /// Unchanged over `stable_for`, and not yet read.
-    still: Vec<Still>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
-    name: String,
-    size: u64,
-    modified: i64,
-    /// Empty for a file that was too large to read; it is left to a person.
-    sha256: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Still {
-    name: String,
-    size: u64,
-    modified: i64,
-}
-
-/// What [`Source::acknowledge`] may archive: exactly these contents.
-#[derive(Debug, Serialize, Deserialize)]
-struct Ack {
-    files: Vec<AckFile>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct AckFile {
-    name: String,
-    sha256: String,
-    /// A second file that goes with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    marker: Option<String>,
-}
-
-impl Cursor {
-    fn read(cursor: Option<&Value>) -> Result<Self, Error> {
-        let Some(value) = cursor else {
-            return Ok(Self {
-                v: 1,
-                ..Self::default()
-            });
-        };
-        match serde_json::from_value::<Self>(value.clone()) {
-            Ok(cursor) if cursor.v == 1 => Ok(cursor),
-            _ => Err(Error::new(
-                ErrorClass::Protocol,
-                "the stream's cursor was not written by this version",
-            )),
-        }
-    }
 }
 
 impl Inbox {
@@ -137,21 +78,6 @@ impl Inbox {
         }
         ready.sort_by(|(a, _), (b, _)| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
         Ok(ready)
-    }
-}
-
-impl Cursor {
-    fn knows(&self, entry: &Entry) -> bool {
-        self.still
-            .iter()
-            .any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified)
-            || self.is_seen(entry)
-    }
-
-    fn is_seen(&self, entry: &Entry) -> bool {
-        self.seen
-            .iter()
-            .any(|s| s.name == entry.name && s.size == entry.size && s.modified == entry.modified)
     }
 }
 
@@ -219,20 +145,18 @@ impl Source for Inbox {
             )
         })?;
         for file in &ack.files {
-            let Some(bytes) = self.folder.read(&self.path(&file.name)).await? else {
-                continue;
-            };
-            if sha256(&bytes) != file.sha256 {
-                // Another file by now; it is read as such.
-                continue;
+            if let Some(bytes) = self.folder.read(&self.path(&file.name)).await? {
+                if sha256(&bytes) != file.sha256 {
+                    // Another file by now; it is read as such.
+                    continue;
+                }
+                self.archive_stored(file).await?;
             }
-            self.archive(&file.name, &file.sha256[..8.min(file.sha256.len())])
-                .await?;
+            // A marker that outlived its file would call the next one whole too early.
             if let Some(marker) = &file.marker
                 && self.folder.size(&self.path(marker)).await?.is_some()
             {
-                self.archive(marker, &file.sha256[..8.min(file.sha256.len())])
-                    .await?;
+                self.archive(marker, file.short()).await?;
             }
         }
         Ok(())
@@ -240,8 +164,29 @@ impl Source for Inbox {
 }
 
 impl Inbox {
+    /// Archives a file and looks what was moved: one that took its place since it was compared is put back.
+    async fn archive_stored(&self, file: &AckFile) -> Result<(), Error> {
+        let Some(to) = self.archive(&file.name, file.short()).await? else {
+            return Ok(());
+        };
+        match self.folder.read(&to).await? {
+            Some(moved) if sha256(&moved) != file.sha256 => {
+                if self.folder.rename(&to, &self.path(&file.name)).await? {
+                    return Ok(());
+                }
+                let message = format!(
+                    "{to} came in unread while {} was archived: move it back",
+                    file.name
+                );
+                Err(Error::new(ErrorClass::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Moves a file under a name that no other archived file has: many far sides use a name every day.
-    async fn archive(&self, name: &str, hash: &str) -> Result<(), Error> {
+    /// `None` when it was gone already.
+    async fn archive(&self, name: &str, hash: &str) -> Result<Option<String>, Error> {
         let (stem, extension) = name
             .rsplit_once('.')
             .map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
@@ -253,17 +198,15 @@ impl Inbox {
             };
             let to = format!("{}/{stem}-{hash}{number}{extension}", self.places.archive);
             match self.folder.rename(&self.path(name), &to).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return Ok(Some(to)),
                 Ok(false) => {}
                 // Moved by a try whose answer was lost.
-                Err(_) if self.folder.size(&self.path(name)).await?.is_none() => return Ok(()),
+                Err(_) if self.folder.size(&self.path(name)).await?.is_none() => return Ok(None),
                 Err(e) => return Err(e),
             }
         }
-        Err(Error::new(
-            ErrorClass::Conflict,
-            format!("the archive has 1000 files named {stem}-{hash}: empty it"),
-        ))
+        let message = format!("the archive has 1000 files named {stem}-{hash}: empty it");
+        Err(Error::new(ErrorClass::Conflict, message))
     }
 }
 

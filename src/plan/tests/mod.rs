@@ -1,1 +1,18 @@
+//! Planning, tested by value and by random histories.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod build;
+mod cancel;
+mod flow;
+mod holds;
+mod money;
+mod notice;
+mod random;
+mod shipping;
+mod world;

@@ -279,7 +279,8 @@ close = {{ every = "10s" }}
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let mut balance = 0;
             for line in text.lines().filter(|l| l.starts_with(' ') && l.contains("JPY") && !l.trim_start().starts_with(';')) {
-                let amount: i64 = line.split_whitespace().rev().nth(1).unwrap().replace(',', "").parse().unwrap();
+                let posting = line.split(';').next().unwrap();
+                let amount: i64 = posting.split_whitespace().rev().nth(1).unwrap().replace(',', "").parse().unwrap();
                 balance += amount;
                 if line.contains("Receivable") || line.contains("Advances") {
                     total += amount;

@@ -53,7 +53,7 @@ pub trait Folder: Send + Sync {
     /// `OutcomeUnknown` when the rename may have happened; any other class means that it did not.
     async fn write_new(&self, path: &str, bytes: &[u8]) -> Result<Written, Error>;
 
-    /// Moves a file, never over another one; false when that name is taken. The target's folder is made
+    /// Moves a file in one step into a folder of ours; false when that name is taken. The target's folder is made
     /// when it is missing.
     ///
     /// # Errors

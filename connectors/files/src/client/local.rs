@@ -93,11 +93,12 @@ impl Folder for LocalFolder {
             if let Some(folder) = to.parent().filter(|f| root.is_dir() && !f.exists()) {
                 fs::create_dir_all(folder).map_err(|e| failed("make", folder, &e))?;
             }
-            let moved = take_name(from, &to).map_err(|e| failed("move", from, &e))?;
-            if moved {
-                remove(from).map_err(|e| failed("move", from, &e))?;
+            if to.exists() {
+                return Ok(false);
             }
-            Ok(moved)
+            // One step, so that a file that takes this name at the same moment is not removed with it.
+            fs::rename(from, &to).map_err(|e| failed("move", from, &e))?;
+            Ok(true)
         })
         .await
     }
@@ -183,8 +184,9 @@ fn modified(meta: &fs::Metadata) -> i64 {
 }
 
 fn failed(what: &str, path: &Path, e: &io::Error) -> Error {
+    // Pauses the account until the right was given; nothing was refused by the far side.
     let class = if e.kind() == ErrorKind::PermissionDenied {
-        ErrorClass::Config
+        ErrorClass::Auth
     } else {
         ErrorClass::Transient
     };

@@ -76,7 +76,7 @@ impl SftpFolder {
     async fn failed(&self, what: &str, path: &str, e: &SftpError) -> Error {
         let class = match e {
             SftpError::Status(s) if s.status_code == StatusCode::PermissionDenied => {
-                ErrorClass::Config
+                ErrorClass::Auth
             }
             SftpError::Status(_) => ErrorClass::Transient,
             _ => {

@@ -53,7 +53,7 @@ impl russh::client::Handler for Pinned {
 /// Connects, checks the host key, logs in and opens SFTP.
 ///
 /// # Errors
-/// `Config` for another host key, `Auth` for a refused login, else `Transient`: nothing was changed.
+/// `Auth` for another host key and for a refused login: the account pauses, else `Transient`: nothing was changed.
 pub(crate) async fn connect(
     address: &SftpAddress,
     key: &Arc<PrivateKey>,
@@ -91,7 +91,7 @@ pub(crate) async fn connect(
             || away("cannot connect to", e.to_string()),
             |other| {
                 let message = format!("{place} shows the host key {other}, not the pinned {}: ask the warehouse before changing host_key", address.host_key);
-                Error::new(ErrorClass::Config, message)
+                Error::new(ErrorClass::Auth, message)
             },
         )
     })?;

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::format::{Item, StrftimeItems};
 
-use super::model::{
-    Accept, ColumnIn, ColumnOut, Field, Form, Incoming, JournalFormat, Layout, Whole,
-};
+use super::incoming::{ColumnIn, Field, Incoming, Whole};
+use super::model::{Accept, ColumnOut, Form, JournalFormat, Layout};
 use crate::wire::encoding::{Encoding, Loss};
 
 const EMPTY: std::collections::BTreeMap<char, String> = std::collections::BTreeMap::new();

@@ -1,11 +1,13 @@
 //! Layouts: which files an account exchanges and what stands in their columns.
 
 mod check;
+mod incoming;
 mod model;
 mod shipped;
 
+pub use incoming::{CancelVerdicts, ColumnIn, Field, Incoming, ReplyVerdicts, Whole};
 pub use model::{
-    Accept, Cancel, CancelVerdicts, ColumnIn, ColumnOut, Field, Forbid, Form, FormPart, Incoming,
-    Instruct, Journal, JournalFormat, Layout, PickedUp, ReplyVerdicts, Whole,
+    Accept, Cancel, ColumnOut, Forbid, Form, FormPart, Instruct, Journal, JournalFormat, Layout,
+    PickedUp,
 };
 pub use shipped::SHIPPED;

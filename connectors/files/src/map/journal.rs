@@ -17,7 +17,7 @@ use crate::wire::encoding::Loss;
 
 /// A journal layout with its templates compiled.
 pub(crate) enum JournalSheet {
-    Rows(Sheet),
+    Rows(Box<Sheet>),
     Text(Box<TextSheet>),
 }
 
@@ -62,7 +62,7 @@ impl JournalSheet {
                 .collect();
             let problems: Vec<_> = tried.iter().flat_map(|c| sheet.try_out(c)).collect();
             return if problems.is_empty() {
-                Ok(Self::Rows(sheet))
+                Ok(Self::Rows(Box::new(sheet)))
             } else {
                 Err(problems)
             };

@@ -1,12 +1,14 @@
 //! Far sides for tests and the demo: a warehouse that works with files, and an SFTP server.
 
 mod answers;
+mod model;
 mod reader;
 mod sftp;
 mod warehouse;
+mod work;
 
-pub use sftp::SftpSim;
-pub use warehouse::{
+pub use model::{
     SimCancel, SimFile, SimFolders, SimHandling, SimLine, SimParcel, SimShipment, SimTick,
-    WarehouseSim,
 };
+pub use sftp::SftpSim;
+pub use warehouse::WarehouseSim;

@@ -1,10 +1,5 @@
 //! The connector as the engine sees it, against folders and servers that are really there.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod conformance;
 mod journal;

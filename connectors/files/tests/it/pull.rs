@@ -487,3 +487,22 @@ async fn what_is_not_there_is_an_error_of_its_class() {
         ErrorClass::Transient
     );
 }
+
+#[tokio::test]
+async fn a_marker_without_its_file_does_not_stay() {
+    let site = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("whole = \"stable\"", "whole = { marker = \".done\" }")
+    });
+    site.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,OK,,\r\n").as_bytes(),
+    );
+    site.put("incoming/uketsuke-1.csv.done", b"");
+    let page = site.page("shipments", None).await;
+    std::fs::remove_file(site.dir.path().join("incoming/uketsuke-1.csv")).unwrap();
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    assert!(site.names("incoming").is_empty());
+}

@@ -118,7 +118,7 @@ async fn another_host_key_is_not_talked_to() {
         .page("stock", None)
         .await
         .unwrap_err();
-    assert_eq!(error.class, ErrorClass::Config, "{error}");
+    assert_eq!(error.class, ErrorClass::Auth, "{error}");
     assert!(
         error.message.contains(&server.sim.host_key) && error.message.contains(&pin),
         "{error}"
@@ -154,4 +154,42 @@ async fn nobody_there_is_transient() {
             .class,
         ErrorClass::Transient
     );
+}
+
+/// `HIKIATE_LAB_SFTP` is the `[sftp]` table as JSON, of a server whose root is empty or may be filled.
+#[tokio::test]
+async fn a_server_nobody_here_wrote() {
+    let Ok(table) = std::env::var("HIKIATE_LAB_SFTP") else {
+        println!("skipped: HIKIATE_LAB_SFTP names no server");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let sftp: serde_json::Value = serde_json::from_str(&table).unwrap();
+    let settings = |incoming: &str| json!({ "layout": "japanese-3pl-cp932", "stable_for": "0s", "sftp": sftp, "incoming": incoming, "outgoing": "lab-out" });
+    let account = build(dir.path(), &settings("lab-in")).unwrap().0;
+    let operations = account.operations().unwrap();
+    let reference = format!("HK{}-S1", std::process::id());
+    let call = instruct(vec![instruction(&reference, &[("A-1", 1)])]);
+    let prepared = operations.prepare(&call).unwrap();
+    for _ in 0..2 {
+        let outcome = operations.send(Op::Instruct, &prepared).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted { .. }));
+    }
+    assert!(matches!(
+        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        Found::Yes(_)
+    ));
+    // The server holds lab-out/ and lab-in/uketsuke-1.csv.
+    let source = account.source().unwrap();
+    assert!(source.page("stock", None).await.is_ok());
+    let page = source.page("shipments", None).await.unwrap();
+    let ack = page.ack.unwrap();
+    for _ in 0..2 {
+        source.acknowledge(&ack).await.unwrap();
+    }
+    let page = source.page("shipments", Some(&page.next)).await.unwrap();
+    assert!(page.records.is_empty() && page.ack.is_none());
+    let missing = build(dir.path(), &settings("nowhere")).unwrap().0;
+    let error = missing.source().unwrap().page("stock", None).await;
+    assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
 }

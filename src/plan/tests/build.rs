@@ -1,0 +1,186 @@
+//! Builders of policies and orders.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use hikiate_sdk::{
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, OrderLine,
+    OrderSnapshot, Tender,
+};
+
+use crate::facts::{Features, GroupFeatures};
+use crate::policy::{
+    Allocation, Booking, CaptureRule, Catalogue, Channel, Close, Dispatch, MailKind, Partial,
+    PaymentMethod, PaymentRoute, Policy, Recognise, Shop, Titles, Warehouse,
+};
+
+pub(super) const SHOP: &str = "shop-jp";
+
+pub(super) fn slug(name: &str) -> AccountSlug {
+    AccountSlug::new(name)
+}
+
+/// Minutes after the first moment, 21 November 2026 10:00 in Tokyo.
+pub(super) fn at(minutes: i64) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 21, 1, 0, 0).unwrap() + Duration::minutes(minutes)
+}
+
+pub(super) fn policy() -> Policy {
+    let payment = |method, account: Option<&str>| PaymentRoute {
+        method,
+        account: account.map(slug),
+    };
+    let channel = Channel {
+        payments: BTreeMap::from([
+            ("card".to_owned(), payment(PaymentMethod::Card, Some(SHOP))),
+            ("points".to_owned(), payment(PaymentMethod::Prepaid, None)),
+            (
+                "bank".to_owned(),
+                payment(PaymentMethod::BankTransfer, None),
+            ),
+        ]),
+        notify: true,
+        capture: CaptureRule::EachShipment,
+        mail: vec![MailKind::Shipped],
+        locations: BTreeMap::from([("tokyo".to_owned(), "sloc_1".to_owned())]),
+        reread: Some(Duration::minutes(30)),
+    };
+    let warehouse = |name: &str, account: &str, dispatch| Warehouse {
+        name: name.to_owned(),
+        account: slug(account),
+        location: None,
+        dispatch,
+        reply_within: Some(Duration::minutes(60)),
+    };
+    let grace = Dispatch::Continuous {
+        grace: Duration::minutes(30),
+        max_rows: 100,
+    };
+    let wave = Dispatch::Wave {
+        cutoffs: Vec::new(),
+        max_rows: 100,
+    };
+    Policy {
+        shop: Shop {
+            name: "Shop".to_owned(),
+            timezone: chrono_tz::Asia::Tokyo,
+            currency: Currency::JPY,
+        },
+        channels: BTreeMap::from([(slug(SHOP), channel)]),
+        warehouses: vec![
+            warehouse("tokyo", "wms-tokyo", grace),
+            warehouse("osaka", "osaka-3pl", wave),
+        ],
+        allocation: Allocation {
+            split: true,
+            partial: Partial::Wait,
+            expire_unpaid: Some(Duration::days(7)),
+        },
+        presume_delivered: Some(Duration::days(2)),
+        mail: Some(slug("smtp")),
+        holds: Vec::new(),
+        booking: Some(Booking {
+            recognise: Recognise::Shipped,
+            account: slug("books"),
+            close: Close::Every(Duration::hours(24)),
+            titles: Titles {
+                sales: "sales".to_owned(),
+                receivable: "receivable".to_owned(),
+                tax: "tax".to_owned(),
+                rounding: "rounding".to_owned(),
+                advance: "advance".to_owned(),
+            },
+        }),
+        catalogue: Catalogue::SameCode,
+    }
+}
+
+pub(super) fn charge(kind: ChargeKind, line: Option<&str>, gross: i64, rate: u32) -> Charge {
+    Charge {
+        kind,
+        line: line.map(Into::into),
+        gross: Some(gross),
+        tax: None,
+        tax_rate_bp: Some(rate),
+        sponsor: None,
+    }
+}
+
+pub(super) fn tender(key: &str, gateway: &str, amount: i64) -> Tender {
+    let authorised = if gateway == "card" { amount } else { 0 };
+    Tender {
+        key: key.into(),
+        gateway: gateway.to_owned(),
+        amount: Some(amount),
+        authorised,
+        captured: 0,
+        refunded: 0,
+        cancelled: false,
+    }
+}
+
+/// An order of lines `l1`, `l2`, … given as code, quantity and unit price, with 500 of postage, paid by card.
+pub(super) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
+    let mut snapshot = OrderSnapshot {
+        external_id: "order_01".into(),
+        display: "#1001".to_owned(),
+        version: None,
+        ordered_at: at(0),
+        currency: Currency::JPY,
+        state: ChannelState::Open,
+        gate: ChannelGate::Open,
+        groups: vec![DeliveryGroup {
+            key: "1".into(),
+            service: Some("standard".to_owned()),
+            earliest_ship: None,
+            ship_by: None,
+        }],
+        lines: Vec::new(),
+        charges: vec![charge(ChargeKind::Postage, None, 500, 1000)],
+        tenders: Vec::new(),
+        total: None,
+        fulfilments: Vec::new(),
+    };
+    for (n, (sku, quantity, price)) in lines.iter().enumerate() {
+        let key = format!("l{}", n + 1);
+        let gross = price * i64::from(*quantity);
+        snapshot
+            .charges
+            .push(charge(ChargeKind::Goods, Some(&key), gross, 1000));
+        snapshot.lines.push(OrderLine {
+            key: key.into(),
+            group: "1".into(),
+            sku: Some((*sku).to_owned()),
+            title: format!("Title of {sku}"),
+            quantity: *quantity,
+            unit_price: Some(*price),
+            tax_rate_bp: Some(1000),
+            ships: true,
+        });
+    }
+    pay(&mut snapshot, "card");
+    snapshot
+}
+
+/// Sets the total to the charges' sum and one tender that pays it.
+pub(super) fn pay(order: &mut OrderSnapshot, gateway: &str) {
+    let total = order.charges.iter().filter_map(|charge| charge.gross).sum();
+    order.total = Some(total);
+    order.tenders = vec![tender("pay_1", gateway, total)];
+}
+
+pub(super) fn features() -> Features {
+    let group = GroupFeatures {
+        country: "JP".to_owned(),
+        region: "東京都".to_owned(),
+        postal_prefix: "100".to_owned(),
+        missing: Vec::new(),
+        phone_ok: true,
+        receiver_differs: false,
+    };
+    Features {
+        groups: BTreeMap::from([("1".to_owned(), group)]),
+        buyer_mail: true,
+        remarks: false,
+    }
+}

@@ -1,0 +1,191 @@
+//! One order from receipt to the books.
+
+use chrono::{Duration, NaiveDate};
+use hikiate_sdk::{ChannelState, Op, ReplyVerdict};
+
+use super::build::{at, order, pay, slug};
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::explain;
+use crate::plan::types::{Origin, ShipmentStage, Status};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+#[test]
+fn an_order_goes_from_receipt_to_the_books() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref()),
+        (Status::Backordered, Some("stock"))
+    );
+    assert_eq!((plan.demands[0].wanted, plan.demands[0].firm), (2, true));
+    world.allocate();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref()),
+        (Status::Allocated, Some("wave"))
+    );
+    assert_eq!(plan.shipments[0].reference.as_str(), S1);
+    assert_eq!(plan.shipments[0].warehouse, "tokyo");
+    assert_eq!(plan.shipments[0].release_at, at(30));
+    assert!(world.seal().is_empty(), "the grace period is not over");
+    world.wait(30);
+    assert_eq!(world.seal(), [S1]);
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref()),
+        (Status::Allocated, Some("warehouse"))
+    );
+    assert_eq!(plan.next, Some(at(90)), "the reply is due");
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.reply(S1, ReplyVerdict::Accepted);
+    assert_eq!(world.plan().status, Status::Instructed);
+    world.parcel(S1, "T1", &[(1, 2)]);
+    let plan = world.plan();
+    assert_eq!(plan.status, Status::Shipped);
+    assert_eq!(plan.stages, [(S1.into(), ShipmentStage::Shipped)]);
+    assert_eq!(plan.entries.len(), 1);
+    assert_eq!(plan.entries[0].cause, format!("parcel:{S1}:T1:1"));
+    assert_eq!(
+        (plan.entries[0].quantity, plan.entries[0].warehouse.as_str()),
+        (-2, "tokyo")
+    );
+    let ops: Vec<_> = plan.effects.iter().map(|effect| effect.intent.op).collect();
+    assert_eq!(ops, [Op::Fulfil, Op::Mail], "one effect an account");
+    assert_eq!(plan.effects[0].key, "fulfil:shop-jp:shop-jp:order_01:1");
+    world.push_all();
+    for op in [Op::Fulfil, Op::Ship, Op::Capture, Op::Mail] {
+        assert_eq!(world.intents(op).len(), 1, "{op}");
+    }
+    world.wait(2 * 24 * 60);
+    let plan = world.plan();
+    assert_eq!((plan.status, plan.closed), (Status::Delivered, false));
+    world.book_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, plan.closed), (Status::Booked, true));
+    assert_eq!((plan.read_at, plan.tasks.len()), (None, 0));
+    assert_eq!(
+        world.input.revenue.iter().map(|row| row.gross).sum::<i64>(),
+        2500
+    );
+    assert_eq!(
+        world.input.revenue[0].business_date,
+        NaiveDate::from_ymd_opt(2026, 11, 21).unwrap()
+    );
+    let words = explain(&world.input, &world.policy, &world.rules, world.now).unwrap();
+    assert_eq!(words.status, Status::Booked);
+    assert!(words.to_string().contains("books-journal-1"), "{words}");
+}
+
+#[test]
+fn a_stub_is_read_and_nothing_else() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.input.facts.clear();
+    world.input.origin = Origin::Stub;
+    let plan = world.peek();
+    assert_eq!((plan.status, plan.read_at), (Status::Received, Some(at(0))));
+    assert!(plan.demands.is_empty() && plan.effects.is_empty() && plan.tasks.is_empty());
+}
+
+#[test]
+fn history_has_no_effects_and_no_demand() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.input.origin = Origin::History;
+    world.edit(|order| order.state = ChannelState::Completed);
+    let plan = world.plan();
+    assert_eq!((plan.status, plan.closed), (Status::Delivered, true));
+    assert!(plan.demands.is_empty() && plan.effects.is_empty() && plan.revenue.is_empty());
+    world.edit(|order| order.state = ChannelState::Cancelled { at: at(0) });
+    assert_eq!(world.plan().status, Status::Cancelled);
+}
+
+#[test]
+fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.input.epochs.clear();
+    ship_all(&mut world);
+    let plan = world.plan();
+    assert!(
+        plan.effects.is_empty() && plan.revenue.is_empty(),
+        "{plan:#?}"
+    );
+    // A rule that begins later does not reach back.
+    for (rule, account) in [
+        ("notice", "shop-jp"),
+        ("capture", "shop-jp"),
+        ("mail:shipped", "smtp"),
+        ("booking", "books"),
+    ] {
+        world.input.epochs.insert(
+            (rule.to_owned(), slug(account)),
+            world.now + Duration::seconds(1),
+        );
+    }
+    world.wait(5);
+    let plan = world.plan();
+    assert!(
+        plan.effects.is_empty() && plan.revenue.is_empty(),
+        "{plan:#?}"
+    );
+}
+
+#[test]
+fn an_order_without_booking_closes_when_delivered() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.policy.booking = None;
+    ship_all(&mut world);
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.next),
+        (Status::Shipped, Some(at(30 + 2 * 24 * 60)))
+    );
+    world.wait(2 * 24 * 60);
+    let plan = world.plan();
+    assert_eq!((plan.status, plan.closed), (Status::Delivered, true));
+}
+
+#[test]
+fn an_order_of_nothing_to_pay_is_confirmed_and_booked_without_revenue() {
+    let mut snapshot = order(&[("A", 1, 0)]);
+    snapshot.charges.remove(0);
+    pay(&mut snapshot, "nobody");
+    snapshot.tenders.clear();
+    let mut world = World::new(snapshot);
+    ship_all(&mut world);
+    world.push_all();
+    world.wait(2 * 24 * 60);
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.closed),
+        (Status::Booked, true),
+        "{plan:#?}"
+    );
+    assert!(world.intents(Op::Capture).is_empty());
+}
+
+#[test]
+fn open_orders_are_read_again_and_never_later_for_being_planned_twice() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    assert_eq!(world.plan().read_at, Some(at(30)));
+    world.input.read_at = Some(at(30));
+    world.wait(10);
+    assert_eq!(world.plan().read_at, Some(at(30)));
+}
+
+/// Carries an order until all of its shipments have left.
+pub(super) fn ship_all(world: &mut World) {
+    world.settle();
+    world.wait(30);
+    for reference in world.seal() {
+        world.instruct_outcome(&reference, Verdict::Accepted);
+        let lines: Vec<_> = world
+            .shipment(&reference)
+            .lines
+            .iter()
+            .map(|line| (line.n, line.quantity))
+            .collect();
+        world.parcel(&reference, &format!("T-{reference}"), &lines);
+    }
+}

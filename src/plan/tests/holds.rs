@@ -1,0 +1,204 @@
+//! Holds and checks.
+
+use hikiate_sdk::{ChannelGate, ChannelState};
+
+use super::build::{order, pay};
+use super::world::World;
+use crate::facts::{FactBody, HoldRelease};
+use crate::plan::types::{OrderPlan, Status};
+use crate::policy::Release;
+use crate::rules::RuleContext;
+
+fn high(context: &RuleContext) -> Result<bool, String> {
+    context
+        .order
+        .total
+        .map(|total| total.0 >= 100_000)
+        .ok_or("no total".to_owned())
+}
+
+fn many(context: &RuleContext) -> Result<bool, String> {
+    Ok(context.lines.iter().any(|line| line.qty >= 5))
+}
+
+fn blocked(plan: &OrderPlan) -> (Status, &str) {
+    (plan.status, plan.blocked_by.as_deref().unwrap_or("-"))
+}
+
+#[test]
+fn a_rule_holds_until_a_person_releases_and_not_again_on_the_same_facts() {
+    let mut world = World::new(order(&[("A", 1, 200_000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    let plan = world.plan();
+    assert_eq!(blocked(&plan), (Status::Unallocated, "hold:high-value"));
+    assert_eq!(plan.decisions[0].key, "held:high-value:1");
+    assert_eq!(World::kinds(&plan), ["hold:high-value"]);
+    assert!(
+        !plan.demands[0].firm && plan.demands[0].wanted == 1,
+        "reserved while held"
+    );
+    world.release("high-value");
+    assert!(world.plan().decisions.is_empty());
+    // The order changes, so the rule looks again.
+    world.edit(|order| order.lines[0].title = "Other".to_owned());
+    let plan = world.plan();
+    assert_eq!(plan.decisions[0].key, "held:high-value:2");
+    world.release("*");
+    assert!(world.settle().blocked_by.as_deref() == Some("wave"));
+}
+
+#[test]
+fn an_auto_rule_lets_go_by_itself() {
+    let mut world = World::new(order(&[("A", 5, 1000)]));
+    world.rules.0.push(("many", Release::Auto, many));
+    assert_eq!(blocked(&world.plan()), (Status::Unallocated, "hold:many"));
+    world.edit(|order| {
+        order.lines[0].quantity = 2;
+        order.charges[1].gross = Some(2000);
+        pay(order, "card");
+    });
+    let plan = world.plan();
+    assert!(matches!(&plan.decisions[0].body, FactBody::Released(r) if r.rule == "many"));
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+}
+
+#[test]
+fn a_rule_that_cannot_be_decided_holds_until_it_can() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    world.edit(|order| order.total = None);
+    let plan = world.plan();
+    assert!(
+        plan.tasks
+            .iter()
+            .any(|t| t.detail.contains("could not be decided: no total"))
+    );
+    assert!(matches!(&plan.decisions[0].body, FactBody::Held(h) if h.release == HoldRelease::Auto));
+    // Decided to be true, it is a person's.
+    world.edit(|order| {
+        order.charges[1].gross = Some(200_000);
+        pay(order, "card");
+    });
+    let plan = world.plan();
+    assert!(
+        matches!(&plan.decisions[0].body, FactBody::Held(h) if h.release == HoldRelease::Person)
+    );
+    // A second order of the same kind is decided to be false.
+    let mut other = World::new(order(&[("A", 1, 1000)]));
+    other.rules = world.rules.clone();
+    other.edit(|order| order.total = None);
+    other.plan();
+    other.edit(|order| pay(order, "card"));
+    assert!(matches!(
+        other.plan().decisions[0].body,
+        FactBody::Released(_)
+    ));
+}
+
+#[test]
+fn rules_do_not_look_again_once_instructed_or_purged() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    super::flow::ship_all(&mut world);
+    world.rules.0.push(("all", Release::Person, |_| Ok(true)));
+    assert!(world.plan().decisions.is_empty(), "instructed");
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.rules.0.push(("all", Release::Person, |_| Ok(true)));
+    world.input.personal = None;
+    assert!(world.plan().decisions.is_empty(), "purged");
+}
+
+#[test]
+fn a_hold_takes_a_shipment_out_of_the_wave_and_a_release_makes_a_new_one() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.hold();
+    let plan = world.plan();
+    assert!(matches!(
+        plan.decisions[0].body,
+        FactBody::ShipmentWithdrawn(_)
+    ));
+    assert_eq!(blocked(&plan), (Status::Unallocated, "hold:manual"));
+    world.wait(60);
+    assert!(world.seal().is_empty());
+    world.release("manual");
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal(), ["HK0123456789ABC-S2"]);
+}
+
+#[test]
+fn checks_stop_the_order_and_say_what_to_do() {
+    type Change = fn(&mut hikiate_sdk::OrderSnapshot);
+    let cases: [(&str, Change); 8] = [
+        ("unmapped_sku", |o| o.lines[0].sku = Some("X".to_owned())),
+        ("unmapped_sku", |o| o.lines[0].sku = None),
+        ("payment_method_unknown", |o| {
+            o.tenders[0].gateway = "new".to_owned()
+        }),
+        ("totals_unknown", |o| o.charges[0].gross = None),
+        ("totals_mismatch", |o| o.total = Some(1)),
+        ("totals_mismatch", |o| o.tenders[0].amount = Some(1)),
+        ("address_missing", |o| {
+            o.lines[0].group = "2".into();
+            o.groups[0].key = "2".into();
+        }),
+        ("unknown_channel_state", |o| {
+            o.state = ChannelState::Unknown {
+                raw: "odd".to_owned(),
+            }
+        }),
+    ];
+    for (kind, change) in cases {
+        let mut snapshot = order(&[("A", 1, 1000)]);
+        change(&mut snapshot);
+        let mut world = World::new(snapshot);
+        let plan = world.settle();
+        assert_eq!(
+            blocked(&plan),
+            (Status::Unallocated, format!("check:{kind}").as_str())
+        );
+        assert!(
+            World::kinds(&plan).contains(&kind),
+            "{kind}: {:?}",
+            plan.tasks
+        );
+        assert!(world.input.shipments.is_empty());
+        world.read(order(&[("A", 1, 1000)]));
+        assert_eq!(
+            blocked(&world.settle()),
+            (Status::Allocated, "wave"),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_service_is_neither_unmapped_nor_shipped() {
+    let mut world = World::new(order(&[("A", 1, 1000), ("GIFT", 1, 300), ("X", 1, 200)]));
+    world.edit(|order| order.lines[2].ships = false);
+    let plan = world.settle();
+    assert_eq!(plan.demands.len(), 1);
+    assert_eq!(blocked(&plan), (Status::Allocated, "wave"));
+}
+
+#[test]
+fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.edit(|order| order.gate = ChannelGate::Frozen);
+    let plan = world.settle();
+    assert_eq!(
+        (blocked(&plan), plan.tasks.len()),
+        ((Status::Unallocated, "gate"), 0)
+    );
+    world.edit(|order| {
+        order.gate = ChannelGate::Open;
+        order.tenders[0].authorised = 1499;
+    });
+    let plan = world.settle();
+    assert_eq!(
+        (blocked(&plan), plan.tasks.len()),
+        ((Status::Unallocated, "payment"), 0)
+    );
+    world.edit(|order| order.tenders[0].authorised = 1500);
+    assert_eq!(blocked(&world.settle()), (Status::Allocated, "wave"));
+}

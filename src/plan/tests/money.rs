@@ -1,0 +1,433 @@
+//! Deposits, captures and revenue.
+
+use chrono::{Duration, NaiveDate};
+use hikiate_sdk::{Call, CaptureCall, ChargeKind, Currency, Op};
+
+use super::build::{at, charge, order, pay, tender};
+use super::flow::ship_all;
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::types::{OrderPlan, Status};
+use crate::policy::{CaptureRule, Recognise};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+fn captures(world: &World) -> Vec<CaptureCall> {
+    let captures = world.calls(Op::Capture).into_iter().map(|call| match call {
+        Call::Capture(call) => call,
+        other => panic!("{other:?}"),
+    });
+    captures.collect()
+}
+
+fn by_transfer() -> World {
+    let mut snapshot = order(&[("A", 1, 1000)]);
+    pay(&mut snapshot, "bank");
+    World::new(snapshot)
+}
+
+#[test]
+fn an_unpaid_transfer_keeps_its_stock_until_the_deadline_and_comes_back_when_paid_late() {
+    let mut world = by_transfer();
+    let plan = world.settle();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref()),
+        (Status::Unallocated, Some("payment"))
+    );
+    assert_eq!((plan.demands[0].wanted, plan.demands[0].firm), (1, false));
+    assert_eq!(
+        world.input.demands[0].reserved,
+        [("tokyo".to_owned(), 1, false)]
+    );
+    let deadline = at(0) + Duration::days(7);
+    assert_eq!((plan.next, plan.tasks.len()), (Some(deadline), 0));
+    world.now = deadline;
+    let plan = world.plan();
+    assert_eq!(
+        (plan.demands[0].wanted, World::kinds(&plan)),
+        (0, vec!["unpaid_expired"])
+    );
+    assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
+    world.allocate();
+    assert!(
+        world.input.demands[0].reserved.is_empty(),
+        "on sale again within one cycle"
+    );
+    world.deposit("d1", 1500, Currency::JPY);
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+}
+
+#[test]
+fn a_deposit_that_does_not_fit_is_a_task_of_its_own() {
+    let tasks = |deposits: &[(&str, i64, Currency)]| {
+        let mut world = by_transfer();
+        for (name, amount, currency) in deposits {
+            world.deposit(name, *amount, *currency);
+        }
+        let plan = world.settle();
+        (
+            World::kinds(&plan).join(" "),
+            plan.status,
+            plan.tasks.first().map(|t| t.detail.clone()),
+        )
+    };
+    let (kind, status, detail) = tasks(&[("d1", 1499, Currency::JPY)]);
+    assert_eq!(
+        (kind.as_str(), status),
+        ("deposit_short", Status::Unallocated)
+    );
+    assert!(detail.unwrap().contains("1 JPY is missing"));
+    let (kind, status, detail) = tasks(&[("d1", 1501, Currency::JPY)]);
+    assert_eq!((kind.as_str(), status), ("deposit_over", Status::Allocated));
+    assert!(detail.unwrap().contains("1 JPY too much"));
+    let (kind, _, detail) = tasks(&[("d1", 1500, Currency::JPY), ("d2", 1500, Currency::JPY)]);
+    assert_eq!(kind, "deposit_over");
+    assert!(detail.unwrap().contains("1500 JPY too much"));
+    let (kind, status, _) = tasks(&[("d1", 1500, Currency::EUR)]);
+    assert_eq!(
+        (kind.as_str(), status),
+        ("deposit_currency deposit_short", Status::Unallocated)
+    );
+}
+
+#[test]
+fn a_whole_untouched_payment_is_captured_without_an_amount() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    ship_all(&mut world);
+    world.push_all();
+    let captures = captures(&world);
+    assert_eq!(captures.len(), 1);
+    assert_eq!(
+        (captures[0].amount, captures[0].captured_after),
+        (None, 2500)
+    );
+    assert_eq!(captures[0].key, "capture:shop-jp:shop-jp:order_01:1");
+}
+
+#[test]
+fn each_shipment_captures_what_has_left_and_the_last_makes_it_whole() {
+    let mut world = World::new(order(&[("A", 3, 333)]));
+    world.edit(|order| {
+        order.charges[1].gross = Some(1000);
+        pay(order, "card");
+    });
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    for (n, name) in ["T1", "T2", "T3"].iter().enumerate() {
+        world.parcel(S1, name, &[(1, 1)]);
+        world.push_all();
+        assert_eq!(captures(&world).len(), n + 1);
+    }
+    let amounts: Vec<_> = captures(&world).iter().map(|c| c.amount).collect();
+    assert_eq!(amounts, [Some(833), Some(334), Some(333)]);
+    assert_eq!(captures(&world)[2].captured_after, 1500);
+    let gross: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
+    let tax: i64 = world.input.revenue.iter().map(|row| row.tax).sum();
+    assert_eq!((gross, tax), (1500, 136));
+}
+
+#[test]
+fn on_complete_captures_once() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    for channel in world.policy.channels.values_mut() {
+        channel.capture = CaptureRule::OnComplete;
+    }
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    assert!(captures(&world).is_empty());
+    world.parcel(S1, "T2", &[(1, 1)]);
+    world.push_all();
+    assert_eq!(captures(&world).len(), 1);
+}
+
+#[test]
+fn several_payments_are_captured_in_order_after_what_is_paid_already() {
+    let mut snapshot = order(&[("A", 2, 1000)]);
+    snapshot.tenders = vec![
+        tender("p1", "card", 700),
+        tender("p2", "card", 1500),
+        tender("p3", "points", 300),
+    ];
+    let mut world = World::new(snapshot);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    world.parcel(S1, "T2", &[(1, 1)]);
+    world.push_all();
+    let amounts: Vec<_> = captures(&world)
+        .iter()
+        .map(|c| (c.payment.to_string(), c.amount))
+        .collect();
+    assert_eq!(
+        amounts,
+        [
+            ("p1".to_owned(), None),
+            ("p2".to_owned(), Some(500)),
+            ("p2".to_owned(), Some(1000))
+        ]
+    );
+}
+
+#[test]
+fn what_somebody_captured_in_the_console_counts() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.edit(|order| order.tenders[0].captured = 2500);
+    ship_all(&mut world);
+    world.push_all();
+    assert!(captures(&world).is_empty());
+    let mut part = World::new(order(&[("A", 2, 1000)]));
+    part.edit(|order| order.tenders[0].captured = 1000);
+    ship_all(&mut part);
+    part.push_all();
+    assert_eq!(
+        (captures(&part)[0].amount, captures(&part)[0].captured_after),
+        (Some(1500), 2500)
+    );
+    // Our own capture shows up in the next reading and is not taken for somebody else's.
+    part.edit(|order| order.tenders[0].captured = 2500);
+    part.push_all();
+    assert_eq!(captures(&part).len(), 1);
+    assert!(part.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_queued_capture_is_taken_back_when_somebody_was_faster() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    for _ in 0..3 {
+        world.plan();
+        for row in world
+            .input
+            .queue
+            .clone()
+            .iter()
+            .filter(|row| row.op != Op::Capture)
+        {
+            world.end(&row.key, Verdict::Done, "");
+        }
+    }
+    assert_eq!(captures(&world).len(), 1);
+    world.edit(|order| order.tenders[0].captured = 1500);
+    let plan = world.plan();
+    // Our intent came first, so the reading may show it; it stays and the far side is asked.
+    assert!(plan.withdraw.is_empty());
+    world.end_op(Op::Capture, Verdict::Withdrawn);
+    assert!(world.plan().effects.is_empty());
+}
+
+#[test]
+fn never_more_than_was_authorised() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    ship_all(&mut world);
+    world.edit(|order| order.tenders[0].authorised = 2000);
+    world.push_all();
+    assert_eq!(captures(&world).len(), 1);
+    assert_eq!(captures(&world)[0].amount, Some(2000));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["capture_over_authorised"]);
+    assert!(
+        plan.tasks[0].detail.starts_with("500 JPY"),
+        "{:?}",
+        plan.tasks
+    );
+}
+
+#[test]
+fn a_refused_capture_is_tried_again_only_when_a_person_asks() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    for _ in 0..2 {
+        world.plan();
+        for row in world.input.queue.clone() {
+            world.end(&row.key, Verdict::Done, "");
+        }
+    }
+    world.plan();
+    world.end_op(Op::Capture, Verdict::Refused);
+    let plan = world.plan();
+    assert_eq!(
+        (World::kinds(&plan), plan.effects.len()),
+        (vec!["capture_refused"], 0)
+    );
+    assert!(plan.tasks[0].detail.contains("words"));
+    world.release("capture");
+    assert_eq!(
+        world.plan().effects[0].key,
+        "capture:shop-jp:shop-jp:order_01:2"
+    );
+}
+
+#[test]
+fn what_others_did_to_the_money_is_told() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.push_all();
+    world.edit(|order| {
+        order.tenders[0].captured = 1600;
+        order.tenders[0].refunded = 100;
+    });
+    assert_eq!(
+        World::kinds(&world.plan()),
+        ["over_captured", "refund_seen"]
+    );
+    world.release("refund_seen");
+    assert_eq!(World::kinds(&world.plan()), ["over_captured"]);
+}
+
+#[test]
+fn two_rates_a_shop_coupon_a_sponsored_coupon_and_postage_add_up() {
+    let mut snapshot = order(&[("A", 1, 1080), ("B", 1, 2200)]);
+    snapshot.charges[1].tax_rate_bp = Some(800);
+    snapshot
+        .charges
+        .push(charge(ChargeKind::Coupon, None, -110, 1000));
+    let mut mall = charge(ChargeKind::Coupon, None, -220, 1000);
+    mall.sponsor = Some("mall".to_owned());
+    snapshot.charges.push(mall);
+    snapshot
+        .charges
+        .push(charge(ChargeKind::Rounding, None, 1, 0));
+    pay(&mut snapshot, "card");
+    let total = snapshot.total.unwrap();
+    let mut world = World::new(snapshot);
+    ship_all(&mut world);
+    let plan = world.plan();
+    let rows: Vec<_> = plan
+        .revenue
+        .iter()
+        .map(|r| {
+            (
+                r.tax_rate_bp,
+                r.rounding,
+                r.payment.as_str(),
+                r.gross,
+                r.tax,
+            )
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            (0, true, "card", 1, 0),
+            (800, false, "card", 1080, 80),
+            (1000, false, "card", 2370, 215),
+            (1000, false, "sponsor:mall", 220, 20),
+        ]
+    );
+    let of_customer: i64 = plan
+        .revenue
+        .iter()
+        .filter(|r| r.payment == "card")
+        .map(|r| r.gross)
+        .sum();
+    assert_eq!(of_customer, total);
+    assert_eq!(plan.revenue[0].key, "1:0:rounding");
+    assert_eq!(plan.revenue[3].key, "4:1000:sponsor");
+}
+
+#[test]
+fn told_tax_is_shared_and_ends_exact() {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.edit(|order| {
+        order.charges[0].tax = Some(45);
+        order.charges[1].tax = Some(271);
+    });
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    for name in ["T1", "T2", "T3"] {
+        world.parcel(S1, name, &[(1, 1)]);
+        world.plan();
+    }
+    let rows: Vec<_> = world
+        .input
+        .revenue
+        .iter()
+        .map(|row| (row.gross, row.tax))
+        .collect();
+    assert_eq!(rows, [(1500, 135), (1000, 91), (1000, 90)]);
+}
+
+#[test]
+fn revenue_is_dated_by_when_goods_left_and_a_late_parcel_by_its_own_day() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap();
+    // 30 November 23:59 in Tokyo, told ten minutes later.
+    let month_end = at(13 * 60 + 59) + Duration::days(9);
+    world.now = month_end + Duration::days(1);
+    world.parcel_left(S1, "T2", &[(1, 1)], world.now);
+    world.plan();
+    world.parcel_left(S1, "T1", &[(1, 1)], month_end);
+    let plan = world.plan();
+    assert_eq!(
+        (plan.revenue.len(), plan.revenue[0].business_date),
+        (1, day(30))
+    );
+    assert_eq!(
+        world.input.revenue[0].business_date,
+        NaiveDate::from_ymd_opt(2026, 12, 1).unwrap()
+    );
+    // Both told at once: each on its day.
+    let mut both = World::new(order(&[("A", 2, 1000)]));
+    both.settle();
+    both.wait(30);
+    both.seal();
+    both.now = month_end + Duration::days(2);
+    both.parcel_left(S1, "T1", &[(1, 1)], month_end);
+    both.parcel_left(S1, "T2", &[(1, 1)], both.now);
+    let days: Vec<_> = both
+        .plan()
+        .revenue
+        .iter()
+        .map(|row| row.business_date)
+        .collect();
+    assert_eq!(
+        days,
+        [day(30), NaiveDate::from_ymd_opt(2026, 12, 2).unwrap()]
+    );
+}
+
+#[test]
+fn recognised_when_delivered_it_is_dated_by_the_delivery() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    if let Some(booking) = &mut world.policy.booking {
+        booking.recognise = Recognise::Delivered;
+    }
+    ship_all(&mut world);
+    world.push_all();
+    assert!(world.input.revenue.is_empty());
+    world.wait(5 * 24 * 60);
+    let plan: OrderPlan = world.plan();
+    assert_eq!(plan.status, Status::Delivered);
+    assert_eq!(
+        plan.revenue[0].business_date,
+        NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()
+    );
+    assert_eq!(plan.revenue[0].gross, 1500);
+}
+
+#[test]
+fn a_correction_downwards_is_a_difference_and_nothing_is_lost() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    ship_all(&mut world);
+    world.plan();
+    world.parcel(S1, &format!("T-{S1}"), &[(1, 1)]);
+    let plan = world.plan();
+    assert_eq!((plan.revenue.len(), plan.revenue[0].gross), (1, -1000));
+    assert_eq!(plan.revenue[0].key, "2:1000:sales");
+}

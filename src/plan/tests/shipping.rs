@@ -1,0 +1,232 @@
+//! Shipments, warehouses, and what the warehouse tells.
+
+use chrono::Duration;
+use hikiate_sdk::Op;
+
+use super::build::{at, order, pay};
+use super::flow::ship_all;
+use super::world::World;
+use crate::facts::{FactBody, Verdict};
+use crate::plan::types::{ShipmentStage, Status};
+use crate::policy::Partial;
+
+const S1: &str = "HK0123456789ABC-S1";
+
+#[test]
+fn two_warehouses_make_two_shipments() {
+    let mut world = World::new(order(&[("A", 12, 100), ("B", 1, 100)]));
+    let plan = world.settle();
+    assert_eq!(plan.status, Status::Allocated);
+    let (one, two) = (world.shipment(S1), world.shipment("HK0123456789ABC-S2"));
+    let lines = |s: &crate::facts::ShipmentFact| -> Vec<_> {
+        s.lines
+            .iter()
+            .map(|line| (line.line.to_string(), line.quantity))
+            .collect()
+    };
+    assert_eq!(
+        (one.warehouse.as_str(), lines(&one)),
+        ("tokyo", vec![("l1".into(), 10), ("l2".into(), 1)])
+    );
+    assert_eq!(
+        (two.warehouse.as_str(), lines(&two)),
+        ("osaka", vec![("l1".into(), 2)])
+    );
+}
+
+#[test]
+fn a_part_without_stock_makes_the_rest_wait_or_not() {
+    for (partial, shipments, status) in [
+        (Partial::Wait, 0, Status::Backordered),
+        (Partial::ShipReady, 1, Status::Backordered),
+    ] {
+        let mut world = World::new(order(&[("A", 1, 100), ("B", 3, 100)]));
+        world.policy.allocation.partial = partial;
+        world.stock.insert((2, "tokyo"), 0);
+        world.stock.insert((2, "osaka"), 0);
+        let plan = world.settle();
+        assert_eq!(
+            (plan.status, world.input.shipments.len()),
+            (status, shipments)
+        );
+        assert_eq!(plan.blocked_by.as_deref(), Some("stock"));
+        world.stock.insert((2, "osaka"), 3);
+        let plan = world.settle();
+        assert_eq!(
+            (plan.status, world.input.shipments.len()),
+            (Status::Allocated, 2)
+        );
+    }
+}
+
+#[test]
+fn ready_goods_leave_in_whole_units() {
+    let mut world = World::new(order(&[("B12", 2, 100)]));
+    world.policy.allocation.partial = Partial::ShipReady;
+    world.stock.insert((2, "tokyo"), 20);
+    world.stock.insert((2, "osaka"), 0);
+    assert_eq!(world.settle().demands[0].wanted, 24);
+    assert_eq!(world.shipment(S1).lines[0].quantity, 12);
+}
+
+#[test]
+fn earliest_day_and_wave_decide_when_it_may_be_sealed() {
+    let mut world = World::new(order(&[("A", 1, 100)]));
+    let earliest = at(0) + Duration::days(3);
+    world.edit(|order| order.groups[0].earliest_ship = Some(earliest));
+    world.settle();
+    assert_eq!(world.release_at[S1], earliest);
+    world.edit(|order| order.groups[0].earliest_ship = None);
+    world.plan();
+    assert_eq!(world.input.shipments[0].state, ShipmentStage::Cancelled);
+    assert_eq!(world.release_at["HK0123456789ABC-S2"], at(30));
+    let mut osaka = World::new(order(&[("A", 1, 100)]));
+    osaka.stock.insert((1, "tokyo"), 0);
+    osaka.settle();
+    assert_eq!(osaka.release_at[S1], at(0), "a wave seals at its cut-off");
+}
+
+#[test]
+fn an_edit_before_sealing_is_shipped_as_edited_and_after_it_only_the_rest() {
+    let smaller = |order: &mut hikiate_sdk::OrderSnapshot| {
+        order.lines[0].quantity = 1;
+        order.charges[1].gross = Some(100);
+        pay(order, "card");
+    };
+    let mut world = World::new(order(&[("A", 3, 100)]));
+    world.settle();
+    world.edit(smaller);
+    world.settle();
+    assert_eq!(world.shipment("HK0123456789ABC-S2").lines[0].quantity, 1);
+    let mut world = World::new(order(&[("A", 3, 100)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.edit(smaller);
+    let plan = world.plan();
+    assert_eq!(
+        (plan.demands[0].wanted, world.input.shipments.len()),
+        (3, 1)
+    );
+}
+
+#[test]
+fn stock_that_vanishes_takes_the_waiting_shipment_with_it() {
+    let mut world = World::new(order(&[("A", 2, 100)]));
+    world.settle();
+    world.stock.insert((1, "tokyo"), 1);
+    world.stock.insert((1, "osaka"), 0);
+    world.allocate();
+    let plan = world.plan();
+    assert!(matches!(
+        plan.decisions[0].body,
+        FactBody::ShipmentWithdrawn(_)
+    ));
+    assert_eq!(plan.status, Status::Backordered);
+    let mut sealed = World::new(order(&[("A", 2, 100)]));
+    sealed.settle();
+    sealed.wait(30);
+    sealed.seal();
+    sealed.stock.insert((1, "tokyo"), 1);
+    sealed.allocate();
+    assert_eq!(
+        sealed.input.demands[0].reserved,
+        [("tokyo".to_owned(), 2, true)]
+    );
+    assert!(sealed.plan().decisions.is_empty());
+}
+
+#[test]
+fn three_of_two_are_stored_captured_as_ordered_and_a_task() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 3)]);
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.entries[0].quantity),
+        (Status::Shipped, -3)
+    );
+    assert_eq!((plan.demands[0].wanted, plan.demands[0].shipped), (3, 3));
+    assert_eq!(World::kinds(&plan), ["over_shipped"]);
+    world.push_all();
+    assert_eq!(world.peek().tenders[0].intended, 2500);
+    assert_eq!(
+        world.input.revenue.iter().map(|row| row.gross).sum::<i64>(),
+        2500
+    );
+    world.release("over_shipped");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.tenders[0].intended),
+        (Status::Instructed, 1500)
+    );
+    assert_eq!(World::kinds(&plan), ["shipped_short"]);
+    assert!(
+        plan.tasks[0].detail.contains(&format!("--rule short:{S1}")),
+        "{:?}",
+        plan.tasks
+    );
+    assert!(world.intents(Op::Mail).is_empty());
+    world.release(&format!("short:{S1}"));
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+    assert_eq!(world.shipment("HK0123456789ABC-S2").lines[0].quantity, 1);
+    ship_all(&mut world);
+    world.push_all();
+    assert_eq!(world.peek().tenders[0].intended, 2500);
+}
+
+#[test]
+fn a_corrected_parcel_corrects_its_movement() {
+    let mut world = World::new(order(&[("A", 2, 1000), ("B", 1, 500)]));
+    ship_all(&mut world);
+    world.plan();
+    let name = format!("T-{S1}");
+    world.parcel(S1, &name, &[(1, 1)]);
+    let plan = world.plan();
+    let moved: Vec<_> = plan.entries.iter().map(|entry| entry.quantity).collect();
+    assert_eq!(moved, [-1, 0]);
+    assert_eq!(plan.entries[1].cause, format!("parcel:{S1}:{name}:2"));
+}
+
+#[test]
+fn what_was_never_instructed_is_a_task_and_moves_nothing_else() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.parcel("HK0123456789ABC-S9", "T9", &[(1, 1)]);
+    world.parcel(S1, "T8", &[(7, 1)]);
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["parcel_unknown"]);
+    assert_eq!(plan.entries.len(), 1);
+}
+
+#[test]
+fn a_missing_reply_becomes_a_task() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    assert!(world.plan().tasks.is_empty());
+    world.wait(60);
+    let plan = world.plan();
+    assert_eq!(
+        (World::kinds(&plan), plan.tasks[0].due),
+        (vec!["reply_late"], Some(at(90)))
+    );
+}

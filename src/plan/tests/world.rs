@@ -1,0 +1,615 @@
+//! One order in a world: facts come in, plans are written back as the store would.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{
+    Call, CancelReply, CancelVerdict, Currency, InstructionReply, Op, OrderSnapshot, ParcelLine,
+    ParcelReport, Personal, ReplyVerdict, ShipmentReference,
+};
+
+use super::build::{SHOP, at, features, policy, slug};
+use crate::facts::*;
+use crate::plan::types::*;
+use crate::plan::{business_key, plan_order};
+use crate::policy::{Policy, Release};
+use crate::rules::{HoldRules, RuleContext, RuleVerdict};
+use crate::stock::allocate::{ItemStock, OpenDemand, Reservation, allocate};
+
+pub(super) type Predicate = fn(&RuleContext) -> Result<bool, String>;
+
+/// Rules as functions.
+#[derive(Clone, Default)]
+pub(super) struct Rules(pub(super) Vec<(&'static str, Release, Predicate)>);
+
+impl HoldRules for Rules {
+    fn evaluate(&self, context: &RuleContext) -> Vec<RuleVerdict> {
+        let verdict = |(rule, release, holds): &(&str, Release, Predicate)| RuleVerdict {
+            rule: (*rule).to_owned(),
+            release: *release,
+            holds: holds(context),
+        };
+        self.0.iter().map(verdict).collect()
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) input: OrderInput,
+    pub(super) policy: Policy,
+    pub(super) rules: Rules,
+    pub(super) now: DateTime<Utc>,
+    /// On hand by item and warehouse.
+    pub(super) stock: BTreeMap<(i64, &'static str), i64>,
+    pub(super) committed: BTreeMap<String, Vec<Committed>>,
+    pub(super) release_at: BTreeMap<String, DateTime<Utc>>,
+    pub(super) ranks: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
+    pub(super) last: Option<OrderPlan>,
+    series: BTreeMap<String, u32>,
+}
+
+impl World {
+    /// A world with ten of items 1 (`A`) and 2 (`B`, in cases of 12 as `B12`) at both warehouses.
+    pub(super) fn new(order: OrderSnapshot) -> Self {
+        let item = |item_id, multiplier, stocked| ItemRef {
+            item_id,
+            multiplier,
+            stocked,
+        };
+        let epochs = [
+            ("notice", SHOP),
+            ("capture", SHOP),
+            ("mail:shipped", "smtp"),
+            ("booking", "books"),
+            ("instruct", "wms-tokyo"),
+            ("instruct", "osaka-3pl"),
+        ];
+        let epoch = |(rule, account): (&str, &str)| ((rule.to_owned(), slug(account)), at(-1000));
+        let mut world = Self {
+            input: OrderInput {
+                subject_id: 1,
+                channel: slug(SHOP),
+                external_id: order.external_id.clone(),
+                number: "HK0123456789ABC".to_owned(),
+                origin: Origin::Live,
+                facts: Vec::new(),
+                personal: Some(Personal::default()),
+                queue: Vec::new(),
+                demands: Vec::new(),
+                shipments: Vec::new(),
+                revenue: Vec::new(),
+                items: BTreeMap::from([
+                    ("A".to_owned(), item(1, 1, true)),
+                    ("B".to_owned(), item(2, 1, true)),
+                    ("B12".to_owned(), item(2, 12, true)),
+                    ("GIFT".to_owned(), item(3, 1, false)),
+                ]),
+                read_at: None,
+                epochs: epochs.into_iter().map(epoch).collect(),
+            },
+            policy: policy(),
+            rules: Rules::default(),
+            now: at(0),
+            stock: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            release_at: BTreeMap::new(),
+            ranks: BTreeMap::new(),
+            last: None,
+            series: BTreeMap::new(),
+        };
+        for item in [1, 2] {
+            world.stock.insert((item, "tokyo"), 10);
+            world.stock.insert((item, "osaka"), 10);
+        }
+        world.read(order);
+        world
+    }
+
+    pub(super) fn fact(&mut self, key: String, body: FactBody, actor: &str) {
+        assert!(
+            !self.input.facts.iter().any(|f| f.key == key),
+            "key {key} a second time"
+        );
+        let id = self.input.facts.len() as i64 + 1;
+        self.input.facts.push(Fact {
+            id,
+            key,
+            body,
+            happened_at: self.now,
+            recorded_at: self.now,
+            business_date: self.now.date_naive(),
+            actor: actor.to_owned(),
+        });
+    }
+
+    fn nth(&mut self, series: String) -> String {
+        let n = self.series.entry(series.clone()).or_default();
+        *n += 1;
+        format!("{series}:{n}")
+    }
+
+    pub(super) fn read(&mut self, order: OrderSnapshot) {
+        let key = self.nth("order:".to_owned());
+        let body = OrderFact {
+            order,
+            features: features(),
+            personal_version: 1,
+        };
+        self.fact(key, FactBody::Order(Box::new(body)), "pull");
+    }
+
+    pub(super) fn order(&self) -> OrderSnapshot {
+        let orders = self
+            .input
+            .facts
+            .iter()
+            .rev()
+            .find_map(|fact| match &fact.body {
+                FactBody::Order(order) => Some(order.order.clone()),
+                _ => None,
+            });
+        orders.unwrap()
+    }
+
+    /// Reads the order with a change.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut OrderSnapshot)) {
+        let mut order = self.order();
+        change(&mut order);
+        self.read(order);
+    }
+
+    pub(super) fn wait(&mut self, minutes: i64) {
+        self.now += Duration::minutes(minutes);
+    }
+
+    /// Plans without writing.
+    pub(super) fn peek(&self) -> OrderPlan {
+        plan_order(&self.input, &self.policy, &self.rules, self.now).unwrap()
+    }
+
+    /// Plans, writes, and checks that planning again finds nothing new.
+    pub(super) fn plan(&mut self) -> OrderPlan {
+        let plan = self.peek();
+        self.write(&plan);
+        let again = self.peek();
+        let nothing = |what: &str, empty: bool| assert!(empty, "{what} again: {again:#?}");
+        nothing("decisions", again.decisions.is_empty());
+        nothing("shipments", again.shipments.is_empty());
+        nothing("stages", again.stages.is_empty());
+        nothing("withdraw", again.withdraw.is_empty());
+        nothing("revenue", again.revenue.is_empty());
+        if plan.withdraw.is_empty() {
+            nothing("effects", again.effects.is_empty());
+        }
+        assert_eq!(again.demands, plan.demands, "demand changed without news");
+        assert_eq!(again.entries, plan.entries);
+        if plan.decisions.is_empty() && plan.withdraw.is_empty() && plan.revenue.is_empty() {
+            assert_eq!(
+                (again.status, &again.blocked_by),
+                (plan.status, &plan.blocked_by)
+            );
+        }
+        self.last = Some(plan.clone());
+        plan
+    }
+
+    fn write(&mut self, plan: &OrderPlan) {
+        for decision in &plan.decisions {
+            self.fact(decision.key.clone(), decision.body.clone(), "plan");
+        }
+        for row in &plan.demands {
+            let key = row.line.to_string();
+            self.committed.insert(key.clone(), row.committed.clone());
+            self.ranks.insert(key, (row.promised_at, row.ordered_at));
+            let id = self.input.demands.len() as i64 + 1;
+            let stored = self.input.demands.iter_mut().find(|d| d.line == row.line);
+            match stored {
+                Some(stored) => {
+                    stored.wanted = row.wanted;
+                    stored.shipped = row.shipped;
+                    stored.firm = row.firm;
+                    stored.item_id = row.item_id;
+                }
+                None => self.input.demands.push(DemandState {
+                    id,
+                    line: row.line.clone(),
+                    item_id: row.item_id,
+                    wanted: row.wanted,
+                    shipped: row.shipped,
+                    firm: row.firm,
+                    reserved: Vec::new(),
+                }),
+            }
+        }
+        for shipment in &plan.shipments {
+            self.release_at
+                .insert(shipment.reference.to_string(), shipment.release_at);
+            let (reference, state) = (shipment.reference.clone(), ShipmentStage::Waiting);
+            self.input
+                .shipments
+                .push(ShipmentState { reference, state });
+        }
+        for (reference, stage) in &plan.stages {
+            let row = self
+                .input
+                .shipments
+                .iter_mut()
+                .find(|row| row.reference == *reference);
+            row.expect("a stage of a shipment that has a row").state = *stage;
+        }
+        for withdraw in &plan.withdraw {
+            let before = self.input.queue.len();
+            self.input.queue.retain(|row| row.id != withdraw.effect_id);
+            assert_eq!(self.input.queue.len() + 1, before);
+            self.outcome(withdraw.outcome.clone());
+        }
+        for effect in &plan.effects {
+            assert!(effect.key.len() <= 200);
+            let account = &effect.intent.account;
+            let busy = self
+                .input
+                .queue
+                .iter()
+                .any(|row| row.account == *account && row.state != EffectState::Unresolved);
+            assert!(!busy, "a second effect on {account}");
+            self.fact(
+                effect.key.clone(),
+                FactBody::Intent(Box::new(effect.intent.clone())),
+                "plan",
+            );
+            self.input.queue.push(QueuedEffect {
+                id: self.input.facts.len() as i64,
+                account: account.clone(),
+                op: effect.intent.op,
+                key: effect.key.clone(),
+                state: EffectState::Planned,
+                ambiguous: false,
+            });
+        }
+        for tender in &plan.tenders {
+            assert!(tender.intended <= tender.ceiling, "{tender:?}");
+        }
+        self.input.revenue.extend(plan.revenue.iter().cloned());
+        let keys: std::collections::BTreeSet<_> =
+            self.input.revenue.iter().map(|row| &row.key).collect();
+        assert_eq!(keys.len(), self.input.revenue.len());
+    }
+
+    /// Gives stock as the allocator would, other orders aside.
+    pub(super) fn allocate(&mut self) {
+        let reserved = |item: i64, at: &str| -> i64 {
+            let rows = self.input.demands.iter().filter(|d| d.item_id == item);
+            let here = rows.flat_map(|d| &d.reserved).filter(|r| r.0 == at);
+            here.map(|r| i64::from(r.1)).sum()
+        };
+        let stock: Vec<_> = self
+            .stock
+            .iter()
+            .map(|((item_id, at), on_hand)| ItemStock {
+                item_id: *item_id,
+                warehouse: (*at).to_owned(),
+                on_hand: *on_hand,
+                reserved: reserved(*item_id, at),
+            })
+            .collect();
+        let demands: Vec<_> = self
+            .input
+            .demands
+            .iter()
+            .map(|row| {
+                let committed = self
+                    .committed
+                    .get(row.line.as_str())
+                    .cloned()
+                    .unwrap_or_default();
+                let reserved = row.reserved.iter().map(|(at, quantity, firm)| {
+                    let behind = committed.iter().find(|c| c.warehouse == *at);
+                    Reservation {
+                        warehouse: at.clone(),
+                        quantity: *quantity,
+                        firm: *firm,
+                        waiting: behind.map_or(0, |c| c.waiting),
+                        instructed: behind.map_or(0, |c| c.instructed),
+                    }
+                });
+                let (promised_at, ordered_at) = self.ranks[row.line.as_str()];
+                OpenDemand {
+                    demand_id: row.id,
+                    subject_id: 1,
+                    item_id: row.item_id,
+                    open: row.wanted.saturating_sub(row.shipped),
+                    firm: row.firm,
+                    promised_at,
+                    ordered_at,
+                    reserved: reserved.collect(),
+                }
+            })
+            .collect();
+        for change in allocate(&stock, &demands, &self.policy) {
+            let row = self
+                .input
+                .demands
+                .iter_mut()
+                .find(|d| d.id == change.demand_id)
+                .unwrap();
+            row.reserved.retain(|(at, _, _)| *at != change.warehouse);
+            if change.quantity > 0 {
+                row.reserved
+                    .push((change.warehouse, change.quantity, change.firm));
+            }
+        }
+    }
+
+    /// Plans, allocates and plans again, until shipments are decided.
+    pub(super) fn settle(&mut self) -> OrderPlan {
+        for _ in 0..3 {
+            self.plan();
+            self.allocate();
+        }
+        self.plan()
+    }
+
+    /// Seals every waiting shipment that may leave.
+    pub(super) fn seal(&mut self) -> Vec<String> {
+        let mut sealed = Vec::new();
+        for row in self.input.shipments.clone() {
+            let reference = row.reference.to_string();
+            if row.state != ShipmentStage::Waiting || self.release_at[&reference] > self.now {
+                continue;
+            }
+            let shipment = self.shipment(&reference);
+            for line in &shipment.lines {
+                let rows = self.committed.entry(line.line.to_string()).or_default();
+                for row in rows
+                    .iter_mut()
+                    .filter(|row| row.warehouse == shipment.warehouse)
+                {
+                    row.waiting -= line.quantity;
+                    row.instructed += line.quantity;
+                }
+            }
+            let n = sealed.len() as u32 + self.intents(Op::Instruct).len() as u32 + 1;
+            let account = shipment.account;
+            let key = business_key(
+                Op::Instruct,
+                &account,
+                &slug(SHOP),
+                &self.input.external_id,
+                n,
+            );
+            let what = IntentWhat::Member {
+                batch: format!("batch-{reference}"),
+                reference: row.reference.clone(),
+            };
+            let intent = IntentFact {
+                op: Op::Instruct,
+                account,
+                n,
+                what,
+            };
+            self.fact(key, FactBody::Intent(Box::new(intent)), "plan");
+            let stored = self
+                .input
+                .shipments
+                .iter_mut()
+                .find(|s| s.reference == row.reference);
+            stored.unwrap().state = ShipmentStage::Instructed;
+            sealed.push(reference);
+        }
+        sealed
+    }
+
+    pub(super) fn shipment(&self, reference: &str) -> ShipmentFact {
+        let found = self.input.facts.iter().find_map(|fact| match &fact.body {
+            FactBody::Shipment(s) if s.reference.as_str() == reference => Some(s.clone()),
+            _ => None,
+        });
+        found.unwrap()
+    }
+
+    pub(super) fn intents(&self, op: Op) -> Vec<(String, IntentFact)> {
+        let intents = self.input.facts.iter().filter_map(|fact| match &fact.body {
+            FactBody::Intent(i) if i.op == op => Some((fact.key.clone(), (**i).clone())),
+            _ => None,
+        });
+        intents.collect()
+    }
+
+    pub(super) fn calls(&self, op: Op) -> Vec<Call> {
+        let call = |(_, intent): (String, IntentFact)| match intent.what {
+            IntentWhat::Call { call, .. } => Some(*call),
+            _ => None,
+        };
+        self.intents(op).into_iter().filter_map(call).collect()
+    }
+
+    fn outcome(&mut self, outcome: OutcomeFact) {
+        let key = self.nth(format!("{}:outcome", outcome.intent));
+        self.fact(key, FactBody::Outcome(outcome), "push");
+    }
+
+    /// Ends an intent.
+    pub(super) fn end(&mut self, key: &str, verdict: Verdict, message: &str) {
+        self.input.queue.retain(|row| row.key != key);
+        self.outcome(OutcomeFact {
+            intent: key.to_owned(),
+            verdict,
+            id: None,
+            code: None,
+            message: message.to_owned(),
+        });
+    }
+
+    /// Ends the only queued effect of an operation.
+    pub(super) fn end_op(&mut self, op: Op, verdict: Verdict) {
+        let rows: Vec<_> = self
+            .input
+            .queue
+            .iter()
+            .filter(|r| r.op == op)
+            .cloned()
+            .collect();
+        assert_eq!(rows.len(), 1, "{op} in {:?}", self.input.queue);
+        self.end(&rows[0].key, verdict, "words");
+    }
+
+    /// Ends the instruction of a shipment.
+    pub(super) fn instruct_outcome(&mut self, reference: &str, verdict: Verdict) {
+        let key = self.intents(Op::Instruct).into_iter().rev().find_map(|(key, intent)| {
+            matches!(intent.what, IntentWhat::Member { reference: of, .. } if of.as_str() == reference)
+                .then_some(key)
+        });
+        self.end(&key.unwrap(), verdict, "words");
+    }
+
+    pub(super) fn state(&mut self, op: Op, state: EffectState) {
+        for row in self.input.queue.iter_mut().filter(|row| row.op == op) {
+            row.state = state;
+        }
+    }
+
+    /// Does all that is queued, planning in between, until nothing is left.
+    pub(super) fn push_all(&mut self) {
+        for _ in 0..20 {
+            self.plan();
+            let rows = self.input.queue.clone();
+            if rows.is_empty() {
+                return;
+            }
+            for row in rows {
+                self.end(&row.key, Verdict::Done, "");
+            }
+        }
+        panic!("effects without end");
+    }
+
+    pub(super) fn reply(&mut self, reference: &str, verdict: ReplyVerdict) {
+        let key = self.nth(format!("reply:{reference}"));
+        let reply = InstructionReply {
+            reference: reference.into(),
+            verdict,
+            message: "no such address".to_owned(),
+            at: None,
+        };
+        self.fact(key, FactBody::Reply(reply), "pull");
+    }
+
+    pub(super) fn cancel_reply(&mut self, reference: &str, verdict: CancelVerdict) {
+        let key = self.nth(format!("cancel_reply:{reference}"));
+        let reply = CancelReply {
+            reference: reference.into(),
+            verdict,
+            message: "packed".to_owned(),
+            at: None,
+        };
+        self.fact(key, FactBody::CancelReply(reply), "pull");
+    }
+
+    /// A parcel leaves now with these lines and quantities.
+    pub(super) fn parcel(&mut self, reference: &str, name: &str, lines: &[(u32, u32)]) {
+        self.parcel_left(reference, name, lines, self.now);
+    }
+
+    pub(super) fn parcel_left(
+        &mut self,
+        reference: &str,
+        name: &str,
+        lines: &[(u32, u32)],
+        left_at: DateTime<Utc>,
+    ) {
+        let key = self.nth(format!("parcel:{reference}:{name}"));
+        let line = |(n, quantity): &(u32, u32)| ParcelLine {
+            n: *n,
+            quantity: *quantity,
+        };
+        let report = ParcelReport {
+            reference: ShipmentReference::new(reference),
+            key: name.to_owned(),
+            carrier: Some("yamato".to_owned()),
+            tracking: Some(name.to_owned()),
+            left_at,
+            lines: lines.iter().map(line).collect(),
+        };
+        self.fact(key, FactBody::Parcel(report), "pull");
+        if let Some(shipment) = self.input.facts.iter().find_map(|fact| match &fact.body {
+            FactBody::Shipment(s) if s.reference.as_str() == reference => Some(s.clone()),
+            _ => None,
+        }) {
+            for (n, quantity) in lines {
+                if let Some(line) = shipment.lines.iter().find(|line| line.n == *n) {
+                    let at = if shipment.warehouse == "tokyo" {
+                        "tokyo"
+                    } else {
+                        "osaka"
+                    };
+                    *self.stock.entry((line.item_id, at)).or_default() -= i64::from(*quantity);
+                }
+            }
+        }
+    }
+
+    pub(super) fn deposit(&mut self, name: &str, amount: i64, currency: Currency) {
+        let deposit = format!("bank/{name}");
+        let body = DepositFact {
+            deposit: deposit.clone(),
+            amount,
+            currency,
+        };
+        self.fact(
+            format!("deposit:{deposit}"),
+            FactBody::Deposit(body),
+            "operator",
+        );
+    }
+
+    pub(super) fn release(&mut self, rule: &str) {
+        let context = crate::plan::rule_context(&self.input, &self.policy, self.now).unwrap();
+        let context = crate::plan::context_hash(&context.unwrap());
+        let key = self.nth(format!("typed:released:{rule}"));
+        let reason = "looked at".to_owned();
+        let body = ReleasedFact {
+            rule: rule.to_owned(),
+            reason,
+            context,
+        };
+        self.fact(key, FactBody::Released(body), "operator");
+    }
+
+    pub(super) fn hold(&mut self) {
+        let key = self.nth("typed:held".to_owned());
+        let body = HeldFact {
+            rule: "manual".to_owned(),
+            reason: "asked to wait".to_owned(),
+            context: String::new(),
+            release: HoldRelease::Person,
+        };
+        self.fact(key, FactBody::Held(body), "operator");
+    }
+
+    pub(super) fn cancel(&mut self) {
+        let key = self.nth("typed:cancel_wanted".to_owned());
+        let body = CancelWantedFact {
+            reason: "customer called".to_owned(),
+        };
+        self.fact(key, FactBody::CancelWanted(body), "operator");
+    }
+
+    pub(super) fn book_all(&mut self) {
+        let events: Vec<_> = self
+            .input
+            .revenue
+            .iter()
+            .map(|row| row.key.clone())
+            .collect();
+        let key = self.nth("booked".to_owned());
+        let body = BookedFact {
+            batch: "books-journal-1".to_owned(),
+            events,
+        };
+        self.fact(key, FactBody::Booked(body), "push");
+    }
+
+    pub(super) fn kinds(plan: &OrderPlan) -> Vec<&str> {
+        plan.tasks.iter().map(|task| task.kind.as_str()).collect()
+    }
+}
