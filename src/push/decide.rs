@@ -24,6 +24,9 @@ pub enum Step {
 /// "Not there" must be said this often, a settle time apart, before an ambiguous call is repeated.
 const LOOKS: i16 = 2;
 
+/// After this many tries without a definite end a person is asked.
+const MOST_TRIES: i16 = 20;
+
 /// Decides the next step.
 #[must_use]
 pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
@@ -106,7 +109,11 @@ pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement 
 }
 
 fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Acknowledgement {
+    let definite = matches!(error.class, ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config);
     match spec.replay {
+        _ if effect.attempts >= MOST_TRIES => Acknowledgement::Unresolved { error: error.message.clone() },
+        // The key is honoured, so a refusal of the same bytes is about what the first try left behind.
+        Replay::Native { .. } if definite => Acknowledgement::Unresolved { error: error.message.clone() },
         Replay::Person => Acknowledgement::Unresolved { error: error.message.clone() },
         Replay::Lookup { settle } => Acknowledgement::Ambiguous { after: settle.as_secs_f64(), error: error.message.clone() },
         Replay::Native { .. } => {
@@ -132,4 +139,102 @@ fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
         Outcome::Refused { code, message } => (Verdict::Refused, None, Some(code.clone()), message.clone()),
     };
     OutcomeFact { intent: effect.key.clone(), verdict, id, code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use hikiate_sdk::{AccountSlug, Op};
+
+    use super::*;
+    use crate::facts::{IntentFact, IntentWhat};
+
+    const SETTLE: Duration = Duration::from_secs(5);
+
+    fn effect() -> ClaimedEffect {
+        ClaimedEffect {
+            id: 1,
+            token: 1,
+            subject_id: 1,
+            number: "HK1".into(),
+            op: Op::Capture,
+            key: "capture:shop:shop:order_1:1".into(),
+            intent: IntentFact { op: Op::Capture, account: AccountSlug::new("shop"), n: 1, what: IntentWhat::Batch { batch: String::new() } },
+            attempts: 0,
+            sends: 0,
+            looks: 0,
+            ambiguous: false,
+            first_sent_at: None,
+            last_sent_at: None,
+            frozen: None,
+            personal: None,
+            order: None,
+            parcels: Vec::new(),
+        }
+    }
+
+    fn lost(replay: Replay, seconds_ago: i64) -> (ClaimedEffect, OperationSpec, DateTime<Utc>) {
+        let now = DateTime::from_timestamp(1_000_000, 0).unwrap_or_default();
+        let sent = Some(now - chrono::Duration::seconds(seconds_ago));
+        let effect = ClaimedEffect { ambiguous: true, sends: 1, first_sent_at: sent, last_sent_at: sent, ..effect() };
+        (effect, spec(replay), now)
+    }
+
+    fn spec(replay: Replay) -> OperationSpec {
+        OperationSpec { op: Op::Capture, replay, on_unknown: hikiate_sdk::OnUnknown::Hold, accepted_is_done: true, says: "" }
+    }
+
+    fn error(class: ErrorClass) -> Error {
+        Error::new(class, "x")
+    }
+
+    #[test]
+    fn what_can_be_looked_up_is_looked_up_before_the_first_send_too() {
+        let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
+        assert_eq!(next_step(&effect(), Replay::Lookup { settle: SETTLE }, now), Step::LookUp);
+        assert_eq!(next_step(&effect(), Replay::Person, now), Step::Send);
+    }
+
+    #[test]
+    fn a_lost_reply_is_never_repeated_blindly() {
+        let (effect, _, now) = lost(Replay::Person, 100);
+        assert_eq!(next_step(&effect, Replay::Person, now), Step::Unresolved);
+        let (effect, spec, now) = lost(Replay::Lookup { settle: SETTLE }, 2);
+        assert_eq!(next_step(&effect, spec.replay, now), Step::Wait(Duration::from_secs(3)), "no verdict before it has settled");
+        let (effect, spec, now) = lost(spec.replay, 6);
+        assert_eq!(next_step(&effect, spec.replay, now), Step::LookUp);
+        assert!(matches!(after_look_up(&effect, spec.replay, Ok(Found::No)), Some(Acknowledgement::NotThere { .. })), "one no is not enough");
+        let twice = ClaimedEffect { looks: 1, ..effect };
+        assert_eq!(after_look_up(&twice, spec.replay, Ok(Found::No)), None, "two are");
+    }
+
+    #[test]
+    fn a_native_key_is_repeated_within_its_lifetime_only() {
+        let replay = Replay::Native { lifetime: Some(Duration::from_secs(60)), then: Then::Person };
+        let (effect, _, now) = lost(replay, 59);
+        assert_eq!(next_step(&effect, replay, now), Step::Send);
+        let (effect, _, now) = lost(replay, 61);
+        assert_eq!(next_step(&effect, replay, now), Step::Unresolved);
+    }
+
+    #[test]
+    fn a_refusal_after_a_try_that_may_have_happened_proves_nothing() {
+        let (effect, spec, _) = lost(Replay::Lookup { settle: SETTLE }, 6);
+        for class in [ErrorClass::Rejected, ErrorClass::Conflict, ErrorClass::NotFound] {
+            assert!(matches!(after_send(&effect, &spec, Err(error(class))), Acknowledgement::Ambiguous { .. }), "{class:?}");
+        }
+        let refused = Outcome::Refused { code: "already_captured".into(), message: String::new() };
+        assert!(matches!(after_send(&effect, &spec, Ok(refused)), Acknowledgement::Ambiguous { .. }));
+        let (effect, spec, _) = lost(Replay::Native { lifetime: None, then: Then::Person }, 6);
+        assert!(matches!(after_send(&effect, &spec, Err(error(ErrorClass::Rejected))), Acknowledgement::Unresolved { .. }));
+    }
+
+    #[test]
+    fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing() {
+        let spec = spec(Replay::Lookup { settle: SETTLE });
+        let Acknowledgement::Finished { outcome } = after_send(&effect(), &spec, Err(error(ErrorClass::Rejected))) else { unreachable!() };
+        assert_eq!(outcome.verdict, Verdict::Refused);
+        assert!(matches!(after_send(&effect(), &spec, Err(error(ErrorClass::RateLimited { after: None }))), Acknowledgement::Later { attempt: false, .. }));
+        assert!(matches!(after_send(&effect(), &spec, Err(error(ErrorClass::Transient))), Acknowledgement::Later { attempt: true, .. }));
+        assert!(matches!(after_send(&effect(), &spec, Err(error(ErrorClass::Protocol))), Acknowledgement::Ambiguous { .. }));
+    }
 }

@@ -60,7 +60,8 @@ async fn a_bank_transfer_waits_for_its_deposit() {
 /// A file is sealed at its cut-off; a reply that is lost, a result that comes twice, cancels on both sides.
 #[tokio::test]
 async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
-    let setup = Setup { tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#, ..Setup::default() };
+    let handling = |_: &_| SimHandling { ship_after: 4, ..SimHandling::default() };
+    let setup = Setup { tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#, handling, ..Setup::default() };
     let mut world = World::new(setup).await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
@@ -82,7 +83,7 @@ async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
     assert_eq!(files, 1, "one wave, one file");
     assert!(world.shop.cancel_order(&after), "the shop lets its customer cancel");
     world.tokyo.deliver_twice(SimFile::Shipped);
-    world.rounds(8).await;
+    world.rounds(12).await;
 
     assert!(world.shop.order(&stays).unwrap().is_shipped());
     assert!(world.is(&after, Status::Cancelled).await, "the warehouse stopped it");
@@ -184,7 +185,7 @@ async fn an_order_split_over_two_warehouses_is_captured_and_booked_to_its_total(
     world.osaka.set_stock("APPLE", 5);
     world.count_stock().await;
     world.round().await;
-    let id = world.shop.place_order(order(&[("APPLE", 5, "333")]));
+    let id = world.shop.place_order(order(&[("APPLE", 6, "333")]));
     world.rounds(30).await;
     assert!(world.is(&id, Status::Booked).await);
     let seen = world.shop.order(&id).unwrap();
@@ -223,7 +224,7 @@ async fn an_undecodable_order_is_quarantined_and_its_neighbours_go_on() {
     assert_eq!(world.tasks().await.iter().filter(|k| *k == "quarantine").count(), 1);
 }
 
-/// A character that the warehouse's file cannot carry rejects that shipment alone, with the reason.
+/// A held order keeps its stock; once released on what a person saw, it is not held again.
 #[tokio::test]
 async fn a_rule_holds_until_a_person_releases_it() {
     let more = "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n";

@@ -8,6 +8,7 @@ use hikiate::config::{Surroundings, load};
 use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, seal_step};
 use hikiate::ops::metrics::Metrics;
 use hikiate::plan::types::Status;
+use hikiate::plan::{context_hash, rule_context};
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::registry::CONNECTORS;
@@ -237,7 +238,12 @@ close = {{ every = "10s" }}
 
     pub(crate) async fn decide(&self, order: &str, decision: Decision) {
         let (id, _) = self.engine.store.find_subject(&format!("shop/{order}")).await.unwrap();
-        self.engine.store.decide(id, &decision, "tester", "", self.engine.today(self.now)).await.unwrap();
+        let mut tx = self.engine.store.pool().begin().await.unwrap();
+        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs).await.unwrap();
+        let (_, _, input) = loaded.orders.into_iter().next().unwrap();
+        let context = rule_context(&input.unwrap(), &self.engine.policy, self.now).unwrap().map(|c| context_hash(&c)).unwrap_or_default();
+        tx.commit().await.unwrap();
+        self.engine.store.decide(id, &decision, "tester", &context, self.engine.today(self.now)).await.unwrap();
     }
 
     pub(crate) async fn deposit(&self, order: &str, reference: &str, amount: i64) {
