@@ -8,13 +8,13 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded::byte_serialize;
 
 use super::binaries::Binaries;
 use super::data::{self, PidFile};
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
 use super::lock::DirLock;
+use super::running;
 use super::server::{self, ROLE, Server};
 use super::socket;
 use super::user::RunAs;
@@ -99,13 +99,7 @@ impl Cluster {
 
     /// The address of a database in this cluster, over its socket.
     pub fn url(&self, database: &str) -> String {
-        let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let socket = self.server.layout.run.to_string_lossy();
-        format!(
-            "postgres://{ROLE}@localhost/{}?host={}&port=5432&sslmode=disable",
-            encode(database),
-            encode(&socket),
-        )
+        running::url(&self.server.layout.run, database)
     }
 
     /// Whether the server was left by an earlier process and taken over.

@@ -73,6 +73,15 @@ pub enum LauncherError {
         /// The locked file.
         lock: PathBuf,
     },
+    /// Nobody runs the private cluster.
+    #[error(
+        "no daemon is running on {}: start `hikiate run`, or give a database with DATABASE_URL",
+        state_dir.display()
+    )]
+    NotRunning {
+        /// The state directory.
+        state_dir: PathBuf,
+    },
     /// The data is of another major version than any installed server.
     #[error(
         "{} was written by PostgreSQL {found}, the installed server is {installed}. Nothing was touched. \

@@ -33,14 +33,19 @@ impl Layout {
         let state = state_dir
             .canonicalize()
             .map_err(io_at("resolve", state_dir))?;
+        Ok(Self::of(&state))
+    }
+
+    /// The folders below a canonical state directory.
+    pub(super) fn of(state: &Path) -> Self {
         let root = state.join("postgres");
-        Ok(Self {
+        Self {
             data: root.join("data"),
             run: socket::folder(&root.join("run")),
             log: root.join("log").join("postgres.log"),
             lock: root.join("lock"),
             root,
-        })
+        }
     }
 
     /// Makes the cluster's root, for `user` alone.

@@ -9,9 +9,11 @@ mod data;
 mod error;
 mod layout;
 mod lock;
+mod running;
 mod server;
 mod socket;
 mod user;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use error::LauncherError;
+pub use running::running;

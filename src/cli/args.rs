@@ -1,0 +1,245 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::failure::CODES;
+use crate::plan::types::Status;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hikiate",
+    version,
+    about = "Headless OMS-WMS bridge: pull facts, plan, push effects",
+    after_help = CODES,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HIKIATE_CONFIG",
+        default_value = "/etc/hikiate/hikiate.toml"
+    )]
+    pub(crate) config: PathBuf,
+    /// JSON for programs: one array or object; times in UTC, amounts in minor units
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Who is acting, stored with every write [default: $SUDO_USER or $USER]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) actor: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon until SIGTERM or SIGINT
+    Run,
+    /// Check the configuration: every problem with file, line and key, or what it will do
+    Check {
+        /// Put placeholders where secrets are missing, to check a file away from them
+        #[arg(long)]
+        allow_missing_secrets: bool,
+    },
+    /// Bring the database's tables up to this version
+    Migrate {
+        /// Wait for a database that is away
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Orders: list, look into, hold, release, cancel
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Everything that waits for a person, oldest first
+    Tasks,
+    /// Stock per item and warehouse
+    #[command(subcommand)]
+    Stock(StockCommand),
+    /// Money that came for orders
+    #[command(subcommand)]
+    Deposit(DepositCommand),
+    /// Streams that are pulled
+    #[command(subcommand)]
+    Stream(StreamCommand),
+    /// Calls to far sides that are queued or whose outcome is unknown
+    #[command(subcommand)]
+    Effect(EffectCommand),
+    /// Records that could not be read
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+}
+
+/// `order …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// Orders, newest first
+    List {
+        /// Of this channel account
+        #[arg(long)]
+        channel: Option<String>,
+        /// In this status
+        #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::as_str)))]
+        status: Option<String>,
+        /// Blocked by this gate, or all that begin so: hold, hold:high-value, payment, stock
+        #[arg(long, value_name = "GATE")]
+        blocked_by: Option<String>,
+        /// At the most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// One order: status, what blocks it, its facts in order; no names or addresses
+    Show {
+        /// HK number, or account/far-side id
+        order: String,
+    },
+    /// Why an order stands where it stands, and what comes next
+    Explain {
+        /// HK number, or account/far-side id
+        order: String,
+    },
+    /// Hold orders until they are released
+    Hold(Decide),
+    /// Let go of holds, or of another gate that a task names with --rule; send a refused batch again
+    Release {
+        #[command(flatten)]
+        decide: Decide,
+        /// One rule or gate; every open hold when not given
+        #[arg(long, default_value = "*", value_parser = NonEmptyStringValueParser::new())]
+        rule: String,
+    },
+    /// Cancel orders: stopped before they are instructed, asked back from the warehouse after
+    Cancel(Decide),
+}
+
+/// A decision on orders.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// HK numbers, or account/far-side ids
+    #[arg(required = true, value_name = "ORDER")]
+    pub(crate) orders: Vec<String>,
+    /// Why; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
+/// `stock …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StockCommand {
+    /// On hand, reserved, allocated and free
+    Show {
+        /// One item's code; all when not given
+        item: Option<String>,
+    },
+}
+
+/// `deposit …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DepositCommand {
+    /// Tell that money came for an order
+    Add {
+        /// HK number, or account/far-side id
+        order: String,
+        /// In the order's currency, as decimal text: 5400 or 50.46
+        amount: String,
+        /// The bank's reference; used once per channel account
+        #[arg(long, value_parser = not_blank)]
+        reference: String,
+        /// The day it came, in the shop's zone [default: today]
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: Option<NaiveDate>,
+    },
+}
+
+/// `stream …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamCommand {
+    /// Every stream with its last page, next page and failures
+    List,
+}
+
+/// `effect …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum EffectCommand {
+    /// The queue, unknown outcomes first
+    List {
+        /// Only those whose outcome is unknown
+        #[arg(long)]
+        unresolved: bool,
+        /// At the most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Write down what was seen at the far side about an unknown outcome
+    Resolve {
+        /// As `effect list` shows it
+        id: i64,
+        /// What happened
+        outcome: Resolution,
+        /// What was looked at; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
+}
+
+/// What a person saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resolution {
+    /// It happened
+    Done,
+    /// It did not happen
+    NotDone,
+}
+
+/// `quarantine …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Records that wait
+    List,
+    /// The reason and the bytes as they came; may hold names and addresses
+    Show {
+        /// As `quarantine list` shows it
+        id: i64,
+    },
+    /// Have orders read again; mark other records as dealt with
+    Retry {
+        /// As `quarantine list` shows them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+    },
+}
+
+fn not_blank(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("write something".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

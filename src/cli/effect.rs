@@ -1,0 +1,107 @@
+//! `hikiate effect`: the queue, and what a person found out about an unknown outcome.
+
+use serde_json::json;
+
+use super::args::{EffectCommand, Resolution};
+use super::failure::Failure;
+use super::session::Session;
+use crate::store::read::EffectRow;
+
+/// Shows or resolves effects.
+pub(crate) async fn run(session: &Session, command: EffectCommand) -> Result<(), Failure> {
+    match command {
+        EffectCommand::List { unresolved, limit } => list(session, unresolved, limit).await,
+        EffectCommand::Resolve {
+            id,
+            outcome,
+            reason,
+        } => resolve(session, id, outcome, &reason).await,
+    }
+}
+
+async fn list(session: &Session, unresolved: bool, limit: i64) -> Result<(), Failure> {
+    let (out, rows) = (
+        session.out,
+        session.store.list_effects(unresolved, limit).await?,
+    );
+    let columns = [
+        "ID",
+        "STATE",
+        "SUBJECT",
+        "ACCOUNT",
+        "OPERATION",
+        "SENT",
+        "DUE",
+        "WHAT",
+        "ERROR",
+    ];
+    let empty = if unresolved {
+        "no unknown outcomes"
+    } else {
+        "nothing is queued"
+    };
+    out.list(&rows, &columns, empty, |row| {
+        let state = if row.ambiguous && row.state != "unresolved" {
+            format!("{} (may have happened)", row.state)
+        } else {
+            row.state.clone()
+        };
+        vec![
+            row.id.to_string(),
+            state,
+            row.subject.clone(),
+            row.account.clone(),
+            row.op.clone(),
+            row.sends.to_string(),
+            out.time(row.due_at),
+            row.label.clone().unwrap_or_default(),
+            row.error.clone().unwrap_or_default(),
+        ]
+    })
+}
+
+async fn resolve(
+    session: &Session,
+    id: i64,
+    outcome: Resolution,
+    reason: &str,
+) -> Result<(), Failure> {
+    let effect = session.store.effect(id).await?;
+    let today = session.today().await?;
+    let done = outcome == Resolution::Done;
+    let write = || {
+        session
+            .store
+            .resolve_effect(id, done, reason, &session.actor, today)
+    };
+    session.store.retried("resolve_effect", write).await?;
+    let next = next(&effect, done);
+    let told = json!({
+        "effect": id, "subject": effect.subject, "account": effect.account,
+        "operation": effect.op, "outcome": if done { "done" } else { "not_done" }, "next": next,
+    });
+    session.out.one(&told, || {
+        format!(
+            "effect {id} ({} on {}): {next}\n",
+            effect.op, effect.account
+        )
+    })
+}
+
+fn next(effect: &EffectRow, done: bool) -> String {
+    let (op, account, subject) = (&effect.op, &effect.account, &effect.subject);
+    match (done, op.as_str()) {
+        (true, "instruct" | "post_journal") => format!(
+            "it happened; batch {subject} counts as sent, its members are told, and it is not sent again"
+        ),
+        (true, _) => {
+            format!("it happened; {subject} is planned again now and {account} is not asked again")
+        }
+        (false, "instruct" | "post_journal") => format!(
+            "it did not happen; batch {subject} is sent to {account} again now, byte for byte the same"
+        ),
+        (false, _) => format!(
+            "it did not happen; {subject} is planned again now, and what is still wanted is sent to {account} again"
+        ),
+    }
+}

@@ -1,0 +1,174 @@
+//! How a command fails, and its exit code: the one place that maps errors to codes.
+
+use crate::config::ConfigProblem;
+use crate::engine::RunError;
+use crate::store::StoreError;
+use crate::store::launcher::LauncherError;
+
+/// What the codes mean, for `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage
+  3   the configuration is wrong; every problem is listed
+  4   what was named is not there
+  5   refused: the state does not allow it
+  75  the database is away, or no daemon is running: try again";
+
+/// SQLSTATE of a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// Why a command did not do what it was told.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// 1
+    Failed(anyhow::Error),
+    /// 2
+    Usage(String),
+    /// 3
+    Config(Vec<ConfigProblem>),
+    /// 3, where the problem has no place in a file.
+    Settings(String),
+    /// 4
+    NotFound(String),
+    /// 5
+    Refused(String),
+    /// 75
+    Away(String),
+    /// This code; everything is said already.
+    Said(u8),
+}
+
+impl Failure {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Config(_) | Self::Settings(_) => 3,
+            Self::NotFound(_) => 4,
+            Self::Refused(_) => 5,
+            Self::Away(_) => 75,
+            Self::Said(code) => *code,
+        }
+    }
+
+    /// What to tell the person, in lines.
+    pub(crate) fn words(&self) -> Option<String> {
+        Some(match self {
+            Self::Said(_) => return None,
+            Self::Failed(error) => format!("hikiate: {error:#}"),
+            Self::Config(problems) => {
+                let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let (n, s) = (lines.len(), if lines.len() == 1 { "" } else { "s" });
+                lines.push(format!("{n} problem{s}; nothing was done"));
+                lines.join("\n")
+            }
+            Self::Usage(text)
+            | Self::Settings(text)
+            | Self::NotFound(text)
+            | Self::Refused(text)
+            | Self::Away(text) => format!("hikiate: {text}"),
+        })
+    }
+
+    fn of_database(error: &sqlx::Error) -> Option<Self> {
+        match error {
+            sqlx::Error::Configuration(why) => Some(Self::Settings(format!(
+                "the database's URL cannot be used: {why}"
+            ))),
+            sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some(UNDEFINED_TABLE) => Some(Self::Refused(
+                    "the database has no tables of this version: run `hikiate migrate`".to_owned(),
+                )),
+                Some(code) if code.starts_with("28") || code == "3D000" => {
+                    Some(Self::Settings(format!("the database refuses us: {answer}")))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if error.is_away() {
+            return Self::Away(format!("the database is away: {error}"));
+        }
+        if let StoreError::Database(answer) = &error
+            && let Some(failure) = Self::of_database(answer)
+        {
+            return failure;
+        }
+        match error {
+            StoreError::NotFound(text) => Self::NotFound(text),
+            StoreError::Refused(text) => Self::Refused(text),
+            StoreError::Gate { .. } => Self::Refused(error.to_string()),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<LauncherError> for Failure {
+    fn from(error: LauncherError) -> Self {
+        let text = error.to_string();
+        match error {
+            LauncherError::NotRunning { .. } | LauncherError::NotReady { .. } => Self::Away(text),
+            LauncherError::Locked { .. } => Self::Refused(text),
+            LauncherError::BinariesMissing { .. }
+            | LauncherError::BadBinDir { .. }
+            | LauncherError::Unsearchable { .. }
+            | LauncherError::NoUnprivilegedUser
+            | LauncherError::NoPasswdEntry { .. }
+            | LauncherError::VersionMismatch { .. } => Self::Settings(text),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => error.into(),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_errors_have_their_codes() {
+        let code = |error: StoreError| Failure::from(error).code();
+        assert_eq!(code(StoreError::NotFound("x".into())), 4);
+        assert_eq!(code(StoreError::Refused("x".into())), 5);
+        assert_eq!(code(StoreError::Gate { needs: 2, has: 1 }), 5);
+        assert_eq!(code(StoreError::Database(sqlx::Error::PoolTimedOut)), 75);
+        let url = sqlx::Error::Configuration("no host".into());
+        assert_eq!(code(StoreError::Database(url)), 3);
+        assert_eq!(code(StoreError::Replan), 1);
+    }
+
+    #[test]
+    fn a_missing_daemon_is_worth_another_try_and_a_second_one_is_refused() {
+        let away = LauncherError::NotRunning {
+            state_dir: "/nowhere".into(),
+        };
+        assert_eq!(Failure::from(away).code(), 75);
+        let locked = LauncherError::Locked {
+            dir: "/x".into(),
+            lock: "/x/lock".into(),
+        };
+        assert_eq!(Failure::from(locked).code(), 5);
+    }
+}

@@ -1,0 +1,165 @@
+//! `hikiate order`: what is seen of orders. What is decided about them is in [`decide`].
+
+mod decide;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::args::OrderCommand;
+use super::failure::Failure;
+use super::out::{plain, table};
+use super::session::Session;
+use super::words::status_ja;
+use crate::plan::explain;
+use crate::store::SubjectRow;
+use crate::store::read::{FactLine, OrderFilter};
+
+/// Shows orders or decides on them.
+pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), Failure> {
+    match command {
+        OrderCommand::List {
+            channel,
+            status,
+            blocked_by,
+            limit,
+        } => {
+            list(
+                session,
+                OrderFilter {
+                    channel,
+                    status,
+                    blocked_by,
+                    limit,
+                },
+            )
+            .await
+        }
+        OrderCommand::Show { order } => show(session, &order).await,
+        OrderCommand::Explain { order } => explained(session, &order).await,
+        OrderCommand::Hold(on) => decide::hold(session, on).await,
+        OrderCommand::Release { decide: on, rule } => decide::release(session, on, &rule).await,
+        OrderCommand::Cancel(on) => decide::cancel(session, on).await,
+    }
+}
+
+async fn list(session: &Session, filter: OrderFilter) -> Result<(), Failure> {
+    let (out, rows) = (session.out, session.store.list_orders(&filter).await?);
+    let columns = [
+        "NUMBER",
+        "CHANNEL",
+        "ID THERE",
+        "STATUS",
+        "",
+        "BLOCKED BY",
+        "STORED",
+    ];
+    out.list(&rows, &columns, "no such orders", |row| {
+        vec![
+            row.number.clone(),
+            row.channel.clone(),
+            row.external_id.clone(),
+            row.status.clone(),
+            status_ja(&row.status).to_owned(),
+            row.blocked_by.clone().unwrap_or_default(),
+            out.time(row.created_at),
+        ]
+    })
+}
+
+/// An order with what happened to it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    subject: &'a SubjectRow,
+    status_ja: &'a str,
+    facts: &'a [FactLine],
+}
+
+async fn show(session: &Session, order: &str) -> Result<(), Failure> {
+    let (id, _) = session.store.find_subject(order).await?;
+    let subject = session.store.subject(id).await?;
+    let facts = session.store.list_facts(id).await?;
+    let out = session.out;
+    let row = &subject.row;
+    let status_ja = status_ja(&row.status);
+    out.one(&Shown { subject: &subject, status_ja, facts: &facts }, || {
+        let blocked = row.blocked_by.as_deref().unwrap_or("nothing");
+        let closed = out.maybe(subject.closed_at);
+        let cells = |fact: &FactLine| {
+            vec![
+                out.time(fact.recorded_at),
+                fact.class.clone(),
+                fact.key.clone(),
+                fact.actor.clone(),
+                detail(&fact.body),
+            ]
+        };
+        let facts = table(
+            &["STORED", "CLASS", "KEY", "BY", "SAYS"],
+            &facts.iter().map(cells).collect::<Vec<_>>(),
+        );
+        format!(
+            "{} ({}), {} {}\n  status      {} {status_ja}\n  blocked by  {}\n  stored      {}\n  closed      {}\n\n{facts}",
+            row.number,
+            plain(&format!("{}/{}", row.channel, row.external_id), ""),
+            row.origin,
+            subject.kind,
+            row.status,
+            plain(blocked, ""),
+            out.time(row.created_at),
+            if closed.is_empty() { "no" } else { &closed },
+        )
+    })
+}
+
+/// The fields of a fact that say most, in words; facts hold no personal data.
+fn detail(body: &Value) -> String {
+    const TELLING: [&str; 11] = [
+        "rule",
+        "op",
+        "account",
+        "warehouse",
+        "reference",
+        "batch",
+        "amount",
+        "verdict",
+        "code",
+        "message",
+        "reason",
+    ];
+    let told = TELLING.iter().filter_map(|name| match body.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(format!("{name} {text}")),
+        Value::Number(number) => Some(format!("{name} {number}")),
+        _ => None,
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+async fn explained(session: &Session, order: &str) -> Result<(), Failure> {
+    let (id, number) = session.store.find_subject(order).await?;
+    let (inputs, now) = session.inputs(&[id]).await?;
+    let input = inputs.get(&id).ok_or_else(|| {
+        Failure::Refused(format!(
+            "{number} is a batch: `hikiate order show {number}` says what happened"
+        ))
+    })?;
+    let explanation = explain(input, &session.loaded.policy, &session.loaded.rules, now)
+        .map_err(anyhow::Error::from)?;
+    session
+        .out
+        .one(&explanation, || plain(&explanation.to_string(), "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_telling_fields_of_a_fact_come_in_one_order() {
+        let body = json!({ "reason": "called", "rule": "manual", "context": "", "lines": [1] });
+        assert_eq!(detail(&body), "rule manual, reason called");
+        assert_eq!(detail(&json!({ "message": "" })), "");
+    }
+}

@@ -1,0 +1,264 @@
+//! Decisions typed by a person. All orders are looked up and judged before anything is written.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::cli::args::Decide;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::words::status_ja;
+use crate::plan::types::OrderInput;
+use crate::plan::{context_hash, explain, rule_context};
+use crate::store::{Decision, StoreError, SubjectRow};
+
+/// What became of one order.
+#[derive(Serialize)]
+struct Done {
+    number: String,
+    next: String,
+}
+
+/// One order that may be decided on.
+struct Judged {
+    id: i64,
+    number: String,
+    /// Hash of what the rules see.
+    context: String,
+    next: String,
+}
+
+/// `order hold`
+pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
+    let judged = each(session, &on, |id, subject| {
+        order_only(subject)?;
+        let number = subject.row.number.clone();
+        match subject.row.status.as_str() {
+            "received" | "unallocated" | "backordered" | "allocated" => Ok(Judged {
+                next: "held; `hikiate order release` lets it go on".to_owned(),
+                id,
+                number,
+                context: String::new(),
+            }),
+            _ => Err(format!(
+                "{}: a hold stops nothing any more; `hikiate order cancel` asks for it back where that is still possible",
+                standing(subject)
+            )),
+        }
+    })
+    .await?;
+    write(session, judged, &Decision::Hold { reason: on.reason }).await
+}
+
+/// `order cancel`
+pub(super) async fn cancel(session: &Session, on: Decide) -> Result<(), Failure> {
+    let judged = each(session, &on, |id, subject| {
+        order_only(subject)?;
+        let next = match subject.row.status.as_str() {
+            "cancelled" => {
+                return Err(format!("{}: there is nothing to cancel", standing(subject)));
+            }
+            "shipped" | "delivered" | "booked" => {
+                return Err(format!(
+                    "{}: it has left; arrange a return",
+                    standing(subject)
+                ));
+            }
+            _ if subject.closed_at.is_some() => {
+                return Err(format!("{}: it is closed", standing(subject)));
+            }
+            "instructed" => "the warehouse is asked to stop it; its answer decides",
+            _ => "it is stopped, and its channel is told",
+        };
+        let number = subject.row.number.clone();
+        Ok(Judged {
+            id,
+            number,
+            context: String::new(),
+            next: next.to_owned(),
+        })
+    })
+    .await?;
+    write(session, judged, &Decision::Cancel { reason: on.reason }).await
+}
+
+/// `order release`
+pub(super) async fn release(session: &Session, on: Decide, rule: &str) -> Result<(), Failure> {
+    let subjects = subjects(session, &on.orders).await?;
+    let ids: Vec<i64> = subjects.keys().copied().collect();
+    let (inputs, now) = session.inputs(&ids).await?;
+    let tasks = session.store.list_tasks().await?;
+    let judged = judge(subjects, |id, subject| match inputs.get(&id) {
+        Some(input) => releasable(session, input, rule, now),
+        None if tasks
+            .iter()
+            .any(|t| t.subject == subject.row.number && t.kind == "batch_refused") =>
+        {
+            let number = subject.row.number.clone();
+            let next = "the same bytes are sent again".to_owned();
+            Ok(Judged {
+                id,
+                number,
+                context: String::new(),
+                next,
+            })
+        }
+        None => Err(format!(
+            "batch {} was not refused: there is nothing to release",
+            subject.row.number
+        )),
+    })?;
+    write(
+        session,
+        judged,
+        &Decision::Release {
+            rule: rule.to_owned(),
+            reason: on.reason,
+        },
+    )
+    .await
+}
+
+/// An order may be released from an open hold, or from a gate that one of its tasks names.
+fn releasable(
+    session: &Session,
+    input: &OrderInput,
+    rule: &str,
+    now: DateTime<Utc>,
+) -> Result<Judged, String> {
+    let policy = &session.loaded.policy;
+    let found = explain(input, policy, &session.loaded.rules, now).map_err(|e| e.to_string())?;
+    let holds: Vec<&str> = found.holds.iter().map(|hold| hold.rule.as_str()).collect();
+    let named = format!(" --rule {rule} ");
+    let open = match rule {
+        "*" => !holds.is_empty(),
+        rule => holds.contains(&rule) || found.tasks.iter().any(|(_, what)| what.contains(&named)),
+    };
+    if !open {
+        let holds = if holds.is_empty() {
+            "none".to_owned()
+        } else {
+            holds.join(", ")
+        };
+        let what = if rule == "*" {
+            "hold".to_owned()
+        } else {
+            format!("hold or gate {rule}")
+        };
+        return Err(format!(
+            "order {} has no open {what} (open holds: {holds})",
+            input.number
+        ));
+    }
+    let context = rule_context(input, policy, now).map_err(|e| e.to_string())?;
+    Ok(Judged {
+        id: input.subject_id,
+        number: input.number.clone(),
+        context: context
+            .map(|context| context_hash(&context))
+            .unwrap_or_default(),
+        next: "released; it goes on when nothing else blocks it".to_owned(),
+    })
+}
+
+fn order_only(subject: &SubjectRow) -> Result<(), String> {
+    match subject.kind.as_str() {
+        "order" => Ok(()),
+        kind => Err(format!("{} is a {kind}, not an order", subject.row.number)),
+    }
+}
+
+fn standing(subject: &SubjectRow) -> String {
+    let row = &subject.row;
+    format!(
+        "order {} is {} ({})",
+        row.number,
+        row.status,
+        status_ja(&row.status)
+    )
+}
+
+async fn each(
+    session: &Session,
+    on: &Decide,
+    rule: impl Fn(i64, &SubjectRow) -> Result<Judged, String>,
+) -> Result<Vec<Judged>, Failure> {
+    judge(subjects(session, &on.orders).await?, rule)
+}
+
+/// Every order by id, each once; what is not there is named at once.
+async fn subjects(
+    session: &Session,
+    names: &[String],
+) -> Result<BTreeMap<i64, SubjectRow>, Failure> {
+    let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
+    for name in names {
+        match session.store.find_subject(name).await {
+            Ok((id, _)) => {
+                found.insert(id, session.store.subject(id).await?);
+            }
+            Err(StoreError::NotFound(text)) => missing.push(text),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        Err(Failure::NotFound(nothing_done(&missing)))
+    }
+}
+
+fn judge(
+    subjects: BTreeMap<i64, SubjectRow>,
+    rule: impl Fn(i64, &SubjectRow) -> Result<Judged, String>,
+) -> Result<Vec<Judged>, Failure> {
+    let (mut judged, mut refused) = (Vec::new(), Vec::new());
+    for (id, subject) in subjects {
+        match rule(id, &subject) {
+            Ok(one) => judged.push(one),
+            Err(why) => refused.push(why),
+        }
+    }
+    if refused.is_empty() {
+        Ok(judged)
+    } else {
+        Err(Failure::Refused(nothing_done(&refused)))
+    }
+}
+
+fn nothing_done(why: &[String]) -> String {
+    format!("{}\nnothing was done", why.join("\n"))
+}
+
+async fn write(session: &Session, judged: Vec<Judged>, decision: &Decision) -> Result<(), Failure> {
+    let today = session.today().await?;
+    let mut done = Vec::new();
+    let mut failed = None;
+    for Judged {
+        id,
+        number,
+        context,
+        next,
+    } in judged
+    {
+        let decide = || {
+            session
+                .store
+                .decide(id, decision, &session.actor, &context, today)
+        };
+        match session.store.retried("decide", decide).await {
+            Ok(()) => done.push(Done { number, next }),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    session.out.one(&done, || {
+        done.iter()
+            .map(|d| format!("{}: {}\n", d.number, d.next))
+            .collect()
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}

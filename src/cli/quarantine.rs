@@ -1,0 +1,93 @@
+//! `hikiate quarantine`: records that could not be read.
+
+use serde_json::json;
+
+use super::args::QuarantineCommand;
+use super::failure::Failure;
+use super::out;
+use super::raw;
+use super::session::Session;
+
+/// Shows records or tries them again.
+pub(crate) async fn run(session: &Session, command: QuarantineCommand) -> Result<(), Failure> {
+    match command {
+        QuarantineCommand::List => list(session).await,
+        QuarantineCommand::Show { id } => show(session, id).await,
+        QuarantineCommand::Retry { ids } => retry(session, &ids).await,
+    }
+}
+
+async fn list(session: &Session) -> Result<(), Failure> {
+    let (out, rows) = (session.out, session.store.list_quarantine().await?);
+    let columns = [
+        "ID",
+        "ACCOUNT",
+        "STREAM",
+        "FAR-SIDE ID",
+        "FIRST",
+        "LAST",
+        "SEEN",
+        "REASON",
+    ];
+    out.list(&rows, &columns, "the quarantine is empty", |row| {
+        vec![
+            row.id.to_string(),
+            row.account.clone(),
+            row.stream.clone(),
+            row.external_id.clone().unwrap_or_default(),
+            out.time(row.first_at),
+            out.time(row.last_at),
+            row.seen.to_string(),
+            row.reason.clone(),
+        ]
+    })
+}
+
+async fn show(session: &Session, id: i64) -> Result<(), Failure> {
+    let row = session.store.quarantine_row(id).await?;
+    let (reason, bytes) = session.store.quarantined(id).await?;
+    out::note("these bytes are as they came and may hold names and addresses: do not pass them on");
+    let (encoding, text) = raw::decode(&bytes);
+    let told = json!({
+        "id": id, "account": row.account, "stream": row.stream, "external_id": row.external_id,
+        "reason": reason, "first_at": row.first_at, "last_at": row.last_at, "seen": row.seen,
+        "encoding": encoding, "raw": text.unwrap_or_else(|| hex::encode(&bytes)),
+    });
+    session.out.one(&told, || {
+        let (encoding, text) = raw::shown(&bytes);
+        let place = format!("{}/{}", row.account, row.stream);
+        let whose = row.external_id.as_deref().unwrap_or("an id that could not be read");
+        format!(
+            "record {id} of {place}, {whose}, seen {} times\nreason: {}\n{} bytes as {encoding:?}:\n\n{text}\n",
+            row.seen,
+            out::plain(&reason, ""),
+            bytes.len()
+        )
+    })
+}
+
+async fn retry(session: &Session, ids: &[i64]) -> Result<(), Failure> {
+    for id in ids {
+        session.store.quarantine_row(*id).await?;
+    }
+    let directory = session.store.directory().await?;
+    let mut done = Vec::new();
+    for id in ids {
+        let again = || session.store.retry_quarantined(&directory, *id);
+        match session.store.retried("retry_quarantined", again).await {
+            Ok(next) => done.push(json!({ "id": id, "next": next })),
+            Err(error) => {
+                say(session, &done)?;
+                return Err(error.into());
+            }
+        }
+    }
+    say(session, &done)
+}
+
+fn say(session: &Session, done: &[serde_json::Value]) -> Result<(), Failure> {
+    session.out.one(&done, || {
+        let next = done.iter().filter_map(|row| row["next"].as_str());
+        next.map(|next| format!("{next}\n")).collect()
+    })
+}

@@ -1,0 +1,82 @@
+//! Bytes as a person can read them.
+
+use std::fmt::Write as _;
+
+use super::out::plain;
+
+/// How bytes were shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Encoding {
+    /// As they are.
+    Utf8,
+    /// Windows' Shift_JIS.
+    Cp932,
+    /// As hexadecimal numbers.
+    Hex,
+}
+
+/// Decodes text; what is no text stays undecoded.
+pub(crate) fn decode(bytes: &[u8]) -> (Encoding, Option<String>) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (Encoding::Utf8, Some(text.to_owned()));
+    }
+    match encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes) {
+        Some(text) => (Encoding::Cp932, Some(text.into_owned())),
+        None => (Encoding::Hex, None),
+    }
+}
+
+/// Text for a terminal: lines kept, other control characters escaped; a dump where it is no text.
+pub(crate) fn shown(bytes: &[u8]) -> (Encoding, String) {
+    match decode(bytes) {
+        (encoding, Some(text)) => (encoding, plain(&text.replace("\r\n", "\n"), "\n\t")),
+        (encoding, None) => (encoding, dump(bytes)),
+    }
+}
+
+/// Sixteen bytes a line: offset, numbers, and the ASCII among them.
+fn dump(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (n, chunk) in bytes.chunks(16).enumerate() {
+        let numbers: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ascii: String = chunk
+            .iter()
+            .map(|byte| {
+                if byte.is_ascii_graphic() || *byte == b' ' {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        let _never_fails = writeln!(text, "{:08x}  {:<47}  {ascii}", n * 16, numbers.join(" "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_text_in_either_encoding_and_the_rest_is_dumped() {
+        assert_eq!(
+            shown("注文\r\n2".as_bytes()),
+            (Encoding::Utf8, "注文\n2".to_owned())
+        );
+        let cp932 = encoding_rs::SHIFT_JIS.encode("①髙橋").0;
+        assert_eq!(shown(&cp932), (Encoding::Cp932, "①髙橋".to_owned()));
+        let (encoding, text) = shown(&[0xff, 0x00, b'A', 0x80]);
+        assert_eq!(encoding, Encoding::Hex);
+        assert!(
+            text.starts_with("00000000  ff 00 41 80 ") && text.ends_with("  ..A.\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn bytes_cannot_steer_the_terminal() {
+        assert_eq!(shown(b"a\x1b]0;x\x07\n").1, "a\\u{1b}]0;x\\u{7}\n");
+    }
+}

@@ -1,0 +1,218 @@
+//! `hikiate run`: the daemon, from its configuration to its orderly end.
+
+mod database;
+mod instance;
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::database::{Database, Patience};
+use super::args::Global;
+use super::failure::Failure;
+use super::session::configuration;
+use crate::config::{Loaded, LogFormat, Settings};
+use crate::engine::{self, Engine};
+use crate::ops::health::{self, Readiness};
+use crate::ops::metrics::Metrics;
+use crate::ops::notify::Notifier;
+use crate::ops::{shutdown, telemetry};
+use crate::store::{Instance, Store, StoreError};
+
+/// Runs until told to stop.
+pub(crate) async fn run(global: &Global) -> Result<(), Failure> {
+    let loaded = configuration(global, false)?;
+    log(&loaded.settings)?;
+    let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
+    let ops = Ops::start(&loaded.settings, &stop).await?;
+    let ended = with_database(global, loaded, &ops, &stop).await;
+    ops.end().await;
+    if ended.is_ok() {
+        info!("stopped");
+    }
+    ended
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static, what: &'static str) -> Failure {
+    anyhow::Error::new(error).context(what).into()
+}
+
+fn log(settings: &Settings) -> Result<(), Failure> {
+    let format = match settings.log.format {
+        LogFormat::Json => telemetry::LogFormat::Json,
+        LogFormat::Pretty => telemetry::LogFormat::Pretty,
+        LogFormat::Auto if std::io::stderr().is_terminal() => telemetry::LogFormat::Pretty,
+        LogFormat::Auto => telemetry::LogFormat::Json,
+    };
+    // The environment's filter is the one that was not checked with the configuration.
+    telemetry::init(format, &settings.log.level).map_err(|e| Failure::Settings(e.to_string()))
+}
+
+/// Everything between the database's start and its stop, which comes last whatever happens.
+async fn with_database(
+    global: &Global,
+    loaded: Loaded,
+    ops: &Ops,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let settings = loaded.settings.database.clone();
+    let held = instance::instance(&settings.state_dir, settings.url.is_some())?;
+    let database = Database::start(&settings).await?;
+    let ended = match Store::connect(&database.url, settings.connections) {
+        Ok(store) => {
+            let ended = with_store(global, loaded, &store, &database, ops, stop, &held.id).await;
+            store.close().await;
+            ended
+        }
+        Err(error) => Err(error.into()),
+    };
+    let stopped = database.stop().await;
+    drop(held);
+    ended.and(stopped)
+}
+
+async fn with_store(
+    global: &Global,
+    loaded: Loaded,
+    store: &Store,
+    database: &Database,
+    ops: &Ops,
+    stop: &CancellationToken,
+    instance: &Instance,
+) -> Result<(), Failure> {
+    let drain = loaded.settings.engine.drain;
+    let mut first = Some(loaded);
+    let mut patience = Patience::new(&ops.readiness);
+    while !stop.is_cancelled() {
+        let loaded = match first.take() {
+            Some(loaded) => loaded,
+            None => configuration(global, false)?,
+        };
+        let engine = match prepared(store, loaded, database, &ops.metrics, instance).await {
+            Ok(engine) => Arc::new(engine),
+            Err(error) if error.is_away() => {
+                patience.wait(&error, stop).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        patience.over();
+        ops.ready();
+        match drained(engine, &ops.readiness, stop, drain).await {
+            // It was away just then; what the loops meet later they wait for themselves.
+            Err(engine::RunError::Store(error)) if error.is_away() => {
+                patience.wait(&error, stop).await;
+            }
+            ended => return Ok(ended?),
+        }
+    }
+    Ok(())
+}
+
+async fn prepared(
+    store: &Store,
+    loaded: Loaded,
+    database: &Database,
+    metrics: &Metrics,
+    instance: &Instance,
+) -> Result<Engine, StoreError> {
+    Store::reach(&database.url).await?;
+    store.migrate().await?;
+    if !database.is_private() && store.clock_is_set().await? {
+        return Err(StoreError::Refused(
+            "the clock of this database is set or shifted, as tests and the demo do: it is not a database to work on. \
+             If it is, type: UPDATE clock SET fixed_at = NULL, shift = '0'"
+                .to_owned(),
+        ));
+    }
+    Engine::start(store.clone(), loaded, metrics.clone(), instance.clone()).await
+}
+
+/// The loops, and after the signal their drain, but not for ever.
+async fn drained(
+    engine: Arc<Engine>,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+    drain: Duration,
+) -> Result<(), engine::RunError> {
+    tokio::select! {
+        ended = engine::run(engine, readiness.clone(), stop.clone()) => ended,
+        () = async { stop.cancelled().await; sleep(drain).await } => {
+            warn!(seconds = drain.as_secs(), "calls still run: they are cut off, count as unknown and are looked up by the next run");
+            Ok(())
+        }
+    }
+}
+
+/// What watches the daemon: health and metrics, the supervisor.
+struct Ops {
+    metrics: Metrics,
+    readiness: Readiness,
+    notifier: Arc<Notifier>,
+    over: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Ops {
+    async fn start(settings: &Settings, stop: &CancellationToken) -> Result<Self, Failure> {
+        let notifier = Arc::new(Notifier::from_env().map_err(|e| failed(e, "NOTIFY_SOCKET"))?);
+        let (metrics, readiness) = (Metrics::new(), Readiness::default());
+        let over = CancellationToken::new();
+        readiness.block("start", "not started yet");
+        let mut tasks = Vec::new();
+        if let Some(address) = settings.http.listen {
+            let listener = health::bind(address).await.map_err(|error| {
+                Failure::Settings(format!(
+                    "http.listen: {address} cannot be opened: {error}; choose another, or \"off\""
+                ))
+            })?;
+            let serving = health::serve(listener, metrics.clone(), readiness.clone(), over.clone());
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    warn!(%error, "health and metrics ended");
+                }
+            }));
+        }
+        let (alive, until) = (Arc::clone(&notifier), over.clone());
+        tasks.push(tokio::spawn(async move { alive.keep_alive(until).await }));
+        let (told, blocked) = (Arc::clone(&notifier), readiness.clone());
+        let (stop, until) = (stop.clone(), over.clone());
+        tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    blocked.block("shutdown", "it is stopping");
+                    told.stopping();
+                }
+                () = until.cancelled() => {}
+            }
+        }));
+        Ok(Self {
+            metrics,
+            readiness,
+            notifier,
+            over,
+            tasks,
+        })
+    }
+
+    fn ready(&self) {
+        self.readiness.clear("start");
+        self.notifier.ready();
+        self.notifier.status("running");
+        info!("running");
+    }
+
+    async fn end(self) {
+        self.over.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                warn!(%error, "a task ended badly");
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Who this process is across restarts: an id in the state directory, held by one process at a time.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use tracing::warn;
+
+use crate::cli::failure::Failure;
+use crate::store::Instance;
+
+const FILE: &str = "instance";
+
+/// The id, ours as long as this lives.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The id.
+    pub(super) id: Instance,
+    _file: Option<File>,
+}
+
+/// Reads the id, or makes it at the first start. Where the database is elsewhere (`url_given`) and the state
+/// directory cannot be written to, the id is the host's name and a random number: leases of a killed process
+/// then run out before they are taken again.
+pub(super) fn instance(state_dir: &Path, url_given: bool) -> Result<Held, Failure> {
+    match kept(state_dir) {
+        Ok(held) => Ok(held),
+        Err(Trouble::Taken) => Err(Failure::Refused(format!(
+            "another hikiate runs on {}; stop it first, or give this one its own state directory",
+            state_dir.display()
+        ))),
+        Err(Trouble::Io(error)) if url_given => {
+            warn!(state_dir = %state_dir.display(), %error, "no instance id can be kept; after a kill, leases run out before work goes on");
+            let id = format!("{}-{}", host(), random().map_err(anyhow::Error::from)?);
+            Ok(Held {
+                id: Instance(id),
+                _file: None,
+            })
+        }
+        Err(Trouble::Io(error)) => {
+            let place = format!("the instance id in {}", state_dir.display());
+            Err(anyhow::Error::new(error).context(place).into())
+        }
+    }
+}
+
+/// Why there is no kept id.
+#[derive(Debug)]
+enum Trouble {
+    Taken,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn kept(state_dir: &Path) -> Result<Held, Trouble> {
+    fs::create_dir_all(state_dir)?;
+    let path = state_dir.join(FILE);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Trouble::Taken),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let id = text.trim();
+    // A first start that was cut short leaves less than a whole line.
+    if id.len() == 16 && text.ends_with('\n') && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(Held {
+            id: Instance(id.to_owned()),
+            _file: Some(file),
+        });
+    }
+    let id = random()?;
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(format!("{id}\n").as_bytes())?;
+    file.sync_all()?;
+    File::open(state_dir)?.sync_all()?;
+    Ok(Held {
+        id: Instance(id),
+        _file: Some(file),
+    })
+}
+
+fn random() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(hex::encode(bytes))
+}
+
+fn host() -> String {
+    ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "host".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_same_after_a_restart_and_held_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = instance(dir.path(), false).unwrap();
+        assert_eq!(instance(dir.path(), true).unwrap_err().code(), 5);
+        let id = first.id.clone();
+        drop(first);
+        assert_eq!(instance(dir.path(), false).unwrap().id, id);
+    }
+
+    #[test]
+    fn a_first_start_that_was_cut_short_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE), "0123abc").unwrap();
+        let id = instance(dir.path(), false).unwrap().id;
+        assert_eq!(id.0.len(), 16);
+    }
+
+    #[test]
+    fn without_a_state_directory_a_database_elsewhere_still_gets_an_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_ne!(
+            instance(&file, true).unwrap().id,
+            instance(&file, true).unwrap().id
+        );
+        assert_eq!(instance(&file, false).unwrap_err().code(), 1);
+    }
+}

@@ -1,0 +1,169 @@
+//! What a command beside the daemon starts with: the configuration, the database, who is acting.
+
+use std::collections::BTreeMap;
+use std::io::{stderr, stdout};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::args::Global;
+use super::check;
+use super::failure::Failure;
+use super::out::{self, Out};
+use crate::config::{Loaded, Surroundings, load};
+use crate::plan::types::OrderInput;
+use crate::registry::CONNECTORS;
+use crate::store::Store;
+use crate::store::launcher::{ClusterOptions, running};
+
+/// Who the daemon's own steps are; a person must not pass for them.
+const STEPS: [&str; 3] = ["pull", "plan", "push"];
+
+/// Connections of a command.
+const CONNECTIONS: u32 = 2;
+
+/// A command's surroundings.
+pub(crate) struct Session {
+    pub(crate) loaded: Loaded,
+    pub(crate) store: Store,
+    pub(crate) out: Out,
+    pub(crate) actor: String,
+}
+
+impl Session {
+    /// Loads the configuration, reaches the database and refuses one of a newer version.
+    pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
+        let loaded = configuration(global, true)?;
+        let actor = actor(global)?;
+        let url = url(&loaded)?;
+        Store::reach(&url).await?;
+        let store = Store::connect(&url, CONNECTIONS)?;
+        store.check_gate().await?;
+        let out = Out {
+            json: global.json,
+            zone: loaded.policy.shop.timezone,
+        };
+        Ok(Self {
+            loaded,
+            store,
+            out,
+            actor,
+        })
+    }
+
+    /// The day in the shop's zone.
+    pub(crate) async fn today(&self) -> Result<NaiveDate, Failure> {
+        Ok(self
+            .store
+            .now()
+            .await?
+            .with_timezone(&self.out.zone)
+            .date_naive())
+    }
+
+    /// Everything planning would see of these orders, at one moment.
+    pub(crate) async fn inputs(
+        &self,
+        ids: &[i64],
+    ) -> Result<(BTreeMap<i64, OrderInput>, DateTime<Utc>), Failure> {
+        let directory = self.store.directory().await?;
+        let epochs = self.store.epochs(&directory).await?;
+        let mut tx = self.store.snapshot().await?;
+        let claimed = Store::load(&mut tx, ids, &directory, &epochs).await?;
+        let now = self.store.now_in(&mut tx).await?;
+        drop(tx);
+        let mut inputs = BTreeMap::new();
+        for (id, _, input) in claimed.orders {
+            inputs.insert(id, input.map_err(anyhow::Error::from)?);
+        }
+        Ok((inputs, now))
+    }
+}
+
+/// Loads the configuration; an operator's shell has no secrets and needs none.
+pub(crate) fn configuration(global: &Global, missing_secrets: bool) -> Result<Loaded, Failure> {
+    load(
+        Some(&global.config),
+        &surroundings(missing_secrets),
+        CONNECTORS,
+    )
+    .map_err(Failure::Config)
+}
+
+fn surroundings(allow_missing_secrets: bool) -> Surroundings {
+    Surroundings {
+        allow_missing_secrets,
+        ..Surroundings::of_process()
+    }
+}
+
+/// The configured database, else the private cluster that a daemon runs now.
+pub(crate) fn url(loaded: &Loaded) -> Result<String, Failure> {
+    let database = &loaded.settings.database;
+    match &database.url {
+        Some(url) => Ok(url.expose_secret().to_owned()),
+        None => {
+            let name = ClusterOptions::new(&database.state_dir).database;
+            Ok(running(&database.state_dir, &name)?)
+        }
+    }
+}
+
+fn actor(global: &Global) -> Result<String, Failure> {
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    };
+    let actor = global
+        .actor
+        .clone()
+        .or_else(|| variable("SUDO_USER"))
+        .or_else(|| variable("USER"))
+        .unwrap_or_else(|| "operator".to_owned());
+    if STEPS.contains(&actor.as_str()) {
+        return Err(Failure::Usage(format!(
+            "--actor {actor} is the name of a step of the daemon; give a person's"
+        )));
+    }
+    Ok(actor)
+}
+
+/// `hikiate check`.
+pub(crate) fn check(global: &Global, missing_secrets: bool) -> Result<(), Failure> {
+    let surroundings = surroundings(missing_secrets);
+    if global.json {
+        return check_json(global, &surroundings);
+    }
+    let (mut out, mut err) = (stdout().lock(), stderr().lock());
+    let path = Some(global.config.as_path());
+    match check::run(path, &surroundings, CONNECTORS, &mut out, &mut err) {
+        Ok(check::GOOD) => Ok(()),
+        // Said already.
+        Ok(_) => Err(Failure::Said(check::BAD)),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(anyhow::Error::new(error).context("standard output").into()),
+    }
+}
+
+fn check_json(global: &Global, surroundings: &Surroundings) -> Result<(), Failure> {
+    let (value, ended) = match load(Some(&global.config), surroundings, CONNECTORS) {
+        Ok(loaded) => {
+            let policy = hex::encode(loaded.policy_hash);
+            (
+                json!({ "problems": [], "policy": policy, "summary": loaded.summary }),
+                Ok(()),
+            )
+        }
+        Err(problems) => {
+            let rows = problems.iter().map(|problem| {
+                json!({ "file": problem.file, "line": problem.line, "key": problem.key, "message": problem.message })
+            });
+            let rows: Vec<_> = rows.collect();
+            (json!({ "problems": rows }), Err(Failure::Said(check::BAD)))
+        }
+    };
+    out::text(&format!("{value:#}\n"))?;
+    ended
+}

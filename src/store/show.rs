@@ -1,0 +1,121 @@
+//! Single rows that commands show or decide on.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{Postgres, Transaction};
+
+use super::read::{EffectRow, OrderRow, QuarantineRow};
+use super::{Store, StoreError};
+
+/// One subject as `order show` names it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubjectRow {
+    /// As in the list.
+    #[serde(flatten)]
+    pub row: OrderRow,
+    /// `order` or `batch`.
+    pub kind: String,
+    /// When nothing more was expected.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// A transaction that sees one moment and can change nothing.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+    }
+
+    /// One order or batch.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn subject(&self, id: i64) -> Result<SubjectRow, StoreError> {
+        let row = sqlx::query!(
+            "SELECT s.number, a.slug, s.external_id, s.status, s.blocked_by, s.origin, s.created_at, s.kind, s.closed_at
+             FROM subjects s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| StoreError::NotFound(format!("no order with id {id}")))?;
+        Ok(SubjectRow {
+            row: OrderRow {
+                number: row.number,
+                channel: row.slug,
+                external_id: row.external_id,
+                status: row.status,
+                blocked_by: row.blocked_by,
+                origin: row.origin,
+                created_at: row.created_at,
+            },
+            kind: row.kind,
+            closed_at: row.closed_at,
+        })
+    }
+
+    /// One row of the queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn effect(&self, id: i64) -> Result<EffectRow, StoreError> {
+        sqlx::query_as!(
+            EffectRow,
+            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error
+             FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
+             WHERE e.id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| StoreError::NotFound(format!("no effect {id} in the queue: `hikiate effect list` shows them")))
+    }
+
+    /// One record of the quarantine, also one that is dealt with.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn quarantine_row(&self, id: i64) -> Result<QuarantineRow, StoreError> {
+        sqlx::query_as!(
+            QuarantineRow,
+            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.reason, q.first_at, q.last_at, q.seen
+             FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))
+    }
+
+    /// Versions of the migrations that were applied; none on an empty database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn migrations(&self) -> Result<Vec<i64>, StoreError> {
+        // The table is the migrator's own and not in the schema that queries are checked against.
+        let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&self.pool)
+            .await?;
+        if !there {
+            return Ok(Vec::new());
+        }
+        Ok(sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    /// Asks for one connection, so that a database that is away is known at once and not after the pool's patience.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn reach(url: &str) -> Result<(), StoreError> {
+        use sqlx::Connection as _;
+        let asking = sqlx::PgConnection::connect(url);
+        match tokio::time::timeout(std::time::Duration::from_secs(10), asking).await {
+            Ok(connection) => Ok(connection?.close().await?),
+            Err(_) => Err(StoreError::Database(sqlx::Error::PoolTimedOut)),
+        }
+    }
+}
