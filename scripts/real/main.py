@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,18 +36,19 @@ def say(words):
 
 
 class Placing(threading.Thread):
-    """Customers, one after another."""
+    """Two customers at a time."""
 
     def __init__(self, shop, run, seed):
         super().__init__(name="customers", daemon=True)
-        self.shop, self.run_name, self.random = shop, run, random.Random(seed)
+        self.shop = shop
+        choose = random.Random(seed).choice
+        self.baskets = [(f"{run}-{n}@lab.test", *choose([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])) for n in range(1, ORDERS + 1)]
         self.placed, self.failed = [], None
 
     def run(self):
         try:
-            for n in range(1, ORDERS + 1):
-                red, blue = self.random.choice([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])
-                self.placed.append(self.shop.place(f"{self.run_name}-{n}@lab.test", red, blue))
+            with ThreadPoolExecutor(max_workers=2) as customers:
+                list(customers.map(lambda basket: self.placed.append(self.shop.place(*basket)), self.baskets))
         except Exception as error:  # noqa: BLE001  (told by the main thread)
             self.failed = error
 
@@ -70,7 +72,7 @@ class Run:
         self.sftp = Sftp(SFTP_PORT, SFTP_USER, keys / "id", known_hosts)
         scratch = self.folder / "warehouse"
         scratch.mkdir()
-        (self.folder / "books").mkdir()
+        (self.folder / "books/outgoing").mkdir(parents=True)
         self.warehouse = Warehouse(self.sftp, self.name, scratch, merchant.ZONE, seed)
         config = merchant.write(
             self.folder, self.shop.seed, sales_channel=self.shop.channel, since=self.since, sftp_port=SFTP_PORT,

@@ -28,6 +28,7 @@ connector = "medusa"
 url = "{url}"
 token = {{ file = "medusa-key" }}
 interval = "1s"
+overlap = "20s"
 settle = "3s"
 sales_channel = "{sales_channel}"
 since = "{since}"
