@@ -198,7 +198,7 @@ async fn demo(stage: &Stage, args: &DemoArgs) -> anyhow::Result<CameOut> {
     stage.start(&program).await?;
     let mut progress = Progress::new(count);
     let deadline = begun + Duration::from_secs(args.limit.unwrap_or(55));
-    let played = director.play(deadline, &mut progress, async || stage.alive().await).await;
+    let played = director.play(deadline, &mut progress, stage).await;
     progress.end();
     played?;
     let evidence = scenes::gather(&world, &store, &director.placed, &stage.root).await;

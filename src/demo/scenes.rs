@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use hikiate_medusa::sim::OrderMemory;
 use hikiate_sdk::{AccountSlug, ExternalId};
 
 use super::amounts::Goods;
@@ -62,14 +61,14 @@ pub(super) async fn gather(world: &World, store: &Store, placed: &[Placed], root
     let quarantine: BTreeSet<(String, String)> =
         store.list_quarantine().await?.into_iter().filter_map(|row| Some((row.account, row.external_id?))).collect();
     let mut evidence = Evidence { tasks: store.list_tasks().await?, troubles: world.troubles(), ..Evidence::default() };
-    let mut known: BTreeMap<(&str, &str), &Placed> = placed.iter().map(|p| ((p.account, p.id.as_str()), p)).collect();
+    let mut known: BTreeMap<(String, String), &Placed> = placed.iter().map(|p| ((p.account.to_owned(), p.id.clone()), p)).collect();
     for shop in &world.shops {
         for memory in shop.sim.orders() {
-            let Some(order) = known.remove(&(shop.account, memory.id.as_str())) else {
+            let key = (shop.account.to_owned(), memory.id.clone());
+            let Some(order) = known.remove(&key) else {
                 evidence.troubles.push(format!("{}/{} was placed by nobody", shop.account, memory.id));
                 continue;
             };
-            let key = (shop.account.to_owned(), memory.id.clone());
             evidence.orders.push(OrderSeen {
                 account: shop.account.to_owned(),
                 number: order.number.clone(),
@@ -78,7 +77,7 @@ pub(super) async fn gather(world: &World, store: &Store, placed: &[Placed], root
                 pay: order.wish.pay,
                 capture: shop.capture,
                 basket: order.wish.basket.clone(),
-                shop: OrderMemory { ..memory },
+                shop: memory,
                 status: rows.get(&key).map(|row| row.status.clone()),
                 quarantined: quarantine.contains(&key),
             });

@@ -8,6 +8,7 @@ use super::child::Program;
 use super::evidence::End;
 use super::orders::{Part, Wish};
 use super::report::Progress;
+use super::run::Stage;
 use super::scenes::{Placed, place, rows};
 use super::world::World;
 use crate::store::Store;
@@ -44,7 +45,7 @@ impl<'a> Director<'a> {
         Self { world, store, program, later, placed, played: BTreeSet::new() }
     }
 
-    /// Goes on until everything has ended, or time is up. `alive` says why the daemon is gone, when it is.
+    /// Goes on until everything has ended, or time is up.
     ///
     /// # Errors
     /// The database's; a daemon that ended by itself.
@@ -52,12 +53,12 @@ impl<'a> Director<'a> {
         &mut self,
         deadline: Instant,
         progress: &mut Progress,
-        mut alive: impl AsyncFnMut() -> anyhow::Result<()>,
+        stage: &Stage,
     ) -> anyhow::Result<()> {
         let all = self.placed.len() + self.later.len();
         let mut quiet = 0;
         loop {
-            alive().await?;
+            stage.alive().await?;
             let rows = match rows(self.store, all).await {
                 Ok(rows) => rows,
                 // The daemon is still starting its database.
