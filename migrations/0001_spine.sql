@@ -78,7 +78,9 @@ CREATE TABLE subjects (
   closed_at timestamptz,
   UNIQUE (account_id, kind, external_id)
 );
-CREATE INDEX subjects_due ON subjects (plan_class, plan_at, id) WHERE plan_at IS NOT NULL;
+-- Orders and batches are planned by different steps: neither may wait behind the other.
+CREATE INDEX subjects_due ON subjects (plan_class, plan_at, id) WHERE kind = 'order' AND plan_at IS NOT NULL;
+CREATE INDEX subjects_batches_due ON subjects (plan_at, id) WHERE kind = 'batch' AND plan_at IS NOT NULL;
 CREATE INDEX subjects_read ON subjects (account_id, read_at, id) WHERE read_at IS NOT NULL;
 CREATE INDEX subjects_open ON subjects (kind, status, id) WHERE closed_at IS NULL;
 
@@ -183,7 +185,7 @@ CREATE TABLE batches (
   CHECK ((state IN ('open', 'empty')) = (body IS NULL))
 );
 CREATE UNIQUE INDEX batches_open ON batches (account_id, kind, coalesce(location_id, 0)) WHERE state = 'open';
-CREATE INDEX batches_due ON batches (seal_at) WHERE state = 'open';
+CREATE INDEX batches_due ON batches (seal_at, subject_id) WHERE state = 'open';
 
 -- The queue of calls. A finished row is deleted; its outcome is a fact.
 CREATE TABLE effects (

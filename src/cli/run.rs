@@ -24,14 +24,20 @@ use crate::ops::notify::Notifier;
 use crate::ops::{shutdown, telemetry};
 use crate::store::{Instance, Store, StoreError};
 
+/// What libraries say of their insides at `info`; a filter that names them wins.
+const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+
 /// Runs until told to stop.
 pub(crate) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = configuration(global, false)?;
     log(&loaded.settings)?;
     let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
+    let database = &loaded.settings.database;
+    let held = instance::instance(&database.state_dir, database.url.is_some())?;
     let ops = Ops::start(&loaded.settings, &stop).await?;
-    let ended = with_database(global, loaded, &ops, &stop).await;
+    let ended = with_database(global, loaded, &ops, &stop, &held.id).await;
     ops.end().await;
+    drop(held);
     if ended.is_ok() {
         info!("stopped");
     }
@@ -49,8 +55,9 @@ fn log(settings: &Settings) -> Result<(), Failure> {
         LogFormat::Auto if std::io::stderr().is_terminal() => telemetry::LogFormat::Pretty,
         LogFormat::Auto => telemetry::LogFormat::Json,
     };
+    let filter = format!("{QUIET},{}", settings.log.level);
     // The environment's filter is the one that was not checked with the configuration.
-    telemetry::init(format, &settings.log.level).map_err(|e| Failure::Settings(e.to_string()))
+    telemetry::init(format, &filter).map_err(|e| Failure::Settings(e.to_string()))
 }
 
 /// Everything between the database's start and its stop, which comes last whatever happens.
@@ -59,20 +66,19 @@ async fn with_database(
     loaded: Loaded,
     ops: &Ops,
     stop: &CancellationToken,
+    instance: &Instance,
 ) -> Result<(), Failure> {
     let settings = loaded.settings.database.clone();
-    let held = instance::instance(&settings.state_dir, settings.url.is_some())?;
     let database = Database::start(&settings).await?;
     let ended = match Store::connect(&database.url, settings.connections) {
         Ok(store) => {
-            let ended = with_store(global, loaded, &store, &database, ops, stop, &held.id).await;
+            let ended = with_store(global, loaded, &store, &database, ops, stop, instance).await;
             store.close().await;
             ended
         }
         Err(error) => Err(error.into()),
     };
     let stopped = database.stop().await;
-    drop(held);
     ended.and(stopped)
 }
 
@@ -167,9 +173,9 @@ impl Ops {
         let mut tasks = Vec::new();
         if let Some(address) = settings.http.listen {
             let listener = health::bind(address).await.map_err(|error| {
-                Failure::Settings(format!(
-                    "http.listen: {address} cannot be opened: {error}; choose another, or \"off\""
-                ))
+                let what =
+                    format!("http.listen: {address} cannot be opened; choose another, or \"off\"");
+                Failure::Failed(anyhow::Error::new(error).context(what))
             })?;
             let serving = health::serve(listener, metrics.clone(), readiness.clone(), over.clone());
             tasks.push(tokio::spawn(async move {

@@ -23,18 +23,22 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
     let now = engine.store.now().await?;
     open_batches(engine, now).await?;
     let mut sealed = 0;
-    for batch in engine.store.due_batches(&engine.directory).await? {
-        let result = if batch.is_journal() { seal_journal(engine, &batch, now).await } else { seal_wave(engine, &batch, now).await };
-        match result {
-            Ok(0) => {}
-            Ok(rows) => {
-                sealed += 1;
-                info!(batch = %batch.name, rows, "batch sealed");
+    let mut due = engine.store.due_batches(&engine.directory, None).await?;
+    while let Some(last) = due.last().cloned() {
+        for batch in &due {
+            let result = if batch.is_journal() { seal_journal(engine, batch, now).await } else { seal_wave(engine, batch, now).await };
+            match result {
+                Ok(0) => {}
+                Ok(rows) => {
+                    sealed += 1;
+                    info!(batch = %batch.name, rows, "batch sealed");
+                }
+                // One warehouse's trouble is not another's.
+                Err(error) if !error.is_away() => warn!(batch = %batch.name, %error, "batch could not be sealed; it is tried again"),
+                Err(error) => return Err(error),
             }
-            // One warehouse's trouble is not another's.
-            Err(error) if !error.is_away() => warn!(batch = %batch.name, %error, "batch could not be sealed; it is tried again"),
-            Err(error) => return Err(error),
         }
+        due = engine.store.due_batches(&engine.directory, Some(&last)).await?;
     }
     Ok(sealed)
 }

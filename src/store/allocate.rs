@@ -34,7 +34,7 @@ impl Store {
     pub async fn allocate(&self, directory: &Directory, policy: &Policy) -> Result<AllocateDone, StoreError> {
         let mut tx = self.pool.begin().await?;
         let marks = sqlx::query!(
-            "DELETE FROM item_marks WHERE id IN (SELECT id FROM item_marks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING item_id, demand_id",
+            "DELETE FROM item_marks WHERE id = ANY(ARRAY(SELECT id FROM item_marks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING item_id, demand_id",
             MARKS
         )
         .fetch_all(&mut *tx)

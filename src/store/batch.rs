@@ -31,6 +31,9 @@ pub struct OpenBatch {
     pub seal_at: DateTime<Utc>,
 }
 
+/// Due batches in one answer.
+const DUE: i64 = 100;
+
 impl Store {
     /// Warehouses with waiting shipments and no open batch.
     ///
@@ -112,16 +115,20 @@ impl Store {
         Ok(())
     }
 
-    /// Open batches whose time has come.
+    /// The next open batches whose time has come, at most a hundred, after the last of those before.
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_batches(&self, directory: &Directory) -> Result<Vec<OpenBatch>, StoreError> {
+    pub async fn due_batches(&self, directory: &Directory, after: Option<&OpenBatch>) -> Result<Vec<OpenBatch>, StoreError> {
         let mut due = Vec::new();
         for row in sqlx::query!(
             "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches
-             WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1 ORDER BY seal_at, subject_id",
-            super::setup::CODE_LEVEL
+             WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1
+               AND (seal_at, subject_id) > (coalesce($2::timestamptz, '-infinity'), $3::bigint) ORDER BY seal_at, subject_id LIMIT $4",
+            super::setup::CODE_LEVEL,
+            after.map(|b| b.seal_at),
+            after.map_or(0, |b| b.subject_id),
+            DUE
         )
         .fetch_all(&self.pool)
         .await?

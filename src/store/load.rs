@@ -78,13 +78,13 @@ pub(super) fn effect_state(word: &str) -> EffectState {
 }
 
 impl Store {
-    /// Locks up to `limit` due subjects of one plan class; others that are locked are left to their owners.
+    /// Locks up to `limit` due orders of one plan class; others that are locked are left to their owners.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim_due(tx: &mut Transaction<'_, Postgres>, class: i16, limit: i64) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT id FROM subjects WHERE plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
+            "SELECT id FROM subjects WHERE kind = 'order' AND plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
              ORDER BY plan_class, plan_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
             class, CODE_LEVEL, limit
         )

@@ -35,7 +35,7 @@ impl Store {
     /// The database's.
     pub async fn due_batch_subjects(&self, limit: i64) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT id FROM subjects WHERE plan_class IN (0, 1, 2) AND plan_at <= (SELECT hk_now()) AND kind = 'batch' ORDER BY id LIMIT $1",
+            "SELECT id FROM subjects WHERE plan_at <= (SELECT hk_now()) AND kind = 'batch' ORDER BY plan_at, id LIMIT $1",
             limit
         )
         .fetch_all(&self.pool)

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cli;
 mod databases;
+mod explain;
 mod flow;
 mod launcher;
 mod signals;

@@ -267,3 +267,16 @@ fn an_early_cancel_of_an_unpaid_order_leaves_nothing() {
     assert_eq!(plan.demands[0].wanted, 0);
     assert_eq!(at(0), world.now);
 }
+
+#[test]
+fn the_channel_is_not_told_of_a_cancel_while_the_instruction_itself_has_not_ended() {
+    let mut world = instructed();
+    world.reply(S1, ReplyVerdict::Rejected);
+    world.cancel();
+    assert!(
+        world.plan().effects.is_empty(),
+        "its send may still be repeated"
+    );
+    world.instruct_outcome(S1, Verdict::Accepted);
+    assert_eq!(world.plan().effects[0].intent.op, Op::CancelOrder);
+}

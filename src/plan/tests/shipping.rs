@@ -230,3 +230,18 @@ fn a_missing_reply_becomes_a_task() {
         (vec!["reply_late"], Some(at(90)))
     );
 }
+
+#[test]
+fn with_ready_goods_only_the_shipment_that_lost_its_stock_is_taken_back() {
+    let mut world = World::new(order(&[("A", 2, 100), ("B", 1, 100)]));
+    world.policy.allocation.partial = Partial::ShipReady;
+    world.stock.insert((1, "osaka"), 0);
+    world.stock.insert((2, "tokyo"), 0);
+    world.settle();
+    assert_eq!(world.input.shipments.len(), 2);
+    world.stock.insert((1, "tokyo"), 0);
+    world.allocate();
+    world.plan();
+    let stages: Vec<_> = world.input.shipments.iter().map(|row| row.state).collect();
+    assert_eq!(stages, [ShipmentStage::Cancelled, ShipmentStage::Waiting]);
+}

@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     clock: SimClock,
     now: DateTime<Utc>,
-    _db: TestDb,
+    db: TestDb,
 }
 
 /// 11:00 in Tokyo, two hours before the cut-off.
@@ -169,7 +169,12 @@ close = {{ every = "10s" }}
         store.set_clock(Some(start()), Duration::zero()).await.unwrap();
         let engine = Engine::start(store, loaded, Metrics::new(), Instance("test".to_owned())).await.unwrap();
         let owned = engine.own(true).await.unwrap();
-        Self { engine, shop, faults, tokyo, osaka, mails, owned, dir, clock, now: start(), _db: db }
+        Self { engine, shop, faults, tokyo, osaka, mails, owned, dir, clock, now: start(), db }
+    }
+
+    /// The database's address, for a process beside this one.
+    pub(crate) fn database(&self) -> &str {
+        &self.db.url
     }
 
     /// Moves every clock.

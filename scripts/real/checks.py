@@ -1,0 +1,97 @@
+"""What must be true once all is done, asked of the far sides themselves. Each check returns what it found wrong."""
+import csv
+import subprocess
+from collections import Counter
+from decimal import Decimal
+
+import merchant
+from shop import cents
+
+
+def _quantities(pairs):
+    total = Counter()
+    for sku, quantity in pairs:
+        total[sku] += int(quantity)
+    return dict(total)
+
+
+def in_medusa(order, warehouse):
+    """One order as the Admin API shows it. Returns (captured once?, what is wrong)."""
+    wrong, name = [], f"order #{order['display_id']} ({order['id']})"
+
+    def must(condition, words):
+        if not condition:
+            wrong.append(f"{name}: {words}")
+
+    for item in order["items"]:
+        detail = item["detail"]
+        for stage in ("fulfilled_quantity", "shipped_quantity"):
+            must(detail[stage] == detail["quantity"], f"{item['variant_sku']}: {stage} {detail[stage]} of {detail['quantity']}")
+    references = warehouse.references(f"#{order['display_id']}")
+    must(len(references) == 1, f"the warehouse was told {len(references)} shipments, not 1")
+    told = _quantities((code, n) for reference in references for _, code, n in warehouse.jobs[reference]["lines"])
+    ordered = _quantities((item["variant_sku"], item["detail"]["quantity"]) for item in order["items"])
+    must(told == ordered, f"the warehouse was told {told}, ordered were {ordered}")
+    fulfilments = [f for f in order["fulfillments"] if not f.get("canceled_at")]
+    must(len(fulfilments) == 1, f"{len(fulfilments)} fulfilments, not 1")
+    must(all(f.get("shipped_at") for f in fulfilments), "a fulfilment is not shipped")
+    shown = [label["tracking_number"] for f in fulfilments for label in f.get("labels") or []]
+    left = [warehouse.shipped.get(reference) for reference in references]
+    must(shown == left, f"tracking numbers {shown}, the warehouse's are {left}")
+    payments = [p for collection in order["payment_collections"] for p in collection["payments"]]
+    captures = [capture for payment in payments for capture in payment["captures"]]
+    once = len(payments) == 1 and len(captures) == 1
+    must(once, f"{len(payments)} payments with {len(captures)} captures, not 1 with 1")
+    amounts = [Decimal(capture["amount"]) for capture in captures]
+    must(sum(amounts) == Decimal(order["total"]), f"captured {amounts}, its total is {order['total']}")
+    must(not any(payment.get("refunds") for payment in payments), "was refunded")
+    return once and amounts == [Decimal(order["total"])], wrong
+
+
+def mails(orders, log, prefix):
+    """At most one mail per order and Message-ID. Returns (orders with exactly one, what is wrong)."""
+    ours = [(message_id, to) for message_id, to in log.mails() if to.startswith(prefix)]
+    per_order = Counter(to for _, to in ours)
+    wrong = [f"Message-ID {m} was taken {n} times" for m, n in Counter(m for m, _ in ours).items() if n > 1]
+    wrong += [f"order #{o['display_id']}: {per_order[o['email']]} mails, not 1" for o in orders if per_order[o["email"]] != 1]
+    wrong += [f"a mail to {to}, who ordered nothing" for to in per_order.keys() - {o["email"] for o in orders}]
+    return sum(per_order[order["email"]] == 1 for order in orders), wrong
+
+
+def journal(orders, folder):
+    """hledger accepts every file and all of them together, and the books say what Medusa captured."""
+    files = sorted(folder.glob("**/*.journal"))
+    if not files:
+        return ["no journal file was written"]
+    wrong = []
+    for chosen in [[file] for file in files] + [files]:
+        done = _hledger(chosen, "check", "--strict")
+        if done.returncode != 0:
+            wrong.append(f"hledger check --strict {' '.join(f.name for f in chosen)}: {done.stderr.strip()}")
+    if wrong:
+        return wrong
+    captured = sum(cents(c["amount"]) for o in orders for pc in o["payment_collections"] for p in pc["payments"] for c in p["captures"])
+    tax = rounding = 0
+    for order in orders:
+        parts = [*order["items"], *order["shipping_methods"]]
+        tax += sum(cents(part["tax_total"]) for part in parts)
+        rounding += cents(order["total"]) - sum(cents(part["total"]) for part in parts)
+    expected = {merchant.TITLES["receivable"]: captured, merchant.TITLES["tax"]: -tax, merchant.TITLES["rounding"]: -rounding,
+                merchant.TITLES["sales"]: tax + rounding - captured}
+    done = _hledger(files, "balance", "--flat", "--no-total", "--empty", "-O", "csv")
+    booked = {}
+    for row in csv.DictReader(done.stdout.splitlines()):
+        amount, _, currency = row["balance"].partition(" ")
+        if currency not in ("EUR", ""):
+            wrong.append(f"{row['account']} is in {currency}, not EUR")
+        booked[row["account"]] = cents(amount.replace(",", ""))
+    for account in sorted(expected.keys() | booked.keys()):
+        if booked.get(account, 0) != expected.get(account, 0):
+            wrong.append(f"{account}: {booked.get(account, 0)} in the books, {expected.get(account, 0)} by Medusa (minor units)")
+    return wrong
+
+
+def _hledger(files, *words):
+    chosen = [part for file in files for part in ("-f", str(file))]
+    return subprocess.run(["hledger", *chosen, *words], capture_output=True, text=True, timeout=60, check=False,
+                          env={"LC_ALL": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"})

@@ -1,0 +1,98 @@
+"""A merchant's configuration for the lab's systems."""
+
+TITLES = {"sales": "Income:Sales", "receivable": "Assets:Receivable", "tax": "Liabilities:VAT", "rounding": "Expenses:Rounding",
+          "advance": "Liabilities:Advances"}
+ZONE = "Europe/Berlin"
+
+TEMPLATE = """\
+[shop]
+name = "Mug Shop"
+timezone = "{zone}"
+currency = "EUR"
+
+[database]
+state_dir = "state"
+
+[log]
+format = "pretty"
+level = "info,hikiate=debug"
+
+[http]
+listen = "off"
+
+[engine]
+idle = "200ms"
+
+[accounts.shop]
+connector = "medusa"
+url = "{url}"
+token = {{ file = "medusa-key" }}
+interval = "1s"
+overlap = "20s"
+settle = "3s"
+sales_channel = "{sales_channel}"
+since = "{since}"
+
+[accounts.three-pl]
+connector = "files"
+layout = "japanese-3pl-utf8"
+outgoing = "in"
+incoming = "out"
+interval = "1s"
+stable_for = "300ms"
+[accounts.three-pl.sftp]
+host = "127.0.0.1"
+port = {sftp_port}
+user = "{sftp_user}"
+host_key = "{fingerprint}"
+key = {{ file = "sftp-key" }}
+root = "{root}"
+
+[accounts.post]
+connector = "smtp"
+host = "127.0.0.1"
+port = {smtp_port}
+tls = "none"
+from = "Mug Shop <shop@lab.test>"
+
+[accounts.books]
+connector = "files"
+folder = "books"
+layout = "hledger"
+
+[channels.shop]
+mail = ["shipped"]
+payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
+locations = {{ berlin = "{location}" }}
+
+[warehouses.berlin]
+account = "three-pl"
+dispatch = {{ mode = "continuous" }}
+reply_within = "5m"
+
+[delivery]
+presume = "0s"
+
+[mail]
+account = "post"
+language = "en"
+
+[booking]
+recognise = "shipped"
+account = "books"
+close = {{ every = "10s" }}
+titles = {{ {titles} }}
+"""
+
+
+def write(folder, seed, *, sales_channel, since, sftp_port, sftp_user, sftp_key, fingerprint, root, smtp_port):
+    """Writes hikiate.toml and the two secrets it names into `folder`; returns its path."""
+    for name, secret in (("medusa-key", seed["secret_key"]), ("sftp-key", sftp_key.read_text())):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(secret)
+    titles = ", ".join(f'{key} = "{title}"' for key, title in TITLES.items())
+    config = folder / "hikiate.toml"
+    config.write_text(TEMPLATE.format(
+        zone=ZONE, url=seed["url"], location=seed["location"], sales_channel=sales_channel, since=since, sftp_port=sftp_port,
+        sftp_user=sftp_user, fingerprint=fingerprint, root=root, smtp_port=smtp_port, titles=titles))
+    return config

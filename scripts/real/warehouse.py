@@ -1,0 +1,134 @@
+"""A small warehouse that works by files over SFTP: it reads instructions (出荷指示), answers them (受付), ships, and reports
+what left (出荷実績). It shares no code with the program under test and remembers every instruction it was ever told."""
+import csv
+import hashlib
+import io
+import random
+import threading
+import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+class Warehouse:
+    """Works in a thread of its own between `start` and `stop`."""
+
+    def __init__(self, sftp, root, scratch, zone, seed):
+        self.sftp = sftp
+        self.inbox, self.outbox = f"{root}/in", f"{root}/out"
+        self.scratch = scratch
+        self.zone = ZoneInfo(zone)
+        self.random = random.Random(seed)
+        self.files = {}       # name -> SHA-256 of its bytes when it was first read
+        self.told = {}        # reference -> the files that named it
+        self.jobs = {}        # reference -> {display, lines, ship_at, tracking}
+        self.shipped = {}     # reference -> tracking number
+        self.problems = []
+        self.number = 0
+        self.last_error = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="warehouse", daemon=True)
+        for folder in (root, self.inbox, self.outbox):
+            sftp.run(f"mkdir {folder}")
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=90)
+
+    def put_stock(self, stock):
+        """Delivers a stock count (在庫)."""
+        rows = [{"商品コード": code, "倉庫コード": "", "在庫数": n, "集計日時": self._now()} for code, n in stock.items()]
+        self._put("zaiko", rows)
+
+    def references(self, display):
+        """The shipments told for the customer's order number."""
+        return [reference for reference, job in self.jobs.items() if job["display"] == display]
+
+    def recheck(self):
+        """Reads every instruction file again: none may have changed after it was first read, none may be new."""
+        for name in self._instruction_files():
+            if name not in self.files:
+                self.problems.append(f"{name} came after all was shipped")
+            elif hashlib.sha256(self._get(name)).hexdigest() != self.files[name]:
+                self.problems.append(f"{name} was changed after it had been read")
+
+    def twice(self):
+        """References that were told more than once."""
+        return [f"{reference} in {', '.join(files)}" for reference, files in self.told.items() if len(files) > 1]
+
+    def _work(self):
+        while not self._stop.is_set():
+            try:
+                self._tick()
+            except Exception as error:  # noqa: BLE001  (the server may be away for a moment; a lasting failure shows at the end)
+                self.last_error = f"{type(error).__name__}: {error}"
+            self._stop.wait(0.5)
+
+    def _now(self):
+        return datetime.now(self.zone).strftime("%Y/%m/%d %H:%M:%S")
+
+    def _instruction_files(self):
+        return sorted(name for name in self.sftp.names(self.inbox) if name.endswith(".csv"))
+
+    def _get(self, name):
+        local = self.scratch / "received.csv"
+        local.unlink(missing_ok=True)
+        self.sftp.run(f"get {self.inbox}/{name} {local}")
+        return local.read_bytes()
+
+    def _tick(self):
+        replies = []
+        for name in self._instruction_files():
+            if name not in self.files:
+                content = self._get(name)
+                replies += self._read(name, content)
+                self.files[name] = hashlib.sha256(content).hexdigest()
+        if replies:
+            self._put("uketsuke", replies)
+        self._ship()
+
+    def _read(self, name, content):
+        in_file, replies = {}, []
+        for row in csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")):
+            reference = row["出荷指示番号"]
+            line = (int(row["行番号"]), row["商品コード"], int(row["数量"]))
+            in_file.setdefault(reference, (row["注文番号"], []))[1].append(line)
+        for reference, (display, lines) in in_file.items():
+            self.told.setdefault(reference, []).append(name)
+            if len({n for n, _, _ in lines}) != len(lines):
+                self.problems.append(f"{name}: {reference} repeats a line")
+            if reference not in self.jobs:
+                digits = int(hashlib.sha256(reference.encode()).hexdigest(), 16) % 10**12
+                self.jobs[reference] = {"display": display, "lines": lines, "tracking": f"{digits:012}",
+                                        "ship_at": time.monotonic() + self.random.uniform(0.0, 3.0)}
+            replies.append({"出荷指示番号": reference, "受付結果": "OK", "メッセージ": "", "受付日時": self._now()})
+        return replies
+
+    def _ship(self):
+        rows, left = [], {}
+        for reference, job in self.jobs.items():
+            if reference in self.shipped or job["ship_at"] > time.monotonic():
+                continue
+            left[reference] = job["tracking"]
+            rows += [{"出荷指示番号": reference, "行番号": n, "商品コード": code, "出荷数量": quantity, "配送業者": "DHL",
+                      "送り状番号": job["tracking"], "出荷日時": self._now()} for n, code, quantity in job["lines"]]
+        if rows:
+            self._put("jisseki", rows)
+            self.shipped.update(left)
+
+    def _put(self, kind, rows):
+        """Uploads under a temporary name and renames, as a careful far side does."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.number += 1
+        name = f"{kind}-{self.number:06}.csv"
+        local = self.scratch / name
+        local.write_bytes(text.getvalue().encode("utf-8"))
+        part = f"{self.outbox}/{name}.tmp"
+        self.sftp.run(f"-rm {part}", f"put {local} {part}", f"rename {part} {self.outbox}/{name}")

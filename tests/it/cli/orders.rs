@@ -1,0 +1,326 @@
+//! Commands on orders that the engine carries.
+
+use hikiate::plan::types::Status;
+use hikiate_medusa::sim::NewOrder;
+use hikiate_sdk::faulty::{Fault, When};
+use hikiate_sdk::http::Method;
+use serde_json::{Value, json};
+
+use super::{Ran, command};
+use crate::flow::world::{Setup, World, order};
+
+const HOLD: &str = "[[hold]]\nname = \"many\"\nwhen = 'lines.exists(line, line.qty >= 5)'\n";
+
+fn run(world: &World, arguments: &[&str]) -> Ran {
+    Ran::of(command(
+        &world.dir.path().join("hikiate.toml"),
+        Some(world.database()),
+        arguments,
+    ))
+}
+
+async fn world(more: &'static str) -> World {
+    let mut world = World::new(Setup {
+        more,
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 20);
+    world.count_stock().await;
+    world.round().await;
+    world
+}
+
+fn number_of(world: &World, id: &str) -> String {
+    let shown = run(world, &["order", "show", &format!("shop/{id}"), "--json"]).json();
+    shown["number"].as_str().unwrap().to_owned()
+}
+
+fn actors(world: &World, number: &str, class: &str) -> Vec<String> {
+    let shown = run(world, &["order", "show", number, "--json"]).json();
+    let facts = shown["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|fact| fact["class"] == class);
+    facts
+        .map(|fact| fact["actor"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_held_order_is_listed_explained_and_released() {
+    let mut world = world(HOLD).await;
+    let held = world.shop.place_order(order(&[("APPLE", 5, "1000")]));
+    let free = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(1).await;
+
+    let rows = run(&world, &["order", "list", "--blocked-by", "hold", "--json"]).json();
+    let [row] = rows.as_array().unwrap().as_slice() else {
+        unreachable!("{rows}")
+    };
+    let columns: Vec<&str> = row
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            "blocked_by",
+            "channel",
+            "created_at",
+            "external_id",
+            "number",
+            "origin",
+            "status"
+        ]
+    );
+    assert_eq!(
+        (&row["external_id"], &row["blocked_by"]),
+        (&json!(held), &json!("hold:many"))
+    );
+    let number = number_of(&world, &held);
+    let table = run(&world, &["order", "list"]);
+    let line = table
+        .ended(0)
+        .lines()
+        .find(|line| line.starts_with(&number))
+        .unwrap();
+    assert!(
+        line.contains("unallocated") && line.contains("未引当"),
+        "{line}"
+    );
+    assert_eq!(
+        run(&world, &["order", "list", "--limit", "1", "--json"])
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    let shown = run(&world, &["order", "show", &number]);
+    assert!(
+        shown.ended(0).contains("hold:many") && shown.out.contains("rule many"),
+        "{shown:?}"
+    );
+    for personal in ["花子", "千代田", "03-1234", "hanako@"] {
+        assert!(!shown.out.contains(personal), "{personal} in {shown:?}");
+    }
+    let explained = run(&world, &["order", "explain", &number.to_lowercase()]);
+    assert!(explained.ended(0).contains("held by many"), "{explained:?}");
+    assert_eq!(
+        run(&world, &["order", "explain", &number, "--json"]).json()["holds"][0]["rule"],
+        "many"
+    );
+    let tasks = run(&world, &["tasks", "--json"]).json();
+    assert!(
+        tasks
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|t| t["subject"] == json!(number)),
+        "{tasks}"
+    );
+
+    let other = number_of(&world, &free);
+    run(
+        &world,
+        &["order", "release", &number, &other, "--reason", "called"],
+    )
+    .refused(5, &other);
+    run(
+        &world,
+        &[
+            "order", "release", &number, "--rule", "much", "--reason", "x",
+        ],
+    )
+    .refused(5, "much");
+    assert!(
+        !actors(&world, &number, "decision").contains(&"hanako".to_owned()),
+        "nothing was done"
+    );
+
+    let done = run(
+        &world,
+        &["order", "release", &number, "--reason", "called", "--json"],
+    )
+    .json();
+    assert_eq!(done[0]["number"], json!(number));
+    assert!(actors(&world, &number, "decision").contains(&"hanako".to_owned()));
+    run(&world, &["order", "release", &number, "--reason", "again"]).refused(5, "no open hold");
+    world.rounds(4).await;
+    assert!(
+        world.shop.order(&held).unwrap().is_shipped(),
+        "{:?}",
+        world.status(&held).await
+    );
+    run(&world, &["order", "hold", &number, "--reason", "x"]).refused(5, "a hold stops nothing");
+    run(&world, &["order", "cancel", &number, "--reason", "x"]).refused(5, "it has left");
+}
+
+#[tokio::test]
+async fn several_orders_are_held_and_cancelled_at_once() {
+    let setup = Setup {
+        tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup).await;
+    world.tokyo.set_stock("APPLE", 20);
+    world.count_stock().await;
+    world.round().await;
+    let ids = [(); 2].map(|()| world.shop.place_order(order(&[("APPLE", 1, "1000")])));
+    world.rounds(1).await;
+    let numbers = ids.clone().map(|id| number_of(&world, &id));
+    let both = [
+        numbers[0].as_str(),
+        numbers[1].as_str(),
+        numbers[0].as_str(),
+    ];
+    let with = |word: &'static str| {
+        ["order", word]
+            .into_iter()
+            .chain(both)
+            .chain(["--reason", "asked", "--actor", "taro"])
+            .collect::<Vec<_>>()
+    };
+    let held = run(&world, &with("hold"));
+    assert_eq!(held.ended(0).lines().count(), 2, "each once: {held:?}");
+    world.rounds(1).await;
+    for id in &ids {
+        assert_eq!(world.status(id).await.1.as_deref(), Some("hold:manual"));
+    }
+    assert!(actors(&world, &numbers[1], "decision").contains(&"taro".to_owned()));
+    run(&world, &with("cancel")).ended(0);
+    world.rounds(3).await;
+    for id in &ids {
+        assert!(world.is(id, Status::Cancelled).await);
+    }
+    run(&world, &with("cancel")).refused(5, "nothing to cancel");
+}
+
+#[tokio::test]
+async fn a_deposit_is_added_once_by_its_reference() {
+    let mut world = world("").await;
+    let bank = NewOrder {
+        provider_id: "pp_bank".to_owned(),
+        authorised: false,
+        ..order(&[("APPLE", 1, "1000")])
+    };
+    let id = world.shop.place_order(bank);
+    world.rounds(1).await;
+    let number = number_of(&world, &id);
+    let add = |amount: &str, more: &[&str]| {
+        let fixed = ["deposit", "add", &number, amount, "--reference", "bank-7"];
+        run(
+            &world,
+            &fixed
+                .iter()
+                .copied()
+                .chain(more.iter().copied())
+                .collect::<Vec<_>>(),
+        )
+    };
+    add("1650.5", &[]).refused(2, "JPY has 0");
+    add("0", &[]).refused(2, "above zero");
+    add("1650", &["--date", "2026-12-24"]).refused(2, "not come yet");
+    let told = add("1650", &["--date", "2026-11-19", "--json"]).json();
+    assert_eq!(
+        (
+            &told["amount"],
+            &told["currency"],
+            &told["date"],
+            &told["order"]
+        ),
+        (
+            &json!(1650),
+            &json!("JPY"),
+            &json!("2026-11-19"),
+            &json!(number)
+        )
+    );
+    add("1650", &[]).refused(5, "added before");
+    world.rounds(5).await;
+    assert!(
+        world.shop.order(&id).unwrap().is_shipped(),
+        "{:?}",
+        world.status(&id).await
+    );
+}
+
+#[tokio::test]
+async fn only_an_unknown_outcome_is_resolved() {
+    let mut world = world("").await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(1).await;
+    for _ in 0..100 {
+        world
+            .faults
+            .inject_when(When::new(Method::Post, ""), Fault::NotSent);
+    }
+    let effect = queued(&mut world).await;
+    assert_ne!(effect["state"], "unresolved", "{effect}");
+    let effect_id = effect["id"].to_string();
+    run(
+        &world,
+        &[
+            "effect", "resolve", &effect_id, "done", "--reason", "looked",
+        ],
+    )
+    .refused(5, "goes on by itself");
+
+    sqlx::query("UPDATE effects SET state = 'unresolved', ambiguous = true WHERE id = $1")
+        .bind(effect["id"].as_i64().unwrap())
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    let listed = run(&world, &["effect", "list", "--unresolved", "--json"]).json();
+    assert_eq!(listed[0]["id"], effect["id"]);
+    let table = run(&world, &["effect", "list"]);
+    assert!(table.ended(0).contains("unresolved"), "{table:?}");
+    let told = run(
+        &world,
+        &[
+            "effect",
+            "resolve",
+            &effect_id,
+            "not-done",
+            "--reason",
+            "looked at the shop",
+        ],
+    );
+    assert!(told.ended(0).contains("sent to shop again"), "{told:?}");
+    run(
+        &world,
+        &["effect", "resolve", &effect_id, "done", "--reason", "x"],
+    )
+    .refused(4, "no effect");
+    assert!(actors(&world, &number_of(&world, &id), "outcome").contains(&"hanako".to_owned()));
+}
+
+/// The first call to the shop that waits in the queue.
+async fn queued(world: &mut World) -> Value {
+    for _ in 0..6 {
+        world.rounds(1).await;
+        let rows = run(world, &["effect", "list", "--json"]).json();
+        let row = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["account"] == "shop");
+        if let Some(row) = row {
+            return row.clone();
+        }
+    }
+    unreachable!("nothing was queued for the shop")
+}
+
+#[tokio::test]
+async fn the_daemon_refuses_a_clock_that_is_set() {
+    let world = world("").await;
+    run(&world, &["run"]).ended(5);
+    let said = run(&world, &["run"]);
+    assert!(said.err.contains("clock"), "{said:?}");
+}

@@ -1,0 +1,209 @@
+//! Usage, configuration, a database that is away or empty.
+
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::{Ran, Shop};
+use crate::support::db;
+
+#[test]
+fn wrong_usage_is_2_and_help_is_not_wrong() {
+    let shop = Shop::new(None);
+    for wrong in [
+        &["frobnicate"][..],
+        &[],
+        &["order", "hold", "HK1"],
+        &["order", "hold", "--reason", "x"],
+        &["order", "cancel", "HK1", "--reason", "  "],
+        &["order", "list", "--status", "sold"],
+        &["effect", "resolve", "1", "maybe", "--reason", "x"],
+        &["tasks", "--actor", ""],
+    ] {
+        let ran = shop.run(wrong);
+        assert_eq!(ran.code, Some(2), "{wrong:?}: {ran:?}");
+    }
+    let help = shop.run(&["--help"]);
+    assert!(
+        help.ended(0).contains("75  the database is away"),
+        "{help:?}"
+    );
+    shop.run(&["order", "cancel", "HK1", "--reason", "x", "--actor", "plan"])
+        .refused(2, "--actor plan");
+}
+
+#[test]
+fn a_wrong_configuration_is_3_with_every_problem() {
+    let shop = Shop::new(None);
+    let text = std::fs::read_to_string(shop.config()).unwrap();
+    let text = text
+        .replace("continuous", "sometimes")
+        .replace("[shop]", "[shop]\ntimezone = \"Mars\"");
+    std::fs::write(shop.config(), text).unwrap();
+    for command in [&["tasks"][..], &["run"], &["check"], &["migrate"]] {
+        let ran = shop.run(command);
+        assert_eq!(ran.code, Some(3), "{command:?}: {ran:?}");
+        for place in ["hikiate.toml:3: shop.timezone", "warehouses.tokyo"] {
+            assert!(
+                ran.err.contains(place),
+                "{command:?}: {place} is not in {ran:?}"
+            );
+        }
+    }
+    let ran = shop.run(&["check", "--json"]);
+    let problems: serde_json::Value = serde_json::from_str(ran.ended(3)).unwrap();
+    assert!(
+        problems["problems"].as_array().unwrap().len() >= 2,
+        "{problems}"
+    );
+}
+
+#[test]
+fn secrets_are_asked_for_where_they_are_needed_only() {
+    let shop = Shop::new(None);
+    shop.run(&["check"]).refused(3, "SHOP_TOKEN");
+    shop.run(&["run"]).refused(3, "SHOP_TOKEN");
+    shop.run(&["check", "--allow-missing-secrets"]).ended(0);
+    let mut with = shop.command(&["check"]);
+    with.env("SHOP_TOKEN", "sk");
+    assert!(Ran::of(with).ended(0).contains("warehouse tokyo"));
+}
+
+#[test]
+fn a_database_that_is_away_is_75_and_one_that_cannot_be_named_is_3() {
+    let away = Shop::new(Some("postgres://nobody@127.0.0.1:1/none"));
+    away.run(&["order", "list"]).refused(75, "away");
+    away.run(&["migrate"]).refused(75, "away");
+    Shop::new(Some("not a url"))
+        .run(&["tasks"])
+        .refused(3, "URL");
+    let alone = Shop::new(None);
+    alone.run(&["tasks"]).refused(75, "start `hikiate run`");
+    assert!(
+        !alone.dir.path().join("state").exists(),
+        "a question makes nothing"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_database_is_migrated_once() {
+    let db = db().await;
+    for statement in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
+        sqlx::query(statement).execute(&db.pool).await.unwrap();
+    }
+    let shop = Shop::new(Some(&db.url));
+    shop.run(&["order", "list"]).refused(5, "hikiate migrate");
+    assert_eq!(
+        shop.run(&["migrate", "--json"]).json(),
+        json!({ "applied": [1], "schema": 1 })
+    );
+    assert_eq!(
+        shop.run(&["migrate", "--wait"]).ended(0),
+        "nothing to do: the schema is at 1\n"
+    );
+    assert_eq!(shop.run(&["order", "list"]).ended(0), "no such orders\n");
+    for list in [
+        &["order", "list"][..],
+        &["tasks"],
+        &["stock", "show"],
+        &["stream", "list"],
+        &["effect", "list"],
+        &["quarantine", "list"],
+    ] {
+        let with_json: Vec<&str> = list.iter().copied().chain(["--json"]).collect();
+        assert_eq!(shop.run(&with_json).json(), json!([]), "{list:?}");
+    }
+    sqlx::query("UPDATE gate SET min_code = 1000")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    shop.run(&["order", "list"]).refused(5, "newer version");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_4() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    for command in [
+        &["order", "show", "HK404"][..],
+        &["order", "explain", "shop/404"],
+        &["order", "hold", "HK404", "shop/405", "--reason", "x"],
+        &["stock", "show", "NOTHING"],
+        &["effect", "resolve", "404", "done", "--reason", "x"],
+        &["quarantine", "show", "404"],
+        &["quarantine", "retry", "404"],
+        &["deposit", "add", "HK404", "100", "--reference", "r"],
+    ] {
+        let ran = shop.run(command);
+        assert_eq!(ran.code, Some(4), "{command:?}: {ran:?}");
+    }
+    let both = shop.run(&["order", "cancel", "HK404", "shop/405", "--reason", "x"]);
+    assert!(
+        both.err.contains("HK404") && both.err.contains("shop/405"),
+        "{both:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_away_is_no_failure() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = shop
+        .command(&["order", "list"])
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn quarantined_bytes_are_shown_as_what_they_are() {
+    let db = db().await;
+    sqlx::query("INSERT INTO accounts (slug, connector) VALUES ('wh', 'files')")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    for (hash, raw) in [
+        ("a", &b"\x92\x8d\x95\xb6,1\x1b[2J"[..]),
+        ("b", b"\xff\x00\xfe"),
+    ] {
+        sqlx::query(
+            "INSERT INTO quarantine (account_id, stream, hash, raw, reason, first_at, last_at)
+             SELECT id, 'shipments', $1, $2, 'row 3: no such column', hk_now(), hk_now() FROM accounts",
+        )
+        .bind(hash.as_bytes())
+        .bind(raw)
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    }
+    let shop = Shop::new(Some(&db.url));
+    let rows = shop.run(&["quarantine", "list", "--json"]).json();
+    assert_eq!(
+        (&rows[0]["account"], &rows[0]["seen"]),
+        (&json!("wh"), &json!(1))
+    );
+    let id = rows[0]["id"].to_string();
+    let shown = shop.run(&["quarantine", "show", &id]);
+    assert!(shown.ended(0).contains("注文,1\\u{1b}[2J"), "{shown:?}");
+    assert!(
+        shown.out.contains("row 3: no such column") && shown.err.contains("names and addresses")
+    );
+    let value = shop
+        .run(&["quarantine", "show", &rows[1]["id"].to_string(), "--json"])
+        .json();
+    assert_eq!(
+        (&value["encoding"], &value["raw"]),
+        (&json!("hex"), &json!("ff00fe"))
+    );
+    assert!(
+        shop.run(&["quarantine", "retry", &id])
+            .ended(0)
+            .contains("dealt with")
+    );
+    shop.run(&["quarantine", "retry", &id])
+        .refused(5, "already");
+}

@@ -1,0 +1,339 @@
+//! What the claims cost over 300,000 rows, of which none, 1 % or 90 % are due: each reads its index
+//! and touches at most 200 buffers for 100 rows. The statements are the ones in `.sqlx`, so what is
+//! explained is what runs; both the plan for these values and the one for any values are looked at,
+//! because a long-lived connection may get either.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::support::db;
+
+const BUDGET: u64 = 200;
+
+/// How many of 300,000 rows are due; these are the last ones written, as they would be.
+const SHARES: [Share; 3] = [
+    Share {
+        name: "none",
+        due: 0,
+    },
+    Share {
+        name: "1 %",
+        due: 3_000,
+    },
+    Share {
+        name: "90 %",
+        due: 270_000,
+    },
+];
+
+#[derive(Clone, Copy)]
+struct Share {
+    name: &'static str,
+    due: u32,
+}
+
+/// A statement of the program, and how it is asked.
+struct Claim {
+    /// Words that only this statement has.
+    marker: &'static str,
+    /// The claim inside a larger statement: what stands between these.
+    inside: Option<(&'static str, &'static str)>,
+    /// Values of its parameters.
+    values: &'static str,
+    table: &'static str,
+    index: &'static str,
+    /// Rows it gives when enough are due.
+    full: u64,
+}
+
+/// The one query of the program that has these words.
+fn production(marker: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
+    let queries = fs::read_dir(folder).unwrap().map(|entry| {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let stored: Value = serde_json::from_str(&text).unwrap();
+        stored["query"].as_str().unwrap().to_owned()
+    });
+    let found: Vec<String> = queries.filter(|query| query.contains(marker)).collect();
+    assert_eq!(found.len(), 1, "queries with {marker:?}: {found:#?}");
+    found.into_iter().next().unwrap()
+}
+
+impl Claim {
+    fn sql(&self) -> String {
+        let whole = production(self.marker);
+        let Some((from, to)) = self.inside else {
+            return whole;
+        };
+        let start = whole.find(from).unwrap() + from.len();
+        let end = whole[start..].find(to).unwrap() + start;
+        whole[start..end].to_owned()
+    }
+
+    async fn explain(&self, connection: &mut PgConnection) -> Value {
+        run(connection, "BEGIN").await;
+        let sql = format!(
+            "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim ({})",
+            self.values
+        );
+        let plan: Value = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        run(connection, "ROLLBACK").await;
+        plan[0]["Plan"].clone()
+    }
+
+    fn judge(&self, plan: &Value, share: Share, mode: &str) {
+        let buffers = number(plan, "Shared Hit Blocks") + number(plan, "Shared Read Blocks");
+        let rows = number(plan, "Actual Rows");
+        let said = format!("{} due, {mode}: {buffers} buffers\n{plan:#}", share.name);
+        println!(
+            "{}: {} due, {mode}: {rows} rows, {buffers} buffers",
+            self.index, share.name
+        );
+        let expected = if share.due == 0 { 0 } else { self.full };
+        assert_eq!(rows, expected, "{said}");
+        assert!(buffers <= BUDGET, "{said}");
+        if buffers == 0 {
+            // The queue is empty, and any plan reads that for nothing.
+            return;
+        }
+        let mut nodes = Vec::new();
+        walk(plan, &mut nodes);
+        let whole = |n: &&&Value| n["Node Type"] == "Seq Scan" && n["Relation Name"] == self.table;
+        assert!(!nodes.iter().any(|node| whole(&node)), "{said}");
+        let others = [self.index, "accounts_pkey"];
+        let mut used = nodes
+            .iter()
+            .filter_map(|node| node["Index Name"].as_str())
+            .peekable();
+        assert!(used.clone().any(|index| index == self.index), "{said}");
+        assert!(used.all(|index| others.contains(&index)), "{said}");
+    }
+}
+
+/// Explains claims over a table filled by `fill`, which takes the number of due rows as `{due}`.
+async fn check(table: &str, fill: &str, claims: &[Claim]) {
+    for share in SHARES {
+        let db = db().await;
+        let mut connection = PgConnection::connect(&db.url).await.unwrap();
+        // Parents are not needed to see what a claim reads.
+        run(&mut connection, "SET session_replication_role = replica").await;
+        run(
+            &mut connection,
+            &format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"),
+        )
+        .await;
+        run(
+            &mut connection,
+            &fill.replace("{due}", &share.due.to_string()),
+        )
+        .await;
+        // As the daemon does: what was deleted is gone, and pages are all-visible.
+        run(&mut connection, &format!("VACUUM (ANALYZE) {table}")).await;
+        for claim in claims {
+            run(
+                &mut connection,
+                &format!("PREPARE claim AS {}", claim.sql()),
+            )
+            .await;
+            for mode in ["force_custom_plan", "force_generic_plan"] {
+                run(&mut connection, &format!("SET plan_cache_mode = {mode}")).await;
+                // The first time also reads the catalogue.
+                claim.explain(&mut connection).await;
+                let plan = claim.explain(&mut connection).await;
+                claim.judge(&plan, share, mode);
+            }
+            run(&mut connection, "DEALLOCATE claim").await;
+        }
+    }
+}
+
+fn number(node: &Value, key: &str) -> u64 {
+    node[key].as_u64().unwrap()
+}
+
+fn walk<'a>(node: &'a Value, into: &mut Vec<&'a Value>) {
+    into.push(node);
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        walk(child, into);
+    }
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+/// An owned account, and rows in the order they came: due times rise with the row, within seconds.
+const ACCOUNTS: &str = "
+    INSERT INTO accounts (slug, connector, owner, lease_until, lease_token)
+      SELECT 'a' || i, 'x', 'me', now() + interval '1 day', 7 FROM generate_series(1, 10) i;";
+
+fn with_accounts(fill: &str) -> String {
+    format!("{ACCOUNTS}{fill}")
+}
+
+/// Orders and, one in a hundred, batches; half of what is not due has a time to come.
+const SUBJECTS: &str = "
+    INSERT INTO subjects (kind, account_id, external_id, number, created_at, plan_class, plan_at, read_at)
+      SELECT CASE WHEN i % 100 = 0 THEN 'batch' ELSE 'order' END, 1 + i % 10, 'e' || i, 'N' || i, now(), i % 3, t.at, t.at
+      FROM generate_series(1, 300000) i CROSS JOIN LATERAL (SELECT CASE
+        WHEN i > 300000 - {due} THEN now() - interval '1 day' + (i / 10 + i % 7) * interval '1 ms'
+        WHEN i % 2 = 0 THEN now() + interval '1 day' + i * interval '1 ms' END AS at) t;";
+
+#[tokio::test]
+async fn due_orders_due_batches_and_orders_to_be_read() {
+    let orders = Claim {
+        marker: "ORDER BY plan_class, plan_at, id LIMIT",
+        inside: None,
+        values: "1, 1, 100",
+        table: "subjects",
+        index: "subjects_due",
+        full: 100,
+    };
+    // Measured before it had an index of its own: 8,355 buffers with 1 % due, 5,329 with none.
+    let batches = Claim {
+        marker: "kind = 'batch' ORDER BY",
+        inside: None,
+        values: "30",
+        table: "subjects",
+        index: "subjects_batches_due",
+        full: 30,
+    };
+    let reads = Claim {
+        marker: "ORDER BY account_id, read_at, id LIMIT",
+        inside: None,
+        values: "3, 100",
+        table: "subjects",
+        index: "subjects_read",
+        full: 100,
+    };
+    check("subjects", SUBJECTS, &[orders, batches, reads]).await;
+}
+
+/// Half of what is not due waits for its time, half for a person.
+const EFFECTS: &str = "
+    INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at)
+      SELECT i, 1 + i % 10, 'ship', i, i % 3, CASE WHEN i > 300000 - {due} OR i % 2 = 0 THEN 'planned' ELSE 'unresolved' END,
+        CASE WHEN i > 300000 - {due} THEN now() - interval '1 day' + (i / 10 + i % 7) * interval '1 ms' ELSE now() + interval '1 day' END
+      FROM generate_series(1, 300000) i;";
+
+#[tokio::test]
+async fn due_effects_of_a_lane() {
+    let claim = Claim {
+        marker: "WITH due AS MATERIALIZED",
+        inside: Some(("WITH due AS MATERIALIZED (", "),\n")),
+        values: "2, 1, 7, 1, 100",
+        table: "effects",
+        index: "effects_due",
+        full: 100,
+    };
+    check("effects", &with_accounts(EFFECTS), &[claim]).await;
+}
+
+/// Leases that ran out; what is not due is held by somebody or waits.
+const LEASED: &str = "
+    INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at, token, lease_until, body)
+      SELECT i, 1 + i % 10, 'ship', i, i % 3, t.s, now(), CASE WHEN t.s <> 'planned' THEN i END,
+        CASE WHEN t.s <> 'planned' THEN now() + CASE WHEN i > 300000 - {due} THEN -1 ELSE 1 END * interval '1 hour' + (i / 10 + i % 7) * interval '1 ms' END, 'x'
+      FROM generate_series(1, 300000) i CROSS JOIN LATERAL (SELECT CASE
+        WHEN i > 300000 - {due} THEN (ARRAY['leased', 'sending'])[1 + i / 10 % 2]
+        WHEN i % 1000 = 1 THEN 'sending' ELSE 'planned' END AS s) t;";
+
+#[tokio::test]
+async fn effects_whose_lease_ran_out() {
+    let claim = Claim {
+        marker: "the process was lost while this was being sent",
+        inside: Some(("ARRAY(", "))")),
+        values: "2, 7, false, 100",
+        table: "effects",
+        index: "effects_leased",
+        full: 100,
+    };
+    check("effects", &with_accounts(LEASED), &[claim]).await;
+}
+
+/// Ten streams in each of 30,000 accounts: an account's own are found by its key.
+const STREAMS: &str = "
+    INSERT INTO streams (account_id, name, due_at) SELECT i / 10, 's' || i % 10,
+      CASE WHEN i > 300000 - {due} THEN now() - interval '1 hour' ELSE now() + interval '1 hour' END
+    FROM generate_series(10, 300009) i;";
+
+#[tokio::test]
+async fn due_streams_of_an_account() {
+    let claim = Claim {
+        marker: "due_at <= (SELECT hk_now()) ORDER BY due_at, name",
+        inside: None,
+        values: "29999",
+        table: "streams",
+        index: "streams_pkey",
+        full: 10,
+    };
+    check("streams", STREAMS, &[claim]).await;
+}
+
+/// One open batch for each of so many warehouses; the others are done or have time.
+const BATCHES: &str = "
+    INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash)
+      SELECT i, i / 300, i % 300, 'instruct', 'p', i, CASE WHEN t.open THEN 'open' ELSE 'done' END,
+        now() + CASE WHEN i > 300000 - {due} THEN -1 ELSE 1 END * interval '1 hour' + (i / 10 + i % 7) * interval '1 ms',
+        CASE WHEN NOT t.open THEN 'x'::bytea END, CASE WHEN NOT t.open THEN 'x'::bytea END
+      FROM generate_series(1, 300000) i CROSS JOIN LATERAL (SELECT i > 300000 - {due} OR i % 100 = 0 AS open) t;";
+
+#[tokio::test]
+async fn batches_due_to_be_sealed() {
+    let claim = Claim {
+        marker: "FROM batches\n             WHERE state = 'open' AND seal_at <=",
+        inside: None,
+        values: "1, NULL, 0, 100",
+        table: "batches",
+        index: "batches_due",
+        full: 100,
+    };
+    check("batches", BATCHES, &[claim]).await;
+}
+
+/// Shipments of three warehouses.
+const SHIPMENTS: &str = "
+    INSERT INTO shipments (reference, subject_id, account_id, location_id, state, release_at)
+      SELECT 'r' || i, i, 1, 1 + i % 3, CASE WHEN i > 300000 - {due} OR i % 100 = 0 THEN 'waiting' ELSE 'shipped' END,
+        now() + CASE WHEN i > 300000 - {due} THEN -1 ELSE 1 END * interval '1 hour' + (i / 10 + i % 7) * interval '1 ms'
+      FROM generate_series(1, 300000) i;";
+
+#[tokio::test]
+async fn shipments_waiting_for_a_wave() {
+    let claim = Claim {
+        marker: "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments",
+        inside: None,
+        values: "2, 100",
+        table: "shipments",
+        index: "shipments_waiting",
+        full: 100,
+    };
+    check("shipments", SHIPMENTS, &[claim]).await;
+}
+
+/// Marks are deleted as they are worked off; what is left are the last ones.
+const MARKS: &str = "
+    INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, 300000) i;
+    DELETE FROM item_marks WHERE id <= 300000 - {due};";
+
+#[tokio::test]
+async fn marks_of_items() {
+    let claim = Claim {
+        marker: "DELETE FROM item_marks",
+        inside: Some(("ARRAY(", "))")),
+        values: "100",
+        table: "item_marks",
+        index: "item_marks_pkey",
+        full: 100,
+    };
+    check("item_marks", MARKS, &[claim]).await;
+}
