@@ -134,8 +134,8 @@ fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
 
 fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
     let (verdict, id, code, message) = match outcome {
-        Outcome::Accepted { id, .. } => (Verdict::Accepted, id.clone(), None, String::new()),
-        Outcome::Done { id, .. } => (Verdict::Done, id.clone(), None, String::new()),
+        Outcome::Accepted { id } => (Verdict::Accepted, id.clone(), None, String::new()),
+        Outcome::Done { id } => (Verdict::Done, id.clone(), None, String::new()),
         Outcome::Refused { code, message } => (Verdict::Refused, None, Some(code.clone()), message.clone()),
     };
     OutcomeFact { intent: effect.key.clone(), verdict, id, code, message }

@@ -35,6 +35,12 @@ impl Pacer {
         }
     }
 
+    /// Calls that may be under way at once.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// How many effects to claim at a time.
     #[must_use]
     pub fn room(&self) -> usize {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use chrono::NaiveDate;
 use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -12,6 +13,9 @@ use super::decide::{Step, after_look_up, after_send, next_step, refused};
 use super::prepare::prepare;
 use crate::engine::{Account, Engine};
 use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
+
+/// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
+const SENDING_LEASES: i32 = 3;
 
 /// Claims and carries out due effects of an account. Returns how many were claimed.
 ///
@@ -59,11 +63,30 @@ pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccou
             None => send.push((effect, spec, prepared)),
         }
     }
-    done.extend(send_all(engine, account, owned, send).await?);
-    report(account, &done);
     let today = engine.today(now);
-    engine.store.retried("acknowledge", || engine.store.acknowledge(&done, today)).await?;
+    acknowledge(engine, account, &done, today).await?;
+    // Only calls that are about to start are marked as sending, so that a lost process leaves no more
+    // of them unknown than were under way.
+    let mut send = send.into_iter().peekable();
+    while send.peek().is_some() {
+        let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
+        let sent = send_all(engine, account, owned, next).await?;
+        acknowledge(engine, account, &sent, today).await?;
+    }
     Ok(count)
+}
+
+async fn acknowledge(
+    engine: &Engine,
+    account: &Account,
+    done: &[(ClaimedEffect, Acknowledgement)],
+    today: NaiveDate,
+) -> Result<(), StoreError> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    report(account, done);
+    engine.store.retried("acknowledge", || engine.store.acknowledge(done, today)).await
 }
 
 type Looked = (ClaimedEffect, OperationSpec, Prepared, Option<Acknowledgement>);
@@ -107,7 +130,7 @@ async fn send_all(
         .iter()
         .map(|(effect, _, prepared)| ToSend { id: effect.id, token: effect.token, body: prepared.bytes.clone(), label: prepared.label.clone() })
         .collect();
-    let mut marked = engine.store.mark_sending(owned, &marks, engine.lease_seconds).await?;
+    let mut marked = engine.store.mark_sending(owned, &marks, engine.lease_seconds * SENDING_LEASES).await?;
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in send {
         // Not marked: the lease was lost, and somebody else has it now.

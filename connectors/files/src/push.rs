@@ -32,13 +32,11 @@ impl Outbox {
     fn taken(&self, op: Op, name: String) -> Outcome {
         if self.outgoing.is_done(op) {
             Outcome::Done {
-                id: Some(name),
-                rows: Vec::new(),
+                id: Some(name)
             }
         } else {
             Outcome::Accepted {
-                id: Some(name),
-                rows: Vec::new(),
+                id: Some(name)
             }
         }
     }

@@ -297,15 +297,11 @@ pub enum Outcome {
     Accepted {
         /// The far side's id of what was made.
         id: Option<String>,
-        /// Verdicts per member of a batch, where the far side gives them at once; the others share the batch's.
-        rows: Vec<RowOutcome>,
     },
     /// Done.
     Done {
         /// The far side's id of what was made.
         id: Option<String>,
-        /// See `Accepted`.
-        rows: Vec<RowOutcome>,
     },
     /// Definitely refused; nothing happened.
     Refused {
@@ -314,17 +310,6 @@ pub enum Outcome {
         /// Its words, for a person.
         message: String,
     },
-}
-
-/// One member's own verdict in a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowOutcome {
-    /// The member's reference.
-    pub reference: String,
-    /// True when taken.
-    pub accepted: bool,
-    /// The far side's words.
-    pub message: String,
 }
 
 /// What a look-up says.

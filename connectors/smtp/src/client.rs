@@ -100,8 +100,7 @@ impl Client {
                     .next()
                     .map(|line| excerpt(line.as_bytes(), &[]));
                 Ok(Outcome::Done {
-                    id,
-                    rows: Vec::new(),
+                    id
                 })
             }
         };

@@ -16,8 +16,7 @@ pub(super) enum Step {
 
 pub(super) fn done(id: Option<String>) -> Outcome {
     Outcome::Done {
-        id,
-        rows: Vec::new(),
+        id
     }
 }
 

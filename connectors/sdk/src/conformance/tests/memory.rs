@@ -235,8 +235,7 @@ impl Operations for Memory {
                 _ => e,
             })?;
         let done = Ok(Outcome::Done {
-            id: None,
-            rows: Vec::new(),
+            id: None
         });
         if self.has(Flaw::IgnoresAnswer) {
             return done;
@@ -258,8 +257,7 @@ impl Operations for Memory {
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
         match body["there"].as_bool() {
             Some(true) => Ok(Found::Yes(Outcome::Done {
-                id: None,
-                rows: Vec::new(),
+                id: None
             })),
             Some(false) => Ok(Found::No),
             None => Err(protocol("there")),
