@@ -5,6 +5,7 @@
 mod databases;
 mod explain;
 mod flow;
+mod hazards;
 mod launcher;
 mod signals;
 mod support;
