@@ -6,6 +6,7 @@ mod cli;
 mod databases;
 mod explain;
 mod flow;
+mod hazards;
 mod launcher;
 mod signals;
 mod support;

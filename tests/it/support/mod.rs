@@ -2,5 +2,7 @@
 
 mod cluster;
 mod database;
+pub(crate) mod shop;
+pub(crate) mod turns;
 
 pub(crate) use database::{TestDb, db};
