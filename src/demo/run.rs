@@ -1,7 +1,6 @@
 //! The demo from its first folder to its last process.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,20 +45,14 @@ pub(super) struct Stage {
     pub(super) world: Mutex<Option<Arc<World>>>,
 }
 
-/// Runs the demo to its end. Exit code 0 when everything came out as it ought to, else 1; nothing that it
-/// started is running afterwards, not even after a signal.
-#[must_use]
-pub fn main(args: &DemoArgs) -> ExitCode {
-    let run = || -> anyhow::Result<bool> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(whole(args))
-    };
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+/// Runs the demo to its end, inside a multi-threaded runtime. True when everything came out as it ought
+/// to; nothing that it started is running afterwards, not even after a signal.
+pub async fn run(args: &DemoArgs) -> bool {
+    match whole(args).await {
+        Ok(good) => good,
         Err(error) => {
             say(&format!("demo: failed: {error:#}"));
-            ExitCode::FAILURE
+            false
         }
     }
 }

@@ -142,7 +142,7 @@ impl<'a> Director<'a> {
             Part::Deposit => {
                 let amount = placed.wish.basket.total().to_string();
                 let reference = format!("bank-{}", placed.wish.customer);
-                self.program.type_in(&["deposit", "add", number, "--amount", &amount, "--reference", &reference]).await
+                self.program.type_in(&["deposit", "add", number, &amount, "--reference", &reference]).await
             }
             Part::CancelEarly | Part::CancelLate => {
                 let shop = self.world.shops.iter().find(|shop| shop.account == placed.account);
