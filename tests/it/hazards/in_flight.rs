@@ -4,7 +4,7 @@
 use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
 use hikiate::store::{Acknowledgement, ClaimedEffect, StoreError};
 
-use super::quiet;
+use crate::support::desk::quiet;
 use crate::support::shop::{Shop, order, page, today};
 use crate::support::turns::code;
 

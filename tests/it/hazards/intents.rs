@@ -5,7 +5,7 @@ use hikiate::facts::Verdict;
 use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
 use hikiate::store::StoreError;
 
-use super::{finished, quiet};
+use crate::support::desk::{finished, quiet};
 use crate::support::shop::{Shop, today};
 use crate::support::turns::{code, ended, session, start_blocked};
 

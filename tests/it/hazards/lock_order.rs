@@ -5,7 +5,7 @@ use hikiate::facts::Verdict;
 use hikiate::plan::types::{OrderPlan, Withdraw};
 use hikiate::store::{ClaimedEffect, StoreError};
 
-use super::{finished, outcome, quiet};
+use crate::support::desk::{finished, outcome, quiet};
 use crate::support::shop::{Shop, today};
 use crate::support::turns::{code, ended, session, start_blocked};
 

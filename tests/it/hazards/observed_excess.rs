@@ -4,7 +4,7 @@
 use hikiate::plan::types::{OrderPlan, TenderRow};
 use hikiate::store::{IncomingPage, StoreError};
 
-use super::quiet;
+use crate::support::desk::quiet;
 use crate::support::shop::{Shop, order, page, parcel};
 use crate::support::turns::code;
 

@@ -8,7 +8,7 @@ use hikiate::store::IncomingOrder;
 use sqlx::{Postgres, Transaction};
 use tokio::task::JoinHandle;
 
-use super::quiet;
+use crate::support::desk::quiet;
 use crate::support::shop::{Shop, at, order, page};
 use crate::support::turns::{code, ended, session, start_blocked};
 

@@ -4,7 +4,7 @@
 use hikiate::facts::{FactBody, Verdict};
 use hikiate::store::Store;
 
-use super::finished;
+use crate::support::desk::finished;
 use crate::support::shop::{Shop, today};
 use crate::support::turns::{ended, session, start_blocked};
 

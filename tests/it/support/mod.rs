@@ -2,6 +2,7 @@
 
 mod cluster;
 mod database;
+pub(crate) mod desk;
 pub(crate) mod shop;
 pub(crate) mod turns;
 
