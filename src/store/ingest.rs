@@ -386,7 +386,7 @@ async fn write_raw_and_personal(
     Ok(())
 }
 
-/// Keeps each bad record once, by its bytes.
+/// Keeps each bad record once, by its bytes. One that was out of quarantine and is told again is back in it.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -408,7 +408,8 @@ pub(super) async fn quarantine(
         "INSERT INTO quarantine (account_id, stream, external_id, hash, raw, reason, first_at, last_at)
          SELECT $1, $2, t.e, t.h, t.r, t.w, (SELECT hk_now()), (SELECT hk_now())
          FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::text[]) AS t (e, h, r, w)
-         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason",
+         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason,
+           resolved_at = NULL",
         account_id, stream, &external as &[Option<String>], &hash, &raw, &reason
     )
     .execute(&mut **tx)
