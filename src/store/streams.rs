@@ -96,7 +96,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Stores orders that were read by id; those that were asked for are no longer due to be read.
+    /// Stores orders that were read by id; those that were asked for are no longer due to be read, unless that became
+    /// due after the request.
     ///
     /// # Errors
     /// [`StoreError::LostLease`]; the database's.
@@ -119,8 +120,9 @@ impl Store {
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
         sqlx::query!(
             "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
-             UPDATE subjects SET read_at = NULL, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1) FROM mine WHERE subjects.id = mine.id",
-            owned.id, &names
+             UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
+             FROM mine WHERE subjects.id = mine.id",
+            owned.id, &names, page.asked_at
         )
         .execute(&mut *tx)
         .await?;
