@@ -130,7 +130,8 @@ async fn send_all(
         .iter()
         .map(|(effect, _, prepared)| ToSend { id: effect.id, token: effect.token, body: prepared.bytes.clone(), label: prepared.label.clone() })
         .collect();
-    let mut marked = engine.store.mark_sending(owned, &marks, engine.lease_seconds * SENDING_LEASES).await?;
+    let lease = engine.lease_seconds * SENDING_LEASES;
+    let mut marked = engine.store.retried("mark_sending", || engine.store.mark_sending(owned, &marks, lease)).await?;
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in send {
         // Not marked: the lease was lost, and somebody else has it now.
