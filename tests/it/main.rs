@@ -8,5 +8,7 @@ mod explain;
 mod flow;
 mod hazards;
 mod launcher;
+mod registry;
 mod signals;
+mod store;
 mod support;
