@@ -55,7 +55,12 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|r| OwnedAccount { id: r.id, token: r.lease_token, paused: r.paused, taken: r.taken })
+            .map(|r| OwnedAccount {
+                id: r.id,
+                token: r.lease_token,
+                paused: r.paused,
+                taken: r.taken,
+            })
             .collect())
     }
 
@@ -81,7 +86,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn pause_account(&self, id: i16, reason: &str, after_seconds: i32) -> Result<(), StoreError> {
+    pub async fn pause_account(
+        &self,
+        id: i16,
+        reason: &str,
+        after_seconds: i32,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE accounts SET paused = $2, resume_at = (SELECT hk_now()) + make_interval(secs => $3::int) WHERE id = $1",
             id,

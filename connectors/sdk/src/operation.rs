@@ -35,8 +35,14 @@ pub enum Op {
 impl Op {
     /// All of them.
     pub const ALL: [Self; 8] = [
-        Self::Instruct, Self::CancelInstruction, Self::Fulfil, Self::Ship, Self::Capture,
-        Self::CancelOrder, Self::Mail, Self::PostJournal,
+        Self::Instruct,
+        Self::CancelInstruction,
+        Self::Fulfil,
+        Self::Ship,
+        Self::Capture,
+        Self::CancelOrder,
+        Self::Mail,
+        Self::PostJournal,
     ];
 
     /// The word.
@@ -136,7 +142,11 @@ pub struct BatchName {
 
 impl fmt::Display for BatchName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}-{}", self.account, self.kind, self.period, self.n)
+        write!(
+            f,
+            "{}-{}-{}-{}",
+            self.account, self.kind, self.period, self.n
+        )
     }
 }
 
@@ -285,7 +295,10 @@ pub struct Prepared {
 impl fmt::Debug for Prepared {
     /// Bodies hold addresses; only the label is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("label", &self.label).field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("Prepared")
+            .field("label", &self.label)
+            .field("bytes", &self.bytes.len())
+            .finish()
     }
 }
 

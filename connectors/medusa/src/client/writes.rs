@@ -15,9 +15,7 @@ pub(super) enum Step {
 }
 
 pub(super) fn done(id: Option<String>) -> Outcome {
-    Outcome::Done {
-        id
-    }
+    Outcome::Done { id }
 }
 
 fn conflict(message: String) -> Error {
