@@ -7,7 +7,7 @@
 # HIKIATE_LAB    the lab's scripts            (../shared/lab beside the checkout)
 # LAB            where its servers keep state (as the lab has it: $TMPDIR/hikiate-lab)
 # HIKIATE_BIN    a built program              (else: cargo build)
-# REAL_LIMIT     seconds until it gives up    (420)
+# REAL_LIMIT     seconds until it gives up    (900)
 # REAL_KEEP=1    keeps the run's folder       (a failed run's is always kept)
 # REAL_STOP_LAB=1 stops the lab's servers at the end
 set -euo pipefail
@@ -44,7 +44,7 @@ done
 seed=()
 [[ $# -eq 0 ]] || seed=(--seed "$1")
 status=0
-python3 -B scripts/real/main.py --lab "$LAB" --binary "$binary" --limit "${REAL_LIMIT:-420}" ${seed[@]+"${seed[@]}"} || status=$?
+python3 -B scripts/real/main.py --lab "$LAB" --binary "$binary" --limit "${REAL_LIMIT:-900}" ${seed[@]+"${seed[@]}"} || status=$?
 if [[ "${REAL_STOP_LAB:-}" == 1 ]]; then
     bash "$lab/medusa/up.sh" stop >/dev/null
     bash "$lab/infra/up.sh" stop >/dev/null

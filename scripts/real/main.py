@@ -213,7 +213,7 @@ def main():
     parser.add_argument("--lab", type=Path, required=True, help="where the lab's servers keep their state")
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--limit", type=float, default=420.0, help="seconds until the run gives up")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds until the run gives up")
     chosen = parser.parse_args()
     seed = secrets.randbelow(10**6) if chosen.seed is None else chosen.seed
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

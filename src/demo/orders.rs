@@ -154,7 +154,7 @@ fn wish(at: usize, part: Part, count: usize, chance: &mut Prng) -> Wish {
     };
     // 0, 350 or 780 yen; a free order has free postage.
     let mut postage = [0, 350, 780, 350][usize::try_from(chance.below(4)).unwrap_or(0)];
-    if pay == Pay::Zero {
+    if pay == Pay::Zero || part == Part::Unreadable {
         postage = 0;
         lines.iter_mut().for_each(|line| line.price = 0);
     }
