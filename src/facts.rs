@@ -321,7 +321,9 @@ pub enum Verdict {
 
 /// Why a stored fact cannot be read by this binary.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("fact kind {kind:?} version {version} is not known to this version of hikiate, or its body is damaged: {reason}; run the newer version")]
+#[error(
+    "fact kind {kind:?} version {version} is not known to this version of hikiate, or its body is damaged: {reason}; run the newer version"
+)]
 pub struct UnknownFact {
     /// The kind.
     pub kind: String,

@@ -30,7 +30,10 @@ fn number(prefix: &str, parts: &[&str]) -> String {
         hash.update(part.as_bytes());
     }
     let digest = hash.finalize();
-    let mut bits = digest.iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+    let mut bits = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
     let mut text = String::from(prefix);
     let mut sum = 0_usize;
     for _ in 0..12 {
@@ -53,17 +56,25 @@ mod tests {
         let number = order_number(&shop, &ExternalId::new("order_01"));
         assert_eq!(number, order_number(&shop, &ExternalId::new("order_01")));
         assert_ne!(number, order_number(&shop, &ExternalId::new("order_02")));
-        assert_ne!(number, order_number(&AccountSlug::new("shop2"), &ExternalId::new("order_01")));
+        assert_ne!(
+            number,
+            order_number(&AccountSlug::new("shop2"), &ExternalId::new("order_01"))
+        );
         assert_eq!(number.len(), 15);
         assert!(format!("{number}-S12").len() <= 20);
-        assert!(number.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
+        assert!(
+            number
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+        );
     }
 
     #[test]
     fn numbers_of_many_orders_differ() {
         let shop = AccountSlug::new("shop-jp");
-        let numbers: std::collections::BTreeSet<String> =
-            (0..20_000).map(|i| order_number(&shop, &ExternalId::new(format!("order_{i}")))).collect();
+        let numbers: std::collections::BTreeSet<String> = (0..20_000)
+            .map(|i| order_number(&shop, &ExternalId::new(format!("order_{i}"))))
+            .collect();
         assert_eq!(numbers.len(), 20_000);
     }
 }

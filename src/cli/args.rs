@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Records that could not be read
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Show the whole flow: simulated shops, warehouses, mails and books around the real daemon
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::DemoArgs),
 }
 
 /// `order …`

@@ -70,5 +70,9 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Quarantine(command) => {
             quarantine::run(&Session::open(&global).await?, command).await
         }
+        #[cfg(feature = "demo")]
+        Command::Demo(args) if crate::demo::run(&args).await => Ok(()),
+        #[cfg(feature = "demo")]
+        Command::Demo(_) => Err(Failure::Said(1)),
     }
 }

@@ -118,7 +118,9 @@ impl Building<'_> {
 
 /// A secret's relative path starts at the configuration's folder, like every other.
 fn anchor_secrets(value: &mut Value, base_dir: &Path) {
-    let Some(table) = value.as_object_mut() else { return };
+    let Some(table) = value.as_object_mut() else {
+        return;
+    };
     if table.len() == 1
         && let Some(Value::String(file)) = table.get_mut("file")
     {

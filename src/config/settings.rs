@@ -30,7 +30,7 @@ pub struct Settings {
 pub struct DatabaseSettings {
     /// `None` runs a private cluster below `state_dir`.
     pub url: Option<SecretString>,
-    /// Holds the private cluster, the instance id and the witness file.
+    /// Holds the private cluster and the instance id.
     pub state_dir: PathBuf,
     /// Connections at the most.
     pub connections: u32,

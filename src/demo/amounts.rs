@@ -51,18 +51,30 @@ impl Basket {
 
     /// True once every piece has left.
     pub(super) fn all_in(&self, shipped: &Goods) -> bool {
-        self.lines.iter().all(|line| shipped.get(&line.code).copied().unwrap_or(0) >= line.quantity)
+        self.lines
+            .iter()
+            .all(|line| shipped.get(&line.code).copied().unwrap_or(0) >= line.quantity)
     }
 
     /// What is due once these goods have left. Goods in proportion; postage, and what rounding the lines
     /// one by one has moved, with the first piece.
     pub(super) fn due(&self, shipped: &Goods) -> i64 {
-        let left = |line: &Sold| shipped.get(&line.code).copied().unwrap_or(0).min(line.quantity);
+        let left = |line: &Sold| {
+            shipped
+                .get(&line.code)
+                .copied()
+                .unwrap_or(0)
+                .min(line.quantity)
+        };
         if self.lines.iter().all(|line| left(line) == 0) {
             return 0;
         }
         let gross = |net: i64| yen(self.taxed(net));
-        let parts: i64 = self.lines.iter().map(|line| gross(Self::goods_net(line))).sum();
+        let parts: i64 = self
+            .lines
+            .iter()
+            .map(|line| gross(Self::goods_net(line)))
+            .sum();
         let moved = self.total() - parts - gross(self.postage);
         let goods: i64 = self
             .lines
@@ -84,28 +96,44 @@ mod tests {
     use super::*;
 
     fn sold(code: &str, quantity: u32, price: i64) -> Sold {
-        Sold { code: code.to_owned(), quantity, price }
+        Sold {
+            code: code.to_owned(),
+            quantity,
+            price,
+        }
     }
 
     fn goods(rows: &[(&str, u32)]) -> Goods {
-        rows.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect()
+        rows.iter()
+            .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect()
     }
 
     #[test]
     fn fees_and_rounding_are_due_with_the_first_piece_and_the_last_makes_it_whole() {
         // 535.68 + 535.68 + 0 postage: each rounds to 536, the sum to 1071.
-        let basket = Basket { lines: vec![sold("A", 2, 248), sold("B", 1, 496)], postage: 0, percent: 8 };
+        let basket = Basket {
+            lines: vec![sold("A", 2, 248), sold("B", 1, 496)],
+            postage: 0,
+            percent: 8,
+        };
         assert_eq!(basket.total(), 1071);
         assert_eq!(basket.due(&goods(&[])), 0);
         assert_eq!(basket.due(&goods(&[("A", 1)])), 268 - 1);
         assert_eq!(basket.due(&goods(&[("A", 2)])), 536 - 1);
         assert_eq!(basket.due(&goods(&[("A", 2), ("B", 1)])), 1071);
-        assert!(basket.all_in(&goods(&[("A", 2), ("B", 1)])) && !basket.all_in(&goods(&[("A", 2)])));
+        assert!(
+            basket.all_in(&goods(&[("A", 2), ("B", 1)])) && !basket.all_in(&goods(&[("A", 2)]))
+        );
     }
 
     #[test]
     fn postage_is_due_once() {
-        let basket = Basket { lines: vec![sold("A", 3, 1000)], postage: 500, percent: 10 };
+        let basket = Basket {
+            lines: vec![sold("A", 3, 1000)],
+            postage: 500,
+            percent: 10,
+        };
         assert_eq!(basket.total(), 3850);
         assert_eq!(basket.due(&goods(&[("A", 1)])), 1100 + 550);
         assert_eq!(basket.due(&goods(&[("A", 9)])), 3850);

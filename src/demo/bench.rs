@@ -18,11 +18,20 @@ const LOOK: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The database's; a daemon that ended by itself.
-pub(super) async fn run(stage: &Stage, count: usize, limit: Option<u64>) -> anyhow::Result<CameOut> {
-    say(&format!("{count} plain orders, from the daemon's start until all are booked"));
+pub(super) async fn run(
+    stage: &Stage,
+    count: usize,
+    limit: Option<u64>,
+) -> anyhow::Result<CameOut> {
+    say(&format!(
+        "{count} plain orders, from the daemon's start until all are booked"
+    ));
     let (world, program, url) = stage.set(count, true).await?;
     let store = Store::connect(&url, 1)?;
-    let placed: Vec<Placed> = orders::plain(count).iter().map(|wish| place(&world, wish)).collect();
+    let placed: Vec<Placed> = orders::plain(count)
+        .iter()
+        .map(|wish| place(&world, wish))
+        .collect();
     let begun = Instant::now();
     let deadline = begun + limit.map_or(LIMIT, Duration::from_secs);
     let pid = stage.start(&program).await?;
@@ -33,21 +42,37 @@ pub(super) async fn run(stage: &Stage, count: usize, limit: Option<u64>) -> anyh
         stage.alive().await?;
         memory = memory.max(peak_memory(pid).unwrap_or(0));
         // The daemon is still starting its database when there is no answer.
-        let Ok(counts) = store.count_orders().await else { continue };
-        let of = |status: &str| counts.iter().find(|(word, _)| word == status).map_or(0, |(_, n)| *n);
+        let Ok(counts) = store.count_orders().await else {
+            continue;
+        };
+        let of = |status: &str| {
+            counts
+                .iter()
+                .find(|(word, _)| word == status)
+                .map_or(0, |(_, n)| *n)
+        };
         booked = usize::try_from(of("booked")).unwrap_or(0);
-        let standing: Vec<String> = counts.iter().map(|(word, n)| format!("{word} {n}")).collect();
+        let standing: Vec<String> = counts
+            .iter()
+            .map(|(word, n)| format!("{word} {n}"))
+            .collect();
         progress.say(booked, &standing.join(", "));
     }
     let took = begun.elapsed();
     progress.end();
     // What follows the booking (notices, captures, mails) ends before the far sides are asked.
-    while booked == count && Instant::now() < deadline && !store.list_effects(false, 1).await?.is_empty() {
+    while booked == count
+        && Instant::now() < deadline
+        && !store.list_effects(false, 1).await?.is_empty()
+    {
         tokio::time::sleep(LOOK).await;
     }
     memory = memory.max(peak_memory(pid).unwrap_or(0));
     if booked < count {
-        world.trouble(format!("{booked} of {count} orders were booked within {} s", took.as_secs()));
+        world.trouble(format!(
+            "{booked} of {count} orders were booked within {} s",
+            took.as_secs()
+        ));
     }
     let evidence = scenes::gather(&world, &store, &placed, &stage.root).await;
     store.close().await;
@@ -57,12 +82,20 @@ pub(super) async fn run(stage: &Stage, count: usize, limit: Option<u64>) -> anyh
     for problem in verdict.problems.iter().take(10) {
         say(&format!("  WRONG  {problem}"));
     }
-    Ok(CameOut { good: verdict.good(), last: line(count, booked, took, memory) })
+    Ok(CameOut {
+        good: verdict.good(),
+        last: line(count, booked, took, memory),
+    })
 }
 
 fn line(count: usize, booked: usize, took: Duration, memory: u64) -> String {
-    let milliseconds = usize::try_from(took.as_millis()).unwrap_or(usize::MAX).max(1);
-    format!("bench: orders={count} per_second={} rss_mib={memory}", booked.saturating_mul(1000) / milliseconds)
+    let milliseconds = usize::try_from(took.as_millis())
+        .unwrap_or(usize::MAX)
+        .max(1);
+    format!(
+        "bench: orders={count} per_second={} rss_mib={memory}",
+        booked.saturating_mul(1000) / milliseconds
+    )
 }
 
 #[cfg(test)]
@@ -71,7 +104,13 @@ mod tests {
 
     #[test]
     fn the_line_counts_what_was_booked() {
-        assert_eq!(line(10_000, 10_000, Duration::from_millis(12_500), 48), "bench: orders=10000 per_second=800 rss_mib=48");
-        assert_eq!(line(10, 0, Duration::ZERO, 0), "bench: orders=10 per_second=0 rss_mib=0");
+        assert_eq!(
+            line(10_000, 10_000, Duration::from_millis(12_500), 48),
+            "bench: orders=10000 per_second=800 rss_mib=48"
+        );
+        assert_eq!(
+            line(10, 0, Duration::ZERO, 0),
+            "bench: orders=10 per_second=0 rss_mib=0"
+        );
     }
 }

@@ -24,16 +24,31 @@ impl Program {
     /// # Errors
     /// When its file cannot be found.
     pub(super) fn this(config: PathBuf) -> anyhow::Result<Self> {
-        Ok(Self { exe: std::env::current_exe().context("find this program's file")?, config })
+        Ok(Self {
+            exe: std::env::current_exe().context("find this program's file")?,
+            config,
+        })
     }
 
     /// A command that sees nothing of this process's settings.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.exe);
-        command.args(arguments).arg("--config").arg(&self.config).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            let ours = name.to_str().is_some_and(|name| name.starts_with("HIKIATE__"));
-            let outer = ["DATABASE_URL", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+            let ours = name
+                .to_str()
+                .is_some_and(|name| name.starts_with("HIKIATE__"));
+            let outer = [
+                "DATABASE_URL",
+                "STATE_DIRECTORY",
+                "NOTIFY_SOCKET",
+                "WATCHDOG_USEC",
+                "WATCHDOG_PID",
+            ];
             if ours || outer.iter().any(|known| name == *known) {
                 command.env_remove(&name);
             }
@@ -47,10 +62,20 @@ impl Program {
     /// What it said, when it did not succeed.
     pub(super) async fn type_in(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let typed = format!("`hikiate {}`", arguments.join(" "));
-        let ended = timeout(PATIENCE, self.command(arguments).kill_on_drop(true).output());
-        let output = ended.await.with_context(|| format!("{typed} did not end"))?.with_context(|| typed.clone())?;
+        let ended = timeout(
+            PATIENCE,
+            self.command(arguments).kill_on_drop(true).output(),
+        );
+        let output = ended
+            .await
+            .with_context(|| format!("{typed} did not end"))?
+            .with_context(|| typed.clone())?;
         if !output.status.success() {
-            bail!("{typed} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "{typed} failed ({}): {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(())
     }
@@ -99,15 +124,24 @@ impl Daemon {
     pub(super) async fn stop(mut self) -> anyhow::Result<Option<String>> {
         if self.ended().is_none() {
             // There is no safe call for this in the standard library.
-            let told = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await;
+            let told = Command::new("kill")
+                .args(["-TERM", &self.pid.to_string()])
+                .status()
+                .await;
             told.context("run kill")?;
         }
         match timeout(PATIENCE, self.child.wait()).await {
             Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(None),
-            Ok(status) => Ok(Some(format!("the daemon ended badly: {}", status.context("await the daemon")?))),
+            Ok(status) => Ok(Some(format!(
+                "the daemon ended badly: {}",
+                status.context("await the daemon")?
+            ))),
             Err(_) => {
                 self.child.kill().await.context("kill the daemon")?;
-                Ok(Some(format!("the daemon did not end within {} s and was killed", PATIENCE.as_secs())))
+                Ok(Some(format!(
+                    "the daemon did not end within {} s and was killed",
+                    PATIENCE.as_secs()
+                )))
             }
         }
     }
@@ -116,7 +150,9 @@ impl Daemon {
 /// The most memory a process has had resident, in MiB; `None` where the system does not say.
 pub(super) fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib.div_ceil(1024))
 }
@@ -124,7 +160,9 @@ pub(super) fn peak_memory(pid: u32) -> Option<u64> {
 /// Processes that name a folder in their arguments: the daemon and its database server do.
 pub(super) fn left_behind(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let own = std::process::id().to_string();
     processes
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -132,7 +170,9 @@ pub(super) fn left_behind(folder: &Path) -> Vec<String> {
         .filter_map(|pid| {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let words = String::from_utf8_lossy(&words).replace('\0', " ");
-            words.contains(&folder).then(|| format!("process {pid} is left: {}", words.trim()))
+            words
+                .contains(&folder)
+                .then(|| format!("process {pid} is left: {}", words.trim()))
         })
         .collect()
 }
@@ -160,7 +200,12 @@ mod tests {
             return;
         }
         let script = "sleep 60; :";
-        let mut child = Command::new("sh").args(["-c", script, marker.to_str().unwrap()]).process_group(0).kill_on_drop(true).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", script, marker.to_str().unwrap()])
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         let found = left_behind(&marker);
         child.kill().await.unwrap();
         assert_eq!(found.len(), 1, "{found:?}");

@@ -29,8 +29,16 @@ impl Places<'_> {
     /// The text of `hikiate.toml`.
     pub(super) fn toml(&self) -> String {
         let at = |name: &str| quoted(&self.root.join(name));
-        let (pull, overlap, close, level) = if self.bench { ("2s", "2s", "5s", "warn") } else { ("1s", "3s", "2s", "info") };
-        let (page, calls, plan, connections) = if self.bench { (100, 16, 200, 16) } else { (50, 8, 100, 10) };
+        let (pull, overlap, close, level) = if self.bench {
+            ("2s", "2s", "5s", "warn")
+        } else {
+            ("1s", "3s", "2s", "info")
+        };
+        let (page, calls, plan, connections) = if self.bench {
+            (100, 16, 200, 16)
+        } else {
+            (50, 8, 100, 10)
+        };
         let osaka = if self.bench {
             r#"{ mode = "continuous", grace = "0s", max_rows = 3000 }"#
         } else {
@@ -171,12 +179,24 @@ mod tests {
     fn both_configurations_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         for bench in [false, true] {
-            let shops = ["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
-            let text = Places { root: dir.path(), shops, mail_port: 25, bench }.toml();
+            let shops = [
+                "http://127.0.0.1:1".to_owned(),
+                "http://127.0.0.1:2".to_owned(),
+            ];
+            let text = Places {
+                root: dir.path(),
+                shops,
+                mail_port: 25,
+                bench,
+            }
+            .toml();
             let path = dir.path().join("hikiate.toml");
             std::fs::write(&path, text).unwrap();
             std::fs::write(dir.path().join("token"), "sk_demo").unwrap();
-            let surroundings = Surroundings { variables: BTreeMap::new(), allow_missing_secrets: false };
+            let surroundings = Surroundings {
+                variables: BTreeMap::new(),
+                allow_missing_secrets: false,
+            };
             load(Some(&path), &surroundings, CONNECTORS).unwrap();
         }
     }

@@ -17,8 +17,14 @@ const NAME: &str = "hikiate";
 /// How much later than the real one a clock is that shows 13:00 in Tokyo, today, after `lead`.
 pub(super) fn shift_to_cutoff(lead: Duration) -> anyhow::Result<chrono::Duration> {
     let now = SimClock::real().now();
-    let noon = now.with_timezone(&Tokyo).date_naive().and_time(NaiveTime::from_hms_opt(13, 0, 0).unwrap_or_default());
-    let cutoff = noon.and_local_timezone(Tokyo).single().context("13:00 does not exist today")?;
+    let noon = now
+        .with_timezone(&Tokyo)
+        .date_naive()
+        .and_time(NaiveTime::from_hms_opt(13, 0, 0).unwrap_or_default());
+    let cutoff = noon
+        .and_local_timezone(Tokyo)
+        .single()
+        .context("13:00 does not exist today")?;
     let start = cutoff.to_utc() - chrono::Duration::from_std(lead)?;
     Ok(chrono::Duration::seconds((start - now).num_seconds()))
 }
@@ -29,7 +35,9 @@ pub(super) fn shift_to_cutoff(lead: Duration) -> anyhow::Result<chrono::Duration
 /// # Errors
 /// The launcher's and the database's; nothing keeps running after one.
 pub(super) async fn prepare(state_dir: &Path, shift: chrono::Duration) -> anyhow::Result<String> {
-    let cluster = Cluster::start(&ClusterOptions::new(state_dir)).await.context("start the private database")?;
+    let cluster = Cluster::start(&ClusterOptions::new(state_dir))
+        .await
+        .context("start the private database")?;
     let url = cluster.url(NAME);
     let store = Store::connect(&url, 2)?;
     let made = async {
@@ -51,7 +59,10 @@ pub(super) async fn stop_orphan(state_dir: &Path) -> anyhow::Result<bool> {
     if !state_dir.join("postgres/data/postmaster.pid").exists() {
         return Ok(false);
     }
-    Cluster::start(&ClusterOptions::new(state_dir)).await?.stop().await?;
+    Cluster::start(&ClusterOptions::new(state_dir))
+        .await?
+        .stop()
+        .await?;
     Ok(true)
 }
 
@@ -64,7 +75,9 @@ mod tests {
     #[test]
     fn the_shifted_clock_shows_a_moment_before_the_cut_off() {
         let shift = shift_to_cutoff(Duration::from_secs(17)).unwrap();
-        let shown = (SimClock::real().now() + shift).with_timezone(&Tokyo).time();
+        let shown = (SimClock::real().now() + shift)
+            .with_timezone(&Tokyo)
+            .time();
         let at = |second| NaiveTime::from_hms_opt(12, 59, second).unwrap();
         assert!(shown > at(41) && shown < at(50), "{shown}");
     }

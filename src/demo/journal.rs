@@ -20,17 +20,39 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>, String> {
     for (at, line) in text.lines().enumerate() {
         let wrong = |why: &str| format!("{file}:{}: {why}: {line:?}", at + 1);
         if line.starts_with(|c: char| c.is_ascii_digit()) {
-            let code = line.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
-            let reference = code.ok_or_else(|| wrong("an entry without a code"))?.0.to_owned();
-            entries.push(Entry { file: file.to_owned(), reference, lines: Vec::new() });
+            let code = line
+                .split_once('(')
+                .and_then(|(_, rest)| rest.split_once(')'));
+            let reference = code
+                .ok_or_else(|| wrong("an entry without a code"))?
+                .0
+                .to_owned();
+            entries.push(Entry {
+                file: file.to_owned(),
+                reference,
+                lines: Vec::new(),
+            });
         } else if let Some(posting) = line.strip_prefix("    ") {
             let posting = posting.split("  ;").next().unwrap_or_default();
-            let (account, amount) = posting.split_once("  ").ok_or_else(|| wrong("no posting"))?;
-            let amount = amount.trim().strip_suffix(" JPY").ok_or_else(|| wrong("no amount in yen"))?;
-            let amount: i64 = amount.parse().map_err(|_| wrong("no whole number of yen"))?;
-            let entry = entries.last_mut().ok_or_else(|| wrong("a posting before any entry"))?;
+            let (account, amount) = posting
+                .split_once("  ")
+                .ok_or_else(|| wrong("no posting"))?;
+            let amount = amount
+                .trim()
+                .strip_suffix(" JPY")
+                .ok_or_else(|| wrong("no amount in yen"))?;
+            let amount: i64 = amount
+                .parse()
+                .map_err(|_| wrong("no whole number of yen"))?;
+            let entry = entries
+                .last_mut()
+                .ok_or_else(|| wrong("a posting before any entry"))?;
             entry.lines.push((account.to_owned(), amount));
-        } else if !(line.is_empty() || line.starts_with(';') || line.starts_with("account ") || line.starts_with("commodity ")) {
+        } else if !(line.is_empty()
+            || line.starts_with(';')
+            || line.starts_with("account ")
+            || line.starts_with("commodity "))
+        {
             return Err(wrong("neither entry nor posting"));
         }
     }
@@ -52,14 +74,31 @@ mod tests {
         let entries = read("x.journal", TEXT).unwrap();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].reference, "HB0000000000000-1");
-        let lines: Vec<(&str, i64)> = entries[0].lines.iter().map(|(a, n)| (a.as_str(), *n)).collect();
-        assert_eq!(lines, [("Assets:Receivable", 1100), ("Income:Sales", -1000), ("Liabilities:Consumption tax", -100)]);
+        let lines: Vec<(&str, i64)> = entries[0]
+            .lines
+            .iter()
+            .map(|(a, n)| (a.as_str(), *n))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ("Assets:Receivable", 1100),
+                ("Income:Sales", -1000),
+                ("Liabilities:Consumption tax", -100)
+            ]
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_said_with_its_line() {
         let cut = &TEXT[..TEXT.len() - 30];
-        assert!(read("x", cut).unwrap_err().starts_with("x:8: no amount in yen"), "{:?}", read("x", cut));
+        assert!(
+            read("x", cut)
+                .unwrap_err()
+                .starts_with("x:8: no amount in yen"),
+            "{:?}",
+            read("x", cut)
+        );
         assert!(read("x", "    A  1 JPY\n").is_err());
         assert!(read("x", "1100\n").is_err());
     }

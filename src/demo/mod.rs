@@ -17,4 +17,4 @@ mod traces;
 mod verify;
 mod world;
 
-pub use run::{DemoArgs, main};
+pub use run::{DemoArgs, run};

@@ -8,11 +8,27 @@ use super::amounts::{Basket, Sold};
 use super::evidence::{End, Pay};
 
 /// Items that only Tokyo has, only Osaka has, and both have; code and yen without tax.
-const TOKYO: [(&str, i64); 6] =
-    [("TEA-SENCHA", 1248), ("TEA-HOJICHA", 894), ("TEA-GYOKURO", 3656), ("CUP-WHITE", 1520), ("CUP-BLACK", 1583), ("WHISK-80", 2417)];
-const OSAKA: [(&str, i64); 5] =
-    [("SALT-NOTO", 486), ("SALT-YUZU", 673), ("SOY-KIOKE", 1187), ("MISO-3Y", 1364), ("VINEGAR-BLACK", 968)];
-const BOTH: [(&str, i64); 4] = [("RICE-5KG", 3241), ("RICE-2KG", 1439), ("NORI-50", 798), ("KELP-RISHIRI", 2755)];
+const TOKYO: [(&str, i64); 6] = [
+    ("TEA-SENCHA", 1248),
+    ("TEA-HOJICHA", 894),
+    ("TEA-GYOKURO", 3656),
+    ("CUP-WHITE", 1520),
+    ("CUP-BLACK", 1583),
+    ("WHISK-80", 2417),
+];
+const OSAKA: [(&str, i64); 5] = [
+    ("SALT-NOTO", 486),
+    ("SALT-YUZU", 673),
+    ("SOY-KIOKE", 1187),
+    ("MISO-3Y", 1364),
+    ("VINEGAR-BLACK", 968),
+];
+const BOTH: [(&str, i64); 4] = [
+    ("RICE-5KG", 3241),
+    ("RICE-2KG", 1439),
+    ("NORI-50", 798),
+    ("KELP-RISHIRI", 2755),
+];
 /// No warehouse has any.
 pub(super) const SOLD_OUT: &str = "MATCHA-2026";
 /// Stands in the high-value order.
@@ -80,15 +96,31 @@ pub(super) fn wishes(count: usize) -> Vec<Wish> {
         Part::Split,
         Part::Split,
     ];
-    (0..count).map(|at| wish(at, parts.get(at).copied().unwrap_or(Part::Plain), count, &mut chance)).collect()
+    (0..count)
+        .map(|at| {
+            wish(
+                at,
+                parts.get(at).copied().unwrap_or(Part::Plain),
+                count,
+                &mut chance,
+            )
+        })
+        .collect()
 }
 
 /// The orders of a benchmark: plain, on cards.
 pub(super) fn plain(count: usize) -> Vec<Wish> {
     let mut chance = Prng::new(2026);
     (0..count)
-        .map(|at| Wish { pay: Pay::Card, early: true, ..wish(at + 1, Part::Plain, count, &mut chance) })
-        .map(|wish| Wish { basket: paid(wish.basket), ..wish })
+        .map(|at| Wish {
+            pay: Pay::Card,
+            early: true,
+            ..wish(at + 1, Part::Plain, count, &mut chance)
+        })
+        .map(|wish| Wish {
+            basket: paid(wish.basket),
+            ..wish
+        })
         .collect()
 }
 
@@ -126,33 +158,49 @@ fn wish(at: usize, part: Part, count: usize, chance: &mut Prng) -> Wish {
         postage = 0;
         lines.iter_mut().for_each(|line| line.price = 0);
     }
-    let osaka = lines.iter().any(|line| OSAKA.iter().any(|(code, _)| *code == line.code));
+    let osaka = lines
+        .iter()
+        .any(|line| OSAKA.iter().any(|(code, _)| *code == line.code));
     let percent = if chance.per_mille(600) { 8 } else { 10 };
     Wish {
         part,
         shop: if part == Part::Plain { at % 2 } else { 0 },
         pay,
-        basket: Basket { lines, postage, percent },
+        basket: Basket {
+            lines,
+            postage,
+            percent,
+        },
         customer: at + 1,
         early: osaka || part != Part::Plain || at < count * 6 / 10,
     }
 }
 
 fn sold((code, price): (&str, i64), quantity: u32) -> Sold {
-    Sold { code: code.to_owned(), quantity, price }
+    Sold {
+        code: code.to_owned(),
+        quantity,
+        price,
+    }
 }
 
 fn one(items: &[(&str, i64)], chance: &mut Prng) -> Vec<Sold> {
     let at = usize::try_from(chance.below(u64::try_from(items.len()).unwrap_or(1))).unwrap_or(0);
     let quantity = 1 + u32::try_from(chance.below(3)).unwrap_or(0);
-    items.get(at).map(|item| sold(*item, quantity)).into_iter().collect()
+    items
+        .get(at)
+        .map(|item| sold(*item, quantity))
+        .into_iter()
+        .collect()
 }
 
 /// One to three lines with different codes.
 fn some(items: &[(&str, i64)], chance: &mut Prng) -> Vec<Sold> {
     let mut lines: Vec<Sold> = Vec::new();
     for _ in 0..=chance.below(3) {
-        let more = one(items, chance).into_iter().filter(|new| !lines.iter().any(|line| line.code == new.code));
+        let more = one(items, chance)
+            .into_iter()
+            .filter(|new| !lines.iter().any(|line| line.code == new.code));
         let more: Vec<Sold> = more.collect();
         lines.extend(more);
     }
@@ -196,7 +244,11 @@ impl Wish {
     }
 
     fn address(&self) -> Party {
-        let places = [("100-0001", "東京都", "千代田区", "千代田"), ("530-0001", "大阪府", "大阪市北区", "梅田"), ("010-0001", "秋田県", "秋田市", "中通")];
+        let places = [
+            ("100-0001", "東京都", "千代田区", "千代田"),
+            ("530-0001", "大阪府", "大阪市北区", "梅田"),
+            ("010-0001", "秋田県", "秋田市", "中通"),
+        ];
         let (code, region, city, street) = places[self.customer % places.len()];
         Party {
             name: format!("見本 客{}", self.customer),
@@ -205,7 +257,11 @@ impl Wish {
             region: region.to_owned(),
             city: city.to_owned(),
             // A minus sign that the warehouse's encoding has under another character.
-            address1: format!("{street}{}\u{2212}{}", self.customer % 9 + 1, self.customer % 30 + 1),
+            address1: format!(
+                "{street}{}\u{2212}{}",
+                self.customer % 9 + 1,
+                self.customer % 30 + 1
+            ),
             phone: format!("03-0000-{:04}", self.customer % 10_000),
             ..Party::default()
         }
@@ -221,24 +277,41 @@ mod tests {
         for count in [20, 300] {
             let wishes = wishes(count);
             assert_eq!(wishes.len(), count);
-            for part in [Part::Short, Part::Held, Part::Deposit, Part::CancelEarly, Part::CancelLate, Part::Unreadable, Part::Split] {
+            for part in [
+                Part::Short,
+                Part::Held,
+                Part::Deposit,
+                Part::CancelEarly,
+                Part::CancelLate,
+                Part::Unreadable,
+                Part::Split,
+            ] {
                 assert!(wishes.iter().any(|wish| wish.part == part), "{part:?}");
             }
-            let high: Vec<_> = wishes.iter().filter(|wish| wish.basket.total() >= 100_000).collect();
+            let high: Vec<_> = wishes
+                .iter()
+                .filter(|wish| wish.basket.total() >= 100_000)
+                .collect();
             assert!(high.len() == 1 && high[0].part == Part::Held);
         }
         let wishes = wishes(300);
         for pay in [Pay::Card, Pay::Prepaid, Pay::Bank, Pay::Zero] {
             assert!(wishes.iter().any(|wish| wish.pay == pay), "{pay:?}");
         }
-        assert!(wishes.iter().all(|wish| (wish.basket.total() == 0) == (wish.pay == Pay::Zero || wish.part == Part::Unreadable)));
+        assert!(wishes.iter().all(|wish| (wish.basket.total() == 0)
+            == (wish.pay == Pay::Zero || wish.part == Part::Unreadable)));
         assert!(wishes.iter().any(|wish| !wish.early) && wishes.iter().any(|wish| wish.shop == 1));
     }
 
     #[test]
     fn a_code_stands_once_in_an_order() {
         for wish in wishes(300).iter().chain(&plain(300)) {
-            let mut codes: Vec<&str> = wish.basket.lines.iter().map(|line| line.code.as_str()).collect();
+            let mut codes: Vec<&str> = wish
+                .basket
+                .lines
+                .iter()
+                .map(|line| line.code.as_str())
+                .collect();
             codes.sort_unstable();
             codes.dedup();
             assert_eq!(codes.len(), wish.basket.lines.len());

@@ -27,11 +27,17 @@ impl Progress {
     pub(super) fn new(orders: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(u64::try_from(orders).unwrap_or(u64::MAX));
-            let style = ProgressStyle::with_template("{elapsed:>4} [{bar:30}] {pos}/{len} ended  {wide_msg}");
+            let style = ProgressStyle::with_template(
+                "{elapsed:>4} [{bar:30}] {pos}/{len} ended  {wide_msg}",
+            );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { bar, last: String::new(), begun: Instant::now() }
+        Self {
+            bar,
+            last: String::new(),
+            begun: Instant::now(),
+        }
     }
 
     /// So many have ended, and this is how the rest stands.
@@ -40,7 +46,10 @@ impl Progress {
             bar.set_position(u64::try_from(ended).unwrap_or(u64::MAX));
             bar.set_message(standing.to_owned());
         } else if self.last != standing {
-            say(&format!("{:>3} s  {ended} ended; {standing}", self.begun.elapsed().as_secs()));
+            say(&format!(
+                "{:>3} s  {ended} ended; {standing}",
+                self.begun.elapsed().as_secs()
+            ));
             standing.clone_into(&mut self.last);
         }
     }
@@ -60,14 +69,48 @@ pub(super) fn table(evidence: &Evidence, verdict: &Verdict) {
         let word = order.status.as_deref().filter(|_| !order.quarantined);
         *status.entry(word.unwrap_or("in quarantine")).or_default() += 1;
     }
-    let by_status: Vec<String> = status.iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let by_status: Vec<String> = status
+        .iter()
+        .map(|(word, n)| format!("{word} {n}"))
+        .collect();
     row("orders", &by_status.join(", "));
-    let parcels: usize = evidence.shipments.iter().map(|shipment| shipment.parcels.len()).sum();
-    row("shipments", &format!("{} told to the warehouses, {parcels} parcels left", evidence.shipments.len()));
+    let parcels: usize = evidence
+        .shipments
+        .iter()
+        .map(|shipment| shipment.parcels.len())
+        .sum();
+    row(
+        "shipments",
+        &format!(
+            "{} told to the warehouses, {parcels} parcels left",
+            evidence.shipments.len()
+        ),
+    );
     row("mails", &format!("{} sent", evidence.mails.len()));
-    row("cards", &format!("{} yen owed, {} yen captured", grouped(verdict.owed), grouped(verdict.captured)));
-    let of = |pay| -> i64 { evidence.orders.iter().filter(|order| order.pay == pay).map(|order| order.basket.total()).sum() };
-    row("other money", &format!("{} yen paid beforehand, {} yen by deposit: in neither sum above", grouped(of(Pay::Prepaid)), grouped(of(Pay::Bank))));
+    row(
+        "cards",
+        &format!(
+            "{} yen owed, {} yen captured",
+            grouped(verdict.owed),
+            grouped(verdict.captured)
+        ),
+    );
+    let of = |pay| -> i64 {
+        evidence
+            .orders
+            .iter()
+            .filter(|order| order.pay == pay)
+            .map(|order| order.basket.total())
+            .sum()
+    };
+    row(
+        "other money",
+        &format!(
+            "{} yen paid beforehand, {} yen by deposit: in neither sum above",
+            grouped(of(Pay::Prepaid)),
+            grouped(of(Pay::Bank))
+        ),
+    );
     row("journal", &format!("{} entries", evidence.journal.len()));
     let mut accounts: BTreeMap<&str, i64> = BTreeMap::new();
     for (account, amount) in evidence.journal.iter().flat_map(|entry| &entry.lines) {
@@ -78,13 +121,19 @@ pub(super) fn table(evidence: &Evidence, verdict: &Verdict) {
     }
     row("tasks", &evidence.tasks.len().to_string());
     for task in &evidence.tasks {
-        say(&format!("    {} {}: {}", task.kind, task.subject, task.detail));
+        say(&format!(
+            "    {} {}: {}",
+            task.kind, task.subject, task.detail
+        ));
     }
     for problem in verdict.problems.iter().take(30) {
         say(&format!("  WRONG  {problem}"));
     }
     if verdict.problems.len() > 30 {
-        say(&format!("  WRONG  and {} more", verdict.problems.len() - 30));
+        say(&format!(
+            "  WRONG  and {} more",
+            verdict.problems.len() - 30
+        ));
     }
 }
 
@@ -96,11 +145,19 @@ pub(super) fn next(root: Option<&Path>) {
             let root = root.display();
             say(&format!("  the daemon's log      {root}/daemon.log"));
             say(&format!("  its configuration     {root}/hikiate.toml"));
-            say(&format!("  the warehouses' files {root}/tokyo  {root}/osaka"));
-            say(&format!("  the books             {root}/books/outgoing    (hledger -f FILE balance)"));
-            say(&format!("  its database          HIKIATE_PG_BIN or PATH: postgres -D {root}/state/postgres/data"));
+            say(&format!(
+                "  the warehouses' files {root}/tokyo  {root}/osaka"
+            ));
+            say(&format!(
+                "  the books             {root}/books/outgoing    (hledger -f FILE balance)"
+            ));
+            say(&format!(
+                "  its database          HIKIATE_PG_BIN or PATH: postgres -D {root}/state/postgres/data"
+            ));
         }
-        None => say("  `hikiate demo --keep` keeps its configuration, log, files, books and database to look into"),
+        None => say(
+            "  `hikiate demo --keep` keeps its configuration, log, files, books and database to look into",
+        ),
     }
     say("  README.md says how to set up your own shop, docs/architecture.md how it works inside");
 }
@@ -128,7 +185,12 @@ mod tests {
 
     #[test]
     fn digits_stand_in_groups() {
-        for (amount, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")] {
+        for (amount, want) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "-1,234,567"),
+        ] {
             assert_eq!(grouped(amount), want);
         }
     }

@@ -1,7 +1,6 @@
 //! The demo from its first folder to its last process.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,30 +45,31 @@ pub(super) struct Stage {
     pub(super) world: Mutex<Option<Arc<World>>>,
 }
 
-/// Runs the demo to its end. Exit code 0 when everything came out as it ought to, else 1; nothing that it
-/// started is running afterwards, not even after a signal.
-#[must_use]
-pub fn main(args: &DemoArgs) -> ExitCode {
-    let run = || -> anyhow::Result<bool> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(whole(args))
-    };
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+/// Runs the demo to its end, inside a multi-threaded runtime. True when everything came out as it ought
+/// to; nothing that it started is running afterwards, not even after a signal.
+pub async fn run(args: &DemoArgs) -> bool {
+    match whole(args).await {
+        Ok(good) => good,
         Err(error) => {
             say(&format!("demo: failed: {error:#}"));
-            ExitCode::FAILURE
+            false
         }
     }
 }
 
 async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let stop = crate::ops::shutdown::on_signal().context("listen for signals")?;
-    let folder = tempfile::Builder::new().prefix("hikiate-demo-").tempdir().context("make a folder")?;
+    let folder = tempfile::Builder::new()
+        .prefix("hikiate-demo-")
+        .tempdir()
+        .context("make a folder")?;
     enterable(folder.path())?;
     let root = folder.path().canonicalize().context("find the folder")?;
-    let stage = Arc::new(Stage { root: root.clone(), daemon: Mutex::default(), world: Mutex::default() });
+    let stage = Arc::new(Stage {
+        root: root.clone(),
+        daemon: Mutex::default(),
+        world: Mutex::default(),
+    });
     // In a task of its own, so that whatever happens to it, what it started is ended below.
     let mut play = tokio::spawn({
         let (args, stage) = (args.clone(), Arc::clone(&stage));
@@ -116,23 +116,42 @@ pub(super) struct CameOut {
 /// As root, the database runs as another user, who must be able to pass.
 fn enterable(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).context("open the folder")
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
+        .context("open the folder")
 }
 
 impl Stage {
     /// Opens the world, makes the database and writes the configuration. Returns the program and the
     /// database's address.
-    pub(super) async fn set(&self, orders: usize, bench: bool) -> anyhow::Result<(Arc<World>, Program, String)> {
+    pub(super) async fn set(
+        &self,
+        orders: usize,
+        bench: bool,
+    ) -> anyhow::Result<(Arc<World>, Program, String)> {
         let state = self.root.join("state");
         let zero = chrono::Duration::zero();
         let lead = LEAD + Duration::from_secs(4);
-        let shift = if bench { zero } else { database::shift_to_cutoff(lead)? };
+        let shift = if bench {
+            zero
+        } else {
+            database::shift_to_cutoff(lead)?
+        };
         let url = database::prepare(&state, shift).await?;
-        let setting = Setting { root: &self.root, shift, orders, smooth: bench };
+        let setting = Setting {
+            root: &self.root,
+            shift,
+            orders,
+            smooth: bench,
+        };
         let world = Arc::new(World::start(&setting).await?);
         *self.world.lock().await = Some(Arc::clone(&world));
         let shops = [world.shops[0].url.clone(), world.shops[1].url.clone()];
-        let places = Places { root: &self.root, shops, mail_port: world.mail_port, bench };
+        let places = Places {
+            root: &self.root,
+            shops,
+            mail_port: world.mail_port,
+            bench,
+        };
         let config = self.root.join("hikiate.toml");
         std::fs::write(&config, places.toml()).context("write the configuration")?;
         Ok((world, Program::this(config)?, url))
@@ -155,7 +174,10 @@ impl Stage {
                 let log = std::fs::read_to_string(self.root.join("daemon.log")).unwrap_or_default();
                 let mut tail: Vec<&str> = log.lines().rev().take(8).collect();
                 tail.reverse();
-                anyhow::bail!("the daemon ended by itself ({status}); its last words:\n{}", tail.join("\n"))
+                anyhow::bail!(
+                    "the daemon ended by itself ({status}); its last words:\n{}",
+                    tail.join("\n")
+                )
             }
         }
     }
@@ -177,8 +199,12 @@ impl Stage {
         }
         match database::stop_orphan(&self.root.join("state")).await {
             Ok(false) => {}
-            Ok(true) => wrong.push("the daemon left its database server running; it was stopped".to_owned()),
-            Err(error) => wrong.push(format!("the database server could not be stopped: {error:#}")),
+            Ok(true) => {
+                wrong.push("the daemon left its database server running; it was stopped".to_owned())
+            }
+            Err(error) => wrong.push(format!(
+                "the database server could not be stopped: {error:#}"
+            )),
         }
         if let Some(world) = self.world.lock().await.take() {
             world.stop();
@@ -191,7 +217,9 @@ impl Stage {
 async fn demo(stage: &Stage, args: &DemoArgs) -> anyhow::Result<CameOut> {
     let begun = Instant::now();
     let count = usize::try_from(args.orders)?;
-    say(&format!("{count} orders, two shops, two warehouses that work with files, mails and books; the daemon is a process of its own"));
+    say(&format!(
+        "{count} orders, two shops, two warehouses that work with files, mails and books; the daemon is a process of its own"
+    ));
     let (world, program, url) = stage.set(count, false).await?;
     let store = Store::connect(&url, 2)?;
     let mut director = Director::new(&world, &store, &program, orders::wishes(count));
@@ -207,5 +235,8 @@ async fn demo(stage: &Stage, args: &DemoArgs) -> anyhow::Result<CameOut> {
     evidence.troubles.extend(stage.end_daemon().await?);
     let verdict = verify::judge(&evidence);
     report::table(&evidence, &verdict);
-    Ok(CameOut { good: verdict.good(), last: verdict.line() })
+    Ok(CameOut {
+        good: verdict.good(),
+        last: verdict.line(),
+    })
 }

@@ -35,38 +35,74 @@ pub(super) fn place(world: &World, wish: &Wish) -> Placed {
         Part::Unreadable => shop.sim.place_undecodable_order(),
         _ => shop.sim.place_order(wish.order()),
     };
-    let number = order_number(&AccountSlug::new(shop.account), &ExternalId::new(id.clone()));
+    let number = order_number(
+        &AccountSlug::new(shop.account),
+        &ExternalId::new(id.clone()),
+    );
     if wish.part == Part::CancelLate {
         world.go_slow(&number);
     }
-    Placed { wish: wish.clone(), account: shop.account, id, number }
+    Placed {
+        wish: wish.clone(),
+        account: shop.account,
+        id,
+        number,
+    }
 }
 
 /// The orders in the database, by account and the shop's id.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn rows(store: &Store, most: usize) -> anyhow::Result<BTreeMap<(String, String), OrderRow>> {
-    let filter = OrderFilter { limit: i64::try_from(most + 100)?, ..OrderFilter::default() };
+pub(super) async fn rows(
+    store: &Store,
+    most: usize,
+) -> anyhow::Result<BTreeMap<(String, String), OrderRow>> {
+    let filter = OrderFilter {
+        limit: i64::try_from(most + 100)?,
+        ..OrderFilter::default()
+    };
     let rows = store.list_orders(&filter).await?;
-    Ok(rows.into_iter().map(|row| ((row.channel.clone(), row.external_id.clone()), row)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.channel.clone(), row.external_id.clone()), row))
+        .collect())
 }
 
 /// Gathers everything for the judge.
 ///
 /// # Errors
 /// The database's; books that cannot be read.
-pub(super) async fn gather(world: &World, store: &Store, placed: &[Placed], root: &Path) -> anyhow::Result<Evidence> {
+pub(super) async fn gather(
+    world: &World,
+    store: &Store,
+    placed: &[Placed],
+    root: &Path,
+) -> anyhow::Result<Evidence> {
     let rows = rows(store, placed.len()).await?;
-    let quarantine: BTreeSet<(String, String)> =
-        store.list_quarantine().await?.into_iter().filter_map(|row| Some((row.account, row.external_id?))).collect();
-    let mut evidence = Evidence { tasks: store.list_tasks().await?, troubles: world.troubles(), ..Evidence::default() };
-    let mut known: BTreeMap<(String, String), &Placed> = placed.iter().map(|p| ((p.account.to_owned(), p.id.clone()), p)).collect();
+    let quarantine: BTreeSet<(String, String)> = store
+        .list_quarantine()
+        .await?
+        .into_iter()
+        .filter_map(|row| Some((row.account, row.external_id?)))
+        .collect();
+    let mut evidence = Evidence {
+        tasks: store.list_tasks().await?,
+        troubles: world.troubles(),
+        ..Evidence::default()
+    };
+    let mut known: BTreeMap<(String, String), &Placed> = placed
+        .iter()
+        .map(|p| ((p.account.to_owned(), p.id.clone()), p))
+        .collect();
     for shop in &world.shops {
         for memory in shop.sim.orders() {
             let key = (shop.account.to_owned(), memory.id.clone());
             let Some(order) = known.remove(&key) else {
-                evidence.troubles.push(format!("{}/{} was placed by nobody", shop.account, memory.id));
+                evidence.troubles.push(format!(
+                    "{}/{} was placed by nobody",
+                    shop.account, memory.id
+                ));
                 continue;
             };
             evidence.orders.push(OrderSeen {
@@ -83,7 +119,11 @@ pub(super) async fn gather(world: &World, store: &Store, placed: &[Placed], root
             });
         }
     }
-    evidence.troubles.extend(known.into_values().map(|p| format!("{}/{} is gone from its shop", p.account, p.id)));
+    evidence.troubles.extend(
+        known
+            .into_values()
+            .map(|p| format!("{}/{} is gone from its shop", p.account, p.id)),
+    );
     evidence.shipments = shipments(world);
     evidence.mails = mails(world);
     for (file, text) in books(root)? {
@@ -110,7 +150,12 @@ fn shipments(world: &World) -> Vec<ShipmentSeen> {
                 parcels.push((parcel.tracking, goods));
             }
             let files = files.get(&reference).copied().unwrap_or_default();
-            seen.push(ShipmentSeen { reference, order_number: told.order_number, files, parcels });
+            seen.push(ShipmentSeen {
+                reference,
+                order_number: told.order_number,
+                files,
+                parcels,
+            });
         }
     }
     seen
@@ -119,7 +164,10 @@ fn shipments(world: &World) -> Vec<ShipmentSeen> {
 fn mails(world: &World) -> Vec<MailSeen> {
     let mut seen = Vec::new();
     for mail in world.mail.mails() {
-        seen.extend(mail.to.into_iter().map(|to| MailSeen { message_id: mail.message_id.clone(), to }));
+        seen.extend(mail.to.into_iter().map(|to| MailSeen {
+            message_id: mail.message_id.clone(),
+            to,
+        }));
     }
     seen
 }
@@ -128,9 +176,19 @@ fn books(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for file in std::fs::read_dir(root.join("books/outgoing")).context("look into the books")? {
         let path = file?.path();
-        if path.extension().is_some_and(|extension| extension == "journal") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path).context("read the books")?));
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "journal")
+        {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            files.push((
+                name,
+                std::fs::read_to_string(&path).context("read the books")?,
+            ));
         }
     }
     files.sort();

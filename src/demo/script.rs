@@ -39,10 +39,23 @@ pub(super) struct Director<'a> {
 
 impl<'a> Director<'a> {
     /// Places what must be there from the start.
-    pub(super) fn new(world: &'a World, store: &'a Store, program: &'a Program, wishes: Vec<Wish>) -> Self {
-        let (early, later): (Vec<Wish>, Vec<Wish>) = wishes.into_iter().partition(|wish| wish.early);
+    pub(super) fn new(
+        world: &'a World,
+        store: &'a Store,
+        program: &'a Program,
+        wishes: Vec<Wish>,
+    ) -> Self {
+        let (early, later): (Vec<Wish>, Vec<Wish>) =
+            wishes.into_iter().partition(|wish| wish.early);
         let placed = early.iter().map(|wish| place(world, wish)).collect();
-        Self { world, store, program, later, placed, played: BTreeSet::new() }
+        Self {
+            world,
+            store,
+            program,
+            later,
+            placed,
+            played: BTreeSet::new(),
+        }
     }
 
     /// Goes on until everything has ended, or time is up.
@@ -68,14 +81,20 @@ impl<'a> Director<'a> {
             self.cue(&rows).await;
             let waiting = self.waiting(&rows);
             progress.say(all - waiting.len() - self.later.len(), &stages(&rows));
-            let idle = waiting.is_empty() && self.later.is_empty() && self.store.list_effects(false, 1).await?.is_empty();
+            let idle = waiting.is_empty()
+                && self.later.is_empty()
+                && self.store.list_effects(false, 1).await?.is_empty();
             quiet = if idle { quiet + 1 } else { 0 };
             if quiet >= 2 {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 let shown: Vec<&str> = waiting.iter().take(5).map(String::as_str).collect();
-                self.world.trouble(format!("time was up with {} orders on their way, for example {}", waiting.len(), shown.join(", ")));
+                self.world.trouble(format!(
+                    "time was up with {} orders on their way, for example {}",
+                    waiting.len(),
+                    shown.join(", ")
+                ));
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;
@@ -96,10 +115,16 @@ impl<'a> Director<'a> {
         let standing = |placed: &Placed| {
             let row = row(rows, placed);
             let status = row.map_or("not there", |row| row.status.as_str());
-            let gate = row.and_then(|row| row.blocked_by.as_deref()).unwrap_or("nothing");
+            let gate = row
+                .and_then(|row| row.blocked_by.as_deref())
+                .unwrap_or("nothing");
             format!("{} ({status}, waits for {gate})", placed.number)
         };
-        self.placed.iter().filter(|placed| !ended(placed)).map(standing).collect()
+        self.placed
+            .iter()
+            .filter(|placed| !ended(placed))
+            .map(standing)
+            .collect()
     }
 
     /// Lets everybody do what is theirs to do now.
@@ -107,7 +132,8 @@ impl<'a> Director<'a> {
         if !rows.is_empty() {
             let now = self.later.len().min(AT_ONCE);
             let wishes: Vec<Wish> = self.later.drain(..now).collect();
-            self.placed.extend(wishes.iter().map(|wish| place(self.world, wish)));
+            self.placed
+                .extend(wishes.iter().map(|wish| place(self.world, wish)));
         }
         let due: Vec<Placed> = self
             .placed
@@ -125,7 +151,11 @@ impl<'a> Director<'a> {
     }
 
     fn is_time(&self, placed: &Placed, row: &OrderRow) -> bool {
-        let waits_for = |gate: &str| row.blocked_by.as_deref().is_some_and(|by| by.starts_with(gate));
+        let waits_for = |gate: &str| {
+            row.blocked_by
+                .as_deref()
+                .is_some_and(|by| by.starts_with(gate))
+        };
         match placed.wish.part {
             Part::Held => waits_for("hold"),
             Part::Deposit => waits_for("payment"),
@@ -138,14 +168,30 @@ impl<'a> Director<'a> {
     async fn act(&self, placed: &Placed) -> anyhow::Result<()> {
         let number = placed.number.as_str();
         match placed.wish.part {
-            Part::Held => self.program.type_in(&["order", "release", number, "--reason", "the customer is known"]).await,
+            Part::Held => {
+                self.program
+                    .type_in(&[
+                        "order",
+                        "release",
+                        number,
+                        "--reason",
+                        "the customer is known",
+                    ])
+                    .await
+            }
             Part::Deposit => {
                 let amount = placed.wish.basket.total().to_string();
                 let reference = format!("bank-{}", placed.wish.customer);
-                self.program.type_in(&["deposit", "add", number, "--amount", &amount, "--reference", &reference]).await
+                self.program
+                    .type_in(&["deposit", "add", number, &amount, "--reference", &reference])
+                    .await
             }
             Part::CancelEarly | Part::CancelLate => {
-                let shop = self.world.shops.iter().find(|shop| shop.account == placed.account);
+                let shop = self
+                    .world
+                    .shops
+                    .iter()
+                    .find(|shop| shop.account == placed.account);
                 let cancelled = shop.is_some_and(|shop| shop.sim.cancel_order(&placed.id));
                 anyhow::ensure!(cancelled, "the shop did not let {number} be cancelled");
                 Ok(())
@@ -167,7 +213,15 @@ fn stages(rows: &Rows) -> String {
     }
     let words: Vec<String> = crate::plan::types::Status::ALL
         .iter()
-        .filter_map(|status| counts.get(status.as_str()).map(|n| format!("{} {n}", status.as_str())))
+        .filter_map(|status| {
+            counts
+                .get(status.as_str())
+                .map(|n| format!("{} {n}", status.as_str()))
+        })
         .collect();
-    if words.is_empty() { "the daemon is starting".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "the daemon is starting".to_owned()
+    } else {
+        words.join(", ")
+    }
 }

@@ -22,19 +22,45 @@ impl<'a> Traces<'a> {
     }
 
     /// Everything of an order that a far side saw more than once. Captures are judged by their sum.
-    pub(super) fn twice(&self, order: &OrderSeen, shipments: &[&ShipmentSeen], shipped: &Goods) -> Vec<String> {
+    pub(super) fn twice(
+        &self,
+        order: &OrderSeen,
+        shipments: &[&ShipmentSeen],
+        shipped: &Goods,
+    ) -> Vec<String> {
         let mut twice = Vec::new();
         for shipment in shipments.iter().filter(|shipment| shipment.files > 1) {
-            twice.push(format!("{} was told to the warehouse in {} files", shipment.reference, shipment.files));
+            twice.push(format!(
+                "{} was told to the warehouse in {} files",
+                shipment.reference, shipment.files
+            ));
         }
         for (code, n) in shipped {
-            let sold = order.basket.lines.iter().filter(|line| line.code == *code).map(|line| line.quantity).sum::<u32>();
+            let sold = order
+                .basket
+                .lines
+                .iter()
+                .filter(|line| line.code == *code)
+                .map(|line| line.quantity)
+                .sum::<u32>();
             if *n > sold {
-                twice.push(format!("{n} pieces of {code} left for {}, {sold} were sold", name(order)));
+                twice.push(format!(
+                    "{n} pieces of {code} left for {}, {sold} were sold",
+                    name(order)
+                ));
             }
         }
-        let references = order.shop.fulfilments.iter().filter_map(|f| f.reference.as_deref());
-        let tracking = order.shop.fulfilments.iter().flat_map(|f| &f.tracking).map(String::as_str);
+        let references = order
+            .shop
+            .fulfilments
+            .iter()
+            .filter_map(|f| f.reference.as_deref());
+        let tracking = order
+            .shop
+            .fulfilments
+            .iter()
+            .flat_map(|f| &f.tracking)
+            .map(String::as_str);
         for (what, n) in repeated(references).into_iter().chain(repeated(tracking)) {
             twice.push(format!("{} shows {what} {n} times", name(order)));
         }
@@ -46,30 +72,61 @@ impl<'a> Traces<'a> {
     }
 
     /// Everything of an order that did not arrive.
-    pub(super) fn lost(&self, order: &OrderSeen, shipments: &[&ShipmentSeen], shipped: &Goods) -> Vec<String> {
+    pub(super) fn lost(
+        &self,
+        order: &OrderSeen,
+        shipments: &[&ShipmentSeen],
+        shipped: &Goods,
+    ) -> Vec<String> {
         let mut lost = Vec::new();
         let known = order.status.is_some() && order.end != End::Unreadable;
         if !known && !order.quarantined {
-            lost.push(format!("{} is in the shop and neither an order nor in quarantine", name(order)));
+            lost.push(format!(
+                "{} is in the shop and neither an order nor in quarantine",
+                name(order)
+            ));
         }
         if shipped.is_empty() || order.shop.undecodable {
             return lost;
         }
         let shown = |tracking: &str| {
-            order.shop.fulfilments.iter().any(|f| f.shipped && f.tracking.iter().any(|known| known == tracking))
+            order
+                .shop
+                .fulfilments
+                .iter()
+                .any(|f| f.shipped && f.tracking.iter().any(|known| known == tracking))
         };
-        for (tracking, _) in shipments.iter().flat_map(|s| &s.parcels).filter(|(tracking, _)| !shown(tracking)) {
-            lost.push(format!("parcel {tracking} of {} is not in the shop", name(order)));
+        for (tracking, _) in shipments
+            .iter()
+            .flat_map(|s| &s.parcels)
+            .filter(|(tracking, _)| !shown(tracking))
+        {
+            lost.push(format!(
+                "parcel {tracking} of {} is not in the shop",
+                name(order)
+            ));
         }
         let mut told = Goods::new();
-        for (code, n) in order.shop.fulfilments.iter().filter(|f| f.shipped).flat_map(|f| &f.lines) {
+        for (code, n) in order
+            .shop
+            .fulfilments
+            .iter()
+            .filter(|f| f.shipped)
+            .flat_map(|f| &f.lines)
+        {
             *told.entry(code.clone()).or_default() += n;
         }
         if told != *shipped {
-            lost.push(format!("{}: the warehouses shipped {shipped:?}, the shop shows {told:?}", name(order)));
+            lost.push(format!(
+                "{}: the warehouses shipped {shipped:?}, the shop shows {told:?}",
+                name(order)
+            ));
         }
         if order.basket.all_in(shipped) && !self.mails.contains_key(order.email.as_str()) {
-            lost.push(format!("{} has left and its customer has no mail", name(order)));
+            lost.push(format!(
+                "{} has left and its customer has no mail",
+                name(order)
+            ));
         }
         lost
     }

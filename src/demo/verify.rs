@@ -58,18 +58,29 @@ impl Verdict {
             self.captured,
             self.twice,
             self.lost,
-            if self.balanced { "balanced" } else { "unbalanced" }
+            if self.balanced {
+                "balanced"
+            } else {
+                "unbalanced"
+            }
         )
     }
 }
 
 /// Judges.
 pub(super) fn judge(evidence: &Evidence) -> Verdict {
-    let mut verdict = Verdict { orders: evidence.orders.len(), tasks: evidence.tasks.len(), ..Verdict::default() };
+    let mut verdict = Verdict {
+        orders: evidence.orders.len(),
+        tasks: evidence.tasks.len(),
+        ..Verdict::default()
+    };
     verdict.problems.extend(evidence.troubles.iter().cloned());
     let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
     for shipment in &evidence.shipments {
-        by_order.entry(&shipment.order_number).or_default().push(shipment);
+        by_order
+            .entry(&shipment.order_number)
+            .or_default()
+            .push(shipment);
     }
     let traces = Traces::of(evidence);
     let mut shipped_value = 0;
@@ -94,10 +105,15 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
         }
     }
     for (number, _) in by_order {
-        verdict.problems.push(format!("a warehouse was told to ship order {number}, which no shop has"));
+        verdict.problems.push(format!(
+            "a warehouse was told to ship order {number}, which no shop has"
+        ));
     }
     if verdict.owed != verdict.captured {
-        verdict.problems.push(format!("{} yen are owed, {} were captured", verdict.owed, verdict.captured));
+        verdict.problems.push(format!(
+            "{} yen are owed, {} were captured",
+            verdict.owed, verdict.captured
+        ));
     }
     tasks(evidence, &mut verdict);
     let books = books(evidence, shipped_value);
@@ -109,7 +125,11 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
 /// Pieces that left, over all of an order's shipments.
 fn goods(shipments: &[&ShipmentSeen]) -> Goods {
     let mut goods = Goods::new();
-    for (code, n) in shipments.iter().flat_map(|s| &s.parcels).flat_map(|(_, lines)| lines) {
+    for (code, n) in shipments
+        .iter()
+        .flat_map(|s| &s.parcels)
+        .flat_map(|(_, lines)| lines)
+    {
         *goods.entry(code.clone()).or_default() += n;
     }
     goods
@@ -130,12 +150,25 @@ fn money(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
     verdict.captured += order.shop.captured;
     if order.shop.captured > owed {
         verdict.twice += 1;
-        verdict.problems.push(format!("twice: {} was captured {} yen, {owed} are owed", name(order), order.shop.captured));
+        verdict.problems.push(format!(
+            "twice: {} was captured {} yen, {owed} are owed",
+            name(order),
+            order.shop.captured
+        ));
     } else if order.shop.captured < owed {
-        verdict.problems.push(format!("{} was captured {} yen, {owed} are owed", name(order), order.shop.captured));
+        verdict.problems.push(format!(
+            "{} was captured {} yen, {owed} are owed",
+            name(order),
+            order.shop.captured
+        ));
     }
     if !order.shop.undecodable && order.basket.total() != order.shop.total {
-        verdict.problems.push(format!("{} costs {} yen in the shop, {} were reckoned", name(order), order.shop.total, order.basket.total()));
+        verdict.problems.push(format!(
+            "{} costs {} yen in the shop, {} were reckoned",
+            name(order),
+            order.shop.total,
+            order.basket.total()
+        ));
     }
 }
 
@@ -143,27 +176,54 @@ fn money(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
 fn end(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
     let status = order.status.as_deref();
     let right = match order.end {
-        End::Booked => status == Some("booked") && order.basket.all_in(shipped) && !order.shop.cancelled,
+        End::Booked => {
+            status == Some("booked") && order.basket.all_in(shipped) && !order.shop.cancelled
+        }
         End::Cancelled => status == Some("cancelled") && shipped.is_empty() && order.shop.cancelled,
         End::Backordered => status == Some("backordered") && !order.basket.all_in(shipped),
         End::Unreadable => order.quarantined && shipped.is_empty(),
     };
     if !right {
-        let said = status.unwrap_or(if order.quarantined { "in quarantine" } else { "not there" });
+        let said = status.unwrap_or(if order.quarantined {
+            "in quarantine"
+        } else {
+            "not there"
+        });
         let sent: u32 = shipped.values().sum();
-        verdict.problems.push(format!("{} ought to end {:?} and is {said}, {sent} pieces shipped", name(order), order.end));
+        verdict.problems.push(format!(
+            "{} ought to end {:?} and is {said}, {sent} pieces shipped",
+            name(order),
+            order.end
+        ));
     }
 }
 
 /// Only the unreadable orders leave work to a person.
 fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
-    let unreadable = evidence.orders.iter().filter(|order| order.end == End::Unreadable).count();
-    let quarantine = evidence.tasks.iter().filter(|task| task.kind == "quarantine").count();
+    let unreadable = evidence
+        .orders
+        .iter()
+        .filter(|order| order.end == End::Unreadable)
+        .count();
+    let quarantine = evidence
+        .tasks
+        .iter()
+        .filter(|task| task.kind == "quarantine")
+        .count();
     if quarantine != unreadable {
-        verdict.problems.push(format!("{unreadable} orders cannot be read, {quarantine} tasks say so"));
+        verdict.problems.push(format!(
+            "{unreadable} orders cannot be read, {quarantine} tasks say so"
+        ));
     }
-    for task in evidence.tasks.iter().filter(|task| task.kind != "quarantine") {
-        verdict.problems.push(format!("a task nobody expected: {} {}: {}", task.kind, task.subject, task.detail));
+    for task in evidence
+        .tasks
+        .iter()
+        .filter(|task| task.kind != "quarantine")
+    {
+        verdict.problems.push(format!(
+            "a task nobody expected: {} {}: {}",
+            task.kind, task.subject, task.detail
+        ));
     }
 }
 
@@ -175,16 +235,29 @@ fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
     for entry in &evidence.journal {
         let sum: i64 = entry.lines.iter().map(|(_, amount)| amount).sum();
         if sum != 0 || entry.lines.is_empty() {
-            wrong.push(format!("{}: entry {} is off by {sum} yen", entry.file, entry.reference));
+            wrong.push(format!(
+                "{}: entry {} is off by {sum} yen",
+                entry.file, entry.reference
+            ));
         }
         if !references.insert(&entry.reference) {
-            wrong.push(format!("{}: entry {} stands in the books twice", entry.file, entry.reference));
+            wrong.push(format!(
+                "{}: entry {} stands in the books twice",
+                entry.file, entry.reference
+            ));
         }
         let ours = |account: &str| account == RECEIVABLE || account == ADVANCES;
-        debits += entry.lines.iter().filter(|(account, _)| ours(account)).map(|(_, amount)| amount).sum::<i64>();
+        debits += entry
+            .lines
+            .iter()
+            .filter(|(account, _)| ours(account))
+            .map(|(_, amount)| amount)
+            .sum::<i64>();
     }
     if debits != shipped_value {
-        wrong.push(format!("the books say {debits} yen, {shipped_value} were shipped"));
+        wrong.push(format!(
+            "the books say {debits} yen, {shipped_value} were shipped"
+        ));
     }
     wrong
 }

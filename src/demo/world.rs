@@ -88,7 +88,8 @@ impl World {
         let root = setting.root;
         for account in ["tokyo", "osaka", "books"] {
             for folder in ["outgoing", "incoming", "archive"] {
-                std::fs::create_dir_all(root.join(account).join(folder)).context("make the folders")?;
+                std::fs::create_dir_all(root.join(account).join(folder))
+                    .context("make the folders")?;
             }
         }
         std::fs::write(root.join("token"), TOKEN).context("write the shops' key")?;
@@ -104,14 +105,28 @@ impl World {
             warehouse("osaka", "japanese-3pl-cp932", root, &slow)?,
         ];
         let mail = SmtpSim::default();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("open a port for mails")?;
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("open a port for mails")?;
         let mail_port = listener.local_addr()?.port();
         tokio::spawn(mail.clone().serve(listener, stop.clone().cancelled_owned()));
         let troubles = Arc::default();
-        let world = Self { shops, warehouses, mail, mail_port, root: root.to_owned(), smooth: setting.smooth, slow, troubles, stop };
+        let world = Self {
+            shops,
+            warehouses,
+            mail,
+            mail_port,
+            root: root.to_owned(),
+            smooth: setting.smooth,
+            slow,
+            troubles,
+            stop,
+        };
         world.fill(setting.orders, clock.now()).await?;
         if !setting.smooth {
-            world.shops[1].wire.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+            world.shops[1]
+                .wire
+                .inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
             world.warehouses[0].sim.deliver_twice(SimFile::Shipped);
         }
         world.work(clock, setting.shift);
@@ -128,12 +143,17 @@ impl World {
                     self.warehouses[at].sim.set_stock(code, quantity);
                 }
                 for shop in &self.shops {
-                    shop.sim.add_sku(code, PLACES[at], if has { quantity } else { 0 });
+                    shop.sim
+                        .add_sku(code, PLACES[at], if has { quantity } else { 0 });
                 }
             }
         }
         for warehouse in &self.warehouses {
-            warehouse.sim.write_stock(now).await.context("write the stock file")?;
+            warehouse
+                .sim
+                .write_stock(now)
+                .await
+                .context("write the stock file")?;
         }
         Ok(())
     }
@@ -158,7 +178,10 @@ impl World {
 
     /// Has the warehouses take their time with an order: it stays accepted and does not leave.
     pub(super) fn go_slow(&self, number: &str) {
-        self.slow.lock().unwrap_or_else(PoisonError::into_inner).insert(number.to_owned());
+        self.slow
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number.to_owned());
     }
 
     /// Remembers that something went wrong.
@@ -168,11 +191,20 @@ impl World {
 
     /// What went wrong so far, planned faults that did not happen included.
     pub(super) fn troubles(&self) -> Vec<String> {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut troubles = self
+            .troubles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if self.smooth {
             return troubles;
         }
-        let lost = self.shops[1].wire.injected().get(&Fault::LostReply).copied().unwrap_or(0);
+        let lost = self.shops[1]
+            .wire
+            .injected()
+            .get(&Fault::LostReply)
+            .copied()
+            .unwrap_or(0);
         if lost != 1 {
             troubles.push(format!("one capture's reply ought to get lost, {lost} did"));
         }
@@ -184,7 +216,9 @@ impl World {
 
     /// Archived files carry the hash of their content: the same one twice is the same file twice.
     fn delivered_twice(&self) -> bool {
-        let Ok(files) = std::fs::read_dir(self.root.join("tokyo/archive")) else { return false };
+        let Ok(files) = std::fs::read_dir(self.root.join("tokyo/archive")) else {
+            return false;
+        };
         let mut hashes = BTreeSet::new();
         files
             .filter_map(|file| file.ok()?.file_name().into_string().ok())
@@ -206,24 +240,62 @@ fn note(troubles: &Mutex<Vec<String>>, words: String) {
     }
 }
 
-async fn shop(account: &'static str, capture: CaptureRule, clock: &SimClock, stop: &CancellationToken) -> anyhow::Result<Shop> {
+async fn shop(
+    account: &'static str,
+    capture: CaptureRule,
+    clock: &SimClock,
+    stop: &CancellationToken,
+) -> anyhow::Result<Shop> {
     let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::JPY));
     let wire = Arc::new(FaultyTransport::new(Arc::new(SimTransport(sim.clone()))));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("open a port for a shop")?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .context("open a port for a shop")?;
     let url = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(serve_transport(wire.clone(), listener, stop.clone().cancelled_owned()));
-    Ok(Shop { account, capture, sim, url, wire })
+    tokio::spawn(serve_transport(
+        wire.clone(),
+        listener,
+        stop.clone().cancelled_owned(),
+    ));
+    Ok(Shop {
+        account,
+        capture,
+        sim,
+        url,
+        wire,
+    })
 }
 
-fn warehouse(name: &'static str, layout: &str, root: &Path, slow: &Arc<Mutex<BTreeSet<String>>>) -> anyhow::Result<Warehouse> {
-    let layout = load_layout(layout, root).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
+fn warehouse(
+    name: &'static str,
+    layout: &str,
+    root: &Path,
+    slow: &Arc<Mutex<BTreeSet<String>>>,
+) -> anyhow::Result<Warehouse> {
+    let layout =
+        load_layout(layout, root).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
     let folder = Arc::new(LocalFolder::new(root.join(name)));
     let slow = Arc::clone(slow);
-    let sim = WarehouseSim::new(folder, SimFolders::default(), layout, chrono_tz::Asia::Tokyo).with_policy(move |shipment| {
-        let waits = slow.lock().unwrap_or_else(PoisonError::into_inner).contains(&shipment.order_number);
+    let sim = WarehouseSim::new(
+        folder,
+        SimFolders::default(),
+        layout,
+        chrono_tz::Asia::Tokyo,
+    )
+    .with_policy(move |shipment| {
+        let waits = slow
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&shipment.order_number);
         // One to four ticks, the same for the same shipment.
         let pace = shipment.reference.bytes().map(u32::from).sum::<u32>() % 4 + 1;
-        SimHandling { ship_after: if waits { u32::MAX } else { pace }, ..SimHandling::default() }
+        SimHandling {
+            ship_after: if waits { u32::MAX } else { pace },
+            ..SimHandling::default()
+        }
     });
-    Ok(Warehouse { name, sim: Arc::new(sim) })
+    Ok(Warehouse {
+        name,
+        sim: Arc::new(sim),
+    })
 }

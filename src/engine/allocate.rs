@@ -8,5 +8,11 @@ use crate::store::StoreError;
 /// # Errors
 /// The database's.
 pub async fn allocate_step(engine: &Engine) -> Result<usize, StoreError> {
-    Ok(engine.store.retried("allocate", || engine.store.allocate(&engine.directory, &engine.policy)).await?.marks)
+    Ok(engine
+        .store
+        .retried("allocate", || {
+            engine.store.allocate(&engine.directory, &engine.policy)
+        })
+        .await?
+        .marks)
 }

@@ -24,7 +24,9 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
     let today = engine.today(now);
     for batch in &loaded.batches {
         let outcome = Store::batch_outcome(batch);
-        if let Some(outcome) = outcome.filter(|o| matches!(o.verdict, Verdict::Done | Verdict::Accepted)) {
+        if let Some(outcome) =
+            outcome.filter(|o| matches!(o.verdict, Verdict::Done | Verdict::Accepted))
+        {
             if batch.kind == "instruct" {
                 engine.store.tell_members(batch, outcome, today).await?;
             } else {
@@ -32,31 +34,57 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
             }
             info!(batch = batch.name, "batch delivered; its members know");
         }
-        let (unanswered, due) = if batch.kind == "instruct" { engine.store.unanswered(batch).await? } else { (Vec::new(), None) };
+        let (unanswered, due) = if batch.kind == "instruct" {
+            engine.store.unanswered(batch).await?
+        } else {
+            (Vec::new(), None)
+        };
         let plan = plan_batch(batch, &unanswered, due, now);
-        engine.store.commit_batch(&engine.directory, batch, &plan, engine.policy_id, today).await?;
+        engine
+            .store
+            .commit_batch(&engine.directory, batch, &plan, engine.policy_id, today)
+            .await?;
     }
     Ok(ids.len())
 }
 
 /// What a batch's facts ask for. Pure.
-fn plan_batch(batch: &BatchInput, unanswered: &[String], due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> BatchPlan {
-    let task = |kind: &str, detail: String| TaskRow { kind: kind.to_owned(), detail, due: None };
-    let mut plan = BatchPlan { status: "sealed", ..BatchPlan::default() };
+fn plan_batch(
+    batch: &BatchInput,
+    unanswered: &[String],
+    due: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> BatchPlan {
+    let task = |kind: &str, detail: String| TaskRow {
+        kind: kind.to_owned(),
+        detail,
+        due: None,
+    };
+    let mut plan = BatchPlan {
+        status: "sealed",
+        ..BatchPlan::default()
+    };
     if batch.unresolved {
         plan.tasks.push(task(
             "unknown_outcome",
             format!("batch {} may or may not have arrived: look at the far side, then `hikiate effect list` and `hikiate effect resolve ID done|not-done --reason …`", batch.name),
         ));
     }
-    let Some(outcome) = Store::batch_outcome(batch) else { return plan };
+    let Some(outcome) = Store::batch_outcome(batch) else {
+        return plan;
+    };
     match outcome.verdict {
         Verdict::Done | Verdict::Accepted => {
             plan.status = "done";
             plan.closed = unanswered.is_empty() || due.is_none();
             match due {
                 Some(at) if !unanswered.is_empty() && at <= now => {
-                    let shown = unanswered.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+                    let shown = unanswered
+                        .iter()
+                        .take(5)
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join(", ");
                     plan.tasks.push(task(
                         "reply_missing",
                         format!("batch {}: {} shipments have no reply yet ({shown}{}): ask the warehouse", batch.name, unanswered.len(), if unanswered.len() > 5 { ", …" } else { "" }),
@@ -69,8 +97,18 @@ fn plan_batch(batch: &BatchInput, unanswered: &[String], due: Option<DateTime<Ut
         }
         Verdict::Refused | Verdict::NotDone | Verdict::Withdrawn | Verdict::Evidence => {
             let ended = batch.facts.iter().filter(|f| matches!(&f.body, FactBody::Outcome(o) if matches!(o.verdict, Verdict::Refused | Verdict::NotDone))).count();
-            let refusals = batch.facts.iter().filter(|f| matches!(&f.body, FactBody::Outcome(o) if o.verdict == Verdict::Refused)).count();
-            let released = batch.facts.iter().filter(|f| matches!(&f.body, FactBody::Released(_))).count();
+            let refusals = batch
+                .facts
+                .iter()
+                .filter(
+                    |f| matches!(&f.body, FactBody::Outcome(o) if o.verdict == Verdict::Refused),
+                )
+                .count();
+            let released = batch
+                .facts
+                .iter()
+                .filter(|f| matches!(&f.body, FactBody::Released(_)))
+                .count();
             if released >= refusals && !batch.queued {
                 plan.again = u32::try_from(ended + 1).ok();
             } else if !batch.queued {

@@ -38,8 +38,13 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
 }
 
 async fn refresh(engine: &Engine) -> Result<(), StoreError> {
-    engine.metrics.set_queues(&engine.store.queue_gauges().await?);
-    engine.metrics.set_streams(&engine.store.list_streams().await?, engine.store.now().await?);
+    engine
+        .metrics
+        .set_queues(&engine.store.queue_gauges().await?);
+    engine.metrics.set_streams(
+        &engine.store.list_streams().await?,
+        engine.store.now().await?,
+    );
     engine.metrics.set_tasks(&engine.store.list_tasks().await?);
     engine.metrics.set_retries(engine.store.retries());
     Ok(())

@@ -79,10 +79,25 @@ impl Engine {
     ///
     /// # Errors
     /// The database's; an account that changed its connector.
-    pub async fn start(store: Store, loaded: Loaded, metrics: Metrics, instance: Instance) -> Result<Self, StoreError> {
-        let names: Vec<(AccountSlug, &str)> = loaded.accounts.iter().map(|a| (a.slug.clone(), a.connector)).collect();
+    pub async fn start(
+        store: Store,
+        loaded: Loaded,
+        metrics: Metrics,
+        instance: Instance,
+    ) -> Result<Self, StoreError> {
+        let names: Vec<(AccountSlug, &str)> = loaded
+            .accounts
+            .iter()
+            .map(|a| (a.slug.clone(), a.connector))
+            .collect();
         let directory = store.register(&names, &loaded.policy).await?;
-        let policy_id = store.activate_policy(&loaded.policy_hash, &loaded.policy_document, &rules_of(&loaded.policy)).await?;
+        let policy_id = store
+            .activate_policy(
+                &loaded.policy_hash,
+                &loaded.policy_document,
+                &rules_of(&loaded.policy),
+            )
+            .await?;
         let epochs = store.epochs(&directory).await?;
         let mut accounts = BTreeMap::new();
         for built in &loaded.accounts {
@@ -93,7 +108,15 @@ impl Engine {
                 store.register_streams(id, &streams).await?;
             }
             let pacer = Pacer::new(connector.pace());
-            accounts.insert(id, Account { id, slug: built.slug.clone(), connector, pacer });
+            accounts.insert(
+                id,
+                Account {
+                    id,
+                    slug: built.slug.clone(),
+                    connector,
+                    pacer,
+                },
+            );
         }
         Ok(Self {
             store,
@@ -126,7 +149,10 @@ impl Engine {
     /// The database's.
     pub async fn own(&self, fresh: bool) -> Result<Vec<OwnedAccount>, StoreError> {
         let ids: Vec<i16> = self.accounts.keys().copied().collect();
-        let owned = self.store.own_accounts(&self.instance, &ids, self.lease_seconds, fresh).await?;
+        let owned = self
+            .store
+            .own_accounts(&self.instance, &ids, self.lease_seconds, fresh)
+            .await?;
         for account in &owned {
             self.store.reclaim(account, account.taken).await?;
         }
@@ -141,13 +167,34 @@ fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
         if channel.notify {
             rules.push(("notice".to_owned(), slug.clone()));
         }
-        rules.extend(channel.payments.values().filter_map(|route| route.account.clone()).map(|account| ("capture".to_owned(), account)));
+        rules.extend(
+            channel
+                .payments
+                .values()
+                .filter_map(|route| route.account.clone())
+                .map(|account| ("capture".to_owned(), account)),
+        );
         if let Some(mail) = &policy.mail {
-            rules.extend(channel.mail.iter().map(|kind| (format!("mail:{}", kind.as_str()), mail.clone())));
+            rules.extend(
+                channel
+                    .mail
+                    .iter()
+                    .map(|kind| (format!("mail:{}", kind.as_str()), mail.clone())),
+            );
         }
     }
-    rules.extend(policy.warehouses.iter().map(|w| ("instruct".to_owned(), w.account.clone())));
-    rules.extend(policy.booking.iter().map(|b| ("booking".to_owned(), b.account.clone())));
+    rules.extend(
+        policy
+            .warehouses
+            .iter()
+            .map(|w| ("instruct".to_owned(), w.account.clone())),
+    );
+    rules.extend(
+        policy
+            .booking
+            .iter()
+            .map(|b| ("booking".to_owned(), b.account.clone())),
+    );
     rules.sort();
     rules.dedup();
     rules

@@ -32,18 +32,38 @@ type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 ///
 /// # Errors
 /// [`RunError`]; a database that is away is waited for.
-pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationToken) -> Result<(), RunError> {
+pub async fn run(
+    engine: Arc<Engine>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
     let owned: Owned = Arc::new(RwLock::new(engine.own(true).await?));
-    info!(accounts = owned.read().await.len(), instance = engine.instance.0, "accounts owned");
+    info!(
+        accounts = owned.read().await.len(),
+        instance = engine.instance.0,
+        "accounts owned"
+    );
     let mut loops = JoinSet::new();
     for account in engine.accounts.values() {
         for work in [Work::Pull, Work::Push] {
-            let (engine, account, owned) = (Arc::clone(&engine), account.clone(), Arc::clone(&owned));
+            let (engine, account, owned) =
+                (Arc::clone(&engine), account.clone(), Arc::clone(&owned));
             let name = format!("{work:?} {}", account.slug);
             let idle = engine.idle;
-            loops.spawn(every(name, idle, readiness.clone(), stop.clone(), move || {
-                account_round(Arc::clone(&engine), account.clone(), Arc::clone(&owned), work)
-            }));
+            loops.spawn(every(
+                name,
+                idle,
+                readiness.clone(),
+                stop.clone(),
+                move || {
+                    account_round(
+                        Arc::clone(&engine),
+                        account.clone(),
+                        Arc::clone(&owned),
+                        work,
+                    )
+                },
+            ));
         }
     }
     for (name, idle, step) in [
@@ -53,14 +73,25 @@ pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationTo
         ("seal", engine.idle, Step::Seal),
     ] {
         let engine = Arc::clone(&engine);
-        loops.spawn(every(name.to_owned(), idle, readiness.clone(), stop.clone(), move || step_round(Arc::clone(&engine), step)));
+        loops.spawn(every(
+            name.to_owned(),
+            idle,
+            readiness.clone(),
+            stop.clone(),
+            move || step_round(Arc::clone(&engine), step),
+        ));
     }
     {
         let (engine, owned) = (Arc::clone(&engine), Arc::clone(&owned));
-        let pause = Duration::from_secs(u64::try_from(engine.lease_seconds).unwrap_or(60).max(3) / 3);
-        loops.spawn(every("lease".to_owned(), pause, readiness.clone(), stop.clone(), move || {
-            renew(Arc::clone(&engine), Arc::clone(&owned))
-        }));
+        let pause =
+            Duration::from_secs(u64::try_from(engine.lease_seconds).unwrap_or(60).max(3) / 3);
+        loops.spawn(every(
+            "lease".to_owned(),
+            pause,
+            readiness.clone(),
+            stop.clone(),
+            move || renew(Arc::clone(&engine), Arc::clone(&owned)),
+        ));
     }
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
@@ -73,7 +104,9 @@ pub async fn run(engine: Arc<Engine>, readiness: Readiness, stop: CancellationTo
         }
     });
     if drained.await.is_err() {
-        warn!("calls under way did not end in time; they count as unknown and are looked up at the next start");
+        warn!(
+            "calls under way did not end in time; they count as unknown and are looked up at the next start"
+        );
         loops.shutdown().await;
     }
     housekeeping.shutdown().await?;
@@ -98,8 +131,18 @@ enum Step {
     Seal,
 }
 
-async fn account_round(engine: Arc<Engine>, account: Account, owned: Owned, work: Work) -> Result<bool, StoreError> {
-    let mine = owned.read().await.iter().find(|o| o.id == account.id).cloned();
+async fn account_round(
+    engine: Arc<Engine>,
+    account: Account,
+    owned: Owned,
+    work: Work,
+) -> Result<bool, StoreError> {
+    let mine = owned
+        .read()
+        .await
+        .iter()
+        .find(|o| o.id == account.id)
+        .cloned();
     let Some(mine) = mine else { return Ok(false) };
     match work {
         Work::Pull => pull_account(&engine, &account, &mine).await,
@@ -124,8 +167,13 @@ async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {
 
 /// Repeats a round: at once while it finds work, after `idle` when it finds none, and with patience while
 /// the database is away (one log line a minute).
-async fn every<F, Fut>(name: String, idle: Duration, readiness: Readiness, stop: CancellationToken, mut round: F)
-where
+async fn every<F, Fut>(
+    name: String,
+    idle: Duration,
+    readiness: Readiness,
+    stop: CancellationToken,
+    mut round: F,
+) where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<bool, StoreError>>,
 {

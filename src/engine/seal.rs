@@ -26,7 +26,11 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
     let mut due = engine.store.due_batches(&engine.directory, None).await?;
     while let Some(last) = due.last().cloned() {
         for batch in &due {
-            let result = if batch.is_journal() { seal_journal(engine, batch, now).await } else { seal_wave(engine, batch, now).await };
+            let result = if batch.is_journal() {
+                seal_journal(engine, batch, now).await
+            } else {
+                seal_wave(engine, batch, now).await
+            };
             match result {
                 Ok(0) => {}
                 Ok(rows) => {
@@ -34,28 +38,57 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
                     info!(batch = %batch.name, rows, "batch sealed");
                 }
                 // One warehouse's trouble is not another's.
-                Err(error) if !error.is_away() => warn!(batch = %batch.name, %error, "batch could not be sealed; it is tried again"),
+                Err(error) if !error.is_away() => {
+                    warn!(batch = %batch.name, %error, "batch could not be sealed; it is tried again")
+                }
                 Err(error) => return Err(error),
             }
         }
-        due = engine.store.due_batches(&engine.directory, Some(&last)).await?;
+        due = engine
+            .store
+            .due_batches(&engine.directory, Some(&last))
+            .await?;
     }
     Ok(sealed)
 }
 
 async fn open_batches(engine: &Engine, now: DateTime<Utc>) -> Result<(), StoreError> {
     let zone = engine.policy.shop.timezone;
-    for Waiting { location_id, release_at } in engine.store.waiting_locations().await? {
-        let Some((location, warehouse)) = location_id.and_then(|id| Some((id, warehouse(engine, id)?))) else { continue };
+    for Waiting {
+        location_id,
+        release_at,
+    } in engine.store.waiting_locations().await?
+    {
+        let Some((location, warehouse)) =
+            location_id.and_then(|id| Some((id, warehouse(engine, id)?)))
+        else {
+            continue;
+        };
         let account_id = engine.directory.account(&warehouse.account)?;
         let (period, seal_at) = match &warehouse.dispatch {
-            Dispatch::Continuous { .. } => (now.with_timezone(&zone).format("%Y%m%d").to_string(), release_at.max(now)),
+            Dispatch::Continuous { .. } => (
+                now.with_timezone(&zone).format("%Y%m%d").to_string(),
+                release_at.max(now),
+            ),
             Dispatch::Wave { cutoffs, .. } => {
                 let at = next_cutoff(now.max(release_at), cutoffs, zone);
-                (at.with_timezone(&zone).format("%Y%m%dT%H%M").to_string(), at)
+                (
+                    at.with_timezone(&zone).format("%Y%m%dT%H%M").to_string(),
+                    at,
+                )
             }
         };
-        engine.store.open_batch(&engine.directory, account_id, Some(location), "instruct", &period, seal_at).await?;
+        engine
+            .store
+            .open_batch(
+                &engine.directory,
+                account_id,
+                Some(location),
+                "instruct",
+                &period,
+                seal_at,
+            )
+            .await?;
     }
     if let Some(booking) = &engine.policy.booking {
         let account_id = engine.directory.account(&booking.account)?;
@@ -65,7 +98,17 @@ async fn open_batches(engine: &Engine, now: DateTime<Utc>) -> Result<(), StoreEr
                 Close::Every(every) => now + *every,
             };
             let period = seal_at.with_timezone(&zone).format("%Y%m%d").to_string();
-            engine.store.open_batch(&engine.directory, account_id, None, "journal", &period, seal_at).await?;
+            engine
+                .store
+                .open_batch(
+                    &engine.directory,
+                    account_id,
+                    None,
+                    "journal",
+                    &period,
+                    seal_at,
+                )
+                .await?;
         }
     }
     Ok(())
@@ -82,18 +125,36 @@ pub fn next_cutoff(now: DateTime<Utc>, times: &[NaiveTime], zone: Tz) -> DateTim
     let today = now.with_timezone(&zone).date_naive();
     (0..8)
         .filter_map(|days| today.checked_add_days(Days::new(days)))
-        .flat_map(|day| times.iter().filter_map(move |time| day.and_time(*time).and_local_timezone(zone).earliest()))
+        .flat_map(|day| {
+            times
+                .iter()
+                .filter_map(move |time| day.and_time(*time).and_local_timezone(zone).earliest())
+        })
         .map(|at| at.with_timezone(&Utc))
         .filter(|at| *at > now)
         .min()
         .unwrap_or_else(|| now + Duration::days(1))
 }
 
-async fn seal_wave(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) -> Result<usize, StoreError> {
-    let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else { return Ok(0) };
-    let Some(operations) = engine.accounts.get(&batch.account_id).and_then(|a| a.connector.operations()) else { return Ok(0) };
+async fn seal_wave(
+    engine: &Engine,
+    batch: &OpenBatch,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else {
+        return Ok(0);
+    };
+    let Some(operations) = engine
+        .accounts
+        .get(&batch.account_id)
+        .and_then(|a| a.connector.operations())
+    else {
+        return Ok(0);
+    };
     let max_rows = match &warehouse.dispatch {
-        Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => i64::from(*max_rows),
+        Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => {
+            i64::from(*max_rows)
+        }
     };
     let terms = SealTerms {
         max_rows,
@@ -105,18 +166,30 @@ async fn seal_wave(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) -> Re
     let rows = engine
         .store
         .retried("seal_wave", || {
-            engine.store.seal_wave(&engine.directory, batch, &terms, |rows| {
-                render_wave(batch, rows, operations)
-            })
+            engine
+                .store
+                .seal_wave(&engine.directory, batch, &terms, |rows| {
+                    render_wave(batch, rows, operations)
+                })
         })
         .await?;
     Ok(rows.unwrap_or(0))
 }
 
 /// Renders a wave. A shipment that cannot be expressed is left out with its reason; the others go.
-fn render_wave(batch: &OpenBatch, rows: &[SealRow], operations: &dyn Operations) -> Result<(Sealed, Vec<(i64, String)>), StoreError> {
+fn render_wave(
+    batch: &OpenBatch,
+    rows: &[SealRow],
+    operations: &dyn Operations,
+) -> Result<(Sealed, Vec<(i64, String)>), StoreError> {
     let call = |rows: &[&SealRow]| {
-        Call::Instruct(InstructCall { batch: batch.name.clone(), instructions: rows.iter().filter_map(|row| instruction(row).ok()).collect() })
+        Call::Instruct(InstructCall {
+            batch: batch.name.clone(),
+            instructions: rows
+                .iter()
+                .filter_map(|row| instruction(row).ok())
+                .collect(),
+        })
     };
     let (mut good, mut refused): (Vec<&SealRow>, Vec<(i64, String)>) = (Vec::new(), Vec::new());
     for row in rows {
@@ -126,7 +199,10 @@ fn render_wave(batch: &OpenBatch, rows: &[SealRow], operations: &dyn Operations)
         }
     }
     let mut prepared = operations.prepare(&call(&good));
-    if prepared.as_ref().is_err_and(|e| e.class == ErrorClass::Rejected) {
+    if prepared
+        .as_ref()
+        .is_err_and(|e| e.class == ErrorClass::Rejected)
+    {
         good.retain(|row| match operations.prepare(&call(&[row])) {
             Err(error) if error.class == ErrorClass::Rejected => {
                 refused.push((row.shipment_id, error.message));
@@ -137,18 +213,41 @@ fn render_wave(batch: &OpenBatch, rows: &[SealRow], operations: &dyn Operations)
         prepared = operations.prepare(&call(&good));
     }
     if good.is_empty() {
-        return Ok((Sealed { body: Vec::new(), hash: Vec::new(), members: Vec::new() }, refused));
+        return Ok((
+            Sealed {
+                body: Vec::new(),
+                hash: Vec::new(),
+                members: Vec::new(),
+            },
+            refused,
+        ));
     }
-    let prepared = prepared.map_err(|e| StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name)))?;
+    let prepared = prepared.map_err(|e| {
+        StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name))
+    })?;
     let hash = Sha256::digest(&prepared.bytes).to_vec();
-    Ok((Sealed { body: prepared.bytes, hash, members: good.iter().map(|r| r.shipment_id).collect() }, refused))
+    Ok((
+        Sealed {
+            body: prepared.bytes,
+            hash,
+            members: good.iter().map(|r| r.shipment_id).collect(),
+        },
+        refused,
+    ))
 }
 
 fn instruction(row: &SealRow) -> Result<Instruction, String> {
     let order = &row.order.order;
     let group = row.shipment.group.as_str();
-    let personal = row.personal.as_ref().ok_or("the personal data of this order was purged: it cannot be shipped any more")?;
-    let ship_to = personal.ship_to.get(group).ok_or_else(|| format!("delivery group {group} has no address"))?.clone();
+    let personal = row
+        .personal
+        .as_ref()
+        .ok_or("the personal data of this order was purged: it cannot be shipped any more")?;
+    let ship_to = personal
+        .ship_to
+        .get(group)
+        .ok_or_else(|| format!("delivery group {group} has no address"))?
+        .clone();
     let known = order.groups.iter().find(|g| g.key.as_str() == group);
     let lines = row
         .shipment
@@ -157,7 +256,12 @@ fn instruction(row: &SealRow) -> Result<Instruction, String> {
         .map(|line| InstructionLine {
             n: line.n,
             code: row.codes.get(&line.item_id).cloned().unwrap_or_default(),
-            title: order.lines.iter().find(|l| l.key == line.line).map(|l| l.title.clone()).unwrap_or_default(),
+            title: order
+                .lines
+                .iter()
+                .find(|l| l.key == line.line)
+                .map(|l| l.title.clone())
+                .unwrap_or_default(),
             quantity: line.quantity,
         })
         .collect();
@@ -174,9 +278,21 @@ fn instruction(row: &SealRow) -> Result<Instruction, String> {
     })
 }
 
-async fn seal_journal(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) -> Result<usize, StoreError> {
-    let Some(booking) = &engine.policy.booking else { return Ok(0) };
-    let Some(operations) = engine.accounts.get(&batch.account_id).and_then(|a| a.connector.operations()) else { return Ok(0) };
+async fn seal_journal(
+    engine: &Engine,
+    batch: &OpenBatch,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let Some(booking) = &engine.policy.booking else {
+        return Ok(0);
+    };
+    let Some(operations) = engine
+        .accounts
+        .get(&batch.account_id)
+        .and_then(|a| a.connector.operations())
+    else {
+        return Ok(0);
+    };
     let terms = SealTerms {
         max_rows: JOURNAL_ROWS,
         patience_seconds: 0.0,
@@ -187,22 +303,38 @@ async fn seal_journal(engine: &Engine, batch: &OpenBatch, now: DateTime<Utc>) ->
     engine
         .store
         .retried("seal_journal", || {
-            engine.store.seal_journal(&engine.directory, batch, &terms, |rows| {
-                render_journal(batch, rows, booking, operations)
-            })
+            engine
+                .store
+                .seal_journal(&engine.directory, batch, &terms, |rows| {
+                    render_journal(batch, rows, booking, operations)
+                })
         })
         .await
 }
 
-fn render_journal(batch: &OpenBatch, rows: &[OpenRevenue], booking: &Booking, operations: &dyn Operations) -> Result<Sealed, StoreError> {
+fn render_journal(
+    batch: &OpenBatch,
+    rows: &[OpenRevenue],
+    booking: &Booking,
+    operations: &dyn Operations,
+) -> Result<Sealed, StoreError> {
     let account = hikiate_sdk::AccountSlug::new(batch.name.account.clone());
     let number = crate::number::batch_number(&account, &batch.name);
     let journal = journal_of(rows, booking, &number);
     let prepared = operations
-        .prepare(&Call::PostJournal { batch: batch.name.clone(), journal })
-        .map_err(|e| StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name)))?;
+        .prepare(&Call::PostJournal {
+            batch: batch.name.clone(),
+            journal,
+        })
+        .map_err(|e| {
+            StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name))
+        })?;
     let hash = Sha256::digest(&prepared.bytes).to_vec();
-    Ok(Sealed { body: prepared.bytes, hash, members: rows.iter().map(|r| r.id).collect() })
+    Ok(Sealed {
+        body: prepared.bytes,
+        hash,
+        members: rows.iter().map(|r| r.id).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -221,13 +353,22 @@ mod tests {
     fn a_cut_off_is_local_and_strictly_later() {
         let cutoffs = [time(9, 0), time(13, 0)];
         let tokyo = chrono_tz::Asia::Tokyo;
-        assert_eq!(next_cutoff(utc("2026-11-21T03:59:59Z"), &cutoffs, tokyo), utc("2026-11-21T04:00:00Z"));
-        assert_eq!(next_cutoff(utc("2026-11-21T04:00:00Z"), &cutoffs, tokyo), utc("2026-11-22T00:00:00Z"));
+        assert_eq!(
+            next_cutoff(utc("2026-11-21T03:59:59Z"), &cutoffs, tokyo),
+            utc("2026-11-21T04:00:00Z")
+        );
+        assert_eq!(
+            next_cutoff(utc("2026-11-21T04:00:00Z"), &cutoffs, tokyo),
+            utc("2026-11-22T00:00:00Z")
+        );
     }
 
     #[test]
     fn a_time_that_the_clocks_skip_moves_to_the_next_day() {
         let berlin = chrono_tz::Europe::Berlin;
-        assert_eq!(next_cutoff(utc("2027-03-28T00:00:00Z"), &[time(2, 30)], berlin), utc("2027-03-29T00:30:00Z"));
+        assert_eq!(
+            next_cutoff(utc("2027-03-28T00:00:00Z"), &[time(2, 30)], berlin),
+            utc("2027-03-29T00:30:00Z")
+        );
     }
 }

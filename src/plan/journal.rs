@@ -16,7 +16,14 @@ type Place = (NaiveDate, AccountSlug, String, Currency, i32, bool);
 pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> JournalBatch {
     let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
     for row in rows {
-        let place = (row.business_date, row.channel.clone(), row.payment.clone(), row.currency, row.tax_rate_bp, row.rounding);
+        let place = (
+            row.business_date,
+            row.channel.clone(),
+            row.payment.clone(),
+            row.currency,
+            row.tax_rate_bp,
+            row.rounding,
+        );
         let sum = sums.entry(place).or_default();
         sum.0 += row.gross;
         sum.1 += row.tax;
@@ -25,23 +32,43 @@ pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> Jour
         .into_iter()
         .filter(|(_, (gross, tax))| *gross != 0 || *tax != 0)
         .enumerate()
-        .map(|(n, ((date, channel, payment, currency, rate, rounding), (gross, tax)))| {
-            let titles = &booking.titles;
-            let debit = if payment == PaymentMethod::BankTransfer.as_str() { &titles.advance } else { &titles.receivable };
-            let rate_bp = u32::try_from(rate).ok();
-            let line = |account: &String, amount: i64, tax_rate_bp| JournalLine { account: account.clone(), amount, tax_rate_bp };
-            let mut lines = vec![line(debit, gross, None)];
-            if rounding {
-                lines.push(line(&titles.rounding, -gross, None));
-            } else {
-                lines.push(line(&titles.sales, tax - gross, rate_bp));
-                if tax != 0 {
-                    lines.push(line(&titles.tax, -tax, rate_bp));
+        .map(
+            |(n, ((date, channel, payment, currency, rate, rounding), (gross, tax)))| {
+                let titles = &booking.titles;
+                let debit = if payment == PaymentMethod::BankTransfer.as_str() {
+                    &titles.advance
+                } else {
+                    &titles.receivable
+                };
+                let rate_bp = u32::try_from(rate).ok();
+                let line = |account: &String, amount: i64, tax_rate_bp| JournalLine {
+                    account: account.clone(),
+                    amount,
+                    tax_rate_bp,
+                };
+                let mut lines = vec![line(debit, gross, None)];
+                if rounding {
+                    lines.push(line(&titles.rounding, -gross, None));
+                } else {
+                    lines.push(line(&titles.sales, tax - gross, rate_bp));
+                    if tax != 0 {
+                        lines.push(line(&titles.tax, -tax, rate_bp));
+                    }
                 }
-            }
-            let what = if rounding { "rounding".to_owned() } else { format!("{}.{:02} %", rate / 100, rate % 100) };
-            JournalEntry { reference: format!("{number}-{}", n + 1), date, description: format!("{channel} {payment} {what}"), currency, lines }
-        })
+                let what = if rounding {
+                    "rounding".to_owned()
+                } else {
+                    format!("{}.{:02} %", rate / 100, rate % 100)
+                };
+                JournalEntry {
+                    reference: format!("{number}-{}", n + 1),
+                    date,
+                    description: format!("{channel} {payment} {what}"),
+                    currency,
+                    lines,
+                }
+            },
+        )
         .collect();
     JournalBatch { entries }
 }
@@ -51,7 +78,14 @@ mod tests {
     use super::*;
     use crate::policy::{Close, Recognise, Titles};
 
-    fn row(date: &str, payment: &str, rate: i32, rounding: bool, gross: i64, tax: i64) -> OpenRevenue {
+    fn row(
+        date: &str,
+        payment: &str,
+        rate: i32,
+        rounding: bool,
+        gross: i64,
+        tax: i64,
+    ) -> OpenRevenue {
         OpenRevenue {
             id: 1,
             business_date: date.parse().unwrap_or_default(),
@@ -67,8 +101,19 @@ mod tests {
 
     #[test]
     fn every_entry_balances_and_rates_stand_apart() {
-        let titles = Titles { sales: "売上高".into(), receivable: "売掛金".into(), tax: "仮受消費税".into(), rounding: "雑損益".into(), advance: "前受金".into() };
-        let booking = Booking { recognise: Recognise::Shipped, account: AccountSlug::new("books"), close: Close::Every(chrono::Duration::seconds(1)), titles };
+        let titles = Titles {
+            sales: "売上高".into(),
+            receivable: "売掛金".into(),
+            tax: "仮受消費税".into(),
+            rounding: "雑損益".into(),
+            advance: "前受金".into(),
+        };
+        let booking = Booking {
+            recognise: Recognise::Shipped,
+            account: AccountSlug::new("books"),
+            close: Close::Every(chrono::Duration::seconds(1)),
+            titles,
+        };
         let rows = [
             row("2026-11-21", "card", 1000, false, 1100, 100),
             row("2026-11-21", "card", 1000, false, 2200, 200),
@@ -79,10 +124,20 @@ mod tests {
         let batch = journal_of(&rows, &booking, "HB0000000000000");
         assert_eq!(batch.entries.len(), 4);
         for entry in &batch.entries {
-            assert_eq!(entry.lines.iter().map(|l| l.amount).sum::<i64>(), 0, "{entry:?}");
+            assert_eq!(
+                entry.lines.iter().map(|l| l.amount).sum::<i64>(),
+                0,
+                "{entry:?}"
+            );
             assert!(entry.reference.len() <= 20);
         }
-        let debits: i64 = batch.entries.iter().flat_map(|e| &e.lines).filter(|l| l.account == "売掛金" || l.account == "前受金").map(|l| l.amount).sum();
+        let debits: i64 = batch
+            .entries
+            .iter()
+            .flat_map(|e| &e.lines)
+            .filter(|l| l.account == "売掛金" || l.account == "前受金")
+            .map(|l| l.amount)
+            .sum();
         assert_eq!(debits, 1100 + 2200 + 1080 + 1100 - 1);
     }
 }

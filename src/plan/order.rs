@@ -38,7 +38,9 @@ pub enum PlanError {
         channel: AccountSlug,
     },
     /// Planning panicked, which is a bug of ours; the other orders go on.
-    #[error("planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it")]
+    #[error(
+        "planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it"
+    )]
     Panicked,
     /// A shipment reference was decided twice.
     #[error(

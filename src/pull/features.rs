@@ -13,14 +13,24 @@ pub fn features(groups: &[DeliveryGroup], personal: &Personal) -> Features {
         .iter()
         .map(|group| {
             let party = personal.ship_to.get(group.key.as_str());
-            (group.key.to_string(), party.map_or_else(nobody, |party| group_features(party, &personal.buyer)))
+            (
+                group.key.to_string(),
+                party.map_or_else(nobody, |party| group_features(party, &personal.buyer)),
+            )
         })
         .collect();
-    Features { groups, buyer_mail: looks_like_mail(&personal.buyer.email), remarks: !personal.remarks.trim().is_empty() }
+    Features {
+        groups,
+        buyer_mail: looks_like_mail(&personal.buyer.email),
+        remarks: !personal.remarks.trim().is_empty(),
+    }
 }
 
 fn nobody() -> GroupFeatures {
-    GroupFeatures { missing: vec!["address".to_owned()], ..GroupFeatures::default() }
+    GroupFeatures {
+        missing: vec!["address".to_owned()],
+        ..GroupFeatures::default()
+    }
 }
 
 fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
@@ -35,8 +45,17 @@ fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
     GroupFeatures {
         country: party.country.clone(),
         region: party.region.clone(),
-        postal_prefix: party.postal_code.chars().filter(|c| c.is_alphanumeric()).take(3).collect(),
-        missing: needed.iter().filter(|(_, missing)| *missing).map(|(field, _)| (*field).to_owned()).collect(),
+        postal_prefix: party
+            .postal_code
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .take(3)
+            .collect(),
+        missing: needed
+            .iter()
+            .filter(|(_, missing)| *missing)
+            .map(|(field, _)| (*field).to_owned())
+            .collect(),
         phone_ok: party.phone.chars().filter(char::is_ascii_digit).count() >= 9,
         receiver_differs: !buyer.name.is_empty() && buyer.name != party.name,
     }
@@ -45,7 +64,11 @@ fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
 fn looks_like_mail(text: &str) -> bool {
     match text.trim().rsplit_once('@') {
         Some((local, domain)) => {
-            !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.') && !text.contains(char::is_whitespace)
+            !local.is_empty()
+                && domain.contains('.')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !text.contains(char::is_whitespace)
         }
         None => false,
     }
@@ -56,28 +79,69 @@ mod tests {
     use super::*;
 
     fn group() -> DeliveryGroup {
-        DeliveryGroup { key: "1".into(), service: None, earliest_ship: None, ship_by: None }
+        DeliveryGroup {
+            key: "1".into(),
+            service: None,
+            earliest_ship: None,
+            ship_by: None,
+        }
     }
 
     #[test]
     fn a_whole_address_misses_nothing_and_a_gift_is_seen() {
-        let mut personal = Personal { buyer: Party { name: "A".into(), email: "a@b.example".into(), ..Party::default() }, ..Personal::default() };
-        personal.ship_to.insert("1".into(), Party {
-            name: "B".into(), country: "JP".into(), postal_code: "100-0001".into(), region: "東京都".into(), address1: "千代田1-1".into(), phone: "03-1234-5678".into(),
-            ..Party::default()
-        });
+        let mut personal = Personal {
+            buyer: Party {
+                name: "A".into(),
+                email: "a@b.example".into(),
+                ..Party::default()
+            },
+            ..Personal::default()
+        };
+        personal.ship_to.insert(
+            "1".into(),
+            Party {
+                name: "B".into(),
+                country: "JP".into(),
+                postal_code: "100-0001".into(),
+                region: "東京都".into(),
+                address1: "千代田1-1".into(),
+                phone: "03-1234-5678".into(),
+                ..Party::default()
+            },
+        );
         let got = features(&[group()], &personal);
         assert!(got.buyer_mail);
         let one = &got.groups["1"];
-        assert_eq!((one.missing.len(), one.postal_prefix.as_str(), one.phone_ok, one.receiver_differs), (0, "100", true, true));
+        assert_eq!(
+            (
+                one.missing.len(),
+                one.postal_prefix.as_str(),
+                one.phone_ok,
+                one.receiver_differs
+            ),
+            (0, "100", true, true)
+        );
     }
 
     #[test]
     fn what_is_missing_is_named() {
         let mut personal = Personal::default();
-        assert_eq!(features(&[group()], &personal).groups["1"].missing, ["address"]);
-        personal.ship_to.insert("1".into(), Party { name: "B".into(), country: "DE".into(), ..Party::default() });
-        assert_eq!(features(&[group()], &personal).groups["1"].missing, ["postal_code", "city", "address1"]);
+        assert_eq!(
+            features(&[group()], &personal).groups["1"].missing,
+            ["address"]
+        );
+        personal.ship_to.insert(
+            "1".into(),
+            Party {
+                name: "B".into(),
+                country: "DE".into(),
+                ..Party::default()
+            },
+        );
+        assert_eq!(
+            features(&[group()], &personal).groups["1"].missing,
+            ["postal_code", "city", "address1"]
+        );
         assert!(!features(&[group()], &personal).buyer_mail);
     }
 }

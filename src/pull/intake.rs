@@ -7,7 +7,9 @@ use hikiate_sdk::{AccountSlug, ChannelState, Observed, OrderSnapshot, Record};
 use super::features::features;
 use crate::facts::{FactBody, OrderFact};
 use crate::number::order_number;
-use crate::store::{Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock};
+use crate::store::{
+    Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock,
+};
 
 /// Sorts a page's records by what they are about.
 #[must_use]
@@ -19,17 +21,28 @@ pub fn intake(
     zone: Tz,
     asked_at: DateTime<Utc>,
 ) -> IncomingPage {
-    let mut page = IncomingPage { asked_at, ..IncomingPage::default() };
+    let mut page = IncomingPage {
+        asked_at,
+        ..IncomingPage::default()
+    };
     for Record { raw, parsed } in records {
         match parsed {
-            Err(bad) => page.bad.push(IncomingBad { external_id: bad.external_id.map(|id| id.to_string()), reason: bad.reason, raw }),
+            Err(bad) => page.bad.push(IncomingBad {
+                external_id: bad.external_id.map(|id| id.to_string()),
+                reason: bad.reason,
+                raw,
+            }),
             Ok(Observed::Order(order, personal)) => {
                 let happened_at = order.ordered_at;
                 page.orders.push(IncomingOrder {
                     external_id: order.external_id.clone(),
                     number: order_number(account, &order.external_id),
                     history: is_history(&order),
-                    fact: OrderFact { features: features(&order.groups, &personal), order: *order, personal_version: 0 },
+                    fact: OrderFact {
+                        features: features(&order.groups, &personal),
+                        order: *order,
+                        personal_version: 0,
+                    },
                     personal: *personal,
                     happened_at,
                     business_date: happened_at.with_timezone(&zone).date_naive(),
@@ -39,22 +52,50 @@ pub fn intake(
             Ok(Observed::InstructionReply(reply)) => {
                 let at = reply.at.unwrap_or(asked_at);
                 let series = reply.reference.to_string();
-                page.facts.push(about(series.clone(), FactBody::Reply(reply), series, at, zone, raw));
+                page.facts.push(about(
+                    series.clone(),
+                    FactBody::Reply(reply),
+                    series,
+                    at,
+                    zone,
+                    raw,
+                ));
             }
             Ok(Observed::CancelReply(reply)) => {
                 let at = reply.at.unwrap_or(asked_at);
                 let series = reply.reference.to_string();
-                page.facts.push(about(series.clone(), FactBody::CancelReply(reply), series, at, zone, raw));
+                page.facts.push(about(
+                    series.clone(),
+                    FactBody::CancelReply(reply),
+                    series,
+                    at,
+                    zone,
+                    raw,
+                ));
             }
             Ok(Observed::Parcel(parcel)) => {
                 let series = format!("{}:{}", parcel.reference, parcel.key);
                 let at = parcel.left_at;
-                page.facts.push(about(parcel.reference.to_string(), FactBody::Parcel(parcel), series, at, zone, raw));
+                page.facts.push(about(
+                    parcel.reference.to_string(),
+                    FactBody::Parcel(parcel),
+                    series,
+                    at,
+                    zone,
+                    raw,
+                ));
             }
             // A channel's own stock is not ours to allocate; only configured warehouses count.
             Ok(Observed::Stock(level)) => {
-                if let Some(location_id) = directory.location_of(account_id, level.location.as_deref()) {
-                    page.stock.push(IncomingStock { code: level.code, location_id, quantity: level.quantity, as_of: level.as_of });
+                if let Some(location_id) =
+                    directory.location_of(account_id, level.location.as_deref())
+                {
+                    page.stock.push(IncomingStock {
+                        code: level.code,
+                        location_id,
+                        quantity: level.quantity,
+                        as_of: level.as_of,
+                    });
                 }
             }
         }
@@ -62,8 +103,22 @@ pub fn intake(
     page
 }
 
-fn about(reference: String, body: FactBody, series: String, happened_at: DateTime<Utc>, zone: Tz, raw: Vec<u8>) -> IncomingFact {
-    IncomingFact { reference, body, series, happened_at, business_date: happened_at.with_timezone(&zone).date_naive(), raw }
+fn about(
+    reference: String,
+    body: FactBody,
+    series: String,
+    happened_at: DateTime<Utc>,
+    zone: Tz,
+    raw: Vec<u8>,
+) -> IncomingFact {
+    IncomingFact {
+        reference,
+        body,
+        series,
+        happened_at,
+        business_date: happened_at.with_timezone(&zone).date_naive(),
+        raw,
+    }
 }
 
 /// First seen closed, or with everything that ships already shipped by somebody else.
@@ -78,7 +133,13 @@ fn is_history(order: &OrderSnapshot) -> bool {
             .map(|(_, quantity)| *quantity)
             .sum()
     };
-    let mut shipping = order.lines.iter().filter(|l| l.ships && l.quantity > 0).peekable();
-    matches!(order.state, ChannelState::Cancelled { .. } | ChannelState::Completed)
-        || (shipping.peek().is_some() && shipping.all(|line| gone(line) >= line.quantity))
+    let mut shipping = order
+        .lines
+        .iter()
+        .filter(|l| l.ships && l.quantity > 0)
+        .peekable();
+    matches!(
+        order.state,
+        ChannelState::Cancelled { .. } | ChannelState::Completed
+    ) || (shipping.peek().is_some() && shipping.all(|line| gone(line) >= line.quantity))
 }

@@ -4,7 +4,7 @@ mod features;
 mod intake;
 mod step;
 
-pub(crate) use step::account_error;
 pub use features::features;
 pub use intake::intake;
+pub(crate) use step::account_error;
 pub use step::{backoff, pull_account};

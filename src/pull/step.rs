@@ -17,14 +17,22 @@ const READS: i64 = 50;
 ///
 /// # Errors
 /// The database's; a far side's errors are the stream's.
-pub async fn pull_account(engine: &Engine, account: &Account, owned: &OwnedAccount) -> Result<bool, StoreError> {
-    let Some(source) = account.connector.source() else { return Ok(false) };
+pub async fn pull_account(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+) -> Result<bool, StoreError> {
+    let Some(source) = account.connector.source() else {
+        return Ok(false);
+    };
     if owned.paused.is_some() {
         return Ok(false);
     }
     let mut busy = read_due(engine, account, owned, source).await?;
     for due in engine.store.due_streams(owned.id).await? {
-        let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else { continue };
+        let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
+            continue;
+        };
         busy |= pull_stream(engine, account, owned, source, &spec, due).await?;
     }
     Ok(busy)
@@ -55,14 +63,34 @@ async fn pull_stream(
         }
     };
     let records = page.records.len();
-    let incoming = intake(page.records, &account.slug, owned.id, &engine.directory, engine.policy.shop.timezone, due.asked_at);
+    let incoming = intake(
+        page.records,
+        &account.slug,
+        owned.id,
+        &engine.directory,
+        engine.policy.shop.timezone,
+        due.asked_at,
+    );
     let after = StreamAfter {
         cursor: page.next,
         ack: page.ack.clone(),
-        due_in_seconds: if page.more { 0.0 } else { spec.interval.as_secs_f64() },
+        due_in_seconds: if page.more {
+            0.0
+        } else {
+            spec.interval.as_secs_f64()
+        },
     };
-    let done = engine.store.retried("ingest", || engine.store.ingest(owned, &due.name, due.seq, &incoming, &after)).await?;
-    engine.metrics.pulled(account.slug.as_str(), &due.name, done.new_facts);
+    let done = engine
+        .store
+        .retried("ingest", || {
+            engine
+                .store
+                .ingest(owned, &due.name, due.seq, &incoming, &after)
+        })
+        .await?;
+    engine
+        .metrics
+        .pulled(account.slug.as_str(), &due.name, done.new_facts);
     if done.new_facts + done.quarantined > 0 {
         info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantined, "page stored");
     }
@@ -70,21 +98,40 @@ async fn pull_stream(
         // A lost acknowledgement is repeated from the stream's row.
         match source.acknowledge(&ack).await {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
-            Err(error) => warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet"),
+            Err(error) => {
+                warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet")
+            }
         }
     }
     Ok(page.more || done.new_facts > 0)
 }
 
-async fn read_due(engine: &Engine, account: &Account, owned: &OwnedAccount, source: &dyn Source) -> Result<bool, StoreError> {
+async fn read_due(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    source: &dyn Source,
+) -> Result<bool, StoreError> {
     let (ids, asked_at): (Vec<ExternalId>, _) = engine.store.due_reads(owned.id, READS).await?;
     if ids.is_empty() {
         return Ok(false);
     }
     match source.read_orders(&ids).await {
         Ok(records) => {
-            let incoming = intake(records, &account.slug, owned.id, &engine.directory, engine.policy.shop.timezone, asked_at);
-            engine.store.retried("ingest_read", || engine.store.ingest_read(owned, &ids, &incoming)).await?;
+            let incoming = intake(
+                records,
+                &account.slug,
+                owned.id,
+                &engine.directory,
+                engine.policy.shop.timezone,
+                asked_at,
+            );
+            engine
+                .store
+                .retried("ingest_read", || {
+                    engine.store.ingest_read(owned, &ids, &incoming)
+                })
+                .await?;
             Ok(true)
         }
         Err(error) => {
@@ -109,17 +156,37 @@ async fn failed(
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");
     // A page that cannot be decoded at all is kept once, by its error; the cursor stays.
-    let undecodable = (error.class == ErrorClass::Protocol)
-        .then(|| IncomingBad { external_id: None, reason: error.to_string(), raw: format!("page of {}: {error}", due.name).into_bytes() });
-    engine.store.stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64(), undecodable).await?;
+    let undecodable = (error.class == ErrorClass::Protocol).then(|| IncomingBad {
+        external_id: None,
+        reason: error.to_string(),
+        raw: format!("page of {}: {error}", due.name).into_bytes(),
+    });
+    engine
+        .store
+        .stream_failed(
+            owned.id,
+            &due.name,
+            &error.to_string(),
+            retry.as_secs_f64(),
+            undecodable,
+        )
+        .await?;
     account_error(engine, account, owned, error).await
 }
 
 /// Refused credentials pause the account; it is tried again by itself.
-pub(crate) async fn account_error(engine: &Engine, account: &Account, owned: &OwnedAccount, error: &Error) -> Result<(), StoreError> {
+pub(crate) async fn account_error(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    error: &Error,
+) -> Result<(), StoreError> {
     if error.class == ErrorClass::Auth {
         warn!(account = %account.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret and restart, or wait");
-        engine.store.pause_account(owned.id, &format!("credentials were refused: {error}"), 60).await?;
+        engine
+            .store
+            .pause_account(owned.id, &format!("credentials were refused: {error}"), 60)
+            .await?;
     }
     Ok(())
 }

@@ -12,45 +12,99 @@ use crate::store::ClaimedEffect;
 ///
 /// # Errors
 /// `Rejected` when the call cannot be expressed; `Config` for a template that cannot be rendered.
-pub fn prepare(effect: &ClaimedEffect, operations: &dyn Operations, policy: &Policy, templates: &MailTemplates) -> Result<Prepared, Error> {
+pub fn prepare(
+    effect: &ClaimedEffect,
+    operations: &dyn Operations,
+    policy: &Policy,
+    templates: &MailTemplates,
+) -> Result<Prepared, Error> {
     if let Some((bytes, label)) = &effect.frozen {
-        return Ok(Prepared { bytes: bytes.clone(), label: label.clone() });
+        return Ok(Prepared {
+            bytes: bytes.clone(),
+            label: label.clone(),
+        });
     }
     match &effect.intent {
-        IntentFact { what: IntentWhat::Call { call, .. }, .. } => operations.prepare(call),
-        IntentFact { what: IntentWhat::Mail { kind }, .. } => operations.prepare(&Call::Mail(mail(effect, *kind, policy, templates)?)),
-        IntentFact { what: IntentWhat::Member { .. } | IntentWhat::Batch { .. }, .. } => {
-            Err(Error::new(ErrorClass::Config, format!("{} has no frozen bytes: a batch is sent only once it is sealed", effect.key)))
-        }
+        IntentFact {
+            what: IntentWhat::Call { call, .. },
+            ..
+        } => operations.prepare(call),
+        IntentFact {
+            what: IntentWhat::Mail { kind },
+            ..
+        } => operations.prepare(&Call::Mail(mail(effect, *kind, policy, templates)?)),
+        IntentFact {
+            what: IntentWhat::Member { .. } | IntentWhat::Batch { .. },
+            ..
+        } => Err(Error::new(
+            ErrorClass::Config,
+            format!(
+                "{} has no frozen bytes: a batch is sent only once it is sealed",
+                effect.key
+            ),
+        )),
     }
 }
 
-fn mail(effect: &ClaimedEffect, kind: MailKind, policy: &Policy, templates: &MailTemplates) -> Result<MailMessage, Error> {
-    let missing = |what: &str| Error::new(ErrorClass::Rejected, format!("mail {} for {}: {what}", kind.as_str(), effect.number)).with_code("no_recipient");
-    let personal = effect.personal.as_ref().ok_or_else(|| missing("the personal data was purged or never told"))?;
-    let order = effect.order.as_ref().ok_or_else(|| missing("the order was never read"))?;
+fn mail(
+    effect: &ClaimedEffect,
+    kind: MailKind,
+    policy: &Policy,
+    templates: &MailTemplates,
+) -> Result<MailMessage, Error> {
+    let missing = |what: &str| {
+        Error::new(
+            ErrorClass::Rejected,
+            format!("mail {} for {}: {what}", kind.as_str(), effect.number),
+        )
+        .with_code("no_recipient")
+    };
+    let personal = effect
+        .personal
+        .as_ref()
+        .ok_or_else(|| missing("the personal data was purged or never told"))?;
+    let order = effect
+        .order
+        .as_ref()
+        .ok_or_else(|| missing("the order was never read"))?;
     if personal.buyer.email.trim().is_empty() {
         return Err(missing("the buyer has no mail address"));
     }
     let template = match kind {
         MailKind::Shipped => &templates.shipped,
     };
-    let lines: Vec<_> = order.order.lines.iter().filter(|l| l.quantity > 0).map(|l| context! { title => &l.title, quantity => l.quantity }).collect();
-    let parcels: Vec<_> = effect.parcels.iter().map(|p| context! { tracking => &p.tracking, carrier => &p.carrier }).collect();
+    let lines: Vec<_> = order
+        .order
+        .lines
+        .iter()
+        .filter(|l| l.quantity > 0)
+        .map(|l| context! { title => &l.title, quantity => l.quantity })
+        .collect();
+    let parcels: Vec<_> = effect
+        .parcels
+        .iter()
+        .map(|p| context! { tracking => &p.tracking, carrier => &p.carrier })
+        .collect();
     let values = context! {
         shop => &policy.shop.name, number => &effect.number, order => &order.order.display, name => &personal.buyer.name, lines, parcels,
     };
     let mut environment = Environment::new();
     environment.set_fuel(Some(100_000));
     let render = |part: &str, text: &str| {
-        environment
-            .render_str(text, &values)
-            .map_err(|e| Error::new(ErrorClass::Config, format!("mail template {}.{part}: {e}", kind.as_str())))
+        environment.render_str(text, &values).map_err(|e| {
+            Error::new(
+                ErrorClass::Config,
+                format!("mail template {}.{part}: {e}", kind.as_str()),
+            )
+        })
     };
     Ok(MailMessage {
         message_id: format!("{}.{}", effect.number.to_ascii_lowercase(), kind.as_str()),
         to: personal.buyer.email.trim().to_owned(),
-        subject: render("subject", &template.subject)?.lines().collect::<Vec<_>>().join(" "),
+        subject: render("subject", &template.subject)?
+            .lines()
+            .collect::<Vec<_>>()
+            .join(" "),
         text: render("text", &template.text)?,
     })
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use chrono::NaiveDate;
 use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -13,29 +14,51 @@ use super::prepare::prepare;
 use crate::engine::{Account, Engine};
 use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
+/// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
+const SENDING_LEASES: i32 = 3;
+
 /// Claims and carries out due effects of an account. Returns how many were claimed.
 ///
 /// # Errors
 /// The database's; a far side's errors are the effects'.
-pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccount) -> Result<usize, StoreError> {
-    let Some(operations) = account.connector.operations() else { return Ok(0) };
+pub async fn push_account(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+) -> Result<usize, StoreError> {
+    let Some(operations) = account.connector.operations() else {
+        return Ok(0);
+    };
     if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
         return Ok(0);
     }
-    let room = i64::try_from(account.pacer.room()).unwrap_or(1).min(engine.push_batch);
-    let claimed = engine.store.claim_effects(owned, room, engine.lease_seconds).await?;
+    let room = i64::try_from(account.pacer.room())
+        .unwrap_or(1)
+        .min(engine.push_batch);
+    let claimed = engine
+        .store
+        .claim_effects(owned, room, engine.lease_seconds)
+        .await?;
     let count = claimed.len();
     if claimed.is_empty() {
         return Ok(0);
     }
-    let specs: BTreeMap<_, _> = operations.operations().into_iter().map(|s| (s.op, s)).collect();
+    let specs: BTreeMap<_, _> = operations
+        .operations()
+        .into_iter()
+        .map(|s| (s.op, s))
+        .collect();
     let now = engine.store.now().await?;
     let mut done = Vec::new();
     let mut send: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
     let mut look: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
     for effect in claimed {
         let Some(spec) = specs.get(&effect.op).cloned() else {
-            let error = Error::new(ErrorClass::Config, format!("{} does not offer {}", account.slug, effect.op)).with_code("not_offered");
+            let error = Error::new(
+                ErrorClass::Config,
+                format!("{} does not offer {}", account.slug, effect.op),
+            )
+            .with_code("not_offered");
             done.push((effect.clone(), refused(&effect, &error)));
             continue;
         };
@@ -49,8 +72,18 @@ pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccou
         match next_step(&effect, spec.replay, now) {
             Step::Send => send.push((effect, spec, prepared)),
             Step::LookUp => look.push((effect, spec, prepared)),
-            Step::Wait(wait) => done.push((effect, Acknowledgement::NotThere { after: wait.as_secs_f64() })),
-            Step::Unresolved => done.push((effect, Acknowledgement::Unresolved { error: "the outcome is unknown and this far side cannot be asked".to_owned() })),
+            Step::Wait(wait) => done.push((
+                effect,
+                Acknowledgement::NotThere {
+                    after: wait.as_secs_f64(),
+                },
+            )),
+            Step::Unresolved => done.push((
+                effect,
+                Acknowledgement::Unresolved {
+                    error: "the outcome is unknown and this far side cannot be asked".to_owned(),
+                },
+            )),
         }
     }
     for (effect, spec, prepared, verdict) in look_up_all(account, look).await {
@@ -59,16 +92,46 @@ pub async fn push_account(engine: &Engine, account: &Account, owned: &OwnedAccou
             None => send.push((effect, spec, prepared)),
         }
     }
-    done.extend(send_all(engine, account, owned, send).await?);
-    report(account, &done);
     let today = engine.today(now);
-    engine.store.retried("acknowledge", || engine.store.acknowledge(&done, today)).await?;
+    acknowledge(engine, account, &done, today).await?;
+    // Only calls that are about to start are marked as sending, so that a lost process leaves no more
+    // of them unknown than were under way.
+    let mut send = send.into_iter().peekable();
+    while send.peek().is_some() {
+        let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
+        let sent = send_all(engine, account, owned, next).await?;
+        acknowledge(engine, account, &sent, today).await?;
+    }
     Ok(count)
 }
 
-type Looked = (ClaimedEffect, OperationSpec, Prepared, Option<Acknowledgement>);
+async fn acknowledge(
+    engine: &Engine,
+    account: &Account,
+    done: &[(ClaimedEffect, Acknowledgement)],
+    today: NaiveDate,
+) -> Result<(), StoreError> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    report(account, done);
+    engine
+        .store
+        .retried("acknowledge", || engine.store.acknowledge(done, today))
+        .await
+}
 
-async fn look_up_all(account: &Account, look: Vec<(ClaimedEffect, OperationSpec, Prepared)>) -> Vec<Looked> {
+type Looked = (
+    ClaimedEffect,
+    OperationSpec,
+    Prepared,
+    Option<Acknowledgement>,
+);
+
+async fn look_up_all(
+    account: &Account,
+    look: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
+) -> Vec<Looked> {
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in look {
         let account = account.clone();
@@ -76,7 +139,10 @@ async fn look_up_all(account: &Account, look: Vec<(ClaimedEffect, OperationSpec,
             let found = match (account.pacer.start().await, account.connector.operations()) {
                 (Err(wait), _) => Err(slow(wait)),
                 (Ok(_permit), Some(operations)) => operations.look_up(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(ErrorClass::Config, "the account offers no operations")),
+                (Ok(_), None) => Err(Error::new(
+                    ErrorClass::Config,
+                    "the account offers no operations",
+                )),
             };
             account.pacer.heard(found.as_ref().err());
             let verdict = after_look_up(&effect, spec.replay, found);
@@ -105,13 +171,26 @@ async fn send_all(
     }
     let marks: Vec<ToSend> = send
         .iter()
-        .map(|(effect, _, prepared)| ToSend { id: effect.id, token: effect.token, body: prepared.bytes.clone(), label: prepared.label.clone() })
+        .map(|(effect, _, prepared)| ToSend {
+            id: effect.id,
+            token: effect.token,
+            body: prepared.bytes.clone(),
+            label: prepared.label.clone(),
+        })
         .collect();
-    let mut marked = engine.store.mark_sending(owned, &marks, engine.lease_seconds).await?;
+    let lease = engine.lease_seconds * SENDING_LEASES;
+    let mut marked = engine
+        .store
+        .retried("mark_sending", || {
+            engine.store.mark_sending(owned, &marks, lease)
+        })
+        .await?;
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in send {
         // Not marked: the lease was lost, and somebody else has it now.
-        let Some(bytes) = marked.remove(&effect.id) else { continue };
+        let Some(bytes) = marked.remove(&effect.id) else {
+            continue;
+        };
         let account = account.clone();
         let metrics = engine.metrics.clone();
         tasks.spawn(async move {
@@ -121,13 +200,23 @@ async fn send_all(
             let answer = match (&turn, account.connector.operations()) {
                 (Err(wait), _) => Err(slow(*wait)),
                 (Ok(_permit), Some(operations)) => operations.send(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(ErrorClass::Config, "the account offers no operations")),
+                (Ok(_), None) => Err(Error::new(
+                    ErrorClass::Config,
+                    "the account offers no operations",
+                )),
             };
             drop(turn);
             account.pacer.heard(answer.as_ref().err());
-            let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth).then(|| answer.as_ref().err().cloned()).flatten();
+            let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
+                .then(|| answer.as_ref().err().cloned())
+                .flatten();
             let acknowledgement = after_send(&effect, &spec, answer);
-            metrics.called(account.slug.as_str(), effect.op.as_str(), word(&acknowledgement), started.elapsed());
+            metrics.called(
+                account.slug.as_str(),
+                effect.op.as_str(),
+                word(&acknowledgement),
+                started.elapsed(),
+            );
             (effect, acknowledgement, auth)
         });
     }
@@ -139,7 +228,9 @@ async fn send_all(
                 auth = auth.or(refused);
                 done.push((effect, acknowledgement));
             }
-            Err(error) => warn!(account = %account.slug, %error, "a call was lost; it counts as unknown once its lease runs out"),
+            Err(error) => {
+                warn!(account = %account.slug, %error, "a call was lost; it counts as unknown once its lease runs out")
+            }
         }
     }
     if let Some(error) = auth {
@@ -150,7 +241,10 @@ async fn send_all(
 
 /// Our own pace counts like the far side's wish to slow down: nothing was sent.
 fn slow(wait: std::time::Duration) -> Error {
-    Error::new(ErrorClass::RateLimited { after: Some(wait) }, "waiting for the account's pace")
+    Error::new(
+        ErrorClass::RateLimited { after: Some(wait) },
+        "waiting for the account's pace",
+    )
 }
 
 fn word(acknowledgement: &Acknowledgement) -> &'static str {
@@ -171,16 +265,26 @@ fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
     for (effect, acknowledgement) in done {
         let (order, op, id) = (&effect.number, effect.op, effect.id);
         match acknowledgement {
-            Acknowledgement::Finished { outcome } if outcome.verdict == crate::facts::Verdict::Refused => {
+            Acknowledgement::Finished { outcome }
+                if outcome.verdict == crate::facts::Verdict::Refused =>
+            {
                 warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "refused");
             }
-            Acknowledgement::Finished { .. } => debug!(account = %account.slug, %order, %op, effect = id, "done"),
+            Acknowledgement::Finished { .. } => {
+                debug!(account = %account.slug, %order, %op, effect = id, "done")
+            }
             Acknowledgement::Unresolved { error } => {
                 warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: a person must look, then `hikiate effect resolve {id} done|not-done --reason …`");
             }
-            Acknowledgement::Ambiguous { error, .. } => info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key"),
-            Acknowledgement::Later { error, .. } => info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later"),
-            Acknowledgement::NotThere { .. } => debug!(account = %account.slug, %order, %op, effect = id, "looked up: not there yet"),
+            Acknowledgement::Ambiguous { error, .. } => {
+                info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key")
+            }
+            Acknowledgement::Later { error, .. } => {
+                info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later")
+            }
+            Acknowledgement::NotThere { .. } => {
+                debug!(account = %account.slug, %order, %op, effect = id, "looked up: not there yet")
+            }
         }
     }
 }

@@ -31,7 +31,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn allocate(&self, directory: &Directory, policy: &Policy) -> Result<AllocateDone, StoreError> {
+    pub async fn allocate(
+        &self,
+        directory: &Directory,
+        policy: &Policy,
+    ) -> Result<AllocateDone, StoreError> {
         let mut tx = self.pool.begin().await?;
         let marks = sqlx::query!(
             "DELETE FROM item_marks WHERE id = ANY(ARRAY(SELECT id FROM item_marks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING item_id, demand_id",
@@ -42,8 +46,18 @@ impl Store {
         if marks.is_empty() {
             return Ok(AllocateDone::default());
         }
-        let items: Vec<i64> = marks.iter().map(|m| m.item_id).collect::<BTreeSet<_>>().into_iter().collect();
-        let demands: Vec<i64> = marks.iter().filter_map(|m| m.demand_id).collect::<BTreeSet<_>>().into_iter().collect();
+        let items: Vec<i64> = marks
+            .iter()
+            .map(|m| m.item_id)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let demands: Vec<i64> = marks
+            .iter()
+            .filter_map(|m| m.demand_id)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let subjects = candidates(&mut tx, &items, &demands).await?;
 
         // Every item of every order that takes part, so that an order is served as a whole.
@@ -59,7 +73,12 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &subjects).fetch_all(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            &subjects
+        )
+        .fetch_all(&mut *tx)
+        .await?;
 
         let stock = stock_of(&mut tx, directory, &all_items).await?;
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
@@ -67,13 +86,20 @@ impl Store {
         write(&mut tx, directory, &changes).await?;
         remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
         tx.commit().await?;
-        Ok(AllocateDone { marks: marks.len(), changes: changes.len() })
+        Ok(AllocateDone {
+            marks: marks.len(),
+            changes: changes.len(),
+        })
     }
 }
 
 /// Orders that take part: those marked, those that wait for a marked item, and holders of an item of
 /// which more is reserved than is there, worst rank first.
-async fn candidates(tx: &mut Transaction<'_, Postgres>, items: &[i64], demands: &[i64]) -> Result<Vec<i64>, StoreError> {
+async fn candidates(
+    tx: &mut Transaction<'_, Postgres>,
+    items: &[i64],
+    demands: &[i64],
+) -> Result<Vec<i64>, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT subject_id AS "id!" FROM demands WHERE id = ANY($2)
            UNION
@@ -97,7 +123,11 @@ async fn candidates(tx: &mut Transaction<'_, Postgres>, items: &[i64], demands: 
 
 /// On hand by the ledger. Inside the clock skew around a count the pessimistic reading decides what may
 /// be given; the plain reading decides what must be taken back, so that a count does not flap.
-async fn stock_of(tx: &mut Transaction<'_, Postgres>, directory: &Directory, items: &[i64]) -> Result<Vec<ItemStock>, StoreError> {
+async fn stock_of(
+    tx: &mut Transaction<'_, Postgres>,
+    directory: &Directory,
+    items: &[i64],
+) -> Result<Vec<ItemStock>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.item_id, s.location_id, r.reserved AS "reserved!", s.base_qty + e.plain AS "plain!", s.base_qty + e.careful AS "careful!"
            FROM stock s
@@ -180,14 +210,24 @@ async fn open_demand(
     Ok(open)
 }
 
-async fn write(tx: &mut Transaction<'_, Postgres>, directory: &Directory, changes: &[GrantChange]) -> Result<(), StoreError> {
+async fn write(
+    tx: &mut Transaction<'_, Postgres>,
+    directory: &Directory,
+    changes: &[GrantChange],
+) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
     let demand: Vec<i64> = changes.iter().map(|c| c.demand_id).collect();
-    let location = changes.iter().map(|c| Ok(directory.location(&c.warehouse)?.id)).collect::<Result<Vec<i16>, StoreError>>()?;
+    let location = changes
+        .iter()
+        .map(|c| Ok(directory.location(&c.warehouse)?.id))
+        .collect::<Result<Vec<i16>, StoreError>>()?;
     let item: Vec<i64> = changes.iter().map(|c| c.item_id).collect();
-    let qty: Vec<i32> = changes.iter().map(|c| i32::try_from(c.quantity).unwrap_or(i32::MAX)).collect();
+    let qty: Vec<i32> = changes
+        .iter()
+        .map(|c| i32::try_from(c.quantity).unwrap_or(i32::MAX))
+        .collect();
     let firm: Vec<bool> = changes.iter().map(|c| c.firm).collect();
     sqlx::query!(
         "DELETE FROM reservations r USING unnest($1::bigint[], $2::smallint[], $3::int[]) AS t (d, l, q)
@@ -210,13 +250,28 @@ async fn write(tx: &mut Transaction<'_, Postgres>, directory: &Directory, change
     )
     .execute(&mut **tx)
     .await?;
-    let subjects: Vec<i64> = changes.iter().map(|c| c.subject_id).collect::<BTreeSet<_>>().into_iter().collect();
-    sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &subjects).execute(&mut **tx).await?;
+    let subjects: Vec<i64> = changes
+        .iter()
+        .map(|c| c.subject_id)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    sqlx::query!(
+        "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
+        &subjects
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
 /// An item of which more orders wait than were looked at is looked at again, as long as something moves.
-async fn remark(tx: &mut Transaction<'_, Postgres>, items: &[i64], seen: &[i64], moved: bool) -> Result<(), StoreError> {
+async fn remark(
+    tx: &mut Transaction<'_, Postgres>,
+    items: &[i64],
+    seen: &[i64],
+    moved: bool,
+) -> Result<(), StoreError> {
     if moved {
         sqlx::query!(
             "INSERT INTO item_marks (item_id) SELECT i.id FROM unnest($1::bigint[]) AS i (id) WHERE EXISTS (

@@ -80,7 +80,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         // The account row serialises openers, so n has no gap and no race.
-        sqlx::query!("SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE", account_id).fetch_one(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+            account_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let open = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = $2 AND location_id IS NOT DISTINCT FROM $3 AND state = 'open') AS "open!""#,
             account_id, kind, location_id
@@ -97,7 +102,12 @@ impl Store {
         .fetch_one(&mut *tx)
         .await?;
         let account = directory.slug(account_id)?;
-        let name = BatchName { account: account.to_string(), kind: kind.to_owned(), period: period.to_owned(), n: u32::try_from(n).unwrap_or(1) };
+        let name = BatchName {
+            account: account.to_string(),
+            kind: kind.to_owned(),
+            period: period.to_owned(),
+            n: u32::try_from(n).unwrap_or(1),
+        };
         let number = crate::number::batch_number(account, &name);
         let subject = sqlx::query_scalar!(
             "INSERT INTO subjects (kind, account_id, external_id, number, origin, status, created_at) VALUES ('batch', $1, $2, $3, 'live', 'open', (SELECT hk_now())) RETURNING id",
@@ -119,7 +129,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_batches(&self, directory: &Directory, after: Option<&OpenBatch>) -> Result<Vec<OpenBatch>, StoreError> {
+    pub async fn due_batches(
+        &self,
+        directory: &Directory,
+        after: Option<&OpenBatch>,
+    ) -> Result<Vec<OpenBatch>, StoreError> {
         let mut due = Vec::new();
         for row in sqlx::query!(
             "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches

@@ -42,7 +42,10 @@ impl Store {
         let today: NaiveDate = now.with_timezone(&zone).date_naive();
 
         // Effects first leave, then enter: the slot per account is free again.
-        let withdraw: Vec<(i64, i64)> = plans.iter().flat_map(|p| p.plan.withdraw.iter().map(|w| (p.subject_id, w.effect_id))).collect();
+        let withdraw: Vec<(i64, i64)> = plans
+            .iter()
+            .flat_map(|p| p.plan.withdraw.iter().map(|w| (p.subject_id, w.effect_id)))
+            .collect();
         if !withdraw.is_empty() {
             let ids: Vec<i64> = withdraw.iter().map(|w| w.1).collect();
             let gone = sqlx::query_scalar!(
@@ -60,16 +63,36 @@ impl Store {
         let mut intents = FactRows::default();
         for p in plans {
             for fact in &p.plan.decisions {
-                decisions.push(p.subject_id, fact.key.clone(), &fact.body, fact.body.to_json()?, now, now, today);
+                decisions.push(
+                    p.subject_id,
+                    fact.key.clone(),
+                    &fact.body,
+                    fact.body.to_json()?,
+                    now,
+                    now,
+                    today,
+                );
             }
             for w in &p.plan.withdraw {
-                let key = format!("{}:outcome:{}", w.outcome.intent, verdict_word(w.outcome.verdict));
+                let key = format!(
+                    "{}:outcome:{}",
+                    w.outcome.intent,
+                    verdict_word(w.outcome.verdict)
+                );
                 let body = FactBody::Outcome(w.outcome.clone());
                 decisions.push(p.subject_id, key, &body, body.to_json()?, now, now, today);
             }
             for effect in &p.plan.effects {
                 let body = FactBody::Intent(Box::new(effect.intent.clone()));
-                intents.push(p.subject_id, effect.key.clone(), &body, body.to_json()?, now, now, today);
+                intents.push(
+                    p.subject_id,
+                    effect.key.clone(),
+                    &body,
+                    body.to_json()?,
+                    now,
+                    now,
+                    today,
+                );
             }
         }
         insert_facts(tx, &decisions, "plan", Some(policy_id), false).await?;
@@ -83,8 +106,12 @@ impl Store {
         write_tasks(tx, plans).await?;
 
         let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
-        let status: Vec<String> = plans.iter().map(|p| p.plan.status.as_str().to_owned()).collect();
-        let blocked: Vec<Option<String>> = plans.iter().map(|p| p.plan.blocked_by.clone()).collect();
+        let status: Vec<String> = plans
+            .iter()
+            .map(|p| p.plan.status.as_str().to_owned())
+            .collect();
+        let blocked: Vec<Option<String>> =
+            plans.iter().map(|p| p.plan.blocked_by.clone()).collect();
         let next: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.next).collect();
         let read: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.read_at).collect();
         let closed: Vec<bool> = plans.iter().map(|p| p.plan.closed).collect();
@@ -104,7 +131,10 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn plan_failed(tx: &mut Transaction<'_, Postgres>, failed: &[(i64, String)]) -> Result<(), StoreError> {
+    pub async fn plan_failed(
+        tx: &mut Transaction<'_, Postgres>,
+        failed: &[(i64, String)],
+    ) -> Result<(), StoreError> {
         if failed.is_empty() {
             return Ok(());
         }
@@ -140,8 +170,14 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-async fn write_demands(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
-    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.demands.iter().map(move |d| (p.subject_id, d))).collect();
+async fn write_demands(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans
+        .iter()
+        .flat_map(|p| p.plan.demands.iter().map(move |d| (p.subject_id, d)))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -171,7 +207,11 @@ async fn write_demands(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder
     Ok(())
 }
 
-async fn write_shipments(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
+async fn write_shipments(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+    directory: &Directory,
+) -> Result<(), StoreError> {
     let mut subject = Vec::new();
     let mut reference = Vec::new();
     let mut account = Vec::new();
@@ -226,13 +266,20 @@ async fn write_shipments(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrd
     Ok(())
 }
 
-async fn write_entries(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
+async fn write_entries(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+    directory: &Directory,
+) -> Result<(), StoreError> {
     let rows: Vec<_> = plans.iter().flat_map(|p| &p.plan.entries).collect();
     if rows.is_empty() {
         return Ok(());
     }
     let item: Vec<i64> = rows.iter().map(|r| r.item_id).collect();
-    let location = rows.iter().map(|r| Ok(directory.location(&r.warehouse)?.id)).collect::<Result<Vec<i16>, StoreError>>()?;
+    let location = rows
+        .iter()
+        .map(|r| Ok(directory.location(&r.warehouse)?.id))
+        .collect::<Result<Vec<i16>, StoreError>>()?;
     let cause: Vec<String> = rows.iter().map(|r| r.cause.clone()).collect();
     let qty: Vec<i64> = rows.iter().map(|r| r.quantity).collect();
     let effective: Vec<DateTime<Utc>> = rows.iter().map(|r| r.effective_at).collect();
@@ -250,8 +297,14 @@ async fn write_entries(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder
     Ok(())
 }
 
-async fn write_money(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
-    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.tenders.iter().map(move |t| (p.subject_id, t))).collect();
+async fn write_money(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans
+        .iter()
+        .flat_map(|p| p.plan.tenders.iter().map(move |t| (p.subject_id, t)))
+        .collect();
     if !rows.is_empty() {
         let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
         let n: Vec<i16> = rows.iter().map(|r| r.1.n).collect();
@@ -272,7 +325,15 @@ async fn write_money(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder])
         .execute(&mut **tx)
         .await?;
     }
-    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.revenue.iter().map(move |r| (p.subject_id, p.channel_id, r))).collect();
+    let rows: Vec<_> = plans
+        .iter()
+        .flat_map(|p| {
+            p.plan
+                .revenue
+                .iter()
+                .map(move |r| (p.subject_id, p.channel_id, r))
+        })
+        .collect();
     if !rows.is_empty() {
         let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
         let channel: Vec<i16> = rows.iter().map(|r| r.1).collect();
@@ -295,14 +356,27 @@ async fn write_money(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder])
     Ok(())
 }
 
-async fn write_effects(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder], directory: &Directory) -> Result<(), StoreError> {
-    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.effects.iter().map(move |e| (p.subject_id, e))).collect();
+async fn write_effects(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+    directory: &Directory,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = plans
+        .iter()
+        .flat_map(|p| p.plan.effects.iter().map(move |e| (p.subject_id, e)))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
-    let account = rows.iter().map(|r| directory.account(&r.1.intent.account)).collect::<Result<Vec<i16>, _>>()?;
-    let op: Vec<String> = rows.iter().map(|r| r.1.intent.op.as_str().to_owned()).collect();
+    let account = rows
+        .iter()
+        .map(|r| directory.account(&r.1.intent.account))
+        .collect::<Result<Vec<i16>, _>>()?;
+    let op: Vec<String> = rows
+        .iter()
+        .map(|r| r.1.intent.op.as_str().to_owned())
+        .collect();
     let key: Vec<String> = rows.iter().map(|r| r.1.key.clone()).collect();
     let lane: Vec<i16> = rows.iter().map(|r| r.1.lane as i16).collect();
     sqlx::query!(
@@ -316,9 +390,15 @@ async fn write_effects(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder
     Ok(())
 }
 
-async fn write_tasks(tx: &mut Transaction<'_, Postgres>, plans: &[PlannedOrder]) -> Result<(), StoreError> {
+async fn write_tasks(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+) -> Result<(), StoreError> {
     let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
-    let rows: Vec<_> = plans.iter().flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t))).collect();
+    let rows: Vec<_> = plans
+        .iter()
+        .flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t)))
+        .collect();
     let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
     let kind: Vec<String> = rows.iter().map(|r| r.1.kind.clone()).collect();
     let detail: Vec<String> = rows.iter().map(|r| r.1.detail.clone()).collect();

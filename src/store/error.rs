@@ -15,7 +15,9 @@ pub enum StoreError {
     #[error("fact body: {0}")]
     Json(#[from] serde_json::Error),
     /// Another process owns the account now; what was under way is rolled back.
-    #[error("account {0} is owned by another process now; this page was rolled back and will be pulled by its owner")]
+    #[error(
+        "account {0} is owned by another process now; this page was rolled back and will be pulled by its owner"
+    )]
     LostLease(String),
     /// The queue changed between planning and commit; the plan is made again.
     #[error("an effect was claimed while its order was planned; planning again")]
@@ -24,7 +26,9 @@ pub enum StoreError {
     #[error("migration: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The schema is newer than this binary.
-    #[error("the database needs hikiate code level {needs}, this binary has {has}: run the newer version")]
+    #[error(
+        "the database needs hikiate code level {needs}, this binary has {has}: run the newer version"
+    )]
     Gate {
         /// Needed.
         needs: i32,
@@ -43,7 +47,8 @@ impl StoreError {
     /// Deadlock or serialization failure: the same transaction may succeed at once.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.code().is_some_and(|code| code == "40P01" || code == "40001")
+        self.code()
+            .is_some_and(|code| code == "40P01" || code == "40001")
     }
 
     /// The server is away or going away: wait for it.
@@ -51,16 +56,23 @@ impl StoreError {
     pub fn is_away(&self) -> bool {
         match self {
             Self::Database(
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_),
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Tls(_),
             ) => true,
-            Self::Database(_) => self.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+            Self::Database(_) => self
+                .code()
+                .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
             _ => false,
         }
     }
 
     fn code(&self) -> Option<String> {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().map(|code| code.into_owned())
+            }
             _ => None,
         }
     }

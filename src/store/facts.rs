@@ -23,7 +23,10 @@ pub(super) struct FactRows {
 }
 
 impl FactRows {
-    #[expect(clippy::too_many_arguments, reason = "one column each; a struct would be built only to be taken apart")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one column each; a struct would be built only to be taken apart"
+    )]
     pub(super) fn push(
         &mut self,
         subject: i64,

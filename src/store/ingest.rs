@@ -107,8 +107,16 @@ enum Judgement {
     Overlap,
 }
 
-fn judge(head: Option<&Head>, hash: &[u8], version: Option<i64>, asked: DateTime<Utc>, answered: DateTime<Utc>) -> Judgement {
-    let Some(head) = head else { return Judgement::New };
+fn judge(
+    head: Option<&Head>,
+    hash: &[u8],
+    version: Option<i64>,
+    asked: DateTime<Utc>,
+    answered: DateTime<Utc>,
+) -> Judgement {
+    let Some(head) = head else {
+        return Judgement::New;
+    };
     if head.hash == hash {
         return Judgement::Same;
     }
@@ -137,10 +145,17 @@ impl Store {
         // New subjects first, in external-id order; then every row of the page is locked in id order.
         let mut orders: BTreeMap<&str, Vec<&IncomingOrder>> = BTreeMap::new();
         for order in &page.orders {
-            orders.entry(order.external_id.as_str()).or_default().push(order);
+            orders
+                .entry(order.external_id.as_str())
+                .or_default()
+                .push(order);
         }
         let names: Vec<String> = orders.keys().map(|k| (*k).to_owned()).collect();
-        let numbers: Vec<String> = orders.values().filter_map(|o| o.first()).map(|o| o.number.clone()).collect();
+        let numbers: Vec<String> = orders
+            .values()
+            .filter_map(|o| o.first())
+            .map(|o| o.number.clone())
+            .collect();
         if !names.is_empty() {
             sqlx::query!(
                 "INSERT INTO subjects (kind, account_id, external_id, number, created_at)
@@ -151,7 +166,13 @@ impl Store {
             .execute(&mut **tx)
             .await?;
         }
-        let references: Vec<String> = page.facts.iter().map(|f| f.reference.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+        let references: Vec<String> = page
+            .facts
+            .iter()
+            .map(|f| f.reference.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let mut subject_of_order: BTreeMap<String, (i64, bool)> = BTreeMap::new();
         let mut subject_of_reference: BTreeMap<String, i64> = BTreeMap::new();
         let mut ids = BTreeSet::new();
@@ -208,7 +229,9 @@ impl Store {
                 persons.insert(row.subject_id, (row.version, row.body));
             }
         }
-        let answered_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut **tx).await?;
+        let answered_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut **tx)
+            .await?;
 
         let mut rows = FactRows::default();
         let mut raws: Vec<(i64, String, &[u8])> = Vec::new();
@@ -216,18 +239,53 @@ impl Store {
         let mut reread = BTreeSet::new();
         let mut origins: BTreeMap<i64, &'static str> = BTreeMap::new();
         let mut touched: BTreeSet<(i64, String, String)> = BTreeSet::new();
-        let mut record = |subject: i64, series: &str, body: &FactBody, version: Option<i64>, happened: DateTime<Utc>, date: NaiveDate, raw| -> Result<Judgement, StoreError> {
+        let mut record = |subject: i64,
+                          series: &str,
+                          body: &FactBody,
+                          version: Option<i64>,
+                          happened: DateTime<Utc>,
+                          date: NaiveDate,
+                          raw|
+         -> Result<Judgement, StoreError> {
             let json = body.to_json()?;
             let hash = Sha256::digest(serde_json::to_vec(&json)?).to_vec();
             let place = (subject, body.kind().to_owned(), series.to_owned());
-            let judgement = judge(heads.get(&place), &hash, version, page.asked_at, answered_at);
+            let judgement = judge(
+                heads.get(&place),
+                &hash,
+                version,
+                page.asked_at,
+                answered_at,
+            );
             let n = heads.get(&place).map_or(0, |h| h.n);
             match judgement {
                 Judgement::New => {
-                    let key = if series.is_empty() { format!("{}::{}", body.kind(), n + 1) } else { format!("{}:{series}:{}", body.kind(), n + 1) };
-                    rows.push(subject, key.clone(), body, json, happened, page.asked_at, date);
+                    let key = if series.is_empty() {
+                        format!("{}::{}", body.kind(), n + 1)
+                    } else {
+                        format!("{}:{series}:{}", body.kind(), n + 1)
+                    };
+                    rows.push(
+                        subject,
+                        key.clone(),
+                        body,
+                        json,
+                        happened,
+                        page.asked_at,
+                        date,
+                    );
                     raws.push((subject, key, raw));
-                    heads.insert(place.clone(), Head { hash, version, n: n + 1, asked_at: page.asked_at, answered_at, here: true });
+                    heads.insert(
+                        place.clone(),
+                        Head {
+                            hash,
+                            version,
+                            n: n + 1,
+                            asked_at: page.asked_at,
+                            answered_at,
+                            here: true,
+                        },
+                    );
                     touched.insert(place);
                 }
                 Judgement::Same => {
@@ -249,7 +307,9 @@ impl Store {
         };
 
         for (external_id, readings) in &orders {
-            let Some(&(subject, stub)) = subject_of_order.get(*external_id) else { continue };
+            let Some(&(subject, stub)) = subject_of_order.get(*external_id) else {
+                continue;
+            };
             for order in readings {
                 let body_json = serde_json::to_value(&order.personal)?;
                 let known = persons.get(&subject);
@@ -261,7 +321,15 @@ impl Store {
                 let mut fact = order.fact.clone();
                 fact.personal_version = version;
                 let far_version = fact.order.version.and_then(|v| i64::try_from(v).ok());
-                let verdict = record(subject, "", &FactBody::Order(Box::new(fact)), far_version, order.happened_at, order.business_date, &order.raw)?;
+                let verdict = record(
+                    subject,
+                    "",
+                    &FactBody::Order(Box::new(fact)),
+                    far_version,
+                    order.happened_at,
+                    order.business_date,
+                    &order.raw,
+                )?;
                 if verdict == Judgement::New {
                     done.new_facts += 1;
                     if known.is_none_or(|(v, _)| *v != version) {
@@ -269,7 +337,11 @@ impl Store {
                         new_persons.push((subject, version, body_json));
                     }
                     if stub {
-                        origins.entry(subject).or_insert(if order.history { "history" } else { "live" });
+                        origins.entry(subject).or_insert(if order.history {
+                            "history"
+                        } else {
+                            "live"
+                        });
                     }
                 } else {
                     done.unchanged += 1;
@@ -280,12 +352,23 @@ impl Store {
             let Some(&subject) = subject_of_reference.get(&fact.reference) else {
                 bad.push(IncomingBad {
                     external_id: Some(fact.reference.clone()),
-                    reason: format!("no shipment of this account has the reference {:?}", fact.reference.chars().take(40).collect::<String>()),
+                    reason: format!(
+                        "no shipment of this account has the reference {:?}",
+                        fact.reference.chars().take(40).collect::<String>()
+                    ),
                     raw: fact.raw.clone(),
                 });
                 continue;
             };
-            match record(subject, &fact.series, &fact.body, None, fact.happened_at, fact.business_date, &fact.raw)? {
+            match record(
+                subject,
+                &fact.series,
+                &fact.body,
+                None,
+                fact.happened_at,
+                fact.business_date,
+                &fact.raw,
+            )? {
                 Judgement::New => done.new_facts += 1,
                 _ => done.unchanged += 1,
             }
@@ -295,7 +378,10 @@ impl Store {
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
-        let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins.iter().map(|(id, word)| (*id, (*word).to_owned())).unzip();
+        let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins
+            .iter()
+            .map(|(id, word)| (*id, (*word).to_owned()))
+            .unzip();
         sqlx::query!(
             "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = coalesce(o.word, s.origin),
                read_at = CASE WHEN s.id = ANY($4) THEN (SELECT hk_now()) ELSE s.read_at END
@@ -332,7 +418,9 @@ async fn write_heads(
     let mut asked = Vec::new();
     let mut answered = Vec::new();
     for place in touched {
-        let Some(head) = heads.get(place) else { continue };
+        let Some(head) = heads.get(place) else {
+            continue;
+        };
         subject.push(place.0);
         kind.push(place.1.clone());
         series.push(place.2.clone());
@@ -386,7 +474,7 @@ async fn write_raw_and_personal(
     Ok(())
 }
 
-/// Keeps each bad record once, by its bytes.
+/// Keeps each bad record once, by its bytes. One that was out of quarantine and is told again is back in it.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -398,7 +486,8 @@ pub(super) async fn quarantine(
     }
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
     for record in bad {
-        once.entry(Sha256::digest(&record.raw).to_vec()).or_insert(record);
+        once.entry(Sha256::digest(&record.raw).to_vec())
+            .or_insert(record);
     }
     let hash: Vec<Vec<u8>> = once.keys().cloned().collect();
     let external: Vec<Option<String>> = once.values().map(|b| b.external_id.clone()).collect();
@@ -408,7 +497,8 @@ pub(super) async fn quarantine(
         "INSERT INTO quarantine (account_id, stream, external_id, hash, raw, reason, first_at, last_at)
          SELECT $1, $2, t.e, t.h, t.r, t.w, (SELECT hk_now()), (SELECT hk_now())
          FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::text[]) AS t (e, h, r, w)
-         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason",
+         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason,
+           resolved_at = NULL",
         account_id, stream, &external as &[Option<String>], &hash, &raw, &reason
     )
     .execute(&mut **tx)
@@ -417,7 +507,11 @@ pub(super) async fn quarantine(
 }
 
 /// A record that can be read now is out of quarantine.
-async fn resolve_quarantine(tx: &mut Transaction<'_, Postgres>, account_id: i16, names: &[String]) -> Result<(), StoreError> {
+async fn resolve_quarantine(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    names: &[String],
+) -> Result<(), StoreError> {
     if !names.is_empty() {
         sqlx::query!(
             "UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE account_id = $1 AND external_id = ANY($2) AND resolved_at IS NULL",
@@ -438,23 +532,49 @@ mod tests {
     }
 
     fn head(hash: u8, version: Option<i64>, asked: i64, answered: i64) -> Head {
-        Head { hash: vec![hash], version, n: 1, asked_at: at(asked), answered_at: at(answered), here: false }
+        Head {
+            hash: vec![hash],
+            version,
+            n: 1,
+            asked_at: at(asked),
+            answered_at: at(answered),
+            here: false,
+        }
     }
 
     #[test]
     fn a_reading_is_new_only_when_it_differs_from_the_head_and_came_later() {
         let known = head(1, None, 10, 20);
         assert_eq!(judge(None, &[1], None, at(0), at(1)), Judgement::New);
-        assert_eq!(judge(Some(&known), &[1], None, at(30), at(31)), Judgement::Same);
-        assert_eq!(judge(Some(&known), &[2], None, at(20), at(31)), Judgement::New);
-        assert_eq!(judge(Some(&known), &[2], None, at(5), at(9)), Judgement::Stale);
-        assert_eq!(judge(Some(&known), &[2], None, at(15), at(25)), Judgement::Overlap, "neither is the head: read again");
+        assert_eq!(
+            judge(Some(&known), &[1], None, at(30), at(31)),
+            Judgement::Same
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(20), at(31)),
+            Judgement::New
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(5), at(9)),
+            Judgement::Stale
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(15), at(25)),
+            Judgement::Overlap,
+            "neither is the head: read again"
+        );
     }
 
     #[test]
     fn a_far_side_version_beats_the_clock() {
         let known = head(1, Some(7), 10, 20);
-        assert_eq!(judge(Some(&known), &[2], Some(8), at(0), at(1)), Judgement::New);
-        assert_eq!(judge(Some(&known), &[2], Some(6), at(30), at(31)), Judgement::Stale);
+        assert_eq!(
+            judge(Some(&known), &[2], Some(8), at(0), at(1)),
+            Judgement::New
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], Some(6), at(30), at(31)),
+            Judgement::Stale
+        );
     }
 }

@@ -44,10 +44,18 @@ impl Store {
         R: Fn(&[OpenRevenue]) -> Result<Sealed, StoreError>,
     {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE", batch.subject_id).fetch_one(&mut *tx).await?;
-        let state = sqlx::query!(r#"SELECT state, hk_now() AS "now!: DateTime<Utc>" FROM batches WHERE subject_id = $1"#, batch.subject_id)
-            .fetch_one(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let state = sqlx::query!(
+            r#"SELECT state, hk_now() AS "now!: DateTime<Utc>" FROM batches WHERE subject_id = $1"#,
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         if state.state != "open" {
             return Ok(0);
         }
@@ -73,16 +81,39 @@ impl Store {
             });
         }
         if rows.is_empty() {
-            sqlx::query!("UPDATE batches SET state = 'empty' WHERE subject_id = $1", batch.subject_id).execute(&mut *tx).await?;
-            sqlx::query!("UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!(
+                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
             return Ok(0);
         }
         let sealed = render(&rows)?;
-        sqlx::query!("UPDATE revenue_events SET batch_id = $1 WHERE id = ANY($2) AND batch_id IS NULL", batch.subject_id, &sealed.members)
-            .execute(&mut *tx)
-            .await?;
-        Self::freeze(&mut tx, directory, batch, Op::PostJournal, &sealed, terms, state.now).await?;
+        sqlx::query!(
+            "UPDATE revenue_events SET batch_id = $1 WHERE id = ANY($2) AND batch_id IS NULL",
+            batch.subject_id,
+            &sealed.members
+        )
+        .execute(&mut *tx)
+        .await?;
+        Self::freeze(
+            &mut tx,
+            directory,
+            batch,
+            Op::PostJournal,
+            &sealed,
+            terms,
+            state.now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(sealed.members.len())
     }

@@ -22,6 +22,7 @@ pub struct OwnedAccount {
 impl Store {
     /// Takes or renews the leases of these accounts. An account of this very instance is taken back at
     /// once after a crash (`fresh`); another's only when its lease has run out. A new owner gets a new token.
+    /// An account whose row is in use (a send, a page) is waited for: passed over, it would rest until the next renewal.
     ///
     /// # Errors
     /// The database's.
@@ -36,7 +37,7 @@ impl Store {
             r#"WITH old AS (
                  SELECT id, owner, lease_until FROM accounts
                  WHERE id = ANY($2) AND (owner IS NULL OR owner = $1 OR lease_until < (SELECT hk_now()))
-                 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+                 ORDER BY id FOR NO KEY UPDATE)
                UPDATE accounts a SET owner = $1, lease_until = (SELECT hk_now()) + make_interval(secs => $3::int),
                  lease_token = CASE WHEN $4 OR old.owner IS DISTINCT FROM $1 OR old.lease_until < (SELECT hk_now())
                    THEN nextval('lease_tokens') ELSE a.lease_token END,
@@ -54,7 +55,12 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|r| OwnedAccount { id: r.id, token: r.lease_token, paused: r.paused, taken: r.taken })
+            .map(|r| OwnedAccount {
+                id: r.id,
+                token: r.lease_token,
+                paused: r.paused,
+                taken: r.taken,
+            })
             .collect())
     }
 
@@ -80,7 +86,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn pause_account(&self, id: i16, reason: &str, after_seconds: i32) -> Result<(), StoreError> {
+    pub async fn pause_account(
+        &self,
+        id: i16,
+        reason: &str,
+        after_seconds: i32,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE accounts SET paused = $2, resume_at = (SELECT hk_now()) + make_interval(secs => $3::int) WHERE id = $1",
             id,

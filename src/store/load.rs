@@ -11,7 +11,8 @@ use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
-    DemandState, EffectState, ItemRef, OrderInput, Origin, QueuedEffect, RevenueRow, ShipmentStage, ShipmentState,
+    DemandState, EffectState, ItemRef, OrderInput, Origin, QueuedEffect, RevenueRow, ShipmentStage,
+    ShipmentState,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -82,7 +83,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn claim_due(tx: &mut Transaction<'_, Postgres>, class: i16, limit: i64) -> Result<Vec<i64>, StoreError> {
+    pub async fn claim_due(
+        tx: &mut Transaction<'_, Postgres>,
+        class: i16,
+        limit: i64,
+    ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT id FROM subjects WHERE kind = 'order' AND plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
              ORDER BY plan_class, plan_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
@@ -102,7 +107,10 @@ impl Store {
         directory: &Directory,
         epochs: &BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     ) -> Result<Claimed, StoreError> {
-        let mut claimed = Claimed { ids: ids.to_vec(), ..Claimed::default() };
+        let mut claimed = Claimed {
+            ids: ids.to_vec(),
+            ..Claimed::default()
+        };
         if ids.is_empty() {
             return Ok(claimed);
         }
@@ -162,7 +170,11 @@ impl Store {
         let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
             .fetch_all(&mut **tx)
             .await?;
-        let orders: Vec<i64> = subjects.iter().filter(|s| s.kind == "order").map(|s| s.id).collect();
+        let orders: Vec<i64> = subjects
+            .iter()
+            .filter(|s| s.kind == "order")
+            .map(|s| s.id)
+            .collect();
 
         let mut demands: BTreeMap<i64, Vec<DemandState>> = BTreeMap::new();
         let mut shipments: BTreeMap<i64, Vec<ShipmentState>> = BTreeMap::new();
@@ -225,7 +237,12 @@ impl Store {
                 });
             }
             persons = Self::load_personal(tx, &orders).await?;
-            codes = Self::load_codes(tx, &facts, &subjects.iter().map(|s| (s.id, s.account_id)).collect()).await?;
+            codes = Self::load_codes(
+                tx,
+                &facts,
+                &subjects.iter().map(|s| (s.id, s.account_id)).collect(),
+            )
+            .await?;
         }
 
         for row in subjects {
@@ -249,7 +266,11 @@ impl Store {
                 continue;
             }
             let input = list.and_then(|facts| {
-                let channel = directory.slug(row.account_id).map_err(|e| UnknownFact { kind: "account".to_owned(), version: 0, reason: e.to_string() })?;
+                let channel = directory.slug(row.account_id).map_err(|e| UnknownFact {
+                    kind: "account".to_owned(),
+                    version: 0,
+                    reason: e.to_string(),
+                })?;
                 let items = codes
                     .range((row.account_id, String::new())..)
                     .take_while(|((account, _), _)| *account == row.account_id)
@@ -283,7 +304,10 @@ impl Store {
     }
 
     /// The newest personal row of each order.
-    pub(super) async fn load_personal(tx: &mut Transaction<'_, Postgres>, orders: &[i64]) -> Result<BTreeMap<i64, Personal>, StoreError> {
+    pub(super) async fn load_personal(
+        tx: &mut Transaction<'_, Postgres>,
+        orders: &[i64],
+    ) -> Result<BTreeMap<i64, Personal>, StoreError> {
         let mut persons = BTreeMap::new();
         for row in sqlx::query!(
             "SELECT DISTINCT ON (subject_id) subject_id, body FROM personal WHERE subject_id = ANY($1) ORDER BY subject_id, version DESC",
@@ -304,10 +328,19 @@ impl Store {
     ) -> Result<BTreeMap<(i16, String), ItemRef>, StoreError> {
         let mut wanted = std::collections::BTreeSet::new();
         for (subject, list) in facts {
-            let (Some(account), Ok(list)) = (accounts.get(subject), list) else { continue };
+            let (Some(account), Ok(list)) = (accounts.get(subject), list) else {
+                continue;
+            };
             for fact in list {
                 if let FactBody::Order(order) = &fact.body {
-                    wanted.extend(order.order.lines.iter().filter_map(|l| l.sku.clone()).map(|sku| (*account, sku)));
+                    wanted.extend(
+                        order
+                            .order
+                            .lines
+                            .iter()
+                            .filter_map(|l| l.sku.clone())
+                            .map(|sku| (*account, sku)),
+                    );
                 }
             }
         }
@@ -335,7 +368,11 @@ impl Store {
 
 fn names_code(facts: &[Fact], code: &str) -> bool {
     facts.iter().any(|f| match &f.body {
-        FactBody::Order(order) => order.order.lines.iter().any(|l| l.sku.as_deref() == Some(code)),
+        FactBody::Order(order) => order
+            .order
+            .lines
+            .iter()
+            .any(|l| l.sku.as_deref() == Some(code)),
         _ => false,
     })
 }

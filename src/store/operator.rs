@@ -6,7 +6,9 @@ use hikiate_sdk::{AccountSlug, Currency, ExternalId, Op};
 use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::{Directory, Store, StoreError};
-use crate::facts::{CancelWantedFact, DepositFact, FactBody, HeldFact, OutcomeFact, ReleasedFact, Verdict};
+use crate::facts::{
+    CancelWantedFact, DepositFact, FactBody, HeldFact, OutcomeFact, ReleasedFact, Verdict,
+};
 
 /// A decision typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +39,22 @@ impl Store {
     /// [`StoreError::NotFound`] with what to type.
     pub async fn find_subject(&self, name: &str) -> Result<(i64, String), StoreError> {
         let row = match name.split_once('/') {
-            Some((account, external)) => {
-                sqlx::query!(
-                    "SELECT s.id, s.number FROM subjects s JOIN accounts a ON a.id = s.account_id
+            Some((account, external)) => sqlx::query!(
+                "SELECT s.id, s.number FROM subjects s JOIN accounts a ON a.id = s.account_id
                      WHERE a.slug = $1 AND s.external_id = $2 AND s.kind IN ('order', 'batch')",
-                    account, external
-                )
-                .fetch_optional(&self.pool)
-                .await?
-                .map(|r| (r.id, r.number))
-            }
-            None => sqlx::query!("SELECT id, number FROM subjects WHERE number = $1", name.to_ascii_uppercase())
-                .fetch_optional(&self.pool)
-                .await?
-                .map(|r| (r.id, r.number)),
+                account,
+                external
+            )
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|r| (r.id, r.number)),
+            None => sqlx::query!(
+                "SELECT id, number FROM subjects WHERE number = $1",
+                name.to_ascii_uppercase()
+            )
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|r| (r.id, r.number)),
         };
         row.ok_or_else(|| StoreError::NotFound(format!("no order {name:?}: give its HK number or account/far-side id, as `hikiate order list` shows them")))
     }
@@ -61,18 +65,45 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn decide(&self, subject_id: i64, decision: &Decision, actor: &str, context: &str, today: NaiveDate) -> Result<(), StoreError> {
+    pub async fn decide(
+        &self,
+        subject_id: i64,
+        decision: &Decision,
+        actor: &str,
+        context: &str,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE", subject_id).fetch_one(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let (word, body) = match decision {
             Decision::Hold { reason } => (
                 "held:manual",
-                FactBody::Held(HeldFact { rule: "manual".to_owned(), reason: reason.clone(), context: String::new(), release: crate::facts::HoldRelease::Person }),
+                FactBody::Held(HeldFact {
+                    rule: "manual".to_owned(),
+                    reason: reason.clone(),
+                    context: String::new(),
+                    release: crate::facts::HoldRelease::Person,
+                }),
             ),
-            Decision::Release { rule, reason } => {
-                ("released", FactBody::Released(ReleasedFact { rule: rule.clone(), reason: reason.clone(), context: context.to_owned() }))
-            }
-            Decision::Cancel { reason } => ("cancel_wanted", FactBody::CancelWanted(CancelWantedFact { reason: reason.clone() })),
+            Decision::Release { rule, reason } => (
+                "released",
+                FactBody::Released(ReleasedFact {
+                    rule: rule.clone(),
+                    reason: reason.clone(),
+                    context: context.to_owned(),
+                }),
+            ),
+            Decision::Cancel { reason } => (
+                "cancel_wanted",
+                FactBody::CancelWanted(CancelWantedFact {
+                    reason: reason.clone(),
+                }),
+            ),
         };
         let n = sqlx::query_scalar!(
             r#"SELECT count(*) AS "n!" FROM facts WHERE subject_id = $1 AND key LIKE $2 || ':person:%'"#,
@@ -80,11 +111,26 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut *tx)
+            .await?;
         let mut rows = FactRows::default();
-        rows.push(subject_id, format!("{word}:person:{}", n + 1), &body, body.to_json()?, now, now, today);
+        rows.push(
+            subject_id,
+            format!("{word}:person:{}", n + 1),
+            &body,
+            body.to_json()?,
+            now,
+            now,
+            today,
+        );
         insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1", subject_id).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
+            subject_id
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -105,9 +151,12 @@ impl Store {
         actor: &str,
     ) -> Result<String, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let account_id = sqlx::query_scalar!("SELECT account_id FROM subjects WHERE id = $1 AND kind = 'order' FOR NO KEY UPDATE", order_id)
-            .fetch_one(&mut *tx)
-            .await?;
+        let account_id = sqlx::query_scalar!(
+            "SELECT account_id FROM subjects WHERE id = $1 AND kind = 'order' FOR NO KEY UPDATE",
+            order_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let account: AccountSlug = directory.slug(account_id)?.clone();
         let number = crate::number::deposit_number(&account, reference);
         let deposit = sqlx::query_scalar!(
@@ -118,15 +167,39 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or_else(|| StoreError::Refused(format!("a deposit with reference {reference:?} was added before; a reference is used once")))?;
-        sqlx::query!("INSERT INTO deposit_matches (deposit_id, order_id, amount) VALUES ($1, $2, $3)", deposit, order_id, amount)
-            .execute(&mut *tx)
+        sqlx::query!(
+            "INSERT INTO deposit_matches (deposit_id, order_id, amount) VALUES ($1, $2, $3)",
+            deposit,
+            order_id,
+            amount
+        )
+        .execute(&mut *tx)
+        .await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut *tx)
             .await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
-        let body = FactBody::Deposit(DepositFact { deposit: format!("{account}/{reference}"), amount, currency });
+        let body = FactBody::Deposit(DepositFact {
+            deposit: format!("{account}/{reference}"),
+            amount,
+            currency,
+        });
         let mut rows = FactRows::default();
-        rows.push(order_id, format!("deposit:{account}:{reference}"), &body, body.to_json()?, now, now, date);
+        rows.push(
+            order_id,
+            format!("deposit:{account}:{reference}"),
+            &body,
+            body.to_json()?,
+            now,
+            now,
+            date,
+        );
         insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1", order_id).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
+            order_id
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(number)
     }
@@ -135,28 +208,74 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Refused`] when the effect is not unresolved.
-    pub async fn resolve_effect(&self, effect_id: i64, done: bool, reason: &str, actor: &str, today: NaiveDate) -> Result<(), StoreError> {
+    pub async fn resolve_effect(
+        &self,
+        effect_id: i64,
+        done: bool,
+        reason: &str,
+        actor: &str,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         let found = sqlx::query!("SELECT subject_id FROM effects WHERE id = $1", effect_id)
             .fetch_optional(&mut *tx)
             .await?
-            .ok_or_else(|| StoreError::NotFound(format!("no effect {effect_id} in the queue: `hikiate effect list` shows them")))?;
-        sqlx::query!("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE", found.subject_id).fetch_one(&mut *tx).await?;
+            .ok_or_else(|| {
+                StoreError::NotFound(format!(
+                    "no effect {effect_id} in the queue: `hikiate effect list` shows them"
+                ))
+            })?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            found.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let row = sqlx::query!("SELECT f.key, e.state FROM effects e JOIN facts f ON f.id = e.intent_id WHERE e.id = $1", effect_id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("effect {effect_id} has just ended by itself")))?;
         if row.state != "unresolved" {
-            return Err(StoreError::Refused(format!("effect {effect_id} is {}, not unresolved: it goes on by itself", row.state)));
+            return Err(StoreError::Refused(format!(
+                "effect {effect_id} is {}, not unresolved: it goes on by itself",
+                row.state
+            )));
         }
-        sqlx::query!("DELETE FROM effects WHERE id = $1", effect_id).execute(&mut *tx).await?;
-        let verdict = if done { Verdict::Done } else { Verdict::NotDone };
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
-        let body = FactBody::Outcome(OutcomeFact { intent: row.key.clone(), verdict, id: None, code: None, message: reason.to_owned() });
+        sqlx::query!("DELETE FROM effects WHERE id = $1", effect_id)
+            .execute(&mut *tx)
+            .await?;
+        let verdict = if done {
+            Verdict::Done
+        } else {
+            Verdict::NotDone
+        };
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut *tx)
+            .await?;
+        let body = FactBody::Outcome(OutcomeFact {
+            intent: row.key.clone(),
+            verdict,
+            id: None,
+            code: None,
+            message: reason.to_owned(),
+        });
         let mut rows = FactRows::default();
-        rows.push(found.subject_id, format!("{}:outcome:{}", row.key, verdict_word(verdict)), &body, body.to_json()?, now, now, today);
+        rows.push(
+            found.subject_id,
+            format!("{}:outcome:{}", row.key, verdict_word(verdict)),
+            &body,
+            body.to_json()?,
+            now,
+            now,
+            today,
+        );
         insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1", found.subject_id).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
+            found.subject_id
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -165,20 +284,36 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Refused`] for a record that only its far side can send again.
-    pub async fn retry_quarantined(&self, directory: &Directory, id: i64) -> Result<String, StoreError> {
+    pub async fn retry_quarantined(
+        &self,
+        directory: &Directory,
+        id: i64,
+    ) -> Result<String, StoreError> {
         let mut tx = self.pool.begin().await?;
         let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
         if row.resolved_at.is_some() {
-            return Err(StoreError::Refused(format!("record {id} is out of quarantine already")));
+            return Err(StoreError::Refused(format!(
+                "record {id} is out of quarantine already"
+            )));
         }
         let account = directory.slug(row.account_id)?;
-        let Some(external) = row.external_id.filter(|_| row.stream == "orders" || row.stream == "read") else {
-            sqlx::query!("UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE id = $1", id).execute(&mut *tx).await?;
+        let Some(external) = row
+            .external_id
+            .filter(|_| row.stream == "orders" || row.stream == "read")
+        else {
+            sqlx::query!(
+                "UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE id = $1",
+                id
+            )
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
-            return Ok(format!("record {id} is marked as dealt with: have {account} send it again, and it is read anew"));
+            return Ok(format!(
+                "record {id} is marked as dealt with: have {account} send it again, and it is read anew"
+            ));
         };
         let number = crate::number::order_number(account, &ExternalId::new(external.clone()));
         sqlx::query!(
@@ -197,6 +332,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn effect_op(&self, effect_id: i64) -> Result<Option<Op>, StoreError> {
-        Ok(sqlx::query_scalar!("SELECT op FROM effects WHERE id = $1", effect_id).fetch_optional(&self.pool).await?.as_deref().and_then(Op::parse))
+        Ok(
+            sqlx::query_scalar!("SELECT op FROM effects WHERE id = $1", effect_id)
+                .fetch_optional(&self.pool)
+                .await?
+                .as_deref()
+                .and_then(Op::parse),
+        )
     }
 }

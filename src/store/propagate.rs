@@ -46,7 +46,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn tell_members(&self, batch: &BatchInput, outcome: &OutcomeFact, today: NaiveDate) -> Result<(), StoreError> {
+    pub async fn tell_members(
+        &self,
+        batch: &BatchInput,
+        outcome: &OutcomeFact,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let members = sqlx::query!("SELECT subject_id, reference FROM shipments WHERE batch_id = $1 ORDER BY subject_id, id", batch.subject_id)
             .fetch_all(&self.pool)
             .await?;
@@ -54,8 +59,15 @@ impl Store {
             let mut facts = Vec::new();
             for member in chunk {
                 let intent = format!("instruct:{}", member.reference);
-                let told = OutcomeFact { intent: intent.clone(), ..outcome.clone() };
-                facts.push((member.subject_id, format!("{intent}:outcome:{}", verdict_word(told.verdict)), FactBody::Outcome(told)));
+                let told = OutcomeFact {
+                    intent: intent.clone(),
+                    ..outcome.clone()
+                };
+                facts.push((
+                    member.subject_id,
+                    format!("{intent}:outcome:{}", verdict_word(told.verdict)),
+                    FactBody::Outcome(told),
+                ));
             }
             self.tell(&facts, today).await?;
         }
@@ -66,7 +78,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn tell_booked(&self, batch: &BatchInput, today: NaiveDate) -> Result<(), StoreError> {
+    pub async fn tell_booked(
+        &self,
+        batch: &BatchInput,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let members = sqlx::query!(
             r#"SELECT subject_id, array_agg(key ORDER BY id) AS "keys!" FROM revenue_events WHERE batch_id = $1 GROUP BY subject_id ORDER BY subject_id"#,
             batch.subject_id
@@ -77,7 +93,10 @@ impl Store {
             let facts: Vec<_> = chunk
                 .iter()
                 .map(|m| {
-                    let body = FactBody::Booked(BookedFact { batch: batch.name.clone(), events: m.keys.clone() });
+                    let body = FactBody::Booked(BookedFact {
+                        batch: batch.name.clone(),
+                        events: m.keys.clone(),
+                    });
                     (m.subject_id, format!("booked:{}", batch.name), body)
                 })
                 .collect();
@@ -86,17 +105,44 @@ impl Store {
         Ok(())
     }
 
-    async fn tell(&self, facts: &[(i64, String, FactBody)], today: NaiveDate) -> Result<(), StoreError> {
+    async fn tell(
+        &self,
+        facts: &[(i64, String, FactBody)],
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         let ids: Vec<i64> = facts.iter().map(|f| f.0).collect();
-        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids).fetch_all(&mut *tx).await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            &ids
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut *tx)
+            .await?;
         let mut rows = FactRows::default();
         for (subject, key, body) in facts {
-            rows.push(*subject, key.clone(), body, body.to_json()?, now, now, today);
+            rows.push(
+                *subject,
+                key.clone(),
+                body,
+                body.to_json()?,
+                now,
+                now,
+                today,
+            );
         }
-        let changed: Vec<i64> = insert_facts(&mut tx, &rows, "plan", None, true).await?.into_iter().collect();
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &changed).execute(&mut *tx).await?;
+        let changed: Vec<i64> = insert_facts(&mut tx, &rows, "plan", None, true)
+            .await?
+            .into_iter()
+            .collect();
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
+            &changed
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -105,8 +151,16 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn unanswered(&self, batch: &BatchInput) -> Result<(Vec<String>, Option<DateTime<Utc>>), StoreError> {
-        let due = sqlx::query_scalar!("SELECT reply_due FROM batches WHERE subject_id = $1", batch.subject_id).fetch_one(&self.pool).await?;
+    pub async fn unanswered(
+        &self,
+        batch: &BatchInput,
+    ) -> Result<(Vec<String>, Option<DateTime<Utc>>), StoreError> {
+        let due = sqlx::query_scalar!(
+            "SELECT reply_due FROM batches WHERE subject_id = $1",
+            batch.subject_id
+        )
+        .fetch_one(&self.pool)
+        .await?;
         if due.is_none() {
             return Ok((Vec::new(), None));
         }
@@ -135,25 +189,62 @@ impl Store {
         today: NaiveDate,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE", batch.subject_id).fetch_one(&mut *tx).await?;
-        let last = sqlx::query_scalar!("SELECT max(id) FROM facts WHERE subject_id = $1", batch.subject_id).fetch_one(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let last = sqlx::query_scalar!(
+            "SELECT max(id) FROM facts WHERE subject_id = $1",
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         if last != batch.facts.iter().map(|f| f.id).max() {
             return Ok(());
         }
         if let Some(n) = plan.again {
-            let op = if batch.kind == "instruct" { Op::Instruct } else { Op::PostJournal };
+            let op = if batch.kind == "instruct" {
+                Op::Instruct
+            } else {
+                Op::PostJournal
+            };
             let account = directory.slug(batch.account_id)?.clone();
             let key = format!("{op}:{account}:{}:{n}", batch.name);
-            let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
-            let body = FactBody::Intent(Box::new(IntentFact { op, account, n, what: IntentWhat::Batch { batch: batch.name.clone() } }));
+            let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+                .fetch_one(&mut *tx)
+                .await?;
+            let body = FactBody::Intent(Box::new(IntentFact {
+                op,
+                account,
+                n,
+                what: IntentWhat::Batch {
+                    batch: batch.name.clone(),
+                },
+            }));
             let mut rows = FactRows::default();
-            rows.push(batch.subject_id, key.clone(), &body, body.to_json()?, now, now, today);
+            rows.push(
+                batch.subject_id,
+                key.clone(),
+                &body,
+                body.to_json()?,
+                now,
+                now,
+                today,
+            );
             insert_facts(&mut tx, &rows, "plan", Some(policy_id), false).await?;
             Self::queue_batch(&mut tx, batch.subject_id, batch.account_id, op, &key).await?;
         }
         let kinds: Vec<String> = plan.tasks.iter().map(|t| t.kind.clone()).collect();
         let details: Vec<String> = plan.tasks.iter().map(|t| t.detail.clone()).collect();
-        sqlx::query!("DELETE FROM tasks WHERE subject_id = $1 AND NOT kind = ANY($2)", batch.subject_id, &kinds).execute(&mut *tx).await?;
+        sqlx::query!(
+            "DELETE FROM tasks WHERE subject_id = $1 AND NOT kind = ANY($2)",
+            batch.subject_id,
+            &kinds
+        )
+        .execute(&mut *tx)
+        .await?;
         sqlx::query!(
             "INSERT INTO tasks (subject_id, kind, detail, since) SELECT $1, t.k, t.d, (SELECT hk_now()) FROM unnest($2::text[], $3::text[]) AS t (k, d)
              ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
@@ -168,7 +259,12 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if plan.status == "done" {
-            sqlx::query!("UPDATE batches SET state = 'done' WHERE subject_id = $1 AND state = 'sealed'", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!(
+                "UPDATE batches SET state = 'done' WHERE subject_id = $1 AND state = 'sealed'",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await?;
         Ok(())

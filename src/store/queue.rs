@@ -105,7 +105,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn claim_effects(&self, owned: &OwnedAccount, limit: i64, lease_seconds: i32) -> Result<Vec<ClaimedEffect>, StoreError> {
+    pub async fn claim_effects(
+        &self,
+        owned: &OwnedAccount,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
         let mut claimed = Vec::new();
         for lane in 0_i16..3 {
             let room = limit - i64::try_from(claimed.len()).unwrap_or(limit);
@@ -118,7 +123,13 @@ impl Store {
         Ok(claimed)
     }
 
-    async fn claim_lane(&self, owned: &OwnedAccount, lane: i16, limit: i64, lease_seconds: i32) -> Result<Vec<ClaimedEffect>, StoreError> {
+    async fn claim_lane(
+        &self,
+        owned: &OwnedAccount,
+        lane: i16,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
                  SELECT e.id FROM effects e
@@ -142,7 +153,10 @@ impl Store {
         .await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
-            let (Some(op), Ok(FactBody::Intent(intent))) = (Op::parse(&row.op), FactBody::read(&row.kind, row.version, row.intent)) else {
+            let (Some(op), Ok(FactBody::Intent(intent))) = (
+                Op::parse(&row.op),
+                FactBody::read(&row.kind, row.version, row.intent),
+            ) else {
                 continue;
             };
             claimed.push(ClaimedEffect {
@@ -170,14 +184,19 @@ impl Store {
 
     /// Mails are rendered from the order as it stands; everything else has what it needs in its intent.
     async fn with_orders(&self, claimed: &mut [ClaimedEffect]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = claimed.iter().filter(|c| c.op == Op::Mail && c.frozen.is_none()).map(|c| c.subject_id).collect();
+        let ids: Vec<i64> = claimed
+            .iter()
+            .filter(|c| c.op == Op::Mail && c.frozen.is_none())
+            .map(|c| c.subject_id)
+            .collect();
         if ids.is_empty() {
             return Ok(());
         }
         let mut tx = self.pool.begin().await?;
         let mut persons = Self::load_personal(&mut tx, &ids).await?;
         let mut orders = BTreeMap::new();
-        let mut parcels: BTreeMap<i64, BTreeMap<String, hikiate_sdk::ParcelReport>> = BTreeMap::new();
+        let mut parcels: BTreeMap<i64, BTreeMap<String, hikiate_sdk::ParcelReport>> =
+            BTreeMap::new();
         for row in sqlx::query!(
             "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel') ORDER BY id",
             &ids
@@ -199,7 +218,11 @@ impl Store {
         for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
             effect.personal = persons.remove(&effect.subject_id);
             effect.order = orders.remove(&effect.subject_id);
-            effect.parcels = parcels.remove(&effect.subject_id).unwrap_or_default().into_values().collect();
+            effect.parcels = parcels
+                .remove(&effect.subject_id)
+                .unwrap_or_default()
+                .into_values()
+                .collect();
         }
         Ok(())
     }
@@ -209,7 +232,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn mark_sending(&self, owned: &OwnedAccount, sends: &[ToSend], lease_seconds: i32) -> Result<BTreeMap<i64, Vec<u8>>, StoreError> {
+    pub async fn mark_sending(
+        &self,
+        owned: &OwnedAccount,
+        sends: &[ToSend],
+        lease_seconds: i32,
+    ) -> Result<BTreeMap<i64, Vec<u8>>, StoreError> {
         let id: Vec<i64> = sends.iter().map(|s| s.id).collect();
         let token: Vec<i64> = sends.iter().map(|s| s.token).collect();
         let body: Vec<Vec<u8>> = sends.iter().map(|s| s.body.clone()).collect();
@@ -234,13 +262,32 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn acknowledge(&self, done: &[(ClaimedEffect, Acknowledgement)], today: NaiveDate) -> Result<(), StoreError> {
+    pub async fn acknowledge(
+        &self,
+        done: &[(ClaimedEffect, Acknowledgement)],
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        let subjects: Vec<i64> = done.iter().map(|d| d.0.subject_id).collect::<BTreeSet<_>>().into_iter().collect();
-        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &subjects).fetch_all(&mut *tx).await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut *tx).await?;
+        let subjects: Vec<i64> = done
+            .iter()
+            .map(|d| d.0.subject_id)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            &subjects
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut *tx)
+            .await?;
 
-        let finished: Vec<&(ClaimedEffect, Acknowledgement)> = done.iter().filter(|d| matches!(d.1, Acknowledgement::Finished { .. })).collect();
+        let finished: Vec<&(ClaimedEffect, Acknowledgement)> = done
+            .iter()
+            .filter(|d| matches!(d.1, Acknowledgement::Finished { .. }))
+            .collect();
         let id: Vec<i64> = finished.iter().map(|d| d.0.id).collect();
         let token: Vec<i64> = finished.iter().map(|d| d.0.token).collect();
         let gone: BTreeSet<i64> = sqlx::query_scalar!(
@@ -254,7 +301,9 @@ impl Store {
         .collect();
         let mut rows = FactRows::default();
         for (effect, acknowledgement) in &finished {
-            let Acknowledgement::Finished { outcome } = acknowledgement else { continue };
+            let Acknowledgement::Finished { outcome } = acknowledgement else {
+                continue;
+            };
             let mut outcome = outcome.clone();
             let key = if gone.contains(&effect.id) {
                 format!("{}:outcome:{}", effect.key, verdict_word(outcome.verdict))
@@ -264,19 +313,52 @@ impl Store {
                 format!("{}:evidence:{}", effect.key, effect.token)
             };
             let body = FactBody::Outcome(outcome);
-            rows.push(effect.subject_id, key, &body, body.to_json()?, now, now, today);
+            rows.push(
+                effect.subject_id,
+                key,
+                &body,
+                body.to_json()?,
+                now,
+                now,
+                today,
+            );
         }
         let changed = insert_facts(&mut tx, &rows, "push", None, true).await?;
 
-        let (mut r_id, mut r_token, mut r_state, mut r_after, mut r_attempt, mut r_ambiguous, mut r_look, mut r_error) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (
+            mut r_id,
+            mut r_token,
+            mut r_state,
+            mut r_after,
+            mut r_attempt,
+            mut r_ambiguous,
+            mut r_look,
+            mut r_error,
+        ) = (
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+        );
         let mut unresolved = Vec::new();
         for (effect, acknowledgement) in done {
             let (state, after, attempt, ambiguous, look, error) = match acknowledgement {
                 Acknowledgement::Finished { .. } => continue,
-                Acknowledgement::Later { after, attempt, error } => ("planned", *after, *attempt, false, false, error.clone()),
-                Acknowledgement::Ambiguous { after, error } => ("planned", *after, true, true, false, error.clone()),
-                Acknowledgement::NotThere { after } => ("planned", *after, false, false, true, String::new()),
+                Acknowledgement::Later {
+                    after,
+                    attempt,
+                    error,
+                } => ("planned", *after, *attempt, false, false, error.clone()),
+                Acknowledgement::Ambiguous { after, error } => {
+                    ("planned", *after, true, true, false, error.clone())
+                }
+                Acknowledgement::NotThere { after } => {
+                    ("planned", *after, false, false, true, String::new())
+                }
                 Acknowledgement::Unresolved { error } => {
                     unresolved.push(effect.subject_id);
                     ("unresolved", 0.0, true, true, false, error.clone())
@@ -303,7 +385,12 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let dirty: Vec<i64> = changed.into_iter().chain(unresolved).collect();
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &dirty).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
+            &dirty
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(())
     }

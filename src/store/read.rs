@@ -248,7 +248,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn list_effects(&self, unresolved_only: bool, limit: i64) -> Result<Vec<EffectRow>, StoreError> {
+    pub async fn list_effects(
+        &self,
+        unresolved_only: bool,
+        limit: i64,
+    ) -> Result<Vec<EffectRow>, StoreError> {
         Ok(sqlx::query_as!(
             EffectRow,
             "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error
@@ -283,7 +287,11 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?
             .map(|r| (r.reason, r.raw))
-            .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))
+            .ok_or_else(|| {
+                StoreError::NotFound(format!(
+                    "no quarantined record {id}: `hikiate quarantine list` shows them"
+                ))
+            })
     }
 
     /// A subject's facts in stored order.

@@ -90,7 +90,12 @@ impl Store {
         .into_iter()
         .collect();
         lock.push(batch.subject_id);
-        sqlx::query!("SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &lock).fetch_all(&mut *tx).await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            &lock
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         let state = sqlx::query!(
             r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!" FROM batches WHERE subject_id = $1"#,
             batch.subject_id, terms.patience_seconds
@@ -114,8 +119,18 @@ impl Store {
         }
         let rows: Vec<_> = rows.into_iter().filter(|r| !r.news).collect();
         if rows.is_empty() {
-            sqlx::query!("UPDATE batches SET state = 'empty' WHERE subject_id = $1", batch.subject_id).execute(&mut *tx).await?;
-            sqlx::query!("UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!(
+                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
             return Ok(Some(0));
         }
@@ -141,7 +156,10 @@ impl Store {
             }
         }
         let persons = Self::load_personal(&mut tx, &orders).await?;
-        let items: Vec<i64> = shipments.values().flat_map(|s| s.lines.iter().map(|l| l.item_id)).collect();
+        let items: Vec<i64> = shipments
+            .values()
+            .flat_map(|s| s.lines.iter().map(|l| l.item_id))
+            .collect();
         let codes: BTreeMap<i64, String> = sqlx::query!(
             r#"SELECT i.id, coalesce((SELECT m.code FROM item_codes m WHERE m.account_id = $2 AND m.item_id = i.id AND m.multiplier = 1 ORDER BY m.code LIMIT 1), i.code) AS "code!"
                FROM items i WHERE i.id = ANY($1)"#,
@@ -154,8 +172,13 @@ impl Store {
         .collect();
         let mut members = Vec::new();
         for row in &rows {
-            let (Some(order), Some(shipment)) = (facts.get(&row.subject_id), shipments.get(&row.reference)) else {
-                return Err(StoreError::NotFound(format!("shipment {} has no decision among its order's facts", row.reference)));
+            let (Some(order), Some(shipment)) =
+                (facts.get(&row.subject_id), shipments.get(&row.reference))
+            else {
+                return Err(StoreError::NotFound(format!(
+                    "shipment {} has no decision among its order's facts",
+                    row.reference
+                )));
             };
             members.push(SealRow {
                 shipment_id: row.id,
@@ -172,15 +195,29 @@ impl Store {
         let (sealed, refused) = render(&members)?;
         let name = batch.name.to_string();
         let mut intents = FactRows::default();
-        for member in members.iter().filter(|m| sealed.members.contains(&m.shipment_id)) {
+        for member in members
+            .iter()
+            .filter(|m| sealed.members.contains(&m.shipment_id))
+        {
             let body = FactBody::Intent(Box::new(IntentFact {
                 op: Op::Instruct,
                 account: directory.slug(batch.account_id)?.clone(),
                 n: 1,
-                what: IntentWhat::Member { batch: name.clone(), reference: member.shipment.reference.clone() },
+                what: IntentWhat::Member {
+                    batch: name.clone(),
+                    reference: member.shipment.reference.clone(),
+                },
             }));
             let key = format!("instruct:{}", member.shipment.reference);
-            intents.push(member.subject_id, key, &body, body.to_json()?, state.now, state.now, terms.today);
+            intents.push(
+                member.subject_id,
+                key,
+                &body,
+                body.to_json()?,
+                state.now,
+                state.now,
+                terms.today,
+            );
         }
         insert_facts(&mut tx, &intents, "plan", Some(terms.policy_id), false).await?;
         let ids: Vec<i64> = sealed.members.clone();
@@ -196,24 +233,63 @@ impl Store {
         if !bad_ids.is_empty() {
             let mut outcomes = FactRows::default();
             for (id, why) in bad_ids.iter().zip(&bad_why) {
-                let Some(member) = members.iter().find(|m| m.shipment_id == *id) else { continue };
+                let Some(member) = members.iter().find(|m| m.shipment_id == *id) else {
+                    continue;
+                };
                 let body = FactBody::Reply(InstructionReply {
                     reference: member.shipment.reference.clone(),
                     verdict: ReplyVerdict::Rejected,
                     message: why.clone(),
                     at: None,
                 });
-                outcomes.push(member.subject_id, format!("reply:{}:0", member.shipment.reference), &body, body.to_json()?, state.now, state.now, terms.today);
+                outcomes.push(
+                    member.subject_id,
+                    format!("reply:{}:0", member.shipment.reference),
+                    &body,
+                    body.to_json()?,
+                    state.now,
+                    state.now,
+                    terms.today,
+                );
             }
             insert_facts(&mut tx, &outcomes, "plan", None, true).await?;
-            sqlx::query!("UPDATE shipments SET state = 'rejected' WHERE id = ANY($1) AND state = 'waiting'", &bad_ids).execute(&mut *tx).await?;
+            sqlx::query!(
+                "UPDATE shipments SET state = 'rejected' WHERE id = ANY($1) AND state = 'waiting'",
+                &bad_ids
+            )
+            .execute(&mut *tx)
+            .await?;
         }
-        sqlx::query!("UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)", &orders).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
+            &orders
+        )
+        .execute(&mut *tx)
+        .await?;
         if sealed.members.is_empty() {
-            sqlx::query!("UPDATE batches SET state = 'empty' WHERE subject_id = $1", batch.subject_id).execute(&mut *tx).await?;
-            sqlx::query!("UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1", batch.subject_id).execute(&mut *tx).await?;
+            sqlx::query!(
+                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
+                batch.subject_id
+            )
+            .execute(&mut *tx)
+            .await?;
         } else {
-            Self::freeze(&mut tx, directory, batch, Op::Instruct, &sealed, terms, state.now).await?;
+            Self::freeze(
+                &mut tx,
+                directory,
+                batch,
+                Op::Instruct,
+                &sealed,
+                terms,
+                state.now,
+            )
+            .await?;
         }
         tx.commit().await?;
         Ok(Some(sealed.members.len()))
@@ -238,16 +314,45 @@ impl Store {
         .execute(&mut **tx)
         .await?;
         let mut rows = FactRows::default();
-        let body = FactBody::Sealed(SealedFact { rows: u32::try_from(sealed.members.len()).unwrap_or(u32::MAX), hash: hex::encode(&sealed.hash) });
-        rows.push(batch.subject_id, "sealed".to_owned(), &body, body.to_json()?, now, now, terms.today);
+        let body = FactBody::Sealed(SealedFact {
+            rows: u32::try_from(sealed.members.len()).unwrap_or(u32::MAX),
+            hash: hex::encode(&sealed.hash),
+        });
+        rows.push(
+            batch.subject_id,
+            "sealed".to_owned(),
+            &body,
+            body.to_json()?,
+            now,
+            now,
+            terms.today,
+        );
         let name = batch.name.to_string();
         let account = directory.slug(batch.account_id)?.clone();
         let key = format!("{op}:{account}:{name}:1");
-        let body = FactBody::Intent(Box::new(IntentFact { op, account, n: 1, what: IntentWhat::Batch { batch: name } }));
-        rows.push(batch.subject_id, key.clone(), &body, body.to_json()?, now, now, terms.today);
+        let body = FactBody::Intent(Box::new(IntentFact {
+            op,
+            account,
+            n: 1,
+            what: IntentWhat::Batch { batch: name },
+        }));
+        rows.push(
+            batch.subject_id,
+            key.clone(),
+            &body,
+            body.to_json()?,
+            now,
+            now,
+            terms.today,
+        );
         insert_facts(tx, &rows, "plan", Some(terms.policy_id), false).await?;
         Self::queue_batch(tx, batch.subject_id, batch.account_id, op, &key).await?;
-        sqlx::query!("UPDATE subjects SET status = 'sealed' WHERE id = $1", batch.subject_id).execute(&mut **tx).await?;
+        sqlx::query!(
+            "UPDATE subjects SET status = 'sealed' WHERE id = $1",
+            batch.subject_id
+        )
+        .execute(&mut **tx)
+        .await?;
         Ok(())
     }
 

@@ -57,7 +57,10 @@ impl Directory {
     /// # Errors
     /// [`StoreError::NotFound`] for a name the database has never seen.
     pub fn account(&self, slug: &AccountSlug) -> Result<i16, StoreError> {
-        self.accounts.get(slug).copied().ok_or_else(|| StoreError::NotFound(format!("no account {slug}")))
+        self.accounts
+            .get(slug)
+            .copied()
+            .ok_or_else(|| StoreError::NotFound(format!("no account {slug}")))
     }
 
     /// The name of an account.
@@ -65,7 +68,9 @@ impl Directory {
     /// # Errors
     /// [`StoreError::NotFound`] for an id that was made after this directory was read.
     pub fn slug(&self, id: i16) -> Result<&AccountSlug, StoreError> {
-        self.slugs.get(&id).ok_or_else(|| StoreError::NotFound(format!("no account with id {id}")))
+        self.slugs
+            .get(&id)
+            .ok_or_else(|| StoreError::NotFound(format!("no account with id {id}")))
     }
 
     /// A warehouse by our name.
@@ -73,7 +78,9 @@ impl Directory {
     /// # Errors
     /// [`StoreError::NotFound`] for a name the database has never seen.
     pub fn location(&self, name: &str) -> Result<&LocationRow, StoreError> {
-        self.locations.get(name).ok_or_else(|| StoreError::NotFound(format!("no warehouse {name}")))
+        self.locations
+            .get(name)
+            .ok_or_else(|| StoreError::NotFound(format!("no warehouse {name}")))
     }
 
     /// The name of a warehouse.
@@ -81,13 +88,19 @@ impl Directory {
     /// # Errors
     /// [`StoreError::NotFound`] for an id that was made after this directory was read.
     pub fn location_name(&self, id: i16) -> Result<&str, StoreError> {
-        self.names.get(&id).map(String::as_str).ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
+        self.names
+            .get(&id)
+            .map(String::as_str)
+            .ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
     }
 
     /// The warehouse behind an account's code of a place; one without a code takes every code.
     #[must_use]
     pub fn location_of(&self, account_id: i16, code: Option<&str>) -> Option<i16> {
-        let mut mine = self.locations.values().filter(|l| l.account_id == account_id);
+        let mut mine = self
+            .locations
+            .values()
+            .filter(|l| l.account_id == account_id);
         mine.clone()
             .find(|l| l.code.is_some() && l.code.as_deref() == code)
             .or_else(|| mine.find(|l| l.code.is_none()))
@@ -123,7 +136,10 @@ impl Store {
     /// Wraps a pool, for tests.
     #[must_use]
     pub fn over(pool: PgPool) -> Self {
-        Self { pool, retries: Arc::default() }
+        Self {
+            pool,
+            retries: Arc::default(),
+        }
     }
 
     /// Closes every connection.
@@ -145,8 +161,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Gate`].
     pub async fn check_gate(&self) -> Result<(), StoreError> {
-        let needs = sqlx::query_scalar!("SELECT min_code FROM gate").fetch_one(&self.pool).await?;
-        if needs > CODE_LEVEL { Err(StoreError::Gate { needs, has: CODE_LEVEL }) } else { Ok(()) }
+        let needs = sqlx::query_scalar!("SELECT min_code FROM gate")
+            .fetch_one(&self.pool)
+            .await?;
+        if needs > CODE_LEVEL {
+            Err(StoreError::Gate {
+                needs,
+                has: CODE_LEVEL,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// The database's time, which every due time and lease uses.
@@ -154,23 +179,35 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
-        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     /// The same inside a transaction.
     ///
     /// # Errors
     /// The database's.
-    pub async fn now_in(&self, tx: &mut sqlx::Transaction<'_, sqlx::Postgres>) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
-        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#).fetch_one(&mut **tx).await?)
+    pub async fn now_in(
+        &self,
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+    ) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+            .fetch_one(&mut **tx)
+            .await?)
     }
 
     /// The policy in force.
     ///
     /// # Errors
     /// The database's.
-    pub async fn active_policy(&self, tx: &mut sqlx::Transaction<'_, sqlx::Postgres>) -> Result<Option<i32>, StoreError> {
-        Ok(sqlx::query_scalar!("SELECT policy_id FROM gate").fetch_one(&mut **tx).await?)
+    pub async fn active_policy(
+        &self,
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+    ) -> Result<Option<i32>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT policy_id FROM gate")
+            .fetch_one(&mut **tx)
+            .await?)
     }
 
     /// True when the clock was set or shifted; refused on a database given by URL.
@@ -246,7 +283,10 @@ impl Store {
             let items: Vec<String> = rows.iter().map(|r| r.item.clone()).collect();
             let slugs: Vec<String> = rows.iter().map(|r| r.account.to_string()).collect();
             let codes: Vec<String> = rows.iter().map(|r| r.code.clone()).collect();
-            let multipliers: Vec<i32> = rows.iter().map(|r| i32::try_from(r.multiplier).unwrap_or(i32::MAX)).collect();
+            let multipliers: Vec<i32> = rows
+                .iter()
+                .map(|r| i32::try_from(r.multiplier).unwrap_or(i32::MAX))
+                .collect();
             sqlx::query!(
                 "INSERT INTO items (code) SELECT DISTINCT t.i FROM unnest($1::text[]) AS t (i) ORDER BY 1 ON CONFLICT (code) DO NOTHING",
                 &items
@@ -273,14 +313,27 @@ impl Store {
     /// The database's.
     pub async fn directory(&self) -> Result<Directory, StoreError> {
         let mut directory = Directory::default();
-        for row in sqlx::query!("SELECT id, slug FROM accounts").fetch_all(&self.pool).await? {
+        for row in sqlx::query!("SELECT id, slug FROM accounts")
+            .fetch_all(&self.pool)
+            .await?
+        {
             let slug = AccountSlug::new(row.slug);
             directory.accounts.insert(slug.clone(), row.id);
             directory.slugs.insert(row.id, slug);
         }
-        for row in sqlx::query!("SELECT id, slug, account_id, code FROM locations").fetch_all(&self.pool).await? {
+        for row in sqlx::query!("SELECT id, slug, account_id, code FROM locations")
+            .fetch_all(&self.pool)
+            .await?
+        {
             directory.names.insert(row.id, row.slug.clone());
-            directory.locations.insert(row.slug, LocationRow { id: row.id, account_id: row.account_id, code: row.code });
+            directory.locations.insert(
+                row.slug,
+                LocationRow {
+                    id: row.id,
+                    account_id: row.account_id,
+                    code: row.code,
+                },
+            );
         }
         Ok(directory)
     }
@@ -304,10 +357,17 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        let before = sqlx::query_scalar!("SELECT policy_id FROM gate FOR UPDATE").fetch_one(&mut *tx).await?;
-        sqlx::query!("UPDATE gate SET policy_id = $1", id).execute(&mut *tx).await?;
+        let before = sqlx::query_scalar!("SELECT policy_id FROM gate FOR UPDATE")
+            .fetch_one(&mut *tx)
+            .await?;
+        sqlx::query!("UPDATE gate SET policy_id = $1", id)
+            .execute(&mut *tx)
+            .await?;
         let names: Vec<String> = rules.iter().map(|(rule, _)| rule.clone()).collect();
-        let slugs: Vec<String> = rules.iter().map(|(_, account)| account.to_string()).collect();
+        let slugs: Vec<String> = rules
+            .iter()
+            .map(|(_, account)| account.to_string())
+            .collect();
         sqlx::query!(
             "INSERT INTO rule_epochs (rule, account_id, active_from)
              SELECT t.r, a.id, (SELECT hk_now()) FROM unnest($1::text[], $2::text[]) AS t (r, s) JOIN accounts a ON a.slug = t.s
@@ -340,8 +400,14 @@ impl Store {
         directory: &Directory,
     ) -> Result<BTreeMap<(String, AccountSlug), chrono::DateTime<chrono::Utc>>, StoreError> {
         let mut epochs = BTreeMap::new();
-        for row in sqlx::query!("SELECT rule, account_id, active_from FROM rule_epochs").fetch_all(&self.pool).await? {
-            epochs.insert((row.rule, directory.slug(row.account_id)?.clone()), row.active_from);
+        for row in sqlx::query!("SELECT rule, account_id, active_from FROM rule_epochs")
+            .fetch_all(&self.pool)
+            .await?
+        {
+            epochs.insert(
+                (row.rule, directory.slug(row.account_id)?.clone()),
+                row.active_from,
+            );
         }
         Ok(epochs)
     }

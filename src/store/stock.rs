@@ -32,7 +32,8 @@ impl Store {
         let code: Vec<String> = levels.iter().map(|l| l.code.clone()).collect();
         let location: Vec<i16> = levels.iter().map(|l| l.location_id).collect();
         let quantity: Vec<i64> = levels.iter().map(|l| l.quantity).collect();
-        let as_of: Vec<DateTime<Utc>> = levels.iter().map(|l| l.as_of.unwrap_or(asked_at)).collect();
+        let as_of: Vec<DateTime<Utc>> =
+            levels.iter().map(|l| l.as_of.unwrap_or(asked_at)).collect();
         // A code that no mapping knows is an item of that very code.
         sqlx::query!(
             "INSERT INTO items (code) SELECT DISTINCT t.c FROM unnest($2::text[]) AS t (c)

@@ -40,7 +40,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn register_streams(&self, account_id: i16, names: &[String]) -> Result<(), StoreError> {
+    pub async fn register_streams(
+        &self,
+        account_id: i16,
+        names: &[String],
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO streams (account_id, name, due_at) SELECT $1, t.n, (SELECT hk_now()) FROM unnest($2::text[]) AS t (n)
              ON CONFLICT (account_id, name) DO NOTHING",
@@ -96,7 +100,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Stores orders that were read by id; those that were asked for are no longer due to be read.
+    /// Stores orders that were read by id; those that were asked for are no longer due to be read, unless that became
+    /// due after the request.
     ///
     /// # Errors
     /// [`StoreError::LostLease`]; the database's.
@@ -119,8 +124,9 @@ impl Store {
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
         sqlx::query!(
             "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
-             UPDATE subjects SET read_at = NULL, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1) FROM mine WHERE subjects.id = mine.id",
-            owned.id, &names
+             UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
+             FROM mine WHERE subjects.id = mine.id",
+            owned.id, &names, page.asked_at
         )
         .execute(&mut *tx)
         .await?;
@@ -133,7 +139,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_reads(&self, account_id: i16, limit: i64) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
+    pub async fn due_reads(
+        &self,
+        account_id: i16,
+        limit: i64,
+    ) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
         let rows = sqlx::query!(
             r#"SELECT external_id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
                ORDER BY account_id, read_at, id LIMIT $2"#,
@@ -141,17 +151,29 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok((rows.into_iter().map(|r| ExternalId::new(r.external_id)).collect(), self.now().await?))
+        Ok((
+            rows.into_iter()
+                .map(|r| ExternalId::new(r.external_id))
+                .collect(),
+            self.now().await?,
+        ))
     }
 
     /// The source has been told that its page is stored.
     ///
     /// # Errors
     /// The database's.
-    pub async fn acknowledged(&self, account_id: i16, stream: &str, ack: &Value) -> Result<(), StoreError> {
+    pub async fn acknowledged(
+        &self,
+        account_id: i16,
+        stream: &str,
+        ack: &Value,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE streams SET ack = NULL WHERE account_id = $1 AND name = $2 AND ack = $3",
-            account_id, stream, ack
+            account_id,
+            stream,
+            ack
         )
         .execute(&self.pool)
         .await?;

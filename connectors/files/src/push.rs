@@ -31,15 +31,9 @@ enum Standing {
 impl Outbox {
     fn taken(&self, op: Op, name: String) -> Outcome {
         if self.outgoing.is_done(op) {
-            Outcome::Done {
-                id: Some(name),
-                rows: Vec::new(),
-            }
+            Outcome::Done { id: Some(name) }
         } else {
-            Outcome::Accepted {
-                id: Some(name),
-                rows: Vec::new(),
-            }
+            Outcome::Accepted { id: Some(name) }
         }
     }
 

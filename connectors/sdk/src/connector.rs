@@ -50,7 +50,10 @@ pub struct Problem {
 impl Problem {
     /// A problem at a key.
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
     }
 }
 

@@ -43,7 +43,11 @@ pub struct Error {
 impl Error {
     /// An error of a class with its words.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, code: None, message: message.into() }
+        Self {
+            class,
+            code: None,
+            message: message.into(),
+        }
     }
 
     /// Adds the far side's code.
@@ -56,6 +60,9 @@ impl Error {
     /// True when the far side was never reached or said nothing happened.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
-        matches!(self.class, ErrorClass::Transient | ErrorClass::RateLimited { .. })
+        matches!(
+            self.class,
+            ErrorClass::Transient | ErrorClass::RateLimited { .. }
+        )
     }
 }

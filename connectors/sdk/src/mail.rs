@@ -18,6 +18,8 @@ pub struct MailMessage {
 impl std::fmt::Debug for MailMessage {
     /// Never shows to whom it goes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MailMessage").field("message_id", &self.message_id).finish_non_exhaustive()
+        f.debug_struct("MailMessage")
+            .field("message_id", &self.message_id)
+            .finish_non_exhaustive()
     }
 }

@@ -55,7 +55,11 @@ impl Currency {
         let sign = if minor < 0 { "-" } else { "" };
         let text = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
         let (whole, part) = text.split_at(text.len() - digits);
-        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+        if digits == 0 {
+            format!("{sign}{whole}")
+        } else {
+            format!("{sign}{whole}.{part}")
+        }
     }
 }
 
@@ -113,10 +117,20 @@ impl Decimal {
     /// [`MoneyError::Overflow`] when the result does not fit.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         let scale = self.scale.max(other.scale);
-        let widen = |d: Self| 10_i128.checked_pow(scale - d.scale).and_then(|factor| d.units.checked_mul(factor));
-        let sum = widen(self).zip(widen(other)).and_then(|(a, b)| a.checked_add(b));
-        sum.map(|units| Self { units, scale })
-            .ok_or_else(|| MoneyError::Overflow(format!("{}e-{} + {}e-{}", self.units, self.scale, other.units, other.scale)))
+        let widen = |d: Self| {
+            10_i128
+                .checked_pow(scale - d.scale)
+                .and_then(|factor| d.units.checked_mul(factor))
+        };
+        let sum = widen(self)
+            .zip(widen(other))
+            .and_then(|(a, b)| a.checked_add(b));
+        sum.map(|units| Self { units, scale }).ok_or_else(|| {
+            MoneyError::Overflow(format!(
+                "{}e-{} + {}e-{}",
+                self.units, self.scale, other.units, other.scale
+            ))
+        })
     }
 
     /// Minor units, rounded half away from zero, and whether nothing was rounded.
@@ -127,12 +141,20 @@ impl Decimal {
         let overflow = || MoneyError::Overflow(format!("{}e-{}", self.units, self.scale));
         let want = currency.exponent();
         let (value, exact) = if self.scale <= want {
-            let factor = 10_i128.checked_pow(want - self.scale).ok_or_else(overflow)?;
+            let factor = 10_i128
+                .checked_pow(want - self.scale)
+                .ok_or_else(overflow)?;
             (self.units.checked_mul(factor).ok_or_else(overflow)?, true)
         } else {
-            let divisor = 10_i128.checked_pow(self.scale - want).ok_or_else(overflow)?;
+            let divisor = 10_i128
+                .checked_pow(self.scale - want)
+                .ok_or_else(overflow)?;
             let half = divisor / 2;
-            let away = if self.units < 0 { self.units - half } else { self.units + half };
+            let away = if self.units < 0 {
+                self.units - half
+            } else {
+                self.units + half
+            };
             (away / divisor, self.units % divisor == 0)
         };
         Ok((i64::try_from(value).map_err(|_| overflow())?, exact))
@@ -155,7 +177,10 @@ impl FromStr for Decimal {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || MoneyError::Decimal(text.chars().take(40).collect());
         let (mantissa, exponent) = match text.find(['e', 'E']) {
-            Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(|_| bad())?),
+            Some(at) => (
+                &text[..at],
+                text[at + 1..].parse::<i32>().map_err(|_| bad())?,
+            ),
             None => (text, 0),
         };
         let (negative, digits) = match mantissa.strip_prefix('-') {
@@ -172,13 +197,17 @@ impl FromStr for Decimal {
             return Err(MoneyError::Overflow(text.chars().take(40).collect()));
         }
         let mut units: i128 = joined.parse().map_err(|_| bad())?;
-        let mut scale = i32::try_from(part.trim_end_matches('0').len()).map_err(|_| bad())? - exponent;
+        let mut scale =
+            i32::try_from(part.trim_end_matches('0').len()).map_err(|_| bad())? - exponent;
         if scale < 0 {
             let factor = 10_i128.checked_pow(scale.unsigned_abs()).ok_or_else(bad)?;
             units = units.checked_mul(factor).ok_or_else(bad)?;
             scale = 0;
         }
-        Ok(Self { units: if negative { -units } else { units }, scale: scale.unsigned_abs() })
+        Ok(Self {
+            units: if negative { -units } else { units },
+            scale: scale.unsigned_abs(),
+        })
     }
 }
 
@@ -197,12 +226,26 @@ mod tests {
     #[test]
     fn unrounded_totals_round_half_up_to_the_minor_unit() {
         let eur = Currency::EUR;
-        for (text, want) in [("50.456", 5046), ("14.875", 1488), ("5.831", 583), ("0.005", 1), ("-0.005", -1), ("1e2", 10000), ("12.5", 1250)] {
+        for (text, want) in [
+            ("50.456", 5046),
+            ("14.875", 1488),
+            ("5.831", 583),
+            ("0.005", 1),
+            ("-0.005", -1),
+            ("1e2", 10000),
+            ("12.5", 1250),
+        ] {
             assert_eq!(to_minor(text, eur), Ok(want), "{text}");
         }
         assert_eq!(to_minor("1200", Currency::JPY), Ok(1200));
-        assert_eq!("50.456".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5046, false)));
-        assert_eq!("50.4500".parse::<Decimal>().and_then(|d| d.to_minor(eur)), Ok((5045, true)));
+        assert_eq!(
+            "50.456".parse::<Decimal>().and_then(|d| d.to_minor(eur)),
+            Ok((5046, false))
+        );
+        assert_eq!(
+            "50.4500".parse::<Decimal>().and_then(|d| d.to_minor(eur)),
+            Ok((5045, true))
+        );
     }
 
     #[test]
@@ -210,7 +253,10 @@ mod tests {
         let sum = ["0.004", "0.004", "-0.0001", "10"]
             .iter()
             .try_fold(Decimal::ZERO, |sum, text| sum.checked_add(text.parse()?));
-        assert_eq!(sum.and_then(|d| d.to_minor(Currency::EUR)), Ok((1001, false)));
+        assert_eq!(
+            sum.and_then(|d| d.to_minor(Currency::EUR)),
+            Ok((1001, false))
+        );
         let huge: Result<Decimal, _> = "9e29".parse();
         assert!(huge.and_then(|h| h.checked_add("1e-30".parse()?)).is_err());
     }

@@ -35,8 +35,14 @@ pub enum Op {
 impl Op {
     /// All of them.
     pub const ALL: [Self; 8] = [
-        Self::Instruct, Self::CancelInstruction, Self::Fulfil, Self::Ship, Self::Capture,
-        Self::CancelOrder, Self::Mail, Self::PostJournal,
+        Self::Instruct,
+        Self::CancelInstruction,
+        Self::Fulfil,
+        Self::Ship,
+        Self::Capture,
+        Self::CancelOrder,
+        Self::Mail,
+        Self::PostJournal,
     ];
 
     /// The word.
@@ -136,7 +142,11 @@ pub struct BatchName {
 
 impl fmt::Display for BatchName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}-{}", self.account, self.kind, self.period, self.n)
+        write!(
+            f,
+            "{}-{}-{}-{}",
+            self.account, self.kind, self.period, self.n
+        )
     }
 }
 
@@ -285,7 +295,10 @@ pub struct Prepared {
 impl fmt::Debug for Prepared {
     /// Bodies hold addresses; only the label is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("label", &self.label).field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("Prepared")
+            .field("label", &self.label)
+            .field("bytes", &self.bytes.len())
+            .finish()
     }
 }
 
@@ -297,15 +310,11 @@ pub enum Outcome {
     Accepted {
         /// The far side's id of what was made.
         id: Option<String>,
-        /// Verdicts per member of a batch, where the far side gives them at once; the others share the batch's.
-        rows: Vec<RowOutcome>,
     },
     /// Done.
     Done {
         /// The far side's id of what was made.
         id: Option<String>,
-        /// See `Accepted`.
-        rows: Vec<RowOutcome>,
     },
     /// Definitely refused; nothing happened.
     Refused {
@@ -314,17 +323,6 @@ pub enum Outcome {
         /// Its words, for a person.
         message: String,
     },
-}
-
-/// One member's own verdict in a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowOutcome {
-    /// The member's reference.
-    pub reference: String,
-    /// True when taken.
-    pub accepted: bool,
-    /// The far side's words.
-    pub message: String,
 }
 
 /// What a look-up says.

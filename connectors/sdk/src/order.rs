@@ -128,7 +128,9 @@ pub struct Charge {
 }
 
 /// What a charge is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeKind {
     /// Goods.
@@ -227,6 +229,8 @@ pub struct Party {
 impl std::fmt::Debug for Party {
     /// Never shows whom it is about.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Party").field("country", &self.country).finish_non_exhaustive()
+        f.debug_struct("Party")
+            .field("country", &self.country)
+            .finish_non_exhaustive()
     }
 }

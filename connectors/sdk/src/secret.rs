@@ -25,11 +25,18 @@ impl SecretRef {
     /// Says which variable or file is missing or empty; never what is inside.
     pub fn read(&self) -> Result<SecretString, String> {
         let text = match (&self.env, &self.file) {
-            (Some(name), None) => std::env::var(name)
-                .map_err(|_| format!("the environment variable {name} is not set: set it, or use {{ file = \"…\" }}"))?,
+            (Some(name), None) => std::env::var(name).map_err(|_| {
+                format!(
+                    "the environment variable {name} is not set: set it, or use {{ file = \"…\" }}"
+                )
+            })?,
             (None, Some(path)) => std::fs::read_to_string(path)
                 .map_err(|e| format!("cannot read the secret file {}: {e}", path.display()))?,
-            _ => return Err("a secret is either { env = \"NAME\" } or { file = \"/path\" }".to_owned()),
+            _ => {
+                return Err(
+                    "a secret is either { env = \"NAME\" } or { file = \"/path\" }".to_owned(),
+                );
+            }
         };
         let trimmed = text.trim_end_matches(['\r', '\n']);
         if trimmed.is_empty() {

@@ -99,10 +99,7 @@ impl Client {
                     .message()
                     .next()
                     .map(|line| excerpt(line.as_bytes(), &[]));
-                Ok(Outcome::Done {
-                    id,
-                    rows: Vec::new(),
-                })
+                Ok(Outcome::Done { id })
             }
         };
         if timeout(FAREWELL, connection.abort()).await.is_err() {

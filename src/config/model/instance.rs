@@ -25,7 +25,7 @@ pub struct DatabaseTable {
     /// A `PostgreSQL` URL; without one a private cluster is run.
     #[serde(default)]
     pub url: Option<SecretRef>,
-    /// Where the private cluster and the witness file are.
+    /// Where the private cluster and the instance id are.
     #[serde(default)]
     pub state_dir: Option<String>,
     /// Connections at the most.

@@ -13,8 +13,16 @@ fn good() -> Evidence {
     let mut evidence = Evidence::default();
     for (n, pay) in [(1, Pay::Card), (2, Pay::Bank)] {
         let number = format!("HK{n}");
-        let sold = |code: &str, quantity| Sold { code: code.to_owned(), quantity, price: 1000 };
-        let basket = Basket { lines: vec![sold("A", 2), sold("B", 1)], postage: 500, percent: 10 };
+        let sold = |code: &str, quantity| Sold {
+            code: code.to_owned(),
+            quantity,
+            price: 1000,
+        };
+        let basket = Basket {
+            lines: vec![sold("A", 2), sold("B", 1)],
+            postage: 500,
+            percent: 10,
+        };
         let tracking = format!("T{n}");
         let lines = vec![("A".to_owned(), 2), ("B".to_owned(), 1)];
         let captured = if pay == Pay::Card { 3850 } else { 0 };
@@ -54,12 +62,19 @@ fn good() -> Evidence {
             files: 1,
             parcels: vec![(tracking, lines.into_iter().collect())],
         });
-        evidence.mails.push(MailSeen { message_id: format!("<mail-{n}@x>"), to: format!("customer-{n}@example.jp") });
+        evidence.mails.push(MailSeen {
+            message_id: format!("<mail-{n}@x>"),
+            to: format!("customer-{n}@example.jp"),
+        });
     }
     let entry = |n: u32, debit: &str| Entry {
         file: "a.journal".to_owned(),
         reference: format!("HB-{n}"),
-        lines: vec![(debit.to_owned(), 3850), ("Income:Sales".to_owned(), -3500), ("Liabilities:Tax".to_owned(), -350)],
+        lines: vec![
+            (debit.to_owned(), 3850),
+            ("Income:Sales".to_owned(), -3500),
+            ("Liabilities:Tax".to_owned(), -350),
+        ],
     };
     evidence.journal = vec![entry(1, RECEIVABLE), entry(2, ADVANCES)];
     evidence
@@ -79,7 +94,13 @@ fn unreadable() -> (OrderSeen, TaskLine) {
     order.shop.captured = 0;
     order.shop.fulfilments.clear();
     let since = chrono::DateTime::UNIX_EPOCH;
-    let task = |kind: &str| TaskLine { kind: kind.to_owned(), subject: "shop-a/1".to_owned(), detail: String::new(), since, due_at: None };
+    let task = |kind: &str| TaskLine {
+        kind: kind.to_owned(),
+        subject: "shop-a/1".to_owned(),
+        detail: String::new(),
+        since,
+        due_at: None,
+    };
     (order, task("quarantine"))
 }
 
@@ -107,9 +128,15 @@ fn what_is_right_is_called_right_and_the_line_says_it() {
 fn a_capture_above_what_is_due_is_twice() {
     let verdict = judged(|evidence| evidence.orders[0].shop.captured = 7700);
     assert!(!verdict.good());
-    assert_eq!((verdict.owed, verdict.captured, verdict.twice), (3850, 7700, 1));
+    assert_eq!(
+        (verdict.owed, verdict.captured, verdict.twice),
+        (3850, 7700, 1)
+    );
     // Money of a bank transfer or a paid order is nothing we may capture.
-    assert_eq!(judged(|evidence| evidence.orders[1].shop.captured = 3850).twice, 1);
+    assert_eq!(
+        judged(|evidence| evidence.orders[1].shop.captured = 3850).twice,
+        1
+    );
 }
 
 #[test]
@@ -121,7 +148,10 @@ fn a_missing_capture_is_not_evened_out_by_another_orders_double_one() {
         evidence.orders[0].shop.captured = 0;
         evidence.orders[1].shop.captured = 7700;
     });
-    assert_eq!((verdict.owed, verdict.captured, verdict.twice), (7700, 7700, 1));
+    assert_eq!(
+        (verdict.owed, verdict.captured, verdict.twice),
+        (7700, 7700, 1)
+    );
     assert!(!verdict.good());
 }
 
@@ -138,7 +168,12 @@ fn what_is_captured_on_completion_is_not_owed_before() {
         evidence.journal[0].lines[2].1 = -250;
     };
     let verdict = judged(part);
-    assert_eq!((verdict.problems.len(), verdict.owed, verdict.open), (0, 2750, 1), "{:?}", verdict.problems);
+    assert_eq!(
+        (verdict.problems.len(), verdict.owed, verdict.open),
+        (0, 2750, 1),
+        "{:?}",
+        verdict.problems
+    );
     let verdict = judged(|evidence| {
         part(evidence);
         evidence.orders[0].capture = CaptureRule::OnComplete;
@@ -152,23 +187,42 @@ fn what_a_far_side_saw_twice_is_counted() {
         |evidence| evidence.shipments[0].files = 2,
         |evidence| {
             let copy = evidence.orders[0].shop.fulfilments[0].clone();
-            evidence.orders[0].shop.fulfilments.push(FulfilmentMemory { tracking: Vec::new(), shipped: false, ..copy });
+            evidence.orders[0].shop.fulfilments.push(FulfilmentMemory {
+                tracking: Vec::new(),
+                shipped: false,
+                ..copy
+            });
         },
-        |evidence| evidence.orders[0].shop.fulfilments[0].tracking.push("T1".to_owned()),
+        |evidence| {
+            evidence.orders[0].shop.fulfilments[0]
+                .tracking
+                .push("T1".to_owned())
+        },
         |evidence| {
             let copy = evidence.mails[0].clone();
             evidence.mails.push(copy);
         },
-        |evidence| evidence.mails.push(MailSeen { message_id: "<other@x>".to_owned(), to: "customer-1@example.jp".to_owned() }),
+        |evidence| {
+            evidence.mails.push(MailSeen {
+                message_id: "<other@x>".to_owned(),
+                to: "customer-1@example.jp".to_owned(),
+            })
+        },
         |evidence| {
             // The same goods again under another reference.
-            let again = ShipmentSeen { reference: "HK1-S2".to_owned(), ..evidence.shipments[0].clone() };
+            let again = ShipmentSeen {
+                reference: "HK1-S2".to_owned(),
+                ..evidence.shipments[0].clone()
+            };
             evidence.shipments.push(again);
         },
     ];
     for (n, change) in cases.into_iter().enumerate() {
         let verdict = judged(change);
-        assert!(verdict.twice >= 1 && !verdict.good(), "case {n}: {verdict:?}");
+        assert!(
+            verdict.twice >= 1 && !verdict.good(),
+            "case {n}: {verdict:?}"
+        );
     }
 }
 
@@ -185,7 +239,10 @@ fn what_did_not_arrive_is_counted() {
     ];
     for (n, change) in cases.into_iter().enumerate() {
         let verdict = judged(change);
-        assert!(verdict.lost >= 1 && !verdict.good(), "case {n}: {verdict:?}");
+        assert!(
+            verdict.lost >= 1 && !verdict.good(),
+            "case {n}: {verdict:?}"
+        );
     }
     let (mut order, task) = unreadable();
     order.quarantined = false;
@@ -212,7 +269,10 @@ fn books_that_do_not_balance_or_say_something_else_are_unbalanced() {
     ];
     for (n, change) in cases.into_iter().enumerate() {
         let verdict = judged(change);
-        assert!(!verdict.balanced && !verdict.good(), "case {n}: {verdict:?}");
+        assert!(
+            !verdict.balanced && !verdict.good(),
+            "case {n}: {verdict:?}"
+        );
         assert!(verdict.line().ends_with("journal=unbalanced"));
     }
 }
@@ -239,9 +299,22 @@ fn tasks_nobody_expected_and_troubles_on_the_way_are_problems() {
     let mut other = task;
     other.kind = "unknown_outcome".to_owned();
     let verdict = judged(|evidence| evidence.tasks.push(other));
-    assert!(verdict.problems.iter().any(|problem| problem.contains("unknown_outcome")));
+    assert!(
+        verdict
+            .problems
+            .iter()
+            .any(|problem| problem.contains("unknown_outcome"))
+    );
     assert!(!judged(|evidence| evidence.troubles.push("a process is left".to_owned())).good());
     let last = judged(|_| ()).problems.last().cloned();
     assert_eq!(last, None);
-    assert!(good().orders.iter().map(name).next().unwrap().contains("HK1"));
+    assert!(
+        good()
+            .orders
+            .iter()
+            .map(name)
+            .next()
+            .unwrap()
+            .contains("HK1")
+    );
 }

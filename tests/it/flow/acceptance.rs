@@ -12,13 +12,21 @@ use hikiate_sdk::http::Method;
 use super::world::{Setup, World, order};
 
 fn by_bank(lines: &[(&str, u32, &str)]) -> NewOrder {
-    NewOrder { provider_id: "pp_bank".to_owned(), authorised: false, ..order(lines) }
+    NewOrder {
+        provider_id: "pp_bank".to_owned(),
+        authorised: false,
+        ..order(lines)
+    }
 }
 
 /// An unpaid order keeps the last unit from everybody else, and gives it back at its deadline.
 #[tokio::test]
 async fn the_last_unit_of_an_unpaid_order_is_never_sold_twice() {
-    let mut world = World::new(Setup { more: "[allocation]\nexpire_unpaid = \"7d\"\n", ..Setup::default() }).await;
+    let mut world = World::new(Setup {
+        more: "[allocation]\nexpire_unpaid = \"7d\"\n",
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 1);
     world.count_stock().await;
     world.round().await;
@@ -33,7 +41,10 @@ async fn the_last_unit_of_an_unpaid_order_is_never_sold_twice() {
 
     world.advance(Duration::days(7)).await;
     world.rounds(6).await;
-    assert!(world.shop.order(&second).unwrap().is_shipped(), "the unit went to the next in line");
+    assert!(
+        world.shop.order(&second).unwrap().is_shipped(),
+        "the unit went to the next in line"
+    );
     assert!(world.tasks().await.contains(&"unpaid_expired".to_owned()));
     assert_eq!(world.tokyo.shipped().len(), 1);
 }
@@ -53,15 +64,26 @@ async fn a_bank_transfer_waits_for_its_deposit() {
     world.deposit(&id, "bank-2", 1).await;
     world.rounds(6).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
-    assert_eq!(world.shop.order(&id).unwrap().captures, 0, "nothing is captured from a bank transfer");
+    assert_eq!(
+        world.shop.order(&id).unwrap().captures,
+        0,
+        "nothing is captured from a bank transfer"
+    );
     assert!(!world.tasks().await.contains(&"deposit_short".to_owned()));
 }
 
 /// A file is sealed at its cut-off; a reply that is lost, a result that comes twice, cancels on both sides.
 #[tokio::test]
 async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
-    let handling = |_: &_| SimHandling { ship_after: 4, ..SimHandling::default() };
-    let setup = Setup { tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#, handling, ..Setup::default() };
+    let handling = |_: &_| SimHandling {
+        ship_after: 4,
+        ..SimHandling::default()
+    };
+    let setup = Setup {
+        tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+        handling,
+        ..Setup::default()
+    };
     let mut world = World::new(setup).await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
@@ -70,23 +92,36 @@ async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
     let before = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     let after = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(2).await;
-    assert!(world.is(&stays, Status::Allocated).await, "waits for the wave");
+    assert!(
+        world.is(&stays, Status::Allocated).await,
+        "waits for the wave"
+    );
 
     let cutoff: chrono::DateTime<chrono::Utc> = "2026-11-20T04:00:00Z".parse().unwrap();
-    world.advance(cutoff - Duration::seconds(2) - world.now()).await;
+    world
+        .advance(cutoff - Duration::seconds(2) - world.now())
+        .await;
     assert!(world.shop.cancel_order(&before));
     world.round().await;
     assert!(world.is(&before, Status::Cancelled).await);
     world.round().await;
     world.round().await;
-    let files = std::fs::read_dir(world.dir.path().join("tokyo/outgoing")).unwrap().count();
+    let files = std::fs::read_dir(world.dir.path().join("tokyo/outgoing"))
+        .unwrap()
+        .count();
     assert_eq!(files, 1, "one wave, one file");
-    assert!(world.shop.cancel_order(&after), "the shop lets its customer cancel");
+    assert!(
+        world.shop.cancel_order(&after),
+        "the shop lets its customer cancel"
+    );
     world.tokyo.deliver_twice(SimFile::Shipped);
     world.rounds(12).await;
 
     assert!(world.shop.order(&stays).unwrap().is_shipped());
-    assert!(world.is(&after, Status::Cancelled).await, "the warehouse stopped it");
+    assert!(
+        world.is(&after, Status::Cancelled).await,
+        "the warehouse stopped it"
+    );
     assert_eq!(world.tokyo.cancelled().len(), 1);
     assert_eq!(world.tokyo.shipped().len(), 1);
     assert!(world.tokyo.duplicates().is_empty());
@@ -98,8 +133,16 @@ async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
 /// Too late: the parcel leaves all the same, nothing is captured, and a person knows.
 #[tokio::test]
 async fn a_cancel_that_the_warehouse_declines_is_a_task() {
-    let handling = |_: &_| SimHandling { cancel: SimCancel::Decline, ship_after: 4, ..SimHandling::default() };
-    let mut world = World::new(Setup { handling, ..Setup::default() }).await;
+    let handling = |_: &_| SimHandling {
+        cancel: SimCancel::Decline,
+        ship_after: 4,
+        ..SimHandling::default()
+    };
+    let mut world = World::new(Setup {
+        handling,
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
@@ -108,7 +151,11 @@ async fn a_cancel_that_the_warehouse_declines_is_a_task() {
     assert!(world.is(&id, Status::Instructed).await);
     assert!(world.shop.cancel_order(&id));
     world.rounds(10).await;
-    assert!(world.tasks().await.contains(&"cancel_too_late".to_owned()), "{:?}", world.tasks().await);
+    assert!(
+        world.tasks().await.contains(&"cancel_too_late".to_owned()),
+        "{:?}",
+        world.tasks().await
+    );
     assert_eq!(world.shop.order(&id).unwrap().captures, 0);
     assert_eq!(world.tokyo.shipped().len(), 1);
 }
@@ -116,17 +163,34 @@ async fn a_cancel_that_the_warehouse_declines_is_a_task() {
 /// An operator's cancel stops the goods first and tells the shop only then.
 #[tokio::test]
 async fn an_operators_cancel_reaches_the_shop_after_the_goods_are_stopped() {
-    let handling = |_: &_| SimHandling { ship_after: 50, ..SimHandling::default() };
-    let mut world = World::new(Setup { handling, ..Setup::default() }).await;
+    let handling = |_: &_| SimHandling {
+        ship_after: 50,
+        ..SimHandling::default()
+    };
+    let mut world = World::new(Setup {
+        handling,
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
     let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(3).await;
     assert!(world.is(&id, Status::Instructed).await);
-    world.decide(&id, Decision::Cancel { reason: "the customer called".to_owned() }).await;
+    world
+        .decide(
+            &id,
+            Decision::Cancel {
+                reason: "the customer called".to_owned(),
+            },
+        )
+        .await;
     world.round().await;
-    assert!(!world.shop.order(&id).unwrap().cancelled, "the warehouse has not answered yet");
+    assert!(
+        !world.shop.order(&id).unwrap().cancelled,
+        "the warehouse has not answered yet"
+    );
     world.rounds(6).await;
     assert!(world.shop.order(&id).unwrap().cancelled);
     assert!(world.is(&id, Status::Cancelled).await);
@@ -136,16 +200,31 @@ async fn an_operators_cancel_reaches_the_shop_after_the_goods_are_stopped() {
 /// One of two leaves: stock is right, the money follows the goods, and a person knows.
 #[tokio::test]
 async fn a_short_shipment_is_stored_captured_by_what_left_and_flagged() {
-    let handling = |_: &_| SimHandling { leave_out: 1, ..SimHandling::default() };
-    let mut world = World::new(Setup { handling, ..Setup::default() }).await;
+    let handling = |_: &_| SimHandling {
+        leave_out: 1,
+        ..SimHandling::default()
+    };
+    let mut world = World::new(Setup {
+        handling,
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
     let id = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
     world.rounds(8).await;
-    assert!(world.tasks().await.contains(&"shipped_short".to_owned()), "{:?}", world.tasks().await);
+    assert!(
+        world.tasks().await.contains(&"shipped_short".to_owned()),
+        "{:?}",
+        world.tasks().await
+    );
     let seen = world.shop.order(&id).unwrap();
-    assert_eq!((seen.total, seen.captured), (2750, 1650), "one unit and the postage");
+    assert_eq!(
+        (seen.total, seen.captured),
+        (2750, 1650),
+        "one unit and the postage"
+    );
     let rows = world.engine.store.list_stock(Some("APPLE")).await.unwrap();
     assert_eq!(rows.iter().map(|r| r.on_hand).sum::<i64>(), 9);
 }
@@ -153,7 +232,10 @@ async fn a_short_shipment_is_stored_captured_by_what_left_and_flagged() {
 /// A count below what is reserved: the youngest loses, goes back to waiting, and gets the next unit.
 #[tokio::test]
 async fn a_count_below_what_is_reserved_takes_from_the_youngest() {
-    let setup = Setup { tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#, ..Setup::default() };
+    let setup = Setup {
+        tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+        ..Setup::default()
+    };
     let mut world = World::new(setup).await;
     world.tokyo.set_stock("APPLE", 2);
     world.count_stock().await;
@@ -179,7 +261,11 @@ async fn a_count_below_what_is_reserved_takes_from_the_youngest() {
 /// Two rates and a split over two warehouses: one capture per shipment, and the books agree.
 #[tokio::test]
 async fn an_order_split_over_two_warehouses_is_captured_and_booked_to_its_total() {
-    let setup = Setup { osaka: r#"{ mode = "continuous" }"#, more: "[delivery]\npresume = \"0s\"\n", ..Setup::default() };
+    let setup = Setup {
+        osaka: r#"{ mode = "continuous" }"#,
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    };
     let mut world = World::new(setup).await;
     world.tokyo.set_stock("APPLE", 2);
     world.osaka.set_stock("APPLE", 5);
@@ -190,7 +276,10 @@ async fn an_order_split_over_two_warehouses_is_captured_and_booked_to_its_total(
     assert!(world.is(&id, Status::Booked).await);
     let seen = world.shop.order(&id).unwrap();
     assert_eq!(seen.captured, seen.total);
-    assert_eq!((world.tokyo.shipped().len(), world.osaka.shipped().len()), (1, 1));
+    assert_eq!(
+        (world.tokyo.shipped().len(), world.osaka.shipped().len()),
+        (1, 1)
+    );
     assert_eq!(world.journal_total(), seen.total);
     assert_eq!(world.mails.mails().len(), 1);
 }
@@ -199,7 +288,9 @@ async fn an_order_split_over_two_warehouses_is_captured_and_booked_to_its_total(
 #[tokio::test]
 async fn a_capture_whose_reply_is_lost_happens_once() {
     let mut world = World::new(Setup::default()).await;
-    world.faults.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+    world
+        .faults
+        .inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
@@ -221,22 +312,53 @@ async fn an_undecodable_order_is_quarantined_and_its_neighbours_go_on() {
     let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
-    assert_eq!(world.tasks().await.iter().filter(|k| *k == "quarantine").count(), 1);
+    assert_eq!(
+        world
+            .tasks()
+            .await
+            .iter()
+            .filter(|k| *k == "quarantine")
+            .count(),
+        1
+    );
 }
 
 /// A held order keeps its stock; once released on what a person saw, it is not held again.
 #[tokio::test]
 async fn a_rule_holds_until_a_person_releases_it() {
-    let more = "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n";
-    let mut world = World::new(Setup { more, ..Setup::default() }).await;
+    let more =
+        "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n";
+    let mut world = World::new(Setup {
+        more,
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
-    let id = world.shop.place_order(NewOrder { remarks: "のし希望".to_owned(), ..order(&[("APPLE", 1, "1000")]) });
+    let id = world.shop.place_order(NewOrder {
+        remarks: "のし希望".to_owned(),
+        ..order(&[("APPLE", 1, "1000")])
+    });
     world.rounds(4).await;
-    assert_eq!(world.status(&id).await, ("unallocated".to_owned(), Some("hold:remarks".to_owned())));
-    assert_eq!(world.free("APPLE", "tokyo").await, 9, "stock is reserved all the same");
-    world.decide(&id, Decision::Release { rule: "remarks".to_owned(), reason: "called back".to_owned() }).await;
+    assert_eq!(
+        world.status(&id).await,
+        ("unallocated".to_owned(), Some("hold:remarks".to_owned()))
+    );
+    assert_eq!(
+        world.free("APPLE", "tokyo").await,
+        9,
+        "stock is reserved all the same"
+    );
+    world
+        .decide(
+            &id,
+            Decision::Release {
+                rule: "remarks".to_owned(),
+                reason: "called back".to_owned(),
+            },
+        )
+        .await;
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
 }
@@ -250,7 +372,10 @@ async fn an_unmapped_code_holds_until_the_item_is_known() {
     world.round().await;
     let id = world.shop.place_order(order(&[("PEAR", 1, "1000")]));
     world.rounds(3).await;
-    assert_eq!(world.status(&id).await.1.as_deref(), Some("check:unmapped_sku"));
+    assert_eq!(
+        world.status(&id).await.1.as_deref(),
+        Some("check:unmapped_sku")
+    );
     world.tokyo.set_stock("PEAR", 10);
     world.advance(Duration::seconds(70)).await;
     world.count_stock().await;

@@ -6,7 +6,11 @@ use super::world::{Setup, World, order};
 
 #[tokio::test]
 async fn an_order_goes_from_the_shop_to_the_books() {
-    let mut world = World::new(Setup { more: "[delivery]\npresume = \"0s\"\n", ..Setup::default() }).await;
+    let mut world = World::new(Setup {
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    })
+    .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;

@@ -75,7 +75,11 @@ impl World {
         let faults = Arc::new(FaultyTransport::new(shop.transport()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shop_at = listener.local_addr().unwrap();
-        tokio::spawn(serve_transport(Arc::clone(&faults) as _, listener, std::future::pending()));
+        tokio::spawn(serve_transport(
+            Arc::clone(&faults) as _,
+            listener,
+            std::future::pending(),
+        ));
         let mails = SmtpSim::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let post_at = listener.local_addr().unwrap();
@@ -87,8 +91,13 @@ impl World {
                 std::fs::create_dir_all(root.join(folder)).unwrap();
             }
             let layout = load_layout("japanese-3pl-utf8", dir.path()).unwrap();
-            WarehouseSim::new(Arc::new(LocalFolder::new(&root)), SimFolders::default(), layout, chrono_tz::Asia::Tokyo)
-                .with_policy(setup.handling)
+            WarehouseSim::new(
+                Arc::new(LocalFolder::new(&root)),
+                SimFolders::default(),
+                layout,
+                chrono_tz::Asia::Tokyo,
+            )
+            .with_policy(setup.handling)
         };
         let (tokyo, osaka) = (warehouse("tokyo"), warehouse("osaka"));
         for folder in ["outgoing", "incoming", "archive"] {
@@ -163,13 +172,33 @@ close = {{ every = "10s" }}
         );
         let path = dir.path().join("hikiate.toml");
         std::fs::write(&path, toml).unwrap();
-        let surroundings = Surroundings { variables: Default::default(), allow_missing_secrets: false };
+        let surroundings = Surroundings {
+            variables: Default::default(),
+            allow_missing_secrets: false,
+        };
         let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
         let store = Store::over(db.pool.clone());
-        store.set_clock(Some(start()), Duration::zero()).await.unwrap();
-        let engine = Engine::start(store, loaded, Metrics::new(), Instance("test".to_owned())).await.unwrap();
+        store
+            .set_clock(Some(start()), Duration::zero())
+            .await
+            .unwrap();
+        let engine = Engine::start(store, loaded, Metrics::new(), Instance("test".to_owned()))
+            .await
+            .unwrap();
         let owned = engine.own(true).await.unwrap();
-        Self { engine, shop, faults, tokyo, osaka, mails, owned, dir, clock, now: start(), db }
+        Self {
+            engine,
+            shop,
+            faults,
+            tokyo,
+            osaka,
+            mails,
+            owned,
+            dir,
+            clock,
+            now: start(),
+            db,
+        }
     }
 
     /// The database's address, for a process beside this one.
@@ -181,7 +210,11 @@ close = {{ every = "10s" }}
     pub(crate) async fn advance(&mut self, by: Duration) {
         self.now += by;
         self.clock.set(self.now);
-        self.engine.store.set_clock(Some(self.now), Duration::zero()).await.unwrap();
+        self.engine
+            .store
+            .set_clock(Some(self.now), Duration::zero())
+            .await
+            .unwrap();
         self.owned = self.engine.own(false).await.unwrap();
     }
 
@@ -242,45 +275,100 @@ close = {{ every = "10s" }}
     }
 
     pub(crate) async fn decide(&self, order: &str, decision: Decision) {
-        let (id, _) = self.engine.store.find_subject(&format!("shop/{order}")).await.unwrap();
+        let (id, _) = self
+            .engine
+            .store
+            .find_subject(&format!("shop/{order}"))
+            .await
+            .unwrap();
         let mut tx = self.engine.store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs).await.unwrap();
+        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs)
+            .await
+            .unwrap();
         let (_, _, input) = loaded.orders.into_iter().next().unwrap();
-        let context = rule_context(&input.unwrap(), &self.engine.policy, self.now).unwrap().map(|c| context_hash(&c)).unwrap_or_default();
+        let context = rule_context(&input.unwrap(), &self.engine.policy, self.now)
+            .unwrap()
+            .map(|c| context_hash(&c))
+            .unwrap_or_default();
         tx.commit().await.unwrap();
-        self.engine.store.decide(id, &decision, "tester", &context, self.engine.today(self.now)).await.unwrap();
+        self.engine
+            .store
+            .decide(
+                id,
+                &decision,
+                "tester",
+                &context,
+                self.engine.today(self.now),
+            )
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn deposit(&self, order: &str, reference: &str, amount: i64) {
-        let (id, _) = self.engine.store.find_subject(&format!("shop/{order}")).await.unwrap();
+        let (id, _) = self
+            .engine
+            .store
+            .find_subject(&format!("shop/{order}"))
+            .await
+            .unwrap();
         let today = self.engine.today(self.now);
-        self.engine.store.add_deposit(&self.engine.directory, id, reference, amount, Currency::JPY, today, "tester").await.unwrap();
+        self.engine
+            .store
+            .add_deposit(
+                &self.engine.directory,
+                id,
+                reference,
+                amount,
+                Currency::JPY,
+                today,
+                "tester",
+            )
+            .await
+            .unwrap();
     }
 
     /// Status word and what blocks.
     pub(crate) async fn status(&self, order: &str) -> (String, Option<String>) {
-        let filter = hikiate::store::read::OrderFilter { limit: 10_000, ..Default::default() };
+        let filter = hikiate::store::read::OrderFilter {
+            limit: 10_000,
+            ..Default::default()
+        };
         let rows = self.engine.store.list_orders(&filter).await.unwrap();
-        let row = rows.into_iter().find(|r| r.external_id == order).expect("order is stored");
+        let row = rows
+            .into_iter()
+            .find(|r| r.external_id == order)
+            .expect("order is stored");
         (row.status, row.blocked_by)
     }
 
     pub(crate) async fn is(&self, order: &str, status: Status) -> bool {
         let (word, blocked) = self.status(order).await;
         if word != status.as_str() {
-            eprintln!("{order}: {word}, blocked by {blocked:?}; tasks {:?}", self.tasks().await);
+            eprintln!(
+                "{order}: {word}, blocked by {blocked:?}; tasks {:?}",
+                self.tasks().await
+            );
         }
         word == status.as_str()
     }
 
     pub(crate) async fn tasks(&self) -> Vec<String> {
-        self.engine.store.list_tasks().await.unwrap().into_iter().map(|t| t.kind).collect()
+        self.engine
+            .store
+            .list_tasks()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|t| t.kind)
+            .collect()
     }
 
     /// Free units of an item in a warehouse.
     pub(crate) async fn free(&self, item: &str, warehouse: &str) -> i64 {
         let rows = self.engine.store.list_stock(Some(item)).await.unwrap();
-        rows.iter().find(|r| r.warehouse == warehouse).map_or(0, |r| r.free)
+        rows.iter()
+            .find(|r| r.warehouse == warehouse)
+            .map_or(0, |r| r.free)
     }
 
     /// Journal totals: debits of receivable and advances, after checking that every entry balances.
@@ -289,9 +377,18 @@ close = {{ every = "10s" }}
         for file in std::fs::read_dir(self.dir.path().join("books/outgoing")).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let mut balance = 0;
-            for line in text.lines().filter(|l| l.starts_with(' ') && l.contains("JPY") && !l.trim_start().starts_with(';')) {
+            for line in text.lines().filter(|l| {
+                l.starts_with(' ') && l.contains("JPY") && !l.trim_start().starts_with(';')
+            }) {
                 let posting = line.split(';').next().unwrap();
-                let amount: i64 = posting.split_whitespace().rev().nth(1).unwrap().replace(',', "").parse().unwrap();
+                let amount: i64 = posting
+                    .split_whitespace()
+                    .rev()
+                    .nth(1)
+                    .unwrap()
+                    .replace(',', "")
+                    .parse()
+                    .unwrap();
                 balance += amount;
                 if line.contains("Receivable") || line.contains("Advances") {
                     total += amount;
@@ -306,7 +403,10 @@ close = {{ every = "10s" }}
 /// An ordinary order: authorised card, whole address.
 pub(crate) fn order(lines: &[(&str, u32, &str)]) -> NewOrder {
     NewOrder {
-        lines: lines.iter().map(|(sku, n, price)| ((*sku).to_owned(), *n, (*price).to_owned())).collect(),
+        lines: lines
+            .iter()
+            .map(|(sku, n, price)| ((*sku).to_owned(), *n, (*price).to_owned()))
+            .collect(),
         shipping: "500".to_owned(),
         tax_percent: "10".to_owned(),
         provider_id: "pp_system_default".to_owned(),

@@ -2,5 +2,8 @@
 
 mod cluster;
 mod database;
+pub(crate) mod desk;
+pub(crate) mod shop;
+pub(crate) mod turns;
 
 pub(crate) use database::{TestDb, db};

@@ -15,10 +15,7 @@ pub(super) enum Step {
 }
 
 pub(super) fn done(id: Option<String>) -> Outcome {
-    Outcome::Done {
-        id,
-        rows: Vec::new(),
-    }
+    Outcome::Done { id }
 }
 
 fn conflict(message: String) -> Error {

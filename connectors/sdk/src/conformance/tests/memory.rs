@@ -234,10 +234,7 @@ impl Operations for Memory {
                 },
                 _ => e,
             })?;
-        let done = Ok(Outcome::Done {
-            id: None,
-            rows: Vec::new(),
-        });
+        let done = Ok(Outcome::Done { id: None });
         if self.has(Flaw::IgnoresAnswer) {
             return done;
         }
@@ -257,10 +254,7 @@ impl Operations for Memory {
         let answer = self.client.read(Request::get(path)).await?;
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
         match body["there"].as_bool() {
-            Some(true) => Ok(Found::Yes(Outcome::Done {
-                id: None,
-                rows: Vec::new(),
-            })),
+            Some(true) => Ok(Found::Yes(Outcome::Done { id: None })),
             Some(false) => Ok(Found::No),
             None => Err(protocol("there")),
         }

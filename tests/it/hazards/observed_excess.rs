@@ -1,0 +1,125 @@
+//! What far sides tell is stored, however impossible; what is decided is bound. A constraint on what was
+//! observed makes a true fact unstorable, and its page stops the stream for ever.
+
+use hikiate::plan::types::{OrderPlan, TenderRow};
+use hikiate::store::{IncomingPage, StoreError};
+
+use crate::support::desk::quiet;
+use crate::support::shop::{Shop, order, page, parcel};
+use crate::support::turns::code;
+
+/// Staff captured 5,000 yen more than was authorised; a neighbour comes in the same page.
+fn over_captured() -> IncomingPage {
+    let mut told = order("A", 5);
+    told.fact.order.tenders[0].captured = 10_000;
+    page(3, vec![told, order("B", 1)])
+}
+
+async fn reserved(shop: &Shop) -> i64 {
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 5)])).await;
+    shop.settle().await;
+    shop.subject("A").await
+}
+
+async fn tasks(shop: &Shop, subject: i64) -> Vec<String> {
+    let kinds = sqlx::query_scalar("SELECT kind FROM tasks WHERE subject_id = $1 ORDER BY kind");
+    kinds.bind(subject).fetch_all(shop.pool()).await.unwrap()
+}
+
+fn refused(result: Result<impl std::fmt::Debug, StoreError>) -> String {
+    match result {
+        Err(StoreError::Database(error)) => code(&error),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn more_captured_more_shipped_and_less_counted_are_stored_and_shown() {
+    let shop = Shop::open().await;
+    let subject = reserved(&shop).await;
+    let reference = shop.instructed(subject).await;
+    shop.clock(3).await;
+    shop.count("TEA", 3, 2).await;
+    shop.pull("shop", &over_captured()).await;
+    let mut told = page(3, Vec::new());
+    told.facts.push(parcel(&reference, 6, 3));
+    shop.pull("wms", &told).await;
+    shop.settle().await;
+    let kinds = tasks(&shop, subject).await;
+    for kind in ["over_captured", "over_shipped"] {
+        assert!(
+            kinds.iter().any(|k| k.starts_with(kind)),
+            "{kind}: {kinds:?}"
+        );
+    }
+    assert!(!kinds.contains(&"plan_failed".to_owned()), "{kinds:?}");
+    let left = shop.store().list_stock(Some("TEA")).await.unwrap();
+    assert_eq!(left[0].on_hand, -3, "three were counted and six left");
+    assert_eq!(
+        shop.status(shop.subject("B").await).await,
+        "backordered",
+        "the neighbour goes on"
+    );
+}
+
+#[tokio::test]
+async fn capturing_more_than_was_known_as_authorised_can_not_be_decided() {
+    let shop = Shop::open().await;
+    let subject = reserved(&shop).await;
+    let tender = TenderRow {
+        n: 2,
+        method: "card".to_owned(),
+        currency: "JPY".parse().unwrap(),
+        amount: Some(5_000),
+        ceiling: 5_000,
+        intended: 5_001,
+    };
+    let mut tx = shop.claim(subject).await;
+    let plan = OrderPlan {
+        tenders: vec![tender],
+        ..quiet()
+    };
+    assert_eq!(refused(shop.commit(&mut tx, subject, plan).await), "23514");
+}
+
+#[tokio::test]
+async fn a_constraint_on_what_was_captured_stops_the_stream() {
+    let shop = Shop::open().await;
+    reserved(&shop).await;
+    sqlx::query(
+        "ALTER TABLE facts ADD CHECK (kind <> 'order' OR
+           (body #>> '{order,tenders,0,captured}')::bigint <= (body #>> '{order,tenders,0,authorised}')::bigint)",
+    )
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let seq = shop.seq("shop").await;
+    for _ in 0..2 {
+        assert_eq!(
+            refused(shop.try_pull("shop", &over_captured()).await),
+            "23514"
+        );
+    }
+    assert_eq!(shop.seq("shop").await, seq, "the same page, for ever");
+    assert_eq!(
+        shop.number("SELECT count(*) FROM subjects WHERE external_id = 'B'")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_constraint_between_reserved_and_counted_stops_the_stream() {
+    let shop = Shop::open().await;
+    reserved(&shop).await;
+    sqlx::raw_sql(
+        "ALTER TABLE stock ADD reserved bigint NOT NULL DEFAULT 0; UPDATE stock SET reserved = 5;
+         ALTER TABLE stock ADD CHECK (reserved <= base_qty)",
+    )
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let counted = shop.counted("TEA", 3, 2);
+    assert_eq!(refused(shop.try_pull("wms", &counted).await), "23514");
+}

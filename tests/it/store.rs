@@ -1,0 +1,7 @@
+//! The store's promises, one by one: pages, quarantine, leases, the queue, deposits, the clock.
+
+mod deposits;
+mod leases;
+mod pages;
+mod quarantine;
+mod queue;

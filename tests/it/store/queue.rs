@@ -1,0 +1,253 @@
+//! The effect queue: what is claimed, sent, answered, lost, and taken back.
+
+use hikiate::engine::plan_step;
+use hikiate::facts::Verdict;
+use hikiate::plan::types::{OrderPlan, Withdraw};
+use hikiate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
+
+use crate::support::desk::{finished, outcome, quiet};
+use crate::support::shop::{Shop, at, today};
+use crate::support::turns::{ended, session, start_blocked};
+
+fn to_send(effect: &ClaimedEffect) -> [ToSend; 1] {
+    let (id, token) = (effect.id, effect.token);
+    [ToSend {
+        id,
+        token,
+        body: b"bytes".to_vec(),
+        label: "POST /x".to_owned(),
+    }]
+}
+
+async fn state(shop: &Shop) -> (String, bool, i16) {
+    let row = sqlx::query_as("SELECT state, ambiguous, sends FROM effects");
+    row.fetch_one(shop.pool()).await.unwrap()
+}
+
+async fn sending(shop: &Shop) -> (i64, OwnedAccount, ClaimedEffect) {
+    let subject = shop.shipped("A").await;
+    let owned = shop.owned("shop").await;
+    let effect = shop.claimed().await;
+    let marked = shop
+        .store()
+        .mark_sending(&owned, &to_send(&effect), 60)
+        .await
+        .unwrap();
+    assert_eq!(marked.len(), 1);
+    (subject, owned, effect)
+}
+
+fn taking_back(effect: &ClaimedEffect) -> OrderPlan {
+    let outcome = outcome(&effect.key, Verdict::Withdrawn);
+    OrderPlan {
+        withdraw: vec![Withdraw {
+            effect_id: effect.id,
+            outcome,
+        }],
+        ..quiet()
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_sent_can_not_be_taken_back() {
+    let shop = Shop::open().await;
+    let (subject, _, effect) = sending(&shop).await;
+    let mut tx = shop.claim(subject).await;
+    let replan = shop.commit(&mut tx, subject, taking_back(&effect)).await;
+    assert!(matches!(replan, Err(StoreError::Replan)), "{replan:?}");
+}
+
+/// Taken back while it is claimed: the claimer finds out before it calls.
+#[tokio::test]
+async fn what_was_taken_back_is_not_sent() {
+    let shop = Shop::open().await;
+    let subject = shop.shipped("A").await;
+    let (owned, effect) = (shop.owned("shop").await, shop.claimed().await);
+    let mut tx = shop.claim(subject).await;
+    let holder = session(&mut tx).await;
+    shop.commit(&mut tx, subject, taking_back(&effect))
+        .await
+        .unwrap();
+    let (store, send) = (shop.store().clone(), to_send(&effect));
+    let marking = start_blocked(shop.pool(), holder, async move {
+        store.mark_sending(&owned, &send, 60).await
+    })
+    .await;
+    tx.commit().await.unwrap();
+    assert!(ended(marking).await.unwrap().is_empty());
+}
+
+/// The other way round: the call is on its way, and the plan is made again.
+#[tokio::test]
+async fn taking_back_meets_a_call_that_is_just_leaving() {
+    let shop = Shop::open().await;
+    let subject = shop.shipped("A").await;
+    let effect = shop.claimed().await;
+    let mut leaving = shop.pool().begin().await.unwrap();
+    let holder = session(&mut leaving).await;
+    sqlx::query("UPDATE effects SET state = 'sending', body = 'x' WHERE id = $1")
+        .bind(effect.id)
+        .execute(&mut *leaving)
+        .await
+        .unwrap();
+    let mut tx = shop.claim(subject).await;
+    let (engine, plan) = (shop.engine.clone(), taking_back(&effect));
+    let channel_id = shop.account("shop");
+    let planning = start_blocked(shop.pool(), holder, async move {
+        let planned = [hikiate::store::PlannedOrder {
+            subject_id: subject,
+            channel_id,
+            plan,
+        }];
+        let zone = engine.policy.shop.timezone;
+        let (directory, policy) = (&engine.directory, engine.policy_id);
+        hikiate::store::Store::commit_plans(&mut tx, &planned, directory, policy, zone, at(2)).await
+    })
+    .await;
+    leaving.commit().await.unwrap();
+    let replan = ended(planning).await;
+    assert!(matches!(replan, Err(StoreError::Replan)), "{replan:?}");
+}
+
+#[tokio::test]
+async fn an_answer_after_the_lease_was_lost_is_evidence() {
+    let shop = Shop::open().await;
+    let (subject, owned, effect) = sending(&shop).await;
+    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 1);
+    shop.settle().await;
+    shop.store()
+        .acknowledge(&[finished(&effect, Verdict::Done)], today())
+        .await
+        .unwrap();
+    let keys = shop.keys(subject).await;
+    assert!(
+        keys.contains(&format!("{}:evidence:{}", effect.key, effect.token)),
+        "{keys:?}"
+    );
+    assert!(
+        !keys.iter().any(|key| key.contains(":outcome:")),
+        "{keys:?}"
+    );
+    assert_eq!(
+        state(&shop).await,
+        ("planned".to_owned(), true, 1),
+        "it decides nothing"
+    );
+    assert_eq!(
+        shop.planned_for(subject).await,
+        Some(at(0)),
+        "and is looked at"
+    );
+    assert_eq!(plan_step(&shop.engine).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn taken_from_a_lost_process_what_was_being_sent_may_have_happened() {
+    let shop = Shop::open().await;
+    let (_, owned, effect) = sending(&shop).await;
+    assert_eq!(
+        shop.store().reclaim(&owned, false).await.unwrap(),
+        0,
+        "its lease still runs"
+    );
+    shop.clock(2).await;
+    let stranger = OwnedAccount {
+        token: owned.token - 1,
+        ..owned.clone()
+    };
+    assert_eq!(shop.store().reclaim(&stranger, true).await.unwrap(), 0);
+    assert_eq!(shop.store().reclaim(&owned, false).await.unwrap(), 1);
+    assert_eq!(state(&shop).await, ("planned".to_owned(), true, 1));
+    let again = shop.claimed().await;
+    assert_eq!(again.frozen.as_ref().unwrap().0, b"bytes", "the bytes stay");
+    let later = Acknowledgement::Later {
+        after: 0.0,
+        attempt: true,
+        error: "x".to_owned(),
+    };
+    shop.store()
+        .acknowledge(&[(again.clone(), later)], today())
+        .await
+        .unwrap();
+    assert!(state(&shop).await.1, "a failed try takes no doubt away");
+    assert_ne!(again.token, effect.token);
+}
+
+#[tokio::test]
+async fn what_was_only_claimed_goes_back_without_doubt() {
+    let shop = Shop::open().await;
+    shop.shipped("A").await;
+    let (owned, _) = (shop.owned("shop").await, shop.claimed().await);
+    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 1);
+    assert_eq!(state(&shop).await, ("planned".to_owned(), false, 0));
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_are_all_taken_back() {
+    let shop = Shop::open().await;
+    let subject = shop.shipped("A").await;
+    let owned = shop.owned("shop").await;
+    sqlx::query("DELETE FROM effects")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    sqlx::query(
+        "WITH s AS (INSERT INTO subjects (kind, account_id, external_id, number, created_at)
+           SELECT 'order', $1, 'E' || i, 'E' || i, $3 FROM generate_series(1, 250) i RETURNING id),
+         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+           SELECT s.id, 'x', 'intent', 'intent', 1, '{}', $3, $3, $3, '2026-11-21', 'plan' FROM s RETURNING id, subject_id)
+         INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at, token, lease_until, body)
+           SELECT f.subject_id, $1, 'ship', f.id, 1, 'sending', $3, 1, $3 + interval '1 hour', 'x' FROM f WHERE $2 > 0",
+    )
+    .bind(owned.id)
+    .bind(subject)
+    .bind(at(0))
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 250);
+    let left = "SELECT count(*) FROM effects WHERE state <> 'planned' OR NOT ambiguous";
+    assert_eq!(shop.number(left).await, 0);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_waits_for_a_person() {
+    let shop = Shop::open().await;
+    let (subject, _, effect) = sending(&shop).await;
+    let store = shop.store();
+    let early = store
+        .resolve_effect(effect.id, true, "seen", "ken", today())
+        .await;
+    assert!(matches!(early, Err(StoreError::Refused(_))), "{early:?}");
+    let unknown = Acknowledgement::Unresolved {
+        error: "no answer".to_owned(),
+    };
+    store
+        .acknowledge(&[(effect.clone(), unknown)], today())
+        .await
+        .unwrap();
+    shop.settle().await;
+    let tasks: Vec<String> = store
+        .list_tasks()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|task| task.kind)
+        .collect();
+    assert_eq!(tasks, ["unknown_outcome"]);
+    store
+        .resolve_effect(effect.id, true, "seen", "ken", today())
+        .await
+        .unwrap();
+    let gone = store
+        .resolve_effect(effect.id, true, "seen", "ken", today())
+        .await;
+    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+    let keys = shop.keys(subject).await;
+    assert!(
+        keys.contains(&format!("{}:outcome:done", effect.key)),
+        "{keys:?}"
+    );
+    shop.settle().await;
+    assert!(store.list_tasks().await.unwrap().is_empty());
+}

@@ -1,0 +1,416 @@
+//! One shop with one warehouse on a database of its own, worked step by step: what a test says of far
+//! sides is stored as a pull would store it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use hikiate::config::{MailTemplate, MailTemplates};
+use hikiate::engine::{Engine, allocate_step, plan_step};
+use hikiate::facts::{FactBody, OrderFact};
+use hikiate::number::order_number;
+use hikiate::ops::metrics::Metrics;
+use hikiate::policy::{
+    Allocation, CaptureRule, Catalogue, Channel, Dispatch, Partial, PaymentMethod, PaymentRoute,
+    Policy, Shop as Merchant, Warehouse,
+};
+use hikiate::pull::features;
+use hikiate::rules::RuleSet;
+use hikiate::store::{
+    IncomingFact, IncomingOrder, IncomingPage, IncomingStock, Instance, OwnedAccount, PageDone,
+    Store, StoreError, StreamAfter,
+};
+use hikiate_sdk::{
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, OrderLine,
+    OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender,
+};
+use sqlx::PgPool;
+
+use super::database::{TestDb, db};
+
+/// The stream that pages come in.
+pub(crate) const STREAM: &str = "orders";
+
+/// A shop, its warehouse and the process that works for them.
+pub(crate) struct Shop {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) db: TestDb,
+}
+
+/// A time on the day all of this happens.
+pub(crate) fn at(minute: i64) -> DateTime<Utc> {
+    "2026-11-21T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minute)
+}
+
+/// That day.
+pub(crate) fn today() -> NaiveDate {
+    at(0).date_naive()
+}
+
+impl Shop {
+    /// A database with the accounts `shop` and `wms` and the warehouse `tokyo`. The clock stands.
+    pub(crate) async fn open() -> Self {
+        let db = db().await;
+        let store = Store::over(db.pool.clone());
+        store
+            .set_clock(Some(at(0)), TimeDelta::zero())
+            .await
+            .unwrap();
+        let policy = policy();
+        let slugs = [
+            (AccountSlug::new("shop"), "test"),
+            (AccountSlug::new("wms"), "test"),
+        ];
+        let directory = store.register(&slugs, &policy).await.unwrap();
+        let document = serde_json::json!({});
+        let rules: Vec<_> = ["notice", "capture", "instruct"]
+            .into_iter()
+            .map(|rule| {
+                let account = if rule == "instruct" { "wms" } else { "shop" };
+                (rule.to_owned(), AccountSlug::new(account))
+            })
+            .collect();
+        let policy_id = store
+            .activate_policy(b"policy", &document, &rules)
+            .await
+            .unwrap();
+        let epochs = store.epochs(&directory).await.unwrap();
+        for account in ["shop", "wms"] {
+            let id = directory.account(&AccountSlug::new(account)).unwrap();
+            store
+                .register_streams(id, &[STREAM.to_owned()])
+                .await
+                .unwrap();
+        }
+        let text = MailTemplate {
+            subject: "s".to_owned(),
+            text: "t".to_owned(),
+        };
+        let engine = Engine {
+            store,
+            policy: Arc::new(policy),
+            policy_id,
+            rules: Arc::new(RuleSet::default()),
+            directory,
+            epochs,
+            accounts: BTreeMap::new(),
+            templates: MailTemplates { shipped: text },
+            metrics: Metrics::new(),
+            instance: Instance("one".to_owned()),
+            lease_seconds: 60,
+            plan_batch: 100,
+            push_batch: 100,
+            idle: Duration::from_millis(10),
+            drain: Duration::from_secs(5),
+        };
+        Self {
+            engine: Arc::new(engine),
+            db,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.engine.store
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.db.pool
+    }
+
+    /// The clock stands at this minute of the day.
+    pub(crate) async fn clock(&self, minute: i64) {
+        self.store()
+            .set_clock(Some(at(minute)), TimeDelta::zero())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn account(&self, slug: &str) -> i16 {
+        self.engine
+            .directory
+            .account(&AccountSlug::new(slug))
+            .unwrap()
+    }
+
+    /// The account's lease, as this process or another takes it.
+    pub(crate) async fn own(&self, slug: &str, instance: &str) -> Option<OwnedAccount> {
+        let id = self.account(slug);
+        let instance = Instance(instance.to_owned());
+        let owned = self
+            .store()
+            .own_accounts(&instance, &[id], 60, false)
+            .await
+            .unwrap();
+        owned.into_iter().next()
+    }
+
+    pub(crate) async fn owned(&self, slug: &str) -> OwnedAccount {
+        self.own(slug, "one").await.unwrap()
+    }
+
+    /// Stores a page of an account as its owner does.
+    pub(crate) async fn pull(&self, slug: &str, page: &IncomingPage) -> PageDone {
+        self.try_pull(slug, page).await.unwrap()
+    }
+
+    pub(crate) async fn try_pull(
+        &self,
+        slug: &str,
+        page: &IncomingPage,
+    ) -> Result<PageDone, StoreError> {
+        let owned = self.owned(slug).await;
+        let seq = self.seq(slug).await;
+        self.store()
+            .ingest(&owned, STREAM, seq, page, &after(seq + 1))
+            .await
+    }
+
+    /// How many pages the account's stream has had.
+    pub(crate) async fn seq(&self, slug: &str) -> i64 {
+        sqlx::query_scalar("SELECT seq FROM streams WHERE account_id = $1 AND name = $2")
+            .bind(self.account(slug))
+            .bind(STREAM)
+            .fetch_one(self.pool())
+            .await
+            .unwrap()
+    }
+
+    /// Counts an item in the warehouse.
+    pub(crate) async fn count(&self, code: &str, quantity: i64, minute: i64) {
+        self.pull("wms", &self.counted(code, quantity, minute))
+            .await;
+    }
+
+    /// A page with one count.
+    pub(crate) fn counted(&self, code: &str, quantity: i64, minute: i64) -> IncomingPage {
+        let location_id = self.engine.directory.location("tokyo").unwrap().id;
+        let as_of = Some(at(minute));
+        let stock = vec![IncomingStock {
+            code: code.to_owned(),
+            location_id,
+            quantity,
+            as_of,
+        }];
+        IncomingPage {
+            stock,
+            asked_at: at(minute),
+            ..IncomingPage::default()
+        }
+    }
+
+    /// Plans and allocates until nothing is due.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..100 {
+            let planned = plan_step(&self.engine).await.unwrap();
+            let allocated = allocate_step(&self.engine).await.unwrap();
+            if planned + allocated == 0 {
+                return;
+            }
+        }
+        panic!("planning does not come to rest");
+    }
+
+    pub(crate) async fn subject(&self, order: &str) -> i64 {
+        let id =
+            sqlx::query_scalar("SELECT id FROM subjects WHERE external_id = $1 AND kind = 'order'");
+        id.bind(order).fetch_one(self.pool()).await.unwrap()
+    }
+
+    /// Keys of a subject's facts in the order they were stored.
+    pub(crate) async fn keys(&self, subject: i64) -> Vec<String> {
+        let keys = sqlx::query_scalar("SELECT key FROM facts WHERE subject_id = $1 ORDER BY id");
+        keys.bind(subject).fetch_all(self.pool()).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self, subject: i64) -> String {
+        let status = sqlx::query_scalar("SELECT status FROM subjects WHERE id = $1");
+        status.bind(subject).fetch_one(self.pool()).await.unwrap()
+    }
+
+    /// True while the subject is due or has a time at which it will be.
+    pub(crate) async fn planned_for(&self, subject: i64) -> Option<DateTime<Utc>> {
+        let when = sqlx::query_scalar("SELECT plan_at FROM subjects WHERE id = $1");
+        when.bind(subject).fetch_one(self.pool()).await.unwrap()
+    }
+
+    /// One number out of the database.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(self.pool())
+            .await
+            .unwrap()
+    }
+
+    /// Puts the order's only shipment into a sealed batch without asking a warehouse.
+    pub(crate) async fn instructed(&self, subject: i64) -> String {
+        let sql =
+            "UPDATE shipments SET state = 'instructed' WHERE subject_id = $1 RETURNING reference";
+        sqlx::query_scalar(sql)
+            .bind(subject)
+            .fetch_one(self.pool())
+            .await
+            .unwrap()
+    }
+}
+
+/// Where a stream goes on, at once.
+pub(crate) fn after(cursor: i64) -> StreamAfter {
+    StreamAfter {
+        cursor: serde_json::json!(cursor),
+        ack: None,
+        due_in_seconds: 0.0,
+    }
+}
+
+/// Orders asked for at a minute of the day.
+pub(crate) fn page(minute: i64, orders: Vec<IncomingOrder>) -> IncomingPage {
+    IncomingPage {
+        orders,
+        asked_at: at(minute),
+        ..IncomingPage::default()
+    }
+}
+
+/// A card order of `quantity` teas at 1,000 yen, authorised in full.
+pub(crate) fn order(id: &str, quantity: u32) -> IncomingOrder {
+    let total = i64::from(quantity) * 1_000;
+    let groups = vec![DeliveryGroup {
+        key: "1".into(),
+        service: None,
+        earliest_ship: None,
+        ship_by: None,
+    }];
+    let address = Party {
+        name: "受取人".into(),
+        country: "JP".into(),
+        postal_code: "100-0001".into(),
+        region: "東京都".into(),
+        address1: "千代田1-1".into(),
+        phone: "03-1234-5678".into(),
+        ..Party::default()
+    };
+    let ship_to = BTreeMap::from([("1".to_owned(), address.clone())]);
+    let personal = Personal {
+        buyer: address,
+        ship_to,
+        remarks: String::new(),
+    };
+    let snapshot = OrderSnapshot {
+        external_id: id.into(),
+        display: format!("#{id}"),
+        version: None,
+        ordered_at: at(0),
+        currency: "JPY".parse().unwrap(),
+        state: ChannelState::Open,
+        gate: ChannelGate::Open,
+        lines: vec![OrderLine {
+            key: "l1".into(),
+            group: "1".into(),
+            sku: Some("TEA".to_owned()),
+            title: "お茶".to_owned(),
+            quantity,
+            unit_price: Some(1_000),
+            tax_rate_bp: Some(1_000),
+            ships: true,
+        }],
+        charges: vec![Charge {
+            kind: ChargeKind::Goods,
+            line: Some("l1".into()),
+            gross: Some(total),
+            tax: Some(total / 11),
+            tax_rate_bp: Some(1_000),
+            sponsor: None,
+        }],
+        tenders: vec![Tender {
+            key: format!("pay-{id}").into(),
+            gateway: "card".to_owned(),
+            amount: Some(total),
+            authorised: total,
+            captured: 0,
+            refunded: 0,
+            cancelled: false,
+        }],
+        total: Some(total),
+        fulfilments: Vec::new(),
+        groups,
+    };
+    IncomingOrder {
+        external_id: id.into(),
+        number: order_number(&AccountSlug::new("shop"), &id.into()),
+        happened_at: at(0),
+        business_date: today(),
+        history: false,
+        raw: format!("order {id}").into_bytes(),
+        fact: OrderFact {
+            features: features(&snapshot.groups, &personal),
+            order: snapshot,
+            personal_version: 0,
+        },
+        personal,
+    }
+}
+
+/// A parcel that left with so many of line 1.
+pub(crate) fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
+    let report = ParcelReport {
+        reference: reference.into(),
+        key: "1".to_owned(),
+        carrier: Some("yamato".to_owned()),
+        tracking: Some("4000".to_owned()),
+        left_at: at(minute),
+        lines: vec![ParcelLine { n: 1, quantity }],
+    };
+    IncomingFact {
+        reference: reference.to_owned(),
+        series: format!("{reference}:1"),
+        body: FactBody::Parcel(report),
+        happened_at: at(minute),
+        business_date: today(),
+        raw: b"parcel".to_vec(),
+    }
+}
+
+fn policy() -> Policy {
+    let card = PaymentRoute {
+        method: PaymentMethod::Card,
+        account: Some(AccountSlug::new("shop")),
+    };
+    let channel = Channel {
+        payments: BTreeMap::from([("card".to_owned(), card)]),
+        notify: true,
+        capture: CaptureRule::EachShipment,
+        mail: Vec::new(),
+        locations: BTreeMap::new(),
+        reread: None,
+    };
+    let tokyo = Warehouse {
+        name: "tokyo".to_owned(),
+        account: AccountSlug::new("wms"),
+        location: None,
+        dispatch: Dispatch::Continuous {
+            grace: TimeDelta::zero(),
+            max_rows: 100,
+        },
+        reply_within: None,
+    };
+    Policy {
+        shop: Merchant {
+            name: "店".to_owned(),
+            timezone: chrono_tz::Asia::Tokyo,
+            currency: "JPY".parse().unwrap(),
+        },
+        channels: BTreeMap::from([(AccountSlug::new("shop"), channel)]),
+        warehouses: vec![tokyo],
+        allocation: Allocation {
+            split: false,
+            partial: Partial::ShipReady,
+            expire_unpaid: None,
+        },
+        presume_delivered: None,
+        mail: None,
+        holds: Vec::new(),
+        booking: None,
+        catalogue: Catalogue::SameCode,
+    }
+}
