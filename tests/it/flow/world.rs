@@ -334,22 +334,19 @@ close = {{ every = "10s" }}
             ..Default::default()
         };
         let rows = self.engine.store.list_orders(&filter).await.unwrap();
-        let row = rows
-            .into_iter()
-            .find(|r| r.external_id == order)
-            .expect("order is stored");
+        let row = rows.into_iter().find(|r| r.external_id == order).unwrap();
         (row.status, row.blocked_by)
     }
 
+    /// Whether an order has a status; says what it has when not.
     pub(crate) async fn is(&self, order: &str, status: Status) -> bool {
         let (word, blocked) = self.status(order).await;
-        if word != status.as_str() {
-            eprintln!(
-                "{order}: {word}, blocked by {blocked:?}; tasks {:?}",
-                self.tasks().await
-            );
+        let same = word == status.as_str();
+        if !same {
+            let tasks = self.tasks().await;
+            println!("{order}: {word}, blocked by {blocked:?}; tasks {tasks:?}");
         }
-        word == status.as_str()
+        same
     }
 
     pub(crate) async fn tasks(&self) -> Vec<String> {
