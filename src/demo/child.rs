@@ -199,9 +199,10 @@ mod tests {
         if !Path::new("/proc/self/cmdline").exists() {
             return;
         }
-        let script = "sleep 60; :";
+        // Waits for a line that never comes, without a process of its own.
         let mut child = Command::new("sh")
-            .args(["-c", script, marker.to_str().unwrap()])
+            .args(["-c", "read line", marker.to_str().unwrap()])
+            .stdin(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
