@@ -9,6 +9,7 @@ use crate::support::shop::{STREAM, Shop, after, at, order, page, parcel};
 #[tokio::test]
 async fn the_same_page_twice_is_nothing_new() {
     let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
     let told = page(0, vec![order("A", 1), order("B", 2)]);
     let first = shop.pull("shop", &told).await;
     assert_eq!((first.new_facts, first.unchanged), (2, 0));
