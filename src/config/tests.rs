@@ -148,7 +148,7 @@ fn a_good_configuration_becomes_a_policy() {
     assert_eq!(booking.titles.sales, "売上高");
     assert_eq!(loaded.rules.len(), 1);
     assert_eq!(loaded.accounts.len(), 4);
-    assert_eq!(loaded.settings.engine.plan_batch, 100);
+    assert_eq!(loaded.settings.engine.plan_batch, 80);
     assert_eq!(
         loaded.settings.http.listen,
         Some("127.0.0.1:9464".parse().unwrap())
