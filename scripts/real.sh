@@ -41,12 +41,12 @@ for part in medusa infra accounting; do
     }
 done
 
-seed=()
-[[ $# -eq 0 ]] || seed=(--seed "$1")
+run=(python3 -B scripts/real/main.py --lab "$LAB" --binary "$binary" --limit "${REAL_LIMIT:-900}")
+[[ $# -eq 0 ]] || run+=(--seed "$1")
+# Signals then reach the run itself, which ends what it started.
+[[ "${REAL_STOP_LAB:-}" == 1 ]] || exec "${run[@]}"
 status=0
-python3 -B scripts/real/main.py --lab "$LAB" --binary "$binary" --limit "${REAL_LIMIT:-900}" ${seed[@]+"${seed[@]}"} || status=$?
-if [[ "${REAL_STOP_LAB:-}" == 1 ]]; then
-    bash "$lab/medusa/up.sh" stop >/dev/null
-    bash "$lab/infra/up.sh" stop >/dev/null
-fi
+"${run[@]}" || status=$?
+bash "$lab/medusa/up.sh" stop >/dev/null
+bash "$lab/infra/up.sh" stop >/dev/null
 exit "$status"

@@ -28,6 +28,7 @@ from warehouse import Warehouse
 ORDERS = 20
 SFTP_PORT, SFTP_USER, SMTP_PORT = 9822, "tpl", 9825
 LOOK_AFTER = 3.0  # seconds until a person looks: a mail the server was still taking is in its log by then
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BEGAN = time.monotonic()
 
 
@@ -188,7 +189,9 @@ class Run:
                 f"journal={'bad' if journal else 'ok'} kills={self.kills.done}")
 
     def end(self):
-        """Leaves no process behind, whatever happened."""
+        """Leaves no process behind, whatever happened and however impatient somebody is."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         self.warehouse.stop()
         status = self.daemon.stop()
         if status not in (None, 0):
@@ -216,7 +219,7 @@ def main():
     parser.add_argument("--limit", type=float, default=900.0, help="seconds until the run gives up")
     chosen = parser.parse_args()
     seed = secrets.randbelow(10**6) if chosen.seed is None else chosen.seed
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, interrupted)
     try:
         run = Run(chosen.lab, chosen.binary.resolve(), seed, BEGAN + chosen.limit)

@@ -1,7 +1,7 @@
 //! Demand: what is wanted of the stock, from the moment an order is known.
 
 use super::payment::Payment;
-use super::types::{Committed, DemandRow};
+use super::types::DemandRow;
 use super::view::{Line, View};
 
 impl Line<'_> {
@@ -26,13 +26,8 @@ pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
     view.cancelling() || payment.expired
 }
 
-/// The demand rows. `committed` names, per line, items in live shipments by warehouse, with this plan's changes.
-pub(crate) fn rows(
-    view: &View<'_>,
-    payment: &Payment,
-    released: bool,
-    committed: impl Fn(&Line<'_>) -> Vec<Committed>,
-) -> Vec<DemandRow> {
+/// The demand rows.
+pub(crate) fn rows(view: &View<'_>, payment: &Payment, released: bool) -> Vec<DemandRow> {
     let stopped = stopped(view, payment);
     let mut rows = Vec::new();
     for line in &view.lines {
@@ -55,7 +50,6 @@ pub(crate) fn rows(
             firm: released || (open > 0 && open == line.instructed),
             promised_at: ship_by.unwrap_or(view.order.ordered_at),
             ordered_at: view.order.ordered_at,
-            committed: committed(line),
         });
     }
     rows

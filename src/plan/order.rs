@@ -15,7 +15,7 @@ use super::money_tasks::money_tasks;
 use super::notice::notices;
 use super::payment::Payment;
 use super::revenue::revenue;
-use super::shipping::{committed, shipping};
+use super::shipping::shipping;
 use super::status::{Standing, of_history, status};
 use super::tasks::Tasks;
 use super::types::{EffectState, OrderInput, OrderPlan, Origin, Status};
@@ -166,9 +166,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let refused = refusals(&view, &mut tasks);
     let stopped = demand::stopped(&view, &payment);
     let mut shipping = shipping(&view, released, refused.is_some(), stopped);
-    let demands = demand::rows(&view, &payment, released, |line| {
-        committed(&view, &shipping, line)
-    });
+    let demands = demand::rows(&view, &payment, released);
 
     let cancel = cancel(&view, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;

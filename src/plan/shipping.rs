@@ -1,11 +1,11 @@
 //! Shipments: what leaves from which warehouse, and what is taken out of the next wave again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hikiate_sdk::{LineKey, ShipmentReference};
 
 use super::number::shipment_reference;
-use super::types::{Committed, NewFact, NewShipment, ShipmentStage};
+use super::types::{NewFact, NewShipment, ShipmentStage};
 use super::view::{Line, View};
 use crate::facts::{FactBody, ShipmentFact, ShipmentLine, ShipmentWithdrawnFact};
 use crate::policy::{Dispatch, Partial, Warehouse};
@@ -272,27 +272,4 @@ fn release_at(
         }
     };
     earliest.map_or(from_now, |earliest| earliest.max(from_now))
-}
-
-/// Items of a line in live shipments by warehouse, after this plan.
-pub(crate) fn committed(view: &View<'_>, shipping: &Shipping, line: &Line<'_>) -> Vec<Committed> {
-    let mut names: BTreeSet<&str> = shipping.waiting.keys().map(|(_, at)| at.as_str()).collect();
-    names.extend(
-        view.fold
-            .shipments
-            .iter()
-            .map(|shipment| shipment.fact.warehouse.as_str()),
-    );
-    let at = names.into_iter().map(|warehouse| {
-        let waiting = shipping
-            .waiting
-            .get(&(line.key.clone(), warehouse.to_owned()));
-        Committed {
-            warehouse: warehouse.to_owned(),
-            waiting: waiting.copied().unwrap_or(0),
-            instructed: instructed_at(view, &line.key, warehouse),
-        }
-    });
-    at.filter(|committed| committed.waiting > 0 || committed.instructed > 0)
-        .collect()
 }

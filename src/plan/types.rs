@@ -202,21 +202,6 @@ pub struct DemandRow {
     pub promised_at: DateTime<Utc>,
     /// Second of the rank.
     pub ordered_at: DateTime<Utc>,
-    /// What of it is in shipments and has not left, by warehouse.
-    pub committed: Vec<Committed>,
-}
-
-/// Items of a demand in the shipments of one warehouse that have not left. The reservation behind them is the
-/// last to be taken back; behind a sealed shipment, never. Sealing moves a shipment's items from `waiting` to
-/// `instructed`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// Warehouse name.
-    pub warehouse: String,
-    /// In shipments that are in no sealed batch.
-    pub waiting: u32,
-    /// In sealed shipments.
-    pub instructed: u32,
 }
 
 /// A shipment to create.

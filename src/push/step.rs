@@ -279,6 +279,9 @@ fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
             Acknowledgement::Ambiguous { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key")
             }
+            Acknowledgement::Later { error, .. } if effect.attempts >= 4 => {
+                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error, "not sent again and again; it is a task, and tried again later")
+            }
             Acknowledgement::Later { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later")
             }

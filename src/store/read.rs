@@ -203,6 +203,11 @@ impl Store {
                  UNION ALL
                  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL
                  FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
+                 UNION ALL
+                 SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
+                   || '; it is tried again by itself, look at the account', f.recorded_at, NULL
+                 FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
+                 WHERE e.state = 'planned' AND e.attempts >= 5
                ) AS all_tasks ORDER BY since, subject, kind"#
         )
         .fetch_all(&self.pool)

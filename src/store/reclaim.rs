@@ -3,7 +3,7 @@
 use super::{OwnedAccount, Store, StoreError};
 
 /// Effects in one transaction.
-const CHUNK: i64 = 100;
+const CHUNK: i64 = 70;
 
 impl Store {
     /// Takes back effects of an account whose lease ran out, or all that were claimed under an earlier

@@ -11,6 +11,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::support::db;
 
+/// Claims take what production takes at once. A row that is locked on a page that VACUUM has found
+/// all-visible costs one look at the visibility map more (100 rows: 142 buffers become 242), so batches
+/// are sized to stay below this there too.
 const BUDGET: u64 = 200;
 
 /// How many of 300,000 rows are due; these are the last ones written, as they would be.
@@ -47,6 +50,8 @@ struct Claim {
     index: &'static str,
     /// Rows it gives when enough are due.
     full: u64,
+    /// Every row there is is due: a short table may as well be read whole.
+    all_due: bool,
 }
 
 /// The one query of the program that has these words.
@@ -87,7 +92,7 @@ impl Claim {
         plan[0]["Plan"].clone()
     }
 
-    fn judge(&self, plan: &Value, share: Share, mode: &str) {
+    fn judge(&self, plan: &Value, share: Share, mode: &str, budget: u64) {
         let buffers = number(plan, "Shared Hit Blocks") + number(plan, "Shared Read Blocks");
         let rows = number(plan, "Actual Rows");
         let said = format!("{} due, {mode}: {buffers} buffers\n{plan:#}", share.name);
@@ -97,9 +102,8 @@ impl Claim {
         );
         let expected = if share.due == 0 { 0 } else { self.full };
         assert_eq!(rows, expected, "{said}");
-        assert!(buffers <= BUDGET, "{said}");
-        if buffers == 0 {
-            // The queue is empty, and any plan reads that for nothing.
+        assert!(buffers <= budget, "{said}");
+        if self.all_due {
             return;
         }
         let mut nodes = Vec::new();
@@ -116,7 +120,8 @@ impl Claim {
     }
 }
 
-/// Explains claims over a table filled by `fill`, which takes the number of due rows as `{due}`.
+/// Explains claims over a table filled by `fill`, which takes the number of due rows as `{due}` and may
+/// have a `--vacuum` where it has deleted everything.
 async fn check(table: &str, fill: &str, claims: &[Claim]) {
     for share in SHARES {
         let db = db().await;
@@ -128,28 +133,48 @@ async fn check(table: &str, fill: &str, claims: &[Claim]) {
             &format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"),
         )
         .await;
-        run(
-            &mut connection,
-            &fill.replace("{due}", &share.due.to_string()),
-        )
-        .await;
-        // As the daemon does: what was deleted is gone, and pages are all-visible.
-        run(&mut connection, &format!("VACUUM (ANALYZE) {table}")).await;
-        for claim in claims {
-            run(
-                &mut connection,
-                &format!("PREPARE claim AS {}", claim.sql()),
-            )
-            .await;
-            for mode in ["force_custom_plan", "force_generic_plan"] {
-                run(&mut connection, &format!("SET plan_cache_mode = {mode}")).await;
-                // The first time also reads the catalogue.
-                claim.explain(&mut connection).await;
-                let plan = claim.explain(&mut connection).await;
-                claim.judge(&plan, share, mode);
+        let fill = fill.replace("{due}", &share.due.to_string());
+        for (n, part) in fill.split("--vacuum").enumerate() {
+            if n > 0 {
+                empty(&mut connection, table).await;
             }
-            run(&mut connection, "DEALLOCATE claim").await;
+            run(&mut connection, part).await;
         }
+        run(&mut connection, &format!("ANALYZE {table}")).await;
+        judge_all(&mut connection, claims, share, BUDGET).await;
+        run(&mut connection, &format!("VACUUM (ANALYZE) {table}")).await;
+        judge_all(&mut connection, claims, share, BUDGET).await;
+    }
+}
+
+/// Vacuums a table whose rows are all deleted until it has no page left: a session that is just starting
+/// may still count as one that could see them.
+async fn empty(connection: &mut PgConnection, table: &str) {
+    for _ in 0..50 {
+        run(connection, &format!("VACUUM {table}")).await;
+        let size: i64 = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
+            .bind(table)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if size == 0 {
+            return;
+        }
+    }
+    panic!("{table} can not be emptied");
+}
+
+async fn judge_all(connection: &mut PgConnection, claims: &[Claim], share: Share, budget: u64) {
+    for claim in claims {
+        run(connection, &format!("PREPARE claim AS {}", claim.sql())).await;
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            run(connection, &format!("SET plan_cache_mode = {mode}")).await;
+            // The first time also reads the catalogue.
+            claim.explain(connection).await;
+            let plan = claim.explain(connection).await;
+            claim.judge(&plan, share, mode, budget);
+        }
+        run(connection, "DEALLOCATE claim").await;
     }
 }
 
@@ -193,10 +218,11 @@ async fn due_orders_due_batches_and_orders_to_be_read() {
     let orders = Claim {
         marker: "ORDER BY plan_class, plan_at, id LIMIT",
         inside: None,
-        values: "1, 1, 100",
+        values: "1, 1, 80",
         table: "subjects",
         index: "subjects_due",
-        full: 100,
+        full: 80,
+        all_due: false,
     };
     // Measured before it had an index of its own: 8,355 buffers with 1 % due, 5,329 with none.
     let batches = Claim {
@@ -206,14 +232,16 @@ async fn due_orders_due_batches_and_orders_to_be_read() {
         table: "subjects",
         index: "subjects_batches_due",
         full: 30,
+        all_due: false,
     };
     let reads = Claim {
         marker: "ORDER BY account_id, read_at, id LIMIT",
         inside: None,
-        values: "3, 100",
+        values: "3, 50",
         table: "subjects",
         index: "subjects_read",
-        full: 100,
+        full: 50,
+        all_due: false,
     };
     check("subjects", SUBJECTS, &[orders, batches, reads]).await;
 }
@@ -230,10 +258,11 @@ async fn due_effects_of_a_lane() {
     let claim = Claim {
         marker: "WITH due AS MATERIALIZED",
         inside: Some(("WITH due AS MATERIALIZED (", "),\n")),
-        values: "2, 1, 7, 1, 100",
+        values: "2, 1, 7, 1, 50",
         table: "effects",
         index: "effects_due",
-        full: 100,
+        full: 50,
+        all_due: false,
     };
     check("effects", &with_accounts(EFFECTS), &[claim]).await;
 }
@@ -252,10 +281,11 @@ async fn effects_whose_lease_ran_out() {
     let claim = Claim {
         marker: "the process was lost while this was being sent",
         inside: Some(("ARRAY(", "))")),
-        values: "2, 7, false, 100",
+        values: "2, 7, false, 70",
         table: "effects",
         index: "effects_leased",
-        full: 100,
+        full: 70,
+        all_due: false,
     };
     check("effects", &with_accounts(LEASED), &[claim]).await;
 }
@@ -275,6 +305,7 @@ async fn due_streams_of_an_account() {
         table: "streams",
         index: "streams_pkey",
         full: 10,
+        all_due: false,
     };
     check("streams", STREAMS, &[claim]).await;
 }
@@ -296,6 +327,7 @@ async fn batches_due_to_be_sealed() {
         table: "batches",
         index: "batches_due",
         full: 100,
+        all_due: false,
     };
     check("batches", BATCHES, &[claim]).await;
 }
@@ -316,14 +348,18 @@ async fn shipments_waiting_for_a_wave() {
         table: "shipments",
         index: "shipments_waiting",
         full: 100,
+        all_due: false,
     };
     check("shipments", SHIPMENTS, &[claim]).await;
 }
 
-/// Marks are deleted as they are worked off; what is left are the last ones.
+/// Marks are deleted as they are worked off, and the daemon vacuums what they leave: the next ones begin
+/// at the table's first page while the index goes on to the right. (Not vacuumed, 300,000 of them cost
+/// the next claim 2,733 buffers, and those after it 822.)
 const MARKS: &str = "
-    INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, 300000) i;
-    DELETE FROM item_marks WHERE id <= 300000 - {due};";
+    INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, 300000 - {due}) i;
+    DELETE FROM item_marks;";
+const NEW_MARKS: &str = "INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, {due}) i;";
 
 #[tokio::test]
 async fn marks_of_items() {
@@ -334,6 +370,12 @@ async fn marks_of_items() {
         table: "item_marks",
         index: "item_marks_pkey",
         full: 100,
+        all_due: true,
     };
-    check("item_marks", MARKS, &[claim]).await;
+    check(
+        "item_marks",
+        &format!("{MARKS}--vacuum\n{NEW_MARKS}"),
+        &[claim],
+    )
+    .await;
 }

@@ -22,16 +22,6 @@ impl World {
                 continue;
             }
             let shipment = self.shipment(&reference);
-            for line in &shipment.lines {
-                let rows = self.committed.entry(line.line.to_string()).or_default();
-                for row in rows
-                    .iter_mut()
-                    .filter(|row| row.warehouse == shipment.warehouse)
-                {
-                    row.waiting -= line.quantity;
-                    row.instructed += line.quantity;
-                }
-            }
             let n = self.intents(Op::Instruct).len() as u32 + 1;
             let account = shipment.account;
             let key = business_key(

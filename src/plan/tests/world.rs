@@ -38,7 +38,6 @@ pub(super) struct World {
     pub(super) now: DateTime<Utc>,
     /// On hand by item and warehouse.
     pub(super) stock: BTreeMap<(i64, &'static str), i64>,
-    pub(super) committed: BTreeMap<String, Vec<Committed>>,
     pub(super) release_at: BTreeMap<String, DateTime<Utc>>,
     pub(super) ranks: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
     pub(super) last: Option<OrderPlan>,
@@ -88,7 +87,6 @@ impl World {
             rules: Rules::default(),
             now: at(0),
             stock: BTreeMap::new(),
-            committed: BTreeMap::new(),
             release_at: BTreeMap::new(),
             ranks: BTreeMap::new(),
             last: None,
@@ -190,13 +188,29 @@ impl World {
         plan
     }
 
+    /// Items of a line in waiting and in sealed shipments of a warehouse, as the store counts them.
+    pub(super) fn bound(&self, line: &hikiate_sdk::LineKey, warehouse: &str) -> (u32, u32) {
+        let mut bound = (0, 0);
+        for row in &self.input.shipments {
+            let shipment = self.shipment(row.reference.as_str());
+            let here = shipment.lines.iter().filter(|l| l.line == *line);
+            let items: u32 = here.map(|l| l.quantity).sum();
+            match row.state {
+                _ if shipment.warehouse != warehouse => {}
+                ShipmentStage::Waiting => bound.0 += items,
+                ShipmentStage::Instructed => bound.1 += items,
+                _ => {}
+            }
+        }
+        bound
+    }
+
     fn write(&mut self, plan: &OrderPlan) {
         for decision in &plan.decisions {
             self.fact(decision.key.clone(), decision.body.clone(), "plan");
         }
         for row in &plan.demands {
             let key = row.line.to_string();
-            self.committed.insert(key.clone(), row.committed.clone());
             self.ranks.insert(key, (row.promised_at, row.ordered_at));
             let id = self.input.demands.len() as i64 + 1;
             let stored = self.input.demands.iter_mut().find(|d| d.line == row.line);
@@ -294,19 +308,14 @@ impl World {
             .demands
             .iter()
             .map(|row| {
-                let committed = self
-                    .committed
-                    .get(row.line.as_str())
-                    .cloned()
-                    .unwrap_or_default();
                 let reserved = row.reserved.iter().map(|(at, quantity, firm)| {
-                    let behind = committed.iter().find(|c| c.warehouse == *at);
+                    let (waiting, instructed) = self.bound(&row.line, at);
                     Reservation {
                         warehouse: at.clone(),
                         quantity: *quantity,
                         firm: *firm,
-                        waiting: behind.map_or(0, |c| c.waiting),
-                        instructed: behind.map_or(0, |c| c.instructed),
+                        waiting: waiting.min(quantity.saturating_sub(instructed)),
+                        instructed: instructed.min(*quantity),
                     }
                 });
                 let (promised_at, ordered_at) = self.ranks[row.line.as_str()];

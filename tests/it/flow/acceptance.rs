@@ -385,3 +385,28 @@ async fn an_unmapped_code_holds_until_the_item_is_known() {
     assert!(world.shop.order(&id).unwrap().is_shipped());
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
+
+/// What a far side keeps refusing to take is a task after a while, and still goes by itself in the end.
+#[tokio::test]
+async fn a_call_that_never_leaves_becomes_a_task_and_goes_on() {
+    let mut world = World::new(Setup::default()).await;
+    for _ in 0..6 {
+        world
+            .faults
+            .inject_when(When::new(Method::Post, "/capture"), Fault::NotSent);
+    }
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(6).await;
+    let mut seen = false;
+    for _ in 0..20 {
+        world.advance(Duration::seconds(60)).await;
+        world.rounds(1).await;
+        seen |= world.tasks().await.contains(&"not_sent".to_owned());
+    }
+    assert!(seen, "a person could have known");
+    assert_eq!(world.shop.order(&id).unwrap().captures, 1);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}

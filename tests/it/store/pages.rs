@@ -9,6 +9,7 @@ use crate::support::shop::{STREAM, Shop, after, at, order, page, parcel};
 #[tokio::test]
 async fn the_same_page_twice_is_nothing_new() {
     let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
     let told = page(0, vec![order("A", 1), order("B", 2)]);
     let first = shop.pull("shop", &told).await;
     assert_eq!((first.new_facts, first.unchanged), (2, 0));
@@ -16,7 +17,8 @@ async fn the_same_page_twice_is_nothing_new() {
     let second = shop.pull("shop", &told).await;
     assert_eq!((second.new_facts, second.unchanged), (0, 2));
     let subject = shop.subject("A").await;
-    assert_eq!(shop.planned_for(subject).await, None, "nothing to plan");
+    let again = shop.planned_for(subject).await;
+    assert!(again.is_none_or(|next| next > at(0)), "nothing to plan now");
     let keys = shop.keys(subject).await;
     assert_eq!(
         keys.iter().filter(|key| key.starts_with("order:")).count(),
