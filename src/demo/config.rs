@@ -40,7 +40,8 @@ impl Places<'_> {
             (50, 8, 100, 10)
         };
         let osaka = if self.bench {
-            r#"{ mode = "continuous", grace = "0s", max_rows = 3000 }"#
+            // Small batches: a batch is in memory as a whole while it is sealed.
+            r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#
         } else {
             r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#
         };
@@ -126,7 +127,7 @@ locations = {{ tokyo = "sloc_tokyo", osaka = "sloc_osaka" }}
 {payments_b}
 [warehouses.tokyo]
 account = "tokyo-3pl"
-dispatch = {{ mode = "continuous", grace = "0s", max_rows = 3000 }}
+dispatch = {{ mode = "continuous", grace = "0s", max_rows = 500 }}
 
 [warehouses.osaka]
 account = "osaka-3pl"
