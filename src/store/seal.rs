@@ -139,7 +139,9 @@ impl Store {
         let mut facts = BTreeMap::new();
         let mut shipments = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'shipment') ORDER BY id",
+            "SELECT subject_id, kind, version, body FROM facts WHERE id IN (
+               SELECT max(id) FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id
+               UNION ALL SELECT id FROM facts WHERE subject_id = ANY($1) AND kind = 'shipment')",
             &orders
         )
         .fetch_all(&mut *tx)
@@ -189,7 +191,11 @@ impl Store {
                 shipment: shipment.clone(),
                 order: order.clone(),
                 personal: persons.get(&row.subject_id).cloned(),
-                codes: codes.clone(),
+                codes: shipment
+                    .lines
+                    .iter()
+                    .filter_map(|l| Some((l.item_id, codes.get(&l.item_id)?.clone())))
+                    .collect(),
             });
         }
         let (sealed, refused) = render(&members)?;
