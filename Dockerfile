@@ -16,6 +16,8 @@ RUN apt-get update \
     && useradd --system --uid 10001 --home-dir /var/lib/hikiate --create-home hikiate
 COPY --from=build /usr/bin/hikiate /usr/bin/hikiate
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/hikiate/
+# glibc keeps freed memory per thread otherwise.
+ENV MALLOC_ARENA_MAX=1
 USER 10001
 WORKDIR /var/lib/hikiate
 VOLUME /var/lib/hikiate

@@ -37,6 +37,8 @@ impl Program {
             .args(arguments)
             .arg("--config")
             .arg(&self.config)
+            // As in the systemd unit and the image.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let ours = name

@@ -13,6 +13,9 @@ use crate::store::{OpenBatch, OpenRevenue, SealRow, SealTerms, Sealed, StoreErro
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
 const PATIENCE_SECONDS: f64 = 60.0;
+/// Where the next batch follows at once, an order with news goes with that one: under load there is always
+/// one, and waiting for it would hold up all others.
+const PATIENCE_AT_ONCE_SECONDS: f64 = 2.0;
 const JOURNAL_ROWS: i64 = 100_000;
 
 /// Opens and seals batches. Returns how many were sealed.
@@ -151,14 +154,13 @@ async fn seal_wave(
     else {
         return Ok(0);
     };
-    let max_rows = match &warehouse.dispatch {
-        Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => {
-            i64::from(*max_rows)
-        }
+    let (max_rows, patience_seconds) = match &warehouse.dispatch {
+        Dispatch::Wave { max_rows, .. } => (i64::from(*max_rows), PATIENCE_SECONDS),
+        Dispatch::Continuous { max_rows, .. } => (i64::from(*max_rows), PATIENCE_AT_ONCE_SECONDS),
     };
     let terms = SealTerms {
         max_rows,
-        patience_seconds: PATIENCE_SECONDS,
+        patience_seconds,
         reply_within_seconds: warehouse.reply_within.map(|d| d.as_seconds_f64()),
         policy_id: engine.policy_id,
         today: engine.today(now),
