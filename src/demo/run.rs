@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::child::{Daemon, Program, left_behind};
 use super::config::Places;
@@ -58,7 +60,7 @@ pub async fn run(args: &DemoArgs) -> bool {
 }
 
 async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
-    let stop = crate::ops::shutdown::on_signal().context("listen for signals")?;
+    let stop = on_signals().context("listen for signals")?;
     let folder = tempfile::Builder::new()
         .prefix("hikiate-demo-")
         .tempdir()
@@ -90,8 +92,10 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     };
     let swept = stage.sweep().await;
     let good = matches!(&came_out, Ok(lines) if lines.good) && swept.is_empty();
-    let kept = (args.keep || !good).then_some(root.as_path());
-    if args.bench.is_none() || !good {
+    // Whoever stops it does not want it; what went wrong by itself is for somebody to look into.
+    let wrong = !good && !stop.is_cancelled();
+    let kept = (args.keep || wrong).then_some(root.as_path());
+    if args.keep || wrong || (good && args.bench.is_none()) {
         report::next(kept);
     }
     if kept.is_some() {
@@ -103,6 +107,24 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let lines = came_out?;
     say(&lines.last);
     Ok(good)
+}
+
+/// A token that any signal to end cancels. More of them change nothing: what was started is being ended.
+fn on_signals() -> std::io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        let (mut signal, token) = (signal(kind)?, token.clone());
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                token.cancel();
+            }
+        });
+    }
+    Ok(token)
 }
 
 /// How it came out.
