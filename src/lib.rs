@@ -1,5 +1,6 @@
 //! hikiate (引当): a headless OMS–WMS bridge. Pull facts, plan from the whole set of them, push effects.
 
+pub mod broken;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]

@@ -16,4 +16,5 @@ mod launcher;
 mod registry;
 mod signals;
 mod store;
-mod support;
+
+use hikiate_prove::support;

@@ -8,7 +8,14 @@ use super::error::{LauncherError, io_at};
 /// Held as long as the value lives.
 #[derive(Debug)]
 pub(super) struct DirLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child between fork and exec still has a copy of the descriptor.
+        self.file.unlock().ok();
+    }
 }
 
 impl DirLock {
@@ -22,7 +29,7 @@ impl DirLock {
             .open(path)
             .map_err(io_at("open", path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LauncherError::Locked {
                 dir: dir.to_owned(),
                 lock: path.to_owned(),
@@ -47,5 +54,17 @@ mod tests {
         assert!(matches!(refused, LauncherError::Locked { .. }), "{refused}");
         drop(held);
         DirLock::take(&path, root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_descriptor_does_not_keep_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("lock");
+        let held = DirLock::take(&path, root.path()).unwrap();
+        // What a child has between fork and exec.
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        DirLock::take(&path, root.path()).unwrap();
+        drop(copy);
     }
 }

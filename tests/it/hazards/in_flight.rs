@@ -101,6 +101,11 @@ async fn uniqueness_at_the_claim_stops_everybody() {
             Err(StoreError::Database(error)) => assert_eq!(code(&error), "23505"),
             other => panic!("{other:?}"),
         }
+        // A dropped transaction is rolled back a little later, and what it locked is skipped until then.
+        sqlx::query("SELECT 1 FROM effects FOR UPDATE")
+            .execute(shop.pool())
+            .await
+            .unwrap();
     }
     let leased = "SELECT count(*) FROM effects WHERE state <> 'planned'";
     assert_eq!(

@@ -30,27 +30,29 @@ use sqlx::PgPool;
 use super::database::{TestDb, db};
 
 /// The stream that pages come in.
-pub(crate) const STREAM: &str = "orders";
+pub const STREAM: &str = "orders";
 
 /// A shop, its warehouse and the process that works for them.
-pub(crate) struct Shop {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) db: TestDb,
+pub struct Shop {
+    /// The engine its steps run on.
+    pub engine: Arc<Engine>,
+    /// Its database.
+    pub db: TestDb,
 }
 
 /// A time on the day all of this happens.
-pub(crate) fn at(minute: i64) -> DateTime<Utc> {
+pub fn at(minute: i64) -> DateTime<Utc> {
     "2026-11-21T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minute)
 }
 
 /// That day.
-pub(crate) fn today() -> NaiveDate {
+pub fn today() -> NaiveDate {
     at(0).date_naive()
 }
 
 impl Shop {
     /// A database with the accounts `shop` and `wms` and the warehouse `tokyo`. The clock stands.
-    pub(crate) async fn open() -> Self {
+    pub async fn open() -> Self {
         let db = db().await;
         let store = Store::over(db.pool.clone());
         store
@@ -110,23 +112,26 @@ impl Shop {
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    /// The store.
+    pub fn store(&self) -> &Store {
         &self.engine.store
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    /// Connections beside the store's.
+    pub fn pool(&self) -> &PgPool {
         &self.db.pool
     }
 
     /// The clock stands at this minute of the day.
-    pub(crate) async fn clock(&self, minute: i64) {
+    pub async fn clock(&self, minute: i64) {
         self.store()
             .set_clock(Some(at(minute)), TimeDelta::zero())
             .await
             .unwrap();
     }
 
-    pub(crate) fn account(&self, slug: &str) -> i16 {
+    /// An account's row id.
+    pub fn account(&self, slug: &str) -> i16 {
         self.engine
             .directory
             .account(&AccountSlug::new(slug))
@@ -134,7 +139,7 @@ impl Shop {
     }
 
     /// The account's lease, as this process or another takes it.
-    pub(crate) async fn own(&self, slug: &str, instance: &str) -> Option<OwnedAccount> {
+    pub async fn own(&self, slug: &str, instance: &str) -> Option<OwnedAccount> {
         let id = self.account(slug);
         let instance = Instance(instance.to_owned());
         let owned = self
@@ -145,20 +150,18 @@ impl Shop {
         owned.into_iter().next()
     }
 
-    pub(crate) async fn owned(&self, slug: &str) -> OwnedAccount {
+    /// An account owned by this very process.
+    pub async fn owned(&self, slug: &str) -> OwnedAccount {
         self.own(slug, "one").await.unwrap()
     }
 
     /// Stores a page of an account as its owner does.
-    pub(crate) async fn pull(&self, slug: &str, page: &IncomingPage) -> PageDone {
+    pub async fn pull(&self, slug: &str, page: &IncomingPage) -> PageDone {
         self.try_pull(slug, page).await.unwrap()
     }
 
-    pub(crate) async fn try_pull(
-        &self,
-        slug: &str,
-        page: &IncomingPage,
-    ) -> Result<PageDone, StoreError> {
+    /// Stores a page, or says why not.
+    pub async fn try_pull(&self, slug: &str, page: &IncomingPage) -> Result<PageDone, StoreError> {
         let owned = self.owned(slug).await;
         let seq = self.seq(slug).await;
         self.store()
@@ -167,7 +170,7 @@ impl Shop {
     }
 
     /// How many pages the account's stream has had.
-    pub(crate) async fn seq(&self, slug: &str) -> i64 {
+    pub async fn seq(&self, slug: &str) -> i64 {
         sqlx::query_scalar("SELECT seq FROM streams WHERE account_id = $1 AND name = $2")
             .bind(self.account(slug))
             .bind(STREAM)
@@ -177,13 +180,13 @@ impl Shop {
     }
 
     /// Counts an item in the warehouse.
-    pub(crate) async fn count(&self, code: &str, quantity: i64, minute: i64) {
+    pub async fn count(&self, code: &str, quantity: i64, minute: i64) {
         self.pull("wms", &self.counted(code, quantity, minute))
             .await;
     }
 
     /// A page with one count.
-    pub(crate) fn counted(&self, code: &str, quantity: i64, minute: i64) -> IncomingPage {
+    pub fn counted(&self, code: &str, quantity: i64, minute: i64) -> IncomingPage {
         let location_id = self.engine.directory.location("tokyo").unwrap().id;
         let as_of = Some(at(minute));
         let stock = vec![IncomingStock {
@@ -200,7 +203,7 @@ impl Shop {
     }
 
     /// Plans and allocates until nothing is due.
-    pub(crate) async fn settle(&self) {
+    pub async fn settle(&self) {
         for _ in 0..100 {
             let planned = plan_step(&self.engine).await.unwrap();
             let allocated = allocate_step(&self.engine).await.unwrap();
@@ -211,31 +214,33 @@ impl Shop {
         panic!("planning does not come to rest");
     }
 
-    pub(crate) async fn subject(&self, order: &str) -> i64 {
+    /// An order's subject, by the shop's id.
+    pub async fn subject(&self, order: &str) -> i64 {
         let id =
             sqlx::query_scalar("SELECT id FROM subjects WHERE external_id = $1 AND kind = 'order'");
         id.bind(order).fetch_one(self.pool()).await.unwrap()
     }
 
     /// Keys of a subject's facts in the order they were stored.
-    pub(crate) async fn keys(&self, subject: i64) -> Vec<String> {
+    pub async fn keys(&self, subject: i64) -> Vec<String> {
         let keys = sqlx::query_scalar("SELECT key FROM facts WHERE subject_id = $1 ORDER BY id");
         keys.bind(subject).fetch_all(self.pool()).await.unwrap()
     }
 
-    pub(crate) async fn status(&self, subject: i64) -> String {
+    /// A subject's status.
+    pub async fn status(&self, subject: i64) -> String {
         let status = sqlx::query_scalar("SELECT status FROM subjects WHERE id = $1");
         status.bind(subject).fetch_one(self.pool()).await.unwrap()
     }
 
     /// True while the subject is due or has a time at which it will be.
-    pub(crate) async fn planned_for(&self, subject: i64) -> Option<DateTime<Utc>> {
+    pub async fn planned_for(&self, subject: i64) -> Option<DateTime<Utc>> {
         let when = sqlx::query_scalar("SELECT plan_at FROM subjects WHERE id = $1");
         when.bind(subject).fetch_one(self.pool()).await.unwrap()
     }
 
     /// One number out of the database.
-    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+    pub async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)
             .fetch_one(self.pool())
             .await
@@ -243,7 +248,7 @@ impl Shop {
     }
 
     /// Puts the order's only shipment into a sealed batch without asking a warehouse.
-    pub(crate) async fn instructed(&self, subject: i64) -> String {
+    pub async fn instructed(&self, subject: i64) -> String {
         let sql =
             "UPDATE shipments SET state = 'instructed' WHERE subject_id = $1 RETURNING reference";
         sqlx::query_scalar(sql)
@@ -255,7 +260,7 @@ impl Shop {
 }
 
 /// Where a stream goes on, at once.
-pub(crate) fn after(cursor: i64) -> StreamAfter {
+pub fn after(cursor: i64) -> StreamAfter {
     StreamAfter {
         cursor: serde_json::json!(cursor),
         ack: None,
@@ -264,7 +269,7 @@ pub(crate) fn after(cursor: i64) -> StreamAfter {
 }
 
 /// Orders asked for at a minute of the day.
-pub(crate) fn page(minute: i64, orders: Vec<IncomingOrder>) -> IncomingPage {
+pub fn page(minute: i64, orders: Vec<IncomingOrder>) -> IncomingPage {
     IncomingPage {
         orders,
         asked_at: at(minute),
@@ -273,7 +278,7 @@ pub(crate) fn page(minute: i64, orders: Vec<IncomingOrder>) -> IncomingPage {
 }
 
 /// A card order of `quantity` teas at 1,000 yen, authorised in full.
-pub(crate) fn order(id: &str, quantity: u32) -> IncomingOrder {
+pub fn order(id: &str, quantity: u32) -> IncomingOrder {
     let total = i64::from(quantity) * 1_000;
     let groups = vec![DeliveryGroup {
         key: "1".into(),
@@ -352,7 +357,7 @@ pub(crate) fn order(id: &str, quantity: u32) -> IncomingOrder {
 }
 
 /// A parcel that left with so many of line 1.
-pub(crate) fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
+pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
     let report = ParcelReport {
         reference: reference.into(),
         key: "1".to_owned(),

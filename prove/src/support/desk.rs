@@ -10,7 +10,7 @@ use super::shop::{Shop, at, order, page, parcel};
 
 impl Shop {
     /// An order for one tea that has stock and a shipment, not instructed.
-    pub(crate) async fn allocated(&self, id: &str) -> i64 {
+    pub async fn allocated(&self, id: &str) -> i64 {
         self.count("TEA", 5, 0).await;
         self.pull("shop", &page(0, vec![order(id, 1)])).await;
         self.settle().await;
@@ -20,7 +20,7 @@ impl Shop {
     }
 
     /// The same, gone from the warehouse: there is something to tell the channel.
-    pub(crate) async fn shipped(&self, id: &str) -> i64 {
+    pub async fn shipped(&self, id: &str) -> i64 {
         let subject = self.allocated(id).await;
         let reference = self.instructed(subject).await;
         let mut told = page(1, Vec::new());
@@ -31,14 +31,15 @@ impl Shop {
     }
 
     /// The one effect in the queue, claimed.
-    pub(crate) async fn claimed(&self) -> ClaimedEffect {
+    pub async fn claimed(&self) -> ClaimedEffect {
         let owned = self.owned("shop").await;
         let claimed = self.store().claim_effects(&owned, 10, 60).await.unwrap();
         assert_eq!(claimed.len(), 1);
         claimed.into_iter().next().unwrap()
     }
 
-    pub(crate) async fn make_due(&self, subject: i64) {
+    /// Makes a subject due for planning now.
+    pub async fn make_due(&self, subject: i64) {
         sqlx::query("UPDATE subjects SET plan_at = $2, plan_class = 0 WHERE id = $1")
             .bind(subject)
             .bind(at(0))
@@ -48,14 +49,15 @@ impl Shop {
     }
 
     /// A planner's transaction that holds this one order.
-    pub(crate) async fn claim(&self, subject: i64) -> Transaction<'static, Postgres> {
+    pub async fn claim(&self, subject: i64) -> Transaction<'static, Postgres> {
         self.make_due(subject).await;
         let mut tx = self.pool().begin().await.unwrap();
         assert_eq!(Store::claim_due(&mut tx, 0, 100).await.unwrap(), [subject]);
         tx
     }
 
-    pub(crate) async fn commit(
+    /// Commits a plan of the test's own for a claimed subject.
+    pub async fn commit(
         &self,
         tx: &mut Transaction<'_, Postgres>,
         subject: i64,
@@ -80,7 +82,7 @@ impl Shop {
 }
 
 /// A plan that does nothing.
-pub(crate) fn quiet() -> OrderPlan {
+pub fn quiet() -> OrderPlan {
     let next: Option<DateTime<Utc>> = None;
     OrderPlan {
         status: Status::Allocated,
@@ -102,15 +104,13 @@ pub(crate) fn quiet() -> OrderPlan {
 }
 
 /// A definite end of an effect.
-pub(crate) fn finished(
-    effect: &ClaimedEffect,
-    verdict: Verdict,
-) -> (ClaimedEffect, Acknowledgement) {
+pub fn finished(effect: &ClaimedEffect, verdict: Verdict) -> (ClaimedEffect, Acknowledgement) {
     let outcome = outcome(&effect.key, verdict);
     (effect.clone(), Acknowledgement::Finished { outcome })
 }
 
-pub(crate) fn outcome(intent: &str, verdict: Verdict) -> OutcomeFact {
+/// An outcome of an intent.
+pub fn outcome(intent: &str, verdict: Verdict) -> OutcomeFact {
     OutcomeFact {
         intent: intent.to_owned(),
         verdict,

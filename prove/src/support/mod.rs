@@ -2,8 +2,8 @@
 
 mod cluster;
 mod database;
-pub(crate) mod desk;
-pub(crate) mod shop;
-pub(crate) mod turns;
+pub mod desk;
+pub mod shop;
+pub mod turns;
 
-pub(crate) use database::{TestDb, db};
+pub use database::{TestDb, db};

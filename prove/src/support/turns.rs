@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 const BOUND: Duration = Duration::from_secs(20);
 
 /// The session of a connection.
-pub(crate) async fn session(connection: &mut PgConnection) -> i32 {
+pub async fn session(connection: &mut PgConnection) -> i32 {
     sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(connection)
         .await
@@ -19,7 +19,7 @@ pub(crate) async fn session(connection: &mut PgConnection) -> i32 {
 }
 
 /// Waits until some session of this database waits for a lock of `holder`, and names it.
-pub(crate) async fn blocked_by(pool: &PgPool, holder: i32) -> i32 {
+pub async fn blocked_by(pool: &PgPool, holder: i32) -> i32 {
     let begun = Instant::now();
     loop {
         let waiting: Option<i32> = sqlx::query_scalar(
@@ -38,7 +38,7 @@ pub(crate) async fn blocked_by(pool: &PgPool, holder: i32) -> i32 {
 }
 
 /// Starts something and comes back once it waits for a lock of `holder`.
-pub(crate) async fn start_blocked<T: Send + 'static>(
+pub async fn start_blocked<T: Send + 'static>(
     pool: &PgPool,
     holder: i32,
     work: impl Future<Output = T> + Send + 'static,
@@ -49,12 +49,12 @@ pub(crate) async fn start_blocked<T: Send + 'static>(
 }
 
 /// What became of it, once nothing is in its way.
-pub(crate) async fn ended<T>(task: JoinHandle<T>) -> T {
+pub async fn ended<T>(task: JoinHandle<T>) -> T {
     timeout(BOUND, task).await.expect("it still waits").unwrap()
 }
 
 /// The PostgreSQL error code of a failed statement.
-pub(crate) fn code(error: &sqlx::Error) -> String {
+pub fn code(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
         other => other.to_string(),

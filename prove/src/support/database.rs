@@ -20,17 +20,17 @@ const TEMPLATE_LOCK: i64 = 0x68_6b_74_70;
 
 /// A migrated, empty database of one test; dropped with the value.
 #[derive(Debug)]
-pub(crate) struct TestDb {
+pub struct TestDb {
     /// Its address, for a process under test.
-    pub(crate) url: String,
+    pub url: String,
     /// A pool into it.
-    pub(crate) pool: PgPool,
+    pub pool: PgPool,
     name: String,
     admin: PgConnectOptions,
 }
 
 /// Gives the test a database of its own.
-pub(crate) async fn db() -> TestDb {
+pub async fn db() -> TestDb {
     let run = Run::get().await;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
@@ -100,7 +100,7 @@ impl Run {
     async fn begin() -> Self {
         let url = cluster::url().await;
         let admin = PgConnectOptions::from_str(&url).unwrap();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
         let migrator = Migrator::new(folder).await.unwrap();
         let mut connection = PgConnection::connect_with(&admin).await.unwrap();
         sqlx::query("SELECT pg_advisory_lock($1)")

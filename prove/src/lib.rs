@@ -1,0 +1,10 @@
+//! The tools that try to break hikiate, and what they and the integration tests stand on.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tools for tests: they stop at the first surprise"
+)]
+
+pub mod support;
