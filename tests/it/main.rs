@@ -1,11 +1,6 @@
 //! The integration tests, one binary: they drive the program as its users and far sides do.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cli;
 mod databases;
