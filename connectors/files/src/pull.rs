@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     BadRecord, Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec,
 };
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::client::{Entry, Folder};
 use crate::config::Places;
-use crate::cursor::{Ack, AckFile, Cursor, Seen, Still};
+use crate::cursor::{Ack, AckFile, Again, Cursor, Seen, Still, name_before};
 use crate::glob;
 use crate::layout::Whole;
 use crate::map::inbound::Reading;
@@ -98,6 +99,9 @@ impl Source for Inbox {
     async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
+        if let Some(again) = &cursor.again {
+            return self.archived(readings, &cursor, again).await;
+        }
         let ready = self.candidates(readings, &cursor).await?;
         let mut page = Reader {
             next: Cursor {
@@ -128,6 +132,19 @@ impl Source for Inbox {
             page.take(&entry, reading, &bytes, &cursor);
         }
         page.finish()
+    }
+
+    fn rewind(&self, _stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
+        let again = Again {
+            since: since.timestamp(),
+            after: None,
+        };
+        let cursor = Cursor {
+            v: 1,
+            again: Some(again),
+            ..Cursor::read(cursor).unwrap_or_default()
+        };
+        serde_json::to_value(cursor).ok()
     }
 
     async fn read_orders(&self, _ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
@@ -164,6 +181,65 @@ impl Source for Inbox {
 }
 
 impl Inbox {
+    /// A page of files that were read and archived before, oldest first.
+    async fn archived(
+        &self,
+        readings: &[Reading],
+        cursor: &Cursor,
+        again: &Again,
+    ) -> Result<Page, Error> {
+        let mut listed = self.folder.list(&self.places.archive).await?;
+        listed.retain(|entry| again.wants(entry) && entry.size <= LARGEST);
+        listed.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        let mut after = again.after.clone();
+        let mut more = false;
+        for entry in listed {
+            if bytes >= self.page_bytes {
+                more = true;
+                break;
+            }
+            after = Some((entry.modified, entry.name.clone()));
+            let Some(name) = name_before(&entry.name) else {
+                continue;
+            };
+            let marks = |r: &Reading| matches!(&r.whole, Whole::Marker(suffix) if name.ends_with(suffix.as_str()));
+            let fits = |r: &&Reading| glob::matches(&r.files, &name) && !marks(r);
+            let Some(reading) = readings.iter().find(fits) else {
+                continue;
+            };
+            let path = format!("{}/{}", self.places.archive, entry.name);
+            let Some(read) = self.folder.read(&path).await? else {
+                continue;
+            };
+            bytes += read.len();
+            records.extend(reading.read(&name, &read));
+        }
+        let again = more.then_some(Again {
+            since: again.since,
+            after,
+        });
+        let next = Cursor {
+            v: 1,
+            seen: cursor.seen.clone(),
+            still: cursor.still.clone(),
+            again,
+        };
+        let next = serde_json::to_value(next).map_err(|e| {
+            Error::new(
+                ErrorClass::Protocol,
+                format!("cannot write the cursor: {e}"),
+            )
+        })?;
+        // The folder itself is read next, so there is more in any case.
+        Ok(Page {
+            records,
+            next,
+            more: true,
+            ack: None,
+        })
+    }
+
     /// Archives a file and looks what was moved: one that took its place since it was compared is put back.
     async fn archive_stored(&self, file: &AckFile) -> Result<(), Error> {
         let Some(to) = self.archive(&file.name, file.short()).await? else {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared,
+    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
 };
 
 use crate::client::{Folder, Written};
 use crate::config::Places;
+use crate::cursor::seconds;
 use crate::layout::PickedUp;
 use crate::map::outgoing::Outgoing;
 use crate::wire::envelope::Envelope;
@@ -134,5 +136,32 @@ impl Operations for Outbox {
             Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
             Standing::Nothing => Found::No,
         })
+    }
+
+    async fn sent_since(&self, op: Op, since: DateTime<Utc>) -> Result<Option<Vec<Sent>>, Error> {
+        if self.picked_up == PickedUp::Removed {
+            return Ok(None);
+        }
+        let Some(names) = self.outgoing.names(op) else {
+            return Ok(Some(Vec::new()));
+        };
+        let mut sent = Vec::new();
+        // A file that is moved between two looks is seen by the second.
+        let folders = [Some(&self.outgoing.folder), self.places.picked_up_to.as_ref()];
+        for folder in folders.into_iter().flatten() {
+            for entry in self.folder.list(folder).await? {
+                let old = entry.modified != 0 && seconds(entry.modified) < since.timestamp();
+                if old || !entry.name.starts_with(&names) {
+                    continue;
+                }
+                if let Some(bytes) = self.folder.read(&format!("{folder}/{}", entry.name)).await? {
+                    sent.push(Sent {
+                        name: entry.name,
+                        bytes,
+                    });
+                }
+            }
+        }
+        Ok(Some(sent))
     }
 }

@@ -33,7 +33,7 @@ pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
-    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
+    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay, Sent,
     ShipCall, ShippedLine, Then,
 };
 pub use order::{

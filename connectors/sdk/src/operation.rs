@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -336,6 +337,25 @@ pub enum Found {
     Unclear,
 }
 
+/// Something that a far side was sent and still shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Its name; a batch's begins with the name of the batch.
+    pub name: String,
+    /// What was sent, in which our references can be found.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Sent {
+    /// Bodies hold addresses; only the name is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent")
+            .field("name", &self.name)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
 /// A far side that can be written to.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -360,4 +380,14 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// Any class; a look-up changes nothing.
     async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error>;
+
+    /// Everything of an operation that this far side was sent since `since` and still shows, for a database
+    /// that was set back and does not know it any more. `None` when it cannot tell.
+    ///
+    /// # Errors
+    /// Any class; it changes nothing.
+    async fn sent_since(&self, op: Op, since: DateTime<Utc>) -> Result<Option<Vec<Sent>>, Error> {
+        let _ = (op, since);
+        Ok(None)
+    }
 }

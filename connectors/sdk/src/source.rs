@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
@@ -102,4 +103,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Any class; it is called again.
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error>;
+
+    /// A cursor from which everything that came since `since` is read again, whether it was read before or
+    /// not; pure. `None` is the beginning of time as the account's configuration has it, which is always right.
+    fn rewind(&self, stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
+        let _ = (stream, cursor, since);
+        None
+    }
 }

@@ -19,7 +19,7 @@ use crate::wire::envelope::{Envelope, sha256};
 /// Everything that goes out of one account.
 pub(crate) struct Outgoing {
     account: String,
-    folder: String,
+    pub(crate) folder: String,
     values: Value,
     titles: BTreeMap<String, String>,
     picked_up: PickedUp,
@@ -171,6 +171,17 @@ impl Outgoing {
             _ => None,
         };
         accept == Some(Accept::Delivered)
+    }
+
+    /// What the names of an operation's files begin with; `None` for one that is not offered.
+    pub(crate) fn names(&self, op: Op) -> Option<String> {
+        let kind = match op {
+            Op::Instruct if self.instruct.is_some() => "instruct",
+            Op::CancelInstruction if self.cancel.is_some() => "cancel",
+            Op::PostJournal if self.journal.is_some() => "journal",
+            _ => return None,
+        };
+        Some(format!("{}-{kind}-", self.account))
     }
 
     /// See [`hikiate_sdk::Operations::prepare`].

@@ -51,6 +51,19 @@ impl Source for Medusa {
         }
     }
 
+    fn rewind(&self, stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
+        if stream != ORDERS {
+            return None;
+        }
+        // An order that was never seen has nothing to be rewound to.
+        let seen = stored::<Cursor>(stream, cursor).ok()?.seen?;
+        let cursor = Cursor {
+            seen: Some(seen.min(since)),
+            ..Cursor::default()
+        };
+        serde_json::to_value(cursor).ok()
+    }
+
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         // What is no id of a shop is an order it does not have; without any the filter would mean all.
         let ids: Vec<&str> = ids
