@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -82,6 +82,8 @@ pub(crate) enum Command {
     /// Records that could not be read
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Go on after the database was set back: a restored backup, a failover that lost commits
+    Recover(Recover),
     /// Show the whole flow: simulated shops, warehouses, mails and books around the real daemon
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
@@ -208,6 +210,30 @@ pub(crate) enum Resolution {
     NotDone,
 }
 
+/// `recover`
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, args = ["lost_since", "instructed", "books_cleared"])]
+pub(crate) struct Recover {
+    /// What was done after this may be missing: the time of the backup, or earlier
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) lost_since: Option<DateTime<Utc>>,
+    /// A warehouse says that it has this shipment
+    #[arg(long, value_name = "ACCOUNT/REFERENCE")]
+    pub(crate) instructed: Option<String>,
+    /// The lost window's journals were taken out of the books: book its revenue anew
+    #[arg(long)]
+    pub(crate) books_cleared: bool,
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Why; kept, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
 /// `quarantine …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineCommand {
@@ -224,6 +250,13 @@ pub(crate) enum QuarantineCommand {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
     },
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| "a time with its zone, like 2026-11-22T03:00:00+09:00".to_owned())
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

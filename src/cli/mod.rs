@@ -10,6 +10,7 @@ mod order;
 mod out;
 mod quarantine;
 mod raw;
+mod recover;
 mod run;
 mod session;
 mod stock;
@@ -67,6 +68,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Deposit(command) => deposit::run(&Session::open(&global).await?, command).await,
         Command::Stream(command) => stream::run(&Session::open(&global).await?, command).await,
         Command::Effect(command) => effect::run(&Session::open(&global).await?, command).await,
+        Command::Recover(args) => recover::run(&Session::open(&global).await?, args).await,
         Command::Quarantine(command) => {
             quarantine::run(&Session::open(&global).await?, command).await
         }

@@ -16,12 +16,13 @@ use self::database::{Database, Patience};
 use super::args::Global;
 use super::failure::Failure;
 use super::session::configuration;
-use crate::config::{Loaded, LogFormat, Settings};
+use crate::config::{DatabaseSettings, Loaded, LogFormat, Settings};
 use crate::engine::{self, Engine};
 use crate::ops::health::{self, Readiness};
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
 use crate::ops::{shutdown, telemetry};
+use crate::store::witness::Witness;
 use crate::store::{Instance, Store, StoreError};
 
 /// What libraries say of their insides at `info`; a filter that names them wins.
@@ -70,9 +71,11 @@ async fn with_database(
 ) -> Result<(), Failure> {
     let settings = loaded.settings.database.clone();
     let database = Database::start(&settings).await?;
-    let ended = match Store::connect(&database.url, settings.connections) {
+    let witness = witness(&settings);
+    let ended = match Store::connect_with(&database.url, settings.connections, &witness) {
         Ok(store) => {
-            let ended = with_store(global, loaded, &store, &database, ops, stop, instance).await;
+            let held = Held { instance, witness };
+            let ended = with_store(global, loaded, &store, &database, ops, stop, &held).await;
             store.close().await;
             ended
         }
@@ -82,6 +85,20 @@ async fn with_database(
     ended.and(stopped)
 }
 
+/// What of this process is kept in the state directory.
+struct Held<'a> {
+    instance: &'a Instance,
+    witness: Witness,
+}
+
+/// What was sent, as the state directory tells it. Where the database is elsewhere the daemon runs without.
+fn witness(settings: &DatabaseSettings) -> Witness {
+    Witness::open(&settings.state_dir).unwrap_or_else(|error| {
+        warn!(state_dir = %settings.state_dir.display(), %error, "what is sent cannot be told outside the database: nobody notices when it is set back, `hikiate recover` must be typed");
+        Witness::none()
+    })
+}
+
 async fn with_store(
     global: &Global,
     loaded: Loaded,
@@ -89,7 +106,7 @@ async fn with_store(
     database: &Database,
     ops: &Ops,
     stop: &CancellationToken,
-    instance: &Instance,
+    held: &Held<'_>,
 ) -> Result<(), Failure> {
     let drain = loaded.settings.engine.drain;
     let mut first = Some(loaded);
@@ -99,7 +116,7 @@ async fn with_store(
             Some(loaded) => loaded,
             None => configuration(global, false)?,
         };
-        let engine = match prepared(store, loaded, database, &ops.metrics, instance).await {
+        let engine = match prepared(store, loaded, database, &ops.metrics, held).await {
             Ok(engine) => Arc::new(engine),
             Err(error) if error.is_away() => {
                 patience.wait(&error, stop).await;
@@ -125,7 +142,7 @@ async fn prepared(
     loaded: Loaded,
     database: &Database,
     metrics: &Metrics,
-    instance: &Instance,
+    held: &Held<'_>,
 ) -> Result<Engine, StoreError> {
     Store::reach(&database.url).await?;
     store.migrate().await?;
@@ -136,7 +153,8 @@ async fn prepared(
                 .to_owned(),
         ));
     }
-    Engine::start(store.clone(), loaded, metrics.clone(), instance.clone()).await
+    let (instance, witness) = (held.instance.clone(), held.witness.clone());
+    Engine::start(store.clone(), loaded, metrics.clone(), instance, witness).await
 }
 
 /// The loops, and after the signal their drain, but not for ever.

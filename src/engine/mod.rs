@@ -5,6 +5,7 @@ mod allocate;
 mod batches;
 mod housekeeping;
 mod plan;
+mod recover;
 mod run;
 mod seal;
 
@@ -17,6 +18,7 @@ use hikiate_sdk::{AccountSlug, Connector};
 pub use allocate::allocate_step;
 pub use batches::batch_step;
 pub use plan::plan_step;
+pub use recover::recover_step;
 pub use run::{RunError, run};
 pub use seal::{next_cutoff, seal_step};
 
@@ -25,6 +27,7 @@ use crate::ops::metrics::Metrics;
 use crate::policy::Policy;
 use crate::push::Pacer;
 use crate::rules::RuleSet;
+use crate::store::witness::Witness;
 use crate::store::{Directory, Instance, OwnedAccount, Store, StoreError};
 
 /// An account as configured.
@@ -62,6 +65,8 @@ pub struct Engine {
     pub metrics: Metrics,
     /// Names this process.
     pub instance: Instance,
+    /// What was sent, told outside the database.
+    pub witness: Witness,
     /// Leases of accounts and effects.
     pub lease_seconds: i32,
     /// Orders planned in one transaction.
@@ -84,7 +89,9 @@ impl Engine {
         loaded: Loaded,
         metrics: Metrics,
         instance: Instance,
+        witness: Witness,
     ) -> Result<Self, StoreError> {
+        store.watch_now(&witness).await?;
         let names: Vec<(AccountSlug, &str)> = loaded
             .accounts
             .iter()
@@ -129,6 +136,7 @@ impl Engine {
             templates: loaded.settings.templates,
             metrics,
             instance,
+            witness,
             lease_seconds: loaded.settings.engine.lease_seconds,
             plan_batch: loaded.settings.engine.plan_batch,
             push_batch: loaded.settings.engine.push_batch,

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Account, Engine, allocate_step, batch_step, plan_step, seal_step};
+use super::{Account, Engine, allocate_step, batch_step, plan_step, recover_step, seal_step};
 use crate::ops::health::Readiness;
 use crate::pull::pull_account;
 use crate::push::push_account;
@@ -25,6 +25,9 @@ pub enum RunError {
     #[error("housekeeping: {0}")]
     Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
+
+/// How often the database is compared with what was sent, beside each new connection.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 
@@ -93,6 +96,24 @@ pub async fn run(
             move || renew(Arc::clone(&engine), Arc::clone(&owned)),
         ));
     }
+    {
+        let (engine, owned, told) = (Arc::clone(&engine), Arc::clone(&owned), readiness.clone());
+        let said = Arc::new(Mutex::new(None));
+        loops.spawn(every(
+            "recovery".to_owned(),
+            RECOVERY_PAUSE,
+            readiness.clone(),
+            stop.clone(),
+            move || {
+                recovery(
+                    Arc::clone(&engine),
+                    Arc::clone(&owned),
+                    told.clone(),
+                    Arc::clone(&said),
+                )
+            },
+        ));
+    }
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
     info!("stopping: nothing new is claimed; calls under way end first");
@@ -157,6 +178,31 @@ async fn step_round(engine: Arc<Engine>, step: Step) -> Result<bool, StoreError>
         Step::Batches => batch_step(&engine).await?,
         Step::Seal => seal_step(&engine).await?,
     } > 0)
+}
+
+/// Looks whether the database was set back, tells of it once a minute, and goes on with its recovery.
+async fn recovery(
+    engine: Arc<Engine>,
+    owned: Owned,
+    readiness: Readiness,
+    said: Arc<Mutex<Option<tokio::time::Instant>>>,
+) -> Result<bool, StoreError> {
+    let mine = owned.read().await.clone();
+    let stopped = recover_step(&engine, &mine).await?;
+    engine.metrics.stopped(stopped.is_some());
+    match stopped {
+        None => readiness.clear("recovery"),
+        Some(why) => {
+            let now = tokio::time::Instant::now();
+            let mut said = said.lock().await;
+            if said.is_none_or(|at| now - at >= Duration::from_secs(60)) {
+                warn!(why, "push and seal are stopped");
+                *said = Some(now);
+            }
+            readiness.block("recovery", why);
+        }
+    }
+    Ok(false)
 }
 
 async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {

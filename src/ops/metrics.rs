@@ -63,6 +63,8 @@ pub struct Metrics {
     pub effects_unresolved: Family<AccountLabel, Gauge>,
     /// `hikiate_effects_queued`: calls planned and not yet made.
     pub effects_queued: Family<AccountLabel, Gauge>,
+    /// `hikiate_push_stopped`: 1 while nothing is sent because the database was set back.
+    pub push_stopped: Gauge,
     /// `hikiate_account_paused`: 1 while the far side refuses our credentials.
     pub account_paused: Family<AccountLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
@@ -106,6 +108,7 @@ impl Metrics {
             since: Arc::default(),
             effects_unresolved: Family::default(),
             effects_queued: Family::default(),
+            push_stopped: Gauge::default(),
             account_paused: Family::default(),
             stream_age: Family::default(),
             facts: Family::default(),
@@ -132,6 +135,11 @@ impl Metrics {
             "effects_queued",
             "Calls planned, not yet made",
             self.effects_queued.clone(),
+        );
+        all.register(
+            "push_stopped",
+            "1 while nothing is sent because the database was set back",
+            self.push_stopped.clone(),
         );
         all.register(
             "account_paused",
@@ -170,6 +178,11 @@ impl Metrics {
             self.store_retries.clone(),
         );
         all
+    }
+
+    /// Says whether nothing is sent because the database was set back.
+    pub fn stopped(&self, stopped: bool) {
+        self.push_stopped.set(i64::from(stopped));
     }
 
     /// Counts a call, its outcome and its time.

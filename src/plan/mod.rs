@@ -11,6 +11,7 @@ mod fold;
 mod goods;
 mod holds;
 pub mod journal;
+mod lost;
 mod mail;
 mod money;
 mod money_tasks;

@@ -224,6 +224,19 @@ impl<'a> Told<'a> {
         told.units_of_all = told.units.clone();
         for fulfilment in &told.fulfilments {
             let ours = fulfilment.reference.as_deref();
+            // Told of one of our shipments in a window that the database has lost: it is told again, looked
+            // up and found.
+            let forgotten = ours.is_some_and(|reference| {
+                !fulfilment.shipped
+                    && !told.references.contains(reference)
+                    && view.fold.shipments.iter().any(|shipment| {
+                        let name = shipment.fact.reference.as_str();
+                        reference == name || reference.starts_with(&format!("{name}."))
+                    })
+            });
+            if forgotten {
+                continue;
+            }
             if ours.is_none_or(|reference| !told.references.contains(reference)) {
                 for (line, quantity) in &fulfilment.lines {
                     add(&mut told.units_of_all, line, *quantity);

@@ -10,6 +10,7 @@ use super::effects::{Wanted, choose};
 use super::fold::Fold;
 use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
 use super::holds::{Holds, holds};
+use super::lost::{instructed_before, unexplained};
 use super::mail::shipped_mail;
 use super::money_tasks::money_tasks;
 use super::notice::notices;
@@ -128,6 +129,21 @@ pub(crate) fn planned<'a>(
         }
     }
     let view = View::of(input, policy, channel, now, fold, head);
+    if let Some(found) = instructed_before(&view) {
+        // Planned again at once, with what was found among its facts.
+        let mut plan = quiet(Status::Instructed, None);
+        plan.next = Some(now);
+        plan.read_at = input.read_at;
+        plan.decisions = found.decisions;
+        plan.shipments = found.new;
+        plan.stages = found.stages;
+        return Ok(Planned {
+            view: None,
+            payment: None,
+            holds: Holds::default(),
+            plan,
+        });
+    }
     Ok(live(view, rules))
 }
 
@@ -158,14 +174,21 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let payment = view.payment();
     let failed = checks(&view);
     let holds = holds(&view, rules);
+    let unexplained = unexplained(&view, &mut tasks);
     let released = failed.is_empty()
+        && unexplained.is_none()
         && holds.open.is_empty()
         && payment.confirmed
         && gate_open(&view)
         && !view.cancelling();
-    let refused = refusals(&view, &mut tasks);
+    let refused = refusals(&view, &mut tasks).or(unexplained);
     let stopped = demand::stopped(&view, &payment);
-    let mut shipping = shipping(&view, released, refused.is_some(), stopped);
+    let mut shipping = shipping(
+        &view,
+        released,
+        refused.is_some() || view.input.lost.reading,
+        stopped,
+    );
     let demands = demand::rows(&view, &payment, released);
 
     let cancel = cancel(&view, &mut tasks);
@@ -228,6 +251,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         );
     }
     let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
+    let unmatched = !view.input.lost.found.is_empty()
+        && view.fold.shipments.is_empty()
+        && view
+            .lines
+            .iter()
+            .any(|line| line.item_id.is_some() && line.state.is_none());
     if !cancel.complete && !closed {
         waiting_for_people(&view, &failed, &holds, &mut tasks);
     }
@@ -242,6 +271,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .iter()
             .any(|check| check.kind == "unmapped_sku")
             .then(|| now + chrono::Duration::seconds(30)),
+        // A shipment found at its warehouse is taken over once the order's demand is stored.
+        unmatched.then_some(now),
         // What was taken back leaves room for what is right now.
         (!wanted.withdraw.is_empty()).then_some(now),
     ];

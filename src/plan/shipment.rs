@@ -102,7 +102,7 @@ impl<'a> Shipment<'a> {
         let nothing_left = self.parcels.is_empty();
         if (complete && !nothing_left) || self.closed_short {
             ShipmentStage::Shipped
-        } else if self.withdrawn || self.stopped() {
+        } else if (self.withdrawn && self.member.is_none()) || self.stopped() {
             ShipmentStage::Cancelled
         } else if nothing_left && (self.rejected() || verdict == Some(Verdict::Refused)) {
             ShipmentStage::Rejected

@@ -197,6 +197,7 @@ fn create(view: &View<'_>, shipping: &mut Shipping) {
                 warehouse: warehouse.name.clone(),
                 account: warehouse.account.clone(),
                 release_at: release_at(view, warehouse, group.earliest_ship),
+                instructed: false,
                 lines: lines
                     .iter()
                     .map(|line| (line.demand_id, line.quantity))

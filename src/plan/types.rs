@@ -52,6 +52,21 @@ pub struct OrderInput {
     pub read_at: Option<DateTime<Utc>>,
     /// When each (rule, account) became active; an effect needs a cause stored at or after it. Absent means not active.
     pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
+    /// What a lost window may have done.
+    pub lost: Lost,
+}
+
+/// What is known of a window that the database has lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Recoveries begun.
+    pub epoch: i32,
+    /// Orders are still being read again, or it is not known yet since when: no shipment is decided.
+    pub reading: bool,
+    /// Shipments of this order that warehouses' accounts were sent and this database does not know.
+    pub found: Vec<(AccountSlug, ShipmentReference)>,
+    /// Accounts that cannot tell what they were sent; empty for an order that came later.
+    pub untold: Vec<AccountSlug>,
 }
 
 /// An item behind a channel's code.
@@ -215,6 +230,8 @@ pub struct NewShipment {
     pub account: AccountSlug,
     /// Not sealed before.
     pub release_at: DateTime<Utc>,
+    /// It stands at its warehouse already.
+    pub instructed: bool,
     /// Demand row and items.
     pub lines: Vec<(i64, u32)>,
 }

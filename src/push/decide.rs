@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, Found, OperationSpec, Outcome, Replay, Then};
+use hikiate_sdk::{Error, ErrorClass, Found, OnUnknown, OperationSpec, Outcome, Replay, Then};
 
 use crate::broken::{self, Broken};
 use crate::facts::{OutcomeFact, Verdict};
-use crate::store::{Acknowledgement, ClaimedEffect};
+use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
 
 /// The next step for a claimed effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,32 @@ const LOOKS: i16 = 2;
 
 /// After this many tries without a definite end a person is asked.
 const MOST_TRIES: i16 = 20;
+
+/// What an effect is that was planned from what was known in a window the database has lost. One that can be
+/// looked up is looked up before the first send anyway; another may have happened, and a mail counts as sent.
+#[must_use]
+pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Acknowledgement> {
+    if effect.doubt == Doubt::None || matches!(spec.replay, Replay::Lookup { .. }) {
+        return None;
+    }
+    let counts_as_sent = effect.doubt == Doubt::Known
+        && effect.sends == 0
+        && spec.replay == Replay::Person
+        && spec.on_unknown == OnUnknown::GoOn;
+    if counts_as_sent {
+        return Some(Acknowledgement::Finished {
+            outcome: OutcomeFact {
+                intent: effect.key.clone(),
+                verdict: Verdict::Done,
+                id: None,
+                code: None,
+                message: "counts as sent before the database was set back".to_owned(),
+            },
+        });
+    }
+    effect.ambiguous = true;
+    None
+}
 
 /// Decides the next step.
 #[must_use]
@@ -243,6 +269,7 @@ mod tests {
             sends: 0,
             looks: 0,
             ambiguous: false,
+            doubt: crate::store::Doubt::None,
             first_sent_at: None,
             last_sent_at: None,
             frozen: None,
@@ -314,6 +341,44 @@ mod tests {
             None,
             "two are"
         );
+    }
+
+    #[test]
+    fn what_a_lost_window_may_have_sent_is_asked_for_or_counts_as_sent() {
+        let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
+        let doubtful = |doubt, sends| ClaimedEffect {
+            doubt,
+            sends,
+            ..effect()
+        };
+        let mail = OperationSpec {
+            on_unknown: OnUnknown::GoOn,
+            ..spec(Replay::Person)
+        };
+        let mut known = doubtful(Doubt::Known, 0);
+        assert!(matches!(
+            doubted(&mut known, &mail),
+            Some(Acknowledgement::Finished { outcome }) if outcome.verdict == Verdict::Done
+        ));
+        for (doubt, sends, spec) in [
+            (Doubt::Perhaps, 0, &mail),
+            (Doubt::Known, 1, &mail),
+            (Doubt::Known, 0, &spec(Replay::Person)),
+        ] {
+            let mut effect = doubtful(doubt, sends);
+            assert_eq!(doubted(&mut effect, spec), None);
+            assert_eq!(next_step(&effect, spec.replay, now), Step::Unresolved);
+        }
+        let lookup = spec(Replay::Lookup { settle: SETTLE });
+        let mut asked = doubtful(Doubt::Perhaps, 0);
+        assert_eq!(doubted(&mut asked, &lookup), None);
+        assert!(
+            !asked.ambiguous,
+            "it is looked up before the first send anyway"
+        );
+        let mut news = doubtful(Doubt::None, 0);
+        assert_eq!(doubted(&mut news, &mail), None);
+        assert_eq!(next_step(&news, mail.replay, now), Step::Send);
     }
 
     #[test]

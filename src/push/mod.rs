@@ -5,7 +5,7 @@ mod pacer;
 mod prepare;
 mod step;
 
-pub use decide::{Step, after_look_up, after_send, next_step};
+pub use decide::{Step, after_look_up, after_send, doubted, next_step};
 pub use pacer::Pacer;
 pub use prepare::prepare;
 pub use step::push_account;

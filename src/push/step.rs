@@ -9,7 +9,7 @@ use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::decide::{Step, after_look_up, after_send, next_step, refused};
+use super::decide::{Step, after_look_up, after_send, doubted, next_step, refused};
 use super::prepare::prepare;
 use crate::engine::{Account, Engine};
 use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
@@ -52,7 +52,7 @@ pub async fn push_account(
     let mut done = Vec::new();
     let mut send: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
     let mut look: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
-    for effect in claimed {
+    for mut effect in claimed {
         let Some(spec) = specs.get(&effect.op).cloned() else {
             let error = Error::new(
                 ErrorClass::Config,
@@ -62,6 +62,10 @@ pub async fn push_account(
             done.push((effect.clone(), refused(&effect, &error)));
             continue;
         };
+        if let Some(acknowledgement) = doubted(&mut effect, &spec) {
+            done.push((effect, acknowledgement));
+            continue;
+        }
         let prepared = match prepare(&effect, operations, &engine.policy, &engine.templates) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -185,10 +189,28 @@ async fn send_all(
             engine.store.mark_sending(owned, &marks, lease)
         })
         .await?;
+    let marked_ids: Vec<i64> = marked.bytes.keys().copied().collect();
+    if let Some(round) = marked.round
+        && let Err(why) = witnessed(engine, account, round).await?
+    {
+        // Nothing was sent: they go back as they were.
+        let marked = send.into_iter().map(|(effect, ..)| effect);
+        let marked = marked.filter(|effect| marked_ids.contains(&effect.id));
+        return Ok(marked
+            .map(|effect| {
+                let later = Acknowledgement::Later {
+                    after: 5.0,
+                    attempt: false,
+                    error: why.clone(),
+                };
+                (effect, later)
+            })
+            .collect());
+    }
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in send {
         // Not marked: the lease was lost, and somebody else has it now.
-        let Some(bytes) = marked.remove(&effect.id) else {
+        let Some(bytes) = marked.bytes.remove(&effect.id) else {
             continue;
         };
         let account = account.clone();
@@ -237,6 +259,28 @@ async fn send_all(
         crate::pull::account_error(engine, account, owned, &error).await?;
     }
     Ok(done)
+}
+
+/// Puts on disk outside the database that a round is about to be sent. A round that was seen before says that the
+/// database was set back, and a disk that takes nothing that it could not be noticed: nothing is sent then.
+async fn witnessed(
+    engine: &Engine,
+    account: &Account,
+    round: i64,
+) -> Result<Result<(), String>, StoreError> {
+    if engine.witness.is_ahead(account.slug.as_str(), round) {
+        engine.store.watch_now(&engine.witness).await?;
+        return Ok(Err("the database was set back".to_owned()));
+    }
+    let (witness, slug) = (engine.witness.clone(), account.slug.to_string());
+    let written = tokio::task::spawn_blocking(move || witness.sending(&slug, round)).await;
+    let why = match written {
+        Ok(Ok(())) => return Ok(Ok(())),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    warn!(account = %account.slug, why, "the witness file cannot be written: nothing is sent before it can");
+    Ok(Err(format!("the witness file cannot be written: {why}")))
 }
 
 /// Our own pace counts like the far side's wish to slow down: nothing was sent.

@@ -217,6 +217,7 @@ async fn write_shipments(
     let mut account = Vec::new();
     let mut location = Vec::new();
     let mut release = Vec::new();
+    let mut state = Vec::new();
     let (mut line_reference, mut line_demand, mut line_qty) = (Vec::new(), Vec::new(), Vec::new());
     let (mut stage_reference, mut stage_to) = (Vec::new(), Vec::new());
     for p in plans {
@@ -226,6 +227,14 @@ async fn write_shipments(
             account.push(directory.account(&s.account)?);
             location.push(directory.location(&s.warehouse)?.id);
             release.push(s.release_at);
+            state.push(
+                if s.instructed {
+                    "instructed"
+                } else {
+                    "waiting"
+                }
+                .to_owned(),
+            );
             for (demand, qty) in &s.lines {
                 line_reference.push(s.reference.to_string());
                 line_demand.push(*demand);
@@ -240,12 +249,12 @@ async fn write_shipments(
     if !reference.is_empty() {
         sqlx::query!(
             "WITH s AS (
-               INSERT INTO shipments (subject_id, reference, account_id, location_id, release_at)
-               SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[]) RETURNING id, reference, subject_id, account_id),
+               INSERT INTO shipments (subject_id, reference, account_id, location_id, release_at, state)
+               SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $9::text[]) RETURNING id, reference, subject_id, account_id),
              named AS (INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'shipment', reference, subject_id FROM s)
              INSERT INTO shipment_demands (shipment_id, demand_id, qty)
              SELECT s.id, t.d, t.q FROM unnest($6::text[], $7::bigint[], $8::int[]) AS t (r, d, q) JOIN s ON s.reference = t.r",
-            &subject, &reference, &account, &location, &release, &line_reference, &line_demand, &line_qty
+            &subject, &reference, &account, &location, &release, &line_reference, &line_demand, &line_qty, &state
         )
         .execute(&mut **tx)
         .await?;
@@ -254,7 +263,8 @@ async fn write_shipments(
         // Taking out of the wave works only while it waits: sealing holds the same subject lock.
         let changed = sqlx::query_scalar!(
             "UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
-             WHERE s.reference = t.r AND (s.state = 'instructed' OR (s.state = 'waiting' AND t.w = 'cancelled') OR s.state = t.w) RETURNING s.id",
+             WHERE s.reference = t.r AND (s.state = 'instructed' OR (s.state = 'waiting' AND t.w = 'cancelled') OR s.state = t.w
+               OR (s.state IN ('waiting', 'cancelled') AND t.w = 'instructed')) RETURNING s.id",
             &stage_reference, &stage_to
         )
         .fetch_all(&mut **tx)

@@ -348,6 +348,7 @@ impl Store {
                 }
             }
         }
+        let mut stored = names.clone();
         for fact in &page.facts {
             let Some(&subject) = subject_of_reference.get(&fact.reference) else {
                 bad.push(IncomingBad {
@@ -372,6 +373,7 @@ impl Store {
                 Judgement::New => done.new_facts += 1,
                 _ => done.unchanged += 1,
             }
+            stored.push(fact.reference.clone());
         }
 
         let changed = rows.subjects();
@@ -394,7 +396,7 @@ impl Store {
         )
         .execute(&mut **tx)
         .await?;
-        resolve_quarantine(tx, account_id, &names).await?;
+        resolve_quarantine(tx, account_id, &stored).await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad).await?;
         Ok(done)

@@ -51,18 +51,18 @@ impl Store {
         .fetch_one(&mut *tx)
         .await?;
         let state = sqlx::query!(
-            r#"SELECT state, hk_now() AS "now!: DateTime<Utc>" FROM batches WHERE subject_id = $1"#,
+            r#"SELECT state, hk_now() AS "now!: DateTime<Utc>", hk_stopped() AS "stopped!" FROM batches WHERE subject_id = $1"#,
             batch.subject_id
         )
         .fetch_one(&mut *tx)
         .await?;
-        if state.state != "open" {
+        if state.state != "open" || state.stopped {
             return Ok(0);
         }
         let mut rows = Vec::new();
         for row in sqlx::query!(
             "SELECT id, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
-             WHERE batch_id IS NULL ORDER BY business_date, id LIMIT $1 FOR UPDATE",
+             WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) ORDER BY business_date, id LIMIT $1 FOR UPDATE",
             terms.max_rows
         )
         .fetch_all(&mut *tx)

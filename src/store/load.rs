@@ -11,8 +11,8 @@ use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
-    DemandState, EffectState, ItemRef, OrderInput, Origin, QueuedEffect, RevenueRow, ShipmentStage,
-    ShipmentState,
+    DemandState, EffectState, ItemRef, Lost, OrderInput, Origin, QueuedEffect, RevenueRow,
+    ShipmentStage, ShipmentState,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -167,7 +167,7 @@ impl Store {
         {
             batches.insert(row.subject_id, row);
         }
-        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
+        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at, created_at FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
             .fetch_all(&mut **tx)
             .await?;
         let orders: Vec<i64> = subjects
@@ -181,6 +181,30 @@ impl Store {
         let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
+        let mut lost: BTreeMap<String, Vec<(AccountSlug, ShipmentReference)>> = BTreeMap::new();
+        let recovery = sqlx::query!("SELECT epoch, phase, lifted_at FROM recovery")
+            .fetch_one(&mut **tx)
+            .await?;
+        let mut untold = Vec::new();
+        if recovery.epoch > 0 {
+            let numbers: Vec<String> = subjects.iter().map(|s| s.number.clone()).collect();
+            for row in sqlx::query!(
+                r#"SELECT number AS "number!", account_id, reference FROM lost_sends WHERE op = 'instruct' AND number = ANY($1) ORDER BY length(reference), reference, account_id"#,
+                &numbers
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                let found = (directory.slug(row.account_id)?.clone(), ShipmentReference::new(row.reference));
+                lost.entry(row.number).or_default().push(found);
+            }
+            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", recovery.epoch)
+                .fetch_all(&mut **tx)
+                .await?
+            {
+                untold.push(directory.slug(row.account_id)?.clone());
+            }
+        }
         if !orders.is_empty() {
             for row in sqlx::query!(
                 r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.firm,
@@ -281,6 +305,16 @@ impl Store {
                     subject_id: row.id,
                     channel: channel.clone(),
                     external_id: ExternalId::new(row.external_id),
+                    lost: Lost {
+                        epoch: recovery.epoch,
+                        reading: matches!(recovery.phase.as_str(), "suspected" | "orders"),
+                        found: lost.remove(&row.number).unwrap_or_default(),
+                        untold: if recovery.lifted_at.is_none_or(|at| row.created_at <= at) {
+                            untold.clone()
+                        } else {
+                            Vec::new()
+                        },
+                    },
                     number: row.number,
                     read_at: row.read_at,
                     origin: match row.origin.as_str() {

@@ -15,12 +15,14 @@ mod propagate;
 mod queue;
 pub mod read;
 mod reclaim;
+mod recovery;
 mod seal;
 mod setup;
 mod show;
 mod stock;
 mod streams;
 mod vacuum;
+pub mod witness;
 
 pub mod launcher;
 
@@ -34,7 +36,8 @@ pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
 pub use operator::Decision;
 pub use propagate::BatchPlan;
-pub use queue::{Acknowledgement, ClaimedEffect, ToSend};
+pub use queue::{Acknowledgement, ClaimedEffect, Doubt, Marked, ToSend};
+pub use recovery::{Begun, Phase, Recovery, number_of};
 pub use seal::{SealRow, SealTerms, Sealed};
 pub use setup::{AccountRow, Directory, LocationRow, Store};
 pub use show::SubjectRow;

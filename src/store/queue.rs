@@ -37,6 +37,8 @@ pub struct ClaimedEffect {
     pub looks: i16,
     /// A try may have happened.
     pub ambiguous: bool,
+    /// It may have been sent in a window that the database has lost.
+    pub doubt: Doubt,
     /// First send.
     pub first_sent_at: Option<DateTime<Utc>>,
     /// Last send.
@@ -49,6 +51,27 @@ pub struct ClaimedEffect {
     pub order: Option<crate::facts::OrderFact>,
     /// Parcels told so far, for mails.
     pub parcels: Vec<hikiate_sdk::ParcelReport>,
+}
+
+/// Whether an effect may have been sent in a window that the database has lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubt {
+    /// Its cause is newer.
+    #[default]
+    None,
+    /// It may have been.
+    Perhaps,
+    /// Its cause was known then: where nobody can be asked, it counts as sent.
+    Known,
+}
+
+/// What may be sent now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// The account's rounds of sending, this one included; `None` when nothing was marked.
+    pub round: Option<i64>,
+    /// Frozen bytes by row id.
+    pub bytes: BTreeMap<i64, Vec<u8>>,
 }
 
 /// An effect about to be sent.
@@ -135,7 +158,7 @@ impl Store {
                  SELECT e.id FROM effects e
                  WHERE e.account_id = $1 AND e.lane = $2 AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
                    AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $3 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
-                   AND (SELECT min_code FROM gate) <= $4
+                   AND (SELECT min_code FROM gate) <= $4 AND NOT (SELECT hk_stopped())
                  ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $5 FOR UPDATE SKIP LOCKED),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
                taken AS (
@@ -144,8 +167,15 @@ impl Store {
                  RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.due_at)
                SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
-                 coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent
+                 coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
+                 CASE WHEN r.lost_until IS NULL THEN 0
+                   WHEN t.op = 'mail' THEN (
+                     SELECT CASE WHEN max(p.happened_at) > r.lost_until + interval '5 min' OR (max(p.happened_at) > r.lost_until AND max(p.recorded_at) > r.lifted_at) THEN 0
+                       WHEN max(p.happened_at) > r.lost_until THEN 1 ELSE 2 END
+                     FROM facts p WHERE p.subject_id = t.subject_id AND p.kind = 'parcel')
+                   WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1 ELSE 0 END AS "doubt!"
                FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
+                 CROSS JOIN recovery r
                ORDER BY t.due_at, t.id"#,
             owned.id, lane, owned.token, CODE_LEVEL, limit, lease_seconds
         )
@@ -171,6 +201,11 @@ impl Store {
                 sends: row.sends,
                 looks: row.looks,
                 ambiguous: row.ambiguous,
+                doubt: match row.doubt {
+                    0 => Doubt::None,
+                    1 => Doubt::Perhaps,
+                    _ => Doubt::Known,
+                },
                 first_sent_at: row.first_sent_at,
                 last_sent_at: row.last_sent_at,
                 frozen: row.body.map(|body| (body, row.label)),
@@ -237,24 +272,28 @@ impl Store {
         owned: &OwnedAccount,
         sends: &[ToSend],
         lease_seconds: i32,
-    ) -> Result<BTreeMap<i64, Vec<u8>>, StoreError> {
+    ) -> Result<Marked, StoreError> {
         let id: Vec<i64> = sends.iter().map(|s| s.id).collect();
         let token: Vec<i64> = sends.iter().map(|s| s.token).collect();
         let body: Vec<Vec<u8>> = sends.iter().map(|s| s.body.clone()).collect();
         let label: Vec<String> = sends.iter().map(|s| s.label.clone()).collect();
         let rows = sqlx::query!(
             r#"WITH seq AS (
-                 UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) RETURNING epoch)
+                 UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) AND NOT (SELECT hk_stopped())
+                 RETURNING epoch, send_seq)
                UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), looks = 0,
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
                  lease_until = (SELECT hk_now()) + make_interval(secs => $7::int), sent_epoch = seq.epoch
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
-               WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token RETURNING e.id, e.body AS "body!""#,
+               WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token RETURNING e.id, e.body AS "body!", seq.send_seq"#,
             owned.id, owned.token, &id, &token, &body, &label, lease_seconds
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(|r| (r.id, r.body)).collect())
+        Ok(Marked {
+            round: rows.first().map(|r| r.send_seq),
+            bytes: rows.into_iter().map(|r| (r.id, r.body)).collect(),
+        })
     }
 
     /// Writes what became of claimed effects. A definite end is a fact and makes its subject due; an

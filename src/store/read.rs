@@ -199,6 +199,17 @@ impl Store {
                  SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; see `hikiate quarantine show ' || q.id || '`, mend the cause, then `hikiate quarantine retry ' || q.id || '`',
                    q.first_at, NULL FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL
                  UNION ALL
+                 SELECT 'database_set_back', 'push and seal', CASE phase
+                     WHEN 'suspected' THEN why || '; nothing is sent: type `hikiate recover --lost-since TIME --dry-run --reason TEXT`'
+                     ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
+                       SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.again IS NOT NULL), 'nothing')
+                     END, coalesce(suspected_at, (SELECT hk_now())), NULL FROM recovery WHERE phase <> 'none'
+                 UNION ALL
+                 SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
+                   || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
+                   || '; take those out of the books, then type `hikiate recover --books-cleared --reason TEXT` and it is booked anew', lifted_at, NULL
+                 FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
+                 UNION ALL
                  SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at FROM accounts WHERE paused IS NOT NULL
                  UNION ALL
                  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL

@@ -97,16 +97,17 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let state = sqlx::query!(
-            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!" FROM batches WHERE subject_id = $1"#,
+            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", hk_stopped() AS "stopped!" FROM batches WHERE subject_id = $1"#,
             batch.subject_id, terms.patience_seconds
         )
         .fetch_one(&mut *tx)
         .await?;
-        if state.state != "open" {
+        if state.state != "open" || state.stopped {
             return Ok(None);
         }
         let rows = sqlx::query!(
-            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!"
+            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!",
+                 (o.plan_fails > 0 AND o.created_at <= (SELECT lifted_at FROM recovery)) IS TRUE AS "unread!"
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
                ORDER BY s.release_at, s.id LIMIT $3"#,
@@ -117,7 +118,8 @@ impl Store {
         if rows.iter().any(|r| r.news) && state.patient {
             return Ok(None);
         }
-        let rows: Vec<_> = rows.into_iter().filter(|r| !r.news).collect();
+        // One that could not be planned since a recovery was not compared with what its warehouse has.
+        let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
         if rows.is_empty() {
             sqlx::query!(
                 "UPDATE batches SET state = 'empty' WHERE subject_id = $1",

@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::StoreError;
+use super::witness::Witness;
 use crate::policy::{Catalogue, Policy};
 
 /// The code level of this binary; a migration that an older binary must not work on raises the gate above it.
@@ -114,15 +115,38 @@ impl Store {
     /// # Errors
     /// A malformed URL, without repeating it.
     pub fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
+        Self::connect_with(url, connections, &Witness::none())
+    }
+
+    /// As [`Store::connect`]; each new connection is compared with the witness before it is used.
+    ///
+    /// # Errors
+    /// A malformed URL, without repeating it.
+    pub fn connect_with(
+        url: &str,
+        connections: u32,
+        witness: &Witness,
+    ) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
         let options = options.options([
             ("idle_in_transaction_session_timeout", "60s"),
             ("lock_timeout", "30s"),
             ("timezone", "UTC"),
         ]);
+        let witness = witness.clone();
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let witness = witness.clone();
+                Box::pin(async move {
+                    match Self::watch(connection, &witness).await {
+                        Err(StoreError::Database(error)) => Err(error),
+                        Err(error) => Err(sqlx::Error::Protocol(error.to_string())),
+                        Ok(()) => Ok(()),
+                    }
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self::over(pool))
     }

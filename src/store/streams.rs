@@ -85,7 +85,8 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let moved = sqlx::query_scalar!(
             "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()),
-               due_at = (SELECT hk_now()) + make_interval(secs => $7)
+               due_at = (SELECT hk_now()) + make_interval(secs => $7),
+               again = CASE WHEN s.again = 'running' AND $7 > 0 THEN NULL ELSE s.again END
              FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
                AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
             owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds

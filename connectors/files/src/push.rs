@@ -147,14 +147,21 @@ impl Operations for Outbox {
         };
         let mut sent = Vec::new();
         // A file that is moved between two looks is seen by the second.
-        let folders = [Some(&self.outgoing.folder), self.places.picked_up_to.as_ref()];
+        let folders = [
+            Some(&self.outgoing.folder),
+            self.places.picked_up_to.as_ref(),
+        ];
         for folder in folders.into_iter().flatten() {
             for entry in self.folder.list(folder).await? {
                 let old = entry.modified != 0 && seconds(entry.modified) < since.timestamp();
                 if old || !entry.name.starts_with(&names) {
                     continue;
                 }
-                if let Some(bytes) = self.folder.read(&format!("{folder}/{}", entry.name)).await? {
+                if let Some(bytes) = self
+                    .folder
+                    .read(&format!("{folder}/{}", entry.name))
+                    .await?
+                {
                     sent.push(Sent {
                         name: entry.name,
                         bytes,

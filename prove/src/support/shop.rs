@@ -100,6 +100,7 @@ impl Shop {
             templates: MailTemplates { shipped: text },
             metrics: Metrics::new(),
             instance: Instance("one".to_owned()),
+            witness: hikiate::store::witness::Witness::none(),
             lease_seconds: 60,
             plan_batch: 100,
             push_batch: 100,

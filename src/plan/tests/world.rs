@@ -82,6 +82,7 @@ impl World {
                 ]),
                 read_at: None,
                 epochs: epochs.into_iter().map(epoch).collect(),
+                lost: Lost::default(),
             },
             policy: policy(),
             rules: Rules::default(),

@@ -1,0 +1,99 @@
+//! `hikiate recover`: what a person says after the database was set back.
+
+use serde_json::json;
+
+use super::args::Recover;
+use super::failure::Failure;
+use super::session::Session;
+use crate::store::Phase;
+
+/// Begins a recovery, or tells what a person found out for one.
+pub(crate) async fn run(session: &Session, args: Recover) -> Result<(), Failure> {
+    match (&args.lost_since, &args.instructed) {
+        (Some(_), _) => begin(session, args).await,
+        (_, Some(name)) => instructed(session, name).await,
+        _ => books(session).await,
+    }
+}
+
+async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
+    let Some(since) = args.lost_since else {
+        return Ok(());
+    };
+    let store = &session.store;
+    let accounts: Vec<String> = session
+        .loaded
+        .accounts
+        .iter()
+        .map(|account| account.slug.to_string())
+        .collect();
+    let before = store.recovery().await?;
+    let dry = !args.yes;
+    let begin = || store.begin_recovery(since, &accounts, &args.reason, &session.actor, dry);
+    let begun = store.retried("begin_recovery", begin).await?;
+    let told = json!({
+        "dry_run": dry, "lost_since": since, "suspected": before.phase != Phase::None, "why": before.why,
+        "effects": begun.effects, "mails": begun.mails, "streams": begun.streams,
+        "batches": begun.batches, "orders": begun.orders,
+    });
+    session.out.one(&told, || {
+        let found = match before.phase {
+            Phase::None => "no daemon has noticed that the database was set back".to_owned(),
+            Phase::Suspected => format!("push and seal are stopped: {}", before.why),
+            Phase::Orders | Phase::Rest => {
+                "a recovery is under way; this one begins it anew".to_owned()
+            }
+        };
+        let verb = if dry { "would be" } else { "are" };
+        let end = if dry {
+            "nothing was changed; type it again with --yes instead of --dry-run"
+        } else {
+            "the daemon goes on by itself once all of this is read and planned; `hikiate tasks` says what is missing"
+        };
+        format!(
+            "{found}\n{} calls in the queue {verb} taken for perhaps made: looked up first, or left to a person; {} of them are mails, which count as sent\n\
+             {} streams {verb} read again from an hour before {}\n{} unsealed batches {verb} given up for such with new names\n\
+             {} open orders {verb} planned again\n{end}\n",
+            begun.effects,
+            begun.mails,
+            begun.streams,
+            session.out.time(since),
+            begun.batches,
+            begun.orders,
+        )
+    })?;
+    if dry && !args.dry_run {
+        return Err(Failure::Refused(
+            "this cannot be undone: add --yes, or --dry-run to look only".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn instructed(session: &Session, name: &str) -> Result<(), Failure> {
+    let (account, reference) = name.split_once('/').ok_or_else(|| {
+        Failure::Usage(format!(
+            "{name:?}: give ACCOUNT/REFERENCE, like osaka-3pl/HK0123456789ABC-S1"
+        ))
+    })?;
+    session.store.add_lost_send(account, reference).await?;
+    let told = json!({ "account": account, "reference": reference });
+    session.out.one(&told, || {
+        format!("{reference} counts as instructed at {account}; its order is planned again now\n")
+    })
+}
+
+async fn books(session: &Session) -> Result<(), Failure> {
+    let files = session.store.release_books().await?;
+    let told = json!({ "journals": files });
+    session.out.one(&told, || {
+        format!(
+            "revenue of before the recovery is booked anew; journals that must be out of the books: {}\n",
+            if files.is_empty() {
+                "none that are known".to_owned()
+            } else {
+                files.join(", ")
+            }
+        )
+    })
+}

@@ -1,0 +1,554 @@
+//! A database that was set back: noticed, stopped, read again, and let go on.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Postgres, Transaction};
+use tracing::{error, info, warn};
+
+use super::witness::{Compared, Standing, Witness, compare};
+use super::{OwnedAccount, Store, StoreError};
+
+/// Where a recovery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is stopped.
+    None,
+    /// Push and seal are stopped until a person gives the time.
+    Suspected,
+    /// Streams of orders are read again, and far sides are asked what they were sent.
+    Orders,
+    /// All other streams are read again.
+    Rest,
+}
+
+/// The recovery row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Recoveries begun.
+    pub epoch: i32,
+    /// Why it is suspected, or what the person gave as the reason.
+    pub why: String,
+    /// From when on things may be lost.
+    pub lost_since: Option<DateTime<Utc>>,
+    /// Planning has caught up when nothing is due from before.
+    pub settle_at: Option<DateTime<Utc>>,
+    /// Revenue that waits for a person to look at the books.
+    pub books_held: bool,
+}
+
+/// What beginning a recovery does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Queued effects that count as perhaps sent.
+    pub effects: u64,
+    /// Mails among them; those whose parcels left before the stop count as sent.
+    pub mails: u64,
+    /// Streams to be read again.
+    pub streams: u64,
+    /// Unsealed batches that are given up for new ones.
+    pub batches: u64,
+    /// Open orders that are planned again.
+    pub orders: u64,
+}
+
+impl Store {
+    /// Compares the witness with the database over one connection, stops push and seal when the database was
+    /// set back, and lets the file follow after a recovery. Nothing before the tables are there.
+    ///
+    /// # Errors
+    /// The database's; the file's are logged and stop what is about to be sent.
+    pub async fn watch(connection: &mut PgConnection, witness: &Witness) -> Result<(), StoreError> {
+        // Taken before the rows are read: what is written meanwhile can only make the rows more.
+        let Some(kept) = witness.kept() else {
+            return Ok(());
+        };
+        let Some(mut db) = standing(connection).await? else {
+            return Ok(());
+        };
+        match compare(&kept, &db) {
+            Compared::Fine => return Ok(()),
+            Compared::First => {}
+            Compared::Recovered => {
+                if let super::witness::Kept::Record(record) = &kept {
+                    let (slug, sent): (Vec<String>, Vec<i64>) =
+                        record.sent.clone().into_iter().unzip();
+                    let rows: Vec<(String, i64)> = sqlx::query_as(
+                        "UPDATE accounts a SET send_seq = greatest(a.send_seq, t.n) FROM unnest($1::text[], $2::bigint[]) AS t (s, n)
+                         WHERE a.slug = t.s RETURNING a.slug, a.send_seq",
+                    )
+                    .bind(&slug)
+                    .bind(&sent)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    db.sent.extend(rows);
+                }
+            }
+            Compared::Behind(why) => {
+                let stopped = sqlx::query(
+                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected'",
+                )
+                .bind(&why)
+                .execute(&mut *connection)
+                .await?
+                .rows_affected();
+                if stopped > 0 {
+                    error!(
+                        why,
+                        "the database was set back: push and seal stop for all accounts; type `hikiate recover --lost-since TIME --dry-run --reason …`"
+                    );
+                }
+                return Ok(());
+            }
+        }
+        if let Err(error) = witness.follow(&db) {
+            warn!(%error, "the witness file cannot be written: nothing is sent before it can");
+        }
+        Ok(())
+    }
+
+    /// [`Store::watch`] over a connection of the pool.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn watch_now(&self, witness: &Witness) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        Self::watch(&mut connection, witness).await
+    }
+
+    /// The recovery row.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn recovery(&self) -> Result<Recovery, StoreError> {
+        let row = sqlx::query!(
+            "SELECT phase, epoch, why, lost_since, settle_at, books_upto FROM recovery"
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Recovery {
+            phase: match row.phase.as_str() {
+                "suspected" => Phase::Suspected,
+                "orders" => Phase::Orders,
+                "rest" => Phase::Rest,
+                _ => Phase::None,
+            },
+            epoch: row.epoch,
+            why: row.why,
+            lost_since: row.lost_since,
+            settle_at: row.settle_at,
+            books_held: row.books_upto.is_some(),
+        })
+    }
+
+    /// Begins a recovery: everything queued counts as perhaps sent, unsealed batches are given up for such with
+    /// new names, streams of these accounts are to be read again, open orders are planned again. A `dry` one is
+    /// done and rolled back, so that its counts are true.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a time that has not come; the database's.
+    pub async fn begin_recovery(
+        &self,
+        lost_since: DateTime<Utc>,
+        accounts: &[String],
+        reason: &str,
+        actor: &str,
+        dry: bool,
+    ) -> Result<Begun, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let now = self.now_in(&mut tx).await?;
+        if lost_since > now {
+            return Err(StoreError::Refused(format!(
+                "--lost-since {} has not come yet",
+                lost_since.to_rfc3339()
+            )));
+        }
+        sqlx::query!(
+            "UPDATE recovery SET epoch = epoch + 1, suspected_at = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
+               lost_until = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
+               lost_since = CASE WHEN phase IN ('orders', 'rest') THEN least(lost_since, $1) ELSE $1 END,
+               phase = 'orders', begun_at = (SELECT hk_now()), why = $2, actor = $3, settle_at = NULL, lifted_at = NULL",
+            lost_since, reason, actor
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("UPDATE accounts SET epoch = epoch + 1")
+            .execute(&mut *tx)
+            .await?;
+        let streams = sqlx::query!(
+            "UPDATE streams t SET again = 'wanted', due_at = least(due_at, (SELECT hk_now())) FROM accounts a WHERE a.id = t.account_id AND a.slug = ANY($1)",
+            accounts
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id IN (SELECT subject_id FROM effects) OR id IN (SELECT subject_id FROM batches WHERE state = 'open')
+               OR (kind = 'order' AND closed_at IS NULL) ORDER BY id FOR NO KEY UPDATE"
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let queued = sqlx::query_scalar!(
+            "UPDATE effects SET ambiguous = true, state = 'planned', token = NULL, lease_until = NULL, looks = 0, due_at = least(due_at, (SELECT hk_now())),
+               first_sent_at = coalesce(first_sent_at, $1), last_sent_at = coalesce(last_sent_at, $1),
+               error = 'may have been sent before the database was set back'
+             WHERE state <> 'unresolved' RETURNING op",
+            lost_since
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        // Their names may stand at a far side already, with other members.
+        let batches = sqlx::query!(
+            "WITH gone AS (UPDATE batches SET state = 'empty' WHERE state = 'open' RETURNING subject_id)
+             UPDATE subjects s SET status = 'empty', closed_at = (SELECT hk_now()) FROM gone WHERE s.id = gone.subject_id"
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        revive(&mut tx).await?;
+        let orders = sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = CASE WHEN plan_class = 0 AND plan_at IS NOT NULL THEN 0 ELSE 2 END
+             WHERE kind = 'order' AND closed_at IS NULL"
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if !dry {
+            tx.commit().await?;
+        }
+        Ok(Begun {
+            effects: queued.len() as u64,
+            mails: queued.iter().filter(|op| *op == "mail").count() as u64,
+            streams,
+            batches,
+            orders,
+        })
+    }
+
+    /// Streams of these accounts that are to be read again: account, name, cursor, and whether that has begun.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn streams_again(
+        &self,
+    ) -> Result<Vec<(i16, String, Option<serde_json::Value>, bool)>, StoreError> {
+        Ok(sqlx::query!(r#"SELECT account_id, name, cursor, (again = 'running') AS "running!" FROM streams WHERE again IS NOT NULL ORDER BY account_id, name"#)
+            .fetch_all(&self.pool)
+            .await?
+            .into_iter()
+            .map(|r| (r.account_id, r.name, r.cursor, r.running))
+            .collect())
+    }
+
+    /// Sets a stream's cursor back; a page that is under way with the old one is rolled back.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rewind_stream(
+        &self,
+        owned: &OwnedAccount,
+        name: &str,
+        cursor: Option<serde_json::Value>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE streams s SET cursor = $3, again = 'running', seq = s.seq + 1, due_at = (SELECT hk_now())
+             FROM accounts a WHERE a.id = $1 AND a.lease_token = $4 AND s.account_id = a.id AND s.name = $2 AND s.again = 'wanted'",
+            owned.id, name, cursor, owned.token
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Which (account, operation) was asked in this recovery what it was sent.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn recalled(&self, epoch: i32) -> Result<Vec<(i16, String)>, StoreError> {
+        Ok(
+            sqlx::query!("SELECT account_id, op FROM recalls WHERE epoch = $1", epoch)
+                .fetch_all(&self.pool)
+                .await?
+                .into_iter()
+                .map(|r| (r.account_id, r.op))
+                .collect(),
+        )
+    }
+
+    /// Names of an account's batches that the database knows as sealed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sealed_names(&self, account_id: i16) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT s.external_id FROM batches b JOIN subjects s ON s.id = b.subject_id WHERE b.account_id = $1 AND b.state IN ('sealed', 'done')",
+            account_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Keeps what an account was sent and this database does not know: reference, order number, file. `can_tell`
+    /// is false for one that cannot be asked.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn store_recall(
+        &self,
+        account_id: i16,
+        op: &str,
+        epoch: i32,
+        can_tell: bool,
+        found: &[(String, Option<String>, String)],
+    ) -> Result<(), StoreError> {
+        let reference: Vec<String> = found.iter().map(|f| f.0.clone()).collect();
+        let number: Vec<Option<String>> = found.iter().map(|f| f.1.clone()).collect();
+        let file: Vec<String> = found.iter().map(|f| f.2.clone()).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE number = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            &number as &[Option<String>]
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO lost_sends (account_id, op, reference, number, file, epoch)
+             SELECT $1, $2, t.r, t.n, t.f, $3 FROM unnest($4::text[], $5::text[], $6::text[]) AS t (r, n, f)
+             WHERE NOT EXISTS (SELECT FROM facts i JOIN subjects s ON s.id = i.subject_id WHERE s.number = t.n AND i.key = 'instruct:' || t.r)
+             ON CONFLICT (account_id, op, reference) DO NOTHING",
+            account_id, op, epoch, &reference, &number as &[Option<String>], &file
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO recalls (account_id, op, epoch, can_tell) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (account_id, op) DO UPDATE SET epoch = excluded.epoch, can_tell = excluded.can_tell",
+            account_id, op, epoch, can_tell
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE number = ANY($1)",
+            &number as &[Option<String>]
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A person says that a shipment was instructed in the lost window.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an account or an order the database does not know; [`StoreError::Refused`]
+    /// without a recovery.
+    pub async fn add_lost_send(&self, account: &str, reference: &str) -> Result<(), StoreError> {
+        let recovery = self.recovery().await?;
+        if recovery.epoch == 0 {
+            return Err(StoreError::Refused(
+                "no recovery was begun: give --lost-since first".to_owned(),
+            ));
+        }
+        let id = sqlx::query_scalar!("SELECT id FROM accounts WHERE slug = $1", account)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("no account {account}")))?;
+        let number = number_of(reference).ok_or_else(|| {
+            StoreError::NotFound(format!(
+                "{reference} is no shipment reference: they look like HK…-S1"
+            ))
+        })?;
+        sqlx::query_scalar!("SELECT id FROM subjects WHERE number = $1", number)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("no order {number}")))?;
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE number = $1 FOR NO KEY UPDATE",
+            number
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO lost_sends (account_id, op, reference, number, file, epoch) VALUES ($1, 'instruct', $2, $3, 'told by a person', $4)
+             ON CONFLICT (account_id, op, reference) DO NOTHING",
+            id, reference, number, recovery.epoch
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE number = $1",
+            number
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A person has taken the lost window's journals out of the books: its revenue is booked anew. Returns the
+    /// names of those journals.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when no revenue waits for that.
+    pub async fn release_books(&self) -> Result<Vec<String>, StoreError> {
+        let freed = sqlx::query!(
+            "UPDATE recovery SET books_upto = NULL WHERE phase = 'none' AND books_upto IS NOT NULL"
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if freed == 0 {
+            return Err(StoreError::Refused(
+                "no revenue waits for the books to be looked at".to_owned(),
+            ));
+        }
+        self.lost_journals().await
+    }
+
+    /// Journals that were posted in the lost window.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn lost_journals(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT file FROM lost_sends WHERE op = 'post_journal' AND epoch = (SELECT epoch FROM recovery) ORDER BY file"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Goes from one phase to the next once planning has caught up with what was read. True when it went.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn advance_recovery(&self, phase: Phase) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let Some(row) = sqlx::query!("SELECT phase, settle_at FROM recovery FOR UPDATE")
+            .fetch_optional(&mut *tx)
+            .await?
+        else {
+            return Ok(false);
+        };
+        let word = if phase == Phase::Orders {
+            "orders"
+        } else {
+            "rest"
+        };
+        if row.phase != word {
+            return Ok(false);
+        }
+        let Some(settle_at) = row.settle_at else {
+            revive(&mut tx).await?;
+            sqlx::query!("UPDATE recovery SET settle_at = (SELECT hk_now())")
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            return Ok(false);
+        };
+        let busy = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM subjects WHERE kind = 'order' AND plan_at <= $1 AND plan_fails = 0) AS "busy!""#,
+            settle_at
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if busy {
+            return Ok(false);
+        }
+        if phase == Phase::Orders {
+            sqlx::query!("UPDATE recovery SET phase = 'rest', settle_at = NULL")
+                .execute(&mut *tx)
+                .await?;
+        } else {
+            sqlx::query!(
+                "UPDATE recovery SET phase = 'none', settle_at = NULL, lifted_at = (SELECT hk_now()), books_upto = CASE WHEN
+                   EXISTS (SELECT FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch)
+                   OR EXISTS (SELECT FROM recalls c WHERE c.op = 'post_journal' AND c.epoch = recovery.epoch AND NOT c.can_tell)
+                   THEN (SELECT max(id) FROM revenue_events) END"
+            )
+            .execute(&mut *tx)
+            .await?;
+            info!("the recovery is complete: push and seal go on");
+        }
+        // Orders decide shipments again now that everything sent is known.
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = least(plan_class, 2) WHERE kind = 'order' AND closed_at IS NULL AND plan_fails = 0
+               AND status IN ('received', 'unallocated', 'backordered', 'allocated')"
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Orders of the lost window that came back with what we told their channel look as if others had handled them:
+/// they are ours and go on.
+async fn revive(tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE subjects s SET origin = 'live', closed_at = NULL, plan_at = (SELECT hk_now()), plan_class = 0
+         WHERE s.kind = 'order' AND s.origin = 'history' AND EXISTS (
+           SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= (SELECT lost_since FROM recovery)
+             AND strpos(f.body::text, '\"' || s.number || '-S') > 0)"
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The order number in a shipment reference.
+#[must_use]
+pub fn number_of(reference: &str) -> Option<&str> {
+    let (number, k) = reference.split_once("-S")?;
+    let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+    let good = number.len() == 15 && number.starts_with("HK") && number.bytes().all(plain);
+    (good && !k.is_empty() && k.bytes().all(|b| b.is_ascii_digit())).then_some(number)
+}
+
+/// What the database says, or nothing before its tables are there. A server that does not tell who it is
+/// is known by its counts alone.
+async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, StoreError> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('recovery') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok(None);
+    }
+    let (epoch, phase): (i32, String) = sqlx::query_as("SELECT epoch, phase FROM recovery")
+        .fetch_one(&mut *connection)
+        .await?;
+    let sent: Vec<(String, i64)> = sqlx::query_as("SELECT slug, send_seq FROM accounts")
+        .fetch_all(&mut *connection)
+        .await?;
+    let system = told(
+        sqlx::query_scalar("SELECT system_identifier::text FROM pg_control_system()")
+            .fetch_one(&mut *connection)
+            .await,
+    )?;
+    // The control file shows a promotion only after the next checkpoint; the log's name shows it at once.
+    let timeline = told(
+        sqlx::query_scalar(
+            "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int",
+        )
+        .fetch_one(&mut *connection)
+        .await,
+    )?;
+    Ok(Some(Standing {
+        epoch,
+        recovering: phase == "orders" || phase == "rest",
+        system,
+        timeline,
+        sent: sent.into_iter().collect::<BTreeMap<_, _>>(),
+    }))
+}
+
+/// A refusal of the server to tell is no failure.
+fn told<T>(answer: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(sqlx::Error::Database(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

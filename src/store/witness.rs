@@ -1,0 +1,418 @@
+//! What was sent, told outside the database: a file in the state directory that is on disk before a call is
+//! made. A database that knows less than the file was set back.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// The file's name in the state directory.
+const FILE: &str = "witness";
+
+/// Two records stand in the file and are written in turn: one that is torn leaves the other, whose calls
+/// are the last that were made.
+const SLOT: usize = 64 * 1024;
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Rises with each writing.
+    pub n: u64,
+    /// Recoveries begun when it was written.
+    pub epoch: i32,
+    /// The server's `system_identifier`, where it tells one.
+    pub system: Option<String>,
+    /// The server's timeline, where it tells one.
+    pub timeline: Option<i32>,
+    /// Rounds of sending by account.
+    pub sent: BTreeMap<String, i64>,
+}
+
+/// What the database says of the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Recoveries begun.
+    pub epoch: i32,
+    /// One is under way.
+    pub recovering: bool,
+    /// See [`Record::system`].
+    pub system: Option<String>,
+    /// See [`Record::timeline`].
+    pub timeline: Option<i32>,
+    /// See [`Record::sent`].
+    pub sent: BTreeMap<String, i64>,
+}
+
+/// What the comparison of both means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The database knows all that was sent.
+    Fine,
+    /// There is no record yet: it is written from the database, and nothing is proven.
+    First,
+    /// A person has begun a recovery since: the file follows.
+    Recovered,
+    /// The database was set back, or is another one.
+    Behind(String),
+}
+
+/// Compares what was sent with what the database knows. Pure.
+#[must_use]
+pub fn compare(file: &Kept, db: &Standing) -> Compared {
+    let file = match file {
+        Kept::Nothing => return Compared::First,
+        Kept::Damaged if db.recovering => return Compared::Recovered,
+        Kept::Damaged => {
+            return Compared::Behind(
+                "the witness file is damaged, so nobody knows whether the database was set back"
+                    .to_owned(),
+            );
+        }
+        Kept::Record(file) => file,
+    };
+    if file.epoch < db.epoch {
+        return Compared::Recovered;
+    }
+    if file.epoch > db.epoch {
+        return Compared::Behind(format!(
+            "the database has seen {} recoveries and the witness file {}",
+            db.epoch, file.epoch
+        ));
+    }
+    for (account, sent) in &file.sent {
+        let known = db.sent.get(account).copied().unwrap_or(0);
+        if *sent > known {
+            return Compared::Behind(format!(
+                "{account} was sent to {sent} times, the database knows of {known}"
+            ));
+        }
+    }
+    if let (Some(was), Some(is)) = (&file.system, &db.system)
+        && was != is
+    {
+        return Compared::Behind(format!(
+            "the database server is another one: system identifier {is}, it was {was}"
+        ));
+    }
+    if let (Some(was), Some(is)) = (file.timeline, db.timeline)
+        && was != is
+    {
+        return Compared::Behind(format!(
+            "the database server was restored or failed over: it is on timeline {is}, it was on {was}"
+        ));
+    }
+    Compared::Fine
+}
+
+/// What stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new.
+    Nothing,
+    /// Neither record can be read.
+    Damaged,
+    /// The newer record that is whole.
+    Record(Record),
+}
+
+/// The witness of this process; cheap to clone. Without a file it says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    inner: Option<Arc<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    kept: Mutex<Kept>,
+    /// The record that is on disk; held while writing, so that those who wait are written together.
+    disk: Mutex<(File, u64)>,
+}
+
+impl Witness {
+    /// No witness: where no state directory can be written to, and in tests.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Opens or makes the file in a state directory.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn open(state_dir: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(state_dir)?;
+        let path = state_dir.join(FILE);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let kept = if length == 0 {
+            // Its whole length from the start: later writes change no metadata.
+            file.write_all_at(&vec![0; 2 * SLOT], 0)?;
+            file.sync_all()?;
+            File::open(state_dir)?.sync_all()?;
+            Kept::Nothing
+        } else {
+            read(&file)?
+        };
+        let n = if let Kept::Record(record) = &kept {
+            record.n
+        } else {
+            0
+        };
+        Ok(Self {
+            inner: Some(Arc::new(Inner {
+                path,
+                kept: Mutex::new(kept),
+                disk: Mutex::new((file, n)),
+            })),
+        })
+    }
+
+    /// What the file says; `None` without one.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let inner = self.inner.as_ref()?;
+        Some(lock(&inner.kept).clone())
+    }
+
+    /// Writes what the database says, and never less than the file said before of an account.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn follow(&self, db: &Standing) -> io::Result<()> {
+        self.change(|record| {
+            record.epoch = db.epoch;
+            record.system.clone_from(&db.system);
+            record.timeline = db.timeline;
+            for (account, sent) in &db.sent {
+                let known = record.sent.entry(account.clone()).or_default();
+                *known = (*known).max(*sent);
+            }
+        })
+    }
+
+    /// Writes that an account is about to be sent to for the `sent`-th time. Blocks until it is on disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing may be sent then.
+    pub fn sending(&self, account: &str, sent: i64) -> io::Result<()> {
+        self.change(|record| {
+            let known = record.sent.entry(account.to_owned()).or_default();
+            *known = (*known).max(sent);
+        })
+    }
+
+    /// Whether this many rounds are no more than the file has seen: then the database was set back.
+    #[must_use]
+    pub fn is_ahead(&self, account: &str, sent: i64) -> bool {
+        match self.kept() {
+            Some(Kept::Record(record)) => record.sent.get(account).is_some_and(|n| *n >= sent),
+            _ => false,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
+        let Some(inner) = &self.inner else {
+            return Ok(());
+        };
+        let mine = {
+            let mut kept = lock(&inner.kept);
+            let mut record = match &*kept {
+                Kept::Record(record) => record.clone(),
+                Kept::Nothing | Kept::Damaged => Record::default(),
+            };
+            change(&mut record);
+            record.n += 1;
+            let n = record.n;
+            *kept = Kept::Record(record);
+            n
+        };
+        let mut disk = lock(&inner.disk);
+        if disk.1 >= mine {
+            return Ok(());
+        }
+        let record = match &*lock(&inner.kept) {
+            Kept::Record(record) => record.clone(),
+            Kept::Nothing | Kept::Damaged => return Ok(()),
+        };
+        let bytes = encode(&record)?;
+        let slot = if record.n % 2 == 0 { 0 } else { SLOT as u64 };
+        // A failed write spoils one record; the next goes to the other, which is not the last good one.
+        disk.0
+            .write_all_at(&bytes, slot)
+            .and_then(|()| disk.0.sync_data())
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", inner.path.display())))?;
+        disk.1 = record.n;
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn digest(text: &[u8]) -> String {
+    hex::encode(&Sha256::digest(text)[..16])
+}
+
+fn encode(record: &Record) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_string(record)?;
+    let bytes = format!("{} {}\n{text}\n", digest(text.as_bytes()), text.len()).into_bytes();
+    if bytes.len() > SLOT {
+        return Err(io::Error::other("too many accounts for one witness file"));
+    }
+    Ok(bytes)
+}
+
+fn decode(slot: &[u8]) -> Option<Record> {
+    let end = slot.iter().position(|b| *b == b'\n')?;
+    let head = std::str::from_utf8(&slot[..end]).ok()?;
+    let (hash, length) = head.split_once(' ')?;
+    let from = end + 1;
+    let text = slot.get(from..from.checked_add(length.parse().ok()?)?)?;
+    (digest(text) == hash).then(|| serde_json::from_slice(text).ok())?
+}
+
+fn read(file: &File) -> io::Result<Kept> {
+    let mut records = Vec::new();
+    let mut blank = true;
+    for at in [0, SLOT as u64] {
+        let mut slot = vec![0; SLOT];
+        let mut read = 0;
+        while read < SLOT {
+            match file.read_at(&mut slot[read..], at + read as u64)? {
+                0 => break,
+                n => read += n,
+            }
+        }
+        blank &= slot.iter().all(|b| *b == 0);
+        records.extend(decode(&slot));
+    }
+    Ok(match records.into_iter().max_by_key(|r| r.n) {
+        Some(record) => Kept::Record(record),
+        None if blank => Kept::Nothing,
+        None => Kept::Damaged,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn standing(sent: i64) -> Standing {
+        Standing {
+            system: Some("7".to_owned()),
+            timeline: Some(1),
+            sent: BTreeMap::from([("shop".to_owned(), sent)]),
+            ..Standing::default()
+        }
+    }
+
+    fn kept(dir: &Path) -> Kept {
+        Witness::open(dir).unwrap().kept().unwrap()
+    }
+
+    #[test]
+    fn the_file_keeps_what_was_sent_and_never_less() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(kept(dir.path()), Kept::Nothing);
+        let witness = Witness::open(dir.path()).unwrap();
+        witness.follow(&standing(3)).unwrap();
+        witness.sending("shop", 4).unwrap();
+        witness.sending("shop", 2).unwrap();
+        let Kept::Record(record) = kept(dir.path()) else {
+            unreachable!()
+        };
+        assert_eq!((record.sent["shop"], record.n), (4, 3));
+        assert!(witness.is_ahead("shop", 4) && !witness.is_ahead("shop", 5));
+        assert!(Witness::none().sending("shop", 1).is_ok());
+    }
+
+    #[test]
+    fn a_torn_record_leaves_the_one_before_and_two_are_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = Witness::open(dir.path()).unwrap();
+        witness.follow(&standing(1)).unwrap();
+        witness.sending("shop", 2).unwrap();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(dir.path().join(FILE))
+            .unwrap();
+        // The second record stands in the first slot.
+        file.write_all_at(b"\xff\xff", 40).unwrap();
+        let Kept::Record(record) = kept(dir.path()) else {
+            unreachable!()
+        };
+        assert_eq!(record.sent["shop"], 1);
+        file.write_all_at(b"\xff\xff", SLOT as u64 + 40).unwrap();
+        assert_eq!(kept(dir.path()), Kept::Damaged);
+        assert!(matches!(
+            compare(&Kept::Damaged, &standing(1)),
+            Compared::Behind(_)
+        ));
+    }
+
+    #[test]
+    fn a_database_that_knows_less_was_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = Witness::open(dir.path()).unwrap();
+        assert_eq!(
+            compare(&witness.kept().unwrap(), &standing(5)),
+            Compared::First
+        );
+        witness.follow(&standing(5)).unwrap();
+        let is = |db: Standing| compare(&witness.kept().unwrap(), &db);
+        assert_eq!(is(standing(5)), Compared::Fine);
+        assert_eq!(is(standing(9)), Compared::Fine, "another process sends too");
+        let words = |db: Standing| match is(db) {
+            Compared::Behind(words) => words,
+            other => format!("{other:?}"),
+        };
+        assert!(words(standing(4)).contains("5 times"));
+        assert!(words(Standing::default()).contains("knows of 0"));
+        let other = Standing {
+            system: Some("8".to_owned()),
+            ..standing(5)
+        };
+        assert!(words(other).contains("system identifier 8"));
+        let promoted = Standing {
+            timeline: Some(2),
+            ..standing(9)
+        };
+        assert!(words(promoted).contains("timeline 2"));
+        let managed = Standing {
+            system: None,
+            timeline: None,
+            ..standing(5)
+        };
+        assert_eq!(is(managed), Compared::Fine, "not told: the count alone");
+    }
+
+    #[test]
+    fn a_recovery_moves_the_file_on_and_going_back_before_it_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = Witness::open(dir.path()).unwrap();
+        witness.follow(&standing(5)).unwrap();
+        let recovered = Standing {
+            epoch: 1,
+            ..standing(2)
+        };
+        let is = |db: &Standing| compare(&witness.kept().unwrap(), db);
+        assert_eq!(is(&recovered), Compared::Recovered);
+        witness.follow(&recovered).unwrap();
+        assert!(witness.is_ahead("shop", 5), "what was sent stays sent");
+        assert!(matches!(is(&standing(9)), Compared::Behind(_)));
+    }
+}
