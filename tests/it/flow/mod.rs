@@ -2,4 +2,5 @@
 
 mod acceptance;
 mod happy;
+mod recover;
 pub(crate) mod world;

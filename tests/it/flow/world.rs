@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::config::{Surroundings, load};
-use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, seal_step};
+use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, recover_step, seal_step};
 use hikiate::ops::metrics::Metrics;
 use hikiate::plan::types::Status;
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::registry::CONNECTORS;
+use hikiate::store::witness::Witness;
 use hikiate::store::{Decision, Instance, OwnedAccount, Store};
 use hikiate_files::sim::{SimFolders, SimHandling, SimShipment, WarehouseSim};
 use hikiate_files::{LocalFolder, load_layout};
@@ -20,6 +21,7 @@ use hikiate_sdk::faulty::FaultyTransport;
 use hikiate_sdk::sim::{SimClock, serve_transport};
 use hikiate_sdk::{Currency, Party};
 use hikiate_smtp::sim::SmtpSim;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::net::TcpListener;
 
 use crate::support::{TestDb, db};
@@ -58,7 +60,9 @@ pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     clock: SimClock,
     now: DateTime<Utc>,
-    db: TestDb,
+    /// The database in use: a restored backup is another one.
+    at: String,
+    _db: TestDb,
 }
 
 /// 11:00 in Tokyo, two hours before the cut-off.
@@ -182,9 +186,15 @@ close = {{ every = "10s" }}
             .set_clock(Some(start()), Duration::zero())
             .await
             .unwrap();
-        let engine = Engine::start(store, loaded, Metrics::new(), Instance("test".to_owned()))
-            .await
-            .unwrap();
+        let engine = Engine::start(
+            store,
+            loaded,
+            Metrics::new(),
+            Instance("test".to_owned()),
+            Witness::open(&dir.path().join("state")).unwrap(),
+        )
+        .await
+        .unwrap();
         let owned = engine.own(true).await.unwrap();
         Self {
             engine,
@@ -197,13 +207,54 @@ close = {{ every = "10s" }}
             dir,
             clock,
             now: start(),
-            db,
+            at: db.url.clone(),
+            _db: db,
         }
     }
 
     /// The database's address, for a process beside this one.
     pub(crate) fn database(&self) -> &str {
-        &self.db.url
+        &self.at
+    }
+
+    /// Copies the database as it stands, as a backup does, and goes on with it. Returns the copy's address.
+    pub(crate) async fn back_up(&mut self) -> String {
+        self.engine.store.close().await;
+        let mut url = url::Url::parse(&self.at).unwrap();
+        let name = url.path().trim_start_matches('/').to_owned();
+        let copy = format!("{name}_copy");
+        url.set_path("/postgres");
+        let mut admin = PgConnection::connect(url.as_str()).await.unwrap();
+        // Sessions that were just closed may still be ending.
+        for last in [false, false, false, true] {
+            let sql = format!("CREATE DATABASE {copy} TEMPLATE {name}");
+            match sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await {
+                Ok(_) => break,
+                Err(error) if last => panic!("{error}"),
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
+            }
+        }
+        admin.close().await.unwrap();
+        self.connect(&self.at.clone());
+        url.set_path(&copy);
+        url.into()
+    }
+
+    /// Works on another database from now on, as after a restore.
+    pub(crate) async fn restore(&mut self, url: &str) {
+        self.engine.store.close().await;
+        self.connect(url);
+        self.at = url.to_owned();
+        self.engine
+            .store
+            .set_clock(Some(self.now), Duration::zero())
+            .await
+            .unwrap();
+        self.owned = self.engine.own(true).await.unwrap();
+    }
+
+    fn connect(&mut self, url: &str) {
+        self.engine.store = Store::connect_with(url, 8, &self.engine.witness).unwrap();
     }
 
     /// Moves every clock.
@@ -257,6 +308,7 @@ close = {{ every = "10s" }}
     /// One second of everything on our side.
     pub(crate) async fn round(&mut self) {
         self.advance(Duration::seconds(1)).await;
+        recover_step(&self.engine, &self.owned).await.unwrap();
         self.pull().await;
         self.plan().await;
         seal_step(&self.engine).await.unwrap();

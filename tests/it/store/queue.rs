@@ -33,7 +33,7 @@ async fn sending(shop: &Shop) -> (i64, OwnedAccount, ClaimedEffect) {
         .mark_sending(&owned, &to_send(&effect), 60)
         .await
         .unwrap();
-    assert_eq!(marked.len(), 1);
+    assert_eq!((marked.bytes.len(), marked.round), (1, Some(1)));
     (subject, owned, effect)
 }
 
@@ -74,7 +74,7 @@ async fn what_was_taken_back_is_not_sent() {
     })
     .await;
     tx.commit().await.unwrap();
-    assert!(ended(marking).await.unwrap().is_empty());
+    assert!(ended(marking).await.unwrap().bytes.is_empty());
 }
 
 /// The other way round: the call is on its way, and the plan is made again.

@@ -1,0 +1,170 @@
+//! A backup is restored under the program: everything that was sent since is out in the world, and the database
+//! does not know it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate::engine::seal_step;
+use hikiate::push::push_account;
+use hikiate::store::Phase;
+use hikiate::store::witness::Kept;
+
+use super::world::{Setup, World, order};
+
+/// What far sides have seen in all: captures, fulfilments, instructions, mails.
+fn seen(world: &World) -> (u64, usize, usize) {
+    let captures = world.shop.orders().iter().map(|o| o.captures as u64).sum();
+    let instructed = world.tokyo.instructions().values().sum::<usize>()
+        + world.osaka.instructions().values().sum::<usize>();
+    (captures, instructed, world.mails.mails().len())
+}
+
+async fn phase(world: &World) -> Phase {
+    world.engine.store.recovery().await.unwrap().phase
+}
+
+async fn recover(world: &World, since: DateTime<Utc>) {
+    let accounts: Vec<String> = world
+        .engine
+        .accounts
+        .values()
+        .map(|a| a.slug.to_string())
+        .collect();
+    let begun = world
+        .engine
+        .store
+        .begin_recovery(since, &accounts, "restored", "tester", false)
+        .await
+        .unwrap();
+    assert!(begun.streams >= 5, "{begun:?}");
+}
+
+/// Every order captured once and in full, instructed once, told once, mailed once.
+fn nothing_twice_and_nothing_lost(world: &World, orders: &[String]) {
+    let mut mails: BTreeMap<String, usize> = BTreeMap::new();
+    for mail in world.mails.mails() {
+        *mails.entry(mail.message_id).or_default() += 1;
+    }
+    assert_eq!(mails.len(), orders.len(), "{mails:?}");
+    assert!(mails.values().all(|n| *n == 1), "{mails:?}");
+    for id in orders {
+        let seen = world.shop.order(id).unwrap();
+        assert_eq!((seen.captured, seen.captures), (seen.total, 1), "{id}");
+        assert!(seen.is_shipped() && seen.repeated() == 0, "{id}");
+    }
+    let mut references = BTreeSet::new();
+    for sim in [&world.tokyo, &world.osaka] {
+        assert!(sim.duplicates().is_empty(), "{:?}", sim.duplicates());
+        for (reference, n) in sim.instructions() {
+            let number = reference.split_once("-S").unwrap().0.to_owned();
+            assert_eq!(n, 1, "{reference}");
+            assert!(references.insert(number), "{reference} is a second one");
+        }
+    }
+    assert_eq!(references.len(), orders.len());
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
+    let mut world = World::new(Setup {
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 40);
+    world.count_stock().await;
+    world.round().await;
+    let mut place = |world: &World, n: u32| world.shop.place_order(order(&[("APPLE", n, "1000")]));
+    // One is through, one is half way, one was just placed when the backup is made.
+    let mut orders = vec![place(&world, 1)];
+    world.rounds(20).await;
+    orders.push(place(&world, 2));
+    world.rounds(2).await;
+    orders.push(place(&world, 3));
+    let backed_up = world.now();
+    let copy = world.back_up().await;
+
+    // The lost window: two more orders, all are shipped, captured, mailed and booked.
+    world.rounds(1).await;
+    orders.push(place(&world, 1));
+    orders.push(place(&world, 2));
+    world.rounds(20).await;
+    nothing_twice_and_nothing_lost(&world, &orders);
+    // The last is just instructed when it ends, and one has not been read yet.
+    orders.push(place(&world, 4));
+    world.round().await;
+    let late = order(&[("APPLE", 1, "1000")]);
+    orders.push(world.shop.place_order(late));
+
+    world.restore(&copy).await;
+    let before = seen(&world);
+    world.round().await;
+    world.round().await;
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    assert!(
+        world
+            .tasks()
+            .await
+            .contains(&"database_set_back".to_owned())
+    );
+    assert_eq!(seen(&world), before, "nothing is sent");
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 0);
+    for owned in &world.owned {
+        let account = &world.engine.accounts[&owned.id];
+        assert_eq!(
+            push_account(&world.engine, account, owned).await.unwrap(),
+            0
+        );
+    }
+
+    recover(&world, backed_up).await;
+    world.rounds(40).await;
+    assert_eq!(
+        phase(&world).await,
+        Phase::None,
+        "{:?}",
+        world.tasks().await
+    );
+    world.advance(Duration::minutes(10)).await;
+    world.rounds(10).await;
+    nothing_twice_and_nothing_lost(&world, &orders);
+
+    // The journals of the lost window stand in the books: a person takes them out, and all is booked anew.
+    assert_eq!(world.tasks().await, ["lost_journal"]);
+    let lost = world.engine.store.release_books().await.unwrap();
+    assert!(!lost.is_empty());
+    for name in lost {
+        std::fs::remove_file(world.dir.path().join("books/outgoing").join(name)).unwrap();
+    }
+    world.rounds(30).await;
+    let owed: i64 = orders
+        .iter()
+        .map(|id| world.shop.order(id).unwrap().total)
+        .sum();
+    assert_eq!(world.journal_total(), owed);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    for id in &orders {
+        assert_eq!(world.status(id).await.0, "booked", "{id}");
+    }
+    // The file has followed: nothing is suspected any more.
+    assert!(matches!(world.engine.witness.kept(), Some(Kept::Record(r)) if r.epoch == 1));
+}
+
+#[tokio::test]
+async fn without_a_restore_nothing_is_suspected() {
+    let mut world = World::new(Setup::default()).await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(8).await;
+    assert_eq!(world.shop.order(&id).unwrap().captures, 1);
+    let Some(Kept::Record(record)) = world.engine.witness.kept() else {
+        panic!("there is no record")
+    };
+    assert!(record.sent["shop"] > 0 && record.sent["tokyo-3pl"] > 0);
+    assert!(record.system.is_some() && record.timeline.is_some());
+    let url = world.database().to_owned();
+    world.restore(&url).await;
+    world.rounds(2).await;
+    assert_eq!(phase(&world).await, Phase::None);
+}
