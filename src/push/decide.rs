@@ -296,7 +296,7 @@ mod tests {
         OperationSpec {
             op: Op::Capture,
             replay,
-            on_unknown: hikiate_sdk::OnUnknown::Hold,
+            on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
             says: "",
         }

@@ -169,6 +169,8 @@ impl Store {
                SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
+                   WHEN EXISTS (SELECT FROM facts o WHERE o.subject_id = t.subject_id AND o.kind = 'outcome' AND o.actor NOT IN ('pull', 'plan', 'push')
+                     AND o.recorded_at >= r.begun_at AND split_part(o.body->>'intent', ':', 1) = t.op) THEN 0
                    WHEN t.op = 'mail' THEN (
                      SELECT CASE WHEN max(p.happened_at) > r.lost_until + interval '5 min' OR (max(p.happened_at) > r.lost_until AND max(p.recorded_at) > r.lifted_at) THEN 0
                        WHEN max(p.happened_at) > r.lost_until THEN 1 ELSE 2 END

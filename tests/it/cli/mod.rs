@@ -2,6 +2,7 @@
 
 mod daemon;
 mod orders;
+mod recover;
 mod usage;
 
 use std::path::{Path, PathBuf};
