@@ -269,7 +269,7 @@ mod tests {
             sends: 0,
             looks: 0,
             ambiguous: false,
-            doubt: crate::store::Doubt::None,
+            doubt: Doubt::None,
             first_sent_at: None,
             last_sent_at: None,
             frozen: None,
