@@ -188,7 +188,12 @@ impl Inbox {
         cursor: &Cursor,
         again: &Again,
     ) -> Result<Page, Error> {
-        let mut listed = self.folder.list(&self.places.archive).await?;
+        // The archive is made with its first file; a share that is not mounted is told apart by `incoming`.
+        self.folder.list(&self.places.incoming).await?;
+        let mut listed = match self.folder.size(&self.places.archive).await? {
+            Some(_) => self.folder.list(&self.places.archive).await?,
+            None => Vec::new(),
+        };
         listed.retain(|entry| again.wants(entry) && entry.size <= LARGEST);
         listed.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
         let (mut records, mut bytes) = (Vec::new(), 0);

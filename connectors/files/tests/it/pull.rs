@@ -506,3 +506,45 @@ async fn a_marker_without_its_file_does_not_stay() {
         .unwrap();
     assert!(site.names("incoming").is_empty());
 }
+
+#[tokio::test]
+async fn what_was_archived_is_read_again_after_a_rewind() {
+    let site = site("japanese-3pl-utf8");
+    let long_ago = at("2020-01-01T00:00:00Z");
+    let fresh = site.source().rewind("shipments", None, long_ago);
+    let none = site.page("shipments", fresh.as_ref()).await;
+    assert!(none.records.is_empty() && none.more, "no archive yet");
+    for n in 1..=3 {
+        let row = format!("{REPLY}HK{n}-S1,受付,,2026/11/21 13:05:00\r\n");
+        site.put(&format!("incoming/uketsuke-{n}.csv"), row.as_bytes());
+    }
+    let page = site.page("shipments", Some(&none.next)).await;
+    assert_eq!((told(&page).len(), page.more), (3, false));
+    let ack = page.ack.clone().unwrap();
+    site.source().acknowledge(&ack).await.unwrap();
+    site.put("archive/uketsuke-by-hand.csv", b"x");
+    assert!(site.names("incoming").is_empty());
+
+    let account = site.account.with_page_bytes(1);
+    let source = hikiate_sdk::Connector::source(&account).unwrap();
+    let mut cursor = source.rewind("shipments", Some(&page.next), long_ago);
+    let mut again = Vec::new();
+    loop {
+        let page = source.page("shipments", cursor.as_ref()).await.unwrap();
+        assert!(page.ack.is_none(), "it is archived already");
+        again.extend(told(&page));
+        cursor = Some(page.next);
+        if !page.more {
+            break;
+        }
+    }
+    let mut expected = told(&Page { ack: None, ..page });
+    let key = |record: &Result<Observed, String>| format!("{record:?}");
+    again.sort_by_key(key);
+    expected.sort_by_key(key);
+    assert_eq!(again, expected, "page by page, each once");
+    let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
+    let cursor = source.rewind("shipments", cursor.as_ref(), tomorrow);
+    let page = source.page("shipments", cursor.as_ref()).await.unwrap();
+    assert!(page.records.is_empty(), "nothing came since then");
+}

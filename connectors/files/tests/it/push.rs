@@ -357,3 +357,41 @@ fn what_the_layout_does_not_describe_is_a_configuration_error() {
         ErrorClass::Rejected
     );
 }
+
+#[tokio::test]
+async fn what_was_sent_can_be_shown_unless_it_is_removed() {
+    let long_ago = crate::support::at("2020-01-01T00:00:00Z");
+    let shows = async |layout: &Site, since| {
+        let sent = layout.operations().sent_since(Op::Instruct, since).await;
+        sent.unwrap()
+    };
+    let kept = site("japanese-3pl-utf8");
+    let prepared = kept.operations().prepare(&one()).unwrap();
+    kept.operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap();
+    kept.put("outgoing/osaka-cancel-HK1.csv", b"another operation");
+    let sent = shows(&kept, long_ago).await.unwrap();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].name.starts_with("osaka-instruct-20261121T1300-1-"));
+    assert!(String::from_utf8_lossy(&sent[0].bytes).contains("HK0123456789ABC-S1"));
+    let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
+    assert!(shows(&kept, tomorrow).await.unwrap().is_empty());
+
+    let change = |to: &'static str| {
+        move |text: &str| text.replace("picked_up = \"kept\"", &format!("picked_up = \"{to}\""))
+    };
+    let moved = site_with("japanese-3pl-utf8", &change("moved"));
+    moved
+        .operations()
+        .send(Op::Instruct, &prepared)
+        .await
+        .unwrap();
+    let name = file(&moved);
+    let at = |folder: &str| moved.dir.path().join(folder).join(&name);
+    std::fs::rename(at("outgoing"), at("done")).unwrap();
+    assert_eq!(shows(&moved, long_ago).await.unwrap().len(), 1);
+    let removed = site_with("japanese-3pl-utf8", &change("removed"));
+    assert_eq!(shows(&removed, long_ago).await, None, "it cannot tell");
+}
