@@ -212,13 +212,16 @@ pub(crate) enum Resolution {
 
 /// `recover`
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, args = ["lost_since", "instructed", "books_cleared"])]
 pub(crate) struct Recover {
     /// What was done after this may be missing: the time of the backup, or earlier
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present_any = ["instructed", "books_cleared"], conflicts_with_all = ["instructed", "books_cleared"])]
     pub(crate) lost_since: Option<DateTime<Utc>>,
     /// A warehouse says that it has this shipment
-    #[arg(long, value_name = "ACCOUNT/REFERENCE")]
+    #[arg(
+        long,
+        value_name = "ACCOUNT/REFERENCE",
+        conflicts_with = "books_cleared"
+    )]
     pub(crate) instructed: Option<String>,
     /// The lost window's journals were taken out of the books: book its revenue anew
     #[arg(long)]

@@ -243,13 +243,16 @@ close = {{ every = "10s" }}
     /// Works on another database from now on, as after a restore.
     pub(crate) async fn restore(&mut self, url: &str) {
         self.engine.store.close().await;
-        self.connect(url);
-        self.at = url.to_owned();
-        self.engine
-            .store
-            .set_clock(Some(self.now), Duration::zero())
+        // The clock is in the database too, and must not be restored with it.
+        let mut clock = PgConnection::connect(url).await.unwrap();
+        sqlx::query("UPDATE clock SET fixed_at = $1")
+            .bind(self.now)
+            .execute(&mut clock)
             .await
             .unwrap();
+        clock.close().await.unwrap();
+        self.connect(url);
+        self.at = url.to_owned();
         self.owned = self.engine.own(true).await.unwrap();
     }
 
