@@ -10,6 +10,7 @@ mod order;
 mod out;
 mod quarantine;
 mod raw;
+mod rule;
 mod run;
 mod session;
 mod stock;
@@ -67,6 +68,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Deposit(command) => deposit::run(&Session::open(&global).await?, command).await,
         Command::Stream(command) => stream::run(&Session::open(&global).await?, command).await,
         Command::Effect(command) => effect::run(&Session::open(&global).await?, command).await,
+        Command::Rule(command) => rule::run(&Session::open(&global).await?, command).await,
         Command::Quarantine(command) => {
             quarantine::run(&Session::open(&global).await?, command).await
         }

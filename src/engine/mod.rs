@@ -72,6 +72,34 @@ pub struct Engine {
     pub idle: std::time::Duration,
     /// How long calls under way may take to end at shutdown.
     pub drain: std::time::Duration,
+    /// What keeps a wrong rule or a deadly order from doing harm.
+    pub guards: Guards,
+}
+
+/// Limits of planning and what it remembers of failures.
+#[derive(Debug)]
+pub struct Guards {
+    /// Effects a rule may make in a minute without news of their orders before it pauses itself.
+    pub rule_burst: i32,
+    /// Rows of failed batches that could not be deleted yet.
+    failed: std::sync::Mutex<Vec<i64>>,
+}
+
+impl Guards {
+    /// With that limit.
+    #[must_use]
+    pub fn new(rule_burst: i32) -> Self {
+        Self {
+            rule_burst,
+            failed: std::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self::new(100)
+    }
 }
 
 impl Engine {
@@ -134,6 +162,7 @@ impl Engine {
             push_batch: loaded.settings.engine.push_batch,
             idle: loaded.settings.engine.idle,
             drain: loaded.settings.engine.drain,
+            guards: Guards::new(loaded.settings.engine.rule_burst),
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod batch;
+mod bursts;
 mod commit;
 mod error;
 mod facts;
@@ -11,6 +12,7 @@ mod journal;
 mod lease;
 mod load;
 mod operator;
+mod planning;
 mod propagate;
 mod queue;
 pub mod read;
@@ -26,6 +28,7 @@ pub mod launcher;
 
 pub use allocate::AllocateDone;
 pub use batch::{OpenBatch, Waiting};
+pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
 pub use error::StoreError;
 pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
@@ -33,6 +36,7 @@ pub use journal::OpenRevenue;
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
 pub use operator::Decision;
+pub use planning::Begun;
 pub use propagate::BatchPlan;
 pub use queue::{Acknowledgement, ClaimedEffect, ToSend};
 pub use seal::{SealRow, SealTerms, Sealed};

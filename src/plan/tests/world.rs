@@ -1,6 +1,6 @@
 //! One order in a world: facts come in, plans are written back as the store would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{OrderSnapshot, Personal};
@@ -82,6 +82,8 @@ impl World {
                 ]),
                 read_at: None,
                 epochs: epochs.into_iter().map(epoch).collect(),
+                paused: BTreeSet::new(),
+                news: true,
             },
             policy: policy(),
             rules: Rules::default(),
@@ -281,7 +283,7 @@ impl World {
             assert!(tender.intended <= tender.ceiling, "{tender:?}");
         }
         self.input.revenue.extend(plan.revenue.iter().cloned());
-        let keys: std::collections::BTreeSet<_> =
+        let keys: BTreeSet<_> =
             self.input.revenue.iter().map(|row| &row.key).collect();
         assert_eq!(keys.len(), self.input.revenue.len());
     }

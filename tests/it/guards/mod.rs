@@ -1,0 +1,5 @@
+//! What keeps a wrong rule, a dead far side, a deadly order or a second daemon from doing harm.
+
+mod bursts;
+mod deaths;
+mod epochs;
