@@ -42,7 +42,10 @@ async fn list(session: &Session) -> Result<(), Failure> {
 }
 
 async fn resume(session: &Session, rule: &str, account: &str, allow: i32) -> Result<(), Failure> {
-    let woken = session.store.resume_rule(rule, account, allow, &session.actor).await?;
+    let woken = session
+        .store
+        .resume_rule(rule, account, allow, &session.actor)
+        .await?;
     let told = json!({ "rule": rule, "account": account, "allowed": allow, "orders": woken });
     session.out.one(&told, || {
         format!("rule {rule} acts on {account} again; {woken} orders are planned again now\n")

@@ -9,7 +9,7 @@ mod run;
 mod seal;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, Connector};
@@ -81,8 +81,8 @@ pub struct Engine {
 pub struct Guards {
     /// Effects a rule may make in a minute without news of their orders before it pauses itself.
     pub rule_burst: i32,
-    /// Rows of failed batches that could not be deleted yet.
-    failed: std::sync::Mutex<Vec<i64>>,
+    /// Rows of failed batches that were not deleted yet, with their orders.
+    failed: Mutex<Vec<(i64, Vec<i64>)>>,
 }
 
 impl Guards {
@@ -91,8 +91,12 @@ impl Guards {
     pub fn new(rule_burst: i32) -> Self {
         Self {
             rule_burst,
-            failed: std::sync::Mutex::default(),
+            failed: Mutex::default(),
         }
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Vec<(i64, Vec<i64>)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,6 @@
 //! process died.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
@@ -33,7 +32,6 @@ enum Turn {
 /// # Errors
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
-    forget_failed(engine).await?;
     let mut planned = 0;
     for class in 0..3 {
         let due = Due::Class {
@@ -43,7 +41,6 @@ pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
         planned = match engine.store.retried("plan", || plan_due(engine, due)).await {
             Err(error) if !error.is_away() && !error.is_retryable() => {
                 debug!(%error, "a batch of plans failed; planning one by one");
-                forget_failed(engine).await?;
                 one_by_one(engine, Due::Class { class, limit: 1 }, engine.plan_batch).await?
             }
             other => other?,
@@ -68,8 +65,12 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
             Err(error) if error.is_away() => return Err(error),
             Err(StoreError::Replan) => {}
             Err(error) => {
+                // Before it was written down, nothing of an order can have failed.
+                let failed = engine.guards.failed().last().cloned();
+                let Some((_, ids)) = failed else {
+                    return Err(error);
+                };
                 let mut tx = engine.store.pool().begin().await?;
-                let ids = claim(&mut tx, due).await?;
                 let failed: Vec<(i64, String)> = ids
                     .iter()
                     .map(|id| {
@@ -85,7 +86,6 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
                 tx.commit().await?;
             }
         }
-        forget_failed(engine).await?;
     }
     Ok(planned)
 }
@@ -100,25 +100,15 @@ async fn claim(tx: &mut Transaction<'_, Postgres>, due: Due) -> Result<Vec<i64>,
 /// Deletes the rows of batches that failed while the process went on.
 async fn forget_failed(engine: &Engine) -> Result<(), StoreError> {
     loop {
-        let row = engine
-            .guards
-            .failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .last()
-            .copied();
+        let row = engine.guards.failed().last().map(|batch| batch.0);
         let Some(row) = row else { return Ok(()) };
         engine.store.forget_planning(row).await?;
-        let mut failed = engine
-            .guards
-            .failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        failed.retain(|other| *other != row);
+        engine.guards.failed().retain(|batch| batch.0 != row);
     }
 }
 
 async fn plan_due(engine: &Engine, due: Due) -> Result<usize, StoreError> {
+    forget_failed(engine).await?;
     loop {
         // Each turn that ends in suspicion deletes a row, so this ends.
         if let Turn::Planned(n) = turn(engine, due).await? {
@@ -153,30 +143,42 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
             return Ok(Turn::Suspected);
         }
     };
-    let done = plan_claimed(engine, tx, &ids, row, matches!(due, Due::Suspect)).await;
-    if done.is_err() {
-        engine
-            .guards
-            .failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(row);
+    let alone = matches!(due, Due::Suspect);
+    let done = match plan_claimed(engine, &mut tx, &ids, row, alone).await {
+        Ok(paused) => tx.commit().await.map(|()| paused).map_err(StoreError::from),
+        Err(error) => {
+            // Now, not some time later: what is claimed next must not pass by these orders.
+            let _gone = tx.rollback().await;
+            Err(error)
+        }
+    };
+    match done {
+        Ok(paused) => {
+            for (rule, account) in paused {
+                error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
+                engine.metrics.rule_paused(&rule, account.as_str());
+            }
+            Ok(Turn::Planned(ids.len()))
+        }
+        Err(error) => {
+            engine.guards.failed().push((row, ids));
+            Err(error)
+        }
     }
-    done.map(|()| Turn::Planned(ids.len()))
 }
 
 async fn plan_claimed(
     engine: &Engine,
-    mut tx: Transaction<'_, Postgres>,
+    tx: &mut Transaction<'_, Postgres>,
     ids: &[i64],
     row: i64,
     alone: bool,
-) -> Result<(), StoreError> {
-    let mut claimed = Store::load(&mut tx, ids, &engine.directory, &engine.epochs).await?;
-    let now = engine.store.now_in(&mut tx).await?;
-    let (plans, failed, paused) = within_limits(engine, &mut tx, &mut claimed, now).await?;
+) -> Result<Vec<RuleKey>, StoreError> {
+    let mut claimed = Store::load(tx, ids, &engine.directory, &engine.epochs).await?;
+    let now = engine.store.now_in(tx).await?;
+    let (plans, failed, paused) = within_limits(engine, tx, &mut claimed, now).await?;
     Store::commit_plans(
-        &mut tx,
+        tx,
         &plans,
         &engine.directory,
         engine.policy_id,
@@ -185,15 +187,10 @@ async fn plan_claimed(
     )
     .await?;
     engine.metrics.plan_failed(failed.len());
-    Store::plan_failed(&mut tx, &failed).await?;
+    Store::plan_failed(tx, &failed).await?;
     let suspect = ids.first().copied().filter(|_| alone);
-    Store::end_planning(&mut tx, row, suspect).await?;
-    tx.commit().await?;
-    for (rule, account) in paused {
-        error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
-        engine.metrics.rule_paused(&rule, account.as_str());
-    }
-    Ok(())
+    Store::end_planning(tx, row, suspect).await?;
+    Ok(paused)
 }
 
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);

@@ -232,7 +232,10 @@ mod tests {
         // These neither count nor prove anything.
         for class in [ErrorClass::RateLimited { after: None }, ErrorClass::Auth] {
             for _ in 0..20 {
-                assert_eq!(breaker.heard(Some(&Error::new(class, "wait"))), Change::None);
+                assert_eq!(
+                    breaker.heard(Some(&Error::new(class, "wait"))),
+                    Change::None
+                );
             }
         }
         assert!(breaker.works());

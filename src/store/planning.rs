@@ -109,8 +109,7 @@ impl Store {
             .await?;
             let why = "planning this order ended the whole process each time; it is tried again by itself after an hour, later after a day. \
                        Keep its facts (`hikiate order show --json`) and report it";
-            let failed: Vec<(i64, String)> =
-                aside.iter().map(|id| (*id, why.to_owned())).collect();
+            let failed: Vec<(i64, String)> = aside.iter().map(|id| (*id, why.to_owned())).collect();
             Self::plan_failed(tx, &failed).await?;
             sqlx::query!(
                 "UPDATE subjects s SET plan_at = greatest(s.plan_at, u.not_before) FROM plan_suspects u WHERE u.subject_id = s.id AND s.id = ANY($1)",
@@ -126,9 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn claim_suspect(
-        tx: &mut Transaction<'_, Postgres>,
-    ) -> Result<Vec<i64>, StoreError> {
+    pub async fn claim_suspect(tx: &mut Transaction<'_, Postgres>) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT s.id FROM subjects s JOIN plan_suspects u ON u.subject_id = s.id
              WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()) AND u.not_before <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1

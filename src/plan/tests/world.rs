@@ -283,8 +283,7 @@ impl World {
             assert!(tender.intended <= tender.ceiling, "{tender:?}");
         }
         self.input.revenue.extend(plan.revenue.iter().cloned());
-        let keys: BTreeSet<_> =
-            self.input.revenue.iter().map(|row| &row.key).collect();
+        let keys: BTreeSet<_> = self.input.revenue.iter().map(|row| &row.key).collect();
         assert_eq!(keys.len(), self.input.revenue.len());
     }
 

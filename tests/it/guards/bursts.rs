@@ -65,7 +65,8 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
     shop.settle().await;
     assert_eq!(shop.number("SELECT count(*) FROM effects").await, 0);
     assert_eq!(
-        shop.number("SELECT sum(intended_capture)::bigint FROM tenders").await,
+        shop.number("SELECT sum(intended_capture)::bigint FROM tenders")
+            .await,
         0,
         "no money is spoken for by what was not planned"
     );
@@ -91,21 +92,35 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
     );
 
     // Lifted as it is, it pauses itself again; nothing was done and nothing forgotten.
-    let woken = shop.store().resume_rule("notice", "shop", 0, "tester").await;
+    let woken = shop
+        .store()
+        .resume_rule("notice", "shop", 0, "tester")
+        .await;
     assert_eq!(woken.unwrap(), 60);
     shop.settle().await;
     assert_eq!(of_op(&shop, "fulfil").await, 0);
     // A person who has seen the count lets exactly so many through.
-    shop.store().resume_rule("notice", "shop", 60, "tester").await.unwrap();
+    shop.store()
+        .resume_rule("notice", "shop", 60, "tester")
+        .await
+        .unwrap();
     shop.settle().await;
     assert_eq!(of_op(&shop, "fulfil").await, 60);
-    assert_eq!(of_op(&shop, "capture").await, 0, "the other rule still rests");
+    assert_eq!(
+        of_op(&shop, "capture").await,
+        0,
+        "the other rule still rests"
+    );
     assert!(matches!(
-        shop.store().resume_rule("notice", "shop", 0, "tester").await,
+        shop.store()
+            .resume_rule("notice", "shop", 0, "tester")
+            .await,
         Err(StoreError::Refused(_))
     ));
     assert!(matches!(
-        shop.store().resume_rule("notices", "shop", 0, "tester").await,
+        shop.store()
+            .resume_rule("notices", "shop", 0, "tester")
+            .await,
         Err(StoreError::NotFound(_))
     ));
 }
@@ -117,13 +132,22 @@ async fn what_it_makes_before_it_pauses_stays_below_the_limit() {
     plan_step(&shop.engine).await.unwrap();
     assert_eq!(of_op(&shop, "fulfil").await, 4);
     shop.settle().await;
-    assert_eq!(of_op(&shop, "fulfil").await, 8, "with four more it were twelve");
     assert_eq!(
-        shop.number("SELECT count(*) FROM rule_waits WHERE rule = 'notice'").await,
+        of_op(&shop, "fulfil").await,
+        8,
+        "with four more it were twelve"
+    );
+    assert_eq!(
+        shop.number("SELECT count(*) FROM rule_waits WHERE rule = 'notice'")
+            .await,
         52
     );
     // An order with news waits as well while the rule is paused, and needs no allowance afterwards.
-    assert_eq!(shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL").await, 2);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL")
+            .await,
+        2
+    );
 }
 
 /// Less than the limit in each minute is no burst.
@@ -134,7 +158,11 @@ async fn the_count_begins_anew_each_minute() {
     shop.clock(2).await;
     plan_step(&shop.engine).await.unwrap();
     assert_eq!(of_op(&shop, "fulfil").await, 20);
-    assert_eq!(shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL").await, 0);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -143,7 +171,11 @@ async fn a_thousand_orders_with_news_trip_nothing() {
     Arc::get_mut(&mut shop.engine).unwrap().guards = Guards::new(1);
     shipped(&shop, 1000).await;
     assert_eq!(of_op(&shop, "fulfil").await, 1000);
-    assert_eq!(shop.number("SELECT count(*) FROM rule_bursts").await, 0, "not even counted");
+    assert_eq!(
+        shop.number("SELECT count(*) FROM rule_bursts").await,
+        0,
+        "not even counted"
+    );
 }
 
 /// News that came while a rule was paused is still news when it is resumed.
@@ -159,8 +191,17 @@ async fn what_waited_with_news_needs_no_allowance() {
     shipped(&shop, 30).await;
     assert_eq!(of_op(&shop, "fulfil").await, 0);
     assert_eq!(of_op(&shop, "capture").await, 30, "other rules go on");
-    sqlx::query("DELETE FROM effects").execute(shop.pool()).await.unwrap();
-    assert_eq!(shop.store().resume_rule("notice", "shop", 0, "tester").await.unwrap(), 30);
+    sqlx::query("DELETE FROM effects")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(
+        shop.store()
+            .resume_rule("notice", "shop", 0, "tester")
+            .await
+            .unwrap(),
+        30
+    );
     shop.settle().await;
     assert_eq!(of_op(&shop, "fulfil").await, 30);
 }

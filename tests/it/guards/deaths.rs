@@ -55,11 +55,16 @@ async fn a_batch_in_which_a_process_died_is_planned_one_by_one() {
     let (shop, _) = three().await;
     die(&shop).await;
     assert_eq!(
-        shop.number("SELECT cardinality(ids)::bigint FROM planning").await,
+        shop.number("SELECT cardinality(ids)::bigint FROM planning")
+            .await,
         3,
         "what it planned is known"
     );
-    assert_eq!(shop.number("SELECT count(*) FROM demands").await, 0, "and nothing of it was written");
+    assert_eq!(
+        shop.number("SELECT count(*) FROM demands").await,
+        0,
+        "and nothing of it was written"
+    );
     let mut alone = Vec::new();
     loop {
         match plan_step(&shop.engine).await.unwrap() {
@@ -70,9 +75,17 @@ async fn a_batch_in_which_a_process_died_is_planned_one_by_one() {
     assert_eq!(alone, [1, 1, 1]);
     assert_eq!(shop.number("SELECT count(*) FROM demands").await, 3);
     assert_eq!(shop.number("SELECT count(*) FROM planning").await, 0);
-    assert_eq!(shop.number("SELECT count(*) FROM plan_suspects").await, 0, "all were planned");
+    assert_eq!(
+        shop.number("SELECT count(*) FROM plan_suspects").await,
+        0,
+        "all were planned"
+    );
     shop.settle().await;
-    assert_eq!(shop.number("SELECT count(*) FROM subjects WHERE status = 'allocated'").await, 3);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM subjects WHERE status = 'allocated'")
+            .await,
+        3
+    );
 }
 
 #[tokio::test]
@@ -85,7 +98,12 @@ async fn an_order_that_ended_the_process_twice_alone_is_set_aside() {
         .unwrap();
     for (times, ids) in [("in its batch", 3), ("alone", 1), ("alone again", 1)] {
         die(&shop).await;
-        assert_eq!(shop.number("SELECT cardinality(ids)::bigint FROM planning").await, ids, "{times}");
+        assert_eq!(
+            shop.number("SELECT cardinality(ids)::bigint FROM planning")
+                .await,
+            ids,
+            "{times}"
+        );
     }
     shop.settle().await;
     for neighbour in [a, c] {
@@ -95,16 +113,24 @@ async fn an_order_that_ended_the_process_twice_alone_is_set_aside() {
     let tasks = shop.store().list_tasks().await.unwrap();
     assert_eq!(tasks.len(), 1, "{tasks:?}");
     assert_eq!(tasks[0].kind, "plan_failed");
-    assert!(tasks[0].detail.contains("ended the whole process"), "{tasks:?}");
+    assert!(
+        tasks[0].detail.contains("ended the whole process"),
+        "{tasks:?}"
+    );
 
     // News does not bring it back before its time, and neither does its neighbours' planning.
-    shop.pull("shop", &page(1, vec![order("B", 2), order("D", 1)])).await;
+    shop.pull("shop", &page(1, vec![order("B", 2), order("D", 1)]))
+        .await;
     shop.settle().await;
     assert_eq!(shop.status(b).await, "received");
     assert_eq!(shop.status(shop.subject("D").await).await, "allocated");
     shop.clock(61).await;
     shop.settle().await;
-    assert_eq!(shop.status(b).await, "allocated", "then it is tried again, and lives");
+    assert_eq!(
+        shop.status(b).await,
+        "allocated",
+        "then it is tried again, and lives"
+    );
     assert!(shop.store().list_tasks().await.unwrap().is_empty());
     assert_eq!(shop.number("SELECT count(*) FROM plan_suspects").await, 0);
 }
@@ -120,9 +146,64 @@ async fn a_failure_is_not_a_death() {
         .unwrap();
     shop.settle().await;
     assert_eq!(shop.status(a).await, "received");
-    assert_eq!(shop.number("SELECT count(*) FROM subjects WHERE status = 'allocated'").await, 2);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM subjects WHERE status = 'allocated'")
+            .await,
+        2
+    );
     assert_eq!(shop.number("SELECT count(*) FROM planning").await, 0);
     assert_eq!(shop.number("SELECT count(*) FROM plan_suspects").await, 0);
     let tasks = shop.store().list_tasks().await.unwrap();
-    assert_eq!(tasks.iter().filter(|t| t.kind == "plan_failed").count(), 1, "{tasks:?}");
+    assert_eq!(
+        tasks.iter().filter(|t| t.kind == "plan_failed").count(),
+        1,
+        "{tasks:?}"
+    );
+}
+
+/// Not a test: what writing a batch down costs.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn cost() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 10_000, 0).await;
+    let orders = (0..1000).map(|i| order(&format!("O{i}"), 1)).collect();
+    shop.pull("shop", &page(0, orders)).await;
+    shop.settle().await;
+    for _ in 0..3 {
+        sqlx::query("UPDATE subjects SET plan_at = hk_now(), plan_class = 2")
+            .execute(shop.pool())
+            .await
+            .unwrap();
+        let begin = std::time::Instant::now();
+        let mut n = 0;
+        loop {
+            match plan_step(&shop.engine).await.unwrap() {
+                0 => break,
+                k => n += k,
+            }
+        }
+        let all = begin.elapsed();
+        let begin = std::time::Instant::now();
+        let ids: Vec<i64> = (1..=100).collect();
+        for _ in 0..10 {
+            let hikiate::store::Begun::Row(row) = shop
+                .store()
+                .begin_planning(&shop.engine.instance, &ids)
+                .await
+                .unwrap()
+            else {
+                panic!()
+            };
+            let mut tx = shop.pool().begin().await.unwrap();
+            hikiate::store::Store::end_planning(&mut tx, row, None)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        }
+        println!(
+            "{n} planned in {all:?}; ten rows written and deleted in {:?}",
+            begin.elapsed()
+        );
+    }
 }

@@ -15,7 +15,10 @@ async fn ship(world: &mut World, n: usize) -> Vec<String> {
         .collect();
     for _ in 0..12 {
         world.rounds(1).await;
-        if ids.iter().all(|id| world.shop.order(id).unwrap().is_shipped()) {
+        if ids
+            .iter()
+            .all(|id| world.shop.order(id).unwrap().is_shipped())
+        {
             break;
         }
     }
@@ -24,6 +27,16 @@ async fn ship(world: &mut World, n: usize) -> Vec<String> {
         assert!(world.is(id, Status::Shipped).await || world.is(id, Status::Delivered).await);
     }
     ids
+}
+
+/// As if the daemon had never been started with these rules.
+async fn never_active(world: &World, rules: &[&str]) {
+    let gone = sqlx::query("DELETE FROM rule_epochs WHERE rule = ANY($1)")
+        .bind(rules)
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(gone.rows_affected(), rules.len() as u64);
 }
 
 async fn stocked() -> World {
@@ -53,13 +66,18 @@ async fn count(world: &World, sql: &'static str) -> i64 {
 #[tokio::test]
 async fn a_new_mail_does_not_go_to_orders_that_have_shipped() {
     let mut world = stocked().await;
+    never_active(&world, &["mail:shipped"]).await;
     world.restart(|toml| toml.replace(MAIL, NO_MAIL)).await;
     ship(&mut world, 50).await;
     assert_eq!(world.mails.mails().len(), 0);
     world.advance(Duration::seconds(1)).await;
     world.restart(|toml| toml.replace(NO_MAIL, MAIL)).await;
     plan_everything(&mut world).await;
-    assert_eq!(world.mails.mails().len(), 0, "they shipped before the mail was a rule");
+    assert_eq!(
+        world.mails.mails().len(),
+        0,
+        "they shipped before the mail was a rule"
+    );
     ship(&mut world, 1).await;
     assert_eq!(world.mails.mails().len(), 1, "the next one is told");
 
@@ -69,7 +87,11 @@ async fn a_new_mail_does_not_go_to_orders_that_have_shipped() {
     assert_eq!(world.mails.mails().len(), 1);
     world.restart(|toml| toml.replace(NO_MAIL, MAIL)).await;
     plan_everything(&mut world).await;
-    assert_eq!(world.mails.mails().len(), 3, "those that shipped while it was out are told when it is back");
+    assert_eq!(
+        world.mails.mails().len(),
+        3,
+        "those that shipped while it was out are told when it is back"
+    );
     plan_everything(&mut world).await;
     assert_eq!(world.mails.mails().len(), 3);
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
@@ -80,12 +102,16 @@ async fn a_notice_a_capture_and_a_booking_do_not_reach_back() {
     let mut world = stocked().await;
     let bare = |toml: &str| {
         toml.replace(MAIL, "[channels.shop]\nmail = []\nnotify = false")
-            .replace("method = \"card\", account = \"shop\"", "method = \"prepaid\"")
+            .replace(
+                "method = \"card\", account = \"shop\"",
+                "method = \"prepaid\"",
+            )
             .replace("account = \"books\"", "account = \"old-books\"")
             .replace("[accounts.books]", "[accounts.old-books]")
             .replace("[accounts.books.titles]", "[accounts.old-books.titles]")
     };
     let whole = world.toml();
+    never_active(&world, &["mail:shipped", "notice", "capture", "booking"]).await;
     world.restart(bare).await;
     let ids: Vec<String> = (0..3)
         .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
@@ -96,7 +122,11 @@ async fn a_notice_a_capture_and_a_booking_do_not_reach_back() {
     }
     let booked = world.journal_total();
     assert!(booked > 0, "the old books have them");
-    let journals = count(&world, "SELECT count(*) FROM batches WHERE kind = 'journal'").await;
+    let journals = count(
+        &world,
+        "SELECT count(*) FROM batches WHERE kind = 'journal'",
+    )
+    .await;
     world.advance(Duration::seconds(1)).await;
     world.restart(|_| whole.clone()).await;
     plan_everything(&mut world).await;
@@ -106,7 +136,11 @@ async fn a_notice_a_capture_and_a_booking_do_not_reach_back() {
         assert_eq!((seen.is_shipped(), seen.captures), (false, 0), "{id}");
     }
     assert_eq!(
-        count(&world, "SELECT count(*) FROM batches WHERE kind = 'journal'").await,
+        count(
+            &world,
+            "SELECT count(*) FROM batches WHERE kind = 'journal'"
+        )
+        .await,
         journals,
         "nothing is booked again into the new books"
     );
@@ -116,7 +150,14 @@ async fn a_notice_a_capture_and_a_booking_do_not_reach_back() {
     let seen = world.shop.order(&next[0]).unwrap();
     assert_eq!((seen.is_shipped(), seen.captures), (true, 1));
     assert_eq!(world.mails.mails().len(), 1);
-    assert!(count(&world, "SELECT count(*) FROM batches WHERE kind = 'journal'").await > journals);
+    assert!(
+        count(
+            &world,
+            "SELECT count(*) FROM batches WHERE kind = 'journal'"
+        )
+        .await
+            > journals
+    );
 }
 
 /// Orders that were over when they were first seen are history: no effects, no demand.
@@ -133,8 +174,18 @@ async fn what_is_first_seen_shipped_is_history() {
     }
     world.rounds(3).await;
     plan_everything(&mut world).await;
-    assert_eq!(count(&world, "SELECT count(*) FROM subjects WHERE origin = 'history'").await, 5);
-    assert_eq!(count(&world, "SELECT count(*) FROM facts WHERE class = 'intent'").await, 0);
+    assert_eq!(
+        count(
+            &world,
+            "SELECT count(*) FROM subjects WHERE origin = 'history'"
+        )
+        .await,
+        5
+    );
+    assert_eq!(
+        count(&world, "SELECT count(*) FROM facts WHERE class = 'intent'").await,
+        0
+    );
     assert_eq!(count(&world, "SELECT count(*) FROM demands").await, 0);
     assert_eq!(world.free("APPLE", "tokyo").await, 10);
 }
