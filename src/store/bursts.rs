@@ -174,7 +174,7 @@ impl Store {
         .await?)
     }
 
-    /// Lets a paused rule act again and `allow` that many effects without news beyond the limit; the orders that
+    /// Lets a paused rule act again and `granted` effects without news beyond the limit; the orders that
     /// waited are planned again, behind all news. Returns how many. Typed again after a failure, it goes on.
     ///
     /// # Errors
@@ -183,7 +183,7 @@ impl Store {
         &self,
         rule: &str,
         account: &str,
-        allow: i32,
+        granted: i32,
         actor: &str,
     ) -> Result<u64, StoreError> {
         let known = self
@@ -208,7 +208,7 @@ impl Store {
         sqlx::query!(
             "UPDATE rule_bursts SET paused_at = NULL, reason = NULL, made = 0, since = (SELECT hk_now()), allowed = $3,
                resumed_at = (SELECT hk_now()), resumed_by = $4 WHERE rule = $1 AND account_id = $2",
-            rule, account_id, allow, actor
+            rule, account_id, granted, actor
         )
         .execute(&self.pool)
         .await?;
