@@ -59,6 +59,21 @@ pub struct Fact {
     pub actor: String,
 }
 
+impl Fact {
+    /// Somebody else told us this, or a person decided it: not a consequence that planning drew by itself.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        match self.body.class() {
+            FactClass::Event | FactClass::Observation => true,
+            FactClass::Outcome => {
+                !matches!(&self.body, FactBody::Outcome(o) if o.verdict == Verdict::Withdrawn)
+            }
+            FactClass::Decision => self.actor != "plan",
+            FactClass::Intent => false,
+        }
+    }
+}
+
 /// What a fact says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FactBody {

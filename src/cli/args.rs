@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Calls to far sides that are queued or whose outcome is unknown
     #[command(subcommand)]
     Effect(EffectCommand),
+    /// What acts on orders by itself: since when, and whether it has paused itself
+    #[command(subcommand)]
+    Rule(RuleCommand),
     /// Records that could not be read
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -235,6 +238,23 @@ pub(crate) struct Recover {
     /// Why; kept, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
+}
+
+/// `rule …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuleCommand {
+    /// Every rule, paused ones first, with how many orders wait for it
+    List,
+    /// Let a rule that has paused itself act again, on the orders that wait too
+    Resume {
+        /// As `rule list` shows it
+        rule: String,
+        /// The account it acts on
+        account: String,
+        /// Let so many effects through although their orders have no news
+        #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
+        allow: i32,
+    },
 }
 
 /// `quarantine …`

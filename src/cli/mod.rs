@@ -11,6 +11,7 @@ mod out;
 mod quarantine;
 mod raw;
 mod recover;
+mod rule;
 mod run;
 mod session;
 mod stock;
@@ -69,6 +70,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Stream(command) => stream::run(&Session::open(&global).await?, command).await,
         Command::Effect(command) => effect::run(&Session::open(&global).await?, command).await,
         Command::Recover(args) => recover::run(&Session::open(&global).await?, args).await,
+        Command::Rule(command) => rule::run(&Session::open(&global).await?, command).await,
         Command::Quarantine(command) => {
             quarantine::run(&Session::open(&global).await?, command).await
         }

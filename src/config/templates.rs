@@ -149,6 +149,13 @@ mod tests {
     }
 
     #[test]
+    fn a_template_that_would_go_on_and_on_runs_out_of_steps() {
+        let endless = "Subject: s\n\n{% for a in range(90000) %}{% for b in range(90000) %}x{% endfor %}{% endfor %}";
+        let (_, why) = try_out(&split(endless).unwrap()).unwrap_err();
+        assert!(why.contains("fuel"), "{why}");
+    }
+
+    #[test]
     fn a_wrong_name_is_found_with_its_line() {
         let template = split("Subject: {{ order }}\n\nHello\n{{ nmae }}\n").unwrap();
         assert_eq!(try_out(&template).unwrap_err().0, 4);

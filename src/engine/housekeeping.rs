@@ -45,6 +45,7 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
         &engine.store.list_streams().await?,
         engine.store.now().await?,
     );
+    engine.metrics.set_rules(&engine.store.list_rules().await?);
     engine.metrics.set_tasks(&engine.store.list_tasks().await?);
     engine.metrics.set_retries(engine.store.retries());
     Ok(())

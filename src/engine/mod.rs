@@ -10,7 +10,7 @@ mod run;
 mod seal;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, Connector};
@@ -77,6 +77,38 @@ pub struct Engine {
     pub idle: std::time::Duration,
     /// How long calls under way may take to end at shutdown.
     pub drain: std::time::Duration,
+    /// What keeps a wrong rule or a deadly order from doing harm.
+    pub guards: Guards,
+}
+
+/// Limits of planning and what it remembers of failures.
+#[derive(Debug)]
+pub struct Guards {
+    /// Effects a rule may make in a minute without news of their orders before it pauses itself.
+    pub rule_burst: i32,
+    /// Rows of failed batches that were not deleted yet, with their orders.
+    failed: Mutex<Vec<(i64, Vec<i64>)>>,
+}
+
+impl Guards {
+    /// With that limit.
+    #[must_use]
+    pub fn new(rule_burst: i32) -> Self {
+        Self {
+            rule_burst,
+            failed: Mutex::default(),
+        }
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Vec<(i64, Vec<i64>)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self::new(100)
+    }
 }
 
 impl Engine {
@@ -142,6 +174,7 @@ impl Engine {
             push_batch: loaded.settings.engine.push_batch,
             idle: loaded.settings.engine.idle,
             drain: loaded.settings.engine.drain,
+            guards: Guards::new(loaded.settings.engine.rule_burst),
         })
     }
 

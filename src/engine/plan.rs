@@ -1,49 +1,76 @@
 //! Planning due orders: claim, load, plan each by itself, commit together. An order that cannot be
-//! planned is its own problem; a commit that fails is tried order by order.
+//! planned is its own problem; a commit that fails is tried order by order, and so is a batch during which a
+//! process died.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use tracing::{debug, warn};
+use sqlx::{Postgres, Transaction};
+use tracing::{debug, error, warn};
 
 use super::Engine;
 use crate::plan::plan_order;
-use crate::store::{Claimed, PlannedOrder, Store, StoreError};
+use crate::plan::types::rule_of;
+use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
 
-/// Plans up to one batch of due orders, news first. Returns how many were planned.
+/// What to claim.
+#[derive(Clone, Copy)]
+enum Due {
+    Class { class: i16, limit: i64 },
+    Suspect,
+}
+
+/// How one transaction ended.
+enum Turn {
+    Planned(usize),
+    /// Some of what was claimed was being planned by a process that died; it is planned alone from now on.
+    Suspected,
+}
+
+/// Plans up to one batch of due orders, news first, and then one suspect. Returns how many were planned.
 ///
 /// # Errors
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
+    let mut planned = 0;
     for class in 0..3 {
-        let planned = match engine
-            .store
-            .retried("plan", || plan_class(engine, class, engine.plan_batch))
-            .await
-        {
+        let due = Due::Class {
+            class,
+            limit: engine.plan_batch,
+        };
+        planned = match engine.store.retried("plan", || plan_due(engine, due)).await {
             Err(error) if !error.is_away() && !error.is_retryable() => {
                 debug!(%error, "a batch of plans failed; planning one by one");
-                one_by_one(engine, class).await?
+                one_by_one(engine, Due::Class { class, limit: 1 }, engine.plan_batch).await?
             }
             other => other?,
         };
         if planned > 0 {
-            engine.metrics.planned(planned);
-            return Ok(planned);
+            break;
         }
     }
-    Ok(0)
+    if i64::try_from(planned).is_ok_and(|n| n < engine.plan_batch) {
+        planned += one_by_one(engine, Due::Suspect, 1).await?;
+    }
+    engine.metrics.planned(planned);
+    Ok(planned)
 }
 
-async fn one_by_one(engine: &Engine, class: i16) -> Result<usize, StoreError> {
+async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, StoreError> {
     let mut planned = 0;
-    for _ in 0..engine.plan_batch {
-        match plan_class(engine, class, 1).await {
+    for _ in 0..most {
+        match plan_due(engine, due).await {
             Ok(0) => break,
             Ok(n) => planned += n,
             Err(error) if error.is_away() => return Err(error),
             Err(StoreError::Replan) => {}
             Err(error) => {
+                // Before it was written down, nothing of an order can have failed.
+                let failed = engine.guards.failed().last().cloned();
+                let Some((_, ids)) = failed else {
+                    return Err(error);
+                };
                 let mut tx = engine.store.pool().begin().await?;
-                let ids = Store::claim_due(&mut tx, class, 1).await?;
                 let failed: Vec<(i64, String)> = ids
                     .iter()
                     .map(|id| {
@@ -63,21 +90,95 @@ async fn one_by_one(engine: &Engine, class: i16) -> Result<usize, StoreError> {
     Ok(planned)
 }
 
-async fn plan_class(engine: &Engine, class: i16, limit: i64) -> Result<usize, StoreError> {
+async fn claim(tx: &mut Transaction<'_, Postgres>, due: Due) -> Result<Vec<i64>, StoreError> {
+    match due {
+        Due::Class { class, limit } => Store::claim_due(tx, class, limit).await,
+        Due::Suspect => Store::claim_suspect(tx).await,
+    }
+}
+
+/// Deletes the rows of batches that failed while the process went on.
+async fn forget_failed(engine: &Engine) -> Result<(), StoreError> {
+    loop {
+        let row = engine.guards.failed().last().map(|batch| batch.0);
+        let Some(row) = row else { return Ok(()) };
+        engine.store.forget_planning(row).await?;
+        engine.guards.failed().retain(|batch| batch.0 != row);
+    }
+}
+
+async fn plan_due(engine: &Engine, due: Due) -> Result<usize, StoreError> {
+    forget_failed(engine).await?;
+    loop {
+        // Each turn that ends in suspicion deletes a row, so this ends.
+        if let Turn::Planned(n) = turn(engine, due).await? {
+            return Ok(n);
+        }
+    }
+}
+
+async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
     let mut tx = engine.store.pool().begin().await?;
     if engine.store.active_policy(&mut tx).await? != Some(engine.policy_id) {
         // Another configuration is in force: this process pulls and pushes, and leaves planning to it.
-        return Ok(0);
+        return Ok(Turn::Planned(0));
     }
-    let ids = Store::claim_due(&mut tx, class, limit).await?;
+    let ids = claim(&mut tx, due).await?;
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(Turn::Planned(0));
     }
-    let claimed = Store::load(&mut tx, &ids, &engine.directory, &engine.epochs).await?;
-    let now = engine.store.now_in(&mut tx).await?;
-    let (plans, failed) = plan_all(engine, claimed, now);
+    let row = match engine.store.begin_planning(&engine.instance, &ids).await? {
+        Noted::Row(row) => row,
+        Noted::Left(rows) => {
+            let (suspects, aside) = Store::suspect(&mut tx, &rows).await?;
+            tx.commit().await?;
+            warn!(
+                orders = suspects.len(),
+                "a process ended while it planned these orders; they are planned one by one"
+            );
+            if !aside.is_empty() {
+                error!(subjects = ?aside, "planning these orders ended the process each time; they are set aside, `hikiate tasks` shows them");
+                engine.metrics.plan_failed(aside.len());
+            }
+            return Ok(Turn::Suspected);
+        }
+    };
+    let alone = matches!(due, Due::Suspect);
+    let done = match plan_claimed(engine, &mut tx, &ids, row, alone).await {
+        Ok(paused) => tx.commit().await.map(|()| paused).map_err(StoreError::from),
+        Err(error) => {
+            // Now, not some time later: what is claimed next must not pass by these orders.
+            let _gone = tx.rollback().await;
+            Err(error)
+        }
+    };
+    match done {
+        Ok(paused) => {
+            for (rule, account) in paused {
+                error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
+                engine.metrics.rule_paused(&rule, account.as_str());
+            }
+            Ok(Turn::Planned(ids.len()))
+        }
+        Err(error) => {
+            engine.guards.failed().push((row, ids));
+            Err(error)
+        }
+    }
+}
+
+async fn plan_claimed(
+    engine: &Engine,
+    tx: &mut Transaction<'_, Postgres>,
+    ids: &[i64],
+    row: i64,
+    alone: bool,
+) -> Result<Vec<RuleKey>, StoreError> {
+    let mut claimed = Store::load(tx, ids, &engine.directory, &engine.epochs).await?;
+    let now = engine.store.now_in(tx).await?;
+    let (plans, failed, paused) = within_limits(engine, tx, &mut claimed, now).await?;
     Store::commit_plans(
-        &mut tx,
+        tx,
         &plans,
         &engine.directory,
         engine.policy_id,
@@ -86,31 +187,91 @@ async fn plan_class(engine: &Engine, class: i16, limit: i64) -> Result<usize, St
     )
     .await?;
     engine.metrics.plan_failed(failed.len());
-    Store::plan_failed(&mut tx, &failed).await?;
-    tx.commit().await?;
-    Ok(ids.len())
+    Store::plan_failed(tx, &failed).await?;
+    let suspect = ids.first().copied().filter(|_| alone);
+    Store::end_planning(tx, row, suspect).await?;
+    Ok(paused)
 }
 
-fn plan_all(
+type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);
+
+/// Plans, and plans again without the rules that made too much of orders that have no news.
+async fn within_limits(
     engine: &Engine,
-    claimed: Claimed,
+    tx: &mut Transaction<'_, Postgres>,
+    claimed: &mut Claimed,
     now: DateTime<Utc>,
-) -> (Vec<PlannedOrder>, Vec<(i64, String)>) {
+) -> Result<(Vec<PlannedOrder>, Vec<(i64, String)>, Vec<RuleKey>), StoreError> {
+    let mut tripped = Vec::new();
+    let mut counted: BTreeMap<RuleKey, i32> = BTreeMap::new();
+    loop {
+        let (plans, failed) = plan_all(engine, claimed, now);
+        let mut more = without_news(claimed, &plans);
+        for (rule, n) in &mut more {
+            *n -= counted.get(rule).copied().unwrap_or(0);
+        }
+        more.retain(|_, n| *n > 0);
+        let paused = if more.is_empty() {
+            Default::default()
+        } else {
+            let limit = engine.guards.rule_burst;
+            Store::count_burst(tx, &more, limit, &engine.directory).await?
+        };
+        if paused.is_empty() {
+            return Ok((plans, failed, tripped));
+        }
+        for (rule, n) in more {
+            *counted.entry(rule).or_default() += n;
+        }
+        for (_, _, input) in &mut claimed.orders {
+            if let Ok(input) = input {
+                input.paused.extend(paused.iter().cloned());
+            }
+        }
+        tripped.extend(paused);
+    }
+}
+
+/// Effects per rule that these plans make of orders nobody told us anything about since their last plan.
+fn without_news(claimed: &Claimed, plans: &[PlannedOrder]) -> BTreeMap<RuleKey, i32> {
+    let mut made = BTreeMap::new();
+    let quiet = |id: i64| {
+        let order = claimed.orders.iter().find(|order| order.0 == id);
+        order.is_some_and(|(_, _, input)| input.as_ref().is_ok_and(|input| !input.news))
+    };
+    for planned in plans.iter().filter(|p| !p.plan.effects.is_empty()) {
+        if !quiet(planned.subject_id) {
+            continue;
+        }
+        for effect in &planned.plan.effects {
+            if let Some(rule) = rule_of(effect.intent.op) {
+                let key = (rule.to_owned(), effect.intent.account.clone());
+                *made.entry(key).or_default() += 1;
+            }
+        }
+    }
+    made
+}
+
+fn plan_all(engine: &Engine, claimed: &Claimed, now: DateTime<Utc>) -> Plans {
     let mut plans = Vec::new();
     let mut failed = Vec::new();
-    for (subject_id, channel_id, input) in claimed.orders {
-        let planned = input.map_err(|e| e.to_string()).and_then(|input| {
-            // A panic on one order is that order's failure.
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                plan_order(&input, &engine.policy, engine.rules.as_ref(), now)
-            }))
-            .unwrap_or(Err(crate::plan::PlanError::Panicked))
-            .map_err(|e| e.to_string())
-        });
+    for (subject_id, channel_id, input) in &claimed.orders {
+        let planned = input
+            .as_ref()
+            .map_err(ToString::to_string)
+            .and_then(|input| {
+                // A panic on one order is that order's failure.
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    plan_order(input, &engine.policy, engine.rules.as_ref(), now)
+                }))
+                .unwrap_or(Err(crate::plan::PlanError::Panicked))
+                .map_err(|e| e.to_string())
+            });
         match planned {
             Ok(plan) => plans.push(PlannedOrder {
-                subject_id,
-                channel_id,
+                subject_id: *subject_id,
+                channel_id: *channel_id,
                 plan,
             }),
             Err(error) => {
@@ -118,7 +279,7 @@ fn plan_all(
                     subject = subject_id,
                     error, "an order could not be planned; its neighbours go on"
                 );
-                failed.push((subject_id, error));
+                failed.push((*subject_id, error));
             }
         }
     }

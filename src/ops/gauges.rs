@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::metrics::{AccountLabel, Metrics, StreamLabel, TaskLabel};
+use super::metrics::{AccountLabel, Metrics, RuleLabel, StreamLabel, TaskLabel};
+use crate::store::RuleRow;
 use crate::store::read::{StreamRow, TaskLine};
 
 impl Metrics {
@@ -29,6 +30,37 @@ impl Metrics {
     /// Counts subjects that could not be planned.
     pub fn plan_failed(&self, n: usize) {
         self.plan_failures.inc_by(n as u64);
+    }
+
+    /// Says whether an account rests because calls to it keep failing.
+    pub fn account_resting(&self, account: &str, rests: bool) {
+        let label = AccountLabel {
+            account: account.to_owned(),
+        };
+        self.account_resting
+            .get_or_create(&label)
+            .set(i64::from(rests));
+    }
+
+    /// Says that a rule has paused itself.
+    pub fn rule_paused(&self, rule: &str, account: &str) {
+        let label = RuleLabel {
+            rule: rule.to_owned(),
+            account: account.to_owned(),
+        };
+        self.rule_paused.get_or_create(&label).set(1);
+    }
+
+    /// Sets which rules are paused.
+    pub fn set_rules(&self, rules: &[RuleRow]) {
+        let rows = rules.iter().map(|row| {
+            let label = RuleLabel {
+                rule: row.rule.clone(),
+                account: row.account.clone(),
+            };
+            (label, i64::from(row.paused_at.is_some()))
+        });
+        self.replace(&self.rule_paused, rows.collect());
     }
 
     /// Sets, per account: its name, unresolved effects, other effects in the queue, whether it is paused.

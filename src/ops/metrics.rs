@@ -40,6 +40,15 @@ pub struct TaskLabel {
     pub kind: String,
 }
 
+/// Of one rule on an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RuleLabel {
+    /// The rule's name.
+    pub rule: String,
+    /// The account's name in the configuration.
+    pub account: String,
+}
+
 /// Of one kind of call and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabel {
@@ -67,6 +76,10 @@ pub struct Metrics {
     pub push_stopped: Gauge,
     /// `hikiate_account_paused`: 1 while the far side refuses our credentials.
     pub account_paused: Family<AccountLabel, Gauge>,
+    /// `hikiate_account_resting`: 1 while calls to an account keep failing and it is tried only now and then.
+    pub account_resting: Family<AccountLabel, Gauge>,
+    /// `hikiate_rule_paused`: 1 while a rule has paused itself.
+    pub rule_paused: Family<RuleLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
     pub stream_age: Family<StreamLabel, Gauge>,
     /// `hikiate_facts_total`: facts stored, by stream.
@@ -110,6 +123,8 @@ impl Metrics {
             effects_queued: Family::default(),
             push_stopped: Gauge::default(),
             account_paused: Family::default(),
+            account_resting: Family::default(),
+            rule_paused: Family::default(),
             stream_age: Family::default(),
             facts: Family::default(),
             plans: Counter::default(),
@@ -145,6 +160,16 @@ impl Metrics {
             "account_paused",
             "1 while credentials are refused",
             self.account_paused.clone(),
+        );
+        all.register(
+            "account_resting",
+            "1 while calls to it keep failing",
+            self.account_resting.clone(),
+        );
+        all.register(
+            "rule_paused",
+            "1 while a rule has paused itself",
+            self.rule_paused.clone(),
         );
         all.register_with_unit(
             "stream_age",
@@ -255,6 +280,8 @@ mod tests {
         };
         metrics.effects_unresolved.get_or_create(&account).set(1);
         metrics.account_paused.get_or_create(&account).set(1);
+        metrics.account_resting("a", true);
+        metrics.rule_paused("r", "a");
         metrics.quarantine_open.get_or_create(&account).set(1);
         metrics
             .tasks_open

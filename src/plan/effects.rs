@@ -6,7 +6,7 @@ use hikiate_sdk::{AccountSlug, Call, Op};
 
 use super::fold::Intent;
 use super::number::business_key;
-use super::types::{EffectState, Lane, NewEffect, Withdraw};
+use super::types::{EffectState, Lane, NewEffect, Withdraw, rule_of};
 use super::view::View;
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
 
@@ -72,12 +72,13 @@ pub(crate) fn next_n(view: &View<'_>, op: Op, account: &AccountSlug) -> u32 {
         .saturating_add(1)
 }
 
-/// Chooses at most one effect per account: cancels, then notices, then captures, then mails.
+/// Chooses at most one effect per account: cancels, then notices, then captures, then mails. What a paused rule
+/// would do waits and keeps nothing else from its account.
 pub(crate) fn choose(
     view: &View<'_>,
     candidates: Vec<Candidate>,
     withdrawn: &[Withdraw],
-) -> Vec<NewEffect> {
+) -> (Vec<NewEffect>, BTreeSet<(String, AccountSlug)>) {
     let mut candidates = candidates;
     candidates.sort_by_key(|candidate| match candidate.op {
         Op::CancelInstruction | Op::CancelOrder => 0,
@@ -93,8 +94,15 @@ pub(crate) fn choose(
         .filter(|row| !withdrawn.iter().any(|gone| gone.effect_id == row.id))
         .map(|row| row.account.clone())
         .collect();
-    let mut effects = Vec::new();
+    let (mut effects, mut waits) = (Vec::new(), BTreeSet::new());
     for candidate in candidates {
+        if let Some(rule) = rule_of(candidate.op).filter(|_| !view.input.paused.is_empty()) {
+            let rule = (rule.to_owned(), candidate.account.clone());
+            if view.input.paused.contains(&rule) {
+                waits.insert(rule);
+                continue;
+            }
+        }
         let unknown = view.input.queue.iter().any(|row| {
             row.state == EffectState::Unresolved
                 && (row.account == candidate.account || candidate.op == Op::CancelOrder)
@@ -105,7 +113,7 @@ pub(crate) fn choose(
         }
         effects.push(effect(view, candidate));
     }
-    effects
+    (effects, waits)
 }
 
 fn effect(view: &View<'_>, candidate: Candidate) -> NewEffect {

@@ -95,6 +95,11 @@ pub fn explain(
         tasks: plan.tasks.into_iter().map(task).collect(),
         next: plan.next,
     };
+    for (rule, account) in &plan.waits {
+        words.because.push_str(&format!(
+            "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate rule list`"
+        ));
+    }
     let (Some(view), Some(payment)) = (view, payment) else {
         return Ok(words);
     };

@@ -1,5 +1,7 @@
 //! Planning an order: the whole set of its facts in, what ought to be out. Planning twice changes nothing.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 
@@ -93,7 +95,7 @@ pub(crate) fn planned<'a>(
 ) -> Result<Planned<'a>, PlanError> {
     let fold = Fold::of(input);
     let Some(head) = fold.readings.last().copied() else {
-        let mut plan = quiet(Status::Received, None);
+        let mut plan = quiet(input, Status::Received, None);
         plan.read_at = Some(input.read_at.map_or(now, |at| at.min(now)));
         return Ok(Planned {
             view: None,
@@ -103,7 +105,7 @@ pub(crate) fn planned<'a>(
         });
     };
     if input.origin == Origin::History {
-        let mut plan = quiet(of_history(&head.fact.order), None);
+        let mut plan = quiet(input, of_history(&head.fact.order), None);
         plan.closed = true;
         return Ok(Planned {
             view: None,
@@ -131,7 +133,7 @@ pub(crate) fn planned<'a>(
     let view = View::of(input, policy, channel, now, fold, head);
     if let Some(found) = instructed_before(&view) {
         // Planned again at once, with what was found among its facts.
-        let mut plan = quiet(Status::Instructed, None);
+        let mut plan = quiet(input, Status::Instructed, None);
         plan.next = Some(now);
         plan.read_at = input.read_at;
         plan.decisions = found.decisions;
@@ -148,7 +150,7 @@ pub(crate) fn planned<'a>(
 }
 
 /// A plan that does nothing.
-fn quiet(status: Status, blocked_by: Option<String>) -> OrderPlan {
+fn quiet(input: &OrderInput, status: Status, blocked_by: Option<String>) -> OrderPlan {
     OrderPlan {
         status,
         blocked_by,
@@ -162,10 +164,16 @@ fn quiet(status: Status, blocked_by: Option<String>) -> OrderPlan {
         entries: Vec::new(),
         effects: Vec::new(),
         withdraw: Vec::new(),
+        seen: newest(input),
+        waits: BTreeSet::new(),
         tenders: Vec::new(),
         revenue: Vec::new(),
         tasks: Vec::new(),
     }
+}
+
+fn newest(input: &OrderInput) -> Option<i64> {
+    input.facts.last().map(|fact| fact.id)
 }
 
 fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
@@ -205,7 +213,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
-    let effects = choose(&view, wanted.candidates, &wanted.withdraw);
+    let (effects, waits) = choose(&view, wanted.candidates, &wanted.withdraw);
 
     let delivered = delivered_at(&view).filter(|_| gone);
     let is_delivered = delivered.is_some_and(|at| at <= now);
@@ -291,7 +299,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         entries: entries(&view),
         tenders: tender_rows(&view, &effects),
         effects,
+        seen: newest(view.input).filter(|_| wanted.withdraw.is_empty() && waits.is_empty()),
         withdraw: wanted.withdraw,
+        waits,
         revenue: new_revenue,
         tasks: tasks.rows,
     };

@@ -1,6 +1,6 @@
 //! What goes into planning an order and what comes out. No database, no clock, no network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{
@@ -54,6 +54,10 @@ pub struct OrderInput {
     pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     /// What a lost window may have done.
     pub lost: Lost,
+    /// Rules that are paused: their effects wait until a person resumes them.
+    pub paused: BTreeSet<(String, AccountSlug)>,
+    /// Something that is not ours was stored since the last committed plan.
+    pub news: bool,
 }
 
 /// What is known of a window that the database has lost.
@@ -67,6 +71,19 @@ pub struct Lost {
     pub found: Vec<(AccountSlug, ShipmentReference)>,
     /// Accounts that cannot tell what they were sent; empty for an order that came later.
     pub untold: Vec<AccountSlug>,
+}
+
+/// The rule that makes effects of an operation, as the epochs and `hikiate rule list` name it. What goes out in
+/// sealed batches has none: allocation grants it unit by unit, and a batch is one call.
+#[must_use]
+pub fn rule_of(op: Op) -> Option<&'static str> {
+    match op {
+        Op::Fulfil | Op::Ship => Some("notice"),
+        Op::Capture => Some("capture"),
+        Op::Mail => Some("mail:shipped"),
+        Op::CancelOrder | Op::CancelInstruction => Some("cancel"),
+        Op::Instruct | Op::PostJournal => None,
+    }
 }
 
 /// An item behind a channel's code.
@@ -181,6 +198,11 @@ pub struct OrderPlan {
     pub effects: Vec<NewEffect>,
     /// Rows of the queue to take back; if one can not be, the plan is made again.
     pub withdraw: Vec<Withdraw>,
+    /// The newest fact it was made from, when it has dealt with all news; what is withdrawn or has to wait is made
+    /// later, on the same news.
+    pub seen: Option<i64>,
+    /// Paused rules that would have queued an effect.
+    pub waits: BTreeSet<(String, AccountSlug)>,
     /// Tender rows with what was known when captures were decided.
     pub tenders: Vec<TenderRow>,
     /// New revenue events.

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::intake::intake;
 use crate::engine::{Account, Engine};
+use crate::push::{Gate, gate, heard};
 use crate::store::{DueStream, IncomingBad, OwnedAccount, StoreError, StreamAfter};
 
 /// Orders read by id in one call.
@@ -28,8 +29,16 @@ pub async fn pull_account(
     if owned.paused.is_some() {
         return Ok(false);
     }
+    // Held to the end: it is the permit where the account is only tried.
+    let gate = gate(engine, account).await?;
+    if matches!(gate, Gate::Shut) {
+        return Ok(false);
+    }
     let mut busy = read_due(engine, account, owned, source).await?;
     for due in engine.store.due_streams(owned.id).await? {
+        if !account.pacer.breaker().calls() {
+            return Ok(false);
+        }
         let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
             continue;
         };
@@ -47,7 +56,9 @@ async fn pull_stream(
     due: DueStream,
 ) -> Result<bool, StoreError> {
     if let Some(ack) = &due.ack {
-        match source.acknowledge(ack).await {
+        let acknowledged = source.acknowledge(ack).await;
+        heard(account, &engine.metrics, acknowledged.as_ref().err());
+        match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
             Err(error) => {
                 failed(engine, account, owned, spec, &due, &error).await?;
@@ -55,7 +66,9 @@ async fn pull_stream(
             }
         }
     }
-    let page = match source.page(&due.name, due.cursor.as_ref()).await {
+    let page = source.page(&due.name, due.cursor.as_ref()).await;
+    heard(account, &engine.metrics, page.as_ref().err());
+    let page = match page {
         Ok(page) => page,
         Err(error) => {
             failed(engine, account, owned, spec, &due, &error).await?;
@@ -96,7 +109,9 @@ async fn pull_stream(
     }
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.
-        match source.acknowledge(&ack).await {
+        let acknowledged = source.acknowledge(&ack).await;
+        heard(account, &engine.metrics, acknowledged.as_ref().err());
+        match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
             Err(error) => {
                 warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet")
@@ -116,7 +131,9 @@ async fn read_due(
     if ids.is_empty() {
         return Ok(false);
     }
-    match source.read_orders(&ids).await {
+    let read = source.read_orders(&ids).await;
+    heard(account, &engine.metrics, read.as_ref().err());
+    match read {
         Ok(records) => {
             let incoming = intake(
                 records,

@@ -7,6 +7,8 @@ use hikiate_sdk::{Error, ErrorClass, Pace};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
+
 /// How many claims wait behind each call that may be under way.
 const DEPTH: usize = 8;
 
@@ -20,6 +22,7 @@ pub struct Pacer {
     width: usize,
     next: Arc<Mutex<Instant>>,
     gap: Duration,
+    breaker: Breaker,
 }
 
 impl Pacer {
@@ -31,6 +34,7 @@ impl Pacer {
             at_once: Arc::new(Semaphore::new(width)),
             width,
             next: Arc::new(Mutex::new(Instant::now())),
+            breaker: Breaker::default(),
             gap: pace
                 .per_second
                 .map_or(Duration::ZERO, |n| Duration::from_secs(1) / n.max(1)),
@@ -41,6 +45,12 @@ impl Pacer {
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Whether the account rests because calls to it keep failing.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
     }
 
     /// How many effects to claim at a time.

@@ -9,9 +9,11 @@ use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::breaker::{Change, Gate};
 use super::decide::{Step, after_look_up, after_send, doubted, next_step, refused};
 use super::prepare::prepare;
 use crate::engine::{Account, Engine};
+use crate::ops::metrics::Metrics;
 use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
@@ -32,9 +34,15 @@ pub async fn push_account(
     if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
         return Ok(0);
     }
-    let room = i64::try_from(account.pacer.room())
-        .unwrap_or(1)
-        .min(engine.push_batch);
+    // Held to the end: it is the permit where the account is only tried.
+    let gate = gate(engine, account).await?;
+    let room = match &gate {
+        Gate::Shut => return Ok(0),
+        Gate::Once(_) => 1,
+        Gate::Open => i64::try_from(account.pacer.room())
+            .unwrap_or(1)
+            .min(engine.push_batch),
+    };
     let claimed = engine
         .store
         .claim_effects(owned, room, engine.lease_seconds)
@@ -90,7 +98,7 @@ pub async fn push_account(
             )),
         }
     }
-    for (effect, spec, prepared, verdict) in look_up_all(account, look).await {
+    for (effect, spec, prepared, verdict) in look_up_all(engine, account, look).await {
         match verdict {
             Some(acknowledgement) => done.push((effect, acknowledgement)),
             None => send.push((effect, spec, prepared)),
@@ -102,11 +110,49 @@ pub async fn push_account(
     // of them unknown than were under way.
     let mut send = send.into_iter().peekable();
     while send.peek().is_some() {
+        if !account.pacer.breaker().calls() {
+            let back = send.by_ref().map(|(effect, ..)| (effect, resting(account)));
+            acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
+            break;
+        }
         let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
         let sent = send_all(engine, account, owned, next).await?;
         acknowledge(engine, account, &sent, today).await?;
     }
     Ok(count)
+}
+
+/// Whether an account may be called; the clock is asked only while it rests.
+pub(crate) async fn gate(engine: &Engine, account: &Account) -> Result<Gate, StoreError> {
+    let breaker = account.pacer.breaker();
+    if breaker.works() {
+        return Ok(Gate::Open);
+    }
+    Ok(breaker.gate(engine.store.now().await?))
+}
+
+/// Hears how a call to an account ended.
+pub(crate) fn heard(account: &Account, metrics: &Metrics, error: Option<&Error>) {
+    match account.pacer.breaker().heard(error) {
+        Change::None => {}
+        Change::Opened => {
+            let error = error.map(ToString::to_string).unwrap_or_default();
+            warn!(account = %account.slug, error, "calls keep failing: the account rests and is tried now and then; nothing is lost by it");
+            metrics.account_resting(account.slug.as_str(), true);
+        }
+        Change::Closed => {
+            info!(account = %account.slug, "the account answers again");
+            metrics.account_resting(account.slug.as_str(), false);
+        }
+    }
+}
+
+fn resting(account: &Account) -> Acknowledgement {
+    Acknowledgement::Later {
+        after: 1.0,
+        attempt: false,
+        error: format!("not sent: calls to {} keep failing", account.slug),
+    }
 }
 
 async fn acknowledge(
@@ -133,15 +179,21 @@ type Looked = (
 );
 
 async fn look_up_all(
+    engine: &Engine,
     account: &Account,
     look: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
 ) -> Vec<Looked> {
     let mut tasks = JoinSet::new();
     for (effect, spec, prepared) in look {
         let account = account.clone();
+        let metrics = engine.metrics.clone();
         tasks.spawn(async move {
             let found = match (account.pacer.start().await, account.connector.operations()) {
                 (Err(wait), _) => Err(slow(wait)),
+                (Ok(_), _) if !account.pacer.breaker().calls() => {
+                    let verdict = resting(&account);
+                    return (effect, spec, prepared, Some(verdict));
+                }
                 (Ok(_permit), Some(operations)) => operations.look_up(effect.op, &prepared).await,
                 (Ok(_), None) => Err(Error::new(
                     ErrorClass::Config,
@@ -149,6 +201,7 @@ async fn look_up_all(
                 )),
             };
             account.pacer.heard(found.as_ref().err());
+            heard(&account, &metrics, found.as_ref().err());
             let verdict = after_look_up(&effect, spec.replay, found);
             (effect, spec, prepared, verdict)
         });
@@ -229,6 +282,7 @@ async fn send_all(
             };
             drop(turn);
             account.pacer.heard(answer.as_ref().err());
+            heard(&account, &metrics, answer.as_ref().err());
             let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
                 .then(|| answer.as_ref().err().cloned())
                 .flatten();

@@ -104,6 +104,11 @@ impl Store {
         write_money(tx, plans).await?;
         write_effects(tx, plans, directory).await?;
         write_tasks(tx, plans).await?;
+        let waits: Vec<_> = plans
+            .iter()
+            .flat_map(|p| p.plan.waits.iter().map(|rule| (p.subject_id, rule.clone())))
+            .collect();
+        Self::wait_for_rules(tx, &waits, directory).await?;
 
         let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
         let status: Vec<String> = plans
@@ -115,12 +120,14 @@ impl Store {
         let next: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.next).collect();
         let read: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.read_at).collect();
         let closed: Vec<bool> = plans.iter().map(|p| p.plan.closed).collect();
+        let seen: Vec<Option<i64>> = plans.iter().map(|p| p.plan.seen).collect();
         sqlx::query!(
             "UPDATE subjects s SET status = p.status, blocked_by = p.blocked, plan_at = p.next, plan_class = 1, plan_fails = 0, read_at = p.read,
-               closed_at = CASE WHEN p.closed THEN coalesce(s.closed_at, (SELECT hk_now())) END
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[])
-               AS p (id, status, blocked, next, read, closed) WHERE s.id = p.id",
-            &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &read as &[Option<DateTime<Utc>>], &closed
+               closed_at = CASE WHEN p.closed THEN coalesce(s.closed_at, (SELECT hk_now())) END, planned_fact = coalesce(p.seen, s.planned_fact)
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[], $7::bigint[])
+               AS p (id, status, blocked, next, read, closed, seen) WHERE s.id = p.id",
+            &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &read as &[Option<DateTime<Utc>>], &closed,
+            &seen as &[Option<i64>]
         )
         .execute(&mut **tx)
         .await?;

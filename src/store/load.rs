@@ -1,7 +1,7 @@
 //! Claiming due subjects (statement 1 locks) and loading what planning needs (later statements, so that
 //! they see everything that was committed before the lock was granted).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{AccountSlug, ExternalId, LineKey, Op, Personal, ShipmentReference};
@@ -79,7 +79,8 @@ pub(super) fn effect_state(word: &str) -> EffectState {
 }
 
 impl Store {
-    /// Locks up to `limit` due orders of one plan class; others that are locked are left to their owners.
+    /// Locks up to `limit` due orders of one plan class; others that are locked are left to their owners, and
+    /// suspects are planned alone.
     ///
     /// # Errors
     /// The database's.
@@ -90,6 +91,7 @@ impl Store {
     ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT id FROM subjects WHERE kind = 'order' AND plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
+               AND id NOT IN (SELECT subject_id FROM plan_suspects)
              ORDER BY plan_class, plan_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
             class, CODE_LEVEL, limit
         )
@@ -167,7 +169,7 @@ impl Store {
         {
             batches.insert(row.subject_id, row);
         }
-        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at, created_at FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
+        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at, created_at, planned_fact FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
             .fetch_all(&mut **tx)
             .await?;
         let orders: Vec<i64> = subjects
@@ -176,6 +178,11 @@ impl Store {
             .map(|s| s.id)
             .collect();
 
+        let paused = if orders.is_empty() {
+            BTreeSet::new()
+        } else {
+            Self::paused_rules(tx, directory).await?
+        };
         let mut demands: BTreeMap<i64, Vec<DemandState>> = BTreeMap::new();
         let mut shipments: BTreeMap<i64, Vec<ShipmentState>> = BTreeMap::new();
         let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
@@ -301,6 +308,11 @@ impl Store {
                     .filter(|((_, code), _)| names_code(&facts, code))
                     .map(|((_, code), item)| (code.clone(), item.clone()))
                     .collect();
+                let news = facts
+                    .iter()
+                    .rev()
+                    .take_while(|fact| fact.id > row.planned_fact)
+                    .any(Fact::is_news);
                 Ok(OrderInput {
                     subject_id: row.id,
                     channel: channel.clone(),
@@ -330,6 +342,8 @@ impl Store {
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
                     items,
                     epochs: epochs.clone(),
+                    paused: paused.clone(),
+                    news,
                 })
             });
             claimed.orders.push((row.id, row.account_id, input));
@@ -360,7 +374,7 @@ impl Store {
         facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>,
         accounts: &BTreeMap<i64, i16>,
     ) -> Result<BTreeMap<(i16, String), ItemRef>, StoreError> {
-        let mut wanted = std::collections::BTreeSet::new();
+        let mut wanted = BTreeSet::new();
         for (subject, list) in facts {
             let (Some(account), Ok(list)) = (accounts.get(subject), list) else {
                 continue;

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod batch;
+mod bursts;
 mod commit;
 mod error;
 mod facts;
@@ -11,6 +12,7 @@ mod journal;
 mod lease;
 mod load;
 mod operator;
+mod planning;
 mod propagate;
 mod queue;
 pub mod read;
@@ -28,6 +30,7 @@ pub mod launcher;
 
 pub use allocate::AllocateDone;
 pub use batch::{OpenBatch, Waiting};
+pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
 pub use error::StoreError;
 pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
@@ -35,6 +38,7 @@ pub use journal::OpenRevenue;
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
 pub use operator::Decision;
+pub use planning::Noted;
 pub use propagate::BatchPlan;
 pub use queue::{Acknowledgement, ClaimedEffect, Doubt, Marked, ToSend};
 pub use recovery::{Begun, Phase, Recovery, number_of};

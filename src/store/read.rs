@@ -219,6 +219,10 @@ impl Store {
                    || '; it is tried again by itself, look at the account', f.recorded_at, NULL
                  FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
                  WHERE e.state = 'planned' AND e.attempts >= 5
+                 UNION ALL
+                 SELECT 'rule_paused', b.rule || '/' || a.slug, b.reason || '; look at what it did (`hikiate effect list`), mend it, then `hikiate rule resume '
+                   || b.rule || ' ' || a.slug || '`', b.paused_at, NULL
+                 FROM rule_bursts b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
                ) AS all_tasks ORDER BY since, subject, kind"#
         )
         .fetch_all(&self.pool)

@@ -11,7 +11,12 @@ impl Store {
     /// # Errors
     /// The database's; not owning the tables is one.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
-        for table in ["VACUUM effects", "VACUUM item_marks", "VACUUM subjects"] {
+        for table in [
+            "VACUUM effects",
+            "VACUUM item_marks",
+            "VACUUM subjects",
+            "VACUUM planning",
+        ] {
             self.pool.execute(table).await?;
         }
         Ok(())

@@ -6,6 +6,7 @@ mod cli;
 mod databases;
 mod explain;
 mod flow;
+mod guards;
 mod hazards;
 mod launcher;
 mod registry;

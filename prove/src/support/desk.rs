@@ -97,6 +97,8 @@ pub fn quiet() -> OrderPlan {
         entries: Vec::new(),
         effects: Vec::new(),
         withdraw: Vec::new(),
+        seen: None,
+        waits: std::collections::BTreeSet::new(),
         tenders: Vec::new(),
         revenue: Vec::new(),
         tasks: Vec::new(),

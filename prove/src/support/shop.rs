@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use hikiate::config::{MailTemplate, MailTemplates};
-use hikiate::engine::{Engine, allocate_step, plan_step};
+use hikiate::engine::{Engine, Guards, allocate_step, plan_step};
 use hikiate::facts::{FactBody, OrderFact};
 use hikiate::number::order_number;
 use hikiate::ops::metrics::Metrics;
@@ -106,6 +106,7 @@ impl Shop {
             push_batch: 100,
             idle: Duration::from_millis(10),
             drain: Duration::from_secs(5),
+            guards: Guards::default(),
         };
         Self {
             engine: Arc::new(engine),

@@ -1,6 +1,6 @@
 //! One order in a world: facts come in, plans are written back as the store would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{OrderSnapshot, Personal};
@@ -83,6 +83,8 @@ impl World {
                 read_at: None,
                 epochs: epochs.into_iter().map(epoch).collect(),
                 lost: Lost::default(),
+                paused: BTreeSet::new(),
+                news: true,
             },
             policy: policy(),
             rules: Rules::default(),
@@ -282,8 +284,7 @@ impl World {
             assert!(tender.intended <= tender.ceiling, "{tender:?}");
         }
         self.input.revenue.extend(plan.revenue.iter().cloned());
-        let keys: std::collections::BTreeSet<_> =
-            self.input.revenue.iter().map(|row| &row.key).collect();
+        let keys: BTreeSet<_> = self.input.revenue.iter().map(|row| &row.key).collect();
         assert_eq!(keys.len(), self.input.revenue.len());
     }
 

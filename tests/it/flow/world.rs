@@ -212,6 +212,33 @@ close = {{ every = "10s" }}
         }
     }
 
+    /// The configuration as it stands.
+    pub(crate) fn toml(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("hikiate.toml")).unwrap()
+    }
+
+    /// The daemon is stopped and started with another configuration.
+    pub(crate) async fn restart(&mut self, edit: impl FnOnce(&str) -> String) {
+        std::fs::write(self.dir.path().join("hikiate.toml"), edit(&self.toml())).unwrap();
+        self.engine = self.daemon("test").await;
+        self.owned = self.engine.own(true).await.unwrap();
+    }
+
+    /// Another daemon on the same database, with the configuration as it stands. It owns nothing yet.
+    pub(crate) async fn daemon(&self, instance: &str) -> Engine {
+        let surroundings = Surroundings {
+            variables: Default::default(),
+            allow_missing_secrets: false,
+        };
+        let path = self.dir.path().join("hikiate.toml");
+        let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
+        let store = Store::over(self.db.pool.clone());
+        let instance = Instance(instance.to_owned());
+        Engine::start(store, loaded, Metrics::new(), instance)
+            .await
+            .unwrap()
+    }
+
     /// The database's address, for a process beside this one.
     pub(crate) fn database(&self) -> &str {
         &self.at

@@ -99,6 +99,11 @@ impl FaultyTransport {
         self.state().script.push((when, fault));
     }
 
+    /// Takes back every ordered fault that no request has met.
+    pub fn heal(&self) {
+        self.state().script.clear();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

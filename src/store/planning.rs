@@ -1,0 +1,138 @@
+//! What is being planned, written down before it is planned, so that an order that ends the whole process
+//! (a stack overflow, no memory) is found and does not take its neighbours with it.
+
+use sqlx::{Postgres, Transaction};
+
+use super::setup::CODE_LEVEL;
+use super::{Instance, Store, StoreError};
+
+/// Alone in a process that died so often, an order is set aside.
+const DEATHS: i16 = 2;
+/// For an hour at first, then twice as long each time, a day at the most.
+const ASIDE_SECONDS: i32 = 3600;
+
+/// What was found when a batch was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It may be planned; the row's id.
+    Row(i64),
+    /// Some of it was being planned by a process that died: the rows' ids.
+    Left(Vec<i64>),
+}
+
+impl Store {
+    /// Commits that these orders, whose rows the caller has locked, are about to be planned. Whoever else has such a
+    /// row with one of them has lost its locks, so it died (or could not clean up). It is lost only with
+    /// the whole database server, so its commit need not wait for the disk.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_planning(
+        &self,
+        instance: &Instance,
+        ids: &[i64],
+    ) -> Result<Noted, StoreError> {
+        let row = sqlx::query!(
+            r#"WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS off),
+               dead AS MATERIALIZED (SELECT id FROM planning WHERE ids && $2),
+               mine AS (INSERT INTO planning (process, ids, at) SELECT $1, $2, hk_now() FROM quick WHERE NOT EXISTS (SELECT FROM dead) RETURNING id)
+               SELECT (SELECT id FROM mine) AS "mine?", (SELECT coalesce(array_agg(id), '{}') FROM dead) AS "dead!""#,
+            instance.0,
+            ids
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.mine.map_or(Noted::Left(row.dead), Noted::Row))
+    }
+
+    /// Deletes the row in the plan's own commit; what was planned is not suspected any more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn end_planning(
+        tx: &mut Transaction<'_, Postgres>,
+        row: i64,
+        suspect: Option<i64>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!("DELETE FROM planning WHERE id = $1", row)
+            .execute(&mut **tx)
+            .await?;
+        if let Some(id) = suspect {
+            sqlx::query!("DELETE FROM plan_suspects WHERE subject_id = $1", id)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the row of a batch that failed without ending the process.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_planning(&self, row: i64) -> Result<(), StoreError> {
+        sqlx::query!("DELETE FROM planning WHERE id = $1", row)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Turns rows that dead processes left into suspects: planned alone from now on. One that was alone twice is set
+    /// aside as a task. Returns the suspects and those set aside.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn suspect(
+        tx: &mut Transaction<'_, Postgres>,
+        rows: &[i64],
+    ) -> Result<(Vec<i64>, Vec<i64>), StoreError> {
+        let marked = sqlx::query!(
+            "WITH dead AS (DELETE FROM planning WHERE id = ANY($1) RETURNING ids)
+             INSERT INTO plan_suspects AS s (subject_id, deaths, not_before)
+             SELECT u.id, max((cardinality(dead.ids) = 1)::int)::smallint, (SELECT hk_now()) FROM dead, unnest(dead.ids) AS u (id) GROUP BY u.id ORDER BY u.id
+             ON CONFLICT (subject_id) DO UPDATE SET deaths = least(s.deaths + excluded.deaths, 100) RETURNING subject_id, deaths",
+            rows
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let aside: Vec<i64> = marked
+            .iter()
+            .filter(|row| row.deaths >= DEATHS)
+            .map(|row| row.subject_id)
+            .collect();
+        if !aside.is_empty() {
+            sqlx::query!(
+                "UPDATE plan_suspects SET not_before = (SELECT hk_now()) + make_interval(secs => least(86400, $2 * power(2, deaths - $3))::float8)
+                 WHERE subject_id = ANY($1)",
+                &aside, f64::from(ASIDE_SECONDS), DEATHS
+            )
+            .execute(&mut **tx)
+            .await?;
+            let why = "planning this order ended the whole process each time; it is tried again by itself after an hour, later after a day. \
+                       Keep its facts (`hikiate order show --json`) and report it";
+            let failed: Vec<(i64, String)> = aside.iter().map(|id| (*id, why.to_owned())).collect();
+            Self::plan_failed(tx, &failed).await?;
+            sqlx::query!(
+                "UPDATE subjects s SET plan_at = greatest(s.plan_at, u.not_before) FROM plan_suspects u WHERE u.subject_id = s.id AND s.id = ANY($1)",
+                &aside
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+        Ok((marked.iter().map(|row| row.subject_id).collect(), aside))
+    }
+
+    /// Locks one due suspect. One that is set aside is not due before its time, whatever news it has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_suspect(tx: &mut Transaction<'_, Postgres>) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT s.id FROM subjects s JOIN plan_suspects u ON u.subject_id = s.id
+             WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()) AND u.not_before <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1
+             ORDER BY s.plan_class, s.plan_at, s.id LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED",
+            CODE_LEVEL
+        )
+        .fetch_all(&mut **tx)
+        .await?)
+    }
+}
