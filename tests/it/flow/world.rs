@@ -191,7 +191,7 @@ close = {{ every = "10s" }}
             loaded,
             Metrics::new(),
             Instance("test".to_owned()),
-            Witness::open(&dir.path().join("state")).unwrap(),
+            Witness::open(&dir.path().join("state-test")).unwrap(),
         )
         .await
         .unwrap();
@@ -232,9 +232,10 @@ close = {{ every = "10s" }}
         };
         let path = self.dir.path().join("hikiate.toml");
         let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
-        let store = Store::over(self.db.pool.clone());
+        let witness = Witness::open(&self.dir.path().join(format!("state-{instance}"))).unwrap();
+        let store = Store::connect_with(&self.at, 8, &witness).unwrap();
         let instance = Instance(instance.to_owned());
-        Engine::start(store, loaded, Metrics::new(), instance)
+        Engine::start(store, loaded, Metrics::new(), instance, witness)
             .await
             .unwrap()
     }

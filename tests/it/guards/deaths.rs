@@ -187,7 +187,7 @@ async fn cost() {
         let begin = std::time::Instant::now();
         let ids: Vec<i64> = (1..=100).collect();
         for _ in 0..10 {
-            let hikiate::store::Begun::Row(row) = shop
+            let hikiate::store::Noted::Row(row) = shop
                 .store()
                 .begin_planning(&shop.engine.instance, &ids)
                 .await
