@@ -134,6 +134,8 @@ pub(crate) fn planned<'a>(
     if let Some(found) = instructed_before(&view) {
         // Planned again at once, with what was found among its facts.
         let mut plan = quiet(input, Status::Instructed, None);
+        // What it does afterwards, it does on the same news.
+        plan.seen = None;
         plan.next = Some(now);
         plan.read_at = input.read_at;
         plan.decisions = found.decisions;
