@@ -4,15 +4,20 @@
 mod calls;
 mod card;
 mod drain;
+mod edges;
+mod logs;
 mod operations;
+mod records;
 mod run;
 mod source;
+mod specification;
 mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use calls::sample_call;
 pub use card::{Card, Verdict};
+pub use records::{identity, parts, told_at};
 pub use run::run;
-pub use source::identity;
+pub use specification::{Exchange, Exchanges, Specification};
 pub use subject::{Bench, FarSide, Subject, Times, Waiver};
