@@ -132,3 +132,49 @@ async fn two_lines_of_one_code_in_two_parcels_end_at_their_own_lines() {
     assert_eq!(world.free("APPLE", "tokyo").await, 97);
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
+
+/// A parcel that is reported after a count which already lacks it is not taken off twice; one that left after the
+/// count is. No order waits for a count, and none is stopped by one.
+#[tokio::test]
+async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
+    for (counted, as_of, ends) in [(99, "11:08:00", 99), (100, "11:02:00", 99)] {
+        let mut world = stocked(Setup::default()).await;
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        for _ in 0..3 {
+            world.round().await;
+        }
+        assert!(world.is(&id, Status::Allocated).await);
+        world.advance(chrono::Duration::minutes(10)).await;
+        put(
+            &world,
+            "zaiko-9.csv",
+            "商品コード,倉庫コード,在庫数,集計日時",
+            &format!("APPLE,,{counted},2026/11/20 {as_of}"),
+        );
+        world.round().await;
+        put(
+            &world,
+            "uketsuke-9.csv",
+            REPLY,
+            &format!("{},OK,,", reference(&id)),
+        );
+        let left = format!("{},1,APPLE,1,ヤマト,T,2026/11/20 11:05:00", reference(&id));
+        put(&world, "jisseki-9.csv", PARCEL, &left);
+        for _ in 0..6 {
+            world.round().await;
+        }
+        let rows = world.engine.store.list_stock(Some("APPLE")).await.unwrap();
+        let on_hand: i64 = rows
+            .iter()
+            .filter(|r| r.warehouse == "tokyo")
+            .map(|r| r.on_hand)
+            .sum();
+        assert_eq!(
+            (on_hand, world.free("APPLE", "tokyo").await),
+            (ends, ends),
+            "counted at {as_of}"
+        );
+        assert!(world.shop.order(&id).unwrap().is_shipped());
+        assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    }
+}

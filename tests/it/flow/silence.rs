@@ -158,6 +158,28 @@ async fn an_order_without_an_address_never_reaches_a_warehouse() {
     assert!(!world.tasks().await.is_empty());
 }
 
+/// An address too long for the warehouse's column stops its order before the file, with the column named and
+/// the text not; the others of its wave leave.
+#[tokio::test]
+async fn an_address_that_does_not_fit_stops_its_order_alone() {
+    let mut world = stocked(Setup::default(), 10).await;
+    let mut long = order(&[("APPLE", 1, "1000")]);
+    if let Some(address) = &mut long.address {
+        address.address1 = "千代田区の長い町名".repeat(20);
+    }
+    let (long, short) = (
+        world.shop.place_order(long),
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+    );
+    world.rounds(10).await;
+    assert!(world.shop.order(&short).unwrap().is_shipped());
+    assert_eq!(world.shop.order(&long).unwrap().fulfilments.len(), 0);
+    assert_eq!(world.tokyo.instructions().len(), 1);
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    let task = tasks.iter().find(|t| t.detail.contains("住所1")).unwrap();
+    assert!(!task.detail.contains("長い町名"), "{}", task.detail);
+}
+
 /// The shop's clock is five minutes behind or ahead of ours: every order is read, shipped and paid once.
 #[tokio::test]
 async fn clocks_five_minutes_apart_lose_nothing() {

@@ -35,7 +35,10 @@ const REFERENCE: &str = "HK0000000000001-S1";
 /// Where the public document of 2.8 and a running shop (2.21.2, read with the same fields) differ.
 const DEVIATIONS: &[(&str, &str)] = &[
     (".canceled_at is not documented", "seen live on every order"),
-    (".is_draft_order is not documented", "seen live on every order"),
+    (
+        ".is_draft_order is not documented",
+        "seen live on every order",
+    ),
     (
         ".fulfillments[].items is not documented",
         "seen live; asked for by name",
