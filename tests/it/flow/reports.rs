@@ -143,7 +143,7 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
         for _ in 0..3 {
             world.round().await;
         }
-        assert!(world.is(&id, Status::Allocated).await);
+        assert!(world.is(&id, Status::Instructed).await);
         world.advance(chrono::Duration::minutes(10)).await;
         put(
             &world,
