@@ -25,6 +25,8 @@ fi
 rm -rf "$kept/source"
 mkdir "$kept/source"
 git archive "$commit" | tar -x -C "$kept/source"
+# Another version is another package to cargo: its crates do not take the place of this checkout's.
+sed -i '0,/^version = "/s/^version = "[^"]*/&-previous/' "$kept/source/Cargo.toml"
 # What this checkout's own build has put in that place.
 ours="$target/debug/hikiate"
 [[ ! -e "$ours" ]] || cp -p "$ours" "$kept/ours"
