@@ -1,15 +1,12 @@
 //! What the engine relies on when it pushes: nothing twice, nothing called done that may not be.
 
-use std::collections::BTreeMap;
-
+use super::batch::partial_batch;
 use super::calls::sample_call;
-use super::drain::drain;
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
 use crate::faulty::{Fault, RETRY_AFTER, Target};
 use crate::{
-    Call, Error, ErrorClass, Found, Observed, Op, OperationSpec, Operations, Outcome, Prepared,
-    Replay, ReplyVerdict, Then,
+    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Then,
 };
 
 pub(super) async fn checks(run: &mut Run<'_>) {
@@ -111,7 +108,7 @@ const LOOK_UP_FAULTS: [Fault; 5] = [
     Fault::ErrorInOk,
 ];
 
-fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
+pub(super) fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
     bench
         .connector
         .operations()
@@ -168,7 +165,7 @@ async fn ready<'a>(
     })
 }
 
-fn failed(seen: &Seen, error: &Error, what: &str) -> String {
+pub(super) fn failed(seen: &Seen, error: &Error, what: &str) -> String {
     seen.debug(error);
     format!("{what} failed: {:?}: {error}", error.class)
 }
@@ -324,49 +321,6 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
             ready.done(1, "sent again").await
         }
     }
-}
-
-/// One of three is refused: the others are taken, and each is told its own verdict.
-async fn partial_batch(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
-    let operations = operations(bench)?;
-    let call = bench.far.batch(spec.op).await;
-    let Call::Instruct(batch) = &call else {
-        return Err(format!(
-            "{} takes several at once, and its answers are not known",
-            spec.op
-        ));
-    };
-    let members: Vec<_> = batch.instructions.iter().map(|i| &i.reference).collect();
-    let [first, second, third] = members.as_slice() else {
-        return Err(format!("a batch of three has {} members", members.len()));
-    };
-    let prepared = operations
-        .prepare(&call)
-        .map_err(|e| failed(seen, &e, "prepare"))?;
-    let sent = operations.send(spec.op, &prepared).await;
-    sent.map_err(|e| failed(seen, &e, "sending a batch"))?;
-    let stream = bench.far.answer_batch(&call, second).await;
-    let heard: BTreeMap<_, _> = drain(bench, seen, &stream, None)
-        .await?
-        .good
-        .into_iter()
-        .filter_map(|o| match o {
-            Observed::InstructionReply(reply) => Some((reply.reference, reply.verdict)),
-            _ => None,
-        })
-        .collect();
-    for (reference, verdict) in [
-        (first, ReplyVerdict::Accepted),
-        (second, ReplyVerdict::Rejected),
-        (third, ReplyVerdict::Accepted),
-    ] {
-        let told = heard.get(reference);
-        ensure(
-            told == Some(&verdict),
-            format!("{reference} was {verdict:?} and told as {told:?}"),
-        )?;
-    }
-    Ok(())
 }
 
 async fn duplicate(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
