@@ -41,6 +41,13 @@ impl ConnectorKind for Files {
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
         FilesAccount::new(account, |folder| folder).map(|a| Arc::new(a) as Arc<dyn Connector>)
     }
+
+    #[cfg(feature = "sim")]
+    fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
+        let all = crate::sim::ByFile::ALL;
+        all.map(|subject| Box::new(subject) as Box<dyn hikiate_sdk::conformance::Subject>)
+            .into()
+    }
 }
 
 impl FilesAccount {

@@ -48,6 +48,11 @@ impl ConnectorKind for MedusaKind {
         // The key itself, too: the header has it encoded.
         Ok(Arc::new(Medusa::new(http.guarding(token), settings)))
     }
+
+    #[cfg(feature = "sim")]
+    fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
+        vec![Box::new(crate::sim::Shop::default())]
+    }
 }
 
 /// The `Authorization` header of a secret API key: the user of a Basic login without a password.

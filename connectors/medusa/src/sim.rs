@@ -7,6 +7,7 @@ mod money;
 mod render;
 mod route;
 mod state;
+mod subject;
 mod writes;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::kind::basic;
 use state::State;
 
 pub use memory::{FulfilmentMemory, OrderMemory};
+pub use subject::Shop;
 
 /// The sales channel all orders of a simulated shop come through.
 pub const SALES_CHANNEL: &str = "sc_01SIM";
@@ -80,7 +82,7 @@ impl MedusaSim {
 
     /// Places an order and returns its id. Prices that are no decimal numbers count as zero.
     pub fn place_order(&self, order: NewOrder) -> String {
-        self.state().place(order, self.now(), false)
+        self.state().place(order, self.now(), None)
     }
 
     /// Places an order that no connector can decode: it has no currency.
@@ -95,7 +97,18 @@ impl MedusaSim {
             email: String::new(),
             remarks: String::new(),
         };
-        self.state().place(order, self.now(), true)
+        self.place_partial_order(order, "currency_code")
+    }
+
+    /// Places an order that is told without one of its fields.
+    pub fn place_partial_order(&self, order: NewOrder, lacking: &str) -> String {
+        self.state()
+            .place(order, self.now(), Some(lacking.to_owned()))
+    }
+
+    /// Adds a SKU that is told without its quantity.
+    pub fn add_partial_sku(&self, sku: &str, location_id: &str) {
+        self.state().add_partial_sku(sku, location_id);
     }
 
     /// Cancels an order as the shop's staff would. False when the shop refuses: unknown, cancelled already, fulfilled.

@@ -23,6 +23,13 @@ pub trait ConnectorKind: Send + Sync {
     /// # Errors
     /// Every problem found, not only the first.
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>>;
+
+    /// What the conformance suite checks of this kind: accounts on far sides of their own. A connector that
+    /// names none fails the suite's loop over the registry.
+    #[cfg(feature = "sim")]
+    fn subjects(&self) -> Vec<Box<dyn crate::conformance::Subject>> {
+        Vec::new()
+    }
 }
 
 /// What an account is built from.

@@ -34,6 +34,11 @@ impl ConnectorKind for Smtp {
         let client = Client::new(settings.clone()).map_err(|problem| vec![problem])?;
         Ok(Arc::new(Account { settings, client }))
     }
+
+    #[cfg(feature = "sim")]
+    fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
+        vec![Box::new(crate::sim::Mail)]
+    }
 }
 
 /// One mail account.

@@ -1,5 +1,7 @@
 //! A mail server in memory: takes mails over a socket, remembers them by Message-ID, and fails as ordered.
 
+mod subject;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +10,8 @@ use hikiate_sdk::faulty::{Fault, FaultSeam, Target};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+pub use subject::Mail;
 
 /// Longest line or message that is read.
 const LIMIT: u64 = 4 * 1024 * 1024;

@@ -5,10 +5,8 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
-use hikiate_sdk::conformance::{Bench, FarSide, Subject, Times, Verdict, Waiver, run, sample_call};
+use hikiate_sdk::conformance::{Verdict, run, sample_call};
 use hikiate_sdk::faulty::{Fault, FaultSeam, Target};
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, Connector, Error, ErrorClass, MailMessage, Op, Outcome,
@@ -16,13 +14,10 @@ use hikiate_sdk::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::config;
-use crate::sim::SmtpSim;
-use crate::{KIND, message_id};
+use crate::KIND;
+use crate::sim::{Mail, SmtpSim};
 
 const PASSWORD: &str = "correct horse battery";
-const TEXT: &str = "山田様 お届け先 東京都千代田区1-1";
-const TO: &str = "yamada.taro@example.jp";
 
 async fn serving(sim: &SmtpSim) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -48,106 +43,6 @@ fn account(settings: &Value) -> Arc<dyn Connector> {
     };
     KIND.build(&config)
         .unwrap_or_else(|problems| std::panic::resume_unwind(Box::new(format!("{problems:?}"))))
-}
-
-/// A far side with a login, so that the suite sees refused credentials too.
-struct Server {
-    sim: SmtpSim,
-    settings: Value,
-    calls: AtomicUsize,
-    _secret: tempfile::NamedTempFile,
-}
-
-#[async_trait]
-impl FarSide for Server {
-    fn page_size(&self, _stream: &str) -> usize {
-        1
-    }
-
-    async fn seed(&self, _stream: &str, _count: usize, _times: Times) -> Vec<String> {
-        Vec::new()
-    }
-
-    async fn seed_bad(&self, _stream: &str) {}
-
-    async fn call(&self, _op: Op) -> Call {
-        let n = self.calls.fetch_add(1, Ordering::SeqCst);
-        Call::Mail(MailMessage {
-            message_id: format!("mail:shop-jp:order-{n}:shipped:1"),
-            to: TO.to_owned(),
-            subject: "発送のお知らせ".to_owned(),
-            text: TEXT.to_owned(),
-        })
-    }
-
-    async fn times_done(&self, _op: Op, call: &Call) -> usize {
-        match call {
-            Call::Mail(mail) => self.sim.count(&message_id(&mail.message_id, "example.jp")),
-            _ => 0,
-        }
-    }
-
-    fn planted(&self) -> Vec<String> {
-        // The last one is the login as AUTH PLAIN sends it, which the simulator repeats when it refuses.
-        let login = "AHNob3AAY29ycmVjdCBob3JzZSBiYXR0ZXJ5".to_owned();
-        vec![
-            login,
-            PASSWORD.to_owned(),
-            TO.to_owned(),
-            TEXT.to_owned(),
-            "山田".to_owned(),
-        ]
-    }
-
-    fn debug_texts(&self) -> Vec<String> {
-        vec![format!("{:?}", config::read(&self.settings).unwrap())]
-    }
-}
-
-struct Mail;
-
-#[async_trait]
-impl Subject for Mail {
-    fn name(&self) -> String {
-        "smtp".to_owned()
-    }
-
-    fn waivers(&self) -> Vec<Waiver> {
-        let reply = "a 4xx or 5xx reply to the message means by RFC 5321 that it was not taken; it leaves nothing open";
-        vec![
-            Waiver::new("error before the effect/mail", reply),
-            Waiver::new("error after the effect/mail", reply),
-            Waiver::new(
-                "rate limited/mail",
-                "SMTP names no time to wait: a busy server says 421, which is transient",
-            ),
-            Waiver::new(
-                "error in ok/mail",
-                "250 is the server's word that it has the mail; there is nothing else to read",
-            ),
-        ]
-    }
-
-    async fn fresh(&self) -> Bench {
-        let sim = SmtpSim::with_login("shop", PASSWORD);
-        let mut secret = tempfile::NamedTempFile::new().unwrap();
-        writeln!(secret, "{PASSWORD}").unwrap();
-        let mut settings = settings(serving(&sim).await);
-        settings["user"] = json!("shop");
-        settings["password"] = json!({ "file": secret.path() });
-        let connector = account(&settings);
-        let far = Server {
-            sim: sim.clone(),
-            settings,
-            calls: AtomicUsize::new(0),
-            _secret: secret,
-        };
-        Bench {
-            connector,
-            far: Arc::new(far),
-            seam: Arc::new(sim),
-        }
-    }
 }
 
 #[tokio::test]

@@ -3,4 +3,7 @@
 mod acceptance;
 mod happy;
 mod recover;
+mod reports;
+mod silence;
+mod trouble;
 pub(crate) mod world;

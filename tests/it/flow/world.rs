@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     /// TOML of `[warehouses.tokyo]` and `[warehouses.osaka]` dispatch.
     pub(crate) tokyo: &'static str,
     pub(crate) osaka: &'static str,
+    /// More TOML of `[accounts.shop]`.
+    pub(crate) shop: &'static str,
     /// More TOML at the end.
     pub(crate) more: &'static str,
     /// What the warehouses do with a shipment.
@@ -42,6 +44,7 @@ impl Default for Setup {
         Self {
             tokyo: r#"{ mode = "continuous" }"#,
             osaka: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+            shop: "",
             more: "",
             handling: |_| SimHandling::default(),
         }
@@ -58,7 +61,10 @@ pub(crate) struct World {
     pub(crate) mails: SmtpSim,
     pub(crate) owned: Vec<OwnedAccount>,
     pub(crate) dir: tempfile::TempDir,
-    clock: SimClock,
+    /// The far sides' clock.
+    pub(crate) clock: SimClock,
+    /// By how much the far sides' clocks are ahead of ours.
+    pub(crate) skew: Duration,
     now: DateTime<Utc>,
     /// The database in use: a restored backup is another one.
     at: String,
@@ -121,6 +127,7 @@ token = {{ file = "token" }}
 interval = "1s"
 overlap = "1s"
 settle = "1s"
+{shop}
 [accounts.tokyo-3pl]
 connector = "files"
 folder = "tokyo"
@@ -172,6 +179,7 @@ close = {{ every = "10s" }}
             post_port = post_at.port(),
             tokyo = setup.tokyo,
             osaka = setup.osaka,
+            shop = setup.shop,
             more = setup.more,
         );
         let path = dir.path().join("hikiate.toml");
@@ -206,6 +214,7 @@ close = {{ every = "10s" }}
             owned,
             dir,
             clock,
+            skew: Duration::zero(),
             now: start(),
             at: db.url.clone(),
             _db: db,
@@ -291,7 +300,7 @@ close = {{ every = "10s" }}
     /// Moves every clock.
     pub(crate) async fn advance(&mut self, by: Duration) {
         self.now += by;
-        self.clock.set(self.now);
+        self.clock.set(self.now + self.skew);
         self.engine
             .store
             .set_clock(Some(self.now), Duration::zero())

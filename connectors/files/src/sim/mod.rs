@@ -4,6 +4,8 @@ mod answers;
 mod model;
 mod reader;
 mod sftp;
+mod site;
+mod subject;
 mod warehouse;
 mod work;
 
@@ -11,4 +13,5 @@ pub use model::{
     SimCancel, SimFile, SimFolders, SimHandling, SimLine, SimParcel, SimShipment, SimTick,
 };
 pub use sftp::SftpSim;
+pub use subject::{ByFile, Place};
 pub use warehouse::WarehouseSim;

@@ -136,7 +136,7 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
     OrderMemory {
         id: order.id.clone(),
         cancelled: order.cancelled.is_some(),
-        undecodable: order.undecodable,
+        undecodable: order.lacking.is_some(),
         total: minor(order.price()),
         payment: payment.map(|p| p.id.clone()),
         captured: payment.map_or(0, |p| minor(p.captured())),

@@ -52,10 +52,8 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
         "payment_collections": collections(order),
         "fulfillments": order.fulfilments.iter().map(|f| fulfilment(order, f)).collect::<Vec<_>>(),
     });
-    if order.undecodable
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.remove("currency_code");
+    if let (Some(field), Some(fields)) = (&order.lacking, value.as_object_mut()) {
+        fields.remove(field);
     }
     value
 }
@@ -124,7 +122,11 @@ pub(super) fn inventory(item: &Inventory) -> Value {
         .map(|(location, stocked)| {
             // An unreadable quantity is a fraction: half a piece cannot be sold.
             let stocked = stocked.map_or_else(|| money::json(500_000), Value::from);
-            json!({ "location_id": location, "stocked_quantity": stocked })
+            let mut level = json!({ "location_id": location, "stocked_quantity": stocked });
+            if let (true, Some(fields)) = (item.partial, level.as_object_mut()) {
+                fields.remove("stocked_quantity");
+            }
+            level
         })
         .collect();
     json!({ "id": item.id, "sku": item.sku, "location_levels": levels })

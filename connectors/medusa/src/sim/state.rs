@@ -39,7 +39,8 @@ pub(super) struct Order {
     pub(super) provider: String,
     pub(super) payment: Option<Payment>,
     pub(super) fulfilments: Vec<Fulfilment>,
-    pub(super) undecodable: bool,
+    /// A field that it is told without, as an answer with partial fields is.
+    pub(super) lacking: Option<String>,
 }
 
 pub(super) struct Line {
@@ -73,6 +74,8 @@ pub(super) struct Inventory {
     pub(super) sku: String,
     /// `None` cannot be read.
     pub(super) levels: BTreeMap<String, Option<i64>>,
+    /// Told without its quantities.
+    pub(super) partial: bool,
 }
 
 impl Payment {
@@ -141,6 +144,14 @@ impl State {
         self.inventory[at].levels.insert(location.to_owned(), None);
     }
 
+    pub(super) fn add_partial_sku(&mut self, sku: &str, location: &str) {
+        let at = self.sku(sku, location);
+        self.inventory[at].partial = true;
+        self.inventory[at]
+            .levels
+            .insert(location.to_owned(), Some(1));
+    }
+
     fn sku(&mut self, sku: &str, location: &str) -> usize {
         if !self.locations.iter().any(|known| known == location) {
             self.locations.push(location.to_owned());
@@ -153,6 +164,7 @@ impl State {
             id,
             sku: sku.to_owned(),
             levels: BTreeMap::new(),
+            partial: false,
         });
         self.by_sku.insert(sku.to_owned(), self.inventory.len() - 1);
         self.inventory.len() - 1
@@ -176,7 +188,7 @@ impl State {
         }
     }
 
-    pub(super) fn place(&mut self, new: NewOrder, now: i64, undecodable: bool) -> String {
+    pub(super) fn place(&mut self, new: NewOrder, now: i64, lacking: Option<String>) -> String {
         let id = self.id("order");
         let mut lines = Vec::with_capacity(new.lines.len());
         for (sku, quantity, price) in new.lines {
@@ -208,7 +220,7 @@ impl State {
             provider: new.provider_id,
             payment: None,
             fulfilments: Vec::new(),
-            undecodable,
+            lacking,
         };
         let at = self.orders.len();
         let amount = order.price();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::records::identity;
 use super::run::{Seen, ensure};
-use super::source::identity;
 use super::subject::Bench;
-use crate::{Error, Page, Source};
+use crate::{Error, Observed, Page, Source};
 
 /// More pages than any check can need.
 const ENDLESS: usize = 1000;
@@ -22,6 +22,7 @@ pub(super) fn source(bench: &Bench) -> Result<&dyn Source, String> {
 /// What a drain told, page by page, each with the cursor after it.
 pub(super) struct Drained {
     pub(super) pages: Vec<(BTreeSet<String>, Value)>,
+    pub(super) good: Vec<Observed>,
     pub(super) bad: Vec<String>,
     pub(super) consumes: bool,
 }
@@ -29,6 +30,11 @@ pub(super) struct Drained {
 impl Drained {
     pub(super) fn ids(&self) -> BTreeSet<String> {
         self.pages.iter().flat_map(|(ids, _)| ids.clone()).collect()
+    }
+
+    /// Where to go on from.
+    pub(super) fn cursor(&self) -> Option<Value> {
+        self.pages.last().map(|(_, cursor)| cursor.clone())
     }
 }
 
@@ -50,6 +56,7 @@ pub(super) async fn drain(
     let source = source(bench)?;
     let mut drained = Drained {
         pages: Vec::new(),
+        good: Vec::new(),
         bad: Vec::new(),
         consumes: false,
     };
@@ -68,8 +75,9 @@ pub(super) async fn drain(
         );
         for record in &page.records {
             ensure(!record.raw.is_empty(), "a record without its raw bytes")?;
-            if let Err(bad) = &record.parsed {
-                drained.bad.push(bad.reason.clone());
+            match &record.parsed {
+                Ok(observed) => drained.good.push(observed.clone()),
+                Err(bad) => drained.bad.push(bad.reason.clone()),
             }
         }
         if let Some(ack) = &page.ack {

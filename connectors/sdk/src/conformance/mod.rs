@@ -1,18 +1,24 @@
 //! The suite that every connector's tests call: what the engine relies on, checked against the connector's own
 //! simulator with faults on the way. [`run`] gives a [`Card`]; what does not apply must be waived with a reason.
 
+mod batch;
 mod calls;
 mod card;
 mod drain;
+mod edges;
+mod logs;
 mod operations;
+mod records;
 mod run;
 mod source;
+mod specification;
 mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use calls::sample_call;
 pub use card::{Card, Verdict};
+pub use records::{identity, parts, told_at};
 pub use run::run;
-pub use source::identity;
+pub use specification::{Exchange, Exchanges, Specification};
 pub use subject::{Bench, FarSide, Subject, Times, Waiver};

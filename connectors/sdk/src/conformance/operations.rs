@@ -1,5 +1,6 @@
 //! What the engine relies on when it pushes: nothing twice, nothing called done that may not be.
 
+use super::batch::partial_batch;
 use super::calls::sample_call;
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
@@ -59,6 +60,12 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             })
             .await;
         }
+        if matches!(op, Op::Instruct | Op::PostJournal) {
+            run.check(&format!("partial batch/{op}"), &[], async |bench, seen| {
+                partial_batch(bench, seen, spec).await
+            })
+            .await;
+        }
         if matches!(spec.replay, Replay::Native { .. }) {
             run.check(
                 &format!("duplicate/{op}"),
@@ -101,7 +108,7 @@ const LOOK_UP_FAULTS: [Fault; 5] = [
     Fault::ErrorInOk,
 ];
 
-fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
+pub(super) fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
     bench
         .connector
         .operations()
@@ -158,7 +165,7 @@ async fn ready<'a>(
     })
 }
 
-fn failed(seen: &Seen, error: &Error, what: &str) -> String {
+pub(super) fn failed(seen: &Seen, error: &Error, what: &str) -> String {
     seen.debug(error);
     format!("{what} failed: {:?}: {error}", error.class)
 }

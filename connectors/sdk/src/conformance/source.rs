@@ -3,27 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::drain::{drain, shown, source, told};
+use super::edges::{long_list, partial_fields, seen_late, time_zones, told_twice};
+use super::records::identity;
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::{Bench, Times};
 use crate::faulty::{Fault, RETRY_AFTER, Target};
-use crate::{ErrorClass, ExternalId, Observed, StreamKind};
-
-/// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
-/// `parcel:REF/KEY`, `stock:CODE@PLACE`.
-#[must_use]
-pub fn identity(observed: &Observed) -> String {
-    match observed {
-        Observed::Order(order, _) => order.external_id.to_string(),
-        Observed::InstructionReply(reply) => format!("reply:{}", reply.reference),
-        Observed::CancelReply(reply) => format!("cancel:{}", reply.reference),
-        Observed::Parcel(parcel) => format!("parcel:{}/{}", parcel.reference, parcel.key),
-        Observed::Stock(level) => format!(
-            "stock:{}@{}",
-            level.code,
-            level.location.as_deref().unwrap_or_default()
-        ),
-    }
-}
+use crate::{ErrorClass, ExternalId, StreamKind};
 
 pub(super) async fn checks(run: &mut Run<'_>) {
     for spec in run.card.streams.clone() {
@@ -34,6 +19,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             ("a page", 1, 0),
             ("a page and one", 1, 1),
             ("two pages and one", 2, 1),
+            ("ten pages", 10, 0),
         ] {
             run.check(
                 &format!("paging, {what}/{stream}"),
@@ -59,6 +45,30 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             &[],
             async |bench, seen| comes_later(bench, seen, stream).await,
         )
+        .await;
+        run.check(&format!("seen late/{stream}"), &[], async |bench, seen| {
+            seen_late(bench, seen, stream).await
+        })
+        .await;
+        run.check(
+            &format!("a long list inside/{stream}"),
+            &[],
+            async |bench, seen| long_list(bench, seen, stream).await,
+        )
+        .await;
+        run.check(
+            &format!("partial fields/{stream}"),
+            &[],
+            async |bench, seen| partial_fields(bench, seen, stream).await,
+        )
+        .await;
+        run.check(&format!("time zones/{stream}"), &[], async |bench, seen| {
+            time_zones(bench, seen, stream).await
+        })
+        .await;
+        run.check(&format!("told twice/{stream}"), &[], async |bench, seen| {
+            told_twice(bench, seen, stream).await
+        })
         .await;
         run.check(
             &format!("told again until acknowledged/{stream}"),
@@ -102,7 +112,7 @@ const READ_FAULTS: [Fault; 8] = [
     Fault::ErrorInOk,
 ];
 
-async fn seeded(
+pub(super) async fn seeded(
     bench: &Bench,
     stream: &str,
     count: usize,
@@ -120,7 +130,7 @@ async fn seeded(
     Ok(set)
 }
 
-fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &str) -> Checked {
+pub(super) fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &str) -> Checked {
     let lost: Vec<_> = wanted.difference(told).collect();
     let extra: Vec<_> = told.difference(wanted).collect();
     ensure(
@@ -182,8 +192,7 @@ async fn comes_later(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     seeded(bench, stream, bench.far.page_size(stream), Times::Rising).await?;
     let first = drain(bench, seen, stream, None).await?;
     let later = seeded(bench, stream, 2, Times::Rising).await?;
-    let cursor = first.pages.last().map(|(_, cursor)| cursor.clone());
-    let second = drain(bench, seen, stream, cursor).await?.ids();
+    let second = drain(bench, seen, stream, first.cursor()).await?.ids();
     ensure(
         later.is_subset(&second),
         "records made after the last page were not told from its cursor",

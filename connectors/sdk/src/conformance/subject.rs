@@ -1,11 +1,14 @@
 //! What a connector gives the suite.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
+use super::specification::Specification;
 use crate::faulty::FaultSeam;
-use crate::{Call, Connector, Op};
+use crate::{Call, Connector, Op, ShipmentReference};
 
 /// A connector under test.
 #[async_trait]
@@ -15,6 +18,9 @@ pub trait Subject: Send + Sync {
 
     /// Checks that do not apply, each with its reason. A waiver that names no check fails the suite.
     fn waivers(&self) -> Vec<Waiver>;
+
+    /// The public document that the far side's wire is checked against, where there is one, and what went over it.
+    fn specification(&self) -> Option<Specification>;
 
     /// A new account on a new and empty far side with a fault seam between; asked for once a check.
     async fn fresh(&self) -> Bench;
@@ -42,6 +48,28 @@ pub trait FarSide: Send + Sync {
     /// Makes one record of a stream that cannot be understood.
     async fn seed_bad(&self, stream: &str);
 
+    /// Makes a record whose lists inside are longer than any page and limit of the far side, and tells each
+    /// identity to be heard with its number of parts ([`super::parts`]).
+    async fn seed_long(&self, stream: &str) -> BTreeMap<String, usize>;
+
+    /// Makes one record for each field a record cannot do without, lacking it, as a page with partial fields has
+    /// them; tells how many.
+    async fn seed_partial(&self, stream: &str) -> usize;
+
+    /// Makes a record that happened at an instant, in whatever zone the far side writes, and tells its identity;
+    /// `None` when the far side cannot write that instant.
+    async fn seed_at(&self, stream: &str, at: DateTime<Utc>) -> Option<String>;
+
+    /// Tells a known record a second time, unchanged.
+    async fn tell_again(&self, stream: &str, identity: &str);
+
+    /// A call of three members that can be carried out, for operations that take several at once.
+    async fn batch(&self, op: Op) -> Call;
+
+    /// Answers a batch that was sent: this member is refused, the others are taken. Tells the stream that the
+    /// answers come in.
+    async fn answer_batch(&self, call: &Call, refused: &ShipmentReference) -> String;
+
     /// Makes what an operation needs at the far side (an order to ship) and tells the call to make.
     async fn call(&self, op: Op) -> Call;
 
@@ -63,6 +91,8 @@ pub enum Times {
     Rising,
     /// All the same.
     Equal,
+    /// Before all that was told so far, as far back as the account still looks: committed late, seen late.
+    Late,
 }
 
 /// A check that does not apply.

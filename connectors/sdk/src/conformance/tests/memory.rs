@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::shop::SECRET;
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, Observed, OnUnknown, Op, OperationSpec, Operations, OrderSnapshot, Outcome, Pace, Page,
-    Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    Found, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine, OrderSnapshot, Outcome,
+    Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,12 @@ pub(super) enum Flaw {
     PreparesAnything,
     SendsTwice,
     LeaksSecret,
+    LogsSecret,
+    CutsLists,
+    GuessesFields,
+    LocalTimeIsUtc,
+    SkipsLate,
+    OtherNameForAgain,
 }
 
 pub(super) struct Memory {
@@ -65,33 +72,70 @@ fn protocol(what: &str) -> Error {
     Error::new(ErrorClass::Protocol, format!("the answer has no {what}"))
 }
 
-fn record(order: &Value) -> Result<Record, Error> {
-    let id = ExternalId::from(order["id"].as_str().ok_or_else(|| protocol("order id"))?);
-    let parsed = if order.get("broken").is_some() {
-        Err(BadRecord {
-            external_id: Some(id),
-            reason: "broken: is set".to_owned(),
+impl Memory {
+    fn record(&self, order: &Value) -> Result<Record, Error> {
+        let id = ExternalId::from(order["id"].as_str().ok_or_else(|| protocol("order id"))?);
+        let at = match order["at"].as_str() {
+            None if self.has(Flaw::GuessesFields) => Some(DateTime::UNIX_EPOCH),
+            Some(text) if self.has(Flaw::LocalTimeIsUtc) => {
+                format!("{}Z", &text[..19]).parse().ok()
+            }
+            Some(text) => DateTime::parse_from_rfc3339(text)
+                .ok()
+                .map(|at| at.to_utc()),
+            None => None,
+        };
+        let bad = |reason: &str| {
+            Err(BadRecord {
+                external_id: Some(id.clone()),
+                reason: reason.to_owned(),
+            })
+        };
+        let parsed = match at {
+            _ if order.get("broken").is_some() => bad("broken: is set"),
+            None => bad("at: is missing"),
+            Some(at) => {
+                let lines = order["lines"].as_u64().unwrap_or(0);
+                let told = if self.has(Flaw::CutsLists) {
+                    lines.min(100)
+                } else {
+                    lines
+                };
+                let mut order = snapshot(id, at, told);
+                if self.has(Flaw::OtherNameForAgain) {
+                    order.display = COUNT.fetch_add(1, Ordering::SeqCst).to_string();
+                }
+                Ok(Observed::Order(Box::new(order), Box::default()))
+            }
+        };
+        Ok(Record {
+            raw: order.to_string().into_bytes(),
+            parsed,
         })
-    } else {
-        Ok(Observed::Order(Box::new(snapshot(id)), Box::default()))
-    };
-    Ok(Record {
-        raw: order.to_string().into_bytes(),
-        parsed,
-    })
+    }
 }
 
-fn snapshot(external_id: ExternalId) -> OrderSnapshot {
+fn snapshot(external_id: ExternalId, ordered_at: DateTime<Utc>, lines: u64) -> OrderSnapshot {
+    let line = |n: u64| OrderLine {
+        key: n.to_string().into(),
+        group: "1".into(),
+        sku: None,
+        title: String::new(),
+        quantity: 1,
+        unit_price: None,
+        tax_rate_bp: None,
+        ships: true,
+    };
     OrderSnapshot {
         display: external_id.to_string(),
         external_id,
         version: None,
-        ordered_at: DateTime::UNIX_EPOCH,
+        ordered_at,
         currency: Currency::JPY,
         state: ChannelState::Open,
         gate: ChannelGate::Open,
         groups: Vec::new(),
-        lines: Vec::new(),
+        lines: (0..lines).map(line).collect(),
         charges: Vec::new(),
         tenders: Vec::new(),
         total: None,
@@ -116,6 +160,9 @@ impl Source for Memory {
             Some(cursor) => cursor["id"].as_str().unwrap_or("-"),
             None => "-",
         };
+        if self.has(Flaw::LogsSecret) {
+            tracing::debug!(token = SECRET, "asking");
+        }
         let path = format!("/orders/after/{time}/{id}/{}", self.page);
         let answer = self.client.read(Request::get(path)).await?;
         let body: Value = match serde_json::from_slice(&answer.body) {
@@ -127,13 +174,21 @@ impl Source for Memory {
             None if self.has(Flaw::GarbageIsEmptyPage) => &empty,
             orders => orders.ok_or_else(|| protocol("orders"))?,
         };
+        // A round starts a little behind the newest change, for what is seen late.
+        let ended = body["more"].as_bool() == Some(false) && !self.has(Flaw::SkipsLate);
         let next = match orders.last() {
+            Some(last) if ended => {
+                json!({ "time": last["time"].as_u64().unwrap_or(0).saturating_sub(2), "id": "-" })
+            }
             Some(last) => json!({ "time": last["time"], "id": last["id"] }),
             None => cursor
                 .cloned()
                 .unwrap_or_else(|| json!({ "time": 0, "id": "-" })),
         };
-        let mut records = orders.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let mut records = orders
+            .iter()
+            .map(|o| self.record(o))
+            .collect::<Result<Vec<_>, _>>()?;
         if self.has(Flaw::LosesLastOfPage) && records.len() == self.page {
             records.pop();
         }
@@ -163,7 +218,7 @@ impl Source for Memory {
                 Ok(answer) => {
                     let body: Value =
                         serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
-                    records.push(record(&body["order"])?);
+                    records.push(self.record(&body["order"])?);
                 }
                 Err(e) if e.class == ErrorClass::NotFound && !self.has(Flaw::UnknownIdIsError) => {}
                 Err(e) => return Err(e),

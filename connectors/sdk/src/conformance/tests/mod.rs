@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use self::memory::{Flaw, Memory};
 use self::shop::{PAGE, SECRET, Shop};
-use super::{Bench, Card, Subject, Verdict, Waiver, run};
+use super::{Bench, Card, Specification, Subject, Verdict, Waiver, run};
 use crate::faulty::FaultyTransport;
 use crate::http::HttpClient;
 use crate::sim::SimTransport;
@@ -29,6 +29,10 @@ impl Subject for MemorySubject {
 
     fn waivers(&self) -> Vec<Waiver> {
         self.waivers.clone()
+    }
+
+    fn specification(&self) -> Option<Specification> {
+        None
     }
 
     async fn fresh(&self) -> Bench {
@@ -64,7 +68,7 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (38, 0, 0), "{card}");
+    assert_eq!(card.counts(), (44, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(text.contains("operation ship: tells the shop; looked up 0ns after a lost reply, the order waits, accepted is done"), "{text}");
@@ -115,6 +119,12 @@ fn each_flaw_is_caught_by_its_check() {
         ),
         (Flaw::SendsTwice, vec!["done once/ship"]),
         (Flaw::LeaksSecret, vec!["nothing secret is shown"]),
+        (Flaw::LogsSecret, vec!["nothing secret is shown"]),
+        (Flaw::CutsLists, vec!["a long list inside/orders"]),
+        (Flaw::GuessesFields, vec!["partial fields/orders"]),
+        (Flaw::LocalTimeIsUtc, vec!["time zones/orders"]),
+        (Flaw::SkipsLate, vec!["seen late/orders"]),
+        (Flaw::OtherNameForAgain, vec!["told twice/orders"]),
     ];
     // The suite waits a second to see that preparing is pure, so the runs go side by side.
     let runs = flaws.map(|(flaw, checks)| {
@@ -190,6 +200,9 @@ async fn a_fault_that_never_happens_or_cannot_be_done_is_no_pass() {
         }
         fn waivers(&self) -> Vec<Waiver> {
             Vec::new()
+        }
+        fn specification(&self) -> Option<Specification> {
+            None
         }
         async fn fresh(&self) -> Bench {
             Bench {

@@ -1,14 +1,16 @@
 //! A shop in memory that speaks JSON over HTTP.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::{Value, json};
 
 use super::super::{FarSide, Times, sample_call};
 use crate::http::{Method, Request, Response};
 use crate::sim::Simulator;
-use crate::{Call, Op, ShipCall};
+use crate::{Call, Op, ShipCall, ShipmentReference};
 
 pub(super) const PAGE: usize = 3;
 pub(super) const SECRET: &str = "sk_memory_1";
@@ -18,10 +20,18 @@ pub(super) struct Shop(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// Time of change, id, whether it can be understood.
-    orders: Vec<(u64, String, bool)>,
+    orders: Vec<Sold>,
     shipped: Vec<String>,
     calls: usize,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Sold {
+    time: u64,
+    id: String,
+    good: bool,
+    lines: usize,
+    at: Option<String>,
 }
 
 impl Shop {
@@ -45,7 +55,7 @@ impl State {
         let mut orders: Vec<_> = self
             .orders
             .iter()
-            .filter(|(t, i, _)| (*t, i.as_str()) > (time, id))
+            .filter(|o| (o.time, o.id.as_str()) > (time, id))
             .collect();
         orders.sort();
         let more = orders.len() > limit;
@@ -54,11 +64,34 @@ impl State {
     }
 }
 
-fn order((time, id, good): &(u64, String, bool)) -> Value {
-    if *good {
-        json!({ "id": id, "time": time })
-    } else {
-        json!({ "id": id, "time": time, "broken": true })
+fn order(sold: &Sold) -> Value {
+    let mut value = json!({ "id": sold.id, "time": sold.time, "at": sold.at, "lines": sold.lines });
+    if !sold.good {
+        value["broken"] = json!(true);
+    }
+    if sold.at.is_none() {
+        value.as_object_mut().map(|o| o.remove("at"));
+    }
+    value
+}
+
+impl State {
+    fn sell(&mut self, time: u64, change: impl FnOnce(&mut Sold)) -> String {
+        let mut sold = Sold {
+            time,
+            id: format!("o{:04}", self.orders.len()),
+            good: true,
+            lines: 1,
+            at: Some("2026-11-21T00:00:00+09:00".to_owned()),
+        };
+        change(&mut sold);
+        let id = sold.id.clone();
+        self.orders.push(sold);
+        id
+    }
+
+    fn latest(&self) -> u64 {
+        self.orders.iter().map(|o| o.time).max().unwrap_or(10)
     }
 }
 
@@ -71,7 +104,7 @@ impl Simulator for Shop {
                 200,
                 &state.page(time.parse().unwrap_or(0), id, limit.parse().unwrap_or(1)),
             ),
-            (Method::Get, ["orders", id]) => match state.orders.iter().find(|o| o.1 == *id) {
+            (Method::Get, ["orders", id]) => match state.orders.iter().find(|o| o.id == *id) {
                 Some(found) => answer(200, &json!({ "order": order(found) })),
                 None => answer(404, &json!({})),
             },
@@ -97,25 +130,60 @@ impl FarSide for Shop {
 
     async fn seed(&self, _stream: &str, count: usize, times: Times) -> Vec<String> {
         let mut state = self.state();
+        let latest = state.latest();
         let mut ids = Vec::new();
-        for _ in 0..count {
-            let n = state.orders.len();
-            let id = format!("o{n:04}");
-            let time = if times == Times::Equal {
-                1
-            } else {
-                n as u64 + 1
+        for n in 0..count as u64 {
+            let time = match times {
+                Times::Rising => latest + 1 + n,
+                Times::Equal => latest,
+                Times::Late => latest - 1,
             };
-            state.orders.push((time, id.clone(), true));
-            ids.push(id);
+            ids.push(state.sell(time, |_| {}));
         }
         ids
     }
 
     async fn seed_bad(&self, _stream: &str) {
         let mut state = self.state();
-        let n = state.orders.len();
-        state.orders.push((n as u64 + 1, format!("o{n:04}"), false));
+        let time = state.latest() + 1;
+        state.sell(time, |sold| sold.good = false);
+    }
+
+    async fn seed_long(&self, _stream: &str) -> BTreeMap<String, usize> {
+        let mut state = self.state();
+        let time = state.latest() + 1;
+        let id = state.sell(time, |sold| sold.lines = 150);
+        BTreeMap::from([(id, 150)])
+    }
+
+    async fn seed_partial(&self, _stream: &str) -> usize {
+        let mut state = self.state();
+        let time = state.latest() + 1;
+        state.sell(time, |sold| sold.at = None);
+        1
+    }
+
+    async fn seed_at(&self, _stream: &str, at: DateTime<Utc>) -> Option<String> {
+        let mut state = self.state();
+        let time = state.latest() + 1;
+        let local = at.with_timezone(&FixedOffset::east_opt(9 * 3600)?);
+        Some(state.sell(time, |sold| sold.at = Some(local.to_rfc3339())))
+    }
+
+    async fn tell_again(&self, _stream: &str, identity: &str) {
+        let mut state = self.state();
+        let time = state.latest() + 1;
+        for sold in state.orders.iter_mut().filter(|o| o.id == identity) {
+            sold.time = time;
+        }
+    }
+
+    async fn batch(&self, op: Op) -> Call {
+        sample_call(op)
+    }
+
+    async fn answer_batch(&self, _call: &Call, _refused: &ShipmentReference) -> String {
+        String::new()
     }
 
     async fn call(&self, op: Op) -> Call {

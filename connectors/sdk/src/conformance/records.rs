@@ -1,0 +1,44 @@
+//! What the suite reads off a record.
+
+use chrono::{DateTime, Utc};
+
+use crate::Observed;
+
+/// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
+/// `parcel:REF/KEY`, `stock:CODE@PLACE`.
+#[must_use]
+pub fn identity(observed: &Observed) -> String {
+    match observed {
+        Observed::Order(order, _) => order.external_id.to_string(),
+        Observed::InstructionReply(reply) => format!("reply:{}", reply.reference),
+        Observed::CancelReply(reply) => format!("cancel:{}", reply.reference),
+        Observed::Parcel(parcel) => format!("parcel:{}/{}", parcel.reference, parcel.key),
+        Observed::Stock(level) => format!(
+            "stock:{}@{}",
+            level.code,
+            level.location.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+/// How many parts a record has: an order's lines, a parcel's lines, else one.
+#[must_use]
+pub fn parts(observed: &Observed) -> usize {
+    match observed {
+        Observed::Order(order, _) => order.lines.len(),
+        Observed::Parcel(parcel) => parcel.lines.len(),
+        Observed::InstructionReply(_) | Observed::CancelReply(_) | Observed::Stock(_) => 1,
+    }
+}
+
+/// When the far side says it happened.
+#[must_use]
+pub fn told_at(observed: &Observed) -> Option<DateTime<Utc>> {
+    match observed {
+        Observed::Order(order, _) => Some(order.ordered_at),
+        Observed::InstructionReply(reply) => reply.at,
+        Observed::CancelReply(reply) => reply.at,
+        Observed::Parcel(parcel) => Some(parcel.left_at),
+        Observed::Stock(level) => level.as_of,
+    }
+}

@@ -1,0 +1,201 @@
+//! The cards as a section of the document for people who write connectors.
+
+use std::fmt::Write as _;
+
+use hikiate_sdk::conformance::{Card, Verdict};
+use hikiate_sdk::{OnUnknown, OperationSpec, Replay, Then};
+
+use super::run::Dealt;
+
+const BEGIN: &str = "<!-- cards: written by `make cards`, do not edit -->";
+const END: &str = "<!-- end of the cards -->";
+
+/// The document with the section between its marks replaced; `None` when it has no marks.
+#[must_use]
+pub fn replace(document: &str, section: &str) -> Option<String> {
+    let (head, rest) = document.split_once(BEGIN)?;
+    let (_, tail) = rest.split_once(END)?;
+    Some(format!("{head}{BEGIN}\n\n{section}\n{END}{tail}"))
+}
+
+/// All cards: what each connector offers, and one table of what was seen to hold.
+#[must_use]
+pub fn section(dealt: &[Dealt]) -> String {
+    let mut text = String::new();
+    for kind in dealt {
+        let _ = writeln!(text, "### {}\n\n{}.\n", kind.name, kind.title);
+        // Subjects of one kind that offer the same are told once.
+        let mut last = String::new();
+        for card in &kind.cards {
+            let offers = offers(card);
+            let passed = card.counts().0;
+            let _ = writeln!(text, "**{}**: {passed} cases seen to hold.\n", card.name);
+            if offers != last {
+                text.push_str(&offers);
+            }
+            last = offers;
+        }
+    }
+    let cards: Vec<&Card> = dealt.iter().flat_map(|kind| &kind.cards).collect();
+    text.push_str(&table(&cards));
+    text.push_str(&reasons(&cards));
+    text
+}
+
+fn offers(card: &Card) -> String {
+    let mut text = String::new();
+    if !card.streams.is_empty() {
+        text.push_str("| stream | tells | asked every |\n|---|---|---|\n");
+        for stream in &card.streams {
+            let kind = format!("{:?}", stream.kind).to_lowercase();
+            let _ = writeln!(
+                text,
+                "| `{}` | {kind} | {:?} |",
+                stream.name, stream.interval
+            );
+        }
+        text.push('\n');
+    }
+    if !card.operations.is_empty() {
+        text.push_str("| operation | what it does | after a lost reply | an unknown outcome | accepted |\n|---|---|---|---|---|\n");
+        for spec in &card.operations {
+            let (lost, unknown, end) = declared(spec);
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {lost} | {unknown} | {end} |",
+                spec.op, spec.says
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
+    let lost = match spec.replay {
+        Replay::Native { lifetime, then } => {
+            let then = match then {
+                Then::Lookup => "looked up",
+                Then::Person => "a person",
+            };
+            match lifetime {
+                None => "the same bytes again: the far side knows our key".to_owned(),
+                Some(t) => format!("the same bytes again for {t:?}, then {then}"),
+            }
+        }
+        Replay::Lookup { settle } => format!("looked up, not before {settle:?}"),
+        Replay::Person => "never again: a person looks (`Person`)".to_owned(),
+    };
+    let unknown = match spec.on_unknown {
+        OnUnknown::Hold => "the order waits",
+        OnUnknown::GoOn => "the order goes on",
+    };
+    let end = if spec.accepted_is_done {
+        "is done"
+    } else {
+        "is told later"
+    };
+    (lost, unknown, end)
+}
+
+/// Cases in the order they run, over all cards.
+fn cases(cards: &[&Card]) -> Vec<String> {
+    let mut cases: Vec<String> = Vec::new();
+    for card in cards {
+        for (check, _) in &card.checks {
+            let case = split(check).0.to_owned();
+            if !cases.contains(&case) {
+                cases.push(case);
+            }
+        }
+    }
+    cases
+}
+
+/// `lost reply/ship` is a case and what it was tried on.
+fn split(check: &str) -> (&str, Option<&str>) {
+    check
+        .split_once('/')
+        .map_or((check, None), |(case, on)| (case, Some(on)))
+}
+
+fn verdicts<'a>(card: &'a Card, case: &str) -> Vec<(Option<&'a str>, &'a Verdict)> {
+    let of = card.checks.iter().map(|(check, v)| (split(check), v));
+    of.filter(|((name, _), _)| *name == case)
+        .map(|((_, on), v)| (on, v))
+        .collect()
+}
+
+fn table(cards: &[&Card]) -> String {
+    let mut text = "### What was seen to hold\n\n`yes` for every stream or operation of the account, `n/a` for none (reasons below), `–` where it offers nothing of the kind.\n\n| case |".to_owned();
+    for card in cards {
+        let _ = write!(text, " {} |", card.name);
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(cards.len()));
+    for case in cases(cards) {
+        let _ = write!(text, "| {case} |");
+        for card in cards {
+            let _ = write!(text, " {} |", cell(&verdicts(card, &case)));
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+fn cell(verdicts: &[(Option<&str>, &Verdict)]) -> String {
+    let on = |want: fn(&Verdict) -> bool| -> Vec<&str> {
+        let of = verdicts.iter().filter(|(_, v)| want(v));
+        of.map(|(on, _)| on.unwrap_or("account")).collect()
+    };
+    let failed = on(|v| matches!(v, Verdict::Failed(_)));
+    let waived = on(|v| matches!(v, Verdict::Waived(_)));
+    if !failed.is_empty() {
+        format!("**fails**: {}", failed.join(", "))
+    } else if verdicts.is_empty() {
+        "–".to_owned()
+    } else if waived.is_empty() {
+        "yes".to_owned()
+    } else if waived.len() == verdicts.len() {
+        "n/a".to_owned()
+    } else {
+        format!("yes; n/a: {}", waived.join(", "))
+    }
+}
+
+/// Reasons, each once, with the cards and cases it stands for.
+fn reasons(cards: &[&Card]) -> String {
+    let mut reasons: Vec<(&str, Vec<&str>, Vec<&str>)> = Vec::new();
+    for card in cards {
+        for (check, verdict) in &card.checks {
+            let Verdict::Waived(reason) = verdict else {
+                continue;
+            };
+            let at = match reasons.iter().position(|(known, ..)| known == reason) {
+                Some(at) => at,
+                None => {
+                    reasons.push((reason, Vec::new(), Vec::new()));
+                    reasons.len() - 1
+                }
+            };
+            let (_, of, named) = &mut reasons[at];
+            let case = split(check).0;
+            if !of.contains(&card.name.as_str()) {
+                of.push(&card.name);
+            }
+            if !named.contains(&case) {
+                named.push(case);
+            }
+        }
+    }
+    let mut text = "Not applicable, by the connectors' own words:\n\n".to_owned();
+    for (reason, of, named) in reasons {
+        let _ = writeln!(
+            text,
+            "- {} ({}): {reason}.",
+            named.join(", "),
+            of.join("; ")
+        );
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! What a warehouse reports, in any order, again, and of lines that look alike.
+
+use hikiate::number::order_number;
+use hikiate::plan::types::Status;
+use hikiate_files::sim::SimHandling;
+
+use super::world::{Setup, World, order};
+
+const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時";
+const PARCEL: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時";
+
+fn reference(id: &str) -> String {
+    format!("{}-S1", order_number(&"shop".into(), &id.into()))
+}
+
+fn put(world: &World, name: &str, head: &str, row: &str) {
+    let path = world.dir.path().join("tokyo/incoming").join(name);
+    std::fs::write(path, format!("{head}\r\n{row}\r\n")).unwrap();
+}
+
+async fn stocked(setup: Setup) -> World {
+    let mut world = World::new(setup).await;
+    world.tokyo.set_stock("APPLE", 100);
+    world.count_stock().await;
+    world.round().await;
+    world
+}
+
+fn tell(world: &World, event: &str, n: usize, id: &str) {
+    let reference = reference(id);
+    match event {
+        "reply" => put(
+            world,
+            &format!("uketsuke-{n}.csv"),
+            REPLY,
+            &format!("{reference},OK,,"),
+        ),
+        "parcel" => put(
+            world,
+            &format!("jisseki-{n}.csv"),
+            PARCEL,
+            &format!("{reference},1,APPLE,1,ヤマト,T-{id},2026/11/20 11:00:05"),
+        ),
+        _ => world.shop.touch_order(id),
+    }
+}
+
+/// Acceptance, parcel and a change at the shop, in all six orders, and then all of it again: the end is the same.
+#[tokio::test]
+async fn reports_in_any_order_and_again_end_alike() {
+    let mut world = stocked(Setup::default()).await;
+    let orders = [
+        ["reply", "parcel", "shop"],
+        ["reply", "shop", "parcel"],
+        ["parcel", "reply", "shop"],
+        ["parcel", "shop", "reply"],
+        ["shop", "reply", "parcel"],
+        ["shop", "parcel", "reply"],
+    ];
+    let placed: Vec<_> = orders
+        .iter()
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    for _ in 0..3 {
+        world.round().await;
+    }
+    let mut n = 0;
+    for turn in 0..3 {
+        for (events, id) in orders.iter().zip(&placed) {
+            n += 1;
+            tell(&world, events[turn], n, id);
+        }
+        world.round().await;
+        world.round().await;
+    }
+    for _ in 0..8 {
+        world.round().await;
+    }
+    let ends = |world: &World| -> Vec<_> {
+        let of = placed.iter().map(|id| world.shop.order(id).unwrap());
+        of.map(|o| (o.is_shipped(), o.captured, o.captures, o.fulfilments.len()))
+            .collect()
+    };
+    assert_eq!(ends(&world), vec![(true, 1650, 1, 1); 6]);
+    assert_eq!(world.free("APPLE", "tokyo").await, 94);
+    assert_eq!(world.mails.mails().len(), 6);
+
+    for id in &placed {
+        for event in ["parcel", "reply", "shop"] {
+            n += 1;
+            tell(&world, event, n, id);
+        }
+        world.round().await;
+    }
+    for _ in 0..4 {
+        world.round().await;
+    }
+    for id in &placed {
+        assert!(world.is(id, Status::Shipped).await);
+    }
+    assert_eq!(ends(&world), vec![(true, 1650, 1, 1); 6]);
+    assert_eq!(world.free("APPLE", "tokyo").await, 94);
+    assert_eq!(world.mails.mails().len(), 6);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// Two lines of one code leave in two parcels: each line of the shop is fulfilled by its own number, once.
+#[tokio::test]
+async fn two_lines_of_one_code_in_two_parcels_end_at_their_own_lines() {
+    let handling = |_: &_| SimHandling {
+        parcel_per_line: true,
+        ..SimHandling::default()
+    };
+    let mut world = stocked(Setup {
+        handling,
+        ..Setup::default()
+    })
+    .await;
+    let id = world
+        .shop
+        .place_order(order(&[("APPLE", 2, "1000"), ("APPLE", 1, "900")]));
+    world.rounds(14).await;
+    let seen = world.shop.order(&id).unwrap();
+    assert!(seen.is_shipped(), "{:?}", world.status(&id).await);
+    assert!(seen.lines.iter().all(|(_, _, wanted, done)| wanted == done));
+    let tracking: usize = seen.fulfilments.iter().map(|f| f.tracking.len()).sum();
+    assert_eq!(tracking, 2);
+    assert_eq!(
+        (seen.captured, seen.repeated()),
+        (seen.total, seen.captures - 1)
+    );
+    assert_eq!(world.free("APPLE", "tokyo").await, 97);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// A parcel that is reported after a count which already lacks it is not taken off twice; one that left after the
+/// count is. No order waits for a count, and none is stopped by one.
+#[tokio::test]
+async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
+    for (counted, as_of, ends) in [(99, "11:08:00", 99), (100, "11:02:00", 99)] {
+        let mut world = stocked(Setup::default()).await;
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        for _ in 0..3 {
+            world.round().await;
+        }
+        assert!(world.is(&id, Status::Instructed).await);
+        world.advance(chrono::Duration::minutes(10)).await;
+        put(
+            &world,
+            "zaiko-9.csv",
+            "商品コード,倉庫コード,在庫数,集計日時",
+            &format!("APPLE,,{counted},2026/11/20 {as_of}"),
+        );
+        world.round().await;
+        put(
+            &world,
+            "uketsuke-9.csv",
+            REPLY,
+            &format!("{},OK,,", reference(&id)),
+        );
+        let left = format!("{},1,APPLE,1,ヤマト,T,2026/11/20 11:05:00", reference(&id));
+        put(&world, "jisseki-9.csv", PARCEL, &left);
+        for _ in 0..6 {
+            world.round().await;
+        }
+        let rows = world.engine.store.list_stock(Some("APPLE")).await.unwrap();
+        let on_hand: i64 = rows
+            .iter()
+            .filter(|r| r.warehouse == "tokyo")
+            .map(|r| r.on_hand)
+            .sum();
+        assert_eq!(
+            (on_hand, world.free("APPLE", "tokyo").await),
+            (ends, ends),
+            "counted at {as_of}"
+        );
+        assert!(world.shop.order(&id).unwrap().is_shipped());
+        assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    }
+}

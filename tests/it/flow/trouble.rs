@@ -1,0 +1,242 @@
+//! Far sides that ask for patience, refuse our credentials or lose replies, and orders that want more than
+//! there is.
+
+use chrono::Duration;
+use hikiate::engine::{allocate_step, plan_step};
+use hikiate::number::order_number;
+use hikiate::plan::types::Status;
+use hikiate_files::sim::SimHandling;
+use hikiate_sdk::faulty::{Fault, FaultSeam, When};
+use hikiate_sdk::http::Method;
+
+use super::world::{Setup, World, order};
+
+async fn stocked(setup: Setup, units: i64) -> World {
+    let mut world = World::new(setup).await;
+    world.tokyo.set_stock("APPLE", units);
+    world.count_stock().await;
+    world.round().await;
+    world
+}
+
+/// The shop answers 429 to everything for a while: it is asked again no sooner than it said, no account is given
+/// up, and what has gathered goes out.
+#[tokio::test]
+async fn a_far_side_that_keeps_asking_for_patience_is_neither_hammered_nor_given_up() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let placed: Vec<_> = (0..5)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    for _ in 0..30 {
+        world
+            .faults
+            .inject_when(When::default(), Fault::RateLimited);
+    }
+    let asked = |world: &World| {
+        world
+            .faults
+            .injected()
+            .get(&Fault::RateLimited)
+            .copied()
+            .unwrap_or_default()
+    };
+    world.rounds(28).await;
+    // Each of two streams may ask once in seven seconds.
+    assert!((2..=12).contains(&asked(&world)), "{}", asked(&world));
+    for _ in 0..60 {
+        world.advance(Duration::seconds(8)).await;
+        world.rounds(1).await;
+    }
+    assert_eq!(asked(&world), 30);
+    for id in &placed {
+        let seen = world.shop.order(id).unwrap();
+        assert!(seen.is_shipped(), "{:?}", world.status(id).await);
+        assert_eq!((seen.captures, seen.repeated()), (1, 0));
+    }
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// A key that was taken back: the account pauses and says so, drops nothing, and goes on by itself.
+#[tokio::test]
+async fn refused_credentials_pause_the_account_and_it_goes_on_by_itself() {
+    let mut world = stocked(Setup::default(), 100).await;
+    for _ in 0..3 {
+        world
+            .faults
+            .inject_when(When::default(), Fault::Unauthorised);
+    }
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let refused = |world: &World| world.faults.injected()[&Fault::Unauthorised];
+    world.rounds(30).await;
+    assert_eq!(refused(&world), 1, "a paused account is left alone");
+    assert!(world.tasks().await.contains(&"account_paused".to_owned()));
+    for _ in 0..12 {
+        world.advance(Duration::seconds(30)).await;
+        world.rounds(2).await;
+    }
+    assert_eq!(refused(&world), 3);
+    let seen = world.shop.order(&id).unwrap();
+    assert!(seen.is_shipped(), "{:?}", world.status(&id).await);
+    assert_eq!(seen.captures, 1);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// 25 orders want seven units and four planners and allocators run at once: seven get one, nobody gets what is
+/// not there.
+#[tokio::test]
+async fn more_orders_than_units_and_nobody_gets_what_is_not_there() {
+    let setup = Setup {
+        tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+        ..Setup::default()
+    };
+    let mut world = stocked(setup, 7).await;
+    let placed: Vec<_> = (0..25)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    world.advance(Duration::seconds(1)).await;
+    world.pull().await;
+    let engine = &world.engine;
+    for _ in 0..20 {
+        let (a, b, c, d) = tokio::join!(
+            plan_step(engine),
+            allocate_step(engine),
+            plan_step(engine),
+            allocate_step(engine)
+        );
+        let done = a.unwrap() + b.unwrap() + c.unwrap() + d.unwrap();
+        let rows = engine.store.list_stock(Some("APPLE")).await.unwrap();
+        let given: i64 = rows.iter().map(|r| r.reserved + r.allocated).sum();
+        assert!(given <= 7, "{given} of 7 given");
+        if done == 0 {
+            break;
+        }
+    }
+    world.plan().await;
+    let mut granted = 0;
+    for id in &placed {
+        match world.status(id).await.0.as_str() {
+            "allocated" => granted += 1,
+            other => assert_eq!(other, "backordered"),
+        }
+    }
+    assert_eq!(granted, 7);
+    assert_eq!(world.free("APPLE", "tokyo").await, 0);
+}
+
+/// Two lines are given back when their order is cancelled, each once; reading it again gives back no more.
+#[tokio::test]
+async fn a_cancelled_order_of_two_lines_holds_nothing() {
+    let setup = Setup {
+        tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup).await;
+    world.tokyo.set_stock("APPLE", 5);
+    world.tokyo.set_stock("PEAR", 6);
+    world.count_stock().await;
+    world.round().await;
+    let lines = [("APPLE", 2, "1000"), ("PEAR", 3, "500")];
+    let gone = world.shop.place_order(order(&lines));
+    let stays = world.shop.place_order(order(&lines));
+    world.rounds(2).await;
+    assert_eq!(world.free("APPLE", "tokyo").await, 1);
+    assert_eq!(world.free("PEAR", "tokyo").await, 0);
+    assert!(world.shop.cancel_order(&gone));
+    for _ in 0..4 {
+        world.rounds(1).await;
+        world.shop.touch_order(&gone);
+        world.shop.touch_order(&stays);
+    }
+    assert!(world.is(&gone, Status::Cancelled).await);
+    assert!(world.is(&stays, Status::Allocated).await);
+    assert_eq!(world.free("APPLE", "tokyo").await, 3);
+    assert_eq!(world.free("PEAR", "tokyo").await, 3);
+}
+
+/// Whatever becomes of the reply to a capture, a fulfilment or a shipping notice: it happened once.
+#[tokio::test]
+async fn whatever_becomes_of_a_reply_it_happened_once() {
+    let faults = [
+        Fault::LostReply,
+        Fault::NotSent,
+        Fault::ErrorBefore,
+        Fault::ErrorAfter,
+        Fault::Slow,
+        Fault::Garbage,
+        Fault::Truncated,
+        Fault::ErrorInOk,
+    ];
+    let mut world = stocked(Setup::default(), 100).await;
+    let mut placed = Vec::new();
+    for fault in faults {
+        placed.push(world.shop.place_order(order(&[("APPLE", 1, "1000")])));
+        for path in ["/capture", "/fulfillments", "/shipments"] {
+            world
+                .faults
+                .inject_when(When::new(Method::Post, path), fault);
+        }
+    }
+    for _ in 0..20 {
+        world.rounds(2).await;
+        world.advance(Duration::seconds(20)).await;
+    }
+    let met = world.faults.injected();
+    assert!(faults.iter().all(|f| met.get(f) == Some(&3)), "{met:?}");
+    for id in &placed {
+        let seen = world.shop.order(id).unwrap();
+        assert!(seen.is_shipped(), "{:?}", world.status(id).await);
+        assert_eq!((seen.captures, seen.captured), (1, seen.total));
+        assert_eq!((seen.repeated(), seen.fulfilments.len()), (0, 1));
+    }
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// A customer cancels at each moment between the order and the parcel: either nothing leaves, or what leaves is
+/// a person's task; nothing is captured of what the shop shows as cancelled before it left.
+#[tokio::test]
+async fn a_cancel_at_any_moment_never_ends_cancelled_and_shipped_unseen() {
+    let handling = |_: &_| SimHandling {
+        ship_after: 3,
+        ..SimHandling::default()
+    };
+    let mut world = stocked(
+        Setup {
+            handling,
+            ..Setup::default()
+        },
+        100,
+    )
+    .await;
+    let placed: Vec<_> = (0..12)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    let mut taken = Vec::new();
+    for id in &placed {
+        taken.push(world.shop.cancel_order(id));
+        world.rounds(1).await;
+    }
+    world.rounds(8).await;
+    let shipped = world.tokyo.shipped();
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    for (wait, (id, taken)) in placed.iter().zip(&taken).enumerate() {
+        let seen = world.shop.order(id).unwrap();
+        assert_eq!(seen.cancelled, *taken);
+        let number = order_number(&"shop".into(), &id.as_str().into());
+        let left = shipped
+            .keys()
+            .any(|reference| reference.starts_with(&number));
+        let told = tasks.iter().any(|t| t.subject == number);
+        if *taken {
+            assert_eq!(seen.captures, 0, "after {wait} rounds");
+            assert!(
+                !left || told,
+                "after {wait} rounds: shipped, and nobody knows"
+            );
+        } else {
+            assert!(seen.is_shipped() && left, "after {wait} rounds");
+        }
+    }
+    // Early and late cancels were both among them.
+    assert!(taken.contains(&true) && taken.contains(&false), "{taken:?}");
+    assert!(shipped.len() < placed.len());
+}

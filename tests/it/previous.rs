@@ -1,0 +1,169 @@
+//! The previous release's binary beside a database that this version has migrated: what was running goes on.
+//!
+//! Needs that binary in `HIKIATE_PREVIOUS`; `scripts/previous.sh` builds it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep};
+
+use crate::flow::world::{Setup, World, order};
+use crate::support::db;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running daemon, killed when a test fails.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+fn command(binary: &str, world: &World, database: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HIKIATE_CONFIG", world.dir.path().join("hikiate.toml"))
+        .env("DATABASE_URL", database)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+async fn run(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    std::time::SystemTime::now().into()
+}
+
+/// The world's far sides work in real time until this order has left, or not.
+async fn shipped(world: &World, id: &str, within: Duration) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < within {
+        world.clock.set(now());
+        world.tokyo.tick(now()).await.unwrap();
+        let seen = world.shop.order(id).unwrap();
+        if seen.is_shipped() && seen.captures == 1 {
+            return true;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    false
+}
+
+async fn execute(pool: &PgPool, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_running_previous_release_goes_on_or_stops_cleanly_when_the_schema_moves() {
+    let Ok(previous) = std::env::var("HIKIATE_PREVIOUS") else {
+        println!(
+            "skipped: HIKIATE_PREVIOUS names no binary of the previous release (scripts/previous.sh)"
+        );
+        return;
+    };
+    assert!(Path::new(&previous).is_file(), "{previous} is not there");
+    let world = World::new(Setup {
+        more: "[http]\nlisten = \"off\"\n[database]\nstate_dir = \"state\"\n",
+        ..Setup::default()
+    })
+    .await;
+    world.clock.set(now());
+    // An empty database, migrated by the previous release itself.
+    let database = db().await;
+    execute(
+        &database.pool,
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+    )
+    .await;
+    let migrated = run(command(&previous, &world, &database.url, &["migrate"])).await;
+    assert!(migrated.status.success(), "{}", said(&migrated));
+    let level: i32 = sqlx::query_scalar("SELECT min_code FROM gate")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+
+    let log = fs::File::create(world.dir.path().join("log")).unwrap();
+    let mut daemon = command(&previous, &world, &database.url, &["run"]);
+    let mut daemon = Daemon(daemon.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    let log = || fs::read_to_string(world.dir.path().join("log")).unwrap();
+    world.tokyo.set_stock("APPLE", 10);
+    world.tokyo.write_stock(now()).await.unwrap();
+    let first = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    assert!(shipped(&world, &first, PATIENCE).await, "before: {}", log());
+
+    // It is still running when the newer version migrates, by more than that version has of its own.
+    execute(
+        &database.pool,
+        "ALTER TABLE subjects ADD COLUMN newer text; ALTER TABLE effects ADD COLUMN newer jsonb; CREATE TABLE newer (id int)",
+    )
+    .await;
+    let current = env!("CARGO_BIN_EXE_hikiate");
+    let migrated = run(command(current, &world, &database.url, &["migrate"])).await;
+    assert!(migrated.status.success(), "{}", said(&migrated));
+    let needs: i32 = sqlx::query_scalar("SELECT min_code FROM gate")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    println!("the previous release has at least code level {level}, the schema now needs {needs}");
+    let second = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
+    if needs <= level {
+        assert!(shipped(&world, &second, PATIENCE).await, "after: {}", log());
+    }
+    assert!(
+        daemon.0.try_wait().unwrap().is_none(),
+        "it ended: {}",
+        log()
+    );
+
+    // Above its gate it claims nothing more, and cannot be started again.
+    execute(&database.pool, "UPDATE gate SET min_code = 1000").await;
+    let third = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    assert!(!shipped(&world, &third, Duration::from_secs(8)).await);
+    assert_eq!(world.shop.order(&third).unwrap().fulfilments.len(), 0);
+    drop(daemon);
+    let again = run(command(&previous, &world, &database.url, &["migrate"])).await;
+    let words = said(&again);
+    assert!(!again.status.success(), "{words}");
+    // The first release judges migrations it does not know before it looks at the gate.
+    assert!(
+        words.contains("run the newer version")
+            || words.contains("is missing in the resolved migrations"),
+        "{words}"
+    );
+
+    // The newer version takes over what waited.
+    sqlx::query("UPDATE gate SET min_code = $1")
+        .bind(needs)
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let log = fs::File::create(world.dir.path().join("log")).unwrap();
+    let mut newer = command(current, &world, &database.url, &["run"]);
+    let _newer = Daemon(newer.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    for id in [&second, &third] {
+        let within = PATIENCE + Duration::from_secs(60);
+        let log = || fs::read_to_string(world.dir.path().join("log")).unwrap();
+        assert!(shipped(&world, id, within).await, "taken over: {}", log());
+    }
+    for seen in world.shop.orders() {
+        assert_eq!((seen.captures, seen.repeated()), (1, 0), "{}", seen.id);
+    }
+    assert!(world.tokyo.duplicates().is_empty());
+}
