@@ -5,7 +5,7 @@ use super::rng::Rng;
 
 /// What becomes of a call that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     /// It happens, and we hear so.
     Done,
     /// It happens, and the end is heard later.
@@ -24,8 +24,8 @@ pub enum Fate {
 
 /// One step of a run. Numbers name an order, a row or a shipment modulo how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields' names say what they number")]
-pub enum Command {
+
+pub(super) enum Command {
     /// A customer orders; the number seeds the order's shape.
     Place { shape: u32 },
     /// The channel changes how many units of a line are wanted.
@@ -51,7 +51,12 @@ pub enum Command {
     /// Money comes by bank transfer.
     Deposit { order: u8, percent: u8 },
     /// A warehouse counts; an old count is as of an hour ago.
-    Count { item: u8, place: u8, units: u8, old: bool },
+    Count {
+        item: u8,
+        place: u8,
+        units: u8,
+        old: bool,
+    },
     /// Stock is given out.
     Allocate,
     /// An order is planned.
@@ -69,7 +74,12 @@ pub enum Command {
     /// A warehouse answers to an instruction.
     Reply { which: u8, good: bool },
     /// Goods leave; 0 units is what the line still lacks, other numbers are taken as they are.
-    Parcel { which: u8, key: u8, line: u8, units: u8 },
+    Parcel {
+        which: u8,
+        key: u8,
+        line: u8,
+        units: u8,
+    },
     /// A warehouse answers to a request to stop.
     StopReply { which: u8, word: u8 },
     /// What a warehouse has said is heard.
@@ -88,46 +98,90 @@ pub enum Command {
 
 impl Command {
     /// Some command.
-    pub fn random(rng: &mut Rng, lazy: bool) -> Self {
+    pub(super) fn random(rng: &mut Rng, lazy: bool) -> Self {
         use Command as C;
         let order = rng.small(4);
         let which = rng.small(8);
         let place = rng.small(2);
         match rng.below(if lazy { 118 } else { 100 }) {
-            0..4 => C::Place { shape: rng.next() as u32 },
-            4..7 => C::Edit { order, line: rng.small(3), units: rng.small(6) },
+            0..4 => C::Place {
+                shape: rng.next() as u32,
+            },
+            4..7 => C::Edit {
+                order,
+                line: rng.small(3),
+                units: rng.small(6),
+            },
             7 => C::CancelAtChannel { order },
             8 => C::Revive { order },
-            9 => C::Gate { order, open: rng.chance(70) },
+            9 => C::Gate {
+                order,
+                open: rng.chance(70),
+            },
             10..12 => C::Authorise { order },
-            12 => C::TakenByOthers { order, percent: rng.small(101) },
-            13..16 => C::Read { order, late: rng.chance(40) },
+            12 => C::TakenByOthers {
+                order,
+                percent: rng.small(101),
+            },
+            13..16 => C::Read {
+                order,
+                late: rng.chance(40),
+            },
             16..18 => C::Deliver { which },
-            18..20 => C::Burst { order, shuffle: rng.next() as u32 },
-            20..22 => C::Repeat { which: rng.small(16) },
-            22..24 => C::Deposit { order, percent: if rng.chance(60) { 100 } else { rng.small(130) } },
-            24..27 => C::Count { item: rng.small(3), place, units: rng.small(20), old: rng.chance(25) },
+            18..20 => C::Burst {
+                order,
+                shuffle: rng.next() as u32,
+            },
+            20..22 => C::Repeat {
+                which: rng.small(16),
+            },
+            22..24 => C::Deposit {
+                order,
+                percent: if rng.chance(60) { 100 } else { rng.small(130) },
+            },
+            24..27 => C::Count {
+                item: rng.small(3),
+                place,
+                units: rng.small(20),
+                old: rng.chance(25),
+            },
             27..36 => C::Allocate,
             36..42 => C::Seal { place },
             42..52 => C::Claim { which },
             52..64 => C::Go { which },
-            64..76 => C::Answer { which, fate: fate(rng) },
+            64..76 => C::Answer {
+                which,
+                fate: fate(rng),
+            },
             76..78 => C::Resolve { which },
-            78..81 => C::Reply { which, good: rng.chance(80) },
+            78..81 => C::Reply {
+                which,
+                good: rng.chance(80),
+            },
             81..87 => C::Parcel {
                 which,
                 key: rng.small(3),
                 line: rng.small(3),
                 units: if rng.chance(75) { 0 } else { rng.small(5) },
             },
-            87 => C::StopReply { which, word: rng.small(3) },
+            87 => C::StopReply {
+                which,
+                word: rng.small(3),
+            },
             88..91 => C::Hear { place },
             91 => C::Hold { order },
-            92..94 => C::Release { order, which: rng.small(9) },
+            92..94 => C::Release {
+                order,
+                which: rng.small(9),
+            },
             94 => C::Cancel { order },
             95 => C::SealBooks,
             96..100 => C::Wait {
-                minutes: if rng.chance(80) { rng.small(90).into() } else { rng.below(6000) as u16 },
+                minutes: if rng.chance(80) {
+                    rng.small(90).into()
+                } else {
+                    rng.below(6000) as u16
+                },
             },
             _ => C::Plan { order },
         }

@@ -53,7 +53,11 @@ impl World {
             if *when > as_of {
                 plain += units;
             }
-            let limit = if *units > 0 { as_of + skew } else { as_of - skew };
+            let limit = if *units > 0 {
+                as_of + skew
+            } else {
+                as_of - skew
+            };
             if *when > limit {
                 careful += units;
             }
@@ -63,7 +67,7 @@ impl World {
 
     /// What the ledger says lies at a warehouse.
     #[must_use]
-    pub fn ledger(&self, item: i64, place: &str) -> i64 {
+    pub(super) fn ledger(&self, item: i64, place: &str) -> i64 {
         self.on_hand(item, place).0
     }
 
@@ -109,7 +113,11 @@ impl World {
                     let rows = d.reserved.iter().filter(|r| r.warehouse == place);
                     rows.map(|r| i64::from(r.quantity)).sum::<i64>()
                 };
-                let reserved = demands.iter().filter(|d| d.item_id == item_id).map(here).sum();
+                let reserved = demands
+                    .iter()
+                    .filter(|d| d.item_id == item_id)
+                    .map(here)
+                    .sum();
                 let (plain, careful) = self.on_hand(item_id, place);
                 stock.push(ItemStock {
                     item_id,
@@ -126,7 +134,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn allocate(&mut self) -> Result<(), Violation> {
+    pub(super) fn allocate(&mut self) -> Result<(), Violation> {
         let (stock, demands) = self.desk();
         if demands.is_empty() {
             return Ok(());
@@ -137,7 +145,9 @@ impl World {
         }
         let (after_stock, after) = self.desk();
         let again = allocate(&after_stock, &after, &self.setting.policy);
-        ensure(again.is_empty(), || format!("allocating again changes {again:?}"))?;
+        ensure(again.is_empty(), || {
+            format!("allocating again changes {again:?}")
+        })?;
         self.fits(&after_stock, &after, &changes)?;
         if self.setting.policy.allocation.split {
             in_rank(&demands, &after)?;
@@ -151,9 +161,14 @@ impl World {
             .iter_mut()
             .find(|order| order.input.subject_id == change.subject_id);
         let order = order.ok_or_else(|| Violation::new("a grant to no order"))?;
-        let row = order.input.demands.iter_mut().find(|d| d.id == change.demand_id);
+        let row = order
+            .input
+            .demands
+            .iter_mut()
+            .find(|d| d.id == change.demand_id);
         let row = row.ok_or_else(|| Violation::new("a grant to no demand"))?;
-        row.reserved.retain(|(place, _, _)| *place != change.warehouse);
+        row.reserved
+            .retain(|(place, _, _)| *place != change.warehouse);
         if change.quantity > 0 {
             let place = change.warehouse.clone();
             row.reserved.push((place, change.quantity, change.firm));
@@ -174,7 +189,10 @@ impl World {
         for demand in after {
             let held: u32 = demand.reserved.iter().map(|r| r.quantity).sum();
             ensure(held <= demand.open, || {
-                format!("{held} are reserved for demand {} of {}", demand.demand_id, demand.open)
+                format!(
+                    "{held} are reserved for demand {} of {}",
+                    demand.demand_id, demand.open
+                )
             })?;
         }
         for row in stock {
@@ -200,7 +218,10 @@ fn in_rank(before: &[OpenDemand], after: &[OpenDemand]) -> Result<(), Violation>
     let total = |d: &OpenDemand| d.reserved.iter().map(|r| r.quantity).sum::<u32>();
     let rank = |d: &OpenDemand| (d.promised_at, d.ordered_at, d.subject_id, d.demand_id);
     for got in after {
-        let had = before.iter().find(|d| d.demand_id == got.demand_id).map_or(0, total);
+        let had = before
+            .iter()
+            .find(|d| d.demand_id == got.demand_id)
+            .map_or(0, total);
         if total(got) <= had {
             continue;
         }

@@ -18,27 +18,27 @@ use super::world::World;
 
 /// A shipment as its warehouse knows it.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub(super) struct Told {
     /// The order.
-    pub order: usize,
+    pub(super) order: usize,
     /// Which warehouse.
-    pub place: usize,
+    pub(super) place: usize,
     /// What it was told to ship.
-    pub fact: ShipmentFact,
+    pub(super) fact: ShipmentFact,
     /// It will not leave: stopped.
-    pub stopped: bool,
+    pub(super) stopped: bool,
     /// It will not leave: refused.
-    pub rejected: bool,
+    pub(super) rejected: bool,
     /// It was asked to stop and has not answered.
-    pub asked: bool,
+    pub(super) asked: bool,
     /// Parcels: lines and when they left.
-    pub parcels: BTreeMap<String, (BTreeMap<u32, u32>, DateTime<Utc>)>,
+    pub(super) parcels: BTreeMap<String, (BTreeMap<u32, u32>, DateTime<Utc>)>,
 }
 
 impl Told {
     /// Items of a line that left.
     #[must_use]
-    pub fn left(&self, n: u32) -> u32 {
+    pub(super) fn left(&self, n: u32) -> u32 {
         self.parcels
             .values()
             .map(|(lines, _)| lines.get(&n).copied().unwrap_or(0))
@@ -52,18 +52,18 @@ impl Told {
 
 /// What happened at the far sides.
 #[derive(Clone, Debug, Default)]
-pub struct Far {
+pub(super) struct Far {
     done: BTreeSet<String>,
     /// Shipments that warehouses were told of.
-    pub told: BTreeMap<String, Told>,
+    pub(super) told: BTreeMap<String, Told>,
     /// Journals that were posted: Σ of debits.
-    pub posted: BTreeMap<String, i64>,
+    pub(super) posted: BTreeMap<String, i64>,
 }
 
 impl Far {
     /// An effect happened.
     #[must_use]
-    pub fn happened(&self, key: &str) -> bool {
+    pub(super) fn happened(&self, key: &str) -> bool {
         self.done.contains(key)
     }
 }
@@ -73,7 +73,11 @@ impl World {
     ///
     /// # Errors
     /// A violation: it is done a second time.
-    pub fn perform(&mut self, row: &Row, fate: Fate) -> Result<Result<(), String>, Violation> {
+    pub(super) fn perform(
+        &mut self,
+        row: &Row,
+        fate: Fate,
+    ) -> Result<Result<(), String>, Violation> {
         let again = self.far.happened(&row.key);
         if again && row.op == Op::CancelInstruction {
             return Ok(Ok(()));
@@ -210,7 +214,7 @@ impl World {
     }
 
     /// A warehouse answers to an instruction.
-    pub fn reply(&mut self, which: u8, good: bool) {
+    pub(super) fn reply(&mut self, which: u8, good: bool) {
         let Some(reference) = self.sealed_reference(which) else {
             return;
         };
@@ -221,7 +225,11 @@ impl World {
             return;
         }
         told.rejected = !good;
-        let verdict = if good { ReplyVerdict::Accepted } else { ReplyVerdict::Rejected };
+        let verdict = if good {
+            ReplyVerdict::Accepted
+        } else {
+            ReplyVerdict::Rejected
+        };
         let body = FactBody::Reply(InstructionReply {
             reference: reference.as_str().into(),
             verdict,
@@ -232,7 +240,7 @@ impl World {
     }
 
     /// A warehouse answers to a request to stop, or stops by itself.
-    pub fn stop_reply(&mut self, which: u8, word: u8) {
+    pub(super) fn stop_reply(&mut self, which: u8, word: u8) {
         let Some(reference) = self.sealed_reference(which) else {
             return;
         };
@@ -259,14 +267,14 @@ impl World {
     }
 
     /// Goods leave in a parcel; 0 units is all that the line still lacks.
-    pub fn parcel(&mut self, which: u8, key: u8, line: u8, units: u8) {
+    pub(super) fn parcel(&mut self, which: u8, key: u8, line: u8, units: u8) {
         if let Some(reference) = self.sealed_reference(which) {
             self.leave(&reference, &format!("T{key}"), line, units);
         }
     }
 
     /// As [`Self::parcel`], by reference.
-    pub fn leave(&mut self, reference: &str, key: &str, line: u8, units: u8) {
+    pub(super) fn leave(&mut self, reference: &str, key: &str, line: u8, units: u8) {
         let now = self.now;
         let Some(told) = self.far.told.get_mut(reference) else {
             return;
@@ -281,7 +289,10 @@ impl World {
         let before = told.left(n);
         let name = format!("{key}-{reference}");
         let old = told.parcels.get(&name);
-        let here = old.and_then(|(lines, _)| lines.get(&n)).copied().unwrap_or(0);
+        let here = old
+            .and_then(|(lines, _)| lines.get(&n))
+            .copied()
+            .unwrap_or(0);
         let set = if units == 0 {
             here + wanted.saturating_sub(before)
         } else {
@@ -291,7 +302,10 @@ impl World {
             return;
         }
         let after = before - here + set;
-        let parcel = told.parcels.entry(name.clone()).or_insert((BTreeMap::new(), now));
+        let parcel = told
+            .parcels
+            .entry(name.clone())
+            .or_insert((BTreeMap::new(), now));
         parcel.0.insert(n, set);
         let report = ParcelReport {
             reference: reference.into(),
@@ -302,7 +316,10 @@ impl World {
             lines: parcel
                 .0
                 .iter()
-                .map(|(n, quantity)| ParcelLine { n: *n, quantity: *quantity })
+                .map(|(n, quantity)| ParcelLine {
+                    n: *n,
+                    quantity: *quantity,
+                })
                 .collect(),
         };
         let (place, order) = (told.place, told.order);

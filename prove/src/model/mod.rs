@@ -21,3 +21,4 @@ mod world;
 
 pub use rng::Rng;
 pub use run::{Failure, Run};
+pub use violation::Violation;

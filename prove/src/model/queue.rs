@@ -17,7 +17,7 @@ use super::world::World;
 
 /// Whose effect it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub(super) enum Owner {
     /// An order, by its place.
     Order(usize),
     /// An instruct batch, by its place.
@@ -28,23 +28,23 @@ pub enum Owner {
 
 /// A row of the queue.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(super) struct Row {
     /// Row id.
-    pub id: i64,
+    pub(super) id: i64,
     /// Whose.
-    pub owner: Owner,
+    pub(super) owner: Owner,
     /// The account.
-    pub account: AccountSlug,
+    pub(super) account: AccountSlug,
     /// The operation.
-    pub op: Op,
+    pub(super) op: Op,
     /// The intent's key.
-    pub key: String,
+    pub(super) key: String,
     /// The intent.
-    pub intent: IntentFact,
+    pub(super) intent: IntentFact,
     /// Where it stands.
-    pub state: EffectState,
+    pub(super) state: EffectState,
     /// A try may have happened.
-    pub ambiguous: bool,
+    pub(super) ambiguous: bool,
     attempts: i16,
     sends: i16,
     looks: i16,
@@ -56,7 +56,13 @@ pub struct Row {
 impl Row {
     /// A row as queued.
     #[must_use]
-    pub fn new(id: i64, owner: Owner, key: String, intent: IntentFact, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        id: i64,
+        owner: Owner,
+        key: String,
+        intent: IntentFact,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             id,
             owner,
@@ -139,7 +145,7 @@ impl World {
     }
 
     /// Claims a due effect.
-    pub fn claim(&mut self, which: u8) {
+    pub(super) fn claim(&mut self, which: u8) {
         if let Some(at) = nth(self.rows_in(EffectState::Planned), which) {
             self.rows[at].state = EffectState::Leased;
             self.mirror_of(at);
@@ -150,7 +156,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn go(&mut self, which: u8) -> Result<(), Violation> {
+    pub(super) fn go(&mut self, which: u8) -> Result<(), Violation> {
         let Some(at) = nth(self.rows_in(EffectState::Leased), which) else {
             return Ok(());
         };
@@ -201,14 +207,18 @@ impl World {
     ///
     /// # Errors
     /// A violation: the far side was made to do something twice.
-    pub fn answer(&mut self, which: u8, fate: Fate) -> Result<(), Violation> {
+    pub(super) fn answer(&mut self, which: u8, fate: Fate) -> Result<(), Violation> {
         let Some(at) = nth(self.rows_in(EffectState::Sending), which) else {
             return Ok(());
         };
         let row = self.rows[at].clone();
         let happens = matches!(fate, Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late);
         // The far side has its own mind: what cannot be done is refused whatever was drawn.
-        let done = if happens { self.perform(&row, fate)? } else { Err("no".to_owned()) };
+        let done = if happens {
+            self.perform(&row, fate)?
+        } else {
+            Err("no".to_owned())
+        };
         let answer = match (fate, done) {
             (Fate::Busy, _) => Err(Error::new(ErrorClass::Transient, "busy")),
             (Fate::Lost | Fate::Dropped, _) => Err(Error::new(ErrorClass::OutcomeUnknown, "lost")),
@@ -248,7 +258,9 @@ impl World {
         let row = &mut self.rows[at];
         match what {
             Acknowledgement::Finished { outcome } => return self.finish(at, outcome, "push"),
-            Acknowledgement::Later { after: s, attempt, .. } => {
+            Acknowledgement::Later {
+                after: s, attempt, ..
+            } => {
                 row.state = EffectState::Planned;
                 row.attempts = row.attempts.saturating_add(i16::from(attempt));
                 row.due = now + after(s);
@@ -277,7 +289,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn resolve(&mut self, which: u8) -> Result<(), Violation> {
+    pub(super) fn resolve(&mut self, which: u8) -> Result<(), Violation> {
         let Some(at) = nth(self.rows_in(EffectState::Unresolved), which) else {
             return Ok(());
         };

@@ -20,7 +20,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn rest(&mut self) -> Result<usize, Violation> {
+    pub(super) fn rest(&mut self) -> Result<usize, Violation> {
         let mut quiet = 0;
         for round in 0..ROUNDS {
             let before = self.next;
@@ -35,7 +35,9 @@ impl World {
             }
         }
         let rows: Vec<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
-        Err(Violation::new(format!("it never comes to rest; queued: {rows:?}")))
+        Err(Violation::new(format!(
+            "it never comes to rest; queued: {rows:?}"
+        )))
     }
 
     fn round(&mut self) -> Result<(), Violation> {
@@ -71,12 +73,26 @@ impl World {
     /// Bank transfers are paid in full.
     fn pay(&mut self, at: usize) -> Result<(), Violation> {
         let order = &self.orders[at];
-        let short = order.tasks.iter().any(|task| task == "deposit_short" || task == "unpaid_expired");
-        let bank = order.truth.tenders.iter().any(|tender| tender.gateway == "bank");
-        let paid = order.input.facts.iter().any(|fact| fact.key.starts_with("deposit:"));
+        let short = order
+            .tasks
+            .iter()
+            .any(|task| task == "deposit_short" || task == "unpaid_expired");
+        let bank = order
+            .truth
+            .tenders
+            .iter()
+            .any(|tender| tender.gateway == "bank");
+        let paid = order
+            .input
+            .facts
+            .iter()
+            .any(|fact| fact.key.starts_with("deposit:"));
         if bank && (short || !paid) {
             let order = u8::try_from(at).unwrap_or(0);
-            self.step(&super::command::Command::Deposit { order, percent: 100 })?;
+            self.step(&super::command::Command::Deposit {
+                order,
+                percent: 100,
+            })?;
         }
         Ok(())
     }
@@ -112,7 +128,11 @@ impl World {
                 self.release(at, rule)?;
             }
         }
-        while self.rows.iter().any(|row| row.state == EffectState::Unresolved) {
+        while self
+            .rows
+            .iter()
+            .any(|row| row.state == EffectState::Unresolved)
+        {
             self.resolve(0)?;
         }
         Ok(())
@@ -147,7 +167,11 @@ impl World {
         for item in 1..=3 {
             for place in 0..PLACES.len() {
                 self.now += Duration::seconds(1);
-                let known = self.shelves.get(&(item, PLACES[place].0)).copied().unwrap_or(0);
+                let known = self
+                    .shelves
+                    .get(&(item, PLACES[place].0))
+                    .copied()
+                    .unwrap_or(0);
                 if known < 300 {
                     self.now += Duration::minutes(2);
                     self.count(item, place, Some(600), false);
@@ -172,7 +196,11 @@ impl World {
             for _ in 0..self.rows.len() {
                 self.answer(0, Fate::Done)?;
             }
-            if self.rows.iter().any(|row| row.state == EffectState::Unresolved) {
+            if self
+                .rows
+                .iter()
+                .any(|row| row.state == EffectState::Unresolved)
+            {
                 self.resolve(0)?;
             }
             self.plan_all()?;
@@ -189,16 +217,24 @@ impl World {
             for row in &order.input.demands {
                 let reserved: u32 = row.reserved.iter().map(|r| r.1).sum();
                 ensure(reserved == 0, || {
-                    format!("{name} at rest: {reserved} of line {} are reserved", row.line)
+                    format!(
+                        "{name} at rest: {reserved} of line {} are reserved",
+                        row.line
+                    )
                 })?;
             }
             let waits = order.input.shipments.iter().find(|row| {
-                matches!(row.state, ShipmentStage::Waiting | ShipmentStage::Instructed)
+                matches!(
+                    row.state,
+                    ShipmentStage::Waiting | ShipmentStage::Instructed
+                )
             });
             ensure(waits.is_none(), || format!("{name} at rest: {waits:?}"))?;
-            let nothing = order.truth.lines.iter().all(|line| {
-                line.quantity == 0 || !code(line.sku.as_deref()).1
-            });
+            let nothing = order
+                .truth
+                .lines
+                .iter()
+                .all(|line| line.quantity == 0 || !code(line.sku.as_deref()).1);
             let expected: &[Status] = if seen.cancelled_at_channel() {
                 &[Status::Cancelled, Status::Delivered]
             } else if nothing && !seen.something_left() {
@@ -207,16 +243,27 @@ impl World {
                 &[Status::Cancelled, Status::Booked]
             };
             ensure(expected.contains(&order.status), || {
-                format!("{name} at rest is {}, tasks {:?}", order.status.as_str(), order.tasks)
+                format!(
+                    "{name} at rest is {}, tasks {:?}",
+                    order.status.as_str(),
+                    order.tasks
+                )
             })?;
             if !seen.cancelled_at_channel() {
                 self.money_at_rest(at, &seen)?;
                 self.notices_at_rest(at, &seen)?;
             }
         }
-        let revenue: i64 = self.orders.iter().flat_map(|o| &o.input.revenue).map(|row| row.gross).sum();
+        let revenue: i64 = self
+            .orders
+            .iter()
+            .flat_map(|o| &o.input.revenue)
+            .map(|row| row.gross)
+            .sum();
         let posted: i64 = self.far.posted.values().sum();
-        ensure(revenue == posted, || format!("{posted} stands in the books, revenue is {revenue}"))
+        ensure(revenue == posted, || {
+            format!("{posted} stands in the books, revenue is {revenue}")
+        })
     }
 
     /// Captured = owed = booked.
@@ -230,10 +277,17 @@ impl World {
             rows.map(|row| row.gross).sum()
         };
         ensure(booked(false) == owed, || {
-            format!("{name} at rest: {owed} is owed, revenue is {}", booked(false))
+            format!(
+                "{name} at rest: {owed} is owed, revenue is {}",
+                booked(false)
+            )
         })?;
         ensure(booked(true) == -sponsored, || {
-            format!("{name} at rest: others owe {}, revenue is {}", -sponsored, booked(true))
+            format!(
+                "{name} at rest: others owe {}, revenue is {}",
+                -sponsored,
+                booked(true)
+            )
         })?;
         let mut rest = owed;
         for tender in &order.truth.tenders {
@@ -257,7 +311,12 @@ impl World {
     /// The channel was told of every unit that left and was sold.
     fn notices_at_rest(&self, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
         let order = &self.orders[at];
-        let notify = self.setting.policy.channels.values().all(|channel| channel.notify);
+        let notify = self
+            .setting
+            .policy
+            .channels
+            .values()
+            .all(|channel| channel.notify);
         if !notify || order.shrunk {
             return Ok(());
         }
@@ -274,7 +333,10 @@ impl World {
             let (multiplier, _) = code(line.sku.as_deref());
             let due = (seen.left_of(&line.key) / multiplier).min(line.quantity);
             ensure(told == due, || {
-                format!("{} at rest: the channel knows of {told} of line {}, {due} left", order.input.number, line.key)
+                format!(
+                    "{} at rest: the channel knows of {told} of line {}, {due} left",
+                    order.input.number, line.key
+                )
             })?;
         }
         Ok(())

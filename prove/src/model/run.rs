@@ -19,9 +19,9 @@ pub struct Run {
     /// Which run.
     pub number: u64,
     /// Policy and rules.
-    pub setting: Setting,
+    pub(super) setting: Setting,
     /// What happens.
-    pub commands: Vec<Command>,
+    pub(super) commands: Vec<Command>,
 }
 
 /// A run that went wrong.
@@ -42,7 +42,9 @@ impl Run {
         let mut rng = Rng::of(seed, number);
         let setting = Setting::random(&mut rng);
         let length = 10 + rng.below(LENGTH);
-        let mut commands = vec![Command::Place { shape: rng.next() as u32 }];
+        let mut commands = vec![Command::Place {
+            shape: rng.next() as u32,
+        }];
         commands.extend((0..length).map(|_| Command::random(&mut rng, setting.lazy)));
         Self {
             seed,
@@ -116,7 +118,13 @@ impl Run {
     pub fn describe(&self, failure: &Failure) -> String {
         let mut text = format!("model: {}\n", failure.violation);
         let names: Vec<String> = failure.keep.iter().map(usize::to_string).collect();
-        text += &format!("  under {:?}, rules {}, versions {}, lazy {}\n", self.setting.policy.allocation, self.setting.rules.0, self.setting.versions, self.setting.lazy);
+        text += &format!(
+            "  under {:?}, rules {}, versions {}, lazy {}\n",
+            self.setting.policy.allocation,
+            self.setting.rules.0,
+            self.setting.versions,
+            self.setting.lazy
+        );
         for at in &failure.keep {
             text += &format!("  {at:>4}  {:?}\n", self.commands[*at]);
         }

@@ -13,45 +13,45 @@ use super::store::Order;
 
 /// A shipment as its facts leave it.
 #[derive(Clone, Debug)]
-pub struct SeenShipment<'a> {
+pub(super) struct SeenShipment<'a> {
     /// As decided.
-    pub fact: &'a ShipmentFact,
+    pub(super) fact: &'a ShipmentFact,
     /// In a sealed wave.
-    pub sealed: bool,
+    pub(super) sealed: bool,
     /// Something was heard of it: the wave's end, an answer, a parcel.
-    pub heard: bool,
+    pub(super) heard: bool,
     /// The last reply refuses it.
-    pub rejected: bool,
+    pub(super) rejected: bool,
     /// The last answer to a request to stop, or a request that was done at once, stops it.
-    pub stopped: bool,
+    pub(super) stopped: bool,
     /// It has a parcel.
-    pub parcels: bool,
+    pub(super) parcels: bool,
 }
 
 /// An order by its facts.
 #[derive(Clone, Debug)]
-pub struct Seen<'a> {
+pub(super) struct Seen<'a> {
     /// The newest reading.
-    pub head: &'a OrderFact,
+    pub(super) head: &'a OrderFact,
     /// Items that left, by line.
-    pub left: BTreeMap<&'a LineKey, u32>,
+    pub(super) left: BTreeMap<&'a LineKey, u32>,
     /// Its shipments.
-    pub shipments: BTreeMap<&'a str, SeenShipment<'a>>,
+    pub(super) shipments: BTreeMap<&'a str, SeenShipment<'a>>,
     /// Intents that were not refused or taken back.
-    pub standing: Vec<(&'a str, &'a IntentFact)>,
+    pub(super) standing: Vec<(&'a str, &'a IntentFact)>,
     /// Intents without an end.
-    pub open: BTreeSet<&'a str>,
+    pub(super) open: BTreeSet<&'a str>,
     /// An operator wants it stopped.
-    pub cancel_wanted: bool,
+    pub(super) cancel_wanted: bool,
     /// Holds nobody let go of.
-    pub held: BTreeSet<&'a str>,
+    pub(super) held: BTreeSet<&'a str>,
     /// Most ever authorised or captured, by payment.
-    pub ceilings: BTreeMap<&'a str, i64>,
+    pub(super) ceilings: BTreeMap<&'a str, i64>,
 }
 
 /// Items in one unit of a line, and whether they leave a warehouse.
 #[must_use]
-pub fn code(sku: Option<&str>) -> (u32, bool) {
+pub(super) fn code(sku: Option<&str>) -> (u32, bool) {
     let row = CODES.iter().find(|row| Some(row.0) == sku);
     row.map_or((1, true), |row| (row.2, row.3))
 }
@@ -59,7 +59,7 @@ pub fn code(sku: Option<&str>) -> (u32, bool) {
 impl<'a> Seen<'a> {
     /// Reads the facts; nothing before the first reading.
     #[must_use]
-    pub fn of(order: &'a Order) -> Option<Self> {
+    pub(super) fn of(order: &'a Order) -> Option<Self> {
         let mut heads: Vec<&OrderFact> = Vec::new();
         let mut parcels: BTreeMap<(&str, &str), &ParcelReport> = BTreeMap::new();
         let mut shipments: BTreeMap<&str, SeenShipment<'a>> = BTreeMap::new();
@@ -145,7 +145,10 @@ impl<'a> Seen<'a> {
         }
         let void = |key: &str| {
             let end = ends.get(key);
-            matches!(end, Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone))
+            matches!(
+                end,
+                Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone)
+            )
         };
         let mut ceilings: BTreeMap<&str, i64> = BTreeMap::new();
         for tender in heads.iter().flat_map(|head| &head.order.tenders) {
@@ -169,38 +172,41 @@ impl<'a> Seen<'a> {
 
     /// The order as last read.
     #[must_use]
-    pub fn order(&self) -> &'a OrderSnapshot {
+    pub(super) fn order(&self) -> &'a OrderSnapshot {
         &self.head.order
     }
 
     /// The channel shows it cancelled.
     #[must_use]
-    pub fn cancelled_at_channel(&self) -> bool {
+    pub(super) fn cancelled_at_channel(&self) -> bool {
         matches!(self.order().state, ChannelState::Cancelled { .. })
     }
 
     /// Items of a line that left.
     #[must_use]
-    pub fn left_of(&self, line: &LineKey) -> u32 {
+    pub(super) fn left_of(&self, line: &LineKey) -> u32 {
         self.left.get(line).copied().unwrap_or(0)
     }
 
     /// Something left.
     #[must_use]
-    pub fn something_left(&self) -> bool {
+    pub(super) fn something_left(&self) -> bool {
         self.left.values().any(|items| *items > 0)
     }
 
     /// What is owed for what left; before, `sponsored` sums what others owe of it.
     #[must_use]
-    pub fn owed(&self) -> (i64, i64) {
+    pub(super) fn owed(&self) -> (i64, i64) {
         let (mut sum, mut sponsored) = (0, 0);
         if !self.something_left() {
             return (0, 0);
         }
         for charge in &self.order().charges {
             let gross = charge.gross.unwrap_or(0);
-            let line = charge.line.as_ref().filter(|_| charge.kind == ChargeKind::Goods);
+            let line = charge
+                .line
+                .as_ref()
+                .filter(|_| charge.kind == ChargeKind::Goods);
             let line = line.and_then(|key| self.order().lines.iter().find(|l| l.key == *key));
             let goods = line.filter(|line| code(line.sku.as_deref()).1);
             let due = match goods {
@@ -225,18 +231,20 @@ impl<'a> Seen<'a> {
     }
 
     /// Calls of an operation that stand.
-    pub fn calls(&self, op: Op) -> impl Iterator<Item = (&'a str, &'a Call, &'a [String])> {
-        self.standing.iter().filter_map(move |(key, intent)| match &intent.what {
-            IntentWhat::Call { call, parcels } if intent.op == op => {
-                Some((*key, &**call, parcels.as_slice()))
-            }
-            _ => None,
-        })
+    pub(super) fn calls(&self, op: Op) -> impl Iterator<Item = (&'a str, &'a Call, &'a [String])> {
+        self.standing
+            .iter()
+            .filter_map(move |(key, intent)| match &intent.what {
+                IntentWhat::Call { call, parcels } if intent.op == op => {
+                    Some((*key, &**call, parcels.as_slice()))
+                }
+                _ => None,
+            })
     }
 
     /// Whether goods of a shipment may still leave, for all that is known.
     #[must_use]
-    pub fn may_leave(shipment: &SeenShipment<'_>) -> bool {
+    pub(super) fn may_leave(shipment: &SeenShipment<'_>) -> bool {
         shipment.sealed && !shipment.rejected && !shipment.stopped
     }
 }

@@ -14,11 +14,11 @@ use hikiate_sdk::{AccountSlug, Currency};
 use super::rng::Rng;
 
 /// The channel.
-pub const SHOP: &str = "shop-jp";
+pub(super) const SHOP: &str = "shop-jp";
 /// Warehouses in order of preference, with their accounts.
-pub const PLACES: [(&str, &str); 2] = [("tokyo", "wms-tokyo"), ("osaka", "osaka-3pl")];
+pub(super) const PLACES: [(&str, &str); 2] = [("tokyo", "wms-tokyo"), ("osaka", "osaka-3pl")];
 /// Codes of the channel: item, items in one, whether it leaves a warehouse.
-pub const CODES: [(&str, i64, u32, bool); 5] = [
+pub(super) const CODES: [(&str, i64, u32, bool); 5] = [
     ("A", 1, 1, true),
     ("B", 2, 1, true),
     ("B12", 2, 12, true),
@@ -28,26 +28,26 @@ pub const CODES: [(&str, i64, u32, bool); 5] = [
 
 /// The first moment, 21 November 2026 10:00 in Tokyo.
 #[must_use]
-pub fn start() -> DateTime<Utc> {
+pub(super) fn start() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 1, 0, 0).unwrap()
 }
 
 /// What a run is made under.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub(super) struct Setting {
     /// The merchant's policy.
-    pub policy: Policy,
+    pub(super) policy: Policy,
     /// Hold rules are on.
-    pub rules: Rules,
+    pub(super) rules: Rules,
     /// The channel numbers its readings.
-    pub versions: bool,
+    pub(super) versions: bool,
     /// Orders are planned when a command says so, not after each news.
-    pub lazy: bool,
+    pub(super) lazy: bool,
 }
 
 /// Two hold rules as functions: many units of a line (lets go by itself), a high total (needs a person).
 #[derive(Clone, Copy, Debug)]
-pub struct Rules(pub bool);
+pub(super) struct Rules(pub bool);
 
 impl HoldRules for Rules {
     fn evaluate(&self, context: &RuleContext) -> Vec<RuleVerdict> {
@@ -70,7 +70,7 @@ impl HoldRules for Rules {
 
 impl Setting {
     /// Draws one.
-    pub fn random(rng: &mut Rng) -> Self {
+    pub(super) fn random(rng: &mut Rng) -> Self {
         let mut policy = policy();
         policy.allocation.split = rng.chance(60);
         if rng.chance(40) {
@@ -98,7 +98,7 @@ impl Setting {
 
 /// Items by code.
 #[must_use]
-pub fn items() -> BTreeMap<String, ItemRef> {
+pub(super) fn items() -> BTreeMap<String, ItemRef> {
     CODES
         .iter()
         .map(|(code, item_id, multiplier, stocked)| {
@@ -114,7 +114,7 @@ pub fn items() -> BTreeMap<String, ItemRef> {
 
 /// Every rule is active from before the first order.
 #[must_use]
-pub fn epochs() -> BTreeMap<(String, AccountSlug), DateTime<Utc>> {
+pub(super) fn epochs() -> BTreeMap<(String, AccountSlug), DateTime<Utc>> {
     let at = start() - Duration::days(1);
     [
         ("notice", SHOP),

@@ -12,7 +12,7 @@ use super::setting::CODES;
 /// An order of one to three lines, to one or two addresses, with postage and some of: a coupon, a coupon
 /// that somebody else pays, rounding; paid by card, points, bank transfer, or points and card.
 #[must_use]
-pub fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnapshot {
+pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnapshot {
     let rng = &mut Rng::new(u64::from(shape));
     let groups = if rng.chance(20) { 2 } else { 1 };
     let mut snapshot = OrderSnapshot {
@@ -22,7 +22,11 @@ pub fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnapshot {
         ordered_at: now,
         currency: Currency::JPY,
         state: ChannelState::Open,
-        gate: if rng.chance(95) { ChannelGate::Open } else { ChannelGate::NotYet },
+        gate: if rng.chance(95) {
+            ChannelGate::Open
+        } else {
+            ChannelGate::NotYet
+        },
         groups: (1..=groups)
             .map(|n: u64| DeliveryGroup {
                 key: n.to_string().as_str().into(),
@@ -64,7 +68,9 @@ pub fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnapshot {
         });
     }
     if rng.chance(25) {
-        snapshot.charges.push(charge(ChargeKind::Coupon, None, -200, 1000));
+        snapshot
+            .charges
+            .push(charge(ChargeKind::Coupon, None, -200, 1000));
     }
     if rng.chance(15) {
         let mut coupon = charge(ChargeKind::Coupon, None, -150, 1000);
@@ -72,7 +78,9 @@ pub fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnapshot {
         snapshot.charges.push(coupon);
     }
     if rng.chance(20) {
-        snapshot.charges.push(charge(ChargeKind::Rounding, None, -1, 0));
+        snapshot
+            .charges
+            .push(charge(ChargeKind::Rounding, None, -1, 0));
     }
     let ways: &[&str] = match rng.below(10) {
         0..6 => &["card"],
@@ -110,7 +118,7 @@ fn charge(kind: ChargeKind, line: Option<LineKey>, gross: i64, rate: u32) -> Cha
 }
 
 /// Sets total and tenders to what the charges say.
-pub fn settle(order: &mut OrderSnapshot) {
+pub(super) fn settle(order: &mut OrderSnapshot) {
     let total: i64 = order.charges.iter().filter_map(|c| c.gross).sum();
     order.total = Some(total);
     let mut rest = total;
@@ -123,14 +131,14 @@ pub fn settle(order: &mut OrderSnapshot) {
 }
 
 /// The provider authorises all that is to be paid by card; an authorisation never shrinks.
-pub fn authorise(order: &mut OrderSnapshot) {
+pub(super) fn authorise(order: &mut OrderSnapshot) {
     for tender in order.tenders.iter_mut().filter(|t| t.gateway == "card") {
         tender.authorised = tender.authorised.max(tender.amount.unwrap_or(0));
     }
 }
 
 /// Another quantity of a line.
-pub fn edit(order: &mut OrderSnapshot, line: usize, units: u32) {
+pub(super) fn edit(order: &mut OrderSnapshot, line: usize, units: u32) {
     let Some(line) = order.lines.get_mut(line) else {
         return;
     };

@@ -16,63 +16,63 @@ use super::violation::{Violation, ensure};
 
 /// A reading on its way to the store.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub(super) struct Said {
     /// The order.
-    pub order: usize,
+    pub(super) order: usize,
     /// What it says.
-    pub body: FactBody,
+    pub(super) body: FactBody,
     /// Its series; empty for the order itself.
-    pub series: String,
+    pub(super) series: String,
     /// The far side's count of changes.
-    pub version: Option<i64>,
+    pub(super) version: Option<i64>,
     /// When it was asked for.
-    pub asked: DateTime<Utc>,
+    pub(super) asked: DateTime<Utc>,
 }
 
 /// A tender row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TenderHeld {
+pub(super) struct TenderHeld {
     /// Most that may be captured.
-    pub ceiling: i64,
+    pub(super) ceiling: i64,
     /// What we decided to capture.
-    pub intended: i64,
+    pub(super) intended: i64,
 }
 
 /// One order as stored, and the channel's own view of it.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub(super) struct Order {
     /// Everything planning sees.
-    pub input: OrderInput,
+    pub(super) input: OrderInput,
     /// The order at the channel.
-    pub truth: OrderSnapshot,
+    pub(super) truth: OrderSnapshot,
     /// The channel's count of changes.
-    pub version: i64,
+    pub(super) version: i64,
     /// It has news.
-    pub dirty: bool,
+    pub(super) dirty: bool,
     /// When it is planned again without news.
-    pub plan_at: Option<DateTime<Utc>>,
+    pub(super) plan_at: Option<DateTime<Utc>>,
     /// As last planned.
-    pub status: Status,
+    pub(super) status: Status,
     /// As last planned.
-    pub closed: bool,
+    pub(super) closed: bool,
     /// Rank and release times by the last plan: line → (promised, ordered).
-    pub ranks: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
+    pub(super) ranks: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
     /// Not sealed before.
-    pub release_at: BTreeMap<String, DateTime<Utc>>,
+    pub(super) release_at: BTreeMap<String, DateTime<Utc>>,
     /// Tender rows.
-    pub tenders: BTreeMap<i16, TenderHeld>,
+    pub(super) tenders: BTreeMap<i16, TenderHeld>,
     /// Stock movements by cause: item, place, units, when.
-    pub entries: BTreeMap<String, (i64, String, i64, DateTime<Utc>)>,
+    pub(super) entries: BTreeMap<String, (i64, String, i64, DateTime<Utc>)>,
     /// Tasks as last planned.
-    pub tasks: Vec<String>,
+    pub(super) tasks: Vec<String>,
     /// Highest version of a reading that came.
-    pub newest: i64,
+    pub(super) newest: i64,
     /// Something made less due than before: what was taken may be more than is owed.
-    pub shrunk: bool,
+    pub(super) shrunk: bool,
     /// It is to be read again.
-    pub reread: bool,
+    pub(super) reread: bool,
     /// Something was told or typed since it was last planned.
-    pub news: bool,
+    pub(super) news: bool,
     keys: HashSet<String>,
     heads: BTreeMap<String, (Head, FactBody)>,
     hashes: u64,
@@ -82,7 +82,7 @@ pub struct Order {
 impl Order {
     /// An order nobody has read yet.
     #[must_use]
-    pub fn new(subject_id: i64, truth: OrderSnapshot) -> Self {
+    pub(super) fn new(subject_id: i64, truth: OrderSnapshot) -> Self {
         Self {
             input: OrderInput {
                 subject_id,
@@ -123,7 +123,7 @@ impl Order {
     }
 
     /// Stores a fact. A decision or an intent under a known key is refused, other facts are then not news.
-    pub fn fact(
+    pub(super) fn fact(
         &mut self,
         next: &mut i64,
         key: String,
@@ -152,7 +152,7 @@ impl Order {
     }
 
     /// A person's decision.
-    pub fn typed(
+    pub(super) fn typed(
         &mut self,
         next: &mut i64,
         word: &str,
@@ -165,7 +165,7 @@ impl Order {
     }
 
     /// A reading comes in.
-    pub fn hear(
+    pub(super) fn hear(
         &mut self,
         next: &mut i64,
         said: &Said,
@@ -224,7 +224,7 @@ impl Order {
     }
 
     /// The outcome of an intent.
-    pub fn outcome(
+    pub(super) fn outcome(
         &mut self,
         next: &mut i64,
         outcome: OutcomeFact,
@@ -248,14 +248,20 @@ impl Order {
 
     /// Writes a plan; false when it is to be made again. The caller takes withdrawn rows out of the queue and
     /// queues the new ones.
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         next: &mut i64,
         plan: &OrderPlan,
         now: DateTime<Utc>,
     ) -> Result<(), Violation> {
         for decision in &plan.decisions {
-            self.fact(next, decision.key.clone(), decision.body.clone(), (now, now), "plan")?;
+            self.fact(
+                next,
+                decision.key.clone(),
+                decision.body.clone(),
+                (now, now),
+                "plan",
+            )?;
         }
         for gone in &plan.withdraw {
             self.outcome(next, gone.outcome.clone(), now, "plan")?;
@@ -318,7 +324,9 @@ impl Order {
                 format!("shipment {reference} is created a second time")
             })?;
             let state = ShipmentStage::Waiting;
-            self.input.shipments.push(ShipmentState { reference, state });
+            self.input
+                .shipments
+                .push(ShipmentState { reference, state });
         }
         for (reference, stage) in &plan.stages {
             let row = self
@@ -331,7 +339,10 @@ impl Order {
                 || (row.state == ShipmentStage::Waiting && *stage == ShipmentStage::Cancelled)
                 || row.state == *stage;
             ensure(may, || {
-                format!("the store does not let {reference} go from {:?} to {stage:?}", row.state)
+                format!(
+                    "the store does not let {reference} go from {:?} to {stage:?}",
+                    row.state
+                )
             })?;
             row.state = *stage;
         }
@@ -351,7 +362,10 @@ impl Order {
                 intended: row.intended,
             };
             ensure(held.intended <= held.ceiling, || {
-                format!("{} is intended of a tender of at most {}", held.intended, held.ceiling)
+                format!(
+                    "{} is intended of a tender of at most {}",
+                    held.intended, held.ceiling
+                )
             })?;
         }
         for row in &plan.revenue {
@@ -364,13 +378,17 @@ impl Order {
 
     /// Where a shipment's row stands.
     #[must_use]
-    pub fn stage(&self, reference: &ShipmentReference) -> Option<ShipmentStage> {
-        let row = self.input.shipments.iter().find(|row| row.reference == *reference);
+    pub(super) fn stage(&self, reference: &ShipmentReference) -> Option<ShipmentStage> {
+        let row = self
+            .input
+            .shipments
+            .iter()
+            .find(|row| row.reference == *reference);
         row.map(|row| row.state)
     }
 
     /// Puts the queue's rows of this order where planning sees them.
-    pub fn mirror<'r>(&mut self, rows: impl Iterator<Item = &'r super::queue::Row>) {
+    pub(super) fn mirror<'r>(&mut self, rows: impl Iterator<Item = &'r super::queue::Row>) {
         self.input.queue.clear();
         self.input.queue.extend(rows.map(|row| QueuedEffect {
             id: row.id,
@@ -383,7 +401,10 @@ impl Order {
     }
 
     /// Intents of an operation that were not refused or taken back, with their keys.
-    pub fn standing(&self, op: Op) -> impl Iterator<Item = (&str, &hikiate::facts::IntentFact)> {
+    pub(super) fn standing(
+        &self,
+        op: Op,
+    ) -> impl Iterator<Item = (&str, &hikiate::facts::IntentFact)> {
         let ended: HashSet<&str> = self
             .input
             .facts
@@ -400,11 +421,16 @@ impl Order {
                 _ => None,
             })
             .collect();
-        self.input.facts.iter().filter_map(move |fact| match &fact.body {
-            FactBody::Intent(intent) if intent.op == op && !ended.contains(fact.key.as_str()) => {
-                Some((fact.key.as_str(), &**intent))
-            }
-            _ => None,
-        })
+        self.input
+            .facts
+            .iter()
+            .filter_map(move |fact| match &fact.body {
+                FactBody::Intent(intent)
+                    if intent.op == op && !ended.contains(fact.key.as_str()) =>
+                {
+                    Some((fact.key.as_str(), &**intent))
+                }
+                _ => None,
+            })
     }
 }

@@ -92,7 +92,11 @@ pub fn main(options: &Options) -> ExitCode {
             }
         },
     };
-    let drawn = || std::time::UNIX_EPOCH.elapsed().map_or(1, |age| age.as_nanos() as u64 % 1_000_000_007);
+    let drawn = || {
+        std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(1, |age| age.as_nanos() as u64 % 1_000_000_007)
+    };
     let seed = options.seed.unwrap_or_else(drawn);
     if let Some(number) = options.run {
         return one(options, Run::random(seed, number), fault);
@@ -115,7 +119,11 @@ pub fn main(options: &Options) -> ExitCode {
     match (summary.failures.is_empty(), fault) {
         (true, None) => ExitCode::SUCCESS,
         (false, Some(fault)) => {
-            println!("model: {} was caught after {} steps", fault.word(), summary.until);
+            println!(
+                "model: {} was caught after {} steps",
+                fault.word(),
+                summary.until
+            );
             ExitCode::SUCCESS
         }
         (true, Some(fault)) => {
@@ -129,7 +137,11 @@ pub fn main(options: &Options) -> ExitCode {
 fn one(options: &Options, run: Run, fault: Option<Broken>) -> ExitCode {
     broken::switch(fault);
     let all: Vec<usize> = (0..run.commands.len()).collect();
-    let keep = if options.keep.is_empty() { all } else { options.keep.clone() };
+    let keep = if options.keep.is_empty() {
+        all
+    } else {
+        options.keep.clone()
+    };
     match run.play(&keep, &mut 0) {
         Ok(()) => {
             println!("model: run {} holds", run.number);

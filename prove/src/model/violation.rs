@@ -24,7 +24,7 @@ impl fmt::Display for Violation {
 ///
 /// # Errors
 /// The violation.
-pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
+pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds {
         return Ok(());
     }

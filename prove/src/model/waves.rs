@@ -14,23 +14,23 @@ use super::world::World;
 
 /// A sealed wave.
 #[derive(Clone, Debug)]
-pub struct Wave {
+pub(super) struct Wave {
     name: String,
     place: usize,
     /// Its members: order and reference.
-    pub members: Vec<(usize, ShipmentReference)>,
+    pub(super) members: Vec<(usize, ShipmentReference)>,
     /// How it ended, if it did.
-    pub ended: Option<Verdict>,
+    pub(super) ended: Option<Verdict>,
 }
 
 /// A sealed journal.
 #[derive(Clone, Debug)]
-pub struct Books {
+pub(super) struct Books {
     name: String,
     /// Revenue in it: order and key.
-    pub members: Vec<(usize, String)>,
+    pub(super) members: Vec<(usize, String)>,
     /// Σ of debits.
-    pub debits: i64,
+    pub(super) debits: i64,
 }
 
 impl World {
@@ -38,10 +38,14 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn seal(&mut self, place: u8) -> Result<(), Violation> {
+    pub(super) fn seal(&mut self, place: u8) -> Result<(), Violation> {
         let place = usize::from(place) % PLACES.len();
         let now = self.now;
-        let name = format!("{}-instruct-20261121-{}", PLACES[place].1, self.waves.len() + 1);
+        let name = format!(
+            "{}-instruct-20261121-{}",
+            PLACES[place].1,
+            self.waves.len() + 1
+        );
         let mut members = Vec::new();
         for (at, order) in self.orders.iter_mut().enumerate() {
             if order.dirty {
@@ -77,7 +81,12 @@ impl World {
                 let key = format!("instruct:{reference}");
                 let body = FactBody::Intent(Box::new(intent));
                 order.fact(&mut self.next, key, body, (now, now), "plan")?;
-                if let Some(row) = order.input.shipments.iter_mut().find(|r| r.reference == reference) {
+                if let Some(row) = order
+                    .input
+                    .shipments
+                    .iter_mut()
+                    .find(|r| r.reference == reference)
+                {
                     row.state = ShipmentStage::Instructed;
                 }
                 members.push((at, reference));
@@ -118,14 +127,19 @@ impl World {
     ///
     /// # Errors
     /// A violation: a shipment was instructed before.
-    pub fn arrive(&mut self, at: usize) -> Result<(), Violation> {
+    pub(super) fn arrive(&mut self, at: usize) -> Result<(), Violation> {
         let wave = &self.waves[at];
         for (order, reference) in &wave.members {
-            let fact = self.orders[*order].input.facts.iter().find_map(|fact| match &fact.body {
-                FactBody::Shipment(s) if s.reference == *reference => Some(s.clone()),
-                _ => None,
-            });
-            let fact = fact.ok_or_else(|| Violation::new(format!("{reference} has no decision")))?;
+            let fact = self.orders[*order]
+                .input
+                .facts
+                .iter()
+                .find_map(|fact| match &fact.body {
+                    FactBody::Shipment(s) if s.reference == *reference => Some(s.clone()),
+                    _ => None,
+                });
+            let fact =
+                fact.ok_or_else(|| Violation::new(format!("{reference} has no decision")))?;
             let told = Told {
                 order: *order,
                 place: wave.place,
@@ -145,7 +159,12 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn wave_ended(&mut self, at: usize, row: &Row, outcome: OutcomeFact) -> Result<(), Violation> {
+    pub(super) fn wave_ended(
+        &mut self,
+        at: usize,
+        row: &Row,
+        outcome: OutcomeFact,
+    ) -> Result<(), Violation> {
         self.waves[at].ended = Some(outcome.verdict);
         if !matches!(outcome.verdict, Verdict::Done | Verdict::Accepted) {
             self.waves[at].ended = None;
@@ -167,7 +186,7 @@ impl World {
     ///
     /// # Errors
     /// A violation: it does not balance, or its sum is not the revenue's.
-    pub fn seal_books(&mut self) -> Result<(), Violation> {
+    pub(super) fn seal_books(&mut self) -> Result<(), Violation> {
         let Some(booking) = self.setting.policy.booking.clone() else {
             return Ok(());
         };
@@ -201,7 +220,9 @@ impl World {
         let mut debits = 0;
         for entry in &journal.entries {
             let sum: i64 = entry.lines.iter().map(|line| line.amount).sum();
-            ensure(sum == 0, || format!("journal entry {entry:?} is out by {sum}"))?;
+            ensure(sum == 0, || {
+                format!("journal entry {entry:?} is out by {sum}")
+            })?;
             debits += entry.lines.first().map_or(0, |line| line.amount);
         }
         let gross: i64 = rows.iter().map(|row| row.gross).sum();
@@ -211,7 +232,9 @@ impl World {
         self.in_books.extend(members.iter().cloned());
         let account = booking.account;
         let key = format!("post_journal:{account}:{name}:1");
-        let what = IntentWhat::Batch { batch: name.clone() };
+        let what = IntentWhat::Batch {
+            batch: name.clone(),
+        };
         self.books.push(Books {
             name,
             members,
@@ -225,13 +248,14 @@ impl World {
         };
         self.next += 1;
         let owner = Owner::Books(self.books.len() - 1);
-        self.rows.push(Row::new(self.next, owner, key, intent, self.now));
+        self.rows
+            .push(Row::new(self.next, owner, key, intent, self.now));
         Ok(())
     }
 
     /// Name and Σ of debits of a journal.
     #[must_use]
-    pub fn journal_of(&self, at: usize) -> (String, i64) {
+    pub(super) fn journal_of(&self, at: usize) -> (String, i64) {
         (self.books[at].name.clone(), self.books[at].debits)
     }
 
@@ -239,14 +263,23 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn books_ended(&mut self, at: usize, row: &Row, outcome: &OutcomeFact) -> Result<(), Violation> {
+    pub(super) fn books_ended(
+        &mut self,
+        at: usize,
+        row: &Row,
+        outcome: &OutcomeFact,
+    ) -> Result<(), Violation> {
         if !matches!(outcome.verdict, Verdict::Done | Verdict::Accepted) {
             self.next += 1;
             let mut intent = row.intent.clone();
             intent.n += 1;
             let account = intent.account.clone();
-            let key = format!("post_journal:{account}:{}:{}", self.books[at].name, intent.n);
-            self.rows.push(Row::new(self.next, row.owner, key, intent, self.now));
+            let key = format!(
+                "post_journal:{account}:{}:{}",
+                self.books[at].name, intent.n
+            );
+            self.rows
+                .push(Row::new(self.next, row.owner, key, intent, self.now));
             return Ok(());
         }
         let now = self.now;

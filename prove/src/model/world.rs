@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{
     CancelWantedFact, DepositFact, FactBody, HeldFact, HoldRelease, OrderFact, ReleasedFact,
 };
-use hikiate::plan::{context_hash, plan_order, rule_context};
 use hikiate::plan::types::{EffectState, OrderPlan};
+use hikiate::plan::{context_hash, plan_order, rule_context};
 use hikiate::store::Judgement;
 use hikiate_sdk::{ChannelGate, ChannelState, Currency};
 
@@ -29,44 +29,44 @@ const LATE: usize = 8;
 
 /// Everything.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(super) struct World {
     /// Policy and rules.
-    pub setting: Setting,
+    pub(super) setting: Setting,
     /// The clock.
-    pub now: DateTime<Utc>,
+    pub(super) now: DateTime<Utc>,
     /// Row ids and fact ids.
-    pub next: i64,
+    pub(super) next: i64,
     /// In the order they came.
-    pub orders: Vec<Order>,
+    pub(super) orders: Vec<Order>,
     /// The queue.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// Sealed waves.
-    pub waves: Vec<Wave>,
+    pub(super) waves: Vec<Wave>,
     /// Sealed journals.
-    pub books: Vec<Books>,
+    pub(super) books: Vec<Books>,
     /// Revenue that stands in a journal.
-    pub in_books: BTreeSet<(usize, String)>,
+    pub(super) in_books: BTreeSet<(usize, String)>,
     /// Counts: item and warehouse → units, as of.
-    pub counts: BTreeMap<(i64, &'static str), (i64, DateTime<Utc>)>,
+    pub(super) counts: BTreeMap<(i64, &'static str), (i64, DateTime<Utc>)>,
     /// What really lies there.
-    pub shelves: BTreeMap<(i64, &'static str), i64>,
+    pub(super) shelves: BTreeMap<(i64, &'static str), i64>,
     /// Late answers of the channel.
-    pub late: Vec<Said>,
+    pub(super) late: Vec<Said>,
     /// Answers of the channel that were heard.
-    pub heard: Vec<Said>,
+    pub(super) heard: Vec<Said>,
     /// What each warehouse has said and nobody has heard.
-    pub posts: [Vec<Said>; 2],
+    pub(super) posts: [Vec<Said>; 2],
     /// The last page of each warehouse.
-    pub pages: [Vec<Said>; 2],
+    pub(super) pages: [Vec<Said>; 2],
     /// What happened at the far sides.
-    pub far: Far,
+    pub(super) far: Far,
     deposits: u32,
 }
 
 impl World {
     /// Before the first order, ten of each item at each warehouse.
     #[must_use]
-    pub fn new(setting: Setting) -> Self {
+    pub(super) fn new(setting: Setting) -> Self {
         let mut world = Self {
             setting,
             now: start(),
@@ -97,7 +97,7 @@ impl World {
     ///
     /// # Errors
     /// The first broken invariant.
-    pub fn step(&mut self, command: &Command) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, command: &Command) -> Result<(), Violation> {
         self.now += Duration::seconds(1);
         self.act(command)?;
         if !self.setting.lazy {
@@ -110,7 +110,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn plan_all(&mut self) -> Result<(), Violation> {
+    pub(super) fn plan_all(&mut self) -> Result<(), Violation> {
         for _ in 0..6 {
             let mut planned = false;
             for at in 0..self.orders.len() {
@@ -139,15 +139,30 @@ impl World {
             C::Answer { which, fate } => self.answer(*which, *fate)?,
             C::Resolve { which } => self.resolve(*which)?,
             C::Reply { which, good } => self.reply(*which, *good),
-            C::Parcel { which, key, line, units } => self.parcel(*which, *key, *line, *units),
+            C::Parcel {
+                which,
+                key,
+                line,
+                units,
+            } => self.parcel(*which, *key, *line, *units),
             C::StopReply { which, word } => self.stop_reply(*which, *word),
             C::Hear { place } => self.hear_place(usize::from(*place) % PLACES.len())?,
             C::Deliver { which } => self.deliver(*which)?,
             C::Repeat { which } => self.repeat(*which)?,
             C::Wait { minutes } => self.now += Duration::minutes(i64::from(*minutes)),
-            C::Count { item, place, units, old } => {
+            C::Count {
+                item,
+                place,
+                units,
+                old,
+            } => {
                 let place = usize::from(*place) % PLACES.len();
-                self.count(1 + i64::from(*item % 3), place, Some(i64::from(*units)), *old);
+                self.count(
+                    1 + i64::from(*item % 3),
+                    place,
+                    Some(i64::from(*units)),
+                    *old,
+                );
             }
             C::Edit { order, .. }
             | C::CancelAtChannel { order }
@@ -192,7 +207,11 @@ impl World {
                 self.changed(at)?;
             }
             C::Gate { open, .. } => {
-                truth.gate = if *open { ChannelGate::Open } else { ChannelGate::Frozen };
+                truth.gate = if *open {
+                    ChannelGate::Open
+                } else {
+                    ChannelGate::Frozen
+                };
                 self.changed(at)?;
             }
             C::Authorise { .. } => {
@@ -244,7 +263,11 @@ impl World {
                 order.typed(&mut self.next, "cancel_wanted", body, now)?;
             }
             C::Release { which, .. } => {
-                let reference = order.input.shipments.last().map(|row| row.reference.to_string());
+                let reference = order
+                    .input
+                    .shipments
+                    .last()
+                    .map(|row| row.reference.to_string());
                 let reference = reference.unwrap_or_default();
                 let rule = match which {
                     0 | 1 => "*".to_owned(),
@@ -267,7 +290,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn release(&mut self, at: usize, rule: String) -> Result<(), Violation> {
+    pub(super) fn release(&mut self, at: usize, rule: String) -> Result<(), Violation> {
         let now = self.now;
         let order = &mut self.orders[at];
         let context = rule_context(&order.input, &self.setting.policy, now);
@@ -324,7 +347,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn read(&mut self, at: usize) -> Result<(), Violation> {
+    pub(super) fn read(&mut self, at: usize) -> Result<(), Violation> {
         let said = self.reading(at);
         self.orders[at].reread = false;
         self.hear(&said).map(drop)
@@ -354,7 +377,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn hear_all(&mut self) -> Result<(), Violation> {
+    pub(super) fn hear_all(&mut self) -> Result<(), Violation> {
         for said in std::mem::take(&mut self.late) {
             self.hear(&said)?;
         }
@@ -377,9 +400,14 @@ impl World {
         let at = if which < 4 {
             let page = self.pages[usize::from(which) % PLACES.len()].clone();
             for said in &page {
-                let again = Said { asked: self.now, ..said.clone() };
+                let again = Said {
+                    asked: self.now,
+                    ..said.clone()
+                };
                 let judgement = self.hear(&again)?;
-                ensure(judgement == Judgement::Same, || "a repeated page is news".to_owned())?;
+                ensure(judgement == Judgement::Same, || {
+                    "a repeated page is news".to_owned()
+                })?;
             }
             return Ok(());
         } else {
@@ -441,7 +469,7 @@ impl World {
     }
 
     /// A warehouse counts.
-    pub fn count(&mut self, item: i64, place: usize, units: Option<i64>, old: bool) {
+    pub(super) fn count(&mut self, item: i64, place: usize, units: Option<i64>, old: bool) {
         let name = PLACES[place].0;
         let (as_of, quantity) = if old {
             let as_of = self.now - Duration::hours(1);
@@ -469,7 +497,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub fn plan(&mut self, at: usize) -> Result<(), Violation> {
+    pub(super) fn plan(&mut self, at: usize) -> Result<(), Violation> {
         let plan = self.peek(at)?;
         check::plan(self, at, &plan)?;
         let decides = !plan.effects.is_empty() || !plan.decisions.is_empty();
@@ -485,7 +513,9 @@ impl World {
             };
             let known = &self.rows[row];
             let unsent = matches!(known.state, EffectState::Planned | EffectState::Leased);
-            ensure(unsent && !known.ambiguous, || format!("{} is withdrawn", known.key))?;
+            ensure(unsent && !known.ambiguous, || {
+                format!("{} is withdrawn", known.key)
+            })?;
             self.rows.remove(row);
         }
         let now = self.now;
@@ -493,7 +523,8 @@ impl World {
         for effect in &plan.effects {
             self.next += 1;
             let (key, intent) = (effect.key.clone(), effect.intent.clone());
-            self.rows.push(Row::new(self.next, Owner::Order(at), key, intent, now));
+            self.rows
+                .push(Row::new(self.next, Owner::Order(at), key, intent, now));
         }
         self.mirror(at);
         let again = self.peek(at)?;
@@ -508,7 +539,7 @@ impl World {
     }
 
     /// Puts an order's rows of the queue where planning sees them.
-    pub fn mirror(&mut self, at: usize) {
+    pub(super) fn mirror(&mut self, at: usize) {
         let rows = self.rows.iter().filter(|row| row.owner == Owner::Order(at));
         self.orders[at].mirror(rows);
     }
