@@ -8,5 +8,5 @@
 )]
 
 pub mod model;
-//pub mod parsers;
+pub mod parsers;
 pub mod support;

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use hikiate::plan::types::{EffectState, ShipmentStage, Status};
-use hikiate_sdk::{ChannelGate, ChannelState};
+use hikiate_sdk::ChannelGate;
 
 use super::command::Fate;
 use super::seen::{Seen, code};
