@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model real bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ demo: postgres ## 300 orders from two simulated shops to a balanced journal, in 
 
 test: postgres ## all tests, beside a throw-away PostgreSQL
 	scripts/with-postgres.sh cargo test --workspace --all-features
+
+model: ## random histories against the pure planner; STEPS=1000000, SEED= for a given one
+	cargo run --release -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh

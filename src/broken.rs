@@ -8,11 +8,32 @@ pub enum Broken {
     LookUpSkipped,
     /// After an unknown outcome, a refusal is taken at its word instead of being looked up.
     RefusalBelieved,
+    /// An older reading replaces a newer one.
+    OlderReading,
+    /// A cancelled order keeps what is reserved for it.
+    ReservationKept,
+    /// The total is captured with the first goods, not what is due for them.
+    CaptureOrdered,
+    /// A key counts up with every plan that is made, not with the tries that ended.
+    KeyFromSequence,
+    /// Stock goes to whoever came last.
+    RankIgnored,
+    /// The channel is told of a cancel while the outcome of an instruction is unknown.
+    CancelInTheDark,
 }
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::LookUpSkipped, Self::RefusalBelieved];
+    pub const ALL: [Self; 8] = [
+        Self::LookUpSkipped,
+        Self::RefusalBelieved,
+        Self::OlderReading,
+        Self::ReservationKept,
+        Self::CaptureOrdered,
+        Self::KeyFromSequence,
+        Self::RankIgnored,
+        Self::CancelInTheDark,
+    ];
 
     /// Its name on the command line and in the documents.
     #[must_use]
@@ -20,6 +41,12 @@ impl Broken {
         match self {
             Self::LookUpSkipped => "look_up_skipped",
             Self::RefusalBelieved => "refusal_believed",
+            Self::OlderReading => "older_reading",
+            Self::ReservationKept => "reservation_kept",
+            Self::CaptureOrdered => "capture_ordered",
+            Self::KeyFromSequence => "key_from_sequence",
+            Self::RankIgnored => "rank_ignored",
+            Self::CancelInTheDark => "cancel_in_the_dark",
         }
     }
 }
@@ -27,6 +54,7 @@ impl Broken {
 #[cfg(feature = "broken")]
 thread_local! {
     static ON: std::cell::Cell<Option<Broken>> = const { std::cell::Cell::new(None) };
+    static SEQUENCE: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 /// Switches one fault on for this thread, or all off.
@@ -47,4 +75,22 @@ pub fn is(fault: Broken) -> bool {
 #[must_use]
 pub const fn is(_: Broken) -> bool {
     false
+}
+
+/// What [`Broken::KeyFromSequence`] adds to a number that makes a key.
+#[cfg(feature = "broken")]
+#[must_use]
+pub fn sequence() -> u32 {
+    if !is(Broken::KeyFromSequence) {
+        return 0;
+    }
+    SEQUENCE.set(SEQUENCE.get().wrapping_add(1) % 1_000_000);
+    SEQUENCE.get()
+}
+
+/// Nothing.
+#[cfg(not(feature = "broken"))]
+#[must_use]
+pub const fn sequence() -> u32 {
+    0
 }

@@ -8,4 +8,6 @@
 )]
 
 pub mod cards;
+pub mod model;
+pub mod parsers;
 pub mod support;

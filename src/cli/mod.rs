@@ -9,7 +9,7 @@ mod migrate;
 mod order;
 mod out;
 mod quarantine;
-mod raw;
+pub mod raw;
 mod recover;
 mod rule;
 mod run;

@@ -7,7 +7,7 @@ use super::out::plain;
 /// How bytes were shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Encoding {
+pub enum Encoding {
     /// As they are.
     Utf8,
     /// Windows' Shift_JIS.
@@ -28,7 +28,8 @@ pub(crate) fn decode(bytes: &[u8]) -> (Encoding, Option<String>) {
 }
 
 /// Text for a terminal: lines kept, other control characters escaped; a dump where it is no text.
-pub(crate) fn shown(bytes: &[u8]) -> (Encoding, String) {
+#[must_use]
+pub fn shown(bytes: &[u8]) -> (Encoding, String) {
     match decode(bytes) {
         (encoding, Some(text)) => (encoding, plain(&text.replace("\r\n", "\n"), "\n\t")),
         (encoding, None) => (encoding, dump(bytes)),

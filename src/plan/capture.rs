@@ -7,6 +7,7 @@ use super::fold::Intent;
 use super::tasks::Tasks;
 use super::types::{NewEffect, TenderRow};
 use super::view::View;
+use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
 use crate::policy::CaptureRule;
 
@@ -82,7 +83,12 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     if rest_waits || !view.something_left() {
         return wanted;
     }
-    let Some(due) = view.due(&view.left_in(|_| true)) else {
+    let due = if broken::is(Broken::CaptureOrdered) {
+        view.order.total
+    } else {
+        view.due(&view.left_in(|_| true))
+    };
+    let Some(due) = due else {
         return wanted;
     };
     let captured_ways = |tender: &&Tender| view.route(tender).is_some_and(|r| r.account.is_some());

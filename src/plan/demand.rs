@@ -3,6 +3,7 @@
 use super::payment::Payment;
 use super::types::DemandRow;
 use super::view::{Line, View};
+use crate::broken::{self, Broken};
 
 impl Line<'_> {
     /// Items wanted in all; never below what has left or stands in a sealed shipment.
@@ -23,7 +24,7 @@ impl Line<'_> {
 
 /// Nothing more is wanted than what is under way: cancelled, or not paid in time.
 pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
-    view.cancelling() || payment.expired
+    (view.cancelling() && !broken::is(Broken::ReservationKept)) || payment.expired
 }
 
 /// The demand rows.

@@ -267,12 +267,13 @@ async fn write_shipments(
         .await?;
     }
     if !stage_reference.is_empty() {
-        // Taking out of the wave works only while it waits: sealing holds the same subject lock.
+        // Sealing holds the same subject lock, so the rows are as they were loaded; a far side that corrects what it
+        // told moves them either way.
         let changed = sqlx::query_scalar!(
             "UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
-             WHERE s.reference = t.r AND (s.state = 'instructed' OR (s.state = 'waiting' AND t.w = 'cancelled') OR s.state = t.w
-               OR (s.state IN ('waiting', 'cancelled') AND t.w = 'instructed')) RETURNING s.id",
-            &stage_reference, &stage_to
+             WHERE s.reference = t.r RETURNING s.id",
+            &stage_reference,
+            &stage_to
         )
         .fetch_all(&mut **tx)
         .await?;

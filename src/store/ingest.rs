@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::judge::{Head, Judgement, judge};
 use super::{IncomingStock, Store, StoreError};
 use crate::facts::{FactBody, OrderFact};
 
@@ -86,48 +87,6 @@ pub struct PageDone {
     pub unchanged: usize,
     /// Records put in quarantine, those already there included.
     pub quarantined: usize,
-}
-
-#[derive(Clone)]
-struct Head {
-    hash: Vec<u8>,
-    version: Option<i64>,
-    n: i32,
-    asked_at: DateTime<Utc>,
-    answered_at: DateTime<Utc>,
-    here: bool,
-}
-
-/// What to do with a reading, given the head of its series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Judgement {
-    New,
-    Same,
-    Stale,
-    Overlap,
-}
-
-fn judge(
-    head: Option<&Head>,
-    hash: &[u8],
-    version: Option<i64>,
-    asked: DateTime<Utc>,
-    answered: DateTime<Utc>,
-) -> Judgement {
-    let Some(head) = head else {
-        return Judgement::New;
-    };
-    if head.hash == hash {
-        return Judgement::Same;
-    }
-    match (version, head.version) {
-        (Some(new), Some(old)) if new > old => Judgement::New,
-        (Some(new), Some(old)) if new < old => Judgement::Stale,
-        // Within one answer the far side's own order counts.
-        _ if head.here || asked >= head.answered_at => Judgement::New,
-        _ if answered <= head.asked_at => Judgement::Stale,
-        _ => Judgement::Overlap,
-    }
 }
 
 impl Store {
@@ -523,60 +482,4 @@ async fn resolve_quarantine(
         .await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).unwrap_or_default()
-    }
-
-    fn head(hash: u8, version: Option<i64>, asked: i64, answered: i64) -> Head {
-        Head {
-            hash: vec![hash],
-            version,
-            n: 1,
-            asked_at: at(asked),
-            answered_at: at(answered),
-            here: false,
-        }
-    }
-
-    #[test]
-    fn a_reading_is_new_only_when_it_differs_from_the_head_and_came_later() {
-        let known = head(1, None, 10, 20);
-        assert_eq!(judge(None, &[1], None, at(0), at(1)), Judgement::New);
-        assert_eq!(
-            judge(Some(&known), &[1], None, at(30), at(31)),
-            Judgement::Same
-        );
-        assert_eq!(
-            judge(Some(&known), &[2], None, at(20), at(31)),
-            Judgement::New
-        );
-        assert_eq!(
-            judge(Some(&known), &[2], None, at(5), at(9)),
-            Judgement::Stale
-        );
-        assert_eq!(
-            judge(Some(&known), &[2], None, at(15), at(25)),
-            Judgement::Overlap,
-            "neither is the head: read again"
-        );
-    }
-
-    #[test]
-    fn a_far_side_version_beats_the_clock() {
-        let known = head(1, Some(7), 10, 20);
-        assert_eq!(
-            judge(Some(&known), &[2], Some(8), at(0), at(1)),
-            Judgement::New
-        );
-        assert_eq!(
-            judge(Some(&known), &[2], Some(6), at(30), at(31)),
-            Judgement::Stale
-        );
-    }
 }

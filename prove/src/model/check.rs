@@ -1,0 +1,495 @@
+//! What must hold after every step, by an own reading of the facts.
+
+use std::collections::BTreeSet;
+
+use hikiate::facts::{Features, GroupFeatures, IntentWhat};
+use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status};
+use hikiate_sdk::{Call, ChannelGate, Op};
+
+use super::seen::{Seen, code};
+use super::store::Order;
+use super::violation::{Violation, ensure};
+use super::world::World;
+
+/// Names and addresses that are in order.
+#[must_use]
+pub(super) fn features() -> Features {
+    let group = GroupFeatures {
+        country: "JP".to_owned(),
+        region: "東京都".to_owned(),
+        postal_prefix: "100".to_owned(),
+        missing: Vec::new(),
+        phone_ok: true,
+        receiver_differs: false,
+    };
+    let groups = ["1", "2"].map(|key| (key.to_owned(), group.clone()));
+    Features {
+        groups: groups.into_iter().collect(),
+        buyer_mail: true,
+        remarks: false,
+    }
+}
+
+/// A reading that came stands as the head if none newer came.
+pub(super) fn newest(order: &Order) -> Result<(), Violation> {
+    let head = order
+        .input
+        .facts
+        .iter()
+        .rev()
+        .find_map(|fact| match &fact.body {
+            hikiate::facts::FactBody::Order(head) => Some(head),
+            _ => None,
+        });
+    let Some(version) = head.and_then(|head| head.order.version) else {
+        return Ok(());
+    };
+    ensure(i64::try_from(version) == Ok(order.newest), || {
+        format!("version {version} stands although {} came", order.newest)
+    })
+}
+
+/// One effect at a time per order and account.
+pub(super) fn queue(world: &World) -> Result<(), Violation> {
+    let mut busy = BTreeSet::new();
+    for row in &world.rows {
+        let unresolved = row.state == hikiate::plan::types::EffectState::Unresolved;
+        let super::queue::Owner::Order(order) = row.owner else {
+            continue;
+        };
+        ensure(unresolved || busy.insert((order, &row.account)), || {
+            format!(
+                "{} is the second effect of its order at {}",
+                row.key, row.account
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// A plan before it is written.
+pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Violation> {
+    let order = &world.orders[at];
+    let Some(seen) = Seen::of(order) else {
+        return Ok(());
+    };
+    for effect in &plan.effects {
+        let op = effect.intent.op;
+        ensure(
+            !seen.cancelled_at_channel() || op == Op::CancelInstruction,
+            || format!("{} for an order that the channel cancelled", effect.key),
+        )?;
+        match op {
+            Op::Capture => capture(&seen, plan)?,
+            Op::CancelOrder => cancel_order(world, at, &seen)?,
+            Op::CancelInstruction => cancel_instruction(&seen, effect)?,
+            Op::Fulfil => fulfil(&seen, effect)?,
+            Op::Ship => ship(&seen, effect)?,
+            Op::Mail => {
+                let mails = seen
+                    .standing
+                    .iter()
+                    .filter(|(_, i)| i.op == Op::Mail)
+                    .count();
+                ensure(mails == 0, || "a second mail".to_owned())?;
+            }
+            Op::Instruct | Op::PostJournal => {
+                return Err(Violation::new(format!("{op} by an order's own plan")));
+            }
+        }
+    }
+    demand(order, &seen, plan)?;
+    shipments(order, &seen, plan)?;
+    status(order, &seen, plan)
+}
+
+fn amount(call: &Call) -> i64 {
+    match call {
+        Call::Capture(call) => call.amount.unwrap_or(call.captured_after),
+        _ => 0,
+    }
+}
+
+/// All we ever meant to capture is owed for what has left, and was authorised.
+fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let new = plan
+        .effects
+        .iter()
+        .filter_map(|effect| match &effect.intent.what {
+            IntentWhat::Call { call, .. } if effect.intent.op == Op::Capture => Some(&**call),
+            _ => None,
+        });
+    let calls: Vec<&Call> = seen
+        .calls(Op::Capture)
+        .map(|(_, call, _)| call)
+        .chain(new)
+        .collect();
+    let total: i64 = calls.iter().map(|call| amount(call)).sum();
+    ensure(seen.something_left(), || {
+        format!("{total} is captured before anything left")
+    })?;
+    let (owed, _) = seen.owed();
+    ensure(total <= owed, || {
+        format!("{total} is captured, {owed} is owed for what left")
+    })?;
+    for (payment, ceiling) in &seen.ceilings {
+        let of = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == *payment);
+        let sum: i64 = calls.iter().filter(of).map(|call| amount(call)).sum();
+        ensure(sum <= *ceiling, || {
+            format!("{sum} is captured of {payment}, of at most {ceiling}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The channel is told of a cancel only when nothing can leave any more and nothing is in the dark.
+fn cancel_order(world: &World, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
+    ensure(seen.cancel_wanted, || {
+        "a cancel that nobody asked for".to_owned()
+    })?;
+    ensure(!seen.something_left(), || {
+        "a cancel of what has left".to_owned()
+    })?;
+    for (reference, shipment) in &seen.shipments {
+        ensure(!Seen::may_leave(shipment), || {
+            format!("the channel is told of a cancel while {reference} may leave")
+        })?;
+    }
+    let under_way = world
+        .rows
+        .iter()
+        .find(|row| row.owner == super::queue::Owner::Order(at) && row.op != Op::Mail);
+    ensure(under_way.is_none(), || {
+        let key = under_way.map_or("", |row| row.key.as_str());
+        format!("the channel is told of a cancel while {key} is under way")
+    })
+}
+
+fn cancel_instruction(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
+    let IntentWhat::Call { call, .. } = &effect.intent.what else {
+        return Ok(());
+    };
+    let Call::CancelInstruction(call) = call.as_ref() else {
+        return Ok(());
+    };
+    let asked = seen.cancel_wanted || seen.cancelled_at_channel();
+    ensure(asked, || {
+        format!("{} is stopped for no reason", call.reference)
+    })?;
+    let known = seen.shipments.get(call.reference.as_str());
+    let right = known.is_some_and(|s| Seen::may_leave(s) && !s.parcels);
+    ensure(right, || {
+        format!("{} is stopped though it is not on its way", call.reference)
+    })?;
+    // Before anybody heard that the wave arrived, a request to stop might come before it.
+    ensure(known.is_some_and(|s| s.heard), || {
+        format!("{} is stopped while it is in the dark", call.reference)
+    })
+}
+
+/// Each parcel is told once, and no more units than left and were sold.
+fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
+    let IntentWhat::Call { call, parcels } = &effect.intent.what else {
+        return Ok(());
+    };
+    let Call::Fulfil(new) = call.as_ref() else {
+        return Ok(());
+    };
+    for (key, _, told) in seen.calls(Op::Fulfil) {
+        let again = told.iter().find(|name| parcels.contains(name));
+        ensure(again.is_none(), || {
+            format!("{} tells {again:?} again after {key}", effect.key)
+        })?;
+    }
+    for line in &seen.order().lines {
+        let units = |call: &Call| match call {
+            Call::Fulfil(call) => {
+                let rows = call.lines.iter().filter(|row| row.line == line.key);
+                rows.map(|row| row.quantity).sum()
+            }
+            _ => 0_u32,
+        };
+        let added = new.lines.iter().filter(|row| row.line == line.key);
+        let added: u32 = added.map(|row| row.quantity).sum();
+        if added == 0 {
+            continue;
+        }
+        let told: u32 = seen.calls(Op::Fulfil).map(|(_, call, _)| units(call)).sum();
+        let all = (told + added) * code(line.sku.as_deref()).0;
+        let left = seen.left_of(&line.key);
+        ensure(all <= left && told + added <= line.quantity, || {
+            format!("{all} items of line {} are told, {left} left", line.key)
+        })?;
+    }
+    Ok(())
+}
+
+/// Tracking follows a notice of the same parcels, once.
+fn ship(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
+    let IntentWhat::Call { call, .. } = &effect.intent.what else {
+        return Ok(());
+    };
+    let Call::Ship(new) = call.as_ref() else {
+        return Ok(());
+    };
+    let before = seen.calls(Op::Fulfil);
+    let mut before = before
+        .filter(|(_, call, _)| matches!(call, Call::Fulfil(c) if c.reference == new.reference));
+    ensure(before.next().is_some(), || {
+        format!("{} without a notice", effect.key)
+    })?;
+    let mut twice = seen
+        .calls(Op::Ship)
+        .filter(|(_, call, _)| matches!(call, Call::Ship(c) if c.reference == new.reference));
+    ensure(twice.next().is_none(), || {
+        format!("{} a second time", effect.key)
+    })
+}
+
+/// Demand is what was ordered, less nothing; a stopped order wants no more than what is under way.
+fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let sealed = seen.shipments.values().any(|shipment| shipment.sealed);
+    let stopped = seen.cancel_wanted || seen.cancelled_at_channel();
+    let bank = seen
+        .order()
+        .tenders
+        .iter()
+        .any(|tender| tender.gateway == "bank");
+    for row in &plan.demands {
+        let left = seen.left_of(&row.line);
+        ensure(row.shipped == left, || {
+            format!(
+                "{} of line {} left, demand says {}",
+                left, row.line, row.shipped
+            )
+        })?;
+        ensure(row.wanted >= row.shipped, || format!("{row:?}"))?;
+        let line = seen.order().lines.iter().find(|line| line.key == row.line);
+        let ordered = line.map_or(0, |l| l.quantity * code(l.sku.as_deref()).0);
+        if stopped && !sealed {
+            ensure(row.wanted == left, || {
+                format!(
+                    "a stopped order still wants {} of line {}",
+                    row.wanted, row.line
+                )
+            })?;
+        } else if !stopped && !bank {
+            let right = row.wanted >= ordered && (sealed || row.wanted == ordered.max(left));
+            ensure(right, || {
+                format!(
+                    "{ordered} of line {} are ordered, {} wanted",
+                    row.line, row.wanted
+                )
+            })?;
+        }
+    }
+    let known = order.input.demands.iter();
+    for row in known {
+        let told = plan.demands.iter().any(|new| new.line == row.line);
+        ensure(told, || {
+            format!("line {} was demanded and is forgotten", row.line)
+        })?;
+    }
+    Ok(())
+}
+
+/// New shipments take what is firmly reserved and not spoken for, of an order that nothing holds.
+fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let holds = |body: &hikiate::facts::FactBody| matches!(body, hikiate::facts::FactBody::Held(_));
+    let held = plan.decisions.iter().any(|decision| holds(&decision.body))
+        || seen.held.iter().any(|rule| !lets_go(plan, rule));
+    let may = !held
+        && !seen.cancel_wanted
+        && !seen.cancelled_at_channel()
+        && seen.order().gate == ChannelGate::Open;
+    ensure(may || plan.shipments.is_empty(), || {
+        "a shipment of an order that is held or stopped".to_owned()
+    })?;
+    let stage = |reference: &str| {
+        let set = plan.stages.iter().find(|(of, _)| of.as_str() == reference);
+        let row = order
+            .input
+            .shipments
+            .iter()
+            .find(|r| r.reference.as_str() == reference);
+        set.map(|(_, stage)| *stage).or(row.map(|row| row.state))
+    };
+    for shipment in seen.shipments.values() {
+        let waits = stage(shipment.fact.reference.as_str()) == Some(ShipmentStage::Waiting);
+        ensure(may || !waits, || {
+            format!(
+                "{} of a held or stopped order still waits",
+                shipment.fact.reference
+            )
+        })?;
+    }
+    for row in &order.input.demands {
+        for place in super::setting::PLACES.map(|(place, _)| place) {
+            let firm = row.reserved.iter().filter(|r| r.0 == place && r.2);
+            let firm: u32 = firm.map(|r| r.1).sum();
+            let new = plan.shipments.iter().filter(|s| s.warehouse == place);
+            let new = new
+                .flat_map(|s| &s.lines)
+                .filter(|(demand, _)| *demand == row.id);
+            let new: u32 = new.map(|(_, quantity)| quantity).sum();
+            if new == 0 {
+                continue;
+            }
+            let waiting: u32 = seen
+                .shipments
+                .values()
+                .filter(|s| s.fact.warehouse == place)
+                .filter(|s| stage(s.fact.reference.as_str()) == Some(ShipmentStage::Waiting))
+                .flat_map(|s| &s.fact.lines)
+                .filter(|line| line.line == row.line)
+                .map(|line| line.quantity)
+                .sum();
+            ensure(new + waiting <= firm, || {
+                format!(
+                    "{new} and {waiting} of line {} are to leave {place}, {firm} are reserved",
+                    row.line
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn lets_go(plan: &OrderPlan, rule: &str) -> bool {
+    plan.decisions.iter().any(|decision| {
+        matches!(&decision.body, hikiate::facts::FactBody::Released(gone) if gone.rule == rule)
+    })
+}
+
+/// What has ended holds nothing, and does not go back without news.
+fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let over = matches!(
+        plan.status,
+        Status::Cancelled | Status::Shipped | Status::Delivered | Status::Booked
+    );
+    let open = plan.demands.iter().find(|row| row.wanted > row.shipped);
+    ensure(!over || open.is_none(), || {
+        format!("a {} order still wants {open:?}", plan.status.as_str())
+    })?;
+    if plan.status == Status::Cancelled {
+        ensure(!seen.something_left(), || {
+            "cancelled, but goods left".to_owned()
+        })?;
+        let leaving = seen.shipments.values().find(|s| Seen::may_leave(s));
+        ensure(leaving.is_none(), || {
+            let reference = leaving.map(|s| s.fact.reference.to_string());
+            format!("cancelled, but {reference:?} may leave")
+        })?;
+    }
+    let quiet = !order.news && matches!(order.status, Status::Shipped | Status::Delivered);
+    ensure(!quiet || plan.status >= order.status, || {
+        format!(
+            "{} after {} without news",
+            plan.status.as_str(),
+            order.status.as_str()
+        )
+    })
+}
+
+/// Planning again right away finds nothing new.
+pub(super) fn nothing_new(plan: &OrderPlan, again: &OrderPlan) -> Result<(), Violation> {
+    let new = [
+        ("decisions", again.decisions.len()),
+        ("shipments", again.shipments.len()),
+        ("stages", again.stages.len()),
+        ("withdrawals", again.withdraw.len()),
+        ("revenue", again.revenue.len()),
+        // What was taken back leaves room for what is right now.
+        (
+            "effects",
+            if plan.withdraw.is_empty() {
+                again.effects.len()
+            } else {
+                0
+            },
+        ),
+    ];
+    for (what, n) in new {
+        ensure(n == 0, || {
+            format!(
+                "planning again brings {n} new {what}: {:?} {:?} {:?}",
+                again.decisions, again.stages, again.effects
+            )
+        })?;
+    }
+    ensure(
+        again.demands == plan.demands && again.entries == plan.entries,
+        || "planning again changes demand or stock".to_owned(),
+    )
+}
+
+/// The order as written.
+pub(super) fn written(order: &Order) -> Result<(), Violation> {
+    for row in &order.input.demands {
+        let places: BTreeSet<&str> = row.reserved.iter().map(|r| r.0.as_str()).collect();
+        ensure(places.len() == row.reserved.len(), || {
+            format!("two reservations of one demand at one place: {row:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// Two plans of the same events in another order.
+pub(super) fn same_end(one: &OrderPlan, other: &OrderPlan) -> Result<(), Violation> {
+    let sums = |plan: &OrderPlan| {
+        let mut sums = std::collections::BTreeMap::new();
+        for row in &plan.revenue {
+            let kind = row.key.split_once(':').map(|(_, kind)| kind.to_owned());
+            let sum: &mut (i64, i64) = sums.entry(kind).or_default();
+            sum.0 += row.gross;
+            sum.1 += row.tax;
+        }
+        sums.retain(|_, sum| *sum != (0, 0));
+        sums
+    };
+    let entries = |plan: &OrderPlan| {
+        let mut rows: Vec<_> = plan
+            .entries
+            .iter()
+            .map(|e| (e.cause.clone(), e.quantity, e.effective_at))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let stages = |plan: &OrderPlan| {
+        let mut rows: Vec<_> = plan
+            .stages
+            .iter()
+            .map(|(r, s)| (r.to_string(), format!("{s:?}")))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let ops = |plan: &OrderPlan| {
+        let mut rows: Vec<_> = plan
+            .effects
+            .iter()
+            .map(|e| (e.key.clone(), e.intent.op))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let same = [
+        (
+            "status",
+            one.status == other.status && one.blocked_by == other.blocked_by,
+        ),
+        ("demand", one.demands == other.demands),
+        ("stock", entries(one) == entries(other)),
+        ("shipments", stages(one) == stages(other)),
+        ("money", one.tenders == other.tenders),
+        ("revenue", sums(one) == sums(other)),
+        ("effects", ops(one) == ops(other)),
+    ];
+    for (what, is) in same {
+        ensure(is, || {
+            format!("the same events in another order end with other {what}")
+        })?;
+    }
+    Ok(())
+}

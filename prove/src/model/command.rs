@@ -1,0 +1,201 @@
+//! What can happen. Every command is small numbers that are taken modulo what is there, so that a run
+//! stays a run when some of its commands are left out.
+
+use super::rng::Rng;
+
+/// What becomes of a call that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It happens, and we hear so.
+    Done,
+    /// It happens, and the end is heard later.
+    Accepted,
+    /// It does not happen, and we hear so.
+    Refused,
+    /// It does not happen: too busy.
+    Busy,
+    /// It happens, and the answer is lost.
+    Lost,
+    /// It does not happen, and no answer comes.
+    Dropped,
+    /// It happens, but our lease is over before the answer comes.
+    Late,
+}
+
+/// One step of a run. Numbers name an order, a row or a shipment modulo how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+
+pub(super) enum Command {
+    /// A customer orders; the number seeds the order's shape.
+    Place { shape: u32 },
+    /// The channel changes how many units of a line are wanted.
+    Edit { order: u8, line: u8, units: u8 },
+    /// The channel cancels.
+    CancelAtChannel { order: u8 },
+    /// The channel takes its cancel back.
+    Revive { order: u8 },
+    /// The channel freezes or lets go.
+    Gate { order: u8, open: bool },
+    /// The provider authorises the whole amount.
+    Authorise { order: u8 },
+    /// Somebody captures a part by hand.
+    TakenByOthers { order: u8, percent: u8 },
+    /// The channel is read; `late` answers wait.
+    Read { order: u8, late: bool },
+    /// A late answer comes.
+    Deliver { which: u8 },
+    /// All late answers of an order and all the warehouses have said come at once, in two orders.
+    Burst { order: u8, shuffle: u32 },
+    /// An answer that was heard before comes again.
+    Repeat { which: u8 },
+    /// Money comes by bank transfer.
+    Deposit { order: u8, percent: u8 },
+    /// A warehouse counts; an old count is as of an hour ago.
+    Count {
+        item: u8,
+        place: u8,
+        units: u8,
+        old: bool,
+    },
+    /// Stock is given out.
+    Allocate,
+    /// An order is planned.
+    Plan { order: u8 },
+    /// A wave is sealed.
+    Seal { place: u8 },
+    /// A due effect is claimed.
+    Claim { which: u8 },
+    /// A claimed effect takes its next step.
+    Go { which: u8 },
+    /// A call that was sent ends.
+    Answer { which: u8, fate: Fate },
+    /// A person finds out what became of an unknown effect.
+    Resolve { which: u8 },
+    /// A warehouse answers to an instruction.
+    Reply { which: u8, good: bool },
+    /// Goods leave; 0 units is what the line still lacks, other numbers are taken as they are.
+    Parcel {
+        which: u8,
+        key: u8,
+        line: u8,
+        units: u8,
+    },
+    /// A warehouse answers to a request to stop.
+    StopReply { which: u8, word: u8 },
+    /// What a warehouse has said is heard.
+    Hear { place: u8 },
+    /// A person holds.
+    Hold { order: u8 },
+    /// A person lets go of something.
+    Release { order: u8, which: u8 },
+    /// A person cancels.
+    Cancel { order: u8 },
+    /// The books of what is open are closed.
+    SealBooks,
+    /// Time passes.
+    Wait { minutes: u16 },
+}
+
+impl Command {
+    /// Some command.
+    pub(super) fn random(rng: &mut Rng, lazy: bool) -> Self {
+        use Command as C;
+        let order = rng.small(4);
+        let which = rng.small(8);
+        let place = rng.small(2);
+        match rng.below(if lazy { 118 } else { 100 }) {
+            0..4 => C::Place {
+                shape: rng.next() as u32,
+            },
+            4..7 => C::Edit {
+                order,
+                line: rng.small(3),
+                units: rng.small(6),
+            },
+            7 => C::CancelAtChannel { order },
+            8 => C::Revive { order },
+            9 => C::Gate {
+                order,
+                open: rng.chance(70),
+            },
+            10..12 => C::Authorise { order },
+            12 => C::TakenByOthers {
+                order,
+                percent: rng.small(101),
+            },
+            13..16 => C::Read {
+                order,
+                late: rng.chance(40),
+            },
+            16..18 => C::Deliver { which },
+            18..20 => C::Burst {
+                order,
+                shuffle: rng.next() as u32,
+            },
+            20..22 => C::Repeat {
+                which: rng.small(16),
+            },
+            22..24 => C::Deposit {
+                order,
+                percent: if rng.chance(60) { 100 } else { rng.small(130) },
+            },
+            24..27 => C::Count {
+                item: rng.small(3),
+                place,
+                units: rng.small(20),
+                old: rng.chance(25),
+            },
+            27..36 => C::Allocate,
+            36..42 => C::Seal { place },
+            42..52 => C::Claim { which },
+            52..64 => C::Go { which },
+            64..76 => C::Answer {
+                which,
+                fate: fate(rng),
+            },
+            76..78 => C::Resolve { which },
+            78..81 => C::Reply {
+                which,
+                good: rng.chance(80),
+            },
+            81..87 => C::Parcel {
+                which,
+                key: rng.small(3),
+                line: rng.small(3),
+                units: if rng.chance(75) { 0 } else { rng.small(5) },
+            },
+            87 => C::StopReply {
+                which,
+                word: rng.small(3),
+            },
+            88..91 => C::Hear { place },
+            91 => C::Hold { order },
+            92..94 => C::Release {
+                order,
+                which: rng.small(9),
+            },
+            94 => C::Cancel { order },
+            95 => C::SealBooks,
+            96..100 => C::Wait {
+                minutes: if rng.chance(80) {
+                    rng.small(90).into()
+                } else {
+                    rng.below(6000) as u16
+                },
+            },
+            _ => C::Plan { order },
+        }
+    }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    match rng.below(20) {
+        0..10 => Fate::Done,
+        10..12 => Fate::Accepted,
+        12 => Fate::Refused,
+        13 => Fate::Busy,
+        14..17 => Fate::Lost,
+        17..19 => Fate::Dropped,
+        _ => Fate::Late,
+    }
+}

@@ -1,0 +1,339 @@
+//! The effect queue of a run: claimed, looked up, sent, answered, as the pusher does it, with its own decisions.
+
+use std::time::Duration as Span;
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate::facts::{IntentFact, OutcomeFact, Verdict};
+use hikiate::plan::types::EffectState;
+use hikiate::push::{Step, after_look_up, after_send, next_step};
+use hikiate::store::{Acknowledgement, ClaimedEffect};
+use hikiate_sdk::{
+    AccountSlug, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Outcome, Replay, Then,
+};
+
+use super::command::Fate;
+use super::violation::Violation;
+use super::world::World;
+
+/// Whose effect it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// An order, by its place.
+    Order(usize),
+    /// An instruct batch, by its place.
+    Wave(usize),
+    /// A journal batch, by its place.
+    Books(usize),
+}
+
+/// A row of the queue.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Row id.
+    pub(super) id: i64,
+    /// Whose.
+    pub(super) owner: Owner,
+    /// The account.
+    pub(super) account: AccountSlug,
+    /// The operation.
+    pub(super) op: Op,
+    /// The intent's key.
+    pub(super) key: String,
+    /// The intent.
+    pub(super) intent: IntentFact,
+    /// Where it stands.
+    pub(super) state: EffectState,
+    /// A try may have happened.
+    pub(super) ambiguous: bool,
+    attempts: i16,
+    sends: i16,
+    looks: i16,
+    first: Option<DateTime<Utc>>,
+    last: Option<DateTime<Utc>>,
+    due: DateTime<Utc>,
+}
+
+impl Row {
+    /// A row as queued.
+    #[must_use]
+    pub(super) fn new(
+        id: i64,
+        owner: Owner,
+        key: String,
+        intent: IntentFact,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            account: intent.account.clone(),
+            op: intent.op,
+            key,
+            intent,
+            state: EffectState::Planned,
+            ambiguous: false,
+            attempts: 0,
+            sends: 0,
+            looks: 0,
+            first: None,
+            last: None,
+            due: now,
+        }
+    }
+
+    fn claimed(&self) -> ClaimedEffect {
+        ClaimedEffect {
+            id: self.id,
+            token: 1,
+            subject_id: 1,
+            number: String::new(),
+            op: self.op,
+            key: self.key.clone(),
+            intent: self.intent.clone(),
+            attempts: self.attempts,
+            sends: self.sends,
+            looks: self.looks,
+            ambiguous: self.ambiguous,
+            first_sent_at: self.first,
+            last_sent_at: self.last,
+            frozen: None,
+            personal: None,
+            order: None,
+            parcels: Vec::new(),
+        }
+    }
+}
+
+/// How an operation may be repeated at the far sides of a run.
+fn replay(op: Op) -> Replay {
+    match op {
+        Op::Mail => Replay::Person,
+        Op::CancelInstruction => Replay::Native {
+            lifetime: Some(Span::from_secs(3600)),
+            then: Then::Lookup,
+        },
+        _ => Replay::Lookup {
+            settle: Span::from_secs(5),
+        },
+    }
+}
+
+fn spec(op: Op) -> OperationSpec {
+    OperationSpec {
+        op,
+        replay: replay(op),
+        on_unknown: OnUnknown::Hold,
+        accepted_is_done: false,
+        says: "",
+    }
+}
+
+fn nth<T>(mut found: Vec<T>, which: u8) -> Option<T> {
+    if found.is_empty() {
+        return None;
+    }
+    let at = usize::from(which) % found.len();
+    Some(found.swap_remove(at))
+}
+
+impl World {
+    fn rows_in(&self, state: EffectState) -> Vec<usize> {
+        let due = |row: &Row| state != EffectState::Planned || row.due <= self.now;
+        (0..self.rows.len())
+            .filter(|at| self.rows[*at].state == state && due(&self.rows[*at]))
+            .collect()
+    }
+
+    /// Claims a due effect.
+    pub(super) fn claim(&mut self, which: u8) {
+        if let Some(at) = nth(self.rows_in(EffectState::Planned), which) {
+            self.rows[at].state = EffectState::Leased;
+            self.mirror_of(at);
+        }
+    }
+
+    /// The next step of a claimed effect: it is sent, looked up, or put off.
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn go(&mut self, which: u8) -> Result<(), Violation> {
+        let Some(at) = nth(self.rows_in(EffectState::Leased), which) else {
+            return Ok(());
+        };
+        let row = &self.rows[at];
+        let effect = row.claimed();
+        let replay = replay(row.op);
+        match next_step(&effect, replay, self.now) {
+            Step::Send => self.send(at),
+            Step::LookUp => {
+                let found = if self.far.happened(&row.key) {
+                    Found::Yes(Outcome::Done { id: None })
+                } else {
+                    Found::No
+                };
+                match after_look_up(&effect, replay, Ok(found)) {
+                    None => self.send(at),
+                    Some(acknowledgement) => return self.acknowledge(at, acknowledgement),
+                }
+            }
+            Step::Wait(span) => {
+                let row = &mut self.rows[at];
+                row.state = EffectState::Planned;
+                row.due = self.now + Duration::from_std(span).unwrap_or_default();
+                self.mirror_of(at);
+            }
+            Step::Unresolved => {
+                let row = &mut self.rows[at];
+                row.state = EffectState::Unresolved;
+                row.ambiguous = true;
+                self.touched(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, at: usize) {
+        let now = self.now;
+        let row = &mut self.rows[at];
+        row.state = EffectState::Sending;
+        row.sends = row.sends.saturating_add(1);
+        row.looks = 0;
+        row.first.get_or_insert(now);
+        row.last = Some(now);
+        self.mirror_of(at);
+    }
+
+    /// A call that was sent ends.
+    ///
+    /// # Errors
+    /// A violation: the far side was made to do something twice.
+    pub(super) fn answer(&mut self, which: u8, fate: Fate) -> Result<(), Violation> {
+        let Some(at) = nth(self.rows_in(EffectState::Sending), which) else {
+            return Ok(());
+        };
+        let row = self.rows[at].clone();
+        let happens = matches!(fate, Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late);
+        // The far side has its own mind: what cannot be done is refused whatever was drawn.
+        let done = if happens {
+            self.perform(&row, fate)?
+        } else {
+            Err("no".to_owned())
+        };
+        let answer = match (fate, done) {
+            (Fate::Busy, _) => Err(Error::new(ErrorClass::Transient, "busy")),
+            (Fate::Lost | Fate::Dropped, _) => Err(Error::new(ErrorClass::OutcomeUnknown, "lost")),
+            (_, Err(why)) => Ok(Outcome::Refused {
+                code: "refused".to_owned(),
+                message: why,
+            }),
+            (Fate::Accepted, Ok(())) => Ok(Outcome::Accepted { id: None }),
+            (_, Ok(())) => Ok(Outcome::Done { id: None }),
+        };
+        if fate == Fate::Late {
+            // The lease ran out while the call was under way: it may have happened.
+            let row = &mut self.rows[at];
+            (row.state, row.ambiguous) = (EffectState::Planned, true);
+            row.due = self.now;
+            let evidence = OutcomeFact {
+                intent: row.key.clone(),
+                verdict: Verdict::Evidence,
+                id: None,
+                code: None,
+                message: "done: late".to_owned(),
+            };
+            if let Owner::Order(order) = row.owner {
+                let now = self.now;
+                self.orders[order].outcome(&mut self.next, evidence, now, "push")?;
+            }
+            self.mirror_of(at);
+            return Ok(());
+        }
+        let acknowledgement = after_send(&row.claimed(), &spec(row.op), answer);
+        self.acknowledge(at, acknowledgement)
+    }
+
+    fn acknowledge(&mut self, at: usize, what: Acknowledgement) -> Result<(), Violation> {
+        let after = |seconds| Duration::from_std(Span::from_secs_f64(seconds)).unwrap_or_default();
+        let now = self.now;
+        let row = &mut self.rows[at];
+        match what {
+            Acknowledgement::Finished { outcome } => return self.finish(at, outcome, "push"),
+            Acknowledgement::Later {
+                after: s, attempt, ..
+            } => {
+                row.state = EffectState::Planned;
+                row.attempts = row.attempts.saturating_add(i16::from(attempt));
+                row.due = now + after(s);
+            }
+            Acknowledgement::Ambiguous { after: s, .. } => {
+                (row.state, row.ambiguous) = (EffectState::Planned, true);
+                row.attempts = row.attempts.saturating_add(1);
+                row.due = now + after(s);
+            }
+            Acknowledgement::NotThere { after: s } => {
+                row.state = EffectState::Planned;
+                row.looks = row.looks.saturating_add(1);
+                row.due = now + after(s);
+            }
+            Acknowledgement::Unresolved { .. } => {
+                (row.state, row.ambiguous) = (EffectState::Unresolved, true);
+                self.touched(at);
+                return Ok(());
+            }
+        }
+        self.mirror_of(at);
+        Ok(())
+    }
+
+    /// A person looks at the far side and says what became of an unknown effect.
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn resolve(&mut self, which: u8) -> Result<(), Violation> {
+        let Some(at) = nth(self.rows_in(EffectState::Unresolved), which) else {
+            return Ok(());
+        };
+        let key = self.rows[at].key.clone();
+        let verdict = if self.far.happened(&key) {
+            Verdict::Done
+        } else {
+            Verdict::NotDone
+        };
+        let outcome = OutcomeFact {
+            intent: key,
+            verdict,
+            id: None,
+            code: None,
+            message: "looked".to_owned(),
+        };
+        self.finish(at, outcome, "somebody")
+    }
+
+    fn finish(&mut self, at: usize, outcome: OutcomeFact, actor: &str) -> Result<(), Violation> {
+        let row = self.rows.remove(at);
+        let now = self.now;
+        match row.owner {
+            Owner::Order(order) => {
+                self.orders[order].outcome(&mut self.next, outcome, now, actor)?;
+                self.mirror(order);
+            }
+            Owner::Wave(wave) => self.wave_ended(wave, &row, outcome)?,
+            Owner::Books(books) => self.books_ended(books, &row, &outcome)?,
+        }
+        Ok(())
+    }
+
+    fn mirror_of(&mut self, at: usize) {
+        if let Owner::Order(order) = self.rows[at].owner {
+            self.mirror(order);
+        }
+    }
+
+    /// The row changed in a way that is news to its order.
+    fn touched(&mut self, at: usize) {
+        if let Owner::Order(order) = self.rows[at].owner {
+            self.orders[order].dirty = true;
+            self.mirror(order);
+        }
+    }
+}

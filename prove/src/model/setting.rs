@@ -1,0 +1,194 @@
+//! The merchant of a run: policy and rules, drawn from the seed.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use hikiate::plan::types::ItemRef;
+use hikiate::policy::{
+    Allocation, Booking, CaptureRule, Catalogue, Channel, Close, Dispatch, MailKind, Partial,
+    PaymentMethod, PaymentRoute, Policy, Recognise, Release, Shop, Titles, Warehouse,
+};
+use hikiate::rules::{HoldRules, RuleContext, RuleVerdict};
+use hikiate_sdk::{AccountSlug, Currency};
+
+use super::rng::Rng;
+
+/// The channel.
+pub(super) const SHOP: &str = "shop-jp";
+/// Warehouses in order of preference, with their accounts.
+pub(super) const PLACES: [(&str, &str); 2] = [("tokyo", "wms-tokyo"), ("osaka", "osaka-3pl")];
+/// Codes of the channel: item, items in one, whether it leaves a warehouse.
+pub(super) const CODES: [(&str, i64, u32, bool); 5] = [
+    ("A", 1, 1, true),
+    ("B", 2, 1, true),
+    ("B12", 2, 12, true),
+    ("C", 3, 1, true),
+    ("WRAP", 4, 1, false),
+];
+
+/// The first moment, 21 November 2026 10:00 in Tokyo.
+#[must_use]
+pub(super) fn start() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 21, 1, 0, 0).unwrap()
+}
+
+/// What a run is made under.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    /// The merchant's policy.
+    pub(super) policy: Policy,
+    /// Hold rules are on.
+    pub(super) rules: Rules,
+    /// The channel numbers its readings.
+    pub(super) versions: bool,
+    /// Orders are planned when a command says so, not after each news.
+    pub(super) lazy: bool,
+}
+
+/// Two hold rules as functions: many units of a line (lets go by itself), a high total (needs a person).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules(pub bool);
+
+impl HoldRules for Rules {
+    fn evaluate(&self, context: &RuleContext) -> Vec<RuleVerdict> {
+        if !self.0 {
+            return Vec::new();
+        }
+        let many = context.lines.iter().any(|line| line.qty >= 5);
+        let high = context.order.total.is_some_and(|total| total.0 > 9000);
+        let verdict = |rule: &str, release, holds| RuleVerdict {
+            rule: rule.to_owned(),
+            release,
+            holds: Ok(holds),
+        };
+        vec![
+            verdict("many", Release::Auto, many),
+            verdict("high", Release::Person, high),
+        ]
+    }
+}
+
+impl Setting {
+    /// Draws one.
+    pub(super) fn random(rng: &mut Rng) -> Self {
+        let mut policy = policy();
+        policy.allocation.split = rng.chance(60);
+        if rng.chance(40) {
+            policy.allocation.partial = Partial::ShipReady;
+        }
+        if let Some(channel) = policy.channels.values_mut().next() {
+            if rng.chance(30) {
+                channel.capture = CaptureRule::OnComplete;
+            }
+            channel.notify = rng.chance(85);
+        }
+        if let Some(booking) = &mut policy.booking
+            && rng.chance(40)
+        {
+            booking.recognise = Recognise::Delivered;
+        }
+        Self {
+            policy,
+            rules: Rules(rng.chance(40)),
+            versions: rng.chance(50),
+            lazy: rng.chance(30),
+        }
+    }
+}
+
+/// Items by code.
+#[must_use]
+pub(super) fn items() -> BTreeMap<String, ItemRef> {
+    CODES
+        .iter()
+        .map(|(code, item_id, multiplier, stocked)| {
+            let item = ItemRef {
+                item_id: *item_id,
+                multiplier: *multiplier,
+                stocked: *stocked,
+            };
+            ((*code).to_owned(), item)
+        })
+        .collect()
+}
+
+/// Every rule is active from before the first order.
+#[must_use]
+pub(super) fn epochs() -> BTreeMap<(String, AccountSlug), DateTime<Utc>> {
+    let at = start() - Duration::days(1);
+    [
+        ("notice", SHOP),
+        ("capture", SHOP),
+        ("mail:shipped", "smtp"),
+        ("booking", "books"),
+        ("instruct", PLACES[0].1),
+        ("instruct", PLACES[1].1),
+    ]
+    .into_iter()
+    .map(|(rule, account)| ((rule.to_owned(), AccountSlug::new(account)), at))
+    .collect()
+}
+
+fn policy() -> Policy {
+    let route = |method, account: Option<&str>| PaymentRoute {
+        method,
+        account: account.map(AccountSlug::new),
+    };
+    let channel = Channel {
+        payments: BTreeMap::from([
+            ("card".to_owned(), route(PaymentMethod::Card, Some(SHOP))),
+            ("points".to_owned(), route(PaymentMethod::Prepaid, None)),
+            ("bank".to_owned(), route(PaymentMethod::BankTransfer, None)),
+        ]),
+        notify: true,
+        capture: CaptureRule::EachShipment,
+        mail: vec![MailKind::Shipped],
+        locations: BTreeMap::new(),
+        reread: Some(Duration::minutes(30)),
+    };
+    let warehouse = |at: usize, dispatch| Warehouse {
+        name: PLACES[at].0.to_owned(),
+        account: AccountSlug::new(PLACES[at].1),
+        location: None,
+        dispatch,
+        reply_within: Some(Duration::minutes(60)),
+    };
+    let grace = Dispatch::Continuous {
+        grace: Duration::minutes(30),
+        max_rows: 100,
+    };
+    let wave = Dispatch::Wave {
+        cutoffs: Vec::new(),
+        max_rows: 100,
+    };
+    Policy {
+        shop: Shop {
+            name: "Shop".to_owned(),
+            timezone: chrono_tz::Asia::Tokyo,
+            currency: Currency::JPY,
+        },
+        channels: BTreeMap::from([(AccountSlug::new(SHOP), channel)]),
+        warehouses: vec![warehouse(0, grace), warehouse(1, wave)],
+        allocation: Allocation {
+            split: true,
+            partial: Partial::Wait,
+            expire_unpaid: Some(Duration::days(7)),
+        },
+        presume_delivered: Some(Duration::days(2)),
+        mail: Some(AccountSlug::new("smtp")),
+        holds: Vec::new(),
+        booking: Some(Booking {
+            recognise: Recognise::Shipped,
+            account: AccountSlug::new("books"),
+            close: Close::Every(Duration::hours(24)),
+            titles: Titles {
+                sales: "sales".to_owned(),
+                receivable: "receivable".to_owned(),
+                tax: "tax".to_owned(),
+                rounding: "rounding".to_owned(),
+                advance: "advance".to_owned(),
+            },
+        }),
+        catalogue: Catalogue::SameCode,
+    }
+}

@@ -1,0 +1,79 @@
+//! The pure model, bounded: fixed seeds, a fresh one, and every fault it must find.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
+
+use hikiate::broken::Broken;
+use hikiate_prove::model::{Run, tool};
+
+/// Steps of one seed.
+const STEPS: u64 = 4_000;
+/// A fault that is not found in this many steps is not found.
+const UNTIL: u64 = 300_000;
+
+fn holds(seed: u64) {
+    let summary = tool::many(seed, STEPS, 2, 1, None);
+    println!("model: seed={seed} steps={}", summary.steps);
+    assert!(
+        summary.failures.is_empty(),
+        "{}",
+        summary.failures.join("\n")
+    );
+    assert!(summary.steps >= STEPS);
+}
+
+#[test]
+fn every_invariant_holds_on_fixed_seeds() {
+    for seed in [1, 2, 20_261_121] {
+        holds(seed);
+    }
+}
+
+#[test]
+fn every_invariant_holds_on_a_fresh_seed() {
+    let nanos = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+    holds(u64::try_from(nanos % 1_000_000_007).unwrap());
+}
+
+#[test]
+fn a_run_is_the_same_whenever_it_is_drawn() {
+    let (one, other) = (Run::random(7, 3), Run::random(7, 3));
+    assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    let (mut steps, mut again) = (0, 0);
+    assert!(one.check(&mut steps).is_ok() && other.check(&mut again).is_ok());
+    assert_eq!(steps, again);
+}
+
+fn caught(fault: Broken) {
+    let summary = tool::many(1, UNTIL, 2, 1, Some(fault));
+    let failure = summary.failures.first();
+    let failure = failure.unwrap_or_else(|| panic!("{} was not caught", fault.word()));
+    println!(
+        "{} was caught after {} steps:\n{failure}",
+        fault.word(),
+        summary.until
+    );
+    // A small case says how to play it again and is a fraction of a run.
+    assert!(failure.contains("--keep"), "{failure}");
+    assert!(failure.lines().count() < 45, "not made small:\n{failure}");
+}
+
+macro_rules! faults {
+    ($($name:ident: $fault:ident;)*) => {
+        $(#[test] fn $name() { caught(Broken::$fault); })*
+    };
+}
+
+faults! {
+    an_older_reading_that_wins_is_caught: OlderReading;
+    a_cancelled_order_that_keeps_its_stock_is_caught: ReservationKept;
+    a_capture_of_what_was_ordered_is_caught: CaptureOrdered;
+    a_key_from_a_sequence_is_caught: KeyFromSequence;
+    a_rank_that_is_ignored_is_caught: RankIgnored;
+    a_cancel_told_in_the_dark_is_caught: CancelInTheDark;
+    a_call_repeated_without_looking_is_caught: LookUpSkipped;
+    a_refusal_believed_after_a_lost_answer_is_caught: RefusalBelieved;
+}

@@ -1,0 +1,94 @@
+//! Every parser of bytes from outside on its seeds and on bytes near them, for a bounded time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hikiate_prove::model::Rng;
+use hikiate_prove::parsers::{Parser, mutated, named};
+use proptest::prelude::*;
+
+/// For each parser.
+const BUDGET: Duration = Duration::from_secs(4);
+/// No question takes longer, whoever else the machine works for.
+const SOON: Duration = Duration::from_secs(20);
+
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(name);
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
+}
+
+fn ask(parser: Parser, bytes: &[u8]) {
+    let begun = Instant::now();
+    let answer = catch_unwind(AssertUnwindSafe(|| (parser.read)(bytes)));
+    let shown = String::from_utf8_lossy(bytes).escape_debug().to_string();
+    assert!(answer.is_ok(), "{} on {bytes:?}\n{shown}", parser.name);
+    assert!(
+        begun.elapsed() < SOON,
+        "{} took {:?} on {shown}",
+        parser.name,
+        begun.elapsed()
+    );
+}
+
+/// Seeds, then bytes near them, then any bytes.
+fn stands(name: &str) {
+    let parser = named(name);
+    let seeds = seeds(name);
+    assert!(!seeds.is_empty(), "{name} has no seeds");
+    for seed in &seeds {
+        assert!(seed.len() < 4096, "a seed of {name} is large");
+        ask(parser, seed);
+    }
+    let seed = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+    println!("{name}: seed {seed}");
+    let mut rng = Rng::new(seed.into());
+    let begun = Instant::now();
+    let mut asked = 0;
+    while begun.elapsed() < BUDGET && asked < 200_000 {
+        ask(parser, &mutated(&seeds, &mut rng, parser.most));
+        asked += 1;
+    }
+    println!("{name}: {asked} questions");
+    assert!(asked > 20, "{name} is slow: {asked} questions");
+    let config = ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(bytes in prop::collection::vec(any::<u8>(), 0..512))| ask(parser, &bytes));
+}
+
+macro_rules! parsers {
+    ($($name:ident),* $(,)?) => {
+        $(#[test] fn $name() { stands(stringify!($name)); })*
+
+        #[test]
+        fn none_is_left_out() {
+            let tested = [$(stringify!($name)),*];
+            let all: Vec<_> = hikiate_prove::parsers::all().iter().map(|p| p.name).collect();
+            assert_eq!(tested.as_slice(), all.as_slice());
+        }
+    };
+}
+
+parsers! {
+    medusa_page, medusa_answer, files_shipments, files_stock, files_names, files_layout, cursor,
+    settings, config, mail_template, rule, fact, amounts, http_error, raw,
+}

@@ -1,0 +1,117 @@
+//! Whether a reading is news: judged against the head of its series. Pure.
+
+use chrono::{DateTime, Utc};
+
+use crate::broken::{self, Broken};
+
+/// The last reading of a series.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// SHA-256 of its body.
+    pub hash: Vec<u8>,
+    /// The far side's own count of changes.
+    pub version: Option<i64>,
+    /// The how-manieth of its series.
+    pub n: i32,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// When its answer was stored.
+    pub answered_at: DateTime<Utc>,
+    /// It came in the answer that is being stored.
+    pub here: bool,
+}
+
+/// What to do with a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Store it; it is the head from now on.
+    New,
+    /// It says what the head says.
+    Same,
+    /// It is older than the head.
+    Stale,
+    /// Nobody can tell which is newer: read again.
+    Overlap,
+}
+
+/// Judges a reading.
+#[must_use]
+pub fn judge(
+    head: Option<&Head>,
+    hash: &[u8],
+    version: Option<i64>,
+    asked: DateTime<Utc>,
+    answered: DateTime<Utc>,
+) -> Judgement {
+    let Some(head) = head else {
+        return Judgement::New;
+    };
+    if head.hash == hash {
+        return Judgement::Same;
+    }
+    match (version, head.version) {
+        (Some(new), Some(old)) if new > old => Judgement::New,
+        (Some(new), Some(old)) if new < old && broken::is(Broken::OlderReading) => Judgement::New,
+        (Some(new), Some(old)) if new < old => Judgement::Stale,
+        // Within one answer the far side's own order counts.
+        _ if head.here || asked >= head.answered_at => Judgement::New,
+        _ if answered <= head.asked_at => Judgement::Stale,
+        _ => Judgement::Overlap,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap_or_default()
+    }
+
+    fn head(hash: u8, version: Option<i64>, asked: i64, answered: i64) -> Head {
+        Head {
+            hash: vec![hash],
+            version,
+            n: 1,
+            asked_at: at(asked),
+            answered_at: at(answered),
+            here: false,
+        }
+    }
+
+    #[test]
+    fn a_reading_is_new_only_when_it_differs_from_the_head_and_came_later() {
+        let known = head(1, None, 10, 20);
+        assert_eq!(judge(None, &[1], None, at(0), at(1)), Judgement::New);
+        assert_eq!(
+            judge(Some(&known), &[1], None, at(30), at(31)),
+            Judgement::Same
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(20), at(31)),
+            Judgement::New
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(5), at(9)),
+            Judgement::Stale
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], None, at(15), at(25)),
+            Judgement::Overlap,
+            "neither is the head: read again"
+        );
+    }
+
+    #[test]
+    fn a_far_side_version_beats_the_clock() {
+        let known = head(1, Some(7), 10, 20);
+        assert_eq!(
+            judge(Some(&known), &[2], Some(8), at(0), at(1)),
+            Judgement::New
+        );
+        assert_eq!(
+            judge(Some(&known), &[2], Some(6), at(30), at(31)),
+            Judgement::Stale
+        );
+    }
+}
