@@ -8,5 +8,6 @@
 )]
 
 pub mod cards;
+pub mod pairs;
 pub mod support;
 pub mod wire;
