@@ -127,7 +127,7 @@ pub const BREAKAGES: &[Breakage] = &[
     Breakage {
         word: "page-unlocked",
         what: "a page reads the heads of orders that it has not locked",
-        pair: [Deed::Pull, Deed::Webhook],
+        pair: [Deed::Pull, Deed::Read],
         rewrite: |_, sql| {
             sql.contains("SELECT id, external_id, origin FROM subjects WHERE id = ANY($3)")
                 .then(|| sql.replace("FOR NO KEY UPDATE", ""))

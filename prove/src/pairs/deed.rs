@@ -153,22 +153,18 @@ impl Deed {
                 Ok("done".to_owned())
             }
             Self::Mention => {
+                let mut tx = store.pool().begin().await?;
                 sqlx::query(
-                    "INSERT INTO personal (subject_id, version, body, stored_at) SELECT id, 99, '{}', hk_now() FROM subjects WHERE id = $1",
+                    "INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'mention', external_id, id FROM subjects WHERE id = $1",
                 )
                 .bind(given.order_n)
-                .execute(&mut *mention(engine).await?)
+                .execute(&mut *tx)
                 .await?;
+                tx.commit().await?;
                 Ok("done".to_owned())
             }
         }
     }
-}
-
-async fn mention(
-    engine: &Engine,
-) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {
-    Ok(engine.store.pool().acquire().await?)
 }
 
 async fn ingest(

@@ -110,12 +110,16 @@ impl Mornings {
         left.facts.push(parcel(&references[1], 1, 3));
         shop.pull("wms", &left).await;
         shop.settle().await;
-        // News that nobody has planned: D has left, A is told otherwise, N is new, more was counted.
+        // News that nobody has planned: D has left, A and C are told otherwise, N is new, more was counted.
         shop.clock(8).await;
         let mut left = page(8, Vec::new());
         left.facts.push(parcel(&references[2], 1, 8));
         shop.pull("wms", &left).await;
-        let orders = vec![told("A", 1, "A again"), order("N", 2)];
+        let orders = vec![
+            told("A", 1, "A again"),
+            told("C", 1, "C again"),
+            order("N", 2),
+        ];
         shop.pull("shop", &page(8, orders)).await;
         shop.count("TEA", 25, 8).await;
         shop.clock(10).await;
@@ -149,7 +153,7 @@ impl Mornings {
                     told("A", 1, "A once more"),
                 ],
             ),
-            read: page(9, vec![told("A", 1, "A once more"), order("N", 3)]),
+            read: page(9, vec![told("A", 1, "A once more"), order("N", 4)]),
             parcel: parcels,
             count: shop.counted("TEA", 4, 9),
         };
@@ -163,7 +167,9 @@ impl Mornings {
         shop.clock(9).await;
         shop.pull("shop", &page(8, vec![cancelled])).await;
         shop.clock(10).await;
+        // The clock went back and on again: leases are taken anew.
         let given = Given {
+            shop: shop.owned("shop").await,
             seq: (shop.seq("shop").await, given.seq.1),
             ..given
         };
