@@ -137,9 +137,9 @@ pub const BREAKAGES: &[Breakage] = &[
     Breakage {
         word: "allocate-unlocked",
         what: "an allocation reads the demand of orders that it has not locked",
-        pair: [Deed::Allocate, Deed::Plan],
+        pair: [Deed::Plan, Deed::Allocate],
         rewrite: |who, sql| {
-            (who == 0 && sql == LOCK)
+            (who == 1 && sql == LOCK)
                 .then(|| "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id".to_owned())
         },
         schema: "",

@@ -241,13 +241,13 @@ impl Bench {
         ends
     }
 
-    /// The end of a history: everything that is there once nothing is due any more. Where an order must not be
-    /// passed over, also what was planned at once.
+    /// The end of a history: everything that is there once nothing is due any more. Also what was sent, and, where
+    /// an order must not be passed over, what was planned at once.
     async fn end(&self, pair: [Deed; 2], record: &Record) -> Vec<String> {
         self.shop.settle().await;
         let mut end = dump(self.shop.pool()).await;
-        if pair.contains(&Deed::Mention) {
-            for (deed, result) in pair.iter().zip(&record.results) {
+        for (deed, result) in pair.iter().zip(&record.results) {
+            if *deed == Deed::Claim || pair.contains(&Deed::Mention) {
                 end.push(format!("said {}: {result:?}", deed.word()));
             }
         }
