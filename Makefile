@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test real bench cards pairs sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +18,15 @@ real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs th
 bench: postgres ## 10,000 simulated orders to booked, optimised build
 	cargo run --release --features demo -- demo --bench 10000
 
+<<<<<<< HEAD
 cards: ## rewrite the capability cards in docs/connectors.md after a change of a connector
 	HIKIATE_CARDS=write cargo test --workspace --all-features --test cards every_connector
+=======
+pairs: postgres ## every interleaving of every pair of things done at once, and the faults it must find
+	cargo build -p hikiate-prove --all-features
+	scripts/with-postgres.sh $${CARGO_TARGET_DIR:-target}/debug/hikiate-prove pairs --broken all
+	scripts/with-postgres.sh $${CARGO_TARGET_DIR:-target}/debug/hikiate-prove pairs
+>>>>>>> 256ae00 (Ask of what was sent that it was not taken back)
 
 sqlx: postgres ## rewrite .sqlx after a change of a query or a migration
 	scripts/sqlx-prepare.sh

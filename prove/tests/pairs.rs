@@ -165,7 +165,7 @@ async fn what_is_left_out_comes_to_no_other_end() {
     let (mut ends, mut tried) = (Vec::new(), Vec::new());
     for mode in [Mode::Reduced, Mode::Every] {
         let setting = Setting {
-            pair: [Deed::Acknowledge, Deed::Restart],
+            pair: [Deed::Claim, Deed::Restart],
             mode,
             ..Setting::default()
         };

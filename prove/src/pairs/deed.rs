@@ -208,7 +208,12 @@ async fn claim(engine: &Engine, owned: &OwnedAccount) -> Result<String, StoreErr
     let sent = store
         .retried("mark_sending", || store.mark_sending(owned, &sends, lease))
         .await?;
-    Ok(format!("claimed {}, sent {}", claimed.len(), sent.len()))
+    let keys: Vec<_> = sent.values().map(|b| String::from_utf8_lossy(b)).collect();
+    Ok(format!(
+        "claimed {}, sent {}",
+        claimed.len(),
+        keys.join(" ")
+    ))
 }
 
 /// A call that was made has succeeded; one that was only claimed turned out not to be offered.

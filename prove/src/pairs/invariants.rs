@@ -87,6 +87,21 @@ pub(super) async fn wrong(pool: &PgPool, at_rest: bool) -> Option<String> {
     None
 }
 
+/// A call that a deed says it may send, and that is booked as taken back.
+pub(super) async fn sent_and_taken_back(pool: &PgPool, said: &str) -> Option<String> {
+    let (_, sent) = said.split_once(", sent ")?;
+    let keys: Vec<String> = sent
+        .split_whitespace()
+        .map(|key| format!("{key}:outcome:withdrawn"))
+        .collect();
+    let found: Option<String> = sqlx::query_scalar("SELECT key FROM facts WHERE key = ANY($1)")
+        .bind(keys)
+        .fetch_optional(pool)
+        .await
+        .unwrap();
+    found.map(|key| format!("it was sent, and taken back: {key}"))
+}
+
 /// Where two histories differ, a few lines of it.
 pub(super) fn difference(got: &[String], expected: &[String]) -> String {
     let only = |a: &[String], b: &[String], sign: char| -> Vec<String> {

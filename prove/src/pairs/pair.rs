@@ -13,7 +13,7 @@ use super::breakage::Breakage;
 use super::deed::Deed;
 use super::explore::Mode;
 use super::footprint::Tables;
-use super::invariants::{difference, dump, wrong};
+use super::invariants::{difference, dump, sent_and_taken_back, wrong};
 use super::record::Record;
 use super::referee::Referee;
 use super::schedule::Tree;
@@ -241,13 +241,13 @@ impl Bench {
         ends
     }
 
-    /// The end of a history: everything that is there once nothing is due any more. Also what was sent, and, where
-    /// an order must not be passed over, what was planned at once.
+    /// The end of a history: everything that is there once nothing is due any more. Where an order must
+    /// not be passed over, also what was planned at once.
     async fn end(&self, pair: [Deed; 2], record: &Record) -> Vec<String> {
         self.shop.settle().await;
         let mut end = dump(self.shop.pool()).await;
         for (deed, result) in pair.iter().zip(&record.results) {
-            if *deed == Deed::Claim || pair.contains(&Deed::Mention) {
+            if pair.contains(&Deed::Mention) {
                 end.push(format!("said {}: {result:?}", deed.word()));
             }
         }
@@ -273,6 +273,11 @@ impl Bench {
         }
         if let Some(what) = wrong(self.shop.pool(), false).await {
             return Some(Wrong::Says(what));
+        }
+        for result in record.results.iter().flatten().flatten() {
+            if let Some(what) = sent_and_taken_back(self.shop.pool(), result).await {
+                return Some(Wrong::Says(what));
+            }
         }
         let end = self.end(pair, record).await;
         if rested.contains(&end) {
