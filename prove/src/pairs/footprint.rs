@@ -22,13 +22,13 @@ pub(super) struct Footprint {
     /// Tables whose rows it locks or writes.
     pub(super) locks: Names,
     /// Of those, where nobody may even refer to the row.
-    exclusive: Names,
+    pub(super) exclusive: Names,
     /// Tables whose rows it refers to.
-    refers: Names,
+    pub(super) refers: Names,
     /// What becomes visible, and is free again, with it.
     pub(super) publishes: Names,
     /// What is no longer referred to by an open transaction.
-    frees: Names,
+    pub(super) frees: Names,
 }
 
 /// What a statement is in its transaction.

@@ -164,9 +164,9 @@ impl Tree {
                 }
                 behind[who] = i + 1;
             }
-            for freed in 0..2 {
-                if self.nodes[j].freed[freed] {
-                    behind[freed] = behind[freed].max(j + 1);
+            for (behind, freed) in behind.iter_mut().zip(self.nodes[j].freed) {
+                if freed {
+                    *behind = (*behind).max(j + 1);
                 }
             }
         }
