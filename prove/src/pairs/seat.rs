@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use hikiate::engine::Engine;
+use hikiate::engine::{Engine, Guards};
 use hikiate::store::Store;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -144,10 +144,12 @@ fn over(like: &Engine, pool: PgPool) -> Engine {
         templates: like.templates.clone(),
         metrics: like.metrics.clone(),
         instance: like.instance.clone(),
+        witness: like.witness.clone(),
         lease_seconds: like.lease_seconds,
         plan_batch: like.plan_batch,
         push_batch: like.push_batch,
         idle: like.idle,
         drain: like.drain,
+        guards: Guards::default(),
     }
 }
