@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model pairs real bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,7 @@ real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs th
 bench: postgres ## 10,000 simulated orders to booked, optimised build
 	cargo run --release --features demo -- demo --bench 10000
 
-cards: ## rewrite the capability cards in docs/connectors.md after a change of a connector
-	HIKIATE_CARDS=write cargo test --workspace --all-features --test cards every_connector
+.PHONY: help demo test model pairs real bench cards sqlx fmt lint ci postgres
 
 sqlx: postgres ## rewrite .sqlx after a change of a query or a migration
 	scripts/sqlx-prepare.sh

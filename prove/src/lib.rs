@@ -10,4 +10,6 @@
 pub mod cards;
 pub mod model;
 pub mod parsers;
+pub mod pairs;
 pub mod support;
+pub mod wire;

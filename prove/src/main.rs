@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::model;
+use hikiate_prove::{model, pairs};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -16,10 +16,18 @@ struct Cli {
 enum Tool {
     /// Random commands against the pure planner, with every invariant after every step.
     Model(model::tool::Options),
+    /// Every interleaving of every pair of things that are done at once, on a real PostgreSQL.
+    Pairs(pairs::PairsArgs),
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().tool {
-        Tool::Model(options) => model::tool::main(&options),
+    let well = match Cli::parse().tool {
+        Tool::Model(options) => return model::tool::main(&options),
+        Tool::Pairs(args) => pairs::pairs(&args),
+    };
+    if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
