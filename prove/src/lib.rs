@@ -7,4 +7,5 @@
     reason = "tools for tests: they stop at the first surprise"
 )]
 
+pub mod soak;
 pub mod support;
