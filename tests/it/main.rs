@@ -10,6 +10,7 @@ mod hazards;
 mod launcher;
 mod registry;
 mod signals;
+mod soak;
 mod store;
 
 use hikiate_prove::support;
