@@ -11,5 +11,6 @@ pub mod cards;
 pub mod model;
 pub mod parsers;
 pub mod pairs;
+pub mod soak;
 pub mod support;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{model, pairs};
+use hikiate_prove::{model, pairs, soak};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -18,11 +18,14 @@ enum Tool {
     Model(model::tool::Options),
     /// Every interleaving of every pair of things that are done at once, on a real PostgreSQL.
     Pairs(pairs::PairsArgs),
+    /// Real processes under load, killed at random, and a database set back to a backup.
+    Soak(soak::SoakArgs),
 }
 
 fn main() -> ExitCode {
     let well = match Cli::parse().tool {
         Tool::Model(options) => return model::tool::main(&options),
+        Tool::Soak(args) => return soak::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
     };
     if well {

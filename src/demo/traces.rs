@@ -8,12 +8,14 @@ use super::evidence::{End, Evidence, OrderSeen, ShipmentSeen};
 use super::verify::name;
 
 /// Mails by recipient.
-pub(super) struct Traces<'a> {
+pub struct Traces<'a> {
     mails: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Traces<'a> {
-    pub(super) fn of(evidence: &'a Evidence) -> Self {
+    /// Reads the mails.
+    #[must_use]
+    pub fn of(evidence: &'a Evidence) -> Self {
         let mut mails: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for mail in &evidence.mails {
             mails.entry(&mail.to).or_default().push(&mail.message_id);
@@ -22,7 +24,8 @@ impl<'a> Traces<'a> {
     }
 
     /// Everything of an order that a far side saw more than once. Captures are judged by their sum.
-    pub(super) fn twice(
+    #[must_use]
+    pub fn twice(
         &self,
         order: &OrderSeen,
         shipments: &[&ShipmentSeen],
@@ -71,8 +74,9 @@ impl<'a> Traces<'a> {
         twice
     }
 
-    /// Everything of an order that did not arrive.
-    pub(super) fn lost(
+    /// Everything of an order that did not arrive, but for its mail.
+    #[must_use]
+    pub fn lost(
         &self,
         order: &OrderSeen,
         shipments: &[&ShipmentSeen],
@@ -96,10 +100,11 @@ impl<'a> Traces<'a> {
                 .iter()
                 .any(|f| f.shipped && f.tracking.iter().any(|known| known == tracking))
         };
-        for (tracking, _) in shipments
+        for tracking in shipments
             .iter()
             .flat_map(|s| &s.parcels)
-            .filter(|(tracking, _)| !shown(tracking))
+            .map(|parcel| &parcel.tracking)
+            .filter(|tracking| !shown(tracking))
         {
             lost.push(format!(
                 "parcel {tracking} of {} is not in the shop",
@@ -122,13 +127,15 @@ impl<'a> Traces<'a> {
                 name(order)
             ));
         }
-        if order.basket.all_in(shipped) && !self.mails.contains_key(order.email.as_str()) {
-            lost.push(format!(
-                "{} has left and its customer has no mail",
-                name(order)
-            ));
-        }
         lost
+    }
+
+    /// An order that has left and whose customer has no mail.
+    #[must_use]
+    pub fn unmailed(&self, order: &OrderSeen, shipped: &Goods) -> Option<String> {
+        let left = !shipped.is_empty() && !order.shop.undecodable && order.basket.all_in(shipped);
+        let missing = left && !self.mails.contains_key(order.email.as_str());
+        missing.then(|| format!("{} has left and its customer has no mail", name(order)))
     }
 }
 
