@@ -9,8 +9,8 @@
 
 pub mod cards;
 pub mod model;
-pub mod parsers;
 pub mod pairs;
+pub mod parsers;
 pub mod soak;
 pub mod support;
 pub mod wire;

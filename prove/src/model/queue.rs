@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{IntentFact, OutcomeFact, Verdict};
 use hikiate::plan::types::EffectState;
 use hikiate::push::{Step, after_look_up, after_send, next_step};
-use hikiate::store::{Acknowledgement, ClaimedEffect};
+use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt};
 use hikiate_sdk::{
     AccountSlug, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Outcome, Replay, Then,
 };
@@ -100,6 +100,7 @@ impl Row {
             personal: None,
             order: None,
             parcels: Vec::new(),
+            doubt: Doubt::None,
         }
     }
 }

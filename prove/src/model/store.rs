@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{Fact, FactBody, OutcomeFact, Verdict};
 use hikiate::plan::types::{
-    DemandState, EffectState, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage,
+    DemandState, EffectState, Lost, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage,
     ShipmentState, Status,
 };
 use hikiate::store::{Head, Judgement, judge};
@@ -99,6 +99,9 @@ impl Order {
                 items: items(),
                 read_at: None,
                 epochs: epochs(),
+                lost: Lost::default(),
+                paused: BTreeSet::new(),
+                news: true,
             },
             truth,
             version: 1,

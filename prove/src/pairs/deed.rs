@@ -208,7 +208,11 @@ async fn claim(engine: &Engine, owned: &OwnedAccount) -> Result<String, StoreErr
     let sent = store
         .retried("mark_sending", || store.mark_sending(owned, &sends, lease))
         .await?;
-    let keys: Vec<_> = sent.values().map(|b| String::from_utf8_lossy(b)).collect();
+    let keys: Vec<_> = sent
+        .bytes
+        .values()
+        .map(|b| String::from_utf8_lossy(b))
+        .collect();
     Ok(format!(
         "claimed {}, sent {}",
         claimed.len(),

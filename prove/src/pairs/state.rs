@@ -102,6 +102,7 @@ impl Mornings {
                 .mark_sending(&owned, &[mark], 3600)
                 .await
                 .unwrap()
+                .bytes
                 .len(),
             1
         );
