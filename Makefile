@@ -20,14 +20,20 @@ real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs th
 
 soak: postgres ## two daemons and their database killed and set back under load: MINUTES=10 [SEED=N]
 	cargo build --bin hikiate --features demo
-	cargo build -p hikiate-prove --bin hikiate-prove
+	cargo build -p hikiate-prove --all-features
 	target="$${CARGO_TARGET_DIR:-target}/debug"; exec "$$target/hikiate-prove" soak --minutes $(or $(MINUTES),10) \
 	  $(if $(SEED),--seed $(SEED)) $(SOAK)
 
 bench: postgres ## 10,000 simulated orders to booked, optimised build
 	cargo run --release --features demo -- demo --bench 10000
 
-.PHONY: help demo test model pairs real bench cards sqlx fmt lint ci postgres
+cards: ## rewrite the capability cards in docs/connectors.md after a change of a connector
+	HIKIATE_CARDS=write cargo test --workspace --all-features --test cards every_connector
+
+pairs: postgres ## every interleaving of every pair of things done at once, and the faults it must find
+	cargo build -p hikiate-prove --all-features
+	scripts/with-postgres.sh $${CARGO_TARGET_DIR:-target}/debug/hikiate-prove pairs --broken all
+	scripts/with-postgres.sh $${CARGO_TARGET_DIR:-target}/debug/hikiate-prove pairs
 
 sqlx: postgres ## rewrite .sqlx after a change of a query or a migration
 	scripts/sqlx-prepare.sh
