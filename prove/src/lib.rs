@@ -8,4 +8,5 @@
 )]
 
 pub mod cards;
+pub mod soak;
 pub mod support;

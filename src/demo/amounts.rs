@@ -5,28 +5,28 @@ use std::collections::BTreeMap;
 
 /// A line as the customer bought it; a code stands once in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sold {
+pub struct Sold {
     /// The item's code, the same in shop and warehouse.
-    pub(super) code: String,
+    pub code: String,
     /// Pieces.
-    pub(super) quantity: u32,
+    pub quantity: u32,
     /// Yen for one, without tax.
-    pub(super) price: i64,
+    pub price: i64,
 }
 
 /// The goods and the postage of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Basket {
+pub struct Basket {
     /// What was bought.
-    pub(super) lines: Vec<Sold>,
+    pub lines: Vec<Sold>,
     /// Yen, without tax.
-    pub(super) postage: i64,
+    pub postage: i64,
     /// Tax on everything, per cent.
-    pub(super) percent: i64,
+    pub percent: i64,
 }
 
 /// Pieces by code.
-pub(super) type Goods = BTreeMap<String, u32>;
+pub type Goods = BTreeMap<String, u32>;
 
 /// Whole yen from hundredths that are not negative, rounded half up.
 fn yen(hundredths: i64) -> i64 {
@@ -44,13 +44,15 @@ impl Basket {
     }
 
     /// The whole order with tax: the exact sum, rounded once.
-    pub(super) fn total(&self) -> i64 {
+    #[must_use]
+    pub fn total(&self) -> i64 {
         let goods: i64 = self.lines.iter().map(Self::goods_net).sum();
         yen(self.taxed(goods + self.postage))
     }
 
     /// True once every piece has left.
-    pub(super) fn all_in(&self, shipped: &Goods) -> bool {
+    #[must_use]
+    pub fn all_in(&self, shipped: &Goods) -> bool {
         self.lines
             .iter()
             .all(|line| shipped.get(&line.code).copied().unwrap_or(0) >= line.quantity)
@@ -58,7 +60,8 @@ impl Basket {
 
     /// What is due once these goods have left. Goods in proportion; postage, and what rounding the lines
     /// one by one has moved, with the first piece.
-    pub(super) fn due(&self, shipped: &Goods) -> i64 {
+    #[must_use]
+    pub fn due(&self, shipped: &Goods) -> i64 {
         let left = |line: &Sold| {
             shipped
                 .get(&line.code)

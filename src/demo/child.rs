@@ -13,17 +13,23 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The program and its configuration.
 #[derive(Clone, Debug)]
-pub(super) struct Program {
+pub struct Program {
     exe: PathBuf,
     config: PathBuf,
 }
 
 impl Program {
+    /// A program's file, on a configuration.
+    #[must_use]
+    pub fn at(exe: PathBuf, config: PathBuf) -> Self {
+        Self { exe, config }
+    }
+
     /// This very program, on a configuration.
     ///
     /// # Errors
     /// When its file cannot be found.
-    pub(super) fn this(config: PathBuf) -> anyhow::Result<Self> {
+    pub fn this(config: PathBuf) -> anyhow::Result<Self> {
         Ok(Self {
             exe: std::env::current_exe().context("find this program's file")?,
             config,
@@ -62,7 +68,7 @@ impl Program {
     ///
     /// # Errors
     /// What it said, when it did not succeed.
-    pub(super) async fn type_in(&self, arguments: &[&str]) -> anyhow::Result<()> {
+    pub async fn type_in(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let typed = format!("`hikiate {}`", arguments.join(" "));
         let ended = timeout(
             PATIENCE,
@@ -83,12 +89,16 @@ impl Program {
     }
 
     /// Starts `hikiate run` in a process group of its own, so that a Ctrl-C at the terminal reaches it only
-    /// through us. Its log goes to a file.
+    /// through us. Its log goes to the end of a file.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn daemon(&self, log: &Path) -> anyhow::Result<Daemon> {
-        let file = std::fs::File::create(log).context("open the daemon's log")?;
+    pub fn daemon(&self, log: &Path) -> anyhow::Result<Daemon> {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .context("open the daemon's log")?;
         let child = self
             .command(&["run"])
             .stdout(file.try_clone().context("open the daemon's log")?)
@@ -103,27 +113,36 @@ impl Program {
 }
 
 /// The running daemon.
-pub(super) struct Daemon {
+pub struct Daemon {
     child: Child,
     pid: u32,
 }
 
 impl Daemon {
     /// The status it ended with, if it has ended.
-    pub(super) fn ended(&mut self) -> Option<std::process::ExitStatus> {
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Its process.
-    pub(super) fn pid(&self) -> u32 {
+    #[must_use]
+    pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When it can be neither told nor awaited.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("kill the daemon")
     }
 
     /// Tells it to end, and makes it end when it does not. Returns what was not as it ought to be.
     ///
     /// # Errors
     /// When it can be neither told nor awaited.
-    pub(super) async fn stop(mut self) -> anyhow::Result<Option<String>> {
+    pub async fn stop(mut self) -> anyhow::Result<Option<String>> {
         if self.ended().is_none() {
             // There is no safe call for this in the standard library.
             let told = Command::new("kill")
@@ -150,7 +169,8 @@ impl Daemon {
 }
 
 /// The most memory a process has had resident, in MiB; `None` where the system does not say.
-pub(super) fn peak_memory(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status
         .lines()
@@ -160,7 +180,8 @@ pub(super) fn peak_memory(pid: u32) -> Option<u64> {
 }
 
 /// Processes that name a folder in their arguments: the daemon and its database server do.
-pub(super) fn left_behind(folder: &Path) -> Vec<String> {
+#[must_use]
+pub fn left_behind(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return Vec::new();

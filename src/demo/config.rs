@@ -3,21 +3,37 @@
 use std::path::Path;
 
 /// Where the journal debits what customers owe.
-pub(super) const RECEIVABLE: &str = "Assets:Receivable";
+pub const RECEIVABLE: &str = "Assets:Receivable";
 /// Where it debits what they paid before shipping.
-pub(super) const ADVANCES: &str = "Liabilities:Advances";
+pub const ADVANCES: &str = "Liabilities:Advances";
 
 /// What the configuration names.
 #[derive(Clone, Debug)]
-pub(super) struct Places<'a> {
+pub struct Places<'a> {
     /// Everything of the demo is below it.
-    pub(super) root: &'a Path,
+    pub root: &'a Path,
     /// Addresses of the two shops.
-    pub(super) shops: [String; 2],
+    pub shops: [String; 2],
     /// Port of the mail server.
-    pub(super) mail_port: u16,
-    /// Sizes for many orders; without it the demo's.
-    pub(super) bench: bool,
+    pub mail_port: u16,
+    /// Who reads it.
+    pub reader: Reader<'a>,
+}
+
+/// Who runs with a configuration; their database, sizes and times differ.
+#[derive(Clone, Copy, Debug)]
+pub enum Reader<'a> {
+    /// The demo's daemon.
+    Demo,
+    /// The benchmark's: sizes for many orders.
+    Bench,
+    /// One of several daemons on a database that somebody else keeps.
+    Shared {
+        /// Its state directory.
+        state: &'a Path,
+        /// The file with the database's address.
+        url: &'a Path,
+    },
 }
 
 /// A path as a TOML value.
@@ -27,23 +43,34 @@ fn quoted(path: &Path) -> String {
 
 impl Places<'_> {
     /// The text of `hikiate.toml`.
-    pub(super) fn toml(&self) -> String {
+    #[must_use]
+    pub fn toml(&self) -> String {
         let at = |name: &str| quoted(&self.root.join(name));
-        let (pull, overlap, close, level) = if self.bench {
-            ("2s", "2s", "5s", "warn")
-        } else {
-            ("1s", "3s", "2s", "info")
+        let bench = matches!(self.reader, Reader::Bench);
+        let (pull, overlap, close, level) = match self.reader {
+            Reader::Demo => ("1s", "3s", "2s", "info"),
+            Reader::Bench => ("2s", "2s", "5s", "warn"),
+            Reader::Shared { .. } => ("1s", "5s", "7s", "info"),
         };
-        let (page, calls, plan, connections) = if self.bench {
+        let (page, calls, plan, connections) = if bench {
             (100, 16, 200, 16)
         } else {
             (50, 8, 100, 10)
         };
-        let osaka = if self.bench {
+        let osaka = match self.reader {
+            Reader::Demo => r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#,
             // Small batches: a batch is in memory as a whole while it is sealed.
-            r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#
-        } else {
-            r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#
+            Reader::Bench => r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#,
+            Reader::Shared { .. } => r#"{ mode = "continuous", grace = "2s", max_rows = 100 }"#,
+        };
+        let (state, shared, lease) = match self.reader {
+            Reader::Demo | Reader::Bench => (at("state"), String::new(), "60s"),
+            // Another daemon takes over soon, and no call of these far sides takes nearly as long.
+            Reader::Shared { state, url } => (
+                quoted(state),
+                format!("url = {{ file = {} }}\n", quoted(url)),
+                "15s",
+            ),
         };
         let shop = |n: usize| {
             format!(
@@ -68,7 +95,7 @@ impl Places<'_> {
             )
         };
         format!(
-            r#"# Written by `hikiate demo`: two shops, two warehouses that work with files, mails and books.
+            r#"# Written for simulated far sides: two shops, two warehouses that work with files, mails and books.
 
 [shop]
 name = "見本市"
@@ -77,7 +104,7 @@ currency = "JPY"
 
 [database]
 state_dir = {state}
-connections = {connections}
+{shared}connections = {connections}
 
 [log]
 format = "pretty"
@@ -89,6 +116,7 @@ listen = "off"
 [engine]
 plan_batch = {plan}
 push_batch = 100
+lease = "{lease}"
 
 {shop_a}
 {shop_b}
@@ -153,7 +181,6 @@ recognise = "shipped"
 account = "books"
 close = {{ every = "{close}" }}
 "#,
-            state = at("state"),
             shop_a = shop(0),
             shop_b = shop(1),
             tokyo = warehouse("tokyo", "japanese-3pl-utf8"),
@@ -177,9 +204,15 @@ mod tests {
     use crate::registry::CONNECTORS;
 
     #[test]
-    fn both_configurations_are_accepted() {
+    fn every_configuration_is_accepted() {
         let dir = tempfile::tempdir().unwrap();
-        for bench in [false, true] {
+        let (state, url) = (dir.path().join("state-1"), dir.path().join("url"));
+        std::fs::write(&url, "postgres://localhost/x").unwrap();
+        let shared = Reader::Shared {
+            state: &state,
+            url: &url,
+        };
+        for reader in [Reader::Demo, Reader::Bench, shared] {
             let shops = [
                 "http://127.0.0.1:1".to_owned(),
                 "http://127.0.0.1:2".to_owned(),
@@ -188,7 +221,7 @@ mod tests {
                 root: dir.path(),
                 shops,
                 mail_port: 25,
-                bench,
+                reader,
             }
             .toml();
             let path = dir.path().join("hikiate.toml");

@@ -9,7 +9,7 @@ use crate::store::read::TaskLine;
 
 /// How an order is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pay {
+pub enum Pay {
     /// Captured by us when goods leave.
     Card,
     /// Paid before it came; nothing is captured by us.
@@ -22,7 +22,7 @@ pub(super) enum Pay {
 
 /// How an order has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// In the books.
     Booked,
     /// Cancelled, without goods and money having moved.
@@ -35,64 +35,64 @@ pub(super) enum End {
 
 /// An order from all sides.
 #[derive(Clone, Debug)]
-pub(super) struct OrderSeen {
+pub struct OrderSeen {
     /// The shop's account.
-    pub(super) account: String,
+    pub account: String,
     /// Our number, as the warehouse and the mail have it.
-    pub(super) number: String,
+    pub number: String,
     /// To whom the mail goes; no two orders share one.
-    pub(super) email: String,
+    pub email: String,
     /// How it has to end.
-    pub(super) end: End,
+    pub end: End,
     /// How it is paid.
-    pub(super) pay: Pay,
+    pub pay: Pay,
     /// When the shop's money is captured.
-    pub(super) capture: CaptureRule,
+    pub capture: CaptureRule,
     /// What was bought.
-    pub(super) basket: Basket,
+    pub basket: Basket,
     /// What the shop remembers.
-    pub(super) shop: OrderMemory,
+    pub shop: OrderMemory,
     /// Its status in the database; `None` when it is not there.
-    pub(super) status: Option<String>,
+    pub status: Option<String>,
     /// It lies in quarantine.
-    pub(super) quarantined: bool,
+    pub quarantined: bool,
 }
 
 /// A shipment as a warehouse remembers it.
 #[derive(Clone, Debug)]
-pub(super) struct ShipmentSeen {
+pub struct ShipmentSeen {
     /// Our reference.
-    pub(super) reference: String,
+    pub reference: String,
     /// Our order number.
-    pub(super) order_number: String,
+    pub order_number: String,
     /// In how many different files it was told.
-    pub(super) files: usize,
+    pub files: usize,
     /// What left, by tracking number.
-    pub(super) parcels: Vec<(String, Goods)>,
+    pub parcels: Vec<(String, Goods)>,
 }
 
 /// A mail as the server took it.
 #[derive(Clone, Debug)]
-pub(super) struct MailSeen {
+pub struct MailSeen {
     /// Its Message-ID.
-    pub(super) message_id: String,
+    pub message_id: String,
     /// To whom.
-    pub(super) to: String,
+    pub to: String,
 }
 
 /// Everything.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Evidence {
+pub struct Evidence {
     /// Every order the shops have.
-    pub(super) orders: Vec<OrderSeen>,
+    pub orders: Vec<OrderSeen>,
     /// Every shipment the warehouses were told.
-    pub(super) shipments: Vec<ShipmentSeen>,
+    pub shipments: Vec<ShipmentSeen>,
     /// Every mail.
-    pub(super) mails: Vec<MailSeen>,
+    pub mails: Vec<MailSeen>,
     /// The books.
-    pub(super) journal: Vec<Entry>,
+    pub journal: Vec<Entry>,
     /// What waits for a person.
-    pub(super) tasks: Vec<TaskLine>,
+    pub tasks: Vec<TaskLine>,
     /// What went wrong on the way, in words: a far side that stumbled, a planned fault that did not happen.
-    pub(super) troubles: Vec<String>,
+    pub troubles: Vec<String>,
 }

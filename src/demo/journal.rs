@@ -2,20 +2,20 @@
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// The file it stands in.
-    pub(super) file: String,
+    pub file: String,
     /// The code in brackets.
-    pub(super) reference: String,
+    pub reference: String,
     /// Account and yen; debit positive.
-    pub(super) lines: Vec<(String, i64)>,
+    pub lines: Vec<(String, i64)>,
 }
 
 /// Reads a journal file.
 ///
 /// # Errors
 /// The first line that is not understood.
-pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>, String> {
+pub fn read(file: &str, text: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let wrong = |why: &str| format!("{file}:{}: {why}: {line:?}", at + 1);

@@ -1,20 +1,20 @@
 //! `hikiate demo`: simulated shops, warehouses, mail server and books around the real daemon, which runs
 //! as a child process, and a judge that compares what the far sides remember with what the database says.
 
-mod amounts;
+pub mod amounts;
 mod bench;
-mod child;
-mod config;
+pub mod child;
+pub mod config;
 mod database;
-mod evidence;
-mod journal;
-mod orders;
+pub mod evidence;
+pub mod journal;
+pub mod orders;
 mod report;
 mod run;
-mod scenes;
+pub mod scenes;
 mod script;
-mod traces;
-mod verify;
-mod world;
+pub mod traces;
+pub mod verify;
+pub mod world;
 
 pub use run::{DemoArgs, run};

@@ -30,13 +30,19 @@ const BOTH: [(&str, i64); 4] = [
     ("KELP-RISHIRI", 2755),
 ];
 /// No warehouse has any.
-pub(super) const SOLD_OUT: &str = "MATCHA-2026";
+pub const SOLD_OUT: &str = "MATCHA-2026";
+/// Items that a run may have few of: in Tokyo, in Osaka, in both. No order of the demo has one.
+pub const RARE: [(&str, i64); 3] = [
+    ("POT-TOKONAME", 2860),
+    ("BOWL-RAKU", 3120),
+    ("TRAY-URUSHI", 1980),
+];
 /// Stands in the high-value order.
 const KETTLE: (&str, i64) = ("KETTLE-IRON", 38_600);
 
 /// The part an order plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
     /// Bought, paid, shipped.
     Plain,
     /// Leaves from both warehouses.
@@ -57,33 +63,38 @@ pub(super) enum Part {
 
 /// An order to place.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
+pub struct Wish {
     /// What it is for.
-    pub(super) part: Part,
+    pub part: Part,
     /// Which shop: 0 or 1.
-    pub(super) shop: usize,
+    pub shop: usize,
     /// How it is paid.
-    pub(super) pay: Pay,
+    pub pay: Pay,
     /// What is bought.
-    pub(super) basket: Basket,
+    pub basket: Basket,
     /// Who buys, from 1.
-    pub(super) customer: usize,
+    pub customer: usize,
     /// Placed before the daemon starts: it must be in Osaka's wave, or takes long.
-    pub(super) early: bool,
+    pub early: bool,
 }
 
 /// Everything that a warehouse has: code and whether Tokyo and Osaka have it.
-pub(super) fn stock() -> Vec<(&'static str, bool, bool)> {
+#[must_use]
+pub fn stock() -> Vec<(&'static str, bool, bool)> {
     let mut stock = Vec::new();
     stock.extend(TOKYO.iter().map(|(code, _)| (*code, true, false)));
     stock.extend(OSAKA.iter().map(|(code, _)| (*code, false, true)));
     stock.extend(BOTH.iter().map(|(code, _)| (*code, true, true)));
     stock.push((KETTLE.0, true, false));
+    stock.push((RARE[0].0, true, false));
+    stock.push((RARE[1].0, false, true));
+    stock.push((RARE[2].0, true, true));
     stock
 }
 
 /// The orders of a demo: every part is played, the rest is plain.
-pub(super) fn wishes(count: usize) -> Vec<Wish> {
+#[must_use]
+pub fn wishes(count: usize) -> Vec<Wish> {
     let mut chance = Prng::new(2026);
     let parts = [
         Part::Unreadable,
@@ -109,7 +120,8 @@ pub(super) fn wishes(count: usize) -> Vec<Wish> {
 }
 
 /// The orders of a benchmark: plain, on cards.
-pub(super) fn plain(count: usize) -> Vec<Wish> {
+#[must_use]
+pub fn plain(count: usize) -> Vec<Wish> {
     let mut chance = Prng::new(2026);
     (0..count)
         .map(|at| Wish {
@@ -131,7 +143,8 @@ fn paid(mut basket: Basket) -> Basket {
     basket
 }
 
-fn wish(at: usize, part: Part, count: usize, chance: &mut Prng) -> Wish {
+/// The order of a part: the `at`-th of `count`.
+pub fn wish(at: usize, part: Part, count: usize, chance: &mut Prng) -> Wish {
     let mut lines = match part {
         Part::Plain => match chance.below(10) {
             0..=4 => some(&TOKYO, chance),
@@ -209,12 +222,14 @@ fn some(items: &[(&str, i64)], chance: &mut Prng) -> Vec<Sold> {
 
 impl Wish {
     /// To whom the mail goes.
-    pub(super) fn email(&self) -> String {
+    #[must_use]
+    pub fn email(&self) -> String {
         format!("customer-{}@example.jp", self.customer)
     }
 
     /// How it has to end.
-    pub(super) fn end(&self) -> End {
+    #[must_use]
+    pub fn end(&self) -> End {
         match self.part {
             Part::Plain | Part::Split | Part::Held | Part::Deposit => End::Booked,
             Part::Short => End::Backordered,
@@ -224,7 +239,8 @@ impl Wish {
     }
 
     /// As the shop takes it.
-    pub(super) fn order(&self) -> NewOrder {
+    #[must_use]
+    pub fn order(&self) -> NewOrder {
         let line = |sold: &Sold| (sold.code.clone(), sold.quantity, sold.price.to_string());
         NewOrder {
             lines: self.basket.lines.iter().map(line).collect(),

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::child::{Daemon, Program, left_behind};
-use super::config::Places;
+use super::config::{Places, Reader};
 use super::report::{self, Progress, say};
 use super::script::Director;
 use super::world::{Setting, World};
@@ -164,6 +164,8 @@ impl Stage {
             shift,
             orders,
             smooth: bench,
+            pace: 4,
+            scarce: &[],
         };
         let world = Arc::new(World::start(&setting).await?);
         *self.world.lock().await = Some(Arc::clone(&world));
@@ -172,7 +174,7 @@ impl Stage {
             root: &self.root,
             shops,
             mail_port: world.mail_port,
-            bench,
+            reader: if bench { Reader::Bench } else { Reader::Demo },
         };
         let config = self.root.join("hikiate.toml");
         std::fs::write(&config, places.toml()).context("write the configuration")?;

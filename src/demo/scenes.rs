@@ -17,19 +17,19 @@ use crate::store::read::{OrderFilter, OrderRow};
 
 /// An order that a shop has taken.
 #[derive(Clone, Debug)]
-pub(super) struct Placed {
+pub struct Placed {
     /// What was wished for.
-    pub(super) wish: Wish,
+    pub wish: Wish,
     /// The shop's account.
-    pub(super) account: &'static str,
+    pub account: &'static str,
     /// The shop's id.
-    pub(super) id: String,
+    pub id: String,
     /// Our number, which follows from the two.
-    pub(super) number: String,
+    pub number: String,
 }
 
 /// Places an order.
-pub(super) fn place(world: &World, wish: &Wish) -> Placed {
+pub fn place(world: &World, wish: &Wish) -> Placed {
     let shop = &world.shops[wish.shop.min(1)];
     let id = match wish.part {
         Part::Unreadable => shop.sim.place_undecodable_order(),
@@ -54,7 +54,7 @@ pub(super) fn place(world: &World, wish: &Wish) -> Placed {
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn rows(
+pub async fn rows(
     store: &Store,
     most: usize,
 ) -> anyhow::Result<BTreeMap<(String, String), OrderRow>> {
@@ -73,7 +73,7 @@ pub(super) async fn rows(
 ///
 /// # Errors
 /// The database's; books that cannot be read.
-pub(super) async fn gather(
+pub async fn gather(
     world: &World,
     store: &Store,
     placed: &[Placed],

@@ -8,12 +8,14 @@ use super::evidence::{End, Evidence, OrderSeen, ShipmentSeen};
 use super::verify::name;
 
 /// Mails by recipient.
-pub(super) struct Traces<'a> {
+pub struct Traces<'a> {
     mails: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Traces<'a> {
-    pub(super) fn of(evidence: &'a Evidence) -> Self {
+    /// Reads the mails.
+    #[must_use]
+    pub fn of(evidence: &'a Evidence) -> Self {
         let mut mails: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for mail in &evidence.mails {
             mails.entry(&mail.to).or_default().push(&mail.message_id);
@@ -22,7 +24,8 @@ impl<'a> Traces<'a> {
     }
 
     /// Everything of an order that a far side saw more than once. Captures are judged by their sum.
-    pub(super) fn twice(
+    #[must_use]
+    pub fn twice(
         &self,
         order: &OrderSeen,
         shipments: &[&ShipmentSeen],
@@ -72,7 +75,8 @@ impl<'a> Traces<'a> {
     }
 
     /// Everything of an order that did not arrive.
-    pub(super) fn lost(
+    #[must_use]
+    pub fn lost(
         &self,
         order: &OrderSeen,
         shipments: &[&ShipmentSeen],

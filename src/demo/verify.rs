@@ -14,39 +14,41 @@ mod tests;
 
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub struct Verdict {
     /// Orders in the shops.
-    pub(super) orders: usize,
+    pub orders: usize,
     /// Of them in the books.
-    pub(super) booked: usize,
+    pub booked: usize,
     /// Of them cancelled.
-    pub(super) cancelled: usize,
+    pub cancelled: usize,
     /// Neither.
-    pub(super) open: usize,
+    pub open: usize,
     /// What waits for a person.
-    pub(super) tasks: usize,
+    pub tasks: usize,
     /// Yen due on cards for what the warehouses shipped.
-    pub(super) owed: i64,
+    pub owed: i64,
     /// Yen captured in the shops.
-    pub(super) captured: i64,
+    pub captured: i64,
     /// Things a far side saw more than once.
-    pub(super) twice: usize,
+    pub twice: usize,
     /// Things that did not arrive.
-    pub(super) lost: usize,
+    pub lost: usize,
     /// Every entry balances, and the books say what was shipped.
-    pub(super) balanced: bool,
+    pub balanced: bool,
     /// Everything that is not as it ought to be, in words.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Verdict {
     /// Everything is as it ought to be.
-    pub(super) fn good(&self) -> bool {
+    #[must_use]
+    pub fn good(&self) -> bool {
         self.problems.is_empty()
     }
 
     /// The last line of the demo.
-    pub(super) fn line(&self) -> String {
+    #[must_use]
+    pub fn line(&self) -> String {
         format!(
             "demo: orders={} booked={} cancelled={} open={} tasks={} owed={} captured={} twice={} lost={} journal={}",
             self.orders,
@@ -68,7 +70,8 @@ impl Verdict {
 }
 
 /// Judges.
-pub(super) fn judge(evidence: &Evidence) -> Verdict {
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict {
         orders: evidence.orders.len(),
         tasks: evidence.tasks.len(),
@@ -123,7 +126,8 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
 }
 
 /// Pieces that left, over all of an order's shipments.
-fn goods(shipments: &[&ShipmentSeen]) -> Goods {
+#[must_use]
+pub fn goods(shipments: &[&ShipmentSeen]) -> Goods {
     let mut goods = Goods::new();
     for (code, n) in shipments
         .iter()
@@ -136,7 +140,8 @@ fn goods(shipments: &[&ShipmentSeen]) -> Goods {
 }
 
 /// What is owed on the card: prepaid orders, bank transfers and free ones are not captured by us.
-fn owed(order: &OrderSeen, shipped: &Goods) -> i64 {
+#[must_use]
+pub fn owed(order: &OrderSeen, shipped: &Goods) -> i64 {
     let waits = order.capture == CaptureRule::OnComplete && !order.basket.all_in(shipped);
     match order.pay {
         Pay::Card if !waits => order.basket.due(shipped),
@@ -227,8 +232,9 @@ fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// What is wrong with the books.
-fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
+/// What is wrong with the books: `shipped_value` is what they have to come to.
+#[must_use]
+pub fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut references = BTreeSet::new();
     let mut debits = 0;
@@ -263,6 +269,7 @@ fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
 }
 
 /// An order in words.
-pub(super) fn name(order: &OrderSeen) -> String {
+#[must_use]
+pub fn name(order: &OrderSeen) -> String {
     format!("{} {}/{}", order.number, order.account, order.shop.id)
 }

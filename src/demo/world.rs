@@ -29,49 +29,54 @@ const TOKEN: &str = "sk_demo";
 const PLACES: [&str; 2] = ["sloc_tokyo", "sloc_osaka"];
 
 /// A shop.
-pub(super) struct Shop {
+pub struct Shop {
     /// Its account.
-    pub(super) account: &'static str,
+    pub account: &'static str,
     /// When its money is captured, as the configuration says.
-    pub(super) capture: CaptureRule,
+    pub capture: CaptureRule,
     /// The shop.
-    pub(super) sim: Arc<MedusaSim>,
+    pub sim: Arc<MedusaSim>,
     /// Where it listens.
-    pub(super) url: String,
-    wire: Arc<FaultyTransport>,
+    pub url: String,
+    /// What goes wrong on the way to it.
+    pub wire: Arc<FaultyTransport>,
 }
 
 /// A warehouse.
-pub(super) struct Warehouse {
+pub struct Warehouse {
     /// Its name.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// The warehouse.
-    pub(super) sim: Arc<WarehouseSim>,
+    pub sim: Arc<WarehouseSim>,
 }
 
 /// What the world is to be.
 #[derive(Clone, Debug)]
-pub(super) struct Setting<'a> {
+pub struct Setting<'a> {
     /// Everything is below it.
-    pub(super) root: &'a Path,
+    pub root: &'a Path,
     /// What the database's clock shows more than the real one.
-    pub(super) shift: chrono::Duration,
+    pub shift: chrono::Duration,
     /// How many orders there will be.
-    pub(super) orders: usize,
+    pub orders: usize,
     /// Without planned faults.
-    pub(super) smooth: bool,
+    pub smooth: bool,
+    /// Ticks that a warehouse takes for a shipment, at the most; at least 1.
+    pub pace: u32,
+    /// Items of which there are only so many in each warehouse that has them; there is plenty of the rest.
+    pub scarce: &'a [(&'a str, i64)],
 }
 
 /// Everything outside the program.
-pub(super) struct World {
+pub struct World {
     /// Two of them.
-    pub(super) shops: [Shop; 2],
+    pub shops: [Shop; 2],
     /// Tokyo and Osaka.
-    pub(super) warehouses: [Warehouse; 2],
+    pub warehouses: [Warehouse; 2],
     /// The mail server.
-    pub(super) mail: SmtpSim,
+    pub mail: SmtpSim,
     /// Where it listens.
-    pub(super) mail_port: u16,
+    pub mail_port: u16,
     root: PathBuf,
     smooth: bool,
     slow: Arc<Mutex<BTreeSet<String>>>,
@@ -84,7 +89,7 @@ impl World {
     ///
     /// # Errors
     /// When a folder or a port cannot be had.
-    pub(super) async fn start(setting: &Setting<'_>) -> anyhow::Result<Self> {
+    pub async fn start(setting: &Setting<'_>) -> anyhow::Result<Self> {
         let root = setting.root;
         for account in ["tokyo", "osaka", "books"] {
             for folder in ["outgoing", "incoming", "archive"] {
@@ -101,8 +106,8 @@ impl World {
             shop("shop-b", CaptureRule::OnComplete, &clock, &stop).await?,
         ];
         let warehouses = [
-            warehouse("tokyo", "japanese-3pl-utf8", root, &slow)?,
-            warehouse("osaka", "japanese-3pl-cp932", root, &slow)?,
+            warehouse("tokyo", "japanese-3pl-utf8", setting, &slow)?,
+            warehouse("osaka", "japanese-3pl-cp932", setting, &slow)?,
         ];
         let mail = SmtpSim::default();
         let listener = TcpListener::bind(("127.0.0.1", 0))
@@ -122,7 +127,7 @@ impl World {
             troubles,
             stop,
         };
-        world.fill(setting.orders, clock.now()).await?;
+        world.fill(setting, clock.now()).await?;
         if !setting.smooth {
             world.shops[1]
                 .wire
@@ -134,10 +139,19 @@ impl World {
     }
 
     /// Puts goods on the shelves and has them reported: an item exists once a warehouse has told it.
-    async fn fill(&self, orders: usize, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<()> {
-        let plenty = i64::try_from(orders).unwrap_or(i64::MAX / 10) * 9;
+    async fn fill(
+        &self,
+        setting: &Setting<'_>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> anyhow::Result<()> {
+        let plenty = i64::try_from(setting.orders).unwrap_or(i64::MAX / 10) * 9;
         for (code, tokyo, osaka) in orders::stock().into_iter().chain([(SOLD_OUT, true, true)]) {
-            let quantity = if code == SOLD_OUT { 0 } else { plenty };
+            let few = setting.scarce.iter().find(|(known, _)| *known == code);
+            let quantity = match few {
+                Some((_, few)) => *few,
+                None if code == SOLD_OUT => 0,
+                None => plenty,
+            };
             for (at, has) in [tokyo, osaka].into_iter().enumerate() {
                 if has {
                     self.warehouses[at].sim.set_stock(code, quantity);
@@ -177,7 +191,7 @@ impl World {
     }
 
     /// Has the warehouses take their time with an order: it stays accepted and does not leave.
-    pub(super) fn go_slow(&self, number: &str) {
+    pub fn go_slow(&self, number: &str) {
         self.slow
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -185,12 +199,12 @@ impl World {
     }
 
     /// Remembers that something went wrong.
-    pub(super) fn trouble(&self, words: String) {
+    pub fn trouble(&self, words: String) {
         note(&self.troubles, words);
     }
 
     /// What went wrong so far, planned faults that did not happen included.
-    pub(super) fn troubles(&self) -> Vec<String> {
+    pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self
             .troubles
             .lock()
@@ -228,7 +242,7 @@ impl World {
     }
 
     /// Closes the doors.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         self.stop.cancel();
     }
 }
@@ -269,9 +283,10 @@ async fn shop(
 fn warehouse(
     name: &'static str,
     layout: &str,
-    root: &Path,
+    setting: &Setting<'_>,
     slow: &Arc<Mutex<BTreeSet<String>>>,
 ) -> anyhow::Result<Warehouse> {
+    let (root, most) = (setting.root, setting.pace.max(1));
     let layout =
         load_layout(layout, root).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
     let folder = Arc::new(LocalFolder::new(root.join(name)));
@@ -287,8 +302,8 @@ fn warehouse(
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&shipment.order_number);
-        // One to four ticks, the same for the same shipment.
-        let pace = shipment.reference.bytes().map(u32::from).sum::<u32>() % 4 + 1;
+        // The same for the same shipment.
+        let pace = shipment.reference.bytes().map(u32::from).sum::<u32>() % most + 1;
         SimHandling {
             ship_after: if waits { u32::MAX } else { pace },
             ..SimHandling::default()

@@ -71,6 +71,11 @@ impl WarehouseSim {
         self.state().stock.insert(code.to_owned(), quantity);
     }
 
+    /// Puts more on the shelf.
+    pub fn add_stock(&self, code: &str, quantity: i64) {
+        *self.state().stock.entry(code.to_owned()).or_default() += quantity;
+    }
+
     /// What is on the shelf; shipping takes it down.
     pub fn stock(&self) -> BTreeMap<String, i64> {
         self.state().stock.clone()

@@ -1,0 +1,117 @@
+//! What happens to the daemons and their database, from a seed.
+
+use std::time::{Duration, Instant};
+
+use hikiate_sdk::faulty::Prng;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::DAEMONS;
+use super::restore::Restore;
+use super::stage::Stage;
+
+/// How often the database was taken away.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    /// Killed or restarted at once.
+    pub(super) db_restarts: usize,
+    /// Set back to a backup.
+    pub(super) restores: usize,
+}
+
+/// Makes trouble until told to stop, and has both daemons and the database running again at the end.
+///
+/// # Errors
+/// When the database does not come back or the backup cannot be had: nothing can be proved then.
+pub(super) async fn rage(
+    stage: &Stage,
+    seed: u64,
+    mut plan: Option<Restore>,
+    stop: CancellationToken,
+) -> anyhow::Result<Done> {
+    let mut chance = Prng::new(seed);
+    let mut done = Done::default();
+    let mut away: Option<(usize, Instant)> = None;
+    while !stop.is_cancelled() {
+        let pause = Duration::from_millis(2500 + chance.below(4500));
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep(pause) => {}
+        }
+        if let Some(due) = plan.take_if(|plan| plan.is_due()) {
+            if let Some((n, _)) = away.take() {
+                stage.fleet.want(n);
+            }
+            due.play(stage, &mut chance, &mut done).await?;
+            continue;
+        }
+        if let Some((n, until)) = away
+            && until <= Instant::now()
+        {
+            stage.notes.say(&format!("daemon {} comes back", n + 1));
+            stage.fleet.want(n);
+            away = None;
+        }
+        one(stage, &mut chance, &mut done, &mut away).await?;
+    }
+    if let Some(plan) = plan {
+        plan.play(stage, &mut chance, &mut done).await?;
+    }
+    (0..DAEMONS).for_each(|n| stage.fleet.want(n));
+    Ok(done)
+}
+
+/// One piece of trouble.
+pub(super) async fn one(
+    stage: &Stage,
+    chance: &mut Prng,
+    done: &mut Done,
+    away: &mut Option<(usize, Instant)>,
+) -> anyhow::Result<()> {
+    let absent = away.map(|(n, _)| n);
+    match chance.below(100) {
+        0..=59 => {
+            let n = usize::try_from(chance.below(2)).unwrap_or(0);
+            if absent != Some(n) {
+                kill(stage, n, chance.below(1500)).await?;
+            }
+        }
+        60..=74 if absent.is_none() => {
+            let n = usize::try_from(chance.below(2)).unwrap_or(0);
+            let seconds = 5 + chance.below(20);
+            stage.notes.say(&format!(
+                "daemon {} is told to end, away for {seconds} s",
+                n + 1
+            ));
+            stage.fleet.send_home(n).await?;
+            *away = Some((n, Instant::now() + Duration::from_secs(seconds)));
+        }
+        60..=79 => {
+            // Both at the same moment.
+            for n in (0..DAEMONS).filter(|n| absent != Some(*n)) {
+                kill(stage, n, 0).await?;
+            }
+        }
+        80..=89 => {
+            stage.notes.say("kill -9 of PostgreSQL");
+            stage.server.kill().await?;
+            done.db_restarts += 1;
+        }
+        _ => {
+            stage.notes.say("pg_ctl restart -m immediate");
+            stage.server.restart().await?;
+            done.db_restarts += 1;
+        }
+    }
+    Ok(())
+}
+
+/// `kill -9` of a daemon, which comes back after a while.
+async fn kill(stage: &Stage, n: usize, milliseconds: u64) -> anyhow::Result<()> {
+    if stage.fleet.kill(n).await? {
+        stage.notes.say(&format!("kill -9 of daemon {}", n + 1));
+    }
+    sleep(Duration::from_millis(milliseconds)).await;
+    stage.fleet.want(n);
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The person: reads the list of tasks, looks at the far sides, and types commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hikiate::demo::orders::Part;
+use sqlx::Row as _;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::stage::{Bought, Stage};
+
+/// Between two looks at the list.
+const LOOK: Duration = Duration::from_millis(1500);
+/// Orders named in one command.
+const AT_ONCE: usize = 20;
+
+/// Works until told to stop. A database that is away is no reason for a person to stop either.
+pub(super) async fn work(stage: &Stage, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let _office = stage.office.read().await;
+        round(stage).await.ok();
+        drop(_office);
+        sleep(LOOK).await;
+    }
+}
+
+/// One look at everything; the first trouble ends it, and the next look comes soon.
+pub(super) async fn round(stage: &Stage) -> anyhow::Result<()> {
+    let orders: BTreeMap<String, Bought> = stage
+        .bought()
+        .into_iter()
+        .map(|order| (order.placed.number.clone(), order))
+        .collect();
+    release(stage).await?;
+    deposits(stage, &orders).await?;
+    unknown(stage).await
+}
+
+/// Lets go of what the rule for high values holds.
+async fn release(stage: &Stage) -> anyhow::Result<()> {
+    let held: Vec<String> = sqlx::query_scalar(
+        "SELECT number FROM subjects WHERE kind = 'order' AND blocked_by LIKE 'hold%' AND closed_at IS NULL ORDER BY id",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for some in held.chunks(AT_ONCE) {
+        let mut words = vec!["order", "release"];
+        words.extend(some.iter().map(String::as_str));
+        words.extend(["--reason", "the customer is known"]);
+        stage.fleet.program().type_in(&words).await?;
+    }
+    Ok(())
+}
+
+/// Tells of the money that has come for orders that wait for it.
+async fn deposits(stage: &Stage, orders: &BTreeMap<String, Bought>) -> anyhow::Result<()> {
+    let waiting: Vec<String> = sqlx::query_scalar(
+        "SELECT number FROM subjects WHERE kind = 'order' AND blocked_by LIKE 'payment%' AND closed_at IS NULL ORDER BY id",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    let known: BTreeSet<String> =
+        sqlx::query_scalar("SELECT external_id FROM subjects WHERE kind = 'deposit'")
+            .fetch_all(&stage.pool)
+            .await?
+            .into_iter()
+            .collect();
+    for number in &waiting {
+        let Some(order) = orders.get(number) else {
+            continue;
+        };
+        let reference = format!("bank-{}", order.placed.wish.customer);
+        if order.placed.wish.part != Part::Deposit || known.contains(&reference) {
+            continue;
+        }
+        let amount = order.placed.wish.basket.total().to_string();
+        stage
+            .fleet
+            .program()
+            .type_in(&["deposit", "add", number, &amount, "--reference", &reference])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Looks into the far sides for every call whose outcome is unknown, and says what was seen.
+async fn unknown(stage: &Stage) -> anyhow::Result<()> {
+    let rows = sqlx::query(
+        "SELECT e.id, e.op, f.key, s.number, s.external_id, a.slug FROM effects e JOIN facts f ON f.id = e.intent_id
+         JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id
+         WHERE e.state = 'unresolved' ORDER BY e.id LIMIT 50",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for row in rows {
+        let (id, op): (i64, String) = (row.try_get("id")?, row.try_get("op")?);
+        let (key, order): (String, String) = (row.try_get("key")?, row.try_get("external_id")?);
+        let account: String = row.try_get("slug")?;
+        let seen = happened(stage, &op, &key, &order, &account);
+        let Some(seen) = seen else {
+            stage.notes.wrong(format!(
+                "nobody can say whether {key} (effect {id}) happened"
+            ));
+            continue;
+        };
+        let (id, word) = (id.to_string(), if seen { "done" } else { "not-done" });
+        let reason = ["--reason", "looked at the far side"];
+        let words = ["effect", "resolve", &id, word];
+        stage
+            .fleet
+            .program()
+            .type_in(&[&words[..], &reason[..]].concat())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Whether a far side has done something; `None` when a person would have to guess.
+fn happened(stage: &Stage, op: &str, key: &str, order: &str, account: &str) -> Option<bool> {
+    let shop = stage.world.shops.iter().find(|s| s.account == account);
+    let memory = shop.and_then(|shop| shop.sim.order(order));
+    match op {
+        "mail" => {
+            let bought = stage.bought();
+            let to = bought.iter().find(|b| b.placed.id == order && key.contains(b.placed.account))?;
+            let to = to.placed.wish.email();
+            Some(stage.world.mail.mails().iter().any(|mail| mail.to.contains(&to)))
+        }
+        // A shop captures everything at once or by shipment; either way the last number says how often.
+        "capture" => {
+            let n: usize = key.rsplit(':').next()?.parse().ok()?;
+            Some(memory?.captures >= n)
+        }
+        "cancel_order" => Some(memory?.cancelled),
+        "instruct" | "post_journal" | "cancel_instruction" => {
+            let name = key.rsplit(':').next()?;
+            let folder = stage.root.join(account.trim_end_matches("-3pl"));
+            Some(["outgoing", "picked-up"].iter().any(|part| {
+                std::fs::read_dir(folder.join(part)).is_ok_and(|mut files| {
+                    files.any(|file| {
+                        file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(name))
+                    })
+                })
+            }))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,66 @@
+//! How much has gone out to far sides so far, by their own memory.
+
+use super::stage::Stage;
+
+/// Everything that was ever sent, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GoneOut {
+    captures: usize,
+    fulfilments: usize,
+    instructions: usize,
+    cancels: usize,
+    mails: usize,
+    journals: usize,
+}
+
+impl GoneOut {
+    /// As it is now.
+    pub(super) fn now(stage: &Stage) -> Self {
+        let orders: Vec<_> = stage
+            .world
+            .shops
+            .iter()
+            .flat_map(|shop| shop.sim.orders())
+            .collect();
+        let files = |folder: &str, cancel: bool| {
+            let names = std::fs::read_dir(stage.root.join(folder));
+            let names = names.into_iter().flatten().filter_map(|file| {
+                let name = file.ok()?.file_name().into_string().ok()?;
+                // A file on its way into its name has not gone out.
+                (!name.ends_with(".part") && !name.starts_with('.')).then_some(name)
+            });
+            names
+                .filter(|name| name.contains("-cancel-") == cancel)
+                .count()
+        };
+        let told = |cancel| {
+            ["tokyo", "osaka"]
+                .iter()
+                .flat_map(|account| ["outgoing", "picked-up"].map(|part| format!("{account}/{part}")))
+                .map(|folder| files(&folder, cancel))
+                .sum()
+        };
+        Self {
+            captures: orders.iter().map(|order| order.captures).sum(),
+            fulfilments: orders
+                .iter()
+                .flat_map(|order| &order.fulfilments)
+                .map(|f| 1 + usize::from(f.shipped))
+                .sum(),
+            instructions: told(false),
+            cancels: told(true),
+            mails: stage.world.mail.mails().len(),
+            journals: files("books/outgoing", false),
+        }
+    }
+
+    /// All of it.
+    pub(super) fn sum(&self) -> usize {
+        self.captures
+            + self.fulfilments
+            + self.instructions
+            + self.cancels
+            + self.mails
+            + self.journals
+    }
+}

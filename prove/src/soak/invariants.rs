@@ -1,0 +1,124 @@
+//! What must hold in the database whatever happened, and what it must say of each order's money.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use hikiate::demo::evidence::{Evidence, Pay};
+use sqlx::PgPool;
+
+/// What is wrong, and the statement that finds it: one text a row.
+const STATEMENTS: [(&str, &str); 12] = [
+    (
+        "reserved is not the sum of the reservations",
+        "SELECT d.id::text FROM demands d LEFT JOIN (SELECT demand_id, sum(qty) AS qty FROM reservations GROUP BY demand_id) r ON r.demand_id = d.id
+         WHERE d.reserved <> coalesce(r.qty, 0)",
+    ),
+    (
+        "more is reserved and shipped than wanted",
+        "SELECT d.id::text FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE d.reserved > 0 AND d.reserved + d.shipped > d.wanted",
+    ),
+    (
+        "more is reserved than lies there",
+        "SELECT i.code || ' in ' || l.slug FROM stock s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
+         WHERE s.bucket = 'sellable' AND s.base_qty + coalesce((SELECT sum(e.qty) FROM stock_entries e WHERE e.item_id = s.item_id
+             AND e.location_id = s.location_id AND e.bucket = s.bucket AND e.effective_at > s.base_as_of), 0)
+           < coalesce((SELECT sum(v.qty) FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id), 0)",
+    ),
+    (
+        "still in the queue",
+        "SELECT f.key || ' (' || e.state || ', ' || e.attempts || ' tries, ' || coalesce(e.error, 'no error') || ')' FROM effects e JOIN facts f ON f.id = e.intent_id",
+    ),
+    (
+        "an intent of two subjects",
+        "SELECT key FROM facts WHERE class = 'intent' AND key NOT LIKE 'instruct:%' GROUP BY key HAVING count(*) > 1",
+    ),
+    (
+        "a shipment instructed for two orders",
+        "SELECT reference FROM shipments GROUP BY reference HAVING count(DISTINCT subject_id) > 1",
+    ),
+    (
+        "an intent without outcome that is not in the queue either",
+        "SELECT f.key FROM facts f WHERE f.class = 'intent' AND NOT EXISTS (SELECT FROM effects e WHERE e.intent_id = f.id)
+         AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = f.subject_id AND o.class = 'outcome' AND starts_with(o.key, f.key || ':'))",
+    ),
+    (
+        "an order that is due and not planned, or fails to be",
+        "SELECT number || ' (' || plan_fails || ' failures)' FROM subjects
+         WHERE plan_fails > 0 OR (kind <> 'deposit' AND plan_at < (SELECT hk_now()) - interval '10 s')",
+    ),
+    (
+        "an order that was mentioned and never read",
+        "SELECT number FROM subjects WHERE kind = 'order' AND origin = 'stub'",
+    ),
+    (
+        "a sealed batch that is not done",
+        "SELECT s.number FROM batches b JOIN subjects s ON s.id = b.subject_id WHERE b.state = 'sealed'",
+    ),
+    (
+        "revenue in no batch",
+        "SELECT s.number || ' ' || r.key FROM revenue_events r JOIN subjects s ON s.id = r.subject_id WHERE r.batch_id IS NULL",
+    ),
+    (
+        "a stream that fails or a paused account",
+        "SELECT a.slug || '/' || t.name || ': ' || coalesce(t.error, a.paused) FROM streams t JOIN accounts a ON a.id = t.account_id
+         WHERE t.fails > 0 OR a.paused IS NOT NULL",
+    ),
+];
+
+/// Everything that does not hold.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn check(pool: &PgPool, evidence: &Evidence) -> anyhow::Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (what, statement) in STATEMENTS {
+        let rows: Vec<String> = sqlx::query_scalar(statement)
+            .fetch_all(pool)
+            .await
+            .with_context(|| format!("look for: {what}"))?;
+        wrong.extend(rows.into_iter().map(|row| format!("{what}: {row}")));
+    }
+    let intended: BTreeMap<String, i64> = sqlx::query_as(
+        "SELECT s.number, sum(t.intended_capture)::bigint FROM tenders t JOIN subjects s ON s.id = t.subject_id GROUP BY s.number",
+    )
+    .fetch_all(pool)
+    .await
+    .context("read what was captured")?
+    .into_iter()
+    .collect();
+    for order in &evidence.orders {
+        let ours = intended.get(&order.number).copied().unwrap_or(0);
+        if order.pay == Pay::Card && !order.shop.cancelled && ours != order.shop.captured {
+            wrong.push(format!(
+                "{} was captured {} yen at its shop, {ours} in the database",
+                order.number, order.shop.captured
+            ));
+        }
+    }
+    Ok(wrong)
+}
+
+/// What the books say of orders that were cancelled at their shop after goods had left: it stays there until
+/// a person reverses it.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn left_though_cancelled(
+    pool: &PgPool,
+    evidence: &Evidence,
+) -> anyhow::Result<i64> {
+    let numbers: Vec<String> = evidence
+        .orders
+        .iter()
+        .filter(|order| order.shop.cancelled)
+        .map(|order| order.number.clone())
+        .collect();
+    sqlx::query_scalar(
+        "SELECT coalesce(sum(r.gross), 0)::bigint FROM revenue_events r JOIN subjects s ON s.id = r.subject_id
+         WHERE s.number = ANY($1) AND r.batch_id IS NOT NULL",
+    )
+    .bind(numbers)
+    .fetch_one(pool)
+    .await
+    .context("read what was booked of cancelled orders")
+}

@@ -1,0 +1,276 @@
+//! The reckoning: what the far sides remember beside what the database says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use anyhow::Context as _;
+use hikiate::demo::amounts::Goods;
+use hikiate::demo::evidence::{Evidence, OrderSeen, ShipmentSeen};
+use hikiate::demo::orders::Part;
+use hikiate::demo::scenes::{self, Placed};
+use hikiate::demo::traces::Traces;
+use hikiate::demo::verify::{books, goods, name, owed};
+use hikiate::store::Store;
+
+use super::chaos::Done;
+use super::invariants;
+use super::stage::Stage;
+
+/// Tasks that stay open in the end because an order was cancelled while its goods or its notice were on their
+/// way: a person's, and rightly so.
+const CAME_TOO_LATE: [&str; 5] = [
+    "cancel_too_late",
+    "cancel_refused",
+    "notice_refused",
+    "capture_refused",
+    "refund_seen",
+];
+
+/// What came out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    orders: usize,
+    kills: usize,
+    done: Done,
+    twice: usize,
+    lost: usize,
+    oversold: usize,
+    balanced: bool,
+    /// Everything that is not as it ought to be, in words.
+    pub(super) problems: Vec<String>,
+}
+
+impl Verdict {
+    /// Everything is as it ought to be.
+    pub(super) fn good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The last line.
+    pub(super) fn line(&self) -> String {
+        format!(
+            "soak: orders={} kills={} db_restarts={} restores={} twice={} lost={} oversold={} journal={}",
+            self.orders,
+            self.kills,
+            self.done.db_restarts,
+            self.done.restores,
+            self.twice,
+            self.lost,
+            self.oversold,
+            if self.balanced {
+                "balanced"
+            } else {
+                "unbalanced"
+            }
+        )
+    }
+
+    fn twice(&mut self, problem: String) {
+        self.twice += 1;
+        self.problems.push(format!("twice: {problem}"));
+    }
+
+    fn lost(&mut self, problem: String) {
+        self.lost += 1;
+        self.problems.push(format!("lost: {problem}"));
+    }
+
+    fn oversold(&mut self, problem: String) {
+        self.oversold += 1;
+        self.problems.push(format!("oversold: {problem}"));
+    }
+}
+
+/// Reckons.
+///
+/// # Errors
+/// The database's; books that cannot be read.
+pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> {
+    let bought = stage.bought();
+    let placed: Vec<Placed> = bought.iter().map(|order| order.placed.clone()).collect();
+    let store = Store::connect(&stage.server.url, 2)?;
+    let evidence = scenes::gather(&stage.world, &store, &placed, &stage.root).await;
+    store.close().await;
+    let evidence = evidence.context("gather what everybody remembers")?;
+    let short: BTreeSet<&str> = placed
+        .iter()
+        .filter(|placed| placed.wish.part == Part::Short)
+        .map(|placed| placed.number.as_str())
+        .collect();
+    let mut verdict = Verdict {
+        orders: evidence.orders.len(),
+        kills: stage.fleet.kills(),
+        done,
+        ..Verdict::default()
+    };
+    verdict.problems.extend(evidence.troubles.iter().cloned());
+    let value = orders(&evidence, &short, &mut verdict);
+    tasks(&evidence, &mut verdict);
+    shelves(stage, &mut verdict);
+    let reversed = invariants::left_though_cancelled(&stage.pool, &evidence).await?;
+    let wrong = books(&evidence, value + reversed);
+    verdict.balanced = wrong.is_empty();
+    verdict.problems.extend(wrong);
+    let broken = invariants::check(&stage.pool, &evidence).await?;
+    verdict.problems.extend(broken);
+    Ok(verdict)
+}
+
+/// Judges every order; returns what the books have to say of those that were not cancelled.
+fn orders(evidence: &Evidence, short: &BTreeSet<&str>, verdict: &mut Verdict) -> i64 {
+    let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
+    for shipment in &evidence.shipments {
+        by_order
+            .entry(&shipment.order_number)
+            .or_default()
+            .push(shipment);
+    }
+    let traces = Traces::of(evidence);
+    let mut value = 0;
+    for order in &evidence.orders {
+        let shipments = by_order.remove(order.number.as_str()).unwrap_or_default();
+        let shipped = goods(&shipments);
+        for problem in traces.twice(order, &shipments, &shipped) {
+            verdict.twice(problem);
+        }
+        if order.shop.captured > owed(order, &shipped) {
+            verdict.twice(format!(
+                "{} was captured {} yen in {} captures, {} are owed",
+                name(order),
+                order.shop.captured,
+                order.shop.captures,
+                owed(order, &shipped)
+            ));
+        }
+        if order.shop.cancelled {
+            cancelled(order, &shipped, evidence, verdict);
+            continue;
+        }
+        value += order.basket.due(&shipped);
+        for problem in traces.lost(order, &shipments, &shipped) {
+            verdict.lost(problem);
+        }
+        if order.shop.captured < owed(order, &shipped) {
+            verdict.lost(format!(
+                "{} was captured {} yen, {} are owed",
+                name(order),
+                order.shop.captured,
+                owed(order, &shipped)
+            ));
+        }
+        ended(order, &shipped, short, verdict);
+    }
+    for number in by_order.into_keys() {
+        verdict.twice(format!(
+            "a warehouse was told to ship order {number}, which no shop has"
+        ));
+    }
+    value
+}
+
+/// An order that the customer did not cancel is in the books, or open for a reason that a person can see.
+fn ended(order: &OrderSeen, shipped: &Goods, short: &BTreeSet<&str>, verdict: &mut Verdict) {
+    let status = order.status.as_deref();
+    let right = if order.shop.undecodable {
+        order.quarantined && shipped.is_empty()
+    } else if short.contains(order.number.as_str()) {
+        status == Some("backordered") && !order.basket.all_in(shipped)
+    } else {
+        status == Some("booked") && order.basket.all_in(shipped)
+    };
+    if !right {
+        let said = status.unwrap_or(if order.quarantined {
+            "in quarantine"
+        } else {
+            "not there"
+        });
+        let sent: u32 = shipped.values().sum();
+        verdict.lost(format!("{} is {said}, {sent} pieces shipped", name(order)));
+    }
+}
+
+/// An order that the customer cancelled is cancelled here too; goods that left all the same are a task.
+fn cancelled(order: &OrderSeen, shipped: &Goods, evidence: &Evidence, verdict: &mut Verdict) {
+    let task = evidence
+        .tasks
+        .iter()
+        .any(|task| task.subject == order.number);
+    let status = order.status.as_deref();
+    let right = if shipped.is_empty() {
+        status == Some("cancelled")
+    } else {
+        task || status == Some("cancelled")
+    };
+    if !right {
+        verdict.lost(format!(
+            "{} was cancelled at its shop and is {}, {} pieces shipped",
+            name(order),
+            status.unwrap_or("not there"),
+            shipped.values().sum::<u32>()
+        ));
+    }
+}
+
+/// What may wait for a person in the end: unreadable orders, and cancels that came too late.
+fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
+    let cancelled: BTreeSet<&str> = evidence
+        .orders
+        .iter()
+        .filter(|order| order.shop.cancelled)
+        .map(|order| order.number.as_str())
+        .collect();
+    for task in &evidence.tasks {
+        let expected = task.kind == "quarantine"
+            || (CAME_TOO_LATE.contains(&task.kind.as_str())
+                && cancelled.contains(task.subject.as_str()));
+        if !expected {
+            verdict.problems.push(format!(
+                "a task nobody expected: {} {}: {}",
+                task.kind, task.subject, task.detail
+            ));
+        }
+    }
+}
+
+/// No warehouse has shipped, or is told to ship, more than it ever had.
+fn shelves(stage: &Stage, verdict: &mut Verdict) {
+    let mut had: BTreeMap<(usize, String), i64> = BTreeMap::new();
+    let supplied = stage
+        .supplied
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    for (n, code, more) in supplied {
+        *had.entry((n, code)).or_default() += more;
+    }
+    for (n, warehouse) in stage.world.warehouses.iter().enumerate() {
+        for (code, left) in warehouse.sim.stock() {
+            if left < 0 {
+                verdict.oversold(format!(
+                    "{} has shipped {} of {code} more than it had",
+                    warehouse.name, -left
+                ));
+            }
+        }
+        let stopped: BTreeSet<String> = warehouse.sim.cancelled().into_iter().collect();
+        let mut told: BTreeMap<String, i64> = BTreeMap::new();
+        for (reference, shipment) in warehouse.sim.shipments() {
+            if stopped.contains(&reference) {
+                continue;
+            }
+            for line in shipment.lines {
+                *told.entry(line.code).or_default() += i64::from(line.quantity);
+            }
+        }
+        for (code, told) in told {
+            let most = had.get(&(n, code.clone())).copied();
+            if most.is_some_and(|most| told > most) {
+                verdict.oversold(format!(
+                    "{} is told to ship {told} of {code} and never had more than {}",
+                    warehouse.name,
+                    most.unwrap_or(0)
+                ));
+            }
+        }
+    }
+}

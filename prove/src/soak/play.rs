@@ -1,0 +1,130 @@
+//! The run itself: load and trouble, then quiet, then the reckoning.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::chaos::{self, Done};
+use super::fleet::DAEMONS;
+use super::judge::{self, Verdict};
+use super::restore::Restore;
+use super::run::SoakArgs;
+use super::stage::Stage;
+use super::{customers, desk};
+
+/// Between two lines about how it stands.
+const LINE: Duration = Duration::from_secs(10);
+/// Between two reckonings, once all is quiet.
+const RECKON: Duration = Duration::from_secs(3);
+
+/// Plays until the deadline at the latest.
+///
+/// # Errors
+/// When the database or the daemons cannot be had, so that nothing is proved.
+pub(super) async fn play(
+    stage: &Arc<Stage>,
+    args: &SoakArgs,
+    seed: u64,
+    deadline: Instant,
+) -> anyhow::Result<Verdict> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let settle = (left / 3).clamp(Duration::from_secs(45), Duration::from_secs(150));
+    let load = left.saturating_sub(settle);
+    let (over, home) = (CancellationToken::new(), CancellationToken::new());
+    // Dropped with this future: whoever works here ends with it.
+    let (mut outside, mut inside) = (JoinSet::new(), JoinSet::new());
+    let with = |stop: &CancellationToken| (Arc::clone(stage), stop.clone());
+    let (s, stop) = with(&home);
+    inside.spawn(async move { s.fleet.supervise(stop).await });
+    (0..DAEMONS).for_each(|n| stage.fleet.want(n));
+    let rate = args.rate;
+    let (s, stop) = with(&over);
+    outside.spawn(async move { customers::order(&s, rate, seed ^ 1, stop).await });
+    let (s, stop) = with(&over);
+    outside.spawn(async move { customers::supply(&s, seed ^ 2, stop).await });
+    let (s, stop) = with(&over);
+    outside.spawn(async move { customers::disturb(&s, seed ^ 3, stop).await });
+    let (s, stop) = with(&home);
+    inside.spawn(async move { desk::work(&s, stop).await });
+    let plan = (!args.no_restore).then(|| Restore {
+        at: Instant::now() + load * 3 / 10,
+        lose: (load / 8).clamp(Duration::from_secs(10), Duration::from_secs(40)),
+        broken: args.broken,
+    });
+    let (s, stop) = with(&over);
+    let mut trouble = tokio::spawn(async move { chaos::rage(&s, seed ^ 4, plan, stop).await });
+    let end = Instant::now() + load;
+    let mut early = None;
+    while Instant::now() < end && early.is_none() {
+        tokio::select! {
+            () = sleep(LINE.min(end.saturating_duration_since(Instant::now()))) => standing(stage).await,
+            ended = &mut trouble => early = Some(ended),
+        }
+    }
+    over.cancel();
+    while outside.join_next().await.is_some() {}
+    let ended = match early {
+        Some(ended) => ended,
+        None => trouble.await,
+    };
+    let done = ended.context("the trouble broke off")??;
+    stage.notes.say("no more orders and no more trouble");
+    let verdict = reckon(stage, done, deadline).await;
+    home.cancel();
+    while inside.join_next().await.is_some() {}
+    verdict
+}
+
+/// Reckons until all is well twice in a row, or time is up.
+async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<Verdict> {
+    let mut good = 0;
+    let mut said = Instant::now();
+    loop {
+        sleep(RECKON).await;
+        let verdict = judge::judge(stage, done).await;
+        let late = Instant::now() + RECKON >= deadline;
+        match verdict {
+            Ok(verdict) if verdict.good() => {
+                good += 1;
+                if good >= 2 || late {
+                    return Ok(verdict);
+                }
+            }
+            verdict if late => return verdict,
+            verdict => {
+                good = 0;
+                if said.elapsed() >= LINE {
+                    let open = verdict.map_or_else(
+                        |error| format!("{error:#}"),
+                        |v| format!("{} things are not settled, for example: {}", v.problems.len(), v.problems[0]),
+                    );
+                    stage.notes.say(&open);
+                    said = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+/// A line about how it stands.
+async fn standing(stage: &Stage) {
+    let counts: Result<Vec<(String, i64)>, sqlx::Error> = sqlx::query_as(
+        "SELECT status, count(*) FROM subjects WHERE kind = 'order' GROUP BY status ORDER BY status",
+    )
+    .fetch_all(&stage.pool)
+    .await;
+    let words = match counts {
+        Ok(counts) => counts
+            .iter()
+            .map(|(status, n)| format!("{status} {n}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Err(_) => "the database is away".to_owned(),
+    };
+    let placed = stage.bought().len();
+    stage.notes.say(&format!("{placed} orders placed: {words}"));
+}

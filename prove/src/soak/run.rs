@@ -1,0 +1,241 @@
+//! A soak from its first folder to its last process.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use hikiate::demo::child::left_behind;
+use hikiate::demo::config::{Places, Reader};
+use hikiate::demo::orders::{RARE, stock};
+use hikiate::demo::world::{Setting, World};
+use sqlx::postgres::PgPoolOptions;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use super::customers::FEW;
+use super::fleet::Fleet;
+use super::server::Server;
+use super::stage::{Notes, Stage};
+use super::{play, watcher};
+
+/// What there is of everything that is not rare.
+const PLENTY: usize = 1_000_000;
+/// Ticks of 200 ms that a warehouse takes for a shipment, at the most.
+const PACE: u32 = 15;
+
+/// What `hikiate-prove soak` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SoakArgs {
+    /// How long it takes, everything included
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(super) minutes: u64,
+    /// What happens when; drawn when not given, and printed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Orders a second
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(super) rate: u32,
+    /// The daemon's program [default: `hikiate` beside this program]
+    #[arg(long, value_name = "FILE")]
+    daemon: Option<PathBuf>,
+    /// Keep logs, files and data also when all is well
+    #[arg(long)]
+    keep: bool,
+    /// Without setting the database back
+    #[arg(long, conflicts_with = "broken")]
+    pub(super) no_restore: bool,
+    /// Break something on purpose, to see that it is noticed
+    #[arg(long, value_enum)]
+    pub(super) broken: Option<Breakage>,
+}
+
+/// What can be broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Breakage {
+    /// The database is set back and nobody is told: both witnesses are lost with it.
+    NoWitness,
+}
+
+/// Runs the soak; the exit code says whether everything was as it ought to be.
+#[must_use]
+pub fn run(args: &SoakArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let good = runtime.block_on(whole(args)).unwrap_or_else(|error| {
+        println!("soak: failed: {error:#}");
+        false
+    });
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn whole(args: &SoakArgs) -> anyhow::Result<bool> {
+    let deadline = Instant::now() + Duration::from_secs(args.minutes * 60);
+    let seed = args.seed.unwrap_or_else(drawn);
+    println!(
+        "soak: {minutes} minutes, {rate} orders a second, seed {seed}: `make soak MINUTES={minutes} SEED={seed}` makes the same trouble",
+        minutes = args.minutes,
+        rate = args.rate,
+    );
+    let stop = on_signals().context("listen for signals")?;
+    let folder = tempfile::Builder::new()
+        .prefix("hikiate-soak-")
+        .tempdir()
+        .context("make a folder")?;
+    enterable(folder.path())?;
+    let root = folder.path().canonicalize().context("find the folder")?;
+    watcher::watch(&root)?;
+    let stage = Arc::new(build(args, &root).await?);
+    // In a task of its own, so that whatever happens to it, what it started is ended below.
+    let mut playing = tokio::spawn({
+        let (args, stage) = (args.clone(), Arc::clone(&stage));
+        async move { play::play(&stage, &args, seed, deadline).await }
+    });
+    let came_out = tokio::select! {
+        ended = &mut playing => ended.context("the soak broke off").and_then(|came_out| came_out),
+        () = stop.cancelled() => {
+            playing.abort();
+            (&mut playing).await.ok();
+            Err(anyhow::anyhow!("stopped by a signal"))
+        }
+    };
+    sweep(&stage).await;
+    let wrong = stage.notes.all();
+    let good = matches!(&came_out, Ok(verdict) if verdict.good()) && wrong.is_empty();
+    if args.keep || (!good && !stop.is_cancelled()) {
+        println!("soak: everything is kept in {}", root.display());
+        let _ = folder.keep();
+    }
+    let verdict = came_out?;
+    for problem in &verdict.problems {
+        println!("  WRONG  {problem}");
+    }
+    for problem in &wrong {
+        println!("  WRONG  on the way: {problem}");
+    }
+    println!("{}", verdict.line());
+    Ok(good)
+}
+
+fn drawn() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one("soak") % 1_000_000
+}
+
+/// A token that any signal to end cancels. More of them change nothing: what was started is being ended.
+fn on_signals() -> std::io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        let (mut signal, token) = (signal(kind)?, token.clone());
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                token.cancel();
+            }
+        });
+    }
+    Ok(token)
+}
+
+/// As root, the database runs as another user, who must be able to pass.
+fn enterable(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
+        .context("open the folder")
+}
+
+/// The far sides, the database and two configurations; no daemon runs yet.
+async fn build(args: &SoakArgs, root: &Path) -> anyhow::Result<Stage> {
+    let exe = match &args.daemon {
+        Some(file) => file.clone(),
+        None => std::env::current_exe()
+            .context("find this program's file")?
+            .with_file_name("hikiate"),
+    };
+    ensure!(
+        exe.is_file(),
+        "{} is not there: build the daemon (`cargo build`), or name it with --daemon",
+        exe.display()
+    );
+    let scarce = RARE.map(|(code, _)| (code, FEW));
+    let setting = Setting {
+        root,
+        shift: chrono::Duration::zero(),
+        orders: PLENTY,
+        smooth: true,
+        pace: PACE,
+        scarce: &scarce,
+    };
+    let world = World::start(&setting).await?;
+    let server = Server::start(&root.join("pg")).await?;
+    let url = root.join("url");
+    std::fs::write(&url, &server.url).context("write the database's address")?;
+    let configs = [1, 2].map(|n| root.join(format!("daemon-{n}.toml")));
+    for (n, config) in configs.iter().enumerate() {
+        let state = root.join(format!("state-{}", n + 1));
+        let places = Places {
+            root,
+            shops: [world.shops[0].url.clone(), world.shops[1].url.clone()],
+            mail_port: world.mail_port,
+            reader: Reader::Shared {
+                state: &state,
+                url: &url,
+            },
+        };
+        std::fs::write(config, places.toml()).context("write a configuration")?;
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_lazy(&server.url)
+        .context("the database's address")?;
+    let notes = Arc::new(Notes::new());
+    let rare = stock().into_iter().flat_map(|(code, tokyo, osaka)| {
+        let few = scarce.iter().find(|(known, _)| *known == code);
+        [tokyo, osaka]
+            .into_iter()
+            .enumerate()
+            .filter(move |(_, has)| *has && few.is_some())
+            .map(move |(n, _)| (n, code.to_owned(), FEW))
+    });
+    Ok(Stage {
+        supplied: Mutex::new(rare.collect()),
+        fleet: Fleet::new(&exe, configs, root, &notes),
+        root: root.to_owned(),
+        world,
+        server,
+        pool,
+        bought: Mutex::default(),
+        office: RwLock::default(),
+        notes,
+    })
+}
+
+/// Ends whatever still runs.
+async fn sweep(stage: &Stage) {
+    for n in 0..super::fleet::DAEMONS {
+        if let Err(error) = stage.fleet.send_home(n).await {
+            stage.notes.wrong(format!("{error:#}"));
+        }
+    }
+    stage.pool.close().await;
+    if let Err(error) = stage.server.stop().await {
+        stage.notes.wrong(format!("{error:#}"));
+    }
+    stage.world.stop();
+    for left in left_behind(&stage.root) {
+        stage.notes.wrong(left);
+    }
+}

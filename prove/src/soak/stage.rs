@@ -1,0 +1,94 @@
+//! What all parts of a soak share.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use hikiate::demo::scenes::Placed;
+use hikiate::demo::world::World;
+use sqlx::PgPool;
+use tokio::sync::RwLock;
+
+use super::fleet::Fleet;
+use super::server::Server;
+
+/// What went wrong on the way, and the line of time.
+pub(super) struct Notes {
+    begun: Instant,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Notes {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            wrong: Mutex::default(),
+        }
+    }
+
+    /// Writes a line with the time since the start; a reader that went away is no reason to stop.
+    pub(super) fn say(&self, line: &str) {
+        let seconds = self.begun.elapsed().as_secs();
+        writeln!(std::io::stdout(), "{seconds:>4} s  {line}").ok();
+    }
+
+    /// Remembers what is wrong, and says it.
+    pub(super) fn wrong(&self, line: String) {
+        self.say(&format!("WRONG  {line}"));
+        self.wrong
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
+    }
+
+    /// Everything that is wrong.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.wrong
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// An order that a customer has placed.
+#[derive(Clone, Debug)]
+pub(super) struct Bought {
+    /// What and where.
+    pub(super) placed: Placed,
+    /// The customer has told the shop to cancel it, and the shop has.
+    pub(super) cancelled: bool,
+}
+
+/// Everything.
+pub(super) struct Stage {
+    /// Everything lies below it.
+    pub(super) root: PathBuf,
+    /// The far sides.
+    pub(super) world: World,
+    /// The database.
+    pub(super) server: Server,
+    /// Into the database, for reading; it may be away at any time.
+    pub(super) pool: PgPool,
+    /// The daemons.
+    pub(super) fleet: Fleet,
+    /// Orders placed so far.
+    pub(super) bought: Mutex<Vec<Bought>>,
+    /// What lay in each warehouse from the beginning and came later, by code.
+    pub(super) supplied: Mutex<Vec<(usize, String, i64)>>,
+    /// Nobody types commands while the database is being set back.
+    pub(super) office: RwLock<()>,
+    /// What went wrong.
+    pub(super) notes: Arc<Notes>,
+}
+
+impl Stage {
+    /// The orders placed so far.
+    pub(super) fn bought(&self) -> Vec<Bought> {
+        self.bought
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
