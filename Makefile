@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test real soak bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ test: postgres ## all tests, beside a throw-away PostgreSQL
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh
+
+soak: postgres ## two daemons and their database killed and set back under load: MINUTES=10 [SEED=N]
+	cargo build --bin hikiate --features demo
+	cargo build -p hikiate-prove --bin hikiate-prove
+	target="$${CARGO_TARGET_DIR:-target}/debug"; exec "$$target/hikiate-prove" soak --minutes $(or $(MINUTES),10) \
+	  $(if $(SEED),--seed $(SEED)) $(SOAK)
 
 bench: postgres ## 10,000 simulated orders to booked, optimised build
 	cargo run --release --features demo -- demo --bench 10000

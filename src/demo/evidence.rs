@@ -1,5 +1,6 @@
 //! What the judge is shown: the far sides' memory and what the database says, as plain values.
 
+use chrono::{DateTime, Utc};
 use hikiate_medusa::sim::OrderMemory;
 
 use super::amounts::{Basket, Goods};
@@ -67,8 +68,19 @@ pub struct ShipmentSeen {
     pub order_number: String,
     /// In how many different files it was told.
     pub files: usize,
-    /// What left, by tracking number.
-    pub parcels: Vec<(String, Goods)>,
+    /// What left.
+    pub parcels: Vec<ParcelSeen>,
+}
+
+/// A parcel as a warehouse remembers it.
+#[derive(Clone, Debug)]
+pub struct ParcelSeen {
+    /// Its tracking number.
+    pub tracking: String,
+    /// When it left.
+    pub left_at: DateTime<Utc>,
+    /// What was inside.
+    pub goods: Goods,
 }
 
 /// A mail as the server took it.

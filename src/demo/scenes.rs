@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use hikiate_sdk::{AccountSlug, ExternalId};
 
 use super::amounts::Goods;
-use super::evidence::{Evidence, MailSeen, OrderSeen, ShipmentSeen};
+use super::evidence::{Evidence, MailSeen, OrderSeen, ParcelSeen, ShipmentSeen};
 use super::journal;
 use super::orders::{Part, Wish};
 use super::world::World;
@@ -147,7 +147,11 @@ fn shipments(world: &World) -> Vec<ShipmentSeen> {
                 for line in parcel.lines {
                     *goods.entry(line.code).or_default() += line.quantity;
                 }
-                parcels.push((parcel.tracking, goods));
+                parcels.push(ParcelSeen {
+                    tracking: parcel.tracking,
+                    left_at: parcel.left_at,
+                    goods,
+                });
             }
             let files = files.get(&reference).copied().unwrap_or_default();
             seen.push(ShipmentSeen {

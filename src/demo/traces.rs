@@ -74,7 +74,7 @@ impl<'a> Traces<'a> {
         twice
     }
 
-    /// Everything of an order that did not arrive.
+    /// Everything of an order that did not arrive, but for its mail.
     #[must_use]
     pub fn lost(
         &self,
@@ -100,10 +100,11 @@ impl<'a> Traces<'a> {
                 .iter()
                 .any(|f| f.shipped && f.tracking.iter().any(|known| known == tracking))
         };
-        for (tracking, _) in shipments
+        for tracking in shipments
             .iter()
             .flat_map(|s| &s.parcels)
-            .filter(|(tracking, _)| !shown(tracking))
+            .map(|parcel| &parcel.tracking)
+            .filter(|tracking| !shown(tracking))
         {
             lost.push(format!(
                 "parcel {tracking} of {} is not in the shop",
@@ -126,13 +127,15 @@ impl<'a> Traces<'a> {
                 name(order)
             ));
         }
-        if order.basket.all_in(shipped) && !self.mails.contains_key(order.email.as_str()) {
-            lost.push(format!(
-                "{} has left and its customer has no mail",
-                name(order)
-            ));
-        }
         lost
+    }
+
+    /// An order that has left and whose customer has no mail.
+    #[must_use]
+    pub fn unmailed(&self, order: &OrderSeen, shipped: &Goods) -> Option<String> {
+        let left = !shipped.is_empty() && !order.shop.undecodable && order.basket.all_in(shipped);
+        let missing = left && !self.mails.contains_key(order.email.as_str());
+        missing.then(|| format!("{} has left and its customer has no mail", name(order)))
     }
 }
 

@@ -102,7 +102,8 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             verdict.twice += 1;
             verdict.problems.push(format!("twice: {problem}"));
         }
-        for problem in traces.lost(order, &shipments, &shipped) {
+        let lost = traces.lost(order, &shipments, &shipped);
+        for problem in lost.into_iter().chain(traces.unmailed(order, &shipped)) {
             verdict.lost += 1;
             verdict.problems.push(format!("lost: {problem}"));
         }
@@ -132,7 +133,7 @@ pub fn goods(shipments: &[&ShipmentSeen]) -> Goods {
     for (code, n) in shipments
         .iter()
         .flat_map(|s| &s.parcels)
-        .flat_map(|(_, lines)| lines)
+        .flat_map(|parcel| &parcel.goods)
     {
         *goods.entry(code.clone()).or_default() += n;
     }

@@ -13,6 +13,7 @@ mod launcher;
 mod previous;
 mod registry;
 mod signals;
+mod soak;
 mod store;
 
 use hikiate_prove::support;

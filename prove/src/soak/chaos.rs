@@ -69,7 +69,14 @@ pub(super) async fn one(
     away: &mut Option<(usize, Instant)>,
 ) -> anyhow::Result<()> {
     let absent = away.map(|(n, _)| n);
-    match chance.below(100) {
+    // Every run has each kind of kill, however short it is.
+    let dice = match (stage.fleet.kills(), done.db_restarts) {
+        (0, _) => 0,
+        (_, 0) => 80,
+        (_, 1) => 90,
+        _ => chance.below(100),
+    };
+    match dice {
         0..=59 => {
             let n = usize::try_from(chance.below(2)).unwrap_or(0);
             if absent != Some(n) {

@@ -8,6 +8,7 @@ use sqlx::Row as _;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::lost;
 use super::stage::{Bought, Stage};
 
 /// Between two looks at the list.
@@ -18,9 +19,7 @@ const AT_ONCE: usize = 20;
 /// Works until told to stop. A database that is away is no reason for a person to stop either.
 pub(super) async fn work(stage: &Stage, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let _office = stage.office.read().await;
         round(stage).await.ok();
-        drop(_office);
         sleep(LOOK).await;
     }
 }
@@ -33,7 +32,10 @@ pub(super) async fn round(stage: &Stage) -> anyhow::Result<()> {
         .map(|order| (order.placed.number.clone(), order))
         .collect();
     release(stage).await?;
+    give_back(stage).await?;
     deposits(stage, &orders).await?;
+    lost::instructions(stage).await?;
+    lost::journals(stage).await?;
     unknown(stage).await
 }
 
@@ -49,6 +51,26 @@ async fn release(stage: &Stage) -> anyhow::Result<()> {
         words.extend(some.iter().map(String::as_str));
         words.extend(["--reason", "the customer is known"]);
         stage.fleet.program().type_in(&words).await?;
+    }
+    Ok(())
+}
+
+/// Gives deposits back that came for an order after it was cancelled, or once too often.
+async fn give_back(stage: &Stage) -> anyhow::Result<()> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT s.number, k.kind FROM tasks k JOIN subjects s ON s.id = k.subject_id
+         WHERE k.kind IN ('deposit_cancelled', 'deposit_over') ORDER BY s.id",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for (number, rule) in rows {
+        let reason = ["--reason", "the money was given back"];
+        let words = ["order", "release", &number, "--rule", &rule];
+        stage
+            .fleet
+            .program()
+            .type_in(&[&words[..], &reason[..]].concat())
+            .await?;
     }
     Ok(())
 }

@@ -54,13 +54,17 @@ impl GoneOut {
         }
     }
 
-    /// All of it.
-    pub(super) fn sum(&self) -> usize {
+    fn sum(&self) -> usize {
         self.captures
             + self.fulfilments
             + self.instructions
             + self.cancels
             + self.mails
             + self.journals
+    }
+
+    /// How much more than before.
+    pub(super) fn since(&self, before: &Self) -> usize {
+        self.sum().saturating_sub(before.sum())
     }
 }

@@ -14,7 +14,7 @@ use hikiate::store::Store;
 
 use super::chaos::Done;
 use super::invariants;
-use super::stage::Stage;
+use super::stage::{Stage, Window};
 
 /// Tasks that stay open in the end because an order was cancelled while its goods or its notice were on their
 /// way: a person's, and rightly so.
@@ -36,6 +36,8 @@ pub(super) struct Verdict {
     lost: usize,
     oversold: usize,
     balanced: bool,
+    /// Mails of the lost window that were perhaps never sent.
+    pub(super) counted_as_sent: usize,
     /// Everything that is not as it ought to be, in words.
     pub(super) problems: Vec<String>,
 }
@@ -104,7 +106,7 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
         ..Verdict::default()
     };
     verdict.problems.extend(evidence.troubles.iter().cloned());
-    let value = orders(&evidence, &short, &mut verdict);
+    let value = orders(&evidence, &short, stage.window(), &mut verdict);
     tasks(&evidence, &mut verdict);
     shelves(stage, &mut verdict);
     let reversed = invariants::left_though_cancelled(&stage.pool, &evidence).await?;
@@ -117,7 +119,12 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
 }
 
 /// Judges every order; returns what the books have to say of those that were not cancelled.
-fn orders(evidence: &Evidence, short: &BTreeSet<&str>, verdict: &mut Verdict) -> i64 {
+fn orders(
+    evidence: &Evidence,
+    short: &BTreeSet<&str>,
+    window: Option<Window>,
+    verdict: &mut Verdict,
+) -> i64 {
     let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
     for shipment in &evidence.shipments {
         by_order
@@ -149,6 +156,13 @@ fn orders(evidence: &Evidence, short: &BTreeSet<&str>, verdict: &mut Verdict) ->
         value += order.basket.due(&shipped);
         for problem in traces.lost(order, &shipments, &shipped) {
             verdict.lost(problem);
+        }
+        // What has left in the lost window counts as written to the customer: nobody could ask the mail server.
+        let left = shipments.iter().flat_map(|s| &s.parcels).map(|p| p.left_at);
+        let forgotten = |w: Window| left.max().is_some_and(|at| w.since <= at && at <= w.until);
+        match traces.unmailed(order, &shipped) {
+            Some(_) if window.is_some_and(forgotten) => verdict.counted_as_sent += 1,
+            problem => problem.into_iter().for_each(|problem| verdict.lost(problem)),
         }
         if order.shop.captured < owed(order, &shipped) {
             verdict.lost(format!(

@@ -9,6 +9,7 @@ mod fleet;
 mod gone_out;
 mod invariants;
 mod judge;
+mod lost;
 mod play;
 mod restore;
 mod run;
@@ -16,4 +17,4 @@ mod server;
 mod stage;
 mod watcher;
 
-pub use run::{Breakage, SoakArgs, run};
+pub use run::{Breakage, SoakArgs, run, short};

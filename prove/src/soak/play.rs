@@ -12,7 +12,7 @@ use super::chaos::{self, Done};
 use super::fleet::DAEMONS;
 use super::judge::{self, Verdict};
 use super::restore::Restore;
-use super::run::SoakArgs;
+use super::run::Length;
 use super::stage::Stage;
 use super::{customers, desk};
 
@@ -21,19 +21,16 @@ const LINE: Duration = Duration::from_secs(10);
 /// Between two reckonings, once all is quiet.
 const RECKON: Duration = Duration::from_secs(3);
 
-/// Plays until the deadline at the latest.
+/// Plays from the first order to the reckoning.
 ///
 /// # Errors
 /// When the database or the daemons cannot be had, so that nothing is proved.
 pub(super) async fn play(
     stage: &Arc<Stage>,
-    args: &SoakArgs,
+    length: Length,
     seed: u64,
-    deadline: Instant,
 ) -> anyhow::Result<Verdict> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let settle = (left / 3).clamp(Duration::from_secs(45), Duration::from_secs(150));
-    let load = left.saturating_sub(settle);
+    let load = length.load;
     let (over, home) = (CancellationToken::new(), CancellationToken::new());
     // Dropped with this future: whoever works here ends with it.
     let (mut outside, mut inside) = (JoinSet::new(), JoinSet::new());
@@ -41,7 +38,7 @@ pub(super) async fn play(
     let (s, stop) = with(&home);
     inside.spawn(async move { s.fleet.supervise(stop).await });
     (0..DAEMONS).for_each(|n| stage.fleet.want(n));
-    let rate = args.rate;
+    let rate = length.rate;
     let (s, stop) = with(&over);
     outside.spawn(async move { customers::order(&s, rate, seed ^ 1, stop).await });
     let (s, stop) = with(&over);
@@ -50,10 +47,10 @@ pub(super) async fn play(
     outside.spawn(async move { customers::disturb(&s, seed ^ 3, stop).await });
     let (s, stop) = with(&home);
     inside.spawn(async move { desk::work(&s, stop).await });
-    let plan = (!args.no_restore).then(|| Restore {
+    let plan = (!length.no_restore).then(|| Restore {
         at: Instant::now() + load * 3 / 10,
         lose: (load / 8).clamp(Duration::from_secs(10), Duration::from_secs(40)),
-        broken: args.broken,
+        broken: length.broken,
     });
     let (s, stop) = with(&over);
     let mut trouble = tokio::spawn(async move { chaos::rage(&s, seed ^ 4, plan, stop).await });
@@ -73,7 +70,7 @@ pub(super) async fn play(
     };
     let done = ended.context("the trouble broke off")??;
     stage.notes.say("no more orders and no more trouble");
-    let verdict = reckon(stage, done, deadline).await;
+    let verdict = reckon(stage, done, end + length.settle).await;
     home.cancel();
     while inside.join_next().await.is_some() {}
     verdict
@@ -91,6 +88,12 @@ async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<
             Ok(verdict) if verdict.good() => {
                 good += 1;
                 if good >= 2 || late {
+                    if verdict.counted_as_sent > 0 {
+                        stage.notes.say(&format!(
+                            "{} mails of the lost window count as sent and were not",
+                            verdict.counted_as_sent
+                        ));
+                    }
                     return Ok(verdict);
                 }
             }

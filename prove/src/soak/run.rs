@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hikiate::demo::child::left_behind;
@@ -12,11 +12,11 @@ use hikiate::demo::orders::{RARE, stock};
 use hikiate::demo::world::{Setting, World};
 use sqlx::postgres::PgPoolOptions;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use super::customers::FEW;
-use super::fleet::Fleet;
+use super::fleet::{DAEMONS, Fleet};
+use super::judge::Verdict;
 use super::server::Server;
 use super::stage::{Notes, Stage};
 use super::{play, watcher};
@@ -31,13 +31,13 @@ const PACE: u32 = 15;
 pub struct SoakArgs {
     /// How long it takes, everything included
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=10_000))]
-    pub(super) minutes: u64,
+    minutes: u64,
     /// What happens when; drawn when not given, and printed
     #[arg(long)]
     seed: Option<u64>,
     /// Orders a second
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=200))]
-    pub(super) rate: u32,
+    rate: u32,
     /// The daemon's program [default: `hikiate` beside this program]
     #[arg(long, value_name = "FILE")]
     daemon: Option<PathBuf>,
@@ -46,46 +46,125 @@ pub struct SoakArgs {
     keep: bool,
     /// Without setting the database back
     #[arg(long, conflicts_with = "broken")]
-    pub(super) no_restore: bool,
+    no_restore: bool,
     /// Break something on purpose, to see that it is noticed
     #[arg(long, value_enum)]
+    broken: Option<Breakage>,
+}
+
+/// How long what takes, and how much there is of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length {
+    /// Orders and trouble.
+    pub(super) load: Duration,
+    /// After that, at the most.
+    pub(super) settle: Duration,
+    /// Orders a second.
+    pub(super) rate: u32,
+    /// Without a database that is set back.
+    pub(super) no_restore: bool,
+    /// What is broken on purpose.
     pub(super) broken: Option<Breakage>,
+}
+
+impl Length {
+    /// A third is for what is still under way.
+    fn of(args: &SoakArgs) -> Self {
+        let all = Duration::from_secs(args.minutes * 60 - 8);
+        let settle = (all / 3).clamp(Duration::from_secs(45), Duration::from_secs(150));
+        Self {
+            load: all - settle,
+            settle,
+            rate: args.rate,
+            no_restore: args.no_restore || args.broken == Some(Breakage::Forgetful),
+            broken: args.broken,
+        }
+    }
 }
 
 /// What can be broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Breakage {
-    /// The database is set back and nobody is told: both witnesses are lost with it.
+    /// Both witnesses are lost when the database is set back.
     NoWitness,
+    /// The operator says that the database was set back to a later time than it was.
+    WrongTime,
+    /// PostgreSQL forgets its last commits when it is killed (`synchronous_commit` off).
+    Forgetful,
+}
+
+/// A soak that a test has time for, with a database that is killed and none that is set back. Returns what
+/// is wrong.
+///
+/// # Errors
+/// When it could not be run to its end.
+pub async fn short(daemon: &Path, seed: u64) -> anyhow::Result<Vec<String>> {
+    let length = Length {
+        load: Duration::from_secs(14),
+        settle: Duration::from_secs(100),
+        rate: 3,
+        no_restore: true,
+        broken: None,
+    };
+    let (verdict, wrong, _) = whole(daemon, seed, length, false).await?;
+    println!("{}", verdict.line());
+    Ok([verdict.problems, wrong].concat())
 }
 
 /// Runs the soak; the exit code says whether everything was as it ought to be.
 #[must_use]
 pub fn run(args: &SoakArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let good = runtime.block_on(whole(args)).unwrap_or_else(|error| {
-        println!("soak: failed: {error:#}");
-        false
-    });
-    runtime.shutdown_timeout(Duration::from_secs(2));
-    if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-async fn whole(args: &SoakArgs) -> anyhow::Result<bool> {
-    let deadline = Instant::now() + Duration::from_secs(args.minutes * 60);
     let seed = args.seed.unwrap_or_else(drawn);
     println!(
         "soak: {minutes} minutes, {rate} orders a second, seed {seed}: `make soak MINUTES={minutes} SEED={seed}` makes the same trouble",
         minutes = args.minutes,
         rate = args.rate,
     );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let came_out = runtime.block_on(async {
+        let daemon = daemon(args)?;
+        whole(&daemon, seed, Length::of(args), args.keep).await
+    });
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match came_out {
+        Ok((verdict, wrong, kept)) => {
+            for problem in verdict.problems.iter().chain(&wrong) {
+                println!("  WRONG  {problem}");
+            }
+            if let Some(kept) = kept {
+                println!("soak: everything is kept in {}", kept.display());
+            }
+            println!("{}", verdict.line());
+            if verdict.good() && wrong.is_empty() {
+                return ExitCode::SUCCESS;
+            }
+        }
+        Err(error) => println!("soak: failed: {error:#}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// The daemon's file.
+fn daemon(args: &SoakArgs) -> anyhow::Result<PathBuf> {
+    match &args.daemon {
+        Some(file) => Ok(file.clone()),
+        None => Ok(std::env::current_exe()
+            .context("find this program's file")?
+            .with_file_name("hikiate")),
+    }
+}
+
+/// From the first process to the last. Returns the verdict, what went wrong on the way, and the folder if it
+/// was kept.
+async fn whole(
+    daemon: &Path,
+    seed: u64,
+    length: Length,
+    keep: bool,
+) -> anyhow::Result<(Verdict, Vec<String>, Option<PathBuf>)> {
     let stop = on_signals().context("listen for signals")?;
     let folder = tempfile::Builder::new()
         .prefix("hikiate-soak-")
@@ -94,11 +173,11 @@ async fn whole(args: &SoakArgs) -> anyhow::Result<bool> {
     enterable(folder.path())?;
     let root = folder.path().canonicalize().context("find the folder")?;
     watcher::watch(&root)?;
-    let stage = Arc::new(build(args, &root).await?);
+    let stage = Arc::new(build(daemon, &root, length.broken).await?);
     // In a task of its own, so that whatever happens to it, what it started is ended below.
     let mut playing = tokio::spawn({
-        let (args, stage) = (args.clone(), Arc::clone(&stage));
-        async move { play::play(&stage, &args, seed, deadline).await }
+        let stage = Arc::clone(&stage);
+        async move { play::play(&stage, length, seed).await }
     });
     let came_out = tokio::select! {
         ended = &mut playing => ended.context("the soak broke off").and_then(|came_out| came_out),
@@ -111,19 +190,15 @@ async fn whole(args: &SoakArgs) -> anyhow::Result<bool> {
     sweep(&stage).await;
     let wrong = stage.notes.all();
     let good = matches!(&came_out, Ok(verdict) if verdict.good()) && wrong.is_empty();
-    if args.keep || (!good && !stop.is_cancelled()) {
-        println!("soak: everything is kept in {}", root.display());
-        let _ = folder.keep();
+    let kept = keep || (!good && !stop.is_cancelled());
+    let kept = kept.then(|| folder.keep());
+    match came_out {
+        Ok(verdict) => Ok((verdict, wrong, kept)),
+        Err(error) => {
+            let place = kept.map(|kept| format!("everything is kept in {}", kept.display()));
+            Err(place.into_iter().fold(error, anyhow::Error::context))
+        }
     }
-    let verdict = came_out?;
-    for problem in &verdict.problems {
-        println!("  WRONG  {problem}");
-    }
-    for problem in &wrong {
-        println!("  WRONG  on the way: {problem}");
-    }
-    println!("{}", verdict.line());
-    Ok(good)
 }
 
 fn drawn() -> u64 {
@@ -157,13 +232,7 @@ fn enterable(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// The far sides, the database and two configurations; no daemon runs yet.
-async fn build(args: &SoakArgs, root: &Path) -> anyhow::Result<Stage> {
-    let exe = match &args.daemon {
-        Some(file) => file.clone(),
-        None => std::env::current_exe()
-            .context("find this program's file")?
-            .with_file_name("hikiate"),
-    };
+async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Result<Stage> {
     ensure!(
         exe.is_file(),
         "{} is not there: build the daemon (`cargo build`), or name it with --daemon",
@@ -179,7 +248,7 @@ async fn build(args: &SoakArgs, root: &Path) -> anyhow::Result<Stage> {
         scarce: &scarce,
     };
     let world = World::start(&setting).await?;
-    let server = Server::start(&root.join("pg")).await?;
+    let server = Server::start(&root.join("pg"), broken == Some(Breakage::Forgetful)).await?;
     let url = root.join("url");
     std::fs::write(&url, &server.url).context("write the database's address")?;
     let configs = [1, 2].map(|n| root.join(format!("daemon-{n}.toml")));
@@ -212,20 +281,20 @@ async fn build(args: &SoakArgs, root: &Path) -> anyhow::Result<Stage> {
     });
     Ok(Stage {
         supplied: Mutex::new(rare.collect()),
-        fleet: Fleet::new(&exe, configs, root, &notes),
+        fleet: Fleet::new(exe, configs, root, &notes),
         root: root.to_owned(),
         world,
         server,
         pool,
         bought: Mutex::default(),
-        office: RwLock::default(),
+        window: Mutex::default(),
         notes,
     })
 }
 
 /// Ends whatever still runs.
 async fn sweep(stage: &Stage) {
-    for n in 0..super::fleet::DAEMONS {
+    for n in 0..DAEMONS {
         if let Err(error) = stage.fleet.send_home(n).await {
             stage.notes.wrong(format!("{error:#}"));
         }

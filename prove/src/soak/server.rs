@@ -27,17 +27,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Makes the cluster and starts it; it flushes to disk, since it is killed.
+    /// Makes the cluster and starts it; it flushes to disk, since it is killed. A forgetful one does not wait
+    /// for that.
     ///
     /// # Errors
     /// The launcher's.
-    pub(super) async fn start(state_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(state_dir: &Path, forgetful: bool) -> anyhow::Result<Self> {
         let mut options = ClusterOptions::new(state_dir);
         options.settings = [
             ("max_connections", "60"),
             ("wal_level", "replica"),
             ("max_wal_senders", "4"),
             ("checkpoint_timeout", "60"),
+            ("synchronous_commit", if forgetful { "off" } else { "on" }),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

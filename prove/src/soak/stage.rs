@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use hikiate::demo::scenes::Placed;
 use hikiate::demo::world::World;
 use sqlx::PgPool;
-use tokio::sync::RwLock;
 
 use super::fleet::Fleet;
 use super::server::Server;
@@ -61,6 +61,15 @@ pub(super) struct Bought {
     pub(super) cancelled: bool,
 }
 
+/// What the database has forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// The backup's beginning.
+    pub(super) since: DateTime<Utc>,
+    /// When the operator gave the word.
+    pub(super) until: DateTime<Utc>,
+}
+
 /// Everything.
 pub(super) struct Stage {
     /// Everything lies below it.
@@ -77,13 +86,18 @@ pub(super) struct Stage {
     pub(super) bought: Mutex<Vec<Bought>>,
     /// What lay in each warehouse from the beginning and came later, by code.
     pub(super) supplied: Mutex<Vec<(usize, String, i64)>>,
-    /// Nobody types commands while the database is being set back.
-    pub(super) office: RwLock<()>,
+    /// The window that the database has lost, by the operator's word.
+    pub(super) window: Mutex<Option<Window>>,
     /// What went wrong.
     pub(super) notes: Arc<Notes>,
 }
 
 impl Stage {
+    /// The lost window, once a person has told it.
+    pub(super) fn window(&self) -> Option<Window> {
+        *self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The orders placed so far.
     pub(super) fn bought(&self) -> Vec<Bought> {
         self.bought

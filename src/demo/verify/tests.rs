@@ -4,7 +4,7 @@ use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
 
 use super::*;
 use crate::demo::amounts::{Basket, Sold};
-use crate::demo::evidence::MailSeen;
+use crate::demo::evidence::{MailSeen, ParcelSeen};
 use crate::demo::journal::Entry;
 use crate::store::read::TaskLine;
 
@@ -60,7 +60,11 @@ fn good() -> Evidence {
             reference: format!("{number}-S1"),
             order_number: number,
             files: 1,
-            parcels: vec![(tracking, lines.into_iter().collect())],
+            parcels: vec![ParcelSeen {
+                tracking,
+                left_at: chrono::DateTime::UNIX_EPOCH,
+                goods: lines.into_iter().collect(),
+            }],
         });
         evidence.mails.push(MailSeen {
             message_id: format!("<mail-{n}@x>"),
@@ -160,7 +164,7 @@ fn what_is_captured_on_completion_is_not_owed_before() {
     let part = |evidence: &mut Evidence| {
         evidence.orders[0].end = End::Backordered;
         evidence.orders[0].status = Some("backordered".to_owned());
-        evidence.shipments[0].parcels[0].1.remove("B");
+        evidence.shipments[0].parcels[0].goods.remove("B");
         evidence.orders[0].shop.fulfilments[0].lines.pop();
         evidence.orders[0].shop.captured = 2200 + 550;
         evidence.journal[0].lines[0].1 = 2200 + 550;
