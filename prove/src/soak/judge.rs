@@ -16,6 +16,9 @@ use super::chaos::Done;
 use super::invariants;
 use super::stage::{Stage, Window};
 
+#[cfg(test)]
+mod tests;
+
 /// Tasks that stay open in the end because an order was cancelled while its goods or its notice were on their
 /// way: a person's, and rightly so.
 const CAME_TOO_LATE: [&str; 5] = [

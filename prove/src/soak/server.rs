@@ -34,12 +34,15 @@ impl Server {
     /// The launcher's.
     pub(super) async fn start(state_dir: &Path, forgetful: bool) -> anyhow::Result<Self> {
         let mut options = ClusterOptions::new(state_dir);
+        // Seconds of commits are in the server's memory only, and die with it.
+        let (commit, delay) = if forgetful { ("off", "10s") } else { ("on", "200ms") };
         options.settings = [
             ("max_connections", "60"),
             ("wal_level", "replica"),
             ("max_wal_senders", "4"),
             ("checkpoint_timeout", "60"),
-            ("synchronous_commit", if forgetful { "off" } else { "on" }),
+            ("synchronous_commit", commit),
+            ("wal_writer_delay", delay),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

@@ -1,0 +1,167 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use hikiate::demo::amounts::{Basket, Sold};
+use hikiate::demo::evidence::{End, MailSeen, ParcelSeen, Pay};
+use hikiate::policy::CaptureRule;
+use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
+
+use super::*;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+}
+
+/// One card order of 1100 yen that was shipped, told, captured, written about and booked.
+fn good() -> Evidence {
+    let sold = Sold {
+        code: "TEA".to_owned(),
+        quantity: 1,
+        price: 1000,
+    };
+    let order = OrderSeen {
+        account: "shop-a".to_owned(),
+        number: "HK1".to_owned(),
+        email: "customer-1@example.jp".to_owned(),
+        end: End::Booked,
+        pay: Pay::Card,
+        capture: CaptureRule::EachShipment,
+        basket: Basket {
+            lines: vec![sold],
+            postage: 0,
+            percent: 10,
+        },
+        shop: OrderMemory {
+            id: "order_1".to_owned(),
+            cancelled: false,
+            undecodable: false,
+            total: 1100,
+            payment: None,
+            captured: 1100,
+            captures: 1,
+            refunded: 0,
+            lines: Vec::new(),
+            fulfilments: vec![FulfilmentMemory {
+                id: "ful_1".to_owned(),
+                reference: Some("HK1-S1".to_owned()),
+                location: None,
+                lines: vec![("TEA".to_owned(), 1)],
+                shipped: true,
+                tracking: vec!["T1".to_owned()],
+            }],
+        },
+        status: Some("booked".to_owned()),
+        quarantined: false,
+    };
+    let mail = MailSeen {
+        message_id: "<1@x>".to_owned(),
+        to: "customer-1@example.jp".to_owned(),
+    };
+    let shipment = ShipmentSeen {
+        reference: "HK1-S1".to_owned(),
+        order_number: "HK1".to_owned(),
+        files: 1,
+        parcels: vec![ParcelSeen {
+            tracking: "T1".to_owned(),
+            left_at: at(50),
+            goods: Goods::from([("TEA".to_owned(), 1)]),
+        }],
+    };
+    Evidence {
+        orders: vec![order],
+        shipments: vec![shipment],
+        mails: vec![mail],
+        ..Evidence::default()
+    }
+}
+
+/// Twice, lost, and what the books have to say, after a change.
+fn judged(window: Option<Window>, change: impl FnOnce(&mut Evidence)) -> (usize, usize, i64) {
+    let mut evidence = good();
+    change(&mut evidence);
+    let mut verdict = Verdict::default();
+    let value = orders(&evidence, &BTreeSet::new(), window, &mut verdict);
+    assert_eq!(verdict.problems.len(), verdict.twice + verdict.lost);
+    (verdict.twice, verdict.lost, value)
+}
+
+#[test]
+fn all_is_well() {
+    assert_eq!(judged(None, |_| {}), (0, 0, 1100));
+}
+
+#[test]
+fn what_a_far_side_saw_twice_is_counted() {
+    let twice = |change: fn(&mut Evidence)| judged(None, change).0;
+    assert_eq!(twice(|e| e.orders[0].shop.captured = 2200), 1);
+    assert_eq!(twice(|e| e.shipments[0].files = 2), 1);
+    assert_eq!(twice(|e| e.mails.push(e.mails[0].clone())), 1);
+    let other = |e: &mut Evidence| {
+        let mut again = e.shipments[0].clone();
+        again.reference = "HK1-S2".to_owned();
+        again.parcels[0].tracking = "T2".to_owned();
+        e.shipments.push(again);
+    };
+    assert!(twice(other) > 0, "shipped again under another reference");
+    let stranger = |e: &mut Evidence| e.shipments[0].order_number = "HK2".to_owned();
+    assert!(twice(stranger) > 0, "shipped for nobody");
+}
+
+#[test]
+fn what_did_not_arrive_is_lost() {
+    let lost = |change: fn(&mut Evidence)| judged(None, change).1;
+    assert_eq!(lost(|e| e.orders[0].shop.captured = 0), 1);
+    assert_eq!(lost(|e| e.orders[0].status = Some("shipped".to_owned())), 1);
+    assert!(lost(|e| e.orders[0].status = None) > 0);
+    assert!(lost(|e| e.orders[0].shop.fulfilments.clear()) > 0);
+    assert_eq!(lost(|e| e.mails.clear()), 1);
+}
+
+#[test]
+fn a_mail_of_the_lost_window_counts_as_sent_and_no_other_does() {
+    let window = |since, until| {
+        Some(Window {
+            since: at(since),
+            until: at(until),
+        })
+    };
+    assert_eq!(judged(window(40, 60), |e| e.mails.clear()).1, 0);
+    assert_eq!(judged(window(10, 40), |e| e.mails.clear()).1, 1);
+    assert_eq!(judged(window(60, 90), |e| e.mails.clear()).1, 1);
+}
+
+#[test]
+fn a_cancelled_order_is_cancelled_here_or_a_task() {
+    let cancelled = |e: &mut Evidence| {
+        e.orders[0].shop.cancelled = true;
+        e.orders[0].shop.captured = 0;
+    };
+    let nothing_left = |e: &mut Evidence| {
+        cancelled(e);
+        e.shipments.clear();
+        e.mails.clear();
+    };
+    assert_eq!(judged(None, cancelled), (0, 1, 0));
+    assert_eq!(judged(None, nothing_left), (0, 1, 0));
+    let known = |e: &mut Evidence| {
+        nothing_left(e);
+        e.orders[0].status = Some("cancelled".to_owned());
+    };
+    assert_eq!(judged(None, known), (0, 0, 0));
+}
+
+#[test]
+fn the_last_line() {
+    let verdict = Verdict {
+        orders: 9,
+        kills: 3,
+        done: Done {
+            db_restarts: 2,
+            restores: 1,
+        },
+        balanced: true,
+        ..Verdict::default()
+    };
+    assert_eq!(
+        verdict.line(),
+        "soak: orders=9 kills=3 db_restarts=2 restores=1 twice=0 lost=0 oversold=0 journal=balanced"
+    );
+}
