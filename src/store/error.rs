@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
+use sqlx::migrate::MigrateError;
 use tracing::debug;
 
 /// Why the store could not do something.
@@ -54,25 +55,33 @@ impl StoreError {
     /// The server is away or going away: wait for it.
     #[must_use]
     pub fn is_away(&self) -> bool {
-        match self {
-            Self::Database(
+        match self.database() {
+            Some(
                 sqlx::Error::Io(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::Tls(_),
             ) => true,
-            Self::Database(_) => self
+            _ => self
                 .code()
                 .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
-            _ => false,
+        }
+    }
+
+    /// PostgreSQL's or the connection's own error, also where a migration met it.
+    fn database(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Database(error)
+            | Self::Migrate(
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
+            ) => Some(error),
+            _ => None,
         }
     }
 
     fn code(&self) -> Option<String> {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().map(|code| code.into_owned())
-            }
+        match self.database() {
+            Some(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
             _ => None,
         }
     }
@@ -105,5 +114,21 @@ impl super::Store {
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_goes_away_during_a_migration_is_waited_for() {
+        let gone = || sqlx::Error::Io(io::ErrorKind::UnexpectedEof.into());
+        assert!(StoreError::Database(gone()).is_away());
+        assert!(StoreError::Migrate(MigrateError::Execute(gone())).is_away());
+        assert!(StoreError::Migrate(MigrateError::ExecuteMigration(gone(), 2)).is_away());
+        assert!(!StoreError::Migrate(MigrateError::VersionMissing(1)).is_away());
     }
 }

@@ -279,26 +279,47 @@ impl Store {
         policy: &Policy,
     ) -> Result<Directory, StoreError> {
         let mut tx = self.pool.begin().await?;
+        // Only what is missing is inserted: a row that conflicts would be locked, with which a daemon that starts
+        // stops those that work, and each would use up a number of its small series.
+        let slugs: Vec<String> = accounts.iter().map(|(slug, _)| slug.to_string()).collect();
+        let connectors: Vec<String> = accounts.iter().map(|(_, c)| (*c).to_owned()).collect();
+        sqlx::query!(
+            "INSERT INTO accounts (slug, connector) SELECT t.s, t.c FROM unnest($1::text[], $2::text[]) AS t (s, c)
+             WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.slug = t.s) ORDER BY 1 ON CONFLICT (slug) DO NOTHING",
+            &slugs,
+            &connectors
+        )
+        .execute(&mut *tx)
+        .await?;
+        let kept = sqlx::query!(
+            "SELECT slug, connector FROM accounts WHERE slug = ANY($1)",
+            &slugs
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         for (slug, connector) in accounts {
-            let kept = sqlx::query_scalar!(
-                "INSERT INTO accounts (slug, connector) VALUES ($1, $2)
-                 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug RETURNING connector",
-                slug.as_str(),
-                *connector
-            )
-            .fetch_one(&mut *tx)
-            .await?;
-            if kept != *connector {
+            let was = kept.iter().find(|row| row.slug == slug.as_str());
+            if let Some(row) = was.filter(|row| row.connector != *connector) {
                 return Err(StoreError::Refused(format!(
-                    "account {slug} was a {kept} account and is a {connector} account now: names are never reused, choose a new one"
+                    "account {slug} was a {} account and is a {connector} account now: names are never reused, choose a new one",
+                    row.connector
                 )));
             }
         }
         for warehouse in &policy.warehouses {
             sqlx::query!(
                 "INSERT INTO locations (slug, account_id, code)
-                 SELECT $1, id, $3 FROM accounts WHERE slug = $2
-                 ON CONFLICT (slug) DO UPDATE SET code = excluded.code, account_id = excluded.account_id",
+                 SELECT $1, id, $3 FROM accounts WHERE slug = $2 AND NOT EXISTS (SELECT FROM locations l WHERE l.slug = $1)
+                 ON CONFLICT (slug) DO NOTHING",
+                warehouse.name,
+                warehouse.account.as_str(),
+                warehouse.location
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE locations l SET code = $3, account_id = a.id FROM accounts a
+                 WHERE l.slug = $1 AND a.slug = $2 AND (l.code, l.account_id) IS DISTINCT FROM ($3, a.id)",
                 warehouse.name,
                 warehouse.account.as_str(),
                 warehouse.location

@@ -145,9 +145,18 @@ fn happened(stage: &Stage, op: &str, key: &str, order: &str, account: &str) -> O
     match op {
         "mail" => {
             let bought = stage.bought();
-            let to = bought.iter().find(|b| b.placed.id == order && key.contains(b.placed.account))?;
+            let to = bought
+                .iter()
+                .find(|b| b.placed.id == order && key.contains(b.placed.account))?;
             let to = to.placed.wish.email();
-            Some(stage.world.mail.mails().iter().any(|mail| mail.to.contains(&to)))
+            Some(
+                stage
+                    .world
+                    .mail
+                    .mails()
+                    .iter()
+                    .any(|mail| mail.to.contains(&to)),
+            )
         }
         // A shop captures everything at once or by shipment; either way the last number says how often.
         "capture" => {

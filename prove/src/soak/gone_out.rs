@@ -36,7 +36,9 @@ impl GoneOut {
         let told = |cancel| {
             ["tokyo", "osaka"]
                 .iter()
-                .flat_map(|account| ["outgoing", "picked-up"].map(|part| format!("{account}/{part}")))
+                .flat_map(|account| {
+                    ["outgoing", "picked-up"].map(|part| format!("{account}/{part}"))
+                })
                 .map(|folder| files(&folder, cancel))
                 .sum()
         };

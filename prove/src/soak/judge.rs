@@ -165,7 +165,9 @@ fn orders(
         let forgotten = |w: Window| left.max().is_some_and(|at| w.since <= at && at <= w.until);
         match traces.unmailed(order, &shipped) {
             Some(_) if window.is_some_and(forgotten) => verdict.counted_as_sent += 1,
-            problem => problem.into_iter().for_each(|problem| verdict.lost(problem)),
+            problem => problem
+                .into_iter()
+                .for_each(|problem| verdict.lost(problem)),
         }
         if order.shop.captured < owed(order, &shipped) {
             verdict.lost(format!(

@@ -25,11 +25,7 @@ const RECKON: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the database or the daemons cannot be had, so that nothing is proved.
-pub(super) async fn play(
-    stage: &Arc<Stage>,
-    length: Length,
-    seed: u64,
-) -> anyhow::Result<Verdict> {
+pub(super) async fn play(stage: &Arc<Stage>, length: Length, seed: u64) -> anyhow::Result<Verdict> {
     let load = length.load;
     let (over, home) = (CancellationToken::new(), CancellationToken::new());
     // Dropped with this future: whoever works here ends with it.
@@ -103,7 +99,13 @@ async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<
                 if said.elapsed() >= LINE {
                     let open = verdict.map_or_else(
                         |error| format!("{error:#}"),
-                        |v| format!("{} things are not settled, for example: {}", v.problems.len(), v.problems[0]),
+                        |v| {
+                            format!(
+                                "{} things are not settled, for example: {}",
+                                v.problems.len(),
+                                v.problems[0]
+                            )
+                        },
                     );
                     stage.notes.say(&open);
                     said = Instant::now();

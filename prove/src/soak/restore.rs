@@ -152,6 +152,8 @@ async fn recover(stage: &Stage, since: DateTime<Utc>) -> anyhow::Result<()> {
         .context("the operator's word was not taken")?;
     let until = SimClock::real().now();
     *stage.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(Window { since, until });
-    stage.notes.say(&format!("`hikiate recover --lost-since {text}`"));
+    stage
+        .notes
+        .say(&format!("`hikiate recover --lost-since {text}`"));
     Ok(())
 }

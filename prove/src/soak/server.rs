@@ -35,7 +35,11 @@ impl Server {
     pub(super) async fn start(state_dir: &Path, forgetful: bool) -> anyhow::Result<Self> {
         let mut options = ClusterOptions::new(state_dir);
         // Seconds of commits are in the server's memory only, and die with it.
-        let (commit, delay) = if forgetful { ("off", "10s") } else { ("on", "200ms") };
+        let (commit, delay) = if forgetful {
+            ("off", "10s")
+        } else {
+            ("on", "200ms")
+        };
         options.settings = [
             ("max_connections", "60"),
             ("wal_level", "replica"),

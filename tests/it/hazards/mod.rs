@@ -11,5 +11,6 @@ mod observed_excess;
 mod orphans;
 mod overlapping_pages;
 mod stale_cursor;
+mod starting;
 mod stock_order;
 mod torn_reading;
