@@ -25,7 +25,7 @@ pub enum StoreError {
     Replan,
     /// A migration failed.
     #[error("migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// The schema is newer than this binary.
     #[error(
         "the database needs hikiate code level {needs}, this binary has {has}: run the newer version"
