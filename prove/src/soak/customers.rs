@@ -167,30 +167,37 @@ pub(super) async fn count(stage: &Stage) {
     }
 }
 
-/// Disturbs a call now and then until told to stop.
+/// Disturbs a call now and then until told to stop. Where nobody calls, trouble does not pile up.
 pub(super) async fn disturb(stage: &Stage, seed: u64, stop: CancellationToken) {
     let mut chance = Prng::new(seed);
-    let mut pick = |faults: &[Fault]| {
-        let at = chance.below(u64::try_from(faults.len()).unwrap_or(1));
-        let which = usize::try_from(at).unwrap_or(0);
-        (faults[which], chance.below(100), chance.below(1200))
-    };
+    let mut ordered = [0; 3];
     loop {
-        let (fault, dice, more) = pick(&ON_THE_LINE);
-        let target = if dice < 60 {
+        let seams: [&dyn FaultSeam; 3] = [
+            &*stage.world.shops[0].wire,
+            &*stage.world.shops[1].wire,
+            &stage.world.mail,
+        ];
+        let at = match chance.below(100) {
+            0..=11 => 2,
+            dice if dice % 2 == 0 => 0,
+            _ => 1,
+        };
+        let faults: &[Fault] = if at == 2 { &IN_THE_POST } else { &ON_THE_LINE };
+        let which = chance.below(u64::try_from(faults.len()).unwrap_or(1));
+        let fault = faults[usize::try_from(which).unwrap_or(0)];
+        let target = if at == 2 || chance.per_mille(600) {
             Target::Write
         } else {
             Target::Read
         };
-        stage.world.shops[usize::from(dice % 2 == 0)]
-            .wire
-            .inject(target, fault);
-        if dice < 12 {
-            stage.world.mail.inject(Target::Write, pick(&IN_THE_POST).0);
+        let happened: u64 = seams[at].injected().values().sum();
+        if ordered[at] < happened + 2 {
+            seams[at].inject(target, fault);
+            ordered[at] += 1;
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(Duration::from_millis(500 + more)) => {}
+            () = sleep(Duration::from_millis(500 + chance.below(1200))) => {}
         }
     }
 }

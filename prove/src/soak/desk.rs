@@ -18,25 +18,36 @@ const AT_ONCE: usize = 20;
 
 /// Works until told to stop. A database that is away is no reason for a person to stop either.
 pub(super) async fn work(stage: &Stage, stop: CancellationToken) {
+    let mut said = String::new();
     while !stop.is_cancelled() {
-        round(stage).await.ok();
+        for error in round(stage).await {
+            let words = format!("{error:#}");
+            // What the person is told when the database is away needs no line.
+            if !words.contains("exit status: 75") && !words.contains("database") && words != said {
+                stage.notes.say(&format!("at the desk: {words}"));
+                said = words;
+            }
+        }
         sleep(LOOK).await;
     }
 }
 
-/// One look at everything; the first trouble ends it, and the next look comes soon.
-pub(super) async fn round(stage: &Stage) -> anyhow::Result<()> {
+/// One look at everything; what could not be done is tried again at the next.
+async fn round(stage: &Stage) -> Vec<anyhow::Error> {
     let orders: BTreeMap<String, Bought> = stage
         .bought()
         .into_iter()
         .map(|order| (order.placed.number.clone(), order))
         .collect();
-    release(stage).await?;
-    give_back(stage).await?;
-    deposits(stage, &orders).await?;
-    lost::instructions(stage).await?;
-    lost::journals(stage).await?;
-    unknown(stage).await
+    let done = [
+        release(stage).await,
+        give_back(stage).await,
+        deposits(stage, &orders).await,
+        lost::instructions(stage).await,
+        lost::journals(stage).await,
+        unknown(stage).await,
+    ];
+    done.into_iter().filter_map(Result::err).collect()
 }
 
 /// Lets go of what the rule for high values holds.
