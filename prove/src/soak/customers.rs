@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hikiate::demo::amounts::{Basket, Sold};
@@ -17,6 +18,9 @@ use super::stage::{Bought, Stage};
 
 /// How many of each rare item lie in a warehouse in the beginning.
 pub(super) const FEW: i64 = 6;
+/// Orders on their way beyond which nobody orders any more: how fast a machine is must decide how much is
+/// proved, not whether it ends in time.
+const MOST_OPEN: usize = 150;
 /// What a shop's line does to calls now and then. None of these makes a call happen twice by itself, and
 /// none is a definite refusal, which would rightly be a person's.
 const ON_THE_LINE: [Fault; 7] = [
@@ -44,6 +48,10 @@ pub(super) async fn order(stage: &Stage, rate: u32, seed: u64, stop: Cancellatio
     let mut next = Instant::now();
     let mut count = 0;
     while !stop.is_cancelled() {
+        if stage.open.load(Ordering::SeqCst) > MOST_OPEN {
+            sleep(pause).await;
+            continue;
+        }
         let wish = one(count, &mut chance);
         count += 1;
         let placed = place(&stage.world, &wish);

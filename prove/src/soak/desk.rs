@@ -1,6 +1,7 @@
 //! The person: reads the list of tasks, looks at the far sides, and types commands.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hikiate::demo::orders::Part;
@@ -40,6 +41,7 @@ async fn round(stage: &Stage) -> Vec<anyhow::Error> {
         .map(|order| (order.placed.number.clone(), order))
         .collect();
     let done = [
+        backlog(stage).await,
         release(stage).await,
         give_back(stage).await,
         deposits(stage, &orders).await,
@@ -48,6 +50,18 @@ async fn round(stage: &Stage) -> Vec<anyhow::Error> {
         unknown(stage).await,
     ];
     done.into_iter().filter_map(Result::err).collect()
+}
+
+/// Counts the orders that are on their way.
+async fn backlog(stage: &Stage) -> anyhow::Result<()> {
+    let ended: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM subjects WHERE kind = 'order' AND status IN ('booked', 'cancelled')",
+    )
+    .fetch_one(&stage.pool)
+    .await?;
+    let open = stage.bought().len().saturating_sub(usize::try_from(ended)?);
+    stage.open.store(open, Ordering::SeqCst);
+    Ok(())
 }
 
 /// Lets go of what the rule for high values holds.

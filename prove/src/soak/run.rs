@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub struct SoakArgs {
     /// What happens when; drawn when not given, and printed
     #[arg(long)]
     seed: Option<u64>,
-    /// Orders a second
+    /// Orders a second, as long as the daemons keep up
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=200))]
     rate: u32,
     /// The daemon's program [default: `hikiate` beside this program]
@@ -71,7 +72,7 @@ impl Length {
     /// A third is for what is still under way.
     fn of(args: &SoakArgs) -> Self {
         let all = Duration::from_secs(args.minutes * 60 - 8);
-        let settle = (all / 3).clamp(Duration::from_secs(45), Duration::from_secs(150));
+        let settle = (all / 3).clamp(Duration::from_secs(45), Duration::from_secs(200));
         Self {
             load: all - settle,
             settle,
@@ -287,6 +288,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
         server,
         pool,
         bought: Mutex::default(),
+        open: AtomicUsize::new(0),
         window: Mutex::default(),
         notes,
     })

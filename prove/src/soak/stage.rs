@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -84,6 +85,8 @@ pub(super) struct Stage {
     pub(super) fleet: Fleet,
     /// Orders placed so far.
     pub(super) bought: Mutex<Vec<Bought>>,
+    /// Orders that were placed and are not at their end, as of the last look.
+    pub(super) open: AtomicUsize,
     /// What lay in each warehouse from the beginning and came later, by code.
     pub(super) supplied: Mutex<Vec<(usize, String, i64)>>,
     /// The window that the database has lost, by the operator's word.
