@@ -9,7 +9,7 @@ use hikiate::demo::amounts::{Basket, Sold};
 use hikiate::demo::evidence::Pay;
 use hikiate::demo::orders::{Part, RARE, Wish, wish};
 use hikiate::demo::scenes::place;
-use hikiate_sdk::faulty::{Fault, FaultSeam as _, Prng, Target};
+use hikiate_sdk::faulty::{Fault, FaultSeam, Prng, Target};
 use hikiate_sdk::sim::SimClock;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
