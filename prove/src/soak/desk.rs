@@ -67,7 +67,7 @@ async fn backlog(stage: &Stage) -> anyhow::Result<()> {
 /// Lets go of what the rule for high values holds.
 async fn release(stage: &Stage) -> anyhow::Result<()> {
     let held: Vec<String> = sqlx::query_scalar(
-        "SELECT number FROM subjects WHERE kind = 'order' AND blocked_by LIKE 'hold%' AND closed_at IS NULL ORDER BY id",
+        "SELECT s.number FROM tasks k JOIN subjects s ON s.id = k.subject_id WHERE k.kind = 'hold:high-value' ORDER BY s.id",
     )
     .fetch_all(&stage.pool)
     .await?;

@@ -14,7 +14,6 @@ pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
     .fetch_all(&stage.pool)
     .await?;
     for (number, detail) in rows {
-        stage.notes.say(&format!("{number}: {detail}"));
         let mut there = Vec::new();
         for warehouse in &stage.world.warehouses {
             for (reference, shipment) in warehouse.sim.shipments() {
