@@ -8,3 +8,4 @@
 )]
 
 pub mod support;
+pub mod world;

@@ -48,7 +48,7 @@ fn time(query: &Query, operator: &str) -> Result<Option<i64>, Refused> {
         .map_err(|_| Refused::unknown())
 }
 
-pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
+pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Refused> {
     let lower = match (time(query, "gte")?, time(query, "gt")?) {
         (Some(at), _) => Bound::Included((at, 0)),
         (None, Some(at)) => Bound::Excluded((at, usize::MAX)),
@@ -68,6 +68,7 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
     let wanted = |order: &Order| {
         (statuses.is_empty() || statuses.contains(order.status.as_str()))
             && (channels.is_empty() || channels.contains(SALES_CHANNEL))
+            && (!ids.is_empty() || order.hidden_until <= now)
     };
     let by_updated = match one(query, "order").unwrap_or("id") {
         "updated_at" => true,

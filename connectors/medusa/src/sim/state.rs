@@ -40,6 +40,8 @@ pub(super) struct Order {
     pub(super) payment: Option<Payment>,
     pub(super) fulfilments: Vec<Fulfilment>,
     pub(super) undecodable: bool,
+    /// Lists leave it out until then.
+    pub(super) hidden_until: i64,
 }
 
 pub(super) struct Line {
@@ -209,6 +211,7 @@ impl State {
             payment: None,
             fulfilments: Vec::new(),
             undecodable,
+            hidden_until: i64::MIN,
         };
         let at = self.orders.len();
         let amount = order.price();
