@@ -10,13 +10,15 @@ pub(super) fn handling(seed: u64, shipment: &SimShipment) -> SimHandling {
         mixed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
     });
     let mut dice = Dice::new(mixed);
+    let pieces: u32 = shipment.lines.iter().map(|l| l.quantity).sum();
     // What is told anew after a person has looked goes well.
     let first = shipment.reference.ends_with("-S1");
     SimHandling {
         reject: (first && dice.percent(8)).then(|| "住所不明".to_owned()),
         ship_after: u32::try_from(dice.range(1..=5)).unwrap(),
         parcel_per_line: dice.percent(30),
-        leave_out: u32::from(first && dice.percent(10)),
+        // Something leaves of each shipment: one of which nothing ever left would only be late.
+        leave_out: u32::from(first && dice.percent(10) && pieces > 1),
         cancel: if dice.percent(30) {
             SimCancel::Decline
         } else {

@@ -30,6 +30,7 @@ SELECT 'mark ' || m.id || ' of item ' || m.item_id || ' was left' FROM item_mark
 /// What the database says of an order.
 struct Known {
     status: String,
+    closed: bool,
     blocked: Option<String>,
     revenue: i64,
 }
@@ -91,8 +92,8 @@ impl World {
     }
 
     async fn known(&self) -> BTreeMap<String, Known> {
-        let rows: Vec<(String, String, Option<String>, i64)> = sqlx::query_as(
-            "SELECT s.number, s.status, s.blocked_by,
+        let rows: Vec<(String, String, bool, Option<String>, i64)> = sqlx::query_as(
+            "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
                coalesce((SELECT sum(e.gross) FROM revenue_events e WHERE e.subject_id = s.id), 0)::bigint
              FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'stub'",
         )
@@ -100,9 +101,10 @@ impl World {
         .await
         .unwrap();
         rows.into_iter()
-            .map(|(number, status, blocked, revenue)| {
+            .map(|(number, status, closed, blocked, revenue)| {
                 let known = Known {
                     status,
+                    closed,
                     blocked,
                     revenue,
                 };
@@ -115,7 +117,10 @@ impl World {
     fn verdict(&self, order: &Placed, known: &Known, gone: &Goods, open_task: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let seen = self.far.shop.order(&order.id).unwrap();
-        let ended = matches!(known.status.as_str(), "booked" | "cancelled");
+        // Goods that left a cancelled order are delivered and no more: the rest is a person's.
+        let ended = known.closed
+            && (matches!(known.status.as_str(), "booked" | "cancelled")
+                || known.status == "delivered" && seen.cancelled);
         if !ended && !open_task {
             wrong.push(format!(
                 "it is stuck, blocked by {:?}, and no task says why",

@@ -5,7 +5,6 @@ use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Decision, Store, StoreError};
 use hikiate_sdk::{Call, Currency};
-use hikiate_smtp::message_id;
 
 use super::orders::Pay;
 use super::world::World;
@@ -121,7 +120,7 @@ impl World {
                 self.violated(format!("the intent of {key} cannot be read"));
                 continue;
             };
-            let done = self.happened(&key, &label.unwrap_or_default(), &intent.what);
+            let done = self.happened(&label.unwrap_or_default(), &intent.what);
             let word = if done { "done" } else { "not done" };
             self.log.say("operator", format!("finds {key} {word}"));
             match store
@@ -135,11 +134,12 @@ impl World {
     }
 
     /// What the far side's memory says of an intent.
-    fn happened(&self, key: &str, label: &str, what: &IntentWhat) -> bool {
+    fn happened(&self, label: &str, what: &IntentWhat) -> bool {
         let order = |id: &str| self.far.shop.order(id).unwrap();
         let call = match what {
             IntentWhat::Mail { .. } => {
-                return self.far.mails.count(&message_id(key, "example.jp")) > 0;
+                let id = label.split('<').nth(1).and_then(|id| id.split('>').next());
+                return id.is_some_and(|id| self.far.mails.count(&format!("<{id}>")) > 0);
             }
             IntentWhat::Call { call, .. } => call.as_ref(),
             IntentWhat::Member { .. } | IntentWhat::Batch { .. } => return self.has_file(label),

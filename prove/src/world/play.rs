@@ -135,6 +135,9 @@ impl World {
         steps.truncate(usize::try_from(self.dice.range(2..=9)).unwrap());
         let millis = i64::try_from(self.dice.range(1..=900)).unwrap();
         self.advance(Duration::milliseconds(millis)).await;
+        if self.dice.percent(60) {
+            self.run(at, Step::Own, false).await;
+        }
         for step in steps {
             self.run(at, step, false).await;
         }

@@ -76,7 +76,12 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: b
                     if n >= seeds || n > stop.load(Ordering::Relaxed) {
                         return;
                     }
+                    let begun = Instant::now();
                     let mut report = run_seed(base.wrapping_add(n), fault);
+                    if all {
+                        let (seed, millis) = (report.seed, begun.elapsed().as_millis());
+                        println!("seed {seed}: {} steps, {millis} ms {}", report.steps, report.violations.join("; "));
+                    }
                     if report.violations.is_empty() {
                         report.timeline.clear();
                     } else if !all {
@@ -139,11 +144,7 @@ pub fn run(args: &WorldArgs) -> ExitCode {
     println!("prove: seeds from {} on", args.base);
     let begun = Instant::now();
     let summary = run_seeds(args.base, args.seeds, args.jobs, fault, args.all);
-    if args.all {
-        for report in &summary.failed {
-            println!("seed {}: {}", report.seed, report.violations.join("; "));
-        }
-    } else if let Some(report) = summary.failed.first() {
+    if let Some(report) = summary.failed.first().filter(|_| !args.all) {
         println!("{}", explain(report, fault));
     }
     if let Some(fault) = fault {
