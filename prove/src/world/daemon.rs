@@ -12,7 +12,6 @@ use hikiate::push::{Pacer, push_account};
 use hikiate::store::{Instance, OwnedAccount, Store, StoreError};
 use hikiate_sdk::Pace;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::gate::{Gate, Shock};
 use super::log::Log;
@@ -54,27 +53,11 @@ pub(super) struct Daemon {
     pub(super) gate: Arc<Gate>,
     /// Steps that stand still at a far side.
     pub(super) stalled: Vec<(Step, Running)>,
-    tag: String,
-    pool: PgPool,
 }
 
 impl Daemon {
     /// A process that has just started; `base` is what any process of this configuration looks like.
-    pub(super) async fn start(
-        base: &Engine,
-        options: &PgConnectOptions,
-        name: &str,
-        life: usize,
-        instance: &str,
-        log: &Log,
-    ) -> Self {
-        let tag = format!("{name}-{life}");
-        let pool = PgPoolOptions::new()
-            .max_connections(6)
-            .test_before_acquire(false)
-            .connect_with(options.clone().application_name(&tag))
-            .await
-            .unwrap();
+    pub(super) fn start(base: &Engine, pool: &PgPool, name: &str, instance: &str, log: &Log) -> Self {
         let gate = Arc::new(Gate::new(name, log.clone()));
         let accounts: BTreeMap<i16, Account> = base
             .accounts
@@ -116,8 +99,6 @@ impl Daemon {
             owned: Vec::new(),
             gate,
             stalled: Vec::new(),
-            tag,
-            pool,
         }
     }
 
@@ -188,26 +169,6 @@ impl Daemon {
                 account.pacer = pacer(account);
             }
         }
-    }
-
-    /// Takes away everything the process held at the server, as the end of its sockets does.
-    pub(super) async fn bury(self, admin: &PgPool) {
-        drop(self.stalled);
-        loop {
-            let left: i64 = sqlx::query_scalar(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                 WHERE datname = current_database() AND application_name = $1",
-            )
-            .bind(&self.tag)
-            .fetch_one(admin)
-            .await
-            .unwrap();
-            if left == 0 {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(self.pool);
     }
 }
 

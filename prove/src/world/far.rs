@@ -37,6 +37,13 @@ pub(super) struct Far {
     pub(super) books: Arc<MemoryFolder>,
     /// Where faults are put, by account.
     pub(super) seams: BTreeMap<&'static str, Arc<dyn FaultSeam>>,
+    post: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.post.abort();
+    }
 }
 
 impl Far {
@@ -48,7 +55,7 @@ impl Far {
         let mails = SmtpSim::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(mails.clone().serve(listener, std::future::pending()));
+        let post = tokio::spawn(mails.clone().serve(listener, std::future::pending()));
 
         std::fs::write(dir.join("3pl.toml"), terms.layout()).unwrap();
         let path = dir.join("hikiate.toml");
@@ -112,6 +119,7 @@ impl Far {
             mails,
             books: Arc::clone(&folders["books"]),
             seams,
+            post,
         };
         (far, loaded)
     }

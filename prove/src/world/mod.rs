@@ -6,6 +6,7 @@ mod dice;
 mod far;
 mod folder;
 mod gate;
+mod ground;
 mod handling;
 mod judge;
 mod log;
@@ -22,4 +23,4 @@ mod watched;
 mod world;
 
 pub use run::{Summary, WorldArgs, explain, run, run_seeds};
-pub use seed::{SeedReport, run_seed};
+pub use seed::{SeedReport, Worlds};

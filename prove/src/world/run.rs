@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use hikiate::broken::Broken;
 
-use super::seed::{SeedReport, run_seed};
+use super::seed::{SeedReport, Worlds};
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -71,13 +71,14 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: b
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
+                let mut worlds = Worlds::new();
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     if n >= seeds || n > stop.load(Ordering::Relaxed) {
                         return;
                     }
                     let begun = Instant::now();
-                    let mut report = run_seed(base.wrapping_add(n), fault);
+                    let mut report = worlds.run(base.wrapping_add(n), fault);
                     if all {
                         let (seed, millis) = (report.seed, begun.elapsed().as_millis());
                         println!("seed {seed}: {} steps, {millis} ms {}", report.steps, report.violations.join("; "));
@@ -136,7 +137,7 @@ pub fn run(args: &WorldArgs) -> ExitCode {
         None => None,
     };
     if let Some(seed) = args.seed {
-        let report = run_seed(seed, fault);
+        let report = Worlds::new().run(seed, fault);
         println!("{}", explain(&report, fault));
         let failed = !report.violations.is_empty();
         return ExitCode::from(u8::from(failed));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hikiate::broken::{self, Broken};
 
+use super::ground::Ground;
 use super::world::World;
 
 /// What came out of a seed.
@@ -26,42 +27,64 @@ pub struct SeedReport {
 /// Longest time a seed may take by this machine's clock.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// Runs a seed, with a fault of our own put in or none, on a runtime of its own in this thread.
-#[must_use]
-pub fn run_seed(seed: u64, fault: Option<Broken>) -> SeedReport {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    broken::switch(fault);
-    let report = runtime.block_on(async {
-        let mut world = World::new(seed).await;
-        let log = world.log.clone();
-        let lived = tokio::time::timeout(LONGEST, async {
-            world.play().await;
-            if world.violations.is_empty() {
-                world.come_to_rest().await;
-            }
-            if world.violations.is_empty() {
-                world.judge().await;
-            }
-            world.counts.faults += world.far.faults();
-            SeedReport {
-                seed,
-                steps: world.counts.steps,
-                crashes: world.counts.crashes,
-                faults: world.counts.faults,
-                violations: std::mem::take(&mut world.violations),
-                timeline: world.log.lines(),
-            }
-        });
-        lived.await.unwrap_or_else(|_| SeedReport {
+/// A thread's worlds, one after the other.
+pub struct Worlds {
+    runtime: tokio::runtime::Runtime,
+    ground: Ground,
+}
+
+impl Default for Worlds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Worlds {
+    /// A database of its own, and everything in this thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let ground = runtime.block_on(Ground::new());
+        Self { runtime, ground }
+    }
+
+    /// Runs a seed, with a fault of our own put in or none.
+    pub fn run(&mut self, seed: u64, fault: Option<Broken>) -> SeedReport {
+        broken::switch(fault);
+        let report = self.runtime.block_on(live(seed, &mut self.ground));
+        broken::switch(None);
+        report
+    }
+}
+
+async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
+    let mut world = World::new(seed, ground).await;
+    let log = world.log.clone();
+    let lived = tokio::time::timeout(LONGEST, async {
+        world.play().await;
+        if world.violations.is_empty() {
+            world.come_to_rest().await;
+        }
+        if world.violations.is_empty() {
+            world.judge().await;
+        }
+        world.counts.faults += world.far.faults();
+        SeedReport {
             seed,
-            violations: vec![format!("it does not end within {LONGEST:?}")],
-            timeline: log.lines(),
-            ..SeedReport::default()
-        })
+            steps: world.counts.steps,
+            crashes: world.counts.crashes,
+            faults: world.counts.faults,
+            violations: std::mem::take(&mut world.violations),
+            timeline: world.log.lines(),
+        }
     });
-    broken::switch(None);
-    report
+    lived.await.unwrap_or_else(|_| SeedReport {
+        seed,
+        violations: vec![format!("it does not end within {LONGEST:?}")],
+        timeline: log.lines(),
+        ..SeedReport::default()
+    })
 }

@@ -5,17 +5,16 @@ use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
 use hikiate::store::{Instance, Store, StoreError};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Ended, Said, Step, drive};
 use super::dice::Dice;
 use super::far::Far;
 use super::gate::Shock;
+use super::ground::{Ground, rest};
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
-use crate::support::{TestDb, db};
 
 /// What went on, for the last line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,14 +41,14 @@ pub(super) struct World {
     pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
     pub(super) engine: Engine,
     pub(super) admin: PgPool,
-    options: PgConnectOptions,
+    pools: [PgPool; 2],
     lives: usize,
     _dir: TempDir,
-    _db: TestDb,
 }
 
 impl World {
-    pub(super) async fn new(seed: u64) -> Self {
+    pub(super) async fn new(seed: u64, ground: &mut Ground) -> Self {
+        ground.empty().await;
         let mut dice = Dice::new(seed);
         fastrand::seed(dice.seed());
         let terms = Terms::draw(&mut dice);
@@ -57,14 +56,7 @@ impl World {
         log.say("seed", format!("{seed}: {terms:?}"));
         let dir = tempfile::tempdir().unwrap();
         let (far, loaded) = Far::build(&terms, dice.seed(), dir.path()).await;
-        let db = db().await;
-        let options: PgConnectOptions = db.url.parse().unwrap();
-        let admin = PgPoolOptions::new()
-            .max_connections(2)
-            .test_before_acquire(false)
-            .connect_with(options.clone().application_name("world"))
-            .await
-            .unwrap();
+        let admin = ground.admin.clone();
         let store = Store::over(admin.clone());
         store
             .set_clock(Some(start()), Duration::zero())
@@ -88,10 +80,9 @@ impl World {
             shrunk: std::collections::BTreeSet::new(),
             engine,
             admin,
-            options,
+            pools: ground.pools.clone(),
             lives: 0,
             _dir: dir,
-            _db: db,
         };
         for (at, warehouse) in world.far.warehouses.iter().enumerate() {
             for (item, code) in super::terms::ITEMS.iter().enumerate() {
@@ -117,20 +108,8 @@ impl World {
     async fn birth(&mut self, at: usize, instance: &str) {
         self.lives += 1;
         let name = ["A", "B"][at];
-        let daemon = Daemon::start(
-            &self.engine,
-            &self.options,
-            name,
-            self.lives,
-            instance,
-            &self.log,
-        )
-        .await;
-        if at < self.daemons.len() {
-            self.daemons[at] = daemon;
-        } else {
-            self.daemons.push(daemon);
-        }
+        let daemon = Daemon::start(&self.engine, &self.pools[at], name, instance, &self.log);
+        self.daemons.push(daemon);
         self.run(at, Step::Own, true).await;
     }
 
@@ -144,20 +123,12 @@ impl World {
         } else {
             format!("{}{}", self.daemons[at].name, self.lives)
         };
-        // The dead keep their place until the new one has it; their sessions end first.
-        let dead = self.daemons.remove(at);
-        dead.bury(&self.admin).await;
+        // Its sessions undo what was not committed, as the server does for sockets that end.
+        drop(self.daemons.remove(at));
+        rest(&self.pools[at]).await;
         self.lives += 1;
         let name = ["A", "B"][at];
-        let born = Daemon::start(
-            &self.engine,
-            &self.options,
-            name,
-            self.lives,
-            &instance,
-            &self.log,
-        )
-        .await;
+        let born = Daemon::start(&self.engine, &self.pools[at], name, &instance, &self.log);
         self.daemons.insert(at, born);
         self.run(at, Step::Own, true).await;
     }
