@@ -6,6 +6,7 @@ use super::effects::{Candidate, Wanted, withdraw};
 use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::view::View;
+use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
 
 /// How far a cancel has come.
@@ -29,7 +30,8 @@ pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
     if !view.cancelling() {
         return cancel;
     }
-    let under_way = view.fold.shipments.iter().any(Shipment::instructed);
+    let under_way = view.fold.shipments.iter().any(Shipment::instructed)
+        && !broken::is(Broken::CancelInHaste);
     cancel.complete = !under_way && !view.something_left();
     let told = view.fold.of_op(Op::CancelOrder).last();
     cancel.channel_knows =

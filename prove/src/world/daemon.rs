@@ -67,6 +67,7 @@ impl Daemon {
                     slug: account.slug.as_str().to_owned(),
                     inner: Arc::clone(&account.connector),
                     gate: Arc::clone(&gate),
+                    admin: base.store.pool().clone(),
                 });
                 let account = Account {
                     connector,

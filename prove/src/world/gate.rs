@@ -27,6 +27,7 @@ struct State {
     armed: Option<(u64, Shock)>,
     fired: Option<Shock>,
     held: bool,
+    count: u64,
     /// Whoever drives the step, and the call that is held.
     driver: Option<Waker>,
     call: Option<Waker>,
@@ -68,6 +69,13 @@ impl Gate {
         if let Some(call) = state.call.take() {
             call.wake();
         }
+    }
+
+    /// Another number each time.
+    pub(super) fn count(&self) -> u64 {
+        let mut state = self.state();
+        state.count += 1;
+        state.count
     }
 
     pub(super) fn say(&self, what: impl AsRef<str>) {

@@ -100,6 +100,12 @@ impl World {
                     order.number
                 ));
             }
+            if seen.cancelled && !order.cancelled_there && left.values().any(|n| *n > 0) {
+                twice.push(format!(
+                    "the shop was told to cancel {}, and {left:?} left",
+                    order.number
+                ));
+            }
             let mut references: Vec<&str> = seen
                 .fulfilments
                 .iter()

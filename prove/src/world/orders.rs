@@ -41,6 +41,8 @@ pub(super) struct Placed {
     pub(super) deposits: u32,
     /// An operator asked for its cancel.
     pub(super) cancel_wanted: bool,
+    /// The customer or the shop cancelled it there.
+    pub(super) cancelled_there: bool,
 }
 
 impl Placed {
@@ -147,6 +149,7 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         paid: 0,
         deposits: 0,
         cancel_wanted: false,
+        cancelled_there: false,
     };
     (new, placed)
 }

@@ -304,6 +304,7 @@ impl World {
         match self.dice.range(0..=3) {
             0 => {
                 let done = self.far.shop.cancel_order(&id);
+                self.orders[at].cancelled_there |= done;
                 let answer = if done { "cancelled" } else { "cannot be cancelled any more" };
                 self.log.say("customer", format!("{id} {answer}"));
             }

@@ -69,8 +69,8 @@ impl Terms {
             two_daemons: dice.percent(40),
             skew,
             stock,
-            actions: dice.range(60..=160),
-            orders: dice.range(2..=7),
+            actions: dice.range(40..=110),
+            orders: dice.range(2..=6),
         }
     }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hikiate::broken::{self, Broken};
 use hikiate_sdk::{
-    Call, Connector, Error, ExternalId, Found, Op, OperationSpec, Operations, Outcome, Pace, Page,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations, Outcome, Pace, Page,
     Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
+use sqlx::PgPool;
 
 use super::gate::Gate;
 
@@ -16,6 +18,8 @@ pub(super) struct Watched {
     pub(super) slug: String,
     pub(super) inner: Arc<dyn Connector>,
     pub(super) gate: Arc<Gate>,
+    /// Where faults that are put in on purpose reach around the daemon.
+    pub(super) admin: PgPool,
 }
 
 impl Watched {
@@ -27,6 +31,49 @@ impl Watched {
         self.inner
             .operations()
             .expect("asked only where there are some")
+    }
+
+    /// What a page becomes in a daemon that is broken on purpose.
+    async fn broken_page(&self, stream: &str, page: &mut Page) -> Result<(), Error> {
+        if broken::is(Broken::CursorBeforeCommit) {
+            sqlx::query(
+                "UPDATE streams SET cursor = $3 WHERE name = $2
+                 AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
+            )
+            .bind(&self.slug)
+            .bind(stream)
+            .bind(&page.next)
+            .execute(&self.admin)
+            .await
+            .unwrap();
+        }
+        if let Some(ack) = &page.ack
+            && broken::is(Broken::AcknowledgedBeforeCommit)
+        {
+            self.reads().acknowledge(ack).await?;
+        }
+        if broken::is(Broken::ParcelCountedTwice) {
+            for record in &mut page.records {
+                if let Ok(Observed::Parcel(parcel)) = &mut record.parsed {
+                    parcel.key.push_str(&format!(".{}", self.gate.count()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is done in a daemon that is broken on purpose when it has said that it is about to send.
+    async fn broken_mark(&self) {
+        if broken::is(Broken::SendingNotMarked) {
+            sqlx::query(
+                "UPDATE effects SET state = 'leased' WHERE state = 'sending'
+                 AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
+            )
+            .bind(&self.slug)
+            .execute(&self.admin)
+            .await
+            .unwrap();
+        }
     }
 
     async fn around<T>(
@@ -74,7 +121,11 @@ impl Source for Watched {
     }
 
     async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
-        let act = self.reads().page(stream, cursor);
+        let act = async {
+            let mut page = self.reads().page(stream, cursor).await?;
+            self.broken_page(stream, &mut page).await?;
+            Ok(page)
+        };
         self.around(format!("page {stream}"), act, |page| {
             if page.records.is_empty() {
                 String::new()
@@ -111,7 +162,17 @@ impl Operations for Watched {
     }
 
     async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let act = self.writes().send(op, prepared);
+        self.broken_mark().await;
+        let act = async {
+            let mut answer = self.writes().send(op, prepared).await;
+            if let Err(error) = &mut answer
+                && error.class == ErrorClass::OutcomeUnknown
+                && broken::is(Broken::LostReplyIgnored)
+            {
+                error.class = ErrorClass::Transient;
+            }
+            answer
+        };
         self.around(format!("send {op} {}", prepared.label), act, |outcome| {
             format!("{outcome:?}")
         })

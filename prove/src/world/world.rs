@@ -1,6 +1,7 @@
 //! A world: everything a seed runs on.
 
 use chrono::{DateTime, Duration, Utc};
+use hikiate::broken::{self, Broken};
 use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
 use hikiate::store::{Instance, Store, StoreError};
@@ -126,6 +127,12 @@ impl World {
         // Its sessions undo what was not committed, as the server does for sockets that end.
         drop(self.daemons.remove(at));
         rest(&self.pools[at]).await;
+        if broken::is(Broken::SendingForgotten) {
+            sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
+                .execute(&self.admin)
+                .await
+                .unwrap();
+        }
         self.lives += 1;
         let name = ["A", "B"][at];
         let born = Daemon::start(&self.engine, &self.pools[at], name, &instance, &self.log);
