@@ -82,7 +82,7 @@ impl World {
         match self.dice.range(0..=99) {
             0..=49 => self.sweep().await,
             50..=59 => {
-                let (at, step) = self.some_step();
+                let (at, step) = self.some_step().await;
                 self.stumble(at, step).await;
             }
             60..=63 => self.together().await,
@@ -114,30 +114,38 @@ impl World {
         usize::try_from(self.dice.range(0..=last)).unwrap()
     }
 
-    fn some_step(&mut self) -> (usize, Step) {
+    /// Mostly one that has something to do.
+    async fn some_step(&mut self) -> (usize, Step) {
         let at = self.some_daemon();
-        let mut steps = self.daemons[at].steps();
+        let mut steps = self.due().await;
+        if steps.is_empty() || self.dice.percent(15) {
+            steps = self.daemons[at].steps();
+        }
         // Calls to far sides are where most can go wrong.
         let calls: Vec<Step> = steps
             .iter()
             .copied()
-            .filter(|s| matches!(s, Step::Push(_) | Step::Pull(_)))
+            .filter(|s| matches!(s, Step::Push(_)))
             .collect();
         steps.extend(calls);
         (at, *self.dice.pick(&steps))
     }
 
-    /// A few steps of one daemon, in any order, a moment apart.
+    /// What is due, in any order, by one daemon, a moment later; sometimes what is not due too.
     async fn sweep(&mut self) {
         let at = self.some_daemon();
-        let mut steps = self.daemons[at].steps();
-        self.dice.shuffle(&mut steps);
-        steps.truncate(usize::try_from(self.dice.range(2..=9)).unwrap());
-        let millis = i64::try_from(self.dice.range(1..=900)).unwrap();
+        let millis = i64::try_from(self.dice.range(1..=4_000)).unwrap();
         self.advance(Duration::milliseconds(millis)).await;
         if self.dice.percent(60) {
             self.run(at, Step::Own, false).await;
         }
+        let mut steps = self.due().await;
+        steps.push(Step::Seal);
+        if self.dice.percent(10) {
+            steps.extend(self.daemons[at].steps());
+        }
+        self.dice.shuffle(&mut steps);
+        steps.truncate(usize::try_from(self.dice.range(2..=9)).unwrap());
         for step in steps {
             self.run(at, step, false).await;
         }
@@ -145,8 +153,8 @@ impl World {
 
     /// Two steps at once, of one daemon or of two; one of them may die on the way.
     async fn together(&mut self) {
-        let (one, first) = self.some_step();
-        let (other, second) = self.some_step();
+        let (one, first) = self.some_step().await;
+        let (other, second) = self.some_step().await;
         if one == other && first == second {
             return;
         }

@@ -72,16 +72,8 @@ impl World {
         }
         let mut sealed = 0;
         for _ in 0..30 {
-            let due: Vec<(String, i16)> = sqlx::query_as(DUE).fetch_all(&self.admin).await.unwrap();
             let mut worked = false;
-            for (name, account) in &due {
-                let step = match name.as_str() {
-                    "pull" => Step::Pull(*account),
-                    "push" => Step::Push(*account),
-                    "plan" => Step::Plan,
-                    "batch" => Step::Batch,
-                    _ => Step::Allocate,
-                };
+            for step in self.due().await {
                 for at in 0..self.daemons.len() {
                     worked |= self.run(at, step, false).await;
                 }
@@ -94,6 +86,20 @@ impl World {
                 self.run(0, Step::Seal, false).await;
             }
         }
+    }
+
+    /// Steps that would find something to do now.
+    pub(super) async fn due(&self) -> Vec<Step> {
+        let due: Vec<(String, i16)> = sqlx::query_as(DUE).fetch_all(&self.admin).await.unwrap();
+        due.into_iter()
+            .map(|(name, account)| match name.as_str() {
+                "pull" => Step::Pull(account),
+                "push" => Step::Push(account),
+                "plan" => Step::Plan,
+                "batch" => Step::Batch,
+                _ => Step::Allocate,
+            })
+            .collect()
     }
 
     /// The shelves are filled, the unknown item is counted.

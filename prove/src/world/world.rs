@@ -203,7 +203,8 @@ impl World {
                 gate.arm(self.dice.range(0..=3), Shock::Die);
                 None
             }
-            1 => {
+            // One call of a process stands still at a time.
+            1 if daemon.stalled.is_empty() => {
                 gate.arm(self.dice.range(0..=3), Shock::Stall);
                 None
             }
