@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real bench sqlx fmt lint ci postgres
+.PHONY: help demo test prove real bench sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,11 @@ demo: postgres ## 300 orders from two simulated shops to a balanced journal, in 
 
 test: postgres ## all tests, beside a throw-away PostgreSQL
 	scripts/with-postgres.sh cargo test --workspace --all-features
+
+SEEDS ?= 200
+BASE ?= 1
+prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the far sides
+	scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh

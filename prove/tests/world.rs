@@ -30,8 +30,14 @@ fn fresh_seeds_find_nothing() {
 fn caught(fault: Broken, within: u64) {
     let summary = run_seeds(1, within, 1, Some(fault), false);
     let words = fault.word();
-    assert!(!summary.failed.is_empty(), "{words} was not seen by {within} seeds");
-    println!("{words}: caught after {} seeds: {}", summary.seeds, summary.failed[0].violations[0]);
+    assert!(
+        !summary.failed.is_empty(),
+        "{words} was not seen by {within} seeds"
+    );
+    println!(
+        "{words}: caught after {} seeds: {}",
+        summary.seeds, summary.failed[0].violations[0]
+    );
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
     if !view.cancelling() {
         return cancel;
     }
-    let under_way = view.fold.shipments.iter().any(Shipment::instructed)
-        && !broken::is(Broken::CancelInHaste);
+    let under_way =
+        view.fold.shipments.iter().any(Shipment::instructed) && !broken::is(Broken::CancelInHaste);
     cancel.complete = !under_way && !view.something_left();
     let told = view.fold.of_op(Op::CancelOrder).last();
     cancel.channel_knows =

@@ -57,7 +57,13 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// A process that has just started; `base` is what any process of this configuration looks like.
-    pub(super) fn start(base: &Engine, pool: &PgPool, name: &str, instance: &str, log: &Log) -> Self {
+    pub(super) fn start(
+        base: &Engine,
+        pool: &PgPool,
+        name: &str,
+        instance: &str,
+        log: &Log,
+    ) -> Self {
         let gate = Arc::new(Gate::new(name, log.clone()));
         let accounts: BTreeMap<i16, Account> = base
             .accounts

@@ -241,7 +241,9 @@ impl World {
         .await
         .unwrap();
         if booked != total {
-            self.violated(format!("the books say {total} yen, {booked} were given to them"));
+            self.violated(format!(
+                "the books say {total} yen, {booked} were given to them"
+            ));
         }
         let shipped: i64 = self
             .orders

@@ -57,7 +57,13 @@ impl World {
         self.log.say("operator", format!("{number}: {decision:?}"));
         let today = self.engine.today(self.now);
         store
-            .decide(id, &decision, "operator", &context.unwrap_or_default(), today)
+            .decide(
+                id,
+                &decision,
+                "operator",
+                &context.unwrap_or_default(),
+                today,
+            )
             .await
             .unwrap();
         true

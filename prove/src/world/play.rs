@@ -166,7 +166,10 @@ impl World {
             return;
         };
         self.counts.steps += 2;
-        let labels = (self.daemons[one].label(first), self.daemons[other].label(second));
+        let labels = (
+            self.daemons[one].label(first),
+            self.daemons[other].label(second),
+        );
         let polls = self.dice.percent(30).then(|| self.dice.range(1..=25));
         let names = (&self.daemons[one].name, &self.daemons[other].name);
         self.log.say(
@@ -178,7 +181,8 @@ impl World {
             std::sync::Arc::clone(&self.daemons[other].gate),
         );
         // What is left behind by the one that dies is undone while the other runs on.
-        let (left, right) = tokio::join!(drive(left, &gates.0, polls), drive(right, &gates.1, None));
+        let (left, right) =
+            tokio::join!(drive(left, &gates.0, polls), drive(right, &gates.1, None));
         let died = matches!(left, Ended::Died);
         self.settle_step(other, second, right);
         if died {
@@ -298,8 +302,10 @@ impl World {
             _ => ("post", Target::Write, &MAILS),
         };
         let fault = *self.dice.pick(faults);
-        self.log
-            .say("fault", format!("{account}: {fault} at the next {target:?}"));
+        self.log.say(
+            "fault",
+            format!("{account}: {fault} at the next {target:?}"),
+        );
         self.far.seams[account].inject(target, fault);
     }
 
@@ -313,7 +319,11 @@ impl World {
             0 => {
                 let done = self.far.shop.cancel_order(&id);
                 self.orders[at].cancelled_there |= done;
-                let answer = if done { "cancelled" } else { "cannot be cancelled any more" };
+                let answer = if done {
+                    "cancelled"
+                } else {
+                    "cannot be cancelled any more"
+                };
                 self.log.say("customer", format!("{id} {answer}"));
             }
             1 if self.orders[at].pay == Pay::Card => {

@@ -29,7 +29,8 @@ ORDER BY 1, 2";
 impl World {
     /// Lets everything end.
     pub(super) async fn come_to_rest(&mut self) {
-        self.log.say("---", "from here on nothing goes wrong any more");
+        self.log
+            .say("---", "from here on nothing goes wrong any more");
         for at in 0..self.daemons.len() {
             self.resume(at).await;
         }

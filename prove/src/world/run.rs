@@ -81,7 +81,11 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: b
                     let mut report = worlds.run(base.wrapping_add(n), fault);
                     if all {
                         let (seed, millis) = (report.seed, begun.elapsed().as_millis());
-                        println!("seed {seed}: {} steps, {millis} ms {}", report.steps, report.violations.join("; "));
+                        println!(
+                            "seed {seed}: {} steps, {millis} ms {}",
+                            report.steps,
+                            report.violations.join("; ")
+                        );
                     }
                     if report.violations.is_empty() {
                         report.timeline.clear();

@@ -50,10 +50,7 @@ impl Terms {
             let most = *dice.pick(&[2, 4, 20]);
             i64::try_from(dice.range(0..=most)).unwrap()
         };
-        let stock = [
-            [stock(), stock(), stock()],
-            [stock(), stock(), stock()],
-        ];
+        let stock = [[stock(), stock(), stock()], [stock(), stock(), stock()]];
         Self {
             tokyo_waves: dice.percent(25),
             osaka_waves: dice.percent(50),
@@ -184,7 +181,11 @@ close = {{ every = "2m" }}
             tokyo_dispatch = dispatch(self.tokyo_waves),
             osaka_dispatch = dispatch(self.osaka_waves),
             split = self.split,
-            partial = if self.partial_wait { "wait" } else { "ship-ready" },
+            partial = if self.partial_wait {
+                "wait"
+            } else {
+                "ship-ready"
+            },
             expire = if self.expire_unpaid { "20m" } else { "never" },
         )
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hikiate::broken::{self, Broken};
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations, Outcome, Pace, Page,
-    Prepared, Record, Source, StreamSpec,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations,
+    Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -82,7 +82,9 @@ impl Watched {
         act: impl Future<Output = Result<T, Error>>,
         show: impl FnOnce(&T) -> String,
     ) -> Result<T, Error> {
-        self.gate.pass(&format!("before {} {what}", self.slug)).await;
+        self.gate
+            .pass(&format!("before {} {what}", self.slug))
+            .await;
         let answer = act.await;
         let said = match &answer {
             Ok(value) => show(value),

@@ -117,7 +117,8 @@ impl World {
     /// A process is gone and another comes in its place, as itself or as somebody else.
     pub(super) async fn crash(&mut self, at: usize) {
         self.counts.crashes += 1;
-        self.log.say(&self.daemons[at].name, "*** is gone; another starts");
+        self.log
+            .say(&self.daemons[at].name, "*** is gone; another starts");
         let same = self.dice.percent(70);
         let instance = if same {
             self.daemons[at].engine.instance.0.clone()

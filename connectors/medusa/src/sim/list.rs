@@ -70,7 +70,9 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
             && (channels.is_empty() || channels.contains(SALES_CHANNEL))
             && (!ids.is_empty() || order.hidden_until <= now)
     };
-    let by_updated = match one(query, "order").unwrap_or("id") {
+    let order = one(query, "order").unwrap_or("id");
+    let newest_first = order.starts_with('-');
+    let by_updated = match order.trim_start_matches('-') {
         "updated_at" => true,
         "id" | "created_at" => false,
         _ => return Err(Refused::unknown()),
@@ -89,7 +91,9 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
     };
     found.retain(|(_, at)| state.orders.get(*at).is_some_and(wanted));
     let count = found.len();
-    if by_updated {
+    if by_updated && newest_first {
+        found.sort_unstable();
+    } else if by_updated {
         found.sort_unstable();
         // Only the groups of equal times that touch the page are mixed: that is all anybody sees.
         let end = offset.saturating_add(limit).min(count);
@@ -103,6 +107,9 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
         found.sort_by_key(|(time, at)| (*time, *at ^ salt));
     } else {
         found.sort_by_key(|(_, at)| *at);
+    }
+    if newest_first {
+        found.reverse();
     }
     let page: Vec<Value> = found
         .into_iter()
