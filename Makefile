@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model pairs soak real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model pairs prove soak real bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,11 @@ test: postgres ## all tests, beside a throw-away PostgreSQL
 
 model: ## random histories against the pure planner; STEPS=1000000, SEED= for a given one
 	cargo run --release -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
+
+SEEDS ?= 200
+BASE ?= 1
+prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the far sides
+	scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh

@@ -20,11 +20,23 @@ pub enum Broken {
     RankIgnored,
     /// The channel is told of a cancel while the outcome of an instruction is unknown.
     CancelInTheDark,
+    /// The cursor moves on before the page is committed.
+    CursorBeforeCommit,
+    /// A page that its source consumes is acknowledged before it is committed.
+    AcknowledgedBeforeCommit,
+    /// What is about to be sent is not marked as sending before the call.
+    SendingNotMarked,
+    /// What was being sent when a process died is handed back as if it had never left.
+    SendingForgotten,
+    /// A lost reply is taken for a call that never left.
+    LostReplyIgnored,
+    /// The same parcel in another file is another parcel.
+    ParcelCountedTwice,
 }
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::LookUpSkipped,
         Self::RefusalBelieved,
         Self::OlderReading,
@@ -33,6 +45,12 @@ impl Broken {
         Self::KeyFromSequence,
         Self::RankIgnored,
         Self::CancelInTheDark,
+        Self::CursorBeforeCommit,
+        Self::AcknowledgedBeforeCommit,
+        Self::SendingNotMarked,
+        Self::SendingForgotten,
+        Self::LostReplyIgnored,
+        Self::ParcelCountedTwice,
     ];
 
     /// Its name on the command line and in the documents.
@@ -47,6 +65,12 @@ impl Broken {
             Self::KeyFromSequence => "key_from_sequence",
             Self::RankIgnored => "rank_ignored",
             Self::CancelInTheDark => "cancel_in_the_dark",
+            Self::CursorBeforeCommit => "cursor_before_commit",
+            Self::AcknowledgedBeforeCommit => "acknowledged_before_commit",
+            Self::SendingNotMarked => "sending_not_marked",
+            Self::SendingForgotten => "sending_forgotten",
+            Self::LostReplyIgnored => "lost_reply_ignored",
+            Self::ParcelCountedTwice => "parcel_counted_twice",
         }
     }
 }

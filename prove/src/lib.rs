@@ -14,3 +14,4 @@ pub mod parsers;
 pub mod soak;
 pub mod support;
 pub mod wire;
+pub mod world;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{model, pairs, soak};
+use hikiate_prove::{model, pairs, soak, world};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -18,6 +18,8 @@ enum Tool {
     Model(model::tool::Options),
     /// Every interleaving of every pair of things that are done at once, on a real PostgreSQL.
     Pairs(pairs::PairsArgs),
+    /// Seeded worlds: faults and crashes everywhere, judged by what the far sides remember.
+    World(world::WorldArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
 }
@@ -25,6 +27,7 @@ enum Tool {
 fn main() -> ExitCode {
     let well = match Cli::parse().tool {
         Tool::Model(options) => return model::tool::main(&options),
+        Tool::World(args) => return world::run(&args),
         Tool::Soak(args) => return soak::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
     };

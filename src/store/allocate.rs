@@ -7,6 +7,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::load::unsigned;
 use super::{Directory, Store, StoreError};
+use crate::broken::{self, Broken};
 use crate::policy::Policy;
 use crate::stock::allocate::{GrantChange, ItemStock, OpenDemand, Reservation, allocate};
 
@@ -95,7 +96,8 @@ impl Store {
 
         let stock = stock_of(&mut tx, directory, &all_items).await?;
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
-        let changes = allocate(&stock, &open, policy);
+        let mut changes = allocate(&stock, &open, policy);
+        changes.retain(|change| change.quantity > 0 || !broken::is(Broken::ReservationKept));
         write(&mut tx, directory, &changes).await?;
         remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
         tx.commit().await?;

@@ -123,6 +123,19 @@ impl MedusaSim {
         self.state().touch(id, now);
     }
 
+    /// Leaves an order out of lists for a while, as a shop does whose replica lags; by its id it is found.
+    pub fn hide_from_lists(&self, id: &str, seconds: i64) {
+        let until = self.now() + seconds * 1000;
+        if let Some(order) = self.state().order_mut(id) {
+            order.hidden_until = until;
+        }
+    }
+
+    /// Captures all of an order's payment as the shop's staff would. False when the shop refuses.
+    pub fn capture_all(&self, payment: &str) -> bool {
+        writes::capture(&mut self.state(), payment, &serde_json::json!({})).is_ok()
+    }
+
     /// Gives an order a status, known to the real shop or not.
     pub fn set_status(&self, id: &str, status: &str) {
         let now = self.now();

@@ -23,6 +23,10 @@ pub(super) struct Cursor {
     /// Within one time: see [`Tie`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tie: Option<Tie>,
+    /// Within a round: the newest change there was when it began. What came later, while it went on, was maybe
+    /// read before its neighbours were in sight, so the next round begins behind this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) begun: Option<DateTime<Utc>>,
 }
 
 /// Reading the orders that share the time `from`.
@@ -92,9 +96,10 @@ impl Cursor {
         let seen = self.seen.max(last);
         let done = (
             Self {
-                seen,
+                seen: self.begun.map_or(seen, |begun| seen.min(Some(begun))),
                 from: None,
                 tie: None,
+                begun: None,
             },
             false,
         );
@@ -109,6 +114,7 @@ impl Cursor {
                 if times.is_empty() && count == tie.count || offset >= count {
                     (
                         Self {
+                            begun: self.begun,
                             seen,
                             from: Some(from + TICK),
                             tie: None,
@@ -118,6 +124,7 @@ impl Cursor {
                 } else {
                     (
                         Self {
+                            begun: self.begun,
                             seen,
                             from: Some(from),
                             tie: Some(Tie { offset, count }),
@@ -133,6 +140,7 @@ impl Cursor {
         match last.or(query.from) {
             Some(last) if query.from.is_none_or(|from| last > from) => Some((
                 Self {
+                    begun: self.begun,
                     seen,
                     from: Some(last),
                     tie: None,
@@ -141,6 +149,7 @@ impl Cursor {
             )),
             Some(last) => Some((
                 Self {
+                    begun: self.begun,
                     seen,
                     from: Some(last),
                     tie: Some(Tie {
@@ -191,6 +200,7 @@ mod tests {
             (next.clone(), more),
             (
                 Cursor {
+                    begun: None,
                     seen: Some(at(12)),
                     from: None,
                     tie: None
@@ -218,6 +228,7 @@ mod tests {
     #[test]
     fn an_empty_page_ends_a_round_and_keeps_what_was_seen() {
         let cursor = Cursor {
+            begun: None,
             seen: Some(at(12)),
             from: Some(at(12)),
             tie: None,
@@ -226,6 +237,7 @@ mod tests {
             page(&cursor, &[], 0),
             (
                 Cursor {
+                    begun: None,
                     seen: Some(at(12)),
                     from: None,
                     tie: None
@@ -238,6 +250,7 @@ mod tests {
     #[test]
     fn one_time_that_fills_a_page_is_read_by_id() {
         let start = Cursor {
+            begun: None,
             seen: Some(at(9)),
             from: Some(at(10)),
             tie: None,
@@ -286,6 +299,7 @@ mod tests {
     #[test]
     fn orders_without_a_time_cannot_stop_the_reading() {
         let start = Cursor {
+            begun: None,
             seen: None,
             from: Some(at(10)),
             tie: None,
@@ -301,6 +315,7 @@ mod tests {
     #[test]
     fn it_is_small_and_readable_when_stored() {
         let idle = Cursor {
+            begun: None,
             seen: Some(at(0)),
             from: None,
             tie: None,

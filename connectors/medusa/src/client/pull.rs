@@ -123,12 +123,15 @@ impl Medusa {
             .iter()
             .map(|raw| map::stamp(raw.get()).1)
             .collect();
-        let (next, more) = cursor.after(&query, &times, page.count).ok_or_else(|| {
+        let (mut next, more) = cursor.after(&query, &times, page.count).ok_or_else(|| {
             Error::new(
                 ErrorClass::Protocol,
                 "/admin/orders: a whole page of orders without updated_at; cannot go on",
             )
         })?;
+        if more && cursor.from.is_none() {
+            next.begun = self.newest().await?;
+        }
         let records = page
             .orders
             .iter()
@@ -140,6 +143,19 @@ impl Medusa {
             more,
             ack: None,
         })
+    }
+
+    /// When the shop last changed an order.
+    async fn newest(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut path =
+            format!("/admin/orders?fields={ORDER_FIELDS}&order=-updated_at&limit=1&offset=0");
+        if let Some(channel) = &self.settings.sales_channel {
+            path.push_str(&format!("&sales_channel_id%5B%5D={channel}"));
+        }
+        let response = self.get(path).await?;
+        let page: OrderPage<'_> =
+            serde_json::from_slice(&response.body).map_err(|e| unreadable("/admin/orders", &e))?;
+        Ok(page.orders.first().and_then(|raw| map::stamp(raw.get()).1))
     }
 
     async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {

@@ -48,7 +48,7 @@ fn time(query: &Query, operator: &str) -> Result<Option<i64>, Refused> {
         .map_err(|_| Refused::unknown())
 }
 
-pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
+pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Refused> {
     let lower = match (time(query, "gte")?, time(query, "gt")?) {
         (Some(at), _) => Bound::Included((at, 0)),
         (None, Some(at)) => Bound::Excluded((at, usize::MAX)),
@@ -68,8 +68,11 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
     let wanted = |order: &Order| {
         (statuses.is_empty() || statuses.contains(order.status.as_str()))
             && (channels.is_empty() || channels.contains(SALES_CHANNEL))
+            && (!ids.is_empty() || order.hidden_until <= now)
     };
-    let by_updated = match one(query, "order").unwrap_or("id") {
+    let order = one(query, "order").unwrap_or("id");
+    let newest_first = order.starts_with('-');
+    let by_updated = match order.trim_start_matches('-') {
         "updated_at" => true,
         "id" | "created_at" => false,
         _ => return Err(Refused::unknown()),
@@ -88,7 +91,9 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
     };
     found.retain(|(_, at)| state.orders.get(*at).is_some_and(wanted));
     let count = found.len();
-    if by_updated {
+    if by_updated && newest_first {
+        found.sort_unstable();
+    } else if by_updated {
         found.sort_unstable();
         // Only the groups of equal times that touch the page are mixed: that is all anybody sees.
         let end = offset.saturating_add(limit).min(count);
@@ -102,6 +107,9 @@ pub(super) fn orders(state: &State, query: &Query) -> Result<Value, Refused> {
         found.sort_by_key(|(time, at)| (*time, *at ^ salt));
     } else {
         found.sort_by_key(|(_, at)| *at);
+    }
+    if newest_first {
+        found.reverse();
     }
     let page: Vec<Value> = found
         .into_iter()

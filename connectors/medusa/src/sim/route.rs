@@ -66,7 +66,7 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
         .collect();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method, parts.as_slice()) {
-        (Method::Get, ["admin", "orders"]) => list::orders(state, &query),
+        (Method::Get, ["admin", "orders"]) => list::orders(state, &query, now),
         (Method::Get, ["admin", "inventory-items"]) => list::inventory(state, &query),
         (Method::Get, ["admin", "orders", id]) => {
             let order = state

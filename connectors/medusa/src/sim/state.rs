@@ -41,6 +41,8 @@ pub(super) struct Order {
     pub(super) fulfilments: Vec<Fulfilment>,
     /// A field that it is told without, as an answer with partial fields is.
     pub(super) lacking: Option<String>,
+    /// Lists leave it out until then.
+    pub(super) hidden_until: i64,
 }
 
 pub(super) struct Line {
@@ -221,6 +223,7 @@ impl State {
             payment: None,
             fulfilments: Vec::new(),
             lacking,
+            hidden_until: i64::MIN,
         };
         let at = self.orders.len();
         let amount = order.price();

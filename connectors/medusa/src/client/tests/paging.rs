@@ -164,3 +164,33 @@ async fn a_cursor_or_stream_of_something_else_is_refused() {
     }
     assert_eq!(sim.requests(), 0);
 }
+
+/// A round that goes on for long, because orders keep coming: what lists show late is found by the next one.
+#[tokio::test]
+async fn what_comes_into_sight_late_during_a_long_round_is_read() {
+    let clock = SimClock::at(DateTime::from_timestamp(1_000_000, 0).unwrap());
+    let shop = shop(&clock, Currency::EUR);
+    let settings = Settings {
+        page_size: 2,
+        overlap: Duration::from_secs(60),
+        ..Settings::default()
+    };
+    let medusa = account(shop.transport(), settings);
+    let (mut cursor, mut seen) = (None, BTreeMap::new());
+    let hidden = shop.place_order(mugs());
+    shop.hide_from_lists(&hidden, 30);
+    for _ in 0..6 {
+        clock.advance(Duration::from_secs(1));
+        shop.place_order(mugs());
+    }
+    // Two more for each page of two: the round has no end for five minutes.
+    for _ in 0..30 {
+        assert!(step(&medusa, &mut cursor, &mut seen).await);
+        clock.advance(Duration::from_secs(10));
+        shop.place_order(mugs());
+    }
+    for _ in 0..2 {
+        while step(&medusa, &mut cursor, &mut seen).await {}
+    }
+    assert!(seen.contains_key(&hidden), "{cursor:?}");
+}

@@ -1,0 +1,146 @@
+//! A folder in memory, with a far side that can be slow to show a file and slow to finish writing one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use hikiate_files::{Entry, Folder, Written};
+use hikiate_sdk::Error;
+
+/// The files of one account.
+#[derive(Default)]
+pub(super) struct MemoryFolder {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    files: BTreeMap<String, File>,
+    clock: i64,
+    /// The next new files come into sight half written, for so many looks.
+    half: u32,
+    /// The next new files come into sight only after so many looks.
+    late: u32,
+}
+
+struct File {
+    bytes: Vec<u8>,
+    modified: i64,
+    half: u32,
+    late: u32,
+}
+
+impl File {
+    fn shown(&self) -> &[u8] {
+        if self.half > 0 {
+            &self.bytes[..self.bytes.len() / 2]
+        } else {
+            &self.bytes
+        }
+    }
+}
+
+impl MemoryFolder {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next file that arrives for us is seen half written at first.
+    pub(super) fn write_slowly(&self) {
+        self.state().half = 2;
+    }
+
+    /// The next file that arrives for us is seen late, so that a later one overtakes it.
+    pub(super) fn show_late(&self) {
+        self.state().late = 3;
+    }
+
+    /// Everything below a folder.
+    pub(super) fn below(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
+        let prefix = format!("{folder}/");
+        self.state()
+            .files
+            .iter()
+            .filter_map(|(path, file)| {
+                Some((path.strip_prefix(&prefix)?.to_owned(), file.bytes.clone()))
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Folder for MemoryFolder {
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>, Error> {
+        let prefix = format!("{folder}/");
+        let mut entries = Vec::new();
+        for (path, file) in &mut self.state().files {
+            let Some(name) = path.strip_prefix(&prefix) else {
+                continue;
+            };
+            if file.late > 0 {
+                file.late -= 1;
+                continue;
+            }
+            let size = u64::try_from(file.shown().len()).unwrap();
+            // What grows has another time at each look.
+            let modified = file.modified - i64::from(file.half);
+            entries.push(Entry {
+                name: name.to_owned(),
+                size,
+                modified,
+            });
+            file.half = file.half.saturating_sub(1);
+        }
+        Ok(entries)
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.state().files.get(path).map(|f| f.shown().to_vec()))
+    }
+
+    async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
+        let state = self.state();
+        let file = state.files.get(path);
+        Ok(file.map(|f| u64::try_from(f.shown().len()).unwrap()))
+    }
+
+    async fn write_new(&self, path: &str, bytes: &[u8]) -> Result<Written, Error> {
+        let mut state = self.state();
+        if state.files.contains_key(path) {
+            return Ok(Written::NameTaken);
+        }
+        state.clock += 10;
+        let inward = path.starts_with("incoming/");
+        let file = File {
+            bytes: bytes.to_vec(),
+            modified: state.clock,
+            half: if inward {
+                std::mem::take(&mut state.half)
+            } else {
+                0
+            },
+            late: if inward {
+                std::mem::take(&mut state.late)
+            } else {
+                0
+            },
+        };
+        state.files.insert(path.to_owned(), file);
+        Ok(Written::New)
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
+        let mut state = self.state();
+        if state.files.contains_key(to) {
+            return Ok(false);
+        }
+        let Some(file) = state.files.remove(from) else {
+            return Err(Error::new(
+                hikiate_sdk::ErrorClass::Transient,
+                format!("{from} is not there"),
+            ));
+        };
+        state.files.insert(to.to_owned(), file);
+        Ok(true)
+    }
+}

@@ -1,0 +1,257 @@
+//! In the end: is everything there, once, and right? By what the far sides remember.
+
+use std::collections::BTreeMap;
+
+use super::orders::{Goods, Pay, Placed};
+use super::world::World;
+
+/// Rows that must not be left when everything has come to rest.
+const LEFT_OVER: &str = r"
+SELECT s.number || ' (' || s.kind || ', ' || s.status || ') still has ' || e.op || ' to account ' || e.account_id || ' ' || e.state || coalesce(': ' || e.error, '')
+  FROM effects e JOIN subjects s ON s.id = e.subject_id
+UNION ALL
+SELECT s.number || ' is ' || s.status || ' and holds ' || r.qty || ' of item ' || r.item_id
+  FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id
+  WHERE s.status IN ('cancelled', 'booked', 'delivered', 'shipped')
+UNION ALL
+SELECT 'item ' || k.item_id || ' at ' || k.location_id || ': on hand ' || k.on_hand || ', reserved ' || k.reserved
+  FROM (SELECT t.item_id, t.location_id,
+          t.base_qty + coalesce((SELECT sum(e.qty) FROM stock_entries e WHERE e.item_id = t.item_id AND e.location_id = t.location_id
+            AND e.bucket = t.bucket AND e.effective_at > t.base_as_of), 0) AS on_hand,
+          coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.item_id = t.item_id AND r.location_id = t.location_id), 0) AS reserved
+        FROM stock t WHERE t.bucket = 'sellable') k
+  WHERE k.reserved > 0 AND k.reserved > k.on_hand
+UNION ALL
+SELECT s.number || ' is ' || s.status || ', due since ' || s.plan_at FROM subjects s WHERE s.plan_at <= (SELECT hk_now())
+UNION ALL
+SELECT 'mark ' || m.id || ' of item ' || m.item_id || ' was left' FROM item_marks m
+";
+
+/// What the database says of an order.
+struct Known {
+    status: String,
+    closed: bool,
+    blocked: Option<String>,
+    revenue: i64,
+}
+
+impl World {
+    /// Judges what has come to rest.
+    pub(super) async fn judge(&mut self) {
+        self.look().await;
+        let left_over: Vec<String> = sqlx::query_scalar(LEFT_OVER)
+            .fetch_all(&self.admin)
+            .await
+            .unwrap();
+        for what in left_over {
+            self.violated(what);
+        }
+        let known = self.known().await;
+        let tasks: Vec<(String, String)> = self
+            .engine
+            .store
+            .list_tasks()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|t| (t.subject, t.kind))
+            .collect();
+        self.flagged.extend(tasks.iter().cloned());
+        let left = self.left();
+        let quarantined: Vec<Option<String>> =
+            sqlx::query_scalar("SELECT external_id FROM quarantine")
+                .fetch_all(&self.admin)
+                .await
+                .unwrap();
+        for order in self.orders.clone() {
+            if order.undecodable {
+                if !quarantined.iter().flatten().any(|id| *id == order.id) {
+                    self.violated(format!("{} is neither stored nor in quarantine", order.id));
+                }
+                continue;
+            }
+            let Some(known) = known.get(&order.number) else {
+                self.violated(format!("{} ({}) is not stored", order.id, order.number));
+                continue;
+            };
+            let none = Goods::new();
+            let gone = left.get(&order.number).unwrap_or(&none);
+            self.log.say(
+                "end",
+                format!(
+                    "{} {} {:?}, left {gone:?}, revenue {}",
+                    order.number, known.status, known.blocked, known.revenue
+                ),
+            );
+            let open = tasks.iter().any(|(subject, _)| *subject == order.number);
+            for what in self.verdict(&order, known, gone, open) {
+                self.violated(format!("{} ({}): {what}", order.number, known.status));
+            }
+        }
+        self.books(&known, &left).await;
+    }
+
+    async fn known(&self) -> BTreeMap<String, Known> {
+        let rows: Vec<(String, String, bool, Option<String>, i64)> = sqlx::query_as(
+            "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
+               coalesce((SELECT sum(e.gross) FROM revenue_events e WHERE e.subject_id = s.id), 0)::bigint
+             FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'stub'",
+        )
+        .fetch_all(&self.admin)
+        .await
+        .unwrap();
+        rows.into_iter()
+            .map(|(number, status, closed, blocked, revenue)| {
+                let known = Known {
+                    status,
+                    closed,
+                    blocked,
+                    revenue,
+                };
+                (number, known)
+            })
+            .collect()
+    }
+
+    /// What is wrong with an order.
+    fn verdict(&self, order: &Placed, known: &Known, gone: &Goods, open_task: bool) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let seen = self.far.shop.order(&order.id).unwrap();
+        // Goods that left a cancelled order are delivered and no more: the rest is a person's.
+        let ended = known.closed
+            && (matches!(known.status.as_str(), "booked" | "cancelled")
+                || known.status == "delivered" && seen.cancelled);
+        if !ended && !open_task {
+            wrong.push(format!(
+                "it is stuck, blocked by {:?}, and no task says why",
+                known.blocked
+            ));
+        }
+        let some_left = gone.values().any(|n| *n > 0);
+        if some_left && (seen.cancelled || known.status == "cancelled") {
+            let told = |kind: &str| {
+                self.flagged
+                    .contains(&(order.number.clone(), kind.to_owned()))
+            };
+            if !told("cancel_too_late") {
+                wrong.push("goods left for a cancelled order and nobody was told".to_owned());
+            }
+        }
+        if seen.cancelled {
+            if seen.captured != seen.refunded {
+                wrong.push(format!(
+                    "cancelled, {} captured and {} given back",
+                    seen.captured, seen.refunded
+                ));
+            }
+            return wrong;
+        }
+        if known.status == "cancelled" {
+            wrong.push("cancelled, and the shop does not know".to_owned());
+            return wrong;
+        }
+        let whole = order.all_in(gone);
+        let due = match order.pay {
+            Pay::Card if self.terms.on_complete && !whole && known.status != "booked" => 0,
+            Pay::Card => order.due(gone),
+            _ => 0,
+        };
+        let due = due.max(order.by_staff);
+        if known.status == "booked" && seen.captured != due {
+            wrong.push(format!("{} captured, {due} are owed", seen.captured));
+        }
+        if known.status != "booked" {
+            return wrong;
+        }
+        if known.revenue != order.due(gone) {
+            wrong.push(format!(
+                "revenue is {}, {} was shipped",
+                known.revenue,
+                order.due(gone)
+            ));
+        }
+        let mut told = Goods::new();
+        for (code, n) in seen
+            .fulfilments
+            .iter()
+            .filter(|f| f.shipped)
+            .flat_map(|f| &f.lines)
+        {
+            *told.entry(code.clone()).or_default() += n;
+        }
+        let gone: Goods = gone
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(code, n)| (code.clone(), *n))
+            .collect();
+        if told != gone {
+            wrong.push(format!("the shop shows {told:?}, {gone:?} left"));
+        }
+        let mails = self.far.mails.mails();
+        let mails = mails.iter().filter(|m| m.to.contains(&order.email)).count();
+        if whole && mails != 1 {
+            wrong.push(format!("its customer has {mails} mails"));
+        }
+        wrong
+    }
+
+    /// Every entry balances, stands once, and all of them say what was shipped.
+    async fn books(&mut self, known: &BTreeMap<String, Known>, left: &BTreeMap<String, Goods>) {
+        let mut total = 0;
+        let mut codes = std::collections::BTreeSet::new();
+        for (file, bytes) in self.far.books.below("outgoing") {
+            let text = String::from_utf8(bytes).unwrap();
+            let mut balance = 0;
+            for line in text.lines() {
+                if let Some((_, rest)) = line.split_once(" (")
+                    && line.starts_with(|c: char| c.is_ascii_digit())
+                {
+                    let code = rest.split(')').next().unwrap_or_default().to_owned();
+                    if !codes.insert(code.clone()) {
+                        self.violated(format!("entry {code} stands in the books twice"));
+                    }
+                    if balance != 0 {
+                        self.violated(format!("an entry of {file} is off by {balance} yen"));
+                    }
+                    balance = 0;
+                }
+                let Some(posting) = line.strip_prefix("    ") else {
+                    continue;
+                };
+                let posting = posting.split("  ;").next().unwrap_or_default();
+                let Some((account, amount)) = posting.split_once("  ") else {
+                    continue;
+                };
+                let amount = amount.trim().trim_end_matches(" JPY");
+                let amount: i64 = amount.parse().unwrap();
+                balance += amount;
+                if account.contains("Receivable") || account.contains("Advances") {
+                    total += amount;
+                }
+            }
+            if balance != 0 {
+                self.violated(format!("an entry of {file} is off by {balance} yen"));
+            }
+        }
+        let revenue: i64 = known.values().map(|k| k.revenue).sum();
+        let booked: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(e.gross), 0)::bigint FROM revenue_events e JOIN batches b ON b.subject_id = e.batch_id WHERE b.state = 'done'",
+        )
+        .fetch_one(&self.admin)
+        .await
+        .unwrap();
+        if booked != total {
+            self.violated(format!(
+                "the books say {total} yen, {booked} were given to them"
+            ));
+        }
+        let shipped: i64 = self
+            .orders
+            .iter()
+            .filter_map(|o| Some(o.due(left.get(&o.number)?)))
+            .sum();
+        if revenue > shipped {
+            self.violated(format!("{revenue} yen of revenue, {shipped} were shipped"));
+        }
+    }
+}

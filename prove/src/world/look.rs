@@ -1,0 +1,130 @@
+//! What must hold at every moment, whatever has just gone wrong: asked of the database and of the far sides.
+
+use std::collections::BTreeMap;
+
+use super::orders::Goods;
+use super::world::World;
+
+/// Rows that must not be, in words. None of them depends on anything still to be planned.
+const NEVER: &str = r"
+SELECT 'demand ' || d.id || ' of ' || s.number || ' says reserved ' || d.reserved || ', its reservations are ' || coalesce(r.n, 0)
+  FROM demands d JOIN subjects s ON s.id = d.subject_id
+  LEFT JOIN (SELECT demand_id, sum(qty) AS n FROM reservations GROUP BY demand_id) r ON r.demand_id = d.id
+  WHERE d.reserved <> coalesce(r.n, 0)
+UNION ALL
+SELECT s.number || ' was not planned: ' || coalesce((SELECT detail FROM tasks t WHERE t.subject_id = s.id AND t.kind = 'planning_failed'), 'no reason')
+  FROM subjects s WHERE s.plan_fails > 0
+UNION ALL
+SELECT 'shipment ' || h.reference || ' is in a sealed batch and takes ' || h.qty || ' of a demand with reserved ' || h.reserved || ' and shipped ' || h.shipped
+  FROM (SELECT p.reference, sd.qty, d.reserved, d.shipped FROM shipments p JOIN shipment_demands sd ON sd.shipment_id = p.id JOIN demands d ON d.id = sd.demand_id
+        WHERE p.state = 'instructed') h
+  WHERE h.qty > h.reserved + h.shipped
+UNION ALL
+SELECT 'batch ' || b.subject_id || ' is open and has a body' FROM batches b WHERE b.state = 'open' AND b.body IS NOT NULL
+UNION ALL
+SELECT 'revenue of ' || s.number || ' is negative in all' FROM revenue_events e JOIN subjects s ON s.id = e.subject_id
+  GROUP BY s.number HAVING sum(e.gross) < 0
+";
+
+impl World {
+    /// Looks at everything that must hold now.
+    pub(super) async fn look(&mut self) {
+        let never: Vec<String> = sqlx::query_scalar(NEVER)
+            .fetch_all(&self.admin)
+            .await
+            .unwrap();
+        for what in never {
+            self.violated(what);
+        }
+        for what in self.twice() {
+            self.violated(what);
+        }
+    }
+
+    /// What left, by our number of the order.
+    pub(super) fn left(&self) -> BTreeMap<String, Goods> {
+        let mut left: BTreeMap<String, Goods> = BTreeMap::new();
+        for warehouse in &self.far.warehouses {
+            let numbers = warehouse.sim.shipments();
+            for (reference, parcels) in warehouse.sim.shipped() {
+                let goods = left
+                    .entry(numbers[&reference].order_number.clone())
+                    .or_default();
+                for line in parcels.iter().flat_map(|p| &p.lines) {
+                    *goods.entry(line.code.clone()).or_default() += line.quantity;
+                }
+            }
+        }
+        left
+    }
+
+    /// Everything that a far side saw once too often.
+    fn twice(&self) -> Vec<String> {
+        let mut twice = Vec::new();
+        let left = self.left();
+        for (at, warehouse) in self.far.warehouses.iter().enumerate() {
+            for reference in warehouse.sim.duplicates() {
+                twice.push(format!(
+                    "{} was told {reference} in {} files",
+                    warehouse.slug,
+                    warehouse.sim.instructed(&reference)
+                ));
+            }
+            for (code, n) in warehouse.sim.stock() {
+                if n < 0 && !self.shrunk.contains(&(at, code.clone())) {
+                    twice.push(format!("{} shipped {code} down to {n}", warehouse.slug));
+                }
+            }
+        }
+        for order in self.orders.iter().filter(|o| !o.undecodable) {
+            let none = Goods::new();
+            let left = left.get(&order.number).unwrap_or(&none);
+            for (code, n) in left {
+                let sold = order.goods.get(code).copied().unwrap_or(0);
+                if *n > sold {
+                    twice.push(format!(
+                        "{n} pieces of {code} left for {}, {sold} were sold",
+                        order.number
+                    ));
+                }
+            }
+            let seen = self.far.shop.order(&order.id).unwrap();
+            let ours = seen.captured - order.by_staff;
+            let due = match order.pay {
+                super::orders::Pay::Card => order.due(left),
+                _ => 0,
+            };
+            if ours > due {
+                twice.push(format!(
+                    "{ours} yen were captured for {}, {due} are due for what has left",
+                    order.number
+                ));
+            }
+            if seen.cancelled && !order.cancelled_there && left.values().any(|n| *n > 0) {
+                twice.push(format!(
+                    "the shop was told to cancel {}, and {left:?} left",
+                    order.number
+                ));
+            }
+            let mut references: Vec<&str> = seen
+                .fulfilments
+                .iter()
+                .filter_map(|f| f.reference.as_deref())
+                .collect();
+            references.sort_unstable();
+            for pair in references.windows(2) {
+                if pair[0] == pair[1] {
+                    twice.push(format!("the shop has fulfilment {} twice", pair[0]));
+                }
+            }
+        }
+        let mut mails: BTreeMap<String, usize> = BTreeMap::new();
+        for to in self.far.mails.mails().into_iter().flat_map(|m| m.to) {
+            *mails.entry(to).or_default() += 1;
+        }
+        for (to, n) in mails.into_iter().filter(|(_, n)| *n > 1) {
+            twice.push(format!("{to} got {n} mails of one order"));
+        }
+        twice
+    }
+}

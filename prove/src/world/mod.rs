@@ -1,0 +1,26 @@
+//! The seeded world: everything hikiate works with as simulators, one virtual clock, the real store, and
+//! the daemon's steps called one by one in an order that a seed draws, with faults and crashes everywhere.
+
+mod daemon;
+mod dice;
+mod far;
+mod folder;
+mod gate;
+mod ground;
+mod handling;
+mod judge;
+mod log;
+mod look;
+mod orders;
+mod person;
+mod play;
+mod rest;
+mod run;
+mod seed;
+mod terms;
+mod watched;
+#[expect(clippy::module_inception, reason = "the world of the seeded world")]
+mod world;
+
+pub use run::{Summary, WorldArgs, explain, run, run_seeds};
+pub use seed::{SeedReport, Worlds};

@@ -1,0 +1,163 @@
+//! What customers order, and what each order is worth: prices are whole with tax, so that shares are exact.
+
+use std::collections::BTreeMap;
+
+use hikiate::number::order_number;
+use hikiate_medusa::sim::NewOrder;
+use hikiate_sdk::{AccountSlug, ExternalId, Party};
+
+use super::dice::Dice;
+use super::terms::{ITEMS, UNKNOWN_ITEM};
+
+/// Postage with tax.
+const POSTAGE: i64 = 550;
+
+/// Pieces by code.
+pub(super) type Goods = BTreeMap<String, u32>;
+
+/// How an order is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pay {
+    Card,
+    Bank,
+    Prepaid,
+    Zero,
+}
+
+/// An order as it was placed, and what people did to it past hikiate.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) id: String,
+    pub(super) number: String,
+    pub(super) email: String,
+    pub(super) pay: Pay,
+    pub(super) undecodable: bool,
+    pub(super) goods: Goods,
+    pub(super) prices: BTreeMap<String, i64>,
+    /// Captured in the shop's console.
+    pub(super) by_staff: i64,
+    /// Deposits told so far.
+    pub(super) paid: i64,
+    pub(super) deposits: u32,
+    /// An operator asked for its cancel.
+    pub(super) cancel_wanted: bool,
+    /// The customer or the shop cancelled it there.
+    pub(super) cancelled_there: bool,
+}
+
+impl Placed {
+    pub(super) fn total(&self) -> i64 {
+        self.due(&self.goods)
+    }
+
+    /// What is due for goods that have left.
+    pub(super) fn due(&self, left: &Goods) -> i64 {
+        if left.values().all(|n| *n == 0) || self.pay == Pay::Zero {
+            return 0;
+        }
+        let goods: i64 = left
+            .iter()
+            .map(|(code, n)| self.prices.get(code).copied().unwrap_or(0) * i64::from(*n))
+            .sum();
+        goods + POSTAGE
+    }
+
+    /// Nothing is left to ship.
+    pub(super) fn all_in(&self, left: &Goods) -> bool {
+        self.goods
+            .iter()
+            .all(|(code, n)| left.get(code).copied().unwrap_or(0) >= *n)
+    }
+}
+
+/// Draws an order.
+pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
+    let pay = *dice.pick(&[
+        Pay::Card,
+        Pay::Card,
+        Pay::Card,
+        Pay::Card,
+        Pay::Bank,
+        Pay::Prepaid,
+        Pay::Zero,
+    ]);
+    let prices = BTreeMap::from([
+        (ITEMS[0].to_owned(), 1_100),
+        (ITEMS[1].to_owned(), 2_200),
+        (ITEMS[2].to_owned(), 330),
+        (UNKNOWN_ITEM.to_owned(), 880),
+    ]);
+    let mut lines: Vec<(String, u32)> = Vec::new();
+    for _ in 0..*dice.pick(&[1, 1, 1, 2, 3]) {
+        let code = if dice.percent(5) {
+            UNKNOWN_ITEM
+        } else {
+            *dice.pick(&ITEMS)
+        };
+        // The same item may stand on two lines.
+        lines.push((code.to_owned(), u32::try_from(dice.range(1..=3)).unwrap()));
+    }
+    let mut goods = Goods::new();
+    for (code, quantity) in &lines {
+        *goods.entry(code.clone()).or_default() += quantity;
+    }
+    let email = format!("c{n}@example.jp");
+    let price = |code: &str| {
+        let with_tax: i64 = if pay == Pay::Zero { 0 } else { prices[code] };
+        (with_tax * 10 / 11).to_string()
+    };
+    let new = NewOrder {
+        lines: lines
+            .iter()
+            .map(|(code, quantity)| (code.clone(), *quantity, price(code)))
+            .collect(),
+        shipping: if pay == Pay::Zero { "0" } else { "500" }.to_owned(),
+        tax_percent: "10".to_owned(),
+        provider_id: match pay {
+            Pay::Card | Pay::Zero => "pp_system_default",
+            Pay::Bank => "pp_bank",
+            Pay::Prepaid => "pp_paid",
+        }
+        .to_owned(),
+        authorised: pay != Pay::Bank,
+        address: Some(Party {
+            name: "山田 花子".into(),
+            country: "JP".into(),
+            postal_code: "100-0001".into(),
+            region: "東京都".into(),
+            city: "千代田区".into(),
+            address1: "千代田1-1".into(),
+            phone: "03-1234-5678".into(),
+            ..Party::default()
+        }),
+        email: email.clone(),
+        remarks: if dice.percent(15) {
+            "のし希望".to_owned()
+        } else {
+            String::new()
+        },
+    };
+    let placed = Placed {
+        id: String::new(),
+        number: String::new(),
+        email,
+        pay,
+        undecodable: false,
+        goods,
+        prices,
+        by_staff: 0,
+        paid: 0,
+        deposits: 0,
+        cancel_wanted: false,
+        cancelled_there: false,
+    };
+    (new, placed)
+}
+
+impl Placed {
+    /// The same, once the shop has named it.
+    pub(super) fn named(self, id: String) -> Self {
+        let number = order_number(&AccountSlug::new("shop"), &ExternalId::new(id.clone()));
+        Self { id, number, ..self }
+    }
+}

@@ -1,0 +1,203 @@
+//! The people who work with the daemon: they hold, release, cancel and take in money by command, look into
+//! the far sides when an outcome is unknown, and do what a task tells them to type.
+
+use hikiate::facts::{FactBody, IntentWhat};
+use hikiate::plan::{context_hash, rule_context};
+use hikiate::store::{Decision, Store, StoreError};
+use hikiate_sdk::{Call, Currency};
+
+use super::orders::Pay;
+use super::world::World;
+
+impl World {
+    /// Something an operator may do at any time.
+    pub(super) async fn operator_acts(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let (id, pay) = (self.orders[at].id.clone(), self.orders[at].pay);
+        match self.dice.range(0..=9) {
+            0..=1 => {
+                let reason = "let me see".to_owned();
+                self.decide(&format!("shop/{id}"), Decision::Hold { reason })
+                    .await;
+            }
+            2..=3 => {
+                let decision = Decision::Cancel {
+                    reason: "the customer called".to_owned(),
+                };
+                if self.decide(&format!("shop/{id}"), decision).await {
+                    self.orders[at].cancel_wanted = true;
+                }
+            }
+            4..=6 if pay == Pay::Bank => {
+                let part = if self.dice.percent(30) { 100 } else { 0 };
+                self.deposit(at, part).await;
+            }
+            7 => self.resolve().await,
+            _ => self.clear_tasks().await,
+        }
+    }
+
+    /// Types a decision. False when there is no such order yet.
+    async fn decide(&mut self, name: &str, decision: Decision) -> bool {
+        let store = self.engine.store.clone();
+        let Ok((id, number)) = store.find_subject(name).await else {
+            return false;
+        };
+        let mut tx = store.pool().begin().await.unwrap();
+        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs)
+            .await
+            .unwrap();
+        let context = loaded.orders.into_iter().next().and_then(|(_, _, input)| {
+            let context = rule_context(&input.ok()?, &self.engine.policy, self.now).ok()?;
+            context.map(|c| context_hash(&c))
+        });
+        tx.commit().await.unwrap();
+        self.log.say("operator", format!("{number}: {decision:?}"));
+        let today = self.engine.today(self.now);
+        store
+            .decide(
+                id,
+                &decision,
+                "operator",
+                &context.unwrap_or_default(),
+                today,
+            )
+            .await
+            .unwrap();
+        true
+    }
+
+    /// Takes in what was transferred for an order, less a part that the customer forgot.
+    pub(super) async fn deposit(&mut self, at: usize, forgotten: i64) {
+        let (id, rest) = {
+            let order = &self.orders[at];
+            (order.id.clone(), order.total() - order.paid - forgotten)
+        };
+        if rest <= 0 {
+            return;
+        }
+        let store = self.engine.store.clone();
+        let Ok((subject, number)) = store.find_subject(&format!("shop/{id}")).await else {
+            return;
+        };
+        let reference = format!("{id}-{}", self.orders[at].deposits);
+        let today = self.engine.today(self.now);
+        // Typed twice by mistake: a reference is used once.
+        for _ in 0..2 {
+            let added = store
+                .add_deposit(
+                    &self.engine.directory,
+                    subject,
+                    &reference,
+                    rest,
+                    Currency::JPY,
+                    today,
+                    "operator",
+                )
+                .await;
+            match added {
+                Ok(_) => {
+                    self.orders[at].paid += rest;
+                    self.orders[at].deposits += 1;
+                    self.log
+                        .say("operator", format!("{number}: {rest} yen came in"));
+                }
+                Err(StoreError::Refused(_)) => {}
+                Err(error) => self.violated(format!("deposit of {number}: {error}")),
+            }
+        }
+    }
+
+    /// Looks into the far sides for what is unknown, and says what is there.
+    pub(super) async fn resolve(&mut self) {
+        let store = self.engine.store.clone();
+        let today = self.engine.today(self.now);
+        let unknown: Vec<(i64, String, Option<String>, i16, serde_json::Value)> = sqlx::query_as(
+            "SELECT e.id, f.key, e.label, f.version, f.body FROM effects e JOIN facts f ON f.id = e.intent_id
+             WHERE e.state = 'unresolved' ORDER BY e.id",
+        )
+        .fetch_all(&self.admin)
+        .await
+        .unwrap();
+        for (id, key, label, version, body) in unknown {
+            let Ok(FactBody::Intent(intent)) = FactBody::read("intent", version, body) else {
+                self.violated(format!("the intent of {key} cannot be read"));
+                continue;
+            };
+            let done = self.happened(&label.unwrap_or_default(), &intent.what);
+            let word = if done { "done" } else { "not done" };
+            self.log.say("operator", format!("finds {key} {word}"));
+            match store
+                .resolve_effect(id, done, "looked", "operator", today)
+                .await
+            {
+                Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound(_)) => {}
+                Err(error) => self.violated(format!("resolving {key}: {error}")),
+            }
+        }
+    }
+
+    /// What the far side's memory says of an intent.
+    fn happened(&self, label: &str, what: &IntentWhat) -> bool {
+        let order = |id: &str| self.far.shop.order(id).unwrap();
+        let call = match what {
+            IntentWhat::Mail { .. } => {
+                let id = label.split('<').nth(1).and_then(|id| id.split('>').next());
+                return id.is_some_and(|id| self.far.mails.count(&format!("<{id}>")) > 0);
+            }
+            IntentWhat::Call { call, .. } => call.as_ref(),
+            IntentWhat::Member { .. } | IntentWhat::Batch { .. } => return self.has_file(label),
+        };
+        match call {
+            Call::Capture(call) => order(call.order.as_str()).captured >= call.captured_after,
+            Call::CancelOrder(call) => order(call.order.as_str()).cancelled,
+            Call::Fulfil(call) => order(call.order.as_str())
+                .fulfilments
+                .iter()
+                .any(|f| f.reference.as_deref() == Some(call.reference.as_str())),
+            Call::Ship(call) => order(call.order.as_str())
+                .fulfilments
+                .iter()
+                .any(|f| f.shipped && f.reference.as_deref() == Some(call.reference.as_str())),
+            _ => self.has_file(label),
+        }
+    }
+
+    fn has_file(&self, label: &str) -> bool {
+        let name = label.rsplit('/').next().unwrap_or_default();
+        let folders = self.far.warehouses.iter().map(|w| &w.folder);
+        folders
+            .chain([&self.far.books])
+            .flat_map(|f| f.below("outgoing").into_iter().chain(f.below("picked-up")))
+            .any(|(path, _)| path == name)
+    }
+
+    /// Reads the list of tasks and types what each says.
+    pub(super) async fn clear_tasks(&mut self) {
+        let tasks = self.engine.store.list_tasks().await.unwrap();
+        for task in &tasks {
+            self.flagged
+                .insert((task.subject.clone(), task.kind.clone()));
+        }
+        for task in tasks {
+            for command in task.detail.split("hikiate order release ").skip(1) {
+                let words: Vec<&str> = command.split_whitespace().collect();
+                let Some(number) = words.first() else {
+                    continue;
+                };
+                let rule = words
+                    .iter()
+                    .position(|w| *w == "--rule")
+                    .and_then(|at| words.get(at + 1))
+                    .map_or("*", |rule| *rule);
+                let decision = Decision::Release {
+                    rule: rule.to_owned(),
+                    reason: "seen".to_owned(),
+                };
+                self.decide(number, decision).await;
+            }
+        }
+    }
+}

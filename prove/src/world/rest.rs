@@ -1,0 +1,131 @@
+//! After the active phase: nothing goes wrong any more, people do their work, and everything comes to rest.
+
+use chrono::Duration;
+
+use super::daemon::Step;
+use super::orders::Pay;
+use super::terms::{ITEMS, UNKNOWN_ITEM};
+use super::world::World;
+
+/// Rounds after which everything must have ended.
+const ROUNDS: usize = 60;
+
+/// What is still to come: effects, marks, open batches, orders that have not ended.
+const UNDONE: &str = r"
+SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
+  + (SELECT count(*) FROM batches WHERE state = 'open')
+  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')";
+
+/// What a daemon would find to do now: the step's name and the account's id.
+const DUE: &str = r"
+SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= (SELECT hk_now())
+UNION SELECT 'pull', account_id FROM subjects WHERE read_at <= (SELECT hk_now())
+UNION SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= (SELECT hk_now())
+UNION SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= (SELECT hk_now())
+UNION SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= (SELECT hk_now())
+UNION SELECT 'allocate', 0::smallint FROM item_marks
+ORDER BY 1, 2";
+
+impl World {
+    /// Lets everything end.
+    pub(super) async fn come_to_rest(&mut self) {
+        self.log
+            .say("---", "from here on nothing goes wrong any more");
+        for at in 0..self.daemons.len() {
+            self.resume(at).await;
+        }
+        self.restock().await;
+        let mut quiet = 0;
+        for round in 0..ROUNDS {
+            let by = match round % 6 {
+                // Look-ups, leases and pauses; then waits of minutes; then the next wave.
+                0..=2 => Duration::seconds(31),
+                3 => Duration::seconds(75),
+                4 => Duration::minutes(6),
+                _ => Duration::hours(3),
+            };
+            self.advance(by).await;
+            for at in 0..2 {
+                self.tick(at).await;
+            }
+            self.round().await;
+            if round >= 2 {
+                self.people().await;
+            }
+            if round == 5 {
+                self.restock().await;
+            }
+            let undone: i64 = sqlx::query_scalar(UNDONE)
+                .fetch_one(&self.admin)
+                .await
+                .unwrap();
+            quiet = if undone == 0 { quiet + 1 } else { 0 };
+            if quiet == 2 && round >= 3 || !self.violations.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// One round of everything, until nothing is due.
+    async fn round(&mut self) {
+        for at in 0..self.daemons.len() {
+            self.run(at, Step::Own, false).await;
+        }
+        let mut sealed = 0;
+        for _ in 0..30 {
+            let mut worked = false;
+            for step in self.due().await {
+                for at in 0..self.daemons.len() {
+                    worked |= self.run(at, step, false).await;
+                }
+            }
+            if !worked {
+                if sealed == 2 {
+                    return;
+                }
+                sealed += 1;
+                self.run(0, Step::Seal, false).await;
+            }
+        }
+    }
+
+    /// Steps that would find something to do now.
+    pub(super) async fn due(&self) -> Vec<Step> {
+        let due: Vec<(String, i16)> = sqlx::query_as(DUE).fetch_all(&self.admin).await.unwrap();
+        due.into_iter()
+            .map(|(name, account)| match name.as_str() {
+                "pull" => Step::Pull(account),
+                "push" => Step::Push(account),
+                "plan" => Step::Plan,
+                "batch" => Step::Batch,
+                _ => Step::Allocate,
+            })
+            .collect()
+    }
+
+    /// The shelves are filled, the unknown item is counted.
+    async fn restock(&mut self) {
+        for at in 0..2 {
+            for code in ITEMS.into_iter().chain([UNKNOWN_ITEM]) {
+                let sim = &self.far.warehouses[at].sim;
+                let there = sim.stock().get(code).copied().unwrap_or(0).max(0);
+                sim.set_stock(code, there + 40);
+            }
+            let now = self.warehouse_now(at);
+            self.far.warehouses[at].sim.write_stock(now).await.unwrap();
+        }
+    }
+
+    /// Money comes in, unknown outcomes are looked at, tasks are done.
+    async fn people(&mut self) {
+        for at in 0..self.orders.len() {
+            let order = &self.orders[at];
+            let open = !order.undecodable && !self.far.shop.order(&order.id).unwrap().cancelled;
+            if open && order.pay == Pay::Bank && !order.cancel_wanted {
+                self.deposit(at, 0).await;
+            }
+        }
+        self.resolve().await;
+        self.clear_tasks().await;
+    }
+}

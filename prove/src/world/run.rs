@@ -1,0 +1,174 @@
+//! `hikiate-prove world`: many seeds on several threads, or one with its timeline.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+use hikiate::broken::Broken;
+
+use super::seed::{SeedReport, Worlds};
+
+/// What to run.
+#[derive(Args, Clone, Debug)]
+pub struct WorldArgs {
+    /// How many seeds.
+    #[arg(long, default_value_t = 200)]
+    pub seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub base: u64,
+    /// One seed, with its timeline.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Seeds at once.
+    #[arg(long, default_value_t = 2)]
+    pub jobs: u64,
+    /// Puts this fault into hikiate and stops at the first seed that finds it.
+    #[arg(long)]
+    pub broken: Option<String>,
+    /// Goes on after a seed that fails, and counts.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// The sum of many seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Seeds that ran.
+    pub seeds: u64,
+    /// Steps of daemons.
+    pub steps: u64,
+    /// Processes that died.
+    pub crashes: u64,
+    /// Faults at far sides.
+    pub faults: u64,
+    /// Seeds that found something, in their order.
+    pub failed: Vec<SeedReport>,
+}
+
+impl Summary {
+    /// The last line of a run.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let violations: usize = self.failed.iter().map(|r| r.violations.len()).sum();
+        format!(
+            "prove: seeds={} steps={} crashes={} faults={} violations={violations}",
+            self.seeds, self.steps, self.crashes, self.faults
+        )
+    }
+}
+
+/// Runs seeds on several threads; stops at the first that fails unless told to go on.
+#[must_use]
+pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: bool) -> Summary {
+    let next = AtomicU64::new(0);
+    let reports: Mutex<BTreeMap<u64, SeedReport>> = Mutex::default();
+    let stop = AtomicU64::new(u64::MAX);
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                let mut worlds = Worlds::new();
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= seeds || n > stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let begun = Instant::now();
+                    let mut report = worlds.run(base.wrapping_add(n), fault);
+                    if all {
+                        let (seed, millis) = (report.seed, begun.elapsed().as_millis());
+                        println!(
+                            "seed {seed}: {} steps, {millis} ms {}",
+                            report.steps,
+                            report.violations.join("; ")
+                        );
+                    }
+                    if report.violations.is_empty() {
+                        report.timeline.clear();
+                    } else if !all {
+                        stop.fetch_min(n, Ordering::Relaxed);
+                    }
+                    reports.lock().unwrap().insert(n, report);
+                }
+            });
+        }
+    });
+    let mut summary = Summary::default();
+    let stop = stop.into_inner();
+    for (n, report) in reports.into_inner().unwrap() {
+        if n > stop {
+            break;
+        }
+        summary.seeds += 1;
+        summary.steps += report.steps;
+        summary.crashes += report.crashes;
+        summary.faults += report.faults;
+        if !report.violations.is_empty() {
+            summary.failed.push(report);
+        }
+    }
+    summary
+}
+
+/// A seed that failed, for a person: what happened, what is wrong, and how to see it again.
+#[must_use]
+pub fn explain(report: &SeedReport, fault: Option<Broken>) -> String {
+    let mut text = report.timeline.join("\n");
+    for what in &report.violations {
+        text.push_str(&format!("\nseed {}: {what}", report.seed));
+    }
+    let fault = fault.map_or_else(String::new, |f| format!(" --broken {}", f.word()));
+    text.push_str(&format!(
+        "\nto see it again: scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seed {}{fault}",
+        report.seed
+    ));
+    text
+}
+
+/// The command.
+#[must_use]
+pub fn run(args: &WorldArgs) -> ExitCode {
+    let fault = match args.broken.as_deref().map(word) {
+        Some(Err(message)) => {
+            println!("{message}");
+            return ExitCode::from(2);
+        }
+        Some(Ok(fault)) => Some(fault),
+        None => None,
+    };
+    if let Some(seed) = args.seed {
+        let report = Worlds::new().run(seed, fault);
+        println!("{}", explain(&report, fault));
+        let failed = !report.violations.is_empty();
+        return ExitCode::from(u8::from(failed));
+    }
+    println!("prove: seeds from {} on", args.base);
+    let begun = Instant::now();
+    let summary = run_seeds(args.base, args.seeds, args.jobs, fault, args.all);
+    if let Some(report) = summary.failed.first().filter(|_| !args.all) {
+        println!("{}", explain(report, fault));
+    }
+    if let Some(fault) = fault {
+        match summary.failed.first() {
+            Some(_) => println!("{}: caught after {} seeds", fault.word(), summary.seeds),
+            None => println!("{}: not caught in {} seeds", fault.word(), summary.seeds),
+        }
+    }
+    println!("prove: {} s", begun.elapsed().as_secs());
+    println!("{}", summary.line());
+    ExitCode::from(u8::from(!summary.failed.is_empty()))
+}
+
+fn word(word: &str) -> Result<Broken, String> {
+    Broken::ALL
+        .into_iter()
+        .find(|fault| fault.word() == word)
+        .ok_or_else(|| {
+            let all: Vec<_> = Broken::ALL.iter().map(|f| f.word()).collect();
+            format!("no fault is called {word:?}: there are {}", all.join(", "))
+        })
+}

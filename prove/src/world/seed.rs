@@ -1,0 +1,90 @@
+//! One seed from its beginning to its verdict.
+
+use std::time::Duration;
+
+use hikiate::broken::{self, Broken};
+
+use super::ground::Ground;
+use super::world::World;
+
+/// What came out of a seed.
+#[derive(Clone, Debug, Default)]
+pub struct SeedReport {
+    /// Which.
+    pub seed: u64,
+    /// Steps that daemons took.
+    pub steps: u64,
+    /// Processes that died.
+    pub crashes: u64,
+    /// Faults that happened at far sides.
+    pub faults: u64,
+    /// What must not be, in words.
+    pub violations: Vec<String>,
+    /// What happened, line by line.
+    pub timeline: Vec<String>,
+}
+
+/// Longest time a seed may take by this machine's clock.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// A thread's worlds, one after the other.
+pub struct Worlds {
+    runtime: tokio::runtime::Runtime,
+    ground: Ground,
+}
+
+impl Default for Worlds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Worlds {
+    /// A database of its own, and everything in this thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let ground = runtime.block_on(Ground::new());
+        Self { runtime, ground }
+    }
+
+    /// Runs a seed, with a fault of our own put in or none.
+    pub fn run(&mut self, seed: u64, fault: Option<Broken>) -> SeedReport {
+        broken::switch(fault);
+        let report = self.runtime.block_on(live(seed, &mut self.ground));
+        broken::switch(None);
+        report
+    }
+}
+
+async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
+    let mut world = World::new(seed, ground).await;
+    let log = world.log.clone();
+    let lived = tokio::time::timeout(LONGEST, async {
+        world.play().await;
+        if world.violations.is_empty() {
+            world.come_to_rest().await;
+        }
+        if world.violations.is_empty() {
+            world.judge().await;
+        }
+        world.counts.faults += world.far.faults();
+        SeedReport {
+            seed,
+            steps: world.counts.steps,
+            crashes: world.counts.crashes,
+            faults: world.counts.faults,
+            violations: std::mem::take(&mut world.violations),
+            timeline: world.log.lines(),
+        }
+    });
+    lived.await.unwrap_or_else(|_| SeedReport {
+        seed,
+        violations: vec![format!("it does not end within {LONGEST:?}")],
+        timeline: log.lines(),
+        ..SeedReport::default()
+    })
+}

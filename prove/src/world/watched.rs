@@ -1,0 +1,191 @@
+//! A connector as it is, with a gate and a witness at each call.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hikiate::broken::{self, Broken};
+use hikiate_sdk::{
+    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations,
+    Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
+};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::gate::Gate;
+
+/// An account's connector in one process.
+pub(super) struct Watched {
+    pub(super) slug: String,
+    pub(super) inner: Arc<dyn Connector>,
+    pub(super) gate: Arc<Gate>,
+    /// Where faults that are put in on purpose reach around the daemon.
+    pub(super) admin: PgPool,
+}
+
+impl Watched {
+    fn reads(&self) -> &dyn Source {
+        self.inner.source().expect("asked only where there is one")
+    }
+
+    fn writes(&self) -> &dyn Operations {
+        self.inner
+            .operations()
+            .expect("asked only where there are some")
+    }
+
+    /// What a page becomes in a daemon that is broken on purpose.
+    async fn broken_page(&self, stream: &str, page: &mut Page) -> Result<(), Error> {
+        if broken::is(Broken::CursorBeforeCommit) {
+            sqlx::query(
+                "UPDATE streams SET cursor = $3 WHERE name = $2
+                 AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
+            )
+            .bind(&self.slug)
+            .bind(stream)
+            .bind(&page.next)
+            .execute(&self.admin)
+            .await
+            .unwrap();
+        }
+        if let Some(ack) = &page.ack
+            && broken::is(Broken::AcknowledgedBeforeCommit)
+        {
+            self.reads().acknowledge(ack).await?;
+        }
+        if broken::is(Broken::ParcelCountedTwice) {
+            for record in &mut page.records {
+                if let Ok(Observed::Parcel(parcel)) = &mut record.parsed {
+                    parcel.key.push_str(&format!(".{}", self.gate.count()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is done in a daemon that is broken on purpose when it has said that it is about to send.
+    async fn broken_mark(&self) {
+        if broken::is(Broken::SendingNotMarked) {
+            sqlx::query(
+                "UPDATE effects SET state = 'leased' WHERE state = 'sending'
+                 AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
+            )
+            .bind(&self.slug)
+            .execute(&self.admin)
+            .await
+            .unwrap();
+        }
+    }
+
+    async fn around<T>(
+        &self,
+        what: String,
+        act: impl Future<Output = Result<T, Error>>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Result<T, Error> {
+        self.gate
+            .pass(&format!("before {} {what}", self.slug))
+            .await;
+        let answer = act.await;
+        let said = match &answer {
+            Ok(value) => show(value),
+            Err(error) => format!("{:?}: {}", error.class, short(&error.message)),
+        };
+        if !said.is_empty() {
+            self.gate.say(format!("  {} {what} -> {said}", self.slug));
+        }
+        self.gate.pass(&format!("after {} {what}", self.slug)).await;
+        answer
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(110).collect()
+}
+
+impl Connector for Watched {
+    fn source(&self) -> Option<&dyn Source> {
+        self.inner.source().map(|_| self as &dyn Source)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        self.inner.operations().map(|_| self as &dyn Operations)
+    }
+
+    fn pace(&self) -> Pace {
+        self.inner.pace()
+    }
+}
+
+#[async_trait]
+impl Source for Watched {
+    fn streams(&self) -> Vec<StreamSpec> {
+        self.reads().streams()
+    }
+
+    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+        let act = async {
+            let mut page = self.reads().page(stream, cursor).await?;
+            self.broken_page(stream, &mut page).await?;
+            Ok(page)
+        };
+        self.around(format!("page {stream}"), act, |page| {
+            if page.records.is_empty() {
+                String::new()
+            } else {
+                format!("{} records, more {}", page.records.len(), page.more)
+            }
+        })
+        .await
+    }
+
+    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        let act = self.reads().read_orders(ids);
+        self.around(format!("read {} orders", ids.len()), act, |records| {
+            format!("{} records", records.len())
+        })
+        .await
+    }
+
+    async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {
+        let act = self.reads().acknowledge(ack);
+        self.around("acknowledge".to_owned(), act, |()| "ok".to_owned())
+            .await
+    }
+}
+
+#[async_trait]
+impl Operations for Watched {
+    fn operations(&self) -> Vec<OperationSpec> {
+        self.writes().operations()
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        self.writes().prepare(call)
+    }
+
+    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        self.broken_mark().await;
+        let act = async {
+            let mut answer = self.writes().send(op, prepared).await;
+            if let Err(error) = &mut answer
+                && error.class == ErrorClass::OutcomeUnknown
+                && broken::is(Broken::LostReplyIgnored)
+            {
+                error.class = ErrorClass::Transient;
+            }
+            answer
+        };
+        self.around(format!("send {op} {}", prepared.label), act, |outcome| {
+            format!("{outcome:?}")
+        })
+        .await
+    }
+
+    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        let act = self.writes().look_up(op, prepared);
+        self.around(format!("look up {op} {}", prepared.label), act, |found| {
+            format!("{found:?}")
+        })
+        .await
+    }
+}

@@ -1,0 +1,257 @@
+//! A world: everything a seed runs on.
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate::broken::{self, Broken};
+use hikiate::engine::Engine;
+use hikiate::ops::metrics::Metrics;
+use hikiate::store::witness::Witness;
+use hikiate::store::{Instance, Store, StoreError};
+use sqlx::PgPool;
+use tempfile::TempDir;
+
+use super::daemon::{Daemon, Ended, Said, Step, drive};
+use super::dice::Dice;
+use super::far::Far;
+use super::gate::Shock;
+use super::ground::{Ground, rest};
+use super::log::Log;
+use super::orders::Placed;
+use super::terms::{Terms, start};
+
+/// What went on, for the last line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) steps: u64,
+    pub(super) crashes: u64,
+    pub(super) faults: u64,
+}
+
+/// A world while it runs.
+pub(super) struct World {
+    pub(super) dice: Dice,
+    pub(super) terms: Terms,
+    pub(super) log: Log,
+    pub(super) far: Far,
+    pub(super) now: DateTime<Utc>,
+    pub(super) orders: Vec<Placed>,
+    pub(super) daemons: Vec<Daemon>,
+    pub(super) counts: Counts,
+    pub(super) violations: Vec<String>,
+    /// Every task a person has seen: order or batch, kind.
+    pub(super) flagged: std::collections::BTreeSet<(String, String)>,
+    /// Items of which pieces went past hikiate, by warehouse.
+    pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
+    pub(super) engine: Engine,
+    pub(super) admin: PgPool,
+    pools: [PgPool; 2],
+    lives: usize,
+    _dir: TempDir,
+}
+
+impl World {
+    pub(super) async fn new(seed: u64, ground: &mut Ground) -> Self {
+        ground.empty().await;
+        let mut dice = Dice::new(seed);
+        fastrand::seed(dice.seed());
+        let terms = Terms::draw(&mut dice);
+        let log = Log::at(start());
+        log.say("seed", format!("{seed}: {terms:?}"));
+        let dir = tempfile::tempdir().unwrap();
+        let (far, loaded) = Far::build(&terms, dice.seed(), dir.path()).await;
+        let admin = ground.admin.clone();
+        let store = Store::over(admin.clone());
+        store
+            .set_clock(Some(start()), Duration::zero())
+            .await
+            .unwrap();
+        let instance = Instance("setup".to_owned());
+        let engine = Engine::start(store, loaded, Metrics::new(), instance, Witness::none())
+            .await
+            .unwrap();
+        let mut world = Self {
+            dice,
+            terms,
+            log,
+            far,
+            now: start(),
+            orders: Vec::new(),
+            daemons: Vec::new(),
+            counts: Counts::default(),
+            violations: Vec::new(),
+            flagged: std::collections::BTreeSet::new(),
+            shrunk: std::collections::BTreeSet::new(),
+            engine,
+            admin,
+            pools: ground.pools.clone(),
+            lives: 0,
+            _dir: dir,
+        };
+        for (at, warehouse) in world.far.warehouses.iter().enumerate() {
+            for (item, code) in super::terms::ITEMS.iter().enumerate() {
+                warehouse.sim.set_stock(code, world.terms.stock[at][item]);
+            }
+        }
+        world.birth(0, "A").await;
+        if world.terms.two_daemons {
+            world.birth(1, "B").await;
+        }
+        world
+    }
+
+    /// Something that must never be.
+    pub(super) fn violated(&mut self, what: String) {
+        if !self.violations.contains(&what) {
+            self.log.say("VIOLATION", &what);
+            self.violations.push(what);
+        }
+    }
+
+    /// Starts a process in a place.
+    async fn birth(&mut self, at: usize, instance: &str) {
+        self.lives += 1;
+        let name = ["A", "B"][at];
+        let daemon = Daemon::start(&self.engine, &self.pools[at], name, instance, &self.log);
+        self.daemons.push(daemon);
+        self.run(at, Step::Own, true).await;
+    }
+
+    /// A process is gone and another comes in its place, as itself or as somebody else.
+    pub(super) async fn crash(&mut self, at: usize) {
+        self.counts.crashes += 1;
+        self.log
+            .say(&self.daemons[at].name, "*** is gone; another starts");
+        let same = self.dice.percent(70);
+        let instance = if same {
+            self.daemons[at].engine.instance.0.clone()
+        } else {
+            format!("{}{}", self.daemons[at].name, self.lives)
+        };
+        // Its sessions undo what was not committed, as the server does for sockets that end.
+        drop(self.daemons.remove(at));
+        rest(&self.pools[at]).await;
+        if broken::is(Broken::SendingForgotten) {
+            sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
+                .execute(&self.admin)
+                .await
+                .unwrap();
+        }
+        self.lives += 1;
+        let name = ["A", "B"][at];
+        let born = Daemon::start(&self.engine, &self.pools[at], name, &instance, &self.log);
+        self.daemons.insert(at, born);
+        self.run(at, Step::Own, true).await;
+    }
+
+    /// A whole step without an accident. True when it found work.
+    pub(super) async fn run(&mut self, at: usize, step: Step, fresh: bool) -> bool {
+        let daemon = &self.daemons[at];
+        let Some(running) = daemon.begin(step, fresh) else {
+            return false;
+        };
+        self.counts.steps += 1;
+        let gate = std::sync::Arc::clone(&daemon.gate);
+        let ended = drive(running, &gate, None).await;
+        self.settle_step(at, step, ended)
+    }
+
+    /// Takes in how a step ended. True when it found work.
+    pub(super) fn settle_step(&mut self, at: usize, step: Step, ended: Ended) -> bool {
+        let daemon = &mut self.daemons[at];
+        let label = daemon.label(step);
+        let name = daemon.name.clone();
+        match ended {
+            Ended::Done(Ok(Said::Work(0))) | Ended::Died => false,
+            Ended::Done(Ok(Said::Work(n))) => {
+                self.log.say(&name, format!("{label}: {n}"));
+                true
+            }
+            Ended::Done(Ok(Said::Owned(owned))) => {
+                let changed = owned != daemon.owned;
+                if changed {
+                    let paused = owned.iter().filter(|o| o.paused.is_some()).count();
+                    let text = format!("owns {} accounts, {paused} paused", owned.len());
+                    self.log.say(&name, text);
+                }
+                daemon.owned = owned;
+                false
+            }
+            Ended::Done(Err(StoreError::Replan | StoreError::LostLease(_))) => {
+                self.log.say(&name, format!("{label}: overtaken"));
+                true
+            }
+            Ended::Done(Err(error)) => {
+                self.violated(format!("step {label} failed: {error}"));
+                false
+            }
+            Ended::Stalled(running) => {
+                daemon.stalled.push((step, running));
+                false
+            }
+        }
+    }
+
+    /// A step with an accident of some kind.
+    pub(super) async fn stumble(&mut self, at: usize, step: Step) {
+        let daemon = &self.daemons[at];
+        let Some(running) = daemon.begin(step, false) else {
+            return;
+        };
+        self.counts.steps += 1;
+        let gate = std::sync::Arc::clone(&daemon.gate);
+        let label = daemon.label(step);
+        let name = daemon.name.clone();
+        let polls = match self.dice.range(0..=2) {
+            0 => {
+                gate.arm(self.dice.range(0..=3), Shock::Die);
+                None
+            }
+            // One call of a process stands still at a time.
+            1 if daemon.stalled.is_empty() => {
+                gate.arm(self.dice.range(0..=3), Shock::Stall);
+                None
+            }
+            _ => Some(self.dice.range(1..=30)),
+        };
+        let ended = drive(running, &gate, polls).await;
+        gate.disarm();
+        if matches!(ended, Ended::Died) {
+            if let Some(polls) = polls {
+                self.log
+                    .say(&name, format!("*** dies in {label} (poll {polls})"));
+            }
+            self.crash(at).await;
+        } else {
+            self.settle_step(at, step, ended);
+        }
+    }
+
+    /// Lets every step that stands still go on to its end.
+    pub(super) async fn resume(&mut self, at: usize) {
+        while let Some((step, running)) = self.daemons[at].stalled.pop() {
+            let gate = std::sync::Arc::clone(&self.daemons[at].gate);
+            gate.release();
+            let ended = drive(running, &gate, None).await;
+            self.settle_step(at, step, ended);
+        }
+    }
+
+    /// Moves every clock; each far side's runs beside ours.
+    pub(super) async fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.log.set(self.now);
+        self.far.shop_clock.set(self.now + self.terms.skew(0));
+        self.engine
+            .store
+            .set_clock(Some(self.now), Duration::zero())
+            .await
+            .unwrap();
+        for daemon in &mut self.daemons {
+            daemon.forget_pace();
+        }
+    }
+
+    /// The clock of a warehouse.
+    pub(super) fn warehouse_now(&self, at: usize) -> DateTime<Utc> {
+        self.now + self.terms.skew(at + 1)
+    }
+}

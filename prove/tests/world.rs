@@ -1,0 +1,71 @@
+//! Some seeds of the world, other ones each time, and the faults that it must be able to see.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hikiate::broken::Broken;
+use hikiate_prove::world::{explain, run_seeds};
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
+}
+
+/// Fresh seeds: `HIKIATE_WORLD_BASE` and `HIKIATE_WORLD_SEEDS` choose others.
+#[test]
+fn fresh_seeds_find_nothing() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let base = number("HIKIATE_WORLD_BASE").unwrap_or(clock.as_secs());
+    let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(30);
+    println!("world: {seeds} seeds from {base} on");
+    let summary = run_seeds(base, seeds, 2, None, false);
+    println!("{}", summary.line());
+    if let Some(report) = summary.failed.first() {
+        panic!("{}", explain(report, None));
+    }
+    assert_eq!(summary.seeds, seeds);
+    assert!(summary.crashes > 0 && summary.faults > 0);
+}
+
+/// Each is found by one of the first seeds.
+fn caught(fault: Broken, within: u64) {
+    let summary = run_seeds(1, within, 1, Some(fault), false);
+    let words = fault.word();
+    assert!(
+        !summary.failed.is_empty(),
+        "{words} was not seen by {within} seeds"
+    );
+    println!(
+        "{words}: caught after {} seeds: {}",
+        summary.seeds, summary.failed[0].violations[0]
+    );
+}
+
+#[test]
+fn a_page_acknowledged_before_it_is_stored_is_seen() {
+    caught(Broken::AcknowledgedBeforeCommit, 60);
+}
+
+#[test]
+fn a_cursor_that_runs_ahead_is_seen() {
+    caught(Broken::CursorBeforeCommit, 60);
+}
+
+#[test]
+fn a_lost_reply_that_is_ignored_is_seen() {
+    caught(Broken::LostReplyIgnored, 60);
+}
+
+#[test]
+fn a_parcel_counted_twice_is_seen() {
+    caught(Broken::ParcelCountedTwice, 60);
+}
+
+#[test]
+fn a_reservation_that_is_kept_is_seen() {
+    caught(Broken::ReservationKept, 60);
+}
+
+#[test]
+fn a_cancel_in_the_dark_is_seen() {
+    caught(Broken::CancelInTheDark, 60);
+}
