@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::sim::SimClock;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +49,7 @@ async fn run(mut command: Command) -> Output {
 }
 
 fn now() -> DateTime<Utc> {
-    std::time::SystemTime::now().into()
+    SimClock::real().now()
 }
 
 /// The world's far sides work in real time until this order has left, or not.
