@@ -20,13 +20,18 @@ const BUDGET: Duration = Duration::from_secs(4);
 const SOON: Duration = Duration::from_secs(20);
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(name);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 fn ask(parser: Parser, bytes: &[u8]) {
@@ -34,7 +39,12 @@ fn ask(parser: Parser, bytes: &[u8]) {
     let answer = catch_unwind(AssertUnwindSafe(|| (parser.read)(bytes)));
     let shown = String::from_utf8_lossy(bytes).escape_debug().to_string();
     assert!(answer.is_ok(), "{} on {bytes:?}\n{shown}", parser.name);
-    assert!(begun.elapsed() < SOON, "{} took {:?} on {shown}", parser.name, begun.elapsed());
+    assert!(
+        begun.elapsed() < SOON,
+        "{} took {:?} on {shown}",
+        parser.name,
+        begun.elapsed()
+    );
 }
 
 /// Seeds, then bytes near them, then any bytes.

@@ -24,6 +24,8 @@ pub(super) struct SeenShipment<'a> {
     pub(super) rejected: bool,
     /// The last answer to a request to stop, or a request that was done at once, stops it.
     pub(super) stopped: bool,
+    /// A person said that no more of it will come.
+    pub(super) closed: bool,
     /// It has a parcel.
     pub(super) parcels: bool,
 }
@@ -82,6 +84,7 @@ impl<'a> Seen<'a> {
                         heard: false,
                         rejected: false,
                         stopped: false,
+                        closed: false,
                         parcels: false,
                     };
                     shipments.insert(fact.reference.as_str(), seen);
@@ -100,6 +103,10 @@ impl<'a> Seen<'a> {
                 FactBody::Released(fact) if fact.rule == "*" => held.clear(),
                 FactBody::Released(fact) => {
                     held.remove(fact.rule.as_str());
+                    let reference = fact.rule.strip_prefix("short:").unwrap_or_default();
+                    if let Some(shipment) = shipments.get_mut(reference) {
+                        shipment.closed = true;
+                    }
                 }
                 FactBody::CancelWanted(_) => cancel_wanted = true,
                 FactBody::Intent(intent) => intents.push((&fact.key, intent)),
@@ -245,6 +252,6 @@ impl<'a> Seen<'a> {
     /// Whether goods of a shipment may still leave, for all that is known.
     #[must_use]
     pub(super) fn may_leave(shipment: &SeenShipment<'_>) -> bool {
-        shipment.sealed && !shipment.rejected && !shipment.stopped
+        shipment.sealed && !shipment.rejected && !shipment.stopped && !shipment.closed
     }
 }

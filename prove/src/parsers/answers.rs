@@ -6,12 +6,18 @@ use hikiate_sdk::http::{classify, excerpt, retry_after};
 pub(super) fn http_error(bytes: &[u8]) {
     let (choice, body) = bytes.split_first().unwrap_or((&0, &[]));
     let words = excerpt(body, &["secret", ""]);
-    assert!(words.chars().count() <= 301, "{} characters", words.chars().count());
+    assert!(
+        words.chars().count() <= 301,
+        "{} characters",
+        words.chars().count()
+    );
     assert!(!words.contains("secret"), "a secret in {words:?}");
     assert!(!words.chars().any(char::is_control), "{words:?}");
     let text = String::from_utf8_lossy(body);
     let half = text.len() / 2;
-    let half = (half..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let half = (half..=text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
     let after = retry_after(Some(&text[..half]), Some(&text[half..]));
     let _any = retry_after(Some(&text), None);
     let status = 200 + u16::from(*choice) * 2;
@@ -25,5 +31,10 @@ pub(super) fn raw(bytes: &[u8]) {
     let text = hikiate::cli::raw::shown(bytes).1;
     let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     assert!(!text.chars().any(bad), "control characters");
-    assert!(text.len() <= 12 * bytes.len() + 100, "{} of {}", text.len(), bytes.len());
+    assert!(
+        text.len() <= 12 * bytes.len() + 100,
+        "{} of {}",
+        text.len(),
+        bytes.len()
+    );
 }

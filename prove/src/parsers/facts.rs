@@ -3,8 +3,20 @@
 use hikiate::facts::FactBody;
 
 const KINDS: [&str; 14] = [
-    "order", "parcel", "reply", "cancel_reply", "deposit", "booked", "held", "released",
-    "cancel_wanted", "shipment", "shipment_withdrawn", "sealed", "intent", "outcome",
+    "order",
+    "parcel",
+    "reply",
+    "cancel_reply",
+    "deposit",
+    "booked",
+    "held",
+    "released",
+    "cancel_wanted",
+    "shipment",
+    "shipment_withdrawn",
+    "sealed",
+    "intent",
+    "outcome",
 ];
 
 /// A body of a kind; what can be read is written as it was read.

@@ -25,7 +25,10 @@ impl Folder for Shelf {
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        let found = self.0.iter().find(|(name, _)| path.ends_with(name.as_str()));
+        let found = self
+            .0
+            .iter()
+            .find(|(name, _)| path.ends_with(name.as_str()));
         Ok(found.map(|(_, bytes)| bytes.clone()))
     }
 
@@ -100,13 +103,28 @@ fn read(stream: &str, kinds: &[&str], bytes: &[u8]) {
         return;
     };
     // A file that cannot be read is one bad record, with all of it.
-    let lines = body.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
-    assert!(page.records.len() <= lines + 2, "{} records of {lines} lines", page.records.len());
+    let lines = body
+        .iter()
+        .filter(|byte| matches!(byte, b'\n' | b'\r'))
+        .count();
+    assert!(
+        page.records.len() <= lines + 2,
+        "{} records of {lines} lines",
+        page.records.len()
+    );
     let size: usize = page.records.iter().map(|record| record.raw.len()).sum();
-    assert!(size <= 4 * body.len() + 1000, "{size} bytes of records of {}", body.len());
+    assert!(
+        size <= 4 * body.len() + 1000,
+        "{size} bytes of records of {}",
+        body.len()
+    );
     for record in &page.records {
         if let Err(bad) = &record.parsed {
-            assert!(bad.reason.len() < 4000, "a reason of {} bytes", bad.reason.len());
+            assert!(
+                bad.reason.len() < 4000,
+                "a reason of {} bytes",
+                bad.reason.len()
+            );
         }
     }
     // What was read is not read again.
@@ -130,7 +148,9 @@ pub(super) fn stock(bytes: &[u8]) {
 pub(super) fn names(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let files = text.split('\n').take(50);
-    let files = files.map(|name| (name.to_owned(), b"x\r\n".to_vec())).collect();
+    let files = files
+        .map(|name| (name.to_owned(), b"x\r\n".to_vec()))
+        .collect();
     drop(page(&account(0, files), "stock", None));
 }
 

@@ -33,7 +33,11 @@ pub(super) fn rule(bytes: &[u8]) {
             assert!(size <= 400 * (when.len() + 20), "{size} bytes of problems");
         }
     }
-    assert!(begun.elapsed() < SOON, "{when:?} took {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < SOON,
+        "{when:?} took {:?}",
+        begun.elapsed()
+    );
 }
 
 fn context(lines: usize) -> RuleContext {

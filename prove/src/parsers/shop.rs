@@ -54,10 +54,17 @@ pub(super) fn page(bytes: &[u8]) {
     let size: usize = records.iter().map(|record| record.raw.len()).sum();
     // Stock records keep their item's bytes for each of its places.
     assert!(records.len() <= body.len(), "{} records", records.len());
-    assert!(choice % 3 == 1 || size <= body.len(), "{size} bytes of records");
+    assert!(
+        choice % 3 == 1 || size <= body.len(),
+        "{size} bytes of records"
+    );
     for record in &records {
         if let Err(bad) = &record.parsed {
-            assert!(bad.reason.len() < 4000, "a reason of {} bytes", bad.reason.len());
+            assert!(
+                bad.reason.len() < 4000,
+                "a reason of {} bytes",
+                bad.reason.len()
+            );
         }
     }
 }
