@@ -256,7 +256,8 @@ async fn write_shipments(
         let changed = sqlx::query_scalar!(
             "UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
              WHERE s.reference = t.r RETURNING s.id",
-            &stage_reference, &stage_to
+            &stage_reference,
+            &stage_to
         )
         .fetch_all(&mut **tx)
         .await?;

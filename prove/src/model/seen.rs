@@ -41,8 +41,6 @@ pub(super) struct Seen<'a> {
     pub(super) shipments: BTreeMap<&'a str, SeenShipment<'a>>,
     /// Intents that were not refused or taken back.
     pub(super) standing: Vec<(&'a str, &'a IntentFact)>,
-    /// Intents without an end.
-    pub(super) open: BTreeSet<&'a str>,
     /// An operator wants it stopped.
     pub(super) cancel_wanted: bool,
     /// Holds nobody let go of.
@@ -162,15 +160,12 @@ impl<'a> Seen<'a> {
             let ceiling = ceilings.entry(tender.key.as_str()).or_default();
             *ceiling = (*ceiling).max(tender.authorised).max(tender.captured);
         }
-        let open = intents.iter().map(|(key, _)| *key);
-        let open = open.filter(|key| !ends.contains_key(key)).collect();
         intents.retain(|(key, _)| !void(key));
         Some(Self {
             head: heads.pop()?,
             left,
             shipments,
             standing: intents,
-            open,
             cancel_wanted,
             held,
             ceilings,

@@ -57,7 +57,7 @@ pub fn named(name: &str) -> Parser {
 }
 
 /// Waits for what no network is behind.
-fn wait<T>(future: impl std::future::Future<Output = T>) -> T {
+fn wait<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
