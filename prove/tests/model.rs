@@ -75,5 +75,4 @@ faults! {
     a_rank_that_is_ignored_is_caught: RankIgnored;
     a_cancel_told_in_the_dark_is_caught: CancelInTheDark;
     a_call_repeated_without_looking_is_caught: LookUpSkipped;
-    a_refusal_believed_after_a_lost_answer_is_caught: RefusalBelieved;
 }

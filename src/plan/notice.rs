@@ -62,23 +62,29 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
             wanted.candidates.push(ship(view, fulfil, call));
         }
     }
+    let mut untold: Vec<Load<'_, '_>> = Vec::new();
+    let mut candidate = None;
     for shipment in &view.fold.shipments {
-        let parcels: Vec<_> = shipment
-            .parcels
-            .iter()
-            .filter(|parcel| parcel.first_recorded_at >= epoch && !told.knows(shipment, parcel))
-            .collect();
-        if let Some(candidate) = fulfil(view, &told, shipment, &parcels) {
-            wanted.pending = true;
-            // One after the other: what the first tells changes what the second may.
-            let open = view.fold.of_op(Op::Fulfil).any(Intent::open);
-            if !open && !wanted.candidates.iter().any(|c| c.op == Op::Fulfil) {
-                wanted.candidates.push(candidate);
-            }
+        let parcels = shipment.parcels.iter();
+        let parcels = parcels
+            .filter(|parcel| parcel.first_recorded_at >= epoch && !told.knows(shipment, parcel));
+        let loads: Vec<_> = parcels.map(|parcel| (shipment, parcel)).collect();
+        candidate = candidate.or_else(|| fulfil(view, &told, &loads));
+        untold.extend(loads);
+    }
+    // Parts of a case that left in different shipments are one unit together.
+    if let Some(candidate) = candidate.or_else(|| fulfil(view, &told, &untold)) {
+        wanted.pending = true;
+        // One after the other: what the first tells changes what the second may.
+        if !view.fold.of_op(Op::Fulfil).any(Intent::open) {
+            wanted.candidates.push(candidate);
         }
     }
     wanted
 }
+
+/// A parcel with its shipment.
+type Load<'v, 'a> = (&'v Shipment<'a>, &'v Parcel<'a>);
 
 /// A refusal that nothing newer of its kind has overtaken.
 fn last_refusal<'a>(view: &View<'a>) -> Option<(i64, &'a str)> {
@@ -128,22 +134,16 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
     }
 }
 
-fn fulfil(
-    view: &View<'_>,
-    told: &Told<'_>,
-    shipment: &Shipment<'_>,
-    parcels: &[&Parcel<'_>],
-) -> Option<Candidate> {
-    if parcels.is_empty() {
-        return None;
-    }
+/// Tells what is in some parcels, under the first one's shipment.
+fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Candidate> {
+    let items_of = |(shipment, parcel): &Load<'_, '_>, line: &LineKey| {
+        let rows = shipment.lines_of(line);
+        rows.fold(0_u32, |sum, row| sum.saturating_add(parcel.items(row.n)))
+    };
     let mut lines = Vec::new();
     for line in &view.lines {
-        let items: u32 = shipment.lines_of(&line.key).fold(0, |sum, shipped| {
-            parcels.iter().fold(sum, |sum, parcel| {
-                sum.saturating_add(parcel.items(shipped.n))
-            })
-        });
+        let items = loads.iter().map(|load| items_of(load, &line.key));
+        let items = items.fold(0_u32, u32::saturating_add);
         if items == 0 {
             continue;
         }
@@ -162,6 +162,13 @@ fn fulfil(
     if lines.is_empty() {
         return None;
     }
+    let (first, _) = loads.first()?;
+    let same = |(shipment, _): &&Load<'_, '_>| shipment.fact.reference == first.fact.reference;
+    let alone = loads.iter().all(|load| same(&load));
+    let told_here =
+        |load: &&Load<'_, '_>| alone || lines.iter().any(|line| items_of(load, &line.line) > 0);
+    let parcels: Vec<Load<'_, '_>> = loads.iter().filter(told_here).copied().collect();
+    let (shipment, _) = parcels.first()?;
     Some(Candidate {
         account: view.input.channel.clone(),
         op: Op::Fulfil,
@@ -176,7 +183,7 @@ fn fulfil(
                     .cloned(),
                 lines,
             })),
-            parcels: parcels.iter().map(|parcel| parcel.name()).collect(),
+            parcels: parcels.iter().map(|(_, parcel)| parcel.name()).collect(),
         },
     })
 }

@@ -115,7 +115,14 @@ impl World {
                             _ => "cancel",
                         };
                         let rows = &self.orders[at].input.shipments;
-                        rules.extend(rows.iter().map(|row| format!("{word}:{}", row.reference)));
+                        // The rest of what left short comes, unless the warehouse has put the shipment away.
+                        let over = |reference: &str| {
+                            let told = self.far.told.get(reference);
+                            told.is_some_and(|told| told.stopped || told.rejected)
+                        };
+                        let rows = rows.iter().map(|row| row.reference.as_str());
+                        let rows = rows.filter(|row| word != "short" || over(row));
+                        rules.extend(rows.map(|row| format!("{word}:{row}")));
                     }
                     "cancel_too_late" | "capture_over_authorised" | "over_shipped" => {
                         rules.push(task.clone());
@@ -125,7 +132,12 @@ impl World {
                 }
             }
             for rule in rules {
-                self.release(at, rule)?;
+                // After some tries people leave it: some far sides never change their mind.
+                let tries = self.tries.entry((at, rule.clone())).or_default();
+                *tries += 1;
+                if *tries < 6 {
+                    self.release(at, rule)?;
+                }
             }
         }
         while self
@@ -152,7 +164,8 @@ impl World {
         for (at, (reference, asked, over, lines)) in told.into_iter().enumerate() {
             if asked {
                 let which = u8::try_from(at).unwrap_or(0);
-                self.stop_reply(which, u8::from(self.far.told[&reference].parcels.len() > 1));
+                let left = !self.far.told[&reference].parcels.is_empty();
+                self.stop_reply(which, u8::from(left));
                 continue;
             }
             for line in 0..lines {

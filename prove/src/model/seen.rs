@@ -24,6 +24,8 @@ pub(super) struct SeenShipment<'a> {
     pub(super) rejected: bool,
     /// The last answer to a request to stop, or a request that was done at once, stops it.
     pub(super) stopped: bool,
+    /// A person said that no more of it will come.
+    pub(super) closed: bool,
     /// It has a parcel.
     pub(super) parcels: bool,
 }
@@ -39,8 +41,6 @@ pub(super) struct Seen<'a> {
     pub(super) shipments: BTreeMap<&'a str, SeenShipment<'a>>,
     /// Intents that were not refused or taken back.
     pub(super) standing: Vec<(&'a str, &'a IntentFact)>,
-    /// Intents without an end.
-    pub(super) open: BTreeSet<&'a str>,
     /// An operator wants it stopped.
     pub(super) cancel_wanted: bool,
     /// Holds nobody let go of.
@@ -82,6 +82,7 @@ impl<'a> Seen<'a> {
                         heard: false,
                         rejected: false,
                         stopped: false,
+                        closed: false,
                         parcels: false,
                     };
                     shipments.insert(fact.reference.as_str(), seen);
@@ -100,6 +101,10 @@ impl<'a> Seen<'a> {
                 FactBody::Released(fact) if fact.rule == "*" => held.clear(),
                 FactBody::Released(fact) => {
                     held.remove(fact.rule.as_str());
+                    let reference = fact.rule.strip_prefix("short:").unwrap_or_default();
+                    if let Some(shipment) = shipments.get_mut(reference) {
+                        shipment.closed = true;
+                    }
                 }
                 FactBody::CancelWanted(_) => cancel_wanted = true,
                 FactBody::Intent(intent) => intents.push((&fact.key, intent)),
@@ -155,15 +160,12 @@ impl<'a> Seen<'a> {
             let ceiling = ceilings.entry(tender.key.as_str()).or_default();
             *ceiling = (*ceiling).max(tender.authorised).max(tender.captured);
         }
-        let open = intents.iter().map(|(key, _)| *key);
-        let open = open.filter(|key| !ends.contains_key(key)).collect();
         intents.retain(|(key, _)| !void(key));
         Some(Self {
             head: heads.pop()?,
             left,
             shipments,
             standing: intents,
-            open,
             cancel_wanted,
             held,
             ceilings,
@@ -245,6 +247,6 @@ impl<'a> Seen<'a> {
     /// Whether goods of a shipment may still leave, for all that is known.
     #[must_use]
     pub(super) fn may_leave(shipment: &SeenShipment<'_>) -> bool {
-        shipment.sealed && !shipment.rejected && !shipment.stopped
+        shipment.sealed && !shipment.rejected && !shipment.stopped && !shipment.closed
     }
 }

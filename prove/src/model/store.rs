@@ -9,7 +9,7 @@ use hikiate::plan::types::{
     ShipmentState, Status,
 };
 use hikiate::store::{Head, Judgement, judge};
-use hikiate_sdk::{AccountSlug, Op, OrderSnapshot, Personal, ShipmentReference};
+use hikiate_sdk::{AccountSlug, OrderSnapshot, Personal, ShipmentReference};
 
 use super::setting::{SHOP, epochs, items};
 use super::violation::{Violation, ensure};
@@ -338,15 +338,6 @@ impl Order {
                 .iter_mut()
                 .find(|row| row.reference == *reference);
             let row = row.ok_or_else(|| Violation::new(format!("stage of unknown {reference}")))?;
-            let may = row.state == ShipmentStage::Instructed
-                || (row.state == ShipmentStage::Waiting && *stage == ShipmentStage::Cancelled)
-                || row.state == *stage;
-            ensure(may, || {
-                format!(
-                    "the store does not let {reference} go from {:?} to {stage:?}",
-                    row.state
-                )
-            })?;
             row.state = *stage;
         }
         for entry in &plan.entries {
@@ -401,39 +392,5 @@ impl Order {
             state: row.state,
             ambiguous: row.ambiguous,
         }));
-    }
-
-    /// Intents of an operation that were not refused or taken back, with their keys.
-    pub(super) fn standing(
-        &self,
-        op: Op,
-    ) -> impl Iterator<Item = (&str, &hikiate::facts::IntentFact)> {
-        let ended: HashSet<&str> = self
-            .input
-            .facts
-            .iter()
-            .filter_map(|fact| match &fact.body {
-                FactBody::Outcome(outcome)
-                    if matches!(
-                        outcome.verdict,
-                        Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone
-                    ) =>
-                {
-                    Some(outcome.intent.as_str())
-                }
-                _ => None,
-            })
-            .collect();
-        self.input
-            .facts
-            .iter()
-            .filter_map(move |fact| match &fact.body {
-                FactBody::Intent(intent)
-                    if intent.op == op && !ended.contains(fact.key.as_str()) =>
-                {
-                    Some((fact.key.as_str(), &**intent))
-                }
-                _ => None,
-            })
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) pages: [Vec<Said>; 2],
     /// What happened at the far sides.
     pub(super) far: Far,
+    /// How often people let go of something while the run comes to rest.
+    pub(super) tries: BTreeMap<(usize, String), u32>,
     deposits: u32,
 }
 
@@ -83,6 +85,7 @@ impl World {
             posts: [Vec::new(), Vec::new()],
             pages: [Vec::new(), Vec::new()],
             far: Far::default(),
+            tries: BTreeMap::new(),
             deposits: 0,
         };
         for item in 1..=3 {
@@ -433,6 +436,7 @@ impl World {
             late.order != at
         });
         for place in 0..PLACES.len() {
+            self.pages[place].clear();
             for mut post in std::mem::take(&mut self.posts[place]) {
                 post.asked = self.now;
                 if post.order == at {

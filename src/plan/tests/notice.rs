@@ -185,3 +185,32 @@ fn without_an_address_the_mail_is_a_task_that_a_person_ends() {
     world.push_all();
     assert!(world.plan().tasks.is_empty() && world.intents(Op::Mail).is_empty());
 }
+
+#[test]
+fn a_case_that_left_in_two_shipments_is_told_as_one_unit_with_both_parcels() {
+    let mut world = World::new(order(&[("B12", 1, 1200)]));
+    for place in ["tokyo", "osaka"] {
+        world.stock.insert((2, place), 6);
+    }
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal();
+    assert_eq!(sealed.len(), 2, "six items from each");
+    for (n, reference) in sealed.iter().enumerate() {
+        world.instruct_outcome(reference, Verdict::Accepted);
+        world.parcel(reference, &format!("T{}", n + 1), &[(1, 6)]);
+        world.plan();
+        assert_eq!(
+            world.calls(Op::Fulfil).len(),
+            n,
+            "half a case is nothing yet"
+        );
+    }
+    world.push_all();
+    assert_eq!(told(&world), [(S1.to_owned(), vec![1])]);
+    let Call::Ship(ship) = &world.calls(Op::Ship)[0] else {
+        panic!("no ship call")
+    };
+    let tracking: Vec<_> = ship.parcels.iter().map(|p| p.tracking.as_deref()).collect();
+    assert_eq!(tracking, [Some("T1"), Some("T2")]);
+}
