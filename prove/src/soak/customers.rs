@@ -9,7 +9,7 @@ use hikiate::demo::amounts::{Basket, Sold};
 use hikiate::demo::evidence::Pay;
 use hikiate::demo::orders::{Part, RARE, Wish, wish};
 use hikiate::demo::scenes::place;
-use hikiate_sdk::faulty::{Fault, FaultSeam, Prng, Target};
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, Prng, Target};
 use hikiate_sdk::sim::SimClock;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,8 @@ const ON_THE_LINE: [Fault; 7] = [
     Fault::Garbage,
     Fault::Truncated,
 ];
+/// So many calls in a thousand meet one.
+const PER_MILLE: u64 = 25;
 /// What a mail server does.
 const IN_THE_POST: [Fault; 4] = [
     Fault::LostReply,
@@ -175,37 +177,29 @@ pub(super) async fn count(stage: &Stage) {
     }
 }
 
-/// Disturbs a call now and then until told to stop. Where nobody calls, trouble does not pile up.
+/// Disturbs calls until told to stop: a share of those to the shops, and a mail now and then.
 pub(super) async fn disturb(stage: &Stage, seed: u64, stop: CancellationToken) {
     let mut chance = Prng::new(seed);
-    let mut ordered = [0; 3];
-    loop {
-        let seams: [&dyn FaultSeam; 3] = [
-            &*stage.world.shops[0].wire,
-            &*stage.world.shops[1].wire,
-            &stage.world.mail,
-        ];
-        let at = match chance.below(100) {
-            0..=11 => 2,
-            dice if dice % 2 == 0 => 0,
-            _ => 1,
-        };
-        let faults: &[Fault] = if at == 2 { &IN_THE_POST } else { &ON_THE_LINE };
-        let which = chance.below(u64::try_from(faults.len()).unwrap_or(1));
-        let fault = faults[usize::try_from(which).unwrap_or(0)];
-        let target = if at == 2 || chance.per_mille(600) {
-            Target::Write
-        } else {
-            Target::Read
-        };
-        let happened: u64 = seams[at].injected().values().sum();
-        if ordered[at] < happened + 2 {
-            seams[at].inject(target, fault);
-            ordered[at] += 1;
+    for shop in &stage.world.shops {
+        shop.wire
+            .draw(chance.next_u64(), PER_MILLE, ON_THE_LINE.to_vec());
+    }
+    let mail = &stage.world.mail;
+    let mut ordered = 0;
+    while !stop.is_cancelled() {
+        // Where no mail goes out, trouble does not pile up.
+        if ordered == mail.injected().values().sum::<u64>() {
+            let which = chance.below(u64::try_from(IN_THE_POST.len()).unwrap_or(1));
+            let fault = IN_THE_POST[usize::try_from(which).unwrap_or(0)];
+            mail.inject(Target::Write, fault);
+            ordered += 1;
         }
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(Duration::from_millis(500 + chance.below(1200))) => {}
+            () = stop.cancelled() => {}
+            () = sleep(Duration::from_millis(4000 + chance.below(8000))) => {}
         }
+    }
+    for shop in &stage.world.shops {
+        shop.wire.calm();
     }
 }

@@ -79,12 +79,24 @@ impl FaultyTransport {
     /// Draws faults from a seed: each request meets one of `faults` this many times out of a thousand.
     #[must_use]
     pub fn seeded(self, seed: u64, per_mille: u64, faults: Vec<Fault>) -> Self {
+        self.draw(seed, per_mille, faults);
+        self
+    }
+
+    /// The same from now on, for a transport that is in use already.
+    pub fn draw(&self, seed: u64, per_mille: u64, faults: Vec<Fault>) {
         self.state().drawn = Some(Drawn {
             prng: Prng::new(seed),
             per_mille,
             faults,
         });
-        self
+    }
+
+    /// No more faults, neither drawn nor scripted.
+    pub fn calm(&self) {
+        let mut state = self.state();
+        state.drawn = None;
+        state.script.clear();
     }
 
     /// Text that every error body repeats, as careless far sides do with credentials and addresses.
@@ -279,6 +291,16 @@ mod tests {
                 fault == Fault::NotSent
             );
         }
+    }
+
+    #[tokio::test]
+    async fn calm_ends_drawn_and_scripted_faults() {
+        let (_, transport) = faulty();
+        transport.draw(1, 1000, vec![Fault::NotSent]);
+        assert!(transport.send(Request::get("/x")).await.is_err());
+        transport.inject(Target::Read, Fault::NotSent);
+        transport.calm();
+        assert!(transport.send(Request::get("/x")).await.is_ok());
     }
 
     #[tokio::test]
