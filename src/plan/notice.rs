@@ -72,8 +72,12 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         candidate = candidate.or_else(|| fulfil(view, &told, &loads));
         untold.extend(loads);
     }
-    // Parts of a case that left in different shipments are one unit together.
-    if let Some(candidate) = candidate.or_else(|| fulfil(view, &told, &untold)) {
+    // Parts of a case that left in different shipments are one unit together; a parcel that was told may turn
+    // out to hold more.
+    let candidate = candidate
+        .or_else(|| fulfil(view, &told, &untold))
+        .or_else(|| fulfil(view, &told, &[]));
+    if let Some(candidate) = candidate {
         wanted.pending = true;
         // One after the other: what the first tells changes what the second may.
         if !view.fold.of_op(Op::Fulfil).any(Intent::open) {
@@ -134,7 +138,8 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
     }
 }
 
-/// Tells what is in some parcels, under the first one's shipment.
+/// Tells what is in some parcels, under the first one's shipment; without any, what the parcels that were told
+/// hold more than was told.
 fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Candidate> {
     let items_of = |(shipment, parcel): &Load<'_, '_>, line: &LineKey| {
         let rows = shipment.lines_of(line);
@@ -144,7 +149,7 @@ fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Ca
     for line in &view.lines {
         let items = loads.iter().map(|load| items_of(load, &line.key));
         let items = items.fold(0_u32, u32::saturating_add);
-        if items == 0 {
+        if items == 0 && !loads.is_empty() {
             continue;
         }
         let before = told.items.get(&line.key).copied().unwrap_or(0);
@@ -162,9 +167,16 @@ fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Ca
     if lines.is_empty() {
         return None;
     }
+    let known: Vec<Load<'_, '_>>;
+    let loads = if loads.is_empty() {
+        known = told.loads(view);
+        &known
+    } else {
+        loads
+    };
     let (first, _) = loads.first()?;
-    let same = |(shipment, _): &&Load<'_, '_>| shipment.fact.reference == first.fact.reference;
-    let alone = loads.iter().all(|load| same(&load));
+    let same = |(shipment, _): &Load<'_, '_>| shipment.fact.reference == first.fact.reference;
+    let alone = loads.iter().all(same);
     let told_here =
         |load: &&Load<'_, '_>| alone || lines.iter().any(|line| items_of(load, &line.line) > 0);
     let parcels: Vec<Load<'_, '_>> = loads.iter().filter(told_here).copied().collect();
@@ -253,6 +265,20 @@ impl<'a> Told<'a> {
         let by_intent = |parcel: &Parcel<'_>| told.parcels.contains(parcel.name().as_str());
         told.items = view.left_in(by_intent);
         told
+    }
+
+    /// Parcels that our intents tell.
+    fn loads<'v>(&self, view: &'v View<'a>) -> Vec<Load<'v, 'a>> {
+        let shipments = view.fold.shipments.iter();
+        shipments
+            .flat_map(|shipment| {
+                shipment
+                    .parcels
+                    .iter()
+                    .map(move |parcel| (shipment, parcel))
+            })
+            .filter(|(_, parcel)| self.parcels.contains(parcel.name().as_str()))
+            .collect()
     }
 
     fn shown(&self, reference: &str) -> Option<&'a ChannelFulfilment> {

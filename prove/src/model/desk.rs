@@ -65,12 +65,6 @@ impl World {
         (plain, careful)
     }
 
-    /// What the ledger says lies at a warehouse.
-    #[must_use]
-    pub(super) fn ledger(&self, item: i64, place: &str) -> i64 {
-        self.on_hand(item, place).0
-    }
-
     fn desk(&self) -> (Vec<ItemStock>, Vec<OpenDemand>) {
         let mut demands = Vec::new();
         for order in &self.orders {

@@ -267,6 +267,7 @@ impl World {
                 self.notices_at_rest(at, &seen)?;
             }
         }
+        self.stock_at_rest()?;
         let revenue: i64 = self
             .orders
             .iter()
@@ -276,6 +277,28 @@ impl World {
         let posted: i64 = self.far.posted.values().sum();
         ensure(revenue == posted, || {
             format!("{posted} stands in the books, revenue is {revenue}")
+        })
+    }
+
+    /// Every parcel that left is in the ledger as it left, and nothing else is.
+    fn stock_at_rest(&self) -> Result<(), Violation> {
+        let mut moved = 0;
+        for (reference, told) in &self.far.told {
+            for (name, (lines, _)) in &told.parcels {
+                for (n, units) in lines {
+                    let cause = format!("parcel:{reference}:{name}:{n}");
+                    let entry = self.orders[told.order].entries.get(&cause);
+                    let right = entry.is_some_and(|entry| entry.2 == -i64::from(*units));
+                    ensure(right, || {
+                        format!("{units} left by {cause}, the ledger has {entry:?}")
+                    })?;
+                    moved += 1;
+                }
+            }
+        }
+        let entries: usize = self.orders.iter().map(|order| order.entries.len()).sum();
+        ensure(entries == moved, || {
+            format!("{moved} movements, {entries} in the ledger")
         })
     }
 

@@ -74,6 +74,9 @@ impl<'a> Seen<'a> {
                 FactBody::Order(reading) => heads.push(reading),
                 FactBody::Parcel(report) => {
                     parcels.insert((report.reference.as_str(), &report.key), report);
+                    if let Some(shipment) = shipments.get_mut(report.reference.as_str()) {
+                        (shipment.parcels, shipment.heard, shipment.closed) = (true, true, false);
+                    }
                 }
                 FactBody::Shipment(fact) => {
                     let seen = SeenShipment {
@@ -103,7 +106,7 @@ impl<'a> Seen<'a> {
                     held.remove(fact.rule.as_str());
                     let reference = fact.rule.strip_prefix("short:").unwrap_or_default();
                     if let Some(shipment) = shipments.get_mut(reference) {
-                        shipment.closed = true;
+                        shipment.closed = shipment.parcels;
                     }
                 }
                 FactBody::CancelWanted(_) => cancel_wanted = true,
@@ -116,10 +119,9 @@ impl<'a> Seen<'a> {
         }
         let mut left: BTreeMap<&LineKey, u32> = BTreeMap::new();
         for ((reference, _), report) in &parcels {
-            let Some(shipment) = shipments.get_mut(reference) else {
+            let Some(shipment) = shipments.get(reference) else {
                 continue;
             };
-            (shipment.parcels, shipment.heard) = (true, true);
             for line in &shipment.fact.lines {
                 let rows = report.lines.iter().filter(|row| row.n == line.n);
                 *left.entry(&line.line).or_default() += rows.map(|row| row.quantity).sum::<u32>();

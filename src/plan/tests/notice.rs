@@ -214,3 +214,26 @@ fn a_case_that_left_in_two_shipments_is_told_as_one_unit_with_both_parcels() {
     let tracking: Vec<_> = ship.parcels.iter().map(|p| p.tracking.as_deref()).collect();
     assert_eq!(tracking, [Some("T1"), Some("T2")]);
 }
+
+#[test]
+fn what_a_told_parcel_turns_out_to_hold_more_is_told_too() {
+    let mut world = World::new(order(&[("A", 3, 100)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    world.parcel(S1, "T1", &[(1, 3)]);
+    world.push_all();
+    assert_eq!(
+        told(&world),
+        [(S1.to_owned(), vec![1]), (format!("{S1}.2"), vec![2])]
+    );
+    let Call::Ship(ship) = &world.calls(Op::Ship)[1] else {
+        panic!("no ship call")
+    };
+    assert_eq!(ship.parcels[0].tracking.as_deref(), Some("T1"));
+    world.plan();
+    assert_eq!(world.calls(Op::Fulfil).len(), 2, "told once");
+}
