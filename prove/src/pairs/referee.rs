@@ -1,6 +1,7 @@
 //! Plays one interleaving: holds every statement of both sessions until it is its turn, and asks the server
 //! who waits for whom.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,19 +36,46 @@ enum Standing {
     Over,
 }
 
+/// A connection of a session: a plan holds one transaction and notes something beside it.
 #[derive(Debug)]
-struct Side {
-    standing: Standing,
-    pid: i32,
-    sql: String,
-    print: Footprint,
-    /// Where in the record and in the tree the step under way is.
-    step: usize,
-    depth: usize,
+struct Line {
     tx: TxState,
     held: Footprint,
     keeps: bool,
     fresh: bool,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            tx: TxState::Idle,
+            held: Footprint::default(),
+            keeps: false,
+            fresh: false,
+        }
+    }
+}
+
+/// A statement that came while another of its session was held or under way.
+#[derive(Debug)]
+struct Later {
+    pid: i32,
+    sql: String,
+    go: oneshot::Sender<Go>,
+}
+
+#[derive(Debug)]
+struct Side {
+    standing: Standing,
+    /// Of the statement held or under way.
+    pid: i32,
+    sql: String,
+    print: Footprint,
+    /// Where in the record and in the tree it is.
+    step: usize,
+    depth: usize,
+    lines: BTreeMap<i32, Line>,
+    later: VecDeque<Later>,
     returned: bool,
 }
 
@@ -60,26 +88,35 @@ impl Side {
             print: Footprint::default(),
             step: 0,
             depth: 0,
-            tx: TxState::Idle,
-            held: Footprint::default(),
-            keeps: false,
-            fresh: false,
+            lines: BTreeMap::new(),
+            later: VecDeque::new(),
             returned: false,
         }
     }
 
+    /// Whether a transaction of it is open.
+    fn open(&self) -> bool {
+        self.lines.values().any(|line| line.tx != TxState::Idle)
+    }
+
+    fn line(&mut self) -> &mut Line {
+        self.lines.entry(self.pid).or_default()
+    }
+
     /// What its next step touches, where it stands now.
-    fn next(&self, tables: &Tables) -> Footprint {
-        match Kind::of(&self.sql) {
+    fn next(&mut self, tables: &Tables) -> Footprint {
+        let sql = self.sql.clone();
+        let line = self.line();
+        match Kind::of(&sql) {
             Kind::Begin(_) => Footprint::default(),
-            Kind::End => Footprint::ending(&self.held),
+            Kind::End => Footprint::ending(&line.held),
             Kind::Work => {
-                let mut print = tables.of_statement(&self.sql);
-                if self.tx == TxState::Idle {
+                let mut print = tables.of_statement(&sql);
+                if line.tx == TxState::Idle {
                     return print.alone();
                 }
-                if self.keeps {
-                    print.reads = if self.fresh {
+                if line.keeps {
+                    print.reads = if line.fresh {
                         tables.all()
                     } else {
                         Default::default()
@@ -125,9 +162,8 @@ impl Referee {
         let mut depth = 0;
         loop {
             self.rest(&mut sides, &mut record, tree).await;
-            let held = [0, 1].map(|who: usize| {
-                matches!(sides[who].standing, Standing::Held(_))
-                    .then(|| sides[who].next(&self.tables))
+            let held = sides.each_mut().map(|side| {
+                matches!(side.standing, Standing::Held(_)).then(|| side.next(&self.tables))
             });
             if held.iter().all(Option::is_none) {
                 break;
@@ -135,7 +171,7 @@ impl Referee {
             let who = if record.redundant {
                 usize::from(held[0].is_none())
             } else {
-                let open = [0, 1].map(|who: usize| sides[who].tx != TxState::Idle);
+                let open = sides.each_ref().map(Side::open);
                 match tree.choose(depth, held.clone(), open) {
                     Choice::Go(who) => who,
                     Choice::Redundant => {
@@ -189,7 +225,7 @@ impl Referee {
                 Err(_) => {
                     for who in 0..2 {
                         if matches!(sides[who].standing, Standing::Running)
-                            && self.waits(sides[who].pid, sides[1 - who].pid).await
+                            && self.waits(&sides[who], &sides[1 - who]).await
                         {
                             sides[who].standing = Standing::Waiting;
                             if let Some(step) = record.steps.get_mut(sides[who].step) {
@@ -207,9 +243,7 @@ impl Referee {
     fn take(&self, event: Event, sides: &mut [Side; 2], record: &mut Record, tree: &mut Tree) {
         match event {
             Event::Held { who, pid, sql, go } => {
-                sides[who].pid = pid;
-                sides[who].sql = sql;
-                sides[who].standing = Standing::Held(go);
+                sides[who].later.push_back(Later { pid, sql, go });
             }
             Event::Answered { who, answer } => {
                 let latest = sides[who].depth.max(sides[1 - who].depth);
@@ -217,26 +251,25 @@ impl Referee {
                 if matches!(side.standing, Standing::Waiting) {
                     tree.freed(latest, who);
                 }
+                let (kind, print, depth) = (Kind::of(&side.sql), side.print.clone(), side.depth);
                 if let Some(code) = answer.error {
                     record.deadlocks += usize::from(code == "40P01");
-                    tree.failed(side.depth, &side.held);
+                    tree.failed(depth, &side.line().held);
                     if let Some(step) = record.steps.get_mut(side.step) {
                         step.how = How::Failed(code);
                     }
                 }
-                match Kind::of(&side.sql) {
-                    Kind::Begin(keeps) => {
-                        (side.keeps, side.fresh) = (keeps, true);
-                    }
-                    _ => side.fresh = false,
+                let line = side.line();
+                match kind {
+                    Kind::Begin(keeps) => (line.keeps, line.fresh) = (keeps, true),
+                    _ => line.fresh = false,
                 }
                 if answer.state == TxState::Open {
-                    let print = side.print.clone();
-                    side.held.hold(&print);
+                    line.held.hold(&print);
                 } else {
-                    side.held = Footprint::default();
+                    line.held = Footprint::default();
                 }
-                side.tx = answer.state;
+                line.tx = answer.state;
                 side.standing = Standing::Thinking;
                 let other = &mut sides[1 - who];
                 if answer.state != TxState::Open && matches!(other.standing, Standing::Waiting) {
@@ -250,18 +283,24 @@ impl Referee {
             }
         }
         for side in sides {
-            let ended = side.returned && side.tx == TxState::Idle;
-            if ended && matches!(side.standing, Standing::Thinking) {
+            if !matches!(side.standing, Standing::Thinking) {
+                continue;
+            }
+            if let Some(next) = side.later.pop_front() {
+                (side.pid, side.sql) = (next.pid, next.sql);
+                side.standing = Standing::Held(next.go);
+            } else if side.returned && !side.open() {
                 side.standing = Standing::Over;
             }
         }
     }
 
     /// Whether one session waits for a lock of the other.
-    async fn waits(&mut self, pid: i32, other: i32) -> bool {
-        sqlx::query_scalar("SELECT $2 = ANY(pg_blocking_pids($1))")
-            .bind(pid)
-            .bind(other)
+    async fn waits(&mut self, one: &Side, other: &Side) -> bool {
+        let others: Vec<i32> = other.lines.keys().copied().collect();
+        sqlx::query_scalar("SELECT $2 && pg_blocking_pids($1)")
+            .bind(one.pid)
+            .bind(others)
             .fetch_one(&mut self.control)
             .await
             .unwrap()

@@ -1,4 +1,4 @@
-//! A session of a pair: an engine of its own whose only connection goes through a held wire.
+//! A session of a pair: an engine of its own whose connections go through a held wire.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,7 +108,7 @@ impl Seat {
             ("lock_timeout", "20s".to_owned()),
         ]);
         let pool = PgPoolOptions::new()
-            .max_connections(1)
+            .max_connections(2)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
