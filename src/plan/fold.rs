@@ -242,9 +242,10 @@ impl<'a> Fold<'a> {
             let keys: Vec<_> = parcels.keys().copied().filter(mine).collect();
             shipment.parcels = keys.iter().filter_map(|key| parcels.remove(key)).collect();
             shipment.parcels.sort_by_key(|parcel| parcel.first_id);
-            let newest = shipment.parcels.iter().map(|parcel| parcel.last_id).max();
-            shipment.closed_short = newest.is_some_and(|newest| {
-                fold.released_after(&format!("short:{}", fact.reference), newest)
+            // For good: what it left out is planned anew, and a parcel that comes all the same cannot take that back.
+            let first = shipment.parcels.iter().map(|parcel| parcel.first_id).min();
+            shipment.closed_short = first.is_some_and(|first| {
+                fold.released_after(&format!("short:{}", fact.reference), first)
             });
             fold.shipments.push(shipment);
         }

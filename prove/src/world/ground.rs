@@ -33,6 +33,7 @@ pub(super) struct Ground {
     pub(super) admin: PgPool,
     /// For the process in each place.
     pub(super) pools: [PgPool; 2],
+    pub(super) options: PgConnectOptions,
     worlds: u32,
     _db: TestDb,
 }
@@ -41,23 +42,10 @@ impl Ground {
     pub(super) async fn new() -> Self {
         let db = db().await;
         let options: PgConnectOptions = db.url.parse().unwrap();
-        let pool = |name: &str, connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .connect_lazy_with(
-                    // Planning would cost more than running: the tables are tiny.
-                    options
-                        .clone()
-                        .application_name(name)
-                        .options([("plan_cache_mode", "force_generic_plan")]),
-                )
-        };
         Self {
-            admin: pool("world", 2),
-            pools: [pool("A", 4), pool("B", 4)],
+            admin: pool(&options, "world"),
+            pools: [pool(&options, "A"), pool(&options, "B")],
+            options,
             worlds: 0,
             _db: db,
         }
@@ -80,8 +68,24 @@ impl Ground {
     }
 }
 
+/// Sessions of one process; they are opened when they are needed.
+pub(super) fn pool(options: &PgConnectOptions, name: &str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(4)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(
+            // Planning would cost more than running: the tables are tiny.
+            options
+                .clone()
+                .application_name(name)
+                .options([("plan_cache_mode", "force_generic_plan")]),
+        )
+}
+
 /// Waits until the sessions of a pool have undone what was left in them.
-pub(super) async fn rest(pool: &PgPool) {
+async fn rest(pool: &PgPool) {
     while usize::try_from(pool.size()).unwrap() > pool.num_idle() {
         tokio::time::sleep(std::time::Duration::from_micros(200)).await;
     }

@@ -192,6 +192,13 @@ impl World {
                     .position(|w| *w == "--rule")
                     .and_then(|at| words.get(at + 1))
                     .map_or("*", |rule| *rule);
+                // Whoever asks the warehouse hears whether the rest will come.
+                let coming = rule.strip_prefix("short:").is_some_and(|reference| {
+                    self.far.warehouses.iter().any(|w| w.sim.is_open(reference))
+                });
+                if coming {
+                    continue;
+                }
                 let decision = Decision::Release {
                     rule: rule.to_owned(),
                     reason: "seen".to_owned(),

@@ -81,7 +81,9 @@ async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
             timeline: world.log.lines(),
         }
     });
-    lived.await.unwrap_or_else(|_| SeedReport {
+    let report = lived.await;
+    ground.pools = world.pools.clone();
+    report.unwrap_or_else(|_| SeedReport {
         seed,
         violations: vec![format!("it does not end within {LONGEST:?}")],
         timeline: log.lines(),

@@ -7,13 +7,14 @@ use hikiate::ops::metrics::Metrics;
 use hikiate::store::witness::Witness;
 use hikiate::store::{Instance, Store, StoreError};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Ended, Said, Step, drive};
 use super::dice::Dice;
 use super::far::Far;
 use super::gate::Shock;
-use super::ground::{Ground, rest};
+use super::ground::{Ground, pool};
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
@@ -43,7 +44,8 @@ pub(super) struct World {
     pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
     pub(super) engine: Engine,
     pub(super) admin: PgPool,
-    pools: [PgPool; 2],
+    pub(super) pools: [PgPool; 2],
+    options: PgConnectOptions,
     lives: usize,
     _dir: TempDir,
 }
@@ -83,6 +85,7 @@ impl World {
             engine,
             admin,
             pools: ground.pools.clone(),
+            options: ground.options.clone(),
             lives: 0,
             _dir: dir,
         };
@@ -126,9 +129,10 @@ impl World {
         } else {
             format!("{}{}", self.daemons[at].name, self.lives)
         };
-        // Its sessions undo what was not committed, as the server does for sockets that end.
+        // The server undoes what was not committed; none of these sessions is used again.
         drop(self.daemons.remove(at));
-        rest(&self.pools[at]).await;
+        self.pools[at].close().await;
+        self.pools[at] = pool(&self.options, ["A", "B"][at]);
         if broken::is(Broken::SendingForgotten) {
             sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
                 .execute(&self.admin)

@@ -191,6 +191,38 @@ fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
     assert_eq!(world.peek().tenders[0].intended, 2500);
 }
 
+/// A shipment that was said to be all there is stays so, and only what is still open is shipped once more.
+#[test]
+fn a_parcel_of_a_shipment_that_was_closed_short_opens_nothing_again() {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.plan();
+    world.release(&format!("short:{S1}"));
+    world.settle();
+    world.parcel(S1, "T2", &[(1, 1)]);
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+    let waiting: Vec<_> = world
+        .input
+        .shipments
+        .iter()
+        .map(|row| (row.reference.as_str(), row.state))
+        .collect();
+    assert_eq!(
+        waiting,
+        [
+            (S1, ShipmentStage::Shipped),
+            ("HK0123456789ABC-S2", ShipmentStage::Cancelled),
+            ("HK0123456789ABC-S3", ShipmentStage::Waiting)
+        ]
+    );
+    assert_eq!(world.shipment("HK0123456789ABC-S3").lines[0].quantity, 1);
+}
+
 #[test]
 fn a_corrected_parcel_corrects_its_movement() {
     let mut world = World::new(order(&[("A", 2, 1000), ("B", 1, 500)]));

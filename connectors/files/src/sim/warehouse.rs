@@ -130,6 +130,12 @@ impl WarehouseSim {
             .collect()
     }
 
+    /// Whether a part of a shipment is still to leave.
+    pub fn is_open(&self, reference: &str) -> bool {
+        let state = self.state();
+        state.jobs.get(reference).is_some_and(|job| job.open)
+    }
+
     /// References of shipments that were stopped.
     pub fn cancelled(&self) -> Vec<String> {
         self.state()
