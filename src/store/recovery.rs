@@ -485,12 +485,12 @@ impl Store {
 }
 
 /// Orders of the lost window that came back with what we told their channel look as if others had handled them:
-/// they are ours and go on.
+/// they are ours and go on. One that was ordered before the backup may have been read after it.
 async fn revive(tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE subjects s SET origin = 'live', closed_at = NULL, plan_at = (SELECT hk_now()), plan_class = 0
          WHERE s.kind = 'order' AND s.origin = 'history' AND EXISTS (
-           SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= (SELECT lost_since FROM recovery)
+           SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= (SELECT lost_since - interval '1 h' FROM recovery)
              AND strpos(f.body::text, '\"' || s.number || '-S') > 0)"
     )
     .execute(&mut **tx)

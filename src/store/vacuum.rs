@@ -6,16 +6,17 @@ use sqlx::Executor;
 use super::{Store, StoreError};
 
 impl Store {
-    /// Vacuums the queue tables.
+    /// Vacuums the queue tables. One that somebody else vacuums is left to them: those who wait pile up, each
+    /// with a connection.
     ///
     /// # Errors
     /// The database's; not owning the tables is one.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         for table in [
-            "VACUUM effects",
-            "VACUUM item_marks",
-            "VACUUM subjects",
-            "VACUUM planning",
+            "VACUUM (SKIP_LOCKED) effects",
+            "VACUUM (SKIP_LOCKED) item_marks",
+            "VACUUM (SKIP_LOCKED) subjects",
+            "VACUUM (SKIP_LOCKED) planning",
         ] {
             self.pool.execute(table).await?;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use hikiate::demo::orders::Part;
 use sqlx::Row as _;
 use tokio::time::sleep;
@@ -44,6 +45,7 @@ async fn round(stage: &Stage) -> Vec<anyhow::Error> {
         backlog(stage).await,
         release(stage).await,
         give_back(stage).await,
+        rest(stage).await,
         deposits(stage, &orders).await,
         lost::instructions(stage).await,
         lost::journals(stage).await,
@@ -91,6 +93,37 @@ async fn give_back(stage: &Stage) -> anyhow::Result<()> {
     for (number, rule) in rows {
         let reason = ["--reason", "the money was given back"];
         let words = ["order", "release", &number, "--rule", &rule];
+        stage
+            .fleet
+            .program()
+            .type_in(&[&words[..], &reason[..]].concat())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Has planned anew what a warehouse says will not come: only after a lost window does one ship less than it
+/// was told, because it was told less than the program believes.
+async fn rest(stage: &Stage) -> anyhow::Result<()> {
+    if stage.window().is_none() {
+        return Ok(());
+    }
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT s.number, k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id WHERE k.kind = 'shipped_short' ORDER BY s.id",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for (number, detail) in rows {
+        let rule = detail
+            .split("--rule ")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next())
+            .context("the task names no rule")?;
+        let reason = [
+            "--reason",
+            "the warehouse was asked: the rest does not come",
+        ];
+        let words = ["order", "release", &number, "--rule", rule];
         stage
             .fleet
             .program()

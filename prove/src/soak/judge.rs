@@ -116,7 +116,7 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
     let wrong = books(&evidence, value + reversed);
     verdict.balanced = wrong.is_empty();
     verdict.problems.extend(wrong);
-    let broken = invariants::check(&stage.pool, &evidence).await?;
+    let broken = invariants::check(&stage.pool, &evidence, stage.window().is_some()).await?;
     verdict.problems.extend(broken);
     Ok(verdict)
 }

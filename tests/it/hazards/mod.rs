@@ -14,3 +14,4 @@ mod stale_cursor;
 mod starting;
 mod stock_order;
 mod torn_reading;
+mod vacuum;
