@@ -178,13 +178,9 @@ impl World {
 
     fn restock(&mut self) {
         for item in 1..=3 {
-            for place in 0..PLACES.len() {
+            for (place, (name, ..)) in PLACES.iter().enumerate() {
                 self.now += Duration::seconds(1);
-                let known = self
-                    .shelves
-                    .get(&(item, PLACES[place].0))
-                    .copied()
-                    .unwrap_or(0);
+                let known = self.shelves.get(&(item, *name)).copied().unwrap_or(0);
                 if known < 300 {
                     self.now += Duration::minutes(2);
                     self.count(item, place, Some(600), false);

@@ -45,7 +45,7 @@ fn context(lines: usize) -> RuleContext {
         sku: format!("SKU-{n}"),
         title: "商品".to_owned(),
         qty: n as i64,
-        unit_price: (n % 2 == 0).then_some(RuleMoney(1980)),
+        unit_price: n.is_multiple_of(2).then_some(RuleMoney(1980)),
         mapped: true,
     };
     RuleContext {

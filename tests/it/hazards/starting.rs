@@ -43,7 +43,7 @@ async fn a_start_waits_for_nobody_who_refers_to_its_accounts() {
     let started = shop.store().register(&names, &shop.engine.policy);
     timeout(Duration::from_secs(10), started)
         .await
-        .expect("it waits")
+        .unwrap()
         .unwrap();
 }
 
