@@ -13,12 +13,14 @@ DECLARE t regclass;
 BEGIN
   SET LOCAL session_replication_role = replica;
   FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-    AND c.relname NOT IN ('_sqlx_migrations', 'clock', 'gate') LOOP
+    AND c.relname NOT IN ('_sqlx_migrations', 'clock', 'gate', 'recovery') LOOP
     EXECUTE format('DELETE FROM %s', t);
   END LOOP;
   PERFORM setval(c.oid::regclass, 1, false) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S';
   UPDATE clock SET fixed_at = NULL, shift = '0';
   UPDATE gate SET policy_id = NULL;
+  DELETE FROM recovery;
+  INSERT INTO recovery DEFAULT VALUES;
 END $$";
 
 /// The same clock, kept planned by the session; as an SQL function it is parsed and planned in each statement, which

@@ -80,8 +80,8 @@ impl World {
 
     async fn turn(&mut self) {
         match self.dice.range(0..=99) {
-            0..=49 => self.sweep().await,
-            50..=59 => {
+            0..=46 => self.sweep().await,
+            47..=59 => {
                 let (at, step) = self.some_step().await;
                 self.stumble(at, step).await;
             }
@@ -127,7 +127,7 @@ impl World {
             .copied()
             .filter(|s| matches!(s, Step::Push(_)))
             .collect();
-        steps.extend(calls);
+        steps.extend(calls.iter().chain(&calls).copied().collect::<Vec<_>>());
         (at, *self.dice.pick(&steps))
     }
 

@@ -199,14 +199,13 @@ fn a_case_that_left_in_two_shipments_is_told_as_one_unit_with_both_parcels() {
     for (n, reference) in sealed.iter().enumerate() {
         world.instruct_outcome(reference, Verdict::Accepted);
         world.parcel(reference, &format!("T{}", n + 1), &[(1, 6)]);
-        world.plan();
+        world.push_all();
         assert_eq!(
             world.calls(Op::Fulfil).len(),
             n,
             "half a case is nothing yet"
         );
     }
-    world.push_all();
     assert_eq!(told(&world), [(S1.to_owned(), vec![1])]);
     let Call::Ship(ship) = &world.calls(Op::Ship)[0] else {
         panic!("no ship call")
