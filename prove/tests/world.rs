@@ -17,7 +17,7 @@ fn number(name: &str) -> Option<u64> {
 fn fresh_seeds_find_nothing() {
     let fresh = || RandomState::new().hash_one(0) % 1_000_000_000;
     let base = number("HIKIATE_WORLD_BASE").unwrap_or_else(fresh);
-    let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(30);
+    let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(6);
     println!("world: {seeds} seeds from {base} on");
     let summary = run_seeds(base, seeds, 2, None, false);
     println!("{}", summary.line());
@@ -43,23 +43,8 @@ fn caught(fault: Broken, within: u64) {
 }
 
 #[test]
-fn a_page_acknowledged_before_it_is_stored_is_seen() {
-    caught(Broken::AcknowledgedBeforeCommit, 60);
-}
-
-#[test]
-fn a_cursor_that_runs_ahead_is_seen() {
-    caught(Broken::CursorBeforeCommit, 60);
-}
-
-#[test]
 fn a_lost_reply_that_is_ignored_is_seen() {
     caught(Broken::LostReplyIgnored, 60);
-}
-
-#[test]
-fn a_parcel_counted_twice_is_seen() {
-    caught(Broken::ParcelCountedTwice, 60);
 }
 
 #[test]
