@@ -17,7 +17,7 @@ fn number(name: &str) -> Option<u64> {
 fn fresh_seeds_find_nothing() {
     let fresh = || RandomState::new().hash_one(0) % 1_000_000_000;
     let base = number("HIKIATE_WORLD_BASE").unwrap_or_else(fresh);
-    let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(6);
+    let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(3);
     println!("world: {seeds} seeds from {base} on");
     let summary = run_seeds(base, seeds, 2, None, false);
     println!("{}", summary.line());
