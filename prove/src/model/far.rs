@@ -247,7 +247,9 @@ impl World {
         let Some(told) = self.far.told.get_mut(&reference) else {
             return;
         };
-        if told.stopped || told.rejected || (word == 0 && told.left_any()) {
+        // Nobody declines what was not asked for.
+        let unasked = word != 0 && !told.asked;
+        if told.stopped || told.rejected || unasked || (word == 0 && told.left_any()) {
             return;
         }
         told.stopped = word == 0;
