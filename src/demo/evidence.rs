@@ -1,5 +1,7 @@
 //! What the judge is shown: the far sides' memory and what the database says, as plain values.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use hikiate_medusa::sim::OrderMemory;
 
@@ -107,4 +109,19 @@ pub struct Evidence {
     pub tasks: Vec<TaskLine>,
     /// What went wrong on the way, in words: a far side that stumbled, a planned fault that did not happen.
     pub troubles: Vec<String>,
+}
+
+impl Evidence {
+    /// Shipments by the order they name.
+    #[must_use]
+    pub fn shipments_by_order(&self) -> BTreeMap<&str, Vec<&ShipmentSeen>> {
+        let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
+        for shipment in &self.shipments {
+            by_order
+                .entry(&shipment.order_number)
+                .or_default()
+                .push(shipment);
+        }
+        by_order
+    }
 }

@@ -13,6 +13,7 @@ mod report;
 mod run;
 pub mod scenes;
 mod script;
+pub mod signals;
 pub mod traces;
 pub mod verify;
 pub mod world;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use super::child::{Daemon, Program, left_behind};
 use super::config::{Places, Reader};
@@ -60,7 +58,7 @@ pub async fn run(args: &DemoArgs) -> bool {
 }
 
 async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
-    let stop = on_signals().context("listen for signals")?;
+    let stop = super::signals::on_signals().context("listen for signals")?;
     let folder = tempfile::Builder::new()
         .prefix("hikiate-demo-")
         .tempdir()
@@ -107,24 +105,6 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let lines = came_out?;
     say(&lines.last);
     Ok(good)
-}
-
-/// A token that any signal to end cancels. More of them change nothing: what was started is being ended.
-fn on_signals() -> std::io::Result<CancellationToken> {
-    let token = CancellationToken::new();
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ] {
-        let (mut signal, token) = (signal(kind)?, token.clone());
-        tokio::spawn(async move {
-            while signal.recv().await.is_some() {
-                token.cancel();
-            }
-        });
-    }
-    Ok(token)
 }
 
 /// How it came out.

@@ -1,7 +1,7 @@
 //! The judge: nothing twice, nothing lost, the money and the books right. Pure, and it counts only what
 //! the far sides remember.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::amounts::Goods;
 use super::config::{ADVANCES, RECEIVABLE};
@@ -78,13 +78,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         ..Verdict::default()
     };
     verdict.problems.extend(evidence.troubles.iter().cloned());
-    let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
-    for shipment in &evidence.shipments {
-        by_order
-            .entry(&shipment.order_number)
-            .or_default()
-            .push(shipment);
-    }
+    let mut by_order = evidence.shipments_by_order();
     let traces = Traces::of(evidence);
     let mut shipped_value = 0;
     for order in &evidence.orders {

@@ -282,10 +282,10 @@ impl Store {
         let rows = sqlx::query!(
             r#"WITH seq AS (
                  UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) AND NOT (SELECT hk_stopped())
-                 RETURNING epoch, send_seq)
+                 RETURNING send_seq)
                UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), looks = 0,
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
-                 lease_until = (SELECT hk_now()) + make_interval(secs => $7::int), sent_epoch = seq.epoch
+                 lease_until = (SELECT hk_now()) + make_interval(secs => $7::int)
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
                WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token RETURNING e.id, e.body AS "body!", seq.send_seq"#,
             owned.id, owned.token, &id, &token, &body, &label, lease_seconds

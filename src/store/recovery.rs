@@ -174,9 +174,6 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        sqlx::query!("UPDATE accounts SET epoch = epoch + 1")
-            .execute(&mut *tx)
-            .await?;
         let streams = sqlx::query!(
             "UPDATE streams t SET again = 'wanted', due_at = least(due_at, (SELECT hk_now())) FROM accounts a WHERE a.id = t.account_id AND a.slug = ANY($1)",
             accounts

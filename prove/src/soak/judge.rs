@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use anyhow::Context as _;
 use hikiate::demo::amounts::Goods;
-use hikiate::demo::evidence::{Evidence, OrderSeen, ShipmentSeen};
+use hikiate::demo::evidence::{Evidence, OrderSeen};
 use hikiate::demo::orders::Part;
 use hikiate::demo::scenes::{self, Placed};
 use hikiate::demo::traces::Traces;
@@ -128,13 +128,7 @@ fn orders(
     window: Option<Window>,
     verdict: &mut Verdict,
 ) -> i64 {
-    let mut by_order: BTreeMap<&str, Vec<&ShipmentSeen>> = BTreeMap::new();
-    for shipment in &evidence.shipments {
-        by_order
-            .entry(&shipment.order_number)
-            .or_default()
-            .push(shipment);
-    }
+    let mut by_order = evidence.shipments_by_order();
     let traces = Traces::of(evidence);
     let mut value = 0;
     for order in &evidence.orders {

@@ -12,8 +12,6 @@ use hikiate::demo::config::{Places, Reader};
 use hikiate::demo::orders::{RARE, stock};
 use hikiate::demo::world::{Setting, World};
 use sqlx::postgres::PgPoolOptions;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::customers::FEW;
 use super::fleet::{DAEMONS, Fleet};
@@ -166,7 +164,7 @@ async fn whole(
     length: Length,
     keep: bool,
 ) -> anyhow::Result<(Verdict, Vec<String>, Option<PathBuf>)> {
-    let stop = on_signals().context("listen for signals")?;
+    let stop = hikiate::demo::signals::on_signals().context("listen for signals")?;
     let folder = tempfile::Builder::new()
         .prefix("hikiate-soak-")
         .tempdir()
@@ -205,24 +203,6 @@ async fn whole(
 fn drawn() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one("soak") % 1_000_000
-}
-
-/// A token that any signal to end cancels. More of them change nothing: what was started is being ended.
-fn on_signals() -> std::io::Result<CancellationToken> {
-    let token = CancellationToken::new();
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ] {
-        let (mut signal, token) = (signal(kind)?, token.clone());
-        tokio::spawn(async move {
-            while signal.recv().await.is_some() {
-                token.cancel();
-            }
-        });
-    }
-    Ok(token)
 }
 
 /// As root, the database runs as another user, who must be able to pass.

@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "only tests build it: it stops at the first surprise"
+    reason = "only the conformance suite runs it: it stops at the first surprise"
 )]
 
 use std::collections::BTreeMap;

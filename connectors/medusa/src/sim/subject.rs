@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    reason = "only tests build it: it stops at the first surprise"
+    reason = "only the conformance suite runs it: it stops at the first surprise"
 )]
 
 use std::collections::BTreeMap;
