@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use hikiate::demo::amounts::{Basket, Sold};
-use hikiate::demo::evidence::{End, MailSeen, ParcelSeen, Pay};
+use hikiate::demo::evidence::{End, MailSeen, ParcelSeen, Pay, ShipmentSeen};
 use hikiate::policy::CaptureRule;
 use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
 
