@@ -268,7 +268,8 @@ pub struct CaptureCall {
     pub payment: ExternalId,
     /// Names the capture; unique for ever.
     pub key: String,
-    /// Minor units; `None` captures all that is authorised, by the far side's own unrounded total.
+    /// Minor units; `None` captures all that is authorised by the far side's own unrounded total, as long as
+    /// that is `captured_after`. Where more is authorised by now, `captured_after` is the most.
     pub amount: Option<i64>,
     /// The order's currency.
     pub currency: crate::Currency,

@@ -139,7 +139,8 @@ impl World {
                     .iter_mut()
                     .find(|tender| tender.key == call.payment)
                     .ok_or("unknown payment")?;
-                let amount = call.amount.unwrap_or(tender.authorised);
+                let rest = call.captured_after - tender.captured;
+                let amount = call.amount.unwrap_or(rest);
                 if tender.captured + amount > tender.authorised {
                     return Err("more than authorised".to_owned());
                 }

@@ -212,7 +212,7 @@ impl Medusa {
         }
         let all = frozen.body.get("amount").is_none();
         let body = match if all {
-            writes::rest(&before, captured, currency)?
+            writes::rest(&before, captured, captured_after, currency)?
         } else {
             None
         } {

@@ -141,20 +141,15 @@ pub(super) fn capture_done(payment: &Payment) -> Outcome {
     )
 }
 
-/// The amount to send when all that is left is to be captured: the shop takes an empty body only for the first one.
+/// The amount to send when all is to be captured: the shop takes an empty body, which is its own unrounded
+/// total, for the first capture only; and what is authorised may have grown since it was decided.
 pub(super) fn rest(
     payment: &Payment,
     captured: i64,
+    captured_after: i64,
     currency: Currency,
 ) -> Result<Option<i64>, Error> {
-    if payment.captures.is_empty() {
-        return Ok(None);
-    }
-    let amount = map::minor("payments.amount", &payment.amount, currency).map_err(protocol)?;
-    let rest = amount.saturating_sub(captured);
-    if rest > 0 {
-        Ok(Some(rest))
-    } else {
-        Err(conflict("nothing is left to capture".to_owned()))
-    }
+    let all = map::minor("payments.amount", &payment.amount, currency).map_err(protocol)?;
+    let first = payment.captures.is_empty();
+    Ok((!first || all != captured_after).then(|| captured_after.saturating_sub(captured)))
 }

@@ -185,6 +185,17 @@ async fn a_part_is_captured_and_then_the_rest_though_the_shop_takes_no_empty_bod
 }
 
 #[tokio::test]
+async fn what_was_authorised_since_the_capture_was_decided_is_not_taken() {
+    let w = world();
+    // All that was authorised when it was decided; the shop's payment stands at 35.58 by now.
+    let call = w.capture(None, 2000);
+    id(w.send(&call).await);
+    assert_eq!(w.sim.order(&w.order).unwrap().captured, 2000);
+    id(w.send(&call).await);
+    assert_eq!(w.sim.order(&w.order).unwrap().captured, 2000);
+}
+
+#[tokio::test]
 async fn a_capture_the_shop_says_yes_to_and_does_not_do_is_a_conflict() {
     let w = world();
     id(w.send(&w.capture(None, 3558)).await);
