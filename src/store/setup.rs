@@ -109,6 +109,9 @@ impl Directory {
     }
 }
 
+/// More than the program has: a connection that forgets some would parse and plan them again each time.
+const STATEMENTS: usize = 512;
+
 impl Store {
     /// Connects; the pool opens connections when they are needed.
     ///
@@ -128,7 +131,7 @@ impl Store {
         witness: &Witness,
     ) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
-        let options = options.options([
+        let options = options.statement_cache_capacity(STATEMENTS).options([
             ("idle_in_transaction_session_timeout", "60s"),
             ("lock_timeout", "30s"),
             ("timezone", "UTC"),

@@ -23,11 +23,11 @@ BEGIN
   INSERT INTO recovery DEFAULT VALUES;
 END $$";
 
-/// The same clock, kept planned by the session; as an SQL function it is parsed and planned in each statement, which
-/// is most of what a statement on tiny tables costs.
-const CLOCK: &str = r"
-CREATE OR REPLACE FUNCTION hk_now() RETURNS timestamptz STABLE LANGUAGE plpgsql AS
-$$ BEGIN RETURN coalesce((SELECT coalesce(fixed_at, clock_timestamp()) + shift FROM clock), clock_timestamp()); END $$";
+/// More than hikiate has, so that a session parses each of them once.
+const STATEMENTS: usize = 1_000;
+
+/// What the sessions of the process in each place are called.
+const NAMES: [&str; 2] = ["A", "B"];
 
 /// The ground of one thread.
 pub(super) struct Ground {
@@ -46,7 +46,7 @@ impl Ground {
         let options: PgConnectOptions = db.url.parse().unwrap();
         Self {
             admin: pool(&options, "world"),
-            pools: [pool(&options, "A"), pool(&options, "B")],
+            pools: NAMES.map(|name| pool(&options, name)),
             options,
             worlds: 0,
             _db: db,
@@ -55,12 +55,14 @@ impl Ground {
 
     /// An empty database.
     pub(super) async fn empty(&mut self) {
-        for pool in &self.pools {
-            rest(pool).await;
+        for (at, name) in NAMES.into_iter().enumerate() {
+            if !rest(&self.pools[at], &self.admin).await {
+                self.pools[at].close().await;
+                self.pools[at] = pool(&self.options, name);
+            }
         }
         self.worlds += 1;
-        let sql = if self.worlds == 1 { CLOCK } else { EMPTY };
-        sqlx::raw_sql(sql).execute(&self.admin).await.unwrap();
+        sqlx::raw_sql(EMPTY).execute(&self.admin).await.unwrap();
         if self.worlds.is_multiple_of(20) {
             sqlx::raw_sql("VACUUM ANALYZE")
                 .execute(&self.admin)
@@ -82,13 +84,25 @@ pub(super) fn pool(options: &PgConnectOptions, name: &str) -> PgPool {
             options
                 .clone()
                 .application_name(name)
+                .statement_cache_capacity(STATEMENTS)
                 .options([("plan_cache_mode", "force_generic_plan")]),
         )
 }
 
-/// Waits until the sessions of a pool have undone what was left in them.
-async fn rest(pool: &PgPool) {
+/// Waits until the sessions of a pool have undone what was left in them. False when one of them cannot be used
+/// again: sqlx forgets a transaction whose BEGIN was given up before its answer came.
+pub(super) async fn rest(pool: &PgPool, admin: &PgPool) -> bool {
     while usize::try_from(pool.size()).unwrap() > pool.num_idle() {
         tokio::time::sleep(std::time::Duration::from_micros(200)).await;
     }
+    let options = pool.connect_options();
+    let left: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = $1 AND state <> 'idle')",
+    )
+    .bind(options.get_application_name().unwrap_or_default())
+    .fetch_one(admin)
+    .await
+    .unwrap();
+    !left
 }

@@ -37,11 +37,11 @@ impl World {
         self.restock().await;
         let mut quiet = 0;
         for round in 0..ROUNDS {
-            let by = match round % 6 {
+            let by = match round % 4 {
                 // Look-ups, leases and pauses; then waits of minutes; then the next wave.
-                0..=2 => Duration::seconds(31),
-                3 => Duration::seconds(75),
-                4 => Duration::minutes(6),
+                0 => Duration::seconds(31),
+                1 => Duration::seconds(75),
+                2 => Duration::minutes(6),
                 _ => Duration::hours(3),
             };
             self.advance(by).await;
@@ -71,7 +71,6 @@ impl World {
         for at in 0..self.daemons.len() {
             self.run(at, Step::Own, false).await;
         }
-        let mut sealed = 0;
         for _ in 0..30 {
             let mut worked = false;
             for step in self.due().await {
@@ -79,12 +78,8 @@ impl World {
                     worked |= self.run(at, step, false).await;
                 }
             }
-            if !worked {
-                if sealed == 2 {
-                    return;
-                }
-                sealed += 1;
-                self.run(0, Step::Seal, false).await;
+            if !worked && !self.run(0, Step::Seal, false).await {
+                return;
             }
         }
     }

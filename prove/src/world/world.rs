@@ -14,7 +14,7 @@ use super::daemon::{Daemon, Ended, Said, Step, drive};
 use super::dice::Dice;
 use super::far::Far;
 use super::gate::Shock;
-use super::ground::{Ground, pool};
+use super::ground::{Ground, pool, rest};
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
@@ -129,10 +129,12 @@ impl World {
         } else {
             format!("{}{}", self.daemons[at].name, self.lives)
         };
-        // The server undoes what was not committed; none of these sessions is used again.
         drop(self.daemons.remove(at));
-        self.pools[at].close().await;
-        self.pools[at] = pool(&self.options, ["A", "B"][at]);
+        // Mostly its sessions serve the next process: new ones cost more than everything else a death brings.
+        if self.dice.percent(5) || !rest(&self.pools[at], &self.admin).await {
+            self.pools[at].close().await;
+            self.pools[at] = pool(&self.options, ["A", "B"][at]);
+        }
         if broken::is(Broken::SendingForgotten) {
             sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
                 .execute(&self.admin)
