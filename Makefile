@@ -18,7 +18,7 @@ model: ## random histories against the pure planner; STEPS=1000000, SEED= for a 
 SEEDS ?= 200
 BASE ?= 1
 prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the far sides
-	scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh

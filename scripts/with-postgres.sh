@@ -17,6 +17,10 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 bin="$(pg_bin)" || { echo "with-postgres: no PostgreSQL here; run scripts/install-postgres.sh" >&2; exit 1; }
 
 base="${TMPDIR:-/tmp}"
+# In memory where there is plenty: 4 GB free.
+if [[ -z "${TMPDIR:-}" && -w /dev/shm && "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -gt 4194304 ]]; then
+    base=/dev/shm
+fi
 # A socket path has room for about 100 bytes.
 ((${#base} < 60)) || base=/tmp
 dir="$(mktemp -d "${base%/}/hikiate-pg.XXXXXX")"
@@ -54,7 +58,7 @@ cd "$dir"
 as_pg_user env LC_ALL=C "$bin/initdb" --pgdata "$dir/data" --username hikiate --auth trust --encoding UTF8 \
     --locale C --no-sync >"$dir/log" 2>&1 || fail "initdb failed:"
 settings="-c listen_addresses= -c unix_socket_directories=$dir -c port=5432 -c fsync=off"
-settings+=" -c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off -c update_process_title=off"
+settings+=" -c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off -c update_process_title=off -c max_wal_size=4GB -c checkpoint_timeout=1h"
 settings+=" -c full_page_writes=off -c synchronous_commit=off -c max_connections=300 -c timezone=UTC -c jit=off"
 as_pg_user env LC_ALL=C "$bin/pg_ctl" start -D "$dir/data" -w -t 60 -l "$dir/data/server.log" -o "$settings" \
     </dev/null >>"$dir/log" 2>&1 || fail "the server did not start:"

@@ -19,6 +19,7 @@ mod run;
 mod seed;
 mod terms;
 mod watched;
+mod work;
 #[expect(clippy::module_inception, reason = "the world of the seeded world")]
 mod world;
 

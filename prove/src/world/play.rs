@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    fn some_daemon(&mut self) -> usize {
+    pub(super) fn some_daemon(&mut self) -> usize {
         let last = u64::try_from(self.daemons.len() - 1).unwrap();
         usize::try_from(self.dice.range(0..=last)).unwrap()
     }
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// Orders a fault for the next call that it fits.
-    fn fault(&mut self) {
+    pub(super) fn fault(&mut self) {
         let (account, target, faults): (&str, Target, &[Fault]) = match self.dice.range(0..=9) {
             0..=1 => ("shop", Target::Read, &READS),
             2..=4 => ("shop", Target::Write, &WRITES),

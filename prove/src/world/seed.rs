@@ -66,6 +66,9 @@ async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
     let lived = tokio::time::timeout(LONGEST, async {
         world.play().await;
         if world.violations.is_empty() {
+            world.work().await;
+        }
+        if world.violations.is_empty() {
             world.come_to_rest().await;
         }
         if world.violations.is_empty() {

@@ -58,7 +58,7 @@ impl World {
         let terms = Terms::draw(&mut dice);
         let log = Log::at(start());
         log.say("seed", format!("{seed}: {terms:?}"));
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folders();
         let (far, loaded) = Far::build(&terms, dice.seed(), dir.path()).await;
         let admin = ground.admin.clone();
         let store = Store::over(admin.clone());
@@ -261,5 +261,15 @@ impl World {
     /// The clock of a warehouse.
     pub(super) fn warehouse_now(&self, at: usize) -> DateTime<Utc> {
         self.now + self.terms.skew(at + 1)
+    }
+}
+
+/// A place for the far sides' folders; in memory where that is possible, because each file in them is flushed.
+fn folders() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
     }
 }
