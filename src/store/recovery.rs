@@ -69,7 +69,16 @@ impl Store {
             return Ok(());
         };
         match compare(&kept, &db) {
-            Compared::Fine => return Ok(()),
+            Compared::Fine => {
+                if witness.saw(&db) {
+                    let witness = witness.clone();
+                    let written = tokio::task::spawn_blocking(move || witness.keep()).await;
+                    if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+                        warn!(%error, "the witness file cannot be written: nothing is sent before it can");
+                    }
+                }
+                return Ok(());
+            }
             Compared::First => {}
             Compared::Recovered => {
                 if let super::witness::Kept::Record(record) = &kept {
@@ -532,11 +541,18 @@ async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, Sto
         .fetch_one(&mut *connection)
         .await,
     )?;
+    // What is flushed is all that a crash of the machine leaves; what is only written may be gone after it.
+    let flushed = told(
+        sqlx::query_scalar("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+            .fetch_one(&mut *connection)
+            .await,
+    )?;
     Ok(Some(Standing {
         epoch,
         recovering: phase == "orders" || phase == "rest",
         system,
         timeline,
+        flushed,
         sent: sent.into_iter().collect::<BTreeMap<_, _>>(),
     }))
 }
