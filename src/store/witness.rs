@@ -265,9 +265,10 @@ impl Witness {
             record.n += 1;
         }
         // Whoever holds it is writing.
-        inner.disk.try_lock().is_ok_and(|disk| {
-            disk.n < record.n && disk.at.is_none_or(|at| at.elapsed() >= EACH)
-        })
+        inner
+            .disk
+            .try_lock()
+            .is_ok_and(|disk| disk.n < record.n && disk.at.is_none_or(|at| at.elapsed() >= EACH))
     }
 
     /// Puts on disk what was taken note of. Blocks.
