@@ -25,6 +25,12 @@ pub async fn recover_step(
     engine.store.watch_now(&engine.witness).await?;
     let recovery = engine.store.recovery().await?;
     let since = match (recovery.phase, recovery.lost_since) {
+        (Phase::None, Some(since)) if recovery.epoch > 0 => {
+            let since = since.checked_sub_signed(OVERLAP).unwrap_or(since);
+            hear_again(engine, owned).await?;
+            rewind(engine, owned, Phase::None, since).await?;
+            return Ok(None);
+        }
         (Phase::None, _) => return Ok(None),
         (Phase::Orders | Phase::Rest, Some(since)) => {
             since.checked_sub_signed(OVERLAP).unwrap_or(since)
@@ -36,6 +42,7 @@ pub async fn recover_step(
             )));
         }
     };
+    hear_again(engine, owned).await?;
     rewind(engine, owned, recovery.phase, since).await?;
     if recovery.phase == Phase::Orders {
         recall(engine, owned, &recovery, since).await?;
@@ -53,15 +60,37 @@ pub async fn recover_step(
     }
 }
 
-/// Streams of orders come first, so that what warehouses tell finds its order.
+/// Streams of orders come first, so that what warehouses tell finds its order; after a recovery, what warehouses
+/// said of shipments that were taken over late.
 fn belongs(kind: StreamKind, phase: Phase) -> bool {
-    (kind == StreamKind::Orders) == (phase == Phase::Orders)
+    match phase {
+        Phase::None => kind == StreamKind::Shipments,
+        _ => (kind == StreamKind::Orders) == (phase == Phase::Orders),
+    }
 }
 
 fn streams(account: &Account, phase: Phase) -> BTreeSet<String> {
     let all = account.connector.source().map(|source| source.streams());
     let mine = all.into_iter().flatten().filter(|s| belongs(s.kind, phase));
     mine.map(|stream| stream.name).collect()
+}
+
+/// A shipment that was taken over may have been answered for, and left, before anything knew of it.
+async fn hear_again(engine: &Engine, owned: &[OwnedAccount]) -> Result<(), StoreError> {
+    for mine in owned {
+        let Some(account) = engine.accounts.get(&mine.id) else {
+            continue;
+        };
+        let names: Vec<String> = streams(account, Phase::None).into_iter().collect();
+        if names.is_empty() {
+            continue;
+        }
+        let taken = engine.store.hear_again(mine.id, &names).await?;
+        if taken > 0 {
+            info!(account = %account.slug, taken, "shipments were taken over: what their warehouse said is read again");
+        }
+    }
+    Ok(())
 }
 
 async fn rewind(

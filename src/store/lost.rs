@@ -177,6 +177,43 @@ impl Store {
         Ok(())
     }
 
+    /// Has these streams of an account read again when shipments of it were taken over since the last time: what
+    /// the warehouse said of them before was not theirs yet. Returns how many were.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn hear_again(
+        &self,
+        account_id: i16,
+        streams: &[String],
+    ) -> Result<usize, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let taken = sqlx::query_scalar!(
+            "SELECT l.reference FROM lost_sends l WHERE l.account_id = $1 AND l.op = 'instruct' AND NOT l.heard
+               AND EXISTS (SELECT FROM subjects s JOIN facts f ON f.subject_id = s.id WHERE s.number = l.number AND f.key = 'instruct:' || l.reference)",
+            account_id
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if taken.is_empty() {
+            return Ok(0);
+        }
+        sqlx::query!(
+            "UPDATE streams SET again = 'wanted', due_at = least(due_at, (SELECT hk_now())) WHERE account_id = $1 AND name = ANY($2)",
+            account_id, streams
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE lost_sends SET heard = true WHERE account_id = $1 AND op = 'instruct' AND reference = ANY($2)",
+            account_id, &taken
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(taken.len())
+    }
+
     /// What was sent of these orders, in the order of the shipments' numbers.
     pub(super) async fn load_lost(
         tx: &mut Transaction<'_, Postgres>,

@@ -97,9 +97,11 @@ impl Store {
             }
             Compared::Behind(why) => {
                 let stopped = sqlx::query(
-                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected'",
+                    // A recovery that was begun since the rows were read is the person's answer to just this.
+                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected' AND epoch = $2",
                 )
                 .bind(&why)
+                .bind(db.epoch)
                 .execute(&mut *connection)
                 .await?
                 .rows_affected();
