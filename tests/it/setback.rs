@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use hikiate::store::launcher::{Cluster, ClusterOptions};
 use hikiate::store::witness::{Kept, Record, Witness};
 use hikiate::store::{Phase, Store};
+use hikiate_sdk::sim::SimClock;
 use tempfile::TempDir;
 
 /// One daemon's witness and what it reaches the database by.
@@ -113,7 +114,7 @@ async fn the_daemon_that_sent_nothing_of_what_is_lost_notices_it_too() {
 
     // A person has seen to it: its file goes on from where the server is now.
     let high = second.record().flushed.unwrap();
-    let since = Utc::now() - Duration::minutes(5);
+    let since = SimClock::real().now() - Duration::minutes(5);
     second
         .store
         .begin_recovery(since, &[], "restored", "tester", false)

@@ -39,8 +39,11 @@ fn world(lines: &[(&str, u32, i64)], found: Vec<LostSend>) -> World {
     world
 }
 
-/// Plans until nothing more is taken over; returns what was, as (number, warehouse, lines).
-fn taken(world: &mut World) -> Vec<(String, String, Vec<(String, u32, u32)>)> {
+/// Number, warehouse, and lines as (line, n, quantity).
+type Taken = (String, String, Vec<(String, u32, u32)>);
+
+/// Plans until nothing more is taken over; returns what was.
+fn taken(world: &mut World) -> Vec<Taken> {
     let mut all = Vec::new();
     for _ in 0..4 {
         let plan = world.peek();
