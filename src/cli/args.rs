@@ -226,6 +226,10 @@ pub(crate) struct Recover {
         conflicts_with = "books_cleared"
     )]
     pub(crate) instructed: Option<String>,
+    /// With --instructed, once for each row of it in the warehouse's order: what it has; without, the shipment is
+    /// the whole of its order
+    #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity, requires = "instructed")]
+    pub(crate) lines: Vec<(String, u32)>,
     /// The lost window's journals were taken out of the books: book its revenue anew
     #[arg(long)]
     pub(crate) books_cleared: bool,
@@ -280,6 +284,14 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
     parsed
         .map(|at| at.with_timezone(&Utc))
         .map_err(|_| "a time with its zone, like 2026-11-22T03:00:00+09:00".to_owned())
+}
+
+fn code_and_quantity(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once('=');
+    let parsed = parts.and_then(|(code, n)| Some((code.trim().to_owned(), n.parse().ok()?)));
+    parsed
+        .filter(|(code, quantity)| !code.is_empty() && *quantity > 0)
+        .ok_or_else(|| "an item's code and how many, like SALT-YUZU=2".to_owned())
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

@@ -11,7 +11,7 @@ use crate::store::Phase;
 pub(crate) async fn run(session: &Session, args: Recover) -> Result<(), Failure> {
     match (&args.lost_since, &args.instructed) {
         (Some(_), _) => begin(session, args).await,
-        (_, Some(name)) => instructed(session, name).await,
+        (_, Some(name)) => instructed(session, name, &args.lines).await,
         _ => books(session).await,
     }
 }
@@ -70,16 +70,30 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn instructed(session: &Session, name: &str) -> Result<(), Failure> {
+async fn instructed(session: &Session, name: &str, lines: &[(String, u32)]) -> Result<(), Failure> {
     let (account, reference) = name.split_once('/').ok_or_else(|| {
         Failure::Usage(format!(
             "{name:?}: give ACCOUNT/REFERENCE, like osaka-3pl/HK0123456789ABC-S1"
         ))
     })?;
-    session.store.add_lost_send(account, reference).await?;
-    let told = json!({ "account": account, "reference": reference });
+    session
+        .store
+        .add_lost_send(account, reference, lines)
+        .await?;
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|(code, quantity)| json!({ "code": code, "quantity": quantity }))
+        .collect();
+    let told = json!({ "account": account, "reference": reference, "lines": rows });
     session.out.one(&told, || {
-        format!("{reference} counts as instructed at {account}; its order is planned again now\n")
+        let what = match lines.len() {
+            0 => "the whole of its order".to_owned(),
+            n => format!("{n} of its rows"),
+        };
+        format!(
+            "{reference} counts as instructed at {account} with {what}, if that fits what is still to leave; its order is \
+             planned again now, and `hikiate tasks` shows it if not\n"
+        )
     })
 }
 

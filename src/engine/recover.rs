@@ -1,14 +1,15 @@
 //! Going on after the database was set back: streams are read again, far sides are asked what they were sent,
 //! planning catches up, and only then push and seal go on.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Op, Sent, StreamKind};
+use hikiate_sdk::{Op, Sent, SentLine, StreamKind};
 use tracing::{info, warn};
 
 use super::{Account, Engine};
-use crate::store::{OwnedAccount, Phase, Recovery, StoreError, number_of};
+use crate::store::{FoundLine, FoundSend, OwnedAccount, Phase, Recovery, StoreError, number_of};
 
 /// Reading again begins this long before what may be lost: clocks differ, and files lie before they are read.
 const OVERLAP: Duration = Duration::hours(1);
@@ -24,6 +25,12 @@ pub async fn recover_step(
     engine.store.watch_now(&engine.witness).await?;
     let recovery = engine.store.recovery().await?;
     let since = match (recovery.phase, recovery.lost_since) {
+        (Phase::None, Some(since)) if recovery.epoch > 0 => {
+            let since = since.checked_sub_signed(OVERLAP).unwrap_or(since);
+            hear_again(engine, owned).await?;
+            rewind(engine, owned, Phase::None, since).await?;
+            return Ok(None);
+        }
         (Phase::None, _) => return Ok(None),
         (Phase::Orders | Phase::Rest, Some(since)) => {
             since.checked_sub_signed(OVERLAP).unwrap_or(since)
@@ -35,6 +42,7 @@ pub async fn recover_step(
             )));
         }
     };
+    hear_again(engine, owned).await?;
     rewind(engine, owned, recovery.phase, since).await?;
     if recovery.phase == Phase::Orders {
         recall(engine, owned, &recovery, since).await?;
@@ -52,15 +60,37 @@ pub async fn recover_step(
     }
 }
 
-/// Streams of orders come first, so that what warehouses tell finds its order.
+/// Streams of orders come first, so that what warehouses tell finds its order; after a recovery, what warehouses
+/// said of shipments that were taken over late.
 fn belongs(kind: StreamKind, phase: Phase) -> bool {
-    (kind == StreamKind::Orders) == (phase == Phase::Orders)
+    match phase {
+        Phase::None => kind == StreamKind::Shipments,
+        _ => (kind == StreamKind::Orders) == (phase == Phase::Orders),
+    }
 }
 
 fn streams(account: &Account, phase: Phase) -> BTreeSet<String> {
     let all = account.connector.source().map(|source| source.streams());
     let mine = all.into_iter().flatten().filter(|s| belongs(s.kind, phase));
     mine.map(|stream| stream.name).collect()
+}
+
+/// A shipment that was taken over may have been answered for, and left, before anything knew of it.
+async fn hear_again(engine: &Engine, owned: &[OwnedAccount]) -> Result<(), StoreError> {
+    for mine in owned {
+        let Some(account) = engine.accounts.get(&mine.id) else {
+            continue;
+        };
+        let names: Vec<String> = streams(account, Phase::None).into_iter().collect();
+        if names.is_empty() {
+            continue;
+        }
+        let taken = engine.store.hear_again(mine.id, &names).await?;
+        if taken > 0 {
+            info!(account = %account.slug, taken, "shipments were taken over: what their warehouse said is read again");
+        }
+    }
+    Ok(())
 }
 
 async fn rewind(
@@ -137,10 +167,15 @@ async fn recall(
                 .filter(|sent| !known.contains(batch_of(&sent.name)))
                 .collect();
             let found = match op {
-                Op::Instruct => instructions(&lost),
+                Op::Instruct => instructions(&lost, |sent| operations.lines_sent(sent)),
                 _ => lost
                     .iter()
-                    .map(|sent| (sent.name.clone(), None, sent.name.clone()))
+                    .map(|sent| FoundSend {
+                        reference: sent.name.clone(),
+                        number: None,
+                        file: sent.name.clone(),
+                        lines: None,
+                    })
                     .collect(),
             };
             info!(account = %account.slug, %op, can_tell, batches = lost.len(), found = found.len(), "asked what was sent before the database was set back");
@@ -159,26 +194,54 @@ fn batch_of(file: &str) -> &str {
     stem.rsplit_once('-').map_or(stem, |(batch, _)| batch)
 }
 
-/// Shipment references in what was sent: they are ASCII in every layout and encoding.
-fn instructions(sent: &[Sent]) -> Vec<(String, Option<String>, String)> {
-    let mut found = std::collections::BTreeMap::new();
+/// Shipments in what was sent. Their references are ASCII in every layout and encoding; their lines are known
+/// where the layout lets them be read back.
+fn instructions(
+    sent: &[Sent],
+    lines_of: impl Fn(&Sent) -> Option<Vec<SentLine>>,
+) -> Vec<FoundSend> {
+    let mut found: BTreeMap<String, FoundSend> = BTreeMap::new();
     for file in sent {
+        let mut lines: BTreeMap<String, Vec<FoundLine>> = BTreeMap::new();
+        for line in lines_of(file).unwrap_or_default() {
+            let of = lines.entry(line.reference.to_string()).or_default();
+            of.push(FoundLine {
+                n: line.n,
+                code: line.code,
+                quantity: line.quantity,
+            });
+        }
         let word = |b: &u8| b.is_ascii_digit() || b.is_ascii_uppercase() || *b == b'-';
+        let mut seen = BTreeSet::new();
         for word in file.bytes.split(|b| !word(b)) {
             let Ok(text) = std::str::from_utf8(word) else {
                 continue;
             };
-            if let Some(number) = number_of(text) {
-                found
-                    .entry(text.to_owned())
-                    .or_insert_with(|| (number.to_owned(), file.name.clone()));
+            let Some(number) = number_of(text) else {
+                continue;
+            };
+            if !seen.insert(text) {
+                continue;
+            }
+            let mine = lines.remove(text);
+            match found.entry(text.to_owned()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(FoundSend {
+                        reference: text.to_owned(),
+                        number: Some(number.to_owned()),
+                        file: file.name.clone(),
+                        lines: mine,
+                    });
+                }
+                // Two files that say different things of it say nothing.
+                Entry::Occupied(mut entry) if entry.get().lines != mine => {
+                    entry.get_mut().lines = None;
+                }
+                Entry::Occupied(_) => {}
             }
         }
     }
-    found
-        .into_iter()
-        .map(|(reference, (number, file))| (reference, Some(number), file))
-        .collect()
+    found.into_values().collect()
 }
 
 /// What this phase still waits for.
@@ -219,8 +282,52 @@ mod tests {
             file(b"HK0123456789ABC-S1,1,HK0123456789ABC,\x82\xa0\r\n"),
             file(b"\"HK0123456789ABC-S1\";HKZZZZZZZZZZZZZ-S12 HKshort-S1 HK0123456789ABC-S"),
         ];
-        let found: Vec<String> = instructions(&sent).into_iter().map(|f| f.0).collect();
-        assert_eq!(found, ["HK0123456789ABC-S1", "HKZZZZZZZZZZZZZ-S12"]);
+        let found = instructions(&sent, |_| None);
+        let names: Vec<&str> = found.iter().map(|f| f.reference.as_str()).collect();
+        assert_eq!(names, ["HK0123456789ABC-S1", "HKZZZZZZZZZZZZZ-S12"]);
+        assert!(found.iter().all(|f| f.lines.is_none()));
         assert_eq!(batch_of(&sent[0].name), "tokyo-instruct-20261121-1");
+    }
+
+    #[test]
+    fn lines_go_with_their_shipment_and_two_readings_of_one_say_nothing() {
+        let file = |name: &str, bytes: &[u8]| Sent {
+            name: name.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        let line = |reference: &str, n, code: &str, quantity| SentLine {
+            reference: reference.into(),
+            n,
+            code: code.to_owned(),
+            quantity,
+        };
+        const ONE: &str = "HK0123456789ABC-S1";
+        const TWO: &str = "HK0123456789ABC-S2";
+        let read = |sent: &Sent| match sent.name.as_str() {
+            "a" => Some(vec![
+                line(ONE, 1, "A", 2),
+                line(TWO, 1, "B", 1),
+                line(ONE, 2, "B", 1),
+            ]),
+            "b" => Some(vec![line(TWO, 1, "B", 2)]),
+            _ => None,
+        };
+        let both = format!("{ONE} {TWO} {ONE}").into_bytes();
+        let lines = |sent: &[Sent]| -> Vec<_> {
+            let found = instructions(sent, read).into_iter();
+            found.map(|f| f.lines.map(|lines| lines.len())).collect()
+        };
+        assert_eq!(lines(&[file("a", &both)]), [Some(2), Some(1)]);
+        assert_eq!(
+            lines(&[file("c", &both)]),
+            [None, None],
+            "not of the layout"
+        );
+        let again = file("b", TWO.as_bytes());
+        assert_eq!(lines(&[file("a", &both), again]), [Some(2), None]);
+        assert_eq!(
+            lines(&[file("a", &both), file("a", &both)]),
+            [Some(2), Some(1)]
+        );
     }
 }

@@ -4,16 +4,18 @@
 
 use std::collections::BTreeSet;
 
-use hikiate_sdk::{AccountSlug, Op, ShipmentReference};
+use hikiate_sdk::{AccountSlug, GroupKey, Op, ShipmentReference};
 
-use super::number::shipment_reference;
+use super::lost_lines::fit;
+use super::number::{shipment_number, shipment_reference};
 use super::shipment::Shipment;
 use super::tasks::Tasks;
-use super::types::{NewFact, NewShipment, ShipmentStage};
+use super::types::{LostSend, NewFact, NewShipment, ShipmentStage};
 use super::view::View;
 use crate::facts::{
     FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, ShipmentLine, Verdict,
 };
+use crate::policy::Warehouse;
 
 /// What is taken over.
 #[derive(Debug, Default)]
@@ -26,24 +28,66 @@ pub(crate) struct Found {
 /// Shipments that stand at their warehouse already; `None` when there is nothing to take over.
 pub(crate) fn instructed_before(view: &View<'_>) -> Option<Found> {
     let mut found = Found::default();
-    for (account, reference) in &view.input.lost.found {
-        match shipment(view, reference) {
-            Some(known) if may_be(known, account) => {
-                found.take(account, reference);
-                found
-                    .stages
-                    .push((reference.clone(), ShipmentStage::Instructed));
-            }
-            Some(_) => {}
-            None => adopt(view, account, reference, &mut found),
+    for sent in &view.input.lost.found {
+        if shipment(view, &sent.reference).is_some_and(|known| may_be(known, &sent.account)) {
+            found.take(sent);
+            found
+                .stages
+                .push((sent.reference.clone(), ShipmentStage::Instructed));
         }
+    }
+    // What those were decided with is no longer open; the rest is looked at by the next plan.
+    if found.decisions.is_empty() {
+        adopt(view, &mut found);
     }
     (!found.decisions.is_empty()).then_some(found)
 }
 
+/// Shipments that were sent and never decided here. Of an order that a person has released, only those that a
+/// person has told of: it was said of all others that the warehouse has them not.
+pub(crate) fn unknown<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v LostSend> {
+    let released = is_released(view);
+    view.input
+        .lost
+        .found
+        .iter()
+        .filter(move |sent| (sent.told || !released) && shipment(view, &sent.reference).is_none())
+}
+
+/// The number of this order's last shipment, those included that only the far sides know: a number is never used
+/// a second time.
+pub(crate) fn last_number(view: &View<'_>) -> usize {
+    let lost = &view.input.lost;
+    let fulfilments = view.order.fulfilments.iter().filter(|_| lost.epoch > 0);
+    let told = fulfilments.filter_map(|fulfilment| fulfilment.reference.as_deref());
+    let found = lost.found.iter().map(|sent| sent.reference.as_str());
+    found
+        .chain(told)
+        .filter_map(|reference| shipment_number(&view.input.number, reference))
+        .chain([last_decided(view)])
+        .max()
+        .unwrap_or_default()
+}
+
+fn last_decided(view: &View<'_>) -> usize {
+    let all = view.fold.shipments.iter();
+    all.filter_map(|s| shipment_number(&view.input.number, s.fact.reference.as_str()))
+        .max()
+        .unwrap_or_default()
+}
+
+fn rule(view: &View<'_>) -> String {
+    format!("lost-{}", view.input.lost.epoch)
+}
+
+fn is_released(view: &View<'_>) -> bool {
+    view.fold.released_after(&rule(view), 0)
+}
+
 impl Found {
     /// The facts that sealing and its outcome would have left.
-    fn take(&mut self, account: &AccountSlug, reference: &ShipmentReference) {
+    fn take(&mut self, sent: &LostSend) {
+        let (account, reference) = (&sent.account, &sent.reference);
         let intent = format!("instruct:{reference}");
         self.decisions.push(NewFact {
             key: intent.clone(),
@@ -85,31 +129,72 @@ fn may_be(shipment: &Shipment<'_>, account: &AccountSlug) -> bool {
         )
 }
 
-/// Decides the shipment that was found, when it can only be the whole of the order.
-fn adopt(view: &View<'_>, account: &AccountSlug, reference: &ShipmentReference, found: &mut Found) {
-    let next = shipment_reference(&view.input.number, view.fold.shipments.len() + 1);
-    let [group] = view.order.groups.as_slice() else {
-        return;
+/// Decides the shipments that were sent, when they can only mean one thing.
+fn adopt(view: &View<'_>, found: &mut Found) {
+    let all: Vec<&LostSend> = unknown(view).collect();
+    let fitted = match all.as_slice() {
+        [] => None,
+        [one] if one.lines.is_none() => whole(view, one).map(|lines| vec![lines]),
+        all => fit(view, all),
     };
-    let mut warehouses = view
-        .policy
-        .warehouses
-        .iter()
-        .filter(|warehouse| warehouse.account == *account);
-    let (Some(warehouse), None) = (warehouses.next(), warehouses.next()) else {
-        return;
+    for (sent, (group, lines)) in all.into_iter().zip(fitted.into_iter().flatten()) {
+        let Some(warehouse) = warehouse_of(view, &sent.account) else {
+            return;
+        };
+        found.new.push(NewShipment {
+            reference: sent.reference.clone(),
+            warehouse: warehouse.name.clone(),
+            account: sent.account.clone(),
+            release_at: view.now,
+            instructed: true,
+            lines: lines
+                .iter()
+                .map(|line| (line.demand_id, line.quantity))
+                .collect(),
+        });
+        found.decisions.push(NewFact {
+            key: format!("shipment:{}", sent.reference),
+            body: FactBody::Shipment(ShipmentFact {
+                reference: sent.reference.clone(),
+                warehouse: warehouse.name.clone(),
+                account: sent.account.clone(),
+                group,
+                lines,
+            }),
+        });
+        found.take(sent);
+    }
+}
+
+/// The one warehouse behind an account.
+pub(super) fn warehouse_of<'a>(view: &View<'a>, account: &AccountSlug) -> Option<&'a Warehouse> {
+    let all = &view.policy.warehouses;
+    let mut warehouses = all.iter().filter(|w| w.account == *account);
+    match (warehouses.next(), warehouses.next()) {
+        (Some(warehouse), None) => Some(warehouse),
+        _ => None,
+    }
+}
+
+/// Without its lines it can only be the whole of an order that has no other shipment.
+fn whole(view: &View<'_>, sent: &LostSend) -> Option<(GroupKey, Vec<ShipmentLine>)> {
+    let next = shipment_reference(&view.input.number, last_decided(view) + 1);
+    let [group] = view.order.groups.as_slice() else {
+        return None;
     };
     let alone = view.input.lost.found.len() == 1 && !view.fold.shipments.iter().any(Shipment::live);
-    if *reference != next || !alone {
-        return;
+    // Another account may still tell of the rest.
+    if view.input.lost.reading || (sent.reference != next && !sent.told) || !alone {
+        return None;
     }
+    warehouse_of(view, &sent.account)?;
     let mut lines = Vec::new();
     for line in &view.lines {
         let quantity = line.open(false);
         let Some(state) = line.state.filter(|s| line.item_id == Some(s.item_id)) else {
             if line.item_id.is_some() && quantity > 0 {
                 // Its demand is stored with this plan.
-                return;
+                return None;
             }
             continue;
         };
@@ -126,31 +211,7 @@ fn adopt(view: &View<'_>, account: &AccountSlug, reference: &ShipmentReference, 
             quantity,
         });
     }
-    if lines.is_empty() {
-        return;
-    }
-    found.new.push(NewShipment {
-        reference: reference.clone(),
-        warehouse: warehouse.name.clone(),
-        account: account.clone(),
-        release_at: view.now,
-        instructed: true,
-        lines: lines
-            .iter()
-            .map(|line| (line.demand_id, line.quantity))
-            .collect(),
-    });
-    found.decisions.push(NewFact {
-        key: format!("shipment:{reference}"),
-        body: FactBody::Shipment(ShipmentFact {
-            reference: reference.clone(),
-            warehouse: warehouse.name.clone(),
-            account: account.clone(),
-            group: group.key.clone(),
-            lines,
-        }),
-    });
-    found.take(account, reference);
+    (!lines.is_empty()).then(|| (group.key.clone(), lines))
 }
 
 /// The gate that stops an order of which a warehouse has, or may have, more than this database knows.
@@ -159,8 +220,8 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
     if lost.epoch == 0 {
         return None;
     }
-    let rule = format!("lost-{}", lost.epoch);
-    if view.fold.released_after(&rule, 0) {
+    let rule = rule(view);
+    if is_released(view) {
         return None;
     }
     let known = |reference: &str, account: Option<&AccountSlug>| {
@@ -172,9 +233,9 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
         })
     };
     let mut strange = BTreeSet::new();
-    for (account, reference) in &lost.found {
-        if !known(reference.as_str(), Some(account)) {
-            strange.insert(format!("{reference} at {account}"));
+    for sent in &lost.found {
+        if !known(sent.reference.as_str(), Some(&sent.account)) {
+            strange.insert(in_words(sent));
         }
     }
     let ours = format!("{}-S", view.input.number);
@@ -193,8 +254,8 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
     if strange.is_empty() && (lost.untold.is_empty() || !open || lost.reading) {
         return None;
     }
-    // Still being decided: the demand of an order that was just read is stored first.
-    if lost.reading && view.lines.iter().all(|line| line.state.is_none()) {
+    // Not all far sides were asked yet, or not all was taken over.
+    if lost.reading {
         return Some(rule);
     }
     let what = if strange.is_empty() {
@@ -213,10 +274,24 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
     tasks.add(
         "lost_instruction",
         format!(
-            "{what}; ask the warehouse. If it has this order, type: hikiate recover --instructed ACCOUNT/{}-S1 --reason TEXT; if it has not, {}",
+            "{what}; ask the warehouse. For each shipment of this order that it has and `hikiate order show` does not list as instructed, type: \
+             hikiate recover --instructed ACCOUNT/{}-Sn --line CODE=QUANTITY --reason TEXT (a --line for each row it has, in its order; \
+             without, the shipment is the whole of the order); if it has none, {}",
             view.input.number,
             view.type_release(&rule)
         ),
     );
     Some(rule)
+}
+
+fn in_words(sent: &LostSend) -> String {
+    let lines = sent.lines.iter().flatten();
+    let lines: Vec<String> = lines
+        .map(|line| format!("{}={}", line.code, line.quantity))
+        .collect();
+    let lines = match lines.as_slice() {
+        [] => String::new(),
+        lines => format!(" ({})", lines.join(" ")),
+    };
+    format!("{} at {}{lines}", sent.reference, sent.account)
 }

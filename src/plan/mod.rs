@@ -12,6 +12,7 @@ mod goods;
 mod holds;
 pub mod journal;
 mod lost;
+mod lost_lines;
 mod mail;
 mod money;
 mod money_tasks;

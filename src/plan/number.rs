@@ -12,6 +12,13 @@ pub fn shipment_reference(number: &str, k: usize) -> ShipmentReference {
     ShipmentReference::new(format!("{number}-S{k}"))
 }
 
+/// The k of a reference of this order, also of one that is told with a suffix (`HK…-S1.2`).
+pub(crate) fn shipment_number(number: &str, reference: &str) -> Option<usize> {
+    let k = reference.strip_prefix(number)?.strip_prefix("-S")?;
+    let k = k.split_once('.').map_or(k, |(k, _)| k);
+    k.parse().ok()
+}
+
 /// The business key of an effect: `op:account:channel:order id:n`. One that would be longer than 200 bytes
 /// keeps its head and ends with a hash of the whole.
 #[must_use]

@@ -12,7 +12,7 @@ use super::effects::{Wanted, choose};
 use super::fold::Fold;
 use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
 use super::holds::{Holds, holds};
-use super::lost::{instructed_before, unexplained};
+use super::lost::{instructed_before, unexplained, unknown};
 use super::mail::shipped_mail;
 use super::money_tasks::money_tasks;
 use super::notice::notices;
@@ -261,8 +261,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         );
     }
     let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
-    let unmatched = !view.input.lost.found.is_empty()
-        && view.fold.shipments.is_empty()
+    let unmatched = unknown(&view).next().is_some()
         && view
             .lines
             .iter()

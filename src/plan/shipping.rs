@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_sdk::{LineKey, ShipmentReference};
 
+use super::lost::last_number;
 use super::number::shipment_reference;
 use super::types::{NewFact, NewShipment, ShipmentStage};
 use super::view::{Line, View};
@@ -156,7 +157,7 @@ fn stale(
 }
 
 fn create(view: &View<'_>, shipping: &mut Shipping) {
-    let mut k = view.fold.shipments.len();
+    let mut k = last_number(view);
     for group in &view.order.groups {
         for warehouse in &view.policy.warehouses {
             let mut lines = Vec::new();

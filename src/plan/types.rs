@@ -68,9 +68,35 @@ pub struct Lost {
     /// Orders are still being read again, or it is not known yet since when: no shipment is decided.
     pub reading: bool,
     /// Shipments of this order that warehouses' accounts were sent and this database does not know.
-    pub found: Vec<(AccountSlug, ShipmentReference)>,
+    pub found: Vec<LostSend>,
     /// Accounts that cannot tell what they were sent; empty for an order that came later.
     pub untold: Vec<AccountSlug>,
+}
+
+/// A shipment of a lost window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostSend {
+    /// The warehouse's account.
+    pub account: AccountSlug,
+    /// Our reference.
+    pub reference: ShipmentReference,
+    /// A person said so; otherwise it was found at the far side.
+    pub told: bool,
+    /// Its lines, where they are known.
+    pub lines: Option<Vec<LostLine>>,
+}
+
+/// A line of such a shipment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostLine {
+    /// Counts from 1 within the shipment; the warehouse's answers name it.
+    pub n: u32,
+    /// The warehouse's code.
+    pub code: String,
+    /// The item behind it, when there is exactly one.
+    pub item_id: Option<i64>,
+    /// Items.
+    pub quantity: u32,
 }
 
 /// The rule that makes effects of an operation, as the epochs and `hikiate rule list` name it. What goes out in

@@ -11,8 +11,8 @@ use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
-    DemandState, EffectState, ItemRef, Lost, OrderInput, Origin, QueuedEffect, RevenueRow,
-    ShipmentStage, ShipmentState,
+    DemandState, EffectState, ItemRef, Lost, LostSend, OrderInput, Origin, QueuedEffect,
+    RevenueRow, ShipmentStage, ShipmentState,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -188,23 +188,14 @@ impl Store {
         let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
-        let mut lost: BTreeMap<String, Vec<(AccountSlug, ShipmentReference)>> = BTreeMap::new();
+        let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
         let recovery = sqlx::query!("SELECT epoch, phase, lifted_at FROM recovery")
             .fetch_one(&mut **tx)
             .await?;
         let mut untold = Vec::new();
         if recovery.epoch > 0 {
             let numbers: Vec<String> = subjects.iter().map(|s| s.number.clone()).collect();
-            for row in sqlx::query!(
-                r#"SELECT number AS "number!", account_id, reference FROM lost_sends WHERE op = 'instruct' AND number = ANY($1) ORDER BY length(reference), reference, account_id"#,
-                &numbers
-            )
-            .fetch_all(&mut **tx)
-            .await?
-            {
-                let found = (directory.slug(row.account_id)?.clone(), ShipmentReference::new(row.reference));
-                lost.entry(row.number).or_default().push(found);
-            }
+            lost = Self::load_lost(tx, directory, &numbers).await?;
             for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", recovery.epoch)
                 .fetch_all(&mut **tx)
                 .await?
@@ -392,6 +383,14 @@ impl Store {
                 }
             }
         }
+        Self::items_of(tx, &wanted).await
+    }
+
+    /// The items behind codes of accounts.
+    pub(super) async fn items_of(
+        tx: &mut Transaction<'_, Postgres>,
+        wanted: &BTreeSet<(i16, String)>,
+    ) -> Result<BTreeMap<(i16, String), ItemRef>, StoreError> {
         let account: Vec<i16> = wanted.iter().map(|w| w.0).collect();
         let code: Vec<String> = wanted.iter().map(|w| w.1.clone()).collect();
         let mut codes = BTreeMap::new();

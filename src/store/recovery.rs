@@ -69,7 +69,16 @@ impl Store {
             return Ok(());
         };
         match compare(&kept, &db) {
-            Compared::Fine => return Ok(()),
+            Compared::Fine => {
+                if witness.saw(&db) {
+                    let witness = witness.clone();
+                    let written = tokio::task::spawn_blocking(move || witness.keep()).await;
+                    if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+                        warn!(%error, "the witness file cannot be written: nothing is sent before it can");
+                    }
+                }
+                return Ok(());
+            }
             Compared::First => {}
             Compared::Recovered => {
                 if let super::witness::Kept::Record(record) = &kept {
@@ -88,9 +97,11 @@ impl Store {
             }
             Compared::Behind(why) => {
                 let stopped = sqlx::query(
-                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected'",
+                    // A recovery that was begun since the rows were read is the person's answer to just this.
+                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected' AND epoch = $2",
                 )
                 .bind(&why)
+                .bind(db.epoch)
                 .execute(&mut *connection)
                 .await?
                 .rows_affected();
@@ -287,104 +298,6 @@ impl Store {
         .await?)
     }
 
-    /// Keeps what an account was sent and this database does not know: reference, order number, file. `can_tell`
-    /// is false for one that cannot be asked.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn store_recall(
-        &self,
-        account_id: i16,
-        op: &str,
-        epoch: i32,
-        can_tell: bool,
-        found: &[(String, Option<String>, String)],
-    ) -> Result<(), StoreError> {
-        let reference: Vec<String> = found.iter().map(|f| f.0.clone()).collect();
-        let number: Vec<Option<String>> = found.iter().map(|f| f.1.clone()).collect();
-        let file: Vec<String> = found.iter().map(|f| f.2.clone()).collect();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE number = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &number as &[Option<String>]
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO lost_sends (account_id, op, reference, number, file, epoch)
-             SELECT $1, $2, t.r, t.n, t.f, $3 FROM unnest($4::text[], $5::text[], $6::text[]) AS t (r, n, f)
-             WHERE NOT EXISTS (SELECT FROM facts i JOIN subjects s ON s.id = i.subject_id WHERE s.number = t.n AND i.key = 'instruct:' || t.r)
-             ON CONFLICT (account_id, op, reference) DO NOTHING",
-            account_id, op, epoch, &reference, &number as &[Option<String>], &file
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO recalls (account_id, op, epoch, can_tell) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (account_id, op) DO UPDATE SET epoch = excluded.epoch, can_tell = excluded.can_tell",
-            account_id, op, epoch, can_tell
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE number = ANY($1)",
-            &number as &[Option<String>]
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// A person says that a shipment was instructed in the lost window.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] for an account or an order the database does not know; [`StoreError::Refused`]
-    /// without a recovery.
-    pub async fn add_lost_send(&self, account: &str, reference: &str) -> Result<(), StoreError> {
-        let recovery = self.recovery().await?;
-        if recovery.epoch == 0 {
-            return Err(StoreError::Refused(
-                "no recovery was begun: give --lost-since first".to_owned(),
-            ));
-        }
-        let id = sqlx::query_scalar!("SELECT id FROM accounts WHERE slug = $1", account)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("no account {account}")))?;
-        let number = number_of(reference).ok_or_else(|| {
-            StoreError::NotFound(format!(
-                "{reference} is no shipment reference: they look like HK…-S1"
-            ))
-        })?;
-        sqlx::query_scalar!("SELECT id FROM subjects WHERE number = $1", number)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("no order {number}")))?;
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE number = $1 FOR NO KEY UPDATE",
-            number
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO lost_sends (account_id, op, reference, number, file, epoch) VALUES ($1, 'instruct', $2, $3, 'told by a person', $4)
-             ON CONFLICT (account_id, op, reference) DO NOTHING",
-            id, reference, number, recovery.epoch
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE number = $1",
-            number
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// A person has taken the lost window's journals out of the books: its revenue is booked anew. Returns the
     /// names of those journals.
     ///
@@ -495,15 +408,6 @@ async fn revive(tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The order number in a shipment reference.
-#[must_use]
-pub fn number_of(reference: &str) -> Option<&str> {
-    let (number, k) = reference.split_once("-S")?;
-    let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
-    let good = number.len() == 15 && number.starts_with("HK") && number.bytes().all(plain);
-    (good && !k.is_empty() && k.bytes().all(|b| b.is_ascii_digit())).then_some(number)
-}
-
 /// What the database says, or nothing before its tables are there. A server that does not tell who it is
 /// is known by its counts alone.
 async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, StoreError> {
@@ -532,11 +436,18 @@ async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, Sto
         .fetch_one(&mut *connection)
         .await,
     )?;
+    // What is flushed is all that a crash of the machine leaves; what is only written may be gone after it.
+    let flushed = told(
+        sqlx::query_scalar("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+            .fetch_one(&mut *connection)
+            .await,
+    )?;
     Ok(Some(Standing {
         epoch,
         recovering: phase == "orders" || phase == "rest",
         system,
         timeline,
+        flushed,
         sent: sent.into_iter().collect::<BTreeMap<_, _>>(),
     }))
 }

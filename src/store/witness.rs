@@ -1,5 +1,5 @@
-//! What was sent, told outside the database: a file in the state directory that is on disk before a call is
-//! made. A database that knows less than the file was set back.
+//! What was sent, and how far the server's log had come, told outside the database: a file in the state
+//! directory that is on disk before a call is made. A database that knows less than the file was set back.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,9 @@ const FILE: &str = "witness";
 /// Two records stand in the file and are written in turn: one that is torn leaves the other, whose calls
 /// are the last that were made.
 const SLOT: usize = 64 * 1024;
+
+/// A position of the log that no sending has put on disk is put there so long after the last writing.
+const EACH: Duration = Duration::from_millis(900);
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,10 @@ pub struct Record {
     pub system: Option<String>,
     /// The server's timeline, where it tells one.
     pub timeline: Option<i32>,
+    /// Up to where the server's log was flushed when this process last looked, where the server tells it: it
+    /// never falls, not even by a crash, unless the server itself is set back.
+    #[serde(default)]
+    pub flushed: Option<i64>,
     /// Rounds of sending by account.
     pub sent: BTreeMap<String, i64>,
 }
@@ -44,6 +52,8 @@ pub struct Standing {
     pub system: Option<String>,
     /// See [`Record::timeline`].
     pub timeline: Option<i32>,
+    /// See [`Record::flushed`].
+    pub flushed: Option<i64>,
     /// See [`Record::sent`].
     pub sent: BTreeMap<String, i64>,
 }
@@ -106,7 +116,21 @@ pub fn compare(file: &Kept, db: &Standing) -> Compared {
             "the database server was restored or failed over: it is on timeline {is}, it was on {was}"
         ));
     }
+    if let (Some(was), Some(is)) = (file.flushed, db.flushed)
+        && is < was
+    {
+        return Compared::Behind(format!(
+            "the database server was set back: its log ends at {}, it was seen at {}",
+            position(is),
+            position(was)
+        ));
+    }
     Compared::Fine
+}
+
+/// A position of the log as PostgreSQL writes it.
+fn position(at: i64) -> String {
+    format!("{:X}/{:X}", at >> 32, at & 0xFFFF_FFFF)
 }
 
 /// What stands in the file.
@@ -130,8 +154,20 @@ pub struct Witness {
 struct Inner {
     path: PathBuf,
     kept: Mutex<Kept>,
-    /// The record that is on disk; held while writing, so that those who wait are written together.
-    disk: Mutex<(File, u64)>,
+    /// Held while writing, so that those who wait are written together.
+    disk: Mutex<Disk>,
+}
+
+/// What is on disk.
+#[derive(Debug)]
+struct Disk {
+    file: File,
+    /// The last record that was written whole.
+    n: u64,
+    /// It stands in the file's second half; the next goes into the other one.
+    second: bool,
+    /// When something was last written, or tried to be.
+    at: Option<Instant>,
 }
 
 impl Witness {
@@ -155,12 +191,12 @@ impl Witness {
             .truncate(false)
             .open(&path)?;
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        let kept = if length == 0 {
+        let (kept, second) = if length == 0 {
             // Its whole length from the start: later writes change no metadata.
             file.write_all_at(&vec![0; 2 * SLOT], 0)?;
             file.sync_all()?;
             File::open(state_dir)?.sync_all()?;
-            Kept::Nothing
+            (Kept::Nothing, false)
         } else {
             read(&file)?
         };
@@ -173,7 +209,12 @@ impl Witness {
             inner: Some(Arc::new(Inner {
                 path,
                 kept: Mutex::new(kept),
-                disk: Mutex::new((file, n)),
+                disk: Mutex::new(Disk {
+                    file,
+                    n,
+                    second,
+                    at: None,
+                }),
             })),
         })
     }
@@ -185,12 +226,18 @@ impl Witness {
         Some(lock(&inner.kept).clone())
     }
 
-    /// Writes what the database says, and never less than the file said before of an account.
+    /// Writes what the database says, and never less than the file said before of an account. The log's
+    /// position is the database's after a recovery, also when it is lower.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn follow(&self, db: &Standing) -> io::Result<()> {
         self.change(|record| {
+            record.flushed = if record.epoch == db.epoch {
+                record.flushed.max(db.flushed)
+            } else {
+                db.flushed
+            };
             record.epoch = db.epoch;
             record.system.clone_from(&db.system);
             record.timeline = db.timeline;
@@ -199,6 +246,40 @@ impl Witness {
                 *known = (*known).max(*sent);
             }
         })
+    }
+
+    /// Takes note of how far the server's log has come, as it was seen before a recovery and not after it. The
+    /// next writing puts it on disk; true when there was none for a second, so that it is time for
+    /// [`Witness::keep`].
+    #[must_use]
+    pub fn saw(&self, db: &Standing) -> bool {
+        let Some(inner) = &self.inner else {
+            return false;
+        };
+        let mut kept = lock(&inner.kept);
+        let Kept::Record(record) = &mut *kept else {
+            return false;
+        };
+        if record.epoch == db.epoch && record.flushed < db.flushed {
+            record.flushed = db.flushed;
+            record.n += 1;
+        }
+        // Whoever holds it is writing.
+        inner
+            .disk
+            .try_lock()
+            .is_ok_and(|disk| disk.n < record.n && disk.at.is_none_or(|at| at.elapsed() >= EACH))
+    }
+
+    /// Puts on disk what was taken note of. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self) -> io::Result<()> {
+        match self.kept() {
+            Some(Kept::Record(record)) => self.write(record.n),
+            _ => Ok(()),
+        }
     }
 
     /// Writes that an account is about to be sent to for the `sent`-th time. Blocks until it is on disk.
@@ -237,8 +318,16 @@ impl Witness {
             *kept = Kept::Record(record);
             n
         };
+        self.write(mine)
+    }
+
+    /// Puts the record on disk, unless one that holds it stands there already.
+    fn write(&self, mine: u64) -> io::Result<()> {
+        let Some(inner) = &self.inner else {
+            return Ok(());
+        };
         let mut disk = lock(&inner.disk);
-        if disk.1 >= mine {
+        if disk.n >= mine {
             return Ok(());
         }
         let record = match &*lock(&inner.kept) {
@@ -246,13 +335,15 @@ impl Witness {
             Kept::Nothing | Kept::Damaged => return Ok(()),
         };
         let bytes = encode(&record)?;
-        let slot = if record.n % 2 == 0 { 0 } else { SLOT as u64 };
-        // A failed write spoils one record; the next goes to the other, which is not the last good one.
-        disk.0
-            .write_all_at(&bytes, slot)
-            .and_then(|()| disk.0.sync_data())
+        disk.at = Some(Instant::now());
+        // Never over the last good one, whatever became of the tries since.
+        let second = !disk.second;
+        disk.file
+            .write_all_at(&bytes, if second { SLOT as u64 } else { 0 })
+            .and_then(|()| disk.file.sync_data())
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", inner.path.display())))?;
-        disk.1 = record.n;
+        disk.n = record.n;
+        disk.second = second;
         Ok(())
     }
 }
@@ -283,10 +374,11 @@ fn decode(slot: &[u8]) -> Option<Record> {
     (digest(text) == hash).then(|| serde_json::from_slice(text).ok())?
 }
 
-fn read(file: &File) -> io::Result<Kept> {
+/// The newer record that is whole, and whether it stands in the second half.
+fn read(file: &File) -> io::Result<(Kept, bool)> {
     let mut records = Vec::new();
     let mut blank = true;
-    for at in [0, SLOT as u64] {
+    for (second, at) in [(false, 0), (true, SLOT as u64)] {
         let mut slot = vec![0; SLOT];
         let mut read = 0;
         while read < SLOT {
@@ -296,123 +388,14 @@ fn read(file: &File) -> io::Result<Kept> {
             }
         }
         blank &= slot.iter().all(|b| *b == 0);
-        records.extend(decode(&slot));
+        records.extend(decode(&slot).map(|record| (record, second)));
     }
-    Ok(match records.into_iter().max_by_key(|r| r.n) {
-        Some(record) => Kept::Record(record),
-        None if blank => Kept::Nothing,
-        None => Kept::Damaged,
+    Ok(match records.into_iter().max_by_key(|(r, _)| r.n) {
+        Some((record, second)) => (Kept::Record(record), second),
+        None if blank => (Kept::Nothing, false),
+        None => (Kept::Damaged, false),
     })
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    fn standing(sent: i64) -> Standing {
-        Standing {
-            system: Some("7".to_owned()),
-            timeline: Some(1),
-            sent: BTreeMap::from([("shop".to_owned(), sent)]),
-            ..Standing::default()
-        }
-    }
-
-    fn kept(dir: &Path) -> Kept {
-        Witness::open(dir).unwrap().kept().unwrap()
-    }
-
-    #[test]
-    fn the_file_keeps_what_was_sent_and_never_less() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(kept(dir.path()), Kept::Nothing);
-        let witness = Witness::open(dir.path()).unwrap();
-        witness.follow(&standing(3)).unwrap();
-        witness.sending("shop", 4).unwrap();
-        witness.sending("shop", 2).unwrap();
-        let Kept::Record(record) = kept(dir.path()) else {
-            unreachable!()
-        };
-        assert_eq!((record.sent["shop"], record.n), (4, 3));
-        assert!(witness.is_ahead("shop", 4) && !witness.is_ahead("shop", 5));
-        assert!(Witness::none().sending("shop", 1).is_ok());
-    }
-
-    #[test]
-    fn a_torn_record_leaves_the_one_before_and_two_are_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::open(dir.path()).unwrap();
-        witness.follow(&standing(1)).unwrap();
-        witness.sending("shop", 2).unwrap();
-        let file = OpenOptions::new()
-            .write(true)
-            .open(dir.path().join(FILE))
-            .unwrap();
-        // The second record stands in the first slot.
-        file.write_all_at(b"\xff\xff", 40).unwrap();
-        let Kept::Record(record) = kept(dir.path()) else {
-            unreachable!()
-        };
-        assert_eq!(record.sent["shop"], 1);
-        file.write_all_at(b"\xff\xff", SLOT as u64 + 40).unwrap();
-        assert_eq!(kept(dir.path()), Kept::Damaged);
-        assert!(matches!(
-            compare(&Kept::Damaged, &standing(1)),
-            Compared::Behind(_)
-        ));
-    }
-
-    #[test]
-    fn a_database_that_knows_less_was_set_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::open(dir.path()).unwrap();
-        assert_eq!(
-            compare(&witness.kept().unwrap(), &standing(5)),
-            Compared::First
-        );
-        witness.follow(&standing(5)).unwrap();
-        let is = |db: Standing| compare(&witness.kept().unwrap(), &db);
-        assert_eq!(is(standing(5)), Compared::Fine);
-        assert_eq!(is(standing(9)), Compared::Fine, "another process sends too");
-        let words = |db: Standing| match is(db) {
-            Compared::Behind(words) => words,
-            other => format!("{other:?}"),
-        };
-        assert!(words(standing(4)).contains("5 times"));
-        assert!(words(Standing::default()).contains("knows of 0"));
-        let other = Standing {
-            system: Some("8".to_owned()),
-            ..standing(5)
-        };
-        assert!(words(other).contains("system identifier 8"));
-        let promoted = Standing {
-            timeline: Some(2),
-            ..standing(9)
-        };
-        assert!(words(promoted).contains("timeline 2"));
-        let managed = Standing {
-            system: None,
-            timeline: None,
-            ..standing(5)
-        };
-        assert_eq!(is(managed), Compared::Fine, "not told: the count alone");
-    }
-
-    #[test]
-    fn a_recovery_moves_the_file_on_and_going_back_before_it_is_seen() {
-        let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::open(dir.path()).unwrap();
-        witness.follow(&standing(5)).unwrap();
-        let recovered = Standing {
-            epoch: 1,
-            ..standing(2)
-        };
-        let is = |db: &Standing| compare(&witness.kept().unwrap(), db);
-        assert_eq!(is(&recovered), Compared::Recovered);
-        witness.follow(&recovered).unwrap();
-        assert!(witness.is_ahead("shop", 5), "what was sent stays sent");
-        assert!(matches!(is(&standing(9)), Compared::Behind(_)));
-    }
-}
+mod tests;

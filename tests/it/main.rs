@@ -12,6 +12,7 @@ mod hazards;
 mod launcher;
 mod previous;
 mod registry;
+mod setback;
 mod signals;
 mod soak;
 mod store;

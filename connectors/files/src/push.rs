@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
+    SentLine,
 };
 
 use crate::client::{Folder, Written};
@@ -170,5 +171,9 @@ impl Operations for Outbox {
             }
         }
         Ok(Some(sent))
+    }
+
+    fn lines_sent(&self, sent: &Sent) -> Option<Vec<SentLine>> {
+        self.outgoing.lines_sent(&sent.bytes)
     }
 }

@@ -34,7 +34,7 @@ pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
     InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
-    Sent, ShipCall, ShippedLine, Then,
+    Sent, SentLine, ShipCall, ShippedLine, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, OrderLine,

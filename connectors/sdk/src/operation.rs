@@ -357,6 +357,19 @@ impl fmt::Debug for Sent {
     }
 }
 
+/// A line of an instruction as a file that was sent says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentLine {
+    /// Our reference of its shipment.
+    pub reference: ShipmentReference,
+    /// Counts from 1 within the shipment.
+    pub n: u32,
+    /// The warehouse's code of the item.
+    pub code: String,
+    /// How many.
+    pub quantity: u32,
+}
+
 /// A far side that can be written to.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -390,5 +403,12 @@ pub trait Operations: Send + Sync {
     async fn sent_since(&self, op: Op, since: DateTime<Utc>) -> Result<Option<Vec<Sent>>, Error> {
         let _ = (op, since);
         Ok(None)
+    }
+
+    /// Reads the lines of instructions back out of what [`Operations::sent_since`] gave, by the account's own
+    /// layout; pure. `None` when the layout does not say them, or what was sent is not of this layout.
+    fn lines_sent(&self, sent: &Sent) -> Option<Vec<SentLine>> {
+        let _ = sent;
+        None
     }
 }

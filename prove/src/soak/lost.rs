@@ -14,28 +14,41 @@ pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
     .fetch_all(&stage.pool)
     .await?;
     for (number, detail) in rows {
-        let mut there = Vec::new();
+        let reason = ["--reason", "the warehouse was asked"].map(str::to_owned);
+        let mut there = false;
         for warehouse in &stage.world.warehouses {
             for (reference, shipment) in warehouse.sim.shipments() {
-                if shipment.order_number == number {
-                    there.push(format!("{}-3pl/{reference}", warehouse.name));
+                if shipment.order_number != number {
+                    continue;
                 }
+                there = true;
+                let place = format!("{}-3pl/{reference}", warehouse.name);
+                let lines = shipment.lines.iter();
+                let words = ["recover".to_owned(), "--instructed".to_owned(), place]
+                    .into_iter()
+                    .chain(lines.flat_map(|line| {
+                        [
+                            "--line".to_owned(),
+                            format!("{}={}", line.code, line.quantity),
+                        ]
+                    }))
+                    .chain(reason.clone());
+                let words: Vec<String> = words.collect();
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                stage
+                    .notes
+                    .say(&format!("at the desk: hikiate {}", words.join(" ")));
+                stage.fleet.program().type_in(&words).await?;
             }
         }
-        let reason = ["--reason", "the warehouse was asked"];
-        for place in &there {
-            let words = ["recover", "--instructed", place];
-            let words = [&words[..], &reason[..]].concat();
-            stage.fleet.program().type_in(&words).await?;
-        }
-        if there.is_empty() {
+        if !there {
             let rule = detail
                 .split("--rule ")
                 .nth(1)
                 .and_then(|rest| rest.split_whitespace().next())
                 .context("the task names no rule")?;
             let words = ["order", "release", &number, "--rule", rule];
-            let words = [&words[..], &reason[..]].concat();
+            let words = [&words[..], &reason.each_ref().map(String::as_str)].concat();
             stage.fleet.program().type_in(&words).await?;
         }
     }

@@ -12,6 +12,7 @@ mod cancel;
 mod deeds;
 mod flow;
 mod holds;
+mod lost;
 mod money;
 mod notice;
 mod random;

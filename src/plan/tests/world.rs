@@ -208,7 +208,7 @@ impl World {
         bound
     }
 
-    fn write(&mut self, plan: &OrderPlan) {
+    pub(super) fn write(&mut self, plan: &OrderPlan) {
         for decision in &plan.decisions {
             self.fact(decision.key.clone(), decision.body.clone(), "plan");
         }
@@ -238,7 +238,12 @@ impl World {
         for shipment in &plan.shipments {
             self.release_at
                 .insert(shipment.reference.to_string(), shipment.release_at);
-            let (reference, state) = (shipment.reference.clone(), ShipmentStage::Waiting);
+            let state = if shipment.instructed {
+                ShipmentStage::Instructed
+            } else {
+                ShipmentStage::Waiting
+            };
+            let reference = shipment.reference.clone();
             self.input
                 .shipments
                 .push(ShipmentState { reference, state });

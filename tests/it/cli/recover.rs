@@ -51,4 +51,9 @@ async fn a_recovery_is_looked_at_first_and_begun_on_purpose() {
     assert!(tasks.ended(0).contains("database_set_back"), "{tasks:?}");
     typed(&["--instructed", "nowhere/HK0123456789ABC-S1"]).refused(4, "no account");
     typed(&["--instructed", "no-slash"]).refused(2, "ACCOUNT/REFERENCE");
+    typed(&["--line", "APPLE=2"]).refused(2, "--instructed");
+    let place = "wh/HK0123456789ABC-S1";
+    for odd in ["APPLE", "=2", "APPLE=0", "APPLE=two"] {
+        typed(&["--instructed", place, "--line", odd]).refused(2, "SALT-YUZU=2");
+    }
 }

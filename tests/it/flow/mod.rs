@@ -5,5 +5,6 @@ mod happy;
 mod recover;
 mod reports;
 mod silence;
+mod split;
 mod trouble;
 pub(crate) mod world;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::engine::seal_step;
 use hikiate::push::push_account;
 use hikiate::store::Phase;
-use hikiate::store::witness::Kept;
+use hikiate::store::witness::{Kept, Standing};
 
 use super::world::{Setup, World, order};
 
@@ -19,11 +19,11 @@ fn seen(world: &World) -> (u64, usize, usize) {
     (captures, instructed, world.mails.mails().len())
 }
 
-async fn phase(world: &World) -> Phase {
+pub(super) async fn phase(world: &World) -> Phase {
     world.engine.store.recovery().await.unwrap().phase
 }
 
-async fn recover(world: &World, since: DateTime<Utc>) {
+pub(super) async fn recover(world: &World, since: DateTime<Utc>) {
     let accounts: Vec<String> = world
         .engine
         .accounts
@@ -193,4 +193,58 @@ async fn without_a_restore_nothing_is_suspected() {
     world.restore(&url).await;
     world.rounds(2).await;
     assert_eq!(phase(&world).await, Phase::None);
+}
+
+/// The person's word and a look that began before it: the look has seen the old epoch and waits for the row.
+#[tokio::test]
+async fn a_position_far_ahead_stops_push_and_a_recovery_is_not_undone_by_an_older_look() {
+    let world = World::new(Setup::default()).await;
+    let (store, witness) = (&world.engine.store, &world.engine.witness);
+    let Some(Kept::Record(record)) = witness.kept() else {
+        panic!("there is no record")
+    };
+    let far = Standing {
+        flushed: record.flushed.map(|at| at + 1_000_000_000),
+        ..Standing::default()
+    };
+    let _ = witness.saw(&far);
+    let recovering = async |tx: &mut sqlx::PgConnection| {
+        sqlx::query("UPDATE recovery SET epoch = epoch + 1, phase = 'orders', lost_since = hk_now(), lost_until = hk_now(), begun_at = hk_now()")
+            .execute(tx)
+            .await
+            .unwrap();
+    };
+    let mut tx = store.pool().begin().await.unwrap();
+    recovering(&mut tx).await;
+    let (looking, with) = (store.clone(), witness.clone());
+    let look = tokio::spawn(async move { looking.watch_now(&with).await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    loop {
+        let waits: bool = sqlx::query_scalar(waits).fetch_one(&mut *tx).await.unwrap();
+        if waits {
+            break;
+        }
+        assert!(!look.is_finished(), "it did not wait");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    tx.commit().await.unwrap();
+    look.await.unwrap().unwrap();
+    assert_eq!(phase(&world).await, Phase::Orders);
+    store.watch_now(witness).await.unwrap();
+    assert_eq!(phase(&world).await, Phase::Orders, "the file has followed");
+
+    // Without a person's word it stops what is sent.
+    let far = Standing { epoch: 1, ..far };
+    let _ = witness.saw(&far);
+    sqlx::query("UPDATE recovery SET phase = 'none'")
+        .execute(store.pool())
+        .await
+        .unwrap();
+    store.watch_now(witness).await.unwrap();
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    let stopped: bool = sqlx::query_scalar("SELECT hk_stopped()")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert!(stopped);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use hikiate_sdk::{
     BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, OnUnknown, Op,
-    OperationSpec, Prepared, Replay, ShipmentReference, Then,
+    OperationSpec, Prepared, Replay, SentLine, ShipmentReference, Then,
 };
 use minijinja::value::Value;
 
@@ -182,6 +182,34 @@ impl Outgoing {
             _ => return None,
         };
         Some(format!("{}-{kind}-", self.account))
+    }
+
+    /// See [`hikiate_sdk::Operations::lines_sent`]. A cell that holds more than the field, or something made of
+    /// it, is not read back.
+    pub(crate) fn lines_sent(&self, content: &[u8]) -> Option<Vec<SentLine>> {
+        let sheet = &self.instruct.as_ref()?.sheet;
+        let reference = sheet.column_of("reference")?;
+        let code = sheet.column_of("code")?;
+        let quantity = sheet.column_of("quantity")?;
+        let n = sheet.column_of("n");
+        let mut rows: BTreeMap<ShipmentReference, u32> = BTreeMap::new();
+        let mut lines = Vec::new();
+        for row in sheet.read(content)? {
+            let reference = ShipmentReference::new(row.get(reference)?);
+            // Rows of a shipment are written in the order of its lines.
+            let count = rows.entry(reference.clone()).or_default();
+            *count = count.checked_add(1)?;
+            lines.push(SentLine {
+                reference,
+                n: match n {
+                    Some(n) => row.get(n)?.parse().ok()?,
+                    None => *count,
+                },
+                code: row.get(code)?.clone(),
+                quantity: row.get(quantity)?.parse().ok()?,
+            });
+        }
+        Some(lines)
     }
 
     /// See [`hikiate_sdk::Operations::prepare`].

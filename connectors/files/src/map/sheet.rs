@@ -9,7 +9,7 @@ use minijinja::value::Value;
 
 use super::template::environment;
 use crate::layout::{ColumnOut, Form};
-use crate::wire::delimited::quoted;
+use crate::wire::delimited::{quoted, rows};
 use crate::wire::encoding::Loss;
 
 /// A kind of file with its templates compiled.
@@ -93,6 +93,27 @@ impl Sheet {
             self.push_row(&mut out, cells)?;
         }
         Ok(out)
+    }
+
+    /// The column whose template is this field of a row and nothing else.
+    pub(crate) fn column_of(&self, field: &str) -> Option<usize> {
+        let template = format!("{{{{row.{field}}}}}");
+        let is = |c: &ColumnOut| c.value.split_whitespace().collect::<String>() == template;
+        self.columns.iter().position(is)
+    }
+
+    /// The rows of a file that this sheet wrote; `None` for any other.
+    pub(crate) fn read(&self, content: &[u8]) -> Option<Vec<Vec<String>>> {
+        let decoded = self.form.encoding.decode(content).ok()?;
+        let mut rows = rows(&decoded.text, self.form.separator).into_iter();
+        if self.form.header {
+            let head = rows.next()?.cells.ok()?;
+            if !head.iter().eq(self.columns.iter().map(|c| &c.name)) {
+                return None;
+            }
+        }
+        rows.map(|row| row.cells.ok().filter(|c| c.len() == self.columns.len()))
+            .collect()
     }
 
     fn push_row(

@@ -395,3 +395,53 @@ async fn what_was_sent_can_be_shown_unless_it_is_removed() {
     let removed = site_with("japanese-3pl-utf8", &change("removed"));
     assert_eq!(shows(&removed, long_ago).await, None, "it cannot tell");
 }
+
+#[tokio::test]
+async fn the_lines_of_what_was_sent_are_read_back_by_the_layout() {
+    let mut batch_of_two = hikiate_sdk::InstructCall {
+        batch: batch("instruct"),
+        instructions: vec![
+            instruction("HK0123456789ABC-S1", &[("A,1", 2), ("B\"", 30)]),
+            instruction("HK0123456789ABC-S2", &[("A,1", 1)]),
+        ],
+    };
+    batch_of_two.instructions[1].ship_to.address2 = "表町 \"1\", 2".to_owned();
+    let call = Call::Instruct(batch_of_two);
+    let read = async |site: &Site, by: &Site| {
+        let operations = site.operations();
+        let prepared = operations.prepare(&call).unwrap();
+        operations.send(Op::Instruct, &prepared).await.unwrap();
+        let since = crate::support::at("2020-01-01T00:00:00Z");
+        let sent = operations.sent_since(Op::Instruct, since).await;
+        by.operations()
+            .lines_sent(&sent.unwrap().unwrap()[0])
+            .map(|lines| {
+                lines
+                    .into_iter()
+                    .map(|l| (l.reference.to_string(), l.n, l.code, l.quantity))
+                    .collect::<Vec<_>>()
+            })
+    };
+    let whole = [
+        ("HK0123456789ABC-S1".to_owned(), 1, "A,1".to_owned(), 2),
+        ("HK0123456789ABC-S1".to_owned(), 2, "B\"".to_owned(), 30),
+        ("HK0123456789ABC-S2".to_owned(), 1, "A,1".to_owned(), 1),
+    ];
+    for layout in ["japanese-3pl-utf8", "japanese-3pl-cp932"] {
+        let site = site(layout);
+        assert_eq!(read(&site, &site).await.unwrap(), whole, "{layout}");
+    }
+    let utf8 = site("japanese-3pl-utf8");
+    let plain = site_with("japanese-3pl-utf8", &|text: &str| {
+        text.replace("header = true", "header = false")
+            .replace("{{ row.n }}", "{{ row.lines }}")
+    });
+    assert_eq!(read(&plain, &plain).await.unwrap(), whole, "counted");
+    // A layout that changed since, and one whose cells hold something made of the code.
+    assert_eq!(read(&utf8, &plain).await, None);
+    assert_eq!(read(&site("japanese-3pl-cp932"), &utf8).await, None);
+    let made = site_with("japanese-3pl-utf8", &|text: &str| {
+        text.replace("{{ row.code }}", "X-{{ row.code }}")
+    });
+    assert_eq!(read(&made, &made).await, None);
+}
