@@ -13,10 +13,16 @@ use crate::plan::plan_order;
 use crate::plan::types::rule_of;
 use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
 
+/// News first, then what comes round, then what was planned again as a whole.
+const CLASSES: std::ops::Range<i16> = 0..3;
+
 /// What to claim.
 #[derive(Clone, Copy)]
 enum Due {
-    Class { class: i16, limit: i64 },
+    /// Of the first plan class in which something is due.
+    First {
+        limit: i64,
+    },
     Suspect,
 }
 
@@ -32,24 +38,16 @@ enum Turn {
 /// # Errors
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
-    let mut planned = 0;
-    for class in 0..3 {
-        let due = Due::Class {
-            class,
-            limit: engine.plan_batch,
-        };
-        planned = match engine.store.retried("plan", || plan_due(engine, due)).await {
-            Err(error) if !error.is_away() && !error.is_retryable() => {
-                debug!(%error, "a batch of plans failed; planning one by one");
-                one_by_one(engine, Due::Class { class, limit: 1 }, engine.plan_batch).await?
-            }
-            other => other?,
-        };
-        if planned > 0 {
-            break;
+    let limit = engine.plan_batch;
+    let planning = || plan_due(engine, Due::First { limit });
+    let mut planned = match engine.store.retried("plan", planning).await {
+        Err(error) if !error.is_away() && !error.is_retryable() => {
+            debug!(%error, "a batch of plans failed; planning one by one");
+            one_by_one(engine, Due::First { limit: 1 }, limit).await?
         }
-    }
-    if i64::try_from(planned).is_ok_and(|n| n < engine.plan_batch) {
+        other => other?,
+    };
+    if i64::try_from(planned).is_ok_and(|n| n < limit) && engine.store.has_suspects().await? {
         planned += one_by_one(engine, Due::Suspect, 1).await?;
     }
     engine.metrics.planned(planned);
@@ -92,8 +90,16 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
 
 async fn claim(tx: &mut Transaction<'_, Postgres>, due: Due) -> Result<Vec<i64>, StoreError> {
     match due {
-        Due::Class { class, limit } => Store::claim_due(tx, class, limit).await,
         Due::Suspect => Store::claim_suspect(tx).await,
+        Due::First { limit } => {
+            for class in CLASSES {
+                let ids = Store::claim_due(tx, class, limit).await?;
+                if !ids.is_empty() {
+                    return Ok(ids);
+                }
+            }
+            Ok(Vec::new())
+        }
     }
 }
 

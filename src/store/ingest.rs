@@ -99,6 +99,11 @@ impl Store {
     ) -> Result<PageDone, StoreError> {
         let mut done = PageDone::default();
         Self::store_stock(tx, account_id, &page.stock, page.asked_at).await?;
+        if page.orders.is_empty() && page.facts.is_empty() {
+            done.quarantined = page.bad.len();
+            quarantine(tx, account_id, stream, &page.bad).await?;
+            return Ok(done);
+        }
         let mut bad = page.bad.clone();
 
         // New subjects first, in external-id order; then every row of the page is locked in id order.
@@ -339,27 +344,42 @@ impl Store {
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
-        let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins
-            .iter()
-            .map(|(id, word)| (*id, (*word).to_owned()))
-            .unzip();
-        sqlx::query!(
-            "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = coalesce(o.word, s.origin),
-               read_at = CASE WHEN s.id = ANY($4) THEN (SELECT hk_now()) ELSE s.read_at END
-             FROM unnest($1::bigint[]) AS t (id) LEFT JOIN unnest($2::bigint[], $3::text[]) AS o (id, word) ON o.id = t.id
-             WHERE s.id = t.id",
-            &changed.iter().chain(&reread).copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
-            &origin_ids,
-            &origin_words,
-            &reread.iter().copied().collect::<Vec<_>>()
-        )
-        .execute(&mut **tx)
-        .await?;
+        make_due(tx, &changed, &reread, &origins).await?;
         resolve_quarantine(tx, account_id, &stored).await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad).await?;
         Ok(done)
     }
+}
+
+/// What has changed is planned; what was read while it changed is read again.
+async fn make_due(
+    tx: &mut Transaction<'_, Postgres>,
+    changed: &BTreeSet<i64>,
+    reread: &BTreeSet<i64>,
+    origins: &BTreeMap<i64, &'static str>,
+) -> Result<(), StoreError> {
+    let due: BTreeSet<i64> = changed.union(reread).copied().collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins
+        .iter()
+        .map(|(id, word)| (*id, (*word).to_owned()))
+        .unzip();
+    sqlx::query!(
+        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = coalesce(o.word, s.origin),
+               read_at = CASE WHEN s.id = ANY($4) THEN (SELECT hk_now()) ELSE s.read_at END
+             FROM unnest($1::bigint[]) AS t (id) LEFT JOIN unnest($2::bigint[], $3::text[]) AS o (id, word) ON o.id = t.id
+             WHERE s.id = t.id",
+        &due.into_iter().collect::<Vec<_>>(),
+        &origin_ids,
+        &origin_words,
+        &reread.iter().copied().collect::<Vec<_>>()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 async fn write_heads(

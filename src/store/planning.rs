@@ -121,6 +121,18 @@ impl Store {
         Ok((marked.iter().map(|row| row.subject_id).collect(), aside))
     }
 
+    /// Whether there are suspects at all, due or not.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_suspects(&self) -> Result<bool, StoreError> {
+        Ok(
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM plan_suspects) AS "some!""#)
+                .fetch_one(&self.pool)
+                .await?,
+        )
+    }
+
     /// Locks one due suspect. One that is set aside is not due before its time, whatever news it has.
     ///
     /// # Errors

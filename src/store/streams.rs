@@ -146,18 +146,16 @@ impl Store {
         limit: i64,
     ) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT external_id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
-               ORDER BY account_id, read_at, id LIMIT $2"#,
+            r#"SELECT n.at AS "asked_at!", s.external_id AS "external_id?" FROM (SELECT hk_now() AS at) n
+               LEFT JOIN LATERAL (SELECT external_id FROM subjects WHERE account_id = $1 AND read_at <= n.at
+                 ORDER BY account_id, read_at, id LIMIT $2) s ON true"#,
             account_id, limit
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok((
-            rows.into_iter()
-                .map(|r| ExternalId::new(r.external_id))
-                .collect(),
-            self.now().await?,
-        ))
+        let asked_at = rows.first().map(|row| row.asked_at).unwrap_or_default();
+        let ids = rows.into_iter().filter_map(|row| row.external_id);
+        Ok((ids.map(ExternalId::new).collect(), asked_at))
     }
 
     /// The source has been told that its page is stored.

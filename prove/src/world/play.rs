@@ -310,7 +310,7 @@ impl World {
     }
 
     /// A customer or the shop's staff.
-    async fn somebody_acts(&mut self) {
+    pub(super) async fn somebody_acts(&mut self) {
         let Some(at) = self.some_order() else {
             return;
         };

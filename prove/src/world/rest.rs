@@ -37,11 +37,10 @@ impl World {
         self.restock().await;
         let mut quiet = 0;
         for round in 0..ROUNDS {
-            let by = match round % 4 {
-                // Look-ups, leases and pauses; then waits of minutes; then the next wave.
+            // Look-ups, leases and pauses, then waits of minutes; and in between the next wave.
+            let by = match round {
                 0 => Duration::seconds(31),
-                1 => Duration::seconds(75),
-                2 => Duration::minutes(6),
+                n if n % 2 == 0 => Duration::minutes(6),
                 _ => Duration::hours(3),
             };
             self.advance(by).await;

@@ -66,8 +66,8 @@ impl Terms {
             two_daemons: dice.percent(40),
             skew,
             stock,
-            actions: dice.range(20..=50),
-            orders: dice.range(2..=5),
+            actions: dice.range(15..=40),
+            orders: dice.range(1..=4),
         }
     }
 

@@ -61,6 +61,12 @@ impl World {
                 } else {
                     self.run(at, step, false).await;
                 }
+                match self.dice.range(0..=39) {
+                    0 => self.somebody_acts().await,
+                    1 | 2 => self.operator_acts().await,
+                    3 | 4 => self.warehouse_works().await,
+                    _ => {}
+                }
                 if !self.violations.is_empty() {
                     return;
                 }
