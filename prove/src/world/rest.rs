@@ -1,5 +1,7 @@
 //! After the active phase: nothing goes wrong any more, people do their work, and everything comes to rest.
 
+use std::collections::BTreeSet;
+
 use chrono::Duration;
 
 use super::daemon::Step;
@@ -10,21 +12,21 @@ use super::world::World;
 /// Rounds after which everything must have ended.
 const ROUNDS: usize = 60;
 
-/// What is still to come: effects, marks, open batches, orders that have not ended.
+/// What is still to come: effects, marks, open batches, orders that have not ended or are due to be planned.
 const UNDONE: &str = r"
 SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
   + (SELECT count(*) FROM batches WHERE state = 'open')
-  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')";
+  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')
+  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()))";
 
 /// What a daemon would find to do now: the step's name and the account's id.
 const DUE: &str = r"
 SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= (SELECT hk_now())
-UNION SELECT 'pull', account_id FROM subjects WHERE read_at <= (SELECT hk_now())
-UNION SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= (SELECT hk_now())
-UNION SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= (SELECT hk_now())
-UNION SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= (SELECT hk_now())
-UNION SELECT 'allocate', 0::smallint FROM item_marks
-ORDER BY 1, 2";
+UNION ALL SELECT 'pull', account_id FROM subjects WHERE read_at <= (SELECT hk_now())
+UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= (SELECT hk_now())
+UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= (SELECT hk_now())
+UNION ALL SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= (SELECT hk_now())
+UNION ALL SELECT 'allocate', 0::smallint FROM item_marks";
 
 impl World {
     /// Lets everything end.
@@ -73,9 +75,8 @@ impl World {
         for _ in 0..30 {
             let mut worked = false;
             for step in self.due().await {
-                for at in 0..self.daemons.len() {
-                    worked |= self.run(at, step, false).await;
-                }
+                let at = self.whose(step);
+                worked |= self.run(at, step, false).await;
             }
             if !worked && !self.run(0, Step::Seal, false).await {
                 return;
@@ -86,6 +87,7 @@ impl World {
     /// Steps that would find something to do now.
     pub(super) async fn due(&self) -> Vec<Step> {
         let due: Vec<(String, i16)> = sqlx::query_as(DUE).fetch_all(&self.admin).await.unwrap();
+        let due: BTreeSet<(String, i16)> = due.into_iter().collect();
         due.into_iter()
             .map(|(name, account)| match name.as_str() {
                 "pull" => Step::Pull(account),

@@ -25,7 +25,7 @@ pub struct WorldArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Seeds at once.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 6)]
     pub jobs: u64,
     /// Puts this fault into hikiate and stops at the first seed that finds it.
     #[arg(long)]

@@ -75,7 +75,7 @@ impl World {
     }
 
     /// The process that has the account, or any.
-    fn whose(&mut self, step: Step) -> usize {
+    pub(super) fn whose(&mut self, step: Step) -> usize {
         let (Step::Pull(id) | Step::Push(id)) = step else {
             return self.some_daemon();
         };
