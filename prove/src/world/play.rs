@@ -284,6 +284,7 @@ impl World {
         let stock = self.far.warehouses[at].sim.stock();
         self.log.say(slug, format!("counts {stock:?}"));
         let now = self.warehouse_now(at);
+        self.counted.push((at, now));
         self.far.warehouses[at].sim.write_stock(now).await.unwrap();
     }
 

@@ -42,6 +42,8 @@ pub(super) struct World {
     pub(super) flagged: std::collections::BTreeSet<(String, String)>,
     /// Items of which pieces went past hikiate, by warehouse.
     pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
+    /// When shelves were counted, by warehouse and its clock.
+    pub(super) counted: Vec<(usize, DateTime<Utc>)>,
     pub(super) engine: Engine,
     pub(super) admin: PgPool,
     pub(super) pools: [PgPool; 2],
@@ -82,6 +84,7 @@ impl World {
             violations: Vec::new(),
             flagged: std::collections::BTreeSet::new(),
             shrunk: std::collections::BTreeSet::new(),
+            counted: Vec::new(),
             engine,
             admin,
             pools: ground.pools.clone(),
