@@ -136,7 +136,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Orders of an account that are due to be read again.
+    /// Orders of an account that are due to be read again, and when that was; without any the time says nothing.
     ///
     /// # Errors
     /// The database's.
@@ -146,16 +146,15 @@ impl Store {
         limit: i64,
     ) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT n.at AS "asked_at!", s.external_id AS "external_id?" FROM (SELECT hk_now() AS at) n
-               LEFT JOIN LATERAL (SELECT external_id FROM subjects WHERE account_id = $1 AND read_at <= n.at
-                 ORDER BY account_id, read_at, id LIMIT $2) s ON true"#,
+            r#"SELECT external_id, (SELECT hk_now()) AS "asked_at!" FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
+               ORDER BY account_id, read_at, id LIMIT $2"#,
             account_id, limit
         )
         .fetch_all(&self.pool)
         .await?;
         let asked_at = rows.first().map(|row| row.asked_at).unwrap_or_default();
-        let ids = rows.into_iter().filter_map(|row| row.external_id);
-        Ok((ids.map(ExternalId::new).collect(), asked_at))
+        let ids = rows.into_iter().map(|row| ExternalId::new(row.external_id));
+        Ok((ids.collect(), asked_at))
     }
 
     /// The source has been told that its page is stored.
