@@ -77,18 +77,22 @@ fn streams(account: &Account, phase: Phase) -> BTreeSet<String> {
 
 /// A shipment that was taken over may have been answered for, and left, before anything knew of it.
 async fn hear_again(engine: &Engine, owned: &[OwnedAccount]) -> Result<(), StoreError> {
+    let mut wanted = Vec::new();
     for mine in owned {
-        let Some(account) = engine.accounts.get(&mine.id) else {
-            continue;
-        };
-        let names: Vec<String> = streams(account, Phase::None).into_iter().collect();
-        if names.is_empty() {
-            continue;
+        if let Some(account) = engine.accounts.get(&mine.id) {
+            let names = streams(account, Phase::None).into_iter();
+            wanted.extend(names.map(|name| (mine.id, name)));
         }
-        let taken = engine.store.hear_again(mine.id, &names).await?;
-        if taken > 0 {
-            info!(account = %account.slug, taken, "shipments were taken over: what their warehouse said is read again");
-        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let taken = engine.store.hear_again(&wanted).await?;
+    if taken > 0 {
+        info!(
+            taken,
+            "shipments were taken over: what their warehouses said is read again"
+        );
     }
     Ok(())
 }

@@ -177,41 +177,26 @@ impl Store {
         Ok(())
     }
 
-    /// Has these streams of an account read again when shipments of it were taken over since the last time: what
-    /// the warehouse said of them before was not theirs yet. Returns how many were.
+    /// Has these streams (account and name) read again where shipments of their account were taken over since the
+    /// last time: what the warehouse said of them before was not theirs yet. Returns how many were.
     ///
     /// # Errors
     /// The database's.
-    pub async fn hear_again(
-        &self,
-        account_id: i16,
-        streams: &[String],
-    ) -> Result<usize, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let taken = sqlx::query_scalar!(
-            "SELECT l.reference FROM lost_sends l WHERE l.account_id = $1 AND l.op = 'instruct' AND NOT l.heard
-               AND EXISTS (SELECT FROM subjects s JOIN facts f ON f.subject_id = s.id WHERE s.number = l.number AND f.key = 'instruct:' || l.reference)",
-            account_id
+    pub async fn hear_again(&self, streams: &[(i16, String)]) -> Result<i64, StoreError> {
+        let (accounts, names): (Vec<i16>, Vec<String>) = streams.iter().cloned().unzip();
+        Ok(sqlx::query_scalar!(
+            r#"WITH taken AS (
+                 UPDATE lost_sends l SET heard = true WHERE l.account_id = ANY($1) AND l.op = 'instruct' AND NOT l.heard
+                   AND EXISTS (SELECT FROM subjects s JOIN facts f ON f.subject_id = s.id WHERE s.number = l.number AND f.key = 'instruct:' || l.reference)
+                 RETURNING l.account_id),
+               again AS (
+                 UPDATE streams t SET again = 'wanted', due_at = least(t.due_at, (SELECT hk_now())) FROM unnest($1::smallint[], $2::text[]) AS w (account_id, name)
+                 WHERE t.account_id = w.account_id AND t.name = w.name AND t.account_id IN (SELECT account_id FROM taken))
+               SELECT count(*) AS "taken!" FROM taken"#,
+            &accounts, &names
         )
-        .fetch_all(&mut *tx)
-        .await?;
-        if taken.is_empty() {
-            return Ok(0);
-        }
-        sqlx::query!(
-            "UPDATE streams SET again = 'wanted', due_at = least(due_at, (SELECT hk_now())) WHERE account_id = $1 AND name = ANY($2)",
-            account_id, streams
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "UPDATE lost_sends SET heard = true WHERE account_id = $1 AND op = 'instruct' AND reference = ANY($2)",
-            account_id, &taken
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(taken.len())
+        .fetch_one(&self.pool)
+        .await?)
     }
 
     /// What was sent of these orders, in the order of the shipments' numbers.

@@ -16,6 +16,7 @@ mod lost;
 mod operator;
 mod planning;
 mod propagate;
+mod quarantine;
 mod queue;
 pub mod read;
 mod reclaim;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::ExternalId;
 use serde_json::Value;
 
-use super::ingest::quarantine;
+use super::quarantine::quarantine;
 use super::{IncomingBad, IncomingPage, OwnedAccount, PageDone, Store, StoreError};
 
 /// A stream that is due.

@@ -6,6 +6,7 @@ use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Decision, Store, StoreError};
 use hikiate_sdk::{Call, Currency};
 
+use super::far::Warehouse;
 use super::orders::Pay;
 use super::world::World;
 
@@ -192,11 +193,9 @@ impl World {
                     .position(|w| *w == "--rule")
                     .and_then(|at| words.get(at + 1))
                     .map_or("*", |rule| *rule);
-                // Whoever asks the warehouse hears whether the rest will come.
-                let coming = rule.strip_prefix("short:").is_some_and(|reference| {
-                    self.far.warehouses.iter().any(|w| w.sim.is_open(reference))
-                });
-                if coming {
+                if let Some(reference) = rule.strip_prefix("short:")
+                    && self.rest_comes(reference).await
+                {
                     continue;
                 }
                 let decision = Decision::Release {
@@ -206,5 +205,23 @@ impl World {
                 self.decide(number, decision).await;
             }
         }
+    }
+
+    /// Whoever asks the warehouse hears whether the rest will leave, or has left and was not read here yet.
+    async fn rest_comes(&self, reference: &str) -> bool {
+        let mut warehouses = self.far.warehouses.iter();
+        if warehouses.any(|w| w.sim.is_open(reference)) {
+            return true;
+        }
+        let read: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM heads WHERE kind = 'parcel' AND starts_with(series, $1 || ':')",
+        )
+        .bind(reference)
+        .fetch_one(&self.admin)
+        .await
+        .unwrap();
+        let left = |w: &Warehouse| w.sim.shipped().get(reference).map_or(0, Vec::len);
+        let left: usize = self.far.warehouses.iter().map(left).sum();
+        usize::try_from(read).unwrap() < left
     }
 }
