@@ -71,7 +71,7 @@ impl Session {
         let epochs = self.store.epochs(&directory).await?;
         let mut tx = self.store.snapshot().await?;
         let claimed = Store::load(&mut tx, ids, &directory, &epochs).await?;
-        let now = self.store.now_in(&mut tx).await?;
+        let now = claimed.now;
         drop(tx);
         let mut inputs = BTreeMap::new();
         for (id, _, input) in claimed.orders {

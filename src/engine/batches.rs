@@ -20,7 +20,7 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
     let mut tx = engine.store.pool().begin().await?;
     let loaded = Store::load(&mut tx, &ids, &engine.directory, &engine.epochs).await?;
     tx.commit().await?;
-    let now = engine.store.now().await?;
+    let now = loaded.now;
     let today = engine.today(now);
     for batch in &loaded.batches {
         let outcome = Store::batch_outcome(batch);

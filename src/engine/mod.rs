@@ -194,9 +194,7 @@ impl Engine {
             .store
             .own_accounts(&self.instance, &ids, self.lease_seconds, fresh)
             .await?;
-        for account in &owned {
-            self.store.reclaim(account, account.taken).await?;
-        }
+        self.store.reclaim(&owned).await?;
         Ok(owned)
     }
 }

@@ -88,12 +88,16 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
     Ok(planned)
 }
 
-async fn claim(tx: &mut Transaction<'_, Postgres>, due: Due) -> Result<Vec<i64>, StoreError> {
+async fn claim(
+    tx: &mut Transaction<'_, Postgres>,
+    due: Due,
+    policy_id: i32,
+) -> Result<Vec<i64>, StoreError> {
     match due {
-        Due::Suspect => Store::claim_suspect(tx).await,
+        Due::Suspect => Store::claim_suspect(tx, policy_id).await,
         Due::First { limit } => {
             for class in CLASSES {
-                let ids = Store::claim_due(tx, class, limit).await?;
+                let ids = Store::claim_due(tx, class, limit, policy_id).await?;
                 if !ids.is_empty() {
                     return Ok(ids);
                 }
@@ -125,11 +129,7 @@ async fn plan_due(engine: &Engine, due: Due) -> Result<usize, StoreError> {
 
 async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
     let mut tx = engine.store.pool().begin().await?;
-    if engine.store.active_policy(&mut tx).await? != Some(engine.policy_id) {
-        // Another configuration is in force: this process pulls and pushes, and leaves planning to it.
-        return Ok(Turn::Planned(0));
-    }
-    let ids = claim(&mut tx, due).await?;
+    let ids = claim(&mut tx, due, engine.policy_id).await?;
     if ids.is_empty() {
         return Ok(Turn::Planned(0));
     }
@@ -181,7 +181,7 @@ async fn plan_claimed(
     alone: bool,
 ) -> Result<Vec<RuleKey>, StoreError> {
     let mut claimed = Store::load(tx, ids, &engine.directory, &engine.epochs).await?;
-    let now = engine.store.now_in(tx).await?;
+    let now = claimed.now;
     let (plans, failed, paused) = within_limits(engine, tx, &mut claimed, now).await?;
     Store::commit_plans(
         tx,

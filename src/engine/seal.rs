@@ -23,10 +23,13 @@ const JOURNAL_ROWS: i64 = 100_000;
 /// # Errors
 /// The database's.
 pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
-    let now = engine.store.now().await?;
-    open_batches(engine, now).await?;
+    open_batches(engine).await?;
     let mut sealed = 0;
     let mut due = engine.store.due_batches(&engine.directory, None).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let now = engine.store.now().await?;
     while let Some(last) = due.last().cloned() {
         for batch in &due {
             let result = if batch.is_journal() {
@@ -55,12 +58,25 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
     Ok(sealed)
 }
 
-async fn open_batches(engine: &Engine, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
+    let waiting = engine.store.waiting_locations().await?;
+    let booking = match &engine.policy.booking {
+        Some(booking) => {
+            let account_id = engine.directory.account(&booking.account)?;
+            let waits = engine.store.waiting_revenue(account_id).await?;
+            waits.then_some((booking, account_id))
+        }
+        None => None,
+    };
+    if waiting.is_empty() && booking.is_none() {
+        return Ok(());
+    }
+    let now = engine.store.now().await?;
     let zone = engine.policy.shop.timezone;
     for Waiting {
         location_id,
         release_at,
-    } in engine.store.waiting_locations().await?
+    } in waiting
     {
         let Some((location, warehouse)) =
             location_id.and_then(|id| Some((id, warehouse(engine, id)?)))
@@ -93,26 +109,23 @@ async fn open_batches(engine: &Engine, now: DateTime<Utc>) -> Result<(), StoreEr
             )
             .await?;
     }
-    if let Some(booking) = &engine.policy.booking {
-        let account_id = engine.directory.account(&booking.account)?;
-        if engine.store.waiting_revenue(account_id).await? {
-            let seal_at = match &booking.close {
-                Close::At(time) => next_cutoff(now, &[*time], zone),
-                Close::Every(every) => now + *every,
-            };
-            let period = seal_at.with_timezone(&zone).format("%Y%m%d").to_string();
-            engine
-                .store
-                .open_batch(
-                    &engine.directory,
-                    account_id,
-                    None,
-                    "journal",
-                    &period,
-                    seal_at,
-                )
-                .await?;
-        }
+    if let Some((booking, account_id)) = booking {
+        let seal_at = match &booking.close {
+            Close::At(time) => next_cutoff(now, &[*time], zone),
+            Close::Every(every) => now + *every,
+        };
+        let period = seal_at.with_timezone(&zone).format("%Y%m%d").to_string();
+        engine
+            .store
+            .open_batch(
+                &engine.directory,
+                account_id,
+                None,
+                "journal",
+                &period,
+                seal_at,
+            )
+            .await?;
     }
     Ok(())
 }

@@ -34,8 +34,14 @@ pub async fn pull_account(
     if matches!(gate, Gate::Shut) {
         return Ok(false);
     }
-    let mut busy = read_due(engine, account, owned, source).await?;
-    for due in engine.store.due_streams(owned.id).await? {
+    let mut busy = false;
+    let mut due = engine.store.due_pulls(owned.id).await?;
+    if due.reads {
+        busy = read_due(engine, account, owned, source).await?;
+        // Reading took its time, which says when the pages are asked for.
+        due = engine.store.due_pulls(owned.id).await?;
+    }
+    for due in due.streams {
         if !account.pacer.breaker().calls() {
             return Ok(false);
         }

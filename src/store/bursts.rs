@@ -37,22 +37,6 @@ pub struct RuleRow {
 }
 
 impl Store {
-    /// Rules that are paused now.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn paused_rules(
-        tx: &mut Transaction<'_, Postgres>,
-        directory: &Directory,
-    ) -> Result<BTreeSet<RuleKey>, StoreError> {
-        sqlx::query!("SELECT rule, account_id FROM rule_bursts WHERE paused_at IS NOT NULL")
-            .fetch_all(&mut **tx)
-            .await?
-            .into_iter()
-            .map(|row| Ok((row.rule, directory.slug(row.account_id)?.clone())))
-            .collect()
-    }
-
     /// Counts effects that are about to be made without news of their orders. Rules that would make more than
     /// `limit` in a minute are paused in this transaction and come back: none of their effects may be made.
     ///

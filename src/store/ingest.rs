@@ -79,6 +79,16 @@ pub struct IncomingPage {
     pub asked_at: DateTime<Utc>,
 }
 
+impl IncomingPage {
+    /// True when it brings nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+            && self.facts.is_empty()
+            && self.stock.is_empty()
+            && self.bad.is_empty()
+    }
+}
+
 /// What a stored page brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageDone {

@@ -24,6 +24,8 @@ pub struct Claimed {
     pub batches: Vec<BatchInput>,
     /// Everything claimed, orders and batches included.
     pub ids: Vec<i64>,
+    /// Now, by the database's clock.
+    pub now: DateTime<Utc>,
 }
 
 /// A batch as loaded for planning.
@@ -80,7 +82,8 @@ pub(super) fn effect_state(word: &str) -> EffectState {
 
 impl Store {
     /// Locks up to `limit` due orders of one plan class; others that are locked are left to their owners, and
-    /// suspects are planned alone.
+    /// suspects are planned alone. Nothing while another policy is in force: then this process pulls and pushes, and
+    /// leaves planning to whoever has that one.
     ///
     /// # Errors
     /// The database's.
@@ -88,12 +91,13 @@ impl Store {
         tx: &mut Transaction<'_, Postgres>,
         class: i16,
         limit: i64,
+        policy_id: i32,
     ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT id FROM subjects WHERE kind = 'order' AND plan_class = $1 AND plan_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $2
-               AND id NOT IN (SELECT subject_id FROM plan_suspects)
+            "SELECT id FROM subjects WHERE kind = 'order' AND plan_class = $1 AND plan_at <= (SELECT hk_now())
+               AND EXISTS (SELECT FROM gate WHERE min_code <= $2 AND policy_id = $4) AND id NOT IN (SELECT subject_id FROM plan_suspects)
              ORDER BY plan_class, plan_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
-            class, CODE_LEVEL, limit
+            class, CODE_LEVEL, limit, policy_id
         )
         .fetch_all(&mut **tx)
         .await?)
@@ -162,41 +166,33 @@ impl Store {
                 ambiguous: row.ambiguous,
             });
         }
-        let mut batches = BTreeMap::new();
-        for row in sqlx::query!("SELECT subject_id, account_id, kind, period, n, state FROM batches WHERE subject_id = ANY($1)", ids)
-            .fetch_all(&mut **tx)
-            .await?
-        {
-            batches.insert(row.subject_id, row);
-        }
-        let subjects = sqlx::query!("SELECT id, kind, account_id, external_id, number, origin, read_at, created_at, planned_fact FROM subjects WHERE id = ANY($1) ORDER BY id", ids)
-            .fetch_all(&mut **tx)
-            .await?;
+        let subjects = sqlx::query!(
+            r#"SELECT s.id, s.kind, s.account_id, s.external_id, s.number, s.origin, s.read_at, s.created_at, s.planned_fact,
+                 b.kind AS "batch_kind?", b.state AS "batch_state?"
+               FROM subjects s LEFT JOIN batches b ON b.subject_id = s.id WHERE s.id = ANY($1) ORDER BY s.id"#,
+            ids
+        )
+        .fetch_all(&mut **tx)
+        .await?;
         let orders: Vec<i64> = subjects
             .iter()
             .filter(|s| s.kind == "order")
             .map(|s| s.id)
             .collect();
 
-        let paused = if orders.is_empty() {
-            BTreeSet::new()
-        } else {
-            Self::paused_rules(tx, directory).await?
-        };
         let mut demands: BTreeMap<i64, Vec<DemandState>> = BTreeMap::new();
         let mut shipments: BTreeMap<i64, Vec<ShipmentState>> = BTreeMap::new();
         let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
-        let recovery = sqlx::query!("SELECT epoch, phase, lifted_at FROM recovery")
-            .fetch_one(&mut **tx)
-            .await?;
+        let all = Self::circumstances(tx, directory).await?;
+        claimed.now = all.now;
         let mut untold = Vec::new();
-        if recovery.epoch > 0 {
+        if all.epoch > 0 {
             let numbers: Vec<String> = subjects.iter().map(|s| s.number.clone()).collect();
             lost = Self::load_lost(tx, directory, &numbers).await?;
-            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", recovery.epoch)
+            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", all.epoch)
                 .fetch_all(&mut **tx)
                 .await?
             {
@@ -269,15 +265,15 @@ impl Store {
 
         for row in subjects {
             let list = facts.remove(&row.id).unwrap_or_else(|| Ok(Vec::new()));
-            if let Some(batch) = batches.remove(&row.id) {
+            if let (Some(kind), Some(state)) = (row.batch_kind, row.batch_state) {
                 let queued = queue.remove(&row.id).unwrap_or_default();
                 claimed.batches.push(BatchInput {
                     subject_id: row.id,
                     account_id: row.account_id,
                     name: row.external_id,
                     number: row.number,
-                    kind: batch.kind,
-                    state: batch.state,
+                    kind,
+                    state,
                     queued: queued.iter().any(|e| e.state != EffectState::Unresolved),
                     unresolved: queued.iter().any(|e| e.state == EffectState::Unresolved),
                     facts: list.unwrap_or_default(),
@@ -309,10 +305,10 @@ impl Store {
                     channel: channel.clone(),
                     external_id: ExternalId::new(row.external_id),
                     lost: Lost {
-                        epoch: recovery.epoch,
-                        reading: matches!(recovery.phase.as_str(), "suspected" | "orders"),
+                        epoch: all.epoch,
+                        reading: all.reading,
                         found: lost.remove(&row.number).unwrap_or_default(),
-                        untold: if recovery.lifted_at.is_none_or(|at| row.created_at <= at) {
+                        untold: if all.lifted_at.is_none_or(|at| row.created_at <= at) {
                             untold.clone()
                         } else {
                             Vec::new()
@@ -333,7 +329,7 @@ impl Store {
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
                     items,
                     epochs: epochs.clone(),
-                    paused: paused.clone(),
+                    paused: all.paused.clone(),
                     news,
                 })
             });

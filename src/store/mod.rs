@@ -4,6 +4,7 @@
 mod allocate;
 mod batch;
 mod bursts;
+mod circumstances;
 mod commit;
 mod error;
 mod facts;
@@ -51,4 +52,4 @@ pub use seal::{SealRow, SealTerms, Sealed};
 pub use setup::{AccountRow, Directory, LocationRow, Store};
 pub use show::SubjectRow;
 pub use stock::IncomingStock;
-pub use streams::{DueStream, StreamAfter};
+pub use streams::{DuePulls, DueStream, StreamAfter};

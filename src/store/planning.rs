@@ -137,12 +137,17 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn claim_suspect(tx: &mut Transaction<'_, Postgres>) -> Result<Vec<i64>, StoreError> {
+    pub async fn claim_suspect(
+        tx: &mut Transaction<'_, Postgres>,
+        policy_id: i32,
+    ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT s.id FROM subjects s JOIN plan_suspects u ON u.subject_id = s.id
-             WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()) AND u.not_before <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1
+             WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()) AND u.not_before <= (SELECT hk_now())
+               AND EXISTS (SELECT FROM gate WHERE min_code <= $1 AND policy_id = $2)
              ORDER BY s.plan_class, s.plan_at, s.id LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED",
-            CODE_LEVEL
+            CODE_LEVEL,
+            policy_id
         )
         .fetch_all(&mut **tx)
         .await?)

@@ -134,38 +134,22 @@ impl Store {
         limit: i64,
         lease_seconds: i32,
     ) -> Result<Vec<ClaimedEffect>, StoreError> {
-        let mut claimed = Vec::new();
-        for lane in 0_i16..3 {
-            let room = limit - i64::try_from(claimed.len()).unwrap_or(limit);
-            if room <= 0 {
-                break;
-            }
-            claimed.extend(self.claim_lane(owned, lane, room, lease_seconds).await?);
-        }
-        self.with_orders(&mut claimed).await?;
-        Ok(claimed)
-    }
-
-    async fn claim_lane(
-        &self,
-        owned: &OwnedAccount,
-        lane: i16,
-        limit: i64,
-        lease_seconds: i32,
-    ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        // Lane after lane by its index until there are enough; a later lane is not looked at then.
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
-                 SELECT e.id FROM effects e
-                 WHERE e.account_id = $1 AND e.lane = $2 AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
-                   AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $3 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
-                   AND (SELECT min_code FROM gate) <= $4 AND NOT (SELECT hk_stopped())
-                 ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $5 FOR UPDATE SKIP LOCKED),
+                 SELECT d.id FROM generate_series(0, 2) AS l (lane) CROSS JOIN LATERAL (
+                   SELECT e.id FROM effects e
+                   WHERE e.account_id = $1 AND e.lane = l.lane::smallint AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
+                     AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $2 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
+                     AND (SELECT min_code FROM gate) <= $3 AND NOT (SELECT hk_stopped())
+                   ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $4 FOR UPDATE SKIP LOCKED) d
+                 LIMIT $4),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
                taken AS (
-                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
+                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $5::int)
                  FROM due, token WHERE e.id = due.id
                  RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous,
-                   e.first_sent_at, e.last_sent_at, e.body, e.label, e.due_at)
+                   e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
                SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
@@ -178,8 +162,8 @@ impl Store {
                    WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1 ELSE 0 END AS "doubt!"
                FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
                  CROSS JOIN recovery r
-               ORDER BY t.due_at, t.id"#,
-            owned.id, lane, owned.token, CODE_LEVEL, limit, lease_seconds
+               ORDER BY t.lane, t.due_at, t.id"#,
+            owned.id, owned.token, CODE_LEVEL, limit, lease_seconds
         )
         .fetch_all(&self.pool)
         .await?;
@@ -216,6 +200,7 @@ impl Store {
                 parcels: Vec::new(),
             });
         }
+        self.with_orders(&mut claimed).await?;
         Ok(claimed)
     }
 

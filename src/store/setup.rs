@@ -227,19 +227,6 @@ impl Store {
             .await?)
     }
 
-    /// The policy in force.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn active_policy(
-        &self,
-        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
-    ) -> Result<Option<i32>, StoreError> {
-        Ok(sqlx::query_scalar!("SELECT policy_id FROM gate")
-            .fetch_one(&mut **tx)
-            .await?)
-    }
-
     /// True when the clock was set or shifted; refused on a database given by URL.
     ///
     /// # Errors

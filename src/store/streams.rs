@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::ExternalId;
 use serde_json::Value;
+use sqlx::PgExecutor;
 
 use super::quarantine::quarantine;
 use super::{IncomingBad, IncomingPage, OwnedAccount, PageDone, Store, StoreError};
@@ -22,6 +23,15 @@ pub struct DueStream {
     pub fails: i16,
     /// Now, by the database's clock: when the page will have been asked for.
     pub asked_at: DateTime<Utc>,
+}
+
+/// What is due to be pulled.
+#[derive(Clone, Debug, Default)]
+pub struct DuePulls {
+    /// Orders wait to be read by id.
+    pub reads: bool,
+    /// Streams, in the order they fell due.
+    pub streams: Vec<DueStream>,
 }
 
 /// When a stream is due again.
@@ -55,19 +65,37 @@ impl Store {
         Ok(())
     }
 
-    /// The streams of an account that are due.
+    /// What is due to be pulled at an account.
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_streams(&self, account_id: i16) -> Result<Vec<DueStream>, StoreError> {
-        Ok(sqlx::query_as!(
-            DueStream,
-            r#"SELECT name, cursor, seq, ack, fails, (SELECT hk_now()) AS "asked_at!" FROM streams
-               WHERE account_id = $1 AND due_at <= (SELECT hk_now()) ORDER BY due_at, name"#,
+    pub async fn due_pulls(&self, account_id: i16) -> Result<DuePulls, StoreError> {
+        let rows = sqlx::query!(
+            // The first by its index; an EXISTS, for which any row would do, read the whole table.
+            r#"SELECT r.first AS "reads?", r.now AS "asked_at!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
+               FROM (SELECT hk_now() AS now, (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
+                       ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r
+                 LEFT JOIN streams t ON t.account_id = $1 AND t.due_at <= (SELECT hk_now())
+               ORDER BY t.due_at, t.name"#,
             account_id
         )
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        let mut due = DuePulls::default();
+        for row in rows {
+            due.reads |= row.reads.is_some();
+            if let (Some(name), Some(seq), Some(fails)) = (row.name, row.seq, row.fails) {
+                due.streams.push(DueStream {
+                    name,
+                    cursor: row.cursor,
+                    seq,
+                    ack: row.ack,
+                    fails,
+                    asked_at: row.asked_at,
+                });
+            }
+        }
+        Ok(due)
     }
 
     /// Stores a page and moves the cursor, or neither: a process that lost the account stores nothing.
@@ -82,20 +110,13 @@ impl Store {
         page: &IncomingPage,
         after: &StreamAfter,
     ) -> Result<PageDone, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let moved = sqlx::query_scalar!(
-            "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()),
-               due_at = (SELECT hk_now()) + make_interval(secs => $7),
-               again = CASE WHEN s.again = 'running' AND $7 > 0 THEN NULL ELSE s.again END
-             FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
-               AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
-            owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        if moved.is_none() {
-            return Err(StoreError::LostLease(owned.id.to_string()));
+        if page.is_empty() {
+            // Nothing to commit together: most pages are such.
+            move_cursor(&self.pool, owned, stream, seq, after).await?;
+            return Ok(PageDone::default());
         }
+        let mut tx = self.pool.begin().await?;
+        move_cursor(&mut *tx, owned, stream, seq, after).await?;
         let done = Self::store_page(&mut tx, owned.id, stream, page).await?;
         tx.commit().await?;
         Ok(done)
@@ -204,4 +225,26 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Moves a stream's cursor from where the page was asked for, under the account's fence.
+async fn move_cursor<'c>(
+    executor: impl PgExecutor<'c>,
+    owned: &OwnedAccount,
+    stream: &str,
+    seq: i64,
+    after: &StreamAfter,
+) -> Result<(), StoreError> {
+    sqlx::query_scalar!(
+        "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()),
+           due_at = (SELECT hk_now()) + make_interval(secs => $7),
+           again = CASE WHEN s.again = 'running' AND $7 > 0 THEN NULL ELSE s.again END
+         FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
+           AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
+        owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds
+    )
+    .fetch_optional(executor)
+    .await?
+    .map(|_moved| ())
+    .ok_or_else(|| StoreError::LostLease(owned.id.to_string()))
 }

@@ -142,10 +142,7 @@ impl Deed {
                 let owned = store
                     .own_accounts(&engine.instance, &ids, engine.lease_seconds, true)
                     .await?;
-                let mut reclaimed = 0;
-                for account in &owned {
-                    reclaimed += store.reclaim(account, account.taken).await?;
-                }
+                let reclaimed = store.reclaim(&owned).await?;
                 Ok(format!("took {}, reclaimed {reclaimed}", owned.len()))
             }
             Self::Vacuum => {

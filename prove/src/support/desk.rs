@@ -52,7 +52,12 @@ impl Shop {
     pub async fn claim(&self, subject: i64) -> Transaction<'static, Postgres> {
         self.make_due(subject).await;
         let mut tx = self.pool().begin().await.unwrap();
-        assert_eq!(Store::claim_due(&mut tx, 0, 100).await.unwrap(), [subject]);
+        assert_eq!(
+            Store::claim_due(&mut tx, 0, 100, self.engine.policy_id)
+                .await
+                .unwrap(),
+            [subject]
+        );
         tx
     }
 

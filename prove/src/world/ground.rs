@@ -63,7 +63,7 @@ impl Ground {
         }
         self.worlds += 1;
         sqlx::raw_sql(EMPTY).execute(&self.admin).await.unwrap();
-        if self.worlds.is_multiple_of(20) {
+        if self.worlds.is_multiple_of(50) {
             sqlx::raw_sql("VACUUM ANALYZE")
                 .execute(&self.admin)
                 .await

@@ -140,7 +140,6 @@ impl World {
             self.run(at, Step::Own, false).await;
         }
         let mut steps = self.due().await;
-        steps.push(Step::Seal);
         if self.dice.percent(10) {
             steps.extend(self.daemons[at].steps());
         }

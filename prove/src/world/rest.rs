@@ -19,14 +19,19 @@ SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
   + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')
   + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()))";
 
-/// What a daemon would find to do now: the step's name and the account's id.
+/// What a daemon would find to do at `$1`: the step's name and the account's id.
 const DUE: &str = r"
-SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= (SELECT hk_now())
-UNION ALL SELECT 'pull', account_id FROM subjects WHERE read_at <= (SELECT hk_now())
-UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= (SELECT hk_now())
-UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= (SELECT hk_now())
-UNION ALL SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= (SELECT hk_now())
-UNION ALL SELECT 'allocate', 0::smallint FROM item_marks";
+SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= $1
+UNION ALL SELECT 'pull', account_id FROM subjects WHERE read_at <= $1
+UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= $1
+UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= $1
+UNION ALL SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= $1
+UNION ALL SELECT 'allocate', 0::smallint FROM item_marks
+UNION ALL SELECT 'seal', 0::smallint FROM batches WHERE state = 'open' AND seal_at <= $1
+UNION ALL SELECT 'seal', 0::smallint FROM shipments s WHERE state = 'waiting'
+  AND NOT EXISTS (SELECT FROM batches b WHERE b.location_id = s.location_id AND b.kind = 'instruct' AND b.state = 'open')
+UNION ALL SELECT 'seal', 0::smallint FROM revenue_events WHERE batch_id IS NULL
+  AND NOT EXISTS (SELECT FROM batches b WHERE b.kind = 'journal' AND b.state = 'open')";
 
 impl World {
     /// Lets everything end.
@@ -39,21 +44,21 @@ impl World {
         self.restock().await;
         let mut quiet = 0;
         for round in 0..ROUNDS {
-            // Look-ups, leases and pauses, then waits of minutes; and in between the next wave.
+            // Look-ups, leases and pauses, then waits of minutes; and in between the next wave, of another day too.
             let by = match round {
                 0 => Duration::seconds(31),
                 n if n % 2 == 0 => Duration::minutes(6),
-                _ => Duration::hours(3),
+                _ => Duration::hours(9),
             };
             self.advance(by).await;
             for at in 0..2 {
                 self.tick(at).await;
             }
             self.round().await;
-            if round >= 2 {
+            if round >= 1 {
                 self.people().await;
             }
-            if round == 5 {
+            if round == 3 {
                 self.restock().await;
             }
             let undone: i64 = sqlx::query_scalar(UNDONE)
@@ -78,7 +83,7 @@ impl World {
                 let at = self.whose(step);
                 worked |= self.run(at, step, false).await;
             }
-            if !worked && !self.run(0, Step::Seal, false).await {
+            if !worked {
                 return;
             }
         }
@@ -86,7 +91,11 @@ impl World {
 
     /// Steps that would find something to do now.
     pub(super) async fn due(&self) -> Vec<Step> {
-        let due: Vec<(String, i16)> = sqlx::query_as(DUE).fetch_all(&self.admin).await.unwrap();
+        let due: Vec<(String, i16)> = sqlx::query_as(DUE)
+            .bind(self.now)
+            .fetch_all(&self.admin)
+            .await
+            .unwrap();
         let due: BTreeSet<(String, i16)> = due.into_iter().collect();
         due.into_iter()
             .map(|(name, account)| match name.as_str() {
@@ -94,6 +103,7 @@ impl World {
                 "push" => Step::Push(account),
                 "plan" => Step::Plan,
                 "batch" => Step::Batch,
+                "seal" => Step::Seal,
                 _ => Step::Allocate,
             })
             .collect()

@@ -46,11 +46,7 @@ impl World {
         for _ in 0..LOOKS {
             let mut steps = self.due().await;
             if steps.is_empty() {
-                let at = self.some_daemon();
-                if !self.run(at, Step::Seal, false).await {
-                    return;
-                }
-                continue;
+                return;
             }
             self.dice.shuffle(&mut steps);
             for step in steps {

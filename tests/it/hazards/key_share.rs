@@ -26,7 +26,12 @@ async fn an_order_is_claimed_while_something_that_refers_to_it_is_inserted() {
     let subject = shop.allocated("A").await;
     let _inserting = referring(&shop, subject).await;
     let mut tx = shop.pool().begin().await.unwrap();
-    assert_eq!(Store::claim_due(&mut tx, 0, 100).await.unwrap(), [subject]);
+    assert_eq!(
+        Store::claim_due(&mut tx, 0, 100, shop.engine.policy_id)
+            .await
+            .unwrap(),
+        [subject]
+    );
 }
 
 #[tokio::test]

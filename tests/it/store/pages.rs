@@ -86,21 +86,24 @@ async fn an_acknowledgement_waits_in_the_stream_s_row() {
         .ingest(&owned, STREAM, 0, &page(0, Vec::new()), &next)
         .await
         .unwrap();
-    let due = shop.store().due_streams(id).await.unwrap();
+    let due = shop.store().due_pulls(id).await.unwrap().streams;
     assert_eq!(due[0].ack, Some(json!(["a.csv"])));
     shop.store()
         .acknowledged(id, STREAM, &json!(["other.csv"]))
         .await
         .unwrap();
     assert_eq!(
-        shop.store().due_streams(id).await.unwrap()[0].ack,
+        shop.store().due_pulls(id).await.unwrap().streams[0].ack,
         Some(json!(["a.csv"]))
     );
     shop.store()
         .acknowledged(id, STREAM, &json!(["a.csv"]))
         .await
         .unwrap();
-    assert_eq!(shop.store().due_streams(id).await.unwrap()[0].ack, None);
+    assert_eq!(
+        shop.store().due_pulls(id).await.unwrap().streams[0].ack,
+        None
+    );
 }
 
 /// Something asked for a reading after this one had been sent for: the order stays due to be read.

@@ -19,6 +19,22 @@ fn to_send(effect: &ClaimedEffect) -> [ToSend; 1] {
     }]
 }
 
+/// As right after this process took the account.
+fn taken(owned: &OwnedAccount) -> OwnedAccount {
+    OwnedAccount {
+        taken: true,
+        ..owned.clone()
+    }
+}
+
+/// As at every later renewal.
+fn kept(owned: &OwnedAccount) -> OwnedAccount {
+    OwnedAccount {
+        taken: false,
+        ..owned.clone()
+    }
+}
+
 async fn state(shop: &Shop) -> (String, bool, i16) {
     let row = sqlx::query_as("SELECT state, ambiguous, sends FROM effects");
     row.fetch_one(shop.pool()).await.unwrap()
@@ -113,7 +129,7 @@ async fn taking_back_meets_a_call_that_is_just_leaving() {
 async fn an_answer_after_the_lease_was_lost_is_evidence() {
     let shop = Shop::open().await;
     let (subject, owned, effect) = sending(&shop).await;
-    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 1);
+    assert_eq!(shop.store().reclaim(&[taken(&owned)]).await.unwrap(), 1);
     shop.settle().await;
     shop.store()
         .acknowledge(&[finished(&effect, Verdict::Done)], today())
@@ -146,7 +162,7 @@ async fn taken_from_a_lost_process_what_was_being_sent_may_have_happened() {
     let shop = Shop::open().await;
     let (_, owned, effect) = sending(&shop).await;
     assert_eq!(
-        shop.store().reclaim(&owned, false).await.unwrap(),
+        shop.store().reclaim(&[kept(&owned)]).await.unwrap(),
         0,
         "its lease still runs"
     );
@@ -155,8 +171,8 @@ async fn taken_from_a_lost_process_what_was_being_sent_may_have_happened() {
         token: owned.token - 1,
         ..owned.clone()
     };
-    assert_eq!(shop.store().reclaim(&stranger, true).await.unwrap(), 0);
-    assert_eq!(shop.store().reclaim(&owned, false).await.unwrap(), 1);
+    assert_eq!(shop.store().reclaim(&[taken(&stranger)]).await.unwrap(), 0);
+    assert_eq!(shop.store().reclaim(&[kept(&owned)]).await.unwrap(), 1);
     assert_eq!(state(&shop).await, ("planned".to_owned(), true, 1));
     let again = shop.claimed().await;
     assert_eq!(again.frozen.as_ref().unwrap().0, b"bytes", "the bytes stay");
@@ -178,7 +194,7 @@ async fn what_was_only_claimed_goes_back_without_doubt() {
     let shop = Shop::open().await;
     shop.shipped("A").await;
     let (owned, _) = (shop.owned("shop").await, shop.claimed().await);
-    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 1);
+    assert_eq!(shop.store().reclaim(&[taken(&owned)]).await.unwrap(), 1);
     assert_eq!(state(&shop).await, ("planned".to_owned(), false, 0));
 }
 
@@ -205,9 +221,39 @@ async fn more_than_a_hundred_are_all_taken_back() {
     .execute(shop.pool())
     .await
     .unwrap();
-    assert_eq!(shop.store().reclaim(&owned, true).await.unwrap(), 250);
+    assert_eq!(shop.store().reclaim(&[taken(&owned)]).await.unwrap(), 250);
     let left = "SELECT count(*) FROM effects WHERE state <> 'planned' OR NOT ambiguous";
     assert_eq!(shop.number(left).await, 0);
+}
+
+#[tokio::test]
+async fn urgent_lanes_are_claimed_first() {
+    let shop = Shop::open().await;
+    shop.shipped("A").await;
+    let owned = shop.owned("shop").await;
+    // Three more like the one there is; the less urgent, the longer due.
+    sqlx::query(
+        "WITH one AS (DELETE FROM effects RETURNING intent_id),
+         s AS (INSERT INTO subjects (kind, account_id, external_id, number, created_at)
+           SELECT 'order', $1, 'E' || i, 'LANE' || i, $2 FROM generate_series(0, 2) i RETURNING id, number),
+         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+           SELECT s.id, 'x', i.class, i.kind, i.version, i.body, $2, $2, $2, '2026-11-21', 'plan'
+           FROM s, facts i JOIN one ON one.intent_id = i.id RETURNING id, subject_id)
+         INSERT INTO effects (subject_id, account_id, op, intent_id, lane, due_at)
+           SELECT f.subject_id, $1, 'ship', f.id, right(s.number, 1)::smallint, $2 - right(s.number, 1)::int * interval '1 hour'
+           FROM f JOIN s ON s.id = f.subject_id",
+    )
+    .bind(owned.id)
+    .bind(at(0))
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let claim = async |limit| {
+        let claimed = shop.store().claim_effects(&owned, limit, 60).await.unwrap();
+        claimed.into_iter().map(|c| c.number).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(2).await, ["LANE0", "LANE1"]);
+    assert_eq!(claim(2).await, ["LANE2"]);
 }
 
 #[tokio::test]

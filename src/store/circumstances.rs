@@ -1,0 +1,50 @@
+//! What holds for every order that is planned together: the time, a recovery, and rules that have paused themselves.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
+
+use super::{Directory, RuleKey, Store, StoreError};
+
+/// One reading of them.
+pub(super) struct Circumstances {
+    /// By the database's clock.
+    pub(super) now: DateTime<Utc>,
+    /// Recoveries so far.
+    pub(super) epoch: i32,
+    /// Orders are being read again after a window was lost.
+    pub(super) reading: bool,
+    /// When push went on again.
+    pub(super) lifted_at: Option<DateTime<Utc>>,
+    /// Rules that are paused.
+    pub(super) paused: BTreeSet<RuleKey>,
+}
+
+impl Store {
+    pub(super) async fn circumstances(
+        tx: &mut Transaction<'_, Postgres>,
+        directory: &Directory,
+    ) -> Result<Circumstances, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT hk_now() AS "now!", r.epoch, r.phase, r.lifted_at, b.rule AS "rule?", b.account_id AS "account_id?"
+               FROM recovery r LEFT JOIN rule_bursts b ON b.paused_at IS NOT NULL"#
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let mut all = Circumstances {
+            now: first.now,
+            epoch: first.epoch,
+            reading: matches!(first.phase.as_str(), "suspected" | "orders"),
+            lifted_at: first.lifted_at,
+            paused: BTreeSet::new(),
+        };
+        for row in rows {
+            if let (Some(rule), Some(account)) = (row.rule, row.account_id) {
+                all.paused.insert((rule, directory.slug(account)?.clone()));
+            }
+        }
+        Ok(all)
+    }
+}
