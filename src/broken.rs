@@ -12,6 +12,8 @@ pub enum Broken {
     OlderReading,
     /// A cancelled order keeps what is reserved for it.
     ReservationKept,
+    /// What is reserved for goods that have left counts for the next shipment too.
+    StockSentTwice,
     /// The total is captured with the first goods, not what is due for them.
     CaptureOrdered,
     /// A key counts up with every plan that is made, not with the tries that ended.
@@ -36,11 +38,12 @@ pub enum Broken {
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::LookUpSkipped,
         Self::RefusalBelieved,
         Self::OlderReading,
         Self::ReservationKept,
+        Self::StockSentTwice,
         Self::CaptureOrdered,
         Self::KeyFromSequence,
         Self::RankIgnored,
@@ -61,6 +64,7 @@ impl Broken {
             Self::RefusalBelieved => "refusal_believed",
             Self::OlderReading => "older_reading",
             Self::ReservationKept => "reservation_kept",
+            Self::StockSentTwice => "stock_sent_twice",
             Self::CaptureOrdered => "capture_ordered",
             Self::KeyFromSequence => "key_from_sequence",
             Self::RankIgnored => "rank_ignored",

@@ -77,4 +77,5 @@ faults! {
     a_rank_that_is_ignored_is_caught: RankIgnored;
     a_cancel_told_in_the_dark_is_caught: CancelInTheDark;
     a_call_repeated_without_looking_is_caught: LookUpSkipped;
+    stock_that_is_sent_twice_is_caught: StockSentTwice;
 }

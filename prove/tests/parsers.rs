@@ -48,11 +48,10 @@ fn ask(parser: Parser, bytes: &[u8]) {
 }
 
 /// Seeds, then bytes near them, then any bytes.
-fn stands(name: &str) {
-    let parser = named(name);
-    let seeds = seeds(name);
+fn stands(parser: Parser, seeds: &[Vec<u8>]) {
+    let name = parser.name;
     assert!(!seeds.is_empty(), "{name} has no seeds");
-    for seed in &seeds {
+    for seed in seeds {
         assert!(seed.len() < 4096, "a seed of {name} is large");
         ask(parser, seed);
     }
@@ -65,7 +64,7 @@ fn stands(name: &str) {
     let begun = Instant::now();
     let mut asked = 0;
     while begun.elapsed() < budget {
-        ask(parser, &mutated(&seeds, &mut rng, parser.most));
+        ask(parser, &mutated(seeds, &mut rng, parser.most));
         asked += 1;
     }
     println!("{name}: {asked} questions");
@@ -80,7 +79,7 @@ fn stands(name: &str) {
 
 macro_rules! parsers {
     ($($name:ident),* $(,)?) => {
-        $(#[test] fn $name() { stands(stringify!($name)); })*
+        $(#[test] fn $name() { stands(named(stringify!($name)), &seeds(stringify!($name))); })*
 
         #[test]
         fn none_is_left_out() {
@@ -94,4 +93,42 @@ macro_rules! parsers {
 parsers! {
     medusa_page, medusa_answer, files_shipments, files_stock, files_names, files_layout, cursor,
     settings, config, mail_template, rule, fact, amounts, http_error, raw,
+}
+
+/// Takes a text apart between two bytes of a character.
+fn halves(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (left, right) = text.split_at(text.len() / 2);
+    assert_eq!(left.len() + right.len(), text.len());
+}
+
+/// Makes minor units of any whole number.
+fn minor_units(bytes: &[u8]) {
+    if let Ok(number) = String::from_utf8_lossy(bytes).parse::<i64>() {
+        assert!(number.checked_mul(100).is_some(), "{number} is too large");
+    }
+}
+
+/// Looks for the end of a quoted word, and takes for granted that there is one.
+fn quoted(bytes: &[u8]) {
+    if let Some(rest) = bytes.strip_prefix(b"\"") {
+        let end = rest.iter().position(|byte| *byte == b'"');
+        assert!(end.is_some(), "no end");
+    }
+}
+
+#[test]
+fn parsers_that_are_wrong_are_found_out() {
+    let wrong: [(&'static str, fn(&[u8]), &str); 3] = [
+        ("halves", halves, "名前"),
+        ("minor_units", minor_units, "1200"),
+        ("quoted", quoted, "\"word\""),
+    ];
+    for (name, read, seed) in wrong {
+        let most = 1 << 12;
+        let parser = Parser { name, read, most };
+        let seeds = [seed.as_bytes().to_vec()];
+        let stood = catch_unwind(|| stands(parser, &seeds));
+        assert!(stood.is_err(), "{name} was not found out");
+    }
 }

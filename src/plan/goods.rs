@@ -19,6 +19,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                 }
                 entries.push(StockEntryRow {
                     cause: format!("parcel:{}:{}", parcel.name(), line.n),
+                    demand_id: line.demand_id,
                     item_id: line.item_id,
                     warehouse: shipment.fact.warehouse.clone(),
                     quantity: -i64::from(parcel.items(line.n)),

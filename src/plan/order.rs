@@ -282,6 +282,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .then(|| now + chrono::Duration::seconds(30)),
         // A shipment found at its warehouse is taken over once the order's demand is stored.
         unmatched.then_some(now),
+        shipping.again.then_some(now),
         // What was taken back leaves room for what is right now.
         (!wanted.withdraw.is_empty()).then_some(now),
     ];

@@ -8,6 +8,7 @@ use super::lost::last_number;
 use super::number::shipment_reference;
 use super::types::{NewFact, NewShipment, ShipmentStage};
 use super::view::{Line, View};
+use crate::broken::{self, Broken};
 use crate::facts::{FactBody, ShipmentFact, ShipmentLine, ShipmentWithdrawnFact};
 use crate::policy::{Dispatch, Partial, Warehouse};
 
@@ -21,6 +22,8 @@ pub(crate) struct Shipping {
     pub(crate) waiting: BTreeMap<(LineKey, String), u32>,
     /// Warehouses that would ship a part, but are instructed only for orders stored later.
     pub(crate) inactive: Vec<String>,
+    /// More may be shipped once what has left took its reservations with it.
+    pub(crate) again: bool,
 }
 
 /// Decides shipments. `ready` says that nothing holds the order; `refused` that a warehouse refused a part of
@@ -77,9 +80,26 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
         }
     }
     if ready && !waits && !refused {
-        create(view, &mut shipping);
+        if view.lines.iter().any(moved) {
+            let open =
+                |line: &Line<'_>| line.open(stopped) > line.instructed.saturating_add(line.waiting);
+            shipping.again = view
+                .lines
+                .iter()
+                .any(|line| line.item_id.is_some() && open(line));
+        } else {
+            create(view, &mut shipping);
+        }
     }
     shipping
+}
+
+/// More or less of it has left than its stored demand says: its reservations, as loaded, still hold what is gone.
+fn moved(line: &Line<'_>) -> bool {
+    let differs = line
+        .state
+        .is_some_and(|state| state.shipped != line.shipped);
+    differs && !broken::is(Broken::StockSentTwice)
 }
 
 /// Firm reservations of a line at a warehouse.

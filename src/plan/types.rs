@@ -289,6 +289,8 @@ pub struct NewShipment {
 pub struct StockEntryRow {
     /// `parcel:reference:key:line`.
     pub cause: String,
+    /// What leaves takes this demand's reservation with it.
+    pub demand_id: i64,
     /// Item.
     pub item_id: i64,
     /// Warehouse name.

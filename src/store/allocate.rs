@@ -1,4 +1,5 @@
-//! Reservations: written here and nowhere else. Marks, then stock, then subjects are locked, in that
+//! Reservations: given and taken back here and nowhere else; goods that leave take theirs with them
+//! (`commit.rs`). Marks, then stock, then subjects are locked, in that
 //! order; demand is read again under the locks before anything is decided.
 
 use std::collections::{BTreeMap, BTreeSet};

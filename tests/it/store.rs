@@ -6,3 +6,4 @@ mod newer;
 mod pages;
 mod quarantine;
 mod queue;
+mod reservations;

@@ -338,9 +338,17 @@ fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Vio
                 .filter(|line| line.line == row.line)
                 .map(|line| line.quantity)
                 .sum();
-            ensure(new + waiting <= firm, || {
+            // What has left takes its reservation with it.
+            let mine = plan
+                .entries
+                .iter()
+                .filter(|e| e.demand_id == row.id && e.warehouse == place);
+            let left =
+                mine.map(|e| order.entries.get(&e.cause).map_or(0, |old| old.2) - e.quantity);
+            let left = u32::try_from(left.sum::<i64>()).unwrap_or(0);
+            ensure(new + waiting + left <= firm, || {
                 format!(
-                    "{new} and {waiting} of line {} are to leave {place}, {firm} are reserved",
+                    "{new} and {waiting} of line {} are to leave {place}, {firm} are reserved and {left} have left",
                     row.line
                 )
             })?;
@@ -385,11 +393,17 @@ fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
     })
 }
 
-/// Planning again right away finds nothing new.
-pub(super) fn nothing_new(plan: &OrderPlan, again: &OrderPlan) -> Result<(), Violation> {
+/// Planning again right away finds nothing new. Where something has just left (`moved`), its reservation goes first,
+/// and then the rest may be shipped.
+pub(super) fn nothing_new(
+    plan: &OrderPlan,
+    again: &OrderPlan,
+    moved: bool,
+) -> Result<(), Violation> {
+    let unless_moved = |n: usize| if moved { 0 } else { n };
     let new = [
-        ("decisions", again.decisions.len()),
-        ("shipments", again.shipments.len()),
+        ("decisions", unless_moved(again.decisions.len())),
+        ("shipments", unless_moved(again.shipments.len())),
         ("stages", again.stages.len()),
         ("withdrawals", again.withdraw.len()),
         ("revenue", again.revenue.len()),

@@ -342,6 +342,15 @@ impl Order {
         }
         for entry in &plan.entries {
             let place = entry.warehouse.clone();
+            let before = self.entries.get(&entry.cause).map_or(0, |row| row.2);
+            let gone = u32::try_from(before - entry.quantity).unwrap_or(0);
+            let mut demands = self.input.demands.iter_mut();
+            if let Some(demand) = demands.find(|d| d.id == entry.demand_id) {
+                for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
+                    held.1 = held.1.saturating_sub(gone);
+                }
+                demand.reserved.retain(|r| r.1 > 0);
+            }
             let row = (entry.item_id, place, entry.quantity, entry.effective_at);
             self.entries.insert(entry.cause.clone(), row);
         }

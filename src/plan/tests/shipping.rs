@@ -191,6 +191,35 @@ fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
     assert_eq!(world.peek().tenders[0].intended, 2500);
 }
 
+/// A part has left one warehouse, another is to leave the other one, and the rest has no stock: what was reserved for
+/// the first is gone with it, though allocation has not looked again.
+#[test]
+fn what_has_left_takes_its_reservation_with_it() {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.policy.allocation.partial = Partial::ShipReady;
+    world.stock.insert((1, "tokyo"), 1);
+    world.stock.insert((1, "osaka"), 1);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    let plan = world.plan();
+    assert_eq!((plan.shipments.len(), plan.next), (0, Some(world.now)));
+    assert_eq!(
+        world.input.demands[0].reserved,
+        [("osaka".to_owned(), 1, true)]
+    );
+    let plan = world.plan();
+    assert_eq!(
+        (plan.shipments.len(), plan.status),
+        (0, Status::Backordered)
+    );
+    world.stock.insert((1, "tokyo"), 1);
+    world.settle();
+    assert_eq!(world.shipment("HK0123456789ABC-S3").warehouse, "tokyo");
+}
+
 /// A shipment that was said to be all there is stays so, and only what is still open is shipped once more.
 #[test]
 fn a_parcel_of_a_shipment_that_was_closed_short_opens_nothing_again() {

@@ -38,6 +38,7 @@ async fn planning_writes_movements_without_locking_stock() {
     let item_id = shop.number("SELECT id FROM items WHERE code = 'TEA'").await;
     let movement = StockEntryRow {
         cause: "parcel:x".to_owned(),
+        demand_id: 0,
         item_id,
         warehouse: "tokyo".to_owned(),
         quantity: -1,
