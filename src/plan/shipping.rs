@@ -94,12 +94,12 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
     shipping
 }
 
-/// More or less of it has left than its stored demand says: its reservations, as loaded, still hold what is gone.
+/// More or less of it has left than its stored demand says: its reservations, as loaded, still hold what is gone. Without
+/// an item no demand is stored, and nothing is shipped of it.
 fn moved(line: &Line<'_>) -> bool {
-    let differs = line
-        .state
-        .is_some_and(|state| state.shipped != line.shipped);
-    differs && !broken::is(Broken::StockSentTwice)
+    let stored = line.state.filter(|_| line.item_id.is_some());
+    stored.is_some_and(|stored| stored.shipped != line.shipped)
+        && !broken::is(Broken::StockSentTwice)
 }
 
 /// Firm reservations of a line at a warehouse.

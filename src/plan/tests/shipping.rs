@@ -220,6 +220,22 @@ fn what_has_left_takes_its_reservation_with_it() {
     assert_eq!(world.shipment("HK0123456789ABC-S3").warehouse, "tokyo");
 }
 
+/// A line whose item is not known any more is no reason to plan again and again.
+#[test]
+fn what_has_left_of_an_unknown_item_holds_nothing_up() {
+    let mut world = World::new(order(&[("A", 2, 1000), ("B", 30, 1000)]));
+    world.policy.allocation.partial = Partial::ShipReady;
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.input.items.remove("A");
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    let plan = world.plan();
+    assert_ne!(plan.next, Some(world.now));
+}
+
 /// A shipment that was said to be all there is stays so, and only what is still open is shipped once more.
 #[test]
 fn a_parcel_of_a_shipment_that_was_closed_short_opens_nothing_again() {
