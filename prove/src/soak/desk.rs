@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hikiate::demo::orders::Part;
+use hikiate::facts::{FactBody, IntentWhat};
+use hikiate_sdk::Call;
 use sqlx::Row as _;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -167,7 +169,7 @@ async fn deposits(stage: &Stage, orders: &BTreeMap<String, Bought>) -> anyhow::R
 /// Looks into the far sides for every call whose outcome is unknown, and says what was seen.
 async fn unknown(stage: &Stage) -> anyhow::Result<()> {
     let rows = sqlx::query(
-        "SELECT e.id, e.op, f.key, s.number, s.external_id, a.slug FROM effects e JOIN facts f ON f.id = e.intent_id
+        "SELECT e.id, e.op, f.key, f.kind, f.version, f.body, s.number, s.external_id, a.slug FROM effects e JOIN facts f ON f.id = e.intent_id
          JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id
          WHERE e.state = 'unresolved' ORDER BY e.id LIMIT 50",
     )
@@ -177,7 +179,13 @@ async fn unknown(stage: &Stage) -> anyhow::Result<()> {
         let (id, op): (i64, String) = (row.try_get("id")?, row.try_get("op")?);
         let (key, order): (String, String) = (row.try_get("key")?, row.try_get("external_id")?);
         let account: String = row.try_get("slug")?;
-        let seen = happened(stage, &op, &key, &order, &account);
+        let (kind, version, body) = (
+            row.try_get("kind")?,
+            row.try_get("version")?,
+            row.try_get("body")?,
+        );
+        let shipment = shipment_told(FactBody::read(kind, version, body)?);
+        let seen = happened(stage, &op, &key, &order, &account, shipment.as_deref());
         let Some(seen) = seen else {
             stage.notes.wrong(format!(
                 "nobody can say whether {key} (effect {id}) happened"
@@ -196,11 +204,41 @@ async fn unknown(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The shipment that a call tells a shop of.
+fn shipment_told(intent: FactBody) -> Option<String> {
+    let FactBody::Intent(intent) = intent else {
+        return None;
+    };
+    let IntentWhat::Call { call, .. } = intent.what else {
+        return None;
+    };
+    match *call {
+        Call::Fulfil(call) => Some(call.reference.to_string()),
+        Call::Ship(call) => Some(call.reference.to_string()),
+        _ => None,
+    }
+}
+
 /// Whether a far side has done something; `None` when a person would have to guess.
-fn happened(stage: &Stage, op: &str, key: &str, order: &str, account: &str) -> Option<bool> {
+fn happened(
+    stage: &Stage,
+    op: &str,
+    key: &str,
+    order: &str,
+    account: &str,
+    shipment: Option<&str>,
+) -> Option<bool> {
     let shop = stage.world.shops.iter().find(|s| s.account == account);
     let memory = shop.and_then(|shop| shop.sim.order(order));
     match op {
+        "fulfil" | "ship" => {
+            let memory = memory?;
+            let mut told = memory
+                .fulfilments
+                .iter()
+                .filter(|f| f.reference.as_deref() == shipment);
+            Some(told.any(|f| f.shipped || op == "fulfil"))
+        }
         "mail" => {
             let bought = stage.bought();
             let to = bought
