@@ -201,7 +201,6 @@ async fn broken_locks_are_seen() {
         "claim-for-update",
         "page-order",
         "page-unlocked",
-        "allocate-unlocked",
     ])
     .await;
 }

@@ -135,16 +135,6 @@ pub const BREAKAGES: &[Breakage] = &[
         schema: "",
     },
     Breakage {
-        word: "allocate-unlocked",
-        what: "an allocation reads the demand of orders that it has not locked",
-        pair: [Deed::Plan, Deed::Allocate],
-        rewrite: |who, sql| {
-            (who == 1 && sql == LOCK)
-                .then(|| "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id".to_owned())
-        },
-        schema: "",
-    },
-    Breakage {
         word: "withdraw-blind",
         what: "a call is taken back without looking whether it is under way",
         pair: [Deed::Withdraw, Deed::Claim],
