@@ -51,8 +51,3 @@ fn a_lost_reply_that_is_ignored_is_seen() {
 fn a_reservation_that_is_kept_is_seen() {
     caught(Broken::ReservationKept, 60);
 }
-
-#[test]
-fn a_cancel_in_the_dark_is_seen() {
-    caught(Broken::CancelInTheDark, 60);
-}
