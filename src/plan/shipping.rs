@@ -81,8 +81,7 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
     }
     if ready && !waits && !refused {
         if view.lines.iter().any(moved) {
-            let open =
-                |line: &Line<'_>| line.open(stopped) > line.instructed.saturating_add(line.waiting);
+            let open = |line: &Line<'_>| line.open(stopped) > line.instructed;
             shipping.again = view
                 .lines
                 .iter()

@@ -404,7 +404,7 @@ pub(super) fn nothing_new(
     let new = [
         ("decisions", unless_moved(again.decisions.len())),
         ("shipments", unless_moved(again.shipments.len())),
-        ("stages", again.stages.len()),
+        ("stages", unless_moved(again.stages.len())),
         ("withdrawals", again.withdraw.len()),
         ("revenue", again.revenue.len()),
         // What was taken back leaves room for what is right now.
