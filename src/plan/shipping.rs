@@ -22,7 +22,7 @@ pub(crate) struct Shipping {
     pub(crate) waiting: BTreeMap<(LineKey, String), u32>,
     /// Warehouses that would ship a part, but are instructed only for orders stored later.
     pub(crate) inactive: Vec<String>,
-    /// More may be shipped once what has left took its reservations with it.
+    /// What is shipped may change once what has left took its reservations with it: to be planned again at once.
     pub(crate) again: bool,
 }
 

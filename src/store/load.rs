@@ -186,13 +186,13 @@ impl Store {
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
-        let all = Self::circumstances(tx, directory).await?;
-        claimed.now = all.now;
+        let circumstances = Self::circumstances(tx, directory).await?;
+        claimed.now = circumstances.now;
         let mut untold = Vec::new();
-        if all.epoch > 0 {
+        if circumstances.epoch > 0 {
             let numbers: Vec<String> = subjects.iter().map(|s| s.number.clone()).collect();
             lost = Self::load_lost(tx, directory, &numbers).await?;
-            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", all.epoch)
+            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", circumstances.epoch)
                 .fetch_all(&mut **tx)
                 .await?
             {
@@ -305,10 +305,13 @@ impl Store {
                     channel: channel.clone(),
                     external_id: ExternalId::new(row.external_id),
                     lost: Lost {
-                        epoch: all.epoch,
-                        reading: all.reading,
+                        epoch: circumstances.epoch,
+                        reading: circumstances.reading,
                         found: lost.remove(&row.number).unwrap_or_default(),
-                        untold: if all.lifted_at.is_none_or(|at| row.created_at <= at) {
+                        untold: if circumstances
+                            .lifted_at
+                            .is_none_or(|at| row.created_at <= at)
+                        {
                             untold.clone()
                         } else {
                             Vec::new()
@@ -329,7 +332,7 @@ impl Store {
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
                     items,
                     epochs: epochs.clone(),
-                    paused: all.paused.clone(),
+                    paused: circumstances.paused.clone(),
                     news,
                 })
             });

@@ -393,18 +393,18 @@ fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
     })
 }
 
-/// Planning again right away finds nothing new. Where something has just left (`moved`), its reservation goes first,
-/// and then the rest may be shipped.
+/// Planning again right away finds nothing new, unless the plan asked for it (`at_once`): where something has just left,
+/// its reservation goes first, and then what is shipped may change.
 pub(super) fn nothing_new(
     plan: &OrderPlan,
     again: &OrderPlan,
-    moved: bool,
+    at_once: bool,
 ) -> Result<(), Violation> {
-    let unless_moved = |n: usize| if moved { 0 } else { n };
+    let unless_asked = |n: usize| if at_once { 0 } else { n };
     let new = [
-        ("decisions", unless_moved(again.decisions.len())),
-        ("shipments", unless_moved(again.shipments.len())),
-        ("stages", unless_moved(again.stages.len())),
+        ("decisions", unless_asked(again.decisions.len())),
+        ("shipments", unless_asked(again.shipments.len())),
+        ("stages", unless_asked(again.stages.len())),
         ("withdrawals", again.withdraw.len()),
         ("revenue", again.revenue.len()),
         // What was taken back leaves room for what is right now.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use hikiate::facts::{OutcomeFact, Verdict};
-use hikiate::plan::types::{OrderPlan, Status};
+use hikiate::plan::types::{OrderPlan, Status, StockEntryRow};
 use hikiate::store::{Acknowledgement, ClaimedEffect, PlannedOrder, Store, StoreError};
 use sqlx::{Postgres, Transaction};
 
@@ -59,6 +59,20 @@ impl Shop {
             [subject]
         );
         tx
+    }
+
+    /// The movement of pieces of TEA that left tokyo for an order of one line.
+    pub async fn left(&self, subject: i64, cause: &str, pieces: i64) -> StockEntryRow {
+        let row = sqlx::query_as("SELECT id, item_id FROM demands WHERE subject_id = $1");
+        let (demand_id, item_id) = row.bind(subject).fetch_one(self.pool()).await.unwrap();
+        StockEntryRow {
+            cause: cause.to_owned(),
+            demand_id,
+            item_id,
+            warehouse: "tokyo".to_owned(),
+            quantity: -pieces,
+            effective_at: at(2),
+        }
     }
 
     /// Commits a plan of the test's own for a claimed subject.

@@ -2,7 +2,7 @@
 //! those who got something are planned again.
 
 use hikiate::engine::{allocate_step, plan_step};
-use hikiate::plan::types::{OrderPlan, StockEntryRow};
+use hikiate::plan::types::OrderPlan;
 use hikiate::stock::allocate::{ItemStock, OpenDemand, allocate};
 use hikiate::store::IncomingOrder;
 use sqlx::{Postgres, Transaction};
@@ -35,17 +35,8 @@ async fn planning_and_allocating(
 async fn planning_writes_movements_without_locking_stock() {
     let shop = Shop::open().await;
     let (subject, mut tx, allocating) = planning_and_allocating(&shop).await;
-    let item_id = shop.number("SELECT id FROM items WHERE code = 'TEA'").await;
-    let movement = StockEntryRow {
-        cause: "parcel:x".to_owned(),
-        demand_id: 0,
-        item_id,
-        warehouse: "tokyo".to_owned(),
-        quantity: -1,
-        effective_at: at(2),
-    };
     let plan = OrderPlan {
-        entries: vec![movement],
+        entries: vec![shop.left(subject, "parcel:x", 1).await],
         ..quiet()
     };
     shop.commit(&mut tx, subject, plan).await.unwrap();

@@ -1,23 +1,15 @@
 //! What has left takes its reservation with it, in the commit that writes the movement.
 
-use hikiate::plan::types::{OrderPlan, StockEntryRow};
+use hikiate::plan::types::OrderPlan;
 
 use crate::support::desk::quiet;
-use crate::support::shop::{Shop, at, order, page};
+use crate::support::shop::{Shop, order, page};
 
 /// A plan of which the only news is that so many pieces left in a parcel.
 async fn left(shop: &Shop, subject: i64, cause: &str, pieces: i64) {
     let mut tx = shop.claim(subject).await;
-    let movement = StockEntryRow {
-        cause: cause.to_owned(),
-        demand_id: shop.number("SELECT id FROM demands").await,
-        item_id: shop.number("SELECT id FROM items WHERE code = 'TEA'").await,
-        warehouse: "tokyo".to_owned(),
-        quantity: -pieces,
-        effective_at: at(2),
-    };
     let plan = OrderPlan {
-        entries: vec![movement],
+        entries: vec![shop.left(subject, cause, pieces).await],
         ..quiet()
     };
     shop.commit(&mut tx, subject, plan).await.unwrap();
