@@ -66,7 +66,7 @@ pub(crate) fn prepare(mail: &MailMessage, from: &Mailbox, domain: &str) -> Resul
     );
     let part = SinglePart::builder()
         .header(ContentType::TEXT_PLAIN)
-        .body(mail.text.clone());
+        .body(sendable(&mail.text));
     let mut message = Message::builder()
         // The builder takes the time of day for a missing date; this one is taken out again.
         .date(std::time::SystemTime::UNIX_EPOCH)
@@ -114,6 +114,15 @@ pub(crate) fn frozen(prepared: &Prepared) -> Result<Frozen, Error> {
         to: stored.to.parse().map_err(|_| unreadable())?,
         message: stored.message,
     })
+}
+
+/// The text with every line break as `\n`, which the builder writes as CRLF, and NUL made visible.
+///
+/// Neither a CR alone nor NUL may stand in a mail (RFC 5322, 2.3; RFC 2045, 2.7), and servers refuse the whole mail for it.
+fn sendable(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .replace('\0', "\u{fffd}")
 }
 
 fn rejected(field: &str, why: &str) -> Error {
@@ -234,6 +243,26 @@ mod tests {
         }
     }
 
+    /// Text typed on an old system, or pasted, has lines that end in CR alone.
+    #[test]
+    fn every_line_break_leaves_as_crlf() {
+        for text in ["a\rb", "a\nb", "a\r\nb"] {
+            let mail = MailMessage {
+                text: text.to_owned(),
+                ..mail()
+            };
+            let frozen = frozen(&prepared(&mail).unwrap()).unwrap();
+            let (_, body) = frozen.message.split_once("\r\n\r\n").unwrap();
+            assert_eq!(body, "a\r\nb", "{text:?}");
+        }
+        let many = MailMessage {
+            text: "a\r\r\n\rb".to_owned(),
+            ..mail()
+        };
+        let many = frozen(&prepared(&many).unwrap()).unwrap();
+        assert!(many.message.ends_with("\r\n\r\na\r\n\r\n\r\nb"));
+    }
+
     proptest::proptest! {
         /// Whatever a template writes stays in its header or body, and the same call gives the same bytes.
         #[test]
@@ -247,7 +276,7 @@ mod tests {
             let mut sorted = names.clone();
             sorted.sort_unstable();
             proptest::prop_assert_eq!(sorted, ["Auto-Submitted", "Content-Transfer-Encoding", "Content-Type", "From", "MIME-Version", "Message-ID", "Subject", "To"]);
-            proptest::prop_assert!(!body.replace("\r\n", "").contains(['\r', '\n']));
+            proptest::prop_assert!(!body.replace("\r\n", "").contains(['\r', '\n', '\0']));
         }
     }
 }
