@@ -80,6 +80,13 @@ impl World {
     ) -> Result<Result<(), String>, Violation> {
         let again = self.far.happened(&row.key);
         if again && row.op == Op::CancelInstruction {
+            // Whoever accepts it once more answers once more.
+            if let IntentWhat::Call { call, .. } = &row.intent.what
+                && let Call::CancelInstruction(call) = call.as_ref()
+                && let Some(told) = self.far.told.get_mut(call.reference.as_str())
+            {
+                told.asked |= fate == Fate::Accepted;
+            }
             return Ok(Ok(()));
         }
         ensure(!again, || format!("{} happened a second time", row.key))?;
@@ -248,9 +255,10 @@ impl World {
         let Some(told) = self.far.told.get_mut(&reference) else {
             return;
         };
-        // Nobody declines what was not asked for.
-        let unasked = word != 0 && !told.asked;
-        if told.stopped || told.rejected || unasked || (word == 0 && told.left_any()) {
+        // Nobody declines what was not asked for, or what stands still already.
+        let word = if told.stopped { 0 } else { word };
+        let unasked = (word != 0 || told.stopped) && !told.asked;
+        if told.rejected || unasked || (word == 0 && told.left_any()) {
             return;
         }
         told.stopped = word == 0;
