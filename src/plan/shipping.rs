@@ -79,14 +79,14 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
             }
         }
     }
-    if ready && !waits && !refused {
+    if ready && !waits {
         if view.lines.iter().any(moved) {
             let open = |line: &Line<'_>| line.open(stopped) > line.instructed;
             shipping.again = view
                 .lines
                 .iter()
                 .any(|line| line.item_id.is_some() && open(line));
-        } else {
+        } else if !refused {
             create(view, &mut shipping);
         }
     }

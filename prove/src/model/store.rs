@@ -340,19 +340,28 @@ impl Order {
             let row = row.ok_or_else(|| Violation::new(format!("stage of unknown {reference}")))?;
             row.state = *stage;
         }
+        let mut gone: BTreeMap<(i64, &str), i64> = BTreeMap::new();
         for entry in &plan.entries {
-            let place = entry.warehouse.clone();
             let before = self.entries.get(&entry.cause).map_or(0, |row| row.2);
-            let gone = u32::try_from(before - entry.quantity).unwrap_or(0);
+            *gone.entry((entry.demand_id, &entry.warehouse)).or_default() +=
+                before - entry.quantity;
+            let row = (
+                entry.item_id,
+                entry.warehouse.clone(),
+                entry.quantity,
+                entry.effective_at,
+            );
+            self.entries.insert(entry.cause.clone(), row);
+        }
+        for ((demand, place), n) in gone {
+            let n = u32::try_from(n).unwrap_or(0);
             let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| d.id == entry.demand_id) {
+            if let Some(demand) = demands.find(|d| d.id == demand) {
                 for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
-                    held.1 = held.1.saturating_sub(gone);
+                    held.1 = held.1.saturating_sub(n);
                 }
                 demand.reserved.retain(|r| r.1 > 0);
             }
-            let row = (entry.item_id, place, entry.quantity, entry.effective_at);
-            self.entries.insert(entry.cause.clone(), row);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Shipments, warehouses, and what the warehouse tells.
 
 use chrono::Duration;
-use hikiate_sdk::Op;
+use hikiate_sdk::{Op, ReplyVerdict};
 
 use super::build::{at, order, pay};
 use super::flow::ship_all;
@@ -218,6 +218,42 @@ fn what_has_left_takes_its_reservation_with_it() {
     world.stock.insert((1, "tokyo"), 1);
     world.settle();
     assert_eq!(world.shipment("HK0123456789ABC-S3").warehouse, "tokyo");
+}
+
+/// One warehouse has refused its part, another has sent its own, and what still waits lost a unit of its stock before:
+/// only the plan after the one that sees the parcel knows that it is not covered any more.
+#[test]
+fn what_waits_beside_a_refusal_is_looked_at_again_once_goods_have_left() {
+    let mut world = World::new(order(&[("A", 3, 1000), ("B", 1, 1000)]));
+    world.policy.allocation.partial = Partial::Wait;
+    for (at, units) in [((1, "tokyo"), 5), ((1, "osaka"), 0), ((2, "tokyo"), 0)] {
+        world.stock.insert(at, units);
+    }
+    world.settle();
+    world.wait(30);
+    world.seal();
+    let (s2, s3) = ("HK0123456789ABC-S2", "HK0123456789ABC-S3");
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.instruct_outcome(s2, Verdict::Accepted);
+    world.edit(|order| order.lines[0].quantity = 5);
+    world.settle();
+    world.reply(s2, ReplyVerdict::Rejected);
+    world.settle();
+    let stage = |world: &World, of: &str| {
+        let mut rows = world.input.shipments.iter();
+        rows.find(|row| row.reference.as_str() == of)
+            .map(|row| row.state)
+    };
+    assert_eq!(stage(&world, s3), Some(ShipmentStage::Waiting));
+    world.input.demands[0].reserved = vec![("tokyo".to_owned(), 4, true)];
+    world.parcel(S1, "T1", &[(1, 3)]);
+    let plan = world.plan();
+    assert_eq!(
+        (stage(&world, s3), plan.next),
+        (Some(ShipmentStage::Waiting), Some(world.now))
+    );
+    world.plan();
+    assert_eq!(stage(&world, s3), Some(ShipmentStage::Cancelled));
 }
 
 /// A line whose item is not known any more is no reason to plan again and again.

@@ -238,18 +238,19 @@ impl World {
                 }),
             }
         }
+        let old = self.last.as_ref().map_or(&[][..], |last| &last.entries);
+        let mut gone: BTreeMap<(i64, &str), i64> = BTreeMap::new();
         for entry in &plan.entries {
-            let old = self.last.as_ref().map_or(&[][..], |last| &last.entries);
             let old = old.iter().find(|old| old.cause == entry.cause);
-            let gone = old.map_or(0, |old| old.quantity) - entry.quantity;
+            *gone.entry((entry.demand_id, &entry.warehouse)).or_default() +=
+                old.map_or(0, |old| old.quantity) - entry.quantity;
+        }
+        for ((demand, place), n) in gone {
+            let n = u32::try_from(n).unwrap_or(0);
             let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| d.id == entry.demand_id) {
-                for held in demand
-                    .reserved
-                    .iter_mut()
-                    .filter(|r| r.0 == entry.warehouse)
-                {
-                    held.1 = held.1.saturating_sub(u32::try_from(gone).unwrap_or(0));
+            if let Some(demand) = demands.find(|d| d.id == demand) {
+                for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
+                    held.1 = held.1.saturating_sub(n);
                 }
                 demand.reserved.retain(|r| r.1 > 0);
             }
