@@ -231,6 +231,40 @@ fn what_was_taken_back_is_given_from_elsewhere_in_the_same_breath() {
     assert_eq!(grants(&changes), [(1, "tokyo", 1), (1, "osaka", 1)]);
 }
 
+/// What waited for a wave stands on nothing any more once its stock is gone, so the order may move at once.
+#[test]
+fn an_order_whose_waiting_shipment_lost_its_stock_moves_in_the_same_breath() {
+    let mut demands = vec![
+        demand(1, 1, 3),
+        OpenDemand {
+            subject_id: 1,
+            ..demand(2, 2, 12)
+        },
+    ];
+    demands[0].reserved = vec![Reservation {
+        waiting: 3,
+        ..held("tokyo", 3, false)
+    }];
+    demands[1].reserved = vec![held("tokyo", 12, false)];
+    let stock = [
+        stock(1, "tokyo", 0),
+        stock(1, "osaka", 3),
+        stock(2, "tokyo", 12),
+        stock(2, "osaka", 12),
+    ];
+    let changes = run(&stock, &mut demands, &policy(false));
+    assert_eq!(
+        grants(&changes),
+        [
+            (1, "tokyo", 0),
+            (1, "osaka", 3),
+            (2, "tokyo", 0),
+            (2, "osaka", 12)
+        ]
+    );
+    assert!(run(&stock, &mut demands, &policy(false)).is_empty());
+}
+
 #[test]
 fn goods_that_left_free_the_reservation_they_left_from() {
     let mut demands = vec![demand(1, 1, 2)];

@@ -114,6 +114,9 @@ impl<'a> Desk<'a> {
         };
         let taken = held.quantity.saturating_sub(keep).min(most);
         held.quantity -= taken;
+        // A shipment whose stock is gone binds nothing any more.
+        held.instructed = held.instructed.min(held.quantity);
+        held.waiting = held.waiting.min(held.quantity - held.instructed);
         if let Some(free) = self.free.get_mut(&(seat.demand.item_id, at)) {
             *free = free.saturating_add(i64::from(taken));
         }

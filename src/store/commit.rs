@@ -269,9 +269,16 @@ async fn write_shipments(
     if !stage_reference.is_empty() {
         // Sealing holds the same subject lock, so the rows are as they were loaded; a far side that corrects what it
         // told moves them either way.
+        // What a withdrawn shipment leaves unmet may be served elsewhere: it bound its order to the warehouse.
         let changed = sqlx::query_scalar!(
-            "UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
-             WHERE s.reference = t.r RETURNING s.id",
+            "WITH changed AS (
+               UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
+               WHERE s.reference = t.r RETURNING s.id, s.state),
+             marked AS (
+               INSERT INTO item_marks (item_id, demand_id) SELECT DISTINCT d.item_id, d.id FROM changed c
+                 JOIN shipment_demands sd ON sd.shipment_id = c.id JOIN demands d ON d.id = sd.demand_id
+               WHERE c.state = 'cancelled' AND d.wanted > d.shipped + d.reserved)
+             SELECT id FROM changed",
             &stage_reference,
             &stage_to
         )

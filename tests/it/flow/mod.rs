@@ -7,4 +7,5 @@ mod reports;
 mod silence;
 mod split;
 mod trouble;
+mod whole;
 pub(crate) mod world;
