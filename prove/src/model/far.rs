@@ -146,7 +146,8 @@ impl World {
                     .iter_mut()
                     .find(|tender| tender.key == call.payment)
                     .ok_or("unknown payment")?;
-                let rest = call.captured_after - tender.captured;
+                // Somebody else may have captured more than that by now.
+                let rest = (call.captured_after - tender.captured).max(0);
                 let amount = call.amount.unwrap_or(rest);
                 if tender.captured + amount > tender.authorised {
                     return Err("more than authorised".to_owned());
