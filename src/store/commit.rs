@@ -268,8 +268,8 @@ async fn write_shipments(
     }
     if !stage_reference.is_empty() {
         // Sealing holds the same subject lock, so the rows are as they were loaded; a far side that corrects what it
-        // told moves them either way.
-        // What a withdrawn shipment leaves unmet may be served elsewhere: it bound its order to the warehouse.
+        // told moves them either way. A withdrawn shipment bound its order to the warehouse: what it leaves unmet is
+        // marked, because it may be served elsewhere now.
         let changed = sqlx::query_scalar!(
             "WITH changed AS (
                UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)

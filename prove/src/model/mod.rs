@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod desk;
 mod far;
+mod hear;
 mod queue;
 mod rest;
 mod rng;
