@@ -10,7 +10,7 @@ demo: postgres ## 300 orders from two simulated shops to a balanced journal, in 
 	cargo run --features demo -- demo
 
 test: postgres ## all tests, beside a throw-away PostgreSQL
-	scripts/with-postgres.sh cargo test --workspace --all-features
+	scripts/with-postgres.sh cargo test --workspace --all-features --no-fail-fast
 
 model: ## random histories against the pure planner; STEPS=1000000, SEED= for a given one
 	cargo run --release -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))

@@ -1,5 +1,8 @@
-//! Facts: what was told and what was decided. Append-only, without personal data. Bodies are versioned;
-//! a kind or version this binary does not know makes the subject not plannable by it, never skipped.
+//! Facts: what was reported and what was decided. Append-only, without personal data. Each kind has its own
+//! version; older bodies are upgraded when they are loaded, and a kind or version that this binary does not know
+//! makes the subject not plannable by it, never skipped.
+
+mod upgrade;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{
@@ -349,7 +352,7 @@ pub struct UnknownFact {
 }
 
 macro_rules! kinds {
-    ($($name:literal, $class:ident, $variant:ident;)*) => {
+    ($($name:literal, $version:literal, $class:ident, $variant:ident;)*) => {
         impl FactBody {
             /// The word in the database.
             #[must_use]
@@ -361,6 +364,18 @@ macro_rules! kinds {
             #[must_use]
             pub fn class(&self) -> FactClass {
                 match self { $(Self::$variant(_) => FactClass::$class,)* }
+            }
+
+            /// The version of this kind's body that this binary writes; the highest that it reads.
+            #[must_use]
+            pub fn version(&self) -> i16 {
+                match self { $(Self::$variant(_) => $version,)* }
+            }
+
+            /// The version of a kind's body that this binary writes.
+            #[must_use]
+            pub fn version_of(kind: &str) -> Option<i16> {
+                match kind { $($name => Some($version),)* _ => None }
             }
 
             /// The body as stored; personal data has no place in it.
@@ -377,11 +392,11 @@ macro_rules! kinds {
             /// [`UnknownFact`] for another kind, a higher version or a damaged body.
             pub fn read(kind: &str, version: i16, body: Value) -> Result<Self, UnknownFact> {
                 let unknown = |reason: String| UnknownFact { kind: kind.to_owned(), version, reason };
-                if version > Self::VERSION {
-                    return Err(unknown("newer version".to_owned()));
-                }
                 match kind {
-                    $($name => serde_json::from_value(body).map(Self::$variant).map_err(|e| unknown(e.to_string())),)*
+                    $($name if !(1..=$version).contains(&version) => Err(unknown("newer version".to_owned())),)*
+                    $($name => serde_json::from_value(upgrade::upgraded(kind, version, body))
+                        .map(Self::$variant)
+                        .map_err(|e| unknown(e.to_string())),)*
                     _ => Err(unknown("no such kind".to_owned())),
                 }
             }
@@ -390,23 +405,18 @@ macro_rules! kinds {
 }
 
 kinds! {
-    "order", Observation, Order;
-    "parcel", Observation, Parcel;
-    "reply", Observation, Reply;
-    "cancel_reply", Observation, CancelReply;
-    "deposit", Event, Deposit;
-    "booked", Event, Booked;
-    "held", Decision, Held;
-    "released", Decision, Released;
-    "cancel_wanted", Decision, CancelWanted;
-    "shipment", Decision, Shipment;
-    "shipment_withdrawn", Decision, ShipmentWithdrawn;
-    "sealed", Decision, Sealed;
-    "intent", Intent, Intent;
-    "outcome", Outcome, Outcome;
-}
-
-impl FactBody {
-    /// The highest body version this binary reads; the one it writes.
-    pub const VERSION: i16 = 1;
+    "order", 2, Observation, Order;
+    "parcel", 1, Observation, Parcel;
+    "reply", 1, Observation, Reply;
+    "cancel_reply", 1, Observation, CancelReply;
+    "deposit", 1, Event, Deposit;
+    "booked", 1, Event, Booked;
+    "held", 1, Decision, Held;
+    "released", 1, Decision, Released;
+    "cancel_wanted", 1, Decision, CancelWanted;
+    "shipment", 1, Decision, Shipment;
+    "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
+    "sealed", 1, Decision, Sealed;
+    "intent", 1, Intent, Intent;
+    "outcome", 1, Outcome, Outcome;
 }

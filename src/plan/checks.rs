@@ -56,7 +56,7 @@ fn unmapped(view: &View<'_>) -> Option<String> {
         .order
         .lines
         .iter()
-        .filter(|line| line.ships && line.quantity > 0)
+        .filter(|line| line.ours() && line.quantity > 0)
         .filter_map(|line| match &line.sku {
             None => Some(format!("line {} has no code", line.key)),
             Some(sku) if !view.input.items.contains_key(sku) => Some(format!("{sku:?}")),

@@ -243,7 +243,7 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
         .order
         .fulfilments
         .iter()
-        .filter(|fulfilment| !fulfilment.cancelled)
+        .filter(|fulfilment| !fulfilment.cancelled())
         .filter_map(|fulfilment| fulfilment.reference.as_deref())
         .filter(|reference| reference.starts_with(&ours) && !known(reference, None));
     strange.extend(told.map(|reference| format!("{reference} at the channel")));

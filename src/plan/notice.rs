@@ -52,7 +52,7 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
             continue;
         };
         let shown = told.shown(call.reference.as_str());
-        let shipped = shown.is_some_and(|fulfilment| fulfilment.shipped);
+        let shipped = shown.is_some_and(|fulfilment| fulfilment.shipped());
         let asked = ship_intent(view, &call.reference);
         if shipped || asked.is_some_and(|intent| intent.done()) {
             continue;
@@ -219,7 +219,7 @@ impl<'a> Told<'a> {
             .order
             .fulfilments
             .iter()
-            .filter(|fulfilment| !fulfilment.cancelled)
+            .filter(|fulfilment| !fulfilment.cancelled())
             .collect();
         let mut told = Self {
             parcels: BTreeSet::new(),
@@ -246,7 +246,7 @@ impl<'a> Told<'a> {
             // Told of one of our shipments in a window that the database has lost: it is told again, looked
             // up and found.
             let forgotten = ours.is_some_and(|reference| {
-                !fulfilment.shipped
+                !fulfilment.shipped()
                     && !told.references.contains(reference)
                     && view.fold.shipments.iter().any(|shipment| {
                         let name = shipment.fact.reference.as_str();
@@ -291,7 +291,7 @@ impl<'a> Told<'a> {
         if self.parcels.contains(parcel.name().as_str()) {
             return true;
         }
-        let shipped = |f: &&&ChannelFulfilment| f.shipped;
+        let shipped = |f: &&&ChannelFulfilment| f.shipped();
         match &parcel.report.tracking {
             Some(number) => self
                 .fulfilments
@@ -301,7 +301,7 @@ impl<'a> Told<'a> {
             None => {
                 let reference = shipment.fact.reference.as_str();
                 !self.references.contains(reference)
-                    && self.shown(reference).is_some_and(|f| f.shipped)
+                    && self.shown(reference).is_some_and(|f| f.shipped())
             }
         }
     }
@@ -309,7 +309,7 @@ impl<'a> Told<'a> {
     /// The shipment's reference for its first notice, then with `.2`, `.3`.
     fn next_reference(&self, reference: &ShipmentReference) -> ShipmentReference {
         let used = |name: &str| {
-            self.references.contains(name) || self.shown(name).is_some_and(|f| f.shipped)
+            self.references.contains(name) || self.shown(name).is_some_and(|f| f.shipped())
         };
         let mut name = reference.to_string();
         let mut j = 1_usize;

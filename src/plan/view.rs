@@ -186,11 +186,11 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
             .or_else(|| state.map(|s| s.item_id));
         let item_id = match item {
             // What a warehouse was told stays, whatever the code means today.
-            Some(item) if item.stocked && line.ships => {
+            Some(item) if item.stocked && line.ours() => {
                 Some(fixed.map_or(item.item_id, |shipped| shipped.item_id))
             }
             Some(_) => None,
-            None if line.ships => stored,
+            None if line.ours() => stored,
             None => None,
         };
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));

@@ -127,7 +127,7 @@ fn is_history(order: &OrderSnapshot) -> bool {
         order
             .fulfilments
             .iter()
-            .filter(|f| f.shipped && !f.cancelled)
+            .filter(|f| f.shipped() && !f.cancelled())
             .flat_map(|f| &f.lines)
             .filter(|(key, _)| *key == line.key)
             .map(|(_, quantity)| *quantity)
@@ -136,7 +136,7 @@ fn is_history(order: &OrderSnapshot) -> bool {
     let mut shipping = order
         .lines
         .iter()
-        .filter(|l| l.ships && l.quantity > 0)
+        .filter(|l| l.ours() && l.quantity > 0)
         .peekable();
     matches!(
         order.state,

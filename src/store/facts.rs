@@ -16,6 +16,7 @@ pub(super) struct FactRows {
     key: Vec<String>,
     class: Vec<String>,
     kind: Vec<String>,
+    version: Vec<i16>,
     body: Vec<Value>,
     happened: Vec<DateTime<Utc>>,
     told: Vec<DateTime<Utc>>,
@@ -41,6 +42,7 @@ impl FactRows {
         self.key.push(key);
         self.class.push(body.class().as_str().to_owned());
         self.kind.push(body.kind().to_owned());
+        self.version.push(body.version());
         self.body.push(json);
         self.happened.push(happened);
         self.told.push(told);
@@ -68,28 +70,27 @@ pub(super) async fn insert_facts(
     if rows.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let version = FactBody::VERSION;
     let stored = if tolerant {
         sqlx::query_scalar!(
             "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id)
-             SELECT t.s, t.k, t.c, t.d, $9, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[])
-               WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, o) ORDER BY t.o
+             SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
+               WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o
              ON CONFLICT (subject_id, key) DO NOTHING RETURNING subject_id",
             &rows.subject, &rows.key, &rows.class, &rows.kind, &rows.body, &rows.happened, &rows.told, &rows.date,
-            version, actor, policy_id
+            &rows.version, actor, policy_id
         )
         .fetch_all(&mut **tx)
         .await?
     } else {
         sqlx::query_scalar!(
             "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id)
-             SELECT t.s, t.k, t.c, t.d, $9, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[])
-               WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, o) ORDER BY t.o
+             SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
+               WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o
              RETURNING subject_id",
             &rows.subject, &rows.key, &rows.class, &rows.kind, &rows.body, &rows.happened, &rows.told, &rows.date,
-            version, actor, policy_id
+            &rows.version, actor, policy_id
         )
         .fetch_all(&mut **tx)
         .await?

@@ -178,19 +178,25 @@ impl Store {
         }
         let ids: Vec<i64> = ids.into_iter().collect();
 
-        let mut heads: BTreeMap<(i64, String, String), Head> = BTreeMap::new();
+        let mut heads: BTreeMap<Place, Head> = BTreeMap::new();
+        let mut older: Vec<(Place, String)> = Vec::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at FROM heads WHERE subject_id = ANY($1)",
+            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version FROM heads WHERE subject_id = ANY($1)",
             &ids
         )
         .fetch_all(&mut **tx)
         .await?
         {
+            let place = (row.subject_id, row.kind, row.series);
+            if FactBody::version_of(&place.1) > Some(row.fact_version) {
+                older.push((place.clone(), fact_key(&place.1, &place.2, row.n)));
+            }
             heads.insert(
-                (row.subject_id, row.kind, row.series),
+                place,
                 Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, here: false },
             );
         }
+        rehash(tx, &mut heads, older).await?;
         let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
         if !names.is_empty() {
             for row in sqlx::query!(
@@ -213,7 +219,7 @@ impl Store {
         let mut new_persons: Vec<(i64, i32, Value)> = Vec::new();
         let mut reread = BTreeSet::new();
         let mut origins: BTreeMap<i64, &'static str> = BTreeMap::new();
-        let mut touched: BTreeSet<(i64, String, String)> = BTreeSet::new();
+        let mut touched: BTreeSet<Place> = BTreeSet::new();
         let mut record = |subject: i64,
                           series: &str,
                           body: &FactBody,
@@ -223,7 +229,7 @@ impl Store {
                           raw|
          -> Result<Judgement, StoreError> {
             let json = body.to_json()?;
-            let hash = Sha256::digest(serde_json::to_vec(&json)?).to_vec();
+            let hash = body_hash(&json)?;
             let place = (subject, body.kind().to_owned(), series.to_owned());
             let judgement = judge(
                 heads.get(&place),
@@ -235,11 +241,7 @@ impl Store {
             let n = heads.get(&place).map_or(0, |h| h.n);
             match judgement {
                 Judgement::New => {
-                    let key = if series.is_empty() {
-                        format!("{}::{}", body.kind(), n + 1)
-                    } else {
-                        format!("{}:{series}:{}", body.kind(), n + 1)
-                    };
+                    let key = fact_key(body.kind(), series, n + 1);
                     rows.push(
                         subject,
                         key.clone(),
@@ -363,6 +365,48 @@ impl Store {
     }
 }
 
+/// Subject, kind and series.
+type Place = (i64, String, String);
+
+/// The key of the `n`-th fact of a series.
+fn fact_key(kind: &str, series: &str, n: i32) -> String {
+    format!("{kind}:{series}:{n}")
+}
+
+fn body_hash(body: &Value) -> Result<Vec<u8>, StoreError> {
+    Ok(Sha256::digest(serde_json::to_vec(body)?).to_vec())
+}
+
+/// Heads that were hashed from bodies of an older version are hashed anew from those bodies in today's shape.
+async fn rehash(
+    tx: &mut Transaction<'_, Postgres>,
+    heads: &mut BTreeMap<Place, Head>,
+    older: Vec<(Place, String)>,
+) -> Result<(), StoreError> {
+    if older.is_empty() {
+        return Ok(());
+    }
+    let subject: Vec<i64> = older.iter().map(|(place, _)| place.0).collect();
+    let key: Vec<String> = older.iter().map(|(_, key)| key.clone()).collect();
+    for row in sqlx::query!(
+        r#"SELECT t.o AS "at!", f.kind, f.version, f.body FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS t (s, k, o)
+           JOIN facts f ON f.subject_id = t.s AND f.key = t.k"#,
+        &subject, &key
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    {
+        let at = usize::try_from(row.at - 1).unwrap_or_default();
+        let (Some((place, _)), Ok(body)) = (older.get(at), FactBody::read(&row.kind, row.version, row.body)) else {
+            continue;
+        };
+        if let Some(head) = heads.get_mut(place) {
+            head.hash = body_hash(&body.to_json()?)?;
+        }
+    }
+    Ok(())
+}
+
 /// What has changed is planned; what was read while it changed is read again.
 async fn make_due(
     tx: &mut Transaction<'_, Postgres>,
@@ -395,8 +439,8 @@ async fn make_due(
 
 async fn write_heads(
     tx: &mut Transaction<'_, Postgres>,
-    heads: &BTreeMap<(i64, String, String), Head>,
-    touched: &BTreeSet<(i64, String, String)>,
+    heads: &BTreeMap<Place, Head>,
+    touched: &BTreeSet<Place>,
 ) -> Result<(), StoreError> {
     if touched.is_empty() {
         return Ok(());
@@ -407,6 +451,7 @@ async fn write_heads(
     let mut hash = Vec::new();
     let mut version = Vec::new();
     let mut n = Vec::new();
+    let mut fact_version = Vec::new();
     let mut asked = Vec::new();
     let mut answered = Vec::new();
     for place in touched {
@@ -419,15 +464,16 @@ async fn write_heads(
         hash.push(head.hash.clone());
         version.push(head.version);
         n.push(head.n);
+        fact_version.push(FactBody::version_of(&place.1).unwrap_or(1));
         asked.push(head.asked_at);
         answered.push(head.answered_at);
     }
     sqlx::query!(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[])
+        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[])
          ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
-           n = excluded.n, asked_at = excluded.asked_at, answered_at = excluded.answered_at",
-        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered
+           n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at",
+        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version
     )
     .execute(&mut **tx)
     .await?;

@@ -9,8 +9,9 @@ shipping_methods.name,shipping_methods.total,shipping_methods.tax_total,shipping
 payment_collections.payment_sessions.provider_id,payment_collections.payment_sessions.status,payment_collections.payments.id,\
 payment_collections.payments.provider_id,payment_collections.payments.amount,payment_collections.payments.canceled_at,\
 payment_collections.payments.captures.id,payment_collections.payments.captures.amount,\
-payment_collections.payments.refunds.amount,fulfillments.id,fulfillments.metadata,fulfillments.shipped_at,\
-fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
+payment_collections.payments.refunds.id,payment_collections.payments.refunds.amount,\
+payment_collections.payments.refunds.created_at,fulfillments.id,fulfillments.metadata,fulfillments.location_id,\
+fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of an order read before or after a write: [`crate::wire::OrderBrief`].
 pub(crate) const BRIEF_FIELDS: &str = "id,status,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\

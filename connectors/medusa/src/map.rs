@@ -12,7 +12,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, DeliveryGroup,
-    ExternalId, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot, Record,
+    ExternalId, FulfilledBy, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot, Record,
 };
 use serde_json::Value;
 
@@ -101,6 +101,9 @@ pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
             .into_iter()
             .map(fulfilment)
             .collect::<Result<_, _>>()?,
+        taxes: Vec::new(),
+        tags: Vec::new(),
+        test: false,
     })
 }
 
@@ -152,7 +155,11 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
             gross,
             currency,
         )?,
-        ships: item.requires_shipping.unwrap_or(true),
+        by: if item.requires_shipping.unwrap_or(true) {
+            FulfilledBy::Us
+        } else {
+            FulfilledBy::Nobody
+        },
     })
 }
 
@@ -198,8 +205,9 @@ fn fulfilment(told: &Fulfillment) -> Result<ChannelFulfilment, String> {
     Ok(ChannelFulfilment {
         key: ExternalId::new(told.id.clone()),
         reference: reference(told).map(str::to_owned),
-        shipped: told.shipped_at.is_some(),
-        cancelled: told.canceled_at.is_some(),
+        shipped_at: told.shipped_at,
+        cancelled_at: told.canceled_at,
+        location: told.location_id.clone(),
         tracking: tracking(told).map(str::to_owned).collect(),
         lines,
     })

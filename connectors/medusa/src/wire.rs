@@ -220,6 +220,8 @@ pub(crate) struct Movement {
     pub(crate) id: Option<String>,
     /// Amount.
     pub(crate) amount: Number,
+    /// When it was made.
+    pub(crate) created_at: Option<DateTime<Utc>>,
 }
 
 /// A fulfilment.
@@ -230,6 +232,8 @@ pub(crate) struct Fulfillment {
     /// Free keys; ours is `hikiate_ref`.
     #[serde(default)]
     pub(crate) metadata: Value,
+    /// `sloc_…`
+    pub(crate) location_id: Option<String>,
     /// When it left.
     pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// When it was cancelled.

@@ -37,8 +37,8 @@ pub use operation::{
     Sent, SentLine, ShipCall, ShippedLine, Then,
 };
 pub use order::{
-    ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, OrderLine,
-    OrderSnapshot, Party, Personal, Tender,
+    ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
+    OrderLine, OrderSnapshot, Party, PaymentRef, Personal, RefundSeen, TaxSum, Tender,
 };
 pub use secret::SecretRef;
 pub use source::{BadRecord, Observed, Page, Record, Source, StreamKind, StreamSpec};

@@ -38,8 +38,42 @@ pub struct OrderSnapshot {
     pub tenders: Vec<Tender>,
     /// The channel's own total, tax included.
     pub total: Option<i64>,
-    /// What the channel already knows as fulfilled.
+    /// What the channel shows as packed or shipped, by whomever.
     pub fulfilments: Vec<ChannelFulfilment>,
+    /// Tax sums that the channel states for what the buyer is billed; empty where it states none. A sum that is not
+    /// rounded to the minor unit is not stated.
+    #[serde(default)]
+    pub taxes: Vec<TaxSum>,
+    /// Tags of the order that the account's configuration names, sorted.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Placed to try the shop out: never fulfilled, captured or booked.
+    #[serde(default)]
+    pub test: bool,
+}
+
+/// A sum of tax as the channel states it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxSum {
+    /// Basis points.
+    pub rate_bp: u32,
+    /// Gross amount that it is the tax of, minor units; `None` where only the tax is stated.
+    pub gross: Option<i64>,
+    /// The tax, minor units.
+    pub tax: i64,
+}
+
+/// Who fulfils a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FulfilledBy {
+    /// A warehouse of ours.
+    #[default]
+    Us,
+    /// The channel or somebody it instructs (a store, a dropshipper): no demand and no task.
+    Channel,
+    /// Nobody ships it (digital, service, gift card).
+    Nobody,
 }
 
 /// Where an order stands at its channel.
@@ -106,8 +140,17 @@ pub struct OrderLine {
     pub unit_price: Option<i64>,
     /// Basis points.
     pub tax_rate_bp: Option<u32>,
-    /// False for what never leaves a warehouse of ours (services, goods the channel ships).
-    pub ships: bool,
+    /// Who fulfils it.
+    #[serde(default)]
+    pub by: FulfilledBy,
+}
+
+impl OrderLine {
+    /// A warehouse of ours ships it.
+    #[must_use]
+    pub fn ours(&self) -> bool {
+        self.by == FulfilledBy::Us
+    }
 }
 
 /// One amount of an order.
@@ -170,23 +213,71 @@ pub struct Tender {
     pub refunded: i64,
     /// True once voided or cancelled.
     pub cancelled: bool,
+    /// How the payment provider knows it, when another account than the channel's captures it.
+    #[serde(default)]
+    pub provider: Option<PaymentRef>,
+    /// The authorisation ends then; `None` where the channel does not say.
+    #[serde(default)]
+    pub authorised_until: Option<DateTime<Utc>>,
+    /// To be paid until then.
+    #[serde(default)]
+    pub pay_by: Option<DateTime<Utc>>,
+    /// Refunds one by one, in the order they were made; empty where the channel tells only the sum.
+    #[serde(default)]
+    pub refunds: Vec<RefundSeen>,
 }
 
-/// What a channel already shows as fulfilled.
+/// How a payment provider knows a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentRef {
+    /// The provider's id.
+    pub key: Option<ExternalId>,
+    /// What the merchant called it there.
+    pub reference: Option<String>,
+}
+
+/// A refund that the channel records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundSeen {
+    /// The external system's id of it.
+    pub key: ExternalId,
+    /// Minor units, positive.
+    pub amount: i64,
+    /// When it was made, as told.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// A fulfilment (packed or shipped lines) as the channel shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelFulfilment {
     /// The channel's id.
     pub key: ExternalId,
     /// Our reference, when we made it.
     pub reference: Option<String>,
-    /// True once marked as shipped.
-    pub shipped: bool,
-    /// True once cancelled.
-    pub cancelled: bool,
+    /// When it was marked as shipped; `None` while it is only packed.
+    pub shipped_at: Option<DateTime<Utc>>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<DateTime<Utc>>,
+    /// The channel's code of the place that it leaves from; `None` where the channel names none.
+    pub location: Option<String>,
     /// Tracking numbers.
     pub tracking: Vec<String>,
-    /// Line and quantity.
+    /// Line and quantity, in the channel's units.
     pub lines: Vec<(LineKey, u32)>,
+}
+
+impl ChannelFulfilment {
+    /// Marked as shipped, whatever became of it later.
+    #[must_use]
+    pub fn shipped(&self) -> bool {
+        self.shipped_at.is_some()
+    }
+
+    /// Cancelled again.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.cancelled_at.is_some()
+    }
 }
 
 /// Names and addresses of an order; kept apart from facts and purged on schedule.

@@ -135,7 +135,7 @@ impl World {
             }
             _ if gone => return Err("the order is cancelled".to_owned()),
             Call::CancelOrder(_) => {
-                if truth.fulfilments.iter().any(|f| !f.cancelled) {
+                if truth.fulfilments.iter().any(|f| !f.cancelled()) {
                     return Err("it has fulfilments".to_owned());
                 }
                 truth.state = ChannelState::Cancelled { at: self.now };
@@ -159,7 +159,7 @@ impl World {
                     let told: u32 = truth
                         .fulfilments
                         .iter()
-                        .filter(|f| !f.cancelled)
+                        .filter(|f| !f.cancelled())
                         .flat_map(|f| &f.lines)
                         .filter(|(key, _)| *key == line.line)
                         .map(|(_, quantity)| quantity)
@@ -172,8 +172,9 @@ impl World {
                 truth.fulfilments.push(ChannelFulfilment {
                     key: format!("ful_{}", truth.fulfilments.len() + 1).into(),
                     reference: Some(call.reference.to_string()),
-                    shipped: false,
-                    cancelled: false,
+                    shipped_at: None,
+                    cancelled_at: None,
+                    location: call.location.clone(),
                     tracking: Vec::new(),
                     lines: call
                         .lines
@@ -188,7 +189,7 @@ impl World {
                     .iter_mut()
                     .find(|f| f.reference.as_deref() == Some(call.reference.as_str()))
                     .ok_or("unknown fulfilment")?;
-                fulfilment.shipped = true;
+                fulfilment.shipped_at = Some(self.now);
                 let tracking = call.parcels.iter().filter_map(|p| p.tracking.clone());
                 fulfilment.tracking = tracking.collect();
             }

@@ -357,7 +357,7 @@ impl World {
                 .truth
                 .fulfilments
                 .iter()
-                .filter(|f| f.shipped && !f.cancelled)
+                .filter(|f| f.shipped() && !f.cancelled())
                 .flat_map(|f| &f.lines)
                 .filter(|(key, _)| *key == line.key)
                 .map(|(_, quantity)| quantity)

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
-    ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, LineKey, OrderLine,
-    OrderSnapshot, Tender,
+    ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, FulfilledBy, LineKey,
+    OrderLine, OrderSnapshot, Tender,
 };
 
 use super::rng::Rng;
@@ -40,6 +40,9 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
         tenders: Vec::new(),
         total: None,
         fulfilments: Vec::new(),
+        taxes: Vec::new(),
+        tags: Vec::new(),
+        test: false,
     };
     let lines = 1 + rng.below(3);
     for n in 1..=lines {
@@ -64,7 +67,11 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
             quantity: units,
             unit_price: Some(price),
             tax_rate_bp: Some(rate),
-            ships,
+            by: if ships {
+                FulfilledBy::Us
+            } else {
+                FulfilledBy::Nobody
+            },
         });
     }
     if rng.chance(25) {
@@ -97,6 +104,10 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
             captured: 0,
             refunded: 0,
             cancelled: false,
+            provider: None,
+            authorised_until: None,
+            pay_by: None,
+            refunds: Vec::new(),
         });
     }
     settle(&mut snapshot);

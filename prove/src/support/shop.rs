@@ -22,8 +22,8 @@ use hikiate::store::{
     Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, OrderLine,
-    OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
+    OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender,
 };
 use sqlx::PgPool;
 
@@ -319,7 +319,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             quantity,
             unit_price: Some(1_000),
             tax_rate_bp: Some(1_000),
-            ships: true,
+            by: FulfilledBy::Us,
         }],
         charges: vec![Charge {
             kind: ChargeKind::Goods,
@@ -337,9 +337,16 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             captured: 0,
             refunded: 0,
             cancelled: false,
+            provider: None,
+            authorised_until: None,
+            pay_by: None,
+            refunds: Vec::new(),
         }],
         total: Some(total),
         fulfilments: Vec::new(),
+        taxes: Vec::new(),
+        tags: Vec::new(),
+        test: false,
         groups,
     };
     IncomingOrder {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, OrderLine,
-    OrderSnapshot, Tender,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup,
+    FulfilledBy, OrderLine, OrderSnapshot, Tender,
 };
 
 use crate::facts::{Features, GroupFeatures};
@@ -116,6 +116,10 @@ pub(super) fn tender(key: &str, gateway: &str, amount: i64) -> Tender {
         captured: 0,
         refunded: 0,
         cancelled: false,
+        provider: None,
+        authorised_until: None,
+        pay_by: None,
+        refunds: Vec::new(),
     }
 }
 
@@ -140,6 +144,9 @@ pub(super) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
         tenders: Vec::new(),
         total: None,
         fulfilments: Vec::new(),
+        taxes: Vec::new(),
+        tags: Vec::new(),
+        test: false,
     };
     for (n, (sku, quantity, price)) in lines.iter().enumerate() {
         let key = format!("l{}", n + 1);
@@ -155,7 +162,7 @@ pub(super) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
             quantity: *quantity,
             unit_price: Some(*price),
             tax_rate_bp: Some(1000),
-            ships: true,
+            by: FulfilledBy::Us,
         });
     }
     pay(&mut snapshot, "card");

@@ -1,6 +1,6 @@
 //! Holds and checks.
 
-use hikiate_sdk::{ChannelGate, ChannelState};
+use hikiate_sdk::{ChannelGate, ChannelState, FulfilledBy};
 
 use super::build::{order, pay};
 use super::world::World;
@@ -175,7 +175,7 @@ fn checks_stop_the_order_and_say_what_to_do() {
 #[test]
 fn a_service_is_neither_unmapped_nor_shipped() {
     let mut world = World::new(order(&[("A", 1, 1000), ("GIFT", 1, 300), ("X", 1, 200)]));
-    world.edit(|order| order.lines[2].ships = false);
+    world.edit(|order| order.lines[2].by = FulfilledBy::Nobody);
     let plan = world.settle();
     assert_eq!(plan.demands.len(), 1);
     assert_eq!(blocked(&plan), (Status::Allocated, "wave"));

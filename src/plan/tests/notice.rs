@@ -2,7 +2,7 @@
 
 use hikiate_sdk::{Call, ChannelFulfilment, Op};
 
-use super::build::order;
+use super::build::{at, order};
 use super::flow::ship_all;
 use super::world::World;
 use crate::facts::Verdict;
@@ -70,8 +70,9 @@ fn shown(reference: &str, shipped: bool) -> ChannelFulfilment {
     ChannelFulfilment {
         key: "ful_1".into(),
         reference: Some(reference.to_owned()),
-        shipped,
-        cancelled: false,
+        shipped_at: shipped.then(|| at(0)),
+        cancelled_at: None,
+        location: None,
         tracking: if shipped {
             vec![format!("T-{S1}")]
         } else {

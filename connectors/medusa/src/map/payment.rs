@@ -1,6 +1,6 @@
 //! Tenders: payments and what has happened to them.
 
-use hikiate_sdk::{Currency, ExternalId, Tender};
+use hikiate_sdk::{Currency, ExternalId, RefundSeen, Tender};
 
 use super::amounts::{minor, sum};
 use crate::wire::{Order, Payment, PaymentCollection};
@@ -52,7 +52,25 @@ fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
             currency,
         )?,
         cancelled,
+        provider: None,
+        authorised_until: None,
+        pay_by: None,
+        refunds: refunds(payment, currency)?,
     })
+}
+
+fn refunds(payment: &Payment, currency: Currency) -> Result<Vec<RefundSeen>, String> {
+    let mut refunds = Vec::with_capacity(payment.refunds.len());
+    for refund in &payment.refunds {
+        let Some(id) = &refund.id else { continue };
+        refunds.push(RefundSeen {
+            key: ExternalId::new(id.clone()),
+            amount: minor("payments.refunds.amount", &refund.amount, currency)?,
+            at: refund.created_at,
+        });
+    }
+    refunds.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+    Ok(refunds)
 }
 
 fn unpaid(collection: &PaymentCollection, currency: Currency) -> Result<Tender, String> {
@@ -74,5 +92,9 @@ fn unpaid(collection: &PaymentCollection, currency: Currency) -> Result<Tender, 
         captured: 0,
         refunded: 0,
         cancelled: false,
+        provider: None,
+        authorised_until: None,
+        pay_by: None,
+        refunds: Vec::new(),
     })
 }

@@ -71,7 +71,7 @@ fn lines_come_in_the_order_of_their_ids_with_what_is_ordered_now() {
                 l.quantity,
                 l.unit_price,
                 l.tax_rate_bp,
-                l.ships,
+                l.ours(),
             )
         })
         .collect();
@@ -113,7 +113,7 @@ fn lines_come_in_the_order_of_their_ids_with_what_is_ordered_now() {
         (0, None, "Mug")
     );
     assert_eq!(
-        (edited.lines[0].sku.as_deref(), edited.lines[0].ships),
+        (edited.lines[0].sku.as_deref(), edited.lines[0].ours()),
         (None, false)
     );
 }
@@ -176,8 +176,8 @@ fn a_fulfilment_shows_our_reference_and_tracking() {
         (
             f.key.as_str(),
             f.reference.as_deref(),
-            f.shipped,
-            f.cancelled
+            f.shipped(),
+            f.cancelled()
         ),
         ("ful_1", Some("HK1-S1"), true, false)
     );

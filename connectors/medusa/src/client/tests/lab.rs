@@ -184,7 +184,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
     let shipped: Vec<_> = after
         .fulfilments
         .iter()
-        .map(|f| (f.reference.as_deref(), f.shipped, f.tracking.len()))
+        .map(|f| (f.reference.as_deref(), f.shipped(), f.tracking.len()))
         .collect();
     assert_eq!(
         shipped,

@@ -11,8 +11,8 @@ use super::shop::SECRET;
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine, OrderSnapshot, Outcome,
-    Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    Found, FulfilledBy, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
+    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ fn snapshot(external_id: ExternalId, ordered_at: DateTime<Utc>, lines: u64) -> O
         quantity: 1,
         unit_price: None,
         tax_rate_bp: None,
-        ships: true,
+        by: FulfilledBy::Us,
     };
     OrderSnapshot {
         display: external_id.to_string(),
@@ -140,6 +140,9 @@ fn snapshot(external_id: ExternalId, ordered_at: DateTime<Utc>, lines: u64) -> O
         tenders: Vec::new(),
         total: None,
         fulfilments: Vec::new(),
+        taxes: Vec::new(),
+        tags: Vec::new(),
+        test: false,
     }
 }
 
