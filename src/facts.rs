@@ -6,7 +6,7 @@ mod upgrade;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{
-    AccountSlug, Call, CancelReply, Currency, GroupKey, InstructionReply, LineKey, Op,
+    AccountSlug, Call, CancelReply, Currency, ExternalId, GroupKey, InstructionReply, LineKey, Op,
     OrderSnapshot, ParcelReport, ShipmentReference,
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,10 @@ pub enum FactBody {
     Shipment(ShipmentFact),
     /// Decision: a shipment that was not instructed will not be.
     ShipmentWithdrawn(ShipmentWithdrawnFact),
+    /// Decision: where the units of a shipment by others were taken from.
+    ExternalShipment(ExternalShipmentFact),
+    /// Decision: a sealed shipment differs from its order, and is to be recalled.
+    ChangeSeen(ChangeSeenFact),
     /// Decision on a batch: sealed.
     Sealed(SealedFact),
     /// Intent.
@@ -249,6 +253,36 @@ pub struct ShipmentWithdrawnFact {
     pub reason: String,
 }
 
+/// Where the units of one line of a shipment by others were taken from, decided when it was first planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalShipmentFact {
+    /// The channel's id of the fulfilment.
+    pub fulfilment: ExternalId,
+    /// The channel's line.
+    pub line: LineKey,
+    /// The demand row, when it was stored already.
+    pub demand_id: Option<i64>,
+    /// The item.
+    pub item_id: i64,
+    /// When it shipped, as the channel tells.
+    pub shipped_at: DateTime<Utc>,
+    /// Warehouse and items; empty where the place is not ours.
+    pub places: Vec<(String, u32)>,
+    /// False where the channel does not name the place: the units are blocked until a count.
+    pub place_known: bool,
+}
+
+/// A sealed shipment that differs from its order and is to be recalled, unless many of its warehouse do so at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSeenFact {
+    /// Which.
+    pub reference: ShipmentReference,
+    /// Its warehouse's account.
+    pub account: AccountSlug,
+    /// Names of what differs.
+    pub fields: Vec<String>,
+}
+
 /// A sealed batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedFact {
@@ -293,12 +327,27 @@ pub enum IntentWhat {
         batch: String,
         /// The shipment.
         reference: ShipmentReference,
+        /// What the instruction says beside its lines; absent from those sealed by older versions and from
+        /// shipments that were found at their warehouse.
+        #[serde(default)]
+        committed: Option<Committed>,
     },
     /// On a batch: send its frozen bytes.
     Batch {
         /// The batch's name.
         batch: String,
     },
+}
+
+/// What an instruction was sealed with, as one keyed hash per field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Of the normaliser and the list of fields.
+    pub version: u16,
+    /// Which key.
+    pub key: i32,
+    /// Hex, by field name.
+    pub fields: std::collections::BTreeMap<String, String>,
 }
 
 /// What became of an intent.
@@ -416,6 +465,8 @@ kinds! {
     "cancel_wanted", 1, Decision, CancelWanted;
     "shipment", 1, Decision, Shipment;
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
+    "external_shipment", 1, Decision, ExternalShipment;
+    "change_seen", 1, Decision, ChangeSeen;
     "sealed", 1, Decision, Sealed;
     "intent", 1, Intent, Intent;
     "outcome", 1, Outcome, Outcome;

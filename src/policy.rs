@@ -56,9 +56,116 @@ pub struct Channel {
     pub mail: Vec<MailKind>,
     /// Our warehouse name → the channel's code of that place.
     pub locations: BTreeMap<String, String>,
+    /// Where units left from that others shipped from a place which the channel does not name; `None`: not known, they
+    /// stay blocked until a count.
+    pub others_ship_from: Option<OthersShipFrom>,
+    /// What it means that somebody completed an order with goods open.
+    pub completed: Completed,
+    /// An order that was completed with goods open keeps their stock this long.
+    #[serde(serialize_with = "opt_seconds")]
+    pub completed_hold: Option<Duration>,
+    /// Whether fulfilments that the channel makes by itself are believed.
+    pub others: Others,
     /// Open orders are read again this often, because some far sides change without telling.
     #[serde(serialize_with = "opt_seconds")]
     pub reread: Option<Duration>,
+}
+
+/// Where units left from that others shipped, when the channel names no place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OthersShipFrom {
+    /// A warehouse of ours, by name.
+    Warehouse(String),
+    /// A place that is not ours: no stock of ours moves.
+    Elsewhere,
+}
+
+/// What it means that somebody completed an order at the channel with goods open.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Completed {
+    /// Nobody knows: the order is held, and an operator decides.
+    #[default]
+    Ask,
+    /// What was open has shipped.
+    Shipped,
+    /// What was open is not to be shipped.
+    Ended,
+}
+
+/// Whether fulfilments that a channel makes by itself, at once and for many orders, are believed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Others {
+    /// Not while many come at once: those orders are held until this is decided.
+    #[default]
+    Ask,
+    /// They shipped.
+    Believe,
+    /// A fulfilment without a tracking number, and a completed order, say nothing about goods.
+    IgnoreUnshipped,
+}
+
+/// What is done about an instruction that was sent and differs from the order as it stands now.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// A task: an operator calls the warehouse, or recalls it.
+    Ask,
+    /// The warehouse is asked to cancel it, and the order as it stands is instructed anew once it has accepted.
+    Recall,
+}
+
+/// What is done about each kind of change.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChangeRules {
+    /// The order was cancelled, or others shipped all of it.
+    pub cancel: Change,
+    /// Less is ordered than was instructed.
+    pub quantity_down: Change,
+    /// Another ship-to.
+    pub address: Change,
+    /// Another ship date.
+    pub date: Change,
+    /// Another shipping method.
+    pub service: Change,
+}
+
+impl Default for ChangeRules {
+    fn default() -> Self {
+        Self {
+            cancel: Change::Recall,
+            quantity_down: Change::Ask,
+            address: Change::Ask,
+            date: Change::Ask,
+            service: Change::Ask,
+        }
+    }
+}
+
+/// When an order of which nothing ships makes revenue.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DigitalBooking {
+    /// When the channel shows it completed.
+    #[default]
+    Completed,
+    /// When it is paid in full.
+    Paid,
+    /// Never.
+    Never,
 }
 
 /// How one way of paying is treated.
@@ -162,6 +269,8 @@ pub struct Warehouse {
     /// A task opens when a sent batch has no reply for a member after this long.
     #[serde(serialize_with = "opt_seconds")]
     pub reply_within: Option<Duration>,
+    /// What is done when an order changes after its instruction was sent.
+    pub change: ChangeRules,
 }
 
 /// When instructions go out.
@@ -237,6 +346,8 @@ pub enum Release {
 pub struct Booking {
     /// Which event makes revenue.
     pub recognise: Recognise,
+    /// When an order of which nothing ships makes revenue.
+    pub digital: DigitalBooking,
     /// The accounting account.
     pub account: AccountSlug,
     /// When a journal batch closes.

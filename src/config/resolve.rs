@@ -11,7 +11,8 @@ use super::report::Problems;
 use super::routes::Routes;
 use super::units::{slug, span, span_or_never, time};
 use crate::policy::{
-    Allocation, Booking, Channel, Close, PaymentMethod, PaymentRoute, Policy, Shop, Titles,
+    Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Policy, Shop,
+    Titles,
 };
 use crate::suggest;
 
@@ -173,7 +174,31 @@ impl Resolving<'_> {
                 currency.parse::<Currency>(),
             );
         }
+        let others_ship_from = table.others_ship_from.as_deref().map(|place| {
+            if place != "elsewhere" && !self.warehouse_names.contains(&place) {
+                p.at(
+                    &["channels", name, "others_ship_from"],
+                    format!(
+                        "there is no warehouse {place:?}{}; write one, or \"elsewhere\"",
+                        suggest::hint(place, &self.warehouse_names)
+                    ),
+                );
+            }
+            match place {
+                "elsewhere" => OthersShipFrom::Elsewhere,
+                name => OthersShipFrom::Warehouse(name.to_owned()),
+            }
+        });
         Channel {
+            others_ship_from,
+            completed: table.completed,
+            completed_hold: p
+                .value(
+                    &["channels", name, "completed_hold"],
+                    span_or_never(&table.completed_hold, 1),
+                )
+                .flatten(),
+            others: table.others,
             payments,
             notify: table.notify,
             capture: table.capture,
@@ -254,6 +279,7 @@ impl Resolving<'_> {
         };
         Some(Booking {
             recognise: table.recognise,
+            digital: table.digital,
             account: account?,
             close: close?,
             titles,

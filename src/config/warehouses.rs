@@ -122,6 +122,7 @@ impl Resolving<'_> {
             location: table.location.clone(),
             dispatch: dispatch?,
             reply_within,
+            change: table.change,
         })
     }
 }

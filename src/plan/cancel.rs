@@ -1,6 +1,8 @@
 //! Cancels: by the channel or an operator, before and after the warehouse was told.
 
-use hikiate_sdk::{Call, CancelInstructionCall, CancelOrderCall, CancelVerdict, Op};
+use hikiate_sdk::{
+    Call, CancelInstructionCall, CancelOrderCall, CancelVerdict, Op, ShipmentReference,
+};
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::shipment::Shipment;
@@ -8,6 +10,7 @@ use super::tasks::Tasks;
 use super::view::View;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
+use crate::policy::Change;
 
 /// How far a cancel has come.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +25,10 @@ pub(crate) struct Cancel {
 }
 
 /// What a cancel asks for. `waiting_left` says that a shipment is in no sealed batch after this plan.
-pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
+pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut Tasks) -> Cancel {
     let mut cancel = Cancel::default();
     for shipment in &view.fold.shipments {
-        requests(view, shipment, &mut cancel, tasks);
+        requests(view, shipment, recall, &mut cancel, tasks);
     }
     if !view.cancelling() {
         return cancel;
@@ -83,10 +86,17 @@ pub(crate) fn cancel(view: &View<'_>, tasks: &mut Tasks) -> Cancel {
 }
 
 /// The request to stop one shipment: asked once, and again only after it certainly did not happen.
-fn requests(view: &View<'_>, shipment: &Shipment<'_>, cancel: &mut Cancel, tasks: &mut Tasks) {
+fn requests(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    recall: &[ShipmentReference],
+    cancel: &mut Cancel,
+    tasks: &mut Tasks,
+) {
     let reference = &shipment.fact.reference;
     let last = view.fold.cancel_requests(reference).last();
-    let wanted = view.cancelling() && shipment.instructed() && shipment.parcels.is_empty();
+    let asked = view.cancelling() || recall.contains(reference);
+    let wanted = asked && shipment.instructed() && shipment.parcels.is_empty();
     if !wanted {
         let moot = last.filter(|intent| intent.open());
         let why = "there is nothing left to stop";
@@ -98,7 +108,17 @@ fn requests(view: &View<'_>, shipment: &Shipment<'_>, cancel: &mut Cancel, tasks
     }
     cancel.wanted.pending = true;
     if !shipment.instruct_known() {
-        cancel.unknown = true;
+        cancel.unknown = view.cancelling();
+        return;
+    }
+    if view.cancelling() && view.change_rules(shipment).cancel == Change::Ask {
+        tasks.add(
+            "cancel_by_phone",
+            format!(
+                "the order is cancelled and {reference} is at {}; call it to stop the shipment",
+                shipment.fact.warehouse
+            ),
+        );
         return;
     }
     if shipment.not_stopped().is_some() {

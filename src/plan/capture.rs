@@ -86,7 +86,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     let due = if broken::is(Broken::CaptureOrdered) {
         view.order.total
     } else {
-        view.due(&view.left_in(|_| true))
+        view.due(&view.departed(|_| true))
     };
     let Some(due) = due else {
         return wanted;
@@ -113,7 +113,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             continue;
         };
         let before = view
-            .due(&view.left_in(|parcel| parcel.first_recorded_at < epoch))
+            .due(&view.departed(|one| one.first_recorded_at < epoch))
             .unwrap_or(0)
             .saturating_sub(others)
             .clamp(0, share);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::{ChannelGate, ChannelState};
 
+use super::departures::is_discount;
 use super::tasks::Tasks;
 use super::view::View;
 
@@ -28,11 +29,6 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     }
     if let Some(detail) = unmapped(view) {
         fail("unmapped_sku", detail);
-    } else if !view.lines.iter().any(|line| line.item_id.is_some()) {
-        fail(
-            "nothing_to_ship",
-            "no line leaves a warehouse; complete the order at the channel by hand".to_owned(),
-        );
     }
     if let Some(detail) = payment_methods(view) {
         fail("payment_method_unknown", detail);
@@ -48,7 +44,8 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
 
 /// The channel lets it be shipped.
 pub(crate) fn gate_open(view: &View<'_>) -> bool {
-    view.order.gate == ChannelGate::Open
+    // A completed order is closed at its channel; whether it ships all the same is settled by its own blocker.
+    view.order.gate == ChannelGate::Open || view.order.state == ChannelState::Completed
 }
 
 fn unmapped(view: &View<'_>) -> Option<String> {
@@ -56,7 +53,13 @@ fn unmapped(view: &View<'_>) -> Option<String> {
         .order
         .lines
         .iter()
-        .filter(|line| line.ours() && line.quantity > 0)
+        .filter(|line| line.ours() && line.quantity > 0 && !is_discount(line))
+        .filter(|line| {
+            let others = view
+                .shipped_by_others()
+                .filter(|shown| *shown.line == line.key);
+            others.map(|shown| shown.units).fold(0, u32::saturating_add) < line.quantity
+        })
         .filter_map(|line| match &line.sku {
             None => Some(format!("line {} has no code", line.key)),
             Some(sku) if !view.input.items.contains_key(sku) => Some(format!("{sku:?}")),

@@ -24,7 +24,9 @@ impl Line<'_> {
 
 /// Nothing more is wanted than what is under way: cancelled, or not paid in time.
 pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
-    (view.cancelling() && !broken::is(Broken::ReservationKept)) || payment.expired
+    (view.cancelling() && !broken::is(Broken::ReservationKept))
+        || payment.expired
+        || view.completed_stops()
 }
 
 /// The demand rows.

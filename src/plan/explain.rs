@@ -135,6 +135,7 @@ fn because(blocked_by: Option<&str>, status: Status) -> String {
             "payment" => "the payment is not confirmed",
             "gate" => "the channel does not let it be shipped yet",
             "stock" => "a part of it has no stock reserved for good",
+            "completion" => "nothing of it ships; it ends when the channel shows it completed",
             "wave" => "it waits for its batch to be sealed",
             "warehouse" => "the warehouse has it and has not reported all of it as left",
             "unknown" => "the outcome of an effect is unknown; see the task",

@@ -8,8 +8,8 @@ use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
-    DepositFact, FactBody, HeldFact, IntentFact, IntentWhat, OrderFact, OutcomeFact, ReleasedFact,
-    ShipmentFact, Verdict,
+    ChangeSeenFact, DepositFact, ExternalShipmentFact, FactBody, HeldFact, IntentFact, IntentWhat,
+    OrderFact, OutcomeFact, ReleasedFact, ShipmentFact, Verdict,
 };
 
 /// One reading of the order.
@@ -32,6 +32,7 @@ pub(crate) struct HeldAt<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReleasedAt<'a> {
     pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
     pub(crate) by_person: bool,
     pub(crate) fact: &'a ReleasedFact,
 }
@@ -136,6 +137,9 @@ pub(crate) struct Fold<'a> {
     /// The first wish of an operator to cancel.
     pub(crate) cancel_wanted: Option<(i64, &'a str)>,
     pub(crate) intents: Vec<Intent<'a>>,
+    pub(crate) external: Vec<&'a ExternalShipmentFact>,
+    /// Changes of sealed shipments that a recall was decided on, and when.
+    pub(crate) change_seen: Vec<(DateTime<Utc>, &'a ChangeSeenFact)>,
     keys: BTreeSet<&'a str>,
 }
 
@@ -152,6 +156,8 @@ impl<'a> Fold<'a> {
             released: Vec::new(),
             cancel_wanted: None,
             intents: Vec::new(),
+            external: Vec::new(),
+            change_seen: Vec::new(),
             keys: input.facts.iter().map(|fact| fact.key.as_str()).collect(),
         };
         let mut decided: Vec<(i64, DateTime<Utc>, &ShipmentFact)> = Vec::new();
@@ -190,6 +196,7 @@ impl<'a> Fold<'a> {
                 }
                 FactBody::Released(released) => fold.released.push(ReleasedAt {
                     id,
+                    at: fact.recorded_at,
                     by_person: fact.actor != "plan",
                     fact: released,
                 }),
@@ -197,6 +204,8 @@ impl<'a> Fold<'a> {
                     fold.cancel_wanted
                         .get_or_insert((id, wanted.reason.as_str()));
                 }
+                FactBody::ChangeSeen(seen) => fold.change_seen.push((fact.happened_at, seen)),
+                FactBody::ExternalShipment(shipment) => fold.external.push(shipment),
                 FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
                 FactBody::ShipmentWithdrawn(gone) => {
                     withdrawn.insert(&gone.reference);
@@ -236,6 +245,10 @@ impl<'a> Fold<'a> {
                     .any(|intent| intent.done()),
                 parcels: Vec::new(),
                 closed_short: false,
+                recalled: fold
+                    .change_seen
+                    .iter()
+                    .any(|(_, seen)| seen.reference == fact.reference),
                 earliest_then: fold.earliest_ship_at(id, fact),
             };
             let mine = |(reference, _): &(&str, &str)| *reference == fact.reference.as_str();
@@ -290,6 +303,34 @@ impl<'a> Fold<'a> {
         self.released
             .iter()
             .any(|released| released.by_person && released.id > id && released.fact.rule == rule)
+    }
+
+    /// As [`Self::released_after`], and before another fact.
+    pub(crate) fn released_between(
+        &self,
+        rule: &str,
+        after: i64,
+        before: i64,
+    ) -> Option<ReleasedAt<'a>> {
+        let mut all = self.released.iter().copied();
+        all.find(|released| {
+            released.by_person
+                && released.id > after
+                && released.id < before
+                && released.fact.rule == rule
+        })
+    }
+
+    /// References of our shipments, and of the notices that we have sent or are about to send.
+    pub(crate) fn references(&self) -> BTreeSet<&'a str> {
+        let shipments = self.shipments.iter().map(|s| s.fact.reference.as_str());
+        let notices = self
+            .of_op(Op::Fulfil)
+            .filter_map(|intent| match intent.call() {
+                Some(Call::Fulfil(call)) => Some(call.reference.as_str()),
+                _ => None,
+            });
+        shipments.chain(notices).collect()
     }
 
     /// As [`Self::released_after`], or by a release of every open hold.

@@ -19,7 +19,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                 }
                 entries.push(StockEntryRow {
                     cause: format!("parcel:{}:{}", parcel.name(), line.n),
-                    demand_id: line.demand_id,
+                    demand_id: Some(line.demand_id),
                     item_id: line.item_id,
                     warehouse: shipment.fact.warehouse.clone(),
                     quantity: -i64::from(parcel.items(line.n)),
@@ -33,16 +33,18 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
 
 /// When every parcel counts as delivered; `None` while that cannot be said.
 pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
-    let last = view
-        .parcels()
-        .iter()
-        .map(|parcel| parcel.report.left_at)
-        .max()?;
-    last.checked_add_signed(view.policy.presume_delivered?)
+    let departures = view.departures();
+    let last = departures.iter().max_by_key(|one| one.shipped_at)?;
+    if last.digital {
+        return Some(last.shipped_at);
+    }
+    last.shipped_at
+        .checked_add_signed(view.policy.presume_delivered?)
 }
 
 /// Where what was told differs from what was decided.
 pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
+    beyond_the_order(view, tasks);
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
         let Some(told) = shipment.parcels.iter().map(|parcel| parcel.last_id).max() else {
@@ -94,6 +96,77 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             parcel.report.reference
         );
         tasks.tell(view, "parcel_unknown", parcel.last_id, &what);
+    }
+}
+
+/// More shipped than was ordered when it shipped: by us alone after an edit, or by others as well. What was taken
+/// off the order afterwards is a return and no surplus.
+fn beyond_the_order(view: &View<'_>, tasks: &mut Tasks) {
+    for line in &view.lines {
+        let ours = line.shipped.saturating_sub(line.by_others);
+        if ours == 0 {
+            continue;
+        }
+        let mut told = 0;
+        let mut ordered = 0;
+        let mut names = Vec::new();
+        for shipment in &view.fold.shipments {
+            let rows: Vec<u32> = shipment.lines_of(&line.key).map(|row| row.n).collect();
+            for parcel in &shipment.parcels {
+                if rows.iter().all(|n| parcel.items(*n) == 0) {
+                    continue;
+                }
+                told = told.max(parcel.last_id);
+                ordered = ordered.max(view.ordered_before(line, parcel.first_id));
+                let tracking = parcel.report.tracking.as_deref().unwrap_or("no number");
+                names.push(format!(
+                    "{} ({} {}, {tracking})",
+                    shipment.fact.reference,
+                    shipment.fact.warehouse,
+                    view.local(parcel.report.left_at)
+                ));
+            }
+        }
+        let label = view.label(&line.key);
+        let ours_by_edit = ours.saturating_sub(ordered);
+        let twice = line.shipped.saturating_sub(ordered).min(line.by_others);
+        if twice > 0 {
+            let others = view.shipped_by_others().filter(|o| *o.line == line.key);
+            let others: Vec<String> = others
+                .map(|o| format!("{} (channel {})", o.key, view.local(o.shipped_at)))
+                .collect();
+            let what = format!(
+                "{twice} × {label} shipped twice: {} and {}; they are paid once, have one returned",
+                others.join(", "),
+                names.join(", ")
+            );
+            tasks.tell(view, "shipped_twice", told, &what);
+        } else if ours_by_edit > 0 {
+            let what = format!(
+                "{ours} × {label} shipped in {}, {ordered} were ordered by then; arrange the return, or leave it",
+                names.join(", ")
+            );
+            tasks.tell(view, "over_shipped", told, &what);
+        }
+    }
+}
+
+impl View<'_> {
+    /// Items of a line that were ordered when something became known: by the reading in force then.
+    fn ordered_before(&self, line: &super::view::Line<'_>, id: i64) -> u32 {
+        let mut readings = self.fold.readings.iter();
+        let in_force = readings.rfind(|reading| reading.id < id);
+        let lines = in_force.map_or(&[][..], |reading| &reading.fact.order.lines);
+        lines
+            .iter()
+            .find(|known| known.key == line.key)
+            .map_or(0, |known| known.quantity.saturating_mul(line.multiplier))
+    }
+
+    /// A time for an operator: to the minute, in the shop's zone.
+    pub(crate) fn local(&self, at: DateTime<Utc>) -> String {
+        let local = at.with_timezone(&self.policy.shop.timezone);
+        local.format("%Y-%m-%d %H:%M").to_string()
     }
 }
 

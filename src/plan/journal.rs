@@ -110,6 +110,7 @@ mod tests {
         };
         let booking = Booking {
             recognise: Recognise::Shipped,
+            digital: Default::default(),
             account: AccountSlug::new("books"),
             close: Close::Every(chrono::Duration::seconds(1)),
             titles,

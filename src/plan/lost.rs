@@ -98,6 +98,7 @@ impl Found {
                 what: IntentWhat::Member {
                     batch: "lost".to_owned(),
                     reference: reference.clone(),
+                    committed: None,
                 },
             })),
         });

@@ -38,6 +38,11 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     let Some(epoch) = view.epoch("mail:shipped", account) else {
         return wanted;
     };
+    // What others shipped as well is no news to the customer.
+    let ours = |line: &super::view::Line<'_>| {
+        line.shipped > line.by_others && (line.by_others == 0 || line.by_others < line.ordered)
+    };
+    let ours = view.lines.iter().any(ours);
     let cause = view
         .parcels()
         .iter()
@@ -45,6 +50,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
         .max();
     let due = view.channel.mail.contains(&MailKind::Shipped)
         && gone
+        && ours
         && cause.is_some_and(|cause| cause >= epoch);
     // A mail whose outcome nobody knows is never sent again and holds nothing up.
     if !due || mails.iter().any(|intent| !intent.void()) {

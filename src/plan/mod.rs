@@ -1,10 +1,14 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod blockers;
 mod cancel;
 mod capture;
+mod changes;
 mod checks;
+mod commitment;
 mod context;
 mod demand;
+mod departures;
 mod effects;
 mod explain;
 mod fold;
@@ -19,7 +23,9 @@ mod money_tasks;
 mod notice;
 mod number;
 mod order;
+mod others;
 mod payment;
+mod places;
 mod revenue;
 mod shipment;
 mod shipping;
@@ -30,6 +36,7 @@ mod tests;
 pub mod types;
 mod view;
 
+pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
 pub use explain::{Explanation, explain};
 pub use money::{share, tax_inside};

@@ -9,6 +9,7 @@ use hikiate_sdk::{
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
+use super::others::tracking_key;
 use super::shipment::{Parcel, Shipment};
 use super::tasks::Tasks;
 use super::view::View;
@@ -293,11 +294,10 @@ impl<'a> Told<'a> {
         }
         let shipped = |f: &&&ChannelFulfilment| f.shipped();
         match &parcel.report.tracking {
-            Some(number) => self
-                .fulfilments
-                .iter()
-                .filter(shipped)
-                .any(|f| f.tracking.contains(number)),
+            Some(number) => self.fulfilments.iter().filter(shipped).any(|f| {
+                let key = tracking_key(number);
+                f.tracking.iter().any(|shown| tracking_key(shown) == key)
+            }),
             None => {
                 let reference = shipment.fact.reference.as_str();
                 !self.references.contains(reference)

@@ -30,10 +30,19 @@ pub fn business_key(
     n: u32,
 ) -> String {
     let key = format!("{op}:{account}:{channel}:{order}:{n}");
+    cut(key, &format!(":{n}"))
+}
+
+/// A fact's key that holds ids of an external system, cut as [`business_key`] is.
+pub(crate) fn bounded(key: &str) -> String {
+    cut(key.to_owned(), "")
+}
+
+fn cut(key: String, end: &str) -> String {
     if key.len() <= KEY_BYTES {
         return key;
     }
-    let tail = format!("#{}:{n}", hex_sha256(key.as_bytes()));
+    let tail = format!("#{}{end}", hex_sha256(key.as_bytes()));
     let mut head = KEY_BYTES.saturating_sub(tail.len());
     while !key.is_char_boundary(head) {
         head -= 1;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 
+use super::blockers::blockers;
 use super::cancel::{Cancel, cancel};
 use super::capture::{captures, tender_rows};
+use super::changes::changes;
 use super::checks::{Check, checks, gate_open};
 use super::effects::{Wanted, choose};
 use super::fold::Fold;
@@ -17,6 +19,7 @@ use super::mail::shipped_mail;
 use super::money_tasks::money_tasks;
 use super::notice::notices;
 use super::payment::Payment;
+use super::places::placed;
 use super::revenue::revenue;
 use super::shipping::shipping;
 use super::status::{Standing, of_history, status};
@@ -185,13 +188,19 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let failed = checks(&view);
     let holds = holds(&view, rules);
     let unexplained = unexplained(&view, &mut tasks);
+    let blockers = blockers(&view, &mut tasks);
     let released = failed.is_empty()
         && unexplained.is_none()
+        && blockers.first.is_none()
         && holds.open.is_empty()
         && payment.confirmed
         && gate_open(&view)
         && !view.cancelling();
-    let refused = refusals(&view, &mut tasks).or(unexplained);
+    let refused = refusals(&view, &mut tasks)
+        .or(unexplained)
+        .or(blockers.first);
+    let changes = changes(&view, &mut tasks);
+    let mut placed = placed(&view, &mut tasks);
     let stopped = demand::stopped(&view, &payment);
     let mut shipping = shipping(
         &view,
@@ -201,7 +210,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     );
     let demands = demand::rows(&view, &payment, released);
 
-    let cancel = cancel(&view, &mut tasks);
+    let cancel = cancel(&view, &changes.recall, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
     let gone = view.something_left() && !view.lines.iter().any(open);
     let mut wanted = Wanted::default();
@@ -283,11 +292,18 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         // A shipment found at its warehouse is taken over once the order's demand is stored.
         unmatched.then_some(now),
         shipping.again.then_some(now),
+        blockers.next,
+        changes.next,
+        placed.next,
         // What was taken back leaves room for what is right now.
         (!wanted.withdraw.is_empty()).then_some(now),
     ];
     let mut decisions = holds.decisions.clone();
+    decisions.append(&mut placed.decisions);
+    decisions.extend(changes.decisions);
     decisions.append(&mut shipping.decisions);
+    let mut entries = entries(&view);
+    entries.append(&mut placed.entries);
     let plan = OrderPlan {
         status,
         blocked_by,
@@ -298,7 +314,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         demands,
         shipments: shipping.new,
         stages: shipping.stages,
-        entries: entries(&view),
+        entries,
         tenders: tender_rows(&view, &effects),
         effects,
         seen: newest(view.input).filter(|_| wanted.withdraw.is_empty() && waits.is_empty()),

@@ -9,7 +9,7 @@ use super::money::tax_inside;
 use super::payment::Payment;
 use super::types::RevenueRow;
 use super::view::{Left, View};
-use crate::policy::Recognise;
+use crate::policy::{DigitalBooking, Recognise};
 
 /// What sums of revenue are kept apart by: rate in basis points, whether rounding moved it, who pays a discount.
 type Bucket = (u32, bool, Option<String>);
@@ -19,6 +19,8 @@ type Amount = (i64, i64);
 
 /// One point in time up to which revenue is due.
 struct Step {
+    /// The fact that it rests on.
+    id: i64,
     day: NaiveDate,
     left: Left,
 }
@@ -38,7 +40,10 @@ pub(crate) fn revenue(
     if view.cancelled_at_channel.is_some() {
         return Vec::new();
     }
-    let before = view.left_in(|parcel| parcel.first_recorded_at < epoch);
+    if booking.digital == DigitalBooking::Never && view.nothing_ships() {
+        return Vec::new();
+    }
+    let before = view.departed(|one| one.first_recorded_at < epoch);
     let steps = steps(view, booking.recognise, epoch, delivered);
     let (Some(base), Some(sums)) = (
         sums(view, &before),
@@ -85,26 +90,38 @@ fn steps(
     epoch: DateTime<Utc>,
     delivered: Option<DateTime<Utc>>,
 ) -> Vec<Step> {
-    let parcels = view.parcels();
-    let eligible = parcels
+    let departures = view.departures();
+    let eligible = departures
         .iter()
-        .filter(|parcel| parcel.first_recorded_at >= epoch);
-    match recognise {
+        .filter(|one| one.first_recorded_at >= epoch);
+    let taken_back = view
+        .others
+        .taken_back
+        .iter()
+        .map(|since| (since.id, since.at));
+    let mut steps: Vec<Step> = match recognise {
+        // What did not ship after all is taken back on the day that somebody said so.
         Recognise::Shipped => eligible
-            .map(|parcel| Step {
-                day: view.day(parcel.report.left_at),
-                left: view.left_in(|other| other.first_id <= parcel.first_id),
+            .map(|one| (one.first_id, one.shipped_at))
+            .chain(taken_back)
+            .map(|(id, at)| Step {
+                id,
+                day: view.day(at),
+                left: view.departed(|other| other.first_id <= id),
             })
             .collect(),
         Recognise::Delivered => delivered
             .filter(|_| eligible.count() > 0)
             .map(|at| Step {
+                id: i64::MAX,
                 day: view.day(at),
-                left: view.left_in(|_| true),
+                left: view.departed(|_| true),
             })
             .into_iter()
             .collect(),
-    }
+    };
+    steps.sort_by_key(|step| step.id);
+    steps
 }
 
 /// Due revenue per bucket; `None` while an amount is unknown.

@@ -51,6 +51,8 @@ pub(crate) struct Shipment<'a> {
     pub(crate) parcels: Vec<Parcel<'a>>,
     /// A person said that the rest will not come.
     pub(crate) closed_short: bool,
+    /// We asked for it to be stopped because the order had changed.
+    pub(crate) recalled: bool,
     /// The group's earliest day when it was decided.
     pub(crate) earliest_then: Option<DateTime<Utc>>,
 }
@@ -126,6 +128,14 @@ impl<'a> Shipment<'a> {
         )
     }
 
+    /// In a sealed batch or shipped from one; neither stopped nor refused.
+    pub(crate) fn stage_is_sealed(&self) -> bool {
+        matches!(
+            self.stage(),
+            ShipmentStage::Instructed | ShipmentStage::Shipped
+        )
+    }
+
     /// Not in a sealed batch.
     pub(crate) fn waiting(&self) -> bool {
         self.stage() == ShipmentStage::Waiting
@@ -165,7 +175,7 @@ impl<'a> Shipment<'a> {
                     .and_then(|member| member.refusal())
                     .map(|(id, outcome)| (id, outcome.message.as_str())),
             },
-            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() => self
+            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() && !self.recalled => self
                 .cancel_reply
                 .map(|(id, reply)| (id, reply.message.as_str())),
             _ => None,

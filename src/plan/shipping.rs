@@ -156,7 +156,8 @@ fn stale(
         if line.group != shipment.fact.group || line.item_id != Some(shipped.item_id) {
             return Some("a line of it has changed");
         }
-        if line.waiting > line.open(stopped).saturating_sub(line.instructed) {
+        let open = line.open(stopped).saturating_sub(line.instructed);
+        if line.waiting > open.saturating_sub(line.packed) {
             return Some("less of it is wanted");
         }
         let warehouse = &shipment.fact.warehouse;
@@ -267,7 +268,8 @@ fn take(view: &View<'_>, shipping: &Shipping, line: &Line<'_>, warehouse: &str) 
     let open = line
         .open(false)
         .saturating_sub(line.instructed)
-        .saturating_sub(waiting);
+        .saturating_sub(waiting)
+        .saturating_sub(line.packed);
     let everywhere = view
         .policy
         .warehouses

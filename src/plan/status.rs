@@ -67,6 +67,9 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
 
 /// An order of which nothing is open and nothing has left: held by a check, or unpaid for too long.
 fn nothing_open(view: &View<'_>) -> Option<(Status, &'static str)> {
+    if view.nothing_ships() && !view.something_left() {
+        return Some((Status::Unallocated, "completion"));
+    }
     (!view.something_left()).then_some((Status::Unallocated, "stock"))
 }
 

@@ -8,6 +8,7 @@ use hikiate_sdk::{
 };
 use serde::Serialize;
 
+use super::commitment::FieldKey;
 use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
 
 /// How an order came to be known.
@@ -58,6 +59,14 @@ pub struct OrderInput {
     pub paused: BTreeSet<(String, AccountSlug)>,
     /// Something that is not ours was stored since the last committed plan.
     pub news: bool,
+    /// When the stock of an item was last counted at a warehouse, for units whose place nobody names.
+    pub counted: BTreeMap<(i64, String), DateTime<Utc>>,
+    /// Shipments that changed together with more than ten others of their warehouse, within five minutes.
+    pub many_changes: BTreeSet<ShipmentReference>,
+    /// The channel fulfils orders by itself: what it says about this one is not believed.
+    pub by_machine: bool,
+    /// The key of what was committed to.
+    pub field_key: FieldKey,
 }
 
 /// What is known of a window that the database has lost.
@@ -289,8 +298,8 @@ pub struct NewShipment {
 pub struct StockEntryRow {
     /// `parcel:reference:key:line`.
     pub cause: String,
-    /// What leaves takes this demand's reservation with it.
-    pub demand_id: i64,
+    /// What ships takes this demand's reservation with it; `None` where none was stored yet.
+    pub demand_id: Option<i64>,
     /// Item.
     pub item_id: i64,
     /// Warehouse name.

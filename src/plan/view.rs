@@ -6,10 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::fold::{Fold, Reading};
+use super::others::Others;
 use super::shipment::Parcel;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
-use crate::policy::{Channel, Policy};
+use crate::policy::{self, Channel, Policy};
 
 /// A line in items.
 #[derive(Clone, Debug)]
@@ -24,8 +25,12 @@ pub(crate) struct Line<'a> {
     pub(crate) units: u32,
     /// Items ordered now.
     pub(crate) ordered: u32,
-    /// Items that have left.
+    /// Items that have shipped, by us or others.
     pub(crate) shipped: u32,
+    /// Those of them that others shipped.
+    pub(crate) by_others: u32,
+    /// Items that others have packed and not shipped.
+    pub(crate) packed: u32,
     /// Items in sealed shipments, still to leave.
     pub(crate) instructed: u32,
     /// Items in shipments not in a sealed batch.
@@ -51,6 +56,10 @@ pub(crate) struct View<'a> {
     pub(crate) lines: Vec<Line<'a>>,
     /// The first reading that showed the order cancelled since it was last alive.
     pub(crate) cancelled_at_channel: Option<i64>,
+    /// What the channel shows as fulfilled, by whomever.
+    pub(crate) others: Others<'a>,
+    /// The channel fulfils by itself, and nobody has said whether that is to be believed.
+    pub(crate) not_believed: bool,
 }
 
 impl<'a> View<'a> {
@@ -64,6 +73,12 @@ impl<'a> View<'a> {
         head: Reading<'a>,
     ) -> Self {
         let order = &head.fact.order;
+        let not_believed = input.by_machine && channel.others == policy::Others::Ask;
+        let others = if not_believed {
+            Others::default()
+        } else {
+            Others::of(&fold, channel.others)
+        };
         let lines = lines(input, order, &fold);
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
@@ -75,7 +90,7 @@ impl<'a> View<'a> {
             .take_while(cancelled)
             .last()
             .map(|reading| reading.id);
-        Self {
+        let mut view = Self {
             input,
             policy,
             channel,
@@ -86,6 +101,53 @@ impl<'a> View<'a> {
             fold,
             lines,
             cancelled_at_channel,
+            others,
+            not_believed,
+        };
+        view.count_others();
+        if channel.completed == policy::Completed::Shipped {
+            view.ship_by_completion();
+        }
+        view
+    }
+
+    /// Completing an order at this channel says that its goods have shipped.
+    fn ship_by_completion(&mut self) {
+        let done = |reading: &&Reading<'_>| reading.fact.order.state == ChannelState::Completed;
+        let since = self.fold.readings.iter().rev().take_while(done).last();
+        let Some(since) = since.copied() else { return };
+        for line in &mut self.lines {
+            let spoken = line.shipped.saturating_add(line.instructed);
+            let units = line.ordered.saturating_sub(spoken) / line.multiplier;
+            let known = self.order.lines.iter().find(|known| known.key == line.key);
+            if let Some(known) = known.filter(|_| units > 0 && line.item_id.is_some()) {
+                self.others.completed(since, &known.key, units);
+                let items = units.saturating_mul(line.multiplier);
+                line.by_others = line.by_others.saturating_add(items);
+                line.shipped = line.shipped.saturating_add(items);
+            }
+        }
+    }
+
+    /// Adds what others shipped and packed to the lines.
+    fn count_others(&mut self) {
+        let mut shipped: BTreeMap<LineKey, u32> = BTreeMap::new();
+        for shown in self.shipped_by_others() {
+            let sum = shipped.entry(shown.line.clone()).or_default();
+            *sum = sum.saturating_add(shown.units);
+        }
+        let mut packed: BTreeMap<LineKey, u32> = BTreeMap::new();
+        for one in &self.others.packed {
+            let sum = packed.entry(one.line.clone()).or_default();
+            *sum = sum.saturating_add(one.units);
+        }
+        for line in &mut self.lines {
+            let items = |units: Option<&u32>| {
+                units.map_or(0, |units| units.saturating_mul(line.multiplier))
+            };
+            line.by_others = items(shipped.get(&line.key));
+            line.packed = items(packed.get(&line.key));
+            line.shipped = line.shipped.saturating_add(line.by_others);
         }
     }
 
@@ -131,7 +193,7 @@ impl<'a> View<'a> {
 
     /// Something has left.
     pub(crate) fn something_left(&self) -> bool {
-        self.lines.iter().any(|line| line.shipped > 0)
+        self.lines.iter().any(|line| line.shipped > 0) || !self.departures().is_empty()
     }
 
     /// Something stands in a sealed batch or has left.
@@ -259,6 +321,8 @@ fn in_items<'a>(
         units,
         ordered,
         shipped: sum(&|s| s.left_of(key)),
+        by_others: 0,
+        packed: 0,
         instructed: sum(&|s| if s.instructed() { s.to_leave(key) } else { 0 }),
         waiting: sum(&|s| if s.waiting() { s.to_leave(key) } else { 0 }),
         state,

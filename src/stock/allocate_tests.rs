@@ -23,6 +23,7 @@ fn policy(split: bool) -> Policy {
             max_rows: 1,
         },
         reply_within: None,
+        change: Default::default(),
     };
     Policy {
         shop: Shop {

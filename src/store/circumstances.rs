@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 
 use super::{Directory, RuleKey, Store, StoreError};
+use crate::plan::FieldKey;
 
 /// One reading of them.
 pub(super) struct Circumstances {
@@ -17,18 +18,34 @@ pub(super) struct Circumstances {
     pub(super) reading: bool,
     /// When push went on again.
     pub(super) lifted_at: Option<DateTime<Utc>>,
+    /// The key of what was committed to.
+    pub(super) field_key: FieldKey,
     /// Rules that are paused.
     pub(super) paused: BTreeSet<RuleKey>,
 }
 
 impl Store {
+    /// The key that instructions are compared by.
+    pub(super) async fn field_key(
+        tx: &mut Transaction<'_, Postgres>,
+    ) -> Result<FieldKey, StoreError> {
+        let row = sqlx::query!("SELECT id, key FROM field_keys ORDER BY id DESC LIMIT 1")
+            .fetch_one(&mut **tx)
+            .await?;
+        Ok(FieldKey {
+            id: row.id,
+            bytes: row.key,
+        })
+    }
+
     pub(super) async fn circumstances(
         tx: &mut Transaction<'_, Postgres>,
         directory: &Directory,
     ) -> Result<Circumstances, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT hk_now() AS "now!", r.epoch, r.phase, r.lifted_at, b.rule AS "rule?", b.account_id AS "account_id?"
-               FROM recovery r LEFT JOIN rule_bursts b ON b.paused_at IS NOT NULL"#
+            r#"SELECT hk_now() AS "now!", r.epoch, r.phase, r.lifted_at, b.rule AS "rule?", b.account_id AS "account_id?",
+                 k.id AS key_id, k.key
+               FROM recovery r CROSS JOIN (SELECT id, key FROM field_keys ORDER BY id DESC LIMIT 1) AS k LEFT JOIN rule_bursts b ON b.paused_at IS NOT NULL"#
         )
         .fetch_all(&mut **tx)
         .await?;
@@ -38,6 +55,10 @@ impl Store {
             epoch: first.epoch,
             reading: matches!(first.phase.as_str(), "suspected" | "orders"),
             lifted_at: first.lifted_at,
+            field_key: FieldKey {
+                id: first.key_id,
+                bytes: first.key.clone(),
+            },
             paused: BTreeSet::new(),
         };
         for row in rows {

@@ -300,7 +300,7 @@ async fn write_entries(
     if rows.is_empty() {
         return Ok(());
     }
-    let demand: Vec<i64> = rows.iter().map(|r| r.demand_id).collect();
+    let demand: Vec<Option<i64>> = rows.iter().map(|r| r.demand_id).collect();
     let item: Vec<i64> = rows.iter().map(|r| r.item_id).collect();
     let location = rows
         .iter()
@@ -330,7 +330,7 @@ async fn write_entries(
            ON CONFLICT (item_id, location_id, bucket, cause) DO UPDATE SET qty = excluded.qty, effective_at = excluded.effective_at
            WHERE (stock_entries.qty, stock_entries.effective_at) IS DISTINCT FROM (excluded.qty, excluded.effective_at) RETURNING item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM put",
-        &item, &location, &cause, &qty, &effective, &demand
+        &item, &location, &cause, &qty, &effective, &demand as &[Option<i64>]
     )
     .execute(&mut **tx)
     .await?;

@@ -80,6 +80,13 @@ pub(super) fn effect_state(word: &str) -> EffectState {
     }
 }
 
+/// See [`Store::load_looks`].
+#[derive(Default)]
+struct Looks {
+    counted: BTreeMap<(i64, String), DateTime<Utc>>,
+    many_changes: BTreeSet<ShipmentReference>,
+}
+
 impl Store {
     /// Locks up to `limit` due orders of one plan class; others that are locked are left to their owners, and
     /// suspects are planned alone. Nothing while another policy is in force: then this process pulls and pushes, and
@@ -186,6 +193,7 @@ impl Store {
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
+        let mut looks = BTreeMap::new();
         let circumstances = Self::circumstances(tx, directory).await?;
         claimed.now = circumstances.now;
         let mut untold = Vec::new();
@@ -255,6 +263,7 @@ impl Store {
                 });
             }
             persons = Self::load_personal(tx, &orders).await?;
+            looks = Self::load_looks(tx, &facts).await?;
             codes = Self::load_codes(
                 tx,
                 &facts,
@@ -300,6 +309,7 @@ impl Store {
                     .rev()
                     .take_while(|fact| fact.id > row.planned_fact)
                     .any(Fact::is_news);
+                let look: Looks = looks.remove(&row.id).unwrap_or_default();
                 Ok(OrderInput {
                     subject_id: row.id,
                     channel: channel.clone(),
@@ -334,11 +344,69 @@ impl Store {
                     epochs: epochs.clone(),
                     paused: circumstances.paused.clone(),
                     news,
+                    counted: look.counted,
+                    many_changes: look.many_changes,
+                    by_machine: false,
+                    field_key: circumstances.field_key.clone(),
                 })
             });
             claimed.orders.push((row.id, row.account_id, input));
         }
         Ok(claimed)
+    }
+
+    /// What orders need to know that only some of them ask for.
+    async fn load_looks(
+        tx: &mut Transaction<'_, Postgres>,
+        facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>,
+    ) -> Result<BTreeMap<i64, Looks>, StoreError> {
+        let mut looks: BTreeMap<i64, Looks> = BTreeMap::new();
+        let (mut subject, mut item, mut place) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changed = Vec::new();
+        for (id, list) in facts {
+            for fact in list.iter().flatten() {
+                match &fact.body {
+                    FactBody::ExternalShipment(shipment) if !shipment.place_known => {
+                        for (warehouse, _) in &shipment.places {
+                            subject.push(*id);
+                            item.push(shipment.item_id);
+                            place.push(warehouse.clone());
+                        }
+                    }
+                    FactBody::ChangeSeen(_) => changed.push(fact.id),
+                    _ => {}
+                }
+            }
+        }
+        if !subject.is_empty() {
+            for row in sqlx::query!(
+                r#"SELECT t.s AS "subject!", t.i AS "item!", t.p AS "place!", k.base_as_of
+                   FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (s, i, p)
+                   JOIN locations l ON l.slug = t.p JOIN stock k ON k.item_id = t.i AND k.location_id = l.id AND k.bucket = 'sellable'"#,
+                &subject, &item, &place
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                let look = looks.entry(row.subject).or_default();
+                look.counted.insert((row.item, row.place), row.base_as_of);
+            }
+        }
+        if !changed.is_empty() {
+            for row in sqlx::query!(
+                r#"SELECT f.subject_id, f.body ->> 'reference' AS "reference!" FROM facts f WHERE f.id = ANY($1) AND (
+                     SELECT count(*) FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
+                       AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10"#,
+                &changed
+            )
+            .fetch_all(&mut **tx)
+            .await?
+            {
+                let look = looks.entry(row.subject_id).or_default();
+                look.many_changes.insert(ShipmentReference::new(row.reference));
+            }
+        }
+        Ok(looks)
     }
 
     /// The newest personal row of each order.

@@ -8,6 +8,7 @@ use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
 use super::facts::{FactRows, insert_facts};
 use super::{Directory, OpenBatch, Store, StoreError};
 use crate::facts::{FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact};
+use crate::plan::committed;
 use crate::plan::types::Lane;
 
 /// A shipment about to be sealed, with everything its instruction says.
@@ -202,6 +203,7 @@ impl Store {
         }
         let (sealed, refused) = render(&members)?;
         let name = batch.name.to_string();
+        let key = Self::field_key(&mut tx).await?;
         let mut intents = FactRows::default();
         for member in members
             .iter()
@@ -214,12 +216,14 @@ impl Store {
                 what: IntentWhat::Member {
                     batch: name.clone(),
                     reference: member.shipment.reference.clone(),
+                    committed: member.personal.as_ref().map(|personal| {
+                        committed(&key, &member.order.order, personal, &member.shipment.group)
+                    }),
                 },
             }));
-            let key = format!("instruct:{}", member.shipment.reference);
             intents.push(
                 member.subject_id,
-                key,
+                format!("instruct:{}", member.shipment.reference),
                 &body,
                 body.to_json()?,
                 state.now,

@@ -144,6 +144,10 @@ fn policy() -> Policy {
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::new(),
+        others_ship_from: None,
+        completed: Default::default(),
+        completed_hold: Some(Duration::hours(72)),
+        others: Default::default(),
         reread: Some(Duration::minutes(30)),
     };
     let warehouse = |at: usize, dispatch| Warehouse {
@@ -152,6 +156,7 @@ fn policy() -> Policy {
         location: None,
         dispatch,
         reply_within: Some(Duration::minutes(60)),
+        change: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),
@@ -179,6 +184,7 @@ fn policy() -> Policy {
         holds: Vec::new(),
         booking: Some(Booking {
             recognise: Recognise::Shipped,
+            digital: Default::default(),
             account: AccountSlug::new("books"),
             close: Close::Every(Duration::hours(24)),
             titles: Titles {

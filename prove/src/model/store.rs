@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{Fact, FactBody, OutcomeFact, Verdict};
+use hikiate::plan::FieldKey;
 use hikiate::plan::types::{
     DemandState, EffectState, Lost, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage,
     ShipmentState, Status,
@@ -102,6 +103,10 @@ impl Order {
                 lost: Lost::default(),
                 paused: BTreeSet::new(),
                 news: true,
+                counted: BTreeMap::new(),
+                many_changes: BTreeSet::new(),
+                by_machine: false,
+                field_key: FieldKey::default(),
             },
             truth,
             version: 1,
@@ -340,7 +345,7 @@ impl Order {
             let row = row.ok_or_else(|| Violation::new(format!("stage of unknown {reference}")))?;
             row.state = *stage;
         }
-        let mut gone: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        let mut gone: BTreeMap<(Option<i64>, &str), i64> = BTreeMap::new();
         for entry in &plan.entries {
             let before = self.entries.get(&entry.cause).map_or(0, |row| row.2);
             *gone.entry((entry.demand_id, &entry.warehouse)).or_default() +=
@@ -356,7 +361,7 @@ impl Order {
         for ((demand, place), n) in gone {
             let n = u32::try_from(n).unwrap_or(0);
             let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| d.id == demand) {
+            if let Some(demand) = demands.find(|d| Some(d.id) == demand) {
                 for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
                     held.1 = held.1.saturating_sub(n);
                 }

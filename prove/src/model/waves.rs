@@ -76,6 +76,7 @@ impl World {
                     what: IntentWhat::Member {
                         batch: name.clone(),
                         reference: reference.clone(),
+                        committed: None,
                     },
                 };
                 let key = format!("instruct:{reference}");

@@ -396,6 +396,10 @@ fn policy() -> Policy {
         capture: CaptureRule::EachShipment,
         mail: Vec::new(),
         locations: BTreeMap::new(),
+        others_ship_from: None,
+        completed: Default::default(),
+        completed_hold: Some(chrono::Duration::hours(72)),
+        others: Default::default(),
         reread: None,
     };
     let tokyo = Warehouse {
@@ -407,6 +411,7 @@ fn policy() -> Policy {
             max_rows: 100,
         },
         reply_within: None,
+        change: Default::default(),
     };
     Policy {
         shop: Merchant {

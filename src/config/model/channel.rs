@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policy::{CaptureRule, MailKind, PaymentMethod};
+use crate::policy::{CaptureRule, Completed, MailKind, Others, PaymentMethod};
 
 /// `[channels.NAME]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -29,6 +29,18 @@ pub struct ChannelTable {
     /// Open orders are read again this often; `never` for not at all.
     #[serde(default = "reread")]
     pub reread: String,
+    /// Where others ship from when the channel names no place: a warehouse of ours, or `elsewhere`.
+    #[serde(default)]
+    pub others_ship_from: Option<String>,
+    /// What it means that somebody completed an order with goods open.
+    #[serde(default)]
+    pub completed: Completed,
+    /// Such an order keeps its stock this long; `never` for without end.
+    #[serde(default = "completed_hold")]
+    pub completed_hold: String,
+    /// Whether fulfilments that the channel makes by itself are believed.
+    #[serde(default)]
+    pub others: Others,
     /// The currency its orders are in, against which amounts in rules are checked.
     #[serde(default)]
     pub currency: Option<String>,
@@ -51,6 +63,10 @@ fn yes() -> bool {
 
 fn each() -> CaptureRule {
     CaptureRule::EachShipment
+}
+
+fn completed_hold() -> String {
+    "72h".to_owned()
 }
 
 fn reread() -> String {

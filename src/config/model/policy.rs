@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::Language;
-use crate::policy::{HoldRule, Recognise, Release};
+use crate::policy::{DigitalBooking, HoldRule, Recognise, Release};
 
 /// `[catalogue]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -68,6 +68,9 @@ pub struct HoldTable {
 pub struct BookingTable {
     /// Which event makes revenue.
     pub recognise: Recognise,
+    /// When an order of which nothing ships makes revenue.
+    #[serde(default)]
+    pub digital: DigitalBooking,
     /// The accounting account.
     pub account: String,
     /// When a journal batch closes.

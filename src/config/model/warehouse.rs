@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policy::Partial;
+use crate::policy::{ChangeRules, Partial};
 
 /// `[warehouses.NAME]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -19,6 +19,9 @@ pub struct WarehouseTable {
     /// A task opens when there is no reply for this long.
     #[serde(default)]
     pub reply_within: Option<String>,
+    /// What is done when an order changes after its instruction was sent.
+    #[serde(default)]
+    pub change: ChangeRules,
 }
 
 /// `dispatch`.

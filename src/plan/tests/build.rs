@@ -43,6 +43,10 @@ pub(super) fn policy() -> Policy {
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::from([("tokyo".to_owned(), "sloc_1".to_owned())]),
+        others_ship_from: None,
+        completed: Default::default(),
+        completed_hold: Some(Duration::hours(72)),
+        others: Default::default(),
         reread: Some(Duration::minutes(30)),
     };
     let warehouse = |name: &str, account: &str, dispatch| Warehouse {
@@ -51,6 +55,7 @@ pub(super) fn policy() -> Policy {
         location: None,
         dispatch,
         reply_within: Some(Duration::minutes(60)),
+        change: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),
@@ -81,6 +86,7 @@ pub(super) fn policy() -> Policy {
         holds: Vec::new(),
         booking: Some(Booking {
             recognise: Recognise::Shipped,
+            digital: Default::default(),
             account: slug("books"),
             close: Close::Every(Duration::hours(24)),
             titles: Titles {

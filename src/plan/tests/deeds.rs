@@ -9,8 +9,8 @@ use hikiate_sdk::{
 use super::build::{SHOP, slug};
 use super::world::World;
 use crate::facts::*;
-use crate::plan::business_key;
 use crate::plan::types::*;
+use crate::plan::{business_key, committed};
 
 impl World {
     /// Seals every waiting shipment that may leave.
@@ -34,6 +34,14 @@ impl World {
             let what = IntentWhat::Member {
                 batch: format!("batch-{reference}"),
                 reference: row.reference.clone(),
+                committed: self.input.personal.as_ref().map(|personal| {
+                    committed(
+                        &self.input.field_key,
+                        &self.order(),
+                        personal,
+                        &shipment.group,
+                    )
+                }),
             };
             let intent = IntentFact {
                 op: Op::Instruct,

@@ -9,12 +9,15 @@
 
 mod build;
 mod cancel;
+mod channel;
 mod deeds;
+mod edits;
 mod flow;
 mod holds;
 mod lost;
 mod money;
 mod notice;
+mod others;
 mod random;
 mod revenue;
 mod shipping;

@@ -7,8 +7,8 @@ use hikiate_sdk::{OrderSnapshot, Personal};
 
 use super::build::{SHOP, at, features, policy, slug};
 use crate::facts::*;
-use crate::plan::plan_order;
 use crate::plan::types::*;
+use crate::plan::{FieldKey, plan_order};
 use crate::policy::{Policy, Release};
 use crate::rules::{HoldRules, RuleContext, RuleVerdict};
 use crate::stock::allocate::{ItemStock, OpenDemand, Reservation, allocate};
@@ -85,6 +85,10 @@ impl World {
                 lost: Lost::default(),
                 paused: BTreeSet::new(),
                 news: true,
+                counted: BTreeMap::new(),
+                many_changes: BTreeSet::new(),
+                by_machine: false,
+                field_key: FieldKey::default(),
             },
             policy: policy(),
             rules: Rules::default(),
@@ -241,7 +245,7 @@ impl World {
             }
         }
         let old = self.last.as_ref().map_or(&[][..], |last| &last.entries);
-        let mut gone: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        let mut gone: BTreeMap<(Option<i64>, &str), i64> = BTreeMap::new();
         for entry in &plan.entries {
             let old = old.iter().find(|old| old.cause == entry.cause);
             *gone.entry((entry.demand_id, &entry.warehouse)).or_default() +=
@@ -250,7 +254,7 @@ impl World {
         for ((demand, place), n) in gone {
             let n = u32::try_from(n).unwrap_or(0);
             let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| d.id == demand) {
+            if let Some(demand) = demands.find(|d| Some(d.id) == demand) {
                 for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
                     held.1 = held.1.saturating_sub(n);
                 }

@@ -1,0 +1,237 @@
+//! Built-in blockers: what somebody else did at the channel that an operator has to settle before more is instructed.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::ChannelState;
+
+use super::others::{CANCELLED, CORRECTION};
+use super::tasks::Tasks;
+use super::view::View;
+use crate::policy::{Completed, Others};
+
+/// The blocker of an order that somebody completed while goods are open.
+const COMPLETED: &str = "completed";
+/// The blocker of an order that was refunded in full and not cancelled.
+const REFUNDED: &str = "refunded_in_full";
+/// The blocker of an order that the channel fulfilled by itself, as it did with many.
+const BY_MACHINE: &str = "fulfilled_by_channel";
+/// What others packed and neither ship nor cancel is a task after this long.
+const PACKED: chrono::Duration = chrono::Duration::hours(72);
+
+/// What blocks an order, and when that may change by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Blockers {
+    /// The first blocker's name.
+    pub(crate) first: Option<String>,
+    pub(crate) next: Option<DateTime<Utc>>,
+}
+
+impl Blockers {
+    fn block(&mut self, rule: &str) {
+        self.first.get_or_insert_with(|| rule.to_owned());
+    }
+
+    fn at(&mut self, at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+        let later = at.filter(|at| *at > now);
+        self.next = self.next.into_iter().chain(later).min();
+    }
+}
+
+/// All of them, with their tasks.
+pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
+    let mut blockers = Blockers::default();
+    if view.cancelling() {
+        return blockers;
+    }
+    completed(view, &mut blockers, tasks);
+    by_machine(view, &mut blockers, tasks);
+    refunded(view, &mut blockers, tasks);
+    cancelled_again(view, &mut blockers, tasks);
+    packed(view, &mut blockers, tasks);
+    blockers
+}
+
+impl View<'_> {
+    /// The reading since which the channel shows the order completed while goods were open, unless an operator
+    /// released it.
+    fn completed_open(&self) -> Option<(i64, DateTime<Utc>)> {
+        let done = |reading: &&super::fold::Reading<'_>| {
+            reading.fact.order.state == ChannelState::Completed
+        };
+        let first = self.fold.readings.iter().rev().take_while(done).last()?;
+        let open = |line: &super::view::Line<'_>| {
+            line.item_id.is_some()
+                && line.ordered
+                    > line
+                        .shipped
+                        .saturating_add(line.instructed)
+                        .saturating_add(line.packed)
+        };
+        (self.lines.iter().any(open) && !self.fold.released_after(COMPLETED, first.id))
+            .then_some((first.id, first.recorded_at))
+    }
+
+    /// Nothing more of it is wanted: it was completed and ends that way, or nobody settled it in time.
+    pub(crate) fn completed_stops(&self) -> bool {
+        if self.channel.others == Others::IgnoreUnshipped {
+            return false;
+        }
+        let Some((_, at)) = self.completed_open() else {
+            return false;
+        };
+        match self.channel.completed {
+            Completed::Ask => self
+                .completed_until(at)
+                .is_some_and(|until| until <= self.now),
+            Completed::Shipped | Completed::Ended => true,
+        }
+    }
+
+    fn completed_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        at.checked_add_signed(self.channel.completed_hold?)
+    }
+}
+
+fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    if view.channel.others == Others::IgnoreUnshipped {
+        return;
+    }
+    let Some((_, at)) = view.completed_open() else {
+        return;
+    };
+    if view.channel.completed != Completed::Ask {
+        return;
+    }
+    blockers.block(COMPLETED);
+    let until = view.completed_until(at);
+    blockers.at(until, view.now);
+    let open: Vec<String> = view
+        .lines
+        .iter()
+        .filter(|line| line.item_id.is_some())
+        .filter_map(|line| {
+            let n = line
+                .ordered
+                .saturating_sub(line.shipped)
+                .saturating_sub(line.instructed)
+                .saturating_sub(line.packed);
+            (n > 0).then(|| format!("{n} × {}", view.label(&line.key)))
+        })
+        .collect();
+    let number = &view.input.number;
+    let stock = if until.is_some_and(|until| until <= view.now) {
+        "its stock is on sale again; "
+    } else {
+        ""
+    };
+    tasks.add_due(
+        COMPLETED,
+        format!(
+            "completed at the channel without a shipment, {} unsent; {stock}shipped by hand: hikiate order shipped {number} --reason TEXT; not to be sent: hikiate order end {number} --reason TEXT; send it, {}",
+            open.join(", "),
+            view.type_release(COMPLETED)
+        ),
+        until,
+    );
+}
+
+/// The channel fulfils or completes by itself, for more orders than people do: not believed until that is decided.
+fn by_machine(view: &View<'_>, blockers: &mut Blockers, _tasks: &mut Tasks) {
+    if view.not_believed {
+        blockers.block(BY_MACHINE);
+    }
+}
+
+/// Money was given back in full before anything shipped: it is not for us to say that the goods go all the same.
+fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    let sum = |amount: fn(&hikiate_sdk::Tender) -> i64| {
+        let all = view.order.tenders.iter().map(amount);
+        all.fold(0_i64, i64::saturating_add)
+    };
+    let (captured, refunded) = (sum(|t| t.captured), sum(|t| t.refunded));
+    let open = |line: &super::view::Line<'_>| {
+        line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
+    };
+    if refunded <= 0 || refunded < captured || !view.lines.iter().any(open) {
+        return;
+    }
+    let back = |reading: &&super::fold::Reading<'_>| {
+        let tenders = &reading.fact.order.tenders;
+        let now = tenders
+            .iter()
+            .fold(0_i64, |sum, t| sum.saturating_add(t.refunded));
+        now == refunded
+    };
+    let first = view.fold.readings.iter().rev().take_while(back).last();
+    let since = first.map_or(view.head.id, |reading| reading.id);
+    if view.fold.released_after(REFUNDED, since) {
+        return;
+    }
+    blockers.block(REFUNDED);
+    tasks.add(
+        REFUNDED,
+        format!(
+            "{} was given back in full and the order is not cancelled; cancel it at the channel, or to ship it all the same, {}",
+            view.money(refunded),
+            view.type_release(REFUNDED)
+        ),
+    );
+}
+
+/// A shipment by others was cancelled again and nothing replaced it; or one of ours, although the warehouse shipped it.
+fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    for shown in &view.others.shown {
+        let Some(since) = shown.cancelled else {
+            continue;
+        };
+        if !shown.ours && view.is_our_parcel(shown) {
+            continue;
+        }
+        let due = since.at + CORRECTION;
+        if due > view.now {
+            blockers.at(Some(due), view.now);
+            continue;
+        }
+        let what = format!("{} × {}", shown.units, view.label(shown.line));
+        if shown.ours {
+            let seen = view.type_release(CANCELLED);
+            tasks.add(
+                CANCELLED,
+                format!(
+                    "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; tell the channel again: hikiate order tell, or it came back: hikiate return received; when settled, {seen}",
+                    shown.key
+                ),
+            );
+        } else {
+            blockers.block(CANCELLED);
+            tasks.add(
+                CANCELLED,
+                format!(
+                    "fulfilment {} ({what}) was marked as shipped and cancelled again; it shipped: hikiate order shipped {} --reason TEXT; it did not, {}",
+                    shown.key,
+                    view.input.number,
+                    view.type_release(CANCELLED)
+                ),
+            );
+        }
+    }
+}
+
+fn packed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    if view.channel.others == Others::IgnoreUnshipped {
+        return;
+    }
+    for packed in &view.others.packed {
+        let due = packed.since.at + PACKED;
+        if due > view.now {
+            blockers.at(Some(due), view.now);
+            continue;
+        }
+        let what = format!(
+            "{} × {} is packed in fulfilment {} and neither shipped nor cancelled for 72 hours; ship or cancel it at the channel",
+            packed.units,
+            view.label(packed.line),
+            packed.key
+        );
+        tasks.tell(view, "packed_by_others", packed.since.id, &what);
+    }
+}

@@ -1,0 +1,348 @@
+//! Instructions that were sent and differ from the order as it stands now: what differs, since when, and whether the
+//! warehouse is asked to cancel them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{CancelVerdict, LineKey, ShipmentReference};
+
+use super::commitment::{committed, differing};
+use super::fold::Reading;
+use super::shipment::Shipment;
+use super::tasks::Tasks;
+use super::types::NewFact;
+use super::view::View;
+use crate::facts::{ChangeSeenFact, FactBody, IntentWhat};
+use crate::policy::{Change, ChangeRules};
+
+/// A recall waits this long after a change was seen: when many orders change at once, something else happened.
+const SETTLE: Duration = Duration::seconds(60);
+
+/// The task, and with the reference the word to release it.
+const KIND: &str = "changed_after_sealing";
+
+/// A sealed shipment that is not as the order wants it.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) reference: ShipmentReference,
+    /// What differs, in words without personal data.
+    what: Vec<String>,
+    /// Names of what differs, for the fact.
+    fields: Vec<String>,
+    /// The newest fact that it rests on.
+    since: i64,
+    /// The warehouse is to be asked to cancel it.
+    recall: bool,
+}
+
+/// What the changes of sealed shipments lead to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    /// Shipments to be recalled now.
+    pub(crate) recall: Vec<ShipmentReference>,
+    pub(crate) decisions: Vec<NewFact>,
+    /// When a recall is due, or its answer is late.
+    pub(crate) next: Option<DateTime<Utc>>,
+}
+
+/// The word that lets a changed shipment go as it was sent.
+fn rule(reference: &ShipmentReference) -> String {
+    format!("changed:{reference}")
+}
+
+/// Compares every sealed shipment with the order.
+pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
+    let mut all = Changes::default();
+    if view.cancelling() {
+        return all;
+    }
+    for changed in changed(view) {
+        if view
+            .fold
+            .released_after(&rule(&changed.reference), changed.since)
+        {
+            continue;
+        }
+        let Some(shipment) = view.shipment(&changed.reference) else {
+            continue;
+        };
+        if changed.recall && shipment.parcels.is_empty() {
+            recall(view, shipment, &changed, &mut all, tasks);
+        } else {
+            ask(view, shipment, &changed, "", tasks);
+        }
+    }
+    all
+}
+
+fn recall(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    changed: &Changed,
+    all: &mut Changes,
+    tasks: &mut Tasks,
+) {
+    let reference = &changed.reference;
+    let seen = view
+        .fold
+        .change_seen
+        .iter()
+        .find(|(_, fact)| fact.reference == *reference);
+    let Some((seen_at, _)) = seen else {
+        all.decisions.push(NewFact {
+            key: format!("change_seen:{reference}"),
+            body: FactBody::ChangeSeen(ChangeSeenFact {
+                reference: reference.clone(),
+                account: shipment.fact.account.clone(),
+                fields: changed.fields.clone(),
+            }),
+        });
+        all.next = all.next.into_iter().chain([view.now + SETTLE]).min();
+        return;
+    };
+    if view.input.many_changes.contains(reference) {
+        ask(
+            view,
+            shipment,
+            changed,
+            "many shipments of this warehouse changed at once, so none was recalled; ",
+            tasks,
+        );
+        return;
+    }
+    let due = *seen_at + SETTLE;
+    if due > view.now {
+        all.next = all.next.into_iter().chain([due]).min();
+        return;
+    }
+    let asked = view.fold.cancel_requests(reference).last();
+    match shipment.not_stopped() {
+        Some((_, reply)) => {
+            let why = match reply.verdict {
+                CancelVerdict::TooLate => "the warehouse says that it has shipped already; ",
+                _ => "the warehouse declined the recall; ",
+            };
+            ask(view, shipment, changed, why, tasks);
+        }
+        None => {
+            let late = asked
+                .filter(|intent| intent.taken())
+                .and_then(|intent| view.reply_due(shipment, intent.recorded_at));
+            match late {
+                Some(at) if at <= view.now => {
+                    ask(
+                        view,
+                        shipment,
+                        changed,
+                        "the warehouse has not answered the recall; ",
+                        tasks,
+                    );
+                }
+                Some(at) => all.next = all.next.into_iter().chain([at]).min(),
+                None => {}
+            }
+            all.recall.push(reference.clone());
+        }
+    }
+}
+
+fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks) {
+    let (reference, warehouse) = (&changed.reference, &shipment.fact.warehouse);
+    let what = changed.what.join(", ");
+    let shipped = !shipment.parcels.is_empty();
+    let detail = if shipped {
+        format!(
+            "{why}{reference} shipped from {warehouse} as it was sent: {what}; tell the carrier or the customer"
+        )
+    } else {
+        format!(
+            "{why}{reference} is at {warehouse} as it was sent: {what}; call {warehouse} to change or stop it"
+        )
+    };
+    tasks.add(
+        KIND,
+        format!(
+            "{detail}; to let it go as it was sent, {}",
+            view.type_release(&rule(reference))
+        ),
+    );
+}
+
+/// All that differ, in the order they were decided.
+fn changed(view: &View<'_>) -> Vec<Changed> {
+    let mut surplus = surplus(view);
+    let mut all = Vec::new();
+    for shipment in view.fold.shipments.iter().rev() {
+        let sealed = shipment.member.is_some() && shipment.stage_is_sealed();
+        if !sealed {
+            continue;
+        }
+        let rules = view.change_rules(shipment);
+        let mut changed = Changed {
+            reference: shipment.fact.reference.clone(),
+            what: Vec::new(),
+            fields: Vec::new(),
+            since: unchanged_since(view, shipment),
+            recall: false,
+        };
+        if shipment.instructed() {
+            quantities(view, shipment, &mut surplus, rules, &mut changed);
+        }
+        fields(view, shipment, rules, &mut changed);
+        // What changed after it had shipped changes nothing about it.
+        let shipped = shipment.parcels.iter().map(|p| p.first_id).min();
+        let in_time = shipped.is_none_or(|shipped| changed.since < shipped);
+        if !changed.what.is_empty() && in_time {
+            all.push(changed);
+        }
+    }
+    all.reverse();
+    all
+}
+
+/// Items of each line in sealed shipments beyond what the order still wants, and whether others shipped them.
+fn surplus(view: &View<'_>) -> BTreeMap<LineKey, (u32, bool)> {
+    let mut surplus = BTreeMap::new();
+    for line in view.lines.iter().filter(|line| line.instructed > 0) {
+        let wanted = line.ordered.saturating_sub(line.shipped);
+        let over = line.instructed.saturating_sub(wanted);
+        if over > 0 {
+            let ours = line.shipped.saturating_sub(line.by_others);
+            let by_edit = line
+                .instructed
+                .saturating_sub(line.ordered.saturating_sub(ours));
+            surplus.insert(line.key.clone(), (over, by_edit < over));
+        }
+    }
+    surplus
+}
+
+fn quantities(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    surplus: &mut BTreeMap<LineKey, (u32, bool)>,
+    rules: ChangeRules,
+    changed: &mut Changed,
+) {
+    let (mut open, mut over, mut others) = (0_u32, 0_u32, false);
+    let mut seen = Vec::new();
+    for shipped in &shipment.fact.lines {
+        if seen.contains(&&shipped.line) {
+            continue;
+        }
+        seen.push(&shipped.line);
+        let here = shipment.to_leave(&shipped.line);
+        open = open.saturating_add(here);
+        let Some((rest, by_others)) = surplus.get_mut(&shipped.line) else {
+            continue;
+        };
+        let taken = here.min(*rest);
+        *rest -= taken;
+        if taken == 0 {
+            continue;
+        }
+        over = over.saturating_add(taken);
+        others |= *by_others;
+        let label = view.label(&shipped.line);
+        changed.what.push(if *by_others {
+            format!("{taken} × {label} shipped elsewhere already")
+        } else {
+            format!("{here} × {label} instructed, {} wanted", here - taken)
+        });
+    }
+    if over > 0 {
+        changed.fields.push("quantity".to_owned());
+        let rule = if others && over == open {
+            rules.cancel
+        } else {
+            rules.quantity_down
+        };
+        changed.recall |= rule == Change::Recall;
+    }
+}
+
+fn fields(view: &View<'_>, shipment: &Shipment<'_>, rules: ChangeRules, changed: &mut Changed) {
+    let was = shipment.member.and_then(|member| match &member.fact.what {
+        IntentWhat::Member { committed, .. } => committed.as_ref(),
+        _ => None,
+    });
+    let (Some(was), Some(personal)) = (was, &view.input.personal) else {
+        return;
+    };
+    let is = committed(
+        &view.input.field_key,
+        view.order,
+        personal,
+        &shipment.fact.group,
+    );
+    for field in differing(was, &is).unwrap_or_default() {
+        let rule = match field.as_str() {
+            "date" => rules.date,
+            "service" => rules.service,
+            _ => rules.address,
+        };
+        changed.recall |= rule == Change::Recall;
+        changed
+            .what
+            .push(format!("another {}", field.replace('_', " ")));
+        changed.fields.push(field);
+    }
+}
+
+/// The newest fact since which nothing of a shipment's order has changed.
+fn unchanged_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
+    let key = |reading: &Reading<'_>| {
+        let order = &reading.fact.order;
+        let group = order
+            .groups
+            .iter()
+            .find(|group| group.key == shipment.fact.group)
+            .map(|group| (group.service.clone(), group.earliest_ship));
+        let quantities: Vec<(LineKey, u32)> = order
+            .lines
+            .iter()
+            .map(|line| (line.key.clone(), line.quantity))
+            .collect();
+        (reading.fact.personal_version, group, quantities)
+    };
+    let now = key(&view.head);
+    let run = view.fold.readings.iter().rev();
+    let since = run
+        .take_while(|reading| key(reading) == now)
+        .last()
+        .map_or(view.head.id, |reading| reading.id);
+    let others = view.shipped_by_others().map(|shown| shown.first_id);
+    others.chain([since]).max().unwrap_or(since)
+}
+
+impl View<'_> {
+    /// What is done about changes at a shipment's warehouse.
+    pub(crate) fn change_rules(&self, shipment: &Shipment<'_>) -> ChangeRules {
+        self.policy
+            .warehouses
+            .iter()
+            .find(|warehouse| warehouse.name == shipment.fact.warehouse)
+            .map(|warehouse| warehouse.change)
+            .unwrap_or_default()
+    }
+
+    /// A shipment of the order.
+    pub(crate) fn shipment(&self, reference: &ShipmentReference) -> Option<&Shipment<'_>> {
+        let mut all = self.fold.shipments.iter();
+        all.find(|shipment| shipment.fact.reference == *reference)
+    }
+
+    /// When an answer of a shipment's warehouse is overdue.
+    pub(crate) fn reply_due(
+        &self,
+        shipment: &Shipment<'_>,
+        asked: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        self.policy
+            .warehouses
+            .iter()
+            .find(|warehouse| warehouse.name == shipment.fact.warehouse)
+            .and_then(|warehouse| warehouse.reply_within)
+            .and_then(|within| asked.checked_add_signed(within))
+    }
+}

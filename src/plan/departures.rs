@@ -1,0 +1,150 @@
+//! Departures: units of the order that have shipped, in parcels of ours or by others, in the order they became known.
+//! Captures and revenue follow them, whoever shipped.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{ChannelState, LineKey};
+
+use super::others::{Shown, tracking_key};
+use super::view::{Left, View};
+use crate::policy::DigitalBooking;
+
+/// Units that shipped together.
+#[derive(Clone, Debug)]
+pub(crate) struct Departure {
+    /// The fact that it first became known by.
+    pub(crate) first_id: i64,
+    pub(crate) first_recorded_at: DateTime<Utc>,
+    pub(crate) shipped_at: DateTime<Utc>,
+    /// Our items, by line.
+    pub(crate) items: Left,
+    /// Nothing travels: a digital order that is complete, delivered the moment it ships.
+    pub(crate) digital: bool,
+}
+
+impl<'a> View<'a> {
+    /// Units shown as shipped by others, still standing, that are no parcel of ours.
+    pub(crate) fn shipped_by_others(&self) -> impl Iterator<Item = &Shown<'a>> {
+        self.others
+            .shown
+            .iter()
+            .filter(|shown| !shown.ours && !self.is_our_parcel(shown))
+    }
+
+    /// A shipment by others with the tracking number of a parcel of ours is that parcel.
+    pub(crate) fn is_our_parcel(&self, shown: &Shown<'_>) -> bool {
+        let numbers = self.fold.shipments.iter().flat_map(|s| &s.parcels);
+        numbers
+            .filter_map(|parcel| parcel.report.tracking.as_deref())
+            .any(|number| shown.tracking.contains(&tracking_key(number)))
+    }
+
+    /// All departures.
+    pub(crate) fn departures(&self) -> Vec<Departure> {
+        let mut departures: Vec<Departure> = Vec::new();
+        for shipment in &self.fold.shipments {
+            for parcel in &shipment.parcels {
+                let mut items = Left::new();
+                for line in &shipment.fact.lines {
+                    add(&mut items, &line.line, parcel.items(line.n));
+                }
+                departures.push(Departure {
+                    first_id: parcel.first_id,
+                    first_recorded_at: parcel.first_recorded_at,
+                    shipped_at: parcel.report.left_at,
+                    items,
+                    digital: false,
+                });
+            }
+        }
+        for shown in self.shipped_by_others() {
+            let line = self.lines.iter().find(|line| line.key == *shown.line);
+            let multiplier = line.map_or(1, |line| line.multiplier);
+            let items = Left::from([(shown.line.clone(), shown.units.saturating_mul(multiplier))]);
+            departures.push(Departure {
+                first_id: shown.first_id,
+                first_recorded_at: shown.first_recorded_at,
+                shipped_at: shown.shipped_at,
+                items,
+                digital: false,
+            });
+        }
+        departures.extend(self.digital());
+        departures.sort_by_key(|departure| departure.first_id);
+        departures
+    }
+
+    /// What has shipped in the departures that `counts` accepts.
+    pub(crate) fn departed(&self, counts: impl Fn(&Departure) -> bool) -> Left {
+        let mut left = Left::new();
+        for departure in self.departures().iter().filter(|one| counts(one)) {
+            for (line, items) in &departure.items {
+                add(&mut left, line, *items);
+            }
+        }
+        left
+    }
+
+    /// No line of the order is ours to ship: digital goods, services, lines that others fulfil, quantity 0.
+    pub(crate) fn nothing_ships(&self) -> bool {
+        let ships = |line: &hikiate_sdk::OrderLine| {
+            line.ours() && line.quantity > 0 && !is_discount(line) && self.may_be_stocked(line)
+        };
+        !self.order.lines.iter().any(ships) && self.fold.shipments.is_empty()
+    }
+
+    /// False only for a line whose code is known and stands for a service.
+    fn may_be_stocked(&self, line: &hikiate_sdk::OrderLine) -> bool {
+        let item = line.sku.as_ref().and_then(|sku| self.input.items.get(sku));
+        item.is_none_or(|item| item.stocked)
+    }
+
+    /// The departure of an order of which nothing ships: when the channel shows it completed, or paid.
+    fn digital(&self) -> Option<Departure> {
+        if !self.nothing_ships() || self.others.shown.iter().any(|shown| !shown.ours) {
+            return None;
+        }
+        let paid = self
+            .policy
+            .booking
+            .as_ref()
+            .is_some_and(|booking| booking.digital == DigitalBooking::Paid);
+        let done = |order: &hikiate_sdk::OrderSnapshot| {
+            order.state == ChannelState::Completed || (paid && is_paid(order))
+        };
+        let first = self
+            .fold
+            .readings
+            .iter()
+            .rev()
+            .take_while(|reading| done(&reading.fact.order))
+            .last()?;
+        let line = self.order.lines.first().map(|line| line.key.clone());
+        Some(Departure {
+            first_id: first.id,
+            first_recorded_at: first.recorded_at,
+            shipped_at: first.recorded_at,
+            items: Left::from([(line.unwrap_or_else(|| LineKey::new(String::new())), 1)]),
+            digital: true,
+        })
+    }
+}
+
+/// A line without a code and with a negative price takes something off the total and ships nothing.
+pub(crate) fn is_discount(line: &hikiate_sdk::OrderLine) -> bool {
+    line.sku.is_none() && line.unit_price.is_some_and(|price| price < 0)
+}
+
+fn is_paid(order: &hikiate_sdk::OrderSnapshot) -> bool {
+    let captured = order
+        .tenders
+        .iter()
+        .fold(0_i64, |sum, tender| sum.saturating_add(tender.captured));
+    order.total.is_some_and(|total| captured >= total)
+}
+
+fn add(left: &mut Left, line: &LineKey, items: u32) {
+    if items > 0 {
+        let sum = left.entry(line.clone()).or_default();
+        *sum = sum.saturating_add(items);
+    }
+}

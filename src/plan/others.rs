@@ -1,0 +1,261 @@
+//! Shipments by others: what staff, stores and plugins fulfilled at the channel themselves, folded from all readings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{ChannelFulfilment, ExternalId, LineKey};
+
+use super::fold::{Fold, Reading};
+use crate::policy;
+
+/// A cancelled shipment is taken for a correction of its number this long.
+pub(crate) const CORRECTION: Duration = Duration::minutes(30);
+
+/// The blocker, and the word to release it, of a shipment by others that was cancelled again.
+pub(crate) const CANCELLED: &str = "fulfilment_cancelled";
+
+/// When a fulfilment lost its place at the channel: cancelled, or not shown any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since {
+    /// The reading that showed it.
+    pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// Units of one line that the channel showed as shipped.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown<'a> {
+    /// The fulfilment that showed them first.
+    pub(crate) key: ExternalId,
+    /// Made by us: a parcel stands behind it, and nothing moves by it.
+    pub(crate) ours: bool,
+    pub(crate) line: &'a LineKey,
+    /// In the channel's units.
+    pub(crate) units: u32,
+    /// The reading that showed it as shipped first.
+    pub(crate) first_id: i64,
+    pub(crate) first_recorded_at: DateTime<Utc>,
+    pub(crate) shipped_at: DateTime<Utc>,
+    /// The channel's code of the place.
+    pub(crate) location: Option<&'a str>,
+    /// Every tracking number it ever had, normalised.
+    pub(crate) tracking: BTreeSet<String>,
+    /// The fulfilment that shows them now or showed them last.
+    by: ExternalId,
+    /// No fulfilment shows them any more.
+    pub(crate) cancelled: Option<Since>,
+}
+
+/// Units of one line that somebody else has packed and not shipped.
+#[derive(Clone, Debug)]
+pub(crate) struct Packed<'a> {
+    pub(crate) key: &'a ExternalId,
+    pub(crate) line: &'a LineKey,
+    pub(crate) units: u32,
+    /// When it was first seen.
+    pub(crate) since: Since,
+}
+
+/// Everything the channel shows as fulfilled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Others<'a> {
+    /// Those of others and ours.
+    pub(crate) shown: Vec<Shown<'a>>,
+    pub(crate) packed: Vec<Packed<'a>>,
+    /// When an operator said that something did not ship after all: the fact and its time.
+    pub(crate) taken_back: Vec<Since>,
+}
+
+/// A tracking number without what people and spreadsheets put between its digits.
+pub(crate) fn tracking_key(number: &str) -> String {
+    number
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_uppercase)
+        .collect()
+}
+
+impl<'a> Others<'a> {
+    /// Folds all readings of an order.
+    pub(crate) fn of(fold: &Fold<'a>, believed: policy::Others) -> Self {
+        let unshipped = believed == policy::Others::IgnoreUnshipped;
+        let references = fold.references();
+        let mut others = Self::default();
+        let mut counted: BTreeSet<&ExternalId> = BTreeSet::new();
+        for reading in &fold.readings {
+            others.forget_released(fold, reading.id);
+            let shown = &reading.fact.order.fulfilments;
+            others.look(reading, shown);
+            for fulfilment in shown {
+                let live = fulfilment.shipped_at.filter(|_| !fulfilment.cancelled());
+                let empty = fulfilment.reference.is_none() && fulfilment.tracking.is_empty();
+                if let Some(shipped_at) = live
+                    && !(unshipped && empty)
+                    && counted.insert(&fulfilment.key)
+                {
+                    let reference = fulfilment.reference.as_deref();
+                    let ours = reference.is_some_and(|name| is_ours(&references, name));
+                    others.count(reading, fulfilment, shipped_at, ours);
+                }
+            }
+        }
+        others.forget_released(fold, i64::MAX);
+        if !unshipped {
+            others.packed = packed(fold, &references);
+        }
+        others
+    }
+
+    /// An operator said that these units did not leave: they count no longer, from then on.
+    fn forget_released(&mut self, fold: &Fold<'_>, before: i64) {
+        let taken_back = &mut self.taken_back;
+        self.shown.retain(|shown| {
+            let released = shown
+                .cancelled
+                .and_then(|since| fold.released_between(CANCELLED, since.id, before));
+            if let Some(released) = released.filter(|_| !shown.ours) {
+                taken_back.push(Since {
+                    id: released.id,
+                    at: released.at,
+                });
+            }
+            released.is_none()
+        });
+    }
+
+    /// Units that somebody shipped by completing the order.
+    pub(crate) fn completed(&mut self, reading: Reading<'a>, line: &'a LineKey, units: u32) {
+        let key = ExternalId::new(format!("completed-{}", reading.id));
+        self.shown.push(Shown {
+            key: key.clone(),
+            ours: false,
+            line,
+            units,
+            first_id: reading.id,
+            first_recorded_at: reading.recorded_at,
+            shipped_at: reading.recorded_at,
+            location: None,
+            tracking: BTreeSet::new(),
+            by: key,
+            cancelled: None,
+        });
+    }
+
+    /// What became of the units that are known, by this reading.
+    fn look(&mut self, reading: &Reading<'a>, fulfilments: &'a [ChannelFulfilment]) {
+        for shown in &mut self.shown {
+            let now = fulfilments.iter().find(|f| f.key == shown.by);
+            match now.filter(|f| f.shipped() && !f.cancelled()) {
+                Some(fulfilment) => {
+                    shown.cancelled = None;
+                    let numbers = fulfilment.tracking.iter().map(|n| tracking_key(n));
+                    shown.tracking.extend(numbers);
+                }
+                None => {
+                    shown.cancelled.get_or_insert(Since {
+                        id: reading.id,
+                        at: reading.recorded_at,
+                    });
+                }
+            }
+        }
+    }
+
+    /// A fulfilment that is shown as shipped for the first time: it replaces cancelled ones of the same lines, and the
+    /// rest of it is new.
+    fn count(
+        &mut self,
+        reading: &Reading<'a>,
+        fulfilment: &'a ChannelFulfilment,
+        shipped_at: DateTime<Utc>,
+        ours: bool,
+    ) {
+        let tracking: BTreeSet<String> = fulfilment
+            .tracking
+            .iter()
+            .map(|number| tracking_key(number))
+            .collect();
+        for (line, units) in &fulfilment.lines {
+            let mut rest = *units;
+            let mut split = Vec::new();
+            for shown in &mut self.shown {
+                if rest == 0 || shown.line != line || shown.cancelled.is_none() {
+                    continue;
+                }
+                let taken = rest.min(shown.units);
+                rest -= taken;
+                if taken < shown.units {
+                    let mut left = shown.clone();
+                    left.units = shown.units - taken;
+                    split.push(left);
+                    shown.units = taken;
+                }
+                shown.by = fulfilment.key.clone();
+                shown.cancelled = None;
+                shown.tracking.extend(tracking.iter().cloned());
+            }
+            self.shown.append(&mut split);
+            if rest > 0 {
+                self.shown.push(Shown {
+                    key: fulfilment.key.clone(),
+                    ours,
+                    line,
+                    units: rest,
+                    first_id: reading.id,
+                    first_recorded_at: reading.recorded_at,
+                    shipped_at,
+                    location: fulfilment.location.as_deref(),
+                    tracking: tracking.clone(),
+                    by: fulfilment.key.clone(),
+                    cancelled: None,
+                });
+            }
+        }
+    }
+}
+
+/// A reference of ours, also of a further notice (`HK…-S1.2`).
+fn is_ours(references: &BTreeSet<&str>, name: &str) -> bool {
+    references.contains(name)
+        || name
+            .rsplit_once('.')
+            .is_some_and(|(shipment, _)| references.contains(shipment))
+}
+
+/// What the newest reading shows as packed by others, with the reading that first showed it.
+fn packed<'a>(fold: &Fold<'a>, references: &BTreeSet<&str>) -> Vec<Packed<'a>> {
+    let mut first: BTreeMap<&ExternalId, Since> = BTreeMap::new();
+    for reading in &fold.readings {
+        for fulfilment in &reading.fact.order.fulfilments {
+            first.entry(&fulfilment.key).or_insert(Since {
+                id: reading.id,
+                at: reading.recorded_at,
+            });
+        }
+    }
+    let mut packed = Vec::new();
+    let Some(head) = fold.readings.last() else {
+        return packed;
+    };
+    for fulfilment in &head.fact.order.fulfilments {
+        let reference = fulfilment.reference.as_deref();
+        if fulfilment.shipped()
+            || fulfilment.cancelled()
+            || reference.is_some_and(|name| is_ours(references, name))
+        {
+            continue;
+        }
+        let Some(since) = first.get(&fulfilment.key).copied() else {
+            continue;
+        };
+        for (line, units) in &fulfilment.lines {
+            packed.push(Packed {
+                key: &fulfilment.key,
+                line,
+                units: *units,
+                since,
+            });
+        }
+    }
+    packed
+}

@@ -1,0 +1,226 @@
+//! Orders that somebody completes, refunds or cancels at the channel, and orders of which nothing ships.
+
+use hikiate_sdk::{Call, ChannelGate, ChannelState, FulfilledBy, Op, OrderSnapshot};
+
+use super::build::{at, order, pay};
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::types::*;
+use crate::policy::{Completed, DigitalBooking};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+fn complete(order: &mut OrderSnapshot) {
+    order.state = ChannelState::Completed;
+    order.gate = ChannelGate::Closed;
+}
+
+fn kinds(plan: &OrderPlan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.kind.as_str()).collect()
+}
+
+fn captures(world: &World) -> Vec<i64> {
+    let amount = |call: Call| match call {
+        Call::Capture(capture) => capture.amount.unwrap_or(capture.captured_after),
+        _ => 0,
+    };
+    world.calls(Op::Capture).into_iter().map(amount).collect()
+}
+
+fn booked(world: &World) -> i64 {
+    world.input.revenue.iter().map(|row| row.gross).sum()
+}
+
+#[test]
+fn completed_with_goods_open_is_held_and_keeps_its_stock_for_a_while() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(complete);
+    let plan = world.settle();
+    assert_eq!(
+        (plan.blocked_by.as_deref(), kinds(&plan)),
+        (Some("hold:completed"), vec!["completed"])
+    );
+    let text = &plan.tasks[0].detail;
+    assert!(
+        text.contains("2 × A") && text.contains("order shipped") && text.contains("order end"),
+        "{text}"
+    );
+    assert_eq!(world.input.demands[0].reserved[0].1, 2);
+    world.wait(72 * 60);
+    let plan = world.settle();
+    assert_eq!(plan.demands[0].wanted, 0, "its stock is on sale again");
+    assert_eq!(kinds(&plan), ["completed"], "the task stays");
+    world.release("completed");
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+}
+
+#[test]
+fn completed_while_a_warehouse_has_it_goes_on() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.edit(complete);
+    world.push_all();
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty() && world.calls(Op::CancelInstruction).is_empty());
+    world.parcel(S1, "401", &[(1, 2)]);
+    world.push_all();
+    assert_eq!((captures(&world), booked(&world)), (vec![2500], 2500));
+    assert_eq!(world.calls(Op::Fulfil).len(), 1);
+}
+
+#[test]
+fn completed_is_what_the_channel_says_it_is() {
+    for (completed, wanted) in [
+        (Completed::Shipped, 0),
+        (Completed::Ended, 0),
+        (Completed::Ask, 2),
+    ] {
+        let mut world = World::new(order(&[("A", 2, 1000)]));
+        for channel in world.policy.channels.values_mut() {
+            channel.completed = completed;
+        }
+        world.settle();
+        world.edit(complete);
+        let plan = world.settle();
+        let open = plan.demands[0].wanted - plan.demands[0].shipped;
+        assert_eq!(open, wanted, "{completed:?}");
+        world.push_all();
+        let expected = if completed == Completed::Shipped {
+            2500
+        } else {
+            0
+        };
+        assert_eq!(
+            (captures(&world).iter().sum::<i64>(), booked(&world)),
+            (expected, expected),
+            "{completed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_digital_order_is_captured_and_booked_when_the_channel_completes_it() {
+    let digital = || {
+        let mut snapshot = order(&[("DOWNLOAD", 1, 1000)]);
+        snapshot.lines[0].by = FulfilledBy::Nobody;
+        World::new(snapshot)
+    };
+    let mut world = digital();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref(), plan.tasks.len()),
+        (Status::Unallocated, Some("completion"), 0)
+    );
+    world.push_all();
+    assert!(captures(&world).is_empty());
+    world.edit(complete);
+    world.push_all();
+    assert_eq!((captures(&world), booked(&world)), (vec![1500], 1500));
+    world.edit(|order| order.tenders[0].captured = 1500);
+    world.push_all();
+    world.book_all();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.closed, plan.tasks.len()),
+        (Status::Booked, true, 0)
+    );
+    assert!(world.calls(Op::CancelOrder).is_empty() && world.calls(Op::Fulfil).is_empty());
+
+    let mut never = digital();
+    if let Some(booking) = &mut never.policy.booking {
+        booking.digital = DigitalBooking::Never;
+    }
+    never.edit(complete);
+    never.push_all();
+    assert_eq!((captures(&never), booked(&never)), (vec![1500], 0));
+
+    let mut paid = digital();
+    if let Some(booking) = &mut paid.policy.booking {
+        booking.digital = DigitalBooking::Paid;
+    }
+    paid.edit(|order| order.tenders[0].captured = 1500);
+    paid.push_all();
+    assert_eq!(booked(&paid), 1500);
+}
+
+#[test]
+fn an_order_of_quantity_zero_has_nothing_to_ship_and_no_task() {
+    let mut snapshot = order(&[("A", 0, 1000)]);
+    pay(&mut snapshot, "card");
+    let mut world = World::new(snapshot);
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.blocked_by.as_deref(), Some("completion"));
+}
+
+#[test]
+fn goods_that_cost_nothing_ship_as_usual() {
+    let mut snapshot = order(&[("A", 1, 0)]);
+    snapshot.charges.clear();
+    snapshot.tenders.clear();
+    snapshot.total = Some(0);
+    let mut world = World::new(snapshot);
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+}
+
+#[test]
+fn a_negative_line_without_a_code_is_a_discount() {
+    let mut snapshot = order(&[("A", 1, 1000), ("X", 1, -200)]);
+    snapshot.lines[1].sku = None;
+    pay(&mut snapshot, "card");
+    let mut world = World::new(snapshot);
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+    assert_eq!(plan.demands.len(), 1);
+}
+
+#[test]
+fn an_order_that_was_refunded_in_full_is_held() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.edit(|order| {
+        order.tenders[0].captured = 1500;
+        order.tenders[0].refunded = 1500;
+    });
+    let plan = world.settle();
+    assert_eq!(plan.blocked_by.as_deref(), Some("hold:refunded_in_full"));
+    assert!(kinds(&plan).contains(&"refunded_in_full"));
+    assert_eq!(world.input.demands[0].reserved[0].1, 1, "its stock is kept");
+    world.release("refunded_in_full");
+    assert_eq!(world.settle().status, Status::Allocated);
+}
+
+#[test]
+fn cancelled_and_voided_after_it_left_is_one_task_and_no_call() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world.parcel_left(S1, "401", &[(1, 1)], at(20));
+    world.edit(|order| {
+        order.state = ChannelState::Cancelled { at: at(25) };
+        order.gate = ChannelGate::Closed;
+        order.tenders[0].authorised = 0;
+        order.tenders[0].cancelled = true;
+    });
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["cancel_too_late"]);
+    world.push_all();
+    for op in [
+        Op::Capture,
+        Op::Fulfil,
+        Op::CancelInstruction,
+        Op::CancelOrder,
+    ] {
+        assert!(world.calls(op).is_empty(), "{op}");
+    }
+    assert_eq!(booked(&world), 0);
+}

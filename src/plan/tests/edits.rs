@@ -1,0 +1,283 @@
+//! Orders that change after their instruction was sent.
+
+use hikiate_sdk::{CancelVerdict, Op, OrderSnapshot, Personal};
+
+use super::build::{at, order, pay};
+use super::world::World;
+use crate::facts::{FactBody, OrderFact, Verdict};
+use crate::plan::types::*;
+use crate::policy::Change;
+
+const S1: &str = "HK0123456789ABC-S1";
+const S2: &str = "HK0123456789ABC-S2";
+
+/// Three pieces at tokyo, accepted, with an address.
+fn instructed() -> World {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.input.personal = Some(living_at("1-2-3", "ハイツ 101"));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world
+}
+
+fn living_at(street: &str, building: &str) -> Personal {
+    let mut personal = Personal::default();
+    let party = personal.ship_to.entry("1".to_owned()).or_default();
+    party.name = "山田 太郎".to_owned();
+    party.address1 = street.to_owned();
+    party.address2 = building.to_owned();
+    personal
+}
+
+/// The order is read with another address.
+fn moves_to(world: &mut World, street: &str, building: &str) {
+    world.input.personal = Some(living_at(street, building));
+    let version = world
+        .input
+        .facts
+        .iter()
+        .filter(|f| matches!(f.body, FactBody::Order(_)))
+        .count();
+    let key = world.nth("order:".to_owned());
+    let body = OrderFact {
+        order: world.order(),
+        features: super::build::features(),
+        personal_version: i32::try_from(version).unwrap() + 1,
+    };
+    world.fact(key, FactBody::Order(Box::new(body)), "pull");
+}
+
+fn quantity(n: u32) -> impl FnOnce(&mut OrderSnapshot) {
+    move |order| {
+        order.lines[0].quantity = n;
+        order.charges[1].gross = Some(1000 * i64::from(n));
+        pay(order, "card");
+    }
+}
+
+fn recalls(world: &mut World, rule: fn(&mut crate::policy::ChangeRules) -> &mut Change) {
+    for warehouse in &mut world.policy.warehouses {
+        *rule(&mut warehouse.change) = Change::Recall;
+    }
+}
+
+fn kinds(plan: &OrderPlan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.kind.as_str()).collect()
+}
+
+#[test]
+fn a_lower_quantity_after_sealing_is_told_with_both_quantities() {
+    let mut world = instructed();
+    world.edit(quantity(1));
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(
+        text.contains(S1) && text.contains("3 × A instructed, 1 wanted"),
+        "{text}"
+    );
+    world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+    world.edit(quantity(2));
+    assert_eq!(
+        kinds(&world.plan()),
+        ["changed_after_sealing"],
+        "another edit asks again"
+    );
+}
+
+#[test]
+fn what_leaves_beyond_what_was_ordered_by_then_is_over_shipped() {
+    let mut world = instructed();
+    world.edit(quantity(1));
+    world.plan();
+    world.parcel(S1, "401", &[(1, 3)]);
+    let plan = world.plan();
+    assert!(kinds(&plan).contains(&"over_shipped"), "{:?}", plan.tasks);
+    // The other way round it is a return.
+    let mut world = instructed();
+    world.parcel(S1, "401", &[(1, 3)]);
+    world.plan();
+    world.edit(|order| order.lines[0].quantity = 2);
+    let plan = world.plan();
+    assert!(!kinds(&plan).contains(&"over_shipped"), "{:?}", plan.tasks);
+    assert!(!kinds(&plan).contains(&"changed_after_sealing"));
+}
+
+#[test]
+fn a_removed_line_after_sealing_is_told() {
+    let mut world = instructed();
+    world.edit(|order| {
+        order.lines.clear();
+        order.charges.truncate(1);
+        pay(order, "card");
+    });
+    let plan = world.plan();
+    assert!(kinds(&plan).contains(&"changed_after_sealing"));
+    world.parcel(S1, "401", &[(1, 3)]);
+    assert!(kinds(&world.plan()).contains(&"over_shipped"));
+}
+
+#[test]
+fn another_address_after_sealing_is_told_by_field_and_without_the_text() {
+    let mut world = instructed();
+    moves_to(&mut world, "9-9-9", "別館");
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(
+        text.contains("another street") && text.contains("another building"),
+        "{text}"
+    );
+    assert!(!text.contains("9-9-9") && !text.contains("別館"));
+    world.parcel(S1, "401", &[(1, 3)]);
+    let plan = world.plan();
+    assert!(
+        plan.tasks[0]
+            .detail
+            .contains("shipped from tokyo as it was sent")
+    );
+    world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn blanks_width_and_hyphens_of_an_address_are_no_change() {
+    let mut world = instructed();
+    moves_to(&mut world, "１−２−３", "ﾊｲﾂ　101");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn another_address_after_the_goods_shipped_is_none_of_our_business() {
+    let mut world = instructed();
+    world.parcel(S1, "401", &[(1, 3)]);
+    world.plan();
+    moves_to(&mut world, "9-9-9", "");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn another_date_or_service_after_sealing_is_told() {
+    let mut world = instructed();
+    world.edit(|order| {
+        order.groups[0].service = Some("frozen".to_owned());
+        order.groups[0].earliest_ship = Some(at(9000));
+    });
+    let text = world.plan().tasks[0].detail.clone();
+    assert!(
+        text.contains("another service") && text.contains("another date"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_recall_is_asked_once_and_the_order_as_it_stands_follows_only_after_it_was_accepted() {
+    let mut world = instructed();
+    recalls(&mut world, |rules| &mut rules.address);
+    moves_to(&mut world, "9-9-9", "");
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty() && plan.effects.is_empty());
+    assert_eq!(plan.next, Some(at(31)));
+    world.wait(1);
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.settle();
+    assert_eq!(
+        world.input.shipments.len(),
+        1,
+        "nothing new before the answer"
+    );
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    assert_eq!(plan.tasks.len(), 0, "{:?}", plan.tasks);
+    assert_eq!(world.shipment(S2).lines[0].quantity, 3);
+    assert_eq!(world.calls(Op::CancelInstruction).len(), 1);
+}
+
+#[test]
+fn a_lowered_quantity_that_was_recalled_is_neither_short_nor_backordered() {
+    let mut world = instructed();
+    recalls(&mut world, |rules| &mut rules.quantity_down);
+    world.edit(quantity(1));
+    world.plan();
+    world.wait(1);
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    assert_eq!((plan.demands[0].wanted, plan.demands[0].shipped), (1, 0));
+    assert_eq!(world.shipment(S2).lines[0].quantity, 1);
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+}
+
+#[test]
+fn a_recall_that_is_declined_or_not_answered_is_a_task_and_nothing_ships_twice() {
+    for declined in [true, false] {
+        let mut world = instructed();
+        recalls(&mut world, |rules| &mut rules.address);
+        moves_to(&mut world, "9-9-9", "");
+        world.plan();
+        world.wait(1);
+        world.plan();
+        world.end_op(Op::CancelInstruction, Verdict::Accepted);
+        let plan = world.plan();
+        assert!(plan.tasks.is_empty());
+        if declined {
+            world.cancel_reply(S1, CancelVerdict::Declined);
+        } else {
+            assert!(
+                plan.next.is_some(),
+                "looked at again when the answer is late"
+            );
+            world.wait(61);
+        }
+        let plan = world.settle();
+        let text = plan
+            .tasks
+            .iter()
+            .find(|task| task.kind == "changed_after_sealing")
+            .map(|task| task.detail.as_str())
+            .unwrap_or_default();
+        let word = if declined { "declined" } else { "not answered" };
+        assert!(text.contains(word), "{text}");
+        assert_eq!(world.input.shipments.len(), 1);
+    }
+}
+
+#[test]
+fn many_changes_at_once_recall_nothing() {
+    let mut world = instructed();
+    recalls(&mut world, |rules| &mut rules.address);
+    moves_to(&mut world, "9-9-9", "");
+    world.plan();
+    world.input.many_changes.insert(S1.into());
+    world.wait(1);
+    let plan = world.plan();
+    assert!(plan.effects.is_empty());
+    assert!(plan.tasks[0].detail.contains("many shipments"));
+}
+
+#[test]
+fn an_added_line_after_sealing_ships_as_a_second_shipment() {
+    let mut world = instructed();
+    world.edit(quantity(4));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty());
+    assert_eq!(world.shipment(S2).lines[0].quantity, 1);
+}
+
+#[test]
+fn a_cancel_of_a_warehouse_that_is_only_called_is_a_task() {
+    let mut world = instructed();
+    for warehouse in &mut world.policy.warehouses {
+        warehouse.change.cancel = Change::Ask;
+    }
+    world.cancel();
+    let plan = world.plan();
+    assert!(plan.effects.is_empty());
+    assert_eq!(kinds(&plan), ["cancel_by_phone"]);
+}

@@ -1,0 +1,446 @@
+//! What others fulfil at the channel: staff who ship by hand, stores, plugins; and what becomes of it.
+
+use hikiate_sdk::{ChannelFulfilment, Op, OrderSnapshot, Tender};
+
+use super::build::{at, order};
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::types::*;
+use crate::policy::{Change, Others, OthersShipFrom};
+
+const S1: &str = "HK0123456789ABC-S1";
+const TOKYO: &str = "sloc_1";
+
+/// A fulfilment that staff made, shipped at a minute.
+fn by_hand(key: &str, units: u32, shipped: Option<i64>, tracking: &str) -> ChannelFulfilment {
+    ChannelFulfilment {
+        key: key.into(),
+        reference: None,
+        shipped_at: shipped.map(at),
+        cancelled_at: None,
+        location: Some(TOKYO.to_owned()),
+        tracking: Some(tracking)
+            .filter(|n| !n.is_empty())
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
+        lines: vec![("l1".into(), units)],
+    }
+}
+
+fn show(fulfilment: ChannelFulfilment) -> impl FnOnce(&mut OrderSnapshot) {
+    move |order| {
+        order.fulfilments.retain(|f| f.key != fulfilment.key);
+        order.fulfilments.push(fulfilment);
+    }
+}
+
+fn cancel(key: &str, minute: i64) -> impl FnOnce(&mut OrderSnapshot) + use<> {
+    let key = key.to_owned();
+    move |order| {
+        for fulfilment in order
+            .fulfilments
+            .iter_mut()
+            .filter(|f| f.key.as_str() == key)
+        {
+            fulfilment.cancelled_at = Some(at(minute));
+        }
+    }
+}
+
+/// Three at 1,000 and 500 of postage, and what staff did with them left the shelf of tokyo.
+fn three() -> World {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.settle();
+    world
+}
+
+fn kinds(plan: &OrderPlan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.kind.as_str()).collect()
+}
+
+fn captured(plan: &World) -> i64 {
+    plan.calls(Op::Capture)
+        .iter()
+        .map(|call| match call {
+            hikiate_sdk::Call::Capture(capture) => capture.amount.unwrap_or(capture.captured_after),
+            _ => 0,
+        })
+        .sum()
+}
+
+fn revenue(world: &World) -> (i64, i64) {
+    let rows = world.input.revenue.iter();
+    rows.fold((0, 0), |(gross, tax), row| {
+        (gross + row.gross, tax + row.tax)
+    })
+}
+
+fn shipped_at_tokyo(world: &mut World, units: i64) {
+    *world.stock.entry((1, "tokyo")).or_default() -= units;
+}
+
+/// The channel shows the captures that it was told.
+fn show_captured(world: &mut World) {
+    let captured = captured(world);
+    world.edit(|order| {
+        for tender in &mut order.tenders {
+            tender.captured = captured;
+        }
+    });
+}
+
+#[test]
+fn what_staff_ship_by_hand_leaves_demand_and_stock_and_is_captured_and_booked_once() {
+    let mut world = three();
+    world.wait(5);
+    shipped_at_tokyo(&mut world, 2);
+    world.edit(show(by_hand("ful_hand", 2, Some(3), "BYHAND1")));
+    let plan = world.plan();
+    let entry = &plan.entries[0];
+    assert_eq!(
+        (entry.warehouse.as_str(), entry.quantity, entry.effective_at),
+        ("tokyo", -2, at(3))
+    );
+    let row = &plan.demands[0];
+    assert_eq!((row.wanted, row.shipped), (3, 2));
+    assert_eq!(kinds(&plan), Vec::<&str>::new());
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal();
+    assert_eq!(sealed.len(), 1);
+    assert_eq!(world.shipment(&sealed[0]).lines[0].quantity, 1);
+    world.push_all();
+    assert_eq!((captured(&world), revenue(&world)), (2500, (2500, 227)));
+    assert!(
+        world.calls(Op::Fulfil).is_empty(),
+        "the channel knows of those"
+    );
+    assert!(world.calls(Op::Mail).is_empty());
+    show_captured(&mut world);
+    world.parcel(&sealed[0], "401", &[(1, 1)]);
+    world.push_all();
+    show_captured(&mut world);
+    world.push_all();
+    assert_eq!((captured(&world), revenue(&world)), (3500, (3500, 318)));
+    let told = world.calls(Op::Fulfil);
+    assert_eq!(told.len(), 1);
+    assert!(matches!(&told[0], hikiate_sdk::Call::Fulfil(call) if call.lines[0].quantity == 1));
+    assert_eq!(world.intents(Op::Mail).len(), 1);
+}
+
+#[test]
+fn a_place_that_is_not_ours_takes_nothing_and_frees_the_reservation() {
+    for from in [Some("sloc_store"), None] {
+        let mut world = three();
+        if from.is_none() {
+            for channel in world.policy.channels.values_mut() {
+                channel.others_ship_from = Some(OthersShipFrom::Elsewhere);
+            }
+        }
+        let mut fulfilment = by_hand("ful_store", 2, Some(0), "");
+        fulfilment.location = from.map(str::to_owned);
+        world.edit(show(fulfilment));
+        let plan = world.settle();
+        assert!(plan.entries.is_empty());
+        let row = &world.input.demands[0];
+        assert_eq!(row.reserved, [("tokyo".to_owned(), 1, true)]);
+        assert!(plan.tasks.is_empty());
+    }
+}
+
+#[test]
+fn an_unnamed_place_blocks_the_units_until_a_later_count() {
+    let mut world = three();
+    let mut fulfilment = by_hand("ful_hand", 2, Some(0), "");
+    fulfilment.location = None;
+    world.edit(show(fulfilment.clone()));
+    let plan = world.settle();
+    assert_eq!(plan.entries[0].quantity, -2);
+    assert_eq!(kinds(&plan), ["shipped_place_unknown"]);
+    assert!(plan.tasks[0].detail.contains("2 × A"), "{:?}", plan.tasks);
+    assert!(plan.next.is_some_and(|next| next > world.now));
+    world.input.counted.insert((1, "tokyo".to_owned()), at(60));
+    assert!(world.plan().tasks.is_empty());
+    // Another configuration, later, moves nothing again.
+    for channel in world.policy.channels.values_mut() {
+        channel.others_ship_from = Some(OthersShipFrom::Warehouse("osaka".to_owned()));
+    }
+    let plan = world.plan();
+    assert_eq!(
+        (plan.entries.len(), plan.entries[0].warehouse.as_str()),
+        (1, "tokyo")
+    );
+}
+
+#[test]
+fn what_is_packed_by_others_is_not_instructed_earns_nothing_and_comes_back_when_cancelled() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_hand", 2, None, "")));
+    let plan = world.settle();
+    assert_eq!(
+        plan.demands[0].wanted - plan.demands[0].shipped,
+        3,
+        "reserved still"
+    );
+    world.wait(30);
+    let sealed = world.seal();
+    assert_eq!(world.shipment(sealed.last().unwrap()).lines[0].quantity, 1);
+    world.push_all();
+    assert_eq!((captured(&world), revenue(&world)), (0, (0, 0)));
+    world.edit(cancel("ful_hand", 31));
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal();
+    assert_eq!(
+        world.shipment(&sealed[0]).lines[0].quantity,
+        2,
+        "back at once"
+    );
+}
+
+#[test]
+fn what_stays_packed_for_three_days_is_one_task() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_hand", 2, None, "")));
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty());
+    assert!(plan.next.is_some());
+    world.wait(72 * 60);
+    assert!(kinds(&world.plan()).contains(&"packed_by_others"));
+    world.release("packed_by_others");
+    assert!(!kinds(&world.plan()).contains(&"packed_by_others"));
+}
+
+#[test]
+fn a_fulfilment_with_the_number_of_our_parcel_is_that_parcel_whichever_is_read_first() {
+    for shop_first in [true, false] {
+        let mut world = three();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        let by_shop = |world: &mut World| {
+            world.edit(show(by_hand("ful_hand", 3, Some(40), "4012-3456-7890")));
+            world.plan();
+        };
+        if shop_first {
+            by_shop(&mut world);
+        }
+        world.wait(20);
+        world.parcel(S1, "401234567890", &[(1, 3)]);
+        world.plan();
+        if !shop_first {
+            by_shop(&mut world);
+        }
+        world.push_all();
+        let plan = world.plan();
+        let moved: i64 = plan.entries.iter().map(|entry| entry.quantity).sum();
+        assert_eq!(moved, -3, "shop first: {shop_first}");
+        assert_eq!((captured(&world), revenue(&world).0), (3500, 3500));
+        assert!(!kinds(&plan).contains(&"shipped_twice"));
+        assert_eq!(plan.status, Status::Shipped);
+    }
+}
+
+#[test]
+fn what_is_at_a_warehouse_and_ships_by_hand_is_asked_back_once_and_paid_once() {
+    let mut world = three();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world.wait(30);
+    shipped_at_tokyo(&mut world, 3);
+    world.edit(show(by_hand("ful_hand", 3, Some(60), "BYHAND1")));
+    world.plan();
+    assert!(
+        world.calls(Op::CancelInstruction).is_empty(),
+        "many may change at once"
+    );
+    world.wait(1);
+    world.push_all();
+    assert_eq!(world.calls(Op::CancelInstruction).len(), 1);
+    show_captured(&mut world);
+    world.wait(60);
+    world.parcel(S1, "4012", &[(1, 3)]);
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["shipped_twice"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("3 × A shipped twice: ful_hand"), "{text}");
+    assert!(text.contains("4012"), "{text}");
+    let moved: Vec<i64> = plan.entries.iter().map(|entry| entry.quantity).collect();
+    assert_eq!(moved.iter().sum::<i64>(), -6);
+    assert_eq!((captured(&world), revenue(&world).0), (3500, 3500));
+    assert_eq!(world.calls(Op::CancelInstruction).len(), 1);
+    assert!(world.calls(Op::Fulfil).is_empty());
+    assert!(world.calls(Op::Mail).is_empty() && world.intents(Op::Mail).is_empty());
+    assert_eq!(world.input.shipments.len(), 1, "never a second instruction");
+    world.release("shipped_twice");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_corrected_number_moves_nothing() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_1", 3, Some(0), "N-1")));
+    world.plan();
+    world.wait(10);
+    world.edit(cancel("ful_1", 10));
+    let plan = world.plan();
+    assert_eq!((plan.demands[0].shipped, plan.tasks.len()), (3, 0));
+    assert_eq!(plan.next, Some(at(40)));
+    world.wait(10);
+    world.edit(show(by_hand("ful_2", 3, Some(20), "N-2")));
+    world.push_all();
+    world.wait(60);
+    let plan = world.plan();
+    assert_eq!(plan.entries.iter().map(|e| e.quantity).sum::<i64>(), -3);
+    assert!(plan.tasks.is_empty());
+    assert_eq!((captured(&world), revenue(&world).0), (3500, 3500));
+}
+
+#[test]
+fn what_was_marked_as_shipped_and_cancelled_is_held_until_somebody_knows() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_1", 3, Some(0), "N-1")));
+    world.push_all();
+    show_captured(&mut world);
+    world.edit(cancel("ful_1", 10));
+    world.wait(45);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert_eq!(plan.demands[0].shipped, 3, "never instructed by itself");
+    let booked = revenue(&world).0;
+    assert_eq!(booked, 3500);
+    world.release("fulfilment_cancelled");
+    let plan = world.plan();
+    assert_eq!(plan.demands[0].shipped, 0);
+    assert_eq!(plan.entries.iter().map(|e| e.quantity).sum::<i64>(), 0);
+    assert_eq!(revenue(&world).0, 0, "taken back");
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal();
+    assert_eq!(world.shipment(sealed.last().unwrap()).lines[0].quantity, 3);
+    assert_eq!(captured(&world), 3500, "nothing is captured a second time");
+}
+
+#[test]
+fn a_notice_of_ours_that_the_shop_cancels_ships_nothing_again() {
+    let shipped = || {
+        let mut world = three();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        world.parcel(S1, "4012", &[(1, 3)]);
+        world.push_all();
+        show_captured(&mut world);
+        let mut ours = by_hand("ful_ours", 3, Some(31), "4012");
+        ours.reference = Some(S1.to_owned());
+        world.edit(show(ours));
+        world.push_all();
+        world.edit(cancel("ful_ours", 40));
+        world
+    };
+    let mut corrected = shipped();
+    corrected.wait(10);
+    corrected.edit(show(by_hand("ful_new", 3, Some(50), "4013")));
+    corrected.push_all();
+    corrected.wait(60);
+    let plan = corrected.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.entries.iter().map(|e| e.quantity).sum::<i64>(), -3);
+    assert_eq!(corrected.calls(Op::Fulfil).len(), 1);
+
+    let mut open = shipped();
+    open.wait(45);
+    let plan = open.plan();
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert!(plan.tasks[0].detail.contains("order tell"));
+    assert_eq!(
+        (plan.demands[0].shipped, open.input.shipments.len()),
+        (3, 1)
+    );
+    assert_eq!(
+        open.calls(Op::Fulfil).len(),
+        1,
+        "told again only when somebody says so"
+    );
+}
+
+#[test]
+fn a_recall_by_policy_only_for_whole_shipments_of_others() {
+    let mut world = three();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world.edit(show(by_hand("ful_hand", 1, Some(31), "BYHAND1")));
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    assert!(
+        plan.tasks[0]
+            .detail
+            .contains("1 × A shipped elsewhere already")
+    );
+    world.wait(5);
+    world.push_all();
+    assert!(world.calls(Op::CancelInstruction).is_empty());
+    for warehouse in &mut world.policy.warehouses {
+        warehouse.change.quantity_down = Change::Recall;
+    }
+    world.plan();
+    world.wait(5);
+    world.push_all();
+    assert_eq!(world.calls(Op::CancelInstruction).len(), 1);
+}
+
+#[test]
+fn a_channel_that_marks_everything_as_fulfilled_is_believed_as_configured() {
+    let mut world = three();
+    world.input.by_machine = true;
+    world.edit(show(by_hand("ful_auto", 3, Some(0), "")));
+    let plan = world.plan();
+    assert_eq!(
+        (plan.blocked_by.as_deref(), plan.demands[0].shipped),
+        (Some("hold:fulfilled_by_channel"), 0)
+    );
+    assert!(
+        plan.tasks.is_empty(),
+        "one task of the account, none of the order"
+    );
+    for (others, shipped) in [(Others::Believe, 3), (Others::IgnoreUnshipped, 0)] {
+        for channel in world.policy.channels.values_mut() {
+            channel.others = others;
+        }
+        let plan = world.peek();
+        assert_eq!(plan.demands[0].shipped, shipped, "{others:?}");
+    }
+}
+
+#[test]
+fn an_unmapped_line_that_others_shipped_is_no_task() {
+    let mut world = World::new(order(&[("GHOST", 1, 1000)]));
+    assert_eq!(kinds(&world.plan()), ["unmapped_sku"]);
+    world.edit(show(by_hand("ful_hand", 1, Some(0), "X")));
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty());
+    assert_eq!(plan.status, Status::Shipped);
+    world.push_all();
+    assert_eq!(captured(&world), 1500);
+}
+
+#[test]
+fn somebody_who_captured_already_leaves_nothing_to_capture() {
+    let mut world = three();
+    world.edit(|order| {
+        order
+            .tenders
+            .iter_mut()
+            .for_each(|t: &mut Tender| t.captured = 3500)
+    });
+    world.edit(show(by_hand("ful_hand", 3, Some(0), "X")));
+    world.push_all();
+    assert!(world.calls(Op::Capture).is_empty());
+    assert_eq!(revenue(&world).0, 3500);
+}
