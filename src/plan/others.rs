@@ -76,10 +76,13 @@ pub(crate) fn tracking_key(number: &str) -> String {
 }
 
 impl<'a> Others<'a> {
-    /// Folds all readings of an order.
-    pub(crate) fn of(fold: &Fold<'a>, believed: policy::Others) -> Self {
+    /// Folds all readings of an order; `number` is ours of it.
+    pub(crate) fn of(fold: &Fold<'a>, number: &str, believed: policy::Others) -> Self {
         let unshipped = believed == policy::Others::IgnoreUnshipped;
-        let references = fold.references();
+        let ours = Ours {
+            references: fold.references(),
+            prefix: format!("{number}-S"),
+        };
         let mut others = Self::default();
         let mut counted: BTreeSet<&ExternalId> = BTreeSet::new();
         for reading in &fold.readings {
@@ -94,14 +97,14 @@ impl<'a> Others<'a> {
                     && counted.insert(&fulfilment.key)
                 {
                     let reference = fulfilment.reference.as_deref();
-                    let ours = reference.is_some_and(|name| is_ours(&references, name));
+                    let ours = reference.is_some_and(|name| ours.made(name));
                     others.count(reading, fulfilment, shipped_at, ours);
                 }
             }
         }
         others.forget_released(fold, i64::MAX);
         if !unshipped {
-            others.packed = packed(fold, &references);
+            others.packed = packed(fold, &ours);
         }
         others
     }
@@ -214,16 +217,25 @@ impl<'a> Others<'a> {
     }
 }
 
-/// A reference of ours, also of a further notice (`HK…-S1.2`).
-fn is_ours(references: &BTreeSet<&str>, name: &str) -> bool {
-    references.contains(name)
-        || name
-            .rsplit_once('.')
-            .is_some_and(|(shipment, _)| references.contains(shipment))
+/// What tells our own fulfilments from those of others.
+struct Ours<'a> {
+    references: BTreeSet<&'a str>,
+    /// Of every reference that we give to this order's shipments, those included that a database has lost.
+    prefix: String,
+}
+
+impl Ours<'_> {
+    /// A reference of ours, also of a further notice (`HK…-S1.2`).
+    fn made(&self, name: &str) -> bool {
+        let shipment = name.rsplit_once('.').map(|(shipment, _)| shipment);
+        name.starts_with(&self.prefix)
+            || self.references.contains(name)
+            || shipment.is_some_and(|name| self.references.contains(name))
+    }
 }
 
 /// What the newest reading shows as packed by others, with the reading that first showed it.
-fn packed<'a>(fold: &Fold<'a>, references: &BTreeSet<&str>) -> Vec<Packed<'a>> {
+fn packed<'a>(fold: &Fold<'a>, ours: &Ours<'_>) -> Vec<Packed<'a>> {
     let mut first: BTreeMap<&ExternalId, Since> = BTreeMap::new();
     for reading in &fold.readings {
         for fulfilment in &reading.fact.order.fulfilments {
@@ -241,7 +253,7 @@ fn packed<'a>(fold: &Fold<'a>, references: &BTreeSet<&str>) -> Vec<Packed<'a>> {
         let reference = fulfilment.reference.as_deref();
         if fulfilment.shipped()
             || fulfilment.cancelled()
-            || reference.is_some_and(|name| is_ours(references, name))
+            || reference.is_some_and(|name| ours.made(name))
         {
             continue;
         }

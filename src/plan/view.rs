@@ -77,7 +77,7 @@ impl<'a> View<'a> {
         let others = if not_believed {
             Others::default()
         } else {
-            Others::of(&fold, channel.others)
+            Others::of(&fold, &input.number, channel.others)
         };
         let lines = lines(input, order, &fold);
         let cancelled = |reading: &&Reading<'_>| {
