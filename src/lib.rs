@@ -1,5 +1,6 @@
 //! hikiate (引当): a headless OMS–WMS bridge. Pull facts, plan from the whole set of them, push effects.
 
+pub mod action;
 pub mod broken;
 pub mod cli;
 pub mod config;
@@ -7,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod facts;
+pub mod names;
 pub mod number;
 pub mod ops;
 pub mod plan;

@@ -1,6 +1,6 @@
 //! The commands, one file each group.
 
-mod args;
+pub(crate) mod args;
 pub mod check;
 mod deposit;
 mod effect;

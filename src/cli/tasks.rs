@@ -1,19 +1,33 @@
 //! `hikiate tasks`: the list a person works through.
 
 use super::failure::Failure;
+use super::out::table;
 use super::session::Session;
 
 /// Shows what waits for a person.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     let (out, tasks) = (session.out, session.store.list_tasks().await?);
-    let columns = ["SINCE", "DUE", "KIND", "SUBJECT", "WHAT TO DO"];
-    out.list(&tasks, &columns, "nothing waits for a person", |task| {
-        vec![
-            out.time(task.since),
-            out.maybe(task.due_at),
-            task.kind.clone(),
-            task.subject.clone(),
-            task.detail.clone(),
-        ]
+    out.one(&tasks, || {
+        if tasks.is_empty() {
+            return "nothing waits for a person\n".to_owned();
+        }
+        let columns = ["SINCE", "DUE", "KIND", "SUBJECT", "WHAT TO DO"];
+        let mut rows = Vec::new();
+        for task in &tasks {
+            rows.push(vec![
+                out.time(task.since),
+                out.maybe(task.due_at),
+                task.kind.clone(),
+                task.subject.clone(),
+                task.detail.clone(),
+            ]);
+            // Below it, each on a line of its own, to be copied whole.
+            for action in &task.actions {
+                let mut row = vec![String::new(); columns.len() - 1];
+                row.push(format!("type: {}", action.line));
+                rows.push(row);
+            }
+        }
+        table(&columns, &rows)
     })
 }

@@ -8,7 +8,7 @@ use hikiate_medusa::sim::OrderMemory;
 use super::amounts::{Basket, Goods};
 use super::journal::Entry;
 use crate::policy::CaptureRule;
-use crate::store::read::TaskLine;
+use crate::store::TaskLine;
 
 /// How an order is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use tracing::info;
 
 use super::Engine;
+use crate::action::Action;
 use crate::facts::{FactBody, Verdict};
 use crate::plan::types::TaskRow;
 use crate::store::{BatchInput, BatchPlan, Store, StoreError};
@@ -55,20 +56,18 @@ fn plan_batch(
     due: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> BatchPlan {
-    let task = |kind: &str, detail: String| TaskRow {
-        kind: kind.to_owned(),
-        detail,
-        due: None,
-    };
     let mut plan = BatchPlan {
         status: "sealed",
         ..BatchPlan::default()
     };
-    if batch.unresolved {
-        plan.tasks.push(task(
-            "unknown_outcome",
-            format!("batch {} may or may not have arrived: look at the far side, then `hikiate effect list` and `hikiate effect resolve ID done|not-done --reason …`", batch.name),
-        ));
+    if let Some(effect) = batch.unresolved {
+        let what = format!(
+            "batch {} may or may not have arrived: look at the far side and say which",
+            batch.name
+        );
+        let mut task = TaskRow::new("unknown_outcome", what);
+        task.action(Action::ResolveEffect { effect });
+        plan.tasks.push(task);
     }
     let Some(outcome) = Store::batch_outcome(batch) else {
         return plan;
@@ -85,7 +84,7 @@ fn plan_batch(
                         .cloned()
                         .collect::<Vec<_>>()
                         .join(", ");
-                    plan.tasks.push(task(
+                    plan.tasks.push(TaskRow::new(
                         "reply_missing",
                         format!("batch {}: {} shipments have no reply yet ({shown}{}): ask the warehouse", batch.name, unanswered.len(), if unanswered.len() > 5 { ", …" } else { "" }),
                     ));
@@ -112,10 +111,13 @@ fn plan_batch(
             if released >= refusals && !batch.queued {
                 plan.again = u32::try_from(ended + 1).ok();
             } else if !batch.queued {
-                plan.tasks.push(task(
-                    "batch_refused",
-                    format!("batch {} was refused: {}; mend the cause, then `hikiate order release {} --reason …` sends the same bytes again", batch.name, outcome.message, batch.number),
-                ));
+                let what = format!(
+                    "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again",
+                    batch.name, outcome.message
+                );
+                let mut task = TaskRow::new("batch_refused", what);
+                task.action(Action::Release { rule: None });
+                plan.tasks.push(task);
             }
         }
     }

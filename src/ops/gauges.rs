@@ -10,7 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::metrics::{AccountLabel, Metrics, RuleLabel, StreamLabel, TaskLabel};
 use crate::store::RuleRow;
-use crate::store::read::{StreamRow, TaskLine};
+use crate::store::TaskLine;
+use crate::store::read::StreamRow;
 
 impl Metrics {
     /// Counts facts that a page brought.
@@ -151,6 +152,7 @@ mod tests {
             detail: String::new(),
             since: DateTime::UNIX_EPOCH,
             due_at: None,
+            actions: Vec::new(),
         }
     }
 

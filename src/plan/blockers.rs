@@ -43,7 +43,7 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
         return blockers;
     }
     completed(view, &mut blockers, tasks);
-    by_machine(view, &mut blockers, tasks);
+    by_machine(view, &mut blockers);
     refunded(view, &mut blockers, tasks);
     cancelled_again(view, &mut blockers, tasks);
     packed(view, &mut blockers, tasks);
@@ -123,19 +123,15 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     } else {
         ""
     };
-    tasks.add_due(
-        COMPLETED,
-        format!(
-            "completed at the channel without a shipment, {} unsent; {stock}shipped by hand: hikiate order shipped {number} --reason TEXT; not to be sent: hikiate order end {number} --reason TEXT; send it, {}",
-            open.join(", "),
-            view.type_release(COMPLETED)
-        ),
-        until,
+    let detail = format!(
+        "completed at the channel without a shipment, {} unsent; {stock}say whether it was shipped by hand or is not to be sent, or release it to send it",
+        open.join(", "),
     );
+    tasks.add_due(COMPLETED, detail, until).release(COMPLETED);
 }
 
 /// The channel fulfils or completes by itself, for more orders than people do: not believed until that is decided.
-fn by_machine(view: &View<'_>, blockers: &mut Blockers, _tasks: &mut Tasks) {
+fn by_machine(view: &View<'_>, blockers: &mut Blockers) {
     if view.not_believed {
         blockers.block(BY_MACHINE);
     }
@@ -167,14 +163,11 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         return;
     }
     blockers.block(REFUNDED);
-    tasks.add(
-        REFUNDED,
-        format!(
-            "{} was given back in full and the order is not cancelled; cancel it at the channel, or to ship it all the same, {}",
-            view.money(refunded),
-            view.type_release(REFUNDED)
-        ),
+    let detail = format!(
+        "{} was given back in full and the order is not cancelled; cancel it at the channel, or release it to ship it all the same",
+        view.money(refunded)
     );
+    tasks.add(REFUNDED, detail).release(REFUNDED);
 }
 
 /// A shipment by others was cancelled again and nothing replaced it; or one of ours, although the warehouse shipped it.
@@ -192,27 +185,19 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
             continue;
         }
         let what = format!("{} × {}", shown.units, view.label(shown.line));
-        if shown.ours {
-            let seen = view.type_release(CANCELLED);
-            tasks.add(
-                CANCELLED,
-                format!(
-                    "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; tell the channel again: hikiate order tell, or it came back: hikiate return received; when settled, {seen}",
-                    shown.key
-                ),
-            );
+        let detail = if shown.ours {
+            format!(
+                "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; tell the channel again, or say that it came back; release it when settled",
+                shown.key
+            )
         } else {
             blockers.block(CANCELLED);
-            tasks.add(
-                CANCELLED,
-                format!(
-                    "fulfilment {} ({what}) was marked as shipped and cancelled again; it shipped: hikiate order shipped {} --reason TEXT; it did not, {}",
-                    shown.key,
-                    view.input.number,
-                    view.type_release(CANCELLED)
-                ),
-            );
-        }
+            format!(
+                "fulfilment {} ({what}) was marked as shipped and cancelled again; say that it shipped, or release it if it did not",
+                shown.key
+            )
+        };
+        tasks.add(CANCELLED, detail).release(CANCELLED);
     }
 }
 

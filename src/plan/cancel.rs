@@ -61,14 +61,15 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         cancel.wanted.pending = true;
         let refused = told.and_then(|intent| intent.refusal());
         match refused {
-            Some((id, outcome)) if !view.fold.released_after("cancel_order", id) => tasks.add(
-                "cancel_order_refused",
-                format!(
-                    "the channel refused to cancel the order: {}; cancel it there by hand, or to ask again {}",
-                    outcome.message,
-                    view.type_release("cancel_order")
-                ),
-            ),
+            Some((id, outcome)) if !view.fold.released_after("cancel_order", id) => {
+                let what = format!(
+                    "the channel refused to cancel the order: {}; cancel it there by hand, or release it to ask again",
+                    outcome.message
+                );
+                tasks
+                    .add("cancel_order_refused", what)
+                    .release("cancel_order");
+            }
             _ if in_flight => {}
             _ => cancel.wanted.candidates.push(Candidate {
                 account: view.input.channel.clone(),
@@ -127,17 +128,15 @@ fn requests(
     match last {
         Some(intent) if intent.open() || intent.taken() => return,
         Some(intent) => {
+            let rule = format!("cancel:{reference}");
             if let Some((id, outcome)) = intent.refusal()
-                && !view.fold.released_after(&format!("cancel:{reference}"), id)
+                && !view.fold.released_after(&rule, id)
             {
-                tasks.add(
-                    "cancel_refused",
-                    format!(
-                        "the warehouse refused the request to stop {reference}: {}; call it, or to ask again {}",
-                        outcome.message,
-                        view.type_release(&format!("cancel:{reference}"))
-                    ),
+                let what = format!(
+                    "the warehouse refused the request to stop {reference}: {}; call it, or release it to ask again",
+                    outcome.message
                 );
+                tasks.add("cancel_refused", what).release(&rule);
                 return;
             }
         }

@@ -143,9 +143,8 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     if over > 0 {
         wanted.pending = true;
         let detail = format!(
-            "{} is due for what has left but was never authorised; collect it from the customer or correct the order at the channel, then {}",
-            view.money(over),
-            view.type_release("capture_over_authorised")
+            "{} is due for what has left but was never authorised; collect it from the customer or correct the order at the channel, then release it",
+            view.money(over)
         );
         let told = view
             .parcels()
@@ -159,7 +158,9 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         {
             wanted.pending = !wanted.candidates.is_empty();
         } else {
-            tasks.add("capture_over_authorised", detail);
+            tasks
+                .add("capture_over_authorised", detail)
+                .release("capture_over_authorised");
         }
     }
     wanted
@@ -222,16 +223,17 @@ fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
     if view.fold.released_after("capture", id) {
         return false;
     }
-    tasks.add(
+    tasks
+        .add(
         "capture_refused",
         format!(
-            "the capture of payment {} was refused: {} {}; settle it with the provider, or to try again {}",
+            "the capture of payment {} was refused: {} {}; settle it with the provider, or release it to try again",
             tender.key,
             outcome.code.as_deref().unwrap_or_default(),
-            outcome.message,
-            view.type_release("capture")
+            outcome.message
         ),
-    );
+    )
+    .release("capture");
     true
 }
 

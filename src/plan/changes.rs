@@ -69,7 +69,7 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
         if changed.recall && shipment.parcels.is_empty() {
             recall(view, shipment, &changed, &mut all, tasks);
         } else {
-            ask(view, shipment, &changed, "", tasks);
+            ask(shipment, &changed, "", tasks);
         }
     }
     all
@@ -102,7 +102,6 @@ fn recall(
     };
     if view.input.many_changes.contains(reference) {
         ask(
-            view,
             shipment,
             changed,
             "many shipments of this warehouse changed at once, so none was recalled; ",
@@ -122,7 +121,7 @@ fn recall(
                 CancelVerdict::TooLate => "the warehouse says that it has shipped already; ",
                 _ => "the warehouse declined the recall; ",
             };
-            ask(view, shipment, changed, why, tasks);
+            ask(shipment, changed, why, tasks);
         }
         None => {
             let late = asked
@@ -131,7 +130,6 @@ fn recall(
             match late {
                 Some(at) if at <= view.now => {
                     ask(
-                        view,
                         shipment,
                         changed,
                         "the warehouse has not answered the recall; ",
@@ -146,7 +144,7 @@ fn recall(
     }
 }
 
-fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks) {
+fn ask(shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks) {
     let (reference, warehouse) = (&changed.reference, &shipment.fact.warehouse);
     let what = changed.what.join(", ");
     let shipped = !shipment.parcels.is_empty();
@@ -159,13 +157,12 @@ fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, t
             "{why}{reference} is at {warehouse} as it was sent: {what}; call {warehouse} to change or stop it"
         )
     };
-    tasks.add(
-        KIND,
-        format!(
-            "{detail}; to let it go as it was sent, {}",
-            view.type_release(&rule(reference))
-        ),
-    );
+    tasks
+        .add(
+            KIND,
+            format!("{detail}; release it to let it go as it was sent"),
+        )
+        .release(&rule(reference));
 }
 
 /// All that differ, in the order they were decided.

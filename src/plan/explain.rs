@@ -10,6 +10,7 @@ use super::order::{PlanError, Planned, planned};
 use super::shipment::Shipment;
 use super::types::{OrderInput, ShipmentStage, Status, TaskRow};
 use super::view::View;
+use crate::action::{Suggestion, suggestions};
 use crate::policy::Policy;
 use crate::rules::HoldRules;
 
@@ -40,8 +41,8 @@ pub struct Explanation {
     pub captured: Vec<String>,
     /// Revenue and the batches it stands in.
     pub booked: Vec<String>,
-    /// Tasks as kind and what to do.
-    pub tasks: Vec<(String, String)>,
+    /// What waits for a person.
+    pub tasks: Vec<TaskInWords>,
     /// When something happens without news.
     pub next: Option<DateTime<Utc>>,
 }
@@ -55,6 +56,17 @@ pub struct HoldInWords {
     pub reason: String,
     /// Since.
     pub since: DateTime<Utc>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TaskInWords {
+    /// Its kind.
+    pub kind: String,
+    /// What happened and what to do.
+    pub detail: String,
+    /// What may be typed.
+    pub actions: Vec<Suggestion>,
 }
 
 /// Explains an order: what planning it now would find.
@@ -78,7 +90,11 @@ pub fn explain(
         reason: hold.reason,
         since: hold.since,
     });
-    let task = |row: TaskRow| (row.kind, row.detail);
+    let task = |row: TaskRow| TaskInWords {
+        kind: row.kind,
+        detail: row.detail,
+        actions: suggestions(row.actions, &input.number),
+    };
     let mut words = Explanation {
         number: input.number.clone(),
         order: format!("{}/{}", input.channel, input.external_id),
@@ -266,8 +282,11 @@ impl fmt::Display for Explanation {
                 writeln!(f, "  {name:<10} {line}")?;
             }
         }
-        for (kind, detail) in &self.tasks {
-            writeln!(f, "  task       {kind}: {detail}")?;
+        for task in &self.tasks {
+            writeln!(f, "  task       {}: {}", task.kind, task.detail)?;
+            for action in &task.actions {
+                writeln!(f, "             type: {}", action.line)?;
+            }
         }
         if let Some(next) = self.next {
             writeln!(f, "  next       {}", next.to_rfc3339())?;

@@ -69,11 +69,10 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         if !short.is_empty() && shipment.live() {
             let rule = format!("short:{reference}");
             let detail = format!(
-                "{reference} left with {}; when the rest comes later there is nothing to do, when it will not, {} and it is planned anew",
-                short.join(", "),
-                view.type_release(&rule)
+                "{reference} left with {}; when the rest comes later there is nothing to do, when it will not, release it and the rest is planned anew",
+                short.join(", ")
             );
-            tasks.add("shipped_short", detail);
+            tasks.add("shipped_short", detail).release(&rule);
         }
         let unknown = shipment
             .parcels
@@ -185,14 +184,11 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         if view.fold.released_with_all_after(&rule, id) {
             continue;
         }
-        tasks.add(
-            "instruction_rejected",
-            format!(
-                "{} will not ship {reference}: {words}; correct what it names, then {}",
-                shipment.fact.warehouse,
-                view.type_release(&rule)
-            ),
+        let what = format!(
+            "{} will not ship {reference}: {words}; correct what it names, then release it",
+            shipment.fact.warehouse
         );
+        tasks.add("instruction_rejected", what).release(&rule);
         first.get_or_insert(rule);
     }
     first

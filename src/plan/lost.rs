@@ -12,9 +12,11 @@ use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::types::{LostSend, NewFact, NewShipment, ShipmentStage};
 use super::view::View;
+use crate::action::Action;
 use crate::facts::{
     FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, ShipmentLine, Verdict,
 };
+use crate::names::LOST;
 use crate::policy::Warehouse;
 
 /// What is taken over.
@@ -77,7 +79,7 @@ fn last_decided(view: &View<'_>) -> usize {
 }
 
 fn rule(view: &View<'_>) -> String {
-    format!("lost-{}", view.input.lost.epoch)
+    format!("{LOST}{}", view.input.lost.epoch)
 }
 
 fn is_released(view: &View<'_>) -> bool {
@@ -272,16 +274,15 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
             strange.join(", ")
         )
     };
-    tasks.add(
-        "lost_instruction",
-        format!(
-            "{what}; ask the warehouse. For each shipment of this order that it has and `hikiate order show` does not list as instructed, type: \
-             hikiate recover --instructed ACCOUNT/{}-Sn --line CODE=QUANTITY --reason TEXT (a --line for each row it has, in its order; \
-             without, the shipment is the whole of the order); if it has none, {}",
-            view.input.number,
-            view.type_release(&rule)
-        ),
+    let detail = format!(
+        "{what}; ask the warehouse. Tell each shipment of this order that it has and whose facts do not list it as instructed (a --line for each \
+         row it has, in its order; without, the shipment is the whole of the order); if it has none, release it"
     );
+    tasks
+        .add("lost_instruction", detail)
+        .action(Action::Instructed {})
+        .action(Action::release(&rule))
+        .action(Action::Show {});
     Some(rule)
 }
 

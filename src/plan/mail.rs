@@ -64,11 +64,11 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
         tasks.add(
             "mail_refused",
             format!(
-                "the mail server refused the shipped mail: {}; to try again {}",
-                outcome.message,
-                view.type_release("mail")
+                "the mail server refused the shipped mail: {}; mend the cause and release it to try again",
+                outcome.message
             ),
-        );
+        )
+        .release("mail");
         return wanted;
     }
     if !view.features.buyer_mail || view.input.personal.is_none() {

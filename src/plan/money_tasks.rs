@@ -3,6 +3,7 @@
 use super::payment::Payment;
 use super::tasks::Tasks;
 use super::view::View;
+use crate::action::Action;
 
 /// Adds them.
 pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
@@ -66,19 +67,23 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
             tasks.add(
                 "deposit_short",
                 format!(
-                    "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it, then type: hikiate deposit add",
+                    "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it and add what comes",
                     view.money(came),
                     view.money(wanted),
                     view.money(wanted.saturating_sub(came))
                 ),
-            );
+            )
+            .action(Action::AddDeposit {});
         }
     }
     if payment.expired && !view.cancelling() {
-        tasks.add_due(
-            "unpaid_expired",
-            "not paid in time, its stock is on sale again; cancel the order, or, paid late, release it by adding the deposit: hikiate deposit add".to_owned(),
-            payment.expires_at,
-        );
+        tasks
+            .add_due(
+                "unpaid_expired",
+                "not paid in time, its stock is on sale again; cancel the order, or, paid late, add the deposit and it goes on".to_owned(),
+                payment.expires_at,
+            )
+            .action(Action::Cancel {})
+            .action(Action::AddDeposit {});
     }
 }

@@ -41,10 +41,10 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         tasks.add(
             "notice_refused",
             format!(
-                "the channel refused to be told what left: {words}; mark it there by hand, or to tell it again {}",
-                view.type_release("notice")
+                "the channel refused to be told what left: {words}; mark it there by hand, or release it to tell it again"
             ),
-        );
+        )
+        .release("notice");
         return wanted;
     }
     let told = Told::of(view);

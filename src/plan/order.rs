@@ -27,6 +27,7 @@ use super::tasks::Tasks;
 use super::types::{EffectState, OrderInput, OrderPlan, Origin, Status};
 use super::view::View;
 use super::{checks, demand};
+use crate::action::Action;
 use crate::policy::Policy;
 use crate::rules::HoldRules;
 
@@ -44,9 +45,7 @@ pub enum PlanError {
         channel: AccountSlug,
     },
     /// Planning panicked, which is a bug of ours; the other orders go on.
-    #[error(
-        "planning this order hit a bug in hikiate: keep its facts (`hikiate order show --json`) and report it"
-    )]
+    #[error("planning this order hit a bug in hikiate: keep its facts and report it")]
     Panicked,
     /// A shipment reference was decided twice.
     #[error(
@@ -264,10 +263,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     if !shipping.inactive.is_empty() {
         let names = shipping.inactive.join(", ");
         let what = "was made a warehouse after this order was stored and is not told of older ones";
-        tasks.add(
-            "instruct_not_active",
-            format!("{names} {what}; ship it by hand and cancel it"),
-        );
+        tasks
+            .add(
+                "instruct_not_active",
+                format!("{names} {what}; ship it by hand and cancel it"),
+            )
+            .action(Action::Cancel {});
     }
     let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
     let unmatched = unknown(&view).next().is_some()
@@ -276,7 +277,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .iter()
             .any(|line| line.item_id.is_some() && line.state.is_none());
     if !cancel.complete && !closed {
-        waiting_for_people(&view, &failed, &holds, &mut tasks);
+        waiting_for_people(&failed, &holds, &mut tasks);
     }
     let again = [
         payment
@@ -354,17 +355,13 @@ fn gate(
     refused.map(|rule| format!("hold:{rule}"))
 }
 
-fn waiting_for_people(view: &View<'_>, failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
+fn waiting_for_people(failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
     checks::tasks(failed, tasks);
     for hold in &holds.open {
-        tasks.add(
-            format!("hold:{}", hold.rule),
-            format!(
-                "{}; look at the order, then {}",
-                hold.reason,
-                view.type_release(&hold.rule)
-            ),
-        );
+        let what = format!("{}; look at the order, then release it", hold.reason);
+        tasks
+            .add(format!("hold:{}", hold.rule), what)
+            .release(&hold.rule);
     }
 }
 
@@ -375,13 +372,13 @@ fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
         .iter()
         .filter(|row| row.state == EffectState::Unresolved)
     {
-        tasks.add(
-            "unknown_outcome",
-            format!(
-                "nobody knows whether {} happened; look at {}, then type: hikiate effect resolve {} done|not-done --reason TEXT",
-                row.key, row.account, row.id
-            ),
+        let what = format!(
+            "nobody knows whether {} happened; look at {} and say which",
+            row.key, row.account
         );
+        tasks
+            .add("unknown_outcome", what)
+            .action(Action::ResolveEffect { effect: row.id });
     }
 }
 

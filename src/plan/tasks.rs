@@ -12,9 +12,9 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Adds a task; a second one of a kind joins the first.
-    pub(crate) fn add(&mut self, kind: impl Into<String>, detail: String) {
-        self.add_due(kind, detail, None);
+    /// Adds a task; a second one of a kind joins the first. What may be typed about it is added to the answer.
+    pub(crate) fn add(&mut self, kind: impl Into<String>, detail: String) -> &mut TaskRow {
+        self.add_due(kind, detail, None)
     }
 
     /// Adds a task that becomes urgent.
@@ -23,31 +23,31 @@ impl Tasks {
         kind: impl Into<String>,
         detail: String,
         due: Option<DateTime<Utc>>,
-    ) {
+    ) -> &mut TaskRow {
         let kind = kind.into();
-        if let Some(row) = self.rows.iter_mut().find(|row| row.kind == kind) {
-            row.detail = format!("{}; {detail}", row.detail);
-            row.due = row.due.into_iter().chain(due).min();
-        } else {
-            self.rows.push(TaskRow { kind, detail, due });
-        }
+        let at = match self.rows.iter().position(|row| row.kind == kind) {
+            Some(at) => {
+                let row = &mut self.rows[at];
+                row.detail = format!("{}; {detail}", row.detail);
+                row.due = row.due.into_iter().chain(due).min();
+                at
+            }
+            None => {
+                self.rows.push(TaskRow {
+                    due,
+                    ..TaskRow::new(kind, detail)
+                });
+                self.rows.len() - 1
+            }
+        };
+        &mut self.rows[at]
     }
 
     /// Adds what has happened and cannot be undone, unless a person has released it after the fact that told it.
     pub(crate) fn tell(&mut self, view: &View<'_>, kind: &str, told: i64, detail: &str) {
         if !view.fold.released_after(kind, told) {
-            let seen = view.type_release(kind);
-            self.add(kind, format!("{detail}; when dealt with, {seen}"));
+            self.add(kind, format!("{detail}; release it when that is done"))
+                .release(kind);
         }
-    }
-}
-
-impl View<'_> {
-    /// The command that lets go of something.
-    pub(crate) fn type_release(&self, rule: &str) -> String {
-        format!(
-            "type: hikiate order release {} --rule {rule} --reason TEXT",
-            self.input.number
-        )
     }
 }

@@ -9,6 +9,7 @@ use hikiate_sdk::{
 use serde::Serialize;
 
 use super::commitment::FieldKey;
+use crate::action::Action;
 use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
 
 /// How an order came to be known.
@@ -396,10 +397,38 @@ pub struct RevenueRow {
 pub struct TaskRow {
     /// Kind, unique per order: `hold:high-value`, `unmapped_sku`, `cancel_too_late`.
     pub kind: String,
-    /// What happened and what to do, without personal data.
+    /// What happened and what to do, without personal data and without the commands.
     pub detail: String,
     /// When it becomes urgent.
     pub due: Option<DateTime<Utc>>,
+    /// What a person may type, the likeliest first.
+    pub actions: Vec<Action>,
+}
+
+impl TaskRow {
+    /// A task that only its detail says how to settle.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            detail: detail.into(),
+            due: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Adds a command, once.
+    pub fn action(&mut self, action: Action) -> &mut Self {
+        if !self.actions.contains(&action) {
+            self.actions.push(action);
+        }
+        self
+    }
+
+    /// Adds the release of a rule or gate.
+    pub fn release(&mut self, rule: &str) -> &mut Self {
+        self.action(Action::release(rule))
+    }
 }
 
 /// Status of an order (受注ステータス); derived, never set.

@@ -7,6 +7,7 @@ use hikiate_sdk::Currency;
 
 use super::check::{Found, check};
 use super::schema::Fields;
+use crate::names::reserved;
 use crate::policy::{HoldRule, Release};
 
 /// The longest expression, in bytes.
@@ -62,11 +63,11 @@ impl RuleSet {
                     message,
                 })
             };
-            if matches!(rule.name.as_str(), "manual" | "*") {
+            if reserved(&rule.name) {
                 note(
                     "name",
                     format!(
-                        "{:?} is the name of holds set by hand; choose another",
+                        "{:?} is a name that hikiate itself gives to holds, automations and tasks: a release of one would count for the other; choose another",
                         rule.name
                     ),
                 );

@@ -7,6 +7,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
 use super::load::stage_word;
+use super::tasks::write_tasks;
 use super::{Directory, Store, StoreError};
 use crate::facts::{FactBody, Verdict};
 use crate::plan::types::OrderPlan;
@@ -103,14 +104,17 @@ impl Store {
         write_entries(tx, plans, directory).await?;
         write_money(tx, plans).await?;
         write_effects(tx, plans, directory).await?;
-        write_tasks(tx, plans).await?;
+        let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
+        let tasks = plans
+            .iter()
+            .flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t)));
+        write_tasks(tx, &ids, &tasks.collect::<Vec<_>>()).await?;
         let waits: Vec<_> = plans
             .iter()
             .flat_map(|p| p.plan.waits.iter().map(|rule| (p.subject_id, rule.clone())))
             .collect();
         Self::wait_for_rules(tx, &waits, directory).await?;
 
-        let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
         let status: Vec<String> = plans
             .iter()
             .map(|p| p.plan.status.as_str().to_owned())
@@ -128,37 +132,6 @@ impl Store {
                AS p (id, status, blocked, next, read, closed, seen) WHERE s.id = p.id",
             &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &read as &[Option<DateTime<Utc>>], &closed,
             &seen as &[Option<i64>]
-        )
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
-    }
-
-    /// A subject that could not be planned: its neighbours go on, it is tried later, and it is a task.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn plan_failed(
-        tx: &mut Transaction<'_, Postgres>,
-        failed: &[(i64, String)],
-    ) -> Result<(), StoreError> {
-        if failed.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<i64> = failed.iter().map(|f| f.0).collect();
-        let why: Vec<String> = failed.iter().map(|f| f.1.clone()).collect();
-        sqlx::query!(
-            "UPDATE subjects SET plan_fails = least(plan_fails + 1, 1000), plan_class = 1,
-               plan_at = (SELECT hk_now()) + make_interval(secs => least(3600, 5 * power(2, least(plan_fails, 10)))::float8)
-             WHERE id = ANY($1)",
-            &ids
-        )
-        .execute(&mut **tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO tasks (subject_id, kind, detail, since) SELECT t.s, 'plan_failed', t.d, (SELECT hk_now())
-             FROM unnest($1::bigint[], $2::text[]) AS t (s, d) ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
-            &ids, &why
         )
         .execute(&mut **tx)
         .await?;
@@ -427,39 +400,5 @@ async fn write_effects(
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
-}
-
-async fn write_tasks(
-    tx: &mut Transaction<'_, Postgres>,
-    plans: &[PlannedOrder],
-) -> Result<(), StoreError> {
-    let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
-    let rows: Vec<_> = plans
-        .iter()
-        .flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t)))
-        .collect();
-    let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
-    let kind: Vec<String> = rows.iter().map(|r| r.1.kind.clone()).collect();
-    let detail: Vec<String> = rows.iter().map(|r| r.1.detail.clone()).collect();
-    let due: Vec<Option<DateTime<Utc>>> = rows.iter().map(|r| r.1.due).collect();
-    sqlx::query!(
-        "DELETE FROM tasks k WHERE k.subject_id = ANY($1)
-           AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::text[]) AS t (s, d) WHERE t.s = k.subject_id AND t.d = k.kind)",
-        &ids, &subject, &kind
-    )
-    .execute(&mut **tx)
-    .await?;
-    if !rows.is_empty() {
-        sqlx::query!(
-            "INSERT INTO tasks (subject_id, kind, detail, since, due_at)
-             SELECT t.s, t.k, t.d, (SELECT hk_now()), t.u FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) AS t (s, k, d, u)
-             ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail, due_at = excluded.due_at
-             WHERE (tasks.detail, tasks.due_at) IS DISTINCT FROM (excluded.detail, excluded.due_at)",
-            &subject, &kind, &detail, &due as &[Option<DateTime<Utc>>]
-        )
-        .execute(&mut **tx)
-        .await?;
-    }
     Ok(())
 }

@@ -45,8 +45,8 @@ pub struct BatchInput {
     pub state: String,
     /// Rows in the queue.
     pub queued: bool,
-    /// A row in the queue is unresolved.
-    pub unresolved: bool,
+    /// The row in the queue whose outcome is unknown.
+    pub unresolved: Option<i64>,
     /// In stored order.
     pub facts: Vec<Fact>,
 }
@@ -284,7 +284,10 @@ impl Store {
                     kind,
                     state,
                     queued: queued.iter().any(|e| e.state != EffectState::Unresolved),
-                    unresolved: queued.iter().any(|e| e.state == EffectState::Unresolved),
+                    unresolved: queued
+                        .iter()
+                        .find(|e| e.state == EffectState::Unresolved)
+                        .map(|e| e.id),
                     facts: list.unwrap_or_default(),
                 });
                 continue;

@@ -27,6 +27,7 @@ mod setup;
 mod show;
 mod stock;
 mod streams;
+mod tasks;
 mod vacuum;
 pub mod witness;
 
@@ -53,3 +54,4 @@ pub use setup::{AccountRow, Directory, LocationRow, Store};
 pub use show::SubjectRow;
 pub use stock::IncomingStock;
 pub use streams::{DuePulls, DueStream, StreamAfter};
+pub use tasks::TaskLine;

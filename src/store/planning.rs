@@ -108,7 +108,7 @@ impl Store {
             .execute(&mut **tx)
             .await?;
             let why = "planning this order ended the whole process each time; it is tried again by itself after an hour, later after a day. \
-                       Keep its facts (`hikiate order show --json`) and report it";
+                       Keep its facts and report it";
             let failed: Vec<(i64, String)> = aside.iter().map(|id| (*id, why.to_owned())).collect();
             Self::plan_failed(tx, &failed).await?;
             sqlx::query!(

@@ -7,6 +7,7 @@ use hikiate_sdk::Op;
 use super::batch::OpenBatch;
 use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
+use super::tasks::write_tasks;
 use super::{BatchInput, Directory, Store, StoreError};
 use crate::facts::{BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, Verdict};
 use crate::plan::types::TaskRow;
@@ -236,22 +237,8 @@ impl Store {
             insert_facts(&mut tx, &rows, "plan", Some(policy_id), false).await?;
             Self::queue_batch(&mut tx, batch.subject_id, batch.account_id, op, &key).await?;
         }
-        let kinds: Vec<String> = plan.tasks.iter().map(|t| t.kind.clone()).collect();
-        let details: Vec<String> = plan.tasks.iter().map(|t| t.detail.clone()).collect();
-        sqlx::query!(
-            "DELETE FROM tasks WHERE subject_id = $1 AND NOT kind = ANY($2)",
-            batch.subject_id,
-            &kinds
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO tasks (subject_id, kind, detail, since) SELECT $1, t.k, t.d, (SELECT hk_now()) FROM unnest($2::text[], $3::text[]) AS t (k, d)
-             ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
-            batch.subject_id, &kinds, &details
-        )
-        .execute(&mut *tx)
-        .await?;
+        let tasks: Vec<_> = plan.tasks.iter().map(|t| (batch.subject_id, t)).collect();
+        write_tasks(&mut tx, &[batch.subject_id], &tasks).await?;
         sqlx::query!(
             "UPDATE subjects SET status = $2, plan_at = $3, plan_class = 1, closed_at = CASE WHEN $4 THEN coalesce(closed_at, (SELECT hk_now())) END WHERE id = $1",
             batch.subject_id, plan.status, plan.next, plan.closed

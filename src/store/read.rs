@@ -37,21 +37,6 @@ pub struct OrderFilter {
     pub limit: i64,
 }
 
-/// Something a person should see.
-#[derive(Clone, Debug, Serialize)]
-pub struct TaskLine {
-    /// `hold:…`, `unknown_outcome`, `quarantine`, `account_paused`, `stream_failing`.
-    pub kind: String,
-    /// Order or batch number, account, or quarantine id.
-    pub subject: String,
-    /// What happened and what to do.
-    pub detail: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// When it becomes urgent.
-    pub due_at: Option<DateTime<Utc>>,
-}
-
 /// Stock of one item in one warehouse.
 #[derive(Clone, Debug, Serialize)]
 pub struct StockRow {
@@ -184,49 +169,6 @@ impl Store {
             .into_iter()
             .map(|r| (r.status, r.n))
             .collect())
-    }
-
-    /// Everything that waits for a person, oldest first.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn list_tasks(&self) -> Result<Vec<TaskLine>, StoreError> {
-        Ok(sqlx::query_as!(
-            TaskLine,
-            r#"SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at FROM (
-                 SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at FROM tasks k JOIN subjects s ON s.id = k.subject_id
-                 UNION ALL
-                 SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; see `hikiate quarantine show ' || q.id || '`, mend the cause, then `hikiate quarantine retry ' || q.id || '`',
-                   q.first_at, NULL FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL
-                 UNION ALL
-                 SELECT 'database_set_back', 'push and seal', CASE phase
-                     WHEN 'suspected' THEN why || '; nothing is sent: type `hikiate recover --lost-since TIME --dry-run --reason TEXT`'
-                     ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
-                       SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.again IS NOT NULL), 'nothing')
-                     END, coalesce(suspected_at, (SELECT hk_now())), NULL FROM recovery WHERE phase <> 'none'
-                 UNION ALL
-                 SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
-                   || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
-                   || '; take those out of the books, then type `hikiate recover --books-cleared --reason TEXT` and it is booked anew', lifted_at, NULL
-                 FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
-                 UNION ALL
-                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at FROM accounts WHERE paused IS NOT NULL
-                 UNION ALL
-                 SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL
-                 FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
-                 UNION ALL
-                 SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
-                   || '; it is tried again by itself, look at the account', f.recorded_at, NULL
-                 FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
-                 WHERE e.state = 'planned' AND e.attempts >= 5
-                 UNION ALL
-                 SELECT 'rule_paused', b.rule || '/' || a.slug, b.reason || '; look at what it did (`hikiate effect list`), mend it, then `hikiate rule resume '
-                   || b.rule || ' ' || a.slug || '`', b.paused_at, NULL
-                 FROM rule_bursts b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
-               ) AS all_tasks ORDER BY since, subject, kind"#
-        )
-        .fetch_all(&self.pool)
-        .await?)
     }
 
     /// Stock of all items or one.

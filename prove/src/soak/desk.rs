@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hikiate::action::{Action, stored};
 use hikiate::demo::orders::Part;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate_sdk::Call;
@@ -84,6 +85,29 @@ async fn release(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Orders with a task of a kind, and what may be typed about it.
+pub(super) async fn tasks_of(
+    stage: &Stage,
+    kind: &str,
+) -> anyhow::Result<Vec<(String, Vec<Action>)>> {
+    let rows: Vec<(String, serde_json::Value)> = sqlx::query_as(
+        "SELECT s.number, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id WHERE k.kind = $1 ORDER BY s.id",
+    )
+    .bind(kind)
+    .fetch_all(&stage.pool)
+    .await?;
+    let with_actions = |(number, actions)| (number, stored(actions));
+    Ok(rows.into_iter().map(with_actions).collect())
+}
+
+/// The rule that a task asks to be released.
+pub(super) fn released_by(actions: &[Action]) -> Option<&str> {
+    actions.iter().find_map(|action| match action {
+        Action::Release { rule } => rule.as_deref(),
+        _ => None,
+    })
+}
+
 /// Gives deposits back that came for an order after it was cancelled, or once too often.
 async fn give_back(stage: &Stage) -> anyhow::Result<()> {
     let rows: Vec<(String, String)> = sqlx::query_as(
@@ -110,17 +134,8 @@ async fn rest(stage: &Stage) -> anyhow::Result<()> {
     if stage.window().is_none() {
         return Ok(());
     }
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT s.number, k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id WHERE k.kind = 'shipped_short' ORDER BY s.id",
-    )
-    .fetch_all(&stage.pool)
-    .await?;
-    for (number, detail) in rows {
-        let rule = detail
-            .split("--rule ")
-            .nth(1)
-            .and_then(|rest| rest.split_whitespace().next())
-            .context("the task names no rule")?;
+    for (number, actions) in tasks_of(stage, "shipped_short").await? {
+        let rule = released_by(&actions).context("the task names no rule")?;
         let reason = [
             "--reason",
             "the warehouse was asked: the rest does not come",

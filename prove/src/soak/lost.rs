@@ -4,16 +4,12 @@ use std::fs;
 
 use anyhow::Context as _;
 
+use super::desk::{released_by, tasks_of};
 use super::stage::Stage;
 
 /// Looks into the warehouses for orders that may stand there without the program's knowing.
 pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT s.number, k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id WHERE k.kind = 'lost_instruction' ORDER BY s.id",
-    )
-    .fetch_all(&stage.pool)
-    .await?;
-    for (number, detail) in rows {
+    for (number, actions) in tasks_of(stage, "lost_instruction").await? {
         let reason = ["--reason", "the warehouse was asked"].map(str::to_owned);
         let mut there = false;
         for warehouse in &stage.world.warehouses {
@@ -42,11 +38,7 @@ pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
             }
         }
         if !there {
-            let rule = detail
-                .split("--rule ")
-                .nth(1)
-                .and_then(|rest| rest.split_whitespace().next())
-                .context("the task names no rule")?;
+            let rule = released_by(&actions).context("the task names no rule")?;
             let words = ["order", "release", &number, "--rule", rule];
             let words = [&words[..], &reason.each_ref().map(String::as_str)].concat();
             stage.fleet.program().type_in(&words).await?;

@@ -1,6 +1,7 @@
 //! The people who work with the daemon: they hold, release, cancel and take in money by command, look into
 //! the far sides when an outcome is unknown, and do what a task tells them to type.
 
+use hikiate::action::Action;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Decision, Store, StoreError};
@@ -183,16 +184,11 @@ impl World {
                 .insert((task.subject.clone(), task.kind.clone()));
         }
         for task in tasks {
-            for command in task.detail.split("hikiate order release ").skip(1) {
-                let words: Vec<&str> = command.split_whitespace().collect();
-                let Some(number) = words.first() else {
+            for suggested in &task.actions {
+                let Action::Release { rule } = &suggested.action else {
                     continue;
                 };
-                let rule = words
-                    .iter()
-                    .position(|w| *w == "--rule")
-                    .and_then(|at| words.get(at + 1))
-                    .map_or("*", |rule| *rule);
+                let rule = rule.as_deref().unwrap_or("*");
                 if let Some(reference) = rule.strip_prefix("short:")
                     && self.rest_comes(reference).await
                 {
@@ -202,7 +198,7 @@ impl World {
                     rule: rule.to_owned(),
                     reason: "seen".to_owned(),
                 };
-                self.decide(number, decision).await;
+                self.decide(&task.subject, decision).await;
             }
         }
     }

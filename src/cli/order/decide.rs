@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::action::Action;
 use crate::cli::args::Decide;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -130,10 +131,13 @@ fn releasable(
     let policy = &session.loaded.policy;
     let found = explain(input, policy, &session.loaded.rules, now).map_err(|e| e.to_string())?;
     let holds: Vec<&str> = found.holds.iter().map(|hold| hold.rule.as_str()).collect();
-    let named = format!(" --rule {rule} ");
+    let gate = Action::release(rule);
     let open = match rule {
         "*" => !holds.is_empty(),
-        rule => holds.contains(&rule) || found.tasks.iter().any(|(_, what)| what.contains(&named)),
+        rule => {
+            let mut named = found.tasks.iter().flat_map(|task| &task.actions);
+            holds.contains(&rule) || named.any(|named| named.action == gate)
+        }
     };
     if !open {
         let holds = if holds.is_empty() {

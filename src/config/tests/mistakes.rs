@@ -3,11 +3,21 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 35] = [
+const WRONG: [(&str, &str, &str); 37] = [
     (
         "name = \"りんご屋\"",
         "name = \"x\"\ntimezon = \"UTC\"",
         "hikiate.toml:4: shop.timezon: no such key; did you mean timezone?",
+    ),
+    (
+        "name = \"high-value\"",
+        "name = \"capture\"",
+        "hikiate.toml:38: hold[1].name: \"capture\" is a name that hikiate itself gives",
+    ),
+    (
+        "name = \"high-value\"",
+        "name = \"lost-1\"",
+        "hikiate.toml:38: hold[1].name: \"lost-1\" is a name that hikiate itself gives",
     ),
     (
         "name = \"りんご屋\"",

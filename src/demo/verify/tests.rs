@@ -6,7 +6,7 @@ use super::*;
 use crate::demo::amounts::{Basket, Sold};
 use crate::demo::evidence::{MailSeen, ParcelSeen};
 use crate::demo::journal::Entry;
-use crate::store::read::TaskLine;
+use crate::store::TaskLine;
 
 /// Two orders of two lines over 10 % tax and postage, 3300 + 550 yen each, both shipped and booked.
 fn good() -> Evidence {
@@ -104,6 +104,7 @@ fn unreadable() -> (OrderSeen, TaskLine) {
         detail: String::new(),
         since,
         due_at: None,
+        actions: Vec::new(),
     };
     (order, task("quarantine"))
 }

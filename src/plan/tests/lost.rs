@@ -2,7 +2,8 @@
 
 use super::build::{order, slug};
 use super::world::World;
-use crate::plan::types::{Lost, LostLine, LostSend, OrderPlan, Status};
+use crate::action::Action;
+use crate::plan::types::{Lost, LostLine, LostSend, OrderPlan, Status, TaskRow};
 use crate::policy::Partial;
 
 const TOKYO: &str = "wms-tokyo";
@@ -63,14 +64,14 @@ fn taken(world: &mut World) -> Vec<Taken> {
     all
 }
 
-fn task(plan: &OrderPlan) -> &str {
+fn task(plan: &OrderPlan) -> &TaskRow {
     let tasks: Vec<_> = plan
         .tasks
         .iter()
         .filter(|task| task.kind == "lost_instruction")
         .collect();
     assert_eq!(tasks.len(), 1, "{:?}", plan.tasks);
-    &tasks[0].detail
+    tasks[0]
 }
 
 fn row(line: &str, n: u32, quantity: u32) -> (String, u32, u32) {
@@ -216,17 +217,18 @@ fn what_does_not_fit_is_left_to_a_person_as_a_whole() {
         let mut world = world(&[("A", 12, 100)], found);
         assert!(taken(&mut world).is_empty());
         let plan = world.settle();
-        let detail = task(&plan);
+        let TaskRow {
+            detail, actions, ..
+        } = task(&plan);
         assert!(
             detail.contains("HK0123456789ABC-S1 at wms-tokyo (A=10)"),
             "{detail}"
         );
-        assert!(
-            detail.contains(
-                "hikiate recover --instructed ACCOUNT/HK0123456789ABC-Sn --line CODE=QUANTITY"
-            ),
-            "{detail}"
+        assert_eq!(
+            actions[0].line("HK0123456789ABC"),
+            "hikiate recover --instructed ACCOUNT/HK0123456789ABC-Sn --line CODE=QUANTITY --reason TEXT"
         );
+        assert_eq!(actions[1], Action::release("lost-1"));
         assert!(
             world.input.shipments.is_empty(),
             "and nothing leaves meanwhile"

@@ -356,7 +356,7 @@ fn a_notice_of_ours_that_the_shop_cancels_ships_nothing_again() {
     open.wait(45);
     let plan = open.plan();
     assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
-    assert!(plan.tasks[0].detail.contains("order tell"));
+    assert!(plan.tasks[0].detail.contains("tell the channel again"));
     assert_eq!(
         (plan.demands[0].shipped, open.input.shipments.len()),
         (3, 1)

@@ -6,6 +6,7 @@ use hikiate_sdk::{Op, ReplyVerdict};
 use super::build::{at, order, pay};
 use super::flow::ship_all;
 use super::world::World;
+use crate::action::Action;
 use crate::facts::{FactBody, Verdict};
 use crate::plan::types::{ShipmentStage, Status};
 use crate::policy::Partial;
@@ -176,10 +177,9 @@ fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
         (Status::Instructed, 1500)
     );
     assert_eq!(World::kinds(&plan), ["shipped_short"]);
-    assert!(
-        plan.tasks[0].detail.contains(&format!("--rule short:{S1}")),
-        "{:?}",
-        plan.tasks
+    assert_eq!(
+        plan.tasks[0].actions,
+        [Action::release(&format!("short:{S1}"))]
     );
     assert!(world.intents(Op::Mail).is_empty());
     world.release(&format!("short:{S1}"));

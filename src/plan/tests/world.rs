@@ -7,6 +7,7 @@ use hikiate_sdk::{OrderSnapshot, Personal};
 
 use super::build::{SHOP, at, features, policy, slug};
 use crate::facts::*;
+use crate::names::GATES;
 use crate::plan::types::*;
 use crate::plan::{FieldKey, plan_order};
 use crate::policy::{Policy, Release};
@@ -218,6 +219,13 @@ impl World {
     }
 
     pub(super) fn write(&mut self, plan: &OrderPlan) {
+        for task in &plan.tasks {
+            assert!(!task.detail.contains("hikiate "), "{task:?}");
+        }
+        if let Some(gate) = &plan.blocked_by {
+            let word = gate.split(':').next().unwrap_or_default();
+            assert!(GATES.contains(&word), "{gate} is not in src/names.rs");
+        }
         for decision in &plan.decisions {
             self.fact(decision.key.clone(), decision.body.clone(), "plan");
         }

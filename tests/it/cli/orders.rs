@@ -116,13 +116,27 @@ async fn a_held_order_is_listed_explained_and_released() {
         "many"
     );
     let tasks = run(&world, &["tasks", "--json"]).json();
+    let tasks = tasks.as_array().unwrap();
+    let task = tasks.iter().find(|t| t["subject"] == json!(number));
+    let line = format!("hikiate order release {number} --rule many --reason TEXT");
+    assert_eq!(
+        task.unwrap()["actions"],
+        json!([{ "command": "order release", "args": { "rule": "many" }, "line": line }])
+    );
     assert!(
-        tasks
-            .as_array()
+        !task.unwrap()["detail"]
+            .as_str()
             .unwrap()
-            .iter()
-            .any(|t| t["subject"] == json!(number)),
-        "{tasks}"
+            .contains("hikiate")
+    );
+    let listed = run(&world, &["tasks"]);
+    assert!(
+        listed.ended(0).contains(&format!("type: {line}\n")),
+        "{listed:?}"
+    );
+    assert!(
+        explained.out.contains(&format!("type: {line}\n")),
+        "{explained:?}"
     );
 
     let other = number_of(&world, &free);

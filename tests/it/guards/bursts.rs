@@ -81,8 +81,10 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
     let paused: Vec<_> = tasks.iter().filter(|t| t.kind == "rule_paused").collect();
     assert_eq!(paused.len(), 2, "{tasks:?}");
     assert!(
-        paused[1].detail.contains("hikiate rule resume notice shop")
-            || paused[0].detail.contains("hikiate rule resume notice shop"),
+        paused
+            .iter()
+            .flat_map(|task| &task.actions)
+            .any(|action| action.line == "hikiate rule resume notice shop"),
         "{paused:?}"
     );
     let metrics = shop.engine.metrics.render().unwrap();

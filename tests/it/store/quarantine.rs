@@ -28,7 +28,22 @@ async fn the_same_bytes_are_one_row() {
         shop.store().quarantined(rows[0].id).await.unwrap().1,
         b"one"
     );
-    assert_eq!(shop.store().list_tasks().await.unwrap().len(), 2);
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let lines: Vec<_> = tasks
+        .iter()
+        .flat_map(|task| &task.actions)
+        .map(|action| &action.line)
+        .collect();
+    let typed = |row: usize, word: &str| format!("hikiate quarantine {word} {}", rows[row].id);
+    assert_eq!(
+        lines,
+        [
+            &typed(0, "show"),
+            &typed(0, "retry"),
+            &typed(1, "show"),
+            &typed(1, "retry")
+        ]
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,198 @@
+//! What a person may type about a task: a command with its arguments, stored and told as data.
+
+use serde::{Deserialize, Serialize};
+
+/// A command that settles a task or helps to. What it is about (the number of the order or batch, the account) is
+/// the task's subject and not repeated. Stored as `{"command": …, "args": {…}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", content = "args")]
+pub enum Action {
+    /// Let go of an order, or send a refused batch again.
+    #[serde(rename = "order release")]
+    Release {
+        /// One rule or gate; `None` for every open hold, and for a batch.
+        rule: Option<String>,
+    },
+    /// Cancel an order.
+    #[serde(rename = "order cancel")]
+    Cancel {},
+    /// Look at all facts of an order or batch.
+    #[serde(rename = "order show")]
+    Show {},
+    /// Tell of money that came for an order.
+    #[serde(rename = "deposit add")]
+    AddDeposit {},
+    /// Say what was seen about a call whose outcome is unknown.
+    #[serde(rename = "effect resolve")]
+    ResolveEffect {
+        /// Its row.
+        effect: i64,
+    },
+    /// Look at what is queued.
+    #[serde(rename = "effect list")]
+    ListEffects {},
+    /// Say that a warehouse has a shipment that the database has lost.
+    #[serde(rename = "recover --instructed")]
+    Instructed {},
+    /// See what going on after the database was set back would do.
+    #[serde(rename = "recover --lost-since")]
+    Recover {},
+    /// Say that the lost window's journals were taken out of the books.
+    #[serde(rename = "recover --books-cleared")]
+    BooksCleared {},
+    /// Look at a record that could not be read.
+    #[serde(rename = "quarantine show")]
+    ShowQuarantined {
+        /// Its row.
+        id: i64,
+    },
+    /// Have it read again.
+    #[serde(rename = "quarantine retry")]
+    RetryQuarantined {
+        /// Its row.
+        id: i64,
+    },
+    /// Let an automation that has paused itself act again.
+    #[serde(rename = "rule resume")]
+    ResumeRule {
+        /// Which.
+        rule: String,
+        /// The account it acts on.
+        account: String,
+    },
+}
+
+impl Action {
+    /// Lets go of one rule or gate of an order.
+    #[must_use]
+    pub fn release(rule: &str) -> Self {
+        Self::Release {
+            rule: Some(rule.to_owned()),
+        }
+    }
+
+    /// The line to type about a subject; what only the person knows is in capitals.
+    #[must_use]
+    pub fn line(&self, on: &str) -> String {
+        let words = match self {
+            Self::Release { rule: Some(rule) } => {
+                format!("order release {on} --rule {rule} --reason TEXT")
+            }
+            Self::Release { rule: None } => format!("order release {on} --reason TEXT"),
+            Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
+            Self::Show {} => format!("order show {on} --json"),
+            Self::AddDeposit {} => format!("deposit add {on} AMOUNT --reference TEXT"),
+            Self::ResolveEffect { effect } => {
+                format!("effect resolve {effect} done|not-done --reason TEXT")
+            }
+            Self::ListEffects {} => "effect list".to_owned(),
+            Self::Instructed {} => {
+                format!("recover --instructed ACCOUNT/{on}-Sn --line CODE=QUANTITY --reason TEXT")
+            }
+            Self::Recover {} => "recover --lost-since TIME --dry-run --reason TEXT".to_owned(),
+            Self::BooksCleared {} => "recover --books-cleared --reason TEXT".to_owned(),
+            Self::ShowQuarantined { id } => format!("quarantine show {id}"),
+            Self::RetryQuarantined { id } => format!("quarantine retry {id}"),
+            Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
+        };
+        format!("hikiate {words}")
+    }
+}
+
+/// An action with its line, as `--json` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    /// The command and its arguments.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What to type.
+    pub line: String,
+}
+
+/// Actions with their lines for a subject.
+#[must_use]
+pub fn suggestions(actions: Vec<Action>, subject: &str) -> Vec<Suggestion> {
+    let with_line = |action: Action| Suggestion {
+        line: action.line(subject),
+        action,
+    };
+    actions.into_iter().map(with_line).collect()
+}
+
+/// What a task stores. A command of a newer version is left out: this binary could not say what to type.
+#[must_use]
+pub fn stored(actions: serde_json::Value) -> Vec<Action> {
+    let serde_json::Value::Array(actions) = actions else {
+        return Vec::new();
+    };
+    let known = |action| serde_json::from_value(action).ok();
+    actions.into_iter().filter_map(known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use clap::Parser as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn all() -> Vec<Action> {
+        vec![
+            Action::release("short:HK0123456789ABC-S1"),
+            Action::Release { rule: None },
+            Action::Cancel {},
+            Action::Show {},
+            Action::AddDeposit {},
+            Action::ResolveEffect { effect: 12 },
+            Action::ListEffects {},
+            Action::Instructed {},
+            Action::Recover {},
+            Action::BooksCleared {},
+            Action::ShowQuarantined { id: 3 },
+            Action::RetryQuarantined { id: 3 },
+            Action::ResumeRule {
+                rule: "mail:shipped".to_owned(),
+                account: "shop".to_owned(),
+            },
+        ]
+    }
+
+    #[test]
+    fn every_line_is_one_that_the_program_takes() {
+        for action in all() {
+            let line = action.line("HK0123456789ABC");
+            let typed = line
+                .replace("AMOUNT", "500")
+                .replace("QUANTITY", "2")
+                .replace("TIME", "2026-11-22T03:00:00+09:00");
+            let words = typed.split(' ').map(|word| word.split('|').next().unwrap());
+            Cli::try_parse_from(words).unwrap_or_else(|e| unreachable!("{line}: {e}"));
+        }
+    }
+
+    #[test]
+    fn an_action_is_stored_as_a_command_with_arguments() {
+        let release = serde_json::to_value(Action::release("capture")).unwrap();
+        assert_eq!(
+            release,
+            json!({ "command": "order release", "args": { "rule": "capture" } })
+        );
+        let told = serde_json::to_value(&suggestions(vec![Action::Cancel {}], "HK1")[0]).unwrap();
+        assert_eq!(
+            told,
+            json!({ "command": "order cancel", "args": {}, "line": "hikiate order cancel HK1 --reason TEXT" })
+        );
+        let back = serde_json::to_value(all()).unwrap();
+        assert_eq!(stored(back), all());
+    }
+
+    #[test]
+    fn a_command_of_a_newer_version_is_left_out() {
+        let newer = json!([{ "command": "wave seal", "args": { "n": 1 } }, { "command": "deposit add", "args": {} }]);
+        assert_eq!(stored(newer), [Action::AddDeposit {}]);
+        assert_eq!(stored(json!({})), []);
+    }
+}

@@ -1,0 +1,165 @@
+//! Names that hikiate itself gives: to what acts by itself, to what blocks an order, to what is released. A hold rule
+//! may have none of them, or a release of one would count for the other.
+
+/// What blocks an order, by the first word of `blocked_by`.
+pub const GATES: [&str; 10] = [
+    "completion",
+    "hold",
+    "check",
+    "payment",
+    "gate",
+    "stock",
+    "wave",
+    "warehouse",
+    "unknown",
+    "cancel",
+];
+
+/// Automations, and what tasks ask to be released.
+const NAMES: &[&str] = &[
+    "*",
+    "manual",
+    // Automations.
+    "notice",
+    "capture",
+    "mail",
+    "instruct",
+    "booking",
+    // Gates that a refusal shuts.
+    "cancel_order",
+    "capture_over_authorised",
+    // What has happened and cannot be undone.
+    "begin",
+    "cancel_too_late",
+    "completed",
+    "fulfilled_by_channel",
+    "fulfilment_cancelled",
+    "packed_by_others",
+    "refunded_in_full",
+    "shipped_place_unknown",
+    "shipped_twice",
+    "deposit_cancelled",
+    "deposit_currency",
+    "deposit_over",
+    "mail_address",
+    "over_captured",
+    "over_shipped",
+    "parcel_unknown",
+    "refund_seen",
+    "vanished",
+];
+
+/// Names with the reference, mail or gate they are about.
+const PREFIXES: &[&str] = &[
+    "cancel:",
+    "changed:",
+    "check:",
+    "hold:",
+    "mail:",
+    "rejected:",
+    "short:",
+];
+
+/// The name of the gate that opens when a person has settled a recovery, before its number.
+pub const LOST: &str = "lost-";
+
+/// True for a name that no hold rule may have.
+#[must_use]
+pub fn reserved(name: &str) -> bool {
+    let numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    NAMES.contains(&name)
+        || GATES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.strip_prefix(LOST).is_some_and(numbered)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The words that planning releases by, or blocks an order with, read from its own text: the first text after
+    /// each of these, up to where something is filled in.
+    const PLACES: [&str; 5] = [
+        "released_after(",
+        "released_with_all_after(",
+        ".release(",
+        "tell(",
+        "let rule = format!(",
+    ];
+
+    fn words(text: &str, place: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for rest in text.split(place).skip(1) {
+            let near: String = rest.chars().take(120).collect();
+            if let Some((before, after)) = near.split_once('"')
+                && !before.contains([')', ';', '{'])
+            {
+                found.push(after.chars().take_while(|c| !"\"{".contains(*c)).collect());
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_word_that_planning_releases_by_is_reserved() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan");
+        let mut found = BTreeSet::new();
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(path).unwrap();
+                for place in PLACES {
+                    found.extend(words(&text, place));
+                }
+            }
+        }
+        assert!(
+            found.len() >= 15,
+            "the places are not found any more: {found:?}"
+        );
+        for word in found {
+            let filled = format!("{word}HK0123456789ABC-S1");
+            assert!(
+                reserved(&word) || reserved(&filled),
+                "{word:?} is released in src/plan and not in the list of src/names.rs"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_reserved_whole_or_by_its_beginning() {
+        for name in [
+            "capture",
+            "notice",
+            "mail",
+            "cancel",
+            "lost-1",
+            "short:HK1-S1",
+            "vanished",
+            "completed",
+            "begin",
+            "manual",
+            "*",
+            "payment",
+            "mail:shipped",
+        ] {
+            assert!(reserved(name), "{name}");
+        }
+        for name in [
+            "high-value",
+            "lost-parcel",
+            "lost-",
+            "captures",
+            "remarks",
+            "mail-order",
+        ] {
+            assert!(!reserved(name), "{name}");
+        }
+    }
+}

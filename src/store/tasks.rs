@@ -1,0 +1,161 @@
+//! What waits for a person: written with each plan, listed with what the rest of the store has to tell.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{Postgres, Transaction};
+
+use super::{Store, StoreError};
+use crate::action::{Action, Suggestion, stored, suggestions};
+use crate::plan::types::TaskRow;
+
+/// Something a person should see.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskLine {
+    /// `hold:…`, `unknown_outcome`, `quarantine`, `account_paused`, `stream_failing`.
+    pub kind: String,
+    /// Order or batch number, account, or quarantine id.
+    pub subject: String,
+    /// What happened and what to do.
+    pub detail: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When it becomes urgent.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What may be typed, the likeliest first.
+    pub actions: Vec<Suggestion>,
+}
+
+struct Found {
+    kind: String,
+    subject: String,
+    detail: String,
+    since: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
+    actions: Value,
+}
+
+/// Writes all tasks that these subjects have; what they had beside them is gone.
+pub(super) async fn write_tasks(
+    tx: &mut Transaction<'_, Postgres>,
+    ids: &[i64],
+    rows: &[(i64, &TaskRow)],
+) -> Result<(), StoreError> {
+    let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
+    let kind: Vec<String> = rows.iter().map(|r| r.1.kind.clone()).collect();
+    let detail: Vec<String> = rows.iter().map(|r| r.1.detail.clone()).collect();
+    let due: Vec<Option<DateTime<Utc>>> = rows.iter().map(|r| r.1.due).collect();
+    let actions = rows
+        .iter()
+        .map(|r| serde_json::to_value(&r.1.actions))
+        .collect::<Result<Vec<Value>, _>>()?;
+    sqlx::query!(
+        "DELETE FROM tasks k WHERE k.subject_id = ANY($1)
+           AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::text[]) AS t (s, d) WHERE t.s = k.subject_id AND t.d = k.kind)",
+        ids, &subject, &kind
+    )
+    .execute(&mut **tx)
+    .await?;
+    if !rows.is_empty() {
+        sqlx::query!(
+            "INSERT INTO tasks (subject_id, kind, detail, since, due_at, actions)
+             SELECT t.s, t.k, t.d, (SELECT hk_now()), t.u, t.a FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[]) AS t (s, k, d, u, a)
+             ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail, due_at = excluded.due_at, actions = excluded.actions
+             WHERE (tasks.detail, tasks.due_at, tasks.actions) IS DISTINCT FROM (excluded.detail, excluded.due_at, excluded.actions)",
+            &subject, &kind, &detail, &due as &[Option<DateTime<Utc>>], &actions
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// A subject that could not be planned: its neighbours go on, it is tried later, and it is a task.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn plan_failed(
+        tx: &mut Transaction<'_, Postgres>,
+        failed: &[(i64, String)],
+    ) -> Result<(), StoreError> {
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = failed.iter().map(|f| f.0).collect();
+        let why: Vec<String> = failed.iter().map(|f| f.1.clone()).collect();
+        sqlx::query!(
+            "UPDATE subjects SET plan_fails = least(plan_fails + 1, 1000), plan_class = 1,
+               plan_at = (SELECT hk_now()) + make_interval(secs => least(3600, 5 * power(2, least(plan_fails, 10)))::float8)
+             WHERE id = ANY($1)",
+            &ids
+        )
+        .execute(&mut **tx)
+        .await?;
+        let actions = serde_json::to_value([Action::Show {}])?;
+        sqlx::query!(
+            "INSERT INTO tasks (subject_id, kind, detail, since, actions) SELECT t.s, 'plan_failed', t.d, (SELECT hk_now()), $3
+             FROM unnest($1::bigint[], $2::text[]) AS t (s, d) ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
+            &ids, &why, actions
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Everything that waits for a person, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_tasks(&self) -> Result<Vec<TaskLine>, StoreError> {
+        let rows = sqlx::query_as!(
+            Found,
+            r#"SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at, actions AS "actions!" FROM (
+                 SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
+                 UNION ALL
+                 SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; look at it, mend the cause, then have it read again', q.first_at, NULL,
+                   jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
+                     jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id)))
+                 FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL
+                 UNION ALL
+                 SELECT 'database_set_back', 'push and seal', CASE phase
+                     WHEN 'suspected' THEN why || '; nothing is sent: say since when, and look first what it would do'
+                     ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
+                       SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.again IS NOT NULL), 'nothing')
+                     END, coalesce(suspected_at, (SELECT hk_now())), NULL,
+                   CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
+                 UNION ALL
+                 SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
+                   || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
+                   || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'
+                 FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
+                 UNION ALL
+                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
+                 UNION ALL
+                 SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
+                 FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
+                 UNION ALL
+                 SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
+                   || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
+                 FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
+                 WHERE e.state = 'planned' AND e.attempts >= 5
+                 UNION ALL
+                 SELECT 'rule_paused', b.rule || '/' || a.slug, b.reason || '; look at what it did, mend it, then let it act again', b.paused_at, NULL,
+                   jsonb_build_array(jsonb_build_object('command', 'effect list', 'args', '{}'::jsonb),
+                     jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.rule, 'account', a.slug)))
+                 FROM rule_bursts b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
+               ) AS all_tasks ORDER BY since, subject, kind"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let line = |row: Found| TaskLine {
+            actions: suggestions(stored(row.actions), &row.subject),
+            kind: row.kind,
+            subject: row.subject,
+            detail: row.detail,
+            since: row.since,
+            due_at: row.due_at,
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+}
