@@ -117,7 +117,6 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
             (n > 0).then(|| format!("{n} × {}", view.label(&line.key)))
         })
         .collect();
-    let number = &view.input.number;
     let stock = if until.is_some_and(|until| until <= view.now) {
         "its stock is on sale again; "
     } else {

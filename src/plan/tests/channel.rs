@@ -42,10 +42,7 @@ fn completed_with_goods_open_is_held_and_keeps_its_stock_for_a_while() {
         (Some("hold:completed"), vec!["completed"])
     );
     let text = &plan.tasks[0].detail;
-    assert!(
-        text.contains("2 × A") && text.contains("order shipped") && text.contains("order end"),
-        "{text}"
-    );
+    assert!(text.contains("2 × A"), "{text}");
     assert_eq!(world.input.demands[0].reserved[0].1, 2);
     world.wait(72 * 60);
     let plan = world.settle();
