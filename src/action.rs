@@ -52,6 +52,24 @@ pub enum Action {
         /// Its row.
         id: i64,
     },
+    /// See what beginning a channel would do.
+    #[serde(rename = "begin --dry-run")]
+    LookAtBeginning {},
+    /// Let hikiate act for a channel.
+    #[serde(rename = "begin")]
+    Begin {},
+    /// Take over an order that was left to the system before.
+    #[serde(rename = "begin --adopt")]
+    Adopt {
+        /// Its channel's account.
+        channel: String,
+    },
+    /// Forget such an order.
+    #[serde(rename = "begin --history")]
+    Forget {
+        /// Its channel's account.
+        channel: String,
+    },
     /// Let an automation that has paused itself act again.
     #[serde(rename = "rule resume")]
     ResumeRule {
@@ -93,6 +111,10 @@ impl Action {
             Self::BooksCleared {} => "recover --books-cleared --reason TEXT".to_owned(),
             Self::ShowQuarantined { id } => format!("quarantine show {id}"),
             Self::RetryQuarantined { id } => format!("quarantine retry {id}"),
+            Self::LookAtBeginning {} => format!("begin {on} --dry-run"),
+            Self::Begin {} => format!("begin {on} --from TIME --reason TEXT"),
+            Self::Adopt { channel } => format!("begin {channel} --adopt {on} --reason TEXT"),
+            Self::Forget { channel } => format!("begin {channel} --history {on} --reason TEXT"),
             Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
         };
         format!("hikiate {words}")
@@ -153,6 +175,14 @@ mod tests {
             Action::BooksCleared {},
             Action::ShowQuarantined { id: 3 },
             Action::RetryQuarantined { id: 3 },
+            Action::LookAtBeginning {},
+            Action::Begin {},
+            Action::Adopt {
+                channel: "shop".to_owned(),
+            },
+            Action::Forget {
+                channel: "shop".to_owned(),
+            },
             Action::ResumeRule {
                 rule: "mail:shipped".to_owned(),
                 account: "shop".to_owned(),

@@ -106,6 +106,8 @@ pub enum FactBody {
     ExternalShipment(ExternalShipmentFact),
     /// Decision: a sealed shipment differs from its order, and is to be recalled.
     ChangeSeen(ChangeSeenFact),
+    /// Decision of an operator when a channel begins: what becomes of an older order.
+    Class(ClassFact),
     /// Decision on a batch: sealed.
     Sealed(SealedFact),
     /// Intent.
@@ -281,6 +283,36 @@ pub struct ChangeSeenFact {
     pub account: AccountSlug,
     /// Names of what differs.
     pub fields: Vec<String>,
+}
+
+/// What becomes of an order that was placed before its channel's beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassFact {
+    /// Which class.
+    pub class: OrderClass,
+    /// Why.
+    pub reason: String,
+}
+
+/// Classes of older orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum OrderClass {
+    /// Left to the system before: reserved, never touched.
+    Left,
+    /// Taken over and planned as new.
+    Adopted,
+    /// Taken over; the system before has instructed it.
+    AdoptedInstructed {
+        /// That system's reference, which the warehouse's results name.
+        reference: ShipmentReference,
+        /// Our warehouse's name.
+        warehouse: String,
+        /// The account whose results are meant.
+        account: AccountSlug,
+    },
+    /// Nothing is reserved or done.
+    History,
 }
 
 /// A sealed batch.
@@ -467,6 +499,7 @@ kinds! {
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
     "external_shipment", 1, Decision, ExternalShipment;
     "change_seen", 1, Decision, ChangeSeen;
+    "class", 1, Decision, Class;
     "sealed", 1, Decision, Sealed;
     "intent", 1, Intent, Intent;
     "outcome", 1, Outcome, Outcome;

@@ -2,7 +2,11 @@
 //! may have none of them, or a release of one would count for the other.
 
 /// What blocks an order, by the first word of `blocked_by`.
-pub const GATES: [&str; 10] = [
+pub const GATES: [&str; 14] = [
+    "begin",
+    "left",
+    "adopted",
+    "history",
     "completion",
     "hold",
     "check",
@@ -29,7 +33,6 @@ const NAMES: &[&str] = &[
     "cancel_order",
     "capture_over_authorised",
     // What has happened and cannot be undone.
-    "begin",
     "cancel_too_late",
     "completed",
     "fulfilled_by_channel",

@@ -69,6 +69,11 @@ pub struct Channel {
     /// Open orders are read again this often, because some far sides change without telling.
     #[serde(serialize_with = "opt_seconds")]
     pub reread: Option<Duration>,
+    /// It counts as begun for all time.
+    pub begun: bool,
+    /// Before it begins, older orders reserve nothing; then they are history.
+    #[serde(serialize_with = "seconds")]
+    pub zombie: Duration,
 }
 
 /// Where units left from that others shipped, when the channel names no place.

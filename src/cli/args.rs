@@ -85,6 +85,10 @@ pub(crate) enum Command {
     /// Records that could not be read
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Let hikiate act for a channel; before, its orders are only read, planned and reserved for
+    Begin(Begin),
+    /// Stop all calls for a channel until it is begun again
+    Unbegin(Unbegin),
     /// Go on after the database was set back: a restored backup, a failover that lost commits
     Recover(Recover),
     /// Show the whole flow: simulated shops, warehouses, mails and books around the real daemon
@@ -211,6 +215,47 @@ pub(crate) enum Resolution {
     Done,
     /// It did not happen
     NotDone,
+}
+
+/// `begin`
+#[derive(Debug, Args)]
+pub(crate) struct Begin {
+    /// The channel's account
+    pub(crate) channel: String,
+    /// Orders placed at or after this are ours
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Older orders to take over and plan as new
+    #[arg(long, value_name = "ORDER", num_args = 1..)]
+    pub(crate) adopt: Vec<String>,
+    /// Older orders to leave to the system before
+    #[arg(long, value_name = "ORDER", num_args = 1..)]
+    pub(crate) leave: Vec<String>,
+    /// Older orders to forget: nothing is reserved or done for them
+    #[arg(long, value_name = "ORDER", num_args = 1..)]
+    pub(crate) history: Vec<String>,
+    /// Classes of older orders as CSV: written with --dry-run, read without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) classes: Option<PathBuf>,
+    /// Orders left to the system before give their stock back then
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) left_until: Option<DateTime<Utc>>,
+    /// Only show what would be done with each open order
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+}
+
+/// `unbegin`
+#[derive(Debug, Args)]
+pub(crate) struct Unbegin {
+    /// The channel's account
+    pub(crate) channel: String,
+    /// Why; kept, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
 }
 
 /// `recover`

@@ -1,6 +1,7 @@
 //! The commands, one file each group.
 
 pub(crate) mod args;
+mod begin;
 pub mod check;
 mod deposit;
 mod effect;
@@ -69,6 +70,8 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Deposit(command) => deposit::run(&Session::open(&global).await?, command).await,
         Command::Stream(command) => stream::run(&Session::open(&global).await?, command).await,
         Command::Effect(command) => effect::run(&Session::open(&global).await?, command).await,
+        Command::Begin(args) => begin::begin(&Session::open(&global).await?, args).await,
+        Command::Unbegin(args) => begin::unbegin(&Session::open(&global).await?, args).await,
         Command::Recover(args) => recover::run(&Session::open(&global).await?, args).await,
         Command::Rule(command) => rule::run(&Session::open(&global).await?, command).await,
         Command::Quarantine(command) => {

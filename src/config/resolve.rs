@@ -6,7 +6,7 @@ use std::path::Path;
 use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
 
 use super::catalogue;
-use super::model::{BookingTable, ChannelTable, File, HoldTable};
+use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable};
 use super::report::Problems;
 use super::routes::Routes;
 use super::units::{slug, span, span_or_never, time};
@@ -210,6 +210,8 @@ impl Resolving<'_> {
                     span_or_never(&table.reread, 1),
                 )
                 .flatten(),
+            begun: table.begin == Some(BeginWord::All),
+            zombie: chrono::Duration::days(i64::from(table.zombie_days)),
         }
     }
 

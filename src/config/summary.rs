@@ -99,8 +99,32 @@ impl Teller<'_> {
         }
     }
 
+    fn beginning(&self, text: &mut String, slug: &AccountSlug, channel: &Channel) {
+        if channel.begun {
+            let warning = "warning: begin = \"all\" acts on every open order there is, however old; it is for tests and demos, take it out and type";
+            line(text, 1, &format!("{warning} `hikiate begin {slug}`"));
+            return;
+        }
+        line(
+            text,
+            1,
+            &format!(
+                "until `hikiate begin {slug}` is typed for its database, its orders are read, planned and reserved for, and nothing is sent for them"
+            ),
+        );
+        line(
+            text,
+            1,
+            &format!(
+                "orders that are older than {} days then reserve nothing",
+                channel.zombie.num_days()
+            ),
+        );
+    }
+
     fn channel(&self, text: &mut String, slug: &AccountSlug, channel: &Channel) {
         line(text, 0, &format!("channel {slug} ({})", self.kind(slug)));
+        self.beginning(text, slug, channel);
         self.streams(text, slug);
         match channel.reread {
             Some(every) => line(

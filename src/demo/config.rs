@@ -142,12 +142,14 @@ layout = "hledger"
 "前受金" = "{ADVANCES}"
 
 [channels.shop-a]
+begin = "all"
 mail = ["shipped"]
 capture = "each-shipment"
 locations = {{ tokyo = "sloc_tokyo", osaka = "sloc_osaka" }}
 [channels.shop-a.payments]
 {payments_a}
 [channels.shop-b]
+begin = "all"
 mail = ["shipped"]
 capture = "on-complete"
 locations = {{ tokyo = "sloc_tokyo", osaka = "sloc_osaka" }}

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, Connector};
+use tracing::warn;
 
 pub use allocate::allocate_step;
 pub use batches::batch_step;
@@ -137,6 +138,13 @@ impl Engine {
                 &rules_of(&loaded.policy),
             )
             .await?;
+        let channels: Vec<AccountSlug> = loaded.policy.channels.keys().cloned().collect();
+        for channel in store.not_begun(&channels).await? {
+            warn!(
+                channel,
+                "the channel has not begun: its orders are read, planned and reserved for, and nothing is sent for them; look with `hikiate begin {channel} --dry-run`"
+            );
+        }
         let epochs = store.epochs(&directory).await?;
         let mut accounts = BTreeMap::new();
         for built in &loaded.accounts {

@@ -27,6 +27,7 @@ pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
     (view.cancelling() && !broken::is(Broken::ReservationKept))
         || payment.expired
         || view.completed_stops()
+        || !view.whose.reserves()
 }
 
 /// The demand rows.
@@ -37,6 +38,9 @@ pub(crate) fn rows(view: &View<'_>, payment: &Payment, released: bool) -> Vec<De
         let Some(item_id) = line.item_id else {
             continue;
         };
+        if line.state.is_none() && !view.whose.reserves() {
+            continue;
+        }
         let group = view
             .order
             .groups
@@ -51,6 +55,7 @@ pub(crate) fn rows(view: &View<'_>, payment: &Payment, released: bool) -> Vec<De
             wanted: line.wanted(stopped),
             shipped: line.shipped,
             firm: released || (open > 0 && open == line.instructed),
+            behind: view.input.begin.from.is_none(),
             promised_at: ship_by.unwrap_or(view.order.ordered_at),
             ordered_at: view.order.ordered_at,
         });

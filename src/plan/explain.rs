@@ -99,7 +99,7 @@ pub fn explain(
         number: input.number.clone(),
         order: format!("{}/{}", input.channel, input.external_id),
         status: plan.status,
-        because: because(plan.blocked_by.as_deref(), plan.status),
+        because: because(input, plan.blocked_by.as_deref(), plan.status),
         blocked_by: plan.blocked_by,
         holds: holds.collect(),
         payment: String::new(),
@@ -137,7 +137,8 @@ pub fn explain(
     Ok(words)
 }
 
-fn because(blocked_by: Option<&str>, status: Status) -> String {
+fn because(input: &OrderInput, blocked_by: Option<&str>, status: Status) -> String {
+    let channel = &input.channel;
     let Some(gate) = blocked_by else {
         return match status {
             Status::Received => "it has not been read at its channel yet".to_owned(),
@@ -148,6 +149,16 @@ fn because(blocked_by: Option<&str>, status: Status) -> String {
         Some(("hold", rule)) => format!("held by {rule} until released"),
         Some(("check", check)) => format!("check {check} fails; see the task"),
         _ => match gate {
+            "begin" => {
+                return format!(
+                    "channel {channel} has not begun, so nothing is sent for it: run `hikiate begin {channel} --dry-run`, then `hikiate begin {channel}`"
+                );
+            }
+            "left" => "it is left to the system before until its channel shows it fulfilled or cancelled",
+            "adopted" => {
+                "the shipment that the system before instructed is not taken over yet: each of its lines needs an item"
+            }
+            "history" => "it is history: nothing is reserved or done for it",
             "payment" => "the payment is not confirmed",
             "gate" => "the channel does not let it be shipped yet",
             "stock" => "a part of it has no stock reserved for good",

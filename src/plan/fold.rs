@@ -8,8 +8,8 @@ use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
-    ChangeSeenFact, DepositFact, ExternalShipmentFact, FactBody, HeldFact, IntentFact, IntentWhat,
-    OrderFact, OutcomeFact, ReleasedFact, ShipmentFact, Verdict,
+    ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody, HeldFact, IntentFact,
+    IntentWhat, OrderFact, OutcomeFact, ReleasedFact, ShipmentFact, Verdict,
 };
 
 /// One reading of the order.
@@ -136,6 +136,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) released: Vec<ReleasedAt<'a>>,
     /// The first wish of an operator to cancel.
     pub(crate) cancel_wanted: Option<(i64, &'a str)>,
+    /// The last class that an operator gave it.
+    pub(crate) class: Option<&'a ClassFact>,
     pub(crate) intents: Vec<Intent<'a>>,
     pub(crate) external: Vec<&'a ExternalShipmentFact>,
     /// Changes of sealed shipments that a recall was decided on, and when.
@@ -155,6 +157,7 @@ impl<'a> Fold<'a> {
             held: Vec::new(),
             released: Vec::new(),
             cancel_wanted: None,
+            class: None,
             intents: Vec::new(),
             external: Vec::new(),
             change_seen: Vec::new(),
@@ -206,6 +209,7 @@ impl<'a> Fold<'a> {
                 }
                 FactBody::ChangeSeen(seen) => fold.change_seen.push((fact.happened_at, seen)),
                 FactBody::ExternalShipment(shipment) => fold.external.push(shipment),
+                FactBody::Class(class) => fold.class = Some(class),
                 FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
                 FactBody::ShipmentWithdrawn(gone) => {
                     withdrawn.insert(&gone.reference);

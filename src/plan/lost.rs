@@ -32,7 +32,7 @@ pub(crate) fn instructed_before(view: &View<'_>) -> Option<Found> {
     let mut found = Found::default();
     for sent in &view.input.lost.found {
         if shipment(view, &sent.reference).is_some_and(|known| may_be(known, &sent.account)) {
-            found.take(sent);
+            found.take_lost(sent);
             found
                 .stages
                 .push((sent.reference.clone(), ShipmentStage::Instructed));
@@ -87,9 +87,23 @@ fn is_released(view: &View<'_>) -> bool {
 }
 
 impl Found {
-    /// The facts that sealing and its outcome would have left.
-    fn take(&mut self, sent: &LostSend) {
-        let (account, reference) = (&sent.account, &sent.reference);
+    fn take_lost(&mut self, sent: &LostSend) {
+        self.take(
+            &sent.account,
+            &sent.reference,
+            "lost",
+            "found at the warehouse after the database was set back",
+        );
+    }
+
+    /// The facts that sealing in a batch and its outcome would have left.
+    pub(super) fn take(
+        &mut self,
+        account: &AccountSlug,
+        reference: &ShipmentReference,
+        batch: &str,
+        why: &str,
+    ) {
         let intent = format!("instruct:{reference}");
         self.decisions.push(NewFact {
             key: intent.clone(),
@@ -98,7 +112,7 @@ impl Found {
                 account: account.clone(),
                 n: 1,
                 what: IntentWhat::Member {
-                    batch: "lost".to_owned(),
+                    batch: batch.to_owned(),
                     reference: reference.clone(),
                     committed: None,
                 },
@@ -111,7 +125,7 @@ impl Found {
                 verdict: Verdict::Accepted,
                 id: None,
                 code: None,
-                message: "found at the warehouse after the database was set back".to_owned(),
+                message: why.to_owned(),
             }),
         });
     }
@@ -165,7 +179,7 @@ fn adopt(view: &View<'_>, found: &mut Found) {
                 lines,
             }),
         });
-        found.take(sent);
+        found.take_lost(sent);
     }
 }
 
@@ -191,6 +205,11 @@ fn whole(view: &View<'_>, sent: &LostSend) -> Option<(GroupKey, Vec<ShipmentLine
         return None;
     }
     warehouse_of(view, &sent.account)?;
+    open_lines(view).map(|lines| (group.key.clone(), lines))
+}
+
+/// All that is still to leave, as lines of one shipment; `None` where there is none, or a demand is not stored yet.
+pub(super) fn open_lines(view: &View<'_>) -> Option<Vec<ShipmentLine>> {
     let mut lines = Vec::new();
     for line in &view.lines {
         let quantity = line.open(false);
@@ -214,7 +233,7 @@ fn whole(view: &View<'_>, sent: &LostSend) -> Option<(GroupKey, Vec<ShipmentLine
             quantity,
         });
     }
-    (!lines.is_empty()).then(|| (group.key.clone(), lines))
+    (!lines.is_empty()).then_some(lines)
 }
 
 /// The gate that stops an order of which a warehouse has, or may have, more than this database knows.

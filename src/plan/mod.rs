@@ -1,5 +1,6 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod begin;
 mod blockers;
 mod cancel;
 mod capture;
@@ -15,6 +16,7 @@ mod fold;
 mod goods;
 mod holds;
 pub mod journal;
+mod listing;
 mod lost;
 mod lost_lines;
 mod mail;
@@ -26,6 +28,7 @@ mod order;
 mod others;
 mod payment;
 mod places;
+mod rest;
 mod revenue;
 mod shipment;
 mod shipping;
@@ -36,9 +39,11 @@ mod tests;
 pub mod types;
 mod view;
 
+pub use begin::{Whose, whose};
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
 pub use explain::{Explanation, explain};
+pub use listing::{Listing, listing};
 pub use money::{share, tax_inside};
 pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};

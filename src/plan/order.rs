@@ -5,26 +5,28 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 
+use super::begin::{self, Whose};
 use super::blockers::blockers;
 use super::cancel::{Cancel, cancel};
 use super::capture::{captures, tender_rows};
 use super::changes::changes;
 use super::checks::{Check, checks, gate_open};
-use super::effects::{Wanted, choose};
+use super::effects::{Wanted, choose, withdraw};
 use super::fold::Fold;
 use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
-use super::holds::{Holds, holds};
+use super::holds::{Holds, holds, open_holds};
 use super::lost::{instructed_before, unexplained, unknown};
 use super::mail::shipped_mail;
 use super::money_tasks::money_tasks;
 use super::notice::notices;
 use super::payment::Payment;
 use super::places::placed;
+use super::rest::{at_rest, resting};
 use super::revenue::revenue;
 use super::shipping::shipping;
-use super::status::{Standing, of_history, status};
+use super::status::{Standing, status};
 use super::tasks::Tasks;
-use super::types::{EffectState, OrderInput, OrderPlan, Origin, Status};
+use super::types::{EffectState, OrderInput, OrderPlan, Status};
 use super::view::View;
 use super::{checks, demand};
 use crate::action::Action;
@@ -106,9 +108,10 @@ pub(crate) fn planned<'a>(
             plan,
         });
     };
-    if input.origin == Origin::History {
-        let mut plan = quiet(input, of_history(&head.fact.order), None);
-        plan.closed = true;
+    let zombie = begin::zombie(input, policy);
+    let whose = begin::of(input, &fold, &head.fact.order, zombie, now);
+    if !whose.reserves() && input.demands.is_empty() && input.shipments.is_empty() {
+        let plan = resting(input, &head.fact.order, whose);
         return Ok(Planned {
             view: None,
             payment: None,
@@ -133,7 +136,11 @@ pub(crate) fn planned<'a>(
         }
     }
     let view = View::of(input, policy, channel, now, fold, head);
-    if let Some(found) = instructed_before(&view) {
+    let acted = begin::acted(&view.fold);
+    if whose != Whose::Ours && !acted {
+        return Ok(at_rest(view, zombie));
+    }
+    if let Some(found) = instructed_before(&view).or_else(|| begin::taken_over(&view)) {
         // Planned again at once, with what was found among its facts.
         let mut plan = quiet(input, Status::Instructed, None);
         // What it does afterwards, it does on the same news.
@@ -154,7 +161,7 @@ pub(crate) fn planned<'a>(
 }
 
 /// A plan that does nothing.
-fn quiet(input: &OrderInput, status: Status, blocked_by: Option<String>) -> OrderPlan {
+pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<String>) -> OrderPlan {
     OrderPlan {
         status,
         blocked_by,
@@ -185,10 +192,22 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let mut tasks = Tasks::default();
     let payment = view.payment();
     let failed = checks(&view);
-    let holds = holds(&view, rules);
+    // Calls for it were made before its channel was stopped; now it waits as it stands.
+    let acts = view.whose == Whose::Ours;
+    let holds = if acts {
+        holds(&view, rules)
+    } else {
+        Holds {
+            open: open_holds(&view.fold),
+            decisions: Vec::new(),
+        }
+    };
     let unexplained = unexplained(&view, &mut tasks);
     let blockers = blockers(&view, &mut tasks);
-    let released = failed.is_empty()
+    let awaits = begin::awaits_take_over(&view);
+    let released = acts
+        && !awaits
+        && failed.is_empty()
         && unexplained.is_none()
         && blockers.first.is_none()
         && holds.open.is_empty()
@@ -223,11 +242,17 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
+    if !acts {
+        wanted.candidates.clear();
+        let open = view.fold.intents.iter().filter(|intent| intent.open());
+        let why = "the channel was stopped";
+        wanted.withdraw = open.filter_map(|intent| withdraw(intent, why)).collect();
+    }
     let (effects, waits) = choose(&view, wanted.candidates, &wanted.withdraw);
 
     let delivered = delivered_at(&view).filter(|_| gone);
     let is_delivered = delivered.is_some_and(|at| at <= now);
-    let new_revenue = revenue(&view, &payment, delivered.filter(|_| is_delivered));
+    let mut new_revenue = revenue(&view, &payment, delivered.filter(|_| is_delivered));
     let booked = view.policy.booking.is_some()
         && view.cancelled_at_channel.is_none()
         && new_revenue.is_empty()
@@ -236,6 +261,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .revenue
             .iter()
             .all(|row| view.fold.booked.contains_key(row.key.as_str()));
+    if !acts {
+        new_revenue.clear();
+    }
     let waiting = shipping
         .waiting
         .iter()
@@ -243,10 +271,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         .collect();
     let standing = Standing {
         released,
-        gate: gate(&view, &failed, &holds, &payment, refused).or_else(|| {
-            let inactive = !shipping.inactive.is_empty();
-            inactive.then(|| "check:instruct_not_active".to_owned())
-        }),
+        gate: before(&view, awaits)
+            .or_else(|| gate(&view, &failed, &holds, &payment, refused))
+            .or_else(|| {
+                let inactive = !shipping.inactive.is_empty();
+                inactive.then(|| "check:instruct_not_active".to_owned())
+            }),
         stopped,
         cancelled: cancel.complete,
         unknown: cancel.unknown,
@@ -276,7 +306,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .lines
             .iter()
             .any(|line| line.item_id.is_some() && line.state.is_none());
-    if !cancel.complete && !closed {
+    if !cancel.complete && !closed && acts {
         waiting_for_people(&failed, &holds, &mut tasks);
     }
     let again = [
@@ -318,7 +348,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         entries,
         tenders: tender_rows(&view, &effects),
         effects,
-        seen: newest(view.input).filter(|_| wanted.withdraw.is_empty() && waits.is_empty()),
+        seen: newest(view.input).filter(|_| acts && wanted.withdraw.is_empty() && waits.is_empty()),
         withdraw: wanted.withdraw,
         waits,
         revenue: new_revenue,
@@ -330,6 +360,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         holds,
         plan,
     }
+}
+
+/// What comes before every other gate: its channel, and the system before.
+fn before(view: &View<'_>, awaits: bool) -> Option<String> {
+    let word = view.whose.gate().or(awaits.then_some("adopted"));
+    word.map(str::to_owned)
 }
 
 /// The first gate that fails before stock is looked at.
@@ -398,7 +434,7 @@ fn closed(view: &View<'_>, cancel: &Cancel, status: Status, pending: bool, tasks
     over && !pending && view.input.queue.is_empty()
 }
 
-fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
+pub(super) fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
     let asked = view.input.read_at;
     if closed {
         return asked.filter(|at| *at <= view.now);

@@ -24,14 +24,6 @@ pub(crate) struct Standing {
     pub(crate) waiting: Vec<(hikiate_sdk::LineKey, u32)>,
 }
 
-/// The status of an order whose channel showed it closed from the start.
-pub(crate) fn of_history(order: &hikiate_sdk::OrderSnapshot) -> Status {
-    match order.state {
-        hikiate_sdk::ChannelState::Cancelled { .. } => Status::Cancelled,
-        _ => Status::Delivered,
-    }
-}
-
 /// Status and `blocked_by`.
 pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<String>) {
     if standing.cancelled {

@@ -19,7 +19,7 @@ pub enum Origin {
     Stub,
     /// Seen while it was open.
     Live,
-    /// First seen closed or shipped: no effects.
+    /// An earlier version first saw it closed or shipped: no effects.
     History,
 }
 
@@ -68,6 +68,32 @@ pub struct OrderInput {
     pub by_machine: bool,
     /// The key of what was committed to.
     pub field_key: FieldKey,
+    /// Whether hikiate acts for its channel.
+    pub begin: Begin,
+}
+
+/// Whether hikiate acts for a channel, and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Begin {
+    /// Orders placed at or after this are ours; `None` while the channel has not begun.
+    pub from: Option<DateTime<Utc>>,
+    /// When it was begun last.
+    pub begun_at: Option<DateTime<Utc>>,
+    /// Orders that are left to the system before are given up then.
+    pub left_until: Option<DateTime<Utc>>,
+    /// The order was handled here before channels had a beginning: ours, whenever it was placed.
+    pub known: bool,
+}
+
+impl Begin {
+    /// Begun for all time.
+    #[must_use]
+    pub fn always() -> Self {
+        Self {
+            from: Some(DateTime::UNIX_EPOCH),
+            ..Self::default()
+        }
+    }
 }
 
 /// What is known of a window that the database has lost.
@@ -271,7 +297,9 @@ pub struct DemandRow {
     pub shipped: u32,
     /// May be given for good.
     pub firm: bool,
-    /// First of the rank.
+    /// Comes after the demand of all channels that have begun.
+    pub behind: bool,
+    /// First of the rank among its like.
     pub promised_at: DateTime<Utc>,
     /// Second of the rank.
     pub ordered_at: DateTime<Utc>,

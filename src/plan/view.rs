@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
+use super::begin::{self, Whose};
 use super::fold::{Fold, Reading};
 use super::others::Others;
 use super::shipment::Parcel;
@@ -52,6 +53,7 @@ pub(crate) struct View<'a> {
     pub(crate) order: &'a OrderSnapshot,
     pub(crate) features: &'a Features,
     pub(crate) head: Reading<'a>,
+    pub(crate) whose: Whose,
     pub(crate) fold: Fold<'a>,
     pub(crate) lines: Vec<Line<'a>>,
     /// The first reading that showed the order cancelled since it was last alive.
@@ -80,6 +82,7 @@ impl<'a> View<'a> {
             Others::of(&fold, &input.number, channel.others)
         };
         let lines = lines(input, order, &fold);
+        let whose = begin::of(input, &fold, order, channel.zombie, now);
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
         };
@@ -98,6 +101,7 @@ impl<'a> View<'a> {
             order,
             features: &head.fact.features,
             head,
+            whose,
             fold,
             lines,
             cancelled_at_channel,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{AccountSlug, ChannelState, Observed, OrderSnapshot, Record};
+use hikiate_sdk::{AccountSlug, Observed, Record};
 
 use super::features::features;
 use crate::facts::{FactBody, OrderFact};
@@ -37,7 +37,6 @@ pub fn intake(
                 page.orders.push(IncomingOrder {
                     external_id: order.external_id.clone(),
                     number: order_number(account, &order.external_id),
-                    history: is_history(&order),
                     fact: OrderFact {
                         features: features(&order.groups, &personal),
                         order: *order,
@@ -119,27 +118,4 @@ fn about(
         business_date: happened_at.with_timezone(&zone).date_naive(),
         raw,
     }
-}
-
-/// First seen closed, or with everything that ships already shipped by somebody else.
-fn is_history(order: &OrderSnapshot) -> bool {
-    let gone = |line: &hikiate_sdk::OrderLine| -> u32 {
-        order
-            .fulfilments
-            .iter()
-            .filter(|f| f.shipped() && !f.cancelled())
-            .flat_map(|f| &f.lines)
-            .filter(|(key, _)| *key == line.key)
-            .map(|(_, quantity)| *quantity)
-            .sum()
-    };
-    let mut shipping = order
-        .lines
-        .iter()
-        .filter(|l| l.ours() && l.quantity > 0)
-        .peekable();
-    matches!(
-        order.state,
-        ChannelState::Cancelled { .. } | ChannelState::Completed
-    ) || (shipping.peek().is_some() && shipping.all(|line| gone(line) >= line.quantity))
 }

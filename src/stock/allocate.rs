@@ -33,7 +33,9 @@ pub struct OpenDemand {
     pub open: u32,
     /// Its reservations are for good.
     pub firm: bool,
-    /// First of the rank.
+    /// Its channel has not begun: after all that have.
+    pub behind: bool,
+    /// First of the rank among its like.
     pub promised_at: DateTime<Utc>,
     /// Second of the rank; then the order, then the demand.
     pub ordered_at: DateTime<Utc>,

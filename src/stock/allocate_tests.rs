@@ -55,6 +55,20 @@ fn stock(item_id: i64, warehouse: &str, on_hand: i64) -> ItemStock {
     }
 }
 
+#[test]
+fn demand_of_a_channel_that_has_not_begun_takes_only_what_the_others_leave() {
+    let stock = [stock(1, "tokyo", 3)];
+    let behind = |demand: OpenDemand| OpenDemand {
+        behind: true,
+        ..demand
+    };
+    let demands = [behind(demand(1, 1, 2)), demand(2, 1, 2)];
+    let changes = allocate(&stock, &demands, &policy(true));
+    let mut given: Vec<_> = changes.iter().map(|c| (c.demand_id, c.quantity)).collect();
+    given.sort_unstable();
+    assert_eq!(given, [(1, 1), (2, 2)]);
+}
+
 /// A demand of its own order, ranked by its id.
 fn demand(id: i64, item_id: i64, open: u32) -> OpenDemand {
     OpenDemand {
@@ -63,6 +77,7 @@ fn demand(id: i64, item_id: i64, open: u32) -> OpenDemand {
         item_id,
         open,
         firm: false,
+        behind: false,
         promised_at: at(0),
         ordered_at: at(id),
         reserved: Vec::new(),

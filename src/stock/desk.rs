@@ -25,9 +25,10 @@ impl Seat<'_> {
         self.demand.open.saturating_sub(self.total())
     }
 
-    fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>, i64, i64) {
+    fn rank(&self) -> (bool, DateTime<Utc>, DateTime<Utc>, i64, i64) {
         let demand = self.demand;
         (
+            demand.behind,
             demand.promised_at,
             demand.ordered_at,
             demand.subject_id,

@@ -121,11 +121,11 @@ async fn candidates(
            UNION
            SELECT w.subject_id FROM unnest($1::bigint[]) AS i (id) CROSS JOIN LATERAL (
              SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved
-             ORDER BY d.item_id, d.promised_at, d.ordered_at, d.id LIMIT $3) w
+             ORDER BY d.item_id, d.behind, d.promised_at, d.ordered_at, d.id LIMIT $3) w
            UNION
            SELECT h.subject_id FROM stock s CROSS JOIN LATERAL (
              SELECT d.subject_id FROM reservations r JOIN demands d ON d.id = r.demand_id
-             WHERE r.item_id = s.item_id AND r.location_id = s.location_id ORDER BY d.promised_at DESC, d.ordered_at DESC, d.id DESC LIMIT $3) h
+             WHERE r.item_id = s.item_id AND r.location_id = s.location_id ORDER BY d.behind DESC, d.promised_at DESC, d.ordered_at DESC, d.id DESC LIMIT $3) h
            WHERE s.item_id = ANY($1) AND s.bucket = 'sellable'
              AND (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.item_id = s.item_id AND r.location_id = s.location_id)
                > s.base_qty + (SELECT coalesce(sum(e.qty), 0) FROM stock_entries e WHERE e.item_id = s.item_id AND e.location_id = s.location_id
@@ -190,7 +190,7 @@ async fn open_demand(
     }
     let mut open: Vec<OpenDemand> = Vec::new();
     for row in sqlx::query!(
-        r#"SELECT d.id, d.subject_id, d.item_id, d.wanted, d.shipped, d.firm, d.promised_at, d.ordered_at,
+        r#"SELECT d.id, d.subject_id, d.item_id, d.wanted, d.shipped, d.firm, d.behind, d.promised_at, d.ordered_at,
              r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
            FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id
            WHERE d.subject_id = ANY($1) AND d.item_id = ANY($2) ORDER BY d.id, r.location_id"#,
@@ -206,6 +206,7 @@ async fn open_demand(
                 item_id: row.item_id,
                 open: unsigned(row.wanted - row.shipped),
                 firm: row.firm,
+                behind: row.behind,
                 promised_at: row.promised_at,
                 ordered_at: row.ordered_at,
                 reserved: Vec::new(),

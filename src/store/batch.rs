@@ -41,7 +41,8 @@ impl Store {
     /// The database's.
     pub async fn waiting_locations(&self) -> Result<Vec<Waiting>, StoreError> {
         Ok(sqlx::query!(
-            r#"SELECT l.id AS "location_id!", (SELECT min(s.release_at) FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting') AS release_at
+            r#"SELECT l.id AS "location_id!", (SELECT min(s.release_at) FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting'
+                 AND ((SELECT hk_all_act()) OR NOT hk_waits(s.subject_id))) AS release_at
                FROM locations l WHERE NOT EXISTS (SELECT FROM batches b WHERE b.location_id = l.id AND b.kind = 'instruct' AND b.state = 'open')"#
         )
         .fetch_all(&self.pool)
@@ -57,7 +58,7 @@ impl Store {
     /// The database's.
     pub async fn waiting_revenue(&self, account_id: i16) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0))
+            r#"SELECT EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id))
                  AND NOT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = 'journal' AND state = 'open') AS "waiting!""#,
             account_id
         )

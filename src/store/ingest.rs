@@ -30,8 +30,6 @@ pub struct IncomingOrder {
     pub happened_at: DateTime<Utc>,
     /// Its day in the channel's zone.
     pub business_date: NaiveDate,
-    /// First seen closed or shipped.
-    pub history: bool,
     /// The bytes.
     pub raw: Vec<u8>,
 }
@@ -218,7 +216,7 @@ impl Store {
         let mut raws: Vec<(i64, String, &[u8])> = Vec::new();
         let mut new_persons: Vec<(i64, i32, Value)> = Vec::new();
         let mut reread = BTreeSet::new();
-        let mut origins: BTreeMap<i64, &'static str> = BTreeMap::new();
+        let mut read_first = BTreeSet::new();
         let mut touched: BTreeSet<Place> = BTreeSet::new();
         let mut record = |subject: i64,
                           series: &str,
@@ -314,11 +312,7 @@ impl Store {
                         new_persons.push((subject, version, body_json));
                     }
                     if stub {
-                        origins.entry(subject).or_insert(if order.history {
-                            "history"
-                        } else {
-                            "live"
-                        });
+                        read_first.insert(subject);
                     }
                 } else {
                     done.unchanged += 1;
@@ -357,7 +351,7 @@ impl Store {
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
-        make_due(tx, &changed, &reread, &origins).await?;
+        make_due(tx, &changed, &reread, &read_first).await?;
         resolve_quarantine(tx, account_id, &stored).await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad).await?;
@@ -412,24 +406,18 @@ async fn make_due(
     tx: &mut Transaction<'_, Postgres>,
     changed: &BTreeSet<i64>,
     reread: &BTreeSet<i64>,
-    origins: &BTreeMap<i64, &'static str>,
+    read_first: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
     let due: BTreeSet<i64> = changed.union(reread).copied().collect();
     if due.is_empty() {
         return Ok(());
     }
-    let (origin_ids, origin_words): (Vec<i64>, Vec<String>) = origins
-        .iter()
-        .map(|(id, word)| (*id, (*word).to_owned()))
-        .unzip();
     sqlx::query!(
-        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = coalesce(o.word, s.origin),
-               read_at = CASE WHEN s.id = ANY($4) THEN (SELECT hk_now()) ELSE s.read_at END
-             FROM unnest($1::bigint[]) AS t (id) LEFT JOIN unnest($2::bigint[], $3::text[]) AS o (id, word) ON o.id = t.id
-             WHERE s.id = t.id",
+        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = CASE WHEN s.id = ANY($2) THEN 'live' ELSE s.origin END,
+               read_at = CASE WHEN s.id = ANY($3) THEN (SELECT hk_now()) ELSE s.read_at END
+             FROM unnest($1::bigint[]) AS t (id) WHERE s.id = t.id",
         &due.into_iter().collect::<Vec<_>>(),
-        &origin_ids,
-        &origin_words,
+        &read_first.iter().copied().collect::<Vec<_>>(),
         &reread.iter().copied().collect::<Vec<_>>()
     )
     .execute(&mut **tx)

@@ -62,7 +62,7 @@ impl Store {
         let mut rows = Vec::new();
         for row in sqlx::query!(
             "SELECT id, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
-             WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) ORDER BY business_date, id LIMIT $1 FOR UPDATE",
+             WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) ORDER BY business_date, id LIMIT $1 FOR UPDATE",
             terms.max_rows
         )
         .fetch_all(&mut *tx)

@@ -195,6 +195,7 @@ impl Store {
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
         let mut looks = BTreeMap::new();
         let circumstances = Self::circumstances(tx, directory).await?;
+        let begins = Self::begins(tx).await?;
         claimed.now = circumstances.now;
         let mut untold = Vec::new();
         if circumstances.epoch > 0 {
@@ -351,6 +352,10 @@ impl Store {
                     many_changes: look.many_changes,
                     by_machine: false,
                     field_key: circumstances.field_key.clone(),
+                    begin: begins
+                        .get(&row.account_id)
+                        .map(|channel| channel.begin(row.created_at))
+                        .unwrap_or_default(),
                 })
             });
             claimed.orders.push((row.id, row.account_id, input));

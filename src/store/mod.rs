@@ -3,6 +3,7 @@
 
 mod allocate;
 mod batch;
+mod begin;
 mod bursts;
 mod circumstances;
 mod commit;
@@ -35,6 +36,7 @@ pub mod launcher;
 
 pub use allocate::AllocateDone;
 pub use batch::{OpenBatch, Waiting};
+pub use begin::{BeginTerms, Classed, Listed, Unbegun};
 pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
 pub use error::StoreError;

@@ -124,7 +124,7 @@ pub enum Acknowledgement {
 }
 
 impl Store {
-    /// Claims due effects of an owned account, urgent lanes first.
+    /// Claims due effects of an owned account, urgent lanes first; those of orders whose channel has not begun wait.
     ///
     /// # Errors
     /// The database's.
@@ -142,6 +142,7 @@ impl Store {
                    WHERE e.account_id = $1 AND e.lane = l.lane::smallint AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
                      AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $2 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
                      AND (SELECT min_code FROM gate) <= $3 AND NOT (SELECT hk_stopped())
+                     AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id))
                    ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $4 FOR UPDATE SKIP LOCKED) d
                  LIMIT $4),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
@@ -250,7 +251,7 @@ impl Store {
     }
 
     /// Commits that these are about to be sent and freezes their bytes. Only the ids that come back may
-    /// be sent: the others' leases were lost.
+    /// be sent: the others' leases were lost, or their channel was stopped meanwhile.
     ///
     /// # Errors
     /// The database's.
@@ -272,7 +273,8 @@ impl Store {
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
                  lease_until = (SELECT hk_now()) + make_interval(secs => $7::int)
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
-               WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token RETURNING e.id, e.body AS "body!", seq.send_seq"#,
+               WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token
+                 AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id)) RETURNING e.id, e.body AS "body!", seq.send_seq"#,
             owned.id, owned.token, &id, &token, &body, &label, lease_seconds
         )
         .fetch_all(&self.pool)

@@ -83,6 +83,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let mut lock: Vec<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
+               AND ((SELECT hk_all_act()) OR NOT hk_waits(subject_id))
                ORDER BY release_at, id LIMIT $2) AS s",
             location, terms.max_rows
         )
@@ -111,6 +112,7 @@ impl Store {
                  (o.plan_fails > 0 AND o.created_at <= (SELECT lifted_at FROM recovery)) IS TRUE AS "unread!"
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
+                 AND hk_acts(o.account_id)
                ORDER BY s.release_at, s.id LIMIT $3"#,
             &lock, location, terms.max_rows
         )

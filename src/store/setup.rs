@@ -317,6 +317,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
+        Self::begin_always(&mut tx, policy).await?;
         if let Catalogue::Listed(rows) = &policy.catalogue {
             let items: Vec<String> = rows.iter().map(|r| r.item.clone()).collect();
             let slugs: Vec<String> = rows.iter().map(|r| r.account.to_string()).collect();

@@ -125,6 +125,13 @@ impl Store {
                      END, coalesce(suspected_at, (SELECT hk_now())), NULL,
                    CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
                  UNION ALL
+                 SELECT 'not_begun', a.slug, CASE WHEN c.stopped_at IS NULL THEN 'the channel has not begun' ELSE 'the channel was stopped by ' || c.stopped_by || ': ' || c.stopped_why END
+                   || '; its orders are read, planned and reserved for, and nothing is sent for them: look first, then begin it',
+                   coalesce(c.stopped_at, (SELECT min(o.created_at) FROM subjects o WHERE o.account_id = a.id AND o.kind = 'order')), NULL,
+                   '[{"command": "begin --dry-run", "args": {}}, {"command": "begin", "args": {}}]'
+                 FROM accounts a LEFT JOIN channel_begins c ON c.account_id = a.id
+                 WHERE NOT hk_acts(a.id) AND EXISTS (SELECT FROM subjects o WHERE o.account_id = a.id AND o.kind = 'order')
+                 UNION ALL
                  SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
                    || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
                    || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'

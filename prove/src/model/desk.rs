@@ -94,6 +94,7 @@ impl World {
                     item_id: row.item_id,
                     open,
                     firm: row.firm,
+                    behind: false,
                     promised_at,
                     ordered_at,
                     reserved,

@@ -149,6 +149,8 @@ fn policy() -> Policy {
         completed_hold: Some(Duration::hours(72)),
         others: Default::default(),
         reread: Some(Duration::minutes(30)),
+        begun: true,
+        zombie: Duration::days(90),
     };
     let warehouse = |at: usize, dispatch| Warehouse {
         name: PLACES[at].0.to_owned(),

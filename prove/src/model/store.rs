@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{Fact, FactBody, OutcomeFact, Verdict};
 use hikiate::plan::FieldKey;
 use hikiate::plan::types::{
-    DemandState, EffectState, Lost, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage,
-    ShipmentState, Status,
+    Begin, DemandState, EffectState, Lost, OrderInput, OrderPlan, Origin, QueuedEffect,
+    ShipmentStage, ShipmentState, Status,
 };
 use hikiate::store::{Head, Judgement, judge};
 use hikiate_sdk::{AccountSlug, OrderSnapshot, Personal, ShipmentReference};
@@ -107,6 +107,7 @@ impl Order {
                 many_changes: BTreeSet::new(),
                 by_machine: false,
                 field_key: FieldKey::default(),
+                begin: Begin::always(),
             },
             truth,
             version: 1,

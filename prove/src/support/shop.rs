@@ -354,7 +354,6 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
         number: order_number(&AccountSlug::new("shop"), &id.into()),
         happened_at: at(0),
         business_date: today(),
-        history: false,
         raw: format!("order {id}").into_bytes(),
         fact: OrderFact {
             features: features(&snapshot.groups, &personal),
@@ -401,6 +400,8 @@ fn policy() -> Policy {
         completed_hold: Some(chrono::Duration::hours(72)),
         others: Default::default(),
         reread: None,
+        begun: true,
+        zombie: TimeDelta::days(90),
     };
     let tokyo = Warehouse {
         name: "tokyo".to_owned(),

@@ -143,6 +143,7 @@ layout = "hledger"
 "雑損益" = "Expenses:Rounding"
 "前受金" = "Liabilities:Advances"
 [channels.shop]
+begin = "all"
 mail = ["shipped"]
 capture = "{capture}"
 reread = "15m"

@@ -41,9 +41,23 @@ pub struct ChannelTable {
     /// Whether fulfilments that the channel makes by itself are believed.
     #[serde(default)]
     pub others: Others,
+    /// `all`: it counts as begun for all time.
+    #[serde(default)]
+    pub begin: Option<BeginWord>,
+    /// Before it begins, orders older than so many days reserve nothing; then they are history.
+    #[serde(default = "zombie_days")]
+    pub zombie_days: u16,
     /// The currency its orders are in, against which amounts in rules are checked.
     #[serde(default)]
     pub currency: Option<String>,
+}
+
+/// `[channels.NAME] begin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BeginWord {
+    /// Acts on orders of all time, for tests and demos.
+    All,
 }
 
 /// One way of paying.
@@ -67,6 +81,10 @@ fn each() -> CaptureRule {
 
 fn completed_hold() -> String {
     "72h".to_owned()
+}
+
+fn zombie_days() -> u16 {
+    90
 }
 
 fn reread() -> String {

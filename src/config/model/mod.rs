@@ -5,7 +5,7 @@ mod instance;
 mod policy;
 mod warehouse;
 
-pub use channel::{ChannelTable, PaymentTable};
+pub use channel::{BeginWord, ChannelTable, PaymentTable};
 pub use instance::{DatabaseTable, EngineTable, HttpTable, LogTable, ShopTable};
 pub use policy::{
     BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,

@@ -48,6 +48,8 @@ pub(super) fn policy() -> Policy {
         completed_hold: Some(Duration::hours(72)),
         others: Default::default(),
         reread: Some(Duration::minutes(30)),
+        begun: true,
+        zombie: Duration::days(90),
     };
     let warehouse = |name: &str, account: &str, dispatch| Warehouse {
         name: name.to_owned(),

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod begin;
 mod build;
 mod cancel;
 mod channel;

@@ -90,6 +90,7 @@ impl World {
                 many_changes: BTreeSet::new(),
                 by_machine: false,
                 field_key: FieldKey::default(),
+                begin: Begin::always(),
             },
             policy: policy(),
             rules: Rules::default(),
@@ -361,6 +362,7 @@ impl World {
                 });
                 let (promised_at, ordered_at) = self.ranks[row.line.as_str()];
                 OpenDemand {
+                    behind: self.input.begin.from.is_none(),
                     demand_id: row.id,
                     subject_id: 1,
                     item_id: row.item_id,

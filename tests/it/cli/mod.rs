@@ -1,5 +1,6 @@
 //! The command line as it is typed: the real program, its output and its exit codes.
 
+mod begin;
 mod daemon;
 mod orders;
 mod recover;
@@ -41,6 +42,8 @@ token = { env = "SHOP_TOKEN" }
 connector = "files"
 folder = "wh"
 layout = "japanese-3pl-utf8"
+[channels.shop]
+begin = "all"
 [channels.shop.payments]
 "pp" = { method = "card", account = "shop" }
 [warehouses.tokyo]

@@ -1,6 +1,7 @@
 //! An order's way through the whole program.
 
 mod acceptance;
+mod begin;
 mod happy;
 mod recover;
 mod reports;

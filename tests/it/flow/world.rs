@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) osaka: &'static str,
     /// More TOML of `[accounts.shop]`.
     pub(crate) shop: &'static str,
+    /// `begin = "all"`, or nothing for a channel that is to begin.
+    pub(crate) begin: &'static str,
     /// More TOML at the end.
     pub(crate) more: &'static str,
     /// What the warehouses do with a shipment.
@@ -45,6 +47,7 @@ impl Default for Setup {
             tokyo: r#"{ mode = "continuous" }"#,
             osaka: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
             shop: "",
+            begin: "begin = \"all\"",
             more: "",
             handling: |_| SimHandling::default(),
         }
@@ -158,6 +161,7 @@ layout = "hledger"
 "前受金" = "Liabilities:Advances"
 [channels.shop]
 mail = ["shipped"]
+{begin}
 [channels.shop.payments]
 "pp_system_default" = {{ method = "card", account = "shop" }}
 "pp_bank" = {{ method = "bank_transfer" }}
@@ -180,6 +184,7 @@ close = {{ every = "10s" }}
             tokyo = setup.tokyo,
             osaka = setup.osaka,
             shop = setup.shop,
+            begin = setup.begin,
             more = setup.more,
         );
         let path = dir.path().join("hikiate.toml");

@@ -107,6 +107,7 @@ async fn giving_to_those_who_are_due_gives_it_to_the_newcomer() {
         reserved: 0,
     }];
     let due = [OpenDemand {
+        behind: false,
         demand_id,
         subject_id: new,
         item_id,

@@ -128,6 +128,12 @@ impl MedusaSim {
     pub fn requests(&self) -> u64 {
         self.state().requests
     }
+
+    /// Requests that ask for a change, refused ones included.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.state().writes
+    }
 }
 
 fn memory(state: &State, order: &Order) -> OrderMemory {

@@ -51,6 +51,7 @@ fn respond(status: u16, body: &Value) -> Response {
 
 pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
     state.requests += 1;
+    state.writes += u64::from(request.method != Method::Get);
     match answer(state, request, now) {
         Ok(body) => respond(200, &body),
         Err(Refused(status, kind, message)) => {

@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) locations: Vec<String>,
     /// Requests so far; makes ties come in another order each time.
     pub(super) requests: u64,
+    pub(super) writes: u64,
     made: u64,
 }
 
@@ -121,6 +122,7 @@ impl State {
             by_sku: HashMap::new(),
             locations: Vec::new(),
             requests: 0,
+            writes: 0,
             made: 0,
         }
     }

@@ -1,0 +1,530 @@
+//! `hikiate begin` and `hikiate unbegin`: from when on hikiate acts for a channel, and what becomes of older orders.
+
+mod classes;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{AccountSlug, ShipmentReference};
+use serde::Serialize;
+
+use self::classes::{Line, Row};
+use super::args::{Begin, Unbegin};
+use super::failure::Failure;
+use super::out::table;
+use super::session::Session;
+use crate::facts::OrderClass;
+use crate::plan::{Listing, listing, types};
+use crate::store::{BeginTerms, Classed, StoreError};
+
+/// Orders loaded at once.
+const CHUNK: usize = 500;
+/// Longest reference of another system, in characters.
+const REFERENCE: usize = 60;
+
+/// What `begin` answers.
+#[derive(Serialize)]
+struct Told<'a> {
+    channel: &'a AccountSlug,
+    dry_run: bool,
+    from: DateTime<Utc>,
+    begun_before: bool,
+    classes: BTreeMap<&'static str, usize>,
+    orders: Vec<&'a Listing>,
+}
+
+/// What is asked for one order.
+struct Asked {
+    class: String,
+    reference: String,
+    warehouse: String,
+    /// Where it was asked, for complaints.
+    place: String,
+}
+
+/// `hikiate begin`
+pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure> {
+    let channel = channel(session, &args.channel)?;
+    let store = &session.store;
+    let now = store.now().await?;
+    let begun = store.begun_from(&channel).await?;
+    let from = match (args.from, begun.and_then(|begin| begin.from)) {
+        (Some(from), _) => from,
+        (None, Some(from)) => from,
+        // Only to look: as if it began now.
+        (None, None) if args.dry_run => now,
+        (None, None) => {
+            return Err(Failure::Usage(format!(
+                "channel {channel} has not begun: say with --from TIME from when on its orders are ours"
+            )));
+        }
+    };
+    if args.left_until.is_some_and(|until| until <= now) {
+        return Err(Failure::Usage(
+            "--left-until has to be a time to come".to_owned(),
+        ));
+    }
+    let mut asked = named(session, &args).await?;
+    let rows = rows(session, &channel, &asked, from, now).await?;
+    if let Some(path) = args.classes.as_deref().filter(|_| !args.dry_run) {
+        from_file(path, &rows, &mut asked)?;
+    }
+    let classes = classes(session, &rows, &asked, begun.is_some())?;
+    let warnings = doubts(session, &classes).await?;
+    let shown = with_classes(&rows, &classes);
+    let reason = args.reason.clone().unwrap_or_default();
+    let mut begun_before = begun.is_some();
+    if args.dry_run {
+        if let Some(path) = &args.classes {
+            std::fs::write(path, classes::write(&shown, now)).map_err(|error| {
+                Failure::Failed(
+                    anyhow::Error::new(error).context(format!("writing {}", path.display())),
+                )
+            })?;
+        }
+    } else {
+        let terms = BeginTerms {
+            from: args.from,
+            left_until: args.left_until,
+            reason,
+            actor: session.actor.clone(),
+            today: session.today().await?,
+        };
+        let begin = || store.begin(&channel, &terms, &classes);
+        begun_before = store.retried("begin", begin).await?;
+    }
+    let mut counts = BTreeMap::new();
+    for row in &shown {
+        *counts.entry(row.listing.class).or_insert(0) += 1;
+    }
+    let told = Told {
+        channel: &channel,
+        dry_run: args.dry_run,
+        from,
+        begun_before,
+        classes: counts,
+        orders: shown.iter().map(|row| &row.listing).collect(),
+    };
+    session.out.one(&told, || {
+        words(session, &args, &told, &shown, classes.len(), now) + &warnings
+    })
+}
+
+/// `hikiate unbegin`
+pub(crate) async fn unbegin(session: &Session, args: Unbegin) -> Result<(), Failure> {
+    let channel = channel(session, &args.channel)?;
+    let store = &session.store;
+    let stop = || store.unbegin(&channel, &args.reason, &session.actor);
+    let done = store.retried("unbegin", stop).await?;
+    session.out.one(&done, || {
+        let batches = if done.batches.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "sealed and not sent yet, with orders of it: {}; these go out as they stand\n",
+                done.batches.join(", ")
+            )
+        };
+        format!(
+            "channel {channel} is stopped: its orders are read, planned and reserved for, and nothing more is sent for them\n\
+             withdrawn: {} calls, {} shipments in open waves; {} revenue events wait\n\
+             under way at this moment: {} calls; with an unknown outcome, not sent again before it begins anew: {}\n\
+             sealed or with a warehouse, and not left: {} shipments; stop them with the warehouse if they must not leave\n{batches}\
+             to go on: hikiate begin {channel} --from TIME --reason TEXT\n",
+            done.withdrawn, done.waiting, done.revenue, done.sending, done.unknown, done.instructed
+        )
+    })
+}
+
+fn channel(session: &Session, name: &str) -> Result<AccountSlug, Failure> {
+    let channels = &session.loaded.policy.channels;
+    let slug = AccountSlug::from(name);
+    if channels.contains_key(&slug) {
+        return Ok(slug);
+    }
+    let known: Vec<&str> = channels.keys().map(AccountSlug::as_str).collect();
+    Err(Failure::NotFound(format!(
+        "there is no channel {name:?}; channels: {}",
+        known.join(", ")
+    )))
+}
+
+/// Orders that were named on the command line, by number.
+async fn named(session: &Session, args: &Begin) -> Result<BTreeMap<String, Asked>, Failure> {
+    let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
+    let lists = [
+        ("adopted", "--adopt", &args.adopt),
+        ("left", "--leave", &args.leave),
+        ("history", "--history", &args.history),
+    ];
+    let mut missing = Vec::new();
+    for (class, option, orders) in lists {
+        for order in orders {
+            let number = match session.store.find_subject(order).await {
+                Ok((_, number)) => number,
+                Err(StoreError::NotFound(text)) => {
+                    missing.push(text);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let one = Asked {
+                class: class.to_owned(),
+                reference: String::new(),
+                warehouse: String::new(),
+                place: format!("{option} {order}"),
+            };
+            if let Some(first) = asked.insert(number, one) {
+                return Err(Failure::Usage(format!(
+                    "{option} {order}: the order is named with {} too",
+                    first.place
+                )));
+            }
+        }
+    }
+    if missing.is_empty() {
+        Ok(asked)
+    } else {
+        Err(Failure::NotFound(format!(
+            "{}\nnothing was done",
+            missing.join("\n")
+        )))
+    }
+}
+
+/// Open orders of the channel and those that are named, as they would stand.
+async fn rows(
+    session: &Session,
+    channel: &AccountSlug,
+    asked: &BTreeMap<String, Asked>,
+    from: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Row>, Failure> {
+    let store = &session.store;
+    let mut named = Vec::new();
+    for number in asked.keys() {
+        named.push(store.find_subject(number).await?.0);
+    }
+    let orders = store.orders_to_class(channel, &named).await?;
+    let begin = types::Begin {
+        from: Some(from),
+        ..types::Begin::default()
+    };
+    let mut rows = Vec::new();
+    for chunk in orders.chunks(CHUNK) {
+        let ids: Vec<i64> = chunk.iter().map(|order| order.id).collect();
+        let (mut inputs, _) = session.inputs(&ids).await?;
+        for order in chunk {
+            let input = inputs.remove(&order.id);
+            let policy = &session.loaded.policy;
+            if let Some(listing) = input.and_then(|input| listing(input, policy, begin, now)) {
+                rows.push(Row {
+                    order: order.clone(),
+                    listing,
+                });
+            }
+        }
+    }
+    rows.sort_by_key(|row| row.listing.ordered_at);
+    Ok(rows)
+}
+
+/// Adds what the file says where it differs from how the orders stand; a line whose order has changed stops everything.
+fn from_file(
+    path: &Path,
+    rows: &[Row],
+    asked: &mut BTreeMap<String, Asked>,
+) -> Result<(), Failure> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{file} cannot be read: {error}")))?;
+    let lines = classes::read(&text).map_err(|why| Failure::Refused(format!("{file}: {why}")))?;
+    let mut wrong = Vec::new();
+    for line in lines {
+        let place = format!("{file}, line {}", line.n);
+        let Some(row) = rows.iter().find(|row| row.order.number == line.order) else {
+            wrong.push(format!(
+                "{place}: order {} is not open at this channel any more",
+                line.order
+            ));
+            continue;
+        };
+        if row.order.seen != line.seen {
+            wrong.push(format!(
+                "{place}: order {} has changed since the file was written",
+                line.order
+            ));
+            continue;
+        }
+        if asked.contains_key(&line.order) {
+            wrong.push(format!(
+                "{place}: order {} is named on the command line too",
+                line.order
+            ));
+            continue;
+        }
+        if same(&line, &row.listing) {
+            continue;
+        }
+        let Line {
+            order,
+            class,
+            reference,
+            warehouse,
+            ..
+        } = line;
+        asked.insert(
+            order,
+            Asked {
+                class,
+                reference,
+                warehouse,
+                place,
+            },
+        );
+    }
+    refuse(wrong)
+}
+
+fn same(line: &Line, listing: &Listing) -> bool {
+    line.class == listing.class
+        && line.reference == listing.reference
+        && line.warehouse == listing.warehouse
+}
+
+/// The classes to store: what is asked and, when the channel begins, what all other older orders are by themselves.
+fn classes(
+    session: &Session,
+    rows: &[Row],
+    asked: &BTreeMap<String, Asked>,
+    begun: bool,
+) -> Result<Vec<Classed>, Failure> {
+    let mut classes = Vec::new();
+    let mut wrong = Vec::new();
+    let mut references: Vec<&str> = Vec::new();
+    for (number, one) in asked {
+        let Some(row) = rows.iter().find(|row| row.order.number == *number) else {
+            wrong.push(format!(
+                "{}: order {number} has ended at its channel, is of another one or was not read yet",
+                one.place
+            ));
+            continue;
+        };
+        if references.contains(&one.reference.as_str()) && !one.reference.is_empty() {
+            wrong.push(format!(
+                "{}: reference {} is given to two orders",
+                one.place, one.reference
+            ));
+        }
+        references.push(&one.reference);
+        match class_of(session, &row.listing, one) {
+            Ok(class) => classes.push(Classed {
+                order: row.order.clone(),
+                class,
+            }),
+            Err(why) => wrong.push(format!("{}: order {number} {why}", one.place)),
+        }
+    }
+    refuse(wrong)?;
+    for row in rows.iter().filter(|_| !begun) {
+        let class = match row.listing.class {
+            "left" => OrderClass::Left,
+            "history" => OrderClass::History,
+            _ => continue,
+        };
+        if !asked.contains_key(&row.order.number) {
+            classes.push(Classed {
+                order: row.order.clone(),
+                class,
+            });
+        }
+    }
+    Ok(classes)
+}
+
+fn refuse(wrong: Vec<String>) -> Result<(), Failure> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "{}\nnothing was done; look again with --dry-run",
+        wrong.join("\n")
+    )))
+}
+
+fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<OrderClass, String> {
+    match listing.class {
+        "new" => {
+            return Err("was placed at or after the beginning: it is ours as it is".to_owned());
+        }
+        "ours" => return Err("is ours already".to_owned()),
+        _ => {}
+    }
+    let instructed = asked.class == "adopted-instructed";
+    if !instructed && !(asked.reference.is_empty() && asked.warehouse.is_empty()) {
+        return Err(
+            "has a reference or a warehouse, which only adopted-instructed takes".to_owned(),
+        );
+    }
+    match asked.class.as_str() {
+        "left" => return Ok(OrderClass::Left),
+        "adopted" => return Ok(OrderClass::Adopted),
+        "history" => return Ok(OrderClass::History),
+        "adopted-instructed" => {}
+        other => {
+            return Err(format!(
+                "has class {other:?}; known are left, adopted, adopted-instructed and history"
+            ));
+        }
+    }
+    let reference = &asked.reference;
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    if reference.is_empty() || reference.chars().count() > REFERENCE || reference.contains(odd) {
+        return Err(format!(
+            "needs the reference that the system before gave its shipment, at most {REFERENCE} characters without blanks"
+        ));
+    }
+    if listing.groups != 1 {
+        return Err("goes to several places: one reference cannot be all of it".to_owned());
+    }
+    let warehouses = &session.loaded.policy.warehouses;
+    let found = warehouses.iter().find(|w| w.name == asked.warehouse);
+    let Some(warehouse) = found else {
+        let known: Vec<&str> = warehouses.iter().map(|w| w.name.as_str()).collect();
+        return Err(format!(
+            "needs the warehouse that has it, one of {}",
+            known.join(", ")
+        ));
+    };
+    Ok(OrderClass::AdoptedInstructed {
+        reference: ShipmentReference::from(reference.as_str()),
+        warehouse: warehouse.name.clone(),
+        account: warehouse.account.clone(),
+    })
+}
+
+/// References that are taken are refused; results that came before their shipment was known are told.
+async fn doubts(session: &Session, classes: &[Classed]) -> Result<String, Failure> {
+    let references: Vec<String> = classes
+        .iter()
+        .filter_map(|classed| match &classed.class {
+            OrderClass::AdoptedInstructed { reference, .. } => Some(reference.to_string()),
+            _ => None,
+        })
+        .collect();
+    if references.is_empty() {
+        return Ok(String::new());
+    }
+    let known = session.store.known_references(&references).await?;
+    refuse(
+        known
+            .into_iter()
+            .map(|reference| format!("reference {reference} is a shipment of another order"))
+            .collect(),
+    )?;
+    let early = session.store.quarantined_under(&references).await?;
+    Ok(early
+        .into_iter()
+        .map(|(id, reference)| {
+            format!("a result under {reference} came before and is in quarantine ({id}): have the warehouse send it again\n")
+        })
+        .collect())
+}
+
+fn with_classes(rows: &[Row], classes: &[Classed]) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        let mine = classes.iter().find(|c| c.order.id == row.order.id);
+        row.listing.class = match mine.map(|c| &c.class) {
+            None => continue,
+            Some(OrderClass::Left) => "left",
+            Some(OrderClass::Adopted) => "adopted",
+            Some(OrderClass::History) => "history",
+            Some(OrderClass::AdoptedInstructed {
+                reference,
+                warehouse,
+                ..
+            }) => {
+                row.listing.reference = reference.to_string();
+                row.listing.warehouse.clone_from(warehouse);
+                "adopted-instructed"
+            }
+        };
+    }
+    rows
+}
+
+fn words(
+    session: &Session,
+    args: &Begin,
+    told: &Told<'_>,
+    rows: &[Row],
+    classed: usize,
+    now: DateTime<Utc>,
+) -> String {
+    let (out, channel) = (session.out, told.channel);
+    let counts: Vec<String> = told
+        .classes
+        .iter()
+        .map(|(class, n)| format!("{class} {n}"))
+        .collect();
+    let oldest = rows.iter().map(|row| row.age_days(now)).max();
+    let open = match oldest {
+        Some(days) => format!(
+            "{} open orders, the oldest {days} days old: {}\n",
+            rows.len(),
+            counts.join(", ")
+        ),
+        None => "no open orders\n".to_owned(),
+    };
+    let from = out.time(told.from);
+    if !told.dry_run {
+        return match (told.begun_before, classed) {
+            (true, 0) => {
+                format!(
+                    "channel {channel} has begun already, with orders placed from {from} on; nothing was changed\n"
+                )
+            }
+            (true, n) => format!(
+                "channel {channel} had begun with orders placed from {from} on; {n} older orders have another class now\n"
+            ),
+            (false, _) => format!(
+                "channel {channel} has begun: orders placed from {from} on are ours\n{open}"
+            ),
+        };
+    }
+    let cells = |row: &Row| {
+        let listing = &row.listing;
+        vec![
+            listing.number.clone(),
+            listing.display.clone(),
+            listing.class.to_owned(),
+            out.time(listing.ordered_at),
+            format!("{} d", row.age_days(now)),
+            listing.total.clone(),
+            listing.reserved.to_string(),
+            out.maybe(listing.authorised_until),
+            listing.reference.clone(),
+        ]
+    };
+    let columns = [
+        "ORDER",
+        "SHOWN AS",
+        "CLASS",
+        "ORDERED",
+        "AGE",
+        "TOTAL",
+        "RESERVED",
+        "AUTHORISED UNTIL",
+        "REFERENCE",
+    ];
+    let rows = table(&columns, &rows.iter().map(cells).collect::<Vec<_>>());
+    let file = args.classes.as_deref().map_or_else(String::new, |path| {
+        format!(
+            "written to {}: change class, reference and warehouse there and give it back\n",
+            path.display()
+        )
+    });
+    format!("{rows}{open}with orders placed from {from} on as ours; nothing was changed\n{file}")
+}

@@ -1,0 +1,263 @@
+//! `hikiate begin` and `unbegin` as they are typed.
+
+use std::fs;
+
+use chrono::Duration;
+use serde_json::json;
+
+use super::{Ran, command};
+use crate::flow::world::{Setup, World, order, start};
+
+fn run(world: &World, arguments: &[&str]) -> Ran {
+    Ran::of(command(
+        &world.dir.path().join("hikiate.toml"),
+        Some(world.database()),
+        arguments,
+    ))
+}
+
+/// A shop that nobody has begun, with two older orders and one of now.
+async fn world() -> (World, [String; 3]) {
+    let mut world = World::new(Setup {
+        begin: "",
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    let mut ids = Vec::new();
+    for days in [30, 20, 0] {
+        world.clock.set(start() - Duration::days(days));
+        ids.push(world.shop.place_order(order(&[("APPLE", 1, "1000")])));
+    }
+    world.rounds(2).await;
+    (world, ids.try_into().unwrap())
+}
+
+fn number(world: &World, id: &str) -> String {
+    let shown = run(world, &["order", "show", &format!("shop/{id}"), "--json"]).json();
+    shown["number"].as_str().unwrap().to_owned()
+}
+
+fn class(world: &World, id: &str) -> String {
+    let shown = run(
+        world,
+        &["order", "explain", &format!("shop/{id}"), "--json"],
+    )
+    .json();
+    shown["blocked_by"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn the_file_of_classes_comes_back_as_a_whole_or_not_at_all() {
+    let (mut world, [first, second, now]) = world().await;
+    let file = world.dir.path().join("classes.csv");
+    let path = file.to_str().unwrap();
+    let from = start().to_rfc3339();
+    let look = [
+        "begin",
+        "shop",
+        "--from",
+        &from,
+        "--dry-run",
+        "--classes",
+        path,
+    ];
+    let looked = run(&world, &look);
+    let words = looked.ended(0);
+    assert!(
+        words.contains("3 open orders, the oldest 30 days old: left 2, new 1"),
+        "{words}"
+    );
+    assert!(
+        words.contains("1650 JPY") && words.contains("nothing was changed"),
+        "{words}"
+    );
+    for personal in ["花子", "hanako@", "千代田"] {
+        assert!(!words.contains(personal), "{words}");
+    }
+    let (one, two) = (number(&world, &first), number(&world, &second));
+    let edit = |text: &str| {
+        let line = |line: &str| match line {
+            line if line.starts_with(&one) => line.replace(",left,,,", ",adopted,,,"),
+            line if line.starts_with(&two) => line.replace(",left,,,", ",history,,,"),
+            line => line.to_owned(),
+        };
+        text.lines().map(|l| line(l) + "\r\n").collect::<String>()
+    };
+    fs::write(&file, edit(&fs::read_to_string(&file).unwrap())).unwrap();
+    let give = [
+        "begin",
+        "shop",
+        "--from",
+        &from,
+        "--classes",
+        path,
+        "--reason",
+        "switch",
+    ];
+
+    // A row whose order has changed since stops all of it.
+    assert!(world.shop.cancel_order(&second));
+    world.rounds(1).await;
+    run(&world, &give).refused(5, &format!("order {two} is not open"));
+    assert_eq!(class(&world, &first), "begin");
+    let wrong = fs::read_to_string(&file).unwrap();
+    let without: String = wrong
+        .lines()
+        .filter(|l| !l.starts_with(&two))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let seen = without
+        .lines()
+        .nth(1)
+        .unwrap()
+        .rsplit(',')
+        .next()
+        .unwrap()
+        .to_owned();
+    fs::write(&file, without.replace(&seen, "9-00000000")).unwrap();
+    run(&world, &give).refused(5, &format!("order {one} has changed since"));
+    assert_eq!(class(&world, &first), "begin");
+
+    fs::write(&file, without).unwrap();
+    let begun = run(&world, &give);
+    assert!(
+        begun.ended(0).contains("channel shop has begun"),
+        "{begun:?}"
+    );
+    world.rounds(14).await;
+    for id in [&first, &now] {
+        assert!(world.shop.order(id).unwrap().is_shipped(), "{id}");
+    }
+    let again = run(&world, &give[..]);
+    // The file names orders that have left meanwhile.
+    again.refused(5, "nothing was done");
+    let again = run(
+        &world,
+        &["begin", "shop", "--from", &from, "--reason", "again"],
+    );
+    assert!(again.ended(0).contains("has begun already"), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_and_says_so() {
+    let (world, [first, second, now]) = world().await;
+    let from = start().to_rfc3339();
+    let go = |more: &[&str]| {
+        let mut all = vec!["begin", "shop", "--from", &from, "--reason", "switch"];
+        all.extend(more);
+        run(&world, &all)
+    };
+    let (one, two, three) = (
+        format!("shop/{first}"),
+        format!("shop/{second}"),
+        format!("shop/{now}"),
+    );
+    run(&world, &["begin", "shop", "--reason", "x"]).refused(2, "--from TIME");
+    run(&world, &["begin", "shop", "--from", &from]).refused(2, "--reason");
+    run(
+        &world,
+        &["begin", "shops", "--from", &from, "--reason", "x"],
+    )
+    .refused(4, "channels: shop");
+    go(&["--adopt", "shop/nowhere"]).refused(4, "nothing was done");
+    go(&["--adopt", &three]).refused(5, "it is ours as it is");
+    go(&["--adopt", &one, "--history", &one]).refused(2, "named with --adopt");
+    run(&world, &["unbegin", "shop", "--reason", "x"]).refused(5, "has not begun");
+    let explained = run(&world, &["order", "explain", &one]);
+    assert!(
+        explained
+            .ended(0)
+            .contains("run `hikiate begin shop --dry-run`"),
+        "{explained:?}"
+    );
+    assert_eq!(
+        class(&world, &first),
+        "begin",
+        "nothing was done by any of it"
+    );
+
+    let begun = run(
+        &world,
+        &[
+            "begin",
+            "shop",
+            "--from",
+            &from,
+            "--adopt",
+            &one,
+            "--history",
+            &two,
+            "--reason",
+            "switch",
+            "--json",
+        ],
+    )
+    .json();
+    assert_eq!(
+        begun["classes"],
+        json!({ "adopted": 1, "history": 1, "new": 1 })
+    );
+    let other = (start() + Duration::hours(1)).to_rfc3339();
+    run(
+        &world,
+        &["begin", "shop", "--from", &other, "--reason", "x"],
+    )
+    .refused(5, "hikiate unbegin shop");
+    let leave = run(
+        &world,
+        &["begin", "shop", "--leave", &two, "--reason", "it is theirs"],
+    );
+    assert!(
+        leave
+            .ended(0)
+            .contains("1 older orders have another class now"),
+        "{leave:?}"
+    );
+    world.plan().await;
+    assert_eq!(class(&world, &second), "left");
+    let stopped = run(&world, &["unbegin", "shop", "--reason", "wrong day"]);
+    assert!(
+        stopped.ended(0).contains("channel shop is stopped"),
+        "{stopped:?}"
+    );
+    let tasks = run(&world, &["tasks"]);
+    assert!(
+        tasks
+            .ended(0)
+            .contains("hikiate begin shop --from TIME --reason TEXT"),
+        "{tasks:?}"
+    );
+    assert!(
+        tasks.ended(0).contains("stopped by hanako: wrong day"),
+        "{tasks:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_channel_that_counts_as_begun_by_its_configuration_is_neither_begun_nor_stopped() {
+    let mut world = World::new(Setup::default()).await;
+    world.round().await;
+    let from = start().to_rfc3339();
+    run(&world, &["begin", "shop", "--from", &from, "--reason", "x"]).refused(5, "begin = \"all\"");
+    run(&world, &["unbegin", "shop", "--reason", "x"]).refused(5, "begin = \"all\"");
+    let checked = run(&world, &["check"]);
+    assert!(
+        checked.ended(0).contains("warning: begin = \"all\""),
+        "{checked:?}"
+    );
+    world
+        .restart(|toml| toml.replace("begin = \"all\"\n", ""))
+        .await;
+    let checked = run(&world, &["check"]);
+    assert!(
+        checked
+            .ended(0)
+            .contains("until `hikiate begin shop` is typed"),
+        "{checked:?}"
+    );
+    let stopped = run(&world, &["unbegin", "shop", "--reason", "x"]);
+    stopped.refused(5, "has not begun");
+}
