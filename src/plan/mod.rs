@@ -1,15 +1,18 @@
 //! Planning: pure functions from facts to what ought to be.
 
 mod blockers;
+mod by_hand;
 mod cancel;
 mod capture;
 mod changes;
 mod checks;
+pub mod command;
 mod commitment;
 mod context;
 mod demand;
 mod departures;
 mod effects;
+mod ended;
 mod explain;
 mod fold;
 mod goods;
@@ -26,16 +29,19 @@ mod order;
 mod others;
 mod payment;
 mod places;
+mod recall;
 mod revenue;
 mod shipment;
 mod shipping;
 mod status;
+mod stop;
 mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod types;
 mod view;
 
+pub use by_hand::parcels_told;
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
 pub use explain::{Explanation, explain};

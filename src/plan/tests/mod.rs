@@ -10,6 +10,7 @@
 mod build;
 mod cancel;
 mod channel;
+mod command;
 mod deeds;
 mod edits;
 mod flow;

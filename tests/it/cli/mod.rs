@@ -1,6 +1,7 @@
 //! The command line as it is typed: the real program, its output and its exit codes.
 
 mod daemon;
+mod operators;
 mod orders;
 mod recover;
 mod usage;
