@@ -70,6 +70,49 @@ pub enum Action {
         /// Its channel's account.
         channel: String,
     },
+    /// Write down what a warehouse said about a request to stop a shipment.
+    #[serde(rename = "order recalled")]
+    Recalled {
+        /// The shipment.
+        reference: String,
+    },
+    /// Tell of a parcel that was shipped by hand.
+    #[serde(rename = "order shipped")]
+    Shipped {},
+    /// End an order: nothing more of it is instructed.
+    #[serde(rename = "order end")]
+    End {},
+    /// Tell the channel of a shipment again.
+    #[serde(rename = "order tell")]
+    Tell {
+        /// The shipment.
+        reference: String,
+    },
+    /// Goods of a shipment came back.
+    #[serde(rename = "return received")]
+    Returned {
+        /// The shipment.
+        reference: String,
+    },
+    /// A parcel has another number.
+    #[serde(rename = "parcel correct")]
+    CorrectParcel {
+        /// The shipment.
+        reference: String,
+        /// As it was told.
+        from: String,
+        /// As it is.
+        to: String,
+    },
+    /// Let an account that an operator paused go on.
+    #[serde(rename = "resume")]
+    Resume {},
+    /// Lift a stop of shipping.
+    #[serde(rename = "stop-shipping lift")]
+    LiftStop {
+        /// Its row.
+        id: i64,
+    },
     /// Let an automation that has paused itself act again.
     #[serde(rename = "rule resume")]
     ResumeRule {
@@ -115,6 +158,20 @@ impl Action {
             Self::Begin {} => format!("begin {on} --from TIME --reason TEXT"),
             Self::Adopt { channel } => format!("begin {channel} --adopt {on} --reason TEXT"),
             Self::Forget { channel } => format!("begin {channel} --history {on} --reason TEXT"),
+            Self::Recalled { reference } => {
+                format!("order recalled {reference} --accepted|--declined|--too-late --reason TEXT")
+            }
+            Self::Shipped {} => format!("order shipped {on} --tracking NUMBER --reason TEXT"),
+            Self::End {} => format!("order end {on} --reason TEXT"),
+            Self::Tell { reference } => format!("order tell {reference} --reason TEXT"),
+            Self::Returned { reference } => format!("return received {reference} --reason TEXT"),
+            Self::CorrectParcel {
+                reference,
+                from,
+                to,
+            } => format!("parcel correct {reference} --tracking {from} --to {to} --reason TEXT"),
+            Self::Resume {} => format!("resume {on} --reason TEXT"),
+            Self::LiftStop { id } => format!("stop-shipping lift {id} --reason TEXT"),
             Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
         };
         format!("hikiate {words}")
@@ -183,6 +240,24 @@ mod tests {
             Action::Forget {
                 channel: "shop".to_owned(),
             },
+            Action::Recalled {
+                reference: "HK0123456789ABC-S1".to_owned(),
+            },
+            Action::Shipped {},
+            Action::End {},
+            Action::Tell {
+                reference: "HK0123456789ABC-S1".to_owned(),
+            },
+            Action::Returned {
+                reference: "HK0123456789ABC-S1".to_owned(),
+            },
+            Action::CorrectParcel {
+                reference: "HK0123456789ABC-S1".to_owned(),
+                from: "4012-1".to_owned(),
+                to: "4012-2".to_owned(),
+            },
+            Action::Resume {},
+            Action::LiftStop { id: 4 },
             Action::ResumeRule {
                 rule: "mail:shipped".to_owned(),
                 account: "shop".to_owned(),

@@ -2,6 +2,7 @@
 //! version; older bodies are upgraded when they are loaded, and a kind or version that this binary does not know
 //! makes the subject not plannable by it, never skipped.
 
+mod operator;
 mod upgrade;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -13,6 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::MailKind;
+
+pub use operator::{
+    CancelAnsweredFact, EndedFact, ParcelCorrectedFact, RecallWantedFact, ReturnedFact,
+    ShippedFact, TellAgainFact,
+};
 
 /// What sort of fact it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +104,20 @@ pub enum FactBody {
     Released(ReleasedFact),
     /// Decision of an operator: stop the order.
     CancelWanted(CancelWantedFact),
+    /// Decision of an operator: ask for one shipment back.
+    RecallWanted(RecallWantedFact),
+    /// Decision of an operator: what a warehouse said by telephone about such a request.
+    CancelAnswered(CancelAnsweredFact),
+    /// Decision of an operator: nothing more is instructed.
+    Ended(EndedFact),
+    /// Decision of an operator: a parcel fact is the operator's own.
+    Shipped(ShippedFact),
+    /// Decision of an operator: tell the channel again.
+    TellAgain(TellAgainFact),
+    /// Decision of an operator: goods came back.
+    Returned(ReturnedFact),
+    /// Decision of an operator: a parcel has another number.
+    ParcelCorrected(ParcelCorrectedFact),
     /// Decision: these lines leave from that warehouse under this reference.
     Shipment(ShipmentFact),
     /// Decision: a shipment that was not instructed will not be.
@@ -495,6 +515,13 @@ kinds! {
     "held", 1, Decision, Held;
     "released", 1, Decision, Released;
     "cancel_wanted", 1, Decision, CancelWanted;
+    "recall_wanted", 1, Decision, RecallWanted;
+    "cancel_answered", 1, Decision, CancelAnswered;
+    "ended", 1, Decision, Ended;
+    "shipped", 1, Decision, Shipped;
+    "tell_again", 1, Decision, TellAgain;
+    "returned", 1, Decision, Returned;
+    "parcel_corrected", 1, Decision, ParcelCorrected;
     "shipment", 1, Decision, Shipment;
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
     "external_shipment", 1, Decision, ExternalShipment;

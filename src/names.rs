@@ -2,12 +2,14 @@
 //! may have none of them, or a release of one would count for the other.
 
 /// What blocks an order, by the first word of `blocked_by`.
-pub const GATES: [&str; 14] = [
+pub const GATES: [&str; 16] = [
     "begin",
     "left",
     "adopted",
     "history",
     "completion",
+    "ended",
+    "stop",
     "hold",
     "check",
     "payment",
@@ -44,11 +46,16 @@ const NAMES: &[&str] = &[
     "deposit_cancelled",
     "deposit_currency",
     "deposit_over",
+    "ended_captured",
     "mail_address",
     "over_captured",
     "over_shipped",
     "parcel_unknown",
+    "recall_failed",
     "refund_seen",
+    "return_received",
+    "tracking_corrected",
+    "tracking_differs",
     "vanished",
 ];
 
@@ -59,6 +66,7 @@ const PREFIXES: &[&str] = &[
     "check:",
     "hold:",
     "mail:",
+    "recalled:",
     "rejected:",
     "short:",
 ];

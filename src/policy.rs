@@ -276,6 +276,27 @@ pub struct Warehouse {
     pub reply_within: Option<Duration>,
     /// What is done when an order changes after its instruction was sent.
     pub change: ChangeRules,
+    /// How it is asked to stop a shipment.
+    #[serde(skip_serializing_if = "CancelBy::is_call")]
+    pub cancel: CancelBy,
+}
+
+/// How a warehouse is asked to stop a shipment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelBy {
+    /// By a call or file to its account.
+    #[default]
+    Call,
+    /// By telephone: no call is made, and an operator types what it said.
+    Phone,
+}
+
+impl CancelBy {
+    /// The default, which a document of before does not have.
+    fn is_call(&self) -> bool {
+        *self == Self::Call
+    }
 }
 
 /// When instructions go out.

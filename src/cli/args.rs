@@ -67,6 +67,18 @@ pub(crate) enum Command {
     Order(OrderCommand),
     /// Everything that waits for a person, oldest first
     Tasks,
+    /// Goods that came back
+    #[command(subcommand)]
+    Return(ReturnCommand),
+    /// Parcels that were shipped
+    #[command(subcommand)]
+    Parcel(ParcelCommand),
+    /// Pause an account until it is resumed: nothing is sealed for it or sent to it, and it is read on
+    Pause(Pause),
+    /// Let a paused account go on: all of it, or with --reads only the reading
+    Resume(Pause),
+    /// Keep shipments from being sealed until the stop is lifted
+    StopShipping(StopShipping),
     /// Stock per item and warehouse
     #[command(subcommand)]
     Stock(StockCommand),
@@ -135,7 +147,234 @@ pub(crate) enum OrderCommand {
         rule: String,
     },
     /// Cancel orders: stopped before they are instructed, asked back from the warehouse after
-    Cancel(Decide),
+    Cancel {
+        #[command(flatten)]
+        decide: Decide,
+        /// Only say what would be done, and what cannot be undone
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Ask for single shipments back; their goods are held once they are stopped
+    Recall {
+        #[command(flatten)]
+        on: OnShipments,
+        /// Only say what would be done, and what cannot be undone
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write down what a warehouse said about a request to stop a shipment
+    #[command(group(clap::ArgGroup::new("answer").required(true)))]
+    Recalled {
+        #[command(flatten)]
+        on: OnShipments,
+        /// It is stopped
+        #[arg(long, group = "answer")]
+        accepted: bool,
+        /// It will be shipped all the same
+        #[arg(long, group = "answer")]
+        declined: bool,
+        /// It was shipped already
+        #[arg(long, group = "answer")]
+        too_late: bool,
+    },
+    /// End orders: nothing more is instructed, stock is free, nobody is told
+    End {
+        #[command(flatten)]
+        decide: Decide,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Tell of a parcel that was shipped: of a sealed shipment, or of what no warehouse was told of an order
+    Shipped(ShippedArgs),
+    /// Tell the channel of shipments again
+    Tell {
+        #[command(flatten)]
+        on: OnShipments,
+    },
+}
+
+/// A decision on shipments.
+#[derive(Debug, Args)]
+pub(crate) struct OnShipments {
+    /// Shipment references, HK…-S1
+    #[arg(required = true, value_name = "REF")]
+    pub(crate) references: Vec<String>,
+    /// Why; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
+/// `order shipped`
+#[derive(Debug, Args)]
+pub(crate) struct ShippedArgs {
+    /// A shipment's reference, HK…-S1; or an order: HK number, or account/far-side id
+    #[arg(value_name = "REF|ORDER")]
+    pub(crate) what: String,
+    /// The carrier's number
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub(crate) tracking: String,
+    /// The carrier
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    pub(crate) carrier: Option<String>,
+    /// The warehouse it left, by our name [default: where its stock is reserved]
+    #[arg(long, value_name = "WAREHOUSE")]
+    pub(crate) from: Option<String>,
+    /// When it left [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) left_at: Option<DateTime<Utc>>,
+    /// What is inside, by the channel's code or line [default: all that is open]
+    #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
+    pub(crate) lines: Vec<(String, u32)>,
+    /// Why it is typed; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `return …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReturnCommand {
+    /// Goods of a shipment came back; stock follows the warehouse's count
+    Received {
+        /// The shipment's reference, HK…-S1
+        #[arg(value_name = "REF")]
+        reference: String,
+        /// What came back, by the channel's code or line [default: all that was shipped]
+        #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
+        lines: Vec<(String, u32)>,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
+}
+
+/// `parcel …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParcelCommand {
+    /// A parcel has another number than was told
+    Correct {
+        /// The shipment's reference, HK…-S1
+        #[arg(value_name = "REF")]
+        reference: String,
+        /// The number as it was told
+        #[arg(long, value_name = "OLD", value_parser = number)]
+        tracking: String,
+        /// The right number
+        #[arg(long, value_name = "NEW", value_parser = number)]
+        to: String,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
+}
+
+/// `pause` and `resume`
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The account
+    #[arg(required = true, value_name = "ACCOUNT")]
+    pub(crate) accounts: Vec<String>,
+    /// Only the reading of it
+    #[arg(long)]
+    pub(crate) reads: bool,
+    /// Why; kept, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
+/// `stop-shipping`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct StopShipping {
+    #[command(subcommand)]
+    pub(crate) command: Option<StopCommand>,
+    /// Only shipments with this item, by any code it has
+    #[arg(long, value_name = "CODE")]
+    pub(crate) sku: Option<String>,
+    /// Only orders of this channel account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) channel: Option<String>,
+    /// Only shipments from this warehouse
+    #[arg(long, value_name = "NAME")]
+    pub(crate) warehouse: Option<String>,
+    /// Ask warehouses for those back that they have and did not ship
+    #[arg(long)]
+    pub(crate) recall: bool,
+    /// Only say what would be stopped and asked back
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why; kept, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank, required = true)]
+    pub(crate) reason: Option<String>,
+}
+
+/// `stop-shipping …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StopCommand {
+    /// Stops that stand
+    List,
+    /// Lift stops: what they kept back goes with the next batch
+    Lift {
+        /// As `stop-shipping list` shows them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+        /// Why; kept, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
+}
+
+impl Command {
+    /// It changes what is stored, so that it is told beside the database too.
+    pub(crate) fn writes(&self) -> bool {
+        match self {
+            Self::Order(
+                OrderCommand::List { .. }
+                | OrderCommand::Show { .. }
+                | OrderCommand::Explain { .. }
+                | OrderCommand::Cancel { dry_run: true, .. }
+                | OrderCommand::Recall { dry_run: true, .. }
+                | OrderCommand::End { dry_run: true, .. }
+                | OrderCommand::Shipped(ShippedArgs { dry_run: true, .. }),
+            )
+            | Self::StopShipping(
+                StopShipping {
+                    command: Some(StopCommand::List),
+                    ..
+                }
+                | StopShipping { dry_run: true, .. },
+            )
+            | Self::Effect(EffectCommand::List { .. })
+            | Self::Rule(RuleCommand::List)
+            | Self::Quarantine(QuarantineCommand::List | QuarantineCommand::Show { .. })
+            | Self::Recover(Recover { dry_run: true, .. })
+            | Self::Begin(Begin { dry_run: true, .. })
+            | Self::Run
+            | Self::Check { .. }
+            | Self::Migrate { .. }
+            | Self::Tasks
+            | Self::Stock(_)
+            | Self::Stream(_) => false,
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => false,
+            Self::Order(_)
+            | Self::Return(_)
+            | Self::Parcel(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::StopShipping(_)
+            | Self::Deposit(_)
+            | Self::Effect(_)
+            | Self::Rule(_)
+            | Self::Quarantine(_)
+            | Self::Begin(_)
+            | Self::Unbegin(_)
+            | Self::Recover(_) => true,
+        }
+    }
 }
 
 /// A decision on orders.
@@ -337,6 +576,17 @@ fn code_and_quantity(text: &str) -> Result<(String, u32), String> {
     parsed
         .filter(|(code, quantity)| !code.is_empty() && *quantity > 0)
         .ok_or_else(|| "an item's code and how many, like SALT-YUZU=2".to_owned())
+}
+
+/// A carrier's number: it stands in keys and in calls.
+fn number(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let fits = (1..=60).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a carrier's number of letters and digits without spaces, at most 60".to_owned())
+    }
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

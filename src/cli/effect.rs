@@ -55,7 +55,12 @@ async fn list(session: &Session, unresolved: bool, limit: i64) -> Result<(), Fai
             row.sends.to_string(),
             out.time(row.due_at),
             row.label.clone().unwrap_or_default(),
-            row.error.clone().unwrap_or_default(),
+            row.paused
+                .iter()
+                .chain(&row.error)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("; "),
         ]
     })
 }

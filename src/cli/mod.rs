@@ -1,5 +1,6 @@
 //! The commands, one file each group.
 
+mod acts;
 pub(crate) mod args;
 mod begin;
 pub mod check;
@@ -9,6 +10,8 @@ mod failure;
 mod migrate;
 mod order;
 mod out;
+mod parcel;
+mod pause;
 mod quarantine;
 pub mod raw;
 mod recover;
@@ -16,6 +19,7 @@ mod rule;
 mod run;
 mod session;
 mod stock;
+mod stop;
 mod stream;
 mod tasks;
 mod words;
@@ -32,7 +36,8 @@ use self::session::Session;
 /// Runs the command in `arguments` (the program's name first) and says how it ended, as documented in `--help`.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(usage) => {
             // Nobody to tell when the terminal is gone.
@@ -44,7 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(anyhow::Error::new(error).context("the runtime")))
-        .and_then(|runtime| runtime.block_on(command(cli)));
+        .and_then(|runtime| runtime.block_on(command(cli, &arguments)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -56,7 +61,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn command(cli: Cli) -> Result<(), Failure> {
+async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     let global = cli.global;
     match cli.command {
         Command::Run => run::run(&global).await,
@@ -64,22 +69,44 @@ async fn command(cli: Cli) -> Result<(), Failure> {
             allow_missing_secrets,
         } => session::check(&global, allow_missing_secrets),
         Command::Migrate { wait } => migrate::migrate(&global, wait).await,
-        Command::Order(command) => order::run(&Session::open(&global).await?, command).await,
-        Command::Tasks => tasks::run(&Session::open(&global).await?).await,
-        Command::Stock(command) => stock::run(&Session::open(&global).await?, command).await,
-        Command::Deposit(command) => deposit::run(&Session::open(&global).await?, command).await,
-        Command::Stream(command) => stream::run(&Session::open(&global).await?, command).await,
-        Command::Effect(command) => effect::run(&Session::open(&global).await?, command).await,
-        Command::Begin(args) => begin::begin(&Session::open(&global).await?, args).await,
-        Command::Unbegin(args) => begin::unbegin(&Session::open(&global).await?, args).await,
-        Command::Recover(args) => recover::run(&Session::open(&global).await?, args).await,
-        Command::Rule(command) => rule::run(&Session::open(&global).await?, command).await,
-        Command::Quarantine(command) => {
-            quarantine::run(&Session::open(&global).await?, command).await
-        }
         #[cfg(feature = "demo")]
         Command::Demo(args) if crate::demo::run(&args).await => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Err(Failure::Said(1)),
+        command => {
+            let writes = command.writes();
+            let session = Session::open(&global).await?;
+            beside_the_daemon(&session, command).await?;
+            if writes {
+                acts::tell(&session, typed).await;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The commands that look at the database or write to it while a daemon runs.
+async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Order(command) => order::run(session, command).await,
+        Command::Return(command) => parcel::returned(session, command).await,
+        Command::Parcel(command) => parcel::correct(session, command).await,
+        Command::Pause(args) => pause::pause(session, &args).await,
+        Command::Resume(args) => pause::resume(session, &args).await,
+        Command::StopShipping(args) => stop::run(session, args).await,
+        Command::Tasks => tasks::run(session).await,
+        Command::Stock(command) => stock::run(session, command).await,
+        Command::Deposit(command) => deposit::run(session, command).await,
+        Command::Stream(command) => stream::run(session, command).await,
+        Command::Effect(command) => effect::run(session, command).await,
+        Command::Begin(args) => begin::begin(session, args).await,
+        Command::Unbegin(args) => begin::unbegin(session, args).await,
+        Command::Recover(args) => recover::run(session, args).await,
+        Command::Rule(command) => rule::run(session, command).await,
+        Command::Quarantine(command) => quarantine::run(session, command).await,
+        // Carried out before a session is opened.
+        Command::Run | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
+        #[cfg(feature = "demo")]
+        Command::Demo(_) => Ok(()),
     }
 }

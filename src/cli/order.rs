@@ -1,7 +1,9 @@
 //! `hikiate order`: what is seen of orders. What is decided about them is in [`decide`].
 
 mod decide;
+pub(super) mod typed;
 
+use hikiate_sdk::CancelVerdict;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,7 +40,30 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
         OrderCommand::Explain { order } => explained(session, &order).await,
         OrderCommand::Hold(on) => decide::hold(session, on).await,
         OrderCommand::Release { decide: on, rule } => decide::release(session, on, &rule).await,
-        OrderCommand::Cancel(on) => decide::cancel(session, on).await,
+        OrderCommand::Cancel {
+            decide: on,
+            dry_run,
+        } => decide::cancel(session, on, dry_run).await,
+        OrderCommand::Recall { on, dry_run } => typed::recall_them(session, on, dry_run).await,
+        OrderCommand::Recalled {
+            on,
+            accepted,
+            too_late,
+            declined: _,
+        } => {
+            let verdict = match (accepted, too_late) {
+                (true, _) => CancelVerdict::Accepted,
+                (_, true) => CancelVerdict::TooLate,
+                _ => CancelVerdict::Declined,
+            };
+            typed::recalled_them(session, on, verdict).await
+        }
+        OrderCommand::End {
+            decide: on,
+            dry_run,
+        } => typed::end_them(session, on, dry_run).await,
+        OrderCommand::Shipped(args) => typed::shipped_it(session, args).await,
+        OrderCommand::Tell { on } => typed::tell_them(session, on).await,
     }
 }
 

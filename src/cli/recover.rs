@@ -1,9 +1,12 @@
 //! `hikiate recover`: what a person says after the database was set back.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::acts::{self, Act};
 use super::args::Recover;
 use super::failure::Failure;
+use super::out::plain;
 use super::session::Session;
 use crate::store::Phase;
 
@@ -31,7 +34,9 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
     let dry = !args.yes;
     let begin = || store.begin_recovery(since, &accounts, &args.reason, &session.actor, dry);
     let begun = store.retried("begin_recovery", begin).await?;
+    let lost = lost_acts(session, since).await?;
     let told = json!({
+        "lost_acts": lost,
         "dry_run": dry, "lost_since": since, "suspected": before.phase != Phase::None, "why": before.why,
         "effects": begun.effects, "mails": begun.mails, "streams": begun.streams,
         "batches": begun.batches, "orders": begun.orders,
@@ -53,13 +58,14 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
         format!(
             "{found}\n{} calls in the queue {verb} taken for perhaps made: looked up first, or left to a person; {} of them are mails, which count as sent\n\
              {} streams {verb} read again from an hour before {}\n{} unsealed batches {verb} given up for such with new names\n\
-             {} open orders {verb} planned again\n{end}\n",
+             {} open orders {verb} planned again\n{}{end}\n",
             begun.effects,
             begun.mails,
             begun.streams,
             session.out.time(since),
             begun.batches,
             begun.orders,
+            acts_in_words(session, lost.as_deref()),
         )
     })?;
     if dry && !args.dry_run {
@@ -68,6 +74,45 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Commands beside the witness that this database does not know; `None` where no file tells of any.
+async fn lost_acts(session: &Session, since: DateTime<Utc>) -> Result<Option<Vec<Act>>, Failure> {
+    let state_dir = &session.loaded.settings.database.state_dir;
+    let Some(acts) = acts::since(state_dir, since) else {
+        return Ok(None);
+    };
+    let ids: Vec<String> = acts.iter().map(|act| act.id.clone()).collect();
+    let known = session.store.known_acts(&ids).await?;
+    let lost = acts.into_iter().filter(|act| !known.contains(&act.id));
+    Ok(Some(lost.collect()))
+}
+
+fn acts_in_words(session: &Session, lost: Option<&[Act]>) -> String {
+    let Some(lost) = lost else {
+        return format!(
+            "no file of commands is in {}: what was typed since then on this or another host is not known here\n",
+            session.loaded.settings.database.state_dir.display()
+        );
+    };
+    let mut text = format!(
+        "{} commands were typed that this database does not know",
+        lost.len()
+    );
+    text.push_str(if lost.is_empty() {
+        "\n"
+    } else {
+        "; look at each and type it again:\n"
+    });
+    for act in lost {
+        let at = session.out.time(act.at);
+        text.push_str(&format!(
+            "  {at} {}: hikiate {}\n",
+            act.actor,
+            plain(&act.command, "")
+        ));
+    }
+    text
 }
 
 async fn instructed(session: &Session, name: &str, lines: &[(String, u32)]) -> Result<(), Failure> {

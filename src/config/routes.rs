@@ -6,6 +6,7 @@ use hikiate_sdk::{AccountSlug, Op, StreamKind};
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
+use crate::policy::CancelBy;
 use crate::suggest;
 
 /// The accounts there are.
@@ -58,6 +59,20 @@ impl<'a> Routes<'a> {
     }
 
     /// Notes every operation the account lacks.
+    /// How an account's warehouse is asked to stop a shipment.
+    pub(super) fn cancel(&self, name: &str) -> CancelBy {
+        let operations = self
+            .built
+            .get(name)
+            .and_then(|account| account.instance.operations());
+        match operations {
+            Some(operations) if operations.by_telephone().contains(&Op::CancelInstruction) => {
+                CancelBy::Phone
+            }
+            _ => CancelBy::Call,
+        }
+    }
+
     pub(super) fn needs(
         &self,
         name: &str,
@@ -72,7 +87,10 @@ impl<'a> Routes<'a> {
         let offered: Vec<Op> = account
             .instance
             .operations()
-            .map(|o| o.operations().iter().map(|spec| spec.op).collect())
+            .map(|o| {
+                let calls = o.operations().into_iter().map(|spec| spec.op);
+                calls.chain(o.by_telephone()).collect()
+            })
             .unwrap_or_default();
         let lacking: Vec<&str> = ops
             .iter()

@@ -7,8 +7,8 @@ use super::routes::word;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::policy::{
-    CaptureRule, Catalogue, Channel, Close, Dispatch, Partial, PaymentMethod, Policy, Recognise,
-    Release, Warehouse,
+    CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Partial, PaymentMethod, Policy,
+    Recognise, Release, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -236,6 +236,13 @@ impl Teller<'_> {
         line(text, 1, &when);
         self.operation(text, slug, Op::Instruct);
         self.operation(text, slug, Op::CancelInstruction);
+        if warehouse.cancel == CancelBy::Phone {
+            line(
+                text,
+                2,
+                "it is called when a shipment is to be stopped: a task says so, and an operator types the answer",
+            );
+        }
         if let Some(within) = warehouse.reply_within {
             line(
                 text,

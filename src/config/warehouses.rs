@@ -123,6 +123,7 @@ impl Resolving<'_> {
             dispatch: dispatch?,
             reply_within,
             change: table.change,
+            cancel: self.routes.cancel(&table.account),
         })
     }
 }

@@ -6,6 +6,7 @@ use hikiate_sdk::ChannelState;
 use super::others::{CANCELLED, CORRECTION};
 use super::tasks::Tasks;
 use super::view::View;
+use crate::action::Action;
 use crate::policy::{Completed, Others};
 
 /// The blocker of an order that somebody completed while goods are open.
@@ -42,9 +43,11 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
     if view.cancelling() {
         return blockers;
     }
-    completed(view, &mut blockers, tasks);
-    by_machine(view, &mut blockers);
-    refunded(view, &mut blockers, tasks);
+    if view.ended().is_none() {
+        completed(view, &mut blockers, tasks);
+        by_machine(view, &mut blockers);
+        refunded(view, &mut blockers, tasks);
+    }
     cancelled_again(view, &mut blockers, tasks);
     packed(view, &mut blockers, tasks);
     blockers
@@ -126,7 +129,11 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         "completed at the channel without a shipment, {} unsent; {stock}say whether it was shipped by hand or is not to be sent, or release it to send it",
         open.join(", "),
     );
-    tasks.add_due(COMPLETED, detail, until).release(COMPLETED);
+    tasks
+        .add_due(COMPLETED, detail, until)
+        .action(Action::Shipped {})
+        .action(Action::End {})
+        .release(COMPLETED);
 }
 
 /// The channel fulfils or completes by itself, for more orders than people do: not believed until that is decided.
@@ -196,7 +203,20 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
                 shown.key
             )
         };
-        tasks.add(CANCELLED, detail).release(CANCELLED);
+        let task = tasks.add(CANCELLED, detail);
+        if !shown.ours {
+            task.action(Action::Shipped {});
+        }
+        let line = shown.line;
+        let all = view.fold.shipments.iter().filter(|_| shown.ours);
+        for shipment in all.filter(|shipment| shipment.left_of(line) > 0) {
+            let reference = shipment.fact.reference.to_string();
+            task.action(Action::Tell {
+                reference: reference.clone(),
+            })
+            .action(Action::Returned { reference });
+        }
+        task.release(CANCELLED);
     }
 }
 

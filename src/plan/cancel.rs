@@ -5,12 +5,14 @@ use hikiate_sdk::{
 };
 
 use super::effects::{Candidate, Wanted, withdraw};
+use super::recall::warehouse_of;
 use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::view::View;
+use crate::action::Action;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
-use crate::policy::Change;
+use crate::policy::{CancelBy, Change};
 
 /// How far a cancel has come.
 #[derive(Clone, Debug, Default)]
@@ -40,12 +42,15 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
     cancel.channel_knows =
         view.cancelled_at_channel.is_some() || told.is_some_and(|intent| intent.taken());
     too_late(view, tasks);
-    if view.cancelled_at_channel.is_some() {
+    let ended = view.ended().map(|_| "the order is ended");
+    let shown = view
+        .cancelled_at_channel
+        .map(|_| "the channel shows the order cancelled");
+    if let Some(why) = shown.or(ended) {
         let moot = view
             .fold
             .of_op(Op::CancelOrder)
             .filter(|intent| intent.open());
-        let why = "the channel shows the order cancelled";
         cancel
             .wanted
             .withdraw
@@ -96,7 +101,7 @@ fn requests(
 ) {
     let reference = &shipment.fact.reference;
     let last = view.fold.cancel_requests(reference).last();
-    let asked = view.cancelling() || recall.contains(reference);
+    let asked = view.cancelling() || recall.contains(reference) || shipment.recall.is_some();
     let wanted = asked && shipment.instructed() && shipment.parcels.is_empty();
     if !wanted {
         let moot = last.filter(|intent| intent.open());
@@ -112,17 +117,22 @@ fn requests(
         cancel.unknown = view.cancelling();
         return;
     }
-    if view.cancelling() && view.change_rules(shipment).cancel == Change::Ask {
-        tasks.add(
-            "cancel_by_phone",
-            format!(
-                "the order is cancelled and {reference} is at {}; call it to stop the shipment",
-                shipment.fact.warehouse
-            ),
-        );
+    if shipment.not_stopped().is_some() {
         return;
     }
-    if shipment.not_stopped().is_some() {
+    let called = warehouse_of(view, shipment).is_some_and(|w| w.cancel == CancelBy::Phone);
+    if called || (view.cancelling() && view.change_rules(shipment).cancel == Change::Ask) {
+        tasks
+            .add(
+                "cancel_by_phone",
+                format!(
+                    "call {} and have it stop {reference}, then type what it said",
+                    shipment.fact.warehouse
+                ),
+            )
+            .action(Action::Recalled {
+                reference: reference.to_string(),
+            });
         return;
     }
     match last {

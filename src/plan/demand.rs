@@ -22,9 +22,9 @@ impl Line<'_> {
     }
 }
 
-/// Nothing more is wanted than what is under way: cancelled, or not paid in time.
+/// Nothing more is wanted than what is under way: cancelled, ended, or not paid in time.
 pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
-    (view.cancelling() && !broken::is(Broken::ReservationKept))
+    (view.dropped() && !broken::is(Broken::ReservationKept))
         || payment.expired
         || view.completed_stops()
         || !view.whose.reserves()

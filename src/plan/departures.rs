@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey};
 
 use super::others::{Shown, tracking_key};
+use super::shipment::Parcel;
 use super::view::{Left, View};
 use crate::policy::DigitalBooking;
 
@@ -34,7 +35,7 @@ impl<'a> View<'a> {
     pub(crate) fn is_our_parcel(&self, shown: &Shown<'_>) -> bool {
         let numbers = self.fold.shipments.iter().flat_map(|s| &s.parcels);
         numbers
-            .filter_map(|parcel| parcel.report.tracking.as_deref())
+            .flat_map(Parcel::numbers)
             .any(|number| shown.tracking.contains(&tracking_key(number)))
     }
 

@@ -167,6 +167,10 @@ fn because(input: &OrderInput, blocked_by: Option<&str>, status: Status) -> Stri
             "warehouse" => "the warehouse has it and has not reported all of it as left",
             "unknown" => "the outcome of an effect is unknown; see the task",
             "cancel" => "it is being cancelled",
+            "ended" => "an operator ended it: nothing more of it is instructed",
+            "stop" => {
+                "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
+            }
             other => other,
         }
         .to_owned(),
@@ -211,13 +215,7 @@ fn shipment(shipment: &Shipment<'_>) -> String {
     let parcels: Vec<String> = shipment
         .parcels
         .iter()
-        .map(|parcel| {
-            format!(
-                "{} at {}",
-                parcel.report.key,
-                parcel.report.left_at.to_rfc3339()
-            )
-        })
+        .map(|parcel| format!("{} at {}", parcel.key, parcel.report.left_at.to_rfc3339()))
         .collect();
     let fact = shipment.fact;
     let parcels = if parcels.is_empty() {

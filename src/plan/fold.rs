@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
+use hikiate_sdk::{Call, Op, ShipmentReference};
 
+use super::by_hand::Parcels;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
     ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody, HeldFact, IntentFact,
-    IntentWhat, OrderFact, OutcomeFact, ReleasedFact, ShipmentFact, Verdict,
+    IntentWhat, OrderFact, OutcomeFact, ParcelCorrectedFact, RecallWantedFact, ReleasedFact,
+    ReturnedFact, ShipmentFact, Verdict,
 };
 
 /// One reading of the order.
@@ -138,6 +140,12 @@ pub(crate) struct Fold<'a> {
     pub(crate) cancel_wanted: Option<(i64, &'a str)>,
     /// The last class that an operator gave it.
     pub(crate) class: Option<&'a ClassFact>,
+    /// The last time that an operator ended the order.
+    pub(crate) ended: Option<(i64, &'a str)>,
+    /// The last wish to tell the channel again, by shipment.
+    pub(crate) tell_again: BTreeMap<&'a ShipmentReference, i64>,
+    pub(crate) returned: Vec<(i64, &'a ReturnedFact)>,
+    pub(crate) corrected: Vec<(i64, &'a ParcelCorrectedFact)>,
     pub(crate) intents: Vec<Intent<'a>>,
     pub(crate) external: Vec<&'a ExternalShipmentFact>,
     /// Changes of sealed shipments that a recall was decided on, and when.
@@ -158,6 +166,10 @@ impl<'a> Fold<'a> {
             released: Vec::new(),
             cancel_wanted: None,
             class: None,
+            ended: None,
+            tell_again: BTreeMap::new(),
+            returned: Vec::new(),
+            corrected: Vec::new(),
             intents: Vec::new(),
             external: Vec::new(),
             change_seen: Vec::new(),
@@ -165,7 +177,8 @@ impl<'a> Fold<'a> {
         };
         let mut decided: Vec<(i64, DateTime<Utc>, &ShipmentFact)> = Vec::new();
         let mut withdrawn: BTreeSet<&ShipmentReference> = BTreeSet::new();
-        let mut parcels: BTreeMap<(&str, &str), Parcel<'a>> = BTreeMap::new();
+        let mut parcels = Parcels::default();
+        let mut recalls: BTreeMap<&ShipmentReference, (i64, &RecallWantedFact)> = BTreeMap::new();
         let mut replies = BTreeMap::new();
         let mut cancel_replies = BTreeMap::new();
         let mut outcomes: BTreeMap<&str, (i64, &OutcomeFact)> = BTreeMap::new();
@@ -177,13 +190,30 @@ impl<'a> Fold<'a> {
                     recorded_at: fact.recorded_at,
                     fact: order,
                 }),
-                FactBody::Parcel(report) => add_parcel(&mut parcels, id, fact.recorded_at, report),
+                FactBody::Parcel(_) | FactBody::Shipped(_) => {
+                    parcels.hear(id, fact.recorded_at, &fact.body);
+                }
+                FactBody::ParcelCorrected(corrected) => {
+                    parcels.hear(id, fact.recorded_at, &fact.body);
+                    fold.corrected.push((id, corrected));
+                }
                 FactBody::Reply(reply) => {
                     replies.insert(&reply.reference, (id, reply));
                 }
                 FactBody::CancelReply(reply) => {
                     cancel_replies.insert(&reply.reference, (id, reply));
                 }
+                FactBody::CancelAnswered(answered) => {
+                    cancel_replies.insert(&answered.reply.reference, (id, &answered.reply));
+                }
+                FactBody::RecallWanted(wanted) => {
+                    recalls.entry(&wanted.reference).or_insert((id, wanted));
+                }
+                FactBody::Ended(ended) => fold.ended = Some((id, ended.reason.as_str())),
+                FactBody::TellAgain(again) => {
+                    fold.tell_again.insert(&again.reference, id);
+                }
+                FactBody::Returned(returned) => fold.returned.push((id, returned)),
                 FactBody::Deposit(deposit) => fold.deposits.push((id, deposit)),
                 FactBody::Booked(booked) => {
                     for event in &booked.events {
@@ -248,6 +278,8 @@ impl<'a> Fold<'a> {
                     .cancel_requests(&fact.reference)
                     .any(|intent| intent.done()),
                 parcels: Vec::new(),
+                confirmed: Vec::new(),
+                recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
                 recalled: fold
                     .change_seen
@@ -255,10 +287,7 @@ impl<'a> Fold<'a> {
                     .any(|(_, seen)| seen.reference == fact.reference),
                 earliest_then: fold.earliest_ship_at(id, fact),
             };
-            let mine = |(reference, _): &(&str, &str)| *reference == fact.reference.as_str();
-            let keys: Vec<_> = parcels.keys().copied().filter(mine).collect();
-            shipment.parcels = keys.iter().filter_map(|key| parcels.remove(key)).collect();
-            shipment.parcels.sort_by_key(|parcel| parcel.first_id);
+            (shipment.parcels, shipment.confirmed) = parcels.take(&fact.reference);
             // For good: what it left out is planned anew, and a parcel that comes all the same cannot take that back.
             let first = shipment.parcels.iter().map(|parcel| parcel.first_id).min();
             shipment.closed_short = first.is_some_and(|first| {
@@ -266,7 +295,7 @@ impl<'a> Fold<'a> {
             });
             fold.shipments.push(shipment);
         }
-        fold.stray = parcels.into_values().collect();
+        fold.stray = parcels.rest();
         fold
     }
 
@@ -353,26 +382,4 @@ impl<'a> Fold<'a> {
             k += 1;
         }
     }
-}
-
-fn add_parcel<'a>(
-    parcels: &mut BTreeMap<(&'a str, &'a str), Parcel<'a>>,
-    id: i64,
-    recorded_at: DateTime<Utc>,
-    report: &'a ParcelReport,
-) {
-    let parcel = parcels
-        .entry((report.reference.as_str(), report.key.as_str()))
-        .or_insert_with(|| Parcel {
-            first_id: id,
-            first_recorded_at: recorded_at,
-            last_id: id,
-            report,
-            lines_ever: BTreeSet::new(),
-        });
-    parcel.last_id = id;
-    parcel.report = report;
-    parcel
-        .lines_ever
-        .extend(report.lines.iter().map(|line| line.n));
 }

@@ -8,11 +8,14 @@ use super::types::StockEntryRow;
 use super::view::View;
 use crate::policy::Warehouse;
 
-/// One movement per line of a parcel. A line that a correction took out moves nothing.
+/// One movement per line of a parcel. A line that a correction took out moves nothing, and so does a report that only
+/// confirms a parcel.
 pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
     let mut entries = Vec::new();
     for shipment in &view.fold.shipments {
-        for parcel in &shipment.parcels {
+        let confirmed = shipment.confirmed.iter().map(|parcel| (parcel, false));
+        let parcels = shipment.parcels.iter().map(|parcel| (parcel, true));
+        for (parcel, counts) in parcels.chain(confirmed) {
             for line in &shipment.fact.lines {
                 if !parcel.lines_ever.contains(&line.n) {
                     continue;
@@ -22,7 +25,11 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                     demand_id: Some(line.demand_id),
                     item_id: line.item_id,
                     warehouse: shipment.fact.warehouse.clone(),
-                    quantity: -i64::from(parcel.items(line.n)),
+                    quantity: if counts {
+                        -i64::from(parcel.items(line.n))
+                    } else {
+                        0
+                    },
                     effective_at: parcel.report.left_at,
                 });
             }
@@ -117,7 +124,7 @@ fn beyond_the_order(view: &View<'_>, tasks: &mut Tasks) {
                 }
                 told = told.max(parcel.last_id);
                 ordered = ordered.max(view.ordered_before(line, parcel.first_id));
-                let tracking = parcel.report.tracking.as_deref().unwrap_or("no number");
+                let tracking = parcel.tracking.unwrap_or("no number");
                 names.push(format!(
                     "{} ({} {}, {tracking})",
                     shipment.fact.reference,
@@ -171,7 +178,7 @@ impl View<'_> {
 
 /// Shipments a warehouse refused, and whether one of them still waits for a person.
 pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
-    if view.cancelling() {
+    if view.dropped() {
         return None;
     }
     let mut first = None;

@@ -54,7 +54,7 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
         decisions: Vec::new(),
     };
     let purged = view.input.personal.is_none() && view.head.fact.personal_version > 0;
-    let settled = view.instructed_or_left() || view.cancelling();
+    let settled = view.instructed_or_left() || view.dropped();
     let waits_for_rule = holds
         .open
         .iter()

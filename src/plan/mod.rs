@@ -2,15 +2,18 @@
 
 mod begin;
 mod blockers;
+mod by_hand;
 mod cancel;
 mod capture;
 mod changes;
 mod checks;
+pub mod command;
 mod commitment;
 mod context;
 mod demand;
 mod departures;
 mod effects;
+mod ended;
 mod explain;
 mod fold;
 mod goods;
@@ -28,11 +31,13 @@ mod order;
 mod others;
 mod payment;
 mod places;
+mod recall;
 mod rest;
 mod revenue;
 mod shipment;
 mod shipping;
 mod status;
+mod stop;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -40,6 +45,7 @@ pub mod types;
 mod view;
 
 pub use begin::{Whose, whose};
+pub use by_hand::parcels_told;
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
 pub use explain::{Explanation, explain};

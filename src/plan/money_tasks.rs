@@ -48,7 +48,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         );
         tasks.tell(view, "deposit_currency", last.unwrap_or(0), &what);
     }
-    if let Some(last) = last {
+    if let Some(last) = last.filter(|_| view.ended().is_none()) {
         if view.cancelling() && came > 0 && !view.something_left() {
             let what = format!(
                 "{} came for a cancelled order; give it back",
@@ -76,7 +76,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
             .action(Action::AddDeposit {});
         }
     }
-    if payment.expired && !view.cancelling() {
+    if payment.expired && !view.dropped() {
         tasks
             .add_due(
                 "unpaid_expired",

@@ -52,6 +52,9 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         let Some(Call::Fulfil(call)) = fulfil.call() else {
             continue;
         };
+        if is_told_again(view, fulfil, call) {
+            continue;
+        }
         let shown = told.shown(call.reference.as_str());
         let shipped = shown.is_some_and(|fulfilment| fulfilment.shipped());
         let asked = ship_intent(view, &call.reference);
@@ -122,7 +125,7 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
         .filter(|parcel| names.contains(parcel.name().as_str()))
         .map(|parcel| ParcelTold {
             carrier: parcel.report.carrier.clone(),
-            tracking: parcel.report.tracking.clone(),
+            tracking: parcel.tracking.map(str::to_owned),
         });
     Candidate {
         account: view.input.channel.clone(),
@@ -231,12 +234,15 @@ impl<'a> Told<'a> {
             units_of_all: BTreeMap::new(),
         };
         for intent in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
-            told.parcels
-                .extend(intent.parcels().iter().map(String::as_str));
             let Some(Call::Fulfil(call)) = intent.call() else {
                 continue;
             };
             told.references.insert(call.reference.as_str());
+            if is_told_again(view, intent, call) {
+                continue;
+            }
+            told.parcels
+                .extend(intent.parcels().iter().map(String::as_str));
             for line in &call.lines {
                 add(&mut told.units, &line.line, line.quantity);
             }
@@ -293,7 +299,7 @@ impl<'a> Told<'a> {
             return true;
         }
         let shipped = |f: &&&ChannelFulfilment| f.shipped();
-        match &parcel.report.tracking {
+        match parcel.tracking {
             Some(number) => self.fulfilments.iter().filter(shipped).any(|f| {
                 let key = tracking_key(number);
                 f.tracking.iter().any(|shown| tracking_key(shown) == key)
@@ -319,6 +325,17 @@ impl<'a> Told<'a> {
         }
         ShipmentReference::new(name)
     }
+}
+
+/// An operator asked for it to be told again since, and the channel does not show it.
+fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> bool {
+    let name = call.reference.as_str();
+    let again = view.fold.tell_again.iter().any(|(reference, at)| {
+        let of = name.strip_prefix(reference.as_str());
+        *at > intent.id && of.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    let stands = |f: &ChannelFulfilment| !f.cancelled() && f.reference.as_deref() == Some(name);
+    again && !view.order.fulfilments.iter().any(stands)
 }
 
 fn add(sums: &mut BTreeMap<LineKey, u32>, line: &LineKey, quantity: u32) {

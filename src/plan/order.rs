@@ -12,6 +12,7 @@ use super::capture::{captures, tender_rows};
 use super::changes::changes;
 use super::checks::{Check, checks, gate_open};
 use super::effects::{Wanted, choose, withdraw};
+use super::ended;
 use super::fold::Fold;
 use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
 use super::holds::{Holds, holds, open_holds};
@@ -21,14 +22,16 @@ use super::money_tasks::money_tasks;
 use super::notice::notices;
 use super::payment::Payment;
 use super::places::placed;
+use super::recall::recalled;
 use super::rest::{at_rest, resting};
 use super::revenue::revenue;
 use super::shipping::shipping;
 use super::status::{Standing, status};
+use super::stop::stops;
 use super::tasks::Tasks;
 use super::types::{EffectState, OrderInput, OrderPlan, Status};
 use super::view::View;
-use super::{checks, demand};
+use super::{by_hand, checks, demand};
 use crate::action::Action;
 use crate::policy::Policy;
 use crate::rules::HoldRules;
@@ -213,10 +216,12 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         && holds.open.is_empty()
         && payment.confirmed
         && gate_open(&view)
-        && !view.cancelling();
+        && !view.dropped();
+    let recalled = recalled(&view, &mut tasks);
     let refused = refusals(&view, &mut tasks)
         .or(unexplained)
-        .or(blockers.first);
+        .or(blockers.first)
+        .or(recalled.gate);
     let changes = changes(&view, &mut tasks);
     let mut placed = placed(&view, &mut tasks);
     let stopped = demand::stopped(&view, &payment);
@@ -279,6 +284,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             }),
         stopped,
         cancelled: cancel.complete,
+        ended: view.ended().is_some(),
+        stop: stops(&view, &shipping),
         unknown: cancel.unknown,
         delivered: is_delivered,
         booked,
@@ -287,7 +294,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let (status, blocked_by) = status(&view, &standing);
 
     discrepancies(&view, &mut tasks);
+    by_hand::tasks(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);
+    ended::money(&view, &payment, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
     let late = late_replies(&view, &mut tasks);
     if !shipping.inactive.is_empty() {
@@ -306,15 +315,14 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .lines
             .iter()
             .any(|line| line.item_id.is_some() && line.state.is_none());
-    if !cancel.complete && !closed && acts {
+    if !cancel.complete && !closed && acts && view.ended().is_none() {
         waiting_for_people(&failed, &holds, &mut tasks);
     }
     let again = [
-        payment
-            .expires_at
-            .filter(|at| *at > now && !view.cancelling()),
+        payment.expires_at.filter(|at| *at > now && !view.dropped()),
         delivered.filter(|at| *at > now),
         late,
+        recalled.next,
         // An item comes into being with a warehouse's count, which dirties no order.
         failed
             .iter()
@@ -426,6 +434,9 @@ fn closed(view: &View<'_>, cancel: &Cancel, status: Status, pending: bool, tasks
     };
     let late = tasks.rows.iter().any(|row| row.kind == "cancel_too_late");
     let over = match status {
+        Status::Cancelled if view.ended().is_some() => {
+            !tasks.rows.iter().any(|row| row.kind == ended::MONEY)
+        }
         Status::Cancelled => cancel.channel_knows,
         // Goods that left a cancelled order are a person's until the task is released.
         Status::Delivered if view.cancelled_at_channel.is_some() => !late,

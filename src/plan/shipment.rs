@@ -9,7 +9,7 @@ use hikiate_sdk::{
 
 use super::fold::Intent;
 use super::types::ShipmentStage;
-use crate::facts::{ShipmentFact, ShipmentLine, Verdict};
+use crate::facts::{RecallWantedFact, ShipmentFact, ShipmentLine, Verdict};
 
 /// A parcel by its last report.
 #[derive(Clone, Debug)]
@@ -18,7 +18,13 @@ pub(crate) struct Parcel<'a> {
     pub(crate) first_id: i64,
     pub(crate) first_recorded_at: DateTime<Utc>,
     pub(crate) last_id: i64,
+    /// How often it was told.
+    pub(crate) reports: u32,
+    /// Names it within the shipment, whatever later reports call it.
+    pub(crate) key: &'a str,
     pub(crate) report: &'a ParcelReport,
+    /// The carrier's number, as corrected.
+    pub(crate) tracking: Option<&'a str>,
     /// Line numbers any report of it ever named.
     pub(crate) lines_ever: BTreeSet<u32>,
 }
@@ -26,7 +32,13 @@ pub(crate) struct Parcel<'a> {
 impl Parcel<'_> {
     /// How it is named in intents.
     pub(crate) fn name(&self) -> String {
-        format!("{}:{}", self.report.reference, self.report.key)
+        format!("{}:{}", self.report.reference, self.key)
+    }
+
+    /// Its number as told and as corrected.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &str> {
+        let told = self.report.tracking.as_deref();
+        told.into_iter().chain(self.tracking)
     }
 
     /// Items of a shipment line inside.
@@ -49,6 +61,10 @@ pub(crate) struct Shipment<'a> {
     /// A request to stop it was done for good, without a reply to wait for.
     pub(crate) stopped_at_once: bool,
     pub(crate) parcels: Vec<Parcel<'a>>,
+    /// Reports that only confirm one of the parcels.
+    pub(crate) confirmed: Vec<Parcel<'a>>,
+    /// An operator asked for it back.
+    pub(crate) recall: Option<(i64, &'a RecallWantedFact)>,
     /// A person said that the rest will not come.
     pub(crate) closed_short: bool,
     /// We asked for it to be stopped because the order had changed.
@@ -175,9 +191,12 @@ impl<'a> Shipment<'a> {
                     .and_then(|member| member.refusal())
                     .map(|(id, outcome)| (id, outcome.message.as_str())),
             },
-            ShipmentStage::Cancelled if !self.withdrawn && self.stopped() && !self.recalled => self
-                .cancel_reply
-                .map(|(id, reply)| (id, reply.message.as_str())),
+            ShipmentStage::Cancelled
+                if !self.withdrawn && self.stopped() && !self.recalled && self.recall.is_none() =>
+            {
+                self.cancel_reply
+                    .map(|(id, reply)| (id, reply.message.as_str()))
+            }
             _ => None,
         }
     }

@@ -35,6 +35,8 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
     let waits = view.policy.allocation.partial == Partial::Wait && !covered;
     let reason = if view.cancelling() {
         Some("the order is cancelled")
+    } else if view.ended().is_some() {
+        Some("the order is ended")
     } else if !ready {
         Some("the order is held")
     } else if waits {
@@ -47,7 +49,9 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
         if !shipment.waiting() {
             continue;
         }
-        let why = reason.or_else(|| stale(view, shipment, stopped));
+        let why = reason
+            .or_else(|| shipment.recall.map(|_| "it was recalled"))
+            .or_else(|| stale(view, shipment, stopped));
         if let Some(why) = why {
             gone.push((at, why));
         }

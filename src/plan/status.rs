@@ -14,6 +14,10 @@ pub(crate) struct Standing {
     pub(crate) stopped: bool,
     /// A cancel has nothing left to do.
     pub(crate) cancelled: bool,
+    /// An operator ended it.
+    pub(crate) ended: bool,
+    /// A stop of shipping keeps what waits from being sealed.
+    pub(crate) stop: bool,
     /// A cancel waits for an unknown outcome.
     pub(crate) unknown: bool,
     /// Every parcel counts as delivered.
@@ -29,19 +33,28 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
     if standing.cancelled {
         return (Status::Cancelled, None);
     }
+    let unknown = view.unresolved() || standing.unknown;
     let lines = view.lines.iter().filter(|line| line.item_id.is_some());
     let open: Vec<(Status, &str)> = lines
         .filter_map(|line| of_line(view, standing, line))
         .collect();
     let least = open.iter().min_by_key(|(status, _)| *status).copied();
-    let unknown = view.unresolved() || standing.unknown;
+    if standing.ended && least.is_none() && !view.something_left() {
+        let blocked = if unknown { "unknown" } else { "ended" };
+        return (Status::Cancelled, Some(blocked.to_owned()));
+    }
     let Some((status, gate)) = least.or_else(|| nothing_open(view)) else {
         let status = match (standing.delivered, standing.booked) {
             (true, true) => Status::Booked,
             (true, false) => Status::Delivered,
             (false, _) => Status::Shipped,
         };
-        return (status, unknown.then(|| "unknown".to_owned()));
+        let blocked = match (unknown, standing.ended) {
+            (true, _) => Some("unknown"),
+            (false, true) => Some("ended"),
+            (false, false) => None,
+        };
+        return (status, blocked.map(str::to_owned));
     };
     let blocked = if unknown {
         "unknown".to_owned()
@@ -99,7 +112,8 @@ fn of_line(
         return Some((status, "stock"));
     }
     if waiting > 0 {
-        return Some((Status::Allocated, "wave"));
+        let gate = if standing.stop { "stop" } else { "wave" };
+        return Some((Status::Allocated, gate));
     }
     let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
     let all_taken = view.fold.shipments.iter().filter(taken).all(|s| s.taken());

@@ -58,6 +58,8 @@ pub struct OrderInput {
     pub lost: Lost,
     /// Rules that are paused: their effects wait until a person resumes them.
     pub paused: BTreeSet<(String, AccountSlug)>,
+    /// Stops of shipping that stand.
+    pub stops: Vec<ShippingStop>,
     /// Something that is not ours was stored since the last committed plan.
     pub news: bool,
     /// When the stock of an item was last counted at a warehouse, for units whose place nobody names.
@@ -94,6 +96,19 @@ impl Begin {
             ..Self::default()
         }
     }
+}
+
+/// A stop of shipping; what is `None` matches everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShippingStop {
+    /// Row id.
+    pub id: i64,
+    /// Items by row id; empty for a code that no item has.
+    pub items: Option<Vec<i64>>,
+    /// Orders of this channel.
+    pub channel: Option<AccountSlug>,
+    /// Shipments from this warehouse.
+    pub warehouse: Option<String>,
 }
 
 /// What is known of a window that the database has lost.

@@ -160,6 +160,18 @@ impl<'a> View<'a> {
         self.cancelled_at_channel.is_some() || self.fold.cancel_wanted.is_some()
     }
 
+    /// The fact that ended it, and why, until it is released again.
+    pub(crate) fn ended(&self) -> Option<(i64, &'a str)> {
+        self.fold
+            .ended
+            .filter(|(id, _)| !self.fold.released_after("ended", *id))
+    }
+
+    /// No more of it is to be shipped than what is under way.
+    pub(crate) fn dropped(&self) -> bool {
+        self.cancelling() || self.ended().is_some()
+    }
+
     /// The fact that asked to stop it.
     pub(crate) fn cancel_fact(&self) -> Option<i64> {
         let wanted = self.fold.cancel_wanted.map(|(id, _)| id);

@@ -24,6 +24,7 @@ fn policy(split: bool) -> Policy {
         },
         reply_within: None,
         change: Default::default(),
+        cancel: Default::default(),
     };
     Policy {
         shop: Shop {

@@ -42,7 +42,8 @@ impl Store {
     pub async fn waiting_locations(&self) -> Result<Vec<Waiting>, StoreError> {
         Ok(sqlx::query!(
             r#"SELECT l.id AS "location_id!", (SELECT min(s.release_at) FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting'
-                 AND ((SELECT hk_all_act()) OR NOT hk_waits(s.subject_id))) AS release_at
+                 AND ((SELECT hk_all_act()) OR NOT hk_waits(s.subject_id))
+                   AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))) AS release_at
                FROM locations l WHERE NOT EXISTS (SELECT FROM batches b WHERE b.location_id = l.id AND b.kind = 'instruct' AND b.state = 'open')"#
         )
         .fetch_all(&self.pool)
@@ -140,6 +141,7 @@ impl Store {
         for row in sqlx::query!(
             "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches
              WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1 AND NOT (SELECT hk_stopped())
+               AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')
                AND (seal_at, subject_id) > (coalesce($2::timestamptz, '-infinity'), $3::bigint) ORDER BY seal_at, subject_id LIMIT $4",
             super::setup::CODE_LEVEL,
             after.map(|b| b.seal_at),

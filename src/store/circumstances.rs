@@ -1,4 +1,5 @@
-//! What holds for every order that is planned together: the time, a recovery, and rules that have paused themselves.
+//! What holds for every order that is planned together: the time, a recovery, rules that have paused themselves, and stops of
+//! shipping.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +8,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::{Directory, RuleKey, Store, StoreError};
 use crate::plan::FieldKey;
+use crate::plan::types::ShippingStop;
 
 /// One reading of them.
 pub(super) struct Circumstances {
@@ -22,6 +24,8 @@ pub(super) struct Circumstances {
     pub(super) field_key: FieldKey,
     /// Rules that are paused.
     pub(super) paused: BTreeSet<RuleKey>,
+    /// Stops of shipping that stand.
+    pub(super) stops: Vec<ShippingStop>,
 }
 
 impl Store {
@@ -60,6 +64,7 @@ impl Store {
                 bytes: first.key.clone(),
             },
             paused: BTreeSet::new(),
+            stops: Self::standing_stops(tx).await?,
         };
         for row in rows {
             if let (Some(rule), Some(account)) = (row.rule, row.account_id) {

@@ -10,7 +10,7 @@ use super::load::stage_word;
 use super::tasks::write_tasks;
 use super::{Directory, Store, StoreError};
 use crate::facts::{FactBody, Verdict};
-use crate::plan::types::OrderPlan;
+use crate::plan::types::{NewShipment, OrderPlan};
 
 /// A plan to write.
 #[derive(Debug)]
@@ -193,52 +193,15 @@ async fn write_shipments(
     plans: &[PlannedOrder],
     directory: &Directory,
 ) -> Result<(), StoreError> {
-    let mut subject = Vec::new();
-    let mut reference = Vec::new();
-    let mut account = Vec::new();
-    let mut location = Vec::new();
-    let mut release = Vec::new();
-    let mut state = Vec::new();
-    let (mut line_reference, mut line_demand, mut line_qty) = (Vec::new(), Vec::new(), Vec::new());
+    let new: Vec<(i64, &NewShipment)> = plans
+        .iter()
+        .flat_map(|p| p.plan.shipments.iter().map(|s| (p.subject_id, s)))
+        .collect();
+    insert_shipments(tx, &new, directory).await?;
     let (mut stage_reference, mut stage_to) = (Vec::new(), Vec::new());
-    for p in plans {
-        for s in &p.plan.shipments {
-            subject.push(p.subject_id);
-            reference.push(s.reference.to_string());
-            account.push(directory.account(&s.account)?);
-            location.push(directory.location(&s.warehouse)?.id);
-            release.push(s.release_at);
-            state.push(
-                if s.instructed {
-                    "instructed"
-                } else {
-                    "waiting"
-                }
-                .to_owned(),
-            );
-            for (demand, qty) in &s.lines {
-                line_reference.push(s.reference.to_string());
-                line_demand.push(*demand);
-                line_qty.push(signed(*qty));
-            }
-        }
-        for (reference, stage) in &p.plan.stages {
-            stage_reference.push(reference.to_string());
-            stage_to.push(stage_word(*stage).to_owned());
-        }
-    }
-    if !reference.is_empty() {
-        sqlx::query!(
-            "WITH s AS (
-               INSERT INTO shipments (subject_id, reference, account_id, location_id, release_at, state)
-               SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $9::text[]) RETURNING id, reference, subject_id, account_id),
-             named AS (INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'shipment', reference, subject_id FROM s)
-             INSERT INTO shipment_demands (shipment_id, demand_id, qty)
-             SELECT s.id, t.d, t.q FROM unnest($6::text[], $7::bigint[], $8::int[]) AS t (r, d, q) JOIN s ON s.reference = t.r",
-            &subject, &reference, &account, &location, &release, &line_reference, &line_demand, &line_qty, &state
-        )
-        .execute(&mut **tx)
-        .await?;
+    for (reference, stage) in plans.iter().flat_map(|p| &p.plan.stages) {
+        stage_reference.push(reference.to_string());
+        stage_to.push(stage_word(*stage).to_owned());
     }
     if !stage_reference.is_empty() {
         // Sealing holds the same subject lock, so the rows are as they were loaded; a far side that corrects what it
@@ -261,6 +224,55 @@ async fn write_shipments(
         if changed.len() != stage_reference.len() {
             return Err(StoreError::Replan);
         }
+    }
+    Ok(())
+}
+
+/// Stores new shipments with the names that their warehouses' accounts know them by.
+pub(super) async fn insert_shipments(
+    tx: &mut Transaction<'_, Postgres>,
+    shipments: &[(i64, &NewShipment)],
+    directory: &Directory,
+) -> Result<(), StoreError> {
+    let mut subject = Vec::new();
+    let mut reference = Vec::new();
+    let mut account = Vec::new();
+    let mut location = Vec::new();
+    let mut release = Vec::new();
+    let mut state = Vec::new();
+    let (mut line_reference, mut line_demand, mut line_qty) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, s) in shipments {
+        subject.push(*id);
+        reference.push(s.reference.to_string());
+        account.push(directory.account(&s.account)?);
+        location.push(directory.location(&s.warehouse)?.id);
+        release.push(s.release_at);
+        state.push(
+            if s.instructed {
+                "instructed"
+            } else {
+                "waiting"
+            }
+            .to_owned(),
+        );
+        for (demand, qty) in &s.lines {
+            line_reference.push(s.reference.to_string());
+            line_demand.push(*demand);
+            line_qty.push(signed(*qty));
+        }
+    }
+    if !reference.is_empty() {
+        sqlx::query!(
+            "WITH s AS (
+               INSERT INTO shipments (subject_id, reference, account_id, location_id, release_at, state)
+               SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $9::text[]) RETURNING id, reference, subject_id, account_id),
+             named AS (INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'shipment', reference, subject_id FROM s)
+             INSERT INTO shipment_demands (shipment_id, demand_id, qty)
+             SELECT s.id, t.d, t.q FROM unnest($6::text[], $7::bigint[], $8::int[]) AS t (r, d, q) JOIN s ON s.reference = t.r",
+            &subject, &reference, &account, &location, &release, &line_reference, &line_demand, &line_qty, &state
+        )
+        .execute(&mut **tx)
+        .await?;
     }
     Ok(())
 }

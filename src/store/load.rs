@@ -347,6 +347,7 @@ impl Store {
                     items,
                     epochs: epochs.clone(),
                     paused: circumstances.paused.clone(),
+                    stops: circumstances.stops.clone(),
                     news,
                     counted: look.counted,
                     many_changes: look.many_changes,

@@ -1,6 +1,7 @@
 //! All SQL. One locking rule: a transaction that adds a fact for a subject or touches its effects
 //! first locks its subject rows `FOR NO KEY UPDATE` in id order and reads in a later statement.
 
+mod acts;
 mod allocate;
 mod batch;
 mod begin;
@@ -16,6 +17,7 @@ mod lease;
 mod load;
 mod lost;
 mod operator;
+mod pause;
 mod planning;
 mod propagate;
 mod quarantine;
@@ -27,8 +29,10 @@ mod seal;
 mod setup;
 mod show;
 mod stock;
+mod stops;
 mod streams;
 mod tasks;
+mod typed;
 mod vacuum;
 pub mod witness;
 
@@ -47,6 +51,7 @@ pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
 pub use lost::{FoundLine, FoundSend, number_of};
 pub use operator::Decision;
+pub use pause::Paused;
 pub use planning::Noted;
 pub use propagate::BatchPlan;
 pub use queue::{Acknowledgement, ClaimedEffect, Doubt, Marked, ToSend};
@@ -55,5 +60,7 @@ pub use seal::{SealRow, SealTerms, Sealed};
 pub use setup::{AccountRow, Directory, LocationRow, Store};
 pub use show::SubjectRow;
 pub use stock::IncomingStock;
+pub use stops::{StopRow, StopScope, Stopped};
 pub use streams::{DuePulls, DueStream, StreamAfter};
 pub use tasks::TaskLine;
+pub use typed::Typed;

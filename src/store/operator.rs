@@ -5,10 +5,12 @@ use hikiate_sdk::{AccountSlug, Currency, ExternalId, Op};
 
 use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
+use super::typed::Typed;
 use super::{Directory, Store, StoreError};
 use crate::facts::{
     CancelWantedFact, DepositFact, FactBody, HeldFact, OutcomeFact, ReleasedFact, Verdict,
 };
+use crate::plan::command::{Wish, WishedFact};
 
 /// A decision typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,47 @@ pub enum Decision {
         /// Why.
         reason: String,
     },
+}
+
+impl Decision {
+    /// The fact that it is; `context` is the hash of the rule context it was decided on.
+    #[must_use]
+    pub fn wish(&self, context: &str) -> Wish {
+        let (key, body) = match self {
+            Self::Hold { reason } => (
+                "held:manual",
+                FactBody::Held(HeldFact {
+                    rule: "manual".to_owned(),
+                    reason: reason.clone(),
+                    context: String::new(),
+                    release: crate::facts::HoldRelease::Person,
+                }),
+            ),
+            Self::Release { rule, reason } => (
+                "released",
+                FactBody::Released(ReleasedFact {
+                    rule: rule.clone(),
+                    reason: reason.clone(),
+                    context: context.to_owned(),
+                }),
+            ),
+            Self::Cancel { reason } => (
+                "cancel_wanted",
+                FactBody::CancelWanted(CancelWantedFact {
+                    reason: reason.clone(),
+                }),
+            ),
+        };
+        Wish {
+            facts: vec![WishedFact {
+                key: key.to_owned(),
+                again: true,
+                happened_at: None,
+                body,
+            }],
+            ..Wish::default()
+        }
+    }
 }
 
 impl Store {
@@ -73,66 +116,12 @@ impl Store {
         context: &str,
         today: NaiveDate,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let (word, body) = match decision {
-            Decision::Hold { reason } => (
-                "held:manual",
-                FactBody::Held(HeldFact {
-                    rule: "manual".to_owned(),
-                    reason: reason.clone(),
-                    context: String::new(),
-                    release: crate::facts::HoldRelease::Person,
-                }),
-            ),
-            Decision::Release { rule, reason } => (
-                "released",
-                FactBody::Released(ReleasedFact {
-                    rule: rule.clone(),
-                    reason: reason.clone(),
-                    context: context.to_owned(),
-                }),
-            ),
-            Decision::Cancel { reason } => (
-                "cancel_wanted",
-                FactBody::CancelWanted(CancelWantedFact {
-                    reason: reason.clone(),
-                }),
-            ),
-        };
-        let n = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "n!" FROM facts WHERE subject_id = $1 AND key LIKE $2 || ':person:%'"#,
-            subject_id, word
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
-            .fetch_one(&mut *tx)
-            .await?;
-        let mut rows = FactRows::default();
-        rows.push(
+        let typed = Typed {
             subject_id,
-            format!("{word}:person:{}", n + 1),
-            &body,
-            body.to_json()?,
-            now,
-            now,
-            today,
-        );
-        insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
-            subject_id
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
+            seen: None,
+            wish: decision.wish(context),
+        };
+        self.type_all(&[typed], None, actor, today).await
     }
 
     /// Stores money that came for an order, once per reference of the order's channel account.

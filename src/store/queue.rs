@@ -11,6 +11,7 @@ use super::facts::{FactRows, insert_facts};
 use super::setup::CODE_LEVEL;
 use super::{OwnedAccount, Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, Verdict};
+use crate::plan::parcels_told;
 
 /// A claimed effect with what is needed to carry it out.
 #[derive(Clone, Debug)]
@@ -143,6 +144,7 @@ impl Store {
                      AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $2 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
                      AND (SELECT min_code FROM gate) <= $3 AND NOT (SELECT hk_stopped())
                      AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id))
+                     AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'writes')
                    ORDER BY e.account_id, e.lane, e.due_at, e.id LIMIT $4 FOR UPDATE SKIP LOCKED) d
                  LIMIT $4),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
@@ -218,10 +220,9 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let mut persons = Self::load_personal(&mut tx, &ids).await?;
         let mut orders = BTreeMap::new();
-        let mut parcels: BTreeMap<i64, BTreeMap<String, hikiate_sdk::ParcelReport>> =
-            BTreeMap::new();
+        let mut parcels: BTreeMap<i64, Vec<FactBody>> = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel') ORDER BY id",
+            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel', 'shipped', 'parcel_corrected') ORDER BY id",
             &ids
         )
         .fetch_all(&mut *tx)
@@ -231,21 +232,15 @@ impl Store {
                 Ok(FactBody::Order(order)) => {
                     orders.insert(row.subject_id, *order);
                 }
-                Ok(FactBody::Parcel(parcel)) => {
-                    parcels.entry(row.subject_id).or_default().insert(format!("{}:{}", parcel.reference, parcel.key), parcel);
-                }
-                _ => {}
+                Ok(body) => parcels.entry(row.subject_id).or_default().push(body),
+                Err(_) => {}
             }
         }
         tx.commit().await?;
         for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
             effect.personal = persons.remove(&effect.subject_id);
             effect.order = orders.remove(&effect.subject_id);
-            effect.parcels = parcels
-                .remove(&effect.subject_id)
-                .unwrap_or_default()
-                .into_values()
-                .collect();
+            effect.parcels = parcels_told(parcels.get(&effect.subject_id).into_iter().flatten());
         }
         Ok(())
     }
@@ -268,6 +263,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"WITH seq AS (
                  UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) AND NOT (SELECT hk_stopped())
+                   AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'writes')
                  RETURNING send_seq)
                UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), looks = 0,
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),

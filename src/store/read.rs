@@ -102,6 +102,8 @@ pub struct EffectRow {
     pub label: Option<String>,
     /// The last error.
     pub error: Option<String>,
+    /// An operator has paused its account.
+    pub paused: Option<String>,
 }
 
 /// A row of `quarantine list`.
@@ -199,7 +201,8 @@ impl Store {
     pub async fn list_streams(&self) -> Result<Vec<StreamRow>, StoreError> {
         Ok(sqlx::query_as!(
             StreamRow,
-            "SELECT a.slug AS account, t.name AS stream, t.page_at, t.due_at, t.fails, t.error, a.owner, a.paused
+            "SELECT a.slug AS account, t.name AS stream, t.page_at, t.due_at, t.fails, t.error, a.owner, nullif(concat_ws('; ', a.paused,
+                 (SELECT 'reading is paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'reads')), '') AS paused
              FROM streams t JOIN accounts a ON a.id = t.account_id ORDER BY a.slug, t.name"
         )
         .fetch_all(&self.pool)
@@ -217,7 +220,8 @@ impl Store {
     ) -> Result<Vec<EffectRow>, StoreError> {
         Ok(sqlx::query_as!(
             EffectRow,
-            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error
+            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error,
+               (SELECT 'paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'writes') AS paused
              FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
              WHERE NOT $1 OR e.state = 'unresolved' ORDER BY e.state = 'unresolved' DESC, e.due_at, e.id LIMIT $2",
             unresolved_only, limit

@@ -84,6 +84,7 @@ impl Store {
         let mut lock: Vec<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
                AND ((SELECT hk_all_act()) OR NOT hk_waits(subject_id))
+               AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = shipments.id))
                ORDER BY release_at, id LIMIT $2) AS s",
             location, terms.max_rows
         )
@@ -99,7 +100,8 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let state = sqlx::query!(
-            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", hk_stopped() AS "stopped!" FROM batches WHERE subject_id = $1"#,
+            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", (hk_stopped()
+                 OR EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')) AS "stopped!" FROM batches WHERE subject_id = $1"#,
             batch.subject_id, terms.patience_seconds
         )
         .fetch_one(&mut *tx)
@@ -113,6 +115,7 @@ impl Store {
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
                  AND hk_acts(o.account_id)
+                 AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))
                ORDER BY s.release_at, s.id LIMIT $3"#,
             &lock, location, terms.max_rows
         )

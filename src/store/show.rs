@@ -66,7 +66,8 @@ impl Store {
     pub async fn effect(&self, id: i64) -> Result<EffectRow, StoreError> {
         sqlx::query_as!(
             EffectRow,
-            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error
+            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error,
+               (SELECT 'paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'writes') AS paused
              FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
              WHERE e.id = $1",
             id

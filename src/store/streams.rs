@@ -76,6 +76,7 @@ impl Store {
                FROM (SELECT hk_now() AS now, (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
                        ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r
                  LEFT JOIN streams t ON t.account_id = $1 AND t.due_at <= (SELECT hk_now())
+               WHERE NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'reads')
                ORDER BY t.due_at, t.name"#,
             account_id
         )

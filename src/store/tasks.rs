@@ -139,6 +139,15 @@ impl Store {
                  UNION ALL
                  SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
                  UNION ALL
+                 SELECT 'paused_' || p.what, a.slug, CASE p.what WHEN 'writes' THEN 'nothing is sealed for it or sent to it' ELSE 'nothing is read from it' END
+                   || ': ' || p.actor || ' paused it: ' || p.reason, p.since, NULL, '[{"command": "resume", "args": {}}]'
+                 FROM account_pauses p JOIN accounts a ON a.id = p.account_id
+                 UNION ALL
+                 SELECT 'shipping_stopped', 'stop ' || t.id, 'nothing is sealed that matches' || coalesce(' item ' || t.sku, '') || coalesce(' channel ' || a.slug, '')
+                   || coalesce(' warehouse ' || l.slug, '') || CASE WHEN coalesce(t.sku, a.slug, l.slug) IS NULL THEN ': everything' ELSE '' END || '; ' || t.actor || ': ' || t.reason,
+                   t.since, NULL, jsonb_build_array(jsonb_build_object('command', 'stop-shipping lift', 'args', jsonb_build_object('id', t.id)))
+                 FROM shipping_stops t LEFT JOIN accounts a ON a.id = t.channel_id LEFT JOIN locations l ON l.id = t.location_id WHERE t.lifted_at IS NULL
+                 UNION ALL
                  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
                  FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
                  UNION ALL

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The file's name in the state directory.
-const FILE: &str = "witness";
+pub const FILE: &str = "witness";
 
 /// Two records stand in the file and are written in turn: one that is torn leaves the other, whose calls
 /// are the last that were made.

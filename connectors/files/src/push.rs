@@ -97,6 +97,10 @@ impl Operations for Outbox {
         self.outgoing.specs()
     }
 
+    fn by_telephone(&self) -> Vec<Op> {
+        self.outgoing.by_telephone()
+    }
+
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
         self.outgoing.prepare(call)
     }

@@ -376,6 +376,12 @@ pub trait Operations: Send + Sync {
     /// What this account offers. A route to anything else fails `hikiate check`.
     fn operations(&self) -> Vec<OperationSpec>;
 
+    /// Operations that this far side is asked for by telephone only: they are not among [`Operations::operations`], and
+    /// an operator types what was said.
+    fn by_telephone(&self) -> Vec<Op> {
+        Vec::new()
+    }
+
     /// Renders a call; pure, no clock, no network. The same call gives the same bytes.
     ///
     /// # Errors

@@ -159,6 +159,7 @@ fn policy() -> Policy {
         dispatch,
         reply_within: Some(Duration::minutes(60)),
         change: Default::default(),
+        cancel: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),

@@ -102,6 +102,7 @@ impl Order {
                 epochs: epochs(),
                 lost: Lost::default(),
                 paused: BTreeSet::new(),
+                stops: Vec::new(),
                 news: true,
                 counted: BTreeMap::new(),
                 many_changes: BTreeSet::new(),

@@ -413,6 +413,7 @@ fn policy() -> Policy {
         },
         reply_within: None,
         change: Default::default(),
+        cancel: Default::default(),
     };
     Policy {
         shop: Merchant {

@@ -159,6 +159,10 @@ impl Operations for Watched {
         self.writes().operations()
     }
 
+    fn by_telephone(&self) -> Vec<Op> {
+        self.writes().by_telephone()
+    }
+
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
         self.writes().prepare(call)
     }

@@ -10,9 +10,12 @@ use crate::cli::args::Decide;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::words::status_ja;
+
+use super::typed::Told;
+use crate::plan::command::{Now, Wish, cancel as consequences};
 use crate::plan::types::OrderInput;
 use crate::plan::{context_hash, explain, rule_context};
-use crate::store::{Decision, StoreError, SubjectRow};
+use crate::store::{Decision, StoreError, SubjectRow, Typed};
 
 /// What became of one order.
 #[derive(Serialize)]
@@ -53,7 +56,7 @@ pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
 }
 
 /// `order cancel`
-pub(super) async fn cancel(session: &Session, on: Decide) -> Result<(), Failure> {
+pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(), Failure> {
     let judged = each(session, &on, |id, subject| {
         order_only(subject)?;
         let next = match subject.row.status.as_str() {
@@ -81,7 +84,39 @@ pub(super) async fn cancel(session: &Session, on: Decide) -> Result<(), Failure>
         })
     })
     .await?;
-    write(session, judged, &Decision::Cancel { reason: on.reason }).await
+    let ids: Vec<i64> = judged.iter().map(|one| one.id).collect();
+    let (inputs, now) = session.inputs(&ids).await?;
+    let mut told = Vec::new();
+    for one in &judged {
+        let Some(input) = inputs.get(&one.id) else {
+            continue;
+        };
+        let on = Now {
+            input,
+            policy: &session.loaded.policy,
+            rules: &session.loaded.rules,
+            now,
+        };
+        let wish = consequences(on).unwrap_or_else(|_| Wish {
+            does: vec![one.next.clone()],
+            ..Wish::default()
+        });
+        told.push(Told {
+            number: one.number.clone(),
+            reference: None,
+            dry_run: dry,
+            does: wish.does,
+            stays: wish.stays,
+        });
+    }
+    if !dry {
+        let typed = typed(judged, &Decision::Cancel { reason: on.reason });
+        store(session, &typed).await?;
+    }
+    let rows: Vec<_> = told.iter().map(with_next).collect();
+    session
+        .out
+        .one(&rows, || told.iter().map(Told::words).collect())
 }
 
 /// `order release`
@@ -131,9 +166,11 @@ fn releasable(
     let policy = &session.loaded.policy;
     let found = explain(input, policy, &session.loaded.rules, now).map_err(|e| e.to_string())?;
     let holds: Vec<&str> = found.holds.iter().map(|hold| hold.rule.as_str()).collect();
+    let ended = found.blocked_by.as_deref() == Some("ended");
     let gate = Action::release(rule);
     let open = match rule {
         "*" => !holds.is_empty(),
+        "ended" if ended => true,
         rule => {
             let mut named = found.tasks.iter().flat_map(|task| &task.actions);
             holds.contains(&rule) || named.any(|named| named.action == gate)
@@ -192,7 +229,7 @@ async fn each(
 }
 
 /// Every order by id, each once; what is not there is named at once.
-async fn subjects(
+pub(super) async fn subjects(
     session: &Session,
     names: &[String],
 ) -> Result<BTreeMap<i64, SubjectRow>, Failure> {
@@ -231,38 +268,44 @@ fn judge(
     }
 }
 
-fn nothing_done(why: &[String]) -> String {
+pub(super) fn nothing_done(why: &[String]) -> String {
     format!("{}\nnothing was done", why.join("\n"))
 }
 
 async fn write(session: &Session, judged: Vec<Judged>, decision: &Decision) -> Result<(), Failure> {
-    let today = session.today().await?;
-    let mut done = Vec::new();
-    let mut failed = None;
-    for Judged {
-        id,
-        number,
-        context,
-        next,
-    } in judged
-    {
-        let decide = || {
-            session
-                .store
-                .decide(id, decision, &session.actor, &context, today)
-        };
-        match session.store.retried("decide", decide).await {
-            Ok(()) => done.push(Done { number, next }),
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
-        }
-    }
+    let done: Vec<Done> = judged
+        .iter()
+        .map(|one| Done {
+            number: one.number.clone(),
+            next: one.next.clone(),
+        })
+        .collect();
+    store(session, &typed(judged, decision)).await?;
     session.out.one(&done, || {
         done.iter()
             .map(|d| format!("{}: {}\n", d.number, d.next))
             .collect()
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    })
+}
+
+fn typed(judged: Vec<Judged>, decision: &Decision) -> Vec<Typed> {
+    let one = |one: Judged| Typed {
+        subject_id: one.id,
+        seen: None,
+        wish: decision.wish(&one.context),
+    };
+    judged.into_iter().map(one).collect()
+}
+
+async fn store(session: &Session, typed: &[Typed]) -> Result<(), Failure> {
+    let today = session.today().await?;
+    let write = || session.store.type_all(typed, None, &session.actor, today);
+    Ok(session.store.retried("decide", write).await?)
+}
+
+/// What a script that reads `next` goes on reading, with the rest beside it.
+fn with_next(told: &Told) -> serde_json::Value {
+    serde_json::json!({
+        "number": told.number, "next": told.does.join("; "), "dry_run": told.dry_run, "does": told.does, "stays": told.stays,
+    })
 }

@@ -58,6 +58,7 @@ pub(super) fn policy() -> Policy {
         dispatch,
         reply_within: Some(Duration::minutes(60)),
         change: Default::default(),
+        cancel: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),

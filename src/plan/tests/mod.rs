@@ -11,6 +11,7 @@ mod begin;
 mod build;
 mod cancel;
 mod channel;
+mod command;
 mod deeds;
 mod edits;
 mod flow;

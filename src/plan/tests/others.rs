@@ -12,7 +12,12 @@ const S1: &str = "HK0123456789ABC-S1";
 const TOKYO: &str = "sloc_1";
 
 /// A fulfilment that staff made, shipped at a minute.
-fn by_hand(key: &str, units: u32, shipped: Option<i64>, tracking: &str) -> ChannelFulfilment {
+pub(super) fn by_hand(
+    key: &str,
+    units: u32,
+    shipped: Option<i64>,
+    tracking: &str,
+) -> ChannelFulfilment {
     ChannelFulfilment {
         key: key.into(),
         reference: None,
@@ -28,14 +33,14 @@ fn by_hand(key: &str, units: u32, shipped: Option<i64>, tracking: &str) -> Chann
     }
 }
 
-fn show(fulfilment: ChannelFulfilment) -> impl FnOnce(&mut OrderSnapshot) {
+pub(super) fn show(fulfilment: ChannelFulfilment) -> impl FnOnce(&mut OrderSnapshot) {
     move |order| {
         order.fulfilments.retain(|f| f.key != fulfilment.key);
         order.fulfilments.push(fulfilment);
     }
 }
 
-fn cancel(key: &str, minute: i64) -> impl FnOnce(&mut OrderSnapshot) + use<> {
+pub(super) fn cancel(key: &str, minute: i64) -> impl FnOnce(&mut OrderSnapshot) + use<> {
     let key = key.to_owned();
     move |order| {
         for fulfilment in order

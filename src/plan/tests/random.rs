@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::build::{order, pay};
 use super::world::World;
 use crate::facts::{FactBody, Verdict};
+use crate::plan::command::{Shipped, correct, end, recall, recalled, returned, shipped, tell};
 use crate::plan::types::{EffectState, OrderPlan, ShipmentStage};
 use crate::policy::{CaptureRule, Partial, Recognise, Release};
 
@@ -28,6 +29,7 @@ enum Step {
     Release(u8),
     Captured(u16),
     Deposit(u16),
+    Typed(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,9 +54,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ChannelCancel),
         1 => Just(Step::OperatorCancel),
         1 => Just(Step::Hold),
-        3 => (0_u8..6).prop_map(Step::Release),
+        3 => (0_u8..8).prop_map(Step::Release),
         1 => (0_u16..3000).prop_map(Step::Captured),
         1 => (0_u16..4000).prop_map(Step::Deposit),
+        2 => (0_u8..10).prop_map(Step::Typed),
     ]
 }
 
@@ -65,9 +68,19 @@ fn act(world: &mut World, step: &Step) {
         .iter()
         .map(|s| (s.reference.to_string(), s.state))
         .collect();
+    let members = world.intents(Op::Instruct);
+    // What an operator shipped was never in a batch.
+    let was_sealed = |reference: &str| {
+        members.iter().any(|(_, intent)| {
+            matches!(&intent.what, crate::facts::IntentWhat::Member { reference: of, .. } if of.as_str() == reference)
+        })
+    };
     let sealed: Vec<String> = references
         .iter()
-        .filter(|(_, stage)| !matches!(stage, ShipmentStage::Waiting | ShipmentStage::Cancelled))
+        .filter(|(reference, stage)| {
+            !matches!(stage, ShipmentStage::Waiting | ShipmentStage::Cancelled)
+                && was_sealed(reference)
+        })
         .map(|(reference, _)| reference.clone())
         .collect();
     match step {
@@ -152,6 +165,8 @@ fn act(world: &mut World, step: &Step) {
                 2 => "notice".to_owned(),
                 3 => format!("rejected:{reference}"),
                 4 => format!("short:{reference}"),
+                6 => "ended".to_owned(),
+                7 => format!("recalled:{reference}"),
                 _ => format!("cancel:{reference}"),
             };
             world.release(&rule);
@@ -163,6 +178,43 @@ fn act(world: &mut World, step: &Step) {
             let name = format!("d{}", world.input.facts.len());
             world.deposit(&name, i64::from(*amount), Currency::JPY);
         }
+        Step::Typed(which) => typed(world, *which, references.last().map(|(r, _)| r.as_str())),
+    }
+}
+
+/// What an operator types; what the order does not allow is refused.
+fn typed(world: &mut World, which: u8, reference: Option<&str>) {
+    let number = format!("BYHAND{}", world.input.facts.len());
+    let reference = reference.unwrap_or_default();
+    let parcel = |of| Shipped {
+        reference: of,
+        tracking: &number,
+        carrier: None,
+        from: Some("tokyo"),
+        left_at: None,
+        lines: &[],
+        reason: "typed",
+    };
+    let told = world.input.facts.iter().find_map(|fact| match &fact.body {
+        FactBody::Parcel(parcel) if parcel.reference.as_str() == reference => {
+            parcel.tracking.clone()
+        }
+        _ => None,
+    });
+    let told = told.unwrap_or_default();
+    let wish = world.asked(|now| match which {
+        0 | 1 => recall(now, reference, "typed"),
+        2 => recalled(now, reference, CancelVerdict::Accepted, "typed"),
+        3 => recalled(now, reference, CancelVerdict::TooLate, "typed"),
+        4 => end(now, "typed"),
+        5 => shipped(now, parcel(None)),
+        6 => shipped(now, parcel(Some(reference))),
+        7 => correct(now, reference, &told, &format!("{number}C"), "typed"),
+        8 => returned(now, reference, &[], "typed"),
+        _ => tell(now, reference, "typed"),
+    });
+    if let Ok(wish) = wish {
+        world.store_wish(&wish);
     }
 }
 
@@ -210,6 +262,13 @@ fn check(world: &World, plan: &OrderPlan) {
         assert!(
             !cancelled || op == Op::CancelInstruction,
             "{op} for a cancelled order"
+        );
+    }
+    if plan.blocked_by.as_deref() == Some("ended") && !shipped {
+        assert!(!told_of_instructions, "ended while goods may leave");
+        assert!(
+            plan.effects.iter().all(|e| e.intent.op == Op::Mail),
+            "somebody is told of an end"
         );
     }
     for row in &plan.demands {

@@ -85,6 +85,7 @@ impl World {
                 epochs: epochs.into_iter().map(epoch).collect(),
                 lost: Lost::default(),
                 paused: BTreeSet::new(),
+                stops: Vec::new(),
                 news: true,
                 counted: BTreeMap::new(),
                 many_changes: BTreeSet::new(),

@@ -11,7 +11,7 @@ use crate::flow::world::{Setup, World, order};
 
 const HOLD: &str = "[[hold]]\nname = \"many\"\nwhen = 'lines.exists(line, line.qty >= 5)'\n";
 
-fn run(world: &World, arguments: &[&str]) -> Ran {
+pub(super) fn run(world: &World, arguments: &[&str]) -> Ran {
     Ran::of(command(
         &world.dir.path().join("hikiate.toml"),
         Some(world.database()),
@@ -19,7 +19,7 @@ fn run(world: &World, arguments: &[&str]) -> Ran {
     ))
 }
 
-async fn world(more: &'static str) -> World {
+pub(super) async fn world(more: &'static str) -> World {
     let mut world = World::new(Setup {
         more,
         ..Setup::default()
@@ -31,7 +31,7 @@ async fn world(more: &'static str) -> World {
     world
 }
 
-fn number_of(world: &World, id: &str) -> String {
+pub(super) fn number_of(world: &World, id: &str) -> String {
     let shown = run(world, &["order", "show", &format!("shop/{id}"), "--json"]).json();
     shown["number"].as_str().unwrap().to_owned()
 }

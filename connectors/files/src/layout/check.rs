@@ -77,7 +77,7 @@ impl Layout {
                 found,
             );
         }
-        if let Some(c) = &self.cancel {
+        if let Some(c) = self.cancel.as_ref().filter(|c| c.accept != Accept::Phone) {
             sheet(
                 "cancel",
                 &self.form.with(c.form),
@@ -86,8 +86,22 @@ impl Layout {
                 found,
             );
         }
+        if let Some(c) = &self.cancel
+            && c.accept == Accept::Phone
+            && !c.columns.is_empty()
+        {
+            found.push(
+                "cancel.columns: with accept = \"phone\" no file is written: leave the columns out"
+                    .to_owned(),
+            );
+        }
+        if let Some(i) = &self.instruct
+            && i.accept == Accept::Phone
+        {
+            found.push("instruct.accept: only a cancel is asked by telephone: write \"delivered\" or \"file\"".to_owned());
+        }
         let Some(j) = &self.journal else { return };
-        if j.accept == Accept::File {
+        if j.accept != Accept::Delivered {
             found.push(
                 "journal.accept: no answer file exists for journals: write \"delivered\""
                     .to_owned(),

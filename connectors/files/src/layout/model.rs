@@ -125,6 +125,8 @@ pub enum Accept {
     Delivered,
     /// An answer file comes.
     File,
+    /// No file is written: the warehouse is called. Of `[cancel]` only.
+    Phone,
 }
 
 /// One column written.
@@ -178,7 +180,8 @@ pub struct Cancel {
     /// See [`FormPart`].
     #[serde(default)]
     pub form: FormPart,
-    /// In order.
+    /// In order; none with `phone`.
+    #[serde(default)]
     pub columns: Vec<ColumnOut>,
 }
 

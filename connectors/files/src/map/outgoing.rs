@@ -25,6 +25,8 @@ pub(crate) struct Outgoing {
     picked_up: PickedUp,
     instruct: Option<Out<Sheet>>,
     cancel: Option<Out<Sheet>>,
+    /// The warehouse is called when a shipment is to be stopped.
+    telephone: bool,
     journal: Option<Out<JournalSheet>>,
 }
 
@@ -80,7 +82,11 @@ impl Outgoing {
                 accept: i.accept,
             })
         });
-        let cancel = layout.cancel.as_ref().and_then(|c| {
+        let telephone = layout
+            .cancel
+            .as_ref()
+            .is_some_and(|c| c.accept == Accept::Phone);
+        let cancel = layout.cancel.as_ref().filter(|_| !telephone).and_then(|c| {
             let sheet = sheet("cancel", c.form, &c.columns, &request)
                 .map_err(|p| problems.extend(p))
                 .ok()?;
@@ -111,8 +117,17 @@ impl Outgoing {
             picked_up: layout.picked_up,
             instruct,
             cancel,
+            telephone,
             journal,
         })
+    }
+
+    /// See [`hikiate_sdk::Operations::by_telephone`].
+    pub(crate) fn by_telephone(&self) -> Vec<Op> {
+        self.telephone
+            .then_some(Op::CancelInstruction)
+            .into_iter()
+            .collect()
     }
 
     /// What this account offers.

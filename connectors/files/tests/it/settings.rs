@@ -188,6 +188,16 @@ fn a_wrong_layout_is_told_with_its_places() {
             "unknown field `zone`",
         ),
         (
+            "[cancel]\naccept = \"file\"",
+            "[cancel]\naccept = \"phone\"",
+            "cancel.columns: with accept = \"phone\" no file is written",
+        ),
+        (
+            "[instruct]\naccept = \"file\"",
+            "[instruct]\naccept = \"phone\"",
+            "instruct.accept: only a cancel is asked by telephone",
+        ),
+        (
             "title = ",
             "zone = \"Mars/Base\"\ntitle = ",
             "\"Mars/Base\" is no time zone",

@@ -1,0 +1,212 @@
+//! What was typed, told beside the witness: a line of a file in the state directory for each command that wrote, on disk
+//! before the command ends. A restored database does not know the commands of its lost window; the file does.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::out::note;
+use super::session::Session;
+use crate::store::witness;
+
+/// The file's name in the state directory.
+const FILE: &str = "acts";
+
+/// One command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Act {
+    /// Names it here and in the database.
+    pub(crate) id: String,
+    /// When, by the database's clock.
+    pub(crate) at: DateTime<Utc>,
+    /// Who.
+    pub(crate) actor: String,
+    /// As it can be typed again.
+    pub(crate) command: String,
+}
+
+/// Writes down a command that was carried out, in the database and beside the witness. What is done is done: where this
+/// fails the command has not, and a line says what is missing.
+pub(crate) async fn tell(session: &Session, typed: &[OsString]) {
+    let command = command(typed);
+    let id = match random() {
+        Ok(id) => id,
+        Err(error) => return missing(&error.to_string()),
+    };
+    let at = match session.store.acted(&id, &session.actor, &command).await {
+        Ok(at) => at,
+        Err(error) => return missing(&error.to_string()),
+    };
+    let act = Act {
+        id,
+        at,
+        actor: session.actor.clone(),
+        command,
+    };
+    if let Err(error) = append(&session.loaded.settings.database.state_dir, &act) {
+        missing(&error.to_string());
+    }
+}
+
+fn missing(why: &str) {
+    note(&format!(
+        "done, but not written beside the witness ({why}): after a restore `hikiate recover` cannot list this command"
+    ));
+}
+
+fn random() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(hex::encode(bytes))
+}
+
+/// The command line without the program and its configuration, quoted for a shell.
+fn command(typed: &[OsString]) -> String {
+    let mut words = Vec::new();
+    let mut rest = typed.iter().skip(1);
+    while let Some(word) = rest.next() {
+        let word = word.to_string_lossy();
+        if word == "--config" {
+            rest.next();
+        } else if !word.starts_with("--config=") && word != "--json" {
+            words.push(quoted(&word));
+        }
+    }
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Adds a line and waits until it is on disk. Only where a daemon keeps its witness: another host's file would never be
+/// compared with a restored database.
+fn append(state_dir: &Path, act: &Act) -> io::Result<()> {
+    if !state_dir.join(witness::FILE).exists() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "{} is not the state directory of a daemon that has run",
+                state_dir.display()
+            ),
+        ));
+    }
+    let path = state_dir.join(FILE);
+    let new = !path.exists();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(&path)?;
+    if new {
+        as_its_folder(state_dir, &file)?;
+    }
+    let mut line = serde_json::to_string(act)?;
+    line.push('\n');
+    // A line that was cut short keeps to itself.
+    if !ends_whole(&mut file)? {
+        line.insert(0, '\n');
+    }
+    file.write_all(line.as_bytes())?;
+    file.sync_all()?;
+    File::open(state_dir)?.sync_all()
+}
+
+/// Typed by root, it can still be written to by the user that the daemon runs as.
+fn as_its_folder(state_dir: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let (folder, own) = (std::fs::metadata(state_dir)?, file.metadata()?);
+    if folder.uid() == own.uid() {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
+fn ends_whole(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Commands of the file since a time, oldest first; a line that is damaged is none. `None` where there is no file.
+pub(crate) fn since(state_dir: &Path, since: DateTime<Utc>) -> Option<Vec<Act>> {
+    let text = std::fs::read(state_dir.join(FILE)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let acts = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Act>(line).ok());
+    Some(acts.filter(|act| act.at >= since).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn act(id: &str, minutes: i64) -> Act {
+        Act {
+            id: id.to_owned(),
+            at: DateTime::UNIX_EPOCH + chrono::Duration::minutes(minutes),
+            actor: "hanako".to_owned(),
+            command: "order hold HK1 --reason 'a b'".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_command_is_written_as_it_can_be_typed_again_without_its_configuration() {
+        let typed = [
+            "hikiate",
+            "--config",
+            "/x",
+            "--json",
+            "order",
+            "hold",
+            "HK1",
+            "--reason",
+            "it's late",
+            "--config=/y",
+        ];
+        let typed: Vec<OsString> = typed.into_iter().map(OsString::from).collect();
+        assert_eq!(command(&typed), r"order hold HK1 --reason 'it'\''s late'");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(witness::FILE), "").unwrap();
+        append(dir.path(), &act("a", 1)).unwrap();
+        let path = dir.path().join(FILE);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"id\":\"torn");
+        std::fs::write(&path, text).unwrap();
+        append(dir.path(), &act("b", 2)).unwrap();
+        let read = |minutes| {
+            let from = DateTime::UNIX_EPOCH + chrono::Duration::minutes(minutes);
+            let acts = since(dir.path(), from).unwrap();
+            acts.into_iter().map(|act| act.id).collect::<Vec<_>>()
+        };
+        assert_eq!(read(0), ["a", "b"]);
+        assert_eq!(read(2), ["b"]);
+    }
+
+    #[test]
+    fn where_no_daemon_keeps_a_witness_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(append(dir.path(), &act("a", 1)).is_err());
+        assert_eq!(since(dir.path(), DateTime::UNIX_EPOCH), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! Commands on orders and shipments that store what the planner says they mean. All are judged before anything is
+//! written, and nothing is written if one has heard of something meanwhile: then all are judged again.
+
+use std::collections::BTreeMap;
+
+use hikiate_sdk::CancelVerdict;
+use serde::Serialize;
+
+use crate::cli::args::{Decide, OnShipments, ShippedArgs};
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::plan::command::{Now, Shipped, Wish, end, recall, recalled, shipped, tell};
+use crate::store::{StoreError, Typed};
+
+/// How often orders that hear of something meanwhile are judged anew.
+const TRIES: usize = 5;
+
+/// An order, or one of its shipments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    id: i64,
+    number: String,
+    reference: Option<String>,
+}
+
+/// What became of one.
+#[derive(Serialize)]
+pub(super) struct Told {
+    pub(super) number: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) does: Vec<String>,
+    pub(super) stays: Vec<String>,
+}
+
+impl Told {
+    pub(super) fn words(&self) -> String {
+        let name = self.reference.as_ref().unwrap_or(&self.number);
+        let mut text = format!("{name}:\n");
+        let verb = if self.dry_run { "would: " } else { "" };
+        for line in &self.does {
+            text.push_str(&format!("  {verb}{line}\n"));
+        }
+        for line in &self.stays {
+            text.push_str(&format!("  stays: {line}\n"));
+        }
+        if self.dry_run {
+            text.push_str("  nothing was changed\n");
+        }
+        text
+    }
+}
+
+impl Subject {
+    /// The shipment's order, by its reference.
+    pub(crate) async fn of_shipment(session: &Session, name: &str) -> Result<Self, Failure> {
+        let reference = name.to_ascii_uppercase();
+        let unknown = || {
+            Failure::NotFound(format!(
+                "no shipment {name:?}: give its reference, HK…-S1, as `hikiate order explain` shows it"
+            ))
+        };
+        let (number, _) = reference.rsplit_once("-S").ok_or_else(unknown)?;
+        match session.store.find_subject(number).await {
+            Ok((id, number)) => Ok(Self {
+                id,
+                number,
+                reference: Some(reference),
+            }),
+            Err(StoreError::NotFound(_)) => Err(unknown()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn of_order(session: &Session, name: &str) -> Result<Self, Failure> {
+        let (id, number) = session.store.find_subject(name).await?;
+        Ok(Self {
+            id,
+            number,
+            reference: None,
+        })
+    }
+
+    /// The shipment's reference; the order's number where none was given.
+    pub(crate) fn reference(&self) -> &str {
+        self.reference.as_deref().unwrap_or(&self.number)
+    }
+}
+
+async fn shipments(session: &Session, on: &OnShipments) -> Result<Vec<Subject>, Failure> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in &on.references {
+        match Subject::of_shipment(session, name).await {
+            Ok(subject) if found.contains(&subject) => {}
+            Ok(subject) => found.push(subject),
+            Err(Failure::NotFound(text)) => missing.push(text),
+            Err(error) => return Err(error),
+        }
+    }
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        Err(Failure::NotFound(super::decide::nothing_done(&missing)))
+    }
+}
+
+/// `order recall`
+pub(super) async fn recall_them(
+    session: &Session,
+    on: OnShipments,
+    dry: bool,
+) -> Result<(), Failure> {
+    let subjects = shipments(session, &on).await?;
+    write(session, &subjects, dry, |now, subject| {
+        recall(now, subject.reference(), &on.reason)
+    })
+    .await
+}
+
+/// `order recalled`
+pub(super) async fn recalled_them(
+    session: &Session,
+    on: OnShipments,
+    verdict: CancelVerdict,
+) -> Result<(), Failure> {
+    let subjects = shipments(session, &on).await?;
+    write(session, &subjects, false, |now, subject| {
+        recalled(now, subject.reference(), verdict, &on.reason)
+    })
+    .await
+}
+
+/// `order tell`
+pub(super) async fn tell_them(session: &Session, on: OnShipments) -> Result<(), Failure> {
+    let subjects = shipments(session, &on).await?;
+    write(session, &subjects, false, |now, subject| {
+        tell(now, subject.reference(), &on.reason)
+    })
+    .await
+}
+
+/// `order end`
+pub(super) async fn end_them(session: &Session, on: Decide, dry: bool) -> Result<(), Failure> {
+    let subjects: Vec<Subject> = super::decide::subjects(session, &on.orders)
+        .await?
+        .into_iter()
+        .map(|(id, row)| Subject {
+            id,
+            number: row.row.number,
+            reference: None,
+        })
+        .collect();
+    write(session, &subjects, dry, |now, _| end(now, &on.reason)).await
+}
+
+/// `order shipped`
+pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(), Failure> {
+    let subject = if args.what.contains('/') || !args.what.to_ascii_uppercase().contains("-S") {
+        Subject::of_order(session, &args.what).await?
+    } else {
+        Subject::of_shipment(session, &args.what).await?
+    };
+    write(session, &[subject], args.dry_run, |now, subject| {
+        let what = Shipped {
+            reference: subject.reference.as_deref(),
+            tracking: &args.tracking,
+            carrier: args.carrier.as_deref(),
+            from: args.from.as_deref(),
+            left_at: args.left_at,
+            lines: &args.lines,
+            reason: &args.reason,
+        };
+        shipped(now, what)
+    })
+    .await
+}
+
+/// Judges all, stores all or none, and says what comes of it.
+pub(crate) async fn write(
+    session: &Session,
+    subjects: &[Subject],
+    dry: bool,
+    judge: impl Fn(Now<'_>, &Subject) -> Result<Wish, String>,
+) -> Result<(), Failure> {
+    let ids: Vec<i64> = subjects.iter().map(|subject| subject.id).collect();
+    let today = session.today().await?;
+    let directory = session.store.directory().await?;
+    let mut tries = 0;
+    let wishes = loop {
+        let (inputs, now) = session.inputs(&ids).await?;
+        let mut wishes = Vec::new();
+        let mut refused = Vec::new();
+        for subject in subjects {
+            let Some(input) = inputs.get(&subject.id) else {
+                refused.push(format!("{} is no order", subject.number));
+                continue;
+            };
+            let on = Now {
+                input,
+                policy: &session.loaded.policy,
+                rules: &session.loaded.rules,
+                now,
+            };
+            match judge(on, subject) {
+                Ok(wish) => wishes.push((subject, input.facts.last().map(|fact| fact.id), wish)),
+                Err(why) => refused.push(why),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Failure::Refused(super::decide::nothing_done(&refused)));
+        }
+        if dry {
+            break wishes;
+        }
+        let typed: Vec<Typed> = together(&wishes);
+        let store = || {
+            session
+                .store
+                .type_all(&typed, Some(&directory), &session.actor, today)
+        };
+        match session.store.retried("type_all", store).await {
+            Ok(()) => break wishes,
+            Err(StoreError::Replan) if tries < TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let told: Vec<Told> = wishes
+        .into_iter()
+        .map(|(subject, _, wish)| Told {
+            number: subject.number.clone(),
+            reference: subject.reference.clone(),
+            dry_run: dry,
+            does: wish.does,
+            stays: wish.stays,
+        })
+        .collect();
+    session
+        .out
+        .one(&told, || told.iter().map(Told::words).collect())
+}
+
+/// One entry an order, also where several of its shipments were named.
+fn together(wishes: &[(&Subject, Option<i64>, Wish)]) -> Vec<Typed> {
+    let mut all: BTreeMap<i64, Typed> = BTreeMap::new();
+    for (subject, seen, wish) in wishes {
+        let typed = all.entry(subject.id).or_insert_with(|| Typed {
+            subject_id: subject.id,
+            seen: *seen,
+            wish: Wish::default(),
+        });
+        typed.wish.facts.extend(wish.facts.iter().cloned());
+        typed.wish.shipment = typed.wish.shipment.take().or_else(|| wish.shipment.clone());
+    }
+    all.into_values().collect()
+}

@@ -1,0 +1,75 @@
+//! What operators decide about shipments and orders, beside holds and cancels.
+
+use hikiate_sdk::{CancelReply, ParcelLine, ShipmentReference};
+use serde::{Deserialize, Serialize};
+
+/// A shipment is wanted back: taken out before it is sealed, asked back from its warehouse after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecallWantedFact {
+    /// Which.
+    pub reference: ShipmentReference,
+    /// Why.
+    pub reason: String,
+    /// The stop of shipping that asked for it; then the stop alone keeps its goods back. `None`: the shipment's goods
+    /// are held until they are released.
+    #[serde(default)]
+    pub stop: Option<i64>,
+}
+
+/// What a warehouse said by telephone about a request to stop a shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelAnsweredFact {
+    /// The answer, with the operator's reason as its words.
+    pub reply: CancelReply,
+}
+
+/// Nothing more of the order is instructed, and nobody is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedFact {
+    /// Why.
+    pub reason: String,
+}
+
+/// A parcel that an operator has told of: the parcel fact under the same reference and key is the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippedFact {
+    /// Its shipment.
+    pub reference: ShipmentReference,
+    /// The parcel's key within the shipment.
+    pub key: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The channel is to be told again what was shipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TellAgainFact {
+    /// Which shipment.
+    pub reference: ShipmentReference,
+    /// Why.
+    pub reason: String,
+}
+
+/// Goods of a shipment came back. Stock follows the warehouse's count only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedFact {
+    /// Which shipment.
+    pub reference: ShipmentReference,
+    /// Shipment lines and items that came back.
+    pub lines: Vec<ParcelLine>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A parcel has another number than its warehouse or operator told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelCorrectedFact {
+    /// Its shipment.
+    pub reference: ShipmentReference,
+    /// The number as told.
+    pub from: String,
+    /// The right number.
+    pub to: String,
+    /// Why.
+    pub reason: String,
+}

@@ -1,0 +1,119 @@
+//! What an operator's command on one order means now: the facts it stores, or why it is refused. Pure; whoever stores
+//! the facts sees to it that nothing was stored since.
+
+mod consequences;
+mod ended;
+mod marks;
+mod recall;
+mod shipped;
+
+use chrono::{DateTime, Utc};
+
+use super::order::{Planned, planned};
+use super::shipment::Shipment;
+use super::types::{NewShipment, OrderInput};
+use super::view::View;
+use crate::facts::FactBody;
+use crate::policy::Policy;
+use crate::rules::HoldRules;
+
+pub use consequences::cancel;
+pub use ended::end;
+pub use marks::{correct, returned, tell};
+pub use recall::{recall, recalled};
+pub use shipped::{Lines, Shipped, shipped};
+
+/// What planning has for one order, and for one moment.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Its facts and rows.
+    pub input: &'a OrderInput,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Its hold rules.
+    pub rules: &'a dyn HoldRules,
+    /// The database's time.
+    pub now: DateTime<Utc>,
+}
+
+/// What a command will store, and what comes of it in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// Facts to store.
+    pub facts: Vec<WishedFact>,
+    /// A shipment that comes into being with them.
+    pub shipment: Option<NewShipment>,
+    /// What will be done.
+    pub does: Vec<String>,
+    /// What cannot be undone by it, or stays as it is.
+    pub stays: Vec<String>,
+}
+
+/// A fact to store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WishedFact {
+    /// Its key; with `again` the beginning of it, and the n-th gets `:person:n`.
+    pub key: String,
+    /// It may be stored more than once.
+    pub again: bool,
+    /// When it happened; now when absent.
+    pub happened_at: Option<DateTime<Utc>>,
+    /// What it says.
+    pub body: FactBody,
+}
+
+impl WishedFact {
+    fn once(key: String, body: FactBody) -> Self {
+        Self {
+            key,
+            again: false,
+            happened_at: None,
+            body,
+        }
+    }
+
+    fn again(key: String, body: FactBody) -> Self {
+        Self {
+            again: true,
+            ..Self::once(key, body)
+        }
+    }
+}
+
+impl<'a> Now<'a> {
+    fn planned(&self) -> Result<Planned<'a>, String> {
+        planned(self.input, self.policy, self.rules, self.now).map_err(|error| error.to_string())
+    }
+
+    /// The order as planning sees it.
+    fn view(&self) -> Result<View<'a>, String> {
+        self.planned()?.view.ok_or_else(|| {
+            format!(
+                "order {} was not read yet, or was over when it was first seen: nothing is done with it",
+                self.input.number
+            )
+        })
+    }
+}
+
+fn shipment_of<'v, 'a>(view: &'v View<'a>, reference: &str) -> Result<&'v Shipment<'a>, String> {
+    let mut all = view.fold.shipments.iter();
+    all.find(|shipment| shipment.fact.reference.as_str() == reference)
+        .ok_or_else(|| {
+            let known: Vec<&str> = view
+                .fold
+                .shipments
+                .iter()
+                .map(|shipment| shipment.fact.reference.as_str())
+                .collect();
+            let known = if known.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("it has {}", known.join(", "))
+            };
+            format!(
+                "order {} has no shipment {reference}: {known}",
+                view.input.number
+            )
+        })
+}

@@ -1,0 +1,96 @@
+//! What comes of taking goods back: shipment by shipment, and of the money.
+
+use super::super::recall::warehouse_of;
+use super::super::shipment::Shipment;
+use super::super::types::ShipmentStage;
+use super::super::view::View;
+use super::{Now, Wish};
+use crate::policy::CancelBy;
+
+/// What `order cancel` does now. It stores nothing of its own here: the wish to cancel is a decision like a hold.
+///
+/// # Errors
+/// Why the order cannot be looked at.
+pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
+    let view = on.view()?;
+    let mut wish = Wish::default();
+    for shipment in &view.fold.shipments {
+        stop(&view, shipment, &mut wish);
+    }
+    if wish.does.is_empty() && wish.stays.is_empty() {
+        wish.does
+            .push("nothing of it was instructed: its stock is free".to_owned());
+    }
+    let channel = &view.input.channel;
+    let under_way = view.fold.shipments.iter().any(Shipment::instructed);
+    if view.cancelled_at_channel.is_some() {
+        wish.stays
+            .push(format!("{channel} shows it cancelled already"));
+    } else if view.something_left() {
+        wish.stays.push(format!(
+            "{channel} is not told of a cancel: goods were shipped, only the rest is stopped"
+        ));
+    } else if under_way {
+        wish.does.push(format!(
+            "{channel} is told of the cancel once nothing can be shipped any more"
+        ));
+    } else {
+        wish.does.push(format!(
+            "{channel} is told of the cancel, which cannot be undone"
+        ));
+    }
+    for tender in view.tenders() {
+        let kept = view.settled(tender).saturating_sub(tender.refunded);
+        if kept > 0 {
+            wish.stays.push(format!(
+                "{} captured of payment {} is not given back by hikiate; refund it at the provider",
+                view.money(kept),
+                tender.key
+            ));
+        }
+    }
+    let deposited = view.payment().deposited;
+    if deposited > 0 {
+        wish.stays.push(format!(
+            "{} that came by deposit is given back by hand",
+            view.money(deposited)
+        ));
+    }
+    Ok(wish)
+}
+
+/// What stopping a shipment means where it stands.
+pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
+    let reference = &shipment.fact.reference;
+    let warehouse = &shipment.fact.warehouse;
+    let parcels = shipment.parcels.len();
+    match shipment.stage() {
+        ShipmentStage::Waiting => wish.does.push(format!(
+            "{reference} is not sealed: it is taken out of the next batch to {warehouse}"
+        )),
+        ShipmentStage::Instructed if parcels > 0 => wish.stays.push(format!(
+            "a part of {reference} was shipped from {warehouse} in {parcels} parcels, and the rest is not asked back"
+        )),
+        ShipmentStage::Instructed => {
+            let phone = warehouse_of(view, shipment).is_some_and(|w| w.cancel == CancelBy::Phone);
+            let stands = if !shipment.instruct_known() {
+                "is in a sealed batch whose sending is not known yet"
+            } else if shipment.reply.is_some() {
+                "was accepted by its warehouse"
+            } else {
+                "was sent to its warehouse"
+            };
+            let asks = if phone {
+                format!("a task says to call {warehouse}, and no call is made by hikiate")
+            } else {
+                format!("{warehouse} is asked to stop it, and its answer decides")
+            };
+            wish.does.push(format!("{reference} {stands}: {asks}"));
+        }
+        ShipmentStage::Shipped => {
+            wish.stays
+                .push(format!("{reference} was shipped from {warehouse}"));
+        }
+        ShipmentStage::Cancelled | ShipmentStage::Rejected => {}
+    }
+}

@@ -1,0 +1,59 @@
+//! Ending an order: nothing more of it is instructed, and nobody is told.
+
+use super::super::shipment::Shipment;
+use super::super::types::Status;
+use super::{Now, Wish, WishedFact};
+use crate::facts::{EndedFact, FactBody};
+
+/// `order end`.
+///
+/// # Errors
+/// Why there is nothing to end.
+pub fn end(on: Now<'_>, reason: &str) -> Result<Wish, String> {
+    let planned = on.planned()?;
+    let number = &on.input.number;
+    let status = planned.plan.status;
+    let view = planned.view.ok_or_else(|| {
+        format!(
+            "order {number} is {}: there is nothing to end",
+            status.as_str()
+        )
+    })?;
+    if view.ended().is_some() {
+        return Err(format!("order {number} is ended already"));
+    }
+    let over = matches!(
+        status,
+        Status::Shipped | Status::Delivered | Status::Booked | Status::Cancelled
+    );
+    if over {
+        return Err(format!(
+            "order {number} is {}: there is nothing to end",
+            status.as_str()
+        ));
+    }
+    let mut wish = Wish::default();
+    wish.does
+        .push("nothing more of it is instructed, and its stock is free".to_owned());
+    let under_way = view.fold.shipments.iter().filter(|s| s.instructed());
+    for shipment in under_way.clone() {
+        let Shipment { fact, .. } = shipment;
+        wish.stays.push(format!(
+            "{} is with {} and is not asked back: `hikiate order recall {}` does that",
+            fact.reference, fact.warehouse, fact.reference
+        ));
+    }
+    if view.something_left() || under_way.count() > 0 {
+        wish.stays
+            .push("what is shipped is told, captured and booked as usual".to_owned());
+    }
+    wish.stays.push(format!(
+        "{} is not told and keeps the order as it is; `hikiate order release {number} --rule ended` takes this back",
+        view.input.channel
+    ));
+    let body = FactBody::Ended(EndedFact {
+        reason: reason.to_owned(),
+    });
+    wish.facts.push(WishedFact::again("ended".to_owned(), body));
+    Ok(wish)
+}

@@ -1,0 +1,154 @@
+//! What is typed about a parcel after it was shipped: tell it again, it came back, its number is another.
+
+use hikiate_sdk::ParcelLine;
+
+use super::shipped::{Lines, chosen};
+use super::{Now, Wish, WishedFact, shipment_of};
+use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
+
+/// `order tell`.
+///
+/// # Errors
+/// Why there is nothing to tell.
+pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> {
+    let view = on.view()?;
+    let shipment = shipment_of(&view, reference)?;
+    let channel = &view.input.channel;
+    if shipment.parcels.is_empty() {
+        return Err(format!(
+            "{reference} has no parcel yet: there is nothing to tell"
+        ));
+    }
+    if view.cancelled_at_channel.is_some() {
+        return Err(format!(
+            "{channel} shows order {} cancelled: it takes no shipment",
+            view.input.number
+        ));
+    }
+    let numbers: Vec<&str> = shipment.parcels.iter().filter_map(|p| p.tracking).collect();
+    let stands = view.order.fulfilments.iter().find(|fulfilment| {
+        let named = fulfilment.reference.as_deref().is_some_and(|name| {
+            let rest = name.strip_prefix(reference);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        let mut told = fulfilment.tracking.iter();
+        !fulfilment.cancelled() && (named || told.any(|n| numbers.contains(&n.as_str())))
+    });
+    if stands.is_some() {
+        return Err(format!(
+            "{channel} shows {reference} as told: cancel the fulfilment there first, or correct its number with `hikiate parcel correct`"
+        ));
+    }
+    let mut wish = Wish::default();
+    wish.does
+        .push(format!("{channel} is told {reference} again"));
+    let body = FactBody::TellAgain(TellAgainFact {
+        reference: shipment.fact.reference.clone(),
+        reason: reason.to_owned(),
+    });
+    wish.facts
+        .push(WishedFact::again(format!("tell_again:{reference}"), body));
+    Ok(wish)
+}
+
+/// `return received`.
+///
+/// # Errors
+/// Why nothing of it can have come back.
+pub fn returned(
+    on: Now<'_>,
+    reference: &str,
+    lines: Lines<'_>,
+    reason: &str,
+) -> Result<Wish, String> {
+    let view = on.view()?;
+    let shipment = shipment_of(&view, reference)?;
+    let back = |n: u32| {
+        let all = view.fold.returned.iter().map(|(_, fact)| fact);
+        all.filter(|fact| fact.reference == shipment.fact.reference)
+            .flat_map(|fact| &fact.lines)
+            .filter(|line| line.n == n)
+            .fold(0_u32, |sum, line| sum.saturating_add(line.quantity))
+    };
+    let rows = shipment.fact.lines.iter();
+    let out: Vec<_> = rows
+        .map(|row| (row, shipment.left(row.n).saturating_sub(back(row.n))))
+        .filter(|(_, items)| *items > 0)
+        .collect();
+    if out.is_empty() {
+        return Err(format!(
+            "nothing of {reference} is out: it was not shipped, or has come back already"
+        ));
+    }
+    let items = chosen(&view, lines, out.iter().map(|(row, n)| (&row.line, *n)))?;
+    let lines: Vec<ParcelLine> = out
+        .iter()
+        .zip(items)
+        .filter(|(_, items)| *items > 0)
+        .map(|((row, _), quantity)| ParcelLine { n: row.n, quantity })
+        .collect();
+    let sum: u32 = lines.iter().map(|line| line.quantity).sum();
+    let mut wish = Wish::default();
+    wish.does
+        .push(format!("{sum} items of {reference} count as come back"));
+    wish.stays.push(format!(
+        "stock follows the next count of {}; a refund is made by hand",
+        shipment.fact.warehouse
+    ));
+    let body = FactBody::Returned(ReturnedFact {
+        reference: shipment.fact.reference.clone(),
+        lines,
+        reason: reason.to_owned(),
+    });
+    wish.facts
+        .push(WishedFact::again(format!("returned:{reference}"), body));
+    Ok(wish)
+}
+
+/// `parcel correct`.
+///
+/// # Errors
+/// Why the number cannot be corrected.
+pub fn correct(
+    on: Now<'_>,
+    reference: &str,
+    from: &str,
+    to: &str,
+    reason: &str,
+) -> Result<Wish, String> {
+    let view = on.view()?;
+    let shipment = shipment_of(&view, reference)?;
+    let has = |number: &str| shipment.parcels.iter().any(|p| p.tracking == Some(number));
+    if from == to || (!has(from) && has(to)) {
+        return Err(format!("{reference} has number {to} already"));
+    }
+    if !has(from) {
+        let known: Vec<&str> = shipment.parcels.iter().filter_map(|p| p.tracking).collect();
+        return Err(format!(
+            "{reference} has no parcel with number {from}; it has: {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        ));
+    }
+    let mut wish = Wish::default();
+    wish.does.push(format!(
+        "the parcel of {reference} has number {to}; where {from} was told, a task says what to type at {}",
+        view.input.channel
+    ));
+    wish.stays
+        .push("mails that were sent keep the old number".to_owned());
+    let body = FactBody::ParcelCorrected(ParcelCorrectedFact {
+        reference: shipment.fact.reference.clone(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        reason: reason.to_owned(),
+    });
+    wish.facts.push(WishedFact::again(
+        format!("parcel_corrected:{reference}"),
+        body,
+    ));
+    Ok(wish)
+}

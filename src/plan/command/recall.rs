@@ -1,0 +1,115 @@
+//! Asking for one shipment back, and what its warehouse said by telephone.
+
+use hikiate_sdk::{CancelReply, CancelVerdict};
+
+use super::super::types::ShipmentStage;
+use super::consequences::stop;
+use super::{Now, Wish, WishedFact, shipment_of};
+use crate::facts::{CancelAnsweredFact, FactBody, RecallWantedFact};
+
+/// `order recall`.
+///
+/// # Errors
+/// Why there is nothing to ask back.
+pub fn recall(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> {
+    let view = on.view()?;
+    let shipment = shipment_of(&view, reference)?;
+    match shipment.stage() {
+        ShipmentStage::Shipped => {
+            return Err(format!(
+                "{reference} was shipped: stop the carrier or await the return, then `hikiate return received {reference}`"
+            ));
+        }
+        ShipmentStage::Cancelled => return Err(format!("{reference} is stopped already")),
+        ShipmentStage::Rejected => {
+            return Err(format!(
+                "{reference} was refused by its warehouse: there is nothing to ask back"
+            ));
+        }
+        _ if shipment.recall.is_some() => {
+            return Err(format!(
+                "{reference} was asked back before: `hikiate order explain {}` says what came of it",
+                view.input.number
+            ));
+        }
+        _ if view.cancelling() => {
+            return Err(format!(
+                "order {} is being cancelled, which asks for {reference} back",
+                view.input.number
+            ));
+        }
+        _ if !shipment.parcels.is_empty() => {
+            return Err(format!(
+                "a part of {reference} was shipped: the rest cannot be asked back alone; call {}",
+                shipment.fact.warehouse
+            ));
+        }
+        ShipmentStage::Waiting | ShipmentStage::Instructed => {}
+    }
+    let mut wish = Wish::default();
+    stop(&view, shipment, &mut wish);
+    wish.does.push(format!(
+        "once it is stopped its goods are wanted again and held: `hikiate order release {} --rule recalled:{reference}` lets them go; \
+         `hikiate order end` or `order cancel` ends them",
+        view.input.number
+    ));
+    wish.stays.push(format!(
+        "{} and the money are not touched; what was asked of a warehouse cannot be taken back",
+        view.input.channel
+    ));
+    let body = FactBody::RecallWanted(RecallWantedFact {
+        reference: shipment.fact.reference.clone(),
+        reason: reason.to_owned(),
+        stop: None,
+    });
+    wish.facts
+        .push(WishedFact::once(format!("recall_wanted:{reference}"), body));
+    Ok(wish)
+}
+
+/// `order recalled`: the answer, typed.
+///
+/// # Errors
+/// Why no answer is awaited.
+pub fn recalled(
+    on: Now<'_>,
+    reference: &str,
+    verdict: CancelVerdict,
+    reason: &str,
+) -> Result<Wish, String> {
+    let view = on.view()?;
+    let shipment = shipment_of(&view, reference)?;
+    if shipment.recall.is_none() && !shipment.recalled && !view.cancelling() {
+        return Err(format!(
+            "{reference} was not asked back: `hikiate order recall {reference}` does"
+        ));
+    }
+    if shipment.stage() != ShipmentStage::Instructed {
+        return Err(format!(
+            "{reference} waits for no answer: `hikiate order explain {}` says where it stands",
+            view.input.number
+        ));
+    }
+    let reply = CancelReply {
+        reference: shipment.fact.reference.clone(),
+        verdict,
+        message: reason.to_owned(),
+        at: Some(on.now),
+    };
+    let mut wish = Wish::default();
+    wish.does.push(match verdict {
+        CancelVerdict::Accepted => {
+            format!(
+                "{reference} counts as stopped by {}",
+                shipment.fact.warehouse
+            )
+        }
+        _ => format!("{reference} will be shipped: a task stays until it is dealt with"),
+    });
+    let body = FactBody::CancelAnswered(CancelAnsweredFact { reply });
+    wish.facts.push(WishedFact::again(
+        format!("cancel_answered:{reference}"),
+        body,
+    ));
+    Ok(wish)
+}

@@ -1,0 +1,388 @@
+//! A parcel that an operator shipped or saw: goods that were not sealed come off stock, a sealed shipment has its parcel.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{GroupKey, ParcelLine, ParcelReport, ShipmentReference};
+
+use super::super::lost::last_number;
+use super::super::number::shipment_reference;
+use super::super::others::CANCELLED;
+use super::super::shipment::Shipment;
+use super::super::types::{NewShipment, ShipmentStage};
+use super::super::view::{Line, View};
+use super::{Now, Wish, WishedFact, shipment_of};
+use crate::facts::{FactBody, ReleasedFact, ShipmentFact, ShipmentLine, ShippedFact};
+use crate::policy::Warehouse;
+
+/// Lines as they are typed: the channel's code or line, and how many of it.
+pub type Lines<'a> = &'a [(String, u32)];
+
+/// What is told of a parcel.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped<'a> {
+    /// The shipment; without one it is of what was not sealed.
+    pub reference: Option<&'a str>,
+    /// The carrier's number.
+    pub tracking: &'a str,
+    /// The carrier's name.
+    pub carrier: Option<&'a str>,
+    /// Our name of the warehouse that it left; where its stock is reserved when absent.
+    pub from: Option<&'a str>,
+    /// When; now when absent.
+    pub left_at: Option<DateTime<Utc>>,
+    /// What is inside; all that is open when empty.
+    pub lines: Lines<'a>,
+    /// Why it is typed.
+    pub reason: &'a str,
+}
+
+/// `order shipped`.
+///
+/// # Errors
+/// Why this cannot have been shipped.
+pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
+    let view = on.view()?;
+    if what.left_at.is_some_and(|at| at > on.now) {
+        return Err("--left-at has not come yet".to_owned());
+    }
+    let number = what.tracking;
+    let known = view.fold.shipments.iter().find_map(|shipment| {
+        let same =
+            |p: &&super::super::shipment::Parcel<'_>| p.tracking == Some(number) || p.key == number;
+        shipment
+            .parcels
+            .iter()
+            .find(same)
+            .map(|_| &shipment.fact.reference)
+    });
+    if let Some(reference) = known {
+        return Err(format!(
+            "number {number} is known already as a parcel of {reference}"
+        ));
+    }
+    match what.reference {
+        None => unsealed(&view, what, on.now, |_| None),
+        Some(reference) => {
+            let shipment = shipment_of(&view, reference)?;
+            match shipment.stage() {
+                ShipmentStage::Instructed => sealed(&view, shipment, what, on.now),
+                ShipmentStage::Waiting => {
+                    let from = what.from.or(Some(shipment.fact.warehouse.as_str()));
+                    let most = |line: &Line<'_>| Some(shipment.to_leave(&line.key));
+                    unsealed(&view, Shipped { from, ..what }, on.now, most)
+                }
+                ShipmentStage::Shipped => Err(format!("{reference} was shipped already")),
+                ShipmentStage::Cancelled | ShipmentStage::Rejected => Err(format!(
+                    "{reference} was stopped or refused; without it, `hikiate order shipped {}` tells what was shipped instead",
+                    view.input.number
+                )),
+            }
+        }
+    }
+}
+
+/// The parcel of a shipment that its warehouse has.
+fn sealed(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    what: Shipped<'_>,
+    now: DateTime<Utc>,
+) -> Result<Wish, String> {
+    let ShipmentFact {
+        reference,
+        warehouse,
+        ..
+    } = shipment.fact;
+    if let Some(from) = what.from.filter(|from| from != warehouse) {
+        return Err(format!(
+            "{reference} is with {warehouse}, not with {from}: recall it there before it is shipped elsewhere"
+        ));
+    }
+    let mut lines = Vec::new();
+    for row in &shipment.fact.lines {
+        let rest = row.quantity.saturating_sub(shipment.left(row.n));
+        if rest > 0 {
+            lines.push((row.n, row.line.clone(), rest));
+        }
+    }
+    let lines = chosen(
+        view,
+        what.lines,
+        lines.iter().map(|(_, line, n)| (line, *n)),
+    )?
+    .into_iter()
+    .zip(&lines)
+    .filter(|(quantity, _)| *quantity > 0)
+    .map(|(quantity, (n, _, _))| ParcelLine { n: *n, quantity })
+    .collect();
+    let mut wish = Wish::default();
+    wish.does.push(format!(
+        "{reference} was shipped from {warehouse} under {}; a report of {warehouse} with this number or these quantities only confirms it",
+        what.tracking
+    ));
+    as_usual(view, &mut wish);
+    wish.facts
+        .extend(parcel(reference.clone(), lines, what, now));
+    Ok(wish)
+}
+
+/// A parcel of what no warehouse was told of; of each line at the most `most`.
+fn unsealed(
+    view: &View<'_>,
+    what: Shipped<'_>,
+    now: DateTime<Utc>,
+    most: impl Fn(&Line<'_>) -> Option<u32>,
+) -> Result<Wish, String> {
+    let open = view.lines.iter().filter(|line| line.item_id.is_some());
+    let open: Vec<(&Line<'_>, u32)> = open
+        .map(|line| {
+            let shipped = line.shipped.saturating_sub(doubted(view, line));
+            let sealed = shipped.saturating_add(line.instructed);
+            let free = line.ordered.saturating_sub(sealed);
+            (line, most(line).map_or(free, |most| free.min(most)))
+        })
+        .filter(|(_, items)| *items > 0)
+        .collect();
+    if open.is_empty() {
+        let with: Vec<String> = view
+            .fold
+            .shipments
+            .iter()
+            .filter(|shipment| shipment.instructed())
+            .map(|shipment| shipment.fact.reference.to_string())
+            .collect();
+        let hint = if with.is_empty() {
+            String::new()
+        } else {
+            format!("; give the shipment: {}", with.join(", "))
+        };
+        return Err(format!(
+            "nothing of order {} is left to ship that no warehouse has{hint}",
+            view.input.number
+        ));
+    }
+    let items = chosen(
+        view,
+        what.lines,
+        open.iter().map(|(line, n)| (&line.key, *n)),
+    )?;
+    let taken = open.iter().zip(items).filter(|(_, items)| *items > 0);
+    let taken: Vec<(&Line<'_>, u32)> = taken.map(|((line, _), items)| (*line, items)).collect();
+    let group = one_group(&taken)?;
+    let warehouse = place(view, what.from, &taken)?;
+    let mut lines = Vec::new();
+    for ((line, quantity), n) in taken.iter().zip(1_u32..) {
+        let Some((state, item_id)) = line.state.zip(line.item_id) else {
+            return Err(format!(
+                "order {} was not planned yet: try again in a moment",
+                view.input.number
+            ));
+        };
+        lines.push(ShipmentLine {
+            n,
+            demand_id: state.id,
+            line: line.key.clone(),
+            item_id,
+            quantity: *quantity,
+        });
+    }
+    let reference = shipment_reference(&view.input.number, last_number(view) + 1);
+    let inside = lines.iter().map(|line| ParcelLine {
+        n: line.n,
+        quantity: line.quantity,
+    });
+    let inside: Vec<ParcelLine> = inside.collect();
+    let sum: u32 = inside.iter().map(|line| line.quantity).sum();
+    let mut wish = Wish::default();
+    wish.does.push(format!(
+        "{sum} items come off stock at {} as {reference} under {}, and no warehouse is instructed for them",
+        warehouse.name, what.tracking
+    ));
+    as_usual(view, &mut wish);
+    if taken.iter().any(|(line, _)| doubted(view, line) > 0) {
+        wish.does.push(
+            "the fulfilments that were marked as shipped and cancelled again count no longer: this parcel does".to_owned(),
+        );
+        wish.facts.push(WishedFact::again(
+            format!("released:{CANCELLED}"),
+            FactBody::Released(ReleasedFact {
+                rule: CANCELLED.to_owned(),
+                reason: what.reason.to_owned(),
+                context: String::new(),
+            }),
+        ));
+    }
+    wish.shipment = Some(NewShipment {
+        reference: reference.clone(),
+        warehouse: warehouse.name.clone(),
+        account: warehouse.account.clone(),
+        release_at: now,
+        instructed: true,
+        lines: lines
+            .iter()
+            .map(|line| (line.demand_id, line.quantity))
+            .collect(),
+    });
+    wish.facts.push(WishedFact::once(
+        format!("shipment:{reference}"),
+        FactBody::Shipment(ShipmentFact {
+            reference: reference.clone(),
+            warehouse: warehouse.name.clone(),
+            account: warehouse.account.clone(),
+            group,
+            lines,
+        }),
+    ));
+    wish.facts.extend(parcel(reference, inside, what, now));
+    Ok(wish)
+}
+
+/// Items that others marked as shipped and cancelled again: they count until an operator says whether they shipped.
+fn doubted(view: &View<'_>, line: &Line<'_>) -> u32 {
+    let units = view
+        .shipped_by_others()
+        .filter(|shown| *shown.line == line.key && shown.cancelled.is_some())
+        .fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
+    units.saturating_mul(line.multiplier)
+}
+
+fn as_usual(view: &View<'_>, wish: &mut Wish) {
+    wish.does.push(format!(
+        "{} is told, what is due is captured, and the customer is mailed, as for every parcel",
+        view.input.channel
+    ));
+    wish.stays
+        .push("a parcel that was told cannot be taken back; goods that come back: `hikiate return received`".to_owned());
+}
+
+/// The facts of a parcel that an operator tells of.
+fn parcel(
+    reference: ShipmentReference,
+    lines: Vec<ParcelLine>,
+    what: Shipped<'_>,
+    now: DateTime<Utc>,
+) -> [WishedFact; 2] {
+    let tracking = what.tracking;
+    let left_at = what.left_at.unwrap_or(now);
+    let told = FactBody::Shipped(ShippedFact {
+        reference: reference.clone(),
+        key: tracking.to_owned(),
+        reason: what.reason.to_owned(),
+    });
+    let told = WishedFact::once(format!("shipped:{reference}:{tracking}"), told);
+    let parcel = WishedFact {
+        happened_at: Some(left_at),
+        ..WishedFact::once(
+            format!("parcel:{reference}:{tracking}:person"),
+            FactBody::Parcel(ParcelReport {
+                reference,
+                key: tracking.to_owned(),
+                carrier: what.carrier.map(str::to_owned),
+                tracking: Some(tracking.to_owned()),
+                left_at,
+                lines,
+            }),
+        )
+    };
+    [told, parcel]
+}
+
+fn one_group(taken: &[(&Line<'_>, u32)]) -> Result<GroupKey, String> {
+    let first = taken.first().ok_or("no line was given")?;
+    if taken.iter().any(|(line, _)| line.group != first.0.group) {
+        return Err(
+            "these lines go to different addresses: tell each parcel with --line".to_owned(),
+        );
+    }
+    Ok(first.0.group.clone())
+}
+
+/// Where it left: what was typed, else the one place that its stock is reserved at.
+fn place<'v>(
+    view: &'v View<'_>,
+    from: Option<&str>,
+    taken: &[(&Line<'_>, u32)],
+) -> Result<&'v Warehouse, String> {
+    let all = &view.policy.warehouses;
+    let named = |name: &str| {
+        let mut all = all.iter();
+        all.find(|warehouse| warehouse.name == name).ok_or_else(|| {
+            let names: Vec<&str> = view
+                .policy
+                .warehouses
+                .iter()
+                .map(|w| w.name.as_str())
+                .collect();
+            format!("no warehouse {name:?} is configured: {}", names.join(", "))
+        })
+    };
+    if let Some(name) = from {
+        return named(name);
+    }
+    let mut places: Vec<&str> = taken
+        .iter()
+        .filter_map(|(line, _)| line.state)
+        .flat_map(|state| &state.reserved)
+        .map(|(place, _, _)| place.as_str())
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    match (places.as_slice(), all.as_slice()) {
+        ([one], _) => named(one),
+        ([], [one]) => Ok(one),
+        ([], _) => Err("none of it is reserved: say with --from where it left".to_owned()),
+        (several, _) => Err(format!(
+            "it is reserved at {}: say with --from where it left",
+            several.join(" and ")
+        )),
+    }
+}
+
+/// Items of each open line that were meant: all of them when nothing was typed.
+pub(super) fn chosen<'l>(
+    view: &View<'_>,
+    typed: Lines<'_>,
+    open: impl Iterator<Item = (&'l hikiate_sdk::LineKey, u32)>,
+) -> Result<Vec<u32>, String> {
+    let open: Vec<_> = open.collect();
+    if typed.is_empty() {
+        return Ok(open.iter().map(|(_, items)| *items).collect());
+    }
+    let mut chosen = vec![0_u32; open.len()];
+    for (code, units) in typed {
+        let names = |key: &hikiate_sdk::LineKey| {
+            let line = view.order.lines.iter().find(|line| line.key == *key);
+            key.as_str() == code || line.is_some_and(|l| l.sku.as_deref() == Some(code))
+        };
+        let mut rest = 0;
+        let mut found = false;
+        for (at, (key, items)) in open.iter().enumerate().filter(|(_, (key, _))| names(key)) {
+            let multiplier = view
+                .lines
+                .iter()
+                .find(|line| line.key == **key)
+                .map_or(1, |line| line.multiplier);
+            if !found {
+                rest = units.saturating_mul(multiplier);
+                found = true;
+            }
+            if let Some(sum) = chosen.get_mut(at) {
+                let more = rest.min(items.saturating_sub(*sum));
+                *sum = sum.saturating_add(more);
+                rest -= more;
+            }
+        }
+        if !found {
+            let known: Vec<&str> = open.iter().map(|(key, _)| key.as_str()).collect();
+            return Err(format!(
+                "--line {code}: no open line has this code; open lines are {}",
+                known.join(", ")
+            ));
+        }
+        if rest > 0 {
+            return Err(format!(
+                "--line {code}={units}: {rest} items more than are open"
+            ));
+        }
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,33 @@
+//! Orders that an operator has ended: nothing more is instructed, and nobody is told.
+
+use super::payment::Payment;
+use super::tasks::Tasks;
+use super::view::View;
+
+/// The kind of the task about money that an ended order keeps.
+pub(crate) const MONEY: &str = "ended_captured";
+
+/// Money that came for an ended order, and that nothing it shipped explains.
+pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    let Some((ended, _)) = view.ended() else {
+        return;
+    };
+    let captured = view.tenders().fold(0_i64, |sum, tender| {
+        let kept = view.settled(tender).saturating_sub(tender.refunded);
+        sum.saturating_add(kept.max(0))
+    });
+    let taken = captured.saturating_add(payment.deposited);
+    let due = view.due(&view.departed(|_| true)).unwrap_or(0);
+    let over = taken.saturating_sub(due);
+    if over <= 0 {
+        return;
+    }
+    let last = view.fold.deposits.last().map_or(ended, |(id, _)| *id);
+    let what = format!(
+        "the order is ended, {} was paid and {} is due for what was shipped: give {} back",
+        view.money(taken),
+        view.money(due),
+        view.money(over)
+    );
+    tasks.tell(view, MONEY, ended.max(last), &what);
+}

@@ -1,0 +1,619 @@
+//! What operators type about single shipments and parcels, and orders that they end.
+
+use hikiate_sdk::{Call, CancelVerdict, ChannelFulfilment, Op};
+
+use super::build::{at, order};
+use super::flow::ship_all;
+use super::others;
+use super::world::World;
+use crate::action::Action;
+use crate::facts::Verdict;
+use crate::plan::command::{
+    Now, Shipped, Wish, cancel, correct, end, recall, recalled, returned, shipped, tell,
+};
+use crate::plan::parcels_told;
+use crate::plan::types::{ShipmentStage, ShipmentState, ShippingStop, Status};
+use crate::policy::CancelBy;
+
+const S1: &str = "HK0123456789ABC-S1";
+const S2: &str = "HK0123456789ABC-S2";
+
+impl World {
+    pub(super) fn asked(
+        &self,
+        ask: impl FnOnce(Now<'_>) -> Result<Wish, String>,
+    ) -> Result<Wish, String> {
+        ask(Now {
+            input: &self.input,
+            policy: &self.policy,
+            rules: &self.rules,
+            now: self.now,
+        })
+    }
+
+    /// Stores what a command means, as the store does.
+    #[track_caller]
+    fn typed(&mut self, ask: impl FnOnce(Now<'_>) -> Result<Wish, String>) -> Wish {
+        let wish = self.asked(ask).unwrap();
+        self.store_wish(&wish);
+        wish
+    }
+
+    pub(super) fn store_wish(&mut self, wish: &Wish) {
+        for fact in &wish.facts {
+            let key = if fact.again {
+                self.nth(format!("{}:person", fact.key))
+            } else {
+                fact.key.clone()
+            };
+            self.fact(key, fact.body.clone(), "hanako");
+        }
+        if let Some(new) = &wish.shipment {
+            let reference = new.reference.clone();
+            let state = ShipmentStage::Instructed;
+            self.input
+                .shipments
+                .push(ShipmentState { reference, state });
+        }
+    }
+
+    fn stage_of(&self, reference: &str) -> Option<ShipmentStage> {
+        let mut rows = self.input.shipments.iter();
+        rows.find(|row| row.reference.as_str() == reference)
+            .map(|row| row.state)
+    }
+
+    /// Items that left stock in all, by the last plan.
+    fn moved(&self) -> i64 {
+        self.peek().entries.iter().map(|entry| entry.quantity).sum()
+    }
+}
+
+fn instructed() -> World {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world
+}
+
+fn parcel<'a>(reference: Option<&'a str>, tracking: &'a str) -> Shipped<'a> {
+    Shipped {
+        reference,
+        tracking,
+        carrier: Some("yamato"),
+        from: None,
+        left_at: None,
+        lines: &[],
+        reason: "sent by hand",
+    }
+}
+
+fn blocked(world: &World) -> Option<String> {
+    world.peek().blocked_by
+}
+
+#[test]
+fn a_recalled_shipment_is_held_once_it_is_stopped_and_its_order_is_not_cancelled() {
+    let mut world = instructed();
+    let wish = world.typed(|now| recall(now, S1, "wrong label"));
+    assert!(
+        wish.does[0].contains("tokyo is asked to stop it"),
+        "{wish:?}"
+    );
+    let plan = world.plan();
+    assert_eq!(plan.effects.len(), 1);
+    assert_eq!(plan.effects[0].intent.op, Op::CancelInstruction);
+    assert_eq!(plan.status, Status::Instructed);
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    assert!(world.plan().effects.is_empty(), "asked once");
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    let gate = format!("hold:recalled:{S1}");
+    assert_eq!(plan.blocked_by.as_deref(), Some(gate.as_str()));
+    assert_eq!(World::kinds(&plan), [gate.as_str()]);
+    assert_eq!((plan.demands[0].wanted, world.stage_of(S2)), (2, None));
+    assert!(world.intents(Op::CancelOrder).is_empty());
+    world.release(&format!("recalled:{S1}"));
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+    assert_eq!(world.stage_of(S2), Some(ShipmentStage::Waiting));
+    let again = world.asked(|now| recall(now, S1, "x"));
+    assert!(again.unwrap_err().contains("stopped already"));
+}
+
+#[test]
+fn a_recall_that_came_before_sealing_takes_the_shipment_out_and_holds_its_goods() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    let wish = world.typed(|now| recall(now, S1, "wrong label"));
+    assert!(wish.does[0].contains("is not sealed"), "{wish:?}");
+    let plan = world.settle();
+    assert_eq!(world.stage_of(S1), Some(ShipmentStage::Cancelled));
+    assert_eq!(world.input.shipments.len(), 1);
+    assert_eq!(plan.blocked_by, Some(format!("hold:recalled:{S1}")));
+    world.wait(60);
+    assert!(world.seal().is_empty());
+    world.release("*");
+    world.settle();
+    assert_eq!(world.stage_of(S2), Some(ShipmentStage::Waiting));
+}
+
+#[test]
+fn a_recall_that_is_declined_or_too_late_is_a_task_and_the_parcel_goes_its_way() {
+    for verdict in [CancelVerdict::Declined, CancelVerdict::TooLate] {
+        let mut world = instructed();
+        world.typed(|now| recall(now, S1, "wrong label"));
+        world.plan();
+        world.end_op(Op::CancelInstruction, Verdict::Accepted);
+        world.cancel_reply(S1, verdict);
+        let plan = world.plan();
+        assert_eq!(World::kinds(&plan), ["recall_failed"]);
+        assert!(plan.effects.is_empty());
+        world.parcel(S1, "T1", &[(1, 2)]);
+        world.push_all();
+        assert_eq!(world.peek().status, Status::Shipped);
+        assert_eq!(world.intents(Op::Fulfil).len(), 1);
+        assert_eq!(world.peek().tenders[0].intended, 2500);
+        assert_eq!(World::kinds(&world.peek()), ["recall_failed"]);
+        world.release("recall_failed");
+        assert!(world.peek().tasks.is_empty());
+    }
+}
+
+#[test]
+fn a_recall_without_an_answer_in_time_is_a_task_that_says_what_to_type() {
+    let mut world = instructed();
+    world.reply(S1, hikiate_sdk::ReplyVerdict::Accepted);
+    world.typed(|now| recall(now, S1, "wrong label"));
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    let plan = world.plan();
+    assert_eq!((plan.tasks.len(), plan.next), (0, Some(at(90))));
+    world.wait(60);
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["reply_late"]);
+    let reference = S1.to_owned();
+    assert_eq!(plan.tasks[0].actions, [Action::Recalled { reference }]);
+    world.typed(|now| recalled(now, S1, CancelVerdict::Accepted, "said by telephone"));
+    let plan = world.settle();
+    assert_eq!(plan.blocked_by, Some(format!("hold:recalled:{S1}")));
+}
+
+#[test]
+fn a_warehouse_that_is_only_called_gets_no_call_of_ours() {
+    for by_cancel in [false, true] {
+        let mut world = instructed();
+        world.policy.warehouses[0].cancel = CancelBy::Phone;
+        assert!(
+            world
+                .asked(|now| recalled(now, S1, CancelVerdict::Accepted, "x"))
+                .is_err(),
+            "nothing was asked"
+        );
+        if by_cancel {
+            world.cancel();
+        } else {
+            world.typed(|now| recall(now, S1, "wrong label"));
+        }
+        let plan = world.plan();
+        assert!(plan.effects.is_empty());
+        assert_eq!(World::kinds(&plan), ["cancel_by_phone"]);
+        world.typed(|now| recalled(now, S1, CancelVerdict::Accepted, "said by telephone"));
+        let plan = world.settle();
+        assert_eq!(world.stage_of(S1), Some(ShipmentStage::Cancelled));
+        if by_cancel {
+            assert_eq!((plan.status, plan.tasks.len()), (Status::Cancelled, 0));
+            assert_eq!(world.intents(Op::CancelOrder).len(), 1);
+        } else {
+            assert_eq!(plan.blocked_by, Some(format!("hold:recalled:{S1}")));
+        }
+    }
+}
+
+#[test]
+fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    assert_eq!(blocked(&world).as_deref(), Some("wave"));
+    let stop = |items: Option<Vec<i64>>| ShippingStop {
+        id: 7,
+        items,
+        channel: None,
+        warehouse: None,
+    };
+    world.input.stops = vec![stop(Some(vec![2]))];
+    assert_eq!(blocked(&world).as_deref(), Some("wave"), "another item");
+    world.input.stops = vec![stop(Some(vec![1]))];
+    assert_eq!(blocked(&world).as_deref(), Some("stop"));
+    assert!(
+        world.peek().tasks.is_empty(),
+        "one task of the stop, none of its orders"
+    );
+    for other in [
+        ShippingStop {
+            channel: Some("elsewhere".into()),
+            ..stop(None)
+        },
+        ShippingStop {
+            warehouse: Some("osaka".to_owned()),
+            ..stop(None)
+        },
+    ] {
+        world.input.stops = vec![other];
+        assert_eq!(blocked(&world).as_deref(), Some("wave"));
+    }
+
+    let mut world = instructed();
+    world.input.stops = vec![stop(Some(vec![1]))];
+    world.typed(|now| {
+        let mut wish = recall(now, S1, "bad batch")?;
+        if let crate::facts::FactBody::RecallWanted(fact) = &mut wish.facts[0].body {
+            fact.stop = Some(7);
+        }
+        Ok(wish)
+    });
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    assert_eq!(world.stage_of(S2), Some(ShipmentStage::Waiting));
+    assert_eq!(
+        (plan.blocked_by.as_deref(), plan.tasks.len()),
+        (Some("stop"), 0)
+    );
+    world.input.stops.clear();
+    assert_eq!(blocked(&world).as_deref(), Some("wave"));
+}
+
+#[test]
+fn an_ended_order_frees_its_stock_tells_nobody_and_can_be_taken_back() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.typed(|now| end(now, "not to be sent"));
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref(), plan.closed),
+        (Status::Cancelled, Some("ended"), true)
+    );
+    assert_eq!((plan.demands[0].wanted, plan.effects.len()), (0, 0));
+    world.allocate();
+    assert!(world.input.demands[0].reserved.is_empty());
+    assert!(
+        world
+            .asked(|now| end(now, "x"))
+            .unwrap_err()
+            .contains("already")
+    );
+    world.wait(60);
+    assert!(world.seal().is_empty());
+    world.release("ended");
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.closed), (Status::Allocated, false));
+    assert_eq!(world.stage_of(S2), Some(ShipmentStage::Waiting));
+}
+
+#[test]
+fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(|order| order.tenders[0].captured = 2500);
+    world.plan();
+    world.typed(|now| end(now, "not to be sent"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["ended_captured"]);
+    assert!(plan.tasks[0].detail.contains("2500"), "{:?}", plan.tasks);
+    assert_eq!((plan.status, plan.closed), (Status::Cancelled, false));
+    world.release("ended_captured");
+    let plan = world.plan();
+    assert_eq!((plan.tasks.len(), plan.closed), (0, true));
+
+    let mut bank = order(&[("A", 2, 1000)]);
+    super::build::pay(&mut bank, "bank");
+    let mut world = World::new(bank);
+    world.settle();
+    world.deposit("1", 2500, hikiate_sdk::Currency::JPY);
+    world.settle();
+    world.typed(|now| end(now, "not to be sent"));
+    assert_eq!(World::kinds(&world.plan()), ["ended_captured"]);
+}
+
+#[test]
+fn what_an_ended_order_has_shipped_or_with_a_warehouse_goes_its_way() {
+    let mut world = World::new(order(&[("A", 1, 1000), ("B", 1, 2000)]));
+    world.stock.insert((2, "tokyo"), 0);
+    world.stock.insert((1, "osaka"), 0);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.instruct_outcome(S2, Verdict::Accepted);
+    let wish = world.typed(|now| end(now, "customer has left"));
+    assert!(wish.stays[0].contains("is not asked back"), "{wish:?}");
+    let plan = world.plan();
+    assert_eq!(plan.effects.len(), 0);
+    assert_eq!(plan.status, Status::Instructed);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.parcel(S2, "T2", &[(1, 1)]);
+    world.push_all();
+    assert_eq!(world.peek().tenders[0].intended, 3500);
+    let plan = world.peek();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref(), plan.tasks.len()),
+        (Status::Shipped, Some("ended"), 0)
+    );
+}
+
+#[test]
+fn unsealed_goods_that_were_shipped_by_hand_are_told_captured_and_never_instructed() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    let wish = world.typed(|now| shipped(now, parcel(None, "BYHAND1")));
+    assert_eq!(wish.shipment.as_ref().unwrap().warehouse, "tokyo");
+    let plan = world.plan();
+    assert_eq!(world.stage_of(S1), Some(ShipmentStage::Cancelled));
+    assert_eq!(plan.status, Status::Shipped);
+    let entry = &plan.entries[0];
+    assert_eq!((entry.warehouse.as_str(), entry.quantity), ("tokyo", -2));
+    assert!(world.input.demands[0].reserved.is_empty());
+    world.push_all();
+    let Call::Ship(ship) = &world.calls(Op::Ship)[0] else {
+        panic!("no ship call")
+    };
+    assert_eq!(ship.parcels[0].tracking.as_deref(), Some("BYHAND1"));
+    assert_eq!(world.peek().tenders[0].intended, 2500);
+    assert_eq!(world.intents(Op::Mail).len(), 1);
+    world.wait(600);
+    assert!(world.seal().is_empty());
+    let again = world.asked(|now| shipped(now, parcel(None, "BYHAND1")));
+    assert!(again.unwrap_err().contains("known already"));
+    let more = world.asked(|now| shipped(now, parcel(None, "BYHAND2")));
+    assert!(more.unwrap_err().contains("nothing of order"));
+}
+
+#[test]
+fn a_part_shipped_by_hand_from_another_place_leaves_the_rest_to_the_warehouse() {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.settle();
+    let lines = [("A".to_owned(), 1)];
+    let part = Shipped {
+        from: Some("osaka"),
+        lines: &lines,
+        ..parcel(None, "BYHAND1")
+    };
+    world.typed(|now| shipped(now, part));
+    let plan = world.settle();
+    assert_eq!(plan.entries[0].warehouse, "osaka");
+    assert_eq!(plan.status, Status::Allocated);
+    let rest = world.shipment("HK0123456789ABC-S3");
+    assert_eq!(
+        (rest.warehouse.as_str(), rest.lines[0].quantity),
+        ("tokyo", 2)
+    );
+    ship_all(&mut world);
+    world.push_all();
+    assert_eq!(world.moved(), -3);
+    assert_eq!(world.peek().tenders[0].intended, 3500);
+    let much = [("A".to_owned(), 9)];
+    let much = Shipped {
+        lines: &much,
+        ..parcel(None, "BYHAND9")
+    };
+    let mut fresh = World::new(order(&[("A", 3, 1000)]));
+    fresh.settle();
+    let refused = fresh.asked(|now| shipped(now, much)).unwrap_err();
+    assert!(refused.contains("more than are open"), "{refused}");
+}
+
+#[test]
+fn a_report_that_follows_a_parcel_told_by_hand_only_confirms_it() {
+    // The same number; another number with the same contents; the same number with less inside.
+    for (number, items, kinds, moved) in [
+        ("T1", 2, vec![], -2),
+        ("T2", 2, vec!["tracking_differs"], -2),
+        ("T1", 1, vec!["shipped_short"], -1),
+    ] {
+        let mut world = instructed();
+        world.typed(|now| shipped(now, parcel(Some(S1), "T1")));
+        let plan = world.plan();
+        assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
+        world.push_all();
+        world.parcel(S1, number, &[(1, items)]);
+        world.push_all();
+        assert_eq!(world.moved(), moved, "{number}");
+        assert_eq!(World::kinds(&world.peek()), kinds);
+        assert_eq!(world.intents(Op::Fulfil).len(), 1);
+        assert_eq!(world.intents(Op::Ship).len(), 1);
+        assert_eq!(world.peek().tenders[0].intended, 2500);
+    }
+}
+
+#[test]
+fn a_parcel_beside_one_told_by_hand_counts_once_the_warehouse_has_told_both() {
+    let mut world = instructed();
+    let one = [("A".to_owned(), 1)];
+    let part = Shipped {
+        lines: &one,
+        ..parcel(Some(S1), "T1")
+    };
+    world.typed(|now| shipped(now, part));
+    world.plan();
+    world.parcel(S1, "T2", &[(1, 1)]);
+    world.plan();
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    assert_eq!((world.moved(), world.peek().status), (-2, Status::Shipped));
+    assert!(world.peek().tasks.is_empty());
+}
+
+#[test]
+fn a_corrected_number_is_the_one_that_is_told_mailed_and_reported() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.typed(|now| correct(now, S1, "T1", "T9", "mistyped"));
+    world.push_all();
+    let Call::Ship(ship) = &world.calls(Op::Ship)[0] else {
+        panic!("no ship call")
+    };
+    assert_eq!(ship.parcels[0].tracking.as_deref(), Some("T9"));
+    assert!(world.peek().tasks.is_empty(), "nobody was told the old one");
+    world.parcel(S1, "T9", &[(1, 2)]);
+    world.push_all();
+    assert_eq!((world.moved(), world.intents(Op::Fulfil).len()), (-2, 1));
+    let told = parcels_told(world.input.facts.iter().map(|fact| &fact.body));
+    let numbers: Vec<_> = told.iter().map(|p| p.tracking.as_deref()).collect();
+    assert_eq!(numbers, [Some("T9")]);
+    let again = world.asked(|now| correct(now, S1, "T1", "T9", "x"));
+    assert!(again.unwrap_err().contains("already"));
+}
+
+#[test]
+fn a_number_that_was_told_is_put_right_at_the_channel_by_a_person() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.push_all();
+    world.typed(|now| correct(now, S1, "T1", "T9", "mistyped"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
+    assert!(
+        plan.tasks[0]
+            .detail
+            .contains("type T9 there, and tell the customer")
+    );
+    assert!(plan.effects.is_empty());
+    world.edit(|order| {
+        order.fulfilments = vec![ChannelFulfilment {
+            key: "ful_1".into(),
+            location: None,
+            reference: Some(S1.to_owned()),
+            shipped_at: Some(at(31)),
+            tracking: vec!["T9".to_owned()],
+            lines: vec![("l1".into(), 2)],
+            cancelled_at: None,
+        }];
+    });
+    assert!(world.plan().tasks.is_empty(), "it was typed there");
+}
+
+#[test]
+fn a_shipment_is_told_again_when_the_channel_no_longer_shows_it() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.push_all();
+    let shown = |cancelled: bool| ChannelFulfilment {
+        key: "ful_1".into(),
+        location: None,
+        reference: Some(S1.to_owned()),
+        shipped_at: Some(at(31)),
+        cancelled_at: cancelled.then_some(at(40)),
+        tracking: vec!["T1".to_owned()],
+        lines: vec![("l1".into(), 2)],
+    };
+    world.edit(|order| order.fulfilments = vec![shown(false)]);
+    let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
+    assert!(refused.contains("shows"), "{refused}");
+    world.edit(|order| order.fulfilments = vec![shown(true)]);
+    world.push_all();
+    assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
+    world.typed(|now| tell(now, S1, "cancelled by mistake"));
+    world.push_all();
+    let Call::Fulfil(fulfil) = &world.calls(Op::Fulfil)[1] else {
+        panic!("no fulfil call")
+    };
+    assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
+    assert_eq!(fulfil.lines[0].quantity, 2);
+    assert_eq!((world.intents(Op::Ship).len(), world.moved()), (2, -2));
+}
+
+#[test]
+fn goods_that_came_back_are_a_mark_and_not_stock() {
+    let mut world = instructed();
+    let early = world.asked(|now| returned(now, S1, &[], "x"));
+    assert!(early.unwrap_err().contains("was not shipped"));
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.push_all();
+    let one = [("A".to_owned(), 1)];
+    world.typed(|now| returned(now, S1, &one, "refused at the door"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["return_received"]);
+    assert_eq!((world.moved(), plan.effects.len()), (-2, 0));
+    world.typed(|now| returned(now, S1, &[], "the other one too"));
+    let more = world.asked(|now| returned(now, S1, &[], "x"));
+    assert!(more.unwrap_err().contains("come back already"));
+    world.release("return_received");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_cancel_says_what_it_will_do_and_what_stays() {
+    let world = instructed();
+    let wish = world.asked(cancel).unwrap();
+    assert!(wish.does[0].contains(&format!("{S1} was sent to its warehouse: tokyo is asked")));
+    assert!(wish.does[1].contains("told of the cancel once"), "{wish:?}");
+    let mut waiting = World::new(order(&[("A", 2, 1000)]));
+    waiting.settle();
+    waiting.edit(|order| order.tenders[0].captured = 2500);
+    let wish = waiting.asked(cancel).unwrap();
+    assert!(
+        wish.does[0].contains("is taken out of the next batch"),
+        "{wish:?}"
+    );
+    assert!(wish.does[1].contains("cannot be undone"), "{wish:?}");
+    assert!(wish.stays[0].contains("2500 JPY captured"), "{wish:?}");
+    assert!(wish.facts.is_empty());
+}
+
+#[test]
+fn what_staff_marked_and_cancelled_is_settled_by_the_parcel_that_was_shipped() {
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.settle();
+    world.edit(others::show(others::by_hand("ful_1", 3, Some(0), "")));
+    world.settle();
+    world.wait(10);
+    world.edit(others::cancel("ful_1", 10));
+    world.plan();
+    world.wait(40);
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["fulfilment_cancelled"]);
+    let from = Shipped {
+        from: Some("tokyo"),
+        ..parcel(None, "BYHAND1")
+    };
+    world.typed(|now| shipped(now, from));
+    world.push_all();
+    let plan = world.peek();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Shipped, 0));
+    assert_eq!((plan.demands[0].shipped, world.moved()), (3, -3));
+    assert_eq!(plan.tenders[0].intended, 3500);
+    world.wait(600);
+    assert!(world.seal().is_empty());
+}
+
+#[test]
+fn an_order_completed_with_goods_open_is_settled_by_ending_it_or_by_its_parcel() {
+    let completed = || {
+        let mut world = World::new(order(&[("A", 2, 1000)]));
+        world.settle();
+        world.edit(|order| order.state = hikiate_sdk::ChannelState::Completed);
+        let plan = world.settle();
+        assert_eq!(World::kinds(&plan), ["completed"]);
+        world
+    };
+    let mut world = completed();
+    world.typed(|now| end(now, "not to be sent"));
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref(), plan.tasks.len()),
+        (Status::Cancelled, Some("ended"), 0)
+    );
+    let mut world = completed();
+    world.typed(|now| shipped(now, parcel(None, "BYHAND1")));
+    world.push_all();
+    let plan = world.peek();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Shipped, 0));
+    assert_eq!(plan.tenders[0].intended, 2500);
+}
