@@ -18,6 +18,8 @@ pub mod journal;
 mod lost;
 mod lost_lines;
 mod mail;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 mod money;
 mod money_tasks;
 mod notice;

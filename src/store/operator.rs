@@ -3,7 +3,6 @@
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, ExternalId, Op};
 
-use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::{Directory, Store, StoreError};
 use crate::facts::{
@@ -262,7 +261,7 @@ impl Store {
         let mut rows = FactRows::default();
         rows.push(
             found.subject_id,
-            format!("{}:outcome:{}", row.key, verdict_word(verdict)),
+            format!("{}:outcome:{}", row.key, verdict.as_str()),
             &body,
             body.to_json()?,
             now,

@@ -39,6 +39,8 @@ impl World {
     pub(super) fn read(&mut self, at: usize) -> Result<(), Violation> {
         let said = self.reading(at);
         self.orders[at].reread = false;
+        let read_at = &mut self.orders[at].input.read_at;
+        *read_at = read_at.filter(|at| *at > said.asked);
         self.hear(&said).map(drop)
     }
 
