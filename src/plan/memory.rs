@@ -120,7 +120,8 @@ impl Memory {
     /// Writes a plan; new rows take the next of `ids`.
     ///
     /// # Errors
-    /// What the SQL commit refuses.
+    /// What the SQL commit refuses; and two rows of one key in a plan, which PostgreSQL lets pass when they say what is
+    /// stored.
     pub fn apply(
         &mut self,
         ids: &mut i64,
@@ -338,19 +339,19 @@ impl Memory {
     fn write_tenders(&mut self, rows: &[TenderRow]) -> Result<(), Refused> {
         let mut numbers = BTreeSet::new();
         for row in rows {
-            let known = self.tenders.get(&row.n);
-            let mut put = row.clone();
-            if let Some(old) = known {
-                put.currency = old.currency;
-                put.ceiling = old.intended.max(row.ceiling);
-            }
-            let right = (0..=put.ceiling).contains(&put.intended) && numbers.insert(row.n);
+            // PostgreSQL checks the row as proposed, before it finds out that there is one.
+            let right = (0..=row.ceiling).contains(&row.intended) && numbers.insert(row.n);
             constraint(right, || {
                 format!(
                     "{} is intended of tender {}, of at most {}",
-                    put.intended, put.n, put.ceiling
+                    row.intended, row.n, row.ceiling
                 )
             })?;
+            let mut put = row.clone();
+            if let Some(old) = self.tenders.get(&row.n) {
+                put.currency = old.currency;
+                put.ceiling = old.intended.max(row.ceiling);
+            }
             self.tenders.insert(put.n, put);
         }
         Ok(())
