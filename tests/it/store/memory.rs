@@ -83,7 +83,7 @@ fn with_ids_of(plan: &OrderPlan, memory: &OrderInput, stored: &OrderInput) -> Or
         gone.effect_id = ids[&gone.effect_id];
     }
     for entry in &mut plan.entries {
-        entry.demand_id = ids[&entry.demand_id];
+        entry.demand_id = entry.demand_id.map(|id| ids[&id]);
     }
     for line in plan.shipments.iter_mut().flat_map(|s| &mut s.lines) {
         line.0 = ids[&line.0];

@@ -155,7 +155,7 @@ fn entries(rng: &mut Rng, order: &Memory) -> Vec<StockEntryRow> {
 fn entry(rng: &mut Rng, order: &Memory, demand: &DemandState) -> StockEntryRow {
     StockEntryRow {
         cause: format!("parcel:{}:{}", order.input.number, rng.small(3)),
-        demand_id: demand.id,
+        demand_id: maybe(rng, 90, |_| demand.id),
         item_id: demand.item_id,
         warehouse: pick(rng, &PLACES).to_owned(),
         quantity: 1 - i64::from(rng.small(5)),
