@@ -19,6 +19,7 @@ use super::shape;
 use super::store::{Order, Said};
 use super::violation::{Violation, ensure};
 use super::waves::{Books, Wave};
+use crate::fault;
 
 /// Orders of a run at the most.
 const ORDERS: usize = 4;
@@ -376,6 +377,7 @@ impl World {
     fn peek(&self, at: usize) -> Result<OrderPlan, Violation> {
         let input = &self.orders[at].input;
         plan_order(input, &self.setting.policy, &self.setting.rules, self.now)
+            .map(fault::altered)
             .map_err(|error| Violation::new(error.to_string()))
     }
 
