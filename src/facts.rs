@@ -420,6 +420,14 @@ pub struct OutcomeFact {
     pub message: String,
 }
 
+impl OutcomeFact {
+    /// The key it is stored under; evidence, of which there may be more than one, has a key of its own.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}:outcome:{}", self.intent, self.verdict.as_str())
+    }
+}
+
 /// Verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -436,6 +444,21 @@ pub enum Verdict {
     NotDone,
     /// An answer that came after its lease was lost; it proves, it decides nothing.
     Evidence,
+}
+
+impl Verdict {
+    /// The word in keys and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+            Self::NotDone => "not_done",
+            Self::Evidence => "evidence",
+        }
+    }
 }
 
 /// Why a stored fact cannot be read by this binary.

@@ -8,6 +8,7 @@
 )]
 
 pub mod cards;
+pub mod fault;
 pub mod model;
 pub mod pairs;
 pub mod parsers;

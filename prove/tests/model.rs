@@ -7,6 +7,7 @@
 )]
 
 use hikiate::broken::Broken;
+use hikiate_prove::fault::Fault;
 use hikiate_prove::model::{Run, tool};
 
 /// Steps of one seed.
@@ -49,7 +50,8 @@ fn a_run_is_the_same_whenever_it_is_drawn() {
     assert_eq!(steps, again);
 }
 
-fn caught(fault: Broken) {
+fn caught(fault: impl Into<Fault>) {
+    let fault = fault.into();
     let summary = tool::many(1, UNTIL, 2, 1, Some(fault));
     let failure = summary.failures.first();
     let failure = failure.unwrap_or_else(|| panic!("{} was not caught", fault.word()));
@@ -78,4 +80,9 @@ faults! {
     a_cancel_told_in_the_dark_is_caught: CancelInTheDark;
     a_call_repeated_without_looking_is_caught: LookUpSkipped;
     stock_that_is_sent_twice_is_caught: StockSentTwice;
+}
+
+#[test]
+fn goods_that_ship_without_a_movement_are_caught() {
+    caught(Fault::named("movement_forgotten").unwrap());
 }

@@ -1,11 +1,16 @@
 //! Some seeds of the world, other ones each time, and the faults that it must be able to see.
 
-#![expect(clippy::panic, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests stop at the first surprise"
+)]
 
 use std::env;
 use std::hash::{BuildHasher as _, RandomState};
 
 use hikiate::broken::Broken;
+use hikiate_prove::fault::Fault;
 use hikiate_prove::world::{explain, run_seeds};
 
 fn number(name: &str) -> Option<u64> {
@@ -29,7 +34,8 @@ fn fresh_seeds_find_nothing() {
 }
 
 /// Each is found by one of the first seeds.
-fn caught(fault: Broken, within: u64) {
+fn caught(fault: impl Into<Fault>, within: u64) {
+    let fault = fault.into();
     let summary = run_seeds(1, within, 1, Some(fault), false);
     let words = fault.word();
     assert!(
@@ -50,4 +56,14 @@ fn a_lost_reply_that_is_ignored_is_seen() {
 #[test]
 fn a_reservation_that_is_kept_is_seen() {
     caught(Broken::ReservationKept, 60);
+}
+
+#[test]
+fn revenue_that_is_not_stored_is_seen() {
+    caught(Fault::named("revenue_forgotten").unwrap(), 60);
+}
+
+#[test]
+fn a_capture_that_is_only_pretended_is_seen() {
+    caught(Fault::named("capture_pretended").unwrap(), 60);
 }

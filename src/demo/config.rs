@@ -2,23 +2,7 @@
 
 use std::path::Path;
 
-/// Where the journal debits what customers owe.
-pub const RECEIVABLE: &str = "Assets:Receivable";
-/// Where it debits what they paid before shipping.
-pub const ADVANCES: &str = "Liabilities:Advances";
-
-/// What the configuration names.
-#[derive(Clone, Debug)]
-pub struct Places<'a> {
-    /// Everything of the demo is below it.
-    pub root: &'a Path,
-    /// Addresses of the two shops.
-    pub shops: [String; 2],
-    /// Port of the mail server.
-    pub mail_port: u16,
-    /// Who reads it.
-    pub reader: Reader<'a>,
-}
+use super::merchant::{Addresses, Merchant, ShopTerms, WarehouseTerms};
 
 /// Who runs with a configuration; their database, sizes and times differ.
 #[derive(Clone, Copy, Debug)]
@@ -36,163 +20,99 @@ pub enum Reader<'a> {
     },
 }
 
+/// The shops, in order.
+pub(super) const SHOPS: [&str; 2] = ["shop-a", "shop-b"];
+/// The warehouses, in order.
+pub(super) const WAREHOUSES: [&str; 2] = ["tokyo", "osaka"];
+
 /// A path as a TOML value.
 fn quoted(path: &Path) -> String {
     toml::Value::String(path.display().to_string()).to_string()
 }
 
-impl Places<'_> {
-    /// The text of `hikiate.toml`.
-    #[must_use]
-    pub fn toml(&self) -> String {
-        let at = |name: &str| quoted(&self.root.join(name));
-        let bench = matches!(self.reader, Reader::Bench);
-        let (pull, overlap, close, level) = match self.reader {
-            Reader::Demo => ("1s", "3s", "2s", "info"),
-            Reader::Bench => ("2s", "2s", "5s", "warn"),
-            Reader::Shared { .. } => ("1s", "5s", "7s", "info"),
-        };
-        let (page, calls, plan, connections) = if bench {
-            (100, 16, 200, 16)
-        } else {
-            (50, 8, 100, 10)
-        };
-        let osaka = match self.reader {
-            Reader::Demo => r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#,
-            // Small batches: a batch is in memory as a whole while it is sealed.
-            Reader::Bench => r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#,
-            Reader::Shared { .. } => r#"{ mode = "continuous", grace = "2s", max_rows = 100 }"#,
-        };
-        let (state, shared, lease) = match self.reader {
-            Reader::Demo | Reader::Bench => (at("state"), String::new(), "60s"),
-            // Another daemon takes over soon, and no call of these far sides takes nearly as long.
-            Reader::Shared { state, url } => (
-                quoted(state),
-                format!("url = {{ file = {} }}\n", quoted(url)),
-                "15s",
+/// The demo's merchant; everything lies below `root`.
+#[must_use]
+pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
+    let bench = matches!(reader, Reader::Bench);
+    let (pull, overlap, close, level) = match reader {
+        Reader::Demo => ("1s", "3s", "2s", "info"),
+        Reader::Bench => ("2s", "2s", "5s", "warn"),
+        Reader::Shared { .. } => ("1s", "5s", "7s", "info"),
+    };
+    let (page, calls, plan, connections) = if bench {
+        (100, 16, 200, 16)
+    } else {
+        (50, 8, 100, 10)
+    };
+    let osaka = match reader {
+        Reader::Demo => r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#,
+        // Small batches: a batch is in memory as a whole while it is sealed.
+        Reader::Bench => r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#,
+        Reader::Shared { .. } => r#"{ mode = "continuous", grace = "2s", max_rows = 100 }"#,
+    };
+    let (state, shared, lease) = match reader {
+        Reader::Demo | Reader::Bench => (quoted(&root.join("state")), String::new(), "60s"),
+        // Another daemon takes over soon, and no call of these far sides takes nearly as long.
+        Reader::Shared { state, url } => (
+            quoted(state),
+            format!("url = {{ file = {} }}\n", quoted(url)),
+            "15s",
+        ),
+    };
+    let shop = |account, capture| ShopTerms {
+        account,
+        more: format!(
+            "interval = \"{pull}\"\noverlap = \"{overlap}\"\nsettle = \"1s\"\npage_size = {page}\nconcurrency = {calls}"
+        ),
+        channel: format!(
+            "begin = \"all\"\ncapture = \"{capture}\"\nlocations = {{ tokyo = \"sloc_tokyo\", osaka = \"sloc_osaka\" }}"
+        ),
+    };
+    let warehouse = |name, layout, dispatch: &str| WarehouseTerms {
+        name,
+        layout,
+        more: "interval = \"500ms\"\nstable_for = \"100ms\"".to_owned(),
+        dispatch: dispatch.to_owned(),
+    };
+    Merchant {
+        name: "見本市",
+        process: format!(
+            "[database]\nstate_dir = {state}\n{shared}connections = {connections}\n[log]\nformat = \"pretty\"\nlevel = \"{level}\"\n\
+             [engine]\nplan_batch = {plan}\npush_batch = 100\nlease = \"{lease}\""
+        ),
+        root: root.to_owned(),
+        shops: vec![
+            shop(SHOPS[0], "each-shipment"),
+            shop(SHOPS[1], "on-complete"),
+        ],
+        warehouses: vec![
+            warehouse(
+                WAREHOUSES[0],
+                "japanese-3pl-utf8",
+                r#"{ mode = "continuous", grace = "0s", max_rows = 500 }"#,
             ),
-        };
-        let shop = |n: usize| {
-            format!(
-                "[accounts.shop-{name}]\nconnector = \"medusa\"\nurl = \"{url}\"\ntoken = {{ file = {token} }}\n\
-                 interval = \"{pull}\"\noverlap = \"{overlap}\"\nsettle = \"1s\"\npage_size = {page}\nconcurrency = {calls}\n",
-                name = ["a", "b"][n],
-                url = self.shops[n],
-                token = at("token"),
-            )
-        };
-        let warehouse = |name: &str, layout: &str| {
-            format!(
-                "[accounts.{name}-3pl]\nconnector = \"files\"\nfolder = {}\nlayout = \"{layout}\"\ninterval = \"500ms\"\nstable_for = \"100ms\"\n",
-                at(name)
-            )
-        };
-        let payments = |n: usize| {
-            format!(
-                "\"pp_system_default\" = {{ method = \"card\", account = \"shop-{}\" }}\n\"pp_paid\" = {{ method = \"prepaid\" }}\n\
-                 \"pp_bank_transfer\" = {{ method = \"bank_transfer\" }}\n",
-                ["a", "b"][n]
-            )
-        };
-        format!(
-            r#"# Written for simulated far sides: two shops, two warehouses that work with files, mails and books.
-
-[shop]
-name = "見本市"
-timezone = "Asia/Tokyo"
-currency = "JPY"
-
-[database]
-state_dir = {state}
-{shared}connections = {connections}
-
-[log]
-format = "pretty"
-level = "{level}"
-
-[http]
-listen = "off"
-
-[engine]
-plan_batch = {plan}
-push_batch = 100
-lease = "{lease}"
-
-{shop_a}
-{shop_b}
-{tokyo}
-{osaka_account}
-[accounts.post]
-connector = "smtp"
-host = "127.0.0.1"
-port = {mail_port}
-tls = "none"
-from = "見本市 <shop@example.jp>"
-concurrency = {calls}
-
-[accounts.books]
-connector = "files"
-folder = {books}
-layout = "hledger"
-[accounts.books.titles]
-"売上高" = "Income:Sales"
-"売掛金" = "{RECEIVABLE}"
-"仮受消費税" = "Liabilities:Consumption tax"
-"雑損益" = "Expenses:Rounding"
-"前受金" = "{ADVANCES}"
-
-[channels.shop-a]
-begin = "all"
-mail = ["shipped"]
-capture = "each-shipment"
-locations = {{ tokyo = "sloc_tokyo", osaka = "sloc_osaka" }}
-[channels.shop-a.payments]
-{payments_a}
-[channels.shop-b]
-begin = "all"
-mail = ["shipped"]
-capture = "on-complete"
-locations = {{ tokyo = "sloc_tokyo", osaka = "sloc_osaka" }}
-[channels.shop-b.payments]
-{payments_b}
-[warehouses.tokyo]
-account = "tokyo-3pl"
-dispatch = {{ mode = "continuous", grace = "0s", max_rows = 500 }}
-
-[warehouses.osaka]
-account = "osaka-3pl"
-dispatch = {osaka}
-
-[allocation]
+            warehouse(WAREHOUSES[1], "japanese-3pl-cp932", osaka),
+        ],
+        mail: format!("concurrency = {calls}"),
+        close,
+        more: r#"[allocation]
 prefer = ["tokyo", "osaka"]
 split = true
 partial = "ship-ready"
-
 [delivery]
 presume = "1s"
-
-[mail]
-account = "post"
-
 [[hold]]
 name = "high-value"
 when = 'order.total >= yen(100000)'
-
-[booking]
-recognise = "shipped"
-account = "books"
-close = {{ every = "{close}" }}
-"#,
-            shop_a = shop(0),
-            shop_b = shop(1),
-            tokyo = warehouse("tokyo", "japanese-3pl-utf8"),
-            osaka_account = warehouse("osaka", "japanese-3pl-cp932"),
-            mail_port = self.mail_port,
-            books = at("books"),
-            payments_a = payments(0),
-            payments_b = payments(1),
-        )
+"#
+        .to_owned(),
     }
+}
+
+/// The text of `hikiate.toml`.
+#[must_use]
+pub fn toml(root: &Path, reader: Reader<'_>, addresses: &Addresses) -> String {
+    merchant(root, reader).toml(addresses)
 }
 
 #[cfg(test)]
@@ -215,17 +135,14 @@ mod tests {
             url: &url,
         };
         for reader in [Reader::Demo, Reader::Bench, shared] {
-            let shops = [
-                "http://127.0.0.1:1".to_owned(),
-                "http://127.0.0.1:2".to_owned(),
-            ];
-            let text = Places {
-                root: dir.path(),
-                shops,
+            let addresses = Addresses {
+                shops: vec![
+                    "http://127.0.0.1:1".to_owned(),
+                    "http://127.0.0.1:2".to_owned(),
+                ],
                 mail_port: 25,
-                reader,
-            }
-            .toml();
+            };
+            let text = toml(dir.path(), reader, &addresses);
             let path = dir.path().join("hikiate.toml");
             std::fs::write(&path, text).unwrap();
             std::fs::write(dir.path().join("token"), "sk_demo").unwrap();

@@ -8,6 +8,7 @@ pub mod config;
 mod database;
 pub mod evidence;
 pub mod journal;
+pub mod merchant;
 pub mod orders;
 mod report;
 mod run;

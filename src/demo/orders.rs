@@ -249,7 +249,7 @@ impl Wish {
             provider_id: match self.pay {
                 Pay::Card | Pay::Zero => "pp_system_default",
                 Pay::Prepaid => "pp_paid",
-                Pay::Bank => "pp_bank_transfer",
+                Pay::Bank => "pp_bank",
             }
             .to_owned(),
             authorised: self.pay != Pay::Bank,

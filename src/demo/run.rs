@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::Mutex;
 
 use super::child::{Daemon, Program, left_behind};
-use super::config::{Places, Reader};
+use super::config::{self, Reader};
 use super::report::{self, Progress, say};
 use super::script::Director;
 use super::world::{Setting, World};
@@ -149,15 +149,10 @@ impl Stage {
         };
         let world = Arc::new(World::start(&setting).await?);
         *self.world.lock().await = Some(Arc::clone(&world));
-        let shops = [world.shops[0].url.clone(), world.shops[1].url.clone()];
-        let places = Places {
-            root: &self.root,
-            shops,
-            mail_port: world.mail_port,
-            reader: if bench { Reader::Bench } else { Reader::Demo },
-        };
+        let reader = if bench { Reader::Bench } else { Reader::Demo };
+        let text = config::toml(&self.root, reader, &world.addresses);
         let config = self.root.join("hikiate.toml");
-        std::fs::write(&config, places.toml()).context("write the configuration")?;
+        std::fs::write(&config, text).context("write the configuration")?;
         Ok((world, Program::this(config)?, url))
     }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::amounts::Goods;
-use super::config::{ADVANCES, RECEIVABLE};
 use super::evidence::{End, Evidence, OrderSeen, Pay, ShipmentSeen};
+use super::merchant::{ADVANCES, RECEIVABLE};
 use super::traces::Traces;
 use crate::policy::CaptureRule;
 

@@ -7,24 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hikiate_files::sim::{SimFile, SimFolders, SimHandling, WarehouseSim};
-use hikiate_files::{LocalFolder, load_layout};
+use hikiate_files::sim::{SimFile, SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::MedusaSim;
-use hikiate_sdk::Currency;
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, When};
 use hikiate_sdk::http::Method;
-use hikiate_sdk::sim::{SimClock, SimTransport, serve_transport};
+use hikiate_sdk::sim::SimClock;
 use hikiate_smtp::sim::SmtpSim;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::config::{self, Reader, SHOPS, WAREHOUSES};
+use super::merchant::{Addresses, Reach, ShopSystem, Systems, disk_folder};
 use super::orders::{self, SOLD_OUT};
 use crate::policy::CaptureRule;
 
 /// How often the warehouses work.
 const TICK: Duration = Duration::from_millis(200);
-/// The secret API key of both shops.
-const TOKEN: &str = "sk_demo";
 /// The shops' codes of the warehouses, as the configuration has them.
 const PLACES: [&str; 2] = ["sloc_tokyo", "sloc_osaka"];
 
@@ -36,8 +33,6 @@ pub struct Shop {
     pub capture: CaptureRule,
     /// The shop.
     pub sim: Arc<MedusaSim>,
-    /// Where it listens.
-    pub url: String,
     /// What goes wrong on the way to it.
     pub wire: Arc<FaultyTransport>,
 }
@@ -75,8 +70,8 @@ pub struct World {
     pub warehouses: [Warehouse; 2],
     /// The mail server.
     pub mail: SmtpSim,
-    /// Where it listens.
-    pub mail_port: u16,
+    /// Where shops and mail server listen.
+    pub addresses: Addresses,
     root: PathBuf,
     smooth: bool,
     slow: Arc<Mutex<BTreeSet<String>>>,
@@ -91,36 +86,44 @@ impl World {
     /// When a folder or a port cannot be had.
     pub async fn start(setting: &Setting<'_>) -> anyhow::Result<Self> {
         let root = setting.root;
-        for account in ["tokyo", "osaka", "books"] {
-            for folder in ["outgoing", "incoming", "archive"] {
-                std::fs::create_dir_all(root.join(account).join(folder))
-                    .context("make the folders")?;
-            }
-        }
-        std::fs::write(root.join("token"), TOKEN).context("write the shops' key")?;
         let clock = SimClock::at(SimClock::real().now() + setting.shift);
         let stop = CancellationToken::new();
         let slow: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let reach = Reach {
+            dir: root,
+            network: true,
+            folder: &|name| disk_folder(root, name),
+        };
+        // What the systems are does not depend on who reads the configuration.
+        let merchant = config::merchant(root, Reader::Demo);
+        let handling = handling(setting.pace, &slow);
+        let systems = Systems::open(&merchant, &reach, &clock, handling, &stop).await?;
+        let mut shops = systems.shops.into_iter();
+        let mut shop = |account, capture| {
+            let ShopSystem { sim, wire } = shops.next().context("a shop")?;
+            anyhow::Ok(Shop {
+                account,
+                capture,
+                sim,
+                wire,
+            })
+        };
         let shops = [
-            shop("shop-a", CaptureRule::EachShipment, &clock, &stop).await?,
-            shop("shop-b", CaptureRule::OnComplete, &clock, &stop).await?,
+            shop(SHOPS[0], CaptureRule::EachShipment)?,
+            shop(SHOPS[1], CaptureRule::OnComplete)?,
         ];
-        let warehouses = [
-            warehouse("tokyo", "japanese-3pl-utf8", setting, &slow)?,
-            warehouse("osaka", "japanese-3pl-cp932", setting, &slow)?,
-        ];
-        let mail = SmtpSim::default();
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .context("open a port for mails")?;
-        let mail_port = listener.local_addr()?.port();
-        tokio::spawn(mail.clone().serve(listener, stop.clone().cancelled_owned()));
+        let mut sims = systems.warehouses.into_iter();
+        let mut warehouse = |name| {
+            let sim = Arc::new(sims.next().context("a warehouse")?);
+            anyhow::Ok(Warehouse { name, sim })
+        };
+        let warehouses = [warehouse(WAREHOUSES[0])?, warehouse(WAREHOUSES[1])?];
         let troubles = Arc::default();
         let world = Self {
             shops,
             warehouses,
-            mail,
-            mail_port,
+            mail: systems.mail,
+            addresses: systems.addresses,
             root: root.to_owned(),
             smooth: setting.smooth,
             slow,
@@ -254,63 +257,21 @@ fn note(troubles: &Mutex<Vec<String>>, words: String) {
     }
 }
 
-async fn shop(
-    account: &'static str,
-    capture: CaptureRule,
-    clock: &SimClock,
-    stop: &CancellationToken,
-) -> anyhow::Result<Shop> {
-    let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::JPY));
-    let wire = Arc::new(FaultyTransport::new(Arc::new(SimTransport(sim.clone()))));
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .context("open a port for a shop")?;
-    let url = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(serve_transport(
-        wire.clone(),
-        listener,
-        stop.clone().cancelled_owned(),
-    ));
-    Ok(Shop {
-        account,
-        capture,
-        sim,
-        url,
-        wire,
-    })
-}
-
-fn warehouse(
-    name: &'static str,
-    layout: &str,
-    setting: &Setting<'_>,
+/// The same for the same shipment, unless its order is to take long.
+fn handling(
+    pace: u32,
     slow: &Arc<Mutex<BTreeSet<String>>>,
-) -> anyhow::Result<Warehouse> {
-    let (root, most) = (setting.root, setting.pace.max(1));
-    let layout =
-        load_layout(layout, root).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
-    let folder = Arc::new(LocalFolder::new(root.join(name)));
-    let slow = Arc::clone(slow);
-    let sim = WarehouseSim::new(
-        folder,
-        SimFolders::default(),
-        layout,
-        chrono_tz::Asia::Tokyo,
-    )
-    .with_policy(move |shipment| {
+) -> impl Fn(&SimShipment) -> SimHandling + Clone + Send + Sync + 'static {
+    let (most, slow) = (pace.max(1), Arc::clone(slow));
+    move |shipment| {
         let waits = slow
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&shipment.order_number);
-        // The same for the same shipment.
         let pace = shipment.reference.bytes().map(u32::from).sum::<u32>() % most + 1;
         SimHandling {
             ship_after: if waits { u32::MAX } else { pace },
             ..SimHandling::default()
         }
-    });
-    Ok(Warehouse {
-        name,
-        sim: Arc::new(sim),
-    })
+    }
 }

@@ -23,6 +23,8 @@ mod listing;
 mod lost;
 mod lost_lines;
 mod mail;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 mod money;
 mod money_tasks;
 mod notice;

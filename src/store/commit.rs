@@ -9,7 +9,7 @@ use super::facts::{FactRows, insert_facts};
 use super::load::stage_word;
 use super::tasks::write_tasks;
 use super::{Directory, Store, StoreError};
-use crate::facts::{FactBody, Verdict};
+use crate::facts::FactBody;
 use crate::plan::types::{NewShipment, OrderPlan};
 
 /// A plan to write.
@@ -75,11 +75,7 @@ impl Store {
                 );
             }
             for w in &p.plan.withdraw {
-                let key = format!(
-                    "{}:outcome:{}",
-                    w.outcome.intent,
-                    verdict_word(w.outcome.verdict)
-                );
+                let key = w.outcome.key();
                 let body = FactBody::Outcome(w.outcome.clone());
                 decisions.push(p.subject_id, key, &body, body.to_json()?, now, now, today);
             }
@@ -136,17 +132,6 @@ impl Store {
         .execute(&mut **tx)
         .await?;
         Ok(())
-    }
-}
-
-pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::Accepted => "accepted",
-        Verdict::Refused => "refused",
-        Verdict::Withdrawn => "withdrawn",
-        Verdict::NotDone => "not_done",
-        Verdict::Evidence => "evidence",
     }
 }
 

@@ -3,7 +3,6 @@
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, ExternalId, Op};
 
-use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::typed::Typed;
 use super::{Directory, Store, StoreError};
@@ -251,7 +250,7 @@ impl Store {
         let mut rows = FactRows::default();
         rows.push(
             found.subject_id,
-            format!("{}:outcome:{}", row.key, verdict_word(verdict)),
+            format!("{}:outcome:{}", row.key, verdict.as_str()),
             &body,
             body.to_json()?,
             now,

@@ -5,7 +5,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::Op;
 
 use super::batch::OpenBatch;
-use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::tasks::write_tasks;
 use super::{BatchInput, Directory, Store, StoreError};
@@ -64,11 +63,7 @@ impl Store {
                     intent: intent.clone(),
                     ..outcome.clone()
                 };
-                facts.push((
-                    member.subject_id,
-                    format!("{intent}:outcome:{}", verdict_word(told.verdict)),
-                    FactBody::Outcome(told),
-                ));
+                facts.push((member.subject_id, told.key(), FactBody::Outcome(told)));
             }
             self.tell(&facts, today).await?;
         }

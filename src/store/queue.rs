@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{Op, Personal};
 
-use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::setup::CODE_LEVEL;
 use super::{OwnedAccount, Store, StoreError};
@@ -330,9 +329,9 @@ impl Store {
             };
             let mut outcome = outcome.clone();
             let key = if gone.contains(&effect.id) {
-                format!("{}:outcome:{}", effect.key, verdict_word(outcome.verdict))
+                outcome.key()
             } else {
-                outcome.message = format!("{}: {}", verdict_word(outcome.verdict), outcome.message);
+                outcome.message = format!("{}: {}", outcome.verdict.as_str(), outcome.message);
                 outcome.verdict = Verdict::Evidence;
                 format!("{}:evidence:{}", effect.key, effect.token)
             };

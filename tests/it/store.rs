@@ -2,6 +2,7 @@
 
 mod deposits;
 mod leases;
+mod memory;
 mod newer;
 mod pages;
 mod quarantine;

@@ -343,8 +343,7 @@ fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Vio
                 .entries
                 .iter()
                 .filter(|e| e.demand_id == Some(row.id) && e.warehouse == place);
-            let left =
-                mine.map(|e| order.entries.get(&e.cause).map_or(0, |old| old.2) - e.quantity);
+            let left = mine.map(|e| order.moved_before(e) - e.quantity);
             let left = u32::try_from(left.sum::<i64>()).unwrap_or(0);
             ensure(new + waiting + left <= firm, || {
                 format!(

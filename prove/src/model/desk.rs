@@ -1,39 +1,11 @@
 //! Giving out stock in a run, with what must hold of every reservation.
 
-use std::collections::BTreeMap;
-
 use chrono::Duration;
-use hikiate::facts::FactBody;
-use hikiate::plan::types::ShipmentStage;
-use hikiate::stock::allocate::{GrantChange, ItemStock, OpenDemand, Reservation, allocate};
+use hikiate::stock::allocate::{GrantChange, ItemStock, OpenDemand, allocate};
 
 use super::setting::PLACES;
-use super::store::Order;
 use super::violation::{Violation, ensure};
 use super::world::World;
-
-/// Items in waiting and in sealed shipments: line and warehouse → both.
-type Bound = BTreeMap<(String, String), (u32, u32)>;
-
-fn bound(order: &Order) -> Bound {
-    let mut bound = Bound::new();
-    for fact in &order.input.facts {
-        let FactBody::Shipment(shipment) = &fact.body else {
-            continue;
-        };
-        let stage = order.stage(&shipment.reference);
-        for line in &shipment.lines {
-            let place = (line.line.to_string(), shipment.warehouse.clone());
-            let sums = bound.entry(place).or_default();
-            match stage {
-                Some(ShipmentStage::Waiting) => sums.0 += line.quantity,
-                Some(ShipmentStage::Instructed) => sums.1 += line.quantity,
-                _ => {}
-            }
-        }
-    }
-    bound
-}
 
 impl World {
     /// On hand by the ledger: as the goods stand, and as they stand at worst around a count.
@@ -49,16 +21,17 @@ impl World {
         };
         let (mut plain, mut careful) = (base, base);
         let entries = self.orders.iter().flat_map(|order| order.entries.values());
-        for (_, _, units, when) in entries.filter(|(of, at, _, _)| *of == item && at == place) {
-            if *when > as_of {
+        for entry in entries.filter(|row| row.item_id == item && row.warehouse == place) {
+            let (units, when) = (entry.quantity, entry.effective_at);
+            if when > as_of {
                 plain += units;
             }
-            let limit = if *units > 0 {
+            let limit = if units > 0 {
                 as_of + skew
             } else {
                 as_of - skew
             };
-            if *when > limit {
+            if when > limit {
                 careful += units;
             }
         }
@@ -66,41 +39,8 @@ impl World {
     }
 
     fn desk(&self) -> (Vec<ItemStock>, Vec<OpenDemand>) {
-        let mut demands = Vec::new();
-        for order in &self.orders {
-            let bound = bound(order);
-            for row in &order.input.demands {
-                let open = row.wanted.saturating_sub(row.shipped);
-                if open == 0 && row.reserved.is_empty() {
-                    continue;
-                }
-                let reserved = row.reserved.iter().map(|(place, quantity, firm)| {
-                    let key = (row.line.to_string(), place.clone());
-                    let (waiting, instructed) = bound.get(&key).copied().unwrap_or_default();
-                    let instructed = instructed.min(*quantity);
-                    Reservation {
-                        warehouse: place.clone(),
-                        quantity: *quantity,
-                        firm: *firm,
-                        waiting: waiting.min(quantity - instructed),
-                        instructed,
-                    }
-                });
-                let reserved = reserved.collect();
-                let (promised_at, ordered_at) = order.ranks[row.line.as_str()];
-                demands.push(OpenDemand {
-                    demand_id: row.id,
-                    subject_id: order.input.subject_id,
-                    item_id: row.item_id,
-                    open,
-                    firm: row.firm,
-                    behind: false,
-                    promised_at,
-                    ordered_at,
-                    reserved,
-                });
-            }
-        }
+        let demands = self.orders.iter().flat_map(|order| order.open_demands());
+        let demands: Vec<OpenDemand> = demands.collect();
         let mut stock = Vec::new();
         for item_id in 1..=3 {
             for (place, _) in PLACES {
@@ -156,19 +96,7 @@ impl World {
             .iter_mut()
             .find(|order| order.input.subject_id == change.subject_id);
         let order = order.ok_or_else(|| Violation::new("a grant to no order"))?;
-        let row = order
-            .input
-            .demands
-            .iter_mut()
-            .find(|d| d.id == change.demand_id);
-        let row = row.ok_or_else(|| Violation::new("a grant to no demand"))?;
-        row.reserved
-            .retain(|(place, _, _)| *place != change.warehouse);
-        if change.quantity > 0 {
-            let place = change.warehouse.clone();
-            row.reserved.push((place, change.quantity, change.firm));
-            row.reserved.sort();
-        }
+        ensure(order.grant(change), || "a grant to no demand".to_owned())?;
         order.dirty = true;
         Ok(())
     }

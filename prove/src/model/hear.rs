@@ -11,6 +11,7 @@ use super::setting::PLACES;
 use super::store::{Order, Said};
 use super::violation::{Violation, ensure};
 use super::world::World;
+use crate::fault;
 
 impl World {
     /// An order as its channel shows it now.
@@ -39,6 +40,8 @@ impl World {
     pub(super) fn read(&mut self, at: usize) -> Result<(), Violation> {
         let said = self.reading(at);
         self.orders[at].reread = false;
+        let read_at = &mut self.orders[at].input.read_at;
+        *read_at = read_at.filter(|at| *at > said.asked);
         self.hear(&said).map(drop)
     }
 
@@ -167,6 +170,7 @@ impl World {
         let policy = &self.setting.policy;
         let planned = |order: &Order| {
             plan_order(&order.input, policy, &self.setting.rules, self.now)
+                .map(fault::altered)
                 .map_err(|error| Violation::new(error.to_string()))
         };
         check::same_end(&planned(order)?, &planned(&other)?)

@@ -75,7 +75,7 @@ impl World {
         let order = &self.orders[at];
         let short = order
             .tasks
-            .iter()
+            .keys()
             .any(|task| task == "deposit_short" || task == "unpaid_expired");
         let bank = order
             .truth
@@ -100,7 +100,7 @@ impl World {
     /// What a task asks for is done.
     fn people(&mut self) -> Result<(), Violation> {
         for at in 0..self.orders.len() {
-            let tasks = self.orders[at].tasks.clone();
+            let tasks: Vec<String> = self.orders[at].tasks.keys().cloned().collect();
             let mut rules: Vec<String> = Vec::new();
             for task in &tasks {
                 match task.as_str() {
@@ -283,8 +283,9 @@ impl World {
             for (name, (lines, _)) in &told.parcels {
                 for (n, units) in lines {
                     let cause = format!("parcel:{reference}:{name}:{n}");
-                    let entry = self.orders[told.order].entries.get(&cause);
-                    let right = entry.is_some_and(|entry| entry.2 == -i64::from(*units));
+                    let mut entries = self.orders[told.order].entries.values();
+                    let entry = entries.find(|entry| entry.cause == cause);
+                    let right = entry.is_some_and(|entry| entry.quantity == -i64::from(*units));
                     ensure(right, || {
                         format!("{units} left by {cause}, the ledger has {entry:?}")
                     })?;

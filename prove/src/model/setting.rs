@@ -15,6 +15,8 @@ use super::rng::Rng;
 
 /// The channel.
 pub(super) const SHOP: &str = "shop-jp";
+/// The shop's zone.
+pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Asia::Tokyo;
 /// Warehouses in order of preference, with their accounts.
 pub(super) const PLACES: [(&str, &str); 2] = [("tokyo", "wms-tokyo"), ("osaka", "osaka-3pl")];
 /// Codes of the channel: item, items in one, whether it leaves a warehouse.
@@ -172,7 +174,7 @@ fn policy() -> Policy {
     Policy {
         shop: Shop {
             name: "Shop".to_owned(),
-            timezone: chrono_tz::Asia::Tokyo,
+            timezone: ZONE,
             currency: Currency::JPY,
         },
         channels: BTreeMap::from([(AccountSlug::new(SHOP), channel)]),

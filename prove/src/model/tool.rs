@@ -5,10 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use clap::Args;
-use hikiate::broken::{self, Broken};
-
 use super::run::Run;
+use crate::fault::{self, Fault};
+use clap::Args;
 
 /// Options.
 #[derive(Args, Clone, Debug)]
@@ -46,14 +45,14 @@ pub struct Summary {
 
 /// Plays runs of a seed until so many steps are done; stops early once `most` have failed.
 #[must_use]
-pub fn many(seed: u64, steps: u64, threads: u64, most: usize, fault: Option<Broken>) -> Summary {
+pub fn many(seed: u64, steps: u64, threads: u64, most: usize, fault: Option<Fault>) -> Summary {
     let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Summary::default());
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                broken::switch(fault);
+                fault::switch(fault);
                 while done.load(Ordering::Relaxed) < steps && !stop.load(Ordering::Relaxed) {
                     let run = Run::random(seed, next.fetch_add(1, Ordering::Relaxed));
                     let mut played = 0;
@@ -83,11 +82,10 @@ pub fn many(seed: u64, steps: u64, threads: u64, most: usize, fault: Option<Brok
 pub fn main(options: &Options) -> ExitCode {
     let fault = match &options.broken {
         None => None,
-        Some(word) => match Broken::ALL.into_iter().find(|fault| fault.word() == word) {
-            Some(fault) => Some(fault),
-            None => {
-                let words = Broken::ALL.map(Broken::word).join(", ");
-                println!("model: no fault {word:?}; there are: {words}");
+        Some(word) => match Fault::named(word) {
+            Ok(fault) => Some(fault),
+            Err(message) => {
+                println!("model: {message}");
                 return ExitCode::from(2);
             }
         },
@@ -147,8 +145,8 @@ fn worked() -> Option<u64> {
     Some(fields.next()?.ok()? + fields.next()?.ok()?)
 }
 
-fn one(options: &Options, run: Run, fault: Option<Broken>) -> ExitCode {
-    broken::switch(fault);
+fn one(options: &Options, run: Run, fault: Option<Fault>) -> ExitCode {
+    fault::switch(fault);
     let all: Vec<usize> = (0..run.commands.len()).collect();
     let keep = if options.keep.is_empty() {
         all

@@ -57,8 +57,8 @@ impl World {
                 .iter()
                 .filter(|row| row.state == ShipmentStage::Waiting)
                 .filter(|row| {
-                    let release = order.release_at.get(row.reference.as_str());
-                    release.is_some_and(|release| *release <= now)
+                    let waits = order.shipments.get(row.reference.as_str());
+                    waits.is_some_and(|waits| waits.release_at <= now)
                 })
                 .map(|row| row.reference.clone())
                 .collect();

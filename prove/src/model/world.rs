@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{
     CancelWantedFact, DepositFact, FactBody, HeldFact, HoldRelease, ReleasedFact,
 };
-use hikiate::plan::types::{EffectState, OrderPlan};
+use hikiate::plan::types::OrderPlan;
 use hikiate::plan::{context_hash, plan_order, rule_context};
 use hikiate_sdk::{ChannelGate, ChannelState, Currency};
 
@@ -19,6 +19,7 @@ use super::shape;
 use super::store::{Order, Said};
 use super::violation::{Violation, ensure};
 use super::waves::{Books, Wave};
+use crate::fault;
 
 /// Orders of a run at the most.
 const ORDERS: usize = 4;
@@ -364,27 +365,9 @@ impl World {
                 "the same facts make another plan".to_owned()
             })?;
         }
-        for gone in &plan.withdraw {
-            let row = self.rows.iter().position(|row| row.id == gone.effect_id);
-            let Some(row) = row else {
-                return Err(Violation::new("an effect that is not queued is withdrawn"));
-            };
-            let known = &self.rows[row];
-            let unsent = matches!(known.state, EffectState::Planned | EffectState::Leased);
-            ensure(unsent && !known.ambiguous, || {
-                format!("{} is withdrawn", known.key)
-            })?;
-            self.rows.remove(row);
-        }
         let now = self.now;
         self.orders[at].write(&mut self.next, &plan, now)?;
-        for effect in &plan.effects {
-            self.next += 1;
-            let (key, intent) = (effect.key.clone(), effect.intent.clone());
-            self.rows
-                .push(Row::new(self.next, Owner::Order(at), key, intent, now));
-        }
-        self.mirror(at);
+        self.keep_in_step(at, &plan);
         let again = self.peek(at)?;
         let at_once = plan.next.is_some_and(|next| next <= now);
         check::nothing_new(&plan, &again, at_once)?;
@@ -394,7 +377,23 @@ impl World {
     fn peek(&self, at: usize) -> Result<OrderPlan, Violation> {
         let input = &self.orders[at].input;
         plan_order(input, &self.setting.policy, &self.setting.rules, self.now)
+            .map(fault::altered)
             .map_err(|error| Violation::new(error.to_string()))
+    }
+
+    /// The run's queue as an order's rows have it: without what was withdrawn, with what is new.
+    fn keep_in_step(&mut self, at: usize, plan: &OrderPlan) {
+        let gone = |id| plan.withdraw.iter().any(|gone| gone.effect_id == id);
+        self.rows.retain(|row| !gone(row.id));
+        for effect in &plan.effects {
+            let mut queue = self.orders[at].input.queue.iter();
+            if let Some(queued) = queue.find(|queued| queued.key == effect.key) {
+                let (key, intent) = (effect.key.clone(), effect.intent.clone());
+                let owner = Owner::Order(at);
+                self.rows
+                    .push(Row::new(queued.id, owner, key, intent, self.now));
+            }
+        }
     }
 
     /// Puts an order's rows of the queue where planning sees them.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hikiate::demo::child::left_behind;
-use hikiate::demo::config::{Places, Reader};
+use hikiate::demo::config::{Reader, toml};
 use hikiate::demo::orders::{RARE, stock};
 use hikiate::demo::world::{Setting, World};
 use sqlx::postgres::PgPoolOptions;
@@ -235,16 +235,12 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
     let configs = [1, 2].map(|n| root.join(format!("daemon-{n}.toml")));
     for (n, config) in configs.iter().enumerate() {
         let state = root.join(format!("state-{}", n + 1));
-        let places = Places {
-            root,
-            shops: [world.shops[0].url.clone(), world.shops[1].url.clone()],
-            mail_port: world.mail_port,
-            reader: Reader::Shared {
-                state: &state,
-                url: &url,
-            },
+        let reader = Reader::Shared {
+            state: &state,
+            url: &url,
         };
-        std::fs::write(config, places.toml()).context("write a configuration")?;
+        let text = toml(root, reader, &world.addresses);
+        std::fs::write(config, text).context("write a configuration")?;
     }
     let pool = PgPoolOptions::new()
         .max_connections(4)

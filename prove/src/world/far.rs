@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration as Span;
 
 use hikiate::config::{Loaded, Surroundings, load};
-use hikiate_files::sim::{SimFolders, WarehouseSim};
-use hikiate_files::{FaultyFolder, Files, FilesAccount, load_layout};
+use hikiate::demo::merchant::{Reach, ShopSystem, Systems};
+use hikiate_files::sim::{SimShipment, WarehouseSim};
+use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::sim::MedusaSim;
 use hikiate_medusa::{Medusa, MedusaKind, Settings};
-use hikiate_sdk::faulty::{FaultSeam, FaultyTransport};
+use hikiate_sdk::faulty::FaultSeam;
 use hikiate_sdk::http::HttpClient;
 use hikiate_sdk::sim::SimClock;
-use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Currency, Pace, Problem};
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 use hikiate_smtp::sim::SmtpSim;
-use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::folder::MemoryFolder;
 use super::handling::handling;
@@ -37,12 +38,12 @@ pub(super) struct Far {
     pub(super) books: Arc<MemoryFolder>,
     /// Where faults are put, by account.
     pub(super) seams: BTreeMap<&'static str, Arc<dyn FaultSeam>>,
-    post: tokio::task::JoinHandle<std::io::Result<()>>,
+    stop: CancellationToken,
 }
 
 impl Drop for Far {
     fn drop(&mut self) {
-        self.post.abort();
+        self.stop.cancel();
     }
 }
 
@@ -50,41 +51,49 @@ impl Far {
     /// Builds the far sides and the configuration that reaches them.
     pub(super) async fn build(terms: &Terms, seed: u64, dir: &Path) -> (Self, Loaded) {
         let shop_clock = SimClock::at(start() + terms.skew(0));
-        let shop = Arc::new(MedusaSim::new(shop_clock.clone(), "sk_test", Currency::JPY));
-        let transport = Arc::new(FaultyTransport::new(shop.transport()));
-        let mails = SmtpSim::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let post = tokio::spawn(mails.clone().serve(listener, std::future::pending()));
-
         std::fs::write(dir.join("3pl.toml"), terms.layout()).unwrap();
-        let path = dir.join("hikiate.toml");
-        std::fs::write(&path, terms.toml(port)).unwrap();
-        let folders: BTreeMap<&'static str, Arc<MemoryFolder>> =
-            ["tokyo-3pl", "osaka-3pl", "books"]
-                .into_iter()
-                .map(|slug| (slug, Arc::new(MemoryFolder::default())))
-                .collect();
-        let faulty: BTreeMap<&'static str, Arc<FaultyFolder>> = folders
-            .iter()
-            .map(|(slug, folder)| {
-                let inner: Arc<MemoryFolder> = Arc::clone(folder);
-                (*slug, Arc::new(FaultyFolder::new(inner)))
-            })
+        let folders: BTreeMap<&'static str, Arc<MemoryFolder>> = ["tokyo", "osaka", "books"]
+            .into_iter()
+            .map(|name| (name, Arc::new(MemoryFolder::default())))
             .collect();
-        let warehouse = |slug: &'static str| {
-            let layout = load_layout("./3pl.toml", dir).unwrap();
-            let folder = Arc::clone(&folders[slug]);
-            let sim = WarehouseSim::new(
-                Arc::clone(&folder) as _,
-                SimFolders::default(),
-                layout,
-                chrono_tz::Asia::Tokyo,
-            )
-            .with_policy(move |shipment| handling(seed, shipment));
-            Warehouse { slug, sim, folder }
+        let reach = Reach {
+            dir,
+            network: false,
+            folder: &|name| Ok(Arc::clone(&folders[name]) as _),
         };
-        let warehouses = [warehouse("tokyo-3pl"), warehouse("osaka-3pl")];
+        let merchant = terms.merchant();
+        let stop = CancellationToken::new();
+        let handling = move |shipment: &SimShipment| handling(seed, shipment);
+        let systems = Systems::open(&merchant, &reach, &shop_clock, handling, &stop);
+        let Systems {
+            mut shops,
+            warehouses,
+            mail: mails,
+            addresses,
+        } = systems.await.unwrap();
+        let path = dir.join("hikiate.toml");
+        std::fs::write(&path, merchant.toml(&addresses)).unwrap();
+        let ShopSystem {
+            sim: shop,
+            wire: transport,
+        } = shops.remove(0);
+        let faulty: BTreeMap<&'static str, Arc<FaultyFolder>> = [
+            ("tokyo-3pl", "tokyo"),
+            ("osaka-3pl", "osaka"),
+            ("books", "books"),
+        ]
+        .into_iter()
+        .map(|(slug, name)| {
+            let inner: Arc<MemoryFolder> = Arc::clone(&folders[name]);
+            (slug, Arc::new(FaultyFolder::new(inner)))
+        })
+        .collect();
+        let mut sims = warehouses.into_iter();
+        let warehouses = [("tokyo-3pl", "tokyo"), ("osaka-3pl", "osaka")].map(|(slug, name)| {
+            let folder = Arc::clone(&folders[name]);
+            let sim = sims.next().unwrap();
+            Warehouse { slug, sim, folder }
+        });
         let shop_kind = ShopKind {
             http: HttpClient::over(Arc::clone(&transport) as _),
             settings: Settings {
@@ -119,7 +128,7 @@ impl Far {
             mails,
             books: Arc::clone(&folders["books"]),
             seams,
-            post,
+            stop,
         };
         (far, loaded)
     }

@@ -1,10 +1,14 @@
 //! What worlds stand on, one after the other: a database that is emptied in between, and sessions that stay
 //! open, because making either anew costs more than a whole seed.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::support::{TestDb, db};
+use crate::wire::{Gate, Go, Round, Wire};
 
 /// Empties everything that a seed may have written and starts every number again at 1.
 const EMPTY: &str = r"
@@ -13,7 +17,7 @@ DECLARE t regclass;
 BEGIN
   SET LOCAL session_replication_role = replica;
   FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-    AND c.relname NOT IN ('_sqlx_migrations', 'clock', 'gate', 'recovery') LOOP
+    AND c.relname NOT IN ('_sqlx_migrations', 'clock', 'gate', 'recovery', 'field_keys') LOOP
     EXECUTE format('DELETE FROM %s', t);
   END LOOP;
   PERFORM setval(c.oid::regclass, 1, false) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S';
@@ -37,18 +41,38 @@ pub(super) struct Ground {
     pub(super) pools: [PgPool; 2],
     pub(super) options: PgConnectOptions,
     worlds: u32,
+    /// What the sessions of the processes go over when a fault rewrites their statements.
+    _wire: Option<Wire>,
     _db: TestDb,
 }
 
+/// Lets everything pass, with some statements rewritten.
+struct Rewriter(fn(&str) -> Option<String>);
+
+#[async_trait]
+impl Gate for Rewriter {
+    fn rewrite(&self, sql: &str) -> Option<String> {
+        (self.0)(sql)
+    }
+
+    async fn before(&self, _: &Round) -> Go {
+        Go::On
+    }
+}
+
 impl Ground {
-    pub(super) async fn new() -> Self {
+    pub(super) async fn new(rewrite: Option<fn(&str) -> Option<String>>) -> Self {
         let db = db().await;
-        let options: PgConnectOptions = db.url.parse().unwrap();
+        let direct: PgConnectOptions = db.url.parse().unwrap();
+        let wire =
+            rewrite.map(|rewrite| Wire::listen(&direct, Arc::new(Rewriter(rewrite))).unwrap());
+        let options = wire.as_ref().map_or_else(|| direct.clone(), Wire::options);
         Self {
-            admin: pool(&options, "world"),
+            admin: pool(&direct, "world"),
             pools: NAMES.map(|name| pool(&options, name)),
             options,
             worlds: 0,
+            _wire: wire,
             _db: db,
         }
     }

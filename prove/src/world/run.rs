@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use clap::Args;
-use hikiate::broken::Broken;
-
 use super::seed::{SeedReport, Worlds};
+use crate::fault::Fault;
+use clap::Args;
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -64,21 +63,21 @@ impl Summary {
 
 /// Runs seeds on several threads; stops at the first that fails unless told to go on.
 #[must_use]
-pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: bool) -> Summary {
+pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Fault>, all: bool) -> Summary {
     let next = AtomicU64::new(0);
     let reports: Mutex<BTreeMap<u64, SeedReport>> = Mutex::default();
     let stop = AtomicU64::new(u64::MAX);
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
-                let mut worlds = Worlds::new();
+                let mut worlds = Worlds::new(fault);
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     if n >= seeds || n > stop.load(Ordering::Relaxed) {
                         return;
                     }
                     let begun = Instant::now();
-                    let mut report = worlds.run(base.wrapping_add(n), fault);
+                    let mut report = worlds.run(base.wrapping_add(n));
                     if all {
                         let (seed, millis) = (report.seed, begun.elapsed().as_millis());
                         println!(
@@ -116,7 +115,7 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Broken>, all: b
 
 /// A seed that failed, for a person: what happened, what is wrong, and how to see it again.
 #[must_use]
-pub fn explain(report: &SeedReport, fault: Option<Broken>) -> String {
+pub fn explain(report: &SeedReport, fault: Option<Fault>) -> String {
     let mut text = report.timeline.join("\n");
     for what in &report.violations {
         text.push_str(&format!("\nseed {}: {what}", report.seed));
@@ -132,7 +131,7 @@ pub fn explain(report: &SeedReport, fault: Option<Broken>) -> String {
 /// The command.
 #[must_use]
 pub fn run(args: &WorldArgs) -> ExitCode {
-    let fault = match args.broken.as_deref().map(word) {
+    let fault = match args.broken.as_deref().map(Fault::named) {
         Some(Err(message)) => {
             println!("{message}");
             return ExitCode::from(2);
@@ -141,7 +140,7 @@ pub fn run(args: &WorldArgs) -> ExitCode {
         None => None,
     };
     if let Some(seed) = args.seed {
-        let report = Worlds::new().run(seed, fault);
+        let report = Worlds::new(fault).run(seed);
         println!("{}", explain(&report, fault));
         let failed = !report.violations.is_empty();
         return ExitCode::from(u8::from(failed));
@@ -161,14 +160,4 @@ pub fn run(args: &WorldArgs) -> ExitCode {
     println!("prove: {} s", begun.elapsed().as_secs());
     println!("{}", summary.line());
     ExitCode::from(u8::from(!summary.failed.is_empty()))
-}
-
-fn word(word: &str) -> Result<Broken, String> {
-    Broken::ALL
-        .into_iter()
-        .find(|fault| fault.word() == word)
-        .ok_or_else(|| {
-            let all: Vec<_> = Broken::ALL.iter().map(|f| f.word()).collect();
-            format!("no fault is called {word:?}: there are {}", all.join(", "))
-        })
 }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use hikiate::broken::{self, Broken};
-
 use super::ground::Ground;
 use super::world::World;
+use crate::fault::{self, Fault};
 
 /// What came out of a seed.
 #[derive(Clone, Debug, Default)]
@@ -31,31 +30,31 @@ const LONGEST: Duration = Duration::from_secs(180);
 pub struct Worlds {
     runtime: tokio::runtime::Runtime,
     ground: Ground,
-}
-
-impl Default for Worlds {
-    fn default() -> Self {
-        Self::new()
-    }
+    fault: Option<Fault>,
 }
 
 impl Worlds {
-    /// A database of its own, and everything in this thread.
+    /// A database of its own, and everything in this thread, with a fault of our own put in or none.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(fault: Option<Fault>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let ground = runtime.block_on(Ground::new());
-        Self { runtime, ground }
+        let rewrite = fault.and_then(Fault::statement);
+        let ground = runtime.block_on(Ground::new(rewrite));
+        Self {
+            runtime,
+            ground,
+            fault,
+        }
     }
 
-    /// Runs a seed, with a fault of our own put in or none.
-    pub fn run(&mut self, seed: u64, fault: Option<Broken>) -> SeedReport {
-        broken::switch(fault);
+    /// Runs a seed.
+    pub fn run(&mut self, seed: u64) -> SeedReport {
+        fault::switch(self.fault);
         let report = self.runtime.block_on(live(seed, &mut self.ground));
-        broken::switch(None);
+        fault::switch(None);
         report
     }
 }

@@ -1,6 +1,9 @@
 //! What differs between worlds: the merchant's configuration and the far sides' habits.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Duration, Utc};
+use hikiate::demo::merchant::{Merchant, ShopTerms, WarehouseTerms};
 
 use super::dice::Dice;
 
@@ -8,6 +11,9 @@ use super::dice::Dice;
 pub(super) fn start() -> DateTime<Utc> {
     "2026-11-20T02:00:00Z".parse().unwrap()
 }
+
+/// The layout that both warehouses work by, in the world's folder.
+pub(super) const LAYOUT: &str = "./3pl.toml";
 
 /// Sold everywhere, in the order of abundance.
 pub(super) const ITEMS: [&str; 3] = ["TEA", "CUP", "TRAY"];
@@ -87,8 +93,8 @@ impl Terms {
         text
     }
 
-    /// The merchant's file.
-    pub(super) fn toml(&self, mail_port: u16) -> String {
+    /// The merchant; the shop's account is read by its own transport, and folders are in memory.
+    pub(super) fn merchant(&self) -> Merchant {
         let dispatch = |waves: bool| {
             if waves {
                 r#"{ mode = "wave", cutoffs = ["11:02", "11:10", "12:00", "15:00", "20:00"] }"#
@@ -97,97 +103,53 @@ impl Terms {
                 format!(r#"{{ mode = "continuous", grace = "{}s" }}"#, self.grace)
             }
         };
-        let warehouse = |name: &str| {
-            let moved = if self.moved {
-                "picked_up_to = \"picked-up\"\n"
-            } else {
-                ""
-            };
-            format!(
-                "[accounts.{name}-3pl]\nconnector = \"files\"\nfolder = \"{name}\"\nlayout = \"./3pl.toml\"\ninterval = \"20s\"\nstable_for = \"0s\"\n{moved}"
-            )
+        let moved = if self.moved {
+            "picked_up_to = \"picked-up\""
+        } else {
+            ""
+        };
+        let warehouse = |name, waves| WarehouseTerms {
+            name,
+            layout: LAYOUT,
+            more: format!("interval = \"20s\"\nstable_for = \"0s\"\n{moved}"),
+            dispatch: dispatch(waves),
         };
         let hold = if self.hold_remarks {
             "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n"
         } else {
             ""
         };
-        format!(
-            r#"
-[shop]
-name = "りんご屋"
-timezone = "Asia/Tokyo"
-currency = "JPY"
-[engine]
-lease = "30s"
-[accounts.shop]
-connector = "medusa"
-url = "http://127.0.0.1:1"
-{tokyo}
-{osaka}
-[accounts.post]
-connector = "smtp"
-host = "127.0.0.1"
-port = {mail_port}
-tls = "none"
-from = "shop@example.jp"
-concurrency = 1
-[accounts.books]
-connector = "files"
-folder = "books"
-layout = "hledger"
-[accounts.books.titles]
-"売上高" = "Income:Sales"
-"売掛金" = "Assets:Receivable"
-"仮受消費税" = "Liabilities:Tax"
-"雑損益" = "Expenses:Rounding"
-"前受金" = "Liabilities:Advances"
-[channels.shop]
-begin = "all"
-mail = ["shipped"]
-capture = "{capture}"
-reread = "15m"
-[channels.shop.payments]
-"pp_system_default" = {{ method = "card", account = "shop" }}
-"pp_bank" = {{ method = "bank_transfer" }}
-"pp_paid" = {{ method = "prepaid" }}
-[warehouses.tokyo]
-account = "tokyo-3pl"
-dispatch = {tokyo_dispatch}
-[warehouses.osaka]
-account = "osaka-3pl"
-dispatch = {osaka_dispatch}
-[allocation]
-prefer = ["tokyo", "osaka"]
-split = {split}
-partial = "{partial}"
-expire_unpaid = "{expire}"
-[delivery]
-presume = "1m"
-[mail]
-account = "post"
-[booking]
-recognise = "shipped"
-account = "books"
-close = {{ every = "2m" }}
-{hold}
-"#,
-            tokyo = warehouse("tokyo"),
-            osaka = warehouse("osaka"),
-            capture = if self.on_complete {
-                "on-complete"
-            } else {
-                "each-shipment"
-            },
-            tokyo_dispatch = dispatch(self.tokyo_waves),
-            osaka_dispatch = dispatch(self.osaka_waves),
-            split = self.split,
-            partial = if self.partial_wait {
-                "wait"
-            } else {
-                "ship-ready"
-            },
-            expire = if self.expire_unpaid { "20m" } else { "never" },
-        )
+        let capture = if self.on_complete {
+            "on-complete"
+        } else {
+            "each-shipment"
+        };
+        let partial = if self.partial_wait {
+            "wait"
+        } else {
+            "ship-ready"
+        };
+        let expire = if self.expire_unpaid { "20m" } else { "never" };
+        Merchant {
+            name: "りんご屋",
+            process: "[engine]\nlease = \"30s\"".to_owned(),
+            root: PathBuf::new(),
+            shops: vec![ShopTerms {
+                account: "shop",
+                more: String::new(),
+                channel: format!("begin = \"all\"\ncapture = \"{capture}\"\nreread = \"15m\""),
+            }],
+            warehouses: vec![
+                warehouse("tokyo", self.tokyo_waves),
+                warehouse("osaka", self.osaka_waves),
+            ],
+            mail: "concurrency = 1".to_owned(),
+            close: "2m",
+            more: format!(
+                "[allocation]\nprefer = [\"tokyo\", \"osaka\"]\nsplit = {split}\npartial = \"{partial}\"\nexpire_unpaid = \"{expire}\"\n\
+                 [delivery]\npresume = \"1m\"\n{hold}",
+                split = self.split,
+            ),
+        }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use super::gate::Gate;
+use crate::fault;
 
 /// An account's connector in one process.
 pub(super) struct Watched {
@@ -170,6 +171,9 @@ impl Operations for Watched {
     async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         self.broken_mark().await;
         let act = async {
+            if let Some(outcome) = fault::answered(op) {
+                return Ok(outcome);
+            }
             let mut answer = self.writes().send(op, prepared).await;
             if let Err(error) = &mut answer
                 && error.class == ErrorClass::OutcomeUnknown

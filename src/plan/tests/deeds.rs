@@ -18,7 +18,9 @@ impl World {
         let mut sealed = Vec::new();
         for row in self.input.shipments.clone() {
             let reference = row.reference.to_string();
-            if row.state != ShipmentStage::Waiting || self.release_at[&reference] > self.now {
+            if row.state != ShipmentStage::Waiting
+                || self.shipments[&reference].release_at > self.now
+            {
                 continue;
             }
             let shipment = self.shipment(&reference);

@@ -59,6 +59,7 @@ fn an_order_goes_from_receipt_to_the_books() {
         assert_eq!(world.intents(op).len(), 1, "{op}");
     }
     world.wait(2 * 24 * 60);
+    world.answered();
     let plan = world.plan();
     assert_eq!((plan.status, plan.closed), (Status::Delivered, false));
     world.book_all();
@@ -117,10 +118,11 @@ fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
         ("mail:shipped", "smtp"),
         ("booking", "books"),
     ] {
-        world.input.epochs.insert(
-            (rule.to_owned(), slug(account)),
-            world.now + Duration::seconds(1),
-        );
+        let active = world.now + Duration::seconds(1);
+        world
+            .input
+            .epochs
+            .insert((rule.to_owned(), slug(account)), active);
     }
     world.wait(5);
     let plan = world.plan();
@@ -183,7 +185,6 @@ fn an_order_of_nothing_to_pay_is_confirmed_and_booked_without_revenue() {
 fn open_orders_are_read_again_and_never_later_for_being_planned_twice() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     assert_eq!(world.plan().read_at, Some(at(30)));
-    world.input.read_at = Some(at(30));
     world.wait(10);
     assert_eq!(world.plan().read_at, Some(at(30)));
 }

@@ -76,15 +76,19 @@ fn earliest_day_and_wave_decide_when_it_may_be_sealed() {
     let earliest = at(0) + Duration::days(3);
     world.edit(|order| order.groups[0].earliest_ship = Some(earliest));
     world.settle();
-    assert_eq!(world.release_at[S1], earliest);
+    assert_eq!(world.shipments[S1].release_at, earliest);
     world.edit(|order| order.groups[0].earliest_ship = None);
     world.plan();
     assert_eq!(world.input.shipments[0].state, ShipmentStage::Cancelled);
-    assert_eq!(world.release_at["HK0123456789ABC-S2"], at(30));
+    assert_eq!(world.shipments["HK0123456789ABC-S2"].release_at, at(30));
     let mut osaka = World::new(order(&[("A", 1, 100)]));
     osaka.stock.insert((1, "tokyo"), 0);
     osaka.settle();
-    assert_eq!(osaka.release_at[S1], at(0), "a wave seals at its cut-off");
+    assert_eq!(
+        osaka.shipments[S1].release_at,
+        at(0),
+        "a wave seals at its cut-off"
+    );
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! One order in a world: facts come in, plans are written back as the store would.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{OrderSnapshot, Personal};
+use hikiate_sdk::{LineKey, OrderSnapshot, Personal};
 
 use super::build::{SHOP, at, features, policy, slug};
 use crate::facts::*;
 use crate::names::GATES;
+use crate::plan::memory::Memory;
 use crate::plan::types::*;
 use crate::plan::{FieldKey, plan_order};
 use crate::policy::{Policy, Release};
 use crate::rules::{HoldRules, RuleContext, RuleVerdict};
-use crate::stock::allocate::{ItemStock, OpenDemand, Reservation, allocate};
+use crate::stock::allocate::{ItemStock, allocate};
 
 pub(super) type Predicate = fn(&RuleContext) -> Result<bool, String>;
 
@@ -33,16 +35,29 @@ impl HoldRules for Rules {
 
 #[derive(Clone)]
 pub(super) struct World {
-    pub(super) input: OrderInput,
+    rows: Memory,
+    ids: i64,
     pub(super) policy: Policy,
     pub(super) rules: Rules,
     pub(super) now: DateTime<Utc>,
     /// On hand by item and warehouse.
     pub(super) stock: BTreeMap<(i64, &'static str), i64>,
-    pub(super) release_at: BTreeMap<String, DateTime<Utc>>,
-    pub(super) ranks: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
-    pub(super) last: Option<OrderPlan>,
     series: BTreeMap<String, u32>,
+}
+
+/// Tests read and set the order's rows as if they were the world's own.
+impl Deref for World {
+    type Target = Memory;
+
+    fn deref(&self) -> &Memory {
+        &self.rows
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Memory {
+        &mut self.rows
+    }
 }
 
 impl World {
@@ -62,44 +77,44 @@ impl World {
             ("instruct", "osaka-3pl"),
         ];
         let epoch = |(rule, account): (&str, &str)| ((rule.to_owned(), slug(account)), at(-1000));
+        let input = OrderInput {
+            subject_id: 1,
+            channel: slug(SHOP),
+            external_id: order.external_id.clone(),
+            number: "HK0123456789ABC".to_owned(),
+            origin: Origin::Live,
+            facts: Vec::new(),
+            personal: Some(Personal::default()),
+            queue: Vec::new(),
+            demands: Vec::new(),
+            shipments: Vec::new(),
+            revenue: Vec::new(),
+            items: BTreeMap::from([
+                ("A".to_owned(), item(1, 1, true)),
+                ("B".to_owned(), item(2, 1, true)),
+                ("B12".to_owned(), item(2, 12, true)),
+                ("GIFT".to_owned(), item(3, 1, false)),
+            ]),
+            read_at: None,
+            epochs: epochs.into_iter().map(epoch).collect(),
+            lost: Lost::default(),
+            paused: BTreeSet::new(),
+            stops: Vec::new(),
+            begin: Begin::always(),
+            news: true,
+            counted: BTreeMap::new(),
+            many_changes: BTreeSet::new(),
+            by_machine: false,
+            field_key: FieldKey::default(),
+        };
+        let policy = policy();
         let mut world = Self {
-            input: OrderInput {
-                subject_id: 1,
-                channel: slug(SHOP),
-                external_id: order.external_id.clone(),
-                number: "HK0123456789ABC".to_owned(),
-                origin: Origin::Live,
-                facts: Vec::new(),
-                personal: Some(Personal::default()),
-                queue: Vec::new(),
-                demands: Vec::new(),
-                shipments: Vec::new(),
-                revenue: Vec::new(),
-                items: BTreeMap::from([
-                    ("A".to_owned(), item(1, 1, true)),
-                    ("B".to_owned(), item(2, 1, true)),
-                    ("B12".to_owned(), item(2, 12, true)),
-                    ("GIFT".to_owned(), item(3, 1, false)),
-                ]),
-                read_at: None,
-                epochs: epochs.into_iter().map(epoch).collect(),
-                lost: Lost::default(),
-                paused: BTreeSet::new(),
-                stops: Vec::new(),
-                news: true,
-                counted: BTreeMap::new(),
-                many_changes: BTreeSet::new(),
-                by_machine: false,
-                field_key: FieldKey::default(),
-                begin: Begin::always(),
-            },
-            policy: policy(),
+            rows: Memory::new(input, policy.shop.timezone),
+            ids: 0,
+            policy,
             rules: Rules::default(),
             now: at(0),
             stock: BTreeMap::new(),
-            release_at: BTreeMap::new(),
-            ranks: BTreeMap::new(),
-            last: None,
             series: BTreeMap::new(),
         };
         for item in [1, 2] {
@@ -111,20 +126,10 @@ impl World {
     }
 
     pub(super) fn fact(&mut self, key: String, body: FactBody, actor: &str) {
-        assert!(
-            !self.input.facts.iter().any(|f| f.key == key),
-            "key {key} a second time"
-        );
-        let id = self.input.facts.len() as i64 + 1;
-        self.input.facts.push(Fact {
-            id,
-            key,
-            body,
-            happened_at: self.now,
-            recorded_at: self.now,
-            business_date: self.now.date_naive(),
-            actor: actor.to_owned(),
-        });
+        let at = (self.now, self.now);
+        let known = key.clone();
+        let stored = self.rows.store(&mut self.ids, key, body, at, actor);
+        assert!(stored, "key {known} a second time");
     }
 
     pub(super) fn nth(&mut self, series: String) -> String {
@@ -134,6 +139,7 @@ impl World {
     }
 
     pub(super) fn read(&mut self, order: OrderSnapshot) {
+        self.answered();
         let key = self.nth("order:".to_owned());
         let body = OrderFact {
             order,
@@ -141,6 +147,12 @@ impl World {
             personal_version: 1,
         };
         self.fact(key, FactBody::Order(Box::new(body)), "pull");
+    }
+
+    /// The channel is read again, which was due, and says what it said before.
+    pub(super) fn answered(&mut self) {
+        let due = self.input.read_at;
+        self.input.read_at = due.filter(|at| *at > self.now);
     }
 
     pub(super) fn order(&self) -> OrderSnapshot {
@@ -199,25 +211,7 @@ impl World {
                 (plan.status, &plan.blocked_by)
             );
         }
-        self.last = Some(plan.clone());
         plan
-    }
-
-    /// Items of a line in waiting and in sealed shipments of a warehouse, as the store counts them.
-    pub(super) fn bound(&self, line: &hikiate_sdk::LineKey, warehouse: &str) -> (u32, u32) {
-        let mut bound = (0, 0);
-        for row in &self.input.shipments {
-            let shipment = self.shipment(row.reference.as_str());
-            let here = shipment.lines.iter().filter(|l| l.line == *line);
-            let items: u32 = here.map(|l| l.quantity).sum();
-            match row.state {
-                _ if shipment.warehouse != warehouse => {}
-                ShipmentStage::Waiting => bound.0 += items,
-                ShipmentStage::Instructed => bound.1 += items,
-                _ => {}
-            }
-        }
-        bound
     }
 
     pub(super) fn write(&mut self, plan: &OrderPlan) {
@@ -228,105 +222,14 @@ impl World {
             let word = gate.split(':').next().unwrap_or_default();
             assert!(GATES.contains(&word), "{gate} is not in src/names.rs");
         }
-        for decision in &plan.decisions {
-            self.fact(decision.key.clone(), decision.body.clone(), "plan");
-        }
-        for row in &plan.demands {
-            let key = row.line.to_string();
-            self.ranks.insert(key, (row.promised_at, row.ordered_at));
-            let id = self.input.demands.len() as i64 + 1;
-            let stored = self.input.demands.iter_mut().find(|d| d.line == row.line);
-            match stored {
-                Some(stored) => {
-                    stored.wanted = row.wanted;
-                    stored.shipped = row.shipped;
-                    stored.firm = row.firm;
-                    stored.item_id = row.item_id;
-                }
-                None => self.input.demands.push(DemandState {
-                    id,
-                    line: row.line.clone(),
-                    item_id: row.item_id,
-                    wanted: row.wanted,
-                    shipped: row.shipped,
-                    firm: row.firm,
-                    reserved: Vec::new(),
-                }),
-            }
-        }
-        let old = self.last.as_ref().map_or(&[][..], |last| &last.entries);
-        let mut gone: BTreeMap<(Option<i64>, &str), i64> = BTreeMap::new();
-        for entry in &plan.entries {
-            let old = old.iter().find(|old| old.cause == entry.cause);
-            *gone.entry((entry.demand_id, &entry.warehouse)).or_default() +=
-                old.map_or(0, |old| old.quantity) - entry.quantity;
-        }
-        for ((demand, place), n) in gone {
-            let n = u32::try_from(n).unwrap_or(0);
-            let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| Some(d.id) == demand) {
-                for held in demand.reserved.iter_mut().filter(|r| r.0 == place) {
-                    held.1 = held.1.saturating_sub(n);
-                }
-                demand.reserved.retain(|r| r.1 > 0);
-            }
-        }
-        for shipment in &plan.shipments {
-            self.release_at
-                .insert(shipment.reference.to_string(), shipment.release_at);
-            let state = if shipment.instructed {
-                ShipmentStage::Instructed
-            } else {
-                ShipmentStage::Waiting
-            };
-            let reference = shipment.reference.clone();
-            self.input
-                .shipments
-                .push(ShipmentState { reference, state });
-        }
-        for (reference, stage) in &plan.stages {
-            let row = self
-                .input
-                .shipments
-                .iter_mut()
-                .find(|row| row.reference == *reference);
-            row.expect("a stage of a shipment that has a row").state = *stage;
-        }
-        for withdraw in &plan.withdraw {
-            let before = self.input.queue.len();
-            self.input.queue.retain(|row| row.id != withdraw.effect_id);
-            assert_eq!(self.input.queue.len() + 1, before);
-            self.outcome(withdraw.outcome.clone());
-        }
-        for effect in &plan.effects {
-            assert!(effect.key.len() <= 200);
-            let account = &effect.intent.account;
-            let busy = self
-                .input
-                .queue
-                .iter()
-                .any(|row| row.account == *account && row.state != EffectState::Unresolved);
-            assert!(!busy, "a second effect on {account}");
-            self.fact(
-                effect.key.clone(),
-                FactBody::Intent(Box::new(effect.intent.clone())),
-                "plan",
-            );
-            self.input.queue.push(QueuedEffect {
-                id: self.input.facts.len() as i64,
-                account: account.clone(),
-                op: effect.intent.op,
-                key: effect.key.clone(),
-                state: EffectState::Planned,
-                ambiguous: false,
-            });
-        }
-        for tender in &plan.tenders {
-            assert!(tender.intended <= tender.ceiling, "{tender:?}");
-        }
-        self.input.revenue.extend(plan.revenue.iter().cloned());
-        let keys: BTreeSet<_> = self.input.revenue.iter().map(|row| &row.key).collect();
-        assert_eq!(keys.len(), self.input.revenue.len());
+        assert!(plan.effects.iter().all(|effect| effect.key.len() <= 200));
+        self.rows.apply(&mut self.ids, plan, self.now).unwrap();
+    }
+
+    /// Items of a line in waiting and in sealed shipments of a warehouse.
+    pub(super) fn bound(&self, line: &LineKey, warehouse: &str) -> (u32, u32) {
+        let row = self.input.demands.iter().find(|d| d.line == *line);
+        row.map_or((0, 0), |row| self.rows.bound(row.id, warehouse))
     }
 
     /// Gives stock as the allocator would, other orders aside.
@@ -346,47 +249,8 @@ impl World {
                 reserved: reserved(*item_id, at),
             })
             .collect();
-        let demands: Vec<_> = self
-            .input
-            .demands
-            .iter()
-            .map(|row| {
-                let reserved = row.reserved.iter().map(|(at, quantity, firm)| {
-                    let (waiting, instructed) = self.bound(&row.line, at);
-                    Reservation {
-                        warehouse: at.clone(),
-                        quantity: *quantity,
-                        firm: *firm,
-                        waiting: waiting.min(quantity.saturating_sub(instructed)),
-                        instructed: instructed.min(*quantity),
-                    }
-                });
-                let (promised_at, ordered_at) = self.ranks[row.line.as_str()];
-                OpenDemand {
-                    behind: self.input.begin.from.is_none(),
-                    demand_id: row.id,
-                    subject_id: 1,
-                    item_id: row.item_id,
-                    open: row.wanted.saturating_sub(row.shipped),
-                    firm: row.firm,
-                    promised_at,
-                    ordered_at,
-                    reserved: reserved.collect(),
-                }
-            })
-            .collect();
-        for change in allocate(&stock, &demands, &self.policy) {
-            let row = self
-                .input
-                .demands
-                .iter_mut()
-                .find(|d| d.id == change.demand_id)
-                .unwrap();
-            row.reserved.retain(|(at, _, _)| *at != change.warehouse);
-            if change.quantity > 0 {
-                row.reserved
-                    .push((change.warehouse, change.quantity, change.firm));
-            }
+        for change in allocate(&stock, &self.open_demands(), &self.policy) {
+            assert!(self.grant(&change), "a grant to no demand: {change:?}");
         }
     }
 

@@ -1,10 +1,14 @@
 //! The whole program without processes: real connectors against simulators, the real store, a clock set
 //! by hand, and every step called by hand.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::config::{Surroundings, load};
+use hikiate::demo::merchant::{
+    Merchant, Reach, ShopSystem, ShopTerms, Systems, WarehouseTerms, disk_folder,
+};
 use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, recover_step, seal_step};
 use hikiate::ops::metrics::Metrics;
 use hikiate::plan::types::Status;
@@ -14,15 +18,14 @@ use hikiate::push::push_account;
 use hikiate::registry::CONNECTORS;
 use hikiate::store::witness::Witness;
 use hikiate::store::{Decision, Instance, OwnedAccount, Store};
-use hikiate_files::sim::{SimFolders, SimHandling, SimShipment, WarehouseSim};
-use hikiate_files::{LocalFolder, load_layout};
+use hikiate_files::sim::{SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
 use hikiate_sdk::faulty::FaultyTransport;
-use hikiate_sdk::sim::{SimClock, serve_transport};
+use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{Currency, Party};
 use hikiate_smtp::sim::SmtpSim;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{TestDb, db};
 
@@ -84,111 +87,45 @@ impl World {
         let db = db().await;
         let dir = tempfile::tempdir().unwrap();
         let clock = SimClock::at(start());
-        let shop = Arc::new(MedusaSim::new(clock.clone(), "sk_test", Currency::JPY));
-        let faults = Arc::new(FaultyTransport::new(shop.transport()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let shop_at = listener.local_addr().unwrap();
-        tokio::spawn(serve_transport(
-            Arc::clone(&faults) as _,
-            listener,
-            std::future::pending(),
-        ));
-        let mails = SmtpSim::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let post_at = listener.local_addr().unwrap();
-        tokio::spawn(mails.clone().serve(listener, std::future::pending()));
-
-        let warehouse = |name: &str| {
-            let root = dir.path().join(name);
-            for folder in ["outgoing", "incoming", "archive"] {
-                std::fs::create_dir_all(root.join(folder)).unwrap();
-            }
-            let layout = load_layout("japanese-3pl-utf8", dir.path()).unwrap();
-            WarehouseSim::new(
-                Arc::new(LocalFolder::new(&root)),
-                SimFolders::default(),
-                layout,
-                chrono_tz::Asia::Tokyo,
-            )
-            .with_policy(setup.handling)
+        let warehouse = |name, dispatch: &str| WarehouseTerms {
+            name,
+            layout: "japanese-3pl-utf8",
+            more: "interval = \"1s\"\nstable_for = \"0s\"".to_owned(),
+            dispatch: dispatch.to_owned(),
         };
-        let (tokyo, osaka) = (warehouse("tokyo"), warehouse("osaka"));
-        for folder in ["outgoing", "incoming", "archive"] {
-            std::fs::create_dir_all(dir.path().join("books").join(folder)).unwrap();
-        }
-        std::fs::write(dir.path().join("token"), "sk_test").unwrap();
-        let toml = format!(
-            r#"
-[shop]
-name = "りんご屋"
-timezone = "Asia/Tokyo"
-currency = "JPY"
-[accounts.shop]
-connector = "medusa"
-url = "http://{shop_at}"
-token = {{ file = "token" }}
-interval = "1s"
-overlap = "1s"
-settle = "1s"
-{shop}
-[accounts.tokyo-3pl]
-connector = "files"
-folder = "tokyo"
-layout = "japanese-3pl-utf8"
-interval = "1s"
-stable_for = "0s"
-[accounts.osaka-3pl]
-connector = "files"
-folder = "osaka"
-layout = "japanese-3pl-utf8"
-interval = "1s"
-stable_for = "0s"
-[accounts.post]
-connector = "smtp"
-host = "127.0.0.1"
-port = {post_port}
-tls = "none"
-from = "shop@example.jp"
-[accounts.books]
-connector = "files"
-folder = "books"
-layout = "hledger"
-[accounts.books.titles]
-"売上高" = "Income:Sales"
-"売掛金" = "Assets:Receivable"
-"仮受消費税" = "Liabilities:Tax"
-"雑損益" = "Expenses:Rounding"
-"前受金" = "Liabilities:Advances"
-[channels.shop]
-mail = ["shipped"]
-{begin}
-[channels.shop.payments]
-"pp_system_default" = {{ method = "card", account = "shop" }}
-"pp_bank" = {{ method = "bank_transfer" }}
-"pp_paid" = {{ method = "prepaid" }}
-[warehouses.tokyo]
-account = "tokyo-3pl"
-dispatch = {tokyo}
-[warehouses.osaka]
-account = "osaka-3pl"
-dispatch = {osaka}
-[mail]
-account = "post"
-[booking]
-recognise = "shipped"
-account = "books"
-close = {{ every = "10s" }}
-{more}
-"#,
-            post_port = post_at.port(),
-            tokyo = setup.tokyo,
-            osaka = setup.osaka,
-            shop = setup.shop,
-            begin = setup.begin,
-            more = setup.more,
-        );
+        let merchant = Merchant {
+            name: "りんご屋",
+            process: String::new(),
+            root: PathBuf::new(),
+            shops: vec![ShopTerms {
+                account: "shop",
+                more: format!(
+                    "interval = \"1s\"\noverlap = \"1s\"\nsettle = \"1s\"\n{}",
+                    setup.shop
+                ),
+                channel: setup.begin.to_owned(),
+            }],
+            warehouses: vec![
+                warehouse("tokyo", setup.tokyo),
+                warehouse("osaka", setup.osaka),
+            ],
+            mail: String::new(),
+            close: "10s",
+            more: setup.more.to_owned(),
+        };
+        let reach = Reach {
+            dir: dir.path(),
+            network: true,
+            folder: &|name| disk_folder(dir.path(), name),
+        };
+        let stop = CancellationToken::new();
+        let systems = Systems::open(&merchant, &reach, &clock, setup.handling, &stop);
+        let mut systems = systems.await.unwrap();
+        let ShopSystem { sim, wire } = systems.shops.remove(0);
+        let osaka = systems.warehouses.remove(1);
+        let tokyo = systems.warehouses.remove(0);
         let path = dir.path().join("hikiate.toml");
-        std::fs::write(&path, toml).unwrap();
+        std::fs::write(&path, merchant.toml(&systems.addresses)).unwrap();
         let surroundings = Surroundings {
             variables: Default::default(),
             allow_missing_secrets: false,
@@ -211,11 +148,11 @@ close = {{ every = "10s" }}
         let owned = engine.own(true).await.unwrap();
         Self {
             engine,
-            shop,
-            faults,
+            shop: sim,
+            faults: wire,
             tokyo,
             osaka,
-            mails,
+            mails: systems.mail,
             owned,
             dir,
             clock,

@@ -1,0 +1,470 @@
+//! One order's rows in memory. A plan is written to them as the SQL commit writes it, so that the planner's tests and
+//! the proof tools need no database; a test compares the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::types::{
+    DemandRow, DemandState, EffectState, NewShipment, OrderInput, OrderPlan, QueuedEffect,
+    RevenueRow, ShipmentStage, ShipmentState, Status, StockEntryRow, TaskRow, TenderRow,
+};
+use crate::facts::{Fact, FactBody};
+use crate::stock::allocate::{GrantChange, OpenDemand, Reservation};
+
+/// Why a plan is not written. What it wrote before is to be thrown away, as a transaction is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was made from rows that have changed: it is to be made again.
+    #[error("{0}")]
+    Replan(String),
+    /// A constraint of the database fails: it is a bug of the planner.
+    #[error("{0}")]
+    Constraint(String),
+}
+
+fn constraint(holds: bool, what: impl FnOnce() -> String) -> Result<(), Refused> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Refused::Constraint(what()))
+    }
+}
+
+/// A task that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTask {
+    /// As last planned.
+    pub row: TaskRow,
+    /// When it was opened.
+    pub since: DateTime<Utc>,
+}
+
+/// The rows of one order.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// The rows that planning reads.
+    pub input: OrderInput,
+    /// The shop's zone: business dates are days of it.
+    pub zone: Tz,
+    /// As last planned.
+    pub status: Status,
+    /// As last planned.
+    pub blocked_by: Option<String>,
+    /// When it is planned again without news.
+    pub plan_at: Option<DateTime<Utc>>,
+    /// Since when nothing more is expected.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// The newest fact that planning has dealt with; 0 before the first plan.
+    pub planned_fact: i64,
+    /// Demand rows by id; what is reserved for them is in `input`.
+    pub demands: BTreeMap<i64, DemandRow>,
+    /// Shipment rows by reference, as created; their stage is in `input`.
+    pub shipments: BTreeMap<String, NewShipment>,
+    /// Movements of stock, by cause, item and warehouse.
+    pub entries: BTreeMap<(String, i64, String), StockEntryRow>,
+    /// Tender rows by number.
+    pub tenders: BTreeMap<i16, TenderRow>,
+    /// Open tasks by kind.
+    pub tasks: BTreeMap<String, OpenTask>,
+}
+
+impl Memory {
+    /// The rows of an order that was never planned.
+    #[must_use]
+    pub fn new(input: OrderInput, zone: Tz) -> Self {
+        Self {
+            input,
+            zone,
+            status: Status::Received,
+            blocked_by: None,
+            plan_at: None,
+            closed_at: None,
+            planned_fact: 0,
+            demands: BTreeMap::new(),
+            shipments: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            tenders: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// Stores a fact under the next of `ids`; false when its key is known, and then nothing is stored.
+    pub fn store(
+        &mut self,
+        ids: &mut i64,
+        key: String,
+        body: FactBody,
+        (happened_at, recorded_at): (DateTime<Utc>, DateTime<Utc>),
+        actor: &str,
+    ) -> bool {
+        if self.input.facts.iter().any(|fact| fact.key == key) {
+            return false;
+        }
+        *ids += 1;
+        let fact = Fact {
+            id: *ids,
+            key,
+            body,
+            happened_at,
+            recorded_at,
+            business_date: happened_at.with_timezone(&self.zone).date_naive(),
+            actor: actor.to_owned(),
+        };
+        self.input.news |= fact.is_news();
+        self.input.facts.push(fact);
+        true
+    }
+
+    /// Writes a plan; new rows take the next of `ids`.
+    ///
+    /// # Errors
+    /// What the SQL commit refuses; and two rows of one key in a plan, which PostgreSQL lets pass when they say what is
+    /// stored.
+    pub fn apply(
+        &mut self,
+        ids: &mut i64,
+        plan: &OrderPlan,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refused> {
+        let OrderPlan {
+            status,
+            blocked_by,
+            next,
+            read_at,
+            closed,
+            decisions: _,
+            demands,
+            shipments,
+            stages,
+            entries,
+            effects: _,
+            withdraw: _,
+            seen,
+            waits: _,
+            tenders,
+            revenue,
+            tasks,
+        } = plan;
+        self.withdraw(plan)?;
+        self.write_facts(ids, plan, now)?;
+        self.write_demands(ids, demands)?;
+        self.write_shipments(shipments)?;
+        self.write_stages(stages)?;
+        self.write_entries(entries)?;
+        self.write_tenders(tenders)?;
+        self.write_revenue(revenue)?;
+        self.write_effects(ids, plan)?;
+        self.write_tasks(tasks, now)?;
+        self.status = *status;
+        self.blocked_by.clone_from(blocked_by);
+        self.plan_at = *next;
+        self.input.read_at = *read_at;
+        self.closed_at = closed.then(|| self.closed_at.unwrap_or(now));
+        self.planned_fact = seen.unwrap_or(self.planned_fact);
+        let new = self.input.facts.iter().rev();
+        self.input.news = new
+            .take_while(|fact| fact.id > self.planned_fact)
+            .any(Fact::is_news);
+        Ok(())
+    }
+
+    fn withdraw(&mut self, plan: &OrderPlan) -> Result<(), Refused> {
+        for gone in &plan.withdraw {
+            let unsent = |row: &QueuedEffect| {
+                row.id == gone.effect_id
+                    && matches!(row.state, EffectState::Planned | EffectState::Leased)
+                    && !row.ambiguous
+            };
+            let at = self.input.queue.iter().position(unsent);
+            let at = at.ok_or_else(|| {
+                let intent = &gone.outcome.intent;
+                Refused::Replan(format!("{intent} is withdrawn, but is not queued unsent"))
+            })?;
+            self.input.queue.remove(at);
+        }
+        Ok(())
+    }
+
+    /// Decisions and withdrawals, then intents.
+    fn write_facts(
+        &mut self,
+        ids: &mut i64,
+        plan: &OrderPlan,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refused> {
+        let decisions = plan.decisions.iter();
+        let decisions = decisions.map(|fact| (fact.key.clone(), fact.body.clone()));
+        let withdrawn = plan.withdraw.iter().map(|gone| {
+            let key = gone.outcome.key();
+            (key, FactBody::Outcome(gone.outcome.clone()))
+        });
+        let intents = plan.effects.iter().map(|effect| {
+            let body = FactBody::Intent(Box::new(effect.intent.clone()));
+            (effect.key.clone(), body)
+        });
+        for (key, body) in decisions.chain(withdrawn).chain(intents) {
+            constraint(key.len() <= 300, || format!("key {key} is too long"))?;
+            let stored = self.store(ids, key.clone(), body, (now, now), "plan");
+            constraint(stored, || format!("{key} is stored a second time"))?;
+        }
+        Ok(())
+    }
+
+    fn write_demands(&mut self, ids: &mut i64, rows: &[DemandRow]) -> Result<(), Refused> {
+        let mut lines = BTreeSet::new();
+        for row in rows {
+            constraint(lines.insert(&row.line), || {
+                format!("line {} is demanded twice", row.line)
+            })?;
+            let known = self.input.demands.iter_mut().find(|d| d.line == row.line);
+            let Some(state) = known else {
+                *ids += 1;
+                self.demands.insert(*ids, row.clone());
+                self.input.demands.push(DemandState {
+                    id: *ids,
+                    line: row.line.clone(),
+                    item_id: row.item_id,
+                    wanted: row.wanted,
+                    shipped: row.shipped,
+                    firm: row.firm,
+                    reserved: Vec::new(),
+                });
+                continue;
+            };
+            let Some(old) = self.demands.get_mut(&state.id) else {
+                continue;
+            };
+            (state.item_id, state.firm) = (row.item_id, row.firm);
+            (state.wanted, state.shipped) = (row.wanted, row.shipped);
+            let rewritten = DemandRow {
+                group: old.group.clone(),
+                ordered_at: old.ordered_at,
+                ..row.clone()
+            };
+            // Another moment of ordering alone rewrites no row, and the group stays as first written.
+            if rewritten != *old {
+                *old = DemandRow {
+                    ordered_at: row.ordered_at,
+                    ..rewritten
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn write_shipments(&mut self, rows: &[NewShipment]) -> Result<(), Refused> {
+        for row in rows {
+            let reference = row.reference.clone();
+            constraint(reference.as_str().len() <= 20, || {
+                format!("reference {reference} is too long")
+            })?;
+            let mut demands = BTreeSet::new();
+            for (demand, quantity) in &row.lines {
+                let right = *quantity > 0
+                    && demands.insert(demand)
+                    && self.input.demands.iter().any(|d| d.id == *demand);
+                constraint(right, || {
+                    format!("shipment {reference} has {quantity} of demand {demand}")
+                })?;
+            }
+            let old = self.shipments.insert(reference.to_string(), row.clone());
+            constraint(old.is_none(), || {
+                format!("shipment {reference} is created a second time")
+            })?;
+            let state = if row.instructed {
+                ShipmentStage::Instructed
+            } else {
+                ShipmentStage::Waiting
+            };
+            self.input
+                .shipments
+                .push(ShipmentState { reference, state });
+        }
+        Ok(())
+    }
+
+    fn write_stages(
+        &mut self,
+        stages: &[(hikiate_sdk::ShipmentReference, ShipmentStage)],
+    ) -> Result<(), Refused> {
+        let mut set = BTreeSet::new();
+        for (reference, stage) in stages {
+            let mut rows = self.input.shipments.iter_mut();
+            let row = rows.find(|row| row.reference == *reference);
+            let row = row.filter(|_| set.insert(reference)).ok_or_else(|| {
+                Refused::Replan(format!(
+                    "the stage of {reference} is set, which is unknown or set twice"
+                ))
+            })?;
+            row.state = *stage;
+        }
+        Ok(())
+    }
+
+    /// What leaves takes its reservation with it; movements of one demand at one warehouse are netted first.
+    fn write_entries(&mut self, rows: &[StockEntryRow]) -> Result<(), Refused> {
+        let mut moved = BTreeMap::new();
+        let mut left: BTreeMap<(Option<i64>, &str), i64> = BTreeMap::new();
+        for row in rows {
+            *left.entry((row.demand_id, &row.warehouse)).or_default() +=
+                self.moved_before(row) - row.quantity;
+            let key = (row.cause.clone(), row.item_id, row.warehouse.clone());
+            constraint(moved.insert(key, row.clone()).is_none(), || {
+                format!("{} moves stock twice", row.cause)
+            })?;
+        }
+        self.entries.extend(moved);
+        for ((demand, warehouse), units) in left {
+            let units = u32::try_from(units).unwrap_or(0);
+            let mut demands = self.input.demands.iter_mut();
+            if let Some(demand) = demands.find(|d| Some(d.id) == demand) {
+                for held in demand.reserved.iter_mut().filter(|r| r.0 == warehouse) {
+                    held.1 = held.1.saturating_sub(units);
+                }
+                demand.reserved.retain(|held| held.1 > 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Units that this very movement had before; 0 when it is new.
+    #[must_use]
+    pub fn moved_before(&self, row: &StockEntryRow) -> i64 {
+        let key = (row.cause.clone(), row.item_id, row.warehouse.clone());
+        self.entries.get(&key).map_or(0, |old| old.quantity)
+    }
+
+    fn write_tenders(&mut self, rows: &[TenderRow]) -> Result<(), Refused> {
+        let mut numbers = BTreeSet::new();
+        for row in rows {
+            // PostgreSQL checks the row as proposed, before it finds out that there is one.
+            let right = (0..=row.ceiling).contains(&row.intended) && numbers.insert(row.n);
+            constraint(right, || {
+                format!(
+                    "{} is intended of tender {}, of at most {}",
+                    row.intended, row.n, row.ceiling
+                )
+            })?;
+            let mut put = row.clone();
+            if let Some(old) = self.tenders.get(&row.n) {
+                put.currency = old.currency;
+                put.ceiling = old.intended.max(row.ceiling);
+            }
+            self.tenders.insert(put.n, put);
+        }
+        Ok(())
+    }
+
+    fn write_revenue(&mut self, rows: &[RevenueRow]) -> Result<(), Refused> {
+        for row in rows {
+            let known = self.input.revenue.iter().any(|old| old.key == row.key);
+            constraint(!known, || format!("revenue {} is recorded twice", row.key))?;
+            self.input.revenue.push(row.clone());
+        }
+        Ok(())
+    }
+
+    fn write_effects(&mut self, ids: &mut i64, plan: &OrderPlan) -> Result<(), Refused> {
+        for effect in &plan.effects {
+            let (key, account) = (effect.key.clone(), effect.intent.account.clone());
+            let mut queue = self.input.queue.iter();
+            let busy =
+                queue.any(|row| row.account == account && row.state != EffectState::Unresolved);
+            constraint(!busy, || {
+                format!("{key}: a second effect is queued at {account}")
+            })?;
+            *ids += 1;
+            self.input.queue.push(QueuedEffect {
+                id: *ids,
+                account,
+                op: effect.intent.op,
+                key,
+                state: EffectState::Planned,
+                ambiguous: false,
+            });
+        }
+        Ok(())
+    }
+
+    fn write_tasks(&mut self, rows: &[TaskRow], now: DateTime<Utc>) -> Result<(), Refused> {
+        let mut open = BTreeMap::new();
+        for row in rows {
+            let since = self.tasks.get(&row.kind).map_or(now, |task| task.since);
+            let task = OpenTask {
+                row: row.clone(),
+                since,
+            };
+            let old = open.insert(row.kind.clone(), task);
+            constraint(old.is_none(), || format!("two tasks of kind {}", row.kind))?;
+        }
+        self.tasks = open;
+        Ok(())
+    }
+
+    /// Items of a demand in waiting and in sealed shipments of a warehouse.
+    #[must_use]
+    pub fn bound(&self, demand: i64, warehouse: &str) -> (u32, u32) {
+        let mut bound = (0, 0);
+        for row in &self.input.shipments {
+            let shipment = self.shipments.get(row.reference.as_str());
+            let Some(shipment) = shipment.filter(|s| s.warehouse == warehouse) else {
+                continue;
+            };
+            let lines = shipment.lines.iter().filter(|line| line.0 == demand);
+            let items: u32 = lines.map(|line| line.1).sum();
+            match row.state {
+                ShipmentStage::Waiting => bound.0 += items,
+                ShipmentStage::Instructed => bound.1 += items,
+                _ => {}
+            }
+        }
+        bound
+    }
+
+    /// Its demands as the allocation takes them.
+    #[must_use]
+    pub fn open_demands(&self) -> Vec<OpenDemand> {
+        let open = |row: &DemandState| {
+            let rank = self.demands.get(&row.id)?;
+            let reserved = row.reserved.iter().map(|(warehouse, quantity, firm)| {
+                let (waiting, instructed) = self.bound(row.id, warehouse);
+                Reservation {
+                    warehouse: warehouse.clone(),
+                    quantity: *quantity,
+                    firm: *firm,
+                    waiting: waiting.min(quantity.saturating_sub(instructed)),
+                    instructed: instructed.min(*quantity),
+                }
+            });
+            Some(OpenDemand {
+                demand_id: row.id,
+                subject_id: self.input.subject_id,
+                item_id: row.item_id,
+                open: row.wanted.saturating_sub(row.shipped),
+                firm: row.firm,
+                behind: rank.behind,
+                promised_at: rank.promised_at,
+                ordered_at: rank.ordered_at,
+                reserved: reserved.collect(),
+            })
+        };
+        self.input.demands.iter().filter_map(open).collect()
+    }
+
+    /// Writes what the allocation changed; false when the demand is not of this order.
+    pub fn grant(&mut self, change: &GrantChange) -> bool {
+        let mut demands = self.input.demands.iter_mut();
+        let Some(row) = demands.find(|d| d.id == change.demand_id) else {
+            return false;
+        };
+        row.reserved.retain(|held| held.0 != change.warehouse);
+        if change.quantity > 0 {
+            let warehouse = change.warehouse.clone();
+            row.reserved.push((warehouse, change.quantity, change.firm));
+            row.reserved.sort();
+        }
+        true
+    }
+}
