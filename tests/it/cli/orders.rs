@@ -139,6 +139,8 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{explained:?}"
     );
 
+    run(&world, &["order", "list", "--blocked-by", "bogus"]).refused(2, "payment, gate, stock");
+    run(&world, &["order", "list", "--channel", "nope"]).refused(4, "there are shop");
     let other = number_of(&world, &free);
     run(
         &world,
