@@ -221,12 +221,24 @@ pub enum HoldRelease {
 /// A release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedFact {
-    /// The rule; `*` releases every open hold.
-    pub rule: String,
+    /// The holds and gates it lets go, by name; none on a batch. [`ReleasedFact::ALL_BEFORE`] only in facts of
+    /// before releases named them.
+    pub rules: Vec<String>,
     /// Why.
     pub reason: String,
-    /// Hash of the rule context at the release: on the same facts the rule does not hold again.
+    /// Hash of the rule context at the release: on the same facts a rule that it names does not hold again.
     pub context: String,
+}
+
+impl ReleasedFact {
+    /// Stands for every hold that was open then, whose names were not written down.
+    pub const ALL_BEFORE: &str = "*";
+
+    /// It names this hold or gate.
+    #[must_use]
+    pub fn names(&self, rule: &str) -> bool {
+        self.rules.iter().any(|name| name == rule)
+    }
 }
 
 /// An operator's cancel.
@@ -536,7 +548,7 @@ kinds! {
     "deposit", 1, Event, Deposit;
     "booked", 1, Event, Booked;
     "held", 1, Decision, Held;
-    "released", 1, Decision, Released;
+    "released", 2, Decision, Released;
     "cancel_wanted", 1, Decision, CancelWanted;
     "recall_wanted", 1, Decision, RecallWanted;
     "cancel_answered", 1, Decision, CancelAnswered;

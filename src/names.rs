@@ -2,7 +2,7 @@
 //! may have none of them, or a release of one would count for the other.
 
 /// What blocks an order, by the first word of `blocked_by`.
-pub const GATES: [&str; 16] = [
+pub const GATES: [&str; 17] = [
     "begin",
     "left",
     "adopted",
@@ -16,6 +16,7 @@ pub const GATES: [&str; 16] = [
     "gate",
     "stock",
     "wave",
+    "sending",
     "warehouse",
     "unknown",
     "cancel",

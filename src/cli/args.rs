@@ -7,6 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::CODES;
+use crate::names::GATES;
 use crate::plan::types::Status;
 
 /// The whole command line.
@@ -120,7 +121,7 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::as_str)))]
         status: Option<String>,
         /// Blocked by this gate, or all that begin so: hold, hold:high-value, payment, stock
-        #[arg(long, value_name = "GATE")]
+        #[arg(long, value_name = "GATE", value_parser = gate)]
         blocked_by: Option<String>,
         /// At the most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
@@ -142,9 +143,9 @@ pub(crate) enum OrderCommand {
     Release {
         #[command(flatten)]
         decide: Decide,
-        /// One rule or gate; every open hold when not given
-        #[arg(long, default_value = "*", value_parser = NonEmptyStringValueParser::new())]
-        rule: String,
+        /// One rule or gate; the holds that are open now when not given
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        rule: Option<String>,
     },
     /// Cancel orders: stopped before they are instructed, asked back from the warehouse after
     Cancel {
@@ -586,6 +587,19 @@ fn number(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a carrier's number of letters and digits without spaces, at most 60".to_owned())
+    }
+}
+
+/// A gate or the beginning of one; what follows its colon is free.
+fn gate(text: &str) -> Result<String, String> {
+    let known = match text.split_once(':') {
+        Some((word, _)) => GATES.contains(&word),
+        None => !text.is_empty() && GATES.iter().any(|gate| gate.starts_with(text)),
+    };
+    if known {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("no such gate; there are {}", GATES.join(", ")))
     }
 }
 

@@ -1,11 +1,12 @@
 //! `hikiate effect`: the queue, and what a person found out about an unknown outcome.
 
+use hikiate_sdk::Op;
 use serde_json::json;
 
 use super::args::{EffectCommand, Resolution};
 use super::failure::Failure;
 use super::session::Session;
-use crate::store::read::EffectRow;
+use crate::store::Resolved;
 
 /// Shows or resolves effects.
 pub(crate) async fn run(session: &Session, command: EffectCommand) -> Result<(), Failure> {
@@ -71,7 +72,6 @@ async fn resolve(
     outcome: Resolution,
     reason: &str,
 ) -> Result<(), Failure> {
-    let effect = session.store.effect(id).await?;
     let today = session.today().await?;
     let done = outcome == Resolution::Done;
     let write = || {
@@ -79,30 +79,36 @@ async fn resolve(
             .store
             .resolve_effect(id, done, reason, &session.actor, today)
     };
-    session.store.retried("resolve_effect", write).await?;
-    let next = next(&effect, done);
+    let resolved = session.store.retried("resolve_effect", write).await?;
+    let next = next(&resolved, done);
     let told = json!({
-        "effect": id, "subject": effect.subject, "account": effect.account,
-        "operation": effect.op, "outcome": if done { "done" } else { "not_done" }, "next": next,
+        "effect": id, "subject": resolved.subject, "account": resolved.account,
+        "operation": resolved.op, "outcome": if done { "done" } else { "not_done" },
+        "corrected": resolved.corrected, "next": next,
     });
     session.out.one(&told, || {
+        let corrected = if resolved.corrected {
+            "corrected: "
+        } else {
+            ""
+        };
         format!(
-            "effect {id} ({} on {}): {next}\n",
-            effect.op, effect.account
+            "effect {id} ({} on {}): {corrected}{next}\n",
+            resolved.op, resolved.account
         )
     })
 }
 
-fn next(effect: &EffectRow, done: bool) -> String {
-    let (op, account, subject) = (&effect.op, &effect.account, &effect.subject);
-    match (done, op.as_str()) {
-        (true, "instruct" | "post_journal") => format!(
+fn next(resolved: &Resolved, done: bool) -> String {
+    let (account, subject) = (&resolved.account, &resolved.subject);
+    match (done, resolved.op) {
+        (true, Op::Instruct | Op::PostJournal) => format!(
             "it happened; batch {subject} counts as sent, its members are told, and it is not sent again"
         ),
         (true, _) => {
             format!("it happened; {subject} is planned again now and {account} is not asked again")
         }
-        (false, "instruct" | "post_journal") => format!(
+        (false, Op::Instruct | Op::PostJournal) => format!(
             "it did not happen; batch {subject} is sent to {account} again now, byte for byte the same"
         ),
         (false, _) => format!(

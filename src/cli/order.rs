@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::out::{plain, table};
 use super::session::Session;
 use super::words::status_ja;
-use crate::plan::explain;
+use crate::plan::ExcusedInWords;
 use crate::store::SubjectRow;
 use crate::store::read::{FactLine, OrderFilter};
 
@@ -39,7 +39,9 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
         OrderCommand::Show { order } => show(session, &order).await,
         OrderCommand::Explain { order } => explained(session, &order).await,
         OrderCommand::Hold(on) => decide::hold(session, on).await,
-        OrderCommand::Release { decide: on, rule } => decide::release(session, on, &rule).await,
+        OrderCommand::Release { decide: on, rule } => {
+            decide::release(session, on, rule.as_deref()).await
+        }
         OrderCommand::Cancel {
             decide: on,
             dry_run,
@@ -69,6 +71,16 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
 
 async fn list(session: &Session, filter: OrderFilter) -> Result<(), Failure> {
     let (out, rows) = (session.out, session.store.list_orders(&filter).await?);
+    let channels = &session.loaded.policy.channels;
+    if let Some(channel) = filter.channel.as_deref().filter(|_| rows.is_empty())
+        && !channels.keys().any(|known| known.as_str() == channel)
+    {
+        let known: Vec<&str> = channels.keys().map(|known| known.as_str()).collect();
+        return Err(Failure::NotFound(format!(
+            "no channel account {channel:?} and no order of it; there are {}",
+            known.join(", ")
+        )));
+    }
     let columns = [
         "NUMBER",
         "CHANNEL",
@@ -97,6 +109,7 @@ struct Shown<'a> {
     #[serde(flatten)]
     subject: &'a SubjectRow,
     status_ja: &'a str,
+    excused: &'a [ExcusedInWords],
     facts: &'a [FactLine],
 }
 
@@ -105,11 +118,21 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
     let subject = session.store.subject(id).await?;
     let facts = session.store.list_facts(id).await?;
     let out = session.out;
+    // An order that cannot be planned is shown all the same: its facts say why.
+    let excused = match session.explained(id).await {
+        Ok(explanation) => explanation.map(|e| e.excused).unwrap_or_default(),
+        Err(Failure::Failed(_)) => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
     let row = &subject.row;
     let status_ja = status_ja(&row.status);
-    out.one(&Shown { subject: &subject, status_ja, facts: &facts }, || {
+    out.one(&Shown { subject: &subject, status_ja, excused: &excused, facts: &facts }, || {
         let blocked = row.blocked_by.as_deref().unwrap_or("nothing");
         let closed = out.maybe(subject.closed_at);
+        let excused: String = excused
+            .iter()
+            .map(|excused| format!("  excused     {}\n", plain(&excused.sentence(out.zone), "")))
+            .collect();
         let cells = |fact: &FactLine| {
             vec![
                 out.time(fact.recorded_at),
@@ -124,7 +147,7 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
             &facts.iter().map(cells).collect::<Vec<_>>(),
         );
         format!(
-            "{} ({}), {} {}\n  status      {} {status_ja}\n  blocked by  {}\n  stored      {}\n  closed      {}\n\n{facts}",
+            "{} ({}), {} {}\n  status      {} {status_ja}\n  blocked by  {}\n{excused}  stored      {}\n  closed      {}\n\n{facts}",
             row.number,
             plain(&format!("{}/{}", row.channel, row.external_id), ""),
             row.origin,
@@ -139,8 +162,9 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
 
 /// The fields of a fact that say most, in words; facts hold no personal data.
 fn detail(body: &Value) -> String {
-    const TELLING: [&str; 11] = [
+    const TELLING: [&str; 12] = [
         "rule",
+        "rules",
         "op",
         "account",
         "warehouse",
@@ -155,6 +179,10 @@ fn detail(body: &Value) -> String {
     let told = TELLING.iter().filter_map(|name| match body.get(name)? {
         Value::String(text) if !text.is_empty() => Some(format!("{name} {text}")),
         Value::Number(number) => Some(format!("{name} {number}")),
+        Value::Array(words) if !words.is_empty() => {
+            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+            Some(format!("{name} {}", words?.join(" ")))
+        }
         _ => None,
     });
     told.collect::<Vec<_>>().join(", ")
@@ -162,14 +190,11 @@ fn detail(body: &Value) -> String {
 
 async fn explained(session: &Session, order: &str) -> Result<(), Failure> {
     let (id, number) = session.store.find_subject(order).await?;
-    let (inputs, now) = session.inputs(&[id]).await?;
-    let input = inputs.get(&id).ok_or_else(|| {
+    let explanation = session.explained(id).await?.ok_or_else(|| {
         Failure::Refused(format!(
             "{number} is a batch: `hikiate order show {number}` says what happened"
         ))
     })?;
-    let explanation = explain(input, &session.loaded.policy, &session.loaded.rules, now)
-        .map_err(anyhow::Error::from)?;
     session
         .out
         .one(&explanation, || plain(&explanation.to_string(), "\n"))
@@ -186,5 +211,7 @@ mod tests {
         let body = json!({ "reason": "called", "rule": "manual", "context": "", "lines": [1] });
         assert_eq!(detail(&body), "rule manual, reason called");
         assert_eq!(detail(&json!({ "message": "" })), "");
+        let released = json!({ "rules": ["manual", "many"], "reason": "called" });
+        assert_eq!(detail(&released), "rules manual many, reason called");
     }
 }

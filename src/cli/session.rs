@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
 use crate::plan::types::OrderInput;
+use crate::plan::{Explanation, explain};
 use crate::registry::CONNECTORS;
 use crate::store::Store;
 use crate::store::launcher::{ClusterOptions, running};
@@ -60,6 +61,19 @@ impl Session {
             .await?
             .with_timezone(&self.out.zone)
             .date_naive())
+    }
+
+    /// An order in words; `None` for a batch.
+    pub(crate) async fn explained(&self, id: i64) -> Result<Option<Explanation>, Failure> {
+        let (inputs, now) = self.inputs(&[id]).await?;
+        let Some(input) = inputs.get(&id) else {
+            return Ok(None);
+        };
+        let mut tx = self.store.snapshot().await?;
+        let elsewhere = Store::elsewhere(&mut tx, id).await?;
+        let (policy, rules) = (&self.loaded.policy, &self.loaded.rules);
+        let explanation = explain(input, &elsewhere, policy, rules, now);
+        Ok(Some(explanation.map_err(anyhow::Error::from)?))
     }
 
     /// Everything planning would see of these orders, at one moment.

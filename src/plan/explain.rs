@@ -1,18 +1,25 @@
 //! Explaining: the same functions as planning, in words for a person.
 
+mod elsewhere;
+mod words;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::Op;
+use chrono_tz::Tz;
+use hikiate_sdk::AccountSlug;
 use serde::Serialize;
 
+use self::words::{cancelled_by, minute};
 use super::order::{PlanError, Planned, planned};
 use super::shipment::Shipment;
-use super::types::{OrderInput, ShipmentStage, Status, TaskRow};
+use super::types::{OrderInput, Status, TaskRow};
 use super::view::View;
 use crate::action::{Suggestion, suggestions};
 use crate::policy::Policy;
 use crate::rules::HoldRules;
+
+pub use elsewhere::{Elsewhere, SealedBatch, Sending};
 
 /// An order in words. No names or addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,11 +34,15 @@ pub struct Explanation {
     pub blocked_by: Option<String>,
     /// That gate in a sentence.
     pub because: String,
+    /// Who stopped it, and when.
+    pub cancelled: Option<String>,
     /// Open holds.
     pub holds: Vec<HoldInWords>,
+    /// Rules that would hold it, had a person not let go of them on the same facts.
+    pub excused: Vec<ExcusedInWords>,
     /// How it is paid.
     pub payment: String,
-    /// Per line: wanted, reserved where, left.
+    /// Per line: wanted, reserved where, shipped.
     pub stock: Vec<String>,
     /// Per shipment: from where, what stage, which parcels.
     pub shipments: Vec<String>,
@@ -43,8 +54,11 @@ pub struct Explanation {
     pub booked: Vec<String>,
     /// What waits for a person.
     pub tasks: Vec<TaskInWords>,
-    /// When something happens without news.
-    pub next: Option<DateTime<Utc>>,
+    /// What happens without news, the next first.
+    pub next: Vec<NextInWords>,
+    /// The shop's zone, for people.
+    #[serde(skip)]
+    zone: Tz,
 }
 
 /// An open hold.
@@ -58,6 +72,19 @@ pub struct HoldInWords {
     pub since: DateTime<Utc>,
 }
 
+/// A rule that is true and does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExcusedInWords {
+    /// The rule.
+    pub rule: String,
+    /// Who released it.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub reason: String,
+}
+
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TaskInWords {
@@ -69,12 +96,22 @@ pub struct TaskInWords {
     pub actions: Vec<Suggestion>,
 }
 
-/// Explains an order: what planning it now would find.
+/// Something that happens without news.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextInWords {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub what: String,
+}
+
+/// Explains an order: what planning it now would find. Without what is stored `elsewhere` it says less.
 ///
 /// # Errors
 /// As [`super::plan_order`].
 pub fn explain(
     input: &OrderInput,
+    elsewhere: &Elsewhere,
     policy: &Policy,
     rules: &dyn HoldRules,
     now: DateTime<Utc>,
@@ -83,8 +120,16 @@ pub fn explain(
         view,
         payment,
         holds,
+        moments,
         plan,
     } = planned(input, policy, rules, now)?;
+    let zone = policy.shop.timezone;
+    let excused = holds.excused.into_iter().map(|excused| ExcusedInWords {
+        rule: excused.rule,
+        by: excused.by,
+        at: excused.at,
+        reason: excused.reason,
+    });
     let holds = holds.open.into_iter().map(|hold| HoldInWords {
         rule: hold.rule,
         reason: hold.reason,
@@ -95,13 +140,19 @@ pub fn explain(
         detail: row.detail,
         actions: suggestions(row.actions, &input.number),
     };
+    let next = moments.into_iter().map(|(at, what)| NextInWords {
+        at,
+        what: words::next(what).to_owned(),
+    });
     let mut words = Explanation {
         number: input.number.clone(),
         order: format!("{}/{}", input.channel, input.external_id),
         status: plan.status,
-        because: because(input, plan.blocked_by.as_deref(), plan.status),
+        because: String::new(),
+        cancelled: cancelled_by(input, zone),
         blocked_by: plan.blocked_by,
         holds: holds.collect(),
+        excused: excused.collect(),
         payment: String::new(),
         stock: Vec::new(),
         shipments: Vec::new(),
@@ -109,39 +160,68 @@ pub fn explain(
         captured: Vec::new(),
         booked: Vec::new(),
         tasks: plan.tasks.into_iter().map(task).collect(),
-        next: plan.next,
+        next: next.collect(),
+        zone,
     };
+    words.because = because(&words, &input.channel, view.as_ref());
     for (rule, account) in &plan.waits {
         words.because.push_str(&format!(
             "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate rule list`"
         ));
     }
-    let (Some(view), Some(payment)) = (view, payment) else {
-        return Ok(words);
-    };
-    let paid = if payment.confirmed {
-        "confirmed"
-    } else {
-        "not confirmed"
-    };
-    words.payment = format!("{}, {paid}", payment.word);
-    if let Some(wanted) = payment.bank_wanted {
-        let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
-        words.payment = format!("{}, {came} of {wanted} deposited", words.payment);
+    if let Some(at) = plan.read_at {
+        words.next.push(NextInWords {
+            at,
+            what: "it is read again at its channel".to_owned(),
+        });
     }
-    words.stock = stock(&view);
-    words.shipments = view.fold.shipments.iter().map(shipment).collect();
-    words.told = told(&view);
-    words.captured = captured(&view);
-    words.booked = booked(&view);
+    if let (Some(view), Some(payment)) = (view, payment) {
+        let paid = if payment.confirmed {
+            "confirmed"
+        } else {
+            "not confirmed"
+        };
+        words.payment = format!("{}, {paid}", payment.word);
+        if let Some(wanted) = payment.bank_wanted {
+            let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
+            words.payment = format!("{}, {came} of {wanted} deposited", words.payment);
+        }
+        words.stock = words::stock(&view);
+        let shipments = view.fold.shipments.iter();
+        words.shipments = shipments
+            .map(|shipment| words::shipment(&view, elsewhere, shipment))
+            .collect();
+        words.told = words::told(&view, elsewhere);
+        words.captured = captured(&view);
+        words.booked = booked(&view);
+        words.next.extend(cutoffs(&view, elsewhere));
+    }
+    words.next.sort_by_key(|next| next.at);
     Ok(words)
 }
 
-fn because(input: &OrderInput, blocked_by: Option<&str>, status: Status) -> String {
-    let channel = &input.channel;
-    let Some(gate) = blocked_by else {
-        return match status {
+/// The batches that its waiting shipments go with.
+fn cutoffs(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<NextInWords> {
+    let waiting = |warehouse: &str| {
+        let mut shipments = view.fold.shipments.iter();
+        shipments.any(|s| s.waiting() && s.fact.warehouse == warehouse)
+    };
+    let waves = elsewhere.waves.iter();
+    waves
+        .filter(|(warehouse, _)| waiting(warehouse))
+        .map(|(warehouse, at)| NextInWords {
+            at: *at,
+            what: format!("cut-off of {warehouse}: its batch is sealed and sent"),
+        })
+        .collect()
+}
+
+fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) -> String {
+    let by = words.cancelled.as_deref().unwrap_or_default();
+    let Some(gate) = words.blocked_by.as_deref() else {
+        return match words.status {
             Status::Received => "it has not been read at its channel yet".to_owned(),
+            Status::Cancelled => format!("cancelled {by}"),
             _ => "nothing holds it up".to_owned(),
         };
     };
@@ -164,9 +244,18 @@ fn because(input: &OrderInput, blocked_by: Option<&str>, status: Status) -> Stri
             "stock" => "a part of it has no stock reserved for good",
             "completion" => "nothing of it ships; it ends when the channel shows it completed",
             "wave" => "it waits for its batch to be sealed",
-            "warehouse" => "the warehouse has it and has not reported all of it as left",
+            "sending" => "its batch is sealed, and it is not known that the warehouse has it",
+            "warehouse" => {
+                let mut shipments = view.iter().flat_map(|view| &view.fold.shipments);
+                let asked = |s: &Shipment<'_>| s.instructed() && !s.accepted() && s.parcels.is_empty();
+                if shipments.any(asked) {
+                    "it was sent to the warehouse, which has neither accepted it nor reported it as shipped yet"
+                } else {
+                    "the warehouse has accepted it and has not reported all of it as shipped"
+                }
+            }
             "unknown" => "the outcome of an effect is unknown; see the task",
-            "cancel" => "it is being cancelled",
+            "cancel" => return format!("it is being cancelled, asked {by}"),
             "ended" => "an operator ended it: nothing more of it is instructed",
             "stop" => {
                 "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
@@ -175,68 +264,6 @@ fn because(input: &OrderInput, blocked_by: Option<&str>, status: Status) -> Stri
         }
         .to_owned(),
     }
-}
-
-fn stock(view: &View<'_>) -> Vec<String> {
-    let mut words = Vec::new();
-    for line in view.lines.iter().filter(|line| line.item_id.is_some()) {
-        let stored = line.state.map_or(&[][..], |state| &state.reserved);
-        let reserved: Vec<String> = stored
-            .iter()
-            .map(|(at, items, firm)| {
-                format!(
-                    "{items} at {at} {}",
-                    if *firm { "allocated" } else { "reserved" }
-                )
-            })
-            .collect();
-        let reserved = if reserved.is_empty() {
-            "none reserved".to_owned()
-        } else {
-            reserved.join(", ")
-        };
-        words.push(format!(
-            "line {}: {} ordered, {} left, {} instructed, {reserved}",
-            line.key, line.ordered, line.shipped, line.instructed
-        ));
-    }
-    words
-}
-
-fn shipment(shipment: &Shipment<'_>) -> String {
-    let stage = match shipment.stage() {
-        ShipmentStage::Waiting => "waits for its batch",
-        ShipmentStage::Instructed if shipment.taken() => "taken by the warehouse",
-        ShipmentStage::Instructed => "in a sealed batch",
-        ShipmentStage::Cancelled => "stopped",
-        ShipmentStage::Rejected => "refused by the warehouse",
-        ShipmentStage::Shipped => "left",
-    };
-    let parcels: Vec<String> = shipment
-        .parcels
-        .iter()
-        .map(|parcel| format!("{} at {}", parcel.key, parcel.report.left_at.to_rfc3339()))
-        .collect();
-    let fact = shipment.fact;
-    let parcels = if parcels.is_empty() {
-        String::new()
-    } else {
-        format!("; {}", parcels.join(", "))
-    };
-    format!(
-        "{} from {}, decided {}: {stage}{parcels}",
-        fact.reference,
-        fact.warehouse,
-        shipment.decided_at.to_rfc3339()
-    )
-}
-
-fn told(view: &View<'_>) -> Vec<String> {
-    let intents = view.fold.intents.iter();
-    let telling = intents.filter(|i| matches!(i.fact.op, Op::Fulfil | Op::Ship | Op::Mail));
-    telling
-        .map(|intent| format!("{}: {}", intent.key, intent.word()))
-        .collect()
 }
 
 fn captured(view: &View<'_>) -> Vec<String> {
@@ -264,21 +291,44 @@ fn booked(view: &View<'_>) -> Vec<String> {
     .collect()
 }
 
+impl ExcusedInWords {
+    /// In a sentence, with the time in a zone.
+    #[must_use]
+    pub fn sentence(&self, zone: Tz) -> String {
+        format!(
+            "{} is true but was released by {} at {}: {}",
+            self.rule,
+            self.by,
+            minute(self.at, zone),
+            self.reason
+        )
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({})", self.number, self.order)?;
         writeln!(f, "  status     {}: {}", self.status.as_str(), self.because)?;
+        if let Some(by) = self
+            .cancelled
+            .as_deref()
+            .filter(|by| !self.because.contains(by))
+        {
+            writeln!(f, "  cancelled  {by}")?;
+        }
         if !self.payment.is_empty() {
             writeln!(f, "  payment    {}", self.payment)?;
         }
         for hold in &self.holds {
+            let since = minute(hold.since, self.zone);
             writeln!(
                 f,
-                "  hold       {} since {}: {}",
-                hold.rule,
-                hold.since.to_rfc3339(),
-                hold.reason
+                "  hold       {} since {since}: {}",
+                hold.rule, hold.reason
             )?;
+        }
+        for excused in &self.excused {
+            writeln!(f, "  excused    {}", excused.sentence(self.zone))?;
         }
         for (name, lines) in [
             ("stock", &self.stock),
@@ -297,8 +347,9 @@ impl fmt::Display for Explanation {
                 writeln!(f, "             type: {}", action.line)?;
             }
         }
-        if let Some(next) = self.next {
-            writeln!(f, "  next       {}", next.to_rfc3339())?;
+        for next in &self.next {
+            let at = minute(next.at, self.zone);
+            writeln!(f, "  next       {at} {}", next.what)?;
         }
         Ok(())
     }

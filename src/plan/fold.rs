@@ -35,8 +35,17 @@ pub(crate) struct HeldAt<'a> {
 pub(crate) struct ReleasedAt<'a> {
     pub(crate) id: i64,
     pub(crate) at: DateTime<Utc>,
+    pub(crate) by: &'a str,
     pub(crate) by_person: bool,
     pub(crate) fact: &'a ReleasedFact,
+}
+
+impl ReleasedAt<'_> {
+    /// It lets go of a hold: by its name, or, written before releases named them, with all that came before it.
+    pub(crate) fn lets_go(&self, held: &HeldAt<'_>) -> bool {
+        self.id > held.id
+            && (self.fact.names(&held.fact.rule) || self.fact.names(ReleasedFact::ALL_BEFORE))
+    }
 }
 
 /// An intent with what became of it.
@@ -230,6 +239,7 @@ impl<'a> Fold<'a> {
                 FactBody::Released(released) => fold.released.push(ReleasedAt {
                     id,
                     at: fact.recorded_at,
+                    by: &fact.actor,
                     by_person: fact.actor != "plan",
                     fact: released,
                 }),
@@ -335,7 +345,7 @@ impl<'a> Fold<'a> {
     pub(crate) fn released_after(&self, rule: &str, id: i64) -> bool {
         self.released
             .iter()
-            .any(|released| released.by_person && released.id > id && released.fact.rule == rule)
+            .any(|released| released.by_person && released.id > id && released.fact.names(rule))
     }
 
     /// As [`Self::released_after`], and before another fact.
@@ -350,7 +360,7 @@ impl<'a> Fold<'a> {
             released.by_person
                 && released.id > after
                 && released.id < before
-                && released.fact.rule == rule
+                && released.fact.names(rule)
         })
     }
 
@@ -366,9 +376,9 @@ impl<'a> Fold<'a> {
         shipments.chain(notices).collect()
     }
 
-    /// As [`Self::released_after`], or by a release of every open hold.
+    /// As [`Self::released_after`], or by a release of all holds, written before releases named them.
     pub(crate) fn released_with_all_after(&self, rule: &str, id: i64) -> bool {
-        self.released_after(rule, id) || self.released_after("*", id)
+        self.released_after(rule, id) || self.released_after(ReleasedFact::ALL_BEFORE, id)
     }
 
     /// The first of `prefix:1`, `prefix:2`, … that no fact has.

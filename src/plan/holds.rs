@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::context::context_hash;
-use super::fold::Fold;
+use super::context::{context_hash, is_hash_of};
+use super::fold::{Fold, ReleasedAt};
 use super::types::NewFact;
 use super::view::View;
 use crate::facts::{FactBody, HeldFact, HoldRelease, ReleasedFact};
 use crate::policy::Release;
-use crate::rules::{HoldRules, RuleVerdict};
+use crate::rules::{HoldRules, RuleContext, RuleVerdict};
 
 /// A hold that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +19,20 @@ pub(crate) struct OpenHold {
     pub(crate) release: HoldRelease,
 }
 
+/// A rule that would hold the order, had a person not let go of it on these very facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExcusedHold {
+    pub(crate) rule: String,
+    pub(crate) by: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) reason: String,
+}
+
 /// Open holds after this plan, and the decisions that make them so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holds {
     pub(crate) open: Vec<OpenHold>,
+    pub(crate) excused: Vec<ExcusedHold>,
     pub(crate) decisions: Vec<NewFact>,
 }
 
@@ -31,11 +41,7 @@ pub(crate) fn open_holds(fold: &Fold<'_>) -> Vec<OpenHold> {
     let mut open: Vec<OpenHold> = Vec::new();
     for held in &fold.held {
         open.retain(|hold| hold.rule != held.fact.rule);
-        let released = fold.released.iter().any(|released| {
-            released.id > held.id
-                && (released.fact.rule == held.fact.rule || released.fact.rule == "*")
-        });
-        if !released {
+        if !fold.released.iter().any(|released| released.lets_go(held)) {
             open.push(OpenHold {
                 rule: held.fact.rule.clone(),
                 reason: held.fact.reason.clone(),
@@ -51,7 +57,7 @@ pub(crate) fn open_holds(fold: &Fold<'_>) -> Vec<OpenHold> {
 pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
     let mut holds = Holds {
         open: open_holds(&view.fold),
-        decisions: Vec::new(),
+        ..Holds::default()
     };
     let purged = view.input.personal.is_none() && view.head.fact.personal_version > 0;
     let settled = view.instructed_or_left() || view.dropped();
@@ -68,8 +74,16 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
     for verdict in &verdicts {
         if let Some(held) = wanted_hold(verdict, &holds.open)
             && !settled
-            && !excused(&view.fold, &verdict.rule, &hash)
         {
+            if let Some(released) = excused(&view.fold, &verdict.rule, &context) {
+                holds.excused.push(ExcusedHold {
+                    rule: held.rule,
+                    by: released.by.to_owned(),
+                    at: released.at,
+                    reason: released.fact.reason.clone(),
+                });
+                continue;
+            }
             let key = view.fold.unused_key(&format!("held:{}", verdict.rule));
             let fact = HeldFact {
                 context: hash.clone(),
@@ -99,7 +113,7 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
     for hold in gone {
         let key = view.fold.unused_key(&format!("released:{}", hold.rule));
         let body = FactBody::Released(ReleasedFact {
-            rule: hold.rule,
+            rules: vec![hold.rule],
             reason: "the rule is no longer true".to_owned(),
             context: hash.clone(),
         });
@@ -131,11 +145,16 @@ fn wanted_hold(verdict: &RuleVerdict, open: &[OpenHold]) -> Option<HeldFact> {
     })
 }
 
-/// A person has let go of the rule on these very facts.
-fn excused(fold: &Fold<'_>, rule: &str, hash: &str) -> bool {
-    fold.released.iter().any(|released| {
+/// The last release by which a person has let go of the rule on these very facts.
+fn excused<'f, 'a>(
+    fold: &'f Fold<'a>,
+    rule: &str,
+    context: &RuleContext,
+) -> Option<&'f ReleasedAt<'a>> {
+    fold.released.iter().rev().find(|released| {
+        let mut held = fold.held.iter().filter(|held| held.fact.rule == rule);
         released.by_person
-            && released.fact.context == hash
-            && (released.fact.rule == rule || released.fact.rule == "*")
+            && (released.fact.names(rule) || held.any(|held| released.lets_go(held)))
+            && is_hash_of(&released.fact.context, context)
     })
 }

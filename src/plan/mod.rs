@@ -43,6 +43,7 @@ mod stop;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tree;
 pub mod types;
 mod view;
 
@@ -50,7 +51,7 @@ pub use begin::{Whose, whose};
 pub use by_hand::parcels_told;
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
-pub use explain::{Explanation, explain};
+pub use explain::{Elsewhere, ExcusedInWords, Explanation, SealedBatch, Sending, explain};
 pub use listing::{Listing, listing};
 pub use money::{share, tax_inside};
 pub use number::{business_key, shipment_reference};

@@ -78,7 +78,32 @@ pub(crate) struct Planned<'a> {
     pub(crate) view: Option<View<'a>>,
     pub(crate) payment: Option<Payment>,
     pub(crate) holds: Holds,
+    /// When it is planned again without news, and for what.
+    pub(crate) moments: Vec<(DateTime<Utc>, Next)>,
     pub(crate) plan: OrderPlan,
+}
+
+/// What happens at a moment without news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// An unpaid order gives its stock back.
+    Unpaid,
+    /// Its parcels count as delivered.
+    Delivered,
+    /// A warehouse's reply is late.
+    ReplyLate,
+    /// Unknown codes are looked up again.
+    Items,
+    /// What somebody did at the channel is not waited for any longer.
+    AtChannel,
+    /// A changed shipment is recalled, or the answer to that is late.
+    Changes,
+    /// A stock count may say where goods left that others shipped.
+    Placed,
+    /// The answer to a recall is late.
+    Recalled,
+    /// The rest of this plan.
+    Planned,
 }
 
 /// Plans an order.
@@ -108,6 +133,7 @@ pub(crate) fn planned<'a>(
             view: None,
             payment: None,
             holds: Holds::default(),
+            moments: Vec::new(),
             plan,
         });
     };
@@ -119,6 +145,7 @@ pub(crate) fn planned<'a>(
             view: None,
             payment: None,
             holds: Holds::default(),
+            moments: Vec::new(),
             plan,
         });
     }
@@ -157,6 +184,7 @@ pub(crate) fn planned<'a>(
             view: None,
             payment: None,
             holds: Holds::default(),
+            moments: Vec::new(),
             plan,
         });
     }
@@ -202,7 +230,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     } else {
         Holds {
             open: open_holds(&view.fold),
-            decisions: Vec::new(),
+            ..Holds::default()
         }
     };
     let unexplained = unexplained(&view, &mut tasks);
@@ -318,25 +346,30 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     if !cancel.complete && !closed && acts && view.ended().is_none() {
         waiting_for_people(&failed, &holds, &mut tasks);
     }
+    let unpaid = payment.expires_at.filter(|at| *at > now && !view.dropped());
+    // An item comes into being with a warehouse's count, which dirties no order.
+    let unmapped = failed.iter().any(|check| check.kind == "unmapped_sku");
+    // A shipment found at its warehouse is taken over once the order's demand is stored, and what was taken back
+    // leaves room for what is right now.
+    let at_once = unmatched || shipping.again || !wanted.withdraw.is_empty();
     let again = [
-        payment.expires_at.filter(|at| *at > now && !view.dropped()),
-        delivered.filter(|at| *at > now),
-        late,
-        recalled.next,
-        // An item comes into being with a warehouse's count, which dirties no order.
-        failed
-            .iter()
-            .any(|check| check.kind == "unmapped_sku")
-            .then(|| now + chrono::Duration::seconds(30)),
-        // A shipment found at its warehouse is taken over once the order's demand is stored.
-        unmatched.then_some(now),
-        shipping.again.then_some(now),
-        blockers.next,
-        changes.next,
-        placed.next,
-        // What was taken back leaves room for what is right now.
-        (!wanted.withdraw.is_empty()).then_some(now),
+        (Next::Unpaid, unpaid),
+        (Next::Delivered, delivered.filter(|at| *at > now)),
+        (Next::ReplyLate, late),
+        (
+            Next::Items,
+            unmapped.then(|| now + chrono::Duration::seconds(30)),
+        ),
+        (Next::AtChannel, blockers.next),
+        (Next::Changes, changes.next),
+        (Next::Placed, placed.next),
+        (Next::Recalled, recalled.next),
+        (Next::Planned, at_once.then_some(now)),
     ];
+    let moments: Vec<_> = again
+        .into_iter()
+        .filter_map(|(what, at)| at.map(|at| (at, what)))
+        .collect();
     let mut decisions = holds.decisions.clone();
     decisions.append(&mut placed.decisions);
     decisions.extend(changes.decisions);
@@ -346,7 +379,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let plan = OrderPlan {
         status,
         blocked_by,
-        next: again.into_iter().flatten().min(),
+        next: moments.iter().map(|(at, _)| *at).min(),
         read_at: read_at(&view, closed),
         closed,
         decisions,
@@ -366,6 +399,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         view: Some(view),
         payment: Some(payment),
         holds,
+        moments,
         plan,
     }
 }

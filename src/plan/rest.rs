@@ -5,7 +5,7 @@ use hikiate_sdk::{ChannelState, OrderSnapshot};
 
 use super::begin::Whose;
 use super::holds::Holds;
-use super::order::{Planned, quiet, read_at};
+use super::order::{Next, Planned, quiet, read_at};
 use super::places::{Placed, placed};
 use super::shipping::shipping;
 use super::tasks::Tasks;
@@ -80,6 +80,11 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
         view: Some(view),
         payment: Some(payment),
         holds: Holds::default(),
+        moments: plan
+            .next
+            .map(|at| (at, Next::Planned))
+            .into_iter()
+            .collect(),
         plan,
     }
 }

@@ -209,12 +209,16 @@ impl<'a> Shipment<'a> {
             || self.member.is_some_and(|member| !member.open())
     }
 
+    /// The warehouse has said that it takes it.
+    pub(crate) fn accepted(&self) -> bool {
+        self.reply
+            .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Accepted)
+    }
+
     /// The warehouse has taken it.
     pub(crate) fn taken(&self) -> bool {
         !self.parcels.is_empty()
-            || self
-                .reply
-                .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Accepted)
+            || self.accepted()
             || self.member.is_some_and(|member| member.taken())
     }
 }

@@ -117,12 +117,10 @@ fn of_line(
     }
     let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
     let all_taken = view.fold.shipments.iter().filter(taken).all(|s| s.taken());
-    Some((
-        if all_taken {
-            Status::Instructed
-        } else {
-            Status::Allocated
-        },
-        "warehouse",
-    ))
+    Some(if all_taken {
+        (Status::Instructed, "warehouse")
+    } else {
+        // Sealed is not sent: the warehouse may have nothing of it.
+        (Status::Allocated, "sending")
+    })
 }

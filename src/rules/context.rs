@@ -1,8 +1,21 @@
 //! What a hold rule can see. Its field table (by `schemars`) is what `hikiate check` holds expressions
-//! against, so a new field here is a new name in rules.
+//! against, so a new field here is a new name in rules. It is also a new field under hashes that releases rest on:
+//! it goes into [`ADDED`].
 
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// A field that the first version did not have.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// The version that brought it, from 2.
+    pub version: u32,
+    /// From the top, without numbers of elements: `order.tags`, `lines.gift`.
+    pub path: &'static str,
+}
+
+/// Every field that came after the first version.
+pub const ADDED: &[Added] = &[];
 
 /// The variables of a rule: `order`, `lines`, and `group` for each delivery group in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -14,5 +14,7 @@ mod types;
 mod verdict;
 
 pub use compile::{RuleProblem, RuleSet};
-pub use context::{RuleContext, RuleGroup, RuleLine, RuleMoney, RuleOrder, RulePayment};
+pub use context::{
+    ADDED, Added, RuleContext, RuleGroup, RuleLine, RuleMoney, RuleOrder, RulePayment,
+};
 pub use verdict::{HoldRules, RuleVerdict};

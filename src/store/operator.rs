@@ -1,14 +1,12 @@
 //! What people decide by command: facts like any other, under the subject's lock.
 
 use chrono::NaiveDate;
-use hikiate_sdk::{AccountSlug, Currency, ExternalId, Op};
+use hikiate_sdk::{AccountSlug, Currency, ExternalId};
 
 use super::facts::{FactRows, insert_facts};
 use super::typed::Typed;
 use super::{Directory, Store, StoreError};
-use crate::facts::{
-    CancelWantedFact, DepositFact, FactBody, HeldFact, OutcomeFact, ReleasedFact, Verdict,
-};
+use crate::facts::{CancelWantedFact, DepositFact, FactBody, HeldFact, ReleasedFact};
 use crate::plan::command::{Wish, WishedFact};
 
 /// A decision typed by a person.
@@ -21,8 +19,8 @@ pub enum Decision {
     },
     /// `order release`.
     Release {
-        /// One rule; `*` is all.
-        rule: String,
+        /// The holds and gates it lets go; none for a batch.
+        rules: Vec<String>,
         /// Why.
         reason: String,
     },
@@ -47,10 +45,10 @@ impl Decision {
                     release: crate::facts::HoldRelease::Person,
                 }),
             ),
-            Self::Release { rule, reason } => (
+            Self::Release { rules, reason } => (
                 "released",
                 FactBody::Released(ReleasedFact {
-                    rule: rule.clone(),
+                    rules: rules.clone(),
                     reason: reason.clone(),
                     context: context.to_owned(),
                 }),
@@ -192,82 +190,6 @@ impl Store {
         Ok(number)
     }
 
-    /// Writes what a person found out about an unresolved effect.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Refused`] when the effect is not unresolved.
-    pub async fn resolve_effect(
-        &self,
-        effect_id: i64,
-        done: bool,
-        reason: &str,
-        actor: &str,
-        today: NaiveDate,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let found = sqlx::query!("SELECT subject_id FROM effects WHERE id = $1", effect_id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| {
-                StoreError::NotFound(format!(
-                    "no effect {effect_id} in the queue: `hikiate effect list` shows them"
-                ))
-            })?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            found.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let row = sqlx::query!("SELECT f.key, e.state FROM effects e JOIN facts f ON f.id = e.intent_id WHERE e.id = $1", effect_id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("effect {effect_id} has just ended by itself")))?;
-        if row.state != "unresolved" {
-            return Err(StoreError::Refused(format!(
-                "effect {effect_id} is {}, not unresolved: it goes on by itself",
-                row.state
-            )));
-        }
-        sqlx::query!("DELETE FROM effects WHERE id = $1", effect_id)
-            .execute(&mut *tx)
-            .await?;
-        let verdict = if done {
-            Verdict::Done
-        } else {
-            Verdict::NotDone
-        };
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
-            .fetch_one(&mut *tx)
-            .await?;
-        let body = FactBody::Outcome(OutcomeFact {
-            intent: row.key.clone(),
-            verdict,
-            id: None,
-            code: None,
-            message: reason.to_owned(),
-        });
-        let mut rows = FactRows::default();
-        rows.push(
-            found.subject_id,
-            format!("{}:outcome:{}", row.key, verdict.as_str()),
-            &body,
-            body.to_json()?,
-            now,
-            now,
-            today,
-        );
-        insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
-            found.subject_id
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Asks for a quarantined order to be read again, or marks another record as dealt with.
     ///
     /// # Errors
@@ -313,19 +235,5 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(format!("order {account}/{external} will be read again now"))
-    }
-
-    /// Which operation an unresolved effect is, for the command's answer.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn effect_op(&self, effect_id: i64) -> Result<Option<Op>, StoreError> {
-        Ok(
-            sqlx::query_scalar!("SELECT op FROM effects WHERE id = $1", effect_id)
-                .fetch_optional(&self.pool)
-                .await?
-                .as_deref()
-                .and_then(Op::parse),
-        )
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hikiate_sdk::AccountSlug;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tracing::info;
 
 use super::StoreError;
 use super::witness::Witness;
@@ -377,7 +378,8 @@ impl Store {
         Ok(directory)
     }
 
-    /// Stores the policy, makes it the one in force, and activates rules that were never active before.
+    /// Stores the policy, makes it the one in force, activates rules that were not active before, and ends those that
+    /// it has no more.
     ///
     /// # Errors
     /// The database's.
@@ -416,6 +418,24 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        // What the policy has dropped ends: on again, it acts on what comes after. A warehouse is no switch: orders
+        // that waited while it was away are still to be shipped.
+        let ended = sqlx::query!(
+            r#"DELETE FROM rule_epochs e USING accounts a WHERE a.id = e.account_id AND e.rule <> 'instruct'
+                 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS t (r, s) WHERE t.r = e.rule AND t.s = a.slug)
+               RETURNING e.rule, a.slug"#,
+            &names,
+            &slugs
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in ended {
+            info!(
+                rule = row.rule,
+                account = row.slug,
+                "no longer in the policy; switched on again, it will act only on what comes after"
+            );
+        }
         if before != Some(id) {
             // A new policy decides what is still undecided: open orders are planned again, behind all news.
             sqlx::query!(

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Postgres, Transaction};
 
-use super::read::{EffectRow, OrderRow, QuarantineRow};
+use super::read::{OrderRow, QuarantineRow};
 use super::{Store, StoreError};
 
 /// One subject as `order show` names it.
@@ -57,24 +57,6 @@ impl Store {
             kind: row.kind,
             closed_at: row.closed_at,
         })
-    }
-
-    /// One row of the queue.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn effect(&self, id: i64) -> Result<EffectRow, StoreError> {
-        sqlx::query_as!(
-            EffectRow,
-            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error,
-               (SELECT 'paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'writes') AS paused
-             FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
-             WHERE e.id = $1",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or_else(|| StoreError::NotFound(format!("no effect {id} in the queue: `hikiate effect list` shows them")))
     }
 
     /// One record of the quarantine, also one that is dealt with.

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::remarks::{Remarks, Written};
+
 /// The keys below `[accounts.NAME]` with `connector = "medusa"`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +43,9 @@ pub struct Keys {
     /// The first reading starts at orders changed since then: `2026-11-01` (UTC) or `2026-11-01T00:00:00+09:00`.
     /// All orders when absent.
     pub since: Option<String>,
+    /// Where the shop keeps what the customer wrote: a path below the order's metadata, or several of which the first
+    /// that holds text counts. Default `["metadata.remarks", "metadata.notes"]`.
+    pub remarks: Option<Written>,
 }
 
 /// An account's keys, checked, with defaults.
@@ -62,6 +67,8 @@ pub struct Settings {
     pub sales_channel: Option<String>,
     /// See [`Keys::since`].
     pub since: Option<DateTime<Utc>>,
+    /// See [`Keys::remarks`].
+    pub remarks: Remarks,
 }
 
 impl Default for Settings {
@@ -78,6 +85,7 @@ impl Default for Settings {
             },
             sales_channel: None,
             since: None,
+            remarks: Remarks::default(),
         }
     }
 }
@@ -162,6 +170,13 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
             None
         })
     });
+    let remarks = match keys.remarks.map(Remarks::read).transpose() {
+        Ok(remarks) => remarks.unwrap_or_default(),
+        Err(what) => {
+            problems.push(Problem::new("remarks", what));
+            Remarks::default()
+        }
+    };
     let mut require = |key: &str, what: &str| {
         // One problem a key: a value that could not be read has its own already.
         if table.get(key).is_none() {
@@ -200,6 +215,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 },
                 sales_channel: keys.sales_channel,
                 since,
+                remarks,
             },
         )),
         _ => Err(problems),
@@ -269,6 +285,7 @@ mod tests {
             "url": "http://shop", "allow_insecure": true, "token": { "file": "/k" }, "interval": "10s", "stock_interval": "1h",
             "overlap": "1s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
             "sales_channel": "sc_1", "since": "2026-11-01T00:00:00+09:00",
+            "remarks": "metadata.customer_note",
         }))
         .unwrap();
         let second = Duration::from_secs(1);
@@ -288,6 +305,12 @@ mod tests {
         );
         assert_eq!(settings.sales_channel.as_deref(), Some("sc_1"));
         assert_eq!(
+            settings
+                .remarks
+                .of(&json!({ "customer_note": "soon", "notes": "x" })),
+            "soon"
+        );
+        assert_eq!(
             settings.since.unwrap().to_rfc3339(),
             "2026-10-31T15:00:00+00:00"
         );
@@ -300,7 +323,7 @@ mod tests {
     fn all_problems_are_told_at_once() {
         let problems = read(&json!({
             "token": { "environment": "K" }, "intervall": "10s", "interval": "1ms", "overlap": 5, "page_size": 101, "concurrency": 0,
-            "per_second": 0, "since": "yesterday", "sales_channel": "a&b",
+            "per_second": 0, "since": "yesterday", "sales_channel": "a&b", "remarks": ["note"],
         }))
         .unwrap_err();
         let mut keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
@@ -312,6 +335,7 @@ mod tests {
             "overlap",
             "page_size",
             "per_second",
+            "remarks",
             "sales_channel",
             "since",
             "token",

@@ -16,6 +16,7 @@ use hikiate_sdk::{
 };
 use serde_json::Value;
 
+use crate::remarks::Remarks;
 use crate::wire::{Fulfillment, Item, Order, Stamp};
 
 pub(crate) use amounts::{minor, whole};
@@ -27,10 +28,12 @@ pub(crate) const REFERENCE: &str = "hikiate_ref";
 
 /// Decodes one order; what cannot be understood is a bad record and nothing else.
 #[must_use]
-pub(crate) fn order_record(raw: &str) -> Record {
+pub(crate) fn order_record(raw: &str, remarks: &Remarks) -> Record {
     let parsed = serde_json::from_str::<Order>(raw)
         .map_err(|error| reason::of(raw, &error))
-        .and_then(|order| order_snapshot(&order).map(|snapshot| (snapshot, personal::of(&order))))
+        .and_then(|order| {
+            order_snapshot(&order).map(|snapshot| (snapshot, personal::of(&order, remarks)))
+        })
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
         .map_err(|reason| BadRecord {
             external_id: stamp(raw).0.map(ExternalId::new),

@@ -358,7 +358,7 @@ fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Vio
 
 fn lets_go(plan: &OrderPlan, rule: &str) -> bool {
     plan.decisions.iter().any(|decision| {
-        matches!(&decision.body, hikiate::facts::FactBody::Released(gone) if gone.rule == rule)
+        matches!(&decision.body, hikiate::facts::FactBody::Released(gone) if gone.names(rule))
     })
 }
 

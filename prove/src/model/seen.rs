@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hikiate::facts::{FactBody, IntentFact, IntentWhat, OrderFact, ShipmentFact, Verdict};
+use hikiate::facts::{
+    FactBody, IntentFact, IntentWhat, OrderFact, ReleasedFact, ShipmentFact, Verdict,
+};
 use hikiate_sdk::{
     Call, CancelVerdict, ChannelState, ChargeKind, LineKey, Op, OrderSnapshot, ParcelReport,
     ReplyVerdict,
@@ -101,12 +103,14 @@ impl<'a> Seen<'a> {
                 FactBody::Held(fact) => {
                     held.insert(fact.rule.as_str());
                 }
-                FactBody::Released(fact) if fact.rule == "*" => held.clear(),
+                FactBody::Released(fact) if fact.names(ReleasedFact::ALL_BEFORE) => held.clear(),
                 FactBody::Released(fact) => {
-                    held.remove(fact.rule.as_str());
-                    let reference = fact.rule.strip_prefix("short:").unwrap_or_default();
-                    if let Some(shipment) = shipments.get_mut(reference) {
-                        shipment.closed = shipment.parcels;
+                    for rule in &fact.rules {
+                        held.remove(rule.as_str());
+                        let reference = rule.strip_prefix("short:").unwrap_or_default();
+                        if let Some(shipment) = shipments.get_mut(reference) {
+                            shipment.closed = shipment.parcels;
+                        }
                     }
                 }
                 FactBody::CancelWanted(_) => cancel_wanted = true,

@@ -272,7 +272,8 @@ impl World {
                     .map(|row| row.reference.to_string());
                 let reference = reference.unwrap_or_default();
                 let rule = match which {
-                    0 | 1 => "*".to_owned(),
+                    0 => ReleasedFact::ALL_BEFORE.to_owned(),
+                    1 => "manual".to_owned(),
                     2 => "capture".to_owned(),
                     3 => "notice".to_owned(),
                     4 => format!("rejected:{reference}"),
@@ -300,7 +301,7 @@ impl World {
             return Ok(());
         };
         let body = FactBody::Released(ReleasedFact {
-            rule,
+            rules: vec![rule],
             reason: "looked at".to_owned(),
             context: context_hash(&context),
         });

@@ -135,7 +135,7 @@ impl World {
                 .resolve_effect(id, done, "looked", "operator", today)
                 .await
             {
-                Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound(_)) => {}
+                Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound(_)) => {}
                 Err(error) => self.violated(format!("resolving {key}: {error}")),
             }
         }
@@ -188,14 +188,14 @@ impl World {
                 let Action::Release { rule } = &suggested.action else {
                     continue;
                 };
-                let rule = rule.as_deref().unwrap_or("*");
-                if let Some(reference) = rule.strip_prefix("short:")
+                let short = rule.as_deref().and_then(|rule| rule.strip_prefix("short:"));
+                if let Some(reference) = short
                     && self.rest_comes(reference).await
                 {
                     continue;
                 }
                 let decision = Decision::Release {
-                    rule: rule.to_owned(),
+                    rules: rule.iter().cloned().collect(),
                     reason: "seen".to_owned(),
                 };
                 self.decide(&task.subject, decision).await;

@@ -1,6 +1,6 @@
 //! Decisions typed by a person. All orders are looked up and judged before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::cli::words::status_ja;
 use super::typed::Told;
 use crate::plan::command::{Now, Wish, cancel as consequences};
 use crate::plan::types::OrderInput;
-use crate::plan::{context_hash, explain, rule_context};
+use crate::plan::{Elsewhere, context_hash, explain, rule_context};
 use crate::store::{Decision, StoreError, SubjectRow, Typed};
 
 /// What became of one order.
@@ -30,6 +30,7 @@ struct Judged {
     number: String,
     /// Hash of what the rules see.
     context: String,
+    decision: Decision,
     next: String,
 }
 
@@ -44,6 +45,9 @@ pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
                 id,
                 number,
                 context: String::new(),
+                decision: Decision::Hold {
+                    reason: on.reason.clone(),
+                },
             }),
             _ => Err(format!(
                 "{}: a hold stops nothing any more; `hikiate order cancel` asks for it back where that is still possible",
@@ -52,7 +56,7 @@ pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
         }
     })
     .await?;
-    write(session, judged, &Decision::Hold { reason: on.reason }).await
+    write(session, judged).await
 }
 
 /// `order cancel`
@@ -80,6 +84,9 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
             id,
             number,
             context: String::new(),
+            decision: Decision::Cancel {
+                reason: on.reason.clone(),
+            },
             next: next.to_owned(),
         })
     })
@@ -110,7 +117,7 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
         });
     }
     if !dry {
-        let typed = typed(judged, &Decision::Cancel { reason: on.reason });
+        let typed = typed(judged);
         store(session, &typed).await?;
     }
     let rows: Vec<_> = told.iter().map(with_next).collect();
@@ -120,24 +127,30 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
 }
 
 /// `order release`
-pub(super) async fn release(session: &Session, on: Decide, rule: &str) -> Result<(), Failure> {
+pub(super) async fn release(
+    session: &Session,
+    on: Decide,
+    rule: Option<&str>,
+) -> Result<(), Failure> {
     let subjects = subjects(session, &on.orders).await?;
     let ids: Vec<i64> = subjects.keys().copied().collect();
     let (inputs, now) = session.inputs(&ids).await?;
     let tasks = session.store.list_tasks().await?;
     let judged = judge(subjects, |id, subject| match inputs.get(&id) {
-        Some(input) => releasable(session, input, rule, now),
+        Some(input) => releasable(session, input, rule, &on.reason, now),
         None if tasks
             .iter()
             .any(|t| t.subject == subject.row.number && t.kind == "batch_refused") =>
         {
-            let number = subject.row.number.clone();
-            let next = "the same bytes are sent again".to_owned();
             Ok(Judged {
                 id,
-                number,
+                number: subject.row.number.clone(),
                 context: String::new(),
-                next,
+                decision: Decision::Release {
+                    rules: Vec::new(),
+                    reason: on.reason.clone(),
+                },
+                next: "the same bytes are sent again".to_owned(),
             })
         }
         None => Err(format!(
@@ -145,50 +158,52 @@ pub(super) async fn release(session: &Session, on: Decide, rule: &str) -> Result
             subject.row.number
         )),
     })?;
-    write(
-        session,
-        judged,
-        &Decision::Release {
-            rule: rule.to_owned(),
-            reason: on.reason,
-        },
-    )
-    .await
+    write(session, judged).await
 }
 
-/// An order may be released from an open hold, or from a gate that one of its tasks names.
+/// An order may be released from its open holds, which are named in the decision, or from one gate that one of its
+/// tasks names.
 fn releasable(
     session: &Session,
     input: &OrderInput,
-    rule: &str,
+    rule: Option<&str>,
+    reason: &str,
     now: DateTime<Utc>,
 ) -> Result<Judged, String> {
     let policy = &session.loaded.policy;
-    let found = explain(input, policy, &session.loaded.rules, now).map_err(|e| e.to_string())?;
+    let found = explain(
+        input,
+        &Elsewhere::default(),
+        policy,
+        &session.loaded.rules,
+        now,
+    )
+    .map_err(|e| e.to_string())?;
     let holds: Vec<&str> = found.holds.iter().map(|hold| hold.rule.as_str()).collect();
-    let ended = found.blocked_by.as_deref() == Some("ended");
-    let gate = Action::release(rule);
-    let open = match rule {
-        "*" => !holds.is_empty(),
-        "ended" if ended => true,
-        rule => {
-            let mut named = found.tasks.iter().flat_map(|task| &task.actions);
-            holds.contains(&rule) || named.any(|named| named.action == gate)
-        }
+    let actions = found.tasks.iter().flat_map(|task| &task.actions);
+    let gates = actions.filter_map(|suggested| match &suggested.action {
+        Action::Release { rule } => rule.as_deref(),
+        _ => None,
+    });
+    let ended = found.blocked_by.as_deref().filter(|gate| *gate == "ended");
+    let named: BTreeSet<&str> = gates.chain(ended).chain(holds.iter().copied()).collect();
+    let rules: Vec<String> = match rule {
+        None => holds.iter().map(|hold| (*hold).to_owned()).collect(),
+        Some(rule) => named
+            .get(rule)
+            .map(|rule| (*rule).to_owned())
+            .into_iter()
+            .collect(),
     };
-    if !open {
-        let holds = if holds.is_empty() {
-            "none".to_owned()
-        } else {
-            holds.join(", ")
-        };
-        let what = if rule == "*" {
-            "hold".to_owned()
-        } else {
-            format!("hold or gate {rule}")
+    if rules.is_empty() {
+        let what = rule.map_or("hold".to_owned(), |rule| format!("hold or gate {rule}"));
+        let named: Vec<&str> = named.into_iter().collect();
+        let named = match named.as_slice() {
+            [] => "nothing is to be released".to_owned(),
+            named => format!("--rule can be: {}", named.join(", ")),
         };
         return Err(format!(
-            "order {} has no open {what} (open holds: {holds})",
+            "order {} has no open {what} ({named})",
             input.number
         ));
     }
@@ -199,7 +214,14 @@ fn releasable(
         context: context
             .map(|context| context_hash(&context))
             .unwrap_or_default(),
-        next: "released; it goes on when nothing else blocks it".to_owned(),
+        next: format!(
+            "released from {}; it goes on when nothing else blocks it",
+            rules.join(", ")
+        ),
+        decision: Decision::Release {
+            rules,
+            reason: reason.to_owned(),
+        },
     })
 }
 
@@ -272,7 +294,7 @@ pub(super) fn nothing_done(why: &[String]) -> String {
     format!("{}\nnothing was done", why.join("\n"))
 }
 
-async fn write(session: &Session, judged: Vec<Judged>, decision: &Decision) -> Result<(), Failure> {
+async fn write(session: &Session, judged: Vec<Judged>) -> Result<(), Failure> {
     let done: Vec<Done> = judged
         .iter()
         .map(|one| Done {
@@ -280,7 +302,7 @@ async fn write(session: &Session, judged: Vec<Judged>, decision: &Decision) -> R
             next: one.next.clone(),
         })
         .collect();
-    store(session, &typed(judged, decision)).await?;
+    store(session, &typed(judged)).await?;
     session.out.one(&done, || {
         done.iter()
             .map(|d| format!("{}: {}\n", d.number, d.next))
@@ -288,11 +310,11 @@ async fn write(session: &Session, judged: Vec<Judged>, decision: &Decision) -> R
     })
 }
 
-fn typed(judged: Vec<Judged>, decision: &Decision) -> Vec<Typed> {
+fn typed(judged: Vec<Judged>) -> Vec<Typed> {
     let one = |one: Judged| Typed {
         subject_id: one.id,
         seen: None,
-        wish: decision.wish(&one.context),
+        wish: one.decision.wish(&one.context),
     };
     judged.into_iter().map(one).collect()
 }

@@ -205,7 +205,7 @@ fn unsealed(
         wish.facts.push(WishedFact::again(
             format!("released:{CANCELLED}"),
             FactBody::Released(ReleasedFact {
-                rule: CANCELLED.to_owned(),
+                rules: vec![CANCELLED.to_owned()],
                 reason: what.reason.to_owned(),
                 context: String::new(),
             }),

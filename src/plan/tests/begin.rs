@@ -7,7 +7,7 @@ use super::build::{at, order, slug};
 use super::world::World;
 use crate::facts::{ClassFact, FactBody, OrderClass, Verdict};
 use crate::plan::types::{Begin, OrderPlan, Origin, Status};
-use crate::plan::{Whose, explain, whose};
+use crate::plan::{Whose, whose};
 use crate::policy::OthersShipFrom;
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -83,7 +83,7 @@ fn before_its_channel_begins_an_order_reserves_and_nothing_else() {
         world.input.demands[0].reserved,
         [("tokyo".to_owned(), 2, false)]
     );
-    let words = explain(&world.input, &world.policy, &world.rules, world.now).unwrap();
+    let words = world.explain();
     assert!(
         words.because.contains("hikiate begin shop-jp --dry-run"),
         "{}",

@@ -232,7 +232,7 @@ impl World {
         let key = self.nth(format!("typed:released:{rule}"));
         let reason = "looked at".to_owned();
         let body = ReleasedFact {
-            rule: rule.to_owned(),
+            rules: vec![rule.to_owned()],
             reason,
             context,
         };

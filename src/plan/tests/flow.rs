@@ -6,7 +6,6 @@ use hikiate_sdk::{ChannelState, Op, ReplyVerdict};
 use super::build::{at, order, pay, slug};
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::explain;
 use crate::plan::types::{Origin, ShipmentStage, Status};
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -35,7 +34,7 @@ fn an_order_goes_from_receipt_to_the_books() {
     let plan = world.plan();
     assert_eq!(
         (plan.status, plan.blocked_by.as_deref()),
-        (Status::Allocated, Some("warehouse"))
+        (Status::Allocated, Some("sending"))
     );
     assert_eq!(plan.next, Some(at(90)), "the reply is due");
     world.instruct_outcome(S1, Verdict::Accepted);
@@ -74,7 +73,7 @@ fn an_order_goes_from_receipt_to_the_books() {
         world.input.revenue[0].business_date,
         NaiveDate::from_ymd_opt(2026, 11, 21).unwrap()
     );
-    let words = explain(&world.input, &world.policy, &world.rules, world.now).unwrap();
+    let words = world.explain();
     assert_eq!(words.status, Status::Booked);
     assert!(words.to_string().contains("books-journal-1"), "{words}");
 }

@@ -43,8 +43,70 @@ fn a_rule_holds_until_a_person_releases_and_not_again_on_the_same_facts() {
     world.edit(|order| order.lines[0].title = "Other".to_owned());
     let plan = world.plan();
     assert_eq!(plan.decisions[0].key, "held:high-value:2");
-    world.release("*");
+    world.release("high-value");
     assert!(world.settle().blocked_by.as_deref() == Some("wave"));
+}
+
+fn recalled(context: &RuleContext) -> Result<bool, String> {
+    Ok(context.lines.iter().any(|line| line.sku == "A"))
+}
+
+#[test]
+fn a_release_excuses_the_holds_it_names_and_no_rule_that_comes_later() {
+    let mut world = World::new(order(&[("A", 1, 200_000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    world.plan();
+    world.release("high-value");
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+    world.rules.0.push(("recall", Release::Person, recalled));
+    let plan = world.plan();
+    assert_eq!(blocked(&plan), (Status::Unallocated, "hold:recall"));
+    world.release("recall");
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+}
+
+#[test]
+fn a_release_of_before_that_named_no_holds_excuses_those_that_were_open_then() {
+    let mut world = World::new(order(&[("A", 1, 200_000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    world.plan();
+    world.hold();
+    world.release(crate::facts::ReleasedFact::ALL_BEFORE);
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+    world.rules.0.push(("recall", Release::Person, recalled));
+    let plan = world.plan();
+    assert_eq!(blocked(&plan), (Status::Unallocated, "hold:recall"));
+}
+
+#[test]
+fn a_rule_that_is_true_and_excused_is_told() {
+    let mut world = World::new(order(&[("A", 1, 200_000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    world.plan();
+    assert!(world.explain().excused.is_empty(), "it holds");
+    world.release("high-value");
+    world.settle();
+    let told = world.explain();
+    let excused = &told.excused[0];
+    assert_eq!(
+        (
+            excused.rule.as_str(),
+            excused.by.as_str(),
+            excused.reason.as_str()
+        ),
+        ("high-value", "operator", "looked at")
+    );
+    let line = "  excused    high-value is true but was released by operator at 2026-";
+    assert!(told.to_string().contains(line), "{told}");
+    world.edit(|order| {
+        order.charges[1].gross = Some(1000);
+        pay(order, "card");
+    });
+    world.settle();
+    assert!(
+        world.explain().excused.is_empty(),
+        "it is not true any more"
+    );
 }
 
 #[test]
@@ -58,7 +120,7 @@ fn an_auto_rule_lets_go_by_itself() {
         pay(order, "card");
     });
     let plan = world.plan();
-    assert!(matches!(&plan.decisions[0].body, FactBody::Released(r) if r.rule == "many"));
+    assert!(matches!(&plan.decisions[0].body, FactBody::Released(r) if r.rules == ["many"]));
     assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
 }
 

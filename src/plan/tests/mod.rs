@@ -14,6 +14,7 @@ mod channel;
 mod command;
 mod deeds;
 mod edits;
+mod explain;
 mod flow;
 mod holds;
 mod lost;

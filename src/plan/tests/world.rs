@@ -11,7 +11,7 @@ use crate::facts::*;
 use crate::names::GATES;
 use crate::plan::memory::Memory;
 use crate::plan::types::*;
-use crate::plan::{FieldKey, plan_order};
+use crate::plan::{Elsewhere, Explanation, FieldKey, explain, plan_order};
 use crate::policy::{Policy, Release};
 use crate::rules::{HoldRules, RuleContext, RuleVerdict};
 use crate::stock::allocate::{ItemStock, allocate};
@@ -182,6 +182,15 @@ impl World {
     /// Plans without writing.
     pub(super) fn peek(&self) -> OrderPlan {
         plan_order(&self.input, &self.policy, &self.rules, self.now).unwrap()
+    }
+
+    /// Explains it, without what only the database knows.
+    pub(super) fn explain(&self) -> Explanation {
+        self.explain_with(&Elsewhere::default())
+    }
+
+    pub(super) fn explain_with(&self, elsewhere: &Elsewhere) -> Explanation {
+        explain(&self.input, elsewhere, &self.policy, &self.rules, self.now).unwrap()
     }
 
     /// Plans, writes, and checks that planning again finds nothing new.

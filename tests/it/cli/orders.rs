@@ -139,6 +139,8 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{explained:?}"
     );
 
+    run(&world, &["order", "list", "--blocked-by", "bogus"]).refused(2, "payment, gate, stock");
+    run(&world, &["order", "list", "--channel", "nope"]).refused(4, "there are shop");
     let other = number_of(&world, &free);
     run(
         &world,
@@ -308,7 +310,20 @@ async fn only_an_unknown_outcome_is_resolved() {
     assert!(told.ended(0).contains("sent to shop again"), "{told:?}");
     run(
         &world,
+        &["effect", "resolve", &effect_id, "not-done", "--reason", "x"],
+    )
+    .refused(5, "not_done already");
+    let corrected = run(
+        &world,
         &["effect", "resolve", &effect_id, "done", "--reason", "x"],
+    );
+    assert!(
+        corrected.ended(0).contains("corrected: it happened"),
+        "{corrected:?}"
+    );
+    run(
+        &world,
+        &["effect", "resolve", "999", "done", "--reason", "x"],
     )
     .refused(4, "no effect");
     assert!(actors(&world, &number_of(&world, &id), "outcome").contains(&"hanako".to_owned()));

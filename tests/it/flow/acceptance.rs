@@ -354,7 +354,7 @@ async fn a_rule_holds_until_a_person_releases_it() {
         .decide(
             &id,
             Decision::Release {
-                rule: "remarks".to_owned(),
+                rules: vec!["remarks".to_owned()],
                 reason: "called back".to_owned(),
             },
         )

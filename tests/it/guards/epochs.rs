@@ -80,20 +80,43 @@ async fn a_new_mail_does_not_go_to_orders_that_have_shipped() {
     );
     ship(&mut world, 1).await;
     assert_eq!(world.mails.mails().len(), 1, "the next one is told");
+}
 
-    // Taken out and put back it has its first beginning: what shipped since is told, once.
-    world.restart(|toml| toml.replace(MAIL, NO_MAIL)).await;
-    ship(&mut world, 2).await;
+/// A season without mails is not made up for when they are on again.
+#[tokio::test]
+async fn a_rule_that_was_switched_off_begins_anew_when_it_is_on_again() {
+    let mut world = stocked().await;
+    ship(&mut world, 1).await;
     assert_eq!(world.mails.mails().len(), 1);
+    world.restart(|toml| toml.replace(MAIL, NO_MAIL)).await;
+    assert_eq!(
+        count(
+            &world,
+            "SELECT count(*) FROM rule_epochs WHERE rule = 'mail:shipped'"
+        )
+        .await,
+        0
+    );
+    assert_eq!(
+        count(
+            &world,
+            "SELECT count(*) FROM rule_epochs WHERE rule = 'notice'"
+        )
+        .await,
+        1,
+        "the others go on"
+    );
+    ship(&mut world, 2).await;
+    world.advance(Duration::seconds(1)).await;
     world.restart(|toml| toml.replace(NO_MAIL, MAIL)).await;
     plan_everything(&mut world).await;
     assert_eq!(
         world.mails.mails().len(),
-        3,
-        "those that shipped while it was out are told when it is back"
+        1,
+        "nothing of the season is told"
     );
-    plan_everything(&mut world).await;
-    assert_eq!(world.mails.mails().len(), 3);
+    ship(&mut world, 1).await;
+    assert_eq!(world.mails.mails().len(), 2, "what ships now is");
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 

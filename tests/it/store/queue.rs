@@ -257,6 +257,70 @@ async fn urgent_lanes_are_claimed_first() {
 }
 
 #[tokio::test]
+async fn a_resolution_is_corrected_until_something_rests_on_it() {
+    let shop = Shop::open().await;
+    let (subject, owned, effect) = sending(&shop).await;
+    let store = shop.store();
+    let unknown = Acknowledgement::Unresolved {
+        error: "no answer".to_owned(),
+    };
+    store
+        .acknowledge(&[(effect.clone(), unknown)], today())
+        .await
+        .unwrap();
+    let say = async |done| {
+        store
+            .resolve_effect(effect.id, done, "seen", "ken", today())
+            .await
+    };
+    assert!(!say(true).await.unwrap().corrected);
+    let same = say(true).await;
+    assert!(
+        matches!(&same, Err(StoreError::Refused(why)) if why.contains("already")),
+        "{same:?}"
+    );
+    let corrected = say(false).await.unwrap();
+    assert_eq!(
+        (corrected.corrected, corrected.op.as_str()),
+        (true, "fulfil")
+    );
+
+    // It is planned again, and what was planned is taken back while it has not begun.
+    shop.settle().await;
+    let again = effect.key.replace(":1", ":2");
+    assert_eq!(shop.number("SELECT count(*) FROM effects").await, 1);
+    assert!(say(true).await.unwrap().corrected);
+    assert_eq!(shop.number("SELECT count(*) FROM effects").await, 0);
+    let keys = shop.keys(subject).await;
+    for key in [
+        format!("{again}:outcome:withdrawn"),
+        format!("{}:outcome:done", effect.key),
+        format!("{}:outcome:not_done", effect.key),
+        format!("{}:outcome:done:2", effect.key),
+    ] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+
+    // What follows from it has begun.
+    shop.settle().await;
+    let next = shop.claimed().await;
+    assert_eq!(next.op.as_str(), "ship");
+    store
+        .mark_sending(&owned, &to_send(&next), 60)
+        .await
+        .unwrap();
+    let late = say(false).await;
+    assert!(
+        matches!(&late, Err(StoreError::Refused(why)) if why.contains("rests on it") && why.contains(&next.key)),
+        "{late:?}"
+    );
+    let gone = store
+        .resolve_effect(9999, true, "seen", "ken", today())
+        .await;
+    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+}
+
+#[tokio::test]
 async fn an_unknown_outcome_waits_for_a_person() {
     let shop = Shop::open().await;
     let (subject, _, effect) = sending(&shop).await;
@@ -288,7 +352,7 @@ async fn an_unknown_outcome_waits_for_a_person() {
     let gone = store
         .resolve_effect(effect.id, true, "seen", "ken", today())
         .await;
-    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+    assert!(matches!(gone, Err(StoreError::Refused(_))), "{gone:?}");
     let keys = shop.keys(subject).await;
     assert!(
         keys.contains(&format!("{}:outcome:done", effect.key)),

@@ -1,11 +1,11 @@
 //! Names and addresses.
 
 use hikiate_sdk::{Party, Personal};
-use serde_json::Value;
 
+use crate::remarks::Remarks;
 use crate::wire::{Address, Order};
 
-pub(super) fn of(order: &Order) -> Personal {
+pub(super) fn of(order: &Order, remarks: &Remarks) -> Personal {
     let mut buyer = order
         .billing_address
         .as_ref()
@@ -17,21 +17,10 @@ pub(super) fn of(order: &Order) -> Personal {
         .iter()
         .map(|address| ("1".to_owned(), party(address)))
         .collect();
-    let remark = |key: &str| {
-        order
-            .metadata
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|words| !words.is_empty())
-    };
-    let remarks = remark("remarks")
-        .or_else(|| remark("notes"))
-        .unwrap_or_default()
-        .to_owned();
     Personal {
         buyer,
         ship_to,
-        remarks,
+        remarks: remarks.of(&order.metadata),
     }
 }
 

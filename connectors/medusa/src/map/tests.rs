@@ -8,6 +8,7 @@ use hikiate_sdk::{ChannelGate, ChannelState, Observed, OrderSnapshot, Personal};
 use serde_json::{Value, json};
 
 use super::{order_record, stock_records};
+use crate::remarks::Remarks;
 
 /// Two red mugs and a blue one, 19 % on 12.50 each, shipping 4.90: 50.456 in all.
 fn order() -> Value {
@@ -34,7 +35,7 @@ fn order() -> Value {
 }
 
 fn read(order: &Value) -> (OrderSnapshot, Personal) {
-    match order_record(&order.to_string()).parsed {
+    match order_record(&order.to_string(), &Remarks::default()).parsed {
         Ok(Observed::Order(snapshot, personal)) => (*snapshot, *personal),
         other => panic!("{other:?}"),
     }
@@ -49,7 +50,9 @@ fn with(change: impl FnOnce(&mut Value)) -> (OrderSnapshot, Personal) {
 fn reason(change: impl FnOnce(&mut Value)) -> String {
     let mut order = order();
     change(&mut order);
-    let bad = order_record(&order.to_string()).parsed.unwrap_err();
+    let bad = order_record(&order.to_string(), &Remarks::default())
+        .parsed
+        .unwrap_err();
     assert_eq!(
         bad.external_id.map(|id| id.to_string()).as_deref(),
         Some("order_1")
@@ -256,7 +259,9 @@ fn what_cannot_be_understood_names_its_field_and_no_value() {
     );
     let told = reason(|o| o["display_id"] = json!("Ana, expected Müller at line 1"));
     assert_eq!(told, "display_id: not as expected: u64");
-    let whole = order_record("[1, 2]").parsed.unwrap_err();
+    let whole = order_record("[1, 2]", &Remarks::default())
+        .parsed
+        .unwrap_err();
     assert!(whole.external_id.is_none() && !whole.reason.is_empty());
 }
 

@@ -1,0 +1,192 @@
+//! The sentences of an explanation: goods, shipments, who cancelled, what comes next.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use hikiate_sdk::{ChannelState, LineKey, Op};
+
+use super::elsewhere::{Elsewhere, SealedBatch, Sending};
+use crate::facts::FactBody;
+use crate::plan::order::Next;
+use crate::plan::shipment::Shipment;
+use crate::plan::types::{OrderInput, ShipmentStage};
+use crate::plan::view::View;
+
+/// A time to the minute in the shop's zone.
+pub(super) fn minute(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Who stopped the order: the channel or an operator, whichever was first.
+pub(super) fn cancelled_by(input: &OrderInput, zone: Tz) -> Option<String> {
+    let mut said = None;
+    for fact in &input.facts {
+        match &fact.body {
+            FactBody::CancelWanted(wanted) => {
+                return said.or_else(|| {
+                    let at = minute(fact.happened_at, zone);
+                    Some(format!("by {} at {at}: {}", fact.actor, wanted.reason))
+                });
+            }
+            FactBody::Order(reading) => {
+                said = match reading.order.state {
+                    ChannelState::Cancelled { at } => {
+                        said.or_else(|| Some(format!("at the channel at {}", minute(at, zone))))
+                    }
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+    }
+    said
+}
+
+/// A line as people know it: its code and title, from the last reading that had it.
+fn item(view: &View<'_>, key: &LineKey) -> String {
+    let mut lines = view
+        .fold
+        .readings
+        .iter()
+        .rev()
+        .flat_map(|reading| &reading.fact.order.lines);
+    match lines.find(|line| line.key == *key) {
+        Some(line) => match &line.sku {
+            Some(sku) => format!("{sku} {:?}", line.title),
+            None => format!("{:?}", line.title),
+        },
+        None => format!("line {key}"),
+    }
+}
+
+pub(super) fn stock(view: &View<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    for line in view.lines.iter().filter(|line| line.item_id.is_some()) {
+        let stored = line.state.map_or(&[][..], |state| &state.reserved);
+        let reserved: Vec<String> = stored
+            .iter()
+            .map(|(at, items, firm)| {
+                let how = if *firm { "allocated" } else { "reserved" };
+                format!("{items} {how} at {at}")
+            })
+            .collect();
+        let reserved = if reserved.is_empty() {
+            "none reserved".to_owned()
+        } else {
+            reserved.join(", ")
+        };
+        words.push(format!(
+            "{}: {} ordered, {} shipped, {} in sealed batches, {reserved}",
+            item(view, &line.key),
+            line.ordered,
+            line.shipped,
+            line.instructed
+        ));
+    }
+    words
+}
+
+pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipment<'_>) -> String {
+    let zone = view.policy.shop.timezone;
+    let fact = shipment.fact;
+    let stage = match shipment.stage() {
+        ShipmentStage::Waiting => match elsewhere.waves.get(&fact.warehouse) {
+            Some(at) => format!(
+                "waits for the batch that is sealed at {}",
+                minute(*at, zone)
+            ),
+            None => "waits for its batch".to_owned(),
+        },
+        ShipmentStage::Instructed => on_its_way(elsewhere, shipment, zone),
+        ShipmentStage::Cancelled => "stopped".to_owned(),
+        ShipmentStage::Rejected => "refused by the warehouse".to_owned(),
+        ShipmentStage::Shipped => "shipped".to_owned(),
+    };
+    let lines: Vec<String> = fact
+        .lines
+        .iter()
+        .map(|line| format!("{} × {}", line.quantity, item(view, &line.line)))
+        .collect();
+    let parcels: String = shipment
+        .parcels
+        .iter()
+        .map(|parcel| {
+            let at = minute(parcel.report.left_at, zone);
+            format!("; parcel {} at {at}", parcel.key)
+        })
+        .collect();
+    format!(
+        "{} from {} ({}), decided {}: {stage}{parcels}",
+        fact.reference,
+        fact.warehouse,
+        lines.join(", "),
+        minute(shipment.decided_at, zone)
+    )
+}
+
+/// Sealed, sent, accepted: what the warehouse is known to have, and no more.
+fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> String {
+    let warehouse = &shipment.fact.warehouse;
+    if !shipment.parcels.is_empty() {
+        return "shipped in part".to_owned();
+    }
+    if shipment.accepted() {
+        return format!("accepted by {warehouse}");
+    }
+    let batch = elsewhere.batches.get(&shipment.fact.reference);
+    let name = batch.map_or("its batch".to_owned(), |batch| {
+        format!(
+            "batch {} (sealed {})",
+            batch.number,
+            minute(batch.sealed_at, zone)
+        )
+    });
+    if shipment.taken() {
+        return format!("sent to {warehouse} with {name}, no reply yet");
+    }
+    match batch.and_then(|batch: &SealedBatch| batch.sending.as_ref()) {
+        Some(Sending::Waits) => format!("in {name}, not sent yet: {warehouse} does not have it"),
+        Some(Sending::Fails { tries, error }) => format!(
+            "in {name}, NOT SENT: {tries} tries failed, the last with: {error}; it is tried again"
+        ),
+        Some(Sending::Doubtful) => {
+            format!("in {name}, whose sending was cut off: it is looked up whether it arrived")
+        }
+        Some(Sending::Now) => format!("in {name}, being sent"),
+        Some(Sending::Unknown) => {
+            format!("in {name}: nobody knows whether it arrived; see the task of the batch")
+        }
+        None => format!("in {name}, not known to have arrived at {warehouse}"),
+    }
+}
+
+pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
+    let intents = view.fold.intents.iter();
+    let telling = intents.filter(|i| matches!(i.fact.op, Op::Fulfil | Op::Ship | Op::Mail));
+    telling
+        .map(|intent| {
+            let account = &intent.fact.account;
+            let paused = elsewhere
+                .paused
+                .get(account)
+                .filter(|_| intent.open())
+                .map(|why| format!("; it waits: account {account} is paused: {why}"));
+            let paused = paused.unwrap_or_default();
+            format!("{}: {}{paused}", intent.key, intent.word())
+        })
+        .collect()
+}
+
+/// What happens at a moment without news.
+pub(super) fn next(what: Next) -> &'static str {
+    match what {
+        Next::Unpaid => "unpaid until then, its stock goes on sale again",
+        Next::Delivered => "it counts as delivered",
+        Next::ReplyLate => "without a reply of the warehouse until then, a task opens",
+        Next::Items => "codes without an item are looked up again",
+        Next::AtChannel => "what somebody did at the channel is not waited for any longer",
+        Next::Changes => "a shipment that changed after sealing is recalled, or the answer is late",
+        Next::Recalled => "without an answer to the recall until then, a task opens",
+        Next::Placed => "it is looked whether a stock count says where it left",
+        Next::Planned => "it is planned again",
+    }
+}

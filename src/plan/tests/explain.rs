@@ -1,0 +1,174 @@
+//! What an order is said to be: no more than is known.
+
+use chrono::Duration;
+use hikiate_sdk::{ChannelState, Op, ReplyVerdict, ShipmentReference};
+
+use super::build::{at, order, slug};
+use super::flow::ship_all;
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::types::Status;
+use crate::plan::{Elsewhere, SealedBatch, Sending};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+fn sealed(sending: Option<Sending>) -> Elsewhere {
+    let batch = SealedBatch {
+        number: "HBTOKYO1".to_owned(),
+        sealed_at: at(30),
+        sending,
+    };
+    Elsewhere {
+        batches: [(ShipmentReference::new(S1), batch)].into(),
+        ..Elsewhere::default()
+    }
+}
+
+fn in_a_sealed_batch() -> World {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal(), [S1]);
+    world.plan();
+    world
+}
+
+#[test]
+fn a_batch_that_was_not_sent_is_not_at_the_warehouse() {
+    let world = in_a_sealed_batch();
+    let fails = Sending::Fails {
+        tries: 5,
+        error: "no such folder".to_owned(),
+    };
+    for (sending, words) in [
+        (Some(Sending::Waits), "not sent yet: tokyo does not have it"),
+        (
+            Some(fails),
+            "NOT SENT: 5 tries failed, the last with: no such folder",
+        ),
+        (
+            Some(Sending::Doubtful),
+            "it is looked up whether it arrived",
+        ),
+        (Some(Sending::Now), "being sent"),
+        (Some(Sending::Unknown), "nobody knows whether it arrived"),
+        (None, "not known to have arrived at tokyo"),
+    ] {
+        let told = world.explain_with(&sealed(sending));
+        assert_eq!(told.blocked_by.as_deref(), Some("sending"));
+        assert!(told.because.contains("not known that the warehouse has it"));
+        let shipment = &told.shipments[0];
+        assert!(
+            shipment.contains("batch HBTOKYO1 (sealed 2026-") && shipment.contains(words),
+            "{shipment}"
+        );
+        assert!(!told.to_string().contains("accepted by"), "{told}");
+    }
+}
+
+#[test]
+fn sent_and_accepted_are_different_words() {
+    let mut world = in_a_sealed_batch();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    let told = world.explain_with(&sealed(None));
+    assert_eq!(told.blocked_by.as_deref(), Some("warehouse"));
+    assert!(told.because.contains("neither accepted it"), "{told}");
+    assert!(told.shipments[0].contains("sent to tokyo with batch HBTOKYO1"));
+    world.reply(S1, ReplyVerdict::Accepted);
+    world.plan();
+    let told = world.explain_with(&sealed(None));
+    assert!(
+        told.because.contains("the warehouse has accepted it"),
+        "{told}"
+    );
+    assert!(told.shipments[0].contains(": accepted by tokyo"), "{told}");
+}
+
+#[test]
+fn goods_are_named_by_code_and_title_and_times_are_local_to_the_minute() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.edit(|order| order.lines[0].title = "りんご".to_owned());
+    world.settle();
+    let told = world.explain();
+    assert!(
+        told.stock[0].starts_with("A \"りんご\": 2 ordered"),
+        "{told}"
+    );
+    assert!(told.shipments[0].contains("(2 × A \"りんご\")"), "{told}");
+    assert!(!told.to_string().contains("+00:00"), "{told}");
+}
+
+#[test]
+fn the_next_moments_say_what_happens_then() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let mut elsewhere = Elsewhere::default();
+    elsewhere.waves.insert("tokyo".to_owned(), at(45));
+    elsewhere.waves.insert("osaka".to_owned(), at(50));
+    let told = world.explain_with(&elsewhere);
+    let next: Vec<_> = told.next.iter().map(|n| (n.at, n.what.as_str())).collect();
+    assert!(
+        next.contains(&(at(45), "cut-off of tokyo: its batch is sealed and sent")),
+        "{next:?}"
+    );
+    assert!(!told.to_string().contains("osaka"), "{told}");
+    ship_all(&mut world);
+    world.push_all();
+    let told = world.explain();
+    let delivered = told
+        .next
+        .iter()
+        .find(|n| n.what == "it counts as delivered");
+    assert!(
+        delivered.is_some_and(|n| n.at > world.now + Duration::days(1)),
+        "{told}"
+    );
+}
+
+#[test]
+fn who_cancelled_is_told() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.edit(|order| order.state = ChannelState::Cancelled { at: at(7) });
+    assert_eq!(world.settle().status, Status::Cancelled);
+    let told = world.explain();
+    assert!(
+        told.because
+            .starts_with("cancelled at the channel at 2026-"),
+        "{told}"
+    );
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.cancel();
+    world.settle();
+    world.end_op(Op::CancelOrder, Verdict::Done);
+    world.edit(|order| order.state = ChannelState::Cancelled { at: at(9) });
+    world.settle();
+    let told = world.explain();
+    assert!(
+        told.because.starts_with("cancelled by operator at 2026-"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_waits_for_a_paused_account_says_so() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.plan();
+    let mut elsewhere = Elsewhere::default();
+    elsewhere
+        .paused
+        .insert(slug("smtp"), "the password was refused".to_owned());
+    let told = world.explain_with(&elsewhere);
+    let mail: Vec<_> = told
+        .told
+        .iter()
+        .filter(|line| line.starts_with("mail:"))
+        .collect();
+    assert!(
+        mail.iter()
+            .any(|line| line.contains("account smtp is paused: the password was refused")),
+        "{told}"
+    );
+}
