@@ -7,3 +7,4 @@ mod pages;
 mod quarantine;
 mod queue;
 mod reservations;
+mod versions;
