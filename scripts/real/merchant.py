@@ -64,6 +64,7 @@ layout = "hledger"
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
 locations = {{ berlin = "{location}" }}
+reread = "5s"
 
 [warehouses.berlin]
 account = "three-pl"
