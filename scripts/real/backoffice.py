@@ -16,13 +16,14 @@ class Backoffice:
         items = [{"id": item["id"], "quantity": item["detail"]["quantity"]}
                  for item in self.shop.order(order)["items"] if item["variant_sku"] in skus]
         body = {"items": items, "location_id": self.shop.seed["location"]}
-        packed = self._post(f"orders/{order}/fulfillments", body)["order"]["fulfillments"][-1]["id"]
+        self._post(f"orders/{order}/fulfillments", body)
+        packed = next(f["id"] for f in self.shop.order(order)["fulfillments"] if not f.get("shipped_at"))
         label = {"tracking_number": tracking, "tracking_url": "", "label_url": ""}
         self._post(f"orders/{order}/fulfillments/{packed}/shipments", {"items": items, "labels": [label]})
 
     def move_to(self, order, street):
         """Another street; the order's time of change moves, its version does not."""
-        address = {key: value for key, value in self.shop.address.items()} | {"address_1": street}
+        address = self.shop.address | {"address_1": street}
         self._post(f"orders/{order}", {"shipping_address": address})
 
     def lower(self, order, sku, quantity):
