@@ -2,6 +2,8 @@
 //! version; older bodies are upgraded when they are loaded, and a kind or version that this binary does not know
 //! makes the subject not plannable by it, never skipped.
 
+#[cfg(test)]
+mod corpus;
 mod operator;
 mod upgrade;
 
@@ -490,6 +492,10 @@ pub struct UnknownFact {
 macro_rules! kinds {
     ($($name:literal, $version:literal, $class:ident, $variant:ident;)*) => {
         impl FactBody {
+            /// Every kind and the version of its body that this binary writes.
+            #[cfg(test)]
+            pub(crate) const KINDS: &[(&str, i16)] = &[$(($name, $version),)*];
+
             /// The word in the database.
             #[must_use]
             pub fn kind(&self) -> &'static str {

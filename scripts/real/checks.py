@@ -58,16 +58,22 @@ def mails(orders, log, prefix):
     return sum(per_order[order["email"]] == 1 for order in orders), wrong
 
 
-def journal(orders, folder):
-    """hledger accepts every file and all of them together, and the books say what Medusa captured."""
-    files = sorted(folder.glob("**/*.journal"))
-    if not files:
-        return ["no journal file was written"]
+def balanced(files):
+    """hledger accepts every file and all of them together."""
     wrong = []
     for chosen in [[file] for file in files] + [files]:
         done = _hledger(chosen, "check", "--strict")
         if done.returncode != 0:
             wrong.append(f"hledger check --strict {' '.join(f.name for f in chosen)}: {done.stderr.strip()}")
+    return wrong
+
+
+def journal(orders, folder):
+    """Balanced, and the books say what Medusa captured."""
+    files = sorted(folder.glob("**/*.journal"))
+    if not files:
+        return ["no journal file was written"]
+    wrong = balanced(files)
     if wrong:
         return wrong
     captured = sum(cents(c["amount"]) for o in orders for pc in o["payment_collections"] for p in pc["payments"] for c in p["captures"])

@@ -1,4 +1,5 @@
-"""20 orders from a real shop to a balanced journal, with the daemon killed three times on the way. See docs/real-run.md."""
+"""20 orders from a real shop to a balanced journal, with the daemon killed three times on the way, and staff who act on others
+by hand. See docs/real-run.md."""
 import argparse
 import json
 import os
@@ -19,10 +20,12 @@ from pathlib import Path
 import checks
 import merchant
 from daemon import Daemon
+from first import FirstStart
 from kills import Kills
 from maillog import MailLog
 from sftp import Sftp
 from shop import Shop
+from staff import Staff
 from warehouse import Warehouse
 
 ORDERS = 20
@@ -43,7 +46,7 @@ class Placing(threading.Thread):
         super().__init__(name="customers", daemon=True)
         self.shop = shop
         choose = random.Random(seed).choice
-        self.baskets = [(f"{run}-{n}@lab.test", *choose([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])) for n in range(1, ORDERS + 1)]
+        self.baskets = [(f"{run}-c{n}@lab.test", *choose([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])) for n in range(1, ORDERS + 1)]
         self.placed, self.failed = [], None
 
     def run(self):
@@ -81,6 +84,8 @@ class Run:
         self.daemon = Daemon(binary, config, self.folder / "state", self.folder / "daemon.log")
         self.placing = Placing(self.shop, self.name, seed)
         self.kills = Kills(seed)
+        self.first = FirstStart(self)
+        self.staff = Staff(self)
         self.unresolved = {}  # effect id -> when it was first seen
         self.resolved = Counter()
         self.problems = []
@@ -93,12 +98,20 @@ class Run:
         self.warehouse.put_stock({"MUG-RED": 500, "MUG-BLUE": 500})
         self.wait("the stock count to be read", lambda: len(self.daemon.ask("stock", "show") or []) == 2)
         self.warehouse.start()
+        self.first.play()
         self.placing.start()
         while not self.kills.is_over():
             self.wait("orders to be placed", lambda: self.kills.is_due(len(self.placing.placed)), pause=0.02)
             self.kill()
         say("the last kill is over; waiting for every order to be booked")
         self.wait("every order to be booked", self.all_booked, pause=1.0)
+        line = self.judge()
+        say("staff act on other orders by hand")
+        self.staff.play()
+        acts, wrong = self.staff.judge()
+        self.problems += wrong
+        self.finish()
+        return f"{line} staff={acts} wrong={len(wrong)}"
 
     def kill(self):
         server = self.daemon.postgres()
@@ -117,8 +130,8 @@ class Run:
         if self.placing.failed:
             raise RuntimeError(f"placing orders failed: {self.placing.failed}")
         self.resolve_mails()
-        rows = self.daemon.ask("order", "list") or []
-        booked = sum(row["status"] == "booked" for row in rows)
+        ours = {order["id"] for order in self.placing.placed}
+        booked = sum(row["status"] == "booked" for row in self.rows() if row["external_id"] in ours)
         return booked >= ORDERS and not self.unresolved and not self.daemon.ask("effect", "list")
 
     def resolve_mails(self):
@@ -138,11 +151,55 @@ class Run:
             say(f"mail {message_id} of {row['subject']} was unknown: {verdict} by the mail log")
         self.unresolved = seen
 
-    def mailed(self):
-        return len({to for _, to in self.maillog.mails() if to.startswith(self.name + "-")})
+    def mailed(self, whose="-c"):
+        return len({to for _, to in self.maillog.mails() if to.startswith(self.name + whose)})
+
+    def mails_to(self, address):
+        return sum(to == address for _, to in self.maillog.mails())
 
     def open_orders(self):
         return len(self.placing.placed) - self.mailed()
+
+    def rows(self):
+        """The orders that hikiate knows."""
+        return self.daemon.ask("order", "list", "--limit", "200") or []
+
+    def tasks_of(self, order):
+        """Open tasks of the order with the shop's id."""
+        number = next((row["number"] for row in self.rows() if row["external_id"] == order), None)
+        return [task for task in self.daemon.ask("tasks") or [] if number and number in task["subject"]]
+
+    def rest(self):
+        """Stops the daemon as an operator does."""
+        status = self.daemon.stop()
+        if status != 0:
+            self.problems.append(f"stopped while staff act, the daemon's exit: {status}")
+
+    def wake(self):
+        self.daemon.start()
+        self.wait("the daemon to answer again", lambda: self.daemon.ask("stock", "show") is not None)
+
+    def soon(self, condition, seconds):
+        """Whether it comes true in time, while the daemon runs and mails are looked after."""
+        def looked_after():
+            if not self.daemon.is_running():
+                raise RuntimeError(f"the daemon ended by itself with {self.daemon.process.poll()}")
+            self.resolve_mails()
+            return condition()
+        return self.patient(looked_after, seconds)
+
+    def patient(self, condition, seconds):
+        """Whether it comes true in time."""
+        until = min(time.monotonic() + seconds, self.deadline)
+        while not condition():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.5)
+        return True
+
+    @staticmethod
+    def say(words):
+        say(words)
 
     def wait(self, what, condition, pause=0.3):
         while not condition():
@@ -160,15 +217,11 @@ class Run:
         return f"orders {dict(orders)}, effects {effects}, tasks {self.daemon.ask('tasks')}"
 
     def judge(self):
-        """Asks everybody what happened; returns the last line."""
-        orders = self.shop.orders_since(self.since)
-        rows = self.daemon.ask("order", "list")
-        tasks = self.daemon.ask("tasks")
-        self.warehouse.stop()
-        self.warehouse.recheck()
-        told = self.warehouse.problems + [f"told twice: {line}" for line in self.warehouse.twice()]
-        self.problems += told
-        self.problems += [f"task left open: {task}" for task in tasks]
+        """Asks everybody what became of the customers' orders; returns the last line's beginning."""
+        orders = [order for order in self.shop.orders_since(self.since) if order["email"].startswith(self.name + "-c")]
+        ours = {order["id"] for order in orders}
+        rows = [row for row in self.rows() if row["external_id"] in ours]
+        self.problems += [f"task left open: {task}" for task in self.daemon.ask("tasks")]
         if {o["id"] for o in orders} != {o["id"] for o in self.placing.placed}:
             self.problems.append(f"Medusa has {len(orders)} orders of this run, {len(self.placing.placed)} were placed")
         by_status = Counter(row["status"] for row in rows)
@@ -179,7 +232,7 @@ class Run:
             good, wrong = checks.in_medusa(order, self.warehouse)
             once += good
             self.problems += wrong
-        mailed, wrong = checks.mails(orders, self.maillog, self.name + "-")
+        mailed, wrong = checks.mails(orders, self.maillog, self.name + "-c")
         self.problems += wrong
         journal = checks.journal(orders, self.folder / "books")
         self.problems += journal
@@ -187,6 +240,16 @@ class Run:
             f"by hand ({dict(self.resolved)})")
         return (f"real: orders={len(orders)} booked={by_status['booked']} captured_once={once} mails={mailed} "
                 f"journal={'bad' if journal else 'ok'} kills={self.kills.done}")
+
+    def finish(self):
+        """What must be true of all orders together, once nothing more is going on."""
+        self.first.judge("at the end")
+        self.warehouse.stop()
+        self.warehouse.recheck()
+        self.problems += self.warehouse.problems + [f"told twice: {line}" for line in self.warehouse.twice()]
+        self.problems += checks.balanced(sorted((self.folder / "books").glob("**/*.journal")))
+        twice = Counter(message for message, to in self.maillog.mails() if to.startswith(self.name + "-"))
+        self.problems += [f"Message-ID {message} was taken {n} times" for message, n in twice.items() if n > 1]
 
     def end(self):
         """Leaves no process behind, whatever happened and however impatient somebody is."""
@@ -228,8 +291,7 @@ def main():
         return 1
     line = None
     try:
-        run.carry()
-        line = run.judge()
+        line = run.carry()
     except Exception as error:  # noqa: BLE001  (everything that goes wrong is told, and the processes are ended)
         run.problems.append(f"{type(error).__name__}: {error}")
     finally:

@@ -65,6 +65,7 @@ begin = "all"
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
 locations = {{ berlin = "{location}" }}
+reread = "5s"
 
 [warehouses.berlin]
 account = "three-pl"

@@ -7,7 +7,7 @@ import urllib.request
 from decimal import ROUND_HALF_UP, Decimal
 
 NAME = "hikiate real run"
-FIELDS = ("id,display_id,email,status,total,payment_status,fulfillment_status,*items,*items.detail,*shipping_methods,"
+FIELDS = ("id,display_id,version,updated_at,email,status,total,payment_status,fulfillment_status,*items,*items.detail,*shipping_methods,"
           "*payment_collections.payments,*payment_collections.payments.captures,*payment_collections.payments.refunds,"
           "*fulfillments,*fulfillments.labels,*fulfillments.items")
 
@@ -37,35 +37,37 @@ class Shop:
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()[:400]}") from None
 
-    def _admin(self, path, body=None):
+    def call(self, path, body=None):
+        """The Admin API: a POST with a body, else a GET."""
         return self._call("GET" if body is None else "POST", path, self.admin, body)
 
     def _channel(self):
-        known = self._admin("/admin/sales-channels?" + urllib.parse.urlencode({"name": NAME}))["sales_channels"]
+        known = self.call("/admin/sales-channels?" + urllib.parse.urlencode({"name": NAME}))["sales_channels"]
         if known:
             return known[0]["id"]
-        made = self._admin("/admin/sales-channels", {"name": NAME})["sales_channel"]["id"]
-        self._admin(f"/admin/sales-channels/{made}/products", {"add": [self.seed["product"]]})
-        self._admin(f"/admin/stock-locations/{self.seed['location']}/sales-channels", {"add": [made]})
+        made = self.call("/admin/sales-channels", {"name": NAME})["sales_channel"]["id"]
+        self.call(f"/admin/sales-channels/{made}/products", {"add": [self.seed["product"]]})
+        self.call(f"/admin/stock-locations/{self.seed['location']}/sales-channels", {"add": [made]})
         return made
 
     def _publishable_key(self):
-        keys = self._admin("/admin/api-keys?type=publishable&limit=100")["api_keys"]
+        keys = self.call("/admin/api-keys?type=publishable&limit=100")["api_keys"]
         key = next((k for k in keys if k["title"] == NAME and not k.get("revoked_at")), None)
         if key is None:
-            key = self._admin("/admin/api-keys", {"title": NAME, "type": "publishable"})["api_key"]
-            self._admin(f"/admin/api-keys/{key['id']}/sales-channels", {"add": [self.channel]})
+            key = self.call("/admin/api-keys", {"title": NAME, "type": "publishable"})["api_key"]
+            self.call(f"/admin/api-keys/{key['id']}/sales-channels", {"add": [self.channel]})
         return key["token"]
+
+    address = {"first_name": "Ana", "last_name": "Müller", "address_1": "Hauptstr. 5", "address_2": "c/o Ünal",
+               "city": "Köln", "country_code": "de", "postal_code": "50667", "phone": "+4922112345"}
 
     def place(self, email, red, blue):
         """Places one order as a customer does and returns it as the storefront shows it."""
-        address = {"first_name": "Ana", "last_name": "Müller", "address_1": "Hauptstr. 5", "address_2": "c/o Ünal",
-                   "city": "Köln", "country_code": "de", "postal_code": "50667", "phone": "+4922112345"}
         variants = self.seed["variants"]
         items = [{"variant_id": variants[sku], "quantity": n} for sku, n in (("MUG-RED", red), ("MUG-BLUE", blue)) if n]
         cart = self._call("POST", "/store/carts", self.store, {
             "region_id": self.seed["region"], "sales_channel_id": self.channel, "email": email,
-            "shipping_address": address, "billing_address": address, "items": items})["cart"]["id"]
+            "shipping_address": self.address, "billing_address": self.address, "items": items})["cart"]["id"]
         self._call("POST", f"/store/carts/{cart}/shipping-methods", self.store, {"option_id": self.seed["shipping_option"]})
         collection = self._call("POST", "/store/payment-collections", self.store, {"cart_id": cart})["payment_collection"]["id"]
         session = {"provider_id": "pp_system_default"}
@@ -75,13 +77,17 @@ class Shop:
             raise RuntimeError(f"the storefront took no order: {placed}")
         return placed["order"]
 
+    def order(self, number):
+        """One order by its id, as the Admin API shows it."""
+        return self.call(f"/admin/orders/{number}?{urllib.parse.urlencode({'fields': FIELDS})}")["order"]
+
     def orders_since(self, instant):
         """Every order of the channel placed at or after `instant`, as the Admin API shows it."""
         found = []
         while True:
             query = urllib.parse.urlencode({"sales_channel_id[]": self.channel, "created_at[$gte]": instant, "fields": FIELDS,
                                             "order": "created_at", "limit": 50, "offset": len(found)})
-            page = self._admin(f"/admin/orders?{query}")
+            page = self.call(f"/admin/orders?{query}")
             found += page["orders"]
             if not page["orders"] or len(found) >= page["count"]:
                 return found

@@ -24,6 +24,7 @@ class Warehouse:
         self.jobs = {}        # reference -> {display, lines, ship_at, tracking}
         self.shipped = {}     # reference -> tracking number
         self.problems = []
+        self.keeping = False  # what is told from now on waits in the house
         self.number = 0
         self.last_error = None
         self._stop = threading.Event()
@@ -44,9 +45,27 @@ class Warehouse:
         rows = [{"商品コード": code, "倉庫コード": "", "在庫数": n, "集計日時": self._now()} for code, n in stock.items()]
         self._put("zaiko", rows)
 
+    def keep_back(self):
+        """Takes and answers what it is told, and ships none of it until `let_go`."""
+        self.keeping = True
+
+    def let_go(self):
+        """Ships what was kept back."""
+        self.keeping = False
+
     def references(self, display):
         """The shipments told for the customer's order number."""
-        return [reference for reference, job in self.jobs.items() if job["display"] == display]
+        return [reference for reference, job in list(self.jobs.items()) if job["display"] == display]
+
+    def lines(self, display):
+        """Pieces by item code of each shipment told for the customer's order number."""
+        told = []
+        for reference in self.references(display):
+            pieces = {}
+            for _, code, quantity in self.jobs[reference]["lines"]:
+                pieces[code] = pieces.get(code, 0) + quantity
+            told.append(pieces)
+        return told
 
     def recheck(self):
         """Reads every instruction file again: none may have changed after it was first read, none may be new."""
@@ -103,7 +122,7 @@ class Warehouse:
                 self.problems.append(f"{name}: {reference} repeats a line")
             if reference not in self.jobs:
                 digits = int(hashlib.sha256(reference.encode()).hexdigest(), 16) % 10**12
-                self.jobs[reference] = {"display": display, "lines": lines, "tracking": f"{digits:012}",
+                self.jobs[reference] = {"display": display, "lines": lines, "tracking": f"{digits:012}", "kept": self.keeping,
                                         "ship_at": time.monotonic() + self.random.uniform(0.0, 3.0)}
             replies.append({"出荷指示番号": reference, "受付結果": "OK", "メッセージ": "", "受付日時": self._now()})
         return replies
@@ -111,7 +130,7 @@ class Warehouse:
     def _ship(self):
         rows, left = [], {}
         for reference, job in self.jobs.items():
-            if reference in self.shipped or job["ship_at"] > time.monotonic():
+            if reference in self.shipped or job["ship_at"] > time.monotonic() or (job["kept"] and self.keeping):
                 continue
             left[reference] = job["tracking"]
             rows += [{"出荷指示番号": reference, "行番号": n, "商品コード": code, "出荷数量": quantity, "配送業者": "DHL",

@@ -4,7 +4,6 @@ use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Op};
 use sqlx::{Postgres, Transaction};
 
-use super::commit::verdict_word;
 use super::facts::{FactRows, insert_facts};
 use super::{Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, UnknownFact, Verdict};
@@ -150,7 +149,7 @@ async fn unsay(
     .fetch_optional(&mut **tx)
     .await?
     .ok_or_else(|| StoreError::NotFound(format!("effect {id} has just ended by itself")))?;
-    if said.verdict == verdict_word(verdict) {
+    if said.verdict == verdict.as_str() {
         return Err(StoreError::Refused(format!(
             "effect {id} is written down as {} already: nothing was done",
             said.verdict
@@ -199,7 +198,7 @@ async fn unsay(
             code: None,
             message: format!("what effect {id} did was corrected"),
         });
-        let key = format!("{}:outcome:{}", row.key, verdict_word(Verdict::Withdrawn));
+        let key = format!("{}:outcome:{}", row.key, Verdict::Withdrawn.as_str());
         rows.push(
             spoken.subject_id,
             key,
@@ -239,7 +238,7 @@ async fn write(
         code: None,
         message: reason.to_owned(),
     });
-    let plain = format!("{}:outcome:{}", spoken.key, verdict_word(verdict));
+    let plain = format!("{}:outcome:{}", spoken.key, verdict.as_str());
     let before = sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!" FROM facts WHERE subject_id = $1 AND (key = $2 OR starts_with(key, $2 || ':'))"#,
         spoken.subject_id, plain

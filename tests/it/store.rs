@@ -8,3 +8,4 @@ mod pages;
 mod quarantine;
 mod queue;
 mod reservations;
+mod versions;

@@ -40,6 +40,12 @@ pub struct Keys {
     pub per_second: Option<u32>,
     /// Only orders of this sales channel (`sc_…`).
     pub sales_channel: Option<String>,
+    /// Tags that holds and rules may ask for; others are not taken over. Those of an order stand in its
+    /// `metadata.tags`, as a list or with commas between. None when absent.
+    pub tags: Option<Vec<String>>,
+    /// What marks an order as a test, which is never shipped, captured or booked: `metadata.KEY` (the key says yes)
+    /// or a sales channel (`sc_…`). None when absent.
+    pub test: Option<String>,
     /// The first reading starts at orders changed since then: `2026-11-01` (UTC) or `2026-11-01T00:00:00+09:00`.
     /// All orders when absent.
     pub since: Option<String>,
@@ -65,10 +71,35 @@ pub struct Settings {
     pub pace: Pace,
     /// See [`Keys::sales_channel`].
     pub sales_channel: Option<String>,
+    /// See [`Keys::tags`].
+    pub tags: Vec<String>,
+    /// See [`Keys::test`].
+    pub test: Option<TestMark>,
     /// See [`Keys::since`].
     pub since: Option<DateTime<Utc>>,
     /// See [`Keys::remarks`].
     pub remarks: Remarks,
+}
+
+/// What marks an order as a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestMark {
+    /// This key of its metadata says yes.
+    Metadata(String),
+    /// It came through this sales channel.
+    SalesChannel(String),
+}
+
+impl TestMark {
+    fn read(text: &str) -> Option<Self> {
+        match text.strip_prefix("metadata.") {
+            Some(key) if !key.is_empty() => Some(Self::Metadata(key.to_owned())),
+            None if text.starts_with("sc_") && super::client::is_plain(text) => {
+                Some(Self::SalesChannel(text.to_owned()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -84,6 +115,8 @@ impl Default for Settings {
                 per_second: None,
             },
             sales_channel: None,
+            tags: Vec::new(),
+            test: None,
             since: None,
             remarks: Remarks::default(),
         }
@@ -161,6 +194,25 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
             "not an id of the shop: write it as the shop shows it, for example \"sc_01…\"",
         ));
     }
+    let tags = keys.tags.unwrap_or_default();
+    if tags
+        .iter()
+        .any(|tag| tag.is_empty() || tag.contains(',') || tag.trim() != tag)
+    {
+        problems.push(Problem::new(
+            "tags",
+            "a tag is empty, has a comma or begins or ends with a blank: write each as it stands in metadata.tags",
+        ));
+    }
+    let test = keys.test.as_deref().and_then(|text| {
+        TestMark::read(text).or_else(|| {
+            problems.push(Problem::new(
+                "test",
+                "not a mark: write \"metadata.KEY\" or a sales channel, for example \"sc_01…\"",
+            ));
+            None
+        })
+    });
     let since = keys.since.as_deref().and_then(|text| {
         instant(text).or_else(|| {
             problems.push(Problem::new(
@@ -214,6 +266,8 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                     per_second: keys.per_second,
                 },
                 sales_channel: keys.sales_channel,
+                tags,
+                test,
                 since,
                 remarks,
             },
@@ -284,7 +338,7 @@ mod tests {
         let (reach, settings) = read(&json!({
             "url": "http://shop", "allow_insecure": true, "token": { "file": "/k" }, "interval": "10s", "stock_interval": "1h",
             "overlap": "1s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
-            "sales_channel": "sc_1", "since": "2026-11-01T00:00:00+09:00",
+            "sales_channel": "sc_1", "tags": ["gift", "vip"], "test": "metadata.test", "since": "2026-11-01T00:00:00+09:00",
             "remarks": "metadata.customer_note",
         }))
         .unwrap();
@@ -304,6 +358,14 @@ mod tests {
             }
         );
         assert_eq!(settings.sales_channel.as_deref(), Some("sc_1"));
+        assert_eq!(settings.tags, ["gift", "vip"]);
+        assert_eq!(settings.test, Some(TestMark::Metadata("test".to_owned())));
+        let (_, channel) =
+            read(&json!({ "url": "x", "token": { "env": "K" }, "test": "sc_1" })).unwrap();
+        assert_eq!(
+            channel.test,
+            Some(TestMark::SalesChannel("sc_1".to_owned()))
+        );
         assert_eq!(
             settings
                 .remarks
@@ -323,7 +385,7 @@ mod tests {
     fn all_problems_are_told_at_once() {
         let problems = read(&json!({
             "token": { "environment": "K" }, "intervall": "10s", "interval": "1ms", "overlap": 5, "page_size": 101, "concurrency": 0,
-            "per_second": 0, "since": "yesterday", "sales_channel": "a&b", "remarks": ["note"],
+            "per_second": 0, "since": "yesterday", "sales_channel": "a&b", "tags": ["a,b"], "test": "metadata.", "remarks": ["note"],
         }))
         .unwrap_err();
         let mut keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
@@ -338,6 +400,8 @@ mod tests {
             "remarks",
             "sales_channel",
             "since",
+            "tags",
+            "test",
             "token",
             "url",
         ];

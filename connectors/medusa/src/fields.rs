@@ -2,7 +2,7 @@
 
 /// `fields=` of an order: everything [`crate::wire::Order`] reads, in one call.
 pub(crate) const ORDER_FIELDS: &str = "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,is_draft_order,\
-total,credit_line_total,metadata,items.id,items.title,items.subtitle,items.variant_sku,items.requires_shipping,items.quantity,\
+sales_channel_id,total,credit_line_total,metadata,items.id,items.title,items.subtitle,items.variant_sku,items.requires_shipping,items.quantity,\
 items.total,items.tax_total,items.detail.quantity,items.detail.fulfilled_quantity,items.tax_lines.rate,shipping_methods.id,\
 shipping_methods.name,shipping_methods.total,shipping_methods.tax_total,shipping_methods.tax_lines.rate,*shipping_address,\
 *billing_address,payment_collections.id,payment_collections.status,payment_collections.amount,\
@@ -14,7 +14,7 @@ payment_collections.payments.refunds.created_at,fulfillments.id,fulfillments.met
 fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of an order read before or after a write: [`crate::wire::OrderBrief`].
-pub(crate) const BRIEF_FIELDS: &str = "id,status,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
+pub(crate) const BRIEF_FIELDS: &str = "id,status,canceled_at,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
 fulfillments.metadata,fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,\
 fulfillments.items.quantity,fulfillments.labels.tracking_number";
 

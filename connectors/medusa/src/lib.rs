@@ -11,5 +11,5 @@ pub mod sim;
 mod wire;
 
 pub use client::Medusa;
-pub use config::{Keys, Settings};
+pub use config::{Keys, Settings, TestMark};
 pub use kind::{MedusaKind, basic};

@@ -1,6 +1,7 @@
 //! From the wire to the trade: pure, no clock, no network.
 
 mod amounts;
+mod marks;
 mod payment;
 mod personal;
 mod reason;
@@ -16,7 +17,7 @@ use hikiate_sdk::{
 };
 use serde_json::Value;
 
-use crate::remarks::Remarks;
+use crate::config::Settings;
 use crate::wire::{Fulfillment, Item, Order, Stamp};
 
 pub(crate) use amounts::{minor, whole};
@@ -28,11 +29,12 @@ pub(crate) const REFERENCE: &str = "hikiate_ref";
 
 /// Decodes one order; what cannot be understood is a bad record and nothing else.
 #[must_use]
-pub(crate) fn order_record(raw: &str, remarks: &Remarks) -> Record {
+pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
     let parsed = serde_json::from_str::<Order>(raw)
         .map_err(|error| reason::of(raw, &error))
         .and_then(|order| {
-            order_snapshot(&order).map(|snapshot| (snapshot, personal::of(&order, remarks)))
+            order_snapshot(&order, settings)
+                .map(|snapshot| (snapshot, personal::of(&order, &settings.remarks)))
         })
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
         .map_err(|reason| BadRecord {
@@ -64,7 +66,7 @@ pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
 ///
 /// # Errors
 /// Field and rule of what cannot be understood.
-pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
+pub(crate) fn order_snapshot(order: &Order, settings: &Settings) -> Result<OrderSnapshot, String> {
     let currency: Currency = order
         .currency_code
         .parse()
@@ -105,40 +107,48 @@ pub(crate) fn order_snapshot(order: &Order) -> Result<OrderSnapshot, String> {
             .map(fulfilment)
             .collect::<Result<_, _>>()?,
         taxes: Vec::new(),
-        tags: Vec::new(),
-        test: false,
+        tags: marks::tags(order, &settings.tags),
+        test: marks::test(order, settings.test.as_ref()),
     })
 }
 
+/// A cancelled order keeps the time of its cancel when it is archived or completed afterwards. The shop archives only
+/// what was completed or cancelled before.
 fn state(order: &Order) -> ChannelState {
+    if order.is_cancelled() {
+        return ChannelState::Cancelled {
+            at: order.canceled_at.unwrap_or(order.updated_at),
+        };
+    }
     match order.status.as_str() {
         "pending" | "draft" | "requires_action" => ChannelState::Open,
         "completed" | "archived" => ChannelState::Completed,
-        "canceled" => ChannelState::Cancelled {
-            at: order.canceled_at.unwrap_or(order.updated_at),
-        },
         raw => ChannelState::Unknown {
             raw: raw.to_owned(),
         },
     }
 }
 
+/// A completed order is open: the shop fulfils it like any other, and whether to send it is not the gate's to say.
 fn gate(order: &Order) -> ChannelGate {
+    if order.is_cancelled() {
+        return ChannelGate::Closed;
+    }
     match order.status.as_str() {
-        "completed" | "archived" | "canceled" => ChannelGate::Closed,
         "draft" => ChannelGate::NotYet,
         _ if order.is_draft_order => ChannelGate::NotYet,
-        "pending" => ChannelGate::Open,
+        "pending" | "completed" | "archived" => ChannelGate::Open,
         _ => ChannelGate::Frozen,
     }
 }
 
+/// The newest method: an edit in the shop can only add one.
 fn service(order: &Order) -> Option<String> {
-    let first = order
+    let newest = order
         .shipping_methods
         .iter()
-        .min_by(|a, b| a.id.cmp(&b.id))?;
-    first.name.clone().filter(|name| !name.is_empty())
+        .max_by(|a, b| a.id.cmp(&b.id))?;
+    newest.name.clone().filter(|name| !name.is_empty())
 }
 
 fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, String> {
@@ -147,7 +157,7 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
     Ok(OrderLine {
         key: LineKey::new(item.id.clone()),
         group: group.clone(),
-        sku: item.variant_sku.clone().filter(|sku| !sku.is_empty()),
+        sku: item.sku().map(str::to_owned),
         title: title(item),
         quantity,
         unit_price: amounts::each(gross, quantity),
@@ -158,10 +168,10 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
             gross,
             currency,
         )?,
-        by: if item.requires_shipping.unwrap_or(true) {
-            FulfilledBy::Us
-        } else {
+        by: if amounts::is_discount(item, gross) || !item.requires_shipping.unwrap_or(true) {
             FulfilledBy::Nobody
+        } else {
+            FulfilledBy::Us
         },
     })
 }

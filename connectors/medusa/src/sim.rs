@@ -6,6 +6,7 @@ mod memory;
 mod money;
 mod render;
 mod route;
+mod staff;
 mod state;
 mod subject;
 mod writes;
@@ -133,7 +134,7 @@ impl MedusaSim {
 
     /// Captures all of an order's payment as the shop's staff would. False when the shop refuses.
     pub fn capture_all(&self, payment: &str) -> bool {
-        writes::capture(&mut self.state(), payment, &serde_json::json!({})).is_ok()
+        writes::capture(&mut self.state(), payment, &serde_json::json!({}), true).is_ok()
     }
 
     /// Gives an order a status, known to the real shop or not.

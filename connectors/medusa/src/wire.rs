@@ -52,8 +52,10 @@ pub(crate) struct Order {
     pub(crate) created_at: DateTime<Utc>,
     /// Time of the last change; a capture is none.
     pub(crate) updated_at: DateTime<Utc>,
-    /// When it was cancelled.
+    /// When it was cancelled; stays when the order is archived afterwards.
     pub(crate) canceled_at: Option<DateTime<Utc>>,
+    /// The sales channel that it came through.
+    pub(crate) sales_channel_id: Option<String>,
     /// True until a draft becomes an order.
     #[serde(default)]
     pub(crate) is_draft_order: bool,
@@ -81,6 +83,19 @@ pub(crate) struct Order {
     pub(crate) fulfillments: Vec<Fulfillment>,
 }
 
+impl Order {
+    /// Cancelled, whatever the shop did with it afterwards.
+    #[must_use]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        cancelled(&self.status, self.canceled_at)
+    }
+}
+
+/// Nothing takes a cancel back, but archiving or completing the order hides it from the status.
+fn cancelled(status: &str, at: Option<DateTime<Utc>>) -> bool {
+    status == "canceled" || at.is_some()
+}
+
 /// A line.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Item {
@@ -106,6 +121,14 @@ pub(crate) struct Item {
     /// One per tax.
     #[serde(default)]
     pub(crate) tax_lines: Vec<TaxLine>,
+}
+
+impl Item {
+    /// The code of what was sold.
+    #[must_use]
+    pub(crate) fn sku(&self) -> Option<&str> {
+        self.variant_sku.as_deref().filter(|sku| !sku.is_empty())
+    }
 }
 
 /// Quantities of a line.
@@ -267,12 +290,22 @@ pub(crate) struct Label {
 pub(crate) struct OrderBrief {
     /// Status.
     pub(crate) status: String,
+    /// When it was cancelled.
+    pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
     #[serde(default)]
     pub(crate) items: Vec<ItemBrief>,
     /// What was packed.
     #[serde(default)]
     pub(crate) fulfillments: Vec<Fulfillment>,
+}
+
+impl OrderBrief {
+    /// Cancelled, whatever the shop did with it afterwards.
+    #[must_use]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        cancelled(&self.status, self.canceled_at)
+    }
 }
 
 /// A line as far as a write needs it.

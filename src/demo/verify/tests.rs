@@ -36,12 +36,15 @@ fn good() -> Evidence {
             basket,
             shop: OrderMemory {
                 id: format!("order_{n}"),
+                status: "pending".to_owned(),
                 cancelled: false,
+                deleted: false,
                 undecodable: false,
                 total: 3850,
                 payment: None,
                 captured,
                 captures: usize::from(captured > 0),
+                recaptures: 0,
                 refunded: 0,
                 lines: Vec::new(),
                 fulfilments: vec![FulfilmentMemory {
@@ -50,6 +53,7 @@ fn good() -> Evidence {
                     location: None,
                     lines: lines.clone(),
                     shipped: true,
+                    cancelled: false,
                     tracking: vec![tracking.clone()],
                 }],
             },

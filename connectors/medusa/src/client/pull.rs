@@ -88,7 +88,7 @@ impl Source for Medusa {
         Ok(page
             .orders
             .iter()
-            .map(|raw| map::order_record(raw.get(), &self.settings.remarks))
+            .map(|raw| map::order_record(raw.get(), &self.settings))
             .collect())
     }
 
@@ -135,7 +135,7 @@ impl Medusa {
         let records = page
             .orders
             .iter()
-            .map(|raw| map::order_record(raw.get(), &self.settings.remarks))
+            .map(|raw| map::order_record(raw.get(), &self.settings))
             .collect();
         Ok(Page {
             records,

@@ -103,9 +103,11 @@ impl Operations for Medusa {
                 (writes::captured(&payment, *currency)? >= *captured_after)
                     .then(|| writes::capture_done(&payment))
             }
-            Find::Cancelled { order } if op == Op::CancelOrder => {
-                (self.brief(order).await?.status == "canceled").then(|| done(Some(order.clone())))
-            }
+            Find::Cancelled { order } if op == Op::CancelOrder => self
+                .brief(order)
+                .await?
+                .is_cancelled()
+                .then(|| done(Some(order.clone()))),
             _ => return Err(prepared::not_offered(op)),
         };
         Ok(found.map_or(Found::No, Found::Yes))
@@ -242,10 +244,14 @@ impl Medusa {
     }
 
     async fn cancel(&self, frozen: &Frozen, order: &str) -> Result<Outcome, Error> {
-        if self.brief(order).await?.status == "canceled" {
+        if self.brief(order).await?.is_cancelled() {
             return Ok(done(Some(order.to_owned())));
         }
-        if self.write_order(&frozen.path, body(frozen)).await?.status != "canceled" {
+        if !self
+            .write_order(&frozen.path, body(frozen))
+            .await?
+            .is_cancelled()
+        {
             return Err(unknown(&frozen.path, "the order as cancelled"));
         }
         Ok(done(Some(order.to_owned())))

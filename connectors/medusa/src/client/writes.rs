@@ -59,7 +59,7 @@ pub(super) fn may_fulfil(
         }
         None => {}
     }
-    if order.status == "canceled" {
+    if order.is_cancelled() {
         return Err(conflict("the order is cancelled in the shop".to_owned()));
     }
     for line in lines {

@@ -71,6 +71,11 @@ pub(super) fn each(gross: i64, quantity: u32) -> Option<i64> {
     doubled.checked_div(quantity.checked_mul(2)?)
 }
 
+/// A line below zero without a code is a price reduction and no goods.
+pub(super) fn is_discount(item: &Item, gross: i64) -> bool {
+    gross < 0 && item.sku().is_none()
+}
+
 /// The rate in basis points. Several taxes add up where the tax in the amount is what their sum says; a shop that
 /// compounds them has no single rate.
 pub(super) fn rate(
@@ -114,7 +119,11 @@ pub(super) fn charges(
     for item in items {
         let gross = minor("items.total", &item.total, currency)?;
         charges.push(Charge {
-            kind: ChargeKind::Goods,
+            kind: if is_discount(item, gross) {
+                ChargeKind::Discount
+            } else {
+                ChargeKind::Goods
+            },
             line: Some(LineKey::new(item.id.clone())),
             gross: Some(gross),
             tax: item

@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod money;
+mod staff;
 
 use hikiate_sdk::{ChannelGate, ChannelState, Observed, OrderSnapshot, Personal};
 use serde_json::{Value, json};
 
 use super::{order_record, stock_records};
-use crate::remarks::Remarks;
+use crate::config::Settings;
 
 /// Two red mugs and a blue one, 19 % on 12.50 each, shipping 4.90: 50.456 in all.
 fn order() -> Value {
@@ -35,7 +36,7 @@ fn order() -> Value {
 }
 
 fn read(order: &Value) -> (OrderSnapshot, Personal) {
-    match order_record(&order.to_string(), &Remarks::default()).parsed {
+    match order_record(&order.to_string(), &Settings::default()).parsed {
         Ok(Observed::Order(snapshot, personal)) => (*snapshot, *personal),
         other => panic!("{other:?}"),
     }
@@ -50,7 +51,7 @@ fn with(change: impl FnOnce(&mut Value)) -> (OrderSnapshot, Personal) {
 fn reason(change: impl FnOnce(&mut Value)) -> String {
     let mut order = order();
     change(&mut order);
-    let bad = order_record(&order.to_string(), &Remarks::default())
+    let bad = order_record(&order.to_string(), &Settings::default())
         .parsed
         .unwrap_err();
     assert_eq!(
@@ -142,12 +143,9 @@ fn each_status_has_its_state_and_gate() {
     assert_eq!(at("draft"), (ChannelState::Open, ChannelGate::NotYet));
     assert_eq!(
         at("completed"),
-        (ChannelState::Completed, ChannelGate::Closed)
+        (ChannelState::Completed, ChannelGate::Open)
     );
-    assert_eq!(
-        at("archived"),
-        (ChannelState::Completed, ChannelGate::Closed)
-    );
+    assert_eq!(at("archived"), (ChannelState::Completed, ChannelGate::Open));
     let cancelled = "2026-11-21T22:51:14.051Z".parse().unwrap();
     assert_eq!(
         at("canceled"),
@@ -259,7 +257,7 @@ fn what_cannot_be_understood_names_its_field_and_no_value() {
     );
     let told = reason(|o| o["display_id"] = json!("Ana, expected Müller at line 1"));
     assert_eq!(told, "display_id: not as expected: u64");
-    let whole = order_record("[1, 2]", &Remarks::default())
+    let whole = order_record("[1, 2]", &Settings::default())
         .parsed
         .unwrap_err();
     assert!(whole.external_id.is_none() && !whole.reason.is_empty());

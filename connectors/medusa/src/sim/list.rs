@@ -69,6 +69,7 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
         (statuses.is_empty() || statuses.contains(order.status.as_str()))
             && (channels.is_empty() || channels.contains(SALES_CHANNEL))
             && (!ids.is_empty() || order.hidden_until <= now)
+            && !order.deleted
     };
     let order = one(query, "order").unwrap_or("id");
     let newest_first = order.starts_with('-');

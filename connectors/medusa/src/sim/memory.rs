@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::MedusaSim;
-use super::money;
-use super::state::{Order, State};
+use super::money::{self, Micro};
+use super::state::{Order, Payment, State};
 use crate::map::REFERENCE;
 
 /// An order as the shop remembers it.
@@ -12,21 +12,27 @@ use crate::map::REFERENCE;
 pub struct OrderMemory {
     /// Id.
     pub id: String,
-    /// True once cancelled.
+    /// The shop's word: `pending`, `completed`, `archived`, `canceled`.
+    pub status: String,
+    /// True once cancelled, whatever the status says since.
     pub cancelled: bool,
+    /// True while it is deleted.
+    pub deleted: bool,
     /// True for an order that no connector can decode.
     pub undecodable: bool,
     /// Its price with tax before refunds, minor units.
     pub total: i64,
-    /// The payment's id, where there is one.
+    /// The id of the payment that stands, else of the last one, where there is one.
     pub payment: Option<String>,
     /// Captured in all, minor units.
     pub captured: i64,
-    /// How many captures.
+    /// How many captures, by staff too.
     pub captures: usize,
+    /// Captures over the API after the first of the same payment.
+    pub recaptures: usize,
     /// Given back in all, minor units.
     pub refunded: i64,
-    /// Line id, SKU, ordered, fulfilled.
+    /// Line id, SKU, ordered, fulfilled; a line that was edited away stays with nothing ordered.
     pub lines: Vec<(String, String, u32, u32)>,
     /// Fulfilments in the order they were made.
     pub fulfilments: Vec<FulfilmentMemory>,
@@ -45,19 +51,22 @@ pub struct FulfilmentMemory {
     pub lines: Vec<(String, u32)>,
     /// True once marked as shipped; the shop takes that once.
     pub shipped: bool,
+    /// True once cancelled.
+    pub cancelled: bool,
     /// Tracking numbers.
     pub tracking: Vec<String>,
 }
 
 impl OrderMemory {
-    /// Everything fulfilled and every fulfilment shipped.
+    /// Everything fulfilled and every fulfilment that stands shipped.
     #[must_use]
     pub fn is_shipped(&self) -> bool {
+        let mut stand = self.fulfilments.iter().filter(|f| !f.cancelled).peekable();
         self.lines
             .iter()
             .all(|(_, _, ordered, fulfilled)| ordered == fulfilled)
-            && self.fulfilments.iter().all(|f| f.shipped)
-            && !self.fulfilments.is_empty()
+            && stand.peek().is_some()
+            && stand.all(|f| f.shipped)
     }
 
     /// How many fulfilments carry a reference.
@@ -69,7 +78,7 @@ impl OrderMemory {
             .count()
     }
 
-    /// Calls of ours that took effect more than once: captures after the first, fulfilments of a reference after the first.
+    /// Calls of ours that took effect more than once: captures of a payment after the first, fulfilments of a reference after the first.
     #[must_use]
     pub fn repeated(&self) -> usize {
         let mut references: Vec<&str> = self
@@ -80,7 +89,7 @@ impl OrderMemory {
         let all = references.len();
         references.sort_unstable();
         references.dedup();
-        self.captures.saturating_sub(1) + (all - references.len())
+        self.recaptures + (all - references.len())
     }
 }
 
@@ -100,7 +109,8 @@ impl MedusaSim {
     #[must_use]
     pub fn order(&self, id: &str) -> Option<OrderMemory> {
         let state = self.state();
-        state.order(id).map(|order| memory(&state, order))
+        let order = state.by_id.get(id).and_then(|at| state.orders.get(*at));
+        order.map(|order| memory(&state, order))
     }
 
     /// Captured over all orders, minor units.
@@ -136,18 +146,27 @@ impl MedusaSim {
     }
 }
 
+fn recaptures(payment: &Payment) -> usize {
+    let ours = payment.captures.iter().filter(|c| !c.by_staff).count();
+    ours.saturating_sub(1)
+}
+
 fn memory(state: &State, order: &Order) -> OrderMemory {
     let minor = |amount| money::minor(amount, state.currency);
-    let payment = order.payment.as_ref();
+    let stands = order.payments().rfind(|p| p.cancelled.is_none());
+    let sum = |of: fn(&Payment) -> Micro| minor(order.payments().map(of).sum());
     OrderMemory {
         id: order.id.clone(),
+        status: order.status.clone(),
         cancelled: order.cancelled.is_some(),
+        deleted: order.deleted,
         undecodable: order.lacking.is_some(),
         total: minor(order.price()),
-        payment: payment.map(|p| p.id.clone()),
-        captured: payment.map_or(0, |p| minor(p.captured())),
-        captures: payment.map_or(0, |p| p.captures.len()),
-        refunded: payment.map_or(0, |p| minor(p.refunded())),
+        payment: stands.or(order.payments().last()).map(|p| p.id.clone()),
+        captured: sum(Payment::captured),
+        captures: order.payments().map(|p| p.captures.len()).sum(),
+        recaptures: order.payments().map(recaptures).sum(),
+        refunded: sum(Payment::refunded),
         lines: order
             .lines
             .iter()
@@ -170,6 +189,7 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
                     .filter_map(|(at, n)| order.lines.get(*at).map(|l| (l.sku.clone(), *n)))
                     .collect(),
                 shipped: f.shipped.is_some(),
+                cancelled: f.cancelled.is_some(),
                 tracking: f.labels.clone(),
             })
             .collect(),

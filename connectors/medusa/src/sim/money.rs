@@ -41,6 +41,11 @@ pub(super) fn taxed(net: Micro, rate_bp: u32) -> Micro {
     net * (10_000 + i128::from(rate_bp)) / 10_000
 }
 
+/// From minor units.
+pub(super) fn major(minor: i64, currency: Currency) -> Micro {
+    Micro::from(minor) * (PER_UNIT / 10_i128.pow(currency.exponent()))
+}
+
 /// Minor units, rounded half up.
 pub(super) fn minor(amount: Micro, currency: Currency) -> i64 {
     let unit = PER_UNIT / 10_i128.pow(currency.exponent());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::SALES_CHANNEL;
 use super::money;
-use super::state::{Fulfilment, Inventory, Order, Payment, State};
+use super::state::{Collection, Fulfilment, Inventory, Order, Payment, State};
 
 pub(super) fn time(ms: i64) -> Value {
     DateTime::from_timestamp_millis(ms).map_or(Value::Null, |at| {
@@ -24,6 +24,7 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
     let items: Vec<Value> = order
         .lines
         .iter()
+        .filter(|line| !line.removed)
         .map(|line| {
             let total = line.total(rate);
             json!({
@@ -35,21 +36,28 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
             })
         })
         .collect();
-    let shipped = money::taxed(order.shipping, rate);
+    let methods: Vec<Value> = order
+        .methods
+        .iter()
+        .map(|way| {
+            let total = money::taxed(way.price, rate);
+            json!({
+                "id": way.id, "name": way.name, "total": money::json(total), "tax_total": money::json(total - way.price),
+                "tax_lines": tax_lines,
+            })
+        })
+        .collect();
     let mut value = json!({
-        "id": order.id, "display_id": order.number, "status": order.status, "version": 1, "email": order.email,
+        "id": order.id, "display_id": order.number, "status": order.status, "version": order.version, "email": order.email,
         "currency_code": state.currency.code().to_ascii_lowercase(), "sales_channel_id": SALES_CHANNEL,
         "created_at": time(order.created), "updated_at": time(order.updated), "canceled_at": time_or_null(order.cancelled),
-        "is_draft_order": order.status == "draft", "total": money::json(order.price() - order.credit()),
-        "credit_line_total": money::json(order.credit()),
-        "metadata": if order.remarks.is_empty() { Value::Null } else { json!({ "remarks": order.remarks }) },
+        "is_draft_order": order.status == "draft", "total": money::json(order.price() - order.credit),
+        "credit_line_total": money::json(order.credit),
+        "metadata": if order.metadata.is_empty() { Value::Null } else { Value::Object(order.metadata.clone()) },
         "items": items,
-        "shipping_methods": [{
-            "id": order.id.replacen("order", "ordsm", 1), "name": "Standard", "total": money::json(shipped),
-            "tax_total": money::json(shipped - order.shipping), "tax_lines": tax_lines,
-        }],
-        "shipping_address": order.address.as_ref().map(address), "billing_address": order.address.as_ref().map(address),
-        "payment_collections": collections(order),
+        "shipping_methods": methods,
+        "shipping_address": order.ship_to.as_ref().map(address), "billing_address": order.bill_to.as_ref().map(address),
+        "payment_collections": order.collections.iter().map(|c| collection(order, c)).collect::<Vec<_>>(),
         "fulfillments": order.fulfilments.iter().map(|f| fulfilment(order, f)).collect::<Vec<_>>(),
     });
     if let (Some(field), Some(fields)) = (&order.lacking, value.as_object_mut()) {
@@ -58,32 +66,33 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
     value
 }
 
-fn collections(order: &Order) -> Value {
-    let amount = money::json(order.price());
-    if order.price() == 0 {
-        return json!([]);
-    }
-    let status = match &order.payment {
-        _ if order.cancelled.is_some() => "canceled",
+fn collection(order: &Order, due: &Collection) -> Value {
+    let status = match &due.payment {
+        _ if order.cancelled.is_some() || due.cancelled => "canceled",
         None => "not_paid",
         Some(p) if p.captured() >= p.amount => "completed",
+        Some(p) if p.captured() > 0 => "partially_captured",
         Some(_) => "authorized",
     };
-    json!([{
-        "id": order.id.replacen("order", "pay_col", 1), "status": status, "amount": amount,
+    json!({
+        "id": due.id, "status": status, "amount": money::json(due.amount),
         "payment_sessions": [{
-            "provider_id": order.provider, "status": if order.payment.is_some() { "authorized" } else { "pending" },
+            "provider_id": order.provider, "status": if due.payment.is_some() { "authorized" } else { "pending" },
         }],
-        "payments": order.payment.iter().map(|p| payment(order, p)).collect::<Vec<_>>(),
-    }])
+        "payments": due.payment.iter().map(|p| payment(order, p)).collect::<Vec<_>>(),
+    })
 }
 
 pub(super) fn payment(order: &Order, payment: &Payment) -> Value {
+    let captures = payment.captures.iter();
+    let refunds = payment.refunds.iter();
     json!({
         "id": payment.id, "provider_id": order.provider, "amount": money::json(payment.amount),
         "canceled_at": time_or_null(payment.cancelled),
-        "captures": payment.captures.iter().map(|(id, amount)| json!({ "id": id, "amount": money::json(*amount) })).collect::<Vec<_>>(),
-        "refunds": payment.refunds.iter().map(|amount| json!({ "amount": money::json(*amount) })).collect::<Vec<_>>(),
+        "captures": captures.map(|c| json!({ "id": c.id, "amount": money::json(c.amount) })).collect::<Vec<_>>(),
+        "refunds": refunds
+            .map(|r| json!({ "id": r.id, "amount": money::json(r.amount), "created_at": time(r.at) }))
+            .collect::<Vec<_>>(),
     })
 }
 
@@ -95,7 +104,7 @@ fn fulfilment(order: &Order, told: &Fulfilment) -> Value {
         .collect();
     json!({
         "id": told.id, "metadata": told.metadata, "location_id": told.location, "shipped_at": time_or_null(told.shipped),
-        "canceled_at": null, "items": items,
+        "canceled_at": time_or_null(told.cancelled), "items": items,
         "labels": told.labels.iter().map(|number| json!({ "tracking_number": number })).collect::<Vec<_>>(),
     })
 }

@@ -77,16 +77,7 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
         }
         (Method::Get, ["admin", "payments", id]) => {
             // The real shop answers an unknown payment with nothing, not with 404.
-            let order = state
-                .by_payment
-                .get(*id)
-                .and_then(|at| state.orders.get(*at));
-            let payment = order.and_then(|order| {
-                order
-                    .payment
-                    .as_ref()
-                    .map(|payment| render::payment(order, payment))
-            });
+            let payment = payment(state, id);
             Ok(payment.map_or_else(|| json!({}), |payment| json!({ "payment": payment })))
         }
         (Method::Post, ["admin", "orders", id, "fulfillments"]) => {
@@ -112,17 +103,8 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
             order_answer(state, id)
         }
         (Method::Post, ["admin", "payments", id, "capture"]) => {
-            writes::capture(state, id, &body(request)?)?;
-            let order = state
-                .by_payment
-                .get(*id)
-                .and_then(|at| state.orders.get(*at));
-            let payment = order.and_then(|order| {
-                order
-                    .payment
-                    .as_ref()
-                    .map(|payment| render::payment(order, payment))
-            });
+            writes::capture(state, id, &body(request)?, false)?;
+            let payment = payment(state, id);
             Ok(json!({ "payment": payment }))
         }
         _ => Err(Refused(
@@ -131,6 +113,15 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
             format!("Cannot {} {path}", request.method.as_str()),
         )),
     }
+}
+
+fn payment(state: &State, id: &str) -> Option<Value> {
+    let order = state
+        .by_payment
+        .get(id)
+        .and_then(|at| state.orders.get(*at))?;
+    let payment = order.payments().find(|payment| payment.id == id)?;
+    Some(render::payment(order, payment))
 }
 
 fn order_answer(state: &State, id: &str) -> Result<Value, Refused> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hikiate_sdk::{Currency, Party};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::NewOrder;
 use super::money::{self, Micro};
@@ -29,21 +29,28 @@ pub(super) struct Order {
     pub(super) number: usize,
     pub(super) created: i64,
     pub(super) updated: i64,
+    /// Counts what moved lines, fulfilments or amounts.
+    pub(super) version: u32,
     pub(super) status: String,
     pub(super) cancelled: Option<i64>,
     pub(super) lines: Vec<Line>,
-    pub(super) shipping: Micro,
+    pub(super) methods: Vec<Method>,
     pub(super) rate_bp: u32,
     pub(super) email: String,
-    pub(super) address: Option<Party>,
-    pub(super) remarks: String,
+    pub(super) ship_to: Option<Party>,
+    pub(super) bill_to: Option<Party>,
+    pub(super) metadata: Map<String, Value>,
     pub(super) provider: String,
-    pub(super) payment: Option<Payment>,
+    pub(super) collections: Vec<Collection>,
+    /// What refunds took off the price: the shop makes a credit line of each.
+    pub(super) credit: Micro,
     pub(super) fulfilments: Vec<Fulfilment>,
     /// A field that it is told without, as an answer with partial fields is.
     pub(super) lacking: Option<String>,
     /// Lists leave it out until then.
     pub(super) hidden_until: i64,
+    /// Gone from lists and by its id.
+    pub(super) deleted: bool,
 }
 
 pub(super) struct Line {
@@ -52,14 +59,44 @@ pub(super) struct Line {
     pub(super) quantity: u32,
     pub(super) price: Micro,
     pub(super) fulfilled: u32,
+    /// Edited away: the shop tells it no more.
+    pub(super) removed: bool,
+}
+
+/// A way of shipping.
+pub(super) struct Method {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) price: Micro,
+}
+
+/// An amount to be paid, and its payment once there is one.
+pub(super) struct Collection {
+    pub(super) id: String,
+    pub(super) amount: Micro,
+    pub(super) cancelled: bool,
+    pub(super) payment: Option<Payment>,
 }
 
 pub(super) struct Payment {
     pub(super) id: String,
     pub(super) amount: Micro,
-    pub(super) captures: Vec<(String, Micro)>,
-    pub(super) refunds: Vec<Micro>,
+    pub(super) captures: Vec<Capture>,
+    pub(super) refunds: Vec<Refund>,
     pub(super) cancelled: Option<i64>,
+}
+
+pub(super) struct Capture {
+    pub(super) id: String,
+    pub(super) amount: Micro,
+    /// By hand, not over the API.
+    pub(super) by_staff: bool,
+}
+
+pub(super) struct Refund {
+    pub(super) id: String,
+    pub(super) amount: Micro,
+    pub(super) at: i64,
 }
 
 pub(super) struct Fulfilment {
@@ -69,6 +106,7 @@ pub(super) struct Fulfilment {
     /// Place in the order's lines, quantity.
     pub(super) items: Vec<(usize, u32)>,
     pub(super) shipped: Option<i64>,
+    pub(super) cancelled: Option<i64>,
     pub(super) labels: Vec<String>,
 }
 
@@ -83,11 +121,11 @@ pub(super) struct Inventory {
 
 impl Payment {
     pub(super) fn captured(&self) -> Micro {
-        self.captures.iter().map(|(_, amount)| amount).sum()
+        self.captures.iter().map(|capture| capture.amount).sum()
     }
 
     pub(super) fn refunded(&self) -> Micro {
-        self.refunds.iter().sum()
+        self.refunds.iter().map(|refund| refund.amount).sum()
     }
 }
 
@@ -95,12 +133,26 @@ impl Order {
     /// With tax, before refunds.
     pub(super) fn price(&self) -> Micro {
         let goods: Micro = self.lines.iter().map(|line| line.total(self.rate_bp)).sum();
-        goods + money::taxed(self.shipping, self.rate_bp)
+        let ways = self.methods.iter();
+        goods
+            + ways
+                .map(|way| money::taxed(way.price, self.rate_bp))
+                .sum::<Micro>()
     }
 
-    /// What refunds took off: the shop makes a credit line of each.
-    pub(super) fn credit(&self) -> Micro {
-        self.payment.as_ref().map_or(0, Payment::refunded)
+    pub(super) fn payments(&self) -> impl DoubleEndedIterator<Item = &Payment> {
+        self.collections.iter().filter_map(|c| c.payment.as_ref())
+    }
+
+    pub(super) fn payments_mut(&mut self) -> impl Iterator<Item = &mut Payment> {
+        self.collections
+            .iter_mut()
+            .filter_map(|c| c.payment.as_mut())
+    }
+
+    /// Captured and not given back.
+    pub(super) fn kept(&self) -> Micro {
+        self.payments().map(|p| p.captured() - p.refunded()).sum()
     }
 }
 
@@ -174,8 +226,8 @@ impl State {
         self.inventory.len() - 1
     }
 
-    /// Takes goods off the shelf; may go below zero on backorder.
-    pub(super) fn take(&mut self, sku: &str, location: Option<&str>, quantity: u32) {
+    /// Puts goods on a shelf or takes them off; may go below zero on backorder.
+    pub(super) fn shelve(&mut self, sku: &str, location: Option<&str>, by: i64) {
         let Some(item) = self
             .by_sku
             .get(sku)
@@ -188,7 +240,7 @@ impl State {
             None => item.levels.values_mut().next(),
         };
         if let Some(Some(stocked)) = level {
-            *stocked -= i64::from(quantity);
+            *stocked += by;
         }
     }
 
@@ -203,6 +255,7 @@ impl State {
                 quantity,
                 price,
                 fulfilled: 0,
+                removed: false,
             });
         }
         let rate_bp = money::read(&new.tax_percent)
@@ -213,31 +266,41 @@ impl State {
             number: self.orders.len() + 1,
             created: now,
             updated: now,
+            version: 1,
             status: "pending".to_owned(),
             cancelled: None,
             lines,
-            shipping: money::read(&new.shipping).unwrap_or(0),
+            methods: vec![Method {
+                id: id.replacen("order", "ordsm", 1),
+                name: "Standard".to_owned(),
+                price: money::read(&new.shipping).unwrap_or(0),
+            }],
             rate_bp,
             email: new.email,
-            address: new.address,
-            remarks: new.remarks,
+            ship_to: new.address.clone(),
+            bill_to: new.address,
+            metadata: Map::new(),
             provider: new.provider_id,
-            payment: None,
+            collections: Vec::new(),
+            credit: 0,
             fulfilments: Vec::new(),
             lacking,
             hidden_until: i64::MIN,
+            deleted: false,
         };
+        if !new.remarks.is_empty() {
+            order
+                .metadata
+                .insert("remarks".to_owned(), Value::String(new.remarks));
+        }
         let at = self.orders.len();
         let amount = order.price();
-        if new.authorised && amount > 0 {
-            let payment = self.id("pay");
-            self.by_payment.insert(payment.clone(), at);
-            order.payment = Some(Payment {
-                id: payment,
+        if amount > 0 {
+            order.collections.push(Collection {
+                id: id.replacen("order", "pay_col", 1),
                 amount,
-                captures: Vec::new(),
-                refunds: Vec::new(),
-                cancelled: None,
+                cancelled: false,
+                payment: new.authorised.then(|| self.payment(at, amount)),
             });
         }
         self.by_id.insert(id.clone(), at);
@@ -246,12 +309,37 @@ impl State {
         id
     }
 
-    pub(super) fn order(&self, id: &str) -> Option<&Order> {
-        self.by_id.get(id).and_then(|at| self.orders.get(*at))
+    /// A payment that was authorised for the order at this place.
+    pub(super) fn payment(&mut self, at: usize, amount: Micro) -> Payment {
+        let id = self.id("pay");
+        self.by_payment.insert(id.clone(), at);
+        Payment {
+            id,
+            amount,
+            captures: Vec::new(),
+            refunds: Vec::new(),
+            cancelled: None,
+        }
     }
 
+    /// An order that was not deleted.
+    pub(super) fn order(&self, id: &str) -> Option<&Order> {
+        let order = self.by_id.get(id).and_then(|at| self.orders.get(*at));
+        order.filter(|order| !order.deleted)
+    }
+
+    /// An order that was not deleted.
     pub(super) fn order_mut(&mut self, id: &str) -> Option<&mut Order> {
-        self.by_id.get(id).and_then(|at| self.orders.get_mut(*at))
+        let order = self.by_id.get(id).and_then(|at| self.orders.get_mut(*at));
+        order.filter(|order| !order.deleted)
+    }
+
+    /// Counts a change and moves the time of the last one.
+    pub(super) fn changed(&mut self, id: &str, now: i64) {
+        if let Some(order) = self.order_mut(id) {
+            order.version += 1;
+        }
+        self.touch(id, now);
     }
 
     /// Moves the time of the last change; never back.

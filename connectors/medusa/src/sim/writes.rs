@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::money;
 use super::route::Refused;
-use super::state::{Fulfilment, State};
+use super::state::{Capture, Fulfilment, Refund, State};
 
 fn only(body: &Value, known: &[&str]) -> Result<(), Refused> {
     let unknown = body
@@ -73,7 +73,7 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
     }
     let mut items = Vec::with_capacity(asked.len());
     for (line, quantity) in asked {
-        let Some(at) = order.lines.iter().position(|l| l.id == line) else {
+        let Some(at) = order.lines.iter().position(|l| l.id == line && !l.removed) else {
             return Err(Refused::invalid(format!(
                 "Items with ids {line} does not exist in order with id {id}."
             )));
@@ -99,7 +99,7 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
         .map(|(at, n)| (order.lines[*at].sku.clone(), *n))
         .collect();
     for (sku, quantity) in skus {
-        state.take(&sku, location.as_deref(), quantity);
+        state.shelve(&sku, location.as_deref(), -i64::from(quantity));
     }
     let metadata = body.get("metadata").cloned().unwrap_or(Value::Null);
     let made = Fulfilment {
@@ -108,6 +108,7 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
         location,
         items,
         shipped: None,
+        cancelled: None,
         labels: Vec::new(),
     };
     if let Some(order) = state.order_mut(id) {
@@ -116,7 +117,7 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
         }
         order.fulfilments.push(made);
     }
-    state.touch(id, now);
+    state.changed(id, now);
     Ok(())
 }
 
@@ -162,17 +163,27 @@ pub(super) fn ship(
             format!("Fulfillment with id {fulfilment} was not found"),
         ));
     };
+    if known.cancelled.is_some() {
+        return Err(Refused::not_allowed(
+            "Cannot create shipment for a canceled fulfillment",
+        ));
+    }
     if known.shipped.is_some() {
         return Err(Refused::not_allowed("Shipment has already been created"));
     }
     known.shipped = Some(now);
     known.labels = numbers;
-    state.touch(id, now);
+    state.changed(id, now);
     Ok(())
 }
 
 /// Leaves the order's time of change alone, as the real shop does.
-pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), Refused> {
+pub(super) fn capture(
+    state: &mut State,
+    id: &str,
+    body: &Value,
+    by_staff: bool,
+) -> Result<(), Refused> {
     only(body, &["amount"])?;
     let asked = match body.get("amount") {
         None => None,
@@ -190,7 +201,9 @@ pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), R
         .by_payment
         .get(id)
         .and_then(|at| state.orders.get_mut(*at));
-    let Some(payment) = order.and_then(|order| order.payment.as_mut()) else {
+    let Some(payment) =
+        order.and_then(|order| order.payments_mut().find(|payment| payment.id == id))
+    else {
         return Err(Refused(
             404,
             "not_found",
@@ -212,33 +225,48 @@ pub(super) fn capture(state: &mut State, id: &str, body: &Value) -> Result<(), R
             "You cannot capture more than the authorized amount substracted by what is already captured.",
         ));
     }
-    payment.captures.push((made, amount));
+    payment.captures.push(Capture {
+        id: made,
+        amount,
+        by_staff,
+    });
     Ok(())
 }
 
 /// Voids what is not captured and gives back what is.
 pub(super) fn cancel(state: &mut State, id: &str, now: i64) -> Result<(), Refused> {
+    let refund = state.id("ref");
     let order = state
         .order_mut(id)
         .ok_or_else(|| Refused::not_found("Order", id))?;
-    if order.cancelled.is_some() {
+    if order.status == "canceled" {
         return Err(Refused::invalid(format!(
             "Order with id {id} has been canceled."
         )));
     }
-    if !order.fulfilments.is_empty() {
+    if order.status == "completed" {
+        return Err(Refused::not_allowed(
+            "Cannot cancel a completed order. Please use the return process to handle refunds or exchanges.",
+        ));
+    }
+    if order.fulfilments.iter().any(|f| f.cancelled.is_none()) {
         return Err(Refused::not_allowed(
             "All fulfillments must be canceled before canceling an order",
         ));
     }
     order.cancelled = Some(now);
     order.status = "canceled".to_owned();
-    if let Some(payment) = &mut order.payment {
+    order.credit += order.kept();
+    for (n, payment) in order.payments_mut().enumerate() {
         match payment.captured() - payment.refunded() {
-            0 => payment.cancelled = Some(now),
-            rest => payment.refunds.push(rest),
+            0 => payment.cancelled = payment.cancelled.or(Some(now)),
+            amount => payment.refunds.push(Refund {
+                id: format!("{refund}{n}"),
+                amount,
+                at: now,
+            }),
         }
     }
-    state.touch(id, now);
+    state.changed(id, now);
     Ok(())
 }

@@ -31,12 +31,15 @@ fn good() -> Evidence {
         },
         shop: OrderMemory {
             id: "order_1".to_owned(),
+            status: "pending".to_owned(),
             cancelled: false,
+            deleted: false,
             undecodable: false,
             total: 1100,
             payment: None,
             captured: 1100,
             captures: 1,
+            recaptures: 0,
             refunded: 0,
             lines: Vec::new(),
             fulfilments: vec![FulfilmentMemory {
@@ -45,6 +48,7 @@ fn good() -> Evidence {
                 location: None,
                 lines: vec![("TEA".to_owned(), 1)],
                 shipped: true,
+                cancelled: false,
                 tracking: vec!["T1".to_owned()],
             }],
         },

@@ -1,0 +1,48 @@
+"""The first start on a shop with open orders: it looks and touches nothing until somebody says from when on it may."""
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+OLD = 20
+LOOK_FOR = 15.0  # seconds in which a program that did not only look would have written
+
+
+class FirstStart:
+    """Orders that were there before `hikiate begin`, and what the shop shows of them."""
+
+    def __init__(self, run):
+        self.run, self.shop = run, run.shop
+        self.old = {}
+
+    def play(self):
+        """Returns without having done anything where the program has no `begin`."""
+        run = self.run
+        if not run.daemon.offers("begin"):
+            run.say("LEFT OUT: this program has no `begin`, so there is no first start to look at")
+            return
+        with ThreadPoolExecutor(max_workers=2) as customers:
+            placed = list(customers.map(lambda n: self.shop.place(f"{run.name}-o{n}@lab.test", 1, 1), range(OLD)))
+        self.old = {order["id"]: self._shown(order["id"]) for order in placed}
+        run.wait("the old orders to be known", lambda: self.old.keys() <= {row["external_id"] for row in run.rows()})
+        run.soon(lambda: False, LOOK_FOR)
+        self.judge("before begin")
+        if run.warehouse.files or run.mailed("-") or list((run.folder / "books").glob("**/*.journal")):
+            run.problems.append("before begin: a file was sent, a mail, or a journal")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        begin = ["begin", "shop", "--from", now, "--reason", "the run begins"]
+        print(run.daemon.tell(*begin, "--dry-run"), end="", flush=True)
+        print(run.daemon.tell(*begin), end="", flush=True)
+        run.say(f"{OLD} old orders were read and left alone; the shop begins with what is ordered from {now} on")
+
+    def judge(self, when):
+        """Nothing may have touched the old orders, whatever was done for others."""
+        touched = [order for order, before in self.old.items() if self._shown(order) != before]
+        if touched:
+            self.run.problems.append(f"{when}: {len(touched)} old orders were written to, {touched[:3]}")
+        told = [row["external_id"] for row in self.run.rows() if row["external_id"] in self.old and row["status"] == "booked"]
+        if told:
+            self.run.problems.append(f"{when}: {len(told)} old orders are booked")
+
+    def _shown(self, order):
+        shown = self.shop.order(order)
+        captures = [c for pc in shown["payment_collections"] for p in pc["payments"] for c in p["captures"]]
+        return (shown["status"], shown["version"], shown["updated_at"], len(shown["fulfillments"]), len(captures), shown["total"])
