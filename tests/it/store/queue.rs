@@ -359,5 +359,6 @@ async fn an_unknown_outcome_waits_for_a_person() {
         "{keys:?}"
     );
     shop.settle().await;
-    assert!(store.list_tasks().await.unwrap().is_empty());
+    let left = store.list_tasks().await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
