@@ -362,7 +362,8 @@ fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<Order
         _ => {}
     }
     let instructed = asked.class == "adopted-instructed";
-    if !instructed && !(asked.reference.is_empty() && asked.warehouse.is_empty()) {
+    let names_a_shipment = !asked.reference.is_empty() || !asked.warehouse.is_empty();
+    if !instructed && names_a_shipment {
         return Err(
             "has a reference or a warehouse, which only adopted-instructed takes".to_owned(),
         );

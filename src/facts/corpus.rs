@@ -4,7 +4,7 @@
 //! `corpus/KIND.VERSION.read.json` holds what this binary reads in them; after a change of a shape,
 //! `HIKIATE_CORPUS=write cargo test -p hikiate --lib facts::corpus` writes those anew, for a look at the difference.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

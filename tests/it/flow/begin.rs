@@ -291,7 +291,7 @@ async fn calls_that_were_claimed_when_the_channel_was_stopped_are_not_sent() {
         world.push().await;
         world.plan().await;
     }
-    let owned = owned.expect("the notice is queued");
+    let owned = owned.unwrap();
     let before = written(&world);
     let store = world.engine.store.clone();
     let claimed = store.claim_effects(&owned, 10, 60).await.unwrap();
