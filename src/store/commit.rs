@@ -392,8 +392,8 @@ async fn write_effects(
     let lane: Vec<i16> = rows.iter().map(|r| r.1.lane as i16).collect();
     sqlx::query!(
         "INSERT INTO effects (subject_id, account_id, op, intent_id, lane, due_at)
-         SELECT t.s, t.a, t.o, f.id, t.l, (SELECT hk_now()) FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::smallint[]) AS t (s, a, o, k, l)
-         JOIN facts f ON f.subject_id = t.s AND f.key = t.k",
+         SELECT t.s, t.a, t.o, f.id, t.l, (SELECT hk_now()) FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::smallint[])
+           WITH ORDINALITY AS t (s, a, o, k, l, n) JOIN facts f ON f.subject_id = t.s AND f.key = t.k ORDER BY t.n",
         &subject, &account, &op, &key, &lane
     )
     .execute(&mut **tx)
