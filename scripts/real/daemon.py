@@ -64,10 +64,6 @@ class Daemon:
         os.kill(pid, signal.SIGQUIT)
         return True
 
-    def offers(self, command):
-        """True when the program has a command of this name."""
-        return self._run(command, "--help").returncode == 0
-
     def ask(self, *words):
         """A command's JSON, or None while the daemon's database is not there."""
         done = self._command(*words, "--json")
@@ -81,10 +77,7 @@ class Daemon:
         return done.stdout
 
     def _command(self, *words):
-        return self._run(*words, "--config", self.config)
-
-    def _run(self, *words):
-        return subprocess.run([self.binary, *words], stdin=subprocess.DEVNULL, capture_output=True,
+        return subprocess.run([self.binary, *words, "--config", self.config], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=60, env=self.environment, check=False)
 
     def complaints(self, most=12):

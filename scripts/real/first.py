@@ -14,11 +14,8 @@ class FirstStart:
         self.old = {}
 
     def play(self):
-        """Returns without having done anything where the program has no `begin`."""
+        """From the old orders to the beginning."""
         run = self.run
-        if not run.daemon.offers("begin"):
-            run.say("LEFT OUT: this program has no `begin`, so there is no first start to look at")
-            return
         with ThreadPoolExecutor(max_workers=2) as customers:
             placed = list(customers.map(lambda n: self.shop.place(f"{run.name}-o{n}@lab.test", 1, 1), range(OLD)))
         self.old = {order["id"]: self._shown(order["id"]) for order in placed}

@@ -61,7 +61,6 @@ folder = "books"
 layout = "hledger"
 
 [channels.shop]
-begin = "all"
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
 locations = {{ berlin = "{location}" }}

@@ -9,13 +9,13 @@ RED, BLUE = "MUG-RED", "MUG-BLUE"
 SEEN_WITHIN = 240.0   # seconds until an order that is gone must be a task: two looks, a settle apart
 DONE_WITHIN = 120.0   # seconds until what must come to an end has
 
-# Name, red and blue mugs, and the statuses and number of tasks that the order must rest with.
+# Name, red and blue mugs, and the status and number of tasks that the order must rest with.
 ACTS = {
     "by-hand": (1, 2, "booked", 0),
     "part-by-hand": (2, 1, "booked", 0),
     "moved": (1, 1, "booked", 1),
     "lowered": (2, 1, None, 1),
-    "cancelled": (1, 0, "cancelled", 1),
+    "cancelled": (1, 0, None, 1),
     "completed": (2, 0, "booked", 0),
     "deleted": (0, 1, None, 1),
 }
@@ -55,14 +55,17 @@ class Staff:
         run.soon(lambda: self._tasks("moved") and self._tasks("lowered"), 30.0)
         if not run.soon(lambda: self._tasks("deleted"), SEEN_WITHIN):
             self.wrong.append("deleted: no task says that the order is gone")
-        run.rest()
+        late = self._display("cancelled")
+        self.warehouse.say_nothing_of(late)
         self.warehouse.let_go()
-        gone = [reference for act in told for reference in self.warehouse.references(self._display(act))]
-        self._must("all", run.patient(lambda: all(reference in self.warehouse.shipped for reference in gone), 60.0),
+        gone = [ref for act in told if act != "cancelled" for ref in self.warehouse.references(self._display(act))]
+        self._must("all", run.soon(lambda: all(ref in self.warehouse.shipped for ref in gone), 60.0),
                    "the warehouse did not ship what it was told")
         self.office.cancel(self._id("cancelled"))
-        run.say("the goods have left, one order was cancelled in the shop, and nobody has told it yet")
-        run.wake()
+        run.say("the goods have left, one order is cancelled in the shop, and nobody has told it of its goods yet")
+        asked = run.soon(lambda: self.warehouse.asked >= set(self.warehouse.references(late)), 60.0)
+        self._must("cancelled", asked, "the warehouse was not asked to stop it")
+        self.warehouse.report(late)
         run.soon(self._is_over, DONE_WITHIN)
 
     def judge(self):
@@ -95,6 +98,7 @@ class Staff:
         left = [self.warehouse.shipped.get(reference) for reference in self.warehouse.references(self._display(act))]
         by_hand = {"by-hand": ["BYHAND1"], "part-by-hand": ["BYHAND2"]}.get(act, [])
         if act == "cancelled":
+            self._must(act, all(left), "its goods were never reported")
             self._must(act, order["status"] == "canceled" and not order["fulfillments"], f"{order['status']} with {numbers}")
         elif act == "lowered":
             for item in order["items"]:

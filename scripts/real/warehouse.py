@@ -25,6 +25,8 @@ class Warehouse:
         self.shipped = {}     # reference -> tracking number
         self.problems = []
         self.keeping = False  # what is told from now on waits in the house
+        self.silent = set()   # customer's numbers of orders whose goods have left and are not reported yet
+        self.asked = set()    # references that it was asked to stop
         self.number = 0
         self.last_error = None
         self._stop = threading.Event()
@@ -52,6 +54,14 @@ class Warehouse:
     def let_go(self):
         """Ships what was kept back."""
         self.keeping = False
+
+    def say_nothing_of(self, display):
+        """The goods of this order leave and are reported only after `report`."""
+        self.silent.add(display)
+
+    def report(self, display):
+        """Reports what has left in silence."""
+        self.silent.discard(display)
 
     def references(self, display):
         """The shipments told for the customer's order number."""
@@ -100,19 +110,31 @@ class Warehouse:
         return local.read_bytes()
 
     def _tick(self):
-        replies = []
+        replies, refusals = [], []
         for name in self._instruction_files():
             if name not in self.files:
                 content = self._get(name)
-                replies += self._read(name, content)
+                rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+                # A request to stop names shipments and no lines of theirs.
+                if rows and "行番号" not in rows[0]:
+                    refusals += self._stop_request(rows)
+                else:
+                    replies += self._read(name, rows)
                 self.files[name] = hashlib.sha256(content).hexdigest()
         if replies:
             self._put("uketsuke", replies)
+        if refusals:
+            self._put("torikeshi", refusals)
         self._ship()
 
-    def _read(self, name, content):
+    def _stop_request(self, rows):
+        """Whatever it is asked to stop has left or is about to."""
+        self.asked |= {row["出荷指示番号"] for row in rows}
+        return [{"出荷指示番号": row["出荷指示番号"], "取消結果": "出荷済", "メッセージ": "", "回答日時": self._now()} for row in rows]
+
+    def _read(self, name, rows):
         in_file, replies = {}, []
-        for row in csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")):
+        for row in rows:
             reference = row["出荷指示番号"]
             line = (int(row["行番号"]), row["商品コード"], int(row["数量"]))
             in_file.setdefault(reference, (row["注文番号"], []))[1].append(line)
@@ -130,7 +152,7 @@ class Warehouse:
     def _ship(self):
         rows, left = [], {}
         for reference, job in self.jobs.items():
-            if reference in self.shipped or job["ship_at"] > time.monotonic() or (job["kept"] and self.keeping):
+            if reference in self.shipped or job["ship_at"] > time.monotonic() or (job["kept"] and self.keeping) or job["display"] in self.silent:
                 continue
             left[reference] = job["tracking"]
             rows += [{"出荷指示番号": reference, "行番号": n, "商品コード": code, "出荷数量": quantity, "配送業者": "DHL",

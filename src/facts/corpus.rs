@@ -121,6 +121,11 @@ fn the_corpus_shows_every_word_of_every_choice() {
                 "post_journal",
             ],
         ),
+        ("cancel_answered", &["accepted", "declined", "too_late"]),
+        (
+            "class",
+            &["left", "adopted", "adopted-instructed", "history"],
+        ),
         (
             "outcome",
             &[
