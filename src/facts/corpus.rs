@@ -107,6 +107,10 @@ fn the_corpus_shows_every_word_of_every_choice() {
         ("reply", &["accepted", "rejected"]),
         ("cancel_reply", &["accepted", "declined", "too_late"]),
         ("held", &["person", "auto"]),
+        (
+            "class",
+            &["left", "adopted", "adopted-instructed", "history"],
+        ),
         ("intent", &["call", "mail", "member", "batch"]),
         (
             "intent",
