@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use hikiate::action::Action;
 use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict};
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
@@ -242,7 +243,9 @@ fn tasks(rng: &mut Rng) -> Vec<TaskRow> {
             kind: kind.to_owned(),
             detail: pick(rng, &["as before", "more of it"]).to_owned(),
             due: maybe(rng, 50, minute),
-            actions: Vec::new(),
+            actions: maybe(rng, 50, |rng| Action::release(pick(rng, &["*", "capture"])))
+                .into_iter()
+                .collect(),
         }));
     }
     rows

@@ -121,7 +121,8 @@ const ROWS: &str = "SELECT concat_ws(' ', 'subject', status, coalesce(blocked_by
   FROM stock_entries e JOIN locations l ON l.id = e.location_id JOIN subjects s ON e.cause LIKE 'parcel:' || s.number || ':%' WHERE s.id = $1
   UNION ALL SELECT concat_ws(' ', 'tender', n, method, currency, coalesce(amount::text, '-'), capture_ceiling, intended_capture)
   FROM tenders WHERE subject_id = $1
-  UNION ALL SELECT concat_ws(' ', 'task', kind, detail, coalesce(extract(epoch FROM due_at)::bigint::text, '-'), extract(epoch FROM since)::bigint)
+  UNION ALL SELECT concat_ws(' ', 'task', kind, detail, coalesce(extract(epoch FROM due_at)::bigint::text, '-'), extract(epoch FROM since)::bigint,
+    (SELECT string_agg(a #>> '{args,rule}', ',') FROM jsonb_array_elements(actions) AS a))
   FROM tasks WHERE subject_id = $1";
 
 /// The same of the rows in memory.
@@ -177,10 +178,12 @@ fn own_rows(order: &Memory) -> Vec<String> {
     }
     for task in order.tasks.values() {
         let (due, since) = (second(task.row.due), task.since.timestamp());
-        rows.push(format!(
-            "task {} {} {due} {since}",
-            task.row.kind, task.row.detail
-        ));
+        let mut row = format!("task {} {} {due} {since}", task.row.kind, task.row.detail);
+        for action in &task.row.actions {
+            let action = serde_json::to_value(action).unwrap();
+            row += &format!(" {}", action["args"]["rule"].as_str().unwrap());
+        }
+        rows.push(row);
     }
     rows.sort();
     rows
