@@ -112,7 +112,14 @@ impl Claim {
         walk(plan, &mut nodes);
         let whole = |n: &&&Value| n["Node Type"] == "Seq Scan" && n["Relation Name"] == self.table;
         assert!(!nodes.iter().any(|node| whole(&node)), "{said}");
-        let others = [self.index, "accounts_pkey", "subjects_read", "streams_pkey"];
+        let others = [
+            self.index,
+            "accounts_pkey",
+            "subjects_read",
+            "streams_pkey",
+            "read_failures_pkey",
+            "account_pauses_pkey",
+        ];
         let mut used = nodes
             .iter()
             .filter_map(|node| node["Index Name"].as_str())
