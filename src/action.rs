@@ -113,6 +113,9 @@ pub enum Action {
         /// Its row.
         id: i64,
     },
+    /// Say that the open orders which an account does not show are gone.
+    #[serde(rename = "account believe")]
+    BelieveAccount {},
     /// Let an automation that has paused itself act again.
     #[serde(rename = "rule resume")]
     ResumeRule {
@@ -172,6 +175,7 @@ impl Action {
             } => format!("parcel correct {reference} --tracking {from} --to {to} --reason TEXT"),
             Self::Resume {} => format!("resume {on} --reason TEXT"),
             Self::LiftStop { id } => format!("stop-shipping lift {id} --reason TEXT"),
+            Self::BelieveAccount {} => format!("account believe {on} --reason TEXT"),
             Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
         };
         format!("hikiate {words}")
@@ -258,6 +262,7 @@ mod tests {
             },
             Action::Resume {},
             Action::LiftStop { id: 4 },
+            Action::BelieveAccount {},
             Action::ResumeRule {
                 rule: "mail:shipped".to_owned(),
                 account: "shop".to_owned(),

@@ -132,6 +132,12 @@ pub enum FactBody {
     Class(ClassFact),
     /// Decision on a batch: sealed.
     Sealed(SealedFact),
+    /// Observation: whether the channel shows the order when it is read by its id.
+    Presence(PresenceFact),
+    /// Decision of an operator: the channel really has the order no more, although it hides many others too.
+    AbsenceBelieved(AbsenceBelievedFact),
+    /// Decision on a batch: members that went with it although they could not be read again before.
+    Unread(UnreadFact),
     /// Intent.
     Intent(Box<IntentFact>),
     /// Outcome.
@@ -358,6 +364,32 @@ pub struct SealedFact {
     pub hash: String,
 }
 
+/// Two looks that find nothing are this far apart before the order counts as vanished: a channel may hide for a
+/// moment what it is writing.
+pub const ABSENCE_SETTLE: chrono::Duration = chrono::Duration::minutes(2);
+
+/// Whether a channel shows an order that was asked for by its id; `happened_at` is when it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceFact {
+    /// Looks in a row that did not find it, each [`ABSENCE_SETTLE`] after the one before: 0 once it is shown again,
+    /// 1, or 2, at which the counting ends.
+    pub misses: u8,
+}
+
+/// An operator's word that an order is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsenceBelievedFact {
+    /// Why.
+    pub reason: String,
+}
+
+/// Members of a batch that were not read again in time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFact {
+    /// Our numbers of the orders.
+    pub orders: Vec<String>,
+}
+
 /// What is to be done, as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntentFact {
@@ -569,6 +601,9 @@ kinds! {
     "change_seen", 1, Decision, ChangeSeen;
     "class", 1, Decision, Class;
     "sealed", 1, Decision, Sealed;
+    "presence", 1, Observation, Presence;
+    "absence_believed", 1, Decision, AbsenceBelieved;
+    "unread", 1, Decision, Unread;
     "intent", 1, Intent, Intent;
     "outcome", 1, Outcome, Outcome;
 }

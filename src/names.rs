@@ -2,7 +2,7 @@
 //! may have none of them, or a release of one would count for the other.
 
 /// What blocks an order, by the first word of `blocked_by`.
-pub const GATES: [&str; 17] = [
+pub const GATES: [&str; 18] = [
     "begin",
     "left",
     "adopted",
@@ -20,6 +20,7 @@ pub const GATES: [&str; 17] = [
     "warehouse",
     "unknown",
     "cancel",
+    "absent",
 ];
 
 /// Automations, and what tasks ask to be released.
@@ -58,6 +59,7 @@ const NAMES: &[&str] = &[
     "tracking_corrected",
     "tracking_differs",
     "vanished",
+    "vanished_left",
 ];
 
 /// Names with the reference, mail or gate they are about.

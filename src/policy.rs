@@ -74,6 +74,14 @@ pub struct Channel {
     /// Before it begins, older orders reserve nothing; then they are history.
     #[serde(serialize_with = "seconds")]
     pub zombie: Duration,
+    /// Orders that were last read longer than this before their batch is sealed are read again first.
+    #[serde(serialize_with = "opt_seconds")]
+    pub recheck: Option<Duration>,
+    /// What could not be read again in time waits for the next batch; otherwise it goes and is told.
+    pub recheck_required: bool,
+    /// An order that the channel no longer shows keeps its stock this long; `None` for ever.
+    #[serde(serialize_with = "opt_seconds")]
+    pub vanished_after: Option<Duration>,
 }
 
 /// Where units left from that others shipped, when the channel names no place.

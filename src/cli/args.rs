@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// What acts on orders by itself: since when, and whether it has paused itself
     #[command(subcommand)]
     Rule(RuleCommand),
+    /// Accounts as a whole
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Records that could not be read
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -373,6 +376,7 @@ impl Command {
             | Self::Quarantine(_)
             | Self::Begin(_)
             | Self::Unbegin(_)
+            | Self::Account(_)
             | Self::Recover(_) => true,
         }
     }
@@ -543,6 +547,19 @@ pub(crate) enum RuleCommand {
         /// Let so many effects through although their orders have no news
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
         allow: i32,
+    },
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// The open orders that the account does not show any more are gone: hold each of them as vanished
+    Believe {
+        /// As the task `orders_absent` names it
+        account: String,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
     },
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each group.
 
+mod account;
 mod acts;
 pub(crate) mod args;
 mod begin;
@@ -102,6 +103,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Begin(args) => begin::begin(session, args).await,
         Command::Unbegin(args) => begin::unbegin(session, args).await,
         Command::Recover(args) => recover::run(session, args).await,
+        Command::Account(command) => account::run(session, command).await,
         Command::Rule(command) => rule::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
         // Carried out before a session is opened.

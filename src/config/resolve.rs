@@ -9,7 +9,7 @@ use super::catalogue;
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable};
 use super::report::Problems;
 use super::routes::Routes;
-use super::units::{slug, span, span_or_never, time};
+use super::units::{slug, span, span_or, span_or_never, time};
 use crate::policy::{
     Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Policy, Shop,
     Titles,
@@ -212,6 +212,19 @@ impl Resolving<'_> {
                 .flatten(),
             begun: table.begin == Some(BeginWord::All),
             zombie: chrono::Duration::days(i64::from(table.zombie_days)),
+            recheck: p
+                .value(
+                    &["channels", name, "recheck"],
+                    span_or(&table.recheck, 60, "off"),
+                )
+                .flatten(),
+            recheck_required: table.recheck_required,
+            vanished_after: p
+                .value(
+                    &["channels", name, "vanished_after"],
+                    span_or_never(&table.vanished_after, 60),
+                )
+                .flatten(),
         }
     }
 

@@ -134,6 +134,34 @@ impl Teller<'_> {
             ),
             None => line(text, 1, "open orders are not read again by themselves"),
         }
+        match channel.recheck {
+            Some(before) => line(
+                text,
+                1,
+                &format!(
+                    "an order last read more than {} before its batch is sealed is read again first; what cannot be read {}",
+                    chrono_span(before),
+                    if channel.recheck_required {
+                        "waits for the next batch"
+                    } else {
+                        "goes all the same and is a task"
+                    }
+                ),
+            ),
+            None => line(text, 1, "orders are not read again before they are sealed"),
+        }
+        line(
+            text,
+            1,
+            &match channel.vanished_after {
+                Some(after) => format!(
+                    "an order that it no longer shows is held and keeps its stock for {}",
+                    chrono_span(after)
+                ),
+                None => "an order that it no longer shows is held and keeps its stock without end"
+                    .to_owned(),
+            },
+        );
         for (gateway, route) in &channel.payments {
             match (route.method, &route.account) {
                 (PaymentMethod::Card, Some(account)) => {

@@ -117,6 +117,14 @@ fn changed(from: &str, to: &str) -> Folder {
 }
 
 #[test]
+fn a_second_look_and_the_end_of_a_vanished_order_s_stock_can_be_switched_off() {
+    let keys = "mail = [\"shipped\"]\nrecheck = \"off\"\nvanished_after = \"never\"";
+    let loaded = changed("mail = [\"shipped\"]", keys).load().unwrap();
+    let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
+    assert_eq!((channel.recheck, channel.vanished_after), (None, None));
+}
+
+#[test]
 fn a_good_configuration_becomes_a_policy() {
     let loaded = Folder::new(GOOD).load().unwrap();
     let policy = &loaded.policy;
@@ -127,6 +135,9 @@ fn a_good_configuration_becomes_a_policy() {
     );
     assert_eq!(channel.payments["bank.transfer"].account, None);
     assert_eq!(channel.reread, Some(chrono::Duration::minutes(15)));
+    assert_eq!(channel.recheck, Some(chrono::Duration::minutes(10)));
+    assert!(!channel.recheck_required);
+    assert_eq!(channel.vanished_after, Some(chrono::Duration::hours(72)));
     let names: Vec<&str> = policy.warehouses.iter().map(|w| w.name.as_str()).collect();
     assert_eq!(names, ["zzz-first", "aaa-second"], "the order of the file");
     assert!(

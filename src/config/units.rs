@@ -30,12 +30,20 @@ pub(super) fn span(text: &str, least: u64) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong and what to write.
 pub(super) fn span_or_never(text: &str, least: u64) -> Result<Option<Duration>, String> {
-    if text == "never" {
+    span_or(text, least, "never")
+}
+
+/// A length of time or a word for none.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn span_or(text: &str, least: u64, none: &str) -> Result<Option<Duration>, String> {
+    if text == none {
         Ok(None)
     } else {
         span(text, least)
             .map(Some)
-            .map_err(|e| format!("{e}, or \"never\""))
+            .map_err(|e| format!("{e}, or {none:?}"))
     }
 }
 

@@ -9,6 +9,9 @@ use crate::facts::{FactBody, Verdict};
 use crate::plan::types::TaskRow;
 use crate::store::{BatchInput, BatchPlan, Store, StoreError};
 
+/// Orders that a task names at the most.
+const NAMED: usize = 50;
+
 /// Plans batches with news. Returns how many.
 ///
 /// # Errors
@@ -40,13 +43,43 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
         } else {
             (Vec::new(), None)
         };
-        let plan = plan_batch(batch, &unanswered, due, now);
+        let mut plan = plan_batch(batch, &unanswered, due, now);
+        if let Some((unread, since)) = unread_of(batch) {
+            let orders = engine.store.still_unread(unread, since).await?;
+            add_unread(&mut plan, batch, &orders, now);
+        }
         engine
             .store
             .commit_batch(&engine.directory, batch, &plan, engine.policy_id, today)
             .await?;
     }
     Ok(ids.len())
+}
+
+/// Members that went unread, and when.
+fn unread_of(batch: &BatchInput) -> Option<(&[String], DateTime<Utc>)> {
+    batch.facts.iter().find_map(|fact| match &fact.body {
+        FactBody::Unread(unread) => Some((unread.orders.as_slice(), fact.recorded_at)),
+        _ => None,
+    })
+}
+
+/// A task for as long as nobody has seen these orders since.
+fn add_unread(plan: &mut BatchPlan, batch: &BatchInput, orders: &[String], now: DateTime<Utc>) {
+    if orders.is_empty() {
+        return;
+    }
+    let named = orders.get(..NAMED).unwrap_or(orders).join(", ");
+    let more = if orders.len() > NAMED { ", …" } else { "" };
+    let detail = format!(
+        "batch {} went with {} orders that could not be read again before: {named}{more}; look at them at their channel, and have the warehouse stop what was cancelled there; the task ends when they are read",
+        batch.name,
+        orders.len(),
+    );
+    plan.tasks.push(TaskRow::new("unread", detail));
+    let next = now + chrono::Duration::minutes(1);
+    plan.next = Some(plan.next.map_or(next, |at| at.min(next)));
+    plan.closed = false;
 }
 
 /// What a batch's facts ask for. Pure.

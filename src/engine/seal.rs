@@ -1,5 +1,7 @@
 //! Opening batches for what waits, and sealing those whose time has come.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::{Call, ErrorClass, InstructCall, Instruction, InstructionLine, Operations};
@@ -9,7 +11,9 @@ use tracing::{info, warn};
 use super::Engine;
 use crate::plan::journal::journal_of;
 use crate::policy::{Booking, Close, Dispatch, Warehouse};
-use crate::store::{OpenBatch, OpenRevenue, SealRow, SealTerms, Sealed, StoreError, Waiting};
+use crate::store::{
+    OpenBatch, OpenRevenue, Recheck, SealRow, SealTerms, Sealed, StoreError, Waiting,
+};
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
 const PATIENCE_SECONDS: f64 = 60.0;
@@ -24,6 +28,14 @@ const JOURNAL_ROWS: i64 = 100_000;
 /// The database's.
 pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
     open_batches(engine).await?;
+    let recheck = rechecks(engine);
+    let marked = engine.store.mark_rechecks(&recheck).await?;
+    if marked > 0 {
+        info!(
+            orders = marked,
+            "orders are read again before they are sealed"
+        );
+    }
     let mut sealed = 0;
     let mut due = engine.store.due_batches(&engine.directory, None).await?;
     if due.is_empty() {
@@ -35,7 +47,7 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
             let result = if batch.is_journal() {
                 seal_journal(engine, batch, now).await
             } else {
-                seal_wave(engine, batch, now).await
+                seal_wave(engine, batch, &recheck, now).await
             };
             match result {
                 Ok(0) => {}
@@ -152,9 +164,24 @@ pub fn next_cutoff(now: DateTime<Utc>, times: &[NaiveTime], zone: Tz) -> DateTim
         .unwrap_or_else(|| now + Duration::days(1))
 }
 
+/// Per channel's account row, how lately its orders must have been read when they are sealed.
+fn rechecks(engine: &Engine) -> BTreeMap<i16, Recheck> {
+    let channels = engine.policy.channels.iter();
+    channels
+        .filter_map(|(slug, channel)| {
+            let recheck = Recheck {
+                before: channel.recheck?,
+                required: channel.recheck_required,
+            };
+            Some((engine.directory.account(slug).ok()?, recheck))
+        })
+        .collect()
+}
+
 async fn seal_wave(
     engine: &Engine,
     batch: &OpenBatch,
+    recheck: &BTreeMap<i16, Recheck>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
     let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else {
@@ -167,13 +194,15 @@ async fn seal_wave(
     else {
         return Ok(0);
     };
-    let (max_rows, patience_seconds) = match &warehouse.dispatch {
-        Dispatch::Wave { max_rows, .. } => (i64::from(*max_rows), PATIENCE_SECONDS),
-        Dispatch::Continuous { max_rows, .. } => (i64::from(*max_rows), PATIENCE_AT_ONCE_SECONDS),
+    let (max_rows, patience_seconds, at_once) = match &warehouse.dispatch {
+        Dispatch::Wave { max_rows, .. } => (*max_rows, PATIENCE_SECONDS, false),
+        Dispatch::Continuous { max_rows, .. } => (*max_rows, PATIENCE_AT_ONCE_SECONDS, true),
     };
     let terms = SealTerms {
-        max_rows,
+        max_rows: i64::from(max_rows),
         patience_seconds,
+        at_once,
+        recheck: recheck.clone(),
         reply_within_seconds: warehouse.reply_within.map(|d| d.as_seconds_f64()),
         policy_id: engine.policy_id,
         today: engine.today(now),
@@ -311,6 +340,8 @@ async fn seal_journal(
     let terms = SealTerms {
         max_rows: JOURNAL_ROWS,
         patience_seconds: 0.0,
+        at_once: false,
+        recheck: BTreeMap::new(),
         reply_within_seconds: None,
         policy_id: engine.policy_id,
         today: engine.today(now),

@@ -39,8 +39,10 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         && !broken::is(Broken::CancelInTheDark);
     cancel.complete = !under_way && !view.something_left();
     let told = view.fold.of_op(Op::CancelOrder).last();
-    cancel.channel_knows =
-        view.cancelled_at_channel.is_some() || told.is_some_and(|intent| intent.taken());
+    // One that it no longer shows cannot be cancelled there.
+    cancel.channel_knows = view.cancelled_at_channel.is_some()
+        || view.vanished().is_some()
+        || told.is_some_and(|intent| intent.taken());
     too_late(view, tasks);
     let ended = view.ended().map(|_| "the order is ended");
     let shown = view
@@ -75,7 +77,8 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
                     .add("cancel_order_refused", what)
                     .release("cancel_order");
             }
-            _ if in_flight => {}
+            // It is looked for again first.
+            _ if in_flight || view.absent() => {}
             _ => cancel.wanted.candidates.push(Candidate {
                 account: view.input.channel.clone(),
                 op: Op::CancelOrder,

@@ -22,12 +22,13 @@ impl Line<'_> {
     }
 }
 
-/// Nothing more is wanted than what is under way: cancelled, ended, or not paid in time.
+/// Nothing more is wanted than what is under way: cancelled, ended, not paid in time, or vanished for too long.
 pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
     (view.dropped() && !broken::is(Broken::ReservationKept))
         || payment.expired
         || view.completed_stops()
         || !view.whose.reserves()
+        || view.given_up_at().is_some_and(|at| at <= view.now)
 }
 
 /// The demand rows.

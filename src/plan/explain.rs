@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::words::{cancelled_by, minute};
 use super::order::{PlanError, Planned, planned};
+use super::presence::VANISHED;
 use super::shipment::Shipment;
 use super::types::{OrderInput, Status, TaskRow};
 use super::view::View;
@@ -226,6 +227,7 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
         };
     };
     match gate.split_once(':') {
+        Some(("hold", VANISHED)) => "its channel no longer shows it; see the task".to_owned(),
         Some(("hold", rule)) => format!("held by {rule} until released"),
         Some(("check", check)) => format!("check {check} fails; see the task"),
         _ => match gate {
@@ -239,6 +241,9 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
                 "the shipment that the system before instructed is not taken over yet: each of its lines needs an item"
             }
             "history" => "it is history: nothing is reserved or done for it",
+            "absent" => {
+                "its channel did not show it when it was last read by its id; it is read again"
+            }
             "payment" => "the payment is not confirmed",
             "gate" => "the channel does not let it be shipped yet",
             "stock" => "a part of it has no stock reserved for good",

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{Call, Op, ShipmentReference};
 
 use super::by_hand::Parcels;
+use super::presence::Absence;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
@@ -155,6 +156,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) tell_again: BTreeMap<&'a ShipmentReference, i64>,
     pub(crate) returned: Vec<(i64, &'a ReturnedFact)>,
     pub(crate) corrected: Vec<(i64, &'a ParcelCorrectedFact)>,
+    /// The channel did not show it when it was last asked.
+    pub(crate) absence: Option<Absence>,
     pub(crate) intents: Vec<Intent<'a>>,
     pub(crate) external: Vec<&'a ExternalShipmentFact>,
     /// Changes of sealed shipments that a recall was decided on, and when.
@@ -179,6 +182,7 @@ impl<'a> Fold<'a> {
             tell_again: BTreeMap::new(),
             returned: Vec::new(),
             corrected: Vec::new(),
+            absence: None,
             intents: Vec::new(),
             external: Vec::new(),
             change_seen: Vec::new(),
@@ -265,7 +269,15 @@ impl<'a> Fold<'a> {
                 FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
                     outcomes.insert(&outcome.intent, (id, outcome));
                 }
-                FactBody::Outcome(_) | FactBody::Sealed(_) => {}
+                FactBody::Presence(told) => {
+                    fold.absence = Absence::after(fold.absence, id, fact.happened_at, *told);
+                }
+                FactBody::AbsenceBelieved(_) => {
+                    if let Some(absence) = &mut fold.absence {
+                        absence.believed = true;
+                    }
+                }
+                FactBody::Outcome(_) | FactBody::Sealed(_) | FactBody::Unread(_) => {}
             }
         }
         for intent in &mut fold.intents {

@@ -33,6 +33,7 @@ mod order;
 mod others;
 mod payment;
 mod places;
+mod presence;
 mod recall;
 mod rest;
 mod revenue;

@@ -22,6 +22,7 @@ use super::money_tasks::money_tasks;
 use super::notice::notices;
 use super::payment::Payment;
 use super::places::placed;
+use super::presence;
 use super::recall::recalled;
 use super::rest::{at_rest, resting};
 use super::revenue::revenue;
@@ -90,6 +91,8 @@ pub(crate) enum Next {
     Unpaid,
     /// Its parcels count as delivered.
     Delivered,
+    /// It has vanished, and its stock is free for others from then on.
+    Vanished,
     /// A warehouse's reply is late.
     ReplyLate,
     /// Unknown codes are looked up again.
@@ -128,7 +131,11 @@ pub(crate) fn planned<'a>(
     let fold = Fold::of(input);
     let Some(head) = fold.readings.last().copied() else {
         let mut plan = quiet(input, Status::Received, None);
-        plan.read_at = Some(input.read_at.map_or(now, |at| at.min(now)));
+        // One that is not to be found is not asked for without a pause.
+        let look = fold
+            .absence
+            .map_or(now, |absence| absence.look_at(None, now));
+        plan.read_at = Some(input.read_at.map_or(look, |at| at.min(look)));
         return Ok(Planned {
             view: None,
             payment: None,
@@ -244,6 +251,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         && holds.open.is_empty()
         && payment.confirmed
         && gate_open(&view)
+        && view.missing().is_none()
         && !view.dropped();
     let recalled = recalled(&view, &mut tasks);
     let refused = refusals(&view, &mut tasks)
@@ -264,17 +272,22 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let cancel = cancel(&view, &changes.recall, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
     let gone = view.something_left() && !view.lines.iter().any(open);
-    let mut wanted = Wanted::default();
-    for part in [
-        cancel.wanted.clone(),
+    let mut telling = [
         notices(&view, &mut tasks),
         captures(&view, gone, &mut tasks),
         shipped_mail(&view, gone, &mut tasks),
-    ] {
+    ];
+    let mut kept_back = false;
+    for part in &mut telling {
+        kept_back |= presence::keep_back(&view, part);
+    }
+    let mut wanted = Wanted::default();
+    for part in telling.into_iter().chain([cancel.wanted.clone()]) {
         wanted.candidates.extend(part.candidates);
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
+    presence::take_back(&view, &mut wanted);
     if !acts {
         wanted.candidates.clear();
         let open = view.fold.intents.iter().filter(|intent| intent.open());
@@ -285,10 +298,16 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
 
     let delivered = delivered_at(&view).filter(|_| gone);
     let is_delivered = delivered.is_some_and(|at| at <= now);
-    let mut new_revenue = revenue(&view, &payment, delivered.filter(|_| is_delivered));
+    let unseen = view.left_unseen();
+    let mut new_revenue = if unseen {
+        Vec::new()
+    } else {
+        revenue(&view, &payment, delivered.filter(|_| is_delivered))
+    };
     let booked = view.policy.booking.is_some()
         && view.cancelled_at_channel.is_none()
         && new_revenue.is_empty()
+        && !unseen
         && view
             .input
             .revenue
@@ -326,6 +345,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     money_tasks(&view, &payment, &mut tasks);
     ended::money(&view, &payment, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
+    presence::tell(&view, gone, kept_back, &mut tasks);
     let late = late_replies(&view, &mut tasks);
     if !shipping.inactive.is_empty() {
         let names = shipping.inactive.join(", ");
@@ -337,7 +357,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             )
             .action(Action::Cancel {});
     }
-    let closed = closed(&view, &cancel, status, wanted.pending, &tasks);
+    let pending = wanted.pending || unseen;
+    let closed = closed(&view, &cancel, status, pending, &tasks);
     let unmatched = unknown(&view).next().is_some()
         && view
             .lines
@@ -355,6 +376,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let again = [
         (Next::Unpaid, unpaid),
         (Next::Delivered, delivered.filter(|at| *at > now)),
+        (Next::Vanished, view.given_up_at().filter(|at| *at > now)),
         (Next::ReplyLate, late),
         (
             Next::Items,
@@ -418,6 +440,9 @@ fn gate(
     payment: &Payment,
     refused: Option<String>,
 ) -> Option<String> {
+    if let Some(missing) = view.missing() {
+        return Some(missing);
+    }
     if let Some(check) = failed.first() {
         return Some(format!("check:{}", check.kind));
     }
@@ -484,9 +509,10 @@ pub(super) fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
     if closed {
         return asked.filter(|at| *at <= view.now);
     }
-    let again = view
-        .channel
-        .reread
-        .and_then(|every| view.now.checked_add_signed(every));
+    let reread = view.channel.reread;
+    let again = match view.fold.absence {
+        Some(absence) => Some(absence.look_at(reread, view.now)),
+        None => reread.and_then(|every| view.now.checked_add_signed(every)),
+    };
     asked.into_iter().chain(again).min()
 }

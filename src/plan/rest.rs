@@ -45,6 +45,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
         .any(|check| check.kind == "unmapped_sku");
     let later = [
         payment.expires_at,
+        view.given_up_at(),
         (view.whose == Whose::NotBegun)
             .then(|| view.order.ordered_at.checked_add_signed(zombie))
             .flatten(),

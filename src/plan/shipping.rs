@@ -37,6 +37,8 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
         Some("the order is cancelled")
     } else if view.ended().is_some() {
         Some("the order is ended")
+    } else if view.missing().is_some() {
+        Some("its channel does not show the order")
     } else if !ready {
         Some("the order is held")
     } else if waits {

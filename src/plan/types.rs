@@ -52,6 +52,8 @@ pub struct OrderInput {
     pub items: BTreeMap<String, ItemRef>,
     /// When the channel is to be read again anyway.
     pub read_at: Option<DateTime<Utc>>,
+    /// Its account does not show many of its orders at the moment, so that absence says nothing of one of them.
+    pub hidden: bool,
     /// When each (rule, account) became active; an effect needs a cause stored at or after it. Absent means not active.
     pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     /// What a lost window may have done.

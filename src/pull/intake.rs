@@ -23,6 +23,7 @@ pub fn intake(
 ) -> IncomingPage {
     let mut page = IncomingPage {
         asked_at,
+        day: asked_at.with_timezone(&zone).date_naive(),
         ..IncomingPage::default()
     };
     for Record { raw, parsed } in records {

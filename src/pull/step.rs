@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::intake::intake;
 use crate::engine::{Account, Engine};
 use crate::push::{Gate, gate, heard};
-use crate::store::{DueStream, IncomingBad, OwnedAccount, StoreError, StreamAfter};
+use crate::store::{DueStream, IncomingBad, OwnedAccount, PageDone, StoreError, StreamAfter};
 
 /// Orders read by id in one call.
 const READS: i64 = 50;
@@ -37,7 +37,7 @@ pub async fn pull_account(
     let mut busy = false;
     let mut due = engine.store.due_pulls(owned.id).await?;
     if due.reads {
-        busy = read_due(engine, account, owned, source).await?;
+        busy = read_due(engine, account, owned, source, due.read_fails).await?;
         // Reading took its time, which says when the pages are asked for.
         due = engine.store.due_pulls(owned.id).await?;
     }
@@ -107,6 +107,7 @@ async fn pull_stream(
                 .ingest(owned, &due.name, due.seq, &incoming, &after)
         })
         .await?;
+    weigh(engine, account, done).await?;
     engine
         .metrics
         .pulled(account.slug.as_str(), &due.name, done.new_facts);
@@ -132,6 +133,7 @@ async fn read_due(
     account: &Account,
     owned: &OwnedAccount,
     source: &dyn Source,
+    fails: i16,
 ) -> Result<bool, StoreError> {
     let (ids, asked_at): (Vec<ExternalId>, _) = engine.store.due_reads(owned.id, READS).await?;
     if ids.is_empty() {
@@ -141,7 +143,7 @@ async fn read_due(
     heard(account, &engine.metrics, read.as_ref().err());
     match read {
         Ok(records) => {
-            let incoming = intake(
+            let mut incoming = intake(
                 records,
                 &account.slug,
                 owned.id,
@@ -149,20 +151,45 @@ async fn read_due(
                 engine.policy.shop.timezone,
                 asked_at,
             );
-            engine
+            let window = source.visible_for();
+            incoming.visible_from = window
+                .and_then(|window| chrono::Duration::from_std(window).ok())
+                .and_then(|window| asked_at.checked_sub_signed(window));
+            if fails > 0 {
+                engine.store.reads_answered(owned.id).await?;
+            }
+            let done = engine
                 .store
                 .retried("ingest_read", || {
                     engine.store.ingest_read(owned, &ids, &incoming)
                 })
                 .await?;
+            weigh(engine, account, done).await?;
             Ok(true)
         }
         Err(error) => {
+            let retry = match error.class {
+                ErrorClass::RateLimited { after } => after.unwrap_or_else(|| backoff(fails)),
+                ErrorClass::Auth => Duration::from_secs(60),
+                _ => backoff(fails),
+            };
+            engine
+                .store
+                .reads_failed(owned.id, &error.to_string(), retry.as_secs_f64())
+                .await?;
             account_error(engine, account, owned, &error).await?;
-            warn!(account = %account.slug, orders = ids.len(), %error, "orders could not be read again; they stay due");
+            warn!(account = %account.slug, orders = ids.len(), %error, retry_seconds = retry.as_secs(), "orders could not be read again; they stay due");
             Ok(false)
         }
     }
+}
+
+/// Looks whether an account hides many of its orders, after some were absent or are shown again.
+async fn weigh(engine: &Engine, account: &Account, done: PageDone) -> Result<(), StoreError> {
+    if done.absences && engine.store.weigh_absences(account.id).await? {
+        warn!(account = %account.slug, "many open orders of this account are absent when they are read by id: none of them is shipped until it shows them again, see `hikiate tasks`");
+    }
+    Ok(())
 }
 
 async fn failed(

@@ -26,6 +26,8 @@ pub(super) struct Circumstances {
     pub(super) paused: BTreeSet<RuleKey>,
     /// Stops of shipping that stand.
     pub(super) stops: Vec<ShippingStop>,
+    /// Accounts that do not show many of their orders.
+    pub(super) hidden: Vec<i16>,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
     ) -> Result<Circumstances, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT hk_now() AS "now!", r.epoch, r.phase, r.lifted_at, b.rule AS "rule?", b.account_id AS "account_id?",
+                 ARRAY(SELECT account_id FROM absence_alarms) AS "hidden!",
                  k.id AS key_id, k.key
                FROM recovery r CROSS JOIN (SELECT id, key FROM field_keys ORDER BY id DESC LIMIT 1) AS k LEFT JOIN rule_bursts b ON b.paused_at IS NOT NULL"#
         )
@@ -65,6 +68,7 @@ impl Store {
             },
             paused: BTreeSet::new(),
             stops: Self::standing_stops(tx).await?,
+            hidden: first.hidden.clone(),
         };
         for row in rows {
             if let (Some(rule), Some(account)) = (row.rule, row.account_id) {

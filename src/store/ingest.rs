@@ -11,6 +11,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
 use super::judge::{Head, Judgement, judge};
+use super::presence::Returned;
 use super::quarantine::{quarantine, resolve_quarantine};
 use super::{IncomingStock, Store, StoreError};
 use crate::facts::{FactBody, OrderFact};
@@ -75,9 +76,25 @@ pub struct IncomingPage {
     pub bad: Vec<IncomingBad>,
     /// When it was asked for, by the database's clock.
     pub asked_at: DateTime<Utc>,
+    /// That day in the shop's zone.
+    pub day: NaiveDate,
+    /// Orders that are older may be there although the far side does not show them.
+    pub visible_from: Option<DateTime<Utc>>,
 }
 
 impl IncomingPage {
+    /// The answer certainly does not hold this order, not even as a record that cannot be understood.
+    pub(super) fn lacks(&self, external_id: &str) -> bool {
+        let unnamed = self.bad.iter().any(|bad| bad.external_id.is_none());
+        let bad = |bad: &IncomingBad| bad.external_id.as_deref() == Some(external_id);
+        !unnamed
+            && !self.bad.iter().any(bad)
+            && !self
+                .orders
+                .iter()
+                .any(|order| order.external_id.as_str() == external_id)
+    }
+
     /// True when it brings nothing at all.
     pub(super) fn is_empty(&self) -> bool {
         self.orders.is_empty()
@@ -96,6 +113,8 @@ pub struct PageDone {
     pub unchanged: usize,
     /// Records put in quarantine, those already there included.
     pub quarantined: usize,
+    /// Orders were found absent, or are shown again.
+    pub absences: bool,
 }
 
 impl Store {
@@ -208,9 +227,19 @@ impl Store {
                 persons.insert(row.subject_id, (row.version, row.body));
             }
         }
-        let answered_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
-            .fetch_one(&mut **tx)
-            .await?;
+        let standing = sqlx::query!(
+            r#"SELECT hk_now() AS "now!", p.subject_id AS "subject_id?", p.n AS "n?" FROM (SELECT) AS one
+               LEFT JOIN presence p ON p.subject_id = ANY($1) AND p.misses > 0 AND p.asked_at <= $2"#,
+            &ids,
+            page.asked_at
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let answered_at = standing.first().ok_or(sqlx::Error::RowNotFound)?.now;
+        let absent: BTreeMap<i64, i32> = standing
+            .into_iter()
+            .filter_map(|row| row.subject_id.zip(row.n))
+            .collect();
 
         let mut rows = FactRows::default();
         let mut raws: Vec<(i64, String, &[u8])> = Vec::new();
@@ -347,6 +376,24 @@ impl Store {
             stored.push(fact.reference.clone());
         }
 
+        // Any sight of an order ends its absence, what it says or not.
+        let returned: Vec<Returned> = orders
+            .keys()
+            .filter_map(|name| subject_of_order.get(*name))
+            .filter_map(|(subject, _)| Some((*subject, *absent.get(subject)?)))
+            .map(|(subject_id, n)| Returned {
+                subject_id,
+                n: n + 1,
+            })
+            .collect();
+        for order in &returned {
+            let (key, body) = order.fact();
+            let json = body.to_json()?;
+            let (asked, day) = (page.asked_at, page.day);
+            rows.push(order.subject_id, key, &body, json, asked, asked, day);
+        }
+        Self::note_returned(tx, &returned).await?;
+        done.absences = !returned.is_empty();
         let changed = rows.subjects();
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
@@ -402,7 +449,7 @@ async fn rehash(
 }
 
 /// What has changed is planned; what was read while it changed is read again.
-async fn make_due(
+pub(super) async fn make_due(
     tx: &mut Transaction<'_, Postgres>,
     changed: &BTreeSet<i64>,
     reread: &BTreeSet<i64>,

@@ -333,6 +333,7 @@ impl Store {
                     },
                     number: row.number,
                     read_at: row.read_at,
+                    hidden: circumstances.hidden.contains(&row.account_id),
                     origin: match row.origin.as_str() {
                         "live" => Origin::Live,
                         "history" => Origin::History,

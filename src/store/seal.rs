@@ -6,8 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
 
 use super::facts::{FactRows, insert_facts};
-use super::{Directory, OpenBatch, Store, StoreError};
-use crate::facts::{FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact};
+use super::recheck::{Freshness, Reading, freshness};
+use super::{Directory, OpenBatch, Recheck, Store, StoreError};
+use crate::facts::{
+    FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact, UnreadFact,
+};
 use crate::plan::committed;
 use crate::plan::types::Lane;
 
@@ -46,12 +49,16 @@ pub struct Sealed {
 }
 
 /// Under which terms a batch is sealed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SealTerms {
     /// Rows at the most.
     pub max_rows: i64,
     /// How long past its time a wave waits for orders with unread news.
     pub patience_seconds: f64,
+    /// The next batch follows at once: what is waited for goes with that one and holds up nobody.
+    pub at_once: bool,
+    /// Per channel's account row, how lately its orders must have been read.
+    pub recheck: BTreeMap<i16, Recheck>,
     /// When replies are overdue.
     pub reply_within_seconds: Option<f64>,
     /// The policy in force.
@@ -65,7 +72,8 @@ impl Store {
     /// later statement, renders with `render` (pure), then freezes membership, rows and bytes.
     ///
     /// An order with unread news keeps the wave open (`Ok(None)`) until it is planned or the patience has
-    /// passed since the cut-off; then it is left to the next wave.
+    /// passed since the cut-off; then it is left to the next wave. So does one whose last reading is too old; when
+    /// it could not be read in time it goes all the same and the batch says so, or it is left to the next wave.
     ///
     /// # Errors
     /// The database's; what `render` says.
@@ -100,7 +108,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let state = sqlx::query!(
-            r#"SELECT state, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", (hk_stopped()
+            r#"SELECT state, seal_at, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", (hk_stopped()
                  OR EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')) AS "stopped!" FROM batches WHERE subject_id = $1"#,
             batch.subject_id, terms.patience_seconds
         )
@@ -110,7 +118,7 @@ impl Store {
             return Ok(None);
         }
         let rows = sqlx::query!(
-            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!",
+            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, s.unread_since, hk_looked_at(o.id) AS looked_at, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!",
                  (o.plan_fails > 0 AND o.created_at <= (SELECT lifted_at FROM recovery)) IS TRUE AS "unread!"
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
@@ -121,11 +129,47 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        if rows.iter().any(|r| r.news) && state.patient {
+        let fresh: BTreeMap<i64, Freshness> = rows
+            .iter()
+            .map(|row| {
+                let recheck = terms.recheck.get(&row.account_id).copied();
+                let reading = Reading {
+                    looked_at: row.looked_at,
+                    unread_since: row.unread_since,
+                };
+                let is = freshness(recheck, reading, state.seal_at, terms.at_once, state.now);
+                (row.id, is)
+            })
+            .collect();
+        let is = |row: i64, wanted: fn(&Freshness) -> bool| fresh.get(&row).is_some_and(wanted);
+        let first: Vec<(i64, i64)> = rows
+            .iter()
+            .filter(|row| is(row.id, |f| *f == Freshness::Awaited { first: true }))
+            .map(|row| (row.id, row.subject_id))
+            .collect();
+        Self::read_first(&mut tx, &first).await?;
+        let awaited = rows
+            .iter()
+            .any(|row| is(row.id, |f| matches!(f, Freshness::Awaited { .. })));
+        if (rows.iter().any(|r| r.news) && state.patient) || (awaited && !terms.at_once) {
+            tx.commit().await?;
             return Ok(None);
         }
         // One that could not be planned since a recovery was not compared with what its warehouse has.
         let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
+        let any = !rows.is_empty();
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|row| {
+                is(row.id, |f| {
+                    matches!(f, Freshness::Fresh | Freshness::Late { required: false })
+                })
+            })
+            .collect();
+        if rows.is_empty() && any && terms.at_once {
+            tx.commit().await?;
+            return Ok(None);
+        }
         if rows.is_empty() {
             sqlx::query!(
                 "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
@@ -307,9 +351,62 @@ impl Store {
                 state.now,
             )
             .await?;
+            let mut unread: Vec<String> = rows
+                .iter()
+                .filter(|row| ids.contains(&row.id) && is(row.id, |f| *f != Freshness::Fresh))
+                .map(|row| row.number.clone())
+                .collect();
+            unread.sort();
+            unread.dedup();
+            Self::tell_unread(&mut tx, batch, unread, terms, state.now).await?;
         }
         tx.commit().await?;
         Ok(Some(sealed.members.len()))
+    }
+
+    /// Has orders read again before their shipments are sealed, and writes down since when that is waited for.
+    async fn read_first(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        shipments: &[(i64, i64)],
+    ) -> Result<(), StoreError> {
+        if shipments.is_empty() {
+            return Ok(());
+        }
+        let (shipments, orders): (Vec<i64>, Vec<i64>) = shipments.iter().copied().unzip();
+        sqlx::query!(
+            "UPDATE shipments SET unread_since = (SELECT hk_now()) WHERE id = ANY($1)",
+            &shipments
+        )
+        .execute(&mut **tx)
+        .await?;
+        Self::read_now(tx, &orders).await?;
+        Ok(())
+    }
+
+    /// Tells a sealed batch which members went although they could not be read again.
+    async fn tell_unread(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        batch: &OpenBatch,
+        orders: Vec<String>,
+        terms: &SealTerms,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if orders.is_empty() {
+            return Ok(());
+        }
+        let body = FactBody::Unread(UnreadFact { orders });
+        let json = body.to_json()?;
+        let mut rows = FactRows::default();
+        let key = "unread".to_owned();
+        rows.push(batch.subject_id, key, &body, json, now, now, terms.today);
+        insert_facts(tx, &rows, "plan", Some(terms.policy_id), false).await?;
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()) WHERE id = $1",
+            batch.subject_id
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
     }
 
     /// Writes the sealed bytes and queues their sending.

@@ -30,6 +30,8 @@ pub struct DueStream {
 pub struct DuePulls {
     /// Orders wait to be read by id.
     pub reads: bool,
+    /// Readings by id that failed in a row.
+    pub read_fails: i16,
     /// Streams, in the order they fell due.
     pub streams: Vec<DueStream>,
 }
@@ -72,8 +74,10 @@ impl Store {
     pub async fn due_pulls(&self, account_id: i16) -> Result<DuePulls, StoreError> {
         let rows = sqlx::query!(
             // The first by its index; an EXISTS, for which any row would do, read the whole table.
-            r#"SELECT r.first AS "reads?", r.now AS "asked_at!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
-               FROM (SELECT hk_now() AS now, (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
+            r#"SELECT r.first AS "reads?", coalesce(r.fails, 0::smallint) AS "read_fails!", r.now AS "asked_at!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
+               FROM (SELECT hk_now() AS now, (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
+                       (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
+                         AND NOT EXISTS (SELECT FROM read_failures WHERE account_id = $1 AND due_at > (SELECT hk_now()))
                        ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r
                  LEFT JOIN streams t ON t.account_id = $1 AND t.due_at <= (SELECT hk_now())
                WHERE NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'reads')
@@ -85,6 +89,7 @@ impl Store {
         let mut due = DuePulls::default();
         for row in rows {
             due.reads |= row.reads.is_some();
+            due.read_fails = row.read_fails;
             if let (Some(name), Some(seq), Some(fails)) = (row.name, row.seq, row.fails) {
                 due.streams.push(DueStream {
                     name,
@@ -124,7 +129,7 @@ impl Store {
     }
 
     /// Stores orders that were read by id; those that were asked for are no longer due to be read, unless that became
-    /// due after the request.
+    /// due after the request. One that the answer lacks is noted as absent.
     ///
     /// # Errors
     /// [`StoreError::LostLease`]; the database's.
@@ -145,15 +150,22 @@ impl Store {
             return Err(StoreError::LostLease(owned.id.to_string()));
         }
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
-        sqlx::query!(
+        let mine = sqlx::query!(
             "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
              UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
-             FROM mine WHERE subjects.id = mine.id",
+             FROM mine WHERE subjects.id = mine.id RETURNING subjects.id, subjects.external_id",
             owned.id, &names, page.asked_at
         )
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-        let done = Self::store_page(&mut tx, owned.id, "read", page).await?;
+        let absent: Vec<i64> = mine
+            .into_iter()
+            .filter(|row| page.lacks(&row.external_id))
+            .map(|row| row.id)
+            .collect();
+        let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
+        let mut done = Self::store_page(&mut tx, owned.id, "read", page).await?;
+        done.absences |= changed || !absent.is_empty();
         tx.commit().await?;
         Ok(done)
     }
@@ -177,6 +189,41 @@ impl Store {
         let asked_at = rows.first().map(|row| row.asked_at).unwrap_or_default();
         let ids = rows.into_iter().map(|row| ExternalId::new(row.external_id));
         Ok((ids.collect(), asked_at))
+    }
+
+    /// Orders could not be read by id: they are asked for again later.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn reads_failed(
+        &self,
+        account_id: i16,
+        error: &str,
+        retry_in_seconds: f64,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO read_failures (account_id, fails, since, due_at, error)
+             VALUES ($1, 1, (SELECT hk_now()), (SELECT hk_now()) + make_interval(secs => $3), $2)
+             ON CONFLICT (account_id) DO UPDATE SET fails = least(read_failures.fails + 1, 1000), due_at = excluded.due_at, error = excluded.error",
+            account_id, error, retry_in_seconds
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Orders can be read by id again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn reads_answered(&self, account_id: i16) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM read_failures WHERE account_id = $1",
+            account_id
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// The source has been told that its page is stored.

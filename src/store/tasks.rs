@@ -151,6 +151,22 @@ impl Store {
                  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
                  FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
                  UNION ALL
+                 SELECT 'reads_failing', a.slug, f.error || '; orders cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
+                 FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
+                 UNION ALL
+                 SELECT 'orders_absent', a.slug, count(*) || ' open orders are not shown when they are read by their ids: none of them is shipped, captured or told. If the account lost a right or '
+                   || 'is another shop''s, mend that and they come back by themselves; if these orders are gone, say so', m.since, NULL,
+                   '[{"command": "account believe", "args": {}}]'
+                 FROM absence_alarms m JOIN accounts a ON a.id = m.account_id JOIN presence p ON p.account_id = m.account_id AND p.misses > 0 AND NOT p.believed
+                   JOIN subjects o ON o.id = p.subject_id AND o.closed_at IS NULL GROUP BY a.slug, m.since
+                 UNION ALL
+                 SELECT 'orders_unread', a.slug, count(DISTINCT o.id) || ' orders are kept back, because they could not be read again before they were to be sealed: '
+                   || array_to_string((array_agg(DISTINCT o.number))[1:20], ', ') || CASE WHEN count(DISTINCT o.id) > 20 THEN ', …' ELSE '' END
+                   || '; they go by themselves once they are read, look at the account', min(s.unread_since), NULL, '[]'
+                 FROM shipments s JOIN subjects o ON o.id = s.subject_id JOIN accounts a ON a.id = o.account_id
+                 WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
+                 GROUP BY a.slug
+                 UNION ALL
                  SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
                    || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
                  FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id

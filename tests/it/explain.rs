@@ -118,6 +118,7 @@ impl Claim {
             "accounts_pkey",
             "subjects_read",
             "streams_pkey",
+            "read_failures_pkey",
             "account_pauses_pkey",
             "shipping_stops_standing",
         ];

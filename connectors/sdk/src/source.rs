@@ -104,6 +104,12 @@ pub trait Source: Send + Sync {
     /// Any class; it is called again.
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error>;
 
+    /// How far back orders can be read at all, by the time of ordering; an older order that is absent from an answer
+    /// may still be there. `None` where every order can be read.
+    fn visible_for(&self) -> Option<Duration> {
+        None
+    }
+
     /// A cursor from which everything that came since `since` is read again, whether it was read before or
     /// not; pure. `None` is the beginning of time as the account's configuration has it, which is always right.
     fn rewind(&self, stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {

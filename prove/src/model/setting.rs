@@ -153,6 +153,9 @@ fn policy() -> Policy {
         reread: Some(Duration::minutes(30)),
         begun: true,
         zombie: Duration::days(90),
+        recheck: None,
+        recheck_required: false,
+        vanished_after: Some(Duration::hours(72)),
     };
     let warehouse = |at: usize, dispatch| Warehouse {
         name: PLACES[at].0.to_owned(),

@@ -85,6 +85,7 @@ impl Order {
             revenue: Vec::new(),
             items: items(),
             read_at: None,
+            hidden: false,
             epochs: epochs(),
             lost: Lost::default(),
             paused: BTreeSet::new(),

@@ -402,6 +402,9 @@ fn policy() -> Policy {
         reread: None,
         begun: true,
         zombie: TimeDelta::days(90),
+        recheck: None,
+        recheck_required: false,
+        vanished_after: None,
     };
     let tokyo = Warehouse {
         name: "tokyo".to_owned(),

@@ -47,6 +47,15 @@ pub struct ChannelTable {
     /// Before it begins, orders older than so many days reserve nothing; then they are history.
     #[serde(default = "zombie_days")]
     pub zombie_days: u16,
+    /// Orders last read longer than this before their batch is sealed are read again first; `off` for not at all.
+    #[serde(default = "recheck")]
+    pub recheck: String,
+    /// What could not be read again in time waits for the next batch.
+    #[serde(default)]
+    pub recheck_required: bool,
+    /// An order that the channel no longer shows keeps its stock this long; `never` for without end.
+    #[serde(default = "vanished_after")]
+    pub vanished_after: String,
     /// The currency its orders are in, against which amounts in rules are checked.
     #[serde(default)]
     pub currency: Option<String>,
@@ -89,4 +98,12 @@ fn zombie_days() -> u16 {
 
 fn reread() -> String {
     "15m".to_owned()
+}
+
+fn recheck() -> String {
+    "10m".to_owned()
+}
+
+fn vanished_after() -> String {
+    "72h".to_owned()
 }

@@ -3,7 +3,17 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 37] = [
+const WRONG: [(&str, &str, &str); 39] = [
+    (
+        "mail = [\"shipped\"]",
+        "mail = [\"shipped\"]\nrecheck = \"never\"",
+        "channels.shop-jp.recheck: \"never\" is no length of time",
+    ),
+    (
+        "mail = [\"shipped\"]",
+        "mail = [\"shipped\"]\nrecheck = \"5s\"",
+        "write at least \"60s\", or \"off\"",
+    ),
     (
         "name = \"りんご屋\"",
         "name = \"x\"\ntimezon = \"UTC\"",

@@ -181,6 +181,7 @@ pub(super) fn next(what: Next) -> &'static str {
     match what {
         Next::Unpaid => "unpaid until then, its stock goes on sale again",
         Next::Delivered => "it counts as delivered",
+        Next::Vanished => "not shown by its channel until then, its stock goes on sale again",
         Next::ReplyLate => "without a reply of the warehouse until then, a task opens",
         Next::Items => "codes without an item are looked up again",
         Next::AtChannel => "what somebody did at the channel is not waited for any longer",

@@ -50,6 +50,9 @@ pub(super) fn policy() -> Policy {
         reread: Some(Duration::minutes(30)),
         begun: true,
         zombie: Duration::days(90),
+        recheck: None,
+        recheck_required: false,
+        vanished_after: Some(Duration::hours(72)),
     };
     let warehouse = |name: &str, account: &str, dispatch| Warehouse {
         name: name.to_owned(),

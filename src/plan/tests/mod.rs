@@ -20,6 +20,7 @@ mod lost;
 mod money;
 mod notice;
 mod others;
+mod presence;
 mod random;
 mod revenue;
 mod shipping;

@@ -96,6 +96,7 @@ impl World {
                 ("GIFT".to_owned(), item(3, 1, false)),
             ]),
             read_at: None,
+            hidden: false,
             epochs: epochs.into_iter().map(epoch).collect(),
             lost: Lost::default(),
             paused: BTreeSet::new(),

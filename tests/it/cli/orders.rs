@@ -353,3 +353,39 @@ async fn the_daemon_refuses_a_clock_that_is_set() {
     let said = run(&world, &["run"]);
     assert!(said.err.contains("clock"), "{said:?}");
 }
+
+#[tokio::test]
+async fn an_account_is_believed_when_it_hides_many_orders_and_only_then() {
+    let mut world = world("").await;
+    let placed: Vec<_> = (0..6)
+        .map(|_| world.shop.place_order(order(&[("PEAR", 1, "1000")])))
+        .collect();
+    world.rounds(2).await;
+    let believe = ["account", "believe", "shop", "--reason", "emptied"];
+    run(&world, &believe).refused(5, "shows all of its open orders");
+    let unknown = ["account", "believe", "shp", "--reason", "emptied"];
+    run(&world, &unknown).refused(4, "no account shp");
+    for id in &placed {
+        assert!(world.shop.delete(id));
+    }
+    for _ in 0..3 {
+        world.advance(chrono::Duration::minutes(16)).await;
+        world.rounds(1).await;
+    }
+    let tasks = run(&world, &["tasks"]);
+    let told = tasks.ended(0);
+    assert!(told.contains("hikiate account believe shop"), "{told}");
+    let listed = run(
+        &world,
+        &["order", "explain", &format!("shop/{}", placed[0])],
+    );
+    assert!(listed.ended(0).contains("did not show it"), "{listed:?}");
+    run(&world, &believe).ended(0);
+    world.rounds(1).await;
+    let number = number_of(&world, &placed[0]);
+    assert!(actors(&world, &number, "decision").contains(&"hanako".to_owned()));
+    let release = [
+        "order", "release", &number, "--rule", "vanished", "--reason", "seen",
+    ];
+    run(&world, &release).ended(0);
+}

@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) shop: &'static str,
     /// `begin = "all"`, or nothing for a channel that is to begin.
     pub(crate) begin: &'static str,
+    /// More TOML of `[channels.shop]`.
+    pub(crate) channel: &'static str,
     /// More TOML at the end.
     pub(crate) more: &'static str,
     /// What the warehouses do with a shipment.
@@ -51,6 +53,7 @@ impl Default for Setup {
             osaka: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
             shop: "",
             begin: "begin = \"all\"",
+            channel: "",
             more: "",
             handling: |_| SimHandling::default(),
         }
@@ -103,7 +106,7 @@ impl World {
                     "interval = \"1s\"\noverlap = \"1s\"\nsettle = \"1s\"\n{}",
                     setup.shop
                 ),
-                channel: setup.begin.to_owned(),
+                channel: format!("{}\n{}", setup.begin, setup.channel),
             }],
             warehouses: vec![
                 warehouse("tokyo", setup.tokyo),

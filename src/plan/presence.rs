@@ -1,0 +1,208 @@
+//! Presence: an order that its channel does not show any more when it is read by its id. One look decides nothing;
+//! after two it has vanished: nothing new is made of it until it is back or a person has decided.
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::Op;
+
+use super::effects::{Wanted, withdraw};
+use super::tasks::Tasks;
+use super::types::Withdraw;
+use super::view::View;
+use crate::action::Action;
+use crate::facts::{ABSENCE_SETTLE, PresenceFact};
+
+/// The rule a person releases to have a vanished order shipped all the same.
+pub(crate) const VANISHED: &str = "vanished";
+/// The rule a person releases once what left of a vanished order is settled.
+const LEFT: &str = "vanished_left";
+/// An absent order is read again this often where open orders are not read again by themselves.
+const AGAIN: Duration = Duration::minutes(15);
+
+/// Looks in a row that did not find the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Absence {
+    pub(crate) first_id: i64,
+    pub(crate) last_id: i64,
+    /// When the first of them was asked.
+    pub(crate) since: DateTime<Utc>,
+    misses: u8,
+    /// A person has said that it is gone.
+    pub(crate) believed: bool,
+}
+
+impl Absence {
+    /// What is known after one more observation.
+    pub(crate) fn after(
+        known: Option<Self>,
+        id: i64,
+        asked_at: DateTime<Utc>,
+        told: PresenceFact,
+    ) -> Option<Self> {
+        if told.misses == 0 {
+            return None;
+        }
+        let first = Self {
+            first_id: id,
+            last_id: id,
+            since: asked_at,
+            misses: told.misses,
+            believed: false,
+        };
+        Some(known.map_or(first, |known| Self {
+            last_id: id,
+            misses: told.misses,
+            ..known
+        }))
+    }
+
+    /// When the order is to be looked for again.
+    pub(crate) fn look_at(&self, reread: Option<Duration>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let second = self.since + ABSENCE_SETTLE;
+        if self.misses < 2 && second > now {
+            return second;
+        }
+        let pause = if self.misses < 2 {
+            ABSENCE_SETTLE
+        } else {
+            reread.unwrap_or(AGAIN)
+        };
+        now.checked_add_signed(pause).unwrap_or(now)
+    }
+}
+
+impl View<'_> {
+    /// The channel did not show it when it was last read by its id.
+    pub(crate) fn absent(&self) -> bool {
+        self.fold.absence.is_some()
+    }
+
+    /// The channel shows the others of its account and not this one, twice.
+    pub(crate) fn vanished(&self) -> Option<Absence> {
+        let absence = self.fold.absence?;
+        (absence.misses >= 2 && (absence.believed || !self.input.hidden)).then_some(absence)
+    }
+
+    /// A person wants it shipped although it has vanished.
+    fn let_go(&self) -> bool {
+        self.vanished()
+            .is_some_and(|absence| self.fold.released_after(VANISHED, absence.last_id))
+    }
+
+    /// What keeps it from being shipped, as `blocked_by` says it.
+    pub(crate) fn missing(&self) -> Option<String> {
+        match (self.absent(), self.vanished()) {
+            (false, _) => None,
+            (true, _) if self.let_go() => None,
+            (true, Some(_)) => Some(format!("hold:{VANISHED}")),
+            (true, None) => Some("absent".to_owned()),
+        }
+    }
+
+    /// When its stock is free for others, while it has vanished and nobody has decided.
+    pub(crate) fn given_up_at(&self) -> Option<DateTime<Utc>> {
+        let absence = self.vanished().filter(|_| !self.let_go())?;
+        absence
+            .since
+            .checked_add_signed(self.channel.vanished_after?)
+    }
+
+    /// The newest fact about goods that left, or about the absence.
+    fn told_of_leaving(&self, absence: Absence) -> i64 {
+        let parcels = self.parcels().into_iter().map(|parcel| parcel.last_id);
+        parcels.max().unwrap_or(0).max(absence.last_id)
+    }
+
+    /// Goods left since the channel stopped showing the order, and no person has settled that.
+    pub(crate) fn left_unseen(&self) -> bool {
+        self.fold.absence.is_some_and(|absence| {
+            let unseen = |parcel: &&super::shipment::Parcel<'_>| parcel.first_id > absence.first_id;
+            self.parcels().iter().any(unseen)
+                && !self
+                    .fold
+                    .released_after(LEFT, self.told_of_leaving(absence))
+        })
+    }
+
+    /// A person has settled what left of it.
+    fn settled_by_hand(&self) -> bool {
+        self.vanished().is_some_and(|absence| {
+            self.fold
+                .released_after(LEFT, self.told_of_leaving(absence))
+        })
+    }
+}
+
+/// Keeps back what would be captured, told or mailed while the channel does not show the order. True when there is
+/// something.
+pub(crate) fn keep_back(view: &View<'_>, wanted: &mut Wanted) -> bool {
+    if !view.absent() {
+        return false;
+    }
+    let kept = !wanted.candidates.is_empty();
+    wanted.candidates.clear();
+    wanted.pending = (wanted.pending || kept) && !view.settled_by_hand();
+    kept
+}
+
+/// Takes back what was queued before it vanished and is not sent yet.
+pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
+    if view.vanished().is_none() {
+        return;
+    }
+    for op in [Op::CancelOrder, Op::Fulfil, Op::Ship, Op::Capture, Op::Mail] {
+        for intent in view.fold.of_op(op).filter(|intent| intent.open()) {
+            let gone = withdraw(intent, "the channel shows the order no longer");
+            // Another reason may take the same one back.
+            let known =
+                |row: &Withdraw| wanted.withdraw.iter().any(|w| w.effect_id == row.effect_id);
+            if let Some(gone) = gone.filter(|row| !known(row)) {
+                wanted.withdraw.push(gone);
+            }
+        }
+    }
+}
+
+/// What a person is to do. `gone` says that nothing is left to ship; `kept` that money, mail or a notice waits.
+pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
+    let Some(absence) = view.vanished() else {
+        return;
+    };
+    let left = view.something_left() && (kept || view.left_unseen());
+    if left && view.cancelled_at_channel.is_none() {
+        tasks.tell(
+            view,
+            LEFT,
+            view.told_of_leaving(absence),
+            "goods of it have left and its channel does not show it: nothing is captured, told or mailed by itself; settle the payment with the provider and tell the customer by hand",
+        );
+    }
+    if gone || view.dropped() || view.let_go() {
+        return;
+    }
+    let sealed: Vec<&str> = view
+        .fold
+        .shipments
+        .iter()
+        .filter(|shipment| shipment.instructed())
+        .map(|shipment| shipment.fact.reference.as_str())
+        .collect();
+    let detail = if sealed.is_empty() {
+        let stock = match view.given_up_at() {
+            None => "keeps its stock".to_owned(),
+            Some(at) if at <= view.now => "its stock is free for others".to_owned(),
+            Some(at) => format!("keeps its stock until {}", at.format("%Y-%m-%d %H:%M UTC")),
+        };
+        format!(
+            "the channel no longer shows the order: it is held and {stock}; look for it there, cancel it if it was deleted, or release it to have it shipped all the same"
+        )
+    } else {
+        format!(
+            "the channel no longer shows the order and {} is with the warehouse, which is not asked back by itself; cancel it to stop it, or release it to let it go",
+            sealed.join(", ")
+        )
+    };
+    tasks
+        .add(VANISHED, detail)
+        .action(Action::Cancel {})
+        .release(VANISHED);
+}
