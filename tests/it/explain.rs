@@ -331,6 +331,7 @@ async fn due_streams_of_an_account() {
 
 /// One open batch for each of so many warehouses; the others are done or have time.
 const BATCHES: &str = "
+    UPDATE gate SET policy_id = 1;
     INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash)
       SELECT i, i / 300, i % 300, 'instruct', 'p', i, CASE WHEN t.open THEN 'open' ELSE 'done' END,
         now() + CASE WHEN i > 300000 - {due} THEN -1 ELSE 1 END * interval '1 hour' + (i / 10 + i % 7) * interval '1 ms',
@@ -342,7 +343,7 @@ async fn batches_due_to_be_sealed() {
     let claim = Claim {
         marker: "FROM batches\n             WHERE state = 'open' AND seal_at <=",
         inside: None,
-        values: "1, NULL, 0, 100",
+        values: "1, NULL, 0, 100, 1",
         table: "batches",
         index: "batches_due",
         none: 0,
@@ -364,7 +365,7 @@ async fn shipments_waiting_for_a_wave() {
     let claim = Claim {
         marker: "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments",
         inside: None,
-        values: "2, 100",
+        values: "2, 100, now(), 60",
         table: "shipments",
         index: "shipments_waiting",
         none: 0,

@@ -23,4 +23,5 @@ mod others;
 mod random;
 mod revenue;
 mod shipping;
+mod waves;
 mod world;
