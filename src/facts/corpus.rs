@@ -107,6 +107,7 @@ fn the_corpus_shows_every_word_of_every_choice() {
         ("reply", &["accepted", "rejected"]),
         ("cancel_reply", &["accepted", "declined", "too_late"]),
         ("held", &["person", "auto"]),
+        ("member", &["refused", "sent_again", "abandoned"]),
         ("intent", &["call", "mail", "member", "batch"]),
         (
             "intent",

@@ -55,9 +55,12 @@ pub(crate) fn shipping(
     };
     let mut gone: Vec<(usize, &str)> = Vec::new();
     for (at, shipment) in view.fold.shipments.iter().enumerate() {
-        let out = view.cancelling() || unsent.contains(&shipment.fact.reference);
+        let out = view.cancelling()
+            || stopped
+            || shipment.recall.is_some()
+            || unsent.contains(&shipment.fact.reference);
         if out && shipment.batch_refused().is_some() {
-            gone.push((at, "the order has changed and its batch was refused"));
+            gone.push((at, "it is not to leave as it is, and its batch was refused"));
             for line in &shipment.fact.lines {
                 let sum = shipping.taken_out.entry(line.line.clone()).or_default();
                 *sum = sum.saturating_add(line.quantity);

@@ -40,7 +40,7 @@ fn abandoned(world: &mut World) {
 
 fn released(world: &mut World, rule: &str) {
     let body = FactBody::Released(ReleasedFact {
-        rule: rule.to_owned(),
+        rules: vec![rule.to_owned()],
         reason: "looked".to_owned(),
         context: String::new(),
     });
@@ -65,7 +65,7 @@ fn a_refused_batch_keeps_its_members_and_each_of_them_shows_it() {
     assert_eq!(plan.demands[0].wanted, 2);
     // Sent again, and taken.
     hears(&mut world, MemberState::SentAgain);
-    assert_eq!(world.plan().blocked_by.as_deref(), Some("warehouse"));
+    assert_eq!(world.plan().blocked_by.as_deref(), Some("sending"));
     world.instruct_outcome(S1, Verdict::Accepted);
     assert!(world.plan().blocked_by.as_deref() != Some("batch_refused"));
 }
