@@ -116,6 +116,15 @@ pub enum Action {
     /// Say that the open orders which an account does not show are gone.
     #[serde(rename = "account believe")]
     BelieveAccount {},
+    /// Seal what is ready now, without waiting for the next cut-off.
+    #[serde(rename = "wave seal")]
+    SealWave {},
+    /// Give up a wave that was not imported.
+    #[serde(rename = "wave abandon")]
+    AbandonWave {},
+    /// Give up a journal that was not imported.
+    #[serde(rename = "books abandon")]
+    AbandonBooks {},
     /// Let an automation that has paused itself act again.
     #[serde(rename = "rule resume")]
     ResumeRule {
@@ -176,6 +185,9 @@ impl Action {
             Self::Resume {} => format!("resume {on} --reason TEXT"),
             Self::LiftStop { id } => format!("stop-shipping lift {id} --reason TEXT"),
             Self::BelieveAccount {} => format!("account believe {on} --reason TEXT"),
+            Self::SealWave {} => format!("wave seal {on}"),
+            Self::AbandonWave {} => format!("wave abandon {on} --not-imported --reason TEXT"),
+            Self::AbandonBooks {} => format!("books abandon {on} --not-imported --reason TEXT"),
             Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
         };
         format!("hikiate {words}")
@@ -263,6 +275,9 @@ mod tests {
             Action::Resume {},
             Action::LiftStop { id: 4 },
             Action::BelieveAccount {},
+            Action::SealWave {},
+            Action::AbandonWave {},
+            Action::AbandonBooks {},
             Action::ResumeRule {
                 rule: "mail:shipped".to_owned(),
                 account: "shop".to_owned(),
@@ -301,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_command_of_a_newer_version_is_left_out() {
-        let newer = json!([{ "command": "wave seal", "args": { "n": 1 } }, { "command": "deposit add", "args": {} }]);
+        let newer = json!([{ "command": "wave repeat", "args": { "n": 1 } }, { "command": "deposit add", "args": {} }]);
         assert_eq!(stored(newer), [Action::AddDeposit {}]);
         assert_eq!(stored(json!({})), []);
     }

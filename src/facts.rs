@@ -138,6 +138,16 @@ pub enum FactBody {
     AbsenceBelieved(AbsenceBelievedFact),
     /// Decision on a batch: members that went with it although they could not be read again before.
     Unread(UnreadFact),
+    /// Decision of an operator on an open batch: seal it now.
+    SealWanted(SealWantedFact),
+    /// Decision of an operator on a sealed batch: it was not imported, and is never sent again.
+    Abandoned(AbandonedFact),
+    /// Outcome: what became of the batch that a shipment of the order is in, where that is not the end of it.
+    Member(MemberFact),
+    /// Event: a journal batch that was taken for booked was given up.
+    Unbooked(UnbookedFact),
+    /// Outcome: the books' layout forbids an entry of the order's revenue.
+    BookingRefused(BookingRefusedFact),
     /// Intent.
     Intent(Box<IntentFact>),
     /// Outcome.
@@ -390,6 +400,69 @@ pub struct UnreadFact {
     pub orders: Vec<String>,
 }
 
+/// A batch that is to be sealed before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealWantedFact {
+    /// The name that the batch got by it.
+    pub batch: String,
+}
+
+/// A batch that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbandonedFact {
+    /// Why.
+    pub reason: String,
+    /// How often it was sent.
+    pub sends: u32,
+    /// When it was last sent.
+    pub last_sent_at: Option<DateTime<Utc>>,
+}
+
+/// What a shipment hears of its batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberFact {
+    /// The batch's name.
+    pub batch: String,
+    /// The shipment.
+    pub reference: ShipmentReference,
+    /// What became of it.
+    pub state: MemberState,
+}
+
+/// What became of the batch a shipment is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum MemberState {
+    /// Definitely refused as a whole; it may be sent again.
+    Refused {
+        /// The external system's words.
+        message: String,
+    },
+    /// It is sent again after a refusal.
+    SentAgain,
+    /// Given up: an operator says that it was not imported.
+    Abandoned {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A journal batch that is not in the books after all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnbookedFact {
+    /// The batch's name.
+    pub batch: String,
+}
+
+/// Revenue that cannot be written as an entry of the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookingRefusedFact {
+    /// Keys of the revenue events.
+    pub events: Vec<String>,
+    /// The layout's words.
+    pub message: String,
+}
+
 /// What is to be done, as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntentFact {
@@ -604,6 +677,11 @@ kinds! {
     "presence", 1, Observation, Presence;
     "absence_believed", 1, Decision, AbsenceBelieved;
     "unread", 1, Decision, Unread;
+    "seal_wanted", 1, Decision, SealWanted;
+    "abandoned", 1, Decision, Abandoned;
+    "member", 1, Outcome, Member;
+    "unbooked", 1, Event, Unbooked;
+    "booking_refused", 1, Outcome, BookingRefused;
     "intent", 1, Intent, Intent;
     "outcome", 1, Outcome, Outcome;
 }

@@ -2,7 +2,7 @@
 //! may have none of them, or a release of one would count for the other.
 
 /// What blocks an order, by the first word of `blocked_by`.
-pub const GATES: [&str; 18] = [
+pub const GATES: [&str; 19] = [
     "begin",
     "left",
     "adopted",
@@ -18,6 +18,7 @@ pub const GATES: [&str; 18] = [
     "wave",
     "sending",
     "warehouse",
+    "batch_refused",
     "unknown",
     "cancel",
     "absent",
@@ -37,6 +38,7 @@ const NAMES: &[&str] = &[
     "cancel_order",
     "capture_over_authorised",
     // What has happened and cannot be undone.
+    "abandoned_imported",
     "cancel_too_late",
     "completed",
     "fulfilled_by_channel",
@@ -64,6 +66,7 @@ const NAMES: &[&str] = &[
 
 /// Names with the reference, mail or gate they are about.
 const PREFIXES: &[&str] = &[
+    "abandoned:",
     "cancel:",
     "changed:",
     "check:",

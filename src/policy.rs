@@ -317,6 +317,9 @@ pub enum Dispatch {
         cutoffs: Vec<NaiveTime>,
         /// Rows in a batch at the most.
         max_rows: u32,
+        /// Batches for one cut-off at the most; what they cannot take goes with the next cut-off. `None` is no limit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        files_per_cutoff: Option<u32>,
     },
     /// Sealed at once, after a grace period in which a customer may still cancel.
     Continuous {

@@ -80,6 +80,12 @@ pub(crate) enum Command {
     Resume(Pause),
     /// Keep shipments from being sealed until the stop is lifted
     StopShipping(StopShipping),
+    /// Batches of instructions: list, look into, seal now, give up
+    #[command(subcommand)]
+    Wave(WaveCommand),
+    /// Batches of journals: list, give up
+    #[command(subcommand)]
+    Books(BooksCommand),
     /// Stock per item and warehouse
     #[command(subcommand)]
     Stock(StockCommand),
@@ -360,11 +366,15 @@ impl Command {
             | Self::Check { .. }
             | Self::Migrate { .. }
             | Self::Tasks
+            | Self::Wave(WaveCommand::List { .. } | WaveCommand::Show { .. })
+            | Self::Books(BooksCommand::List { .. })
             | Self::Stock(_)
             | Self::Stream(_) => false,
             #[cfg(feature = "demo")]
             Self::Demo(_) => false,
             Self::Order(_)
+            | Self::Wave(_)
+            | Self::Books(_)
             | Self::Return(_)
             | Self::Parcel(_)
             | Self::Pause(_)
@@ -389,6 +399,69 @@ pub(crate) struct Decide {
     #[arg(required = true, value_name = "ORDER")]
     pub(crate) orders: Vec<String>,
     /// Why; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
+/// `wave …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum WaveCommand {
+    /// Waves that are open, missed or not yet done, with their cut-offs
+    List {
+        /// Those that are over, too
+        #[arg(long)]
+        all: bool,
+        /// At the most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// One wave: its orders and what is in them, of an open one what would go now; no names or addresses
+    Show {
+        /// Its name or number, as `wave list` shows it
+        wave: String,
+        /// The file itself, with names and addresses blanked out
+        #[arg(long)]
+        preview: bool,
+        /// With --preview: as it is; holds names and addresses
+        #[arg(long, requires = "preview")]
+        with_addresses: bool,
+    },
+    /// Seal now what is ready, without waiting for the cut-off
+    Seal {
+        /// A warehouse, or a wave's name or number
+        #[arg(value_name = "WAREHOUSE|WAVE")]
+        wave: String,
+    },
+    /// Give up a sealed wave that was not imported: its orders are held, and it is never sent again
+    Abandon(Abandon),
+}
+
+/// `books …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BooksCommand {
+    /// Journals that are open or not yet done
+    List {
+        /// Those that are over, too
+        #[arg(long)]
+        all: bool,
+        /// At the most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Give up a journal that was not imported: its revenue goes into the next one
+    Abandon(Abandon),
+}
+
+/// What is given up.
+#[derive(Debug, Args)]
+pub(crate) struct Abandon {
+    /// Its name or number
+    #[arg(value_name = "NAME|NUMBER")]
+    pub(crate) batch: String,
+    /// You have looked: the external system has not imported it and will not
+    #[arg(long)]
+    pub(crate) not_imported: bool,
+    /// What was looked at; kept for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }

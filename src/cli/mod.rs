@@ -23,6 +23,7 @@ mod stock;
 mod stop;
 mod stream;
 mod tasks;
+mod wave;
 mod words;
 
 use std::ffi::OsString;
@@ -96,6 +97,8 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Resume(args) => pause::resume(session, &args).await,
         Command::StopShipping(args) => stop::run(session, args).await,
         Command::Tasks => tasks::run(session).await,
+        Command::Wave(command) => wave::run(session, command).await,
+        Command::Books(command) => wave::books(session, command).await,
         Command::Stock(command) => stock::run(session, command).await,
         Command::Deposit(command) => deposit::run(session, command).await,
         Command::Stream(command) => stream::run(session, command).await,

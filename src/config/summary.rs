@@ -241,13 +241,23 @@ impl Teller<'_> {
             ),
         );
         let when = match &warehouse.dispatch {
-            Dispatch::Wave { cutoffs, max_rows } => {
+            Dispatch::Wave {
+                cutoffs,
+                max_rows,
+                files_per_cutoff,
+            } => {
                 let times: Vec<String> = cutoffs
                     .iter()
                     .map(|time| time.format("%H:%M").to_string())
                     .collect();
+                let rest = match files_per_cutoff {
+                    None => "a further batch of the same cut-off".to_owned(),
+                    Some(most) => format!(
+                        "further batches of the same cut-off, at most {most} in all, then the next cut-off"
+                    ),
+                };
                 format!(
-                    "instructions are sealed and sent at {}, at most {max_rows} in a batch",
+                    "instructions are sealed and sent at {}, at most {max_rows} in a batch; what is more goes with {rest}",
                     times.join(" and ")
                 )
             }

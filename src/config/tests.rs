@@ -141,7 +141,7 @@ fn a_good_configuration_becomes_a_policy() {
     let names: Vec<&str> = policy.warehouses.iter().map(|w| w.name.as_str()).collect();
     assert_eq!(names, ["zzz-first", "aaa-second"], "the order of the file");
     assert!(
-        matches!(&policy.warehouses[0].dispatch, Dispatch::Wave { cutoffs, max_rows: 3000 } if cutoffs.len() == 2)
+        matches!(&policy.warehouses[0].dispatch, Dispatch::Wave { cutoffs, max_rows: 3000, files_per_cutoff: None } if cutoffs.len() == 2)
     );
     assert_eq!(
         policy.warehouses[1].dispatch,

@@ -136,6 +136,12 @@ fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<D
             "0 rows would send nothing; write at least 1",
         );
     }
+    if table.files_per_cutoff == Some(0) {
+        p.at(
+            &path("files_per_cutoff"),
+            "0 files would send nothing; write at least 1, or leave it out",
+        );
+    }
     match table.mode {
         DispatchMode::Wave => {
             if table.grace.is_some() {
@@ -165,9 +171,16 @@ fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<D
             Some(Dispatch::Wave {
                 cutoffs,
                 max_rows: table.max_rows,
+                files_per_cutoff: table.files_per_cutoff,
             })
         }
         DispatchMode::Continuous => {
+            if table.files_per_cutoff.is_some() {
+                p.at(
+                    &path("files_per_cutoff"),
+                    "belongs to mode = \"wave\"; there are no cut-offs here",
+                );
+            }
             if table.cutoffs.is_some() {
                 p.at(
                     &path("cutoffs"),

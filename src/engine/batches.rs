@@ -5,7 +5,7 @@ use tracing::info;
 
 use super::Engine;
 use crate::action::Action;
-use crate::facts::{FactBody, Verdict};
+use crate::facts::{FactBody, OutcomeFact, Verdict};
 use crate::plan::types::TaskRow;
 use crate::store::{BatchInput, BatchPlan, Store, StoreError};
 
@@ -27,23 +27,35 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
     let now = loaded.now;
     let today = engine.today(now);
     for batch in &loaded.batches {
-        let outcome = Store::batch_outcome(batch);
-        if let Some(outcome) =
-            outcome.filter(|o| matches!(o.verdict, Verdict::Done | Verdict::Accepted))
-        {
+        if matches!(batch.state.as_str(), "open" | "missed" | "empty") {
+            engine.store.no_batch_plan(batch.subject_id).await?;
+            continue;
+        }
+        let told = told(batch);
+        if let Some(outcome) = told {
             if batch.kind == "instruct" {
                 engine.store.tell_members(batch, outcome, today).await?;
-            } else {
+            } else if outcome.verdict != Verdict::Refused {
                 engine.store.tell_booked(batch, today).await?;
             }
-            info!(batch = batch.name, "batch delivered; its members know");
+            info!(
+                batch = batch.name,
+                outcome = ?outcome.verdict,
+                "a batch has its outcome; its members know"
+            );
         }
         let (unanswered, due) = if batch.kind == "instruct" {
             engine.store.unanswered(batch).await?
         } else {
             (Vec::new(), None)
         };
-        let mut plan = plan_batch(batch, &unanswered, due, now);
+        let cancelled = match told {
+            Some(outcome) if outcome.verdict == Verdict::Refused && batch.kind == "instruct" => {
+                engine.store.cancelled_members(batch.subject_id).await?
+            }
+            _ => Vec::new(),
+        };
+        let mut plan = plan_batch(batch, &unanswered, due, &cancelled, now);
         if let Some((unread, since)) = unread_of(batch) {
             let orders = engine.store.still_unread(unread, since).await?;
             add_unread(&mut plan, batch, &orders, now);
@@ -82,24 +94,47 @@ fn add_unread(plan: &mut BatchPlan, batch: &BatchInput, orders: &[String], now: 
     plan.closed = false;
 }
 
+fn abandoned(batch: &BatchInput) -> bool {
+    let mut facts = batch.facts.iter();
+    facts.any(|fact| matches!(&fact.body, FactBody::Abandoned(_)))
+}
+
+/// The outcome that members are told.
+fn told(batch: &BatchInput) -> Option<&OutcomeFact> {
+    Store::batch_outcome(batch).filter(|outcome| {
+        !abandoned(batch)
+            && matches!(
+                outcome.verdict,
+                Verdict::Done | Verdict::Accepted | Verdict::Refused
+            )
+    })
+}
+
 /// What a batch's facts ask for. Pure.
 fn plan_batch(
     batch: &BatchInput,
     unanswered: &[String],
     due: Option<DateTime<Utc>>,
+    cancelled: &[String],
     now: DateTime<Utc>,
 ) -> BatchPlan {
     let mut plan = BatchPlan {
         status: "sealed",
         ..BatchPlan::default()
     };
+    if abandoned(batch) {
+        plan.status = "abandoned";
+        plan.closed = true;
+        return plan;
+    }
     if let Some(effect) = batch.unresolved {
         let what = format!(
-            "batch {} may or may not have arrived: look at the far side and say which",
+            "batch {} may or may not have arrived: look at the external system and say which; not-done sends the same bytes again, giving it up does not",
             batch.name
         );
         let mut task = TaskRow::new("unknown_outcome", what);
         task.action(Action::ResolveEffect { effect });
+        task.action(give_up(batch));
         plan.tasks.push(task);
     }
     let Some(outcome) = Store::batch_outcome(batch) else {
@@ -111,15 +146,14 @@ fn plan_batch(
             plan.closed = unanswered.is_empty() || due.is_none();
             match due {
                 Some(at) if !unanswered.is_empty() && at <= now => {
-                    let shown = unanswered
-                        .iter()
-                        .take(5)
-                        .cloned()
-                        .collect::<Vec<_>>()
-                        .join(", ");
                     plan.tasks.push(TaskRow::new(
                         "reply_missing",
-                        format!("batch {}: {} shipments have no reply yet ({shown}{}): ask the warehouse", batch.name, unanswered.len(), if unanswered.len() > 5 { ", …" } else { "" }),
+                        format!(
+                            "batch {}: {} shipments have no reply yet ({}): ask the warehouse",
+                            batch.name,
+                            unanswered.len(),
+                            some_of(unanswered)
+                        ),
                     ));
                     plan.next = Some(now + chrono::Duration::minutes(5));
                 }
@@ -141,18 +175,52 @@ fn plan_batch(
                 .iter()
                 .filter(|f| matches!(&f.body, FactBody::Released(_)))
                 .count();
-            if released >= refusals && !batch.queued {
+            let refused = outcome.verdict == Verdict::Refused;
+            if refused {
+                plan.status = "refused";
+            }
+            if refused && !cancelled.is_empty() && !batch.queued {
+                let what = format!(
+                    "batch {} was refused: {}; it cannot be sent again as it is, because {} of it were cancelled or changed meanwhile; give it up once you know that it was not imported",
+                    batch.name,
+                    outcome.message,
+                    some_of(cancelled)
+                );
+                let mut task = TaskRow::new("batch_refused", what);
+                task.action(give_up(batch));
+                plan.tasks.push(task);
+            } else if released >= refusals && !batch.queued {
                 plan.again = u32::try_from(ended + 1).ok();
             } else if !batch.queued {
                 let what = format!(
-                    "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again",
+                    "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again, or give it up once you know that it was not imported",
                     batch.name, outcome.message
                 );
                 let mut task = TaskRow::new("batch_refused", what);
                 task.action(Action::Release { rule: None });
+                task.action(give_up(batch));
                 plan.tasks.push(task);
             }
         }
     }
     plan
+}
+
+/// The command that gives a batch up.
+fn give_up(batch: &BatchInput) -> Action {
+    if batch.kind == "instruct" {
+        Action::AbandonWave {}
+    } else {
+        Action::AbandonBooks {}
+    }
+}
+
+/// The first few of a list.
+fn some_of(list: &[String]) -> String {
+    let shown = list.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    if list.len() > 5 {
+        format!("{shown}, …")
+    } else {
+        shown
+    }
 }

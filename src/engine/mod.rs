@@ -7,6 +7,7 @@ mod housekeeping;
 mod plan;
 mod recover;
 mod run;
+mod schedule;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ pub use batches::batch_step;
 pub use plan::plan_step;
 pub use recover::recover_step;
 pub use run::{RunError, run};
-pub use seal::{next_cutoff, seal_step};
+pub use schedule::{next_cutoff, slot_now};
+pub use seal::{render_wave, seal_step};
 
 use crate::config::{Loaded, MailTemplates};
 use crate::ops::metrics::Metrics;
@@ -165,7 +167,8 @@ impl Engine {
                 },
             );
         }
-        Ok(Self {
+        store.retry_failed().await?;
+        let engine = Self {
             store,
             policy_id,
             rules: Arc::new(loaded.rules),
@@ -183,7 +186,9 @@ impl Engine {
             idle: loaded.settings.engine.idle,
             drain: loaded.settings.engine.drain,
             guards: Guards::new(loaded.settings.engine.rule_burst),
-        })
+        };
+        schedule::retime(&engine).await?;
+        Ok(engine)
     }
 
     /// The day in the shop's zone.

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
-use chrono_tz::Tz;
-use hikiate_sdk::{Call, ErrorClass, InstructCall, Instruction, InstructionLine, Operations};
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{
+    BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine, Operations,
+    Prepared,
+};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::Engine;
-use crate::plan::journal::journal_of;
-use crate::policy::{Booking, Close, Dispatch, Warehouse};
+use super::{Engine, schedule};
+use crate::plan::journal::{journal_of, place_of};
+use crate::policy::{Booking, Dispatch, Warehouse};
 use crate::store::{
-    OpenBatch, OpenRevenue, Recheck, SealRow, SealTerms, Sealed, StoreError, Waiting,
+    OpenBatch, OpenRevenue, Place, Recheck, SealRow, SealTerms, Sealed, SetAside, StoreError,
 };
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
@@ -27,47 +29,94 @@ const JOURNAL_ROWS: i64 = 100_000;
 /// # Errors
 /// The database's.
 pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
-    open_batches(engine).await?;
     let recheck = rechecks(engine);
-    let marked = engine.store.mark_rechecks(&recheck).await?;
-    if marked > 0 {
-        info!(
-            orders = marked,
-            "orders are read again before they are sealed"
-        );
-    }
     let mut sealed = 0;
-    let mut due = engine.store.due_batches(&engine.directory, None).await?;
+    loop {
+        open_batches(engine).await?;
+        let marked = engine.store.mark_rechecks(&recheck).await?;
+        if marked > 0 {
+            info!(
+                orders = marked,
+                "orders are read again before they are sealed"
+            );
+        }
+        let done = seal_due(engine, &recheck).await?;
+        sealed += done.sealed;
+        // A further batch of the same cut-off, or the next one after a cut-off that was missed, is opened at once.
+        if !done.more {
+            return Ok(sealed);
+        }
+    }
+}
+
+/// What came of one look at the batches that are due.
+#[derive(Default)]
+struct Done {
+    sealed: usize,
+    /// Another batch may have to be opened.
+    more: bool,
+}
+
+async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<Done, StoreError> {
+    let mut done = Done::default();
+    let (directory, policy) = (&engine.directory, engine.policy_id);
+    let mut due = engine.store.due_batches(directory, policy, None).await?;
     if due.is_empty() {
-        return Ok(0);
+        return Ok(done);
     }
     let now = engine.store.now().await?;
     while let Some(last) = due.last().cloned() {
         for batch in &due {
-            let result = if batch.is_journal() {
-                seal_journal(engine, batch, now).await
-            } else {
-                seal_wave(engine, batch, &recheck, now).await
-            };
-            match result {
+            match seal(engine, batch, recheck, now).await {
                 Ok(0) => {}
                 Ok(rows) => {
-                    sealed += 1;
+                    done.sealed += 1;
+                    done.more |= !batch.is_journal();
                     info!(batch = %batch.name, rows, "batch sealed");
                 }
+                Err(error) if error.is_away() => return Err(error),
                 // One warehouse's trouble is not another's.
-                Err(error) if !error.is_away() => {
-                    warn!(batch = %batch.name, %error, "batch could not be sealed; it is tried again")
+                Err(error) => {
+                    let words = error.to_string();
+                    let pause = engine.store.seal_failed(batch, &words).await?;
+                    warn!(batch = %batch.name, %error, pause, "batch could not be sealed; it is a task, and tried again after the pause in seconds");
                 }
-                Err(error) => return Err(error),
             }
         }
         due = engine
             .store
-            .due_batches(&engine.directory, Some(&last))
+            .due_batches(directory, policy, Some(&last))
             .await?;
     }
-    Ok(sealed)
+    Ok(done)
+}
+
+async fn seal(
+    engine: &Engine,
+    batch: &OpenBatch,
+    recheck: &BTreeMap<i16, Recheck>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    if batch.is_journal() {
+        return seal_journal(engine, batch, now).await;
+    }
+    let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else {
+        return Ok(0);
+    };
+    if !schedule::missed(&warehouse.dispatch, batch.seal_at, now) {
+        return seal_wave(engine, batch, warehouse, recheck, now).await;
+    }
+    let zone = engine.policy.shop.timezone;
+    let next = schedule::slot(&warehouse.dispatch, zone, now, now, None);
+    let local = next.seal_at.with_timezone(&zone).format("%Y-%m-%d %H:%M");
+    let waiting = engine
+        .store
+        .miss(batch, &warehouse.name, &local.to_string())
+        .await?;
+    if waiting > 0 {
+        warn!(batch = %batch.name, waiting, "a wave was missed and is not sealed by itself any more: `hikiate wave list`");
+    }
+    Ok(0)
 }
 
 async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
@@ -83,60 +132,50 @@ async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
     if waiting.is_empty() && booking.is_none() {
         return Ok(());
     }
+    if !engine.store.in_force(engine.policy_id).await? {
+        return Ok(());
+    }
     let now = engine.store.now().await?;
     let zone = engine.policy.shop.timezone;
-    for Waiting {
-        location_id,
-        release_at,
-    } in waiting
-    {
-        let Some((location, warehouse)) =
-            location_id.and_then(|id| Some((id, warehouse(engine, id)?)))
-        else {
+    for waiting in waiting {
+        let Some(warehouse) = warehouse(engine, waiting.location_id) else {
             continue;
         };
-        let account_id = engine.directory.account(&warehouse.account)?;
-        let (period, seal_at) = match &warehouse.dispatch {
-            Dispatch::Continuous { .. } => (
-                now.with_timezone(&zone).format("%Y%m%d").to_string(),
-                release_at.max(now),
-            ),
-            Dispatch::Wave { cutoffs, .. } => {
-                let at = next_cutoff(now.max(release_at), cutoffs, zone);
-                (
-                    at.with_timezone(&zone).format("%Y%m%dT%H%M").to_string(),
-                    at,
-                )
-            }
+        let place = Place {
+            account_id: engine.directory.account(&warehouse.account)?,
+            location_id: Some(waiting.location_id),
+            kind: "instruct",
         };
-        engine
-            .store
-            .open_batch(
-                &engine.directory,
-                account_id,
-                Some(location),
-                "instruct",
-                &period,
-                seal_at,
-            )
-            .await?;
+        let dispatch = &warehouse.dispatch;
+        let slot = schedule::slot(dispatch, zone, now, waiting.release_at, waiting.since);
+        match waiting.open {
+            // It was opened for what may leave only later.
+            Some((_, seal_at)) if seal_at > now && slot.seal_at < seal_at => {
+                engine
+                    .store
+                    .pull_forward(&engine.directory, place, &slot)
+                    .await?;
+            }
+            Some(_) => {}
+            None => {
+                let slot = schedule::further(dispatch, waiting.more_of.as_ref()).unwrap_or(slot);
+                engine
+                    .store
+                    .open_batch(&engine.directory, place, &slot)
+                    .await?;
+            }
+        }
     }
     if let Some((booking, account_id)) = booking {
-        let seal_at = match &booking.close {
-            Close::At(time) => next_cutoff(now, &[*time], zone),
-            Close::Every(every) => now + *every,
+        let place = Place {
+            account_id,
+            location_id: None,
+            kind: "journal",
         };
-        let period = seal_at.with_timezone(&zone).format("%Y%m%d").to_string();
+        let slot = schedule::close_slot(&booking.close, zone, now);
         engine
             .store
-            .open_batch(
-                &engine.directory,
-                account_id,
-                None,
-                "journal",
-                &period,
-                seal_at,
-            )
+            .open_batch(&engine.directory, place, &slot)
             .await?;
     }
     Ok(())
@@ -145,23 +184,6 @@ async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
 fn warehouse(engine: &Engine, location_id: i16) -> Option<&Warehouse> {
     let name = engine.directory.location_name(location_id).ok()?;
     engine.policy.warehouses.iter().find(|w| w.name == name)
-}
-
-/// The first of these local times after `now`. Where the clocks skip a time, the next day's is taken.
-#[must_use]
-pub fn next_cutoff(now: DateTime<Utc>, times: &[NaiveTime], zone: Tz) -> DateTime<Utc> {
-    let today = now.with_timezone(&zone).date_naive();
-    (0..8)
-        .filter_map(|days| today.checked_add_days(Days::new(days)))
-        .flat_map(|day| {
-            times
-                .iter()
-                .filter_map(move |time| day.and_time(*time).and_local_timezone(zone).earliest())
-        })
-        .map(|at| at.with_timezone(&Utc))
-        .filter(|at| *at > now)
-        .min()
-        .unwrap_or_else(|| now + Duration::days(1))
 }
 
 /// Per channel's account row, how lately its orders must have been read when they are sealed.
@@ -181,12 +203,10 @@ fn rechecks(engine: &Engine) -> BTreeMap<i16, Recheck> {
 async fn seal_wave(
     engine: &Engine,
     batch: &OpenBatch,
+    warehouse: &Warehouse,
     recheck: &BTreeMap<i16, Recheck>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
-    let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else {
-        return Ok(0);
-    };
     let Some(operations) = engine
         .accounts
         .get(&batch.account_id)
@@ -213,71 +233,122 @@ async fn seal_wave(
             engine
                 .store
                 .seal_wave(&engine.directory, batch, &terms, |rows| {
-                    render_wave(batch, rows, operations)
+                    render_wave(&batch.name, rows, operations)
                 })
         })
         .await?;
     Ok(rows.unwrap_or(0))
 }
 
-/// Renders a wave. A shipment that cannot be expressed is left out with its reason; the others go.
-fn render_wave(
-    batch: &OpenBatch,
+/// Renders a wave. A shipment that cannot be expressed is left out with its reason; the others go. Where none can be
+/// for another reason than what it says, it is not the shipments' fault, and nothing is refused.
+///
+/// # Errors
+/// [`StoreError::Refused`] with the connector's words.
+pub fn render_wave(
+    name: &BatchName,
     rows: &[SealRow],
     operations: &dyn Operations,
 ) -> Result<(Sealed, Vec<(i64, String)>), StoreError> {
-    let call = |rows: &[&SealRow]| {
-        Call::Instruct(InstructCall {
-            batch: batch.name.clone(),
-            instructions: rows
-                .iter()
-                .filter_map(|row| instruction(row).ok())
-                .collect(),
-        })
+    let render = |rows: &[&SealRow]| {
+        prepare(
+            operations,
+            &Call::Instruct(InstructCall {
+                batch: name.clone(),
+                instructions: rows
+                    .iter()
+                    .filter_map(|row| instruction(row).ok())
+                    .collect(),
+            }),
+        )
     };
-    let (mut good, mut refused): (Vec<&SealRow>, Vec<(i64, String)>) = (Vec::new(), Vec::new());
+    let (mut whole, mut refused): (Vec<&SealRow>, Vec<(i64, String)>) = (Vec::new(), Vec::new());
     for row in rows {
         match instruction(row) {
-            Ok(_) => good.push(row),
+            Ok(_) => whole.push(row),
             Err(why) => refused.push((row.shipment_id, why)),
         }
     }
-    let mut prepared = operations.prepare(&call(&good));
-    if prepared
-        .as_ref()
-        .is_err_and(|e| e.class == ErrorClass::Rejected)
+    let found = sound(&whole, &render);
+    if found.good.is_empty()
+        && let Some(error) = not_their_fault(found.bad.iter().map(|(_, error)| error))
     {
-        good.retain(|row| match operations.prepare(&call(&[row])) {
-            Err(error) if error.class == ErrorClass::Rejected => {
-                refused.push((row.shipment_id, error.message));
-                false
-            }
-            _ => true,
-        });
-        prepared = operations.prepare(&call(&good));
+        return Err(unrenderable(name, error));
     }
-    if good.is_empty() {
-        return Ok((
-            Sealed {
-                body: Vec::new(),
-                hash: Vec::new(),
-                members: Vec::new(),
-            },
-            refused,
-        ));
+    refused.extend((found.bad.iter()).map(|(row, error)| (row.shipment_id, error.message.clone())));
+    if found.good.is_empty() {
+        return Ok((Sealed::default(), refused));
     }
-    let prepared = prepared.map_err(|e| {
-        StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name))
-    })?;
-    let hash = Sha256::digest(&prepared.bytes).to_vec();
+    let prepared = render(&found.good).map_err(|error| unrenderable(name, &error))?;
     Ok((
         Sealed {
+            hash: Sha256::digest(&prepared.bytes).to_vec(),
             body: prepared.bytes,
-            hash,
-            members: good.iter().map(|r| r.shipment_id).collect(),
+            members: found.good.iter().map(|r| r.shipment_id).collect(),
         },
         refused,
     ))
+}
+
+/// Renders a call; a panic is a failure of this call and of no other.
+fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operations.prepare(call)))
+        .unwrap_or_else(|_| {
+            let words = "rendering it hit a bug in hikiate; report it";
+            Err(Error::new(ErrorClass::Config, words))
+        })
+}
+
+/// The error of a batch of which nothing can be rendered, unless each part was refused for what it says.
+fn not_their_fault<'e>(errors: impl Iterator<Item = &'e Error>) -> Option<&'e Error> {
+    let mut others = errors.filter(|error| error.class != ErrorClass::Rejected);
+    others.next()
+}
+
+fn unrenderable(name: &BatchName, error: &Error) -> StoreError {
+    StoreError::Refused(format!("batch {name} cannot be rendered: {error}"))
+}
+
+/// Parts that can be rendered together, and parts that cannot even be by themselves. What is among neither can only
+/// not be rendered together with the good ones: it goes with the next batch.
+struct Sound<T> {
+    good: Vec<T>,
+    bad: Vec<(T, Error)>,
+}
+
+/// Halves until the culprits are found.
+fn sound<T: Copy>(parts: &[T], render: &dyn Fn(&[T]) -> Result<Prepared, Error>) -> Sound<T> {
+    if parts.is_empty() {
+        return Sound {
+            good: Vec::new(),
+            bad: Vec::new(),
+        };
+    }
+    let error = match render(parts) {
+        Ok(_) => {
+            return Sound {
+                good: parts.to_vec(),
+                bad: Vec::new(),
+            };
+        }
+        Err(error) => error,
+    };
+    if let [part] = parts {
+        return Sound {
+            good: Vec::new(),
+            bad: vec![(*part, error)],
+        };
+    }
+    let (left, right) = parts.split_at(parts.len() / 2);
+    let (left, right) = (sound(left, render), sound(right, render));
+    let mut bad = left.bad;
+    bad.extend(right.bad);
+    let mut good = left.good.clone();
+    good.extend(right.good.iter().copied());
+    if !left.good.is_empty() && !right.good.is_empty() && render(&good).is_err() {
+        good = left.good;
+    }
+    Sound { good, bad }
 }
 
 fn instruction(row: &SealRow) -> Result<Instruction, String> {
@@ -346,75 +417,115 @@ async fn seal_journal(
         policy_id: engine.policy_id,
         today: engine.today(now),
     };
-    engine
+    let sealed = engine
         .store
         .retried("seal_journal", || {
             engine
                 .store
                 .seal_journal(&engine.directory, batch, &terms, |rows| {
-                    render_journal(batch, rows, booking, operations)
+                    render_journal(&batch.name, rows, booking, operations)
                 })
         })
-        .await
+        .await?;
+    if !sealed.aside.is_empty() {
+        let entries = sealed.aside.len();
+        warn!(batch = %batch.name, entries, "entries that the layout forbids were left out; their orders are tasks");
+        let today = engine.today(now);
+        let tell = || engine.store.tell_aside(&sealed.aside, today);
+        engine.store.retried("tell_aside", tell).await?;
+    }
+    Ok(sealed.rows)
 }
 
+/// Renders a journal. An entry that the layout forbids is left out with its reason; the others are booked.
 fn render_journal(
-    batch: &OpenBatch,
+    name: &BatchName,
     rows: &[OpenRevenue],
     booking: &Booking,
     operations: &dyn Operations,
-) -> Result<Sealed, StoreError> {
-    let account = hikiate_sdk::AccountSlug::new(batch.name.account.clone());
-    let number = crate::number::batch_number(&account, &batch.name);
-    let journal = journal_of(rows, booking, &number);
-    let prepared = operations
-        .prepare(&Call::PostJournal {
-            batch: batch.name.clone(),
-            journal,
+) -> Result<(Sealed, Vec<SetAside>), StoreError> {
+    let account = hikiate_sdk::AccountSlug::new(name.account.clone());
+    let number = crate::number::batch_number(&account, name);
+    let mut entries: BTreeMap<_, Vec<OpenRevenue>> = BTreeMap::new();
+    for row in rows {
+        let entry = entries.entry(place_of(row)).or_default();
+        entry.push(row.clone());
+    }
+    let entries: Vec<&[OpenRevenue]> = entries.values().map(Vec::as_slice).collect();
+    let render = |entries: &[&[OpenRevenue]]| {
+        prepare(
+            operations,
+            &Call::PostJournal {
+                batch: name.clone(),
+                journal: journal_of(&entries.concat(), booking, &number),
+            },
+        )
+    };
+    let found = sound(&entries, &render);
+    if found.good.is_empty()
+        && let Some(error) = not_their_fault(found.bad.iter().map(|(_, error)| error))
+    {
+        return Err(unrenderable(name, error));
+    }
+    let aside = (found.bad.into_iter())
+        .map(|(rows, error)| SetAside {
+            rows: rows.to_vec(),
+            // Its number in this journal is another in the next, and no news.
+            why: error
+                .message
+                .replace(&format!("journal entry {number}-1"), "the entry"),
         })
-        .map_err(|e| {
-            StoreError::Refused(format!("batch {} cannot be rendered: {e}", batch.name))
-        })?;
-    let hash = Sha256::digest(&prepared.bytes).to_vec();
-    Ok(Sealed {
-        body: prepared.bytes,
-        hash,
-        members: rows.iter().map(|r| r.id).collect(),
-    })
+        .collect();
+    if found.good.is_empty() {
+        return Ok((Sealed::default(), aside));
+    }
+    let prepared = render(&found.good).map_err(|error| unrenderable(name, &error))?;
+    Ok((
+        Sealed {
+            hash: Sha256::digest(&prepared.bytes).to_vec(),
+            body: prepared.bytes,
+            members: found.good.concat().iter().map(|r| r.id).collect(),
+        },
+        aside,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn utc(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap_or_default()
-    }
-
-    fn time(hour: u32, minute: u32) -> NaiveTime {
-        NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_cut_off_is_local_and_strictly_later() {
-        let cutoffs = [time(9, 0), time(13, 0)];
-        let tokyo = chrono_tz::Asia::Tokyo;
-        assert_eq!(
-            next_cutoff(utc("2026-11-21T03:59:59Z"), &cutoffs, tokyo),
-            utc("2026-11-21T04:00:00Z")
-        );
-        assert_eq!(
-            next_cutoff(utc("2026-11-21T04:00:00Z"), &cutoffs, tokyo),
-            utc("2026-11-22T00:00:00Z")
-        );
+    fn rendered(forbidden: &[u32], together: usize) -> impl Fn(&[u32]) -> Result<Prepared, Error> {
+        let forbidden = forbidden.to_vec();
+        move |parts| match parts.iter().find(|part| forbidden.contains(part)) {
+            Some(part) => Err(Error::new(ErrorClass::Rejected, format!("no {part}"))),
+            None if parts.len() > together => Err(Error::new(ErrorClass::Config, "too many")),
+            None => Ok(Prepared {
+                bytes: Vec::new(),
+                label: String::new(),
+            }),
+        }
     }
 
     #[test]
-    fn a_time_that_the_clocks_skip_moves_to_the_next_day() {
-        let berlin = chrono_tz::Europe::Berlin;
-        assert_eq!(
-            next_cutoff(utc("2027-03-28T00:00:00Z"), &[time(2, 30)], berlin),
-            utc("2027-03-29T00:30:00Z")
+    fn culprits_are_found_by_halving_and_the_others_go() {
+        let parts: Vec<u32> = (0..100).collect();
+        let found = sound(&parts, &rendered(&[0, 41, 42, 99], 1000));
+        let bad: Vec<u32> = found.bad.iter().map(|(part, _)| *part).collect();
+        assert_eq!(bad, [0, 41, 42, 99]);
+        assert!(
+            found
+                .bad
+                .iter()
+                .all(|(part, error)| error.message == format!("no {part}"))
         );
+        assert_eq!(found.good.len(), 96);
+    }
+
+    #[test]
+    fn what_cannot_be_rendered_together_is_no_culprit_and_waits() {
+        let parts: Vec<u32> = (0..10).collect();
+        let found = sound(&parts, &rendered(&[3], 4));
+        assert_eq!(found.bad.len(), 1);
+        assert!((1..=4).contains(&found.good.len()), "{:?}", found.good);
     }
 }

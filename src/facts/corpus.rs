@@ -111,6 +111,7 @@ fn the_corpus_shows_every_word_of_every_choice() {
             "class",
             &["left", "adopted", "adopted-instructed", "history"],
         ),
+        ("member", &["refused", "sent_again", "abandoned"]),
         ("intent", &["call", "mail", "member", "batch"]),
         (
             "intent",

@@ -35,8 +35,10 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
     if !view.cancelling() {
         return cancel;
     }
-    let under_way = view.fold.shipments.iter().any(Shipment::instructed)
-        && !broken::is(Broken::CancelInTheDark);
+    // What stands in a refused batch is withdrawn by this very plan: the warehouse does not have it.
+    let at_warehouse = |s: &Shipment<'_>| s.instructed() && s.batch_refused().is_none();
+    let under_way =
+        view.fold.shipments.iter().any(at_warehouse) && !broken::is(Broken::CancelInTheDark);
     cancel.complete = !under_way && !view.something_left();
     let told = view.fold.of_op(Op::CancelOrder).last();
     // One that it no longer shows cannot be cancelled there.
@@ -105,7 +107,10 @@ fn requests(
     let reference = &shipment.fact.reference;
     let last = view.fold.cancel_requests(reference).last();
     let asked = view.cancelling() || recall.contains(reference) || shipment.recall.is_some();
-    let wanted = asked && shipment.instructed() && shipment.parcels.is_empty();
+    let wanted = asked
+        && shipment.instructed()
+        && shipment.batch_refused().is_none()
+        && shipment.parcels.is_empty();
     if !wanted {
         let moot = last.filter(|intent| intent.open());
         let why = "there is nothing left to stop";

@@ -40,6 +40,8 @@ pub(crate) struct Changed {
 pub(crate) struct Changes {
     /// Shipments to be recalled now.
     pub(crate) recall: Vec<ShipmentReference>,
+    /// Shipments in a refused batch: no warehouse has them, so they are planned anew.
+    pub(crate) unsent: Vec<ShipmentReference>,
     pub(crate) decisions: Vec<NewFact>,
     /// When a recall is due, or its answer is late.
     pub(crate) next: Option<DateTime<Utc>>,
@@ -66,7 +68,9 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
         let Some(shipment) = view.shipment(&changed.reference) else {
             continue;
         };
-        if changed.recall && shipment.parcels.is_empty() {
+        if shipment.batch_refused().is_some() {
+            all.unsent.push(changed.reference);
+        } else if changed.recall && shipment.parcels.is_empty() {
             recall(view, shipment, &changed, &mut all, tasks);
         } else {
             ask(shipment, &changed, "", tasks);

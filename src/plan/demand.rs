@@ -1,5 +1,9 @@
 //! Demand: what is wanted of the stock, from the moment an order is known.
 
+use std::collections::BTreeMap;
+
+use hikiate_sdk::LineKey;
+
 use super::payment::Payment;
 use super::types::DemandRow;
 use super::view::{Line, View};
@@ -31,11 +35,21 @@ pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
         || view.given_up_at().is_some_and(|at| at <= view.now)
 }
 
-/// The demand rows.
-pub(crate) fn rows(view: &View<'_>, payment: &Payment, released: bool) -> Vec<DemandRow> {
+/// The demand rows. `taken_out` are items that count as instructed and leave their sealed shipments with this plan.
+pub(crate) fn rows(
+    view: &View<'_>,
+    payment: &Payment,
+    released: bool,
+    taken_out: &BTreeMap<LineKey, u32>,
+) -> Vec<DemandRow> {
     let stopped = stopped(view, payment);
     let mut rows = Vec::new();
     for line in &view.lines {
+        let out = taken_out.get(&line.key).copied().unwrap_or(0);
+        let line = &Line {
+            instructed: line.instructed.saturating_sub(out),
+            ..line.clone()
+        };
         let Some(item_id) = line.item_id else {
             continue;
         };

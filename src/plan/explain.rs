@@ -250,6 +250,7 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
             "completion" => "nothing of it ships; it ends when the channel shows it completed",
             "wave" => "it waits for its batch to be sealed",
             "sending" => "its batch is sealed, and it is not known that the warehouse has it",
+            "batch_refused" => "the batch it stands in was refused; see the batch's task",
             "warehouse" => {
                 let mut shipments = view.iter().flat_map(|view| &view.fold.shipments);
                 let asked = |s: &Shipment<'_>| s.instructed() && !s.accepted() && s.parcels.is_empty();

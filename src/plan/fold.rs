@@ -10,9 +10,9 @@ use super::presence::Absence;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
-    ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody, HeldFact, IntentFact,
-    IntentWhat, OrderFact, OutcomeFact, ParcelCorrectedFact, RecallWantedFact, ReleasedFact,
-    ReturnedFact, ShipmentFact, Verdict,
+    BookingRefusedFact, ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody,
+    HeldFact, IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact,
+    ParcelCorrectedFact, RecallWantedFact, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
 };
 
 /// One reading of the order.
@@ -59,6 +59,8 @@ pub(crate) struct Intent<'a> {
     /// The last outcome that decides, with its fact's id.
     pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
     pub(crate) row: Option<&'a QueuedEffect>,
+    /// It is a part of a batch that was refused or given up.
+    pub(crate) batch_over: bool,
 }
 
 impl<'a> Intent<'a> {
@@ -76,7 +78,7 @@ impl<'a> Intent<'a> {
 
     /// Not ended yet.
     pub(crate) fn open(&self) -> bool {
-        self.outcome.is_none()
+        self.outcome.is_none() && !self.batch_over
     }
 
     /// Done for good.
@@ -104,6 +106,7 @@ impl<'a> Intent<'a> {
             (Some(Verdict::Withdrawn), _) => "taken back",
             (Some(Verdict::NotDone), _) => "did not happen",
             (_, Some(EffectState::Unresolved)) => "unknown",
+            (None, _) if self.batch_over => "refused or given up with its batch",
             (_, _) => "under way",
         }
     }
@@ -144,6 +147,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) deposits: Vec<(i64, &'a DepositFact)>,
     /// Revenue keys that stand in the books, by batch.
     pub(crate) booked: BTreeMap<&'a str, &'a str>,
+    /// Entries that the books' layout forbade.
+    pub(crate) booking_refused: Vec<&'a BookingRefusedFact>,
     pub(crate) held: Vec<HeldAt<'a>>,
     pub(crate) released: Vec<ReleasedAt<'a>>,
     /// The first wish of an operator to cancel.
@@ -174,6 +179,7 @@ impl<'a> Fold<'a> {
             stray: Vec::new(),
             deposits: Vec::new(),
             booked: BTreeMap::new(),
+            booking_refused: Vec::new(),
             held: Vec::new(),
             released: Vec::new(),
             cancel_wanted: None,
@@ -189,7 +195,8 @@ impl<'a> Fold<'a> {
             keys: input.facts.iter().map(|fact| fact.key.as_str()).collect(),
         };
         let mut decided: Vec<(i64, DateTime<Utc>, &ShipmentFact)> = Vec::new();
-        let mut withdrawn: BTreeSet<&ShipmentReference> = BTreeSet::new();
+        let mut withdrawn: BTreeMap<&ShipmentReference, i64> = BTreeMap::new();
+        let mut heard: BTreeMap<&ShipmentReference, Vec<(i64, &MemberFact)>> = BTreeMap::new();
         let mut parcels = Parcels::default();
         let mut recalls: BTreeMap<&ShipmentReference, (i64, &RecallWantedFact)> = BTreeMap::new();
         let mut replies = BTreeMap::new();
@@ -256,7 +263,7 @@ impl<'a> Fold<'a> {
                 FactBody::Class(class) => fold.class = Some(class),
                 FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
                 FactBody::ShipmentWithdrawn(gone) => {
-                    withdrawn.insert(&gone.reference);
+                    withdrawn.insert(&gone.reference, id);
                 }
                 FactBody::Intent(intent) => fold.intents.push(Intent {
                     id,
@@ -265,6 +272,7 @@ impl<'a> Fold<'a> {
                     fact: intent,
                     outcome: None,
                     row: input.queue.iter().find(|row| row.key == fact.key),
+                    batch_over: false,
                 }),
                 FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
                     outcomes.insert(&outcome.intent, (id, outcome));
@@ -277,17 +285,35 @@ impl<'a> Fold<'a> {
                         absence.believed = true;
                     }
                 }
-                FactBody::Outcome(_) | FactBody::Sealed(_) | FactBody::Unread(_) => {}
+                FactBody::Member(member) => {
+                    heard
+                        .entry(&member.reference)
+                        .or_default()
+                        .push((id, member));
+                }
+                FactBody::Unbooked(gone) => fold.booked.retain(|_, batch| *batch != gone.batch),
+                FactBody::BookingRefused(refused) => fold.booking_refused.push(refused),
+                FactBody::Outcome(_)
+                | FactBody::Sealed(_)
+                | FactBody::Unread(_)
+                | FactBody::SealWanted(_)
+                | FactBody::Abandoned(_) => {}
             }
         }
         for intent in &mut fold.intents {
             intent.outcome = outcomes.get(intent.key).copied();
+            if let IntentWhat::Member { reference, .. } = &intent.fact.what {
+                let last = heard.get(reference).and_then(|heard| heard.last());
+                intent.batch_over =
+                    last.is_some_and(|(_, member)| member.state != MemberState::SentAgain);
+            }
         }
         for (id, at, fact) in decided {
             let mut shipment = Shipment {
                 decided_at: at,
                 fact,
-                withdrawn: withdrawn.contains(&fact.reference),
+                withdrawn: withdrawn.get(&fact.reference).copied(),
+                heard: heard.remove(&fact.reference).unwrap_or_default(),
                 stored: input
                     .shipments
                     .iter()

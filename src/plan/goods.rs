@@ -184,6 +184,18 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
     let mut first = None;
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
+        if let Some((id, reason)) = shipment.abandoned() {
+            let rule = format!("abandoned:{reference}");
+            if !view.fold.released_with_all_after(&rule, id) {
+                let what = format!(
+                    "{reference} was given up with its batch as not imported by {} ({reason}); released, it goes out anew under another reference",
+                    shipment.fact.warehouse
+                );
+                tasks.add("instruction_abandoned", what).release(&rule);
+                first.get_or_insert(rule);
+            }
+            continue;
+        }
         let Some((id, words)) = shipment.refusal() else {
             continue;
         };
@@ -199,6 +211,37 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         first.get_or_insert(rule);
     }
     first
+}
+
+/// Shipments of batches given up as not imported that a warehouse has all the same, after they went out anew.
+pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
+    let shipments = &view.fold.shipments;
+    for (at, shipment) in shipments.iter().enumerate() {
+        let believed = shipment.given_up().is_some() && shipment.abandoned().is_none();
+        let parcel = shipment.parcels.iter().map(|p| p.first_id).min();
+        let Some(told) = parcel
+            .or(shipment.reply.map(|(id, _)| id))
+            .filter(|_| believed)
+        else {
+            continue;
+        };
+        let same_line = |other: &super::shipment::Shipment<'_>| {
+            let of =
+                |line: &crate::facts::ShipmentLine| other.lines_of(&line.line).next().is_some();
+            shipment.fact.lines.iter().any(of)
+        };
+        let anew = shipments
+            .iter()
+            .skip(at + 1)
+            .find(|other| same_line(other) && (other.instructed() || !other.parcels.is_empty()));
+        if let Some(anew) = anew {
+            let what = format!(
+                "{} has {}, which was given up as not imported, and {} was instructed in its stead: stop one of them there, or arrange the return",
+                shipment.fact.warehouse, shipment.fact.reference, anew.fact.reference
+            );
+            tasks.tell(view, "abandoned_imported", told, &what);
+        }
+    }
 }
 
 /// Instructions without an answer in time; returns when the next one is late.
@@ -219,6 +262,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             .reply
             .is_some_and(|(_, r)| r.verdict == ReplyVerdict::Accepted)
             || !shipment.parcels.is_empty()
+            || shipment.batch_refused().is_some()
             || member.done();
         let Some(due) = member.recorded_at.checked_add_signed(within) else {
             continue;

@@ -9,22 +9,28 @@ use hikiate_sdk::{AccountSlug, Currency, JournalBatch, JournalEntry, JournalLine
 use crate::policy::{Booking, PaymentMethod};
 use crate::store::OpenRevenue;
 
-type Place = (NaiveDate, AccountSlug, String, Currency, i32, bool);
+/// What revenue is summed by: day, channel, payment, currency, tax rate, and whether it is rounding.
+pub type Place = (NaiveDate, AccountSlug, String, Currency, i32, bool);
+
+/// The entry that a revenue event goes into.
+#[must_use]
+pub fn place_of(row: &OpenRevenue) -> Place {
+    (
+        row.business_date,
+        row.channel.clone(),
+        row.payment.clone(),
+        row.currency,
+        row.tax_rate_bp,
+        row.rounding,
+    )
+}
 
 /// Sums revenue into entries named `number` + `-` + n.
 #[must_use]
 pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> JournalBatch {
     let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
     for row in rows {
-        let place = (
-            row.business_date,
-            row.channel.clone(),
-            row.payment.clone(),
-            row.currency,
-            row.tax_rate_bp,
-            row.rounding,
-        );
-        let sum = sums.entry(place).or_default();
+        let sum = sums.entry(place_of(row)).or_default();
         sum.0 += row.gross;
         sum.1 += row.tax;
     }
@@ -88,6 +94,8 @@ mod tests {
     ) -> OpenRevenue {
         OpenRevenue {
             id: 1,
+            subject_id: 1,
+            key: "1:1000:sales".to_owned(),
             business_date: date.parse().unwrap_or_default(),
             channel: AccountSlug::new("shop"),
             payment: payment.to_owned(),

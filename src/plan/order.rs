@@ -14,7 +14,9 @@ use super::checks::{Check, checks, gate_open};
 use super::effects::{Wanted, choose, withdraw};
 use super::ended;
 use super::fold::Fold;
-use super::goods::{delivered_at, discrepancies, entries, late_replies, refusals};
+use super::goods::{
+    delivered_at, discrepancies, entries, imported_after_all, late_replies, refusals,
+};
 use super::holds::{Holds, holds, open_holds};
 use super::lost::{instructed_before, unexplained, unknown};
 use super::mail::shipped_mail;
@@ -266,8 +268,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         released,
         refused.is_some() || view.input.lost.reading,
         stopped,
+        &changes.unsent,
     );
-    let demands = demand::rows(&view, &payment, released);
+    let demands = demand::rows(&view, &payment, released, &shipping.taken_out);
 
     let cancel = cancel(&view, &changes.recall, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
@@ -342,6 +345,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
 
     discrepancies(&view, &mut tasks);
     by_hand::tasks(&view, &mut tasks);
+    imported_after_all(&view, &mut tasks);
+    booking_refused(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);
     ended::money(&view, &payment, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
@@ -465,6 +470,21 @@ fn waiting_for_people(failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
         tasks
             .add(format!("hold:{}", hold.rule), what)
             .release(&hold.rule);
+    }
+}
+
+/// Revenue whose entry the books' layout forbids; it is tried again with each later journal.
+fn booking_refused(view: &View<'_>, tasks: &mut Tasks) {
+    let open = |event: &String| !view.fold.booked.contains_key(event.as_str());
+    let mut refused = view.fold.booking_refused.iter().rev();
+    if let Some(last) = refused.find(|refused| refused.events.iter().any(open)) {
+        tasks.add(
+            "booking_refused",
+            format!(
+                "its revenue cannot be written into the books: {}; mend the layout or the titles and restart, it is tried again by itself each hour",
+                last.message
+            ),
+        );
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
     let payment = view.payment();
     let stopped = demand::stopped(&view, &payment);
     // Takes what was decided before out of the next wave.
-    let shipping = shipping(&view, false, false, stopped);
+    let shipping = shipping(&view, false, false, stopped, &[]);
     let mut plan = resting(view.input, view.order, view.whose);
     let mut tasks = Tasks::default();
     let unfulfilled = unfulfilled(&view, &mut tasks);
@@ -75,7 +75,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
     plan.decisions.extend(shipping.decisions);
     plan.entries = moved.entries;
     plan.stages = shipping.stages;
-    plan.demands = demand::rows(&view, &payment, false);
+    plan.demands = demand::rows(&view, &payment, false, &shipping.taken_out);
     plan.tasks = tasks.rows;
     Planned {
         view: Some(view),

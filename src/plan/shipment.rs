@@ -9,7 +9,9 @@ use hikiate_sdk::{
 
 use super::fold::Intent;
 use super::types::ShipmentStage;
-use crate::facts::{RecallWantedFact, ShipmentFact, ShipmentLine, Verdict};
+use crate::facts::{
+    MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
+};
 
 /// A parcel by its last report.
 #[derive(Clone, Debug)]
@@ -53,7 +55,10 @@ impl Parcel<'_> {
 pub(crate) struct Shipment<'a> {
     pub(crate) decided_at: DateTime<Utc>,
     pub(crate) fact: &'a ShipmentFact,
-    pub(crate) withdrawn: bool,
+    /// The decision that it is not to leave.
+    pub(crate) withdrawn: Option<i64>,
+    /// What was told of its batch, in order.
+    pub(crate) heard: Vec<(i64, &'a MemberFact)>,
     pub(crate) stored: Option<ShipmentStage>,
     pub(crate) member: Option<Intent<'a>>,
     pub(crate) reply: Option<(i64, &'a InstructionReply)>,
@@ -120,9 +125,11 @@ impl<'a> Shipment<'a> {
         let nothing_left = self.parcels.is_empty();
         if (complete && !nothing_left) || self.closed_short {
             ShipmentStage::Shipped
-        } else if (self.withdrawn && self.member.is_none()) || self.stopped() {
+        } else if self.taken_out() || self.stopped() {
             ShipmentStage::Cancelled
-        } else if nothing_left && (self.rejected() || verdict == Some(Verdict::Refused)) {
+        } else if self.abandoned().is_some()
+            || (nothing_left && (self.rejected() || verdict == Some(Verdict::Refused)))
+        {
             ShipmentStage::Rejected
         } else if nothing_left
             && matches!(verdict, Some(Verdict::NotDone | Verdict::Withdrawn))
@@ -176,6 +183,56 @@ impl<'a> Shipment<'a> {
             .filter(|(_, reply)| reply.verdict != CancelVerdict::Accepted)
     }
 
+    /// It was withdrawn before it stood in a sealed batch, or while that batch was known to be refused.
+    fn taken_out(&self) -> bool {
+        let Some(withdrawn) = self.withdrawn else {
+            return false;
+        };
+        let before = self.heard.iter().rev().find(|(id, _)| *id < withdrawn);
+        let refused = before.is_some_and(|(_, m)| matches!(m.state, MemberState::Refused { .. }));
+        let sent_again =
+            |(id, m): &(i64, &MemberFact)| *id > withdrawn && m.state == MemberState::SentAgain;
+        self.member.is_none() || (refused && self.unheard() && !self.heard.iter().any(sent_again))
+    }
+
+    /// The warehouse has told nothing that says it has it.
+    fn unheard(&self) -> bool {
+        self.parcels.is_empty()
+            && self
+                .reply
+                .is_none_or(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
+    }
+
+    /// Its batch was refused as a whole and may be sent again: the warehouse does not have it.
+    pub(crate) fn batch_refused(&self) -> Option<&'a str> {
+        let (id, last) = self.heard.last()?;
+        let taken = self.member.is_some_and(|member| {
+            member.taken() && member.outcome.is_some_and(|(outcome, _)| outcome > *id)
+        });
+        match &last.state {
+            MemberState::Refused { message } if self.instructed() && self.unheard() && !taken => {
+                Some(message)
+            }
+            _ => None,
+        }
+    }
+
+    /// The fact that gave its batch up, and why, while the warehouse tells nothing else.
+    pub(crate) fn abandoned(&self) -> Option<(i64, &'a str)> {
+        self.given_up().filter(|_| self.unheard())
+    }
+
+    /// The fact that gave its batch up, and why, whatever the warehouse told since.
+    pub(crate) fn given_up(&self) -> Option<(i64, &'a str)> {
+        self.heard
+            .iter()
+            .rev()
+            .find_map(|(id, member)| match &member.state {
+                MemberState::Abandoned { reason } => Some((*id, reason.as_str())),
+                _ => None,
+            })
+    }
+
     fn rejected(&self) -> bool {
         self.reply
             .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
@@ -184,6 +241,7 @@ impl<'a> Shipment<'a> {
     /// The fact that ended it without goods leaving, and the words: refused, or stopped without being asked.
     pub(crate) fn refusal(&self) -> Option<(i64, &'a str)> {
         match self.stage() {
+            ShipmentStage::Rejected if self.abandoned().is_some() => None,
             ShipmentStage::Rejected => match self.reply {
                 Some((id, reply)) if self.rejected() => Some((id, reply.message.as_str())),
                 _ => self
@@ -192,7 +250,10 @@ impl<'a> Shipment<'a> {
                     .map(|(id, outcome)| (id, outcome.message.as_str())),
             },
             ShipmentStage::Cancelled
-                if !self.withdrawn && self.stopped() && !self.recalled && self.recall.is_none() =>
+                if self.withdrawn.is_none()
+                    && self.stopped()
+                    && !self.recalled
+                    && self.recall.is_none() =>
             {
                 self.cancel_reply
                     .map(|(id, reply)| (id, reply.message.as_str()))

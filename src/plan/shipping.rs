@@ -20,6 +20,8 @@ pub(crate) struct Shipping {
     pub(crate) stages: Vec<(ShipmentReference, ShipmentStage)>,
     /// Items that stay in or come into waiting shipments, by line and warehouse.
     pub(crate) waiting: BTreeMap<(LineKey, String), u32>,
+    /// Items of sealed shipments that this plan takes out of a refused batch.
+    pub(crate) taken_out: BTreeMap<LineKey, u32>,
     /// Warehouses that would ship a part, but are instructed only for orders stored later.
     pub(crate) inactive: Vec<String>,
     /// What is shipped may change once what has left took its reservations with it: to be planned again at once.
@@ -27,8 +29,15 @@ pub(crate) struct Shipping {
 }
 
 /// Decides shipments. `ready` says that nothing holds the order; `refused` that a warehouse refused a part of
-/// it, so that nothing new is decided; `stopped` that nothing more is to leave.
-pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: bool) -> Shipping {
+/// it, so that nothing new is decided; `stopped` that nothing more is to leave; `unsent` are shipments that changed in a
+/// batch which was refused.
+pub(crate) fn shipping(
+    view: &View<'_>,
+    ready: bool,
+    refused: bool,
+    stopped: bool,
+    unsent: &[ShipmentReference],
+) -> Shipping {
     let mut shipping = Shipping::default();
     let ready = ready && !stopped;
     let covered = view.lines.iter().all(|line| covered(line, stopped));
@@ -48,6 +57,20 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
     };
     let mut gone: Vec<(usize, &str)> = Vec::new();
     for (at, shipment) in view.fold.shipments.iter().enumerate() {
+        let out = view.cancelling()
+            || stopped
+            || shipment.recall.is_some()
+            || unsent.contains(&shipment.fact.reference);
+        if out && shipment.batch_refused().is_some() {
+            gone.push((at, "it is not to leave as it is, and its batch was refused"));
+            for line in &shipment.fact.lines {
+                let sum = shipping.taken_out.entry(line.line.clone()).or_default();
+                *sum = sum.saturating_add(line.quantity);
+            }
+            // Its items count as instructed until the decision is among the facts.
+            shipping.again = true;
+            continue;
+        }
         if !shipment.waiting() {
             continue;
         }
@@ -88,7 +111,7 @@ pub(crate) fn shipping(view: &View<'_>, ready: bool, refused: bool, stopped: boo
     if ready && !waits {
         if view.lines.iter().any(moved) {
             let open = |line: &Line<'_>| line.open(stopped) > line.instructed;
-            shipping.again = view
+            shipping.again |= view
                 .lines
                 .iter()
                 .any(|line| line.item_id.is_some() && open(line));

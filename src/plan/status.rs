@@ -116,7 +116,11 @@ fn of_line(
         return Some((Status::Allocated, gate));
     }
     let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
-    let all_taken = view.fold.shipments.iter().filter(taken).all(|s| s.taken());
+    let mut here = view.fold.shipments.iter().filter(taken);
+    if here.clone().any(|s| s.batch_refused().is_some()) {
+        return Some((Status::Allocated, "batch_refused"));
+    }
+    let all_taken = here.all(|s| s.taken());
     Some(if all_taken {
         (Status::Instructed, "warehouse")
     } else {

@@ -21,6 +21,7 @@ fn policy(split: bool) -> Policy {
         dispatch: Dispatch::Wave {
             cutoffs: Vec::new(),
             max_rows: 1,
+            files_per_cutoff: None,
         },
         reply_within: None,
         change: Default::default(),

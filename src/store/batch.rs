@@ -3,15 +3,57 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::BatchName;
 
+use super::tasks::write_tasks;
 use super::{Directory, Store, StoreError};
+use crate::action::Action;
+use crate::plan::types::TaskRow;
 
-/// Something waits and no batch is open for it.
+type Tx<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
+
+/// What waits at a warehouse, and what its batches are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// The warehouse; `None` for journals.
-    pub location_id: Option<i16>,
+    /// The warehouse.
+    pub location_id: i16,
     /// Since when something may be released.
     pub release_at: DateTime<Utc>,
+    /// The batch that is open for it: its row and its time.
+    pub open: Option<(i64, DateTime<Utc>)>,
+    /// The batch before it, when more made its cut-off than it took.
+    pub more_of: Option<CutOff>,
+    /// Since when its times are as they are.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// A cut-off that more made than its batches took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// The period in the names of its batches.
+    pub period: String,
+    /// Its time.
+    pub at: DateTime<Utc>,
+    /// Batches that were sealed for it.
+    pub files: i64,
+}
+
+/// When a batch is sealed, and the period in its name that says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// The local time of the cut-off, or the day.
+    pub period: String,
+    /// When.
+    pub seal_at: DateTime<Utc>,
+}
+
+/// Whose batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The account that is sent to.
+    pub account_id: i16,
+    /// The warehouse; `None` for journals.
+    pub location_id: Option<i16>,
+    /// `instruct` or `journal`.
+    pub kind: &'a str,
 }
 
 /// A batch to be opened or sealed.
@@ -35,21 +77,37 @@ pub struct OpenBatch {
 const DUE: i64 = 100;
 
 impl Store {
-    /// Warehouses with waiting shipments and no open batch.
+    /// Warehouses with waiting shipments.
     ///
     /// # Errors
     /// The database's.
     pub async fn waiting_locations(&self) -> Result<Vec<Waiting>, StoreError> {
         Ok(sqlx::query!(
-            r#"SELECT l.id AS "location_id!", (SELECT min(s.release_at) FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting'
+            r#"SELECT l.id AS "location_id!", w.release_at AS "release_at?", b.subject_id AS "open?", b.seal_at AS "seal_at?", t.since AS "since?",
+                 z.period AS "period?", z.seal_at AS "cut_off?", z.more AS "more?", (SELECT count(*) FROM batches f
+                   WHERE f.location_id = l.id AND f.kind = 'instruct' AND f.period = z.period AND f.state IN ('sealed', 'done', 'abandoned')) AS "files!"
+               FROM locations l CROSS JOIN LATERAL (SELECT min(s.release_at) AS release_at FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting'
                  AND ((SELECT hk_all_act()) OR NOT hk_waits(s.subject_id))
-                   AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))) AS release_at
-               FROM locations l WHERE NOT EXISTS (SELECT FROM batches b WHERE b.location_id = l.id AND b.kind = 'instruct' AND b.state = 'open')"#
+                 AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))) w
+               LEFT JOIN batches b ON b.location_id = l.id AND b.kind = 'instruct' AND b.state = 'open'
+               LEFT JOIN schedules t ON t.location_id = l.id AND t.kind = 'instruct'
+               LEFT JOIN LATERAL (SELECT y.period, y.seal_at, y.more FROM batches y WHERE y.location_id = l.id AND y.kind = 'instruct'
+                 ORDER BY y.subject_id DESC LIMIT 1) z ON true
+               WHERE w.release_at IS NOT NULL ORDER BY l.id"#
         )
         .fetch_all(&self.pool)
         .await?
         .into_iter()
-        .filter_map(|r| r.release_at.map(|release_at| Waiting { location_id: Some(r.location_id), release_at }))
+        .filter_map(|r| {
+            let more = r.more.unwrap_or(false);
+            Some(Waiting {
+                location_id: r.location_id,
+                release_at: r.release_at?,
+                open: r.open.zip(r.seal_at),
+                more_of: r.period.zip(r.cut_off).filter(|_| more).map(|(period, at)| CutOff { period, at, files: r.files }),
+                since: r.since,
+            })
+        })
         .collect())
     }
 
@@ -59,12 +117,26 @@ impl Store {
     /// The database's.
     pub async fn waiting_revenue(&self, account_id: i16) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id))
+            r#"SELECT EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id)
+                   AND (retry_at IS NULL OR retry_at <= (SELECT hk_now())))
                  AND NOT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = 'journal' AND state = 'open') AS "waiting!""#,
             account_id
         )
         .fetch_one(&self.pool)
         .await?)
+    }
+
+    /// This policy is the one in force: its times decide.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn in_force(&self, policy_id: i32) -> Result<bool, StoreError> {
+        Ok(
+            sqlx::query_scalar!(r#"SELECT policy_id = $1 AS "same?" FROM gate"#, policy_id)
+                .fetch_one(&self.pool)
+                .await?
+                .unwrap_or(false),
+        )
     }
 
     /// Opens a batch; a second process that does the same at once finds it open.
@@ -74,67 +146,203 @@ impl Store {
     pub async fn open_batch(
         &self,
         directory: &Directory,
-        account_id: i16,
-        location_id: Option<i16>,
-        kind: &str,
-        period: &str,
-        seal_at: DateTime<Utc>,
+        place: Place<'_>,
+        slot: &Slot,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        // The account row serialises openers, so n has no gap and no race.
-        let epoch = sqlx::query_scalar!(
-            "SELECT epoch FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-            account_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let open = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = $2 AND location_id IS NOT DISTINCT FROM $3 AND state = 'open') AS "open!""#,
-            account_id, kind, location_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if open {
-            return Ok(());
+        let epoch = serialise_openers(&mut tx, place).await?;
+        if open_at(&mut tx, place).await?.is_none() {
+            insert_open(&mut tx, directory, place, slot, epoch).await?;
         }
-        let n = sqlx::query_scalar!(
-            // Names of a lost window are known to far sides only, so each recovery counts in a thousand of its own.
-            r#"SELECT greatest(coalesce(max(n), 0), $4 * 1000) + 1 AS "n!" FROM batches WHERE account_id = $1 AND kind = $2 AND period = $3"#,
-            account_id, kind, period, epoch
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let account = directory.slug(account_id)?;
-        let name = BatchName {
-            account: account.to_string(),
-            kind: kind.to_owned(),
-            period: period.to_owned(),
-            n: u32::try_from(n).unwrap_or(1),
-        };
-        let number = crate::number::batch_number(account, &name);
-        let subject = sqlx::query_scalar!(
-            "INSERT INTO subjects (kind, account_id, external_id, number, origin, status, created_at) VALUES ('batch', $1, $2, $3, 'live', 'open', (SELECT hk_now())) RETURNING id",
-            account_id, name.to_string(), number
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, seal_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            subject, account_id, location_id, kind, period, n, seal_at
-        )
-        .execute(&mut *tx)
-        .await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// The next open batches whose time has come, at most a hundred, after the last of those before.
+    /// Gives the open batch of a place an earlier time; nothing when it is being sealed or is no longer open.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn pull_forward(
+        &self,
+        directory: &Directory,
+        place: Place<'_>,
+        slot: &Slot,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let epoch = serialise_openers(&mut tx, place).await?;
+        if let Some((subject, seal_at)) = open_at(&mut tx, place).await?
+            && seal_at > slot.seal_at
+        {
+            rename(&mut tx, directory, place, subject, slot, epoch).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Stores by which times a place's batches are opened. When they have changed, its open batch gets the slot that
+    /// `slot` names for it, by its present time and whether the times were never stored before. Returns the new name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn schedule(
+        &self,
+        directory: &Directory,
+        place: Place<'_>,
+        terms: &str,
+        slot: impl Fn(DateTime<Utc>, DateTime<Utc>, bool) -> Option<Slot>,
+    ) -> Result<Option<String>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let epoch = serialise_openers(&mut tx, place).await?;
+        let before = sqlx::query_scalar!(
+            "SELECT terms FROM schedules WHERE account_id = $1 AND kind = $2 AND location_id IS NOT DISTINCT FROM $3",
+            place.account_id, place.kind, place.location_id
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if before.as_deref() == Some(terms) {
+            return Ok(None);
+        }
+        sqlx::query!(
+            "INSERT INTO schedules (account_id, kind, location_id, terms, since) VALUES ($1, $2, $3, $4, (SELECT hk_now()))
+             ON CONFLICT (account_id, kind, coalesce(location_id, 0)) DO UPDATE SET terms = excluded.terms, since = excluded.since",
+            place.account_id, place.kind, place.location_id, terms
+        )
+        .execute(&mut *tx)
+        .await?;
+        let now = self.now_in(&mut tx).await?;
+        let mut renamed = None;
+        if let Some((subject, seal_at)) = open_at(&mut tx, place).await?
+            && let Some(slot) = slot(now, seal_at, before.is_none())
+        {
+            renamed = Some(rename(&mut tx, directory, place, subject, &slot, epoch).await?);
+        }
+        tx.commit().await?;
+        Ok(renamed)
+    }
+
+    /// What failed to be sealed or booked is tried at once: a process with perhaps another layout begins.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn retry_failed(&self) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE batches SET retry_at = NULL WHERE state = 'open' AND retry_at IS NOT NULL"
+        )
+        .execute(&self.pool)
+        .await?;
+        sqlx::query!(
+            "UPDATE revenue_events SET retry_at = NULL WHERE batch_id IS NULL AND retry_at IS NOT NULL"
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A batch that could not be sealed: it is tried again later, and is a task. Returns in how many seconds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn seal_failed(&self, batch: &OpenBatch, why: &str) -> Result<f64, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let pause = sqlx::query_scalar!(
+            r#"UPDATE batches SET seal_fails = least(seal_fails + 1, 1000), seal_error = $2,
+                 retry_at = (SELECT hk_now()) + make_interval(secs => least(600, 5 * power(2, least(seal_fails, 10)))::float8)
+               WHERE subject_id = $1 AND state = 'open' RETURNING least(600, 5 * power(2, least(seal_fails - 1, 10)))::float8 AS "pause!""#,
+            batch.subject_id, why
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(pause) = pause else { return Ok(0.0) };
+        let detail = format!(
+            "batch {} could not be sealed: {why}; mend what it names: it is tried again by itself, and at once after a restart",
+            batch.name
+        );
+        let mut task = TaskRow::new("seal_failed", detail);
+        if !batch.is_journal() {
+            task.action(Action::SealWave {});
+        }
+        let rows = [(batch.subject_id, &task)];
+        write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
+        tx.commit().await?;
+        Ok(pause)
+    }
+
+    /// A wave whose cut-off passed while nothing was sealed moves nothing more. Its shipments wait for the next batch
+    /// of their warehouse, at `next`. Returns how many they are.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn miss(
+        &self,
+        batch: &OpenBatch,
+        warehouse: &str,
+        next: &str,
+    ) -> Result<i64, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let row = sqlx::query!(
+            r#"SELECT state, seal_error, (SELECT count(*) FROM shipments s WHERE s.location_id = b.location_id AND s.state = 'waiting'
+                 AND s.release_at <= (SELECT hk_now()) AND hk_may_go(s.id, s.subject_id)) AS "waiting!" FROM batches b WHERE subject_id = $1"#,
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if row.state != "open" {
+            return Ok(0);
+        }
+        if row.waiting == 0 {
+            end_empty(&mut tx, &[batch.subject_id]).await?;
+            tx.commit().await?;
+            return Ok(0);
+        }
+        sqlx::query!(
+            "UPDATE batches SET state = 'missed', retry_at = NULL WHERE subject_id = $1",
+            batch.subject_id
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE subjects SET status = 'missed' WHERE id = $1",
+            batch.subject_id
+        )
+        .execute(&mut *tx)
+        .await?;
+        let why = row
+            .seal_error
+            .map(|error| format!(" ({error})"))
+            .unwrap_or_default();
+        let detail = format!(
+            "wave {} was not sealed within 15 minutes of its cut-off{why}, and {} shipments wait at {warehouse}: seal them now, or they go with the next cut-off, {next}",
+            batch.name, row.waiting
+        );
+        let mut task = TaskRow::new("wave_missed", detail);
+        task.action(Action::SealWave {});
+        let rows = [(batch.subject_id, &task)];
+        write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
+        tx.commit().await?;
+        Ok(row.waiting)
+    }
+
+    /// The next open batches whose time has come, at most a hundred, after the last of those before. None while
+    /// another policy is in force: whoever has that one seals.
     ///
     /// # Errors
     /// The database's.
     pub async fn due_batches(
         &self,
         directory: &Directory,
+        policy_id: i32,
         after: Option<&OpenBatch>,
     ) -> Result<Vec<OpenBatch>, StoreError> {
         let mut due = Vec::new();
@@ -142,11 +350,13 @@ impl Store {
             "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches
              WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1 AND NOT (SELECT hk_stopped())
                AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')
-               AND (seal_at, subject_id) > (coalesce($2::timestamptz, '-infinity'), $3::bigint) ORDER BY seal_at, subject_id LIMIT $4",
+               AND (seal_at, subject_id) > (coalesce($2::timestamptz, '-infinity'), $3::bigint) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
+               AND (SELECT policy_id FROM gate) = $5 ORDER BY seal_at, subject_id LIMIT $4",
             super::setup::CODE_LEVEL,
             after.map(|b| b.seal_at),
             after.map_or(0, |b| b.subject_id),
-            DUE
+            DUE,
+            policy_id
         )
         .fetch_all(&self.pool)
         .await?
@@ -167,4 +377,165 @@ impl Store {
         }
         Ok(due)
     }
+}
+
+/// The account's row serialises those who open or rename its batches, so that numbers have no gap and no race.
+/// Returns the account's recoveries.
+pub(super) async fn serialise_openers(
+    tx: &mut Tx<'_>,
+    place: Place<'_>,
+) -> Result<i32, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT epoch FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+        place.account_id
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+/// The open batch of a place, locked, and its time.
+pub(super) async fn open_at(
+    tx: &mut Tx<'_>,
+    place: Place<'_>,
+) -> Result<Option<(i64, DateTime<Utc>)>, StoreError> {
+    let open = "open";
+    let found = sqlx::query_scalar!(
+        "SELECT subject_id FROM batches WHERE account_id = $1 AND kind = $2 AND location_id IS NOT DISTINCT FROM $3 AND state = $4",
+        place.account_id, place.kind, place.location_id, open
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(subject) = found else {
+        return Ok(None);
+    };
+    sqlx::query!(
+        "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
+        subject
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    // It may have been sealed until the lock was granted.
+    let row = sqlx::query!(
+        "SELECT seal_at FROM batches WHERE subject_id = $1 AND state = $2",
+        subject,
+        open
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| (subject, row.seal_at)))
+}
+
+/// The next name of a period. Names of a lost window are known to external systems only, so each recovery counts in a
+/// thousand of its own.
+async fn next_name(
+    tx: &mut Tx<'_>,
+    directory: &Directory,
+    place: Place<'_>,
+    period: &str,
+    epoch: i32,
+) -> Result<(BatchName, i32), StoreError> {
+    let n = sqlx::query_scalar!(
+        r#"SELECT greatest(coalesce(max(n), 0), $4 * 1000) + 1 AS "n!" FROM batches WHERE account_id = $1 AND kind = $2 AND period = $3"#,
+        place.account_id, place.kind, period, epoch
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    let name = BatchName {
+        account: directory.slug(place.account_id)?.to_string(),
+        kind: place.kind.to_owned(),
+        period: period.to_owned(),
+        n: u32::try_from(n).unwrap_or(1),
+    };
+    Ok((name, n))
+}
+
+/// Makes an open batch. Returns its row and name.
+pub(super) async fn insert_open(
+    tx: &mut Tx<'_>,
+    directory: &Directory,
+    place: Place<'_>,
+    slot: &Slot,
+    epoch: i32,
+) -> Result<(i64, String), StoreError> {
+    let (name, n) = next_name(tx, directory, place, &slot.period, epoch).await?;
+    let number = crate::number::batch_number(directory.slug(place.account_id)?, &name);
+    let name = name.to_string();
+    let subject = sqlx::query_scalar!(
+        "INSERT INTO subjects (kind, account_id, external_id, number, origin, status, created_at) VALUES ('batch', $1, $2, $3, 'live', 'open', (SELECT hk_now())) RETURNING id",
+        place.account_id, name, number
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, seal_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        subject, place.account_id, place.location_id, place.kind, slot.period, n, slot.seal_at
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok((subject, name))
+}
+
+/// Gives an open batch another time, and the name that says it: nobody outside has seen the name of an open one.
+pub(super) async fn rename(
+    tx: &mut Tx<'_>,
+    directory: &Directory,
+    place: Place<'_>,
+    subject_id: i64,
+    slot: &Slot,
+    epoch: i32,
+) -> Result<String, StoreError> {
+    let same = sqlx::query_scalar!(
+        r#"SELECT s.external_id FROM batches b JOIN subjects s ON s.id = b.subject_id WHERE b.subject_id = $1 AND b.period = $2"#,
+        subject_id, slot.period
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(name) = same {
+        sqlx::query!(
+            "UPDATE batches SET seal_at = $2, retry_at = NULL WHERE subject_id = $1",
+            subject_id,
+            slot.seal_at
+        )
+        .execute(&mut **tx)
+        .await?;
+        return Ok(name);
+    }
+    let (name, n) = next_name(tx, directory, place, &slot.period, epoch).await?;
+    let number = crate::number::batch_number(directory.slug(place.account_id)?, &name);
+    let name = name.to_string();
+    sqlx::query!(
+        "UPDATE batches SET period = $2, n = $3, seal_at = $4, retry_at = NULL WHERE subject_id = $1",
+        subject_id, slot.period, n, slot.seal_at
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE subjects SET external_id = $2, number = $3 WHERE id = $1",
+        subject_id,
+        name,
+        number
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(name)
+}
+
+/// Batches that took nothing end, with what they told.
+pub(super) async fn end_empty(tx: &mut Tx<'_>, subjects: &[i64]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE batches SET state = 'empty', retry_at = NULL WHERE subject_id = ANY($1)",
+        subjects
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE subjects SET status = 'empty', plan_at = NULL, closed_at = (SELECT hk_now()) WHERE id = ANY($1)",
+        subjects
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!("DELETE FROM tasks WHERE subject_id = ANY($1)", subjects)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }

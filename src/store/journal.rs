@@ -1,15 +1,27 @@
 //! Sealing a journal batch: open revenue events become its members for ever.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, Currency, Op};
+use sha2::{Digest, Sha256};
 
+use super::batch::end_empty;
 use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
+use crate::facts::{BookingRefusedFact, FactBody};
+
+/// An entry that the layout forbids is tried again after this long.
+const ASIDE_SECONDS: f64 = 3600.0;
 
 /// A revenue event that waits to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRevenue {
     /// Row id.
     pub id: i64,
+    /// The order's row.
+    pub subject_id: i64,
+    /// Names it among the order's.
+    pub key: String,
     /// Posting date.
     pub business_date: NaiveDate,
     /// Channel.
@@ -28,8 +40,27 @@ pub struct OpenRevenue {
     pub tax: i64,
 }
 
+/// Revenue that is left out of a journal, because the layout forbids its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// The revenue.
+    pub rows: Vec<OpenRevenue>,
+    /// The layout's words.
+    pub why: String,
+}
+
+/// What came of sealing a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedJournal {
+    /// Revenue events in it.
+    pub rows: usize,
+    /// What was left out; its orders are to be told.
+    pub aside: Vec<SetAside>,
+}
+
 impl Store {
-    /// Seals a journal batch over all open revenue, at most `terms.max_rows`; the rest goes into the next.
+    /// Seals a journal batch over all open revenue, at most `terms.max_rows`; the rest goes into the next. What
+    /// `render` leaves out is tried again with a journal of an hour later.
     ///
     /// # Errors
     /// The database's; what `render` says.
@@ -39,9 +70,9 @@ impl Store {
         batch: &OpenBatch,
         terms: &SealTerms,
         render: R,
-    ) -> Result<usize, StoreError>
+    ) -> Result<SealedJournal, StoreError>
     where
-        R: Fn(&[OpenRevenue]) -> Result<Sealed, StoreError>,
+        R: Fn(&[OpenRevenue]) -> Result<(Sealed, Vec<SetAside>), StoreError>,
     {
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
@@ -57,12 +88,13 @@ impl Store {
         .fetch_one(&mut *tx)
         .await?;
         if state.state != "open" || state.stopped {
-            return Ok(0);
+            return Ok(SealedJournal::default());
         }
         let mut rows = Vec::new();
         for row in sqlx::query!(
-            "SELECT id, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
-             WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) ORDER BY business_date, id LIMIT $1 FOR UPDATE",
+            "SELECT id, subject_id, key, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
+             WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
+             ORDER BY business_date, id LIMIT $1 FOR UPDATE",
             terms.max_rows
         )
         .fetch_all(&mut *tx)
@@ -70,6 +102,8 @@ impl Store {
         {
             rows.push(OpenRevenue {
                 id: row.id,
+                subject_id: row.subject_id,
+                key: row.key,
                 business_date: row.business_date,
                 channel: directory.slug(row.channel_id)?.clone(),
                 payment: row.payment,
@@ -81,24 +115,26 @@ impl Store {
             });
         }
         if rows.is_empty() {
-            sqlx::query!(
-                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
-            sqlx::query!(
-                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
+            end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
-            return Ok(0);
+            return Ok(SealedJournal::default());
         }
-        let sealed = render(&rows)?;
+        let (sealed, aside) = render(&rows)?;
+        let left_out: Vec<i64> = aside.iter().flat_map(|a| &a.rows).map(|r| r.id).collect();
         sqlx::query!(
-            "UPDATE revenue_events SET batch_id = $1 WHERE id = ANY($2) AND batch_id IS NULL",
+            "UPDATE revenue_events SET retry_at = (SELECT hk_now()) + make_interval(secs => $2) WHERE id = ANY($1)",
+            &left_out,
+            ASIDE_SECONDS
+        )
+        .execute(&mut *tx)
+        .await?;
+        if sealed.members.is_empty() {
+            end_empty(&mut tx, &[batch.subject_id]).await?;
+            tx.commit().await?;
+            return Ok(SealedJournal { rows: 0, aside });
+        }
+        sqlx::query!(
+            "UPDATE revenue_events SET batch_id = $1, retry_at = NULL WHERE id = ANY($2) AND batch_id IS NULL",
             batch.subject_id,
             &sealed.members
         )
@@ -115,6 +151,42 @@ impl Store {
         )
         .await?;
         tx.commit().await?;
-        Ok(sealed.members.len())
+        Ok(SealedJournal {
+            rows: sealed.members.len(),
+            aside,
+        })
+    }
+
+    /// Tells orders that their revenue was left out of a journal, and why. What was told before is no news.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tell_aside(&self, aside: &[SetAside], today: NaiveDate) -> Result<(), StoreError> {
+        let mut told: BTreeMap<(i64, &str), Vec<String>> = BTreeMap::new();
+        for left in aside {
+            for row in &left.rows {
+                let events = told.entry((row.subject_id, left.why.as_str())).or_default();
+                events.push(row.key.clone());
+            }
+        }
+        let facts: Vec<_> = told
+            .into_iter()
+            .map(|((order, why), events)| {
+                let mut hash = Sha256::new();
+                for word in events.iter().map(String::as_str).chain([why]) {
+                    hash.update(word);
+                    hash.update([0]);
+                }
+                let hash = hex::encode(hash.finalize());
+                let key = format!("booking_refused:{}", hash.get(..16).unwrap_or(&hash));
+                let message = why.to_owned();
+                (
+                    order,
+                    key,
+                    FactBody::BookingRefused(BookingRefusedFact { events, message }),
+                )
+            })
+            .collect();
+        self.tell(&facts, today).await
     }
 }

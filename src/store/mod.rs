@@ -1,6 +1,7 @@
 //! All SQL. One locking rule: a transaction that adds a fact for a subject or touches its effects
 //! first locks its subject rows `FOR NO KEY UPDATE` in id order and reads in a later statement.
 
+mod abandon;
 mod acts;
 mod allocate;
 mod batch;
@@ -38,18 +39,20 @@ mod streams;
 mod tasks;
 mod typed;
 mod vacuum;
+pub mod waves;
 pub mod witness;
 
 pub mod launcher;
 
+pub use abandon::Abandoned;
 pub use allocate::AllocateDone;
-pub use batch::{OpenBatch, Waiting};
+pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
 pub use begin::{BeginTerms, Classed, Listed, Unbegun};
 pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
 pub use error::StoreError;
 pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
-pub use journal::OpenRevenue;
+pub use journal::{OpenRevenue, SealedJournal, SetAside};
 pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};

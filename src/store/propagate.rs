@@ -2,13 +2,15 @@
 //! own; doing it twice changes nothing.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::Op;
+use hikiate_sdk::{Op, ShipmentReference};
 
 use super::batch::OpenBatch;
 use super::facts::{FactRows, insert_facts};
 use super::tasks::write_tasks;
 use super::{BatchInput, Directory, Store, StoreError};
-use crate::facts::{BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, Verdict};
+use crate::facts::{
+    BookedFact, FactBody, IntentFact, IntentWhat, MemberFact, MemberState, OutcomeFact, Verdict,
+};
 use crate::plan::types::TaskRow;
 
 /// What planning a batch decides.
@@ -28,6 +30,31 @@ pub struct BatchPlan {
 
 const CHUNK: usize = 500;
 
+/// What a member hears of its batch, as a fact of its order.
+pub(super) fn member_fact(
+    subject_id: i64,
+    batch: &str,
+    reference: &str,
+    word: &str,
+    state: MemberState,
+) -> (i64, String, FactBody) {
+    let body = FactBody::Member(MemberFact {
+        batch: batch.to_owned(),
+        reference: ShipmentReference::new(reference),
+        state,
+    });
+    (subject_id, format!("member:{reference}:{word}"), body)
+}
+
+/// Which sending of the batch an outcome is of.
+fn sent_as(batch: &BatchInput, outcome: &OutcomeFact) -> u32 {
+    let of = |fact: &&crate::facts::Fact| fact.key == outcome.intent;
+    match batch.facts.iter().find(of).map(|fact| &fact.body) {
+        Some(FactBody::Intent(intent)) => intent.n,
+        _ => 1,
+    }
+}
+
 impl Store {
     /// Batches with news.
     ///
@@ -42,7 +69,8 @@ impl Store {
         .await?)
     }
 
-    /// Tells the members of an instruct batch its outcome.
+    /// Tells the members of an instruct batch its outcome. A refusal is not the end of theirs: the batch may be sent
+    /// again as it is, so they stay in it until it is given up.
     ///
     /// # Errors
     /// The database's.
@@ -52,22 +80,46 @@ impl Store {
         outcome: &OutcomeFact,
         today: NaiveDate,
     ) -> Result<(), StoreError> {
-        let members = sqlx::query!("SELECT subject_id, reference FROM shipments WHERE batch_id = $1 ORDER BY subject_id, id", batch.subject_id)
-            .fetch_all(&self.pool)
-            .await?;
+        let members = self.members_of(batch.subject_id).await?;
+        let n = sent_as(batch, outcome);
         for chunk in members.chunks(CHUNK) {
             let mut facts = Vec::new();
-            for member in chunk {
-                let intent = format!("instruct:{}", member.reference);
-                let told = OutcomeFact {
-                    intent: intent.clone(),
-                    ..outcome.clone()
-                };
-                facts.push((member.subject_id, told.key(), FactBody::Outcome(told)));
+            for (subject, reference) in chunk {
+                facts.push(if outcome.verdict == Verdict::Refused {
+                    let state = MemberState::Refused {
+                        message: outcome.message.clone(),
+                    };
+                    member_fact(
+                        *subject,
+                        &batch.name,
+                        reference,
+                        &format!("refused:{n}"),
+                        state,
+                    )
+                } else {
+                    let told = OutcomeFact {
+                        intent: format!("instruct:{reference}"),
+                        ..outcome.clone()
+                    };
+                    (*subject, told.key(), FactBody::Outcome(told))
+                });
             }
             self.tell(&facts, today).await?;
         }
         Ok(())
+    }
+
+    /// Orders and references in a batch, in the order they are locked.
+    async fn members_of(&self, batch_id: i64) -> Result<Vec<(i64, String)>, StoreError> {
+        Ok(sqlx::query!(
+            "SELECT subject_id, reference FROM shipments WHERE batch_id = $1 ORDER BY subject_id, id",
+            batch_id
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|row| (row.subject_id, row.reference))
+        .collect())
     }
 
     /// Tells the orders of a journal batch that their revenue is booked.
@@ -101,11 +153,15 @@ impl Store {
         Ok(())
     }
 
-    async fn tell(
+    /// Writes facts of several orders, told by planning, and makes those due that did not know.
+    pub(super) async fn tell(
         &self,
         facts: &[(i64, String, FactBody)],
         today: NaiveDate,
     ) -> Result<(), StoreError> {
+        if facts.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.pool.begin().await?;
         let ids: Vec<i64> = facts.iter().map(|f| f.0).collect();
         sqlx::query!(
@@ -172,6 +228,20 @@ impl Store {
         Ok((references, due))
     }
 
+    /// A batch that was not sealed has nothing to plan.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn no_batch_plan(&self, subject_id: i64) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = NULL WHERE id = $1",
+            subject_id
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Writes a batch's plan, unless news came while it was made.
     ///
     /// # Errors
@@ -185,11 +255,12 @@ impl Store {
         today: NaiveDate,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
+        let again = plan.again.is_some();
         sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            batch.subject_id
+            "SELECT id FROM subjects WHERE id = $1 OR ($2 AND id IN (SELECT subject_id FROM shipments WHERE batch_id = $1)) ORDER BY id FOR NO KEY UPDATE",
+            batch.subject_id, again
         )
-        .fetch_one(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
         let last = sqlx::query_scalar!(
             "SELECT max(id) FROM facts WHERE subject_id = $1",
@@ -230,6 +301,19 @@ impl Store {
                 today,
             );
             insert_facts(&mut tx, &rows, "plan", Some(policy_id), false).await?;
+            if Self::batch_outcome(batch).is_some_and(|o| o.verdict == Verdict::Refused) {
+                let cancelled = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT FROM shipments WHERE batch_id = $1 AND state = 'cancelled') AS "some!""#,
+                    batch.subject_id
+                )
+                .fetch_one(&mut *tx)
+                .await?;
+                // One of them was taken out since this plan was made: it is made again, and does not send.
+                if cancelled {
+                    return Ok(());
+                }
+                Self::tell_again(&mut tx, batch, n, now, today).await?;
+            }
             Self::queue_batch(&mut tx, batch.subject_id, batch.account_id, op, &key).await?;
         }
         let tasks: Vec<_> = plan.tasks.iter().map(|t| (batch.subject_id, t)).collect();
@@ -252,11 +336,70 @@ impl Store {
         Ok(())
     }
 
-    /// The last definite verdict of a batch's sending.
+    /// Members of a refused batch, whose orders this transaction has locked, hear that it is sent again.
+    async fn tell_again(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        batch: &BatchInput,
+        n: u32,
+        now: DateTime<Utc>,
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
+        let mut rows = FactRows::default();
+        for member in sqlx::query!(
+            "SELECT subject_id, reference FROM shipments WHERE batch_id = $1 ORDER BY id",
+            batch.subject_id
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            let (subject, key, body) = member_fact(
+                member.subject_id,
+                &batch.name,
+                &member.reference,
+                &format!("again:{n}"),
+                MemberState::SentAgain,
+            );
+            rows.push(subject, key, &body, body.to_json()?, now, now, today);
+        }
+        let told: Vec<i64> = insert_facts(tx, &rows, "plan", None, true)
+            .await?
+            .into_iter()
+            .collect();
+        sqlx::query!(
+            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
+            &told
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Orders that were cancelled while the batch they stood in was refused: it must not be sent again with them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn cancelled_members(&self, batch_id: i64) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT DISTINCT o.number FROM shipments s JOIN subjects o ON o.id = s.subject_id WHERE s.batch_id = $1 AND s.state = 'cancelled' ORDER BY 1",
+            batch_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The last definite verdict of a batch's newest sending; `None` while that is under way.
     #[must_use]
     pub fn batch_outcome(batch: &BatchInput) -> Option<&OutcomeFact> {
+        let newest = batch.facts.iter().rev().find_map(|f| match &f.body {
+            FactBody::Intent(_) => Some(f.key.as_str()),
+            _ => None,
+        })?;
         batch.facts.iter().rev().find_map(|f| match &f.body {
-            FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => Some(outcome),
+            FactBody::Outcome(outcome)
+                if outcome.verdict != Verdict::Evidence && outcome.intent == newest =>
+            {
+                Some(outcome)
+            }
             _ => None,
         })
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
+use tracing::warn;
 
+use super::batch::end_empty;
 use super::facts::{FactRows, insert_facts};
 use super::recheck::{Freshness, Reading, freshness};
 use super::{Directory, OpenBatch, Recheck, Store, StoreError};
@@ -37,8 +39,19 @@ pub struct SealRow {
     pub codes: BTreeMap<i64, String>,
 }
 
+/// A shipment whose instruction is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WantedRow {
+    pub(super) shipment_id: i64,
+    pub(super) subject_id: i64,
+    pub(super) reference: String,
+    pub(super) number: String,
+    pub(super) channel_id: i16,
+    pub(super) external_id: String,
+}
+
 /// A sealed batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sealed {
     /// Bytes to be sent, for ever the same.
     pub body: Vec<u8>,
@@ -89,18 +102,29 @@ impl Store {
     {
         let location = batch.location_id.unwrap_or_default();
         let mut tx = self.pool.begin().await?;
+        // Past its patience a wave takes its rows from those without news, so that news at the head of it do not keep
+        // out what stands behind.
         let mut lock: Vec<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
                AND ((SELECT hk_all_act()) OR NOT hk_waits(subject_id))
                AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = shipments.id))
+               AND ($3::timestamptz + make_interval(secs => $4) > (SELECT hk_now()) OR NOT EXISTS (SELECT FROM subjects o
+                 WHERE o.id = shipments.subject_id AND o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())))
                ORDER BY release_at, id LIMIT $2) AS s",
-            location, terms.max_rows
+            location, terms.max_rows, batch.seal_at, terms.patience_seconds
         )
         .fetch_all(&mut *tx)
         .await?
         .into_iter()
         .collect();
         lock.push(batch.subject_id);
+        let missed = sqlx::query_scalar!(
+            "SELECT subject_id FROM batches WHERE location_id = $1 AND kind = 'instruct' AND state = 'missed'",
+            location
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        lock.extend(&missed);
         sqlx::query!(
             "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
             &lock
@@ -170,86 +194,27 @@ impl Store {
             tx.commit().await?;
             return Ok(None);
         }
+        // Whatever this batch takes, what was missed before has had its turn.
+        end_empty(&mut tx, &missed).await?;
         if rows.is_empty() {
-            sqlx::query!(
-                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
-            sqlx::query!(
-                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
+            end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
             return Ok(Some(0));
         }
 
         let orders: Vec<i64> = rows.iter().map(|r| r.subject_id).collect();
-        let mut facts = BTreeMap::new();
-        let mut shipments = BTreeMap::new();
-        for row in sqlx::query!(
-            "SELECT subject_id, kind, version, body FROM facts WHERE id IN (
-               SELECT max(id) FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id
-               UNION ALL SELECT id FROM facts WHERE subject_id = ANY($1) AND kind = 'shipment')",
-            &orders
-        )
-        .fetch_all(&mut *tx)
-        .await?
-        {
-            match FactBody::read(&row.kind, row.version, row.body) {
-                Ok(FactBody::Order(order)) => {
-                    facts.insert(row.subject_id, *order);
-                }
-                Ok(FactBody::Shipment(shipment)) => {
-                    shipments.insert(shipment.reference.to_string(), shipment);
-                }
-                _ => {}
-            }
-        }
-        let persons = Self::load_personal(&mut tx, &orders).await?;
-        let items: Vec<i64> = shipments
-            .values()
-            .flat_map(|s| s.lines.iter().map(|l| l.item_id))
-            .collect();
-        let codes: BTreeMap<i64, String> = sqlx::query!(
-            r#"SELECT i.id, coalesce((SELECT m.code FROM item_codes m WHERE m.account_id = $2 AND m.item_id = i.id AND m.multiplier = 1 ORDER BY m.code LIMIT 1), i.code) AS "code!"
-               FROM items i WHERE i.id = ANY($1)"#,
-            &items, batch.account_id
-        )
-        .fetch_all(&mut *tx)
-        .await?
-        .into_iter()
-        .map(|r| (r.id, r.code))
-        .collect();
-        let mut members = Vec::new();
-        for row in &rows {
-            let (Some(order), Some(shipment)) =
-                (facts.get(&row.subject_id), shipments.get(&row.reference))
-            else {
-                return Err(StoreError::NotFound(format!(
-                    "shipment {} has no decision among its order's facts",
-                    row.reference
-                )));
-            };
-            members.push(SealRow {
+        let wanted: Vec<WantedRow> = rows
+            .iter()
+            .map(|row| WantedRow {
                 shipment_id: row.id,
                 subject_id: row.subject_id,
+                reference: row.reference.clone(),
                 number: row.number.clone(),
-                channel: directory.slug(row.account_id)?.clone(),
-                order_external_id: row.external_id.clone(),
-                shipment: shipment.clone(),
-                order: order.clone(),
-                personal: persons.get(&row.subject_id).cloned(),
-                codes: shipment
-                    .lines
-                    .iter()
-                    .filter_map(|l| Some((l.item_id, codes.get(&l.item_id)?.clone())))
-                    .collect(),
-            });
-        }
+                channel_id: row.account_id,
+                external_id: row.external_id.clone(),
+            })
+            .collect();
+        let members = Self::seal_rows(&mut tx, directory, batch.account_id, &wanted).await?;
         let (sealed, refused) = render(&members)?;
         let name = batch.name.to_string();
         let key = Self::field_key(&mut tx).await?;
@@ -328,19 +293,17 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if sealed.members.is_empty() {
-            sqlx::query!(
-                "UPDATE batches SET state = 'empty' WHERE subject_id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
-            sqlx::query!(
-                "UPDATE subjects SET status = 'empty', closed_at = (SELECT hk_now()) WHERE id = $1",
-                batch.subject_id
-            )
-            .execute(&mut *tx)
-            .await?;
+            end_empty(&mut tx, &[batch.subject_id]).await?;
         } else {
+            // Of those that made the cut-off; what has news goes with the next one.
+            sqlx::query!(
+                "UPDATE batches SET more = EXISTS (SELECT FROM shipments s JOIN subjects o ON o.id = s.subject_id
+                   WHERE s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= $3 AND hk_may_go(s.id, o.id) AND NOT (o.id = ANY($4))
+                     AND NOT (o.plan_class = 0 AND coalesce(o.plan_at, 'infinity') <= (SELECT hk_now()))) WHERE subject_id = $1",
+                batch.subject_id, location, batch.seal_at, &orders
+            )
+            .execute(&mut *tx)
+            .await?;
             Self::freeze(
                 &mut tx,
                 directory,
@@ -409,6 +372,82 @@ impl Store {
         Ok(())
     }
 
+    /// What the instructions of these shipments say. One whose order's facts this version cannot read is not among
+    /// them: it waits for the newer version, and its neighbours go.
+    pub(super) async fn seal_rows(
+        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+        directory: &Directory,
+        account_id: i16,
+        wanted: &[WantedRow],
+    ) -> Result<Vec<SealRow>, StoreError> {
+        let orders: Vec<i64> = wanted.iter().map(|r| r.subject_id).collect();
+        let mut facts = BTreeMap::new();
+        let mut shipments = BTreeMap::new();
+        for row in sqlx::query!(
+            "SELECT subject_id, kind, version, body FROM facts WHERE id IN (
+               SELECT max(id) FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id
+               UNION ALL SELECT id FROM facts WHERE subject_id = ANY($1) AND kind = 'shipment')",
+            &orders
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            match FactBody::read(&row.kind, row.version, row.body) {
+                Ok(FactBody::Order(order)) => {
+                    facts.insert(row.subject_id, *order);
+                }
+                Ok(FactBody::Shipment(shipment)) => {
+                    shipments.insert(shipment.reference.to_string(), shipment);
+                }
+                _ => {}
+            }
+        }
+        let persons = Self::load_personal(tx, &orders).await?;
+        let items: Vec<i64> = shipments
+            .values()
+            .flat_map(|s| s.lines.iter().map(|l| l.item_id))
+            .collect();
+        let codes: BTreeMap<i64, String> = sqlx::query!(
+            r#"SELECT i.id, coalesce((SELECT m.code FROM item_codes m WHERE m.account_id = $2 AND m.item_id = i.id AND m.multiplier = 1 ORDER BY m.code LIMIT 1), i.code) AS "code!"
+               FROM items i WHERE i.id = ANY($1)"#,
+            &items, account_id
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|r| (r.id, r.code))
+        .collect();
+        let mut members = Vec::new();
+        for row in wanted {
+            let (Some(order), Some(shipment)) =
+                (facts.get(&row.subject_id), shipments.get(&row.reference))
+            else {
+                warn!(
+                    order = row.number,
+                    shipment = row.reference,
+                    "its facts cannot be read by this version; it stays for a later batch"
+                );
+                continue;
+            };
+            members.push(SealRow {
+                shipment_id: row.shipment_id,
+                subject_id: row.subject_id,
+                number: row.number.clone(),
+                channel: directory.slug(row.channel_id)?.clone(),
+                order_external_id: row.external_id.clone(),
+                shipment: shipment.clone(),
+                order: order.clone(),
+                personal: persons.get(&row.subject_id).cloned(),
+                codes: shipment
+                    .lines
+                    .iter()
+                    .filter_map(|l| Some((l.item_id, codes.get(&l.item_id)?.clone())))
+                    .collect(),
+            });
+        }
+        Ok(members)
+    }
+
     /// Writes the sealed bytes and queues their sending.
     pub(super) async fn freeze(
         tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
@@ -432,6 +471,10 @@ impl Store {
             rows: u32::try_from(sealed.members.len()).unwrap_or(u32::MAX),
             hash: hex::encode(&sealed.hash),
         });
+        // Why it could not be sealed before is settled.
+        sqlx::query!("DELETE FROM tasks WHERE subject_id = $1", batch.subject_id)
+            .execute(&mut **tx)
+            .await?;
         rows.push(
             batch.subject_id,
             "sealed".to_owned(),

@@ -173,6 +173,7 @@ fn policy() -> Policy {
     let wave = Dispatch::Wave {
         cutoffs: Vec::new(),
         max_rows: 100,
+        files_per_cutoff: None,
     };
     Policy {
         shop: Shop {

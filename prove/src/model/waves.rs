@@ -201,6 +201,8 @@ impl World {
                 }
                 rows.push(OpenRevenue {
                     id: i64::try_from(rows.len()).unwrap_or(0),
+                    subject_id: order.input.subject_id,
+                    key: row.key.clone(),
                     business_date: row.business_date,
                     channel: AccountSlug::new(SHOP),
                     payment: row.payment.clone(),

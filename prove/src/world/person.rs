@@ -2,9 +2,10 @@
 //! the far sides when an outcome is unknown, and do what a task tells them to type.
 
 use hikiate::action::Action;
+use hikiate::engine::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
-use hikiate::store::{Decision, Store, StoreError};
+use hikiate::store::{Decision, Place, Store, StoreError};
 use hikiate_sdk::{Call, Currency};
 
 use super::far::Warehouse;
@@ -176,6 +177,36 @@ impl World {
             .any(|(path, _)| path == name)
     }
 
+    /// Has a wave that was missed, or that could not be sealed, sealed now.
+    async fn seal_now(&mut self, wave: &str) {
+        let engine = &self.engine;
+        let Ok(row) = engine.store.batch("instruct", wave).await else {
+            return;
+        };
+        let name = row.warehouse.unwrap_or_default();
+        let mut warehouses = engine.policy.warehouses.iter();
+        let warehouse = warehouses.find(|w| w.name == name).unwrap();
+        let place = Place {
+            account_id: engine.directory.account(&warehouse.account).unwrap(),
+            location_id: Some(engine.directory.location(&name).unwrap().id),
+            kind: "instruct",
+        };
+        let slot = slot_now(&warehouse.dispatch, engine.policy.shop.timezone, self.now);
+        let today = engine.today(self.now);
+        let sealed = engine
+            .store
+            .seal_now(&engine.directory, place, &name, &slot, "operator", today)
+            .await;
+        match sealed {
+            Ok((wave, rows)) => {
+                let what = format!("{rows} shipments of {name} are to go now, as {wave}");
+                self.log.say("operator", what);
+            }
+            Err(StoreError::Refused(_)) => {}
+            Err(error) => self.violated(format!("sealing {wave}: {error}")),
+        }
+    }
+
     /// Reads the list of tasks and types what each says.
     pub(super) async fn clear_tasks(&mut self) {
         let tasks = self.engine.store.list_tasks().await.unwrap();
@@ -185,6 +216,9 @@ impl World {
         }
         for task in tasks {
             for suggested in &task.actions {
+                if suggested.action == (Action::SealWave {}) {
+                    self.seal_now(&task.subject).await;
+                }
                 let Action::Release { rule } = &suggested.action else {
                     continue;
                 };

@@ -15,7 +15,7 @@ use super::typed::Told;
 use crate::plan::command::{Now, Wish, cancel as consequences};
 use crate::plan::types::OrderInput;
 use crate::plan::{Elsewhere, context_hash, explain, rule_context};
-use crate::store::{Decision, StoreError, SubjectRow, Typed};
+use crate::store::{Decision, StoreError, SubjectRow, TaskLine, Typed};
 
 /// What became of one order.
 #[derive(Serialize)]
@@ -133,32 +133,94 @@ pub(super) async fn release(
     rule: Option<&str>,
 ) -> Result<(), Failure> {
     let subjects = subjects(session, &on.orders).await?;
+    if let Some((id, batch)) = given_up(&subjects) {
+        return release_together(session, on, id, batch, subjects.len()).await;
+    }
     let ids: Vec<i64> = subjects.keys().copied().collect();
     let (inputs, now) = session.inputs(&ids).await?;
     let tasks = session.store.list_tasks().await?;
+    for (id, subject) in &subjects {
+        let cancelled = match subject.kind.as_str() {
+            "batch" if refused(&tasks, subject) => session.store.cancelled_members(*id).await?,
+            _ => Vec::new(),
+        };
+        if !cancelled.is_empty() {
+            return Err(Failure::Refused(format!(
+                "batch {} cannot be sent again as it is: {} of it were cancelled or changed meanwhile; `hikiate wave abandon {} --not-imported --reason TEXT` gives it up; nothing was done",
+                subject.row.number,
+                cancelled.join(", "),
+                subject.row.external_id
+            )));
+        }
+    }
     let judged = judge(subjects, |id, subject| match inputs.get(&id) {
         Some(input) => releasable(session, input, rule, &on.reason, now),
-        None if tasks
-            .iter()
-            .any(|t| t.subject == subject.row.number && t.kind == "batch_refused") =>
-        {
-            Ok(Judged {
-                id,
-                number: subject.row.number.clone(),
-                context: String::new(),
-                decision: Decision::Release {
-                    rules: Vec::new(),
-                    reason: on.reason.clone(),
-                },
-                next: "the same bytes are sent again".to_owned(),
-            })
-        }
+        None if refused(&tasks, subject) => Ok(Judged {
+            id,
+            number: subject.row.number.clone(),
+            context: String::new(),
+            decision: Decision::Release {
+                rules: Vec::new(),
+                reason: on.reason.clone(),
+            },
+            next: "the same bytes are sent again".to_owned(),
+        }),
         None => Err(format!(
             "batch {} was not refused: there is nothing to release",
             subject.row.number
         )),
     })?;
     write(session, judged).await
+}
+
+fn refused(tasks: &[TaskLine], batch: &SubjectRow) -> bool {
+    let of = |task: &TaskLine| task.subject == batch.row.number && task.kind == "batch_refused";
+    tasks.iter().any(of)
+}
+
+/// A batch among these that was given up.
+fn given_up(subjects: &BTreeMap<i64, SubjectRow>) -> Option<(i64, &str)> {
+    let gone = |(_, subject): &(&i64, &SubjectRow)| {
+        subject.kind == "batch" && subject.row.status == "abandoned"
+    };
+    let (id, subject) = subjects.iter().find(gone)?;
+    Some((*id, subject.row.number.as_str()))
+}
+
+/// All orders that an abandoned wave still holds.
+async fn release_together(
+    session: &Session,
+    on: Decide,
+    id: i64,
+    batch: &str,
+    named: usize,
+) -> Result<(), Failure> {
+    if named > 1 {
+        return Err(Failure::Refused(format!(
+            "batch {batch} was given up: release its orders in a command of its own; nothing was done"
+        )));
+    }
+    let mut held: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
+    for (order, number, reference) in session.store.abandoned_orders(id).await? {
+        let rules = held.entry((order, number)).or_default();
+        rules.push(format!("abandoned:{reference}"));
+    }
+    if held.is_empty() {
+        return Err(Failure::Refused(format!(
+            "batch {batch} was given up and holds no order any more: there is nothing to release"
+        )));
+    }
+    let one = |((id, number), rules)| Judged {
+        id,
+        number,
+        context: String::new(),
+        decision: Decision::Release {
+            rules,
+            reason: on.reason.clone(),
+        },
+        next: "released; it goes out anew when nothing else blocks it".to_owned(),
+    };
+    write(session, held.into_iter().map(one).collect()).await
 }
 
 /// An order may be released from its open holds, which are named in the decision, or from one gate that one of its

@@ -39,6 +39,9 @@ pub struct DispatchTable {
     /// Rows in a batch at the most.
     #[serde(default = "rows")]
     pub max_rows: u32,
+    /// Files for one cut-off at the most, where the warehouse imports no more; for `wave`.
+    #[serde(default)]
+    pub files_per_cutoff: Option<u32>,
 }
 
 /// Ways of sending.

@@ -71,6 +71,11 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
         ShipmentStage::Instructed if parcels > 0 => wish.stays.push(format!(
             "a part of {reference} was shipped from {warehouse} in {parcels} parcels, and the rest is not asked back"
         )),
+        ShipmentStage::Instructed if shipment.batch_refused().is_some() => {
+            wish.does.push(format!(
+                "{reference} stands in a batch that {warehouse} refused: it is taken out of it, and nobody is asked"
+            ));
+        }
         ShipmentStage::Instructed => {
             let phone = warehouse_of(view, shipment).is_some_and(|w| w.cancel == CancelBy::Phone);
             let stands = if !shipment.instruct_known() {

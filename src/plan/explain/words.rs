@@ -98,6 +98,9 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         },
         ShipmentStage::Instructed => on_its_way(elsewhere, shipment, zone),
         ShipmentStage::Cancelled => "stopped".to_owned(),
+        ShipmentStage::Rejected if shipment.abandoned().is_some() => {
+            "given up with its batch".to_owned()
+        }
         ShipmentStage::Rejected => "refused by the warehouse".to_owned(),
         ShipmentStage::Shipped => "shipped".to_owned(),
     };
@@ -128,6 +131,9 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
     let warehouse = &shipment.fact.warehouse;
     if !shipment.parcels.is_empty() {
         return "shipped in part".to_owned();
+    }
+    if let Some(message) = shipment.batch_refused() {
+        return format!("in a batch that was refused: {message}");
     }
     if shipment.accepted() {
         return format!("accepted by {warehouse}");

@@ -70,6 +70,7 @@ pub(super) fn policy() -> Policy {
     let wave = Dispatch::Wave {
         cutoffs: Vec::new(),
         max_rows: 100,
+        files_per_cutoff: None,
     };
     Policy {
         shop: Shop {

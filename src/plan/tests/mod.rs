@@ -24,4 +24,5 @@ mod presence;
 mod random;
 mod revenue;
 mod shipping;
+mod waves;
 mod world;

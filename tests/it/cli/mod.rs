@@ -72,7 +72,7 @@ dispatch = { mode = "continuous" }
 }
 
 /// The program, with nothing of our own environment.
-fn command(config: &Path, database: Option<&str>, arguments: &[&str]) -> Command {
+pub(crate) fn command(config: &Path, database: Option<&str>, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hikiate"));
     command
         .env_clear()
@@ -87,18 +87,18 @@ fn command(config: &Path, database: Option<&str>, arguments: &[&str]) -> Command
 
 /// What came of it.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         Self::read(command.output().unwrap())
     }
 
-    fn read(output: Output) -> Self {
+    pub(crate) fn read(output: Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -108,21 +108,21 @@ impl Ran {
 
     /// Its output, when it ended with this code.
     #[track_caller]
-    fn ended(&self, code: i32) -> &str {
+    pub(crate) fn ended(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
         &self.out
     }
 
     /// Its complaint, when it ended with this code.
     #[track_caller]
-    fn refused(&self, code: i32, word: &str) {
+    pub(crate) fn refused(&self, code: i32, word: &str) {
         self.ended(code);
         assert!(self.err.contains(word), "{word:?} is not in {self:?}");
         assert!(self.out.is_empty(), "{self:?}");
     }
 
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(self.ended(0)).unwrap()
     }
 }

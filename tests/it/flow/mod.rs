@@ -9,5 +9,6 @@ mod reports;
 mod silence;
 mod split;
 mod trouble;
+mod waves;
 mod whole;
 pub(crate) mod world;

@@ -121,7 +121,7 @@ async fn one_that_stops_gives_its_accounts_to_the_other_at_once() {
     assert!(world.shop.order(&id).unwrap().is_shipped());
 }
 
-/// The last policy that was activated plans; a daemon with another one pulls and pushes.
+/// The last policy that was activated plans and seals; a daemon with another one pulls and pushes.
 #[tokio::test]
 async fn a_daemon_with_another_policy_pulls_and_pushes_and_does_not_plan() {
     let mut world = stocked().await;
@@ -143,6 +143,7 @@ async fn a_daemon_with_another_policy_pulls_and_pushes_and_does_not_plan() {
         plan_all(&other).await;
         hikiate::engine::allocate_step(&other).await.unwrap();
         plan_all(&other).await;
+        hikiate::engine::seal_step(&other).await.unwrap();
     }
     assert!(
         world.is(&id, Status::Shipped).await,
