@@ -168,8 +168,8 @@ pub const BREAKAGES: &[Breakage] = &[
         rewrite: |_, sql| {
             swap(
                 sql,
-                "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-                "SELECT id FROM subjects WHERE id = $1",
+                "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+                "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id",
             )
         },
         schema: "",
