@@ -32,6 +32,18 @@ pub struct Policy {
     pub catalogue: Catalogue,
 }
 
+impl Policy {
+    /// Channels for which it is not written what it means that they fulfil by themselves.
+    #[must_use]
+    pub fn undecided_channels(&self) -> Vec<AccountSlug> {
+        let channels = self.channels.iter();
+        channels
+            .filter(|(_, channel)| channel.others == Others::Ask)
+            .map(|(slug, _)| slug.clone())
+            .collect()
+    }
+}
+
 /// The merchant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shop {

@@ -140,6 +140,9 @@ impl Engine {
                 &rules_of(&loaded.policy),
             )
             .await?;
+        store
+            .end_channel_alarms(&loaded.policy.undecided_channels())
+            .await?;
         let channels: Vec<AccountSlug> = loaded.policy.channels.keys().cloned().collect();
         for channel in store.not_begun(&channels).await? {
             warn!(

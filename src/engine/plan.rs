@@ -151,7 +151,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
     };
     let alone = matches!(due, Due::Suspect);
     let done = match plan_claimed(engine, &mut tx, &ids, row, alone).await {
-        Ok(paused) => tx.commit().await.map(|()| paused).map_err(StoreError::from),
+        Ok(made) => tx.commit().await.map(|()| made).map_err(StoreError::from),
         Err(error) => {
             // Now, not some time later: what is claimed next must not pass by these orders.
             let _gone = tx.rollback().await;
@@ -159,8 +159,17 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
         }
     };
     match done {
-        Ok(paused) => {
-            for (rule, account) in paused {
+        Ok(made) => {
+            if made.at_once {
+                let undecided = engine.policy.undecided_channels();
+                for channel in engine.store.raise_channel_alarms(&undecided).await? {
+                    error!(
+                        channel,
+                        "the channel seems to fulfil its orders by itself; those are held until [channels.{channel}] others says what that means"
+                    );
+                }
+            }
+            for (rule, account) in made.paused {
                 error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
                 engine.metrics.rule_paused(&rule, account.as_str());
             }
@@ -179,7 +188,7 @@ async fn plan_claimed(
     ids: &[i64],
     row: i64,
     alone: bool,
-) -> Result<Vec<RuleKey>, StoreError> {
+) -> Result<Made, StoreError> {
     let mut claimed = Store::load(tx, ids, &engine.directory, &engine.epochs).await?;
     let now = claimed.now;
     let (plans, failed, paused) = within_limits(engine, tx, &mut claimed, now).await?;
@@ -196,7 +205,19 @@ async fn plan_claimed(
     Store::plan_failed(tx, &failed).await?;
     let suspect = ids.first().copied().filter(|_| alone);
     Store::end_planning(tx, row, suspect).await?;
-    Ok(paused)
+    Ok(Made {
+        paused,
+        at_once: plans.iter().any(|p| p.plan.at_once == Some(true)),
+    })
+}
+
+/// What a batch of plans brought beside its rows.
+#[derive(Default)]
+struct Made {
+    /// Rules that have paused themselves.
+    paused: Vec<RuleKey>,
+    /// An order was fulfilled by its channel at once.
+    at_once: bool,
 }
 
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);

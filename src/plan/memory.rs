@@ -145,6 +145,7 @@ impl Memory {
             waits: _,
             tenders,
             revenue,
+            at_once,
             tasks,
         } = plan;
         self.withdraw(plan)?;
@@ -155,6 +156,7 @@ impl Memory {
         self.write_entries(entries)?;
         self.write_tenders(tenders)?;
         self.write_revenue(revenue)?;
+        self.input.at_once = at_once.or(self.input.at_once);
         self.write_effects(ids, plan)?;
         self.write_tasks(tasks, now)?;
         self.status = *status;

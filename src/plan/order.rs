@@ -219,8 +219,16 @@ pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<Strin
         waits: BTreeSet::new(),
         tenders: Vec::new(),
         revenue: Vec::new(),
+        at_once: None,
         tasks: Vec::new(),
     }
+}
+
+/// Whether the channel fulfilled it by itself, where that is not stored yet.
+fn seen_at_once(view: &View<'_>) -> Option<bool> {
+    let goods = view.lines.iter().any(|line| line.item_id.is_some());
+    let at_once = view.at_once;
+    (view.whose == Whose::Ours && goods && view.input.at_once != Some(at_once)).then_some(at_once)
 }
 
 fn newest(input: &OrderInput) -> Option<i64> {
@@ -420,6 +428,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         withdraw: wanted.withdraw,
         waits,
         revenue: new_revenue,
+        at_once: seen_at_once(&view),
         tasks: tasks.rows,
     };
     Planned {

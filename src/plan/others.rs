@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{ChannelFulfilment, ExternalId, LineKey};
+use hikiate_sdk::{ChannelFulfilment, ChannelState, ExternalId, LineKey};
 
 use super::fold::{Fold, Reading};
 use crate::policy;
@@ -215,6 +215,48 @@ impl<'a> Others<'a> {
             }
         }
     }
+}
+
+/// A shop that fulfils by itself does so within this time of the payment.
+const AT_ONCE: Duration = Duration::minutes(10);
+
+/// The channel showed the order fulfilled or completed when it was first read, or right after it was paid: what people
+/// do takes longer.
+pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
+    let ours = Ours {
+        references: fold.references(),
+        prefix: format!("{number}-S"),
+    };
+    let acted = |reading: &Reading<'_>| {
+        let order = &reading.fact.order;
+        let mut made = order
+            .fulfilments
+            .iter()
+            .filter(|fulfilment| !fulfilment.cancelled())
+            .map(|fulfilment| {
+                fulfilment
+                    .reference
+                    .as_deref()
+                    .is_some_and(|r| ours.made(r))
+            })
+            .peekable();
+        match made.peek() {
+            None => order.state == ChannelState::Completed,
+            Some(_) => made.any(|by_us| !by_us),
+        }
+    };
+    let Some(at) = fold.readings.iter().position(acted) else {
+        return false;
+    };
+    let paid = fold.readings.iter().find(|reading| {
+        let mut tenders = reading.fact.order.tenders.iter();
+        tenders.any(|tender| tender.authorised > 0 || tender.captured > 0)
+    });
+    let acted = fold.readings.get(at).map(|reading| reading.recorded_at);
+    at == 0
+        || acted
+            .zip(paid)
+            .is_some_and(|(acted, paid)| acted <= paid.recorded_at + AT_ONCE)
 }
 
 /// What tells our own fulfilments from those of others.

@@ -68,8 +68,10 @@ pub struct OrderInput {
     pub counted: BTreeMap<(i64, String), DateTime<Utc>>,
     /// Shipments that changed together with more than ten others of their warehouse, within five minutes.
     pub many_changes: BTreeSet<ShipmentReference>,
-    /// The channel fulfils orders by itself: what it says about this one is not believed.
-    pub by_machine: bool,
+    /// The channel fulfils orders by itself, as many of its last ones show.
+    pub channel_alarm: bool,
+    /// What is stored about [`OrderPlan::at_once`].
+    pub at_once: Option<bool>,
     /// The key of what was committed to.
     pub field_key: FieldKey,
     /// Whether hikiate acts for its channel.
@@ -286,6 +288,8 @@ pub struct OrderPlan {
     pub tenders: Vec<TenderRow>,
     /// New revenue events.
     pub revenue: Vec<RevenueRow>,
+    /// The channel showed it fulfilled or completed at once; `None` where that is stored already, or says nothing.
+    pub at_once: Option<bool>,
     /// All tasks the order has; those stored and not here vanish.
     pub tasks: Vec<TaskRow>,
 }

@@ -7,7 +7,7 @@ use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::begin::{self, Whose};
 use super::fold::{Fold, Reading};
-use super::others::Others;
+use super::others::{self, Others};
 use super::shipment::Parcel;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
@@ -62,6 +62,8 @@ pub(crate) struct View<'a> {
     pub(crate) others: Others<'a>,
     /// The channel fulfils by itself, and nobody has said whether that is to be believed.
     pub(crate) not_believed: bool,
+    /// The channel showed it fulfilled or completed before anybody here could act.
+    pub(crate) at_once: bool,
 }
 
 impl<'a> View<'a> {
@@ -75,7 +77,8 @@ impl<'a> View<'a> {
         head: Reading<'a>,
     ) -> Self {
         let order = &head.fact.order;
-        let not_believed = input.by_machine && channel.others == policy::Others::Ask;
+        let at_once = others::at_once(&fold, &input.number);
+        let not_believed = at_once && input.channel_alarm && channel.others == policy::Others::Ask;
         let others = if not_believed {
             Others::default()
         } else {
@@ -107,6 +110,7 @@ impl<'a> View<'a> {
             cancelled_at_channel,
             others,
             not_believed,
+            at_once,
         };
         view.count_others();
         if channel.completed == policy::Completed::Shipped {

@@ -28,6 +28,8 @@ pub(super) struct Circumstances {
     pub(super) stops: Vec<ShippingStop>,
     /// Accounts that do not show many of their orders.
     pub(super) hidden: Vec<i16>,
+    /// Channels that fulfil by themselves.
+    pub(super) alarms: Vec<i16>,
 }
 
 impl Store {
@@ -51,6 +53,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT hk_now() AS "now!", r.epoch, r.phase, r.lifted_at, b.rule AS "rule?", b.account_id AS "account_id?",
                  ARRAY(SELECT account_id FROM absence_alarms) AS "hidden!",
+                 ARRAY(SELECT account_id FROM channel_alarms) AS "alarms!",
                  k.id AS key_id, k.key
                FROM recovery r CROSS JOIN (SELECT id, key FROM field_keys ORDER BY id DESC LIMIT 1) AS k LEFT JOIN rule_bursts b ON b.paused_at IS NOT NULL"#
         )
@@ -69,6 +72,7 @@ impl Store {
             paused: BTreeSet::new(),
             stops: Self::standing_stops(tx).await?,
             hidden: first.hidden.clone(),
+            alarms: first.alarms.clone(),
         };
         for row in rows {
             if let (Some(rule), Some(account)) = (row.rule, row.account_id) {

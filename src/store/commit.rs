@@ -99,6 +99,7 @@ impl Store {
         write_shipments(tx, plans, directory).await?;
         write_entries(tx, plans, directory).await?;
         write_money(tx, plans).await?;
+        Self::write_window(tx, plans).await?;
         write_effects(tx, plans, directory).await?;
         let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
         let tasks = plans

@@ -174,7 +174,7 @@ impl Store {
             });
         }
         let subjects = sqlx::query!(
-            r#"SELECT s.id, s.kind, s.account_id, s.external_id, s.number, s.origin, s.read_at, s.created_at, s.planned_fact,
+            r#"SELECT s.id, s.kind, s.account_id, s.external_id, s.number, s.origin, s.read_at, s.created_at, s.planned_fact, (SELECT w.at_once FROM channel_window w WHERE w.subject_id = s.id) AS at_once,
                  b.kind AS "batch_kind?", b.state AS "batch_state?"
                FROM subjects s LEFT JOIN batches b ON b.subject_id = s.id WHERE s.id = ANY($1) ORDER BY s.id"#,
             ids
@@ -352,7 +352,8 @@ impl Store {
                     news,
                     counted: look.counted,
                     many_changes: look.many_changes,
-                    by_machine: false,
+                    channel_alarm: circumstances.alarms.contains(&row.account_id),
+                    at_once: row.at_once,
                     field_key: circumstances.field_key.clone(),
                     begin: begins
                         .get(&row.account_id)

@@ -7,6 +7,7 @@ mod allocate;
 mod batch;
 mod begin;
 mod bursts;
+mod channel_window;
 mod circumstances;
 mod commit;
 mod elsewhere;

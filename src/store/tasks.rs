@@ -154,6 +154,10 @@ impl Store {
                  SELECT 'reads_failing', a.slug, f.error || '; orders cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
                  FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
                  UNION ALL
+                 SELECT 'channel_fulfils', a.slug, c.at_once || ' of the last ' || c.looked_at || ' orders were fulfilled or completed at the channel at once: it seems to do so by itself. '
+                   || 'Orders like that are held; write others = "believe" or "ignore-unshipped" under [channels.' || a.slug || '] and restart', c.since, NULL, '[]'
+                 FROM channel_alarms c JOIN accounts a ON a.id = c.account_id
+                 UNION ALL
                  SELECT 'orders_absent', a.slug, count(*) || ' open orders are not shown when they are read by their ids: none of them is shipped, captured or told. If the account lost a right or '
                    || 'is another shop''s, mend that and they come back by themselves; if these orders are gone, say so', m.since, NULL,
                    '[{"command": "account believe", "args": {}}]'

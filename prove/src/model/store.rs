@@ -94,7 +94,8 @@ impl Order {
             news: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
-            by_machine: false,
+            channel_alarm: false,
+            at_once: None,
             field_key: FieldKey::default(),
         };
         Self {

@@ -120,6 +120,7 @@ pub fn quiet() -> OrderPlan {
         waits: std::collections::BTreeSet::new(),
         tenders: Vec::new(),
         revenue: Vec::new(),
+        at_once: None,
         tasks: Vec::new(),
     }
 }

@@ -403,7 +403,7 @@ fn a_recall_by_policy_only_for_whole_shipments_of_others() {
 #[test]
 fn a_channel_that_marks_everything_as_fulfilled_is_believed_as_configured() {
     let mut world = three();
-    world.input.by_machine = true;
+    world.input.channel_alarm = true;
     world.edit(show(by_hand("ful_auto", 3, Some(0), "")));
     let plan = world.plan();
     assert_eq!(

@@ -105,7 +105,8 @@ impl World {
             news: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
-            by_machine: false,
+            channel_alarm: false,
+            at_once: None,
             field_key: FieldKey::default(),
         };
         let policy = policy();

@@ -8,6 +8,7 @@ mod recover;
 mod reports;
 mod silence;
 mod split;
+mod staff;
 mod trouble;
 mod waves;
 mod whole;

@@ -57,6 +57,7 @@ pub(super) fn plan(rng: &mut Rng, order: &Memory, now: i64) -> OrderPlan {
             .filter(|_| rng.chance(50)),
         tenders: tenders(rng),
         revenue: revenue(rng, now),
+        at_once: maybe(rng, 30, |rng| rng.chance(50)),
         tasks: tasks(rng),
         ..quiet()
     }

@@ -1,0 +1,213 @@
+//! Staff who act in the shop while hikiate works: they ship by hand, edit and complete; and a shop that does so by itself.
+
+use chrono::Duration;
+use hikiate::plan::types::Status;
+use hikiate_files::sim::{SimHandling, SimShipment};
+
+use super::world::{Setup, World, order};
+
+/// Tokyo is the shop's own place, too.
+const PLACES: &str = "locations = { tokyo = \"sloc_tokyo\" }";
+
+async fn shop(setup: Setup, apples: i64) -> World {
+    let mut world = World::new(Setup {
+        channel: PLACES,
+        ..setup
+    })
+    .await;
+    world.shop.add_sku("APPLE", "sloc_tokyo", 1000);
+    world.tokyo.set_stock("APPLE", apples);
+    world.count_stock().await;
+    world.round().await;
+    world
+}
+
+/// Ships everything that is open of an order by hand, from Tokyo.
+fn by_hand(world: &World, id: &str, tracking: &[&str]) {
+    let made = world
+        .shop
+        .staff_fulfil(id, &[], Some("sloc_tokyo"))
+        .unwrap();
+    assert!(world.shop.staff_ship(id, &made, tracking));
+}
+
+#[tokio::test]
+async fn an_order_that_staff_ship_while_it_waits_is_never_instructed_and_captured_once() {
+    let mut world = shop(Setup::default(), 0).await;
+    let id = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
+    world.rounds(2).await;
+    assert!(world.is(&id, Status::Backordered).await);
+    by_hand(&world, &id, &["BYHAND1"]);
+    world.rounds(6).await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.rounds(6).await;
+    assert!(world.tokyo.shipped().is_empty() && world.osaka.shipped().is_empty());
+    let seen = world.shop.order(&id).unwrap();
+    assert_eq!(
+        (seen.captures, seen.captured, seen.fulfilments.len()),
+        (1, 2750, 1)
+    );
+    assert_eq!(world.free("APPLE", "tokyo").await, 10);
+    assert_eq!(world.tasks().await, Vec::<String>::new());
+    assert!(world.mails.mails().is_empty(), "staff told the customer");
+    world.advance(Duration::seconds(20)).await;
+    world.rounds(3).await;
+    assert_eq!(world.journal_total(), 2750);
+}
+
+#[tokio::test]
+async fn a_part_that_staff_ship_takes_its_units_off_the_place_they_name() {
+    let mut world = shop(
+        Setup {
+            tokyo: r#"{ mode = "continuous", grace = "10s" }"#,
+            ..Setup::default()
+        },
+        10,
+    )
+    .await;
+    let id = world.shop.place_order(order(&[("APPLE", 3, "1000")]));
+    world.rounds(2).await;
+    let line = world.shop.order(&id).unwrap().lines[0].0.clone();
+    let made = world
+        .shop
+        .staff_fulfil(&id, &[(&line, 2)], Some("sloc_tokyo"))
+        .unwrap();
+    assert!(world.shop.staff_ship(&id, &made, &["BYHAND1"]));
+    world.rounds(2).await;
+    assert_eq!(world.free("APPLE", "tokyo").await, 7);
+    world.advance(Duration::seconds(15)).await;
+    world.rounds(8).await;
+    let units: u32 = world
+        .tokyo
+        .shipped()
+        .values()
+        .flatten()
+        .flat_map(|parcel| &parcel.lines)
+        .map(|row| row.quantity)
+        .sum();
+    assert_eq!(units, 1, "the warehouse ships the rest only");
+    let seen = world.shop.order(&id).unwrap();
+    assert_eq!((seen.captured, seen.fulfilments.len()), (3850, 2));
+    assert_eq!(world.mails.mails().len(), 1);
+    assert_eq!(world.tasks().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_edit_after_the_file_went_out_is_told_and_what_leaves_all_the_same_too() {
+    let slowly = |_: &SimShipment| SimHandling {
+        ship_after: 8,
+        ..SimHandling::default()
+    };
+    let mut world = shop(
+        Setup {
+            handling: slowly,
+            ..Setup::default()
+        },
+        10,
+    )
+    .await;
+    let id = world.shop.place_order(order(&[("APPLE", 3, "1000")]));
+    world.rounds(4).await;
+    assert!(world.is(&id, Status::Instructed).await);
+    let line = world.shop.order(&id).unwrap().lines[0].0.clone();
+    assert!(world.shop.edit_quantity(&id, &line, 1));
+    world.rounds(3).await;
+    assert!(
+        world
+            .tasks()
+            .await
+            .contains(&"changed_after_sealing".to_owned()),
+        "{:?}",
+        world.tasks().await
+    );
+    world.rounds(10).await;
+    let tasks = world.tasks().await;
+    assert!(tasks.contains(&"over_shipped".to_owned()), "{tasks:?}");
+}
+
+/// A plug-in marks every order as shipped the moment it is paid.
+#[tokio::test]
+async fn a_shop_that_fulfils_by_itself_is_not_believed() {
+    let mut world = shop(Setup::default(), 50).await;
+    let mut orders = Vec::new();
+    for n in 0..6 {
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        by_hand(&world, &id, &[]);
+        orders.push(id);
+        // All of them within one reading, so that none was captured before it was seen.
+        if n == 5 {
+            world.rounds(4).await;
+        }
+    }
+    let tasks = world.tasks().await;
+    assert_eq!(tasks, ["channel_fulfils"], "one task of the account");
+    for id in &orders {
+        assert_eq!(
+            world.status(id).await.1.as_deref(),
+            Some("hold:fulfilled_by_channel")
+        );
+    }
+    let late = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    by_hand(&world, &late, &[]);
+    world.rounds(4).await;
+    assert_eq!(
+        world.shop.order(&late).unwrap().captures,
+        0,
+        "not believed any more"
+    );
+    world
+        .restart(|toml| {
+            toml.replace(
+                "[channels.shop]\n",
+                "[channels.shop]\nothers = \"ignore-unshipped\"\n",
+            )
+        })
+        .await;
+    world.rounds(8).await;
+    assert_eq!(world.tasks().await, Vec::<String>::new());
+    assert_eq!(
+        world.tokyo.shipped().len(),
+        7,
+        "the warehouse ships them after all"
+    );
+}
+
+/// Four are no machine, and a shop where people ship by hand is believed.
+#[tokio::test]
+async fn a_few_orders_that_staff_ship_at_once_are_believed() {
+    let mut world = shop(Setup::default(), 50).await;
+    for n in 0..30 {
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        if n % 8 == 0 {
+            by_hand(&world, &id, &["BYHAND"]);
+        }
+    }
+    world.rounds(8).await;
+    assert_eq!(world.tasks().await, Vec::<String>::new());
+    assert_eq!(world.tokyo.shipped().len(), 26);
+}
+
+#[tokio::test]
+async fn an_order_completed_by_hand_is_held_with_its_stock_until_somebody_decides() {
+    let mut world = shop(Setup::default(), 0).await;
+    let id = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
+    world.rounds(2).await;
+    world.advance(Duration::minutes(15)).await;
+    assert!(world.shop.complete(&id));
+    world.rounds(2).await;
+    world.tokyo.set_stock("APPLE", 5);
+    world.count_stock().await;
+    world.rounds(4).await;
+    assert_eq!(world.tasks().await, ["completed"]);
+    assert_eq!(world.free("APPLE", "tokyo").await, 3);
+    assert!(world.tokyo.shipped().is_empty());
+    world.advance(Duration::hours(72)).await;
+    world.rounds(4).await;
+    assert_eq!(
+        world.free("APPLE", "tokyo").await,
+        5,
+        "its stock is on sale again"
+    );
+    assert_eq!(world.tasks().await, ["completed"], "and the task stays");
+}
