@@ -81,7 +81,7 @@ async fn a_running_previous_release_goes_on_or_stops_cleanly_when_the_schema_mov
     };
     assert!(Path::new(&previous).is_file(), "{previous} is not there");
     let world = World::new(Setup {
-        more: "[http]\nlisten = \"off\"\n[database]\nstate_dir = \"state\"\n",
+        more: "[database]\nstate_dir = \"state\"\n",
         ..Setup::default()
     })
     .await;
