@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts here: PostgreSQL's programs, and an unprivileged user for them. Sourced, not run.
 
 # Prints the folder that holds postgres, initdb and pg_ctl; fails when there is none.
