@@ -104,13 +104,8 @@ fn recall(
         all.next = all.next.into_iter().chain([view.now + SETTLE]).min();
         return;
     };
+    // One task of the account names them all.
     if view.input.many_changes.contains(reference) {
-        ask(
-            shipment,
-            changed,
-            "many shipments of this warehouse changed at once, so none was recalled; ",
-            tasks,
-        );
         return;
     }
     let due = *seen_at + SETTLE;

@@ -154,6 +154,17 @@ impl Store {
                  SELECT 'reads_failing', a.slug, f.error || '; orders cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
                  FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
                  UNION ALL
+                 SELECT 'changes_at_once', a.slug, count(*) || ' shipments differ from their orders since about the same minute, so none of them is recalled by itself: '
+                   || array_to_string((array_agg(s.reference ORDER BY s.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END
+                   || '; look at what changed them, then recall each (order recall REFERENCE), or release rule changed:REFERENCE to let it go', min(f.recorded_at), NULL, '[]'
+                 FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed' JOIN accounts a ON a.slug = f.body ->> 'account'
+                 WHERE f.kind = 'change_seen'
+                   AND (SELECT count(*) FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
+                     AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10
+                   AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
+                     AND r.body -> 'rules' ? ('changed:' || s.reference))
+                 GROUP BY a.slug
+                 UNION ALL
                  SELECT 'channel_fulfils', a.slug, c.at_once || ' of the last ' || c.looked_at || ' orders were fulfilled or completed at the channel at once: it seems to do so by itself. '
                    || 'Orders like that are held; write others = "believe" or "ignore-unshipped" under [channels.' || a.slug || '] and restart', c.since, NULL, '[]'
                  FROM channel_alarms c JOIN accounts a ON a.id = c.account_id

@@ -211,3 +211,55 @@ async fn an_order_completed_by_hand_is_held_with_its_stock_until_somebody_decide
     );
     assert_eq!(world.tasks().await, ["completed"], "and the task stays");
 }
+
+/// A script edits many orders that are with a warehouse: none of them is recalled by itself, one task names them.
+#[tokio::test]
+async fn many_edits_at_once_recall_nothing_and_are_one_task() {
+    let slowly = |_: &SimShipment| SimHandling {
+        ship_after: 200,
+        ..SimHandling::default()
+    };
+    let mut world = shop(
+        Setup {
+            handling: slowly,
+            ..Setup::default()
+        },
+        100,
+    )
+    .await;
+    world
+        .restart(|toml| {
+            toml.replace(
+                "[warehouses.tokyo]\n",
+                "[warehouses.tokyo]\nchange = { quantity_down = \"recall\" }\n",
+            )
+        })
+        .await;
+    let orders: Vec<String> = (0..12)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 2, "1000")])))
+        .collect();
+    world.rounds(5).await;
+    let edit = |world: &World, id: &str| {
+        let line = world.shop.order(id).unwrap().lines[0].0.clone();
+        assert!(world.shop.edit_quantity(id, &line, 1));
+    };
+    edit(&world, &orders[0]);
+    world.rounds(2).await;
+    world.advance(Duration::seconds(61)).await;
+    world.rounds(3).await;
+    assert_eq!(world.tokyo.cancelled().len(), 1, "one edit is recalled");
+    world.advance(Duration::minutes(10)).await;
+    for id in &orders[1..] {
+        edit(&world, id);
+    }
+    world.rounds(2).await;
+    world.advance(Duration::seconds(61)).await;
+    world.rounds(3).await;
+    assert_eq!(world.tokyo.cancelled().len(), 1, "many are not");
+    let tasks = world.tasks().await;
+    assert!(tasks.contains(&"changes_at_once".to_owned()), "{tasks:?}");
+    assert!(
+        !tasks.contains(&"changed_after_sealing".to_owned()),
+        "{tasks:?}"
+    );
+}
