@@ -126,7 +126,7 @@ pub enum FactBody {
     ShipmentWithdrawn(ShipmentWithdrawnFact),
     /// Decision: where the units of a shipment by others were taken from.
     ExternalShipment(ExternalShipmentFact),
-    /// Decision: a sealed shipment differs from its order, and is to be recalled.
+    /// Decision: a sealed shipment differs from its order.
     ChangeSeen(ChangeSeenFact),
     /// Decision of an operator when a channel begins: what becomes of an older order.
     Class(ClassFact),
@@ -318,13 +318,15 @@ pub struct ExternalShipmentFact {
     pub item_id: i64,
     /// When it shipped, as the channel tells.
     pub shipped_at: DateTime<Utc>,
-    /// Warehouse and items; empty where the place is not ours.
+    /// The channel's units that were decided on.
+    pub units: u32,
+    /// Warehouse and our items of them; empty where the place is not ours.
     pub places: Vec<(String, u32)>,
     /// False where the channel does not name the place: the units are blocked until a count.
     pub place_known: bool,
 }
 
-/// A sealed shipment that differs from its order and is to be recalled, unless many of its warehouse do so at once.
+/// A sealed shipment that differs from its order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeSeenFact {
     /// Which.
@@ -333,6 +335,10 @@ pub struct ChangeSeenFact {
     pub account: AccountSlug,
     /// Names of what differs.
     pub fields: Vec<String>,
+    /// Stands for what it differs in: another change has another one.
+    pub fingerprint: String,
+    /// The warehouse is to be asked to cancel it, unless many change at once.
+    pub recall: bool,
 }
 
 /// What becomes of an order that was placed before its channel's beginning.

@@ -73,6 +73,14 @@ impl View<'_> {
             .then_some((first.id, first.recorded_at))
     }
 
+    /// Completing it at this channel ended it.
+    pub(crate) fn ended_by_completion(&self) -> Option<(i64, &'static str)> {
+        let ends = self.channel.completed == Completed::Ended
+            && self.channel.others != Others::IgnoreUnshipped;
+        let (id, _) = self.completed_open().filter(|_| ends)?;
+        Some((id, "completed at the channel"))
+    }
+
     /// Nothing more of it is wanted: it was completed and ends that way, or nobody settled it in time.
     pub(crate) fn completed_stops(&self) -> bool {
         if self.channel.others == Others::IgnoreUnshipped {
@@ -182,7 +190,7 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
         let Some(since) = shown.cancelled else {
             continue;
         };
-        if !shown.ours && view.is_our_parcel(shown) {
+        if shown.parcel {
             continue;
         }
         let due = since.at + CORRECTION;

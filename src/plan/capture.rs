@@ -81,6 +81,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     wanted.pending = view.fold.of_op(Op::Capture).any(Intent::open);
     let rest_waits = view.channel.capture == CaptureRule::OnComplete && !gone;
     if rest_waits || !view.something_left() {
+        // Nothing is due any more of what was decided before: the goods did not ship after all.
+        for tender in view.tenders() {
+            take_back(view, tender, 0, &mut wanted);
+        }
         return wanted;
     }
     let due = if broken::is(Broken::CaptureOrdered) {

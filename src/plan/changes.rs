@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{CancelVerdict, LineKey, ShipmentReference};
+use sha2::{Digest, Sha256};
 
 use super::commitment::{committed, differing};
 use super::fold::Reading;
@@ -29,8 +30,10 @@ pub(crate) struct Changed {
     what: Vec<String>,
     /// Names of what differs, for the fact.
     fields: Vec<String>,
-    /// The newest fact that it rests on.
-    since: i64,
+    /// Stands for what differs: another change has another one.
+    fingerprint: String,
+    /// The fact that it was first seen by as it is now.
+    seen: Option<(i64, DateTime<Utc>)>,
     /// The warehouse is to be asked to cancel it.
     recall: bool,
 }
@@ -59,15 +62,26 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
         return all;
     }
     for changed in changed(view) {
-        if view
-            .fold
-            .released_after(&rule(&changed.reference), changed.since)
-        {
-            continue;
-        }
         let Some(shipment) = view.shipment(&changed.reference) else {
             continue;
         };
+        match changed.seen {
+            Some((id, _)) if view.fold.released_after(&rule(&changed.reference), id) => continue,
+            None if shipment.batch_refused().is_none() => {
+                let prefix = format!("change_seen:{}", changed.reference);
+                all.decisions.push(NewFact {
+                    key: view.fold.unused_key(&prefix),
+                    body: FactBody::ChangeSeen(ChangeSeenFact {
+                        reference: changed.reference.clone(),
+                        account: shipment.fact.account.clone(),
+                        fields: changed.fields.clone(),
+                        fingerprint: changed.fingerprint.clone(),
+                        recall: changed.recall,
+                    }),
+                });
+            }
+            _ => {}
+        }
         if shipment.batch_refused().is_some() {
             all.unsent.push(changed.reference);
         } else if changed.recall && shipment.parcels.is_empty() {
@@ -87,28 +101,11 @@ fn recall(
     tasks: &mut Tasks,
 ) {
     let reference = &changed.reference;
-    let seen = view
-        .fold
-        .change_seen
-        .iter()
-        .find(|(_, fact)| fact.reference == *reference);
-    let Some((seen_at, _)) = seen else {
-        all.decisions.push(NewFact {
-            key: format!("change_seen:{reference}"),
-            body: FactBody::ChangeSeen(ChangeSeenFact {
-                reference: reference.clone(),
-                account: shipment.fact.account.clone(),
-                fields: changed.fields.clone(),
-            }),
-        });
-        all.next = all.next.into_iter().chain([view.now + SETTLE]).min();
-        return;
-    };
     // One task of the account names them all.
-    if view.input.many_changes.contains(reference) {
+    if changed.seen.is_some() && view.input.many_changes.contains(reference) {
         return;
     }
-    let due = *seen_at + SETTLE;
+    let due = changed.seen.map_or(view.now, |(_, at)| at) + SETTLE;
     if due > view.now {
         all.next = all.next.into_iter().chain([due]).min();
         return;
@@ -178,17 +175,30 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
             reference: shipment.fact.reference.clone(),
             what: Vec::new(),
             fields: Vec::new(),
-            since: unchanged_since(view, shipment),
+            fingerprint: String::new(),
+            seen: None,
             recall: false,
         };
+        let mut parts = Vec::new();
         if shipment.instructed() {
-            quantities(view, shipment, &mut surplus, rules, &mut changed);
+            parts = quantities(view, shipment, &mut surplus, rules, &mut changed);
         }
-        fields(view, shipment, rules, &mut changed);
+        parts.extend(fields(view, shipment, rules, &mut changed));
+        if changed.what.is_empty() {
+            continue;
+        }
+        changed.fingerprint = fingerprint(&parts);
+        let mut seen = view.fold.change_seen.iter().rev();
+        changed.seen = seen
+            .find(|seen| seen.fact.reference == changed.reference)
+            .filter(|seen| seen.fact.fingerprint == changed.fingerprint)
+            .map(|seen| (seen.id, seen.at));
         // What changed after it had shipped changes nothing about it.
+        let since = changed
+            .seen
+            .map_or_else(|| unchanged_since(view, shipment), |(id, _)| id);
         let shipped = shipment.parcels.iter().map(|p| p.first_id).min();
-        let in_time = shipped.is_none_or(|shipped| changed.since < shipped);
-        if !changed.what.is_empty() && in_time {
+        if shipped.is_none_or(|shipped| since < shipped) {
             all.push(changed);
         }
     }
@@ -219,9 +229,9 @@ fn quantities(
     surplus: &mut BTreeMap<LineKey, (u32, bool)>,
     rules: ChangeRules,
     changed: &mut Changed,
-) {
+) -> Vec<String> {
     let (mut open, mut over, mut others) = (0_u32, 0_u32, false);
-    let mut seen = Vec::new();
+    let (mut seen, mut parts) = (Vec::new(), Vec::new());
     for shipped in &shipment.fact.lines {
         if seen.contains(&&shipped.line) {
             continue;
@@ -239,6 +249,13 @@ fn quantities(
         }
         over = over.saturating_add(taken);
         others |= *by_others;
+        let wanted = view.lines.iter().find(|line| line.key == shipped.line);
+        let wanted = wanted.map(|line| line.ordered.saturating_sub(line.by_others));
+        parts.push(format!(
+            "{}={}",
+            shipped.line.as_str(),
+            wanted.unwrap_or_default()
+        ));
         let label = view.label(&shipped.line);
         changed.what.push(if *by_others {
             format!("{taken} × {label} shipped elsewhere already")
@@ -255,16 +272,24 @@ fn quantities(
         };
         changed.recall |= rule == Change::Recall;
     }
+    parts
 }
 
-fn fields(view: &View<'_>, shipment: &Shipment<'_>, rules: ChangeRules, changed: &mut Changed) {
+/// What differs in where and how it is to go, with what it is now.
+fn fields(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    rules: ChangeRules,
+    changed: &mut Changed,
+) -> Vec<String> {
     let was = shipment.member.and_then(|member| match &member.fact.what {
         IntentWhat::Member { committed, .. } => committed.as_ref(),
         _ => None,
     });
     let (Some(was), Some(personal)) = (was, &view.input.personal) else {
-        return;
+        return Vec::new();
     };
+    let mut parts = Vec::new();
     let is = committed(
         &view.input.field_key,
         view.order,
@@ -281,8 +306,22 @@ fn fields(view: &View<'_>, shipment: &Shipment<'_>, rules: ChangeRules, changed:
         changed
             .what
             .push(format!("another {}", field.replace('_', " ")));
+        let hash = is.fields.get(&field).map_or("", String::as_str);
+        parts.push(format!("{field}:{hash}"));
         changed.fields.push(field);
     }
+    parts
+}
+
+fn fingerprint(parts: &[String]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    let mut text = hex::encode(digest.finalize());
+    text.truncate(16);
+    text
 }
 
 /// The newest fact since which nothing of a shipment's order has changed.

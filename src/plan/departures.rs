@@ -4,8 +4,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey};
 
-use super::others::{Shown, tracking_key};
-use super::shipment::Parcel;
+use super::others::Shown;
 use super::view::{Left, View};
 use crate::policy::DigitalBooking;
 
@@ -28,15 +27,7 @@ impl<'a> View<'a> {
         self.others
             .shown
             .iter()
-            .filter(|shown| !shown.ours && !self.is_our_parcel(shown))
-    }
-
-    /// A shipment by others with the tracking number of a parcel of ours is that parcel.
-    pub(crate) fn is_our_parcel(&self, shown: &Shown<'_>) -> bool {
-        let numbers = self.fold.shipments.iter().flat_map(|s| &s.parcels);
-        numbers
-            .flat_map(Parcel::numbers)
-            .any(|number| shown.tracking.contains(&tracking_key(number)))
+            .filter(|shown| !shown.ours && !shown.parcel)
     }
 
     /// All departures.

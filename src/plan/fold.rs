@@ -49,6 +49,14 @@ impl ReleasedAt<'_> {
     }
 }
 
+/// A change of a sealed shipment, as it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChangeAt<'a> {
+    pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) fact: &'a ChangeSeenFact,
+}
+
 /// An intent with what became of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Intent<'a> {
@@ -166,7 +174,7 @@ pub(crate) struct Fold<'a> {
     pub(crate) intents: Vec<Intent<'a>>,
     pub(crate) external: Vec<&'a ExternalShipmentFact>,
     /// Changes of sealed shipments that a recall was decided on, and when.
-    pub(crate) change_seen: Vec<(DateTime<Utc>, &'a ChangeSeenFact)>,
+    pub(crate) change_seen: Vec<ChangeAt<'a>>,
     keys: BTreeSet<&'a str>,
 }
 
@@ -258,7 +266,11 @@ impl<'a> Fold<'a> {
                     fold.cancel_wanted
                         .get_or_insert((id, wanted.reason.as_str()));
                 }
-                FactBody::ChangeSeen(seen) => fold.change_seen.push((fact.happened_at, seen)),
+                FactBody::ChangeSeen(seen) => fold.change_seen.push(ChangeAt {
+                    id,
+                    at: fact.happened_at,
+                    fact: seen,
+                }),
                 FactBody::ExternalShipment(shipment) => fold.external.push(shipment),
                 FactBody::Class(class) => fold.class = Some(class),
                 FactBody::Shipment(shipment) => decided.push((id, fact.happened_at, shipment)),
@@ -329,10 +341,11 @@ impl<'a> Fold<'a> {
                 confirmed: Vec::new(),
                 recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
-                recalled: fold
-                    .change_seen
-                    .iter()
-                    .any(|(_, seen)| seen.reference == fact.reference),
+                recalled: fold.cancel_requests(&fact.reference).next().is_some()
+                    && fold
+                        .change_seen
+                        .iter()
+                        .any(|seen| seen.fact.reference == fact.reference),
                 earliest_then: fold.earliest_ship_at(id, fact),
             };
             (shipment.parcels, shipment.confirmed) = parcels.take(&fact.reference);

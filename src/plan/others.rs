@@ -38,6 +38,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) shipped_at: DateTime<Utc>,
     /// The channel's code of the place.
     pub(crate) location: Option<&'a str>,
+    /// A parcel of ours with the same number holds them: nothing moves by them either.
+    pub(crate) parcel: bool,
     /// Every tracking number it ever had, normalised.
     pub(crate) tracking: BTreeSet<String>,
     /// The fulfilment that shows them now or showed them last.
@@ -75,7 +77,40 @@ pub(crate) fn tracking_key(number: &str) -> String {
         .collect()
 }
 
+/// True for what can be a carrier's number: placeholders and dashes say nothing about which parcel is meant.
+fn is_number(key: &str) -> bool {
+    key.chars().filter(char::is_ascii_digit).count() >= 4
+}
+
 impl<'a> Others<'a> {
+    /// Marks the units that parcels of ours with the same number hold. `parcels` are numbers, line and the channel's
+    /// units inside; each unit stands for one.
+    pub(crate) fn in_parcels(&mut self, mut parcels: Vec<(Vec<String>, LineKey, u32)>) {
+        let mut rest = Vec::new();
+        for shown in self.shown.iter_mut().filter(|shown| !shown.ours) {
+            let mut held = 0_u32;
+            for (numbers, line, units) in &mut parcels {
+                let same = |number: &String| is_number(number) && shown.tracking.contains(number);
+                if line == shown.line && numbers.iter().any(same) {
+                    let taken = (*units).min(shown.units - held);
+                    *units -= taken;
+                    held += taken;
+                }
+            }
+            if held == 0 {
+                continue;
+            }
+            if held < shown.units {
+                let mut other = shown.clone();
+                other.units = shown.units - held;
+                rest.push(other);
+                shown.units = held;
+            }
+            shown.parcel = true;
+        }
+        self.shown.append(&mut rest);
+    }
+
     /// Folds all readings of an order; `number` is ours of it.
     pub(crate) fn of(fold: &Fold<'a>, number: &str, believed: policy::Others) -> Self {
         let unshipped = believed == policy::Others::IgnoreUnshipped;
@@ -134,6 +169,7 @@ impl<'a> Others<'a> {
             ours: false,
             line,
             units,
+            parcel: false,
             first_id: reading.id,
             first_recorded_at: reading.recorded_at,
             shipped_at: reading.recorded_at,
@@ -151,6 +187,9 @@ impl<'a> Others<'a> {
             match now.filter(|f| f.shipped() && !f.cancelled()) {
                 Some(fulfilment) => {
                     shown.cancelled = None;
+                    if let Some(at) = fulfilment.shipped_at.filter(|_| shown.by == shown.key) {
+                        shown.shipped_at = at;
+                    }
                     let numbers = fulfilment.tracking.iter().map(|n| tracking_key(n));
                     shown.tracking.extend(numbers);
                 }
@@ -182,7 +221,9 @@ impl<'a> Others<'a> {
             let mut rest = *units;
             let mut split = Vec::new();
             for shown in &mut self.shown {
-                if rest == 0 || shown.line != line || shown.cancelled.is_none() {
+                // A notice of ours is about a parcel of its own; it stands for no goods that others shipped.
+                let replaces = shown.ours || !ours;
+                if rest == 0 || shown.line != line || shown.cancelled.is_none() || !replaces {
                     continue;
                 }
                 let taken = rest.min(shown.units);
@@ -204,6 +245,7 @@ impl<'a> Others<'a> {
                     ours,
                     line,
                     units: rest,
+                    parcel: false,
                     first_id: reading.id,
                     first_recorded_at: reading.recorded_at,
                     shipped_at,
@@ -248,15 +290,26 @@ pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
     let Some(at) = fold.readings.iter().position(acted) else {
         return false;
     };
-    let paid = fold.readings.iter().find(|reading| {
+    let Some(acted) = fold.readings.get(at) else {
+        return false;
+    };
+    // The channel's own times, where it tells them: after an outage everything is read at once.
+    let shipped = acted
+        .fact
+        .order
+        .fulfilments
+        .iter()
+        .filter_map(|fulfilment| fulfilment.shipped_at)
+        .min();
+    let paid = fold.readings.iter().position(|reading| {
         let mut tenders = reading.fact.order.tenders.iter();
         tenders.any(|tender| tender.authorised > 0 || tender.captured > 0)
     });
-    let acted = fold.readings.get(at).map(|reading| reading.recorded_at);
-    at == 0
-        || acted
-            .zip(paid)
-            .is_some_and(|(acted, paid)| acted <= paid.recorded_at + AT_ONCE)
+    let paid_at = match paid.and_then(|at| fold.readings.get(at).filter(|_| at > 0)) {
+        Some(reading) => reading.recorded_at,
+        None => acted.fact.order.ordered_at,
+    };
+    shipped.unwrap_or(acted.recorded_at) <= paid_at + AT_ONCE
 }
 
 /// What tells our own fulfilments from those of others.

@@ -39,7 +39,8 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
         let Some(item_id) = line.item_id else {
             continue;
         };
-        let items = standing(view, shown.key.as_str(), shown.line);
+        let units = standing(view, shown.key.as_str(), shown.line);
+        let items = units.saturating_mul(line.multiplier);
         let (places, place_known) = places(view, line, shown.location, items);
         let fact = ExternalShipmentFact {
             fulfilment: shown.key.clone(),
@@ -47,6 +48,7 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
             demand_id: line.state.map(|state| state.id),
             item_id,
             shipped_at: shown.shipped_at,
+            units,
             places,
             place_known,
         };
@@ -57,7 +59,10 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
         facts.push(fact);
     }
     for fact in &facts {
-        let mut rest = standing(view, fact.fulfilment.as_str(), &fact.line);
+        // In the items that were decided on, whatever the code stands for today.
+        let decided: u32 = fact.places.iter().map(|(_, items)| *items).sum();
+        let units = standing(view, fact.fulfilment.as_str(), &fact.line).min(fact.units);
+        let mut rest = part(decided, units, fact.units);
         for (warehouse, items) in &fact.places {
             let here = rest.min(*items);
             rest -= here;
@@ -81,19 +86,21 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
     placed
 }
 
-/// Our items of a line that a fulfilment showed first, still standing.
+/// The channel's units of a line that a fulfilment showed first, still standing.
 fn standing(view: &View<'_>, fulfilment: &str, line: &LineKey) -> u32 {
-    let multiplier = view
-        .lines
-        .iter()
-        .find(|known| known.key == *line)
-        .map_or(1, |known| known.multiplier);
     let shown = view.shipped_by_others();
     shown
         .filter(|shown| shown.key.as_str() == fulfilment && shown.line == line)
-        .fold(0_u32, |sum, shown| {
-            sum.saturating_add(shown.units.saturating_mul(multiplier))
-        })
+        .fold(0_u32, |sum, shown| sum.saturating_add(shown.units))
+}
+
+/// `items` for as many of the `whole` units as still stand.
+fn part(items: u32, units: u32, whole: u32) -> u32 {
+    if whole == 0 {
+        return 0;
+    }
+    let part = u64::from(items) * u64::from(units) / u64::from(whole);
+    u32::try_from(part).unwrap_or(u32::MAX)
 }
 
 /// Warehouse and items, and whether the place is known. Empty for a place that is not ours.

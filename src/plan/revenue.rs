@@ -60,7 +60,7 @@ pub(crate) fn revenue(
     for bucket in buckets {
         let at = |sum: &BTreeMap<Bucket, Amount>| sum.get(&bucket).copied().unwrap_or_default();
         let targets: Vec<Amount> = sums.iter().map(|sum| minus(at(sum), at(&base))).collect();
-        let recorded = recorded(view, &bucket);
+        let recorded = recorded(view, &bucket, epoch);
         // Steps that were booked as they stand are over; the rest is dated by its own goods.
         let over = match targets.iter().rposition(|target| *target == recorded) {
             Some(at) => at + 1,
@@ -110,15 +110,20 @@ fn steps(
                 left: view.departed(|other| other.first_id <= id),
             })
             .collect(),
-        Recognise::Delivered => delivered
-            .filter(|_| eligible.count() > 0)
-            .map(|at| Step {
+        Recognise::Delivered => {
+            // What was taken back leaves nothing due until all of it is delivered again.
+            let back = taken_back.map(|(id, at)| Step {
+                id,
+                day: view.day(at),
+                left: Left::new(),
+            });
+            let all = delivered.filter(|_| eligible.count() > 0).map(|at| Step {
                 id: i64::MAX,
                 day: view.day(at),
                 left: view.departed(|_| true),
-            })
-            .into_iter()
-            .collect(),
+            });
+            back.chain(all).collect()
+        }
     };
     steps.sort_by_key(|step| step.id);
     steps
@@ -171,12 +176,13 @@ fn bucket_of(row: &RevenueRow) -> Bucket {
     )
 }
 
-fn recorded(view: &View<'_>, bucket: &Bucket) -> Amount {
+/// What was recorded since the rule began. What an earlier one recorded is over, as its goods are.
+fn recorded(view: &View<'_>, bucket: &Bucket, epoch: DateTime<Utc>) -> Amount {
     let rows = view
         .input
         .revenue
         .iter()
-        .filter(|row| bucket_of(row) == *bucket);
+        .filter(|row| row.recorded_at >= epoch && bucket_of(row) == *bucket);
     rows.fold((0, 0), |(gross, tax), row| {
         (gross.saturating_add(row.gross), tax.saturating_add(row.tax))
     })
@@ -207,5 +213,6 @@ fn row(
         rounding: *rounding,
         gross,
         tax,
+        recorded_at: view.now,
     }
 }

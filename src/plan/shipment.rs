@@ -151,6 +151,29 @@ impl<'a> Shipment<'a> {
         )
     }
 
+    /// Items of a channel's line that stood in it, sealed and neither stopped nor refused, when a fact was stored, and
+    /// those that it shipped.
+    pub(crate) fn spoken_at(&self, line: &LineKey, fact: i64) -> u32 {
+        let before = |id: i64| id < fact;
+        let sealed = self.member.is_some_and(|member| before(member.id));
+        let refused = self
+            .reply
+            .is_some_and(|(id, reply)| before(id) && reply.verdict == ReplyVerdict::Rejected);
+        let stopped = self
+            .cancel_reply
+            .is_some_and(|(id, reply)| before(id) && reply.verdict == CancelVerdict::Accepted);
+        let rows = self.lines_of(line);
+        rows.fold(0_u32, |sum, row| {
+            let left = self.left(row.n);
+            let stood = if sealed && !refused && !stopped {
+                row.quantity.max(left)
+            } else {
+                left
+            };
+            sum.saturating_add(stood)
+        })
+    }
+
     /// In a sealed batch or shipped from one; neither stopped nor refused.
     pub(crate) fn stage_is_sealed(&self) -> bool {
         matches!(

@@ -439,6 +439,8 @@ pub struct RevenueRow {
     pub gross: i64,
     /// The tax in it.
     pub tax: i64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
 }
 
 /// Something a person should see.

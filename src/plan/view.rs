@@ -112,6 +112,7 @@ impl<'a> View<'a> {
             not_believed,
             at_once,
         };
+        view.match_parcels();
         view.count_others();
         if channel.completed == policy::Completed::Shipped {
             view.ship_by_completion();
@@ -119,13 +120,35 @@ impl<'a> View<'a> {
         view
     }
 
-    /// Completing an order at this channel says that its goods have shipped.
+    /// A shipment by others with the number of a parcel of ours is that parcel, for as much as it holds of the line.
+    fn match_parcels(&mut self) {
+        let mut parcels = Vec::new();
+        for shipment in &self.fold.shipments {
+            for parcel in &shipment.parcels {
+                let numbers: Vec<String> = parcel.numbers().map(others::tracking_key).collect();
+                for row in &shipment.fact.lines {
+                    let line = self.lines.iter().find(|line| line.key == row.line);
+                    let multiplier = line.map_or(1, |line| line.multiplier);
+                    let units = parcel.items(row.n) / multiplier;
+                    parcels.push((numbers.clone(), row.line.clone(), units));
+                }
+            }
+        }
+        self.others.in_parcels(parcels);
+    }
+
+    /// Completing an order at this channel says that its goods have shipped: all but what stood with a warehouse then,
+    /// whatever became of that later.
     fn ship_by_completion(&mut self) {
         let done = |reading: &&Reading<'_>| reading.fact.order.state == ChannelState::Completed;
         let since = self.fold.readings.iter().rev().take_while(done).last();
         let Some(since) = since.copied() else { return };
         for line in &mut self.lines {
-            let spoken = line.shipped.saturating_add(line.instructed);
+            let shipments = self.fold.shipments.iter();
+            let with_warehouses = shipments.fold(0_u32, |sum, shipment| {
+                sum.saturating_add(shipment.spoken_at(&line.key, since.id))
+            });
+            let spoken = line.by_others.saturating_add(with_warehouses);
             let units = line.ordered.saturating_sub(spoken) / line.multiplier;
             let known = self.order.lines.iter().find(|known| known.key == line.key);
             if let Some(known) = known.filter(|_| units > 0 && line.item_id.is_some()) {
@@ -166,9 +189,11 @@ impl<'a> View<'a> {
 
     /// The fact that ended it, and why, until it is released again.
     pub(crate) fn ended(&self) -> Option<(i64, &'a str)> {
-        self.fold
+        let typed = self
+            .fold
             .ended
-            .filter(|(id, _)| !self.fold.released_after("ended", *id))
+            .filter(|(id, _)| !self.fold.released_after("ended", *id));
+        typed.or_else(|| self.ended_by_completion())
     }
 
     /// No more of it is to be shipped than what is under way.
@@ -293,8 +318,12 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
         ));
     }
     let mut gone: BTreeMap<&LineKey, (GroupKey, i64)> = BTreeMap::new();
+    let mut multipliers: BTreeMap<&LineKey, u32> = BTreeMap::new();
     for reading in &fold.readings {
         for line in &reading.fact.order.lines {
+            if let Some(item) = line.sku.as_ref().and_then(|sku| input.items.get(sku)) {
+                multipliers.insert(&line.key, item.multiplier.max(1));
+            }
             if let Some(state) = input.demands.iter().find(|row| row.line == line.key) {
                 gone.insert(&line.key, (line.group.clone(), state.item_id));
             }
@@ -308,7 +337,17 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
     for (key, (group, item_id)) in gone {
         if !order.lines.iter().any(|line| line.key == *key) {
             let state = input.demands.iter().find(|row| row.line == *key);
-            lines.push(in_items(fold, key, group, Some(item_id), 1, 0, 0, state));
+            let multiplier = multipliers.get(key).copied().unwrap_or(1);
+            lines.push(in_items(
+                fold,
+                key,
+                group,
+                Some(item_id),
+                multiplier,
+                0,
+                0,
+                state,
+            ));
         }
     }
     lines

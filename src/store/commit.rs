@@ -357,10 +357,11 @@ async fn write_money(
         let rounding: Vec<bool> = rows.iter().map(|r| r.2.rounding).collect();
         let gross: Vec<i64> = rows.iter().map(|r| r.2.gross).collect();
         let tax: Vec<i64> = rows.iter().map(|r| r.2.tax).collect();
+        let recorded: Vec<DateTime<Utc>> = rows.iter().map(|r| r.2.recorded_at).collect();
         sqlx::query!(
-            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax)
-             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::int[], $8::bool[], $9::bigint[], $10::bigint[])",
-            &subject, &channel, &key, &date, &payment, &currency, &rate, &rounding, &gross, &tax
+            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax, recorded_at)
+             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::int[], $8::bool[], $9::bigint[], $10::bigint[], $11::timestamptz[])",
+            &subject, &channel, &key, &date, &payment, &currency, &rate, &rounding, &gross, &tax, &recorded
         )
         .execute(&mut **tx)
         .await?;

@@ -244,7 +244,7 @@ impl Store {
                     .push(ShipmentState { reference: ShipmentReference::new(row.reference), state: stage(&row.state) });
             }
             for row in sqlx::query!(
-                "SELECT subject_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
+                "SELECT subject_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax, recorded_at FROM revenue_events
                  WHERE subject_id = ANY($1) ORDER BY id",
                 &orders
             )
@@ -261,6 +261,7 @@ impl Store {
                     rounding: row.rounding,
                     gross: row.gross,
                     tax: row.tax,
+                    recorded_at: row.recorded_at,
                 });
             }
             persons = Self::load_personal(tx, &orders).await?;
@@ -373,7 +374,7 @@ impl Store {
     ) -> Result<BTreeMap<i64, Looks>, StoreError> {
         let mut looks: BTreeMap<i64, Looks> = BTreeMap::new();
         let (mut subject, mut item, mut place) = (Vec::new(), Vec::new(), Vec::new());
-        let mut changed = Vec::new();
+        let mut changed = BTreeMap::new();
         for (id, list) in facts {
             for fact in list.iter().flatten() {
                 match &fact.body {
@@ -384,7 +385,10 @@ impl Store {
                             place.push(warehouse.clone());
                         }
                     }
-                    FactBody::ChangeSeen(_) => changed.push(fact.id),
+                    // Only how each stands now counts.
+                    FactBody::ChangeSeen(seen) => {
+                        changed.insert(&seen.reference, (fact.id, seen.recall));
+                    }
                     _ => {}
                 }
             }
@@ -403,11 +407,15 @@ impl Store {
                 look.counted.insert((row.item, row.place), row.base_as_of);
             }
         }
+        let changed: Vec<i64> = changed
+            .into_values()
+            .filter_map(|(id, recall)| recall.then_some(id))
+            .collect();
         if !changed.is_empty() {
             for row in sqlx::query!(
                 r#"SELECT f.subject_id, f.body ->> 'reference' AS "reference!" FROM facts f WHERE f.id = ANY($1) AND (
-                     SELECT count(*) FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
-                       AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10"#,
+                     SELECT count(DISTINCT o.body ->> 'reference') FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
+                       AND (o.body -> 'recall')::boolean AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10"#,
                 &changed
             )
             .fetch_all(&mut **tx)

@@ -158,9 +158,10 @@ impl Store {
                    || array_to_string((array_agg(s.reference ORDER BY s.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END
                    || '; look at what changed them, then recall each (order recall REFERENCE), or release rule changed:REFERENCE to let it go', min(f.recorded_at), NULL, '[]'
                  FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed' JOIN accounts a ON a.slug = f.body ->> 'account'
-                 WHERE f.kind = 'change_seen'
-                   AND (SELECT count(*) FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
-                     AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10
+                 WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
+                   AND NOT EXISTS (SELECT FROM facts n WHERE n.subject_id = f.subject_id AND n.kind = 'change_seen' AND n.id > f.id AND n.body -> 'reference' = f.body -> 'reference')
+                   AND (SELECT count(DISTINCT o.body ->> 'reference') FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
+                     AND (o.body -> 'recall')::boolean AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10
                    AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
                      AND r.body -> 'rules' ? ('changed:' || s.reference))
                  GROUP BY a.slug

@@ -1,6 +1,6 @@
 //! Orders that somebody completes, refunds or cancels at the channel, and orders of which nothing ships.
 
-use hikiate_sdk::{Call, ChannelGate, ChannelState, FulfilledBy, Op, OrderSnapshot};
+use hikiate_sdk::{Call, ChannelGate, ChannelState, FulfilledBy, Op, OrderSnapshot, ReplyVerdict};
 
 use super::build::{at, order, pay};
 use super::world::World;
@@ -220,4 +220,36 @@ fn cancelled_and_voided_after_it_left_is_one_task_and_no_call() {
         assert!(world.calls(op).is_empty(), "{op}");
     }
     assert_eq!(booked(&world), 0);
+}
+
+#[test]
+fn what_a_warehouse_refuses_after_the_channel_completed_it_did_not_ship_by_that() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    for channel in world.policy.channels.values_mut() {
+        channel.completed = Completed::Shipped;
+    }
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.edit(complete);
+    world.push_all();
+    world.reply(S1, ReplyVerdict::Rejected);
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!(plan.demands[0].shipped, 0);
+    assert_eq!((captures(&world), booked(&world)), (vec![], 0));
+}
+
+#[test]
+fn an_order_that_its_completion_ended_is_ended_and_closed() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    for channel in world.policy.channels.values_mut() {
+        channel.completed = Completed::Ended;
+    }
+    world.settle();
+    world.edit(complete);
+    let plan = world.settle();
+    assert_eq!(plan.status, Status::Cancelled);
+    assert!(plan.tasks.is_empty());
+    assert!(world.calls(Op::CancelOrder).is_empty());
 }

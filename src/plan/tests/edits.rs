@@ -284,3 +284,41 @@ fn a_cancel_of_a_warehouse_that_is_only_called_is_a_task() {
     assert!(plan.effects.is_empty());
     assert_eq!(kinds(&plan), ["cancel_by_phone"]);
 }
+
+#[test]
+fn what_is_let_go_as_it_was_sent_is_asked_again_only_when_it_changes_again() {
+    let mut world = instructed();
+    moves_to(&mut world, "9-9-9", "");
+    world.plan();
+    world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+    // A note, a tag, a payment: nothing that the warehouse was told.
+    world.edit(|order| order.tenders[0].captured = 0);
+    world.edit(|order| order.lines.push(order.lines[0].clone()));
+    world.edit(|order| {
+        order.lines.pop();
+    });
+    let mut personal = world.input.personal.clone().unwrap();
+    personal.remarks = "leave it at the door".to_owned();
+    world.input.personal = Some(personal);
+    assert!(world.plan().tasks.is_empty());
+    moves_to(&mut world, "8-8-8", "");
+    assert_eq!(kinds(&world.plan()), ["changed_after_sealing"]);
+}
+
+#[test]
+fn a_change_that_was_taken_back_before_anybody_asked_recalls_nothing() {
+    let mut world = instructed();
+    recalls(&mut world, |rules| &mut rules.address);
+    moves_to(&mut world, "9-9-9", "");
+    world.plan();
+    moves_to(&mut world, "1-2-3", "ハイツ 101");
+    world.wait(5);
+    world.push_all();
+    assert!(world.calls(Op::CancelInstruction).is_empty());
+    // The warehouse stops it by itself: that is a refusal, which somebody looks at.
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    assert_eq!(world.input.shipments.len(), 1, "{:?}", plan.tasks);
+    assert!(!plan.tasks.is_empty());
+}

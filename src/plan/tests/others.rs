@@ -449,3 +449,121 @@ fn somebody_who_captured_already_leaves_nothing_to_capture() {
     assert!(world.calls(Op::Capture).is_empty());
     assert_eq!(revenue(&world).0, 3500);
 }
+
+#[test]
+fn a_number_is_a_parcel_of_ours_only_for_the_goods_inside() {
+    let shipped = |tracking: &str| {
+        let mut world = World::new(order(&[("A", 3, 1000), ("B", 1, 500)]));
+        world.settle();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        world.parcel(S1, tracking, &[(1, 1)]);
+        world.plan();
+        world
+    };
+    let by_others = |world: &mut World| -> i64 {
+        let entries = world.plan().entries;
+        -entries.iter().map(|entry| entry.quantity).sum::<i64>()
+    };
+    // Two were put into the box, one of them by hand.
+    let mut world = shipped("401234567890");
+    world.edit(show(by_hand("ful_hand", 2, Some(40), "4012-3456-7890")));
+    assert_eq!(by_others(&mut world), 2);
+    // Another line in the same box.
+    let mut world = shipped("401234567890");
+    let mut other = by_hand("ful_hand", 1, Some(40), "4012-3456-7890");
+    other.lines = vec![("l2".into(), 1)];
+    world.edit(show(other));
+    assert_eq!(by_others(&mut world), 2);
+    // What stands for no number says nothing.
+    let mut world = shipped("N/A");
+    world.edit(show(by_hand("ful_hand", 1, Some(40), "n/a")));
+    assert_eq!(by_others(&mut world), 2);
+}
+
+#[test]
+fn a_notice_of_ours_takes_no_place_of_what_others_cancelled() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_hand", 1, Some(0), "900000000001")));
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal();
+    world.instruct_outcome(&sealed[0], Verdict::Accepted);
+    world.parcel(&sealed[0], "401234567890", &[(1, 2)]);
+    world.push_all();
+    world.edit(cancel("ful_hand", 35));
+    world.plan();
+    let mut ours = by_hand("ful_ours", 2, Some(36), "401234567890");
+    ours.reference = Some(sealed[0].clone());
+    world.edit(show(ours));
+    world.wait(60);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert!(plan.tasks[0].detail.contains("1 × A"), "{:?}", plan.tasks);
+}
+
+#[test]
+fn what_shipped_long_after_the_order_is_no_shop_that_fulfils_by_itself() {
+    let first_seen = |shipped: i64| {
+        let mut snapshot = order(&[("A", 3, 1000)]);
+        snapshot.ordered_at = at(-600);
+        show(by_hand("ful_hand", 3, Some(shipped), "900000000001"))(&mut snapshot);
+        let mut world = World::new(snapshot);
+        world.plan().at_once
+    };
+    assert_eq!(first_seen(-30), Some(false), "an outage, then all at once");
+    assert_eq!(first_seen(-599), Some(true));
+}
+
+#[test]
+fn a_shipping_time_that_the_channel_puts_right_is_the_day_of_the_revenue() {
+    let mut world = three();
+    for channel in world.policy.channels.values_mut() {
+        channel.others_ship_from = Some(OthersShipFrom::Elsewhere);
+    }
+    let mut packed = world.order();
+    packed.charges.iter_mut().for_each(|c| c.gross = None);
+    world.read(packed);
+    world.edit(show(by_hand("ful_hand", 3, Some(0), "900000000001")));
+    world.plan();
+    assert!(world.input.revenue.is_empty(), "an amount is not known yet");
+    world.wait(2 * 24 * 60);
+    world.edit(show(by_hand("ful_hand", 3, Some(24 * 60), "900000000001")));
+    world.edit(|order| {
+        order.charges[0].gross = Some(500);
+        order.charges[1].gross = Some(3000);
+    });
+    let plan = world.plan();
+    assert_eq!(plan.revenue[0].business_date, at(24 * 60).date_naive());
+}
+
+#[test]
+fn a_code_that_stands_for_more_later_moves_nothing_again() {
+    let mut world = World::new(order(&[("B", 3, 1000)]));
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 2, Some(0), "900000000001")));
+    let moved = |plan: &OrderPlan| plan.entries.iter().map(|e| e.quantity).sum::<i64>();
+    assert_eq!(moved(&world.plan()), -2);
+    if let Some(item) = world.input.items.get_mut("B") {
+        item.multiplier = 12;
+    }
+    assert_eq!(moved(&world.peek()), -2);
+    world.edit(|order| order.lines.clear());
+    assert_eq!(moved(&world.peek()), -2);
+}
+
+#[test]
+fn a_capture_that_waits_is_taken_back_when_the_goods_did_not_ship() {
+    let mut world = three();
+    world.edit(show(by_hand("ful_hand", 3, Some(0), "900000000001")));
+    world.plan();
+    assert_eq!(world.calls(Op::Capture).len(), 1);
+    world.edit(cancel("ful_hand", 10));
+    world.wait(60);
+    world.plan();
+    world.release("fulfilment_cancelled");
+    let plan = world.plan();
+    assert_eq!(plan.withdraw.len(), 1, "{:?}", plan.withdraw);
+    assert_eq!(plan.demands[0].shipped, 0);
+}

@@ -159,3 +159,52 @@ fn a_correction_downwards_is_a_difference_and_nothing_is_lost() {
     assert_eq!((plan.revenue.len(), plan.revenue[0].gross), (1, -1000));
     assert_eq!(plan.revenue[0].key, "2:1000:sales");
 }
+
+#[test]
+fn booking_that_begins_anew_books_what_ships_since_and_nothing_twice() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "401", &[(1, 1)]);
+    world.plan();
+    let rows = |world: &World| -> Vec<i64> {
+        let rows = world.input.revenue.iter();
+        rows.map(|row| row.gross).collect()
+    };
+    assert_eq!(rows(&world), [1500]);
+    // Switched off and on again.
+    world.wait(10);
+    let books = ("booking".to_owned(), super::build::slug("books"));
+    let now = world.now;
+    world.input.epochs.insert(books, now);
+    world.wait(10);
+    world.plan();
+    assert_eq!(rows(&world), [1500]);
+    world.parcel(S1, "402", &[(1, 1)]);
+    world.plan();
+    assert_eq!(rows(&world), [1500, 1000]);
+}
+
+#[test]
+fn what_was_delivered_and_did_not_ship_after_all_is_taken_back() {
+    use super::others::{by_hand, cancel, show};
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    if let Some(booking) = &mut world.policy.booking {
+        booking.recognise = Recognise::Delivered;
+    }
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 1, Some(0), "900000000001")));
+    world.push_all();
+    world.wait(5 * 24 * 60);
+    world.plan();
+    let sum = |world: &World| -> i64 { world.input.revenue.iter().map(|row| row.gross).sum() };
+    assert_eq!(sum(&world), 1500);
+    world.edit(cancel("ful_hand", 5 * 24 * 60));
+    world.wait(60);
+    world.plan();
+    world.release("fulfilment_cancelled");
+    world.plan();
+    assert_eq!(sum(&world), 0);
+}

@@ -233,6 +233,7 @@ fn revenue(rng: &mut Rng, now: i64) -> Vec<RevenueRow> {
         rounding: rng.chance(50),
         gross: i64::from(rng.small(90)),
         tax: i64::from(rng.small(9)),
+        recorded_at: minute(rng),
     };
     maybe(rng, 40, one).into_iter().collect()
 }
