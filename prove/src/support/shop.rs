@@ -206,14 +206,31 @@ impl Shop {
 
     /// Plans and allocates until nothing is due.
     pub async fn settle(&self) {
+        let mut waited = false;
         for _ in 0..100 {
             let planned = plan_step(&self.engine).await.unwrap();
             let allocated = allocate_step(&self.engine).await.unwrap();
-            if planned + allocated == 0 {
+            if planned + allocated > 0 {
+                waited = false;
+            } else if waited {
                 return;
+            } else {
+                self.unlocked().await;
+                waited = true;
             }
         }
         panic!("planning does not come to rest");
+    }
+
+    /// Waits for transactions that hold due orders: one that was given up is rolled back after its caller has gone on, and
+    /// until then planning passes its orders over.
+    async fn unlocked(&self) {
+        sqlx::query(
+            "SELECT id FROM subjects WHERE plan_at <= hk_now() ORDER BY id FOR NO KEY UPDATE",
+        )
+        .execute(self.pool())
+        .await
+        .unwrap();
     }
 
     /// An order's subject, by the shop's id.
