@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::{AccountSlug, GroupKey, Op, ShipmentReference};
 
-use super::lost_lines::fit;
+use super::lost_lines::{fit, not_ours};
 use super::number::{shipment_number, shipment_reference};
 use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::types::{LostSend, NewFact, NewShipment, ShipmentStage};
-use super::view::View;
+use super::view::{Line, View};
 use crate::action::Action;
 use crate::facts::{
     FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, ShipmentLine, Verdict,
@@ -205,14 +205,22 @@ fn whole(view: &View<'_>, sent: &LostSend) -> Option<(GroupKey, Vec<ShipmentLine
         return None;
     }
     warehouse_of(view, &sent.account)?;
-    open_lines(view).map(|lines| (group.key.clone(), lines))
+    let lines = open_lines(view).or_else(|| {
+        // Others have shipped it since.
+        lines_of(view, not_ours).filter(|_| sent.told)
+    });
+    lines.map(|lines| (group.key.clone(), lines))
 }
 
 /// All that is still to leave, as lines of one shipment; `None` where there is none, or a demand is not stored yet.
 pub(super) fn open_lines(view: &View<'_>) -> Option<Vec<ShipmentLine>> {
+    lines_of(view, |line| line.open(false))
+}
+
+fn lines_of(view: &View<'_>, items: impl Fn(&Line<'_>) -> u32) -> Option<Vec<ShipmentLine>> {
     let mut lines = Vec::new();
     for line in &view.lines {
-        let quantity = line.open(false);
+        let quantity = items(line);
         let Some(state) = line.state.filter(|s| line.item_id == Some(s.item_id)) else {
             if line.item_id.is_some() && quantity > 0 {
                 // Its demand is stored with this plan.

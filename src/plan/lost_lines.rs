@@ -1,11 +1,11 @@
 //! Which lines of an order the shipments of a lost window were for: all that was sent must fit what is still to
-//! leave, each row one line, or nothing is said.
+//! leave, or else what others have shipped since, or else a person's word; each row one line, or nothing is said.
 
 use hikiate_sdk::GroupKey;
 
 use super::lost::warehouse_of;
 use super::types::{LostLine, LostSend};
-use super::view::View;
+use super::view::{Line, View};
 use crate::facts::ShipmentLine;
 
 /// Tries before it is given up: orders whose lines are all of one item could go on for ever.
@@ -47,18 +47,36 @@ pub(super) fn fit(
         warehouse_of(view, &one.account)?;
         rows.extend(lines.iter().map(|line| (at, line)));
     }
-    let mut search = Search {
-        rows,
-        view,
-        free: view
-            .lines
-            .iter()
-            .map(|line| line.open(false).saturating_sub(line.instructed))
-            .collect(),
-        taken: Vec::new(),
-        tries: 0,
-    };
-    search.next().then(|| search.shipments(sent.len()))?
+    let told = sent.iter().all(|one| one.told);
+    let mut room = vec![still_to_leave as fn(&Line<'_>) -> u32, not_ours];
+    room.extend(told.then_some(as_told as fn(&Line<'_>) -> u32));
+    room.into_iter().find_map(|room| {
+        let mut search = Search {
+            rows: rows.clone(),
+            view,
+            free: view.lines.iter().map(room).collect(),
+            taken: Vec::new(),
+            tries: 0,
+        };
+        search.next().then(|| search.shipments(sent.len()))?
+    })
+}
+
+fn still_to_leave(line: &Line<'_>) -> u32 {
+    line.open(false).saturating_sub(line.instructed)
+}
+
+/// What others shipped of it may have been sent to a warehouse before they did.
+pub(super) fn not_ours(line: &Line<'_>) -> u32 {
+    let ours = line.shipped.saturating_sub(line.by_others);
+    line.ordered
+        .saturating_sub(ours)
+        .saturating_sub(line.instructed)
+}
+
+/// A person has looked: the order may have wanted more then.
+fn as_told(_: &Line<'_>) -> u32 {
+    u32::MAX
 }
 
 impl Search<'_, '_> {

@@ -1,6 +1,8 @@
 //! What a lost window sent of an order that this database does not know.
 
-use super::build::{order, slug};
+use hikiate_sdk::{ChannelFulfilment, OrderSnapshot};
+
+use super::build::{at, order, slug};
 use super::world::World;
 use crate::action::Action;
 use crate::plan::types::{Lost, LostLine, LostSend, OrderPlan, Status, TaskRow};
@@ -38,6 +40,19 @@ fn world(lines: &[(&str, u32, i64)], found: Vec<LostSend>) -> World {
         ..Lost::default()
     };
     world
+}
+
+/// Staff ship three by hand.
+fn by_hand(order: &mut OrderSnapshot) {
+    order.fulfilments = vec![ChannelFulfilment {
+        key: "ful_hand".into(),
+        location: None,
+        reference: None,
+        shipped_at: Some(at(1)),
+        cancelled_at: None,
+        tracking: vec!["BYHAND1".to_owned()],
+        lines: vec![("l1".into(), 3)],
+    }];
 }
 
 /// Number, warehouse, and lines as (line, n, quantity).
@@ -314,4 +329,45 @@ fn a_part_that_was_sent_leaves_the_rest_to_be_sent() {
     world.parcel(&reference(1), "T1", &[(1, 1)]);
     world.parcel(&reference(2), "T2", &[(1, 3)]);
     assert_eq!(world.plan().status, Status::Shipped);
+}
+
+#[test]
+fn what_others_have_shipped_meanwhile_is_taken_over_all_the_same() {
+    for told in [false, true] {
+        let found = LostSend {
+            told,
+            ..sent(TOKYO, 1, &[(1, 3)])
+        };
+        let mut world = world(&[("A", 3, 100)], vec![found]);
+        world.edit(by_hand);
+        assert_eq!(taken(&mut world).len(), 1, "told {told}");
+        let plan = world.settle();
+        let kinds = World::kinds(&plan);
+        assert!(!kinds.contains(&"lost_instruction"), "{kinds:?}");
+        assert!(world.seal().is_empty(), "nothing is instructed again");
+    }
+}
+
+#[test]
+fn without_its_lines_a_person_says_that_it_was_the_whole_order_though_others_shipped_it() {
+    let mut world = world(&[("A", 3, 100)], vec![sent(TOKYO, 1, &[])]);
+    world.edit(by_hand);
+    assert!(taken(&mut world).is_empty());
+    task(&world.settle());
+    world.input.lost.found[0].told = true;
+    assert_eq!(taken(&mut world)[0].2, [row("l1", 1, 3)]);
+    assert!(!World::kinds(&world.settle()).contains(&"lost_instruction"));
+}
+
+#[test]
+fn a_person_says_what_was_sent_though_the_order_wants_less_now() {
+    let mut world = world(&[("A", 2, 100)], vec![sent(TOKYO, 1, &[(1, 3)])]);
+    assert!(taken(&mut world).is_empty());
+    task(&world.settle());
+    world.input.lost.found[0].told = true;
+    assert_eq!(taken(&mut world)[0].2, [row("l1", 1, 3)]);
+    let plan = world.settle();
+    let kinds = World::kinds(&plan);
+    assert!(!kinds.contains(&"lost_instruction"), "{kinds:?}");
+    assert!(world.seal().is_empty(), "nothing is instructed again");
 }
