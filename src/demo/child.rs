@@ -69,6 +69,14 @@ impl Program {
     /// # Errors
     /// What it said, when it did not succeed.
     pub async fn type_in(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        self.answer(arguments).await.map(|_| ())
+    }
+
+    /// Types a command, waits for its end, and returns what it printed.
+    ///
+    /// # Errors
+    /// What it said, when it did not succeed.
+    pub async fn answer(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let typed = format!("`hikiate {}`", arguments.join(" "));
         let ended = timeout(
             PATIENCE,
@@ -85,7 +93,7 @@ impl Program {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Starts `hikiate run` in a process group of its own, so that a Ctrl-C at the terminal reaches it only

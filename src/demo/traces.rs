@@ -94,11 +94,9 @@ impl<'a> Traces<'a> {
             return lost;
         }
         let shown = |tracking: &str| {
-            order
-                .shop
-                .fulfilments
-                .iter()
-                .any(|f| f.shipped && f.tracking.iter().any(|known| known == tracking))
+            order.shop.fulfilments.iter().any(|f| {
+                f.shipped && !f.cancelled && f.tracking.iter().any(|known| known == tracking)
+            })
         };
         for tracking in shipments
             .iter()
@@ -116,7 +114,7 @@ impl<'a> Traces<'a> {
             .shop
             .fulfilments
             .iter()
-            .filter(|f| f.shipped)
+            .filter(|f| f.shipped && !f.cancelled)
             .flat_map(|f| &f.lines)
         {
             *told.entry(code.clone()).or_default() += n;

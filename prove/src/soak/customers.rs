@@ -56,17 +56,20 @@ pub(super) async fn order(stage: &Stage, rate: u32, seed: u64, stop: Cancellatio
         }
         let wish = one(count, &mut chance);
         count += 1;
+        // Some regret it, from at once to after everything is over.
+        let regrets = wish.part != Part::Unreadable && chance.per_mille(60);
         let placed = place(&stage.world, &wish);
         let at = {
             let mut bought = stage.bought.lock().unwrap_or_else(PoisonError::into_inner);
             bought.push(Bought {
                 placed,
                 cancelled: false,
+                regrets,
+                act: None,
             });
             bought.len() - 1
         };
-        // Some regret it, from at once to after everything is over.
-        if wish.part != Part::Unreadable && chance.per_mille(60) {
+        if regrets {
             let after = Duration::from_millis(chance.below(9000));
             doubts.push_back((Instant::now() + after, at));
         }

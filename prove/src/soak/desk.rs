@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::lost;
+use super::operator;
 use super::stage::{Bought, Stage};
 
 /// Between two looks at the list.
@@ -53,7 +54,9 @@ async fn round(stage: &Stage) -> Vec<anyhow::Error> {
         lost::instructions(stage).await,
         lost::journals(stage).await,
         unknown(stage).await,
+        operator::settle(stage).await,
     ];
+    operator::retype(stage).await;
     done.into_iter().filter_map(Result::err).collect()
 }
 

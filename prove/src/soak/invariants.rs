@@ -1,13 +1,16 @@
 //! What must hold in the database whatever happened, and what it must say of each order's money.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use chrono::DateTime;
 use hikiate::demo::evidence::{Evidence, Pay};
 use sqlx::PgPool;
 
+use super::stage::Window;
+
 /// What is wrong, and the statement that finds it: one text a row.
-const STATEMENTS: [(&str, &str); 12] = [
+const STATEMENTS: [(&str, &str); 14] = [
     (
         "reserved is not the sum of the reservations",
         "SELECT d.id::text FROM demands d LEFT JOIN (SELECT demand_id, sum(qty) AS qty FROM reservations GROUP BY demand_id) r ON r.demand_id = d.id
@@ -57,6 +60,15 @@ const STATEMENTS: [(&str, &str); 12] = [
     (
         "revenue in no batch",
         "SELECT s.number || ' ' || r.key FROM revenue_events r JOIN subjects s ON s.id = r.subject_id WHERE r.batch_id IS NULL",
+    ),
+    (
+        "a shipment sealed after its order was ended",
+        "SELECT s.number || ' ' || m.key FROM facts e JOIN subjects s ON s.id = e.subject_id JOIN facts m ON m.subject_id = e.subject_id
+         WHERE e.kind = 'ended' AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > e.id",
+    ),
+    (
+        "an account that an operator has paused, or shipping stopped",
+        "SELECT a.slug FROM account_pauses p JOIN accounts a ON a.id = p.account_id UNION ALL SELECT id::text FROM shipping_stops WHERE lifted_at IS NULL",
     ),
     (
         "a stream that fails or a paused account",
@@ -127,4 +139,26 @@ pub(super) async fn left_though_cancelled(
     .fetch_one(pool)
     .await
     .context("read what was booked of cancelled orders")
+}
+
+/// Orders of which a shipment was sealed after the shop had been read with goods that staff shipped by hand: they ship all
+/// that is open. After a lost window only what was read since then counts.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn sealed_though_shipped(
+    pool: &PgPool,
+    window: Option<Window>,
+) -> anyhow::Result<BTreeSet<String>> {
+    let since = window.map_or(DateTime::UNIX_EPOCH, |window| window.until);
+    let numbers: Vec<String> = sqlx::query_scalar(
+        "SELECT s.number FROM subjects s JOIN LATERAL (SELECT min(o.id) AS id, min(o.recorded_at) AS at FROM facts o WHERE o.subject_id = s.id AND o.kind = 'order'
+             AND jsonb_path_exists(o.body, '$.order.fulfilments[*] ? (@.reference == null && @.shipped_at != null)')) shown ON shown.at > $1
+         WHERE EXISTS (SELECT FROM facts m WHERE m.subject_id = s.id AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > shown.id)",
+    )
+    .bind(since)
+    .fetch_all(pool)
+    .await
+    .context("look for what was sealed too late")?;
+    Ok(numbers.into_iter().collect())
 }

@@ -14,7 +14,7 @@ use hikiate::store::Store;
 
 use super::chaos::Done;
 use super::invariants;
-use super::stage::{Stage, Window};
+use super::stage::{Act, Stage, Window};
 
 #[cfg(test)]
 mod tests;
@@ -109,7 +109,14 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
         ..Verdict::default()
     };
     verdict.problems.extend(evidence.troubles.iter().cloned());
-    let value = orders(&evidence, &short, stage.window(), &mut verdict);
+    let ended: BTreeSet<&str> = bought
+        .iter()
+        .filter(|order| order.act == Some(Act::Ended))
+        .map(|order| order.placed.number.as_str())
+        .collect();
+    let late = invariants::sealed_though_shipped(&stage.pool, stage.window()).await?;
+    let people = People { short, ended, late };
+    let value = orders(&evidence, &people, stage.window(), &mut verdict);
     tasks(&evidence, &mut verdict);
     shelves(stage, &mut verdict);
     let reversed = invariants::left_though_cancelled(&stage.pool, &evidence).await?;
@@ -121,10 +128,48 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
     Ok(verdict)
 }
 
+/// What people did, by order number.
+#[derive(Default)]
+struct People<'a> {
+    /// Bought what nobody has.
+    short: BTreeSet<&'a str>,
+    /// An operator has ended it.
+    ended: BTreeSet<&'a str>,
+    /// A shipment was sealed after its shop had been read with everything shipped by hand.
+    late: BTreeSet<String>,
+}
+
+/// Pieces that staff shipped by hand.
+fn by_hand(order: &OrderSeen) -> Goods {
+    let mut goods = Goods::new();
+    let fulfilments = order.shop.fulfilments.iter();
+    for (code, n) in fulfilments
+        .filter(|f| f.reference.is_none() && f.shipped && !f.cancelled)
+        .flat_map(|f| &f.lines)
+    {
+        *goods.entry(code.clone()).or_default() += n;
+    }
+    goods
+}
+
+/// Pieces that shipped, whoever did it, at the most what was sold; and whether more did.
+fn in_all(order: &OrderSeen, shipped: &Goods, by_hand: &Goods) -> (Goods, bool) {
+    let (mut all, mut twice) = (Goods::new(), false);
+    for line in &order.basket.lines {
+        let of = |goods: &Goods| goods.get(&line.code).copied().unwrap_or(0);
+        let sum = of(shipped) + of(by_hand);
+        twice |= sum > line.quantity;
+        if sum > 0 {
+            all.insert(line.code.clone(), sum.min(line.quantity));
+        }
+    }
+    (all, twice)
+}
+
 /// Judges every order; returns what the books have to say of those that were not cancelled.
 fn orders(
     evidence: &Evidence,
-    short: &BTreeSet<&str>,
+    people: &People<'_>,
     window: Option<Window>,
     verdict: &mut Verdict,
 ) -> i64 {
@@ -137,21 +182,35 @@ fn orders(
         for problem in traces.twice(order, &shipments, &shipped) {
             verdict.twice(problem);
         }
-        if order.shop.captured > owed(order, &shipped) {
+        let by_hand = by_hand(order);
+        let (all, both) = in_all(order, &shipped, &by_hand);
+        // What is with a warehouse when staff ship it by hand is asked back and may ship all the same.
+        if both && people.late.contains(&order.number) {
+            verdict.twice(format!(
+                "{} was told to a warehouse after it was read as shipped by hand",
+                name(order)
+            ));
+        }
+        if order.shop.captured > owed(order, &all) {
             verdict.twice(format!(
                 "{} was captured {} yen in {} captures, {} are owed",
                 name(order),
                 order.shop.captured,
                 order.shop.captures,
-                owed(order, &shipped)
+                owed(order, &all)
             ));
         }
         if order.shop.cancelled {
             cancelled(order, &shipped, evidence, verdict);
             continue;
         }
-        value += order.basket.due(&shipped);
-        for problem in traces.lost(order, &shipments, &shipped) {
+        value += order.basket.due(&all);
+        if people.ended.contains(order.number.as_str()) {
+            ended(order, &all, verdict);
+            continue;
+        }
+        let told: &[_] = if both { &[] } else { &shipments };
+        for problem in traces.lost(order, told, &all) {
             verdict.lost(problem);
         }
         // What has left in the lost window counts as written to the customer: nobody could ask the mail server.
@@ -159,19 +218,21 @@ fn orders(
         let forgotten = |w: Window| left.max().is_some_and(|at| w.since <= at && at <= w.until);
         match traces.unmailed(order, &shipped) {
             Some(_) if window.is_some_and(forgotten) => verdict.counted_as_sent += 1,
+            // Of goods that others shipped hikiate says nothing.
             problem => problem
                 .into_iter()
+                .filter(|_| by_hand.is_empty())
                 .for_each(|problem| verdict.lost(problem)),
         }
-        if order.shop.captured < owed(order, &shipped) {
+        if order.shop.captured < owed(order, &all) {
             verdict.lost(format!(
                 "{} was captured {} yen, {} are owed",
                 name(order),
                 order.shop.captured,
-                owed(order, &shipped)
+                owed(order, &all)
             ));
         }
-        ended(order, &shipped, short, verdict);
+        booked(order, &all, &people.short, verdict);
     }
     for number in by_order.into_keys() {
         verdict.twice(format!(
@@ -182,7 +243,7 @@ fn orders(
 }
 
 /// An order that the customer did not cancel is in the books, or open for a reason that a person can see.
-fn ended(order: &OrderSeen, shipped: &Goods, short: &BTreeSet<&str>, verdict: &mut Verdict) {
+fn booked(order: &OrderSeen, shipped: &Goods, short: &BTreeSet<&str>, verdict: &mut Verdict) {
     let status = order.status.as_deref();
     let right = if order.shop.undecodable {
         order.quarantined && shipped.is_empty()
@@ -199,6 +260,24 @@ fn ended(order: &OrderSeen, shipped: &Goods, short: &BTreeSet<&str>, verdict: &m
         });
         let sent: u32 = shipped.values().sum();
         verdict.lost(format!("{} is {said}, {sent} pieces shipped", name(order)));
+    }
+}
+
+/// An order that an operator ended is over: without goods as cancelled, else booked as far as it shipped.
+fn ended(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
+    let status = order.status.as_deref();
+    let right = match shipped.is_empty() {
+        true => status == Some("cancelled") && order.shop.captured == 0,
+        false => status == Some("booked") && order.shop.captured >= owed(order, shipped),
+    };
+    if !right {
+        verdict.lost(format!(
+            "{} was ended and is {}, {} pieces shipped, {} yen captured",
+            name(order),
+            status.unwrap_or("not there"),
+            shipped.values().sum::<u32>(),
+            order.shop.captured
+        ));
     }
 }
 

@@ -10,10 +10,12 @@ mod gone_out;
 mod invariants;
 mod judge;
 mod lost;
+mod operator;
 mod play;
 mod restore;
 mod run;
 mod server;
+mod staff;
 mod stage;
 mod watcher;
 

@@ -14,7 +14,7 @@ use super::judge::{self, Verdict};
 use super::restore::Restore;
 use super::run::Length;
 use super::stage::Stage;
-use super::{customers, desk};
+use super::{customers, desk, operator, staff};
 
 /// Between two lines about how it stands.
 const LINE: Duration = Duration::from_secs(10);
@@ -41,6 +41,10 @@ pub(super) async fn play(stage: &Arc<Stage>, length: Length, seed: u64) -> anyho
     outside.spawn(async move { customers::supply(&s, seed ^ 2, stop).await });
     let (s, stop) = with(&over);
     outside.spawn(async move { customers::disturb(&s, seed ^ 3, stop).await });
+    let (s, stop) = with(&over);
+    outside.spawn(async move { staff::act(&s, seed ^ 5, stop).await });
+    let (s, stop) = with(&over);
+    outside.spawn(async move { operator::decide(&s, seed ^ 6, stop).await });
     let (s, stop) = with(&home);
     inside.spawn(async move { desk::work(&s, stop).await });
     let plan = (!length.no_restore).then(|| Restore {

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::chaos::{self, Done};
 use super::fleet::DAEMONS;
 use super::gone_out::GoneOut;
+use super::operator;
 use super::run::Breakage;
 use super::stage::{Stage, Window};
 
@@ -142,6 +143,12 @@ async fn noticed(stage: &Stage) -> bool {
 /// The operator's word.
 async fn recover(stage: &Stage, since: DateTime<Utc>) -> anyhow::Result<()> {
     let text = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let lost = operator::lost_commands(stage, &text).await?;
+    stage
+        .notes
+        .say(&format!("{} commands are lost and typed again", lost.len()));
+    *stage.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+    operator::retype(stage).await;
     let reason = ["--reason", "restored from a base backup", "--yes"];
     let words = ["recover", "--lost-since", &text];
     stage

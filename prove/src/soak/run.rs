@@ -266,6 +266,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
         bought: Mutex::default(),
         open: AtomicUsize::new(0),
         window: Mutex::default(),
+        lost: Mutex::default(),
         notes,
     })
 }

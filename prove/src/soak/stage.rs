@@ -12,6 +12,7 @@ use hikiate::demo::world::World;
 use sqlx::PgPool;
 
 use super::fleet::Fleet;
+use super::operator::LostCommand;
 use super::server::Server;
 
 /// What went wrong on the way, and the line of time.
@@ -60,6 +61,47 @@ pub(super) struct Bought {
     pub(super) placed: Placed,
     /// The customer has told the shop to cancel it, and the shop has.
     pub(super) cancelled: bool,
+    /// The customer will tell the shop to cancel it.
+    pub(super) regrets: bool,
+    /// What somebody does by hand with it.
+    pub(super) act: Option<Act>,
+}
+
+/// What people do by hand with an order: one thing with one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Staff ship all that is open.
+    ShippedByHand,
+    /// And correct its number afterwards.
+    NumberCorrected,
+    /// Staff pack what is open, and unpack it again.
+    Packed,
+    /// Staff complete it, whatever is open.
+    Completed,
+    /// Staff change its address.
+    Moved,
+    /// It is deleted, and comes back.
+    Deleted,
+    /// An operator holds it, and lets it go.
+    Held,
+    /// An operator ends it.
+    Ended,
+}
+
+impl Act {
+    /// In a word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::ShippedByHand => "shipped by hand",
+            Self::NumberCorrected => "numbers corrected",
+            Self::Packed => "packed and unpacked",
+            Self::Completed => "completed",
+            Self::Moved => "moved",
+            Self::Deleted => "deleted and restored",
+            Self::Held => "held and released",
+            Self::Ended => "ended",
+        }
+    }
 }
 
 /// What the database has forgotten.
@@ -91,6 +133,8 @@ pub(super) struct Stage {
     pub(super) supplied: Mutex<Vec<(usize, String, i64)>>,
     /// The window that the database has lost, by the operator's word.
     pub(super) window: Mutex<Option<Window>>,
+    /// Commands that a database which was set back has lost, to be typed again.
+    pub(super) lost: Mutex<Vec<LostCommand>>,
     /// What went wrong.
     pub(super) notes: Arc<Notes>,
 }

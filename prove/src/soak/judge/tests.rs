@@ -79,10 +79,18 @@ fn good() -> Evidence {
 
 /// Twice, lost, and what the books have to say, after a change.
 fn judged(window: Option<Window>, change: impl FnOnce(&mut Evidence)) -> (usize, usize, i64) {
+    with_people(&People::default(), window, change)
+}
+
+fn with_people(
+    people: &People<'_>,
+    window: Option<Window>,
+    change: impl FnOnce(&mut Evidence),
+) -> (usize, usize, i64) {
     let mut evidence = good();
     change(&mut evidence);
     let mut verdict = Verdict::default();
-    let value = orders(&evidence, &BTreeSet::new(), window, &mut verdict);
+    let value = orders(&evidence, people, window, &mut verdict);
     assert_eq!(verdict.problems.len(), verdict.twice + verdict.lost);
     (verdict.twice, verdict.lost, value)
 }
@@ -107,6 +115,56 @@ fn what_a_far_side_saw_twice_is_counted() {
     assert!(twice(other) > 0, "shipped again under another reference");
     let stranger = |e: &mut Evidence| e.shipments[0].order_number = "HK2".to_owned();
     assert!(twice(stranger) > 0, "shipped for nobody");
+}
+
+/// Staff ship the order by hand, so that the shop takes no other fulfilment; a warehouse has it too.
+fn by_hand(evidence: &mut Evidence) {
+    let fulfilment = &mut evidence.orders[0].shop.fulfilments[0];
+    fulfilment.reference = None;
+    fulfilment.tracking = vec!["BYHAND1".to_owned()];
+}
+
+#[test]
+fn what_staff_shipped_is_captured_and_booked_and_not_told_to_a_warehouse_once_it_was_read() {
+    let alone = |e: &mut Evidence| {
+        by_hand(e);
+        e.shipments.clear();
+        e.mails.clear();
+    };
+    assert_eq!(judged(None, alone), (0, 0, 1100));
+    let unpaid = |e: &mut Evidence| {
+        alone(e);
+        e.orders[0].shop.captured = 0;
+    };
+    assert_eq!(judged(None, unpaid).1, 1);
+    assert_eq!(judged(None, by_hand), (0, 0, 1100), "sealed before");
+    let late = People {
+        late: BTreeSet::from(["HK1".to_owned()]),
+        ..People::default()
+    };
+    assert_eq!(with_people(&late, None, by_hand).0, 1, "sealed afterwards");
+}
+
+#[test]
+fn an_order_that_was_ended_is_cancelled_or_booked_as_far_as_it_shipped() {
+    let people = People {
+        ended: BTreeSet::from(["HK1"]),
+        ..People::default()
+    };
+    let judged = |change: fn(&mut Evidence)| with_people(&people, None, change).1;
+    let unshipped: fn(&mut Evidence) = |e| {
+        e.shipments.clear();
+        e.orders[0].shop.fulfilments.clear();
+        e.orders[0].shop.captured = 0;
+        e.orders[0].status = Some("cancelled".to_owned());
+    };
+    assert_eq!(judged(unshipped), 0);
+    assert_eq!(judged(|_| {}), 0, "it shipped before");
+    assert_eq!(
+        judged(|e| e.orders[0].status = Some("allocated".to_owned())),
+        1
+    );
+    assert_eq!(judged(|e| e.orders[0].shop.captured = 0), 1);
 }
 
 #[test]
