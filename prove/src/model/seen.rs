@@ -242,7 +242,7 @@ impl<'a> Seen<'a> {
         let items_in = |line: &LineKey| code(codes.get(line).copied().flatten()).0;
         // Which reports are one parcel, the product says; at rest its sums are compared with what really left.
         let mut ours: BTreeMap<&LineKey, u32> = BTreeMap::new();
-        let mut held: Vec<Held<'_>> = Vec::new();
+        let mut holds: Vec<Held<'_>> = Vec::new();
         for report in parcels_told(order.input.facts.iter().map(|fact| &fact.body)) {
             let Some(shipment) = shipments.get_mut(report.reference.as_str()) else {
                 continue;
@@ -255,11 +255,11 @@ impl<'a> Seen<'a> {
                 let items: u32 = rows.map(|row| row.quantity).sum();
                 *ours.entry(&line.line).or_default() += items;
                 *shipment.left.entry(line.n).or_default() += items;
-                held.push((numbers.clone(), &line.line, items / items_in(&line.line)));
+                holds.push((numbers.clone(), &line.line, items / items_in(&line.line)));
             }
         }
         let mut units = units(&order.input.facts, &order.input.number);
-        mark(&mut units, held);
+        mark(&mut units, holds);
         let mut others: BTreeMap<&LineKey, u32> = BTreeMap::new();
         for unit in units.iter().filter(|unit| unit.theirs()) {
             *others.entry(unit.line).or_default() += items_in(unit.line);
