@@ -2,11 +2,14 @@
 //! between the planner and the store, a statement on the wire, an external system's answer. The older ones are switches
 //! inside the product.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use hikiate::broken::{self, Broken};
-use hikiate::plan::types::OrderPlan;
-use hikiate_sdk::{Op, Outcome};
+use hikiate::facts::FactBody;
+use hikiate::plan::types::{Begin, OrderInput, OrderPlan};
+use hikiate_sdk::{ChannelFulfilment, ChannelState, Op, Outcome};
 
 /// A fault from outside.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Mutant {
 pub enum Alters {
     /// Each plan of the model, before it is checked and written.
     Plan(fn(&mut OrderPlan)),
+    /// What each plan of the model is made from.
+    Input(fn(&mut OrderInput)),
     /// SQL of the daemons of a world: other SQL with the same parameters and columns.
     Statement(fn(&str) -> Option<String>),
     /// Calls in a world: the answer of an external system that has done nothing.
@@ -36,6 +41,84 @@ pub const MUTANTS: &[Mutant] = &[
         word: "movement_forgotten",
         what: "goods ship and the ledger of stock does not move",
         alters: Alters::Plan(|plan| plan.entries.clear()),
+    },
+    Mutant {
+        word: "others_ignored",
+        what: "what staff ship at the channel is shipped by us as well",
+        alters: Alters::Input(|input| {
+            fulfilments(input, |all| all.retain(|f| f.reference.is_some()));
+        }),
+    },
+    Mutant {
+        word: "numbers_ignored",
+        what: "one of our parcels that staff typed at the channel counts a second time",
+        alters: Alters::Input(|input| {
+            fulfilments(input, |all| {
+                for theirs in all.iter_mut().filter(|f| f.reference.is_none()) {
+                    theirs.tracking.clear();
+                }
+            });
+        }),
+    },
+    Mutant {
+        word: "undone_at_once",
+        what: "what staff shipped and cancelled again is shipped by us at once",
+        alters: Alters::Input(|input| {
+            let mut gone = BTreeSet::new();
+            fulfilments(input, |all| {
+                gone.extend(all.iter().filter(|f| f.cancelled()).map(|f| f.key.clone()));
+            });
+            fulfilments(input, |all| all.retain(|f| !gone.contains(&f.key)));
+        }),
+    },
+    Mutant {
+        word: "completed_ignored",
+        what: "an order that staff completed is shipped",
+        alters: Alters::Input(|input| {
+            for fact in &mut input.facts {
+                if let FactBody::Order(reading) = &mut fact.body
+                    && reading.order.state == ChannelState::Completed
+                {
+                    reading.order.state = ChannelState::Open;
+                }
+            }
+        }),
+    },
+    Mutant {
+        word: "change_untold",
+        what: "a sealed shipment goes to the old address and nobody is told",
+        alters: Alters::Plan(|plan| {
+            plan.tasks
+                .retain(|task| task.kind != "changed_after_sealing");
+            plan.decisions
+                .retain(|fact| !matches!(fact.body, FactBody::ChangeSeen(_)));
+        }),
+    },
+    Mutant {
+        word: "absence_ignored",
+        what: "an order that the channel does not show any more is shipped",
+        alters: Alters::Input(|input| {
+            without(input, |body| matches!(body, FactBody::Presence(_)));
+        }),
+    },
+    Mutant {
+        word: "end_ignored",
+        what: "an order that an operator ended is shipped",
+        alters: Alters::Input(|input| {
+            without(input, |body| matches!(body, FactBody::Ended(_)));
+        }),
+    },
+    Mutant {
+        word: "recall_ignored",
+        what: "a shipment that an operator asked back is shipped",
+        alters: Alters::Input(|input| {
+            without(input, |body| matches!(body, FactBody::RecallWanted(_)));
+        }),
+    },
+    Mutant {
+        word: "begins_by_itself",
+        what: "a channel that has not begun is acted for",
+        alters: Alters::Input(|input| input.begin = Begin::always()),
     },
     Mutant {
         word: "revenue_forgotten",
@@ -51,6 +134,20 @@ pub const MUTANTS: &[Mutant] = &[
         alters: Alters::Answer(|op| (op == Op::Capture).then_some(Outcome::Done { id: None })),
     },
 ];
+
+/// Changes what every reading of an order shows as fulfilled.
+fn fulfilments(input: &mut OrderInput, mut change: impl FnMut(&mut Vec<ChannelFulfilment>)) {
+    for fact in &mut input.facts {
+        if let FactBody::Order(reading) = &mut fact.body {
+            change(&mut reading.order.fulfilments);
+        }
+    }
+}
+
+/// Forgets facts.
+fn without(input: &mut OrderInput, gone: impl Fn(&FactBody) -> bool) {
+    input.facts.retain(|fact| !gone(&fact.body));
+}
 
 /// A fault of either sort.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +228,19 @@ pub(crate) fn altered(mut plan: OrderPlan) -> OrderPlan {
         alter(&mut plan);
     }
     plan
+}
+
+/// What a plan is made from, as the fault leaves it.
+#[must_use]
+pub(crate) fn read(input: &OrderInput) -> Cow<'_, OrderInput> {
+    match ON.get().map(|mutant| mutant.alters) {
+        Some(Alters::Input(alter)) => {
+            let mut input = input.clone();
+            alter(&mut input);
+            Cow::Owned(input)
+        }
+        _ => Cow::Borrowed(input),
+    }
 }
 
 /// What the fault answers in an external system's place.

@@ -82,7 +82,21 @@ faults! {
     stock_that_is_sent_twice_is_caught: StockSentTwice;
 }
 
-#[test]
-fn goods_that_ship_without_a_movement_are_caught() {
-    caught(Fault::named("movement_forgotten").unwrap());
+macro_rules! mutants {
+    ($($name:ident: $word:literal;)*) => {
+        $(#[test] fn $name() { caught(Fault::named($word).unwrap()); })*
+    };
+}
+
+mutants! {
+    goods_that_ship_without_a_movement_are_caught: "movement_forgotten";
+    shipments_by_staff_that_are_ignored_are_caught: "others_ignored";
+    a_parcel_typed_by_staff_that_counts_twice_is_caught: "numbers_ignored";
+    a_shipment_by_staff_that_was_undone_and_ships_at_once_is_caught: "undone_at_once";
+    a_completed_order_that_ships_is_caught: "completed_ignored";
+    a_change_after_sealing_that_nobody_hears_of_is_caught: "change_untold";
+    a_vanished_order_that_ships_is_caught: "absence_ignored";
+    an_ended_order_that_ships_is_caught: "end_ignored";
+    a_recalled_shipment_that_ships_is_caught: "recall_ignored";
+    a_channel_that_begins_by_itself_is_caught: "begins_by_itself";
 }

@@ -7,6 +7,7 @@ use hikiate_sdk::{ChannelState, LineKey, OrderSnapshot};
 use super::fold::Fold;
 use super::lost::{Found, open_lines};
 use super::others::Others;
+use super::shipment::Shipment;
 use super::types::{NewShipment, OrderInput, Origin};
 use super::view::View;
 use crate::facts::{FactBody, OrderClass, ShipmentFact};
@@ -107,9 +108,10 @@ pub(crate) fn of(
     Whose::Ours
 }
 
-/// A call was planned for it, or it was instructed.
+/// A call was planned for it, it was instructed, or an operator shipped of it.
 pub(crate) fn acted(fold: &Fold<'_>) -> bool {
-    !fold.intents.is_empty()
+    let left = |shipment: &Shipment<'_>| !shipment.parcels.is_empty();
+    !fold.intents.is_empty() || fold.shipments.iter().any(left)
 }
 
 /// The channel shows that nothing more is to come.

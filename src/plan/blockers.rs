@@ -1,11 +1,11 @@
 //! Built-in blockers: what somebody else did at the channel that an operator has to settle before more is instructed.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::ChannelState;
+use hikiate_sdk::{ChannelState, LineKey};
 
 use super::others::{CANCELLED, CORRECTION};
 use super::tasks::Tasks;
-use super::view::View;
+use super::view::{Line, View};
 use crate::action::Action;
 use crate::policy::{Completed, Others};
 
@@ -54,6 +54,24 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
 }
 
 impl View<'_> {
+    /// Items that others marked as shipped and cancelled again: they count until an operator says whether they shipped.
+    pub(crate) fn doubted(&self, line: &Line<'_>) -> u32 {
+        let units = self
+            .shipped_by_others()
+            .filter(|shown| *shown.line == line.key && shown.cancelled.is_some())
+            .fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
+        units.saturating_mul(line.multiplier)
+    }
+
+    /// The order wants items of a line that no warehouse has, what is doubted of it among them.
+    fn wants_doubted(&self, key: &LineKey) -> bool {
+        let line = self.lines.iter().find(|line| line.key == *key);
+        line.is_some_and(|line| {
+            let shipped = line.shipped.saturating_sub(self.doubted(line));
+            line.item_id.is_some() && line.ordered > shipped.saturating_add(line.instructed)
+        })
+    }
+
     /// The reading since which the channel shows the order completed while goods were open, unless an operator
     /// released it.
     fn completed_open(&self) -> Option<(i64, DateTime<Utc>)> {
@@ -61,7 +79,7 @@ impl View<'_> {
             reading.fact.order.state == ChannelState::Completed
         };
         let first = self.fold.readings.iter().rev().take_while(done).last()?;
-        let open = |line: &super::view::Line<'_>| {
+        let open = |line: &Line<'_>| {
             line.item_id.is_some()
                 && line.ordered
                     > line
@@ -158,7 +176,7 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         all.fold(0_i64, i64::saturating_add)
     };
     let (captured, refunded) = (sum(|t| t.captured), sum(|t| t.refunded));
-    let open = |line: &super::view::Line<'_>| {
+    let open = |line: &Line<'_>| {
         line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
     };
     if refunded <= 0 || refunded < captured || !view.lines.iter().any(open) {
@@ -206,13 +224,18 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
             )
         } else {
             blockers.block(CANCELLED);
+            let todo = if view.wants_doubted(shown.line) {
+                "say that it shipped, or release it if it did not"
+            } else {
+                "the order wants none of it from here; release it when that is settled"
+            };
             format!(
-                "fulfilment {} ({what}) was marked as shipped and cancelled again; say that it shipped, or release it if it did not",
+                "fulfilment {} ({what}) was marked as shipped and cancelled again; {todo}",
                 shown.key
             )
         };
         let task = tasks.add(CANCELLED, detail);
-        if !shown.ours {
+        if !shown.ours && view.wants_doubted(shown.line) {
             task.action(Action::Shipped {});
         }
         let line = shown.line;

@@ -327,15 +327,48 @@ impl<'a> Told<'a> {
     }
 }
 
-/// An operator asked for it to be told again since, and the channel does not show it.
+/// An operator wants it told again, and the channel, read after the first notice had ended, does not show it.
 fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> bool {
     let name = call.reference.as_str();
-    let again = view.fold.tell_again.iter().any(|(reference, at)| {
-        let of = name.strip_prefix(reference.as_str());
-        *at > intent.id && of.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    });
+    let again = view
+        .fold
+        .tell_again
+        .iter()
+        .any(|(reference, at)| *at > intent.id && names(reference, name));
+    let again = again || cancelled_before_it_shipped(view, name);
     let stands = |f: &ChannelFulfilment| !f.cancelled() && f.reference.as_deref() == Some(name);
-    again && !view.order.fulfilments.iter().any(stands)
+    again && !in_doubt(view, intent) && !view.order.fulfilments.iter().any(stands)
+}
+
+/// The channel refused to ship what it shows cancelled, and an operator released that to have it told again.
+fn cancelled_before_it_shipped(view: &View<'_>, name: &str) -> bool {
+    let of = |intent: &&Intent<'_>| matches!(intent.call(), Some(Call::Ship(call)) if call.reference.as_str() == name);
+    let last = view.fold.of_op(Op::Ship).filter(of).last();
+    let refused = last.and_then(|intent| intent.refusal());
+    let released = refused.is_some_and(|(id, _)| view.fold.released_after("notice", id));
+    let gone = |f: &ChannelFulfilment| f.cancelled() && f.reference.as_deref() == Some(name);
+    released && view.order.fulfilments.iter().any(gone)
+}
+
+/// The notices of a shipment have ended, and the channel was read since.
+pub(super) fn notices_are_shown(view: &View<'_>, reference: &ShipmentReference) -> bool {
+    let mine = |intent: &&Intent<'_>| match intent.call() {
+        Some(Call::Fulfil(call)) => !intent.void() && names(reference, call.reference.as_str()),
+        _ => false,
+    };
+    let mut notices = view.fold.of_op(Op::Fulfil).filter(mine);
+    !notices.any(|intent| in_doubt(view, intent))
+}
+
+/// The newest reading may be older than what it did.
+fn in_doubt(view: &View<'_>, intent: &Intent<'_>) -> bool {
+    intent.outcome.is_none_or(|(ended, _)| ended > view.head.id)
+}
+
+/// A notice's reference is that of the shipment, or a further one of it.
+fn names(shipment: &ShipmentReference, notice: &str) -> bool {
+    let rest = notice.strip_prefix(shipment.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn add(sums: &mut BTreeMap<LineKey, u32>, line: &LineKey, quantity: u32) {

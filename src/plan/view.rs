@@ -84,7 +84,7 @@ impl<'a> View<'a> {
         } else {
             Others::of(&fold, &input.number, channel.others)
         };
-        let lines = lines(input, order, &fold);
+        let lines = lines(input, order, &fold, &others);
         let whose = begin::of(input, &fold, order, channel.zombie, now);
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
@@ -278,7 +278,12 @@ impl<'a> View<'a> {
     }
 }
 
-fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> Vec<Line<'a>> {
+fn lines<'a>(
+    input: &'a OrderInput,
+    order: &OrderSnapshot,
+    fold: &Fold<'_>,
+    others: &Others<'_>,
+) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     for line in &order.lines {
         let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
@@ -321,11 +326,19 @@ fn lines<'a>(input: &'a OrderInput, order: &OrderSnapshot, fold: &Fold<'_>) -> V
     let mut multipliers: BTreeMap<&LineKey, u32> = BTreeMap::new();
     for reading in &fold.readings {
         for line in &reading.fact.order.lines {
-            if let Some(item) = line.sku.as_ref().and_then(|sku| input.items.get(sku)) {
+            let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
+            if let Some(item) = item {
                 multipliers.insert(&line.key, item.multiplier.max(1));
             }
-            if let Some(state) = input.demands.iter().find(|row| row.line == line.key) {
-                gone.insert(&line.key, (line.group.clone(), state.item_id));
+            let state = input.demands.iter().find(|row| row.line == line.key);
+            // One that went before it was planned matters if others shipped of it.
+            let shipped = item.filter(|item| {
+                let mut shown = others.shown.iter();
+                item.stocked && line.ours() && shown.any(|shown| *shown.line == line.key)
+            });
+            let stored = state.map(|state| state.item_id);
+            if let Some(item_id) = stored.or(shipped.map(|item| item.item_id)) {
+                gone.insert(&line.key, (line.group.clone(), item_id));
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hikiate::facts::{Features, GroupFeatures, IntentWhat};
+use chrono::{DateTime, Utc};
+use hikiate::facts::{FactBody, Features, GroupFeatures, IntentWhat, ShipmentFact};
 use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status};
-use hikiate_sdk::{Call, ChannelGate, Op};
+use hikiate_sdk::{Call, LineKey, Op};
 
 use super::seen::{Seen, code};
 use super::store::Order;
@@ -38,7 +39,7 @@ pub(super) fn newest(order: &Order) -> Result<(), Violation> {
         .iter()
         .rev()
         .find_map(|fact| match &fact.body {
-            hikiate::facts::FactBody::Order(head) => Some(head),
+            FactBody::Order(head) => Some(head),
             _ => None,
         });
     let Some(version) = head.and_then(|head| head.order.version) else {
@@ -73,6 +74,10 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
     let Some(seen) = Seen::of(order) else {
         return Ok(());
     };
+    ensure(seen.acts || plan.effects.is_empty(), || {
+        let keys: Vec<&str> = plan.effects.iter().map(|e| e.key.as_str()).collect();
+        format!("{keys:?} for an order that is not ours to act on")
+    })?;
     for effect in &plan.effects {
         let op = effect.intent.op;
         ensure(
@@ -92,15 +97,137 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
                     .filter(|(_, i)| i.op == Op::Mail)
                     .count();
                 ensure(mails == 0, || "a second mail".to_owned())?;
+                ensure(seen.ours.values().any(|items| *items > 0), || {
+                    "a mail about goods that others shipped".to_owned()
+                })?;
             }
             Op::Instruct | Op::PostJournal => {
                 return Err(Violation::new(format!("{op} by an order's own plan")));
             }
         }
     }
+    tasks(plan)?;
+    if !seen.acts && !seen.acted {
+        return looked_at(plan);
+    }
     demand(order, &seen, plan)?;
-    shipments(order, &seen, plan)?;
+    shipments(world, order, &seen, plan)?;
+    changes(order, &seen, plan)?;
     status(order, &seen, plan)
+}
+
+/// Every task says what to do.
+fn tasks(plan: &OrderPlan) -> Result<(), Violation> {
+    for task in &plan.tasks {
+        let says = task.detail.contains("; ") || task.detail.contains(", ");
+        ensure(says || !task.actions.is_empty(), || {
+            format!(
+                "task {} does not say what to do: {}",
+                task.kind, task.detail
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// An order that is not ours to act on: stock is reserved at the most.
+fn looked_at(plan: &OrderPlan) -> Result<(), Violation> {
+    let does = !plan.shipments.is_empty() || !plan.revenue.is_empty();
+    ensure(!does, || {
+        format!("shipments or revenue of an order that is not ours to act on: {plan:?}")
+    })
+}
+
+/// A sealed shipment that is not as the order wants it is recalled, or somebody is asked.
+fn changes(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    if seen.cancel_wanted || seen.cancelled_at_channel() {
+        return Ok(());
+    }
+    for (reference, shipment) in &seen.shipments {
+        if !Seen::may_leave(shipment) || shipment.parcels || !seen.change_is_open(reference) {
+            continue;
+        }
+        let with = order.sealed_with.get(*reference);
+        let moved = with.is_some_and(|with| *with != seen.sealed_with(&shipment.fact.group));
+        let asked = plan
+            .tasks
+            .iter()
+            .any(|task| task.kind == "changed_after_sealing");
+        let decided = plan.decisions.iter().any(|decision| {
+            matches!(&decision.body, FactBody::ChangeSeen(seen) if seen.reference.as_str() == *reference)
+        });
+        ensure(!moved || asked || decided || shipment.changed, || {
+            format!(
+                "{reference} goes to an address or by a service that the order has no more, and nobody is told"
+            )
+        })?;
+    }
+    for line in &seen.order().lines {
+        let here = seen
+            .shipments
+            .values()
+            .filter(|s| Seen::may_leave(s) && !s.parcels);
+        let mut here = here.filter(|s| s.fact.lines.iter().any(|row| row.line == line.key));
+        let wanted = line.quantity * seen.items_in(&line.key);
+        let over = seen.left_of(&line.key) + seen.at_warehouses(&line.key) > wanted;
+        let Some(shipment) = here.next().filter(|_| over) else {
+            continue;
+        };
+        // One of those that have it is named; which one is for the planner to say.
+        let named = |name: &str| plan.tasks.iter().any(|task| task.kind == name);
+        let settled = seen
+            .shipments
+            .iter()
+            .any(|(reference, s)| s.changed || !seen.change_is_open(reference));
+        let decided = plan
+            .decisions
+            .iter()
+            .any(|d| matches!(d.body, FactBody::ChangeSeen(_)));
+        let told =
+            named("changed_after_sealing") || named("over_shipped") || named("shipped_twice");
+        ensure(told || settled || decided, || {
+            format!(
+                "{} still has line {}, of which the order wants {wanted} and {} left, and nobody is told",
+                shipment.fact.reference,
+                line.key,
+                seen.left_of(&line.key)
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// A shipment that is about to be sealed: nothing stops it, and with it no more leaves than was ordered.
+pub(super) fn sealing(
+    order: &Order,
+    shipment: &ShipmentFact,
+    now: DateTime<Utc>,
+) -> Result<(), Violation> {
+    let Some(seen) = Seen::of(order) else {
+        return Err(Violation::new("an order that was never read is sealed"));
+    };
+    let reference = &shipment.reference;
+    // A moment that has come and was not planned for is no news.
+    let due = order.plan_at.is_some_and(|at| at <= now);
+    if let Some(why) = seen.stopped_by(now).filter(|_| !due) {
+        return Err(Violation::new(format!(
+            "{reference} is sealed although {why}"
+        )));
+    }
+    let lines: BTreeSet<&LineKey> = shipment.lines.iter().map(|row| &row.line).collect();
+    for line in lines {
+        let rows = shipment.lines.iter().filter(|row| row.line == *line);
+        let here: u32 = rows.map(|row| row.quantity).sum();
+        let (left, there) = (seen.left_of(line), seen.at_warehouses(line));
+        let sold = seen.order().lines.iter().find(|sold| sold.key == *line);
+        let wanted = sold.map_or(0, |sold| sold.quantity) * seen.items_in(line);
+        ensure(here + left + there <= wanted, || {
+            format!(
+                "{here} of line {line} are sealed in {reference} although {left} have left and {there} are instructed of {wanted}"
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn amount(call: &Call) -> i64 {
@@ -172,11 +299,13 @@ fn cancel_instruction(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violati
     let Call::CancelInstruction(call) = call.as_ref() else {
         return Ok(());
     };
-    let asked = seen.cancel_wanted || seen.cancelled_at_channel();
+    let known = seen.shipments.get(call.reference.as_str());
+    let asked = seen.cancel_wanted
+        || seen.cancelled_at_channel()
+        || known.is_some_and(|s| s.recalled || s.changed);
     ensure(asked, || {
         format!("{} is stopped for no reason", call.reference)
     })?;
-    let known = seen.shipments.get(call.reference.as_str());
     let right = known.is_some_and(|s| Seen::may_leave(s) && !s.parcels);
     ensure(right, || {
         format!("{} is stopped though it is not on its way", call.reference)
@@ -208,9 +337,13 @@ fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
         if added == 0 {
             continue;
         }
-        let told: u32 = seen.calls(Op::Fulfil).map(|(_, call, _)| units(call)).sum();
+        let told: u32 = seen
+            .calls(Op::Fulfil)
+            .filter(|(key, call, _)| !seen.told_again(key, call))
+            .map(|(_, call, _)| units(call))
+            .sum();
         let all = (told + added) * code(line.sku.as_deref()).0;
-        let left = seen.left_of(&line.key);
+        let left = seen.ours_of(&line.key);
         ensure(all <= left && told + added <= line.quantity, || {
             format!("{all} items of line {} are told, {left} left", line.key)
         })?;
@@ -243,7 +376,9 @@ fn ship(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
 /// Demand is what was ordered, less nothing; a stopped order wants no more than what is under way.
 fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     let sealed = seen.shipments.values().any(|shipment| shipment.sealed);
-    let stopped = seen.cancel_wanted || seen.cancelled_at_channel();
+    let stopped = seen.cancel_wanted || seen.cancelled_at_channel() || seen.ended;
+    // Given up after a while, by what the channel shows or does not show.
+    let given_up = seen.completed || seen.misses > 1 || !seen.acts;
     let bank = seen
         .order()
         .tenders
@@ -267,7 +402,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
                     row.wanted, row.line
                 )
             })?;
-        } else if !stopped && !bank {
+        } else if !stopped && !bank && !given_up {
             let right = row.wanted >= ordered && (sealed || row.wanted == ordered.max(left));
             ensure(right, || {
                 format!(
@@ -288,16 +423,25 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
 }
 
 /// New shipments take what is firmly reserved and not spoken for, of an order that nothing holds.
-fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
-    let holds = |body: &hikiate::facts::FactBody| matches!(body, hikiate::facts::FactBody::Held(_));
+fn shipments(
+    world: &World,
+    order: &Order,
+    seen: &Seen<'_>,
+    plan: &OrderPlan,
+) -> Result<(), Violation> {
+    let holds = |body: &FactBody| matches!(body, FactBody::Held(_));
     let held = plan.decisions.iter().any(|decision| holds(&decision.body))
         || seen.held.iter().any(|rule| !lets_go(plan, rule));
-    let may = !held
-        && !seen.cancel_wanted
-        && !seen.cancelled_at_channel()
-        && seen.order().gate == ChannelGate::Open;
-    ensure(may || plan.shipments.is_empty(), || {
-        "a shipment of an order that is held or stopped".to_owned()
+    let why = if held {
+        Some("it is held")
+    } else {
+        seen.stopped_by(world.now)
+    };
+    let may = why.is_none();
+    let may_begin = may && !seen.recall_waits();
+    let why_not = || why.unwrap_or("a recall waits for an operator");
+    ensure(may_begin || plan.shipments.is_empty(), || {
+        format!("a shipment is decided although {}", why_not())
     })?;
     let stage = |reference: &str| {
         let set = plan.stages.iter().find(|(of, _)| of.as_str() == reference);
@@ -310,10 +454,11 @@ fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Vio
     };
     for shipment in seen.shipments.values() {
         let waits = stage(shipment.fact.reference.as_str()) == Some(ShipmentStage::Waiting);
-        ensure(may || !waits, || {
+        ensure((may && !shipment.recalled) || !waits, || {
             format!(
-                "{} of a held or stopped order still waits",
-                shipment.fact.reference
+                "{} still waits although {}",
+                shipment.fact.reference,
+                why.unwrap_or("it is recalled")
             )
         })?;
     }
@@ -357,9 +502,9 @@ fn shipments(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Vio
 }
 
 fn lets_go(plan: &OrderPlan, rule: &str) -> bool {
-    plan.decisions.iter().any(|decision| {
-        matches!(&decision.body, hikiate::facts::FactBody::Released(gone) if gone.names(rule))
-    })
+    plan.decisions
+        .iter()
+        .any(|decision| matches!(&decision.body, FactBody::Released(gone) if gone.names(rule)))
 }
 
 /// What has ended holds nothing, and does not go back without news.
@@ -458,6 +603,7 @@ pub(super) fn same_end(one: &OrderPlan, other: &OrderPlan) -> Result<(), Violati
         let mut rows: Vec<_> = plan
             .entries
             .iter()
+            .filter(|e| e.quantity != 0)
             .map(|e| (e.cause.clone(), e.quantity, e.effective_at))
             .collect();
         rows.sort();

@@ -22,6 +22,79 @@ pub(super) enum Fate {
     Late,
 }
 
+/// What staff do to an order at its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Pack some of it.
+    Pack,
+    /// Ship some of it: from a place the channel does not name, from one of ours, or from one that is not.
+    Ship(Where),
+    /// Type one of our own parcels, with its number.
+    Copy,
+    /// Ship what was packed.
+    ShipPacked,
+    /// Cancel a fulfilment, whoever made it.
+    CancelFulfilment,
+    /// Give a fulfilment another number: that of a parcel of ours, or one that nobody knows.
+    Renumber {
+        /// Of a parcel of ours.
+        ours: bool,
+    },
+    /// Complete or archive it.
+    Complete,
+    /// Take that back.
+    Reopen,
+    /// Take a line off.
+    RemoveLine,
+    /// Add a line.
+    AddLine,
+    /// Another street.
+    Move,
+    /// Another shipping method.
+    Service,
+    /// Delete it.
+    Vanish,
+    /// Restore it.
+    ComeBack,
+}
+
+/// Where staff ship from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Nobody says.
+    Unnamed,
+    /// A warehouse of ours, by the channel's code.
+    Ours,
+    /// A place that is not ours.
+    Elsewhere,
+}
+
+/// What an operator types about an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Ask a shipment back.
+    Recall,
+    /// What its warehouse said by telephone.
+    Recalled,
+    /// End the order.
+    End,
+    /// A parcel of what no warehouse was told of.
+    ShippedByHand,
+    /// The parcel of a shipment that its warehouse has; `mistyped` under another number.
+    Shipped {
+        /// Under another number than the warehouse will report.
+        mistyped: bool,
+    },
+    /// A parcel has another number.
+    Correct,
+    /// Goods came back.
+    Returned,
+    /// Tell the channel again.
+    Tell,
+    /// Do what a task says.
+    Settle,
+}
+
 /// One step of a run. Numbers name an order, a row or a shipment modulo how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 
@@ -90,6 +163,23 @@ pub(super) enum Command {
     Release { order: u8, which: u8 },
     /// A person cancels.
     Cancel { order: u8 },
+    /// Staff act at the channel.
+    Staff {
+        order: u8,
+        deed: Deed,
+        which: u8,
+        units: u8,
+    },
+    /// An operator types.
+    Type { order: u8, word: Word, which: u8 },
+    /// Shipping is stopped: everything, one warehouse, or one item.
+    Stop { which: u8 },
+    /// A stop is lifted.
+    Lift,
+    /// The channel begins, as of some hours ago.
+    Begin { hours: u8 },
+    /// The channel is stopped.
+    Unbegin,
     /// The books of what is open are closed.
     SealBooks,
     /// Time passes.
@@ -98,7 +188,10 @@ pub(super) enum Command {
 
 impl Command {
     /// Some command.
-    pub(super) fn random(rng: &mut Rng, lazy: bool) -> Self {
+    pub(super) fn random(rng: &mut Rng, lazy: bool, people: bool) -> Self {
+        if people && rng.chance(22) {
+            return Self::by_people(rng);
+        }
         use Command as C;
         let order = rng.small(4);
         let which = rng.small(8);
@@ -185,6 +278,65 @@ impl Command {
             },
             _ => C::Plan { order },
         }
+    }
+
+    /// Staff or operators do something.
+    fn by_people(rng: &mut Rng) -> Self {
+        use Command as C;
+        let (order, which) = (rng.small(4), rng.small(8));
+        let deed = match rng.below(100) {
+            0..4 => Deed::Pack,
+            4..9 => Deed::Ship(Where::Unnamed),
+            9..13 => Deed::Ship(Where::Ours),
+            13..15 => Deed::Ship(Where::Elsewhere),
+            15..19 => Deed::Copy,
+            19..22 => Deed::ShipPacked,
+            22..29 => Deed::CancelFulfilment,
+            29..33 => Deed::Renumber {
+                ours: rng.chance(40),
+            },
+            33..37 => Deed::Complete,
+            37..39 => Deed::Reopen,
+            39..41 => Deed::RemoveLine,
+            41..44 => Deed::AddLine,
+            44..47 => Deed::Move,
+            47..49 => Deed::Service,
+            49..53 => Deed::Vanish,
+            53..57 => Deed::ComeBack,
+            rest => return Self::by_operator(rng, rest, order, which),
+        };
+        C::Staff {
+            order,
+            deed,
+            which,
+            units: rng.small(5),
+        }
+    }
+
+    fn by_operator(rng: &mut Rng, drawn: u64, order: u8, which: u8) -> Self {
+        use Command as C;
+        let word = match drawn {
+            0..62 => Word::Recall,
+            62..64 => Word::Recalled,
+            64..68 => Word::End,
+            68..72 => Word::ShippedByHand,
+            72..76 => Word::Shipped {
+                mistyped: rng.chance(30),
+            },
+            76..78 => Word::Correct,
+            78..80 => Word::Returned,
+            80..82 => Word::Tell,
+            82..91 => Word::Settle,
+            91..93 => return C::Stop { which },
+            93..96 => return C::Lift,
+            96..99 => {
+                return C::Begin {
+                    hours: rng.small(60),
+                };
+            }
+            _ => return C::Unbegin,
+        };
+        C::Type { order, word, which }
     }
 }
 

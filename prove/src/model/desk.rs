@@ -139,7 +139,15 @@ impl World {
 /// Who got more is not outranked by one who still lacks the same item.
 fn in_rank(before: &[OpenDemand], after: &[OpenDemand]) -> Result<(), Violation> {
     let total = |d: &OpenDemand| d.reserved.iter().map(|r| r.quantity).sum::<u32>();
-    let rank = |d: &OpenDemand| (d.promised_at, d.ordered_at, d.subject_id, d.demand_id);
+    let rank = |d: &OpenDemand| {
+        (
+            d.behind,
+            d.promised_at,
+            d.ordered_at,
+            d.subject_id,
+            d.demand_id,
+        )
+    };
     for got in after {
         let had = before
             .iter()

@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub(super) rejected: bool,
     /// It was asked to stop and has not answered.
     pub(super) asked: bool,
+    /// An operator saw all of it leave: nothing more does.
+    pub(super) typed: bool,
     /// Parcels: lines and when they left.
     pub(super) parcels: BTreeMap<String, (BTreeMap<u32, u32>, DateTime<Utc>)>,
 }
@@ -45,7 +47,9 @@ impl Told {
             .sum()
     }
 
-    fn left_any(&self) -> bool {
+    /// Something left.
+    #[must_use]
+    pub(super) fn left_any(&self) -> bool {
         !self.parcels.is_empty()
     }
 }
@@ -114,6 +118,7 @@ impl World {
             return Ok(());
         };
         let order = &mut self.orders[at];
+        let unknown = order.gone;
         let gone = matches!(order.truth.state, ChannelState::Cancelled { .. });
         let truth = &mut order.truth;
         match call.as_ref() {
@@ -133,6 +138,8 @@ impl World {
                 }
                 return Ok(());
             }
+            Call::Mail(_) => return Ok(()),
+            _ if unknown => return Err("there is no such order".to_owned()),
             _ if gone => return Err("the order is cancelled".to_owned()),
             Call::CancelOrder(_) => {
                 if truth.fulfilments.iter().any(|f| !f.cancelled()) {
@@ -187,13 +194,15 @@ impl World {
                 let fulfilment = truth
                     .fulfilments
                     .iter_mut()
-                    .find(|f| f.reference.as_deref() == Some(call.reference.as_str()))
+                    .find(|f| {
+                        !f.cancelled() && f.reference.as_deref() == Some(call.reference.as_str())
+                    })
                     .ok_or("unknown fulfilment")?;
                 fulfilment.shipped_at = Some(self.now);
                 let tracking = call.parcels.iter().filter_map(|p| p.tracking.clone());
                 fulfilment.tracking = tracking.collect();
             }
-            Call::Instruct(_) | Call::Mail(_) | Call::PostJournal { .. } => {}
+            Call::Instruct(_) | Call::PostJournal { .. } => {}
         }
         order.version += 1;
         Ok(())
@@ -294,7 +303,7 @@ impl World {
         };
         // Now and then goods leave that were stopped: a person at a packing table.
         let against = told.stopped || told.rejected;
-        if told.fact.lines.is_empty() || (against && units != 4) {
+        if told.fact.lines.is_empty() || told.typed || (against && units != 4) {
             return;
         }
         let line = &told.fact.lines[usize::from(line) % told.fact.lines.len()];

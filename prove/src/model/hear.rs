@@ -25,7 +25,7 @@ impl World {
             body: FactBody::Order(Box::new(OrderFact {
                 order: shown,
                 features: check::features(),
-                personal_version: 1,
+                personal_version: order.address,
             })),
             series: String::new(),
             version,
@@ -38,6 +38,13 @@ impl World {
     /// # Errors
     /// A violation.
     pub(super) fn read(&mut self, at: usize) -> Result<(), Violation> {
+        if self.orders[at].gone {
+            let now = self.now;
+            let order = &mut self.orders[at];
+            order.reread = false;
+            order.input.read_at = order.input.read_at.filter(|due| *due > now);
+            return order.miss(&mut self.next, now);
+        }
         let said = self.reading(at);
         self.orders[at].reread = false;
         let read_at = &mut self.orders[at].input.read_at;
@@ -131,6 +138,9 @@ impl World {
     /// # Errors
     /// A violation.
     pub(super) fn burst(&mut self, at: usize, shuffle: u32) -> Result<(), Violation> {
+        if self.orders[at].gone {
+            return self.read(at);
+        }
         let mut said: Vec<Said> = Vec::new();
         self.late.retain(|late| {
             if late.order == at {
@@ -157,8 +167,11 @@ impl World {
             self.hear(one)?;
         }
         Rng::new(u64::from(shuffle)).shuffle(&mut said);
-        // Without versions the last reading decides, so it stays the last.
-        if !self.setting.versions {
+        if self.setting.people {
+            // What was fulfilled and undone in between is known only by readings in their order.
+            readings_in_order(&mut said);
+        } else if !self.setting.versions {
+            // Without versions the last reading decides, so it stays the last.
             said.sort_by_key(|one| one.series.is_empty());
             said.retain(|one| !one.series.is_empty() || one.asked == self.now);
         }
@@ -169,10 +182,27 @@ impl World {
         order.reread = false;
         let policy = &self.setting.policy;
         let planned = |order: &Order| {
-            plan_order(&order.input, policy, &self.setting.rules, self.now)
-                .map(fault::altered)
-                .map_err(|error| Violation::new(error.to_string()))
+            plan_order(
+                &fault::read(&order.input),
+                policy,
+                &self.setting.rules,
+                self.now,
+            )
+            .map(fault::altered)
+            .map_err(|error| Violation::new(error.to_string()))
         };
         check::same_end(&planned(order)?, &planned(&other)?)
+    }
+}
+
+/// Puts the readings of the order back into the order in which they were asked, each into a place of one.
+fn readings_in_order(said: &mut [Said]) {
+    let places: Vec<usize> = (0..said.len())
+        .filter(|at| said[*at].series.is_empty())
+        .collect();
+    let mut readings: Vec<Said> = places.iter().map(|at| said[*at].clone()).collect();
+    readings.sort_by_key(|one| one.asked);
+    for (at, reading) in places.into_iter().zip(readings) {
+        said[at] = reading;
     }
 }

@@ -291,9 +291,25 @@ impl World {
     /// # Errors
     /// A violation.
     pub(super) fn resolve(&mut self, which: u8) -> Result<(), Violation> {
-        let Some(at) = nth(self.rows_in(EffectState::Unresolved), which) else {
-            return Ok(());
-        };
+        match nth(self.rows_in(EffectState::Unresolved), which) {
+            Some(at) => self.found_out(at),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Self::resolve`], by its row.
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn resolve_row(&mut self, id: i64) -> Result<(), Violation> {
+        let unknown = |row: &Row| row.id == id && row.state == EffectState::Unresolved;
+        match self.rows.iter().position(unknown) {
+            Some(at) => self.found_out(at),
+            None => Ok(()),
+        }
+    }
+
+    fn found_out(&mut self, at: usize) -> Result<(), Violation> {
         let key = self.rows[at].key.clone();
         let verdict = if self.far.happened(&key) {
             Verdict::Done

@@ -45,7 +45,8 @@ impl Run {
         let mut commands = vec![Command::Place {
             shape: rng.next() as u32,
         }];
-        commands.extend((0..length).map(|_| Command::random(&mut rng, setting.lazy)));
+        commands
+            .extend((0..length).map(|_| Command::random(&mut rng, setting.lazy, setting.people)));
         Self {
             seed,
             number,
@@ -119,11 +120,12 @@ impl Run {
         let mut text = format!("model: {}\n", failure.violation);
         let names: Vec<String> = failure.keep.iter().map(usize::to_string).collect();
         text += &format!(
-            "  under {:?}, rules {}, versions {}, lazy {}\n",
+            "  under {:?}, rules {}, versions {}, lazy {}, begun {}\n",
             self.setting.policy.allocation,
             self.setting.rules.0,
             self.setting.versions,
-            self.setting.lazy
+            self.setting.lazy,
+            self.setting.begun
         );
         for at in &failure.keep {
             text += &format!("  {at:>4}  {:?}\n", self.commands[*at]);

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{
-    FactBody, IntentFact, IntentWhat, OrderFact, ReleasedFact, ShipmentFact, Verdict,
+    FactBody, IntentFact, IntentWhat, OrderClass, OrderFact, ReleasedFact, ShipmentFact, Verdict,
 };
+use hikiate::plan::parcels_told;
 use hikiate_sdk::{
-    Call, CancelVerdict, ChannelState, ChargeKind, LineKey, Op, OrderSnapshot, ParcelReport,
-    ReplyVerdict,
+    Call, CancelVerdict, ChannelGate, ChannelState, ChargeKind, GroupKey, LineKey, Op, OrderLine,
+    OrderSnapshot, ReplyVerdict,
 };
 
 use super::setting::CODES;
+use super::shown::{Held, Unit, digits, mark, units};
 use super::store::Order;
 
 /// A shipment as its facts leave it.
@@ -30,6 +33,12 @@ pub(super) struct SeenShipment<'a> {
     pub(super) closed: bool,
     /// It has a parcel.
     pub(super) parcels: bool,
+    /// Items of each line that left in it.
+    pub(super) left: BTreeMap<u32, u32>,
+    /// An operator asked for it back.
+    pub(super) recalled: bool,
+    /// The plan decided to ask for it back because its order changed.
+    pub(super) changed: bool,
 }
 
 /// An order by its facts.
@@ -37,8 +46,37 @@ pub(super) struct SeenShipment<'a> {
 pub(super) struct Seen<'a> {
     /// The newest reading.
     pub(super) head: &'a OrderFact,
-    /// Items that left, by line.
-    pub(super) left: BTreeMap<&'a LineKey, u32>,
+    /// Items that left in parcels of ours, by line.
+    pub(super) ours: BTreeMap<&'a LineKey, u32>,
+    /// Items that others shipped, by line.
+    pub(super) others: BTreeMap<&'a LineKey, u32>,
+    /// What the channel shows as shipped, unit by unit.
+    pub(super) units: Vec<Unit<'a>>,
+    /// An operator ended it.
+    pub(super) ended: bool,
+    /// Looks in a row that did not find it.
+    pub(super) misses: u8,
+    /// It vanished, and an operator wants it shipped all the same.
+    pub(super) let_go: bool,
+    /// The channel shows it completed, and nobody said that it is to be shipped all the same.
+    pub(super) completed: bool,
+    /// It is ours to act on.
+    pub(super) acts: bool,
+    /// Something was done for it.
+    pub(super) acted: bool,
+    /// Shipments that were to be told again, each with the intents there were by then.
+    again: Vec<(BTreeSet<&'a str>, &'a str)>,
+    /// Intents that had ended when the newest reading came.
+    shown_since: BTreeSet<&'a str>,
+    /// What people released, and the fact that did.
+    released: Vec<(i64, &'a ReleasedFact)>,
+    /// Nothing of it ships, and the channel shows it completed.
+    digital: bool,
+    /// That was so once.
+    pub(super) was_digital: bool,
+    codes: BTreeMap<&'a LineKey, Option<&'a str>>,
+    /// The newest fact that told of the address, by version, and quantities.
+    since: i64,
     /// Its shipments.
     pub(super) shipments: BTreeMap<&'a str, SeenShipment<'a>>,
     /// Intents that were not refused or taken back.
@@ -58,12 +96,33 @@ pub(super) fn code(sku: Option<&str>) -> (u32, bool) {
     row.map_or((1, true), |row| (row.2, row.3))
 }
 
+/// Whether it is completed; and what of it a sealed shipment can differ from.
+type StateAndRest = (bool, (i32, Vec<Option<String>>, Vec<(LineKey, u32)>));
+
+fn goods(line: &OrderLine) -> bool {
+    line.quantity > 0 && code(line.sku.as_deref()).1
+}
+
+fn state_and_rest(reading: &OrderFact) -> StateAndRest {
+    let order = &reading.order;
+    let services = order.groups.iter().map(|group| group.service.clone());
+    let lines = order
+        .lines
+        .iter()
+        .map(|line| (line.key.clone(), line.quantity));
+    let rest = (
+        reading.personal_version,
+        services.collect(),
+        lines.collect(),
+    );
+    (order.state == ChannelState::Completed, rest)
+}
+
 impl<'a> Seen<'a> {
     /// Reads the facts; nothing before the first reading.
     #[must_use]
     pub(super) fn of(order: &'a Order) -> Option<Self> {
         let mut heads: Vec<&OrderFact> = Vec::new();
-        let mut parcels: BTreeMap<(&str, &str), &ParcelReport> = BTreeMap::new();
         let mut shipments: BTreeMap<&str, SeenShipment<'a>> = BTreeMap::new();
         let mut intents: Vec<(&str, &IntentFact)> = Vec::new();
         let mut ends: BTreeMap<&str, Verdict> = BTreeMap::new();
@@ -71,11 +130,54 @@ impl<'a> Seen<'a> {
         let mut stops: BTreeMap<&str, bool> = BTreeMap::new();
         let mut held = BTreeSet::new();
         let mut cancel_wanted = false;
+        let (mut ended, mut misses, mut let_go) = (false, 0, false);
+        let (mut completed, mut adopted, mut since) = (false, false, 0);
+        let mut was_digital = false;
+        let mut shown_since: BTreeSet<&str> = BTreeSet::new();
+        let mut again: Vec<(BTreeSet<&str>, &str)> = Vec::new();
+        let mut recalls: BTreeSet<&str> = BTreeSet::new();
+        let mut changes: BTreeSet<&str> = BTreeSet::new();
+        let mut released: Vec<(i64, &ReleasedFact)> = Vec::new();
+        let mut told: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for fact in &order.input.facts {
             match &fact.body {
-                FactBody::Order(reading) => heads.push(reading),
+                FactBody::Order(reading) => {
+                    let was = heads.last().map(|head| state_and_rest(head));
+                    let is = state_and_rest(reading);
+                    if was.as_ref().is_none_or(|was| was.1 != is.1) {
+                        since = fact.id;
+                    }
+                    if was.is_none_or(|was| was.0 != is.0) {
+                        completed = is.0;
+                    }
+                    was_digital |= is.0 && !reading.order.lines.iter().any(goods);
+                    heads.push(reading);
+                    shown_since = ends.keys().copied().collect();
+                }
+                FactBody::Ended(_) => ended = true,
+                FactBody::TellAgain(told) => {
+                    let before = intents.iter().map(|(key, _)| *key).collect();
+                    again.push((before, told.reference.as_str()));
+                }
+                FactBody::Presence(told) => {
+                    misses = told.misses;
+                    let_go = false;
+                }
+                FactBody::Class(fact) => adopted = fact.class == OrderClass::Adopted,
+                FactBody::RecallWanted(wanted) => {
+                    recalls.insert(wanted.reference.as_str());
+                }
+                FactBody::ChangeSeen(seen) => {
+                    changes.insert(seen.reference.as_str());
+                }
+                FactBody::CancelAnswered(told) => {
+                    let stopped = told.reply.verdict == CancelVerdict::Accepted;
+                    stops.insert(told.reply.reference.as_str(), stopped);
+                }
                 FactBody::Parcel(report) => {
-                    parcels.insert((report.reference.as_str(), &report.key), report);
+                    if let Some(number) = &report.tracking {
+                        told.insert((report.reference.as_str(), &report.key), number);
+                    }
                     if let Some(shipment) = shipments.get_mut(report.reference.as_str()) {
                         (shipment.parcels, shipment.heard, shipment.closed) = (true, true, false);
                     }
@@ -89,6 +191,9 @@ impl<'a> Seen<'a> {
                         stopped: false,
                         closed: false,
                         parcels: false,
+                        left: BTreeMap::new(),
+                        recalled: false,
+                        changed: false,
                     };
                     shipments.insert(fact.reference.as_str(), seen);
                 }
@@ -103,9 +208,18 @@ impl<'a> Seen<'a> {
                 FactBody::Held(fact) => {
                     held.insert(fact.rule.as_str());
                 }
-                FactBody::Released(fact) if fact.names(ReleasedFact::ALL_BEFORE) => held.clear(),
-                FactBody::Released(fact) => {
-                    for rule in &fact.rules {
+                FactBody::Released(gone) if gone.names(ReleasedFact::ALL_BEFORE) => {
+                    released.push((fact.id, gone));
+                    held.clear();
+                }
+                FactBody::Released(gone) => {
+                    if fact.actor != "plan" {
+                        released.push((fact.id, gone));
+                        ended &= !gone.names("ended");
+                        completed &= !gone.names("completed");
+                        let_go |= gone.names("vanished");
+                    }
+                    for rule in &gone.rules {
                         held.remove(rule.as_str());
                         let reference = rule.strip_prefix("short:").unwrap_or_default();
                         if let Some(shipment) = shipments.get_mut(reference) {
@@ -121,15 +235,34 @@ impl<'a> Seen<'a> {
                 _ => {}
             }
         }
-        let mut left: BTreeMap<&LineKey, u32> = BTreeMap::new();
-        for ((reference, _), report) in &parcels {
-            let Some(shipment) = shipments.get(reference) else {
+        let mut codes: BTreeMap<&LineKey, Option<&str>> = BTreeMap::new();
+        for line in heads.iter().flat_map(|head| &head.order.lines) {
+            codes.insert(&line.key, line.sku.as_deref());
+        }
+        let items_in = |line: &LineKey| code(codes.get(line).copied().flatten()).0;
+        // Which reports are one parcel, the product says; at rest its sums are compared with what really left.
+        let mut ours: BTreeMap<&LineKey, u32> = BTreeMap::new();
+        let mut holds: Vec<Held<'_>> = Vec::new();
+        for report in parcels_told(order.input.facts.iter().map(|fact| &fact.body)) {
+            let Some(shipment) = shipments.get_mut(report.reference.as_str()) else {
                 continue;
             };
+            let first = told.get(&(report.reference.as_str(), report.key.as_str()));
+            let numbers = first.copied().into_iter().chain(report.tracking.as_deref());
+            let numbers: BTreeSet<String> = numbers.map(digits).collect();
             for line in &shipment.fact.lines {
                 let rows = report.lines.iter().filter(|row| row.n == line.n);
-                *left.entry(&line.line).or_default() += rows.map(|row| row.quantity).sum::<u32>();
+                let items: u32 = rows.map(|row| row.quantity).sum();
+                *ours.entry(&line.line).or_default() += items;
+                *shipment.left.entry(line.n).or_default() += items;
+                holds.push((numbers.clone(), &line.line, items / items_in(&line.line)));
             }
+        }
+        let mut units = units(&order.input.facts, &order.input.number);
+        mark(&mut units, holds);
+        let mut others: BTreeMap<&LineKey, u32> = BTreeMap::new();
+        for unit in units.iter().filter(|unit| unit.theirs()) {
+            *others.entry(unit.line).or_default() += items_in(unit.line);
         }
         for (key, intent) in &intents {
             match &intent.what {
@@ -153,6 +286,8 @@ impl<'a> Seen<'a> {
             shipment.heard |= replies.contains_key(reference) || stops.contains_key(reference);
             shipment.rejected = replies.get(reference).copied().unwrap_or(false);
             shipment.stopped = stops.get(reference).copied().unwrap_or(false);
+            shipment.recalled = recalls.contains(reference);
+            shipment.changed = changes.contains(reference);
         }
         let void = |key: &str| {
             let end = ends.get(key);
@@ -166,10 +301,33 @@ impl<'a> Seen<'a> {
             let ceiling = ceilings.entry(tender.key.as_str()).or_default();
             *ceiling = (*ceiling).max(tender.authorised).max(tender.captured);
         }
+        let begin = order.input.begin.from;
+        let acted = !intents.is_empty() || shipments.values().any(|s| s.parcels);
         intents.retain(|(key, _)| !void(key));
+        let head = heads.pop()?;
+        let ordered_at = head.order.ordered_at;
+        let acts = begin.is_some_and(|from| acted || adopted || ordered_at >= from);
+        let nothing = !head.order.lines.iter().any(goods) && shipments.is_empty();
+        let theirs = units.iter().any(|unit| !unit.ours);
+        let digital = nothing && !theirs && head.order.state == ChannelState::Completed;
         Some(Self {
-            head: heads.pop()?,
-            left,
+            head,
+            ours,
+            others,
+            units,
+            ended,
+            misses,
+            let_go,
+            completed,
+            acts,
+            acted,
+            again,
+            shown_since,
+            released,
+            digital,
+            was_digital,
+            codes,
+            since,
             shipments,
             standing: intents,
             cancel_wanted,
@@ -190,16 +348,144 @@ impl<'a> Seen<'a> {
         matches!(self.order().state, ChannelState::Cancelled { .. })
     }
 
-    /// Items of a line that left.
+    /// Items of a line that left, whoever shipped them.
     #[must_use]
     pub(super) fn left_of(&self, line: &LineKey) -> u32 {
-        self.left.get(line).copied().unwrap_or(0)
+        self.ours_of(line) + self.others.get(line).copied().unwrap_or(0)
+    }
+
+    /// Items of a line that left in parcels of ours.
+    #[must_use]
+    pub(super) fn ours_of(&self, line: &LineKey) -> u32 {
+        self.ours.get(line).copied().unwrap_or(0)
+    }
+
+    /// Items of a line that stand in sealed shipments and are still to leave.
+    #[must_use]
+    pub(super) fn at_warehouses(&self, line: &LineKey) -> u32 {
+        let mut items = 0;
+        for shipment in self.shipments.values().filter(|s| Self::may_leave(s)) {
+            for row in shipment.fact.lines.iter().filter(|row| row.line == *line) {
+                let left = shipment.left.get(&row.n).copied().unwrap_or(0);
+                items += row.quantity.saturating_sub(left);
+            }
+        }
+        items
+    }
+
+    /// Items in one unit of a line.
+    #[must_use]
+    pub(super) fn items_in(&self, line: &LineKey) -> u32 {
+        code(self.sku_of(line)).0
+    }
+
+    /// The code of a line as it was last shown.
+    #[must_use]
+    pub(super) fn sku_of(&self, line: &LineKey) -> Option<&'a str> {
+        self.codes.get(line).copied().flatten()
     }
 
     /// Something left.
     #[must_use]
     pub(super) fn something_left(&self) -> bool {
-        self.left.values().any(|items| *items > 0)
+        self.digital || self.goods_left()
+    }
+
+    /// Goods left.
+    #[must_use]
+    pub(super) fn goods_left(&self) -> bool {
+        let mut all = self.ours.values().chain(self.others.values());
+        all.any(|items| *items > 0)
+    }
+
+    /// Why nothing more of it may be instructed, if that is so.
+    #[must_use]
+    pub(super) fn stopped_by(&self, now: DateTime<Utc>) -> Option<&'static str> {
+        let doubted = |unit: &Unit<'_>| {
+            let settled = unit
+                .lost
+                .is_some_and(|at| at + Duration::minutes(30) <= now);
+            settled && unit.theirs()
+        };
+        [
+            ("it is not ours to act on", !self.acts),
+            (
+                "it is cancelled",
+                self.cancel_wanted || self.cancelled_at_channel(),
+            ),
+            ("it is ended", self.ended),
+            ("it is completed at the channel", self.completed),
+            (
+                "the channel does not show it",
+                self.misses > 0 && !(self.misses > 1 && self.let_go),
+            ),
+            (
+                "the channel does not let it go",
+                self.order().gate != ChannelGate::Open,
+            ),
+            (
+                "a shipment by others was undone",
+                self.units.iter().any(doubted),
+            ),
+        ]
+        .into_iter()
+        .find_map(|(why, is)| is.then_some(why))
+    }
+
+    /// What was recalled waits for an operator: its goods are not shipped in another shipment.
+    #[must_use]
+    pub(super) fn recall_waits(&self) -> bool {
+        let waits = |(reference, shipment): (&&str, &SeenShipment<'_>)| {
+            let rule = format!("recalled:{reference}");
+            let settled = self.was_released(&rule, 0) || self.was_released("*", 0);
+            let waits = shipment.stopped || !shipment.sealed;
+            shipment.recalled && waits && !shipment.parcels && !settled
+        };
+        self.shipments.iter().any(waits)
+    }
+
+    /// A person released this after a fact.
+    #[must_use]
+    pub(super) fn was_released(&self, rule: &str, after: i64) -> bool {
+        let mut all = self.released.iter();
+        all.any(|(id, gone)| *id > after && gone.names(rule))
+    }
+
+    /// What a shipment of a group is sealed with beside its lines: address and service.
+    #[must_use]
+    pub(super) fn sealed_with(&self, group: &GroupKey) -> (i32, Option<String>) {
+        let group = self.order().groups.iter().find(|known| known.key == *group);
+        let service = group.and_then(|group| group.service.clone());
+        (self.head.personal_version, service)
+    }
+
+    /// Nobody let a changed shipment go as it was sent, since it last changed.
+    #[must_use]
+    pub(super) fn change_is_open(&self, reference: &str) -> bool {
+        !self.was_released(&format!("changed:{reference}"), self.since)
+    }
+
+    /// An operator had it told again since, and the channel does not show it.
+    #[must_use]
+    pub(super) fn told_again(&self, key: &str, call: &Call) -> bool {
+        let Call::Fulfil(call) = call else {
+            return false;
+        };
+        let name = call.reference.as_str();
+        let again = self.again.iter().any(|(before, reference)| {
+            let rest = name.strip_prefix(reference);
+            let this = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            this && before.contains(key)
+        });
+        // One that staff cancelled before it was told as shipped.
+        let shipped =
+            |call: &Call| matches!(call, Call::Ship(ship) if ship.reference.as_str() == name);
+        let mut gone = self.order().fulfilments.iter();
+        let gone = gone.any(|f| f.cancelled() && f.reference.as_deref() == Some(name))
+            && !self.calls(Op::Ship).any(|(_, call, _)| shipped(call));
+        let again = (again || gone) && self.shown_since.contains(key);
+        let mut shown = self.order().fulfilments.iter();
+        again && !shown.any(|f| !f.cancelled() && f.reference.as_deref() == Some(name))
     }
 
     /// What is owed for what left; before, `sponsored` sums what others owe of it.

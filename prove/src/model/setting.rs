@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use hikiate::plan::types::ItemRef;
 use hikiate::policy::{
-    Allocation, Booking, CaptureRule, Catalogue, Channel, Close, Dispatch, MailKind, Partial,
-    PaymentMethod, PaymentRoute, Policy, Recognise, Release, Shop, Titles, Warehouse,
+    Allocation, Booking, CancelBy, CaptureRule, Catalogue, Change, ChangeRules, Channel, Close,
+    Completed, Dispatch, MailKind, OthersShipFrom, Partial, PaymentMethod, PaymentRoute, Policy,
+    Recognise, Release, Shop, Titles, Warehouse,
 };
 use hikiate::rules::{HoldRules, RuleContext, RuleVerdict};
 use hikiate_sdk::{AccountSlug, Currency};
@@ -45,6 +46,10 @@ pub(super) struct Setting {
     pub(super) versions: bool,
     /// Orders are planned when a command says so, not after each news.
     pub(super) lazy: bool,
+    /// Staff and operators act.
+    pub(super) people: bool,
+    /// The channel has begun before the first order.
+    pub(super) begun: bool,
 }
 
 /// Two hold rules as functions: many units of a line (lets go by itself), a high total (needs a person).
@@ -89,11 +94,56 @@ impl Setting {
         {
             booking.recognise = Recognise::Delivered;
         }
+        let people = rng.chance(65);
+        if people {
+            by_people(&mut policy, rng);
+        }
         Self {
             policy,
             rules: Rules(rng.chance(40)),
             versions: rng.chance(50),
             lazy: rng.chance(30),
+            begun: !people || rng.chance(80),
+            people,
+        }
+    }
+}
+
+/// What the merchant says about what people do.
+fn by_people(policy: &mut Policy, rng: &mut Rng) {
+    for channel in policy.channels.values_mut() {
+        if rng.chance(50) {
+            let code = |(name, _): (&str, &str)| (name.to_owned(), format!("loc-{name}"));
+            channel.locations = PLACES.into_iter().map(code).collect();
+        }
+        channel.others_ship_from = match rng.below(6) {
+            0..4 => None,
+            4 => Some(OthersShipFrom::Warehouse(PLACES[1].0.to_owned())),
+            _ => Some(OthersShipFrom::Elsewhere),
+        };
+        if rng.chance(20) {
+            channel.completed = Completed::Ended;
+        }
+    }
+    for warehouse in &mut policy.warehouses {
+        let rule = |rng: &mut Rng| {
+            if rng.chance(50) {
+                Change::Recall
+            } else {
+                Change::Ask
+            }
+        };
+        if rng.chance(50) {
+            warehouse.change = ChangeRules {
+                cancel: Change::Recall,
+                quantity_down: rule(rng),
+                address: rule(rng),
+                date: Change::Ask,
+                service: rule(rng),
+            };
+        }
+        if rng.chance(15) {
+            warehouse.cancel = CancelBy::Phone;
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
     ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, FulfilledBy, LineKey,
-    OrderLine, OrderSnapshot, Tender,
+    OrderLine, OrderSnapshot, Party, Personal, Tender,
 };
 
 use super::rng::Rng;
@@ -117,6 +117,22 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
     snapshot
 }
 
+/// The people of an order at its n-th address.
+#[must_use]
+pub(super) fn personal(address: i32) -> Personal {
+    let ship_to = |key: &str| {
+        let party = Party {
+            address1: format!("street {address}"),
+            ..Party::default()
+        };
+        (key.to_owned(), party)
+    };
+    Personal {
+        ship_to: ["1", "2"].map(ship_to).into_iter().collect(),
+        ..Personal::default()
+    }
+}
+
 fn charge(kind: ChargeKind, line: Option<LineKey>, gross: i64, rate: u32) -> Charge {
     Charge {
         kind,
@@ -146,6 +162,45 @@ pub(super) fn authorise(order: &mut OrderSnapshot) {
     for tender in order.tenders.iter_mut().filter(|t| t.gateway == "card") {
         tender.authorised = tender.authorised.max(tender.amount.unwrap_or(0));
     }
+}
+
+/// One more line, of a code that ships.
+pub(super) fn add_line(order: &mut OrderSnapshot, n: i64, which: u8, units: u32) {
+    let (code, ..) = CODES[usize::from(which) % 4];
+    let key: LineKey = format!("added{n}").into();
+    let Some(group) = order.groups.first().map(|group| group.key.clone()) else {
+        return;
+    };
+    let goods = charge(
+        ChargeKind::Goods,
+        Some(key.clone()),
+        350 * i64::from(units),
+        1000,
+    );
+    order.charges.push(goods);
+    order.lines.push(OrderLine {
+        key,
+        group,
+        sku: Some(code.to_owned()),
+        title: code.to_owned(),
+        quantity: units,
+        unit_price: Some(350),
+        tax_rate_bp: Some(1000),
+        by: FulfilledBy::Us,
+    });
+    settle(order);
+}
+
+/// A line less; the last one stays.
+pub(super) fn remove_line(order: &mut OrderSnapshot, which: usize) {
+    if order.lines.len() < 2 {
+        return;
+    }
+    let line = order.lines.remove(which % order.lines.len());
+    order
+        .charges
+        .retain(|charge| charge.line.as_ref() != Some(&line.key));
+    settle(order);
 }
 
 /// Another quantity of a line.

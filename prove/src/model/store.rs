@@ -4,14 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
 use chrono::{DateTime, Utc};
-use hikiate::facts::{FactBody, OutcomeFact, Verdict};
+use hikiate::facts::{ABSENCE_SETTLE, FactBody, OutcomeFact, PresenceFact, Verdict};
 use hikiate::plan::FieldKey;
+use hikiate::plan::command::Wish;
 use hikiate::plan::memory::Memory;
-use hikiate::plan::types::{Begin, Lost, OrderInput, OrderPlan, Origin, QueuedEffect};
+use hikiate::plan::types::{
+    Begin, Lost, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage, ShipmentState,
+    ShippingStop,
+};
 use hikiate::store::{Head, Judgement, judge};
-use hikiate_sdk::{AccountSlug, OrderSnapshot, Personal};
+use hikiate_sdk::{AccountSlug, OrderSnapshot};
 
 use super::setting::{SHOP, ZONE, epochs, items};
+use super::shape;
 use super::violation::{Violation, ensure};
 
 /// A reading on its way to the store.
@@ -27,6 +32,15 @@ pub(super) struct Said {
     pub(super) version: Option<i64>,
     /// When it was asked for.
     pub(super) asked: DateTime<Utc>,
+}
+
+/// Looks in a row that did not find an order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Absence {
+    misses: u8,
+    since: DateTime<Utc>,
+    asked: DateTime<Utc>,
+    n: u32,
 }
 
 /// One order as stored, and the channel's own view of it.
@@ -47,6 +61,15 @@ pub(super) struct Order {
     pub(super) reread: bool,
     /// Something was told or typed since it was last planned.
     pub(super) news: bool,
+    /// The channel shows it no more.
+    pub(super) gone: bool,
+    /// Counts the addresses it had, from 1.
+    pub(super) address: i32,
+    /// The address each shipment was sealed with.
+    pub(super) sealed_with: BTreeMap<String, (i32, Option<String>)>,
+    /// Staff undid a fulfilment: what the channel shows need not be what left.
+    pub(super) undone: bool,
+    absence: Absence,
     heads: BTreeMap<String, (Head, FactBody)>,
     hashes: u64,
     typed: u32,
@@ -70,7 +93,12 @@ impl DerefMut for Order {
 impl Order {
     /// An order nobody has read yet.
     #[must_use]
-    pub(super) fn new(subject_id: i64, truth: OrderSnapshot) -> Self {
+    pub(super) fn new(
+        subject_id: i64,
+        truth: OrderSnapshot,
+        begin: Begin,
+        stops: Vec<ShippingStop>,
+    ) -> Self {
         let input = OrderInput {
             subject_id,
             channel: AccountSlug::new(SHOP),
@@ -78,7 +106,7 @@ impl Order {
             number: format!("HK{subject_id:013}"),
             origin: Origin::Live,
             facts: Vec::new(),
-            personal: Some(Personal::default()),
+            personal: Some(shape::personal(1)),
             queue: Vec::new(),
             demands: Vec::new(),
             shipments: Vec::new(),
@@ -89,8 +117,8 @@ impl Order {
             epochs: epochs(),
             lost: Lost::default(),
             paused: BTreeSet::new(),
-            stops: Vec::new(),
-            begin: Begin::always(),
+            stops,
+            begin,
             news: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
@@ -107,6 +135,11 @@ impl Order {
             shrunk: false,
             reread: false,
             news: false,
+            gone: false,
+            address: 1,
+            sealed_with: BTreeMap::new(),
+            undone: false,
+            absence: Absence::default(),
             heads: BTreeMap::new(),
             hashes: 0,
             typed: 0,
@@ -170,10 +203,17 @@ impl Order {
             said.asked,
             answered,
         );
+        let n = known.map_or(0, |(head, _)| head.n) + 1;
         self.newest = self.newest.max(said.version.unwrap_or(0));
+        let shown = matches!(said.body, FactBody::Order(_));
+        if shown && self.absence.misses > 0 && said.asked > self.absence.asked {
+            self.look(next, 0, said.asked)?;
+        }
         match judgement {
             Judgement::New => {
-                let n = known.map_or(0, |(head, _)| head.n) + 1;
+                if let FactBody::Order(order) = &said.body {
+                    self.input.personal = Some(shape::personal(order.personal_version));
+                }
                 let key = format!("{place}:{n}");
                 let happened = match &said.body {
                     FactBody::Parcel(report) => report.left_at,
@@ -203,6 +243,54 @@ impl Order {
             Judgement::Overlap => self.reread = true,
         }
         Ok(judgement)
+    }
+
+    /// It was asked for by its id and is not there.
+    pub(super) fn miss(&mut self, next: &mut i64, now: DateTime<Utc>) -> Result<(), Violation> {
+        match self.absence.misses {
+            0 => {
+                self.absence.since = now;
+                self.look(next, 1, now)
+            }
+            1 if now >= self.absence.since + ABSENCE_SETTLE => self.look(next, 2, now),
+            _ => Ok(()),
+        }
+    }
+
+    fn look(&mut self, next: &mut i64, misses: u8, at: DateTime<Utc>) -> Result<(), Violation> {
+        self.absence.n += 1;
+        (self.absence.misses, self.absence.asked) = (misses, at);
+        let key = format!("presence::{}", self.absence.n);
+        let body = FactBody::Presence(PresenceFact { misses });
+        self.fact(next, key, body, (at, at), "pull").map(drop)
+    }
+
+    /// Stores what an operator's command means.
+    pub(super) fn wish(
+        &mut self,
+        next: &mut i64,
+        wish: &Wish,
+        now: DateTime<Utc>,
+    ) -> Result<(), Violation> {
+        for fact in &wish.facts {
+            let key = if fact.again {
+                self.typed += 1;
+                format!("{}:person:{}", fact.key, self.typed)
+            } else {
+                fact.key.clone()
+            };
+            let times = (fact.happened_at.unwrap_or(now), now);
+            self.fact(next, key, fact.body.clone(), times, "somebody")?;
+        }
+        if let Some(new) = &wish.shipment {
+            let reference = new.reference.clone();
+            self.shipments.insert(reference.to_string(), new.clone());
+            let state = ShipmentStage::Instructed;
+            self.input
+                .shipments
+                .push(ShipmentState { reference, state });
+        }
+        Ok(())
     }
 
     /// The outcome of an intent.

@@ -1,13 +1,18 @@
 //! Batches of a run: waves to warehouses and journals, sealed as the engine seals them.
 
-use hikiate::facts::{BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, Verdict};
+use hikiate::facts::{
+    BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, Verdict,
+};
+use hikiate::plan::committed;
 use hikiate::plan::journal::journal_of;
-use hikiate::plan::types::ShipmentStage;
+use hikiate::plan::types::{ShipmentStage, ShippingStop};
 use hikiate::store::OpenRevenue;
 use hikiate_sdk::{AccountSlug, Op, ShipmentReference};
 
+use super::check;
 use super::far::Told;
 use super::queue::{Owner, Row};
+use super::seen::Seen;
 use super::setting::{PLACES, SHOP};
 use super::violation::{Violation, ensure};
 use super::world::World;
@@ -33,6 +38,16 @@ pub(super) struct Books {
     pub(super) debits: i64,
 }
 
+/// A stop of shipping keeps a shipment back.
+fn stopped(stops: &[ShippingStop], shipment: &ShipmentFact) -> bool {
+    stops.iter().any(|stop| {
+        let here = stop.warehouse.as_ref();
+        let items = stop.items.as_ref();
+        here.is_none_or(|here| *here == shipment.warehouse)
+            && items.is_none_or(|items| shipment.lines.iter().any(|l| items.contains(&l.item_id)))
+    })
+}
+
 impl World {
     /// Seals a wave over all that waits at a warehouse and may leave; orders with news are left to the next.
     ///
@@ -47,6 +62,9 @@ impl World {
             self.waves.len() + 1
         );
         let mut members = Vec::new();
+        if self.begin.from.is_none() {
+            return Ok(());
+        }
         for (at, order) in self.orders.iter_mut().enumerate() {
             if order.dirty {
                 continue;
@@ -63,12 +81,28 @@ impl World {
                 .map(|row| row.reference.clone())
                 .collect();
             for reference in waiting {
-                let here = order.input.facts.iter().any(|fact| {
-                    matches!(&fact.body, FactBody::Shipment(s) if s.reference == reference && s.warehouse == PLACES[place].0)
+                let decided = order.input.facts.iter().find_map(|fact| match &fact.body {
+                    FactBody::Shipment(shipment) => {
+                        (shipment.reference == reference).then(|| shipment.clone())
+                    }
+                    _ => None,
                 });
-                if !here {
+                let Some(decided) = decided.filter(|s| s.warehouse == PLACES[place].0) else {
+                    continue;
+                };
+                if stopped(&self.stops, &decided) {
                     continue;
                 }
+                check::sealing(order, &decided, now)?;
+                let Some(seen) = Seen::of(order) else {
+                    continue;
+                };
+                let group = decided.group.clone();
+                let committed = order.input.personal.as_ref().map(|personal| {
+                    committed(&order.input.field_key, seen.order(), personal, &group)
+                });
+                let with = seen.sealed_with(&group);
+                order.sealed_with.insert(reference.to_string(), with);
                 let intent = IntentFact {
                     op: Op::Instruct,
                     account: AccountSlug::new(PLACES[place].1),
@@ -76,7 +110,7 @@ impl World {
                     what: IntentWhat::Member {
                         batch: name.clone(),
                         reference: reference.clone(),
-                        committed: None,
+                        committed,
                     },
                 };
                 let key = format!("instruct:{reference}");
@@ -146,6 +180,7 @@ impl World {
                 place: wave.place,
                 fact,
                 stopped: false,
+                typed: false,
                 rejected: false,
                 asked: false,
                 parcels: std::collections::BTreeMap::new(),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{
     CancelWantedFact, DepositFact, FactBody, HeldFact, HoldRelease, ReleasedFact,
 };
-use hikiate::plan::types::OrderPlan;
+use hikiate::plan::types::{Begin, OrderPlan, ShippingStop};
 use hikiate::plan::{context_hash, plan_order, rule_context};
 use hikiate_sdk::{ChannelGate, ChannelState, Currency};
 
@@ -61,6 +61,12 @@ pub(super) struct World {
     pub(super) far: Far,
     /// How often people let go of something while the run comes to rest.
     pub(super) tries: BTreeMap<(usize, String), u32>,
+    /// Items that operators shipped by hand, by reference.
+    pub(super) by_hand: Vec<(String, i64)>,
+    /// Stops of shipping that stand.
+    pub(super) stops: Vec<ShippingStop>,
+    /// Since when the channel is acted for.
+    pub(super) begin: Begin,
     deposits: u32,
 }
 
@@ -68,6 +74,11 @@ impl World {
     /// Before the first order, ten of each item at each warehouse.
     #[must_use]
     pub(super) fn new(setting: Setting) -> Self {
+        let begin = if setting.begun {
+            Begin::always()
+        } else {
+            Begin::default()
+        };
         let mut world = Self {
             setting,
             now: start(),
@@ -85,6 +96,9 @@ impl World {
             pages: [Vec::new(), Vec::new()],
             far: Far::default(),
             tries: BTreeMap::new(),
+            by_hand: Vec::new(),
+            stops: Vec::new(),
+            begin,
             deposits: 0,
         };
         for item in 1..=3 {
@@ -152,6 +166,10 @@ impl World {
             C::Deliver { which } => self.deliver(*which)?,
             C::Repeat { which } => self.repeat(*which)?,
             C::Wait { minutes } => self.now += Duration::minutes(i64::from(*minutes)),
+            C::Stop { which } => self.stop_shipping(*which),
+            C::Lift => self.lift_stops(),
+            C::Begin { hours } => self.begin_channel(*hours),
+            C::Unbegin => self.unbegin_channel(),
             C::Count {
                 item,
                 place,
@@ -178,6 +196,8 @@ impl World {
             | C::Plan { order }
             | C::Hold { order }
             | C::Release { order, .. }
+            | C::Staff { order, .. }
+            | C::Type { order, .. }
             | C::Cancel { order } => {
                 if let Some(at) = usize::from(*order).checked_rem(self.orders.len()) {
                     self.act_on(at, command)?;
@@ -187,9 +207,20 @@ impl World {
         Ok(())
     }
 
-    fn act_on(&mut self, at: usize, command: &Command) -> Result<(), Violation> {
+    /// Does a command about an order.
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn act_on(&mut self, at: usize, command: &Command) -> Result<(), Violation> {
         use Command as C;
         let now = self.now;
+        match command {
+            C::Staff {
+                deed, which, units, ..
+            } => return self.staff(at, *deed, *which, *units),
+            C::Type { word, which, .. } => return self.types(at, *word, *which),
+            _ => {}
+        }
         let order = &mut self.orders[at];
         let truth = &mut order.truth;
         match command {
@@ -228,7 +259,7 @@ impl World {
                 order.shrunk = true;
                 self.changed(at)?;
             }
-            C::Read { late: true, .. } => {
+            C::Read { late: true, .. } if !order.gone => {
                 let said = self.reading(at);
                 if self.late.len() >= LATE {
                     self.late.remove(0);
@@ -315,12 +346,20 @@ impl World {
         let at = self.orders.len();
         let truth = shape::order(shape, at, self.now);
         let id = i64::try_from(at).unwrap_or(0) + 1;
-        self.orders.push(Order::new(id, truth));
+        let stops = self.stops.clone();
+        self.orders.push(Order::new(id, truth, self.begin, stops));
+        // Somebody may act at the channel before it is first read.
+        if self.setting.people && shape % 5 == 0 {
+            return Ok(());
+        }
         self.read(at)
     }
 
     /// The channel changed an order; half of the time nobody reads it at once.
-    fn changed(&mut self, at: usize) -> Result<(), Violation> {
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn changed(&mut self, at: usize) -> Result<(), Violation> {
         self.orders[at].version += 1;
         if self.orders[at].version % 2 == 0 {
             self.read(at)?;
@@ -351,6 +390,11 @@ impl World {
         if as_of > base.1 {
             *base = (quantity, as_of);
         }
+        let counted = base.1;
+        for order in &mut self.orders {
+            let key = (item, name.to_owned());
+            order.input.counted.insert(key, counted);
+        }
     }
 
     /// Plans an order, checks the plan, writes it, and plans again: nothing new.
@@ -376,8 +420,8 @@ impl World {
     }
 
     fn peek(&self, at: usize) -> Result<OrderPlan, Violation> {
-        let input = &self.orders[at].input;
-        plan_order(input, &self.setting.policy, &self.setting.rules, self.now)
+        let input = fault::read(&self.orders[at].input);
+        plan_order(&input, &self.setting.policy, &self.setting.rules, self.now)
             .map(fault::altered)
             .map_err(|error| Violation::new(error.to_string()))
     }

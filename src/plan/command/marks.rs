@@ -2,6 +2,7 @@
 
 use hikiate_sdk::ParcelLine;
 
+use super::super::notice::notices_are_shown;
 use super::shipped::{Lines, chosen};
 use super::{Now, Wish, WishedFact, shipment_of};
 use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
@@ -37,6 +38,11 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
     if stands.is_some() {
         return Err(format!(
             "{channel} shows {reference} as told: cancel the fulfilment there first, or correct its number with `hikiate parcel correct`"
+        ));
+    }
+    if !notices_are_shown(&view, &shipment.fact.reference) {
+        return Err(format!(
+            "{reference} is being told, or {channel} was not read since: look again in a moment whether it shows it"
         ));
     }
     let mut wish = Wish::default();

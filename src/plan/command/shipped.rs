@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{GroupKey, ParcelLine, ParcelReport, ShipmentReference};
 
+use super::super::begin::{Whose, acted};
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
 use super::super::others::CANCELLED;
@@ -41,6 +42,12 @@ pub struct Shipped<'a> {
 /// Why this cannot have been shipped.
 pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     let view = on.view()?;
+    if view.whose != Whose::Ours && !acted(&view.fold) {
+        return Err(format!(
+            "order {} is not handled by hikiate yet: mark it as shipped at {}, which takes it off stock",
+            view.input.number, view.input.channel
+        ));
+    }
     if what.left_at.is_some_and(|at| at > on.now) {
         return Err("--left-at has not come yet".to_owned());
     }
@@ -135,7 +142,7 @@ fn unsealed(
     let open = view.lines.iter().filter(|line| line.item_id.is_some());
     let open: Vec<(&Line<'_>, u32)> = open
         .map(|line| {
-            let shipped = line.shipped.saturating_sub(doubted(view, line));
+            let shipped = line.shipped.saturating_sub(view.doubted(line));
             let sealed = shipped.saturating_add(line.instructed);
             let free = line.ordered.saturating_sub(sealed);
             (line, most(line).map_or(free, |most| free.min(most)))
@@ -198,7 +205,7 @@ fn unsealed(
         warehouse.name, what.tracking
     ));
     as_usual(view, &mut wish);
-    if taken.iter().any(|(line, _)| doubted(view, line) > 0) {
+    if taken.iter().any(|(line, _)| view.doubted(line) > 0) {
         wish.does.push(
             "the fulfilments that were marked as shipped and cancelled again count no longer: this parcel does".to_owned(),
         );
@@ -234,15 +241,6 @@ fn unsealed(
     ));
     wish.facts.extend(parcel(reference, inside, what, now));
     Ok(wish)
-}
-
-/// Items that others marked as shipped and cancelled again: they count until an operator says whether they shipped.
-fn doubted(view: &View<'_>, line: &Line<'_>) -> u32 {
-    let units = view
-        .shipped_by_others()
-        .filter(|shown| *shown.line == line.key && shown.cancelled.is_some())
-        .fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
-    units.saturating_mul(line.multiplier)
 }
 
 fn as_usual(view: &View<'_>, wish: &mut Wish) {

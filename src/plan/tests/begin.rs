@@ -6,6 +6,7 @@ use hikiate_sdk::{ChannelFulfilment, ChannelState, Op, ReplyVerdict};
 use super::build::{at, order, slug};
 use super::world::World;
 use crate::facts::{ClassFact, FactBody, OrderClass, Verdict};
+use crate::plan::command::{Shipped, shipped};
 use crate::plan::types::{Begin, OrderPlan, Origin, Status};
 use crate::plan::{Whose, whose};
 use crate::policy::OthersShipFrom;
@@ -225,6 +226,32 @@ fn what_is_shipped_by_hand_before_the_beginning_is_off_the_shelf() {
     assert_eq!(moved, [("tokyo", -1)]);
     assert_eq!((plan.demands[0].wanted, plan.demands[0].shipped), (2, 1));
     assert!(plan.effects.is_empty() && plan.tasks.is_empty() && !plan.closed);
+}
+
+#[test]
+fn before_its_channel_begins_a_parcel_by_hand_is_told_at_the_channel_and_not_here() {
+    let parcel = Shipped {
+        reference: None,
+        tracking: "BYHAND1",
+        carrier: None,
+        from: Some("tokyo"),
+        left_at: None,
+        lines: &[],
+        reason: "by hand",
+    };
+    let mut before = world(Begin::default());
+    before.settle();
+    let refused = before.asked(|now| shipped(now, parcel)).unwrap_err();
+    assert!(
+        refused.contains("mark it as shipped at shop-jp"),
+        "{refused}"
+    );
+    let mut since = world(Begin::always());
+    since.settle();
+    let wish = since.asked(|now| shipped(now, parcel)).unwrap();
+    since.store_wish(&wish);
+    let moved = since.plan().entries.iter().map(|e| e.quantity).sum::<i64>();
+    assert_eq!(moved, -2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::flow::ship_all;
 use super::others;
 use super::world::World;
 use crate::action::Action;
-use crate::facts::Verdict;
+use crate::facts::{FactBody, TellAgainFact, Verdict};
 use crate::plan::command::{
     Now, Shipped, Wish, cancel, correct, end, recall, recalled, returned, shipped, tell,
 };
@@ -250,7 +250,7 @@ fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
     world.input.stops = vec![stop(Some(vec![1]))];
     world.typed(|now| {
         let mut wish = recall(now, S1, "bad batch")?;
-        if let crate::facts::FactBody::RecallWanted(fact) = &mut wish.facts[0].body {
+        if let FactBody::RecallWanted(fact) = &mut wish.facts[0].body {
             fact.stop = Some(7);
         }
         Ok(wish)
@@ -527,6 +527,75 @@ fn a_shipment_is_told_again_when_the_channel_no_longer_shows_it() {
     assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
     assert_eq!(fulfil.lines[0].quantity, 2);
     assert_eq!((world.intents(Op::Ship).len(), world.moved()), (2, -2));
+}
+
+#[test]
+fn a_notice_that_staff_cancelled_before_it_shipped_is_told_again_by_releasing_the_refusal() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    let gone = ChannelFulfilment {
+        key: "ful_1".into(),
+        location: None,
+        reference: Some(S1.to_owned()),
+        shipped_at: None,
+        cancelled_at: Some(at(40)),
+        tracking: Vec::new(),
+        lines: vec![("l1".into(), 2)],
+    };
+    world.edit(|order| order.fulfilments = vec![gone]);
+    world.plan();
+    world.end_op(Op::Ship, Verdict::Refused);
+    let plan = world.plan();
+    assert!(World::kinds(&plan).contains(&"notice_refused"));
+    assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
+    world.release("notice");
+    world.push_all();
+    let Call::Fulfil(fulfil) = &world.calls(Op::Fulfil)[1] else {
+        panic!("no fulfil call")
+    };
+    assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
+    assert!(!World::kinds(&world.plan()).contains(&"notice_refused"));
+}
+
+#[test]
+fn a_shipment_that_is_being_told_is_not_told_again() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
+    assert!(refused.contains("is being told"), "{refused}");
+    world.push_all();
+    let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
+    assert!(refused.contains("was not read since"), "{refused}");
+    world.edit(|order| order.tags = vec!["read".to_owned()]);
+    assert!(world.asked(|now| tell(now, S1, "it is not there")).is_ok());
+}
+
+#[test]
+fn a_wish_to_tell_again_waits_for_the_notice_that_is_under_way() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    // Typed to a version that did not look.
+    let key = world.nth(format!("tell_again:{S1}:person"));
+    let again = TellAgainFact {
+        reference: S1.into(),
+        reason: "it is not there".to_owned(),
+    };
+    world.fact(key, FactBody::TellAgain(again), "hanako");
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.push_all();
+    assert_eq!(world.intents(Op::Fulfil).len(), 1);
+    world.edit(|order| order.tags = vec!["read".to_owned()]);
+    world.push_all();
+    assert_eq!(
+        world.intents(Op::Fulfil).len(),
+        2,
+        "the channel does not show it"
+    );
 }
 
 #[test]

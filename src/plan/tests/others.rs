@@ -4,9 +4,11 @@ use hikiate_sdk::{ChannelFulfilment, Op, OrderSnapshot, Tender};
 
 use super::build::{at, order};
 use super::world::World;
+use crate::action::Action;
 use crate::facts::Verdict;
+use crate::plan::command::{self, Shipped};
 use crate::plan::types::*;
-use crate::policy::{Change, Others, OthersShipFrom};
+use crate::policy::{Change, Others, OthersShipFrom, Recognise};
 
 const S1: &str = "HK0123456789ABC-S1";
 const TOKYO: &str = "sloc_1";
@@ -93,6 +95,39 @@ fn show_captured(world: &mut World) {
             tender.captured = captured;
         }
     });
+}
+
+#[test]
+fn cases_that_others_shipped_stay_cases_once_their_line_is_removed() {
+    let mut world = World::new(order(&[("A", 1, 1000), ("B12", 1, 1200)]));
+    world.settle();
+    world.wait(5);
+    let mut shipped = by_hand("ful_hand", 1, Some(3), "BYHAND1");
+    shipped.lines = vec![("l2".into(), 1)];
+    world.edit(show(shipped));
+    let items = |plan: &OrderPlan| -> (i64, u32) {
+        let row = plan.demands.iter().find(|row| row.line.as_str() == "l2");
+        let moved = plan.entries.iter().map(|entry| entry.quantity).sum();
+        (moved, row.map_or(0, |row| row.shipped))
+    };
+    assert_eq!(items(&world.plan()), (-12, 12));
+    world.edit(|order| {
+        order.lines.remove(1);
+    });
+    assert_eq!(items(&world.plan()), (-12, 12));
+}
+
+#[test]
+fn what_others_shipped_of_a_line_that_went_before_it_was_planned_is_off_the_shelf() {
+    let mut world = World::new(order(&[("A", 1, 1000), ("B12", 1, 1200)]));
+    let mut shipped = by_hand("ful_hand", 1, Some(3), "BYHAND1");
+    shipped.lines = vec![("l2".into(), 1)];
+    world.edit(show(shipped));
+    world.edit(|order| {
+        order.lines.remove(1);
+    });
+    let moved: Vec<i64> = world.plan().entries.iter().map(|e| e.quantity).collect();
+    assert_eq!(moved, [-12]);
 }
 
 #[test]
@@ -202,6 +237,67 @@ fn what_is_packed_by_others_is_not_instructed_earns_nothing_and_comes_back_when_
         2,
         "back at once"
     );
+}
+
+#[test]
+fn revenue_of_a_delivery_by_others_that_never_was_is_taken_back_on_the_day_that_is_said() {
+    let mut world = three();
+    if let Some(booking) = &mut world.policy.booking {
+        booking.recognise = Recognise::Delivered;
+    }
+    world.edit(show(by_hand("ful_hand", 3, Some(3), "BYHAND1")));
+    world.plan();
+    world.wait(5 * 24 * 60);
+    world.plan();
+    assert_eq!(revenue(&world).0, 3500);
+    world.edit(cancel("ful_hand", 6000));
+    world.plan();
+    world.wait(24 * 60);
+    world.plan();
+    assert_eq!(revenue(&world).0, 3500, "nobody has said yet");
+    world.release("fulfilment_cancelled");
+    world.plan();
+    assert_eq!(revenue(&world), (0, 0));
+    let rows = world.input.revenue.iter().filter(|row| row.gross < 0);
+    let today = world
+        .now
+        .with_timezone(&world.policy.shop.timezone)
+        .date_naive();
+    assert!(rows.map(|row| row.business_date).all(|day| day == today));
+}
+
+#[test]
+fn an_undone_shipment_of_what_the_order_wants_no_more_is_released_and_not_told_as_shipped() {
+    for wanted in [3, 0] {
+        let mut world = three();
+        world.edit(show(by_hand("ful_hand", 3, Some(3), "BYHAND1")));
+        world.plan();
+        world.edit(cancel("ful_hand", 5));
+        world.edit(|order| order.lines[0].quantity = wanted);
+        world.wait(31);
+        let plan = world.plan();
+        let task = plan
+            .tasks
+            .iter()
+            .find(|task| task.kind == "fulfilment_cancelled");
+        let actions = task.map(|task| task.actions.clone()).unwrap_or_default();
+        let shipped = actions.contains(&Action::Shipped {});
+        assert_eq!(
+            (shipped, actions.len()),
+            (wanted > 0, 1 + usize::from(wanted > 0))
+        );
+        let parcel = Shipped {
+            reference: None,
+            tracking: "HAND1",
+            carrier: None,
+            from: Some("tokyo"),
+            left_at: None,
+            lines: &[],
+            reason: "it did",
+        };
+        let typed = world.asked(|now| command::shipped(now, parcel));
+        assert_eq!(typed.is_ok(), shipped, "a task offers what can be typed");
+    }
 }
 
 #[test]
