@@ -69,6 +69,7 @@ pub(crate) fn rows(
             item_id,
             wanted: line.wanted(stopped),
             shipped: line.shipped,
+            by_others: line.by_others,
             firm: released || (open > 0 && open == line.instructed),
             behind: view.input.begin.from.is_none(),
             promised_at: ship_by.unwrap_or(view.order.ordered_at),

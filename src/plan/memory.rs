@@ -230,6 +230,7 @@ impl Memory {
                     item_id: row.item_id,
                     wanted: row.wanted,
                     shipped: row.shipped,
+                    by_others: row.by_others,
                     firm: row.firm,
                     reserved: Vec::new(),
                 });
@@ -240,6 +241,7 @@ impl Memory {
             };
             (state.item_id, state.firm) = (row.item_id, row.firm);
             (state.wanted, state.shipped) = (row.wanted, row.shipped);
+            state.by_others = row.by_others;
             let rewritten = DemandRow {
                 group: old.group.clone(),
                 ordered_at: old.ordered_at,

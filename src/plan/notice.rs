@@ -327,7 +327,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// An operator wants it told again, and the channel, read after the first notice had ended, does not show it.
+/// An operator wants it told again, and the channel shows it cancelled, or, read after the first notice had ended, not.
 fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> bool {
     let name = call.reference.as_str();
     let again = view
@@ -336,8 +336,7 @@ fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> boo
         .iter()
         .any(|(reference, at)| *at > intent.id && names(reference, name));
     let again = again || cancelled_before_it_shipped(view, name);
-    let stands = |f: &ChannelFulfilment| !f.cancelled() && f.reference.as_deref() == Some(name);
-    again && !in_doubt(view, intent) && !view.order.fulfilments.iter().any(stands)
+    again && !in_doubt(view, intent, name) && shown(view, name).all(ChannelFulfilment::cancelled)
 }
 
 /// The channel refused to ship what it shows cancelled, and an operator released that to have it told again.
@@ -352,17 +351,25 @@ fn cancelled_before_it_shipped(view: &View<'_>, name: &str) -> bool {
 
 /// The notices of a shipment have ended, and the channel was read since.
 pub(super) fn notices_are_shown(view: &View<'_>, reference: &ShipmentReference) -> bool {
-    let mine = |intent: &&Intent<'_>| match intent.call() {
-        Some(Call::Fulfil(call)) => !intent.void() && names(reference, call.reference.as_str()),
+    let in_doubt_of_it = |intent: &Intent<'_>| match intent.call() {
+        Some(Call::Fulfil(call)) if !intent.void() => {
+            let name = call.reference.as_str();
+            names(reference, name) && in_doubt(view, intent, name)
+        }
         _ => false,
     };
-    let mut notices = view.fold.of_op(Op::Fulfil).filter(mine);
-    !notices.any(|intent| in_doubt(view, intent))
+    !view.fold.of_op(Op::Fulfil).any(in_doubt_of_it)
 }
 
-/// The newest reading may be older than what it did.
-fn in_doubt(view: &View<'_>, intent: &Intent<'_>) -> bool {
-    intent.outcome.is_none_or(|(ended, _)| ended > view.head.id)
+/// The newest reading may be older than what it did, and does not show it.
+fn in_doubt(view: &View<'_>, intent: &Intent<'_>, name: &str) -> bool {
+    let unread = |ended: i64| ended > view.head.id && shown(view, name).next().is_none();
+    intent.outcome.is_none_or(|(ended, _)| unread(ended))
+}
+
+fn shown<'v>(view: &'v View<'_>, name: &str) -> impl Iterator<Item = &'v ChannelFulfilment> {
+    let all = view.order.fulfilments.iter();
+    all.filter(move |fulfilment| fulfilment.reference.as_deref() == Some(name))
 }
 
 /// A notice's reference is that of the shipment, or a further one of it.

@@ -122,11 +122,12 @@ pub(crate) fn shipping(
     shipping
 }
 
-/// More or less of it has left than its stored demand says: its reservations, as loaded, still hold what is gone. Without
-/// an item no demand is stored, and nothing is shipped of it.
+/// More or less of it has left than its stored demand says, by us or others: its reservations, as loaded, still hold what
+/// is gone. Without an item no demand is stored, and nothing is shipped of it.
 fn moved(line: &Line<'_>) -> bool {
+    let now = (line.shipped, line.by_others);
     let stored = line.state.filter(|_| line.item_id.is_some());
-    stored.is_some_and(|stored| stored.shipped != line.shipped)
+    stored.is_some_and(|stored| (stored.shipped, stored.by_others) != now)
         && !broken::is(Broken::StockSentTwice)
 }
 

@@ -221,6 +221,8 @@ pub struct DemandState {
     pub wanted: u32,
     /// Items that have left.
     pub shipped: u32,
+    /// Those of them that others shipped.
+    pub by_others: u32,
     /// May be given for good.
     pub firm: bool,
     /// What is reserved: warehouse name, items, firm.
@@ -316,6 +318,8 @@ pub struct DemandRow {
     pub wanted: u32,
     /// Items that have left.
     pub shipped: u32,
+    /// Those of them that others shipped.
+    pub by_others: u32,
     /// May be given for good.
     pub firm: bool,
     /// Comes after the demand of all channels that have begun.

@@ -153,21 +153,23 @@ async fn write_demands(
     let item: Vec<i64> = rows.iter().map(|r| r.1.item_id).collect();
     let wanted: Vec<i32> = rows.iter().map(|r| signed(r.1.wanted)).collect();
     let shipped: Vec<i32> = rows.iter().map(|r| signed(r.1.shipped)).collect();
+    let others: Vec<i32> = rows.iter().map(|r| signed(r.1.by_others)).collect();
     let firm: Vec<bool> = rows.iter().map(|r| r.1.firm).collect();
     let behind: Vec<bool> = rows.iter().map(|r| r.1.behind).collect();
     let promised: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.promised_at).collect();
     let ordered: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.ordered_at).collect();
     sqlx::query!(
         "WITH put AS (
-           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind)
-           SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[], $10::bool[])
+           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind, by_others)
+           SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[], $10::bool[], $11::int[])
            ON CONFLICT (subject_id, line_key, cause, n) DO UPDATE SET item_id = excluded.item_id, wanted = excluded.wanted, shipped = excluded.shipped,
-             firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind
-           WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.behind, demands.promised_at)
-             IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.behind, excluded.promised_at)
+             firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
+             by_others = excluded.by_others
+           WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.behind, demands.promised_at, demands.by_others)
+             IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.behind, excluded.promised_at, excluded.by_others)
            RETURNING item_id, id)
          INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put",
-        &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered, &behind
+        &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered, &behind, &others
     )
     .execute(&mut **tx)
     .await?;

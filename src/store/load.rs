@@ -210,7 +210,7 @@ impl Store {
         }
         if !orders.is_empty() {
             for row in sqlx::query!(
-                r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.firm,
+                r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.by_others, d.firm,
                      r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
                    FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
                 &orders
@@ -226,6 +226,7 @@ impl Store {
                         item_id: row.item_id,
                         wanted: unsigned(row.wanted),
                         shipped: unsigned(row.shipped),
+                        by_others: unsigned(row.by_others),
                         firm: row.firm,
                         reserved: Vec::new(),
                     });

@@ -8,8 +8,8 @@ use hikiate::facts::{
 };
 use hikiate::plan::parcels_told;
 use hikiate_sdk::{
-    Call, CancelVerdict, ChannelGate, ChannelState, ChargeKind, GroupKey, LineKey, Op, OrderLine,
-    OrderSnapshot, ReplyVerdict,
+    Call, CancelVerdict, ChannelFulfilment, ChannelGate, ChannelState, ChargeKind, GroupKey,
+    LineKey, Op, OrderLine, OrderSnapshot, ReplyVerdict,
 };
 
 use super::setting::CODES;
@@ -483,9 +483,11 @@ impl<'a> Seen<'a> {
         let mut gone = self.order().fulfilments.iter();
         let gone = gone.any(|f| f.cancelled() && f.reference.as_deref() == Some(name))
             && !self.calls(Op::Ship).any(|(_, call, _)| shipped(call));
-        let again = (again || gone) && self.shown_since.contains(key);
-        let mut shown = self.order().fulfilments.iter();
-        again && !shown.any(|f| !f.cancelled() && f.reference.as_deref() == Some(name))
+        let shown = self.order().fulfilments.iter();
+        let mut shown = shown.filter(|f| f.reference.as_deref() == Some(name));
+        // What the channel shows as cancelled was told, whenever it was read.
+        let known = self.shown_since.contains(key) || shown.clone().next().is_some();
+        (again || gone) && known && shown.all(ChannelFulfilment::cancelled)
     }
 
     /// What is owed for what left; before, `sponsored` sums what others owe of it.

@@ -184,9 +184,11 @@ impl World {
         if lines.is_empty() || cancelled || known {
             return;
         }
-        // People put blanks into numbers.
+        // People put blanks into numbers, and choose a place where the shop asks for one.
         let typed = name.replacen('-', " - ", 1);
-        self.add(at, lines, true, None, vec![typed]);
+        let place =
+            (which % 2 == 0).then(|| format!("loc-{}", PLACES[usize::from(which) % 4 / 2].0));
+        self.add(at, lines, true, place, vec![typed]);
     }
 
     fn change_fulfilment(&mut self, at: usize, deed: Deed, which: u8) {

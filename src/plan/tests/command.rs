@@ -531,32 +531,40 @@ fn a_shipment_is_told_again_when_the_channel_no_longer_shows_it() {
 
 #[test]
 fn a_notice_that_staff_cancelled_before_it_shipped_is_told_again_by_releasing_the_refusal() {
-    let mut world = instructed();
-    world.parcel(S1, "T1", &[(1, 2)]);
-    world.plan();
-    world.end_op(Op::Fulfil, Verdict::Done);
-    let gone = ChannelFulfilment {
-        key: "ful_1".into(),
-        location: None,
-        reference: Some(S1.to_owned()),
-        shipped_at: None,
-        cancelled_at: Some(at(40)),
-        tracking: Vec::new(),
-        lines: vec![("l1".into(), 2)],
-    };
-    world.edit(|order| order.fulfilments = vec![gone]);
-    world.plan();
-    world.end_op(Op::Ship, Verdict::Refused);
-    let plan = world.plan();
-    assert!(World::kinds(&plan).contains(&"notice_refused"));
-    assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
-    world.release("notice");
-    world.push_all();
-    let Call::Fulfil(fulfil) = &world.calls(Op::Fulfil)[1] else {
-        panic!("no fulfil call")
-    };
-    assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
-    assert!(!World::kinds(&world.plan()).contains(&"notice_refused"));
+    // The order is read before or after the answer to the first notice.
+    for read_first in [false, true] {
+        let mut world = instructed();
+        world.parcel(S1, "T1", &[(1, 2)]);
+        world.plan();
+        let gone = ChannelFulfilment {
+            key: "ful_1".into(),
+            location: None,
+            reference: Some(S1.to_owned()),
+            shipped_at: None,
+            cancelled_at: Some(at(40)),
+            tracking: Vec::new(),
+            lines: vec![("l1".into(), 2)],
+        };
+        if read_first {
+            world.edit(|order| order.fulfilments = vec![gone]);
+            world.end_op(Op::Fulfil, Verdict::Done);
+        } else {
+            world.end_op(Op::Fulfil, Verdict::Done);
+            world.edit(|order| order.fulfilments = vec![gone]);
+        }
+        world.plan();
+        world.end_op(Op::Ship, Verdict::Refused);
+        let plan = world.plan();
+        assert!(World::kinds(&plan).contains(&"notice_refused"));
+        assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
+        world.release("notice");
+        world.push_all();
+        let Call::Fulfil(fulfil) = &world.calls(Op::Fulfil)[1] else {
+            panic!("no fulfil call")
+        };
+        assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
+        assert!(!World::kinds(&world.plan()).contains(&"notice_refused"));
+    }
 }
 
 #[test]

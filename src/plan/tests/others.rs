@@ -214,6 +214,30 @@ fn an_unnamed_place_blocks_the_units_until_a_later_count() {
 }
 
 #[test]
+fn what_others_take_back_as_ours_leaves_waits_for_a_reservation_of_its_own() {
+    let mut world = World::new(order(&[("A", 4, 1000)]));
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 2, Some(3), "BYHAND1")));
+    world.settle();
+    world.wait(30);
+    let sealed = world.seal().pop().unwrap();
+    world.edit(cancel("ful_hand", 5));
+    world.plan();
+    world.wait(31);
+    world.plan();
+    // In one plan two are wanted again and two leave, with the reservation that was theirs.
+    world.release("fulfilment_cancelled");
+    world.parcel(&sealed, "T1", &[(1, 2)]);
+    let plan = world.plan();
+    assert!(plan.shipments.is_empty(), "{:?}", plan.shipments);
+    assert_eq!(world.bound(&"l1".into(), "tokyo").1, 0);
+    world.settle();
+    let last = world.input.shipments.last().unwrap().reference.to_string();
+    assert_ne!(last, sealed);
+    assert_eq!(world.shipment(&last).lines[0].quantity, 2);
+}
+
+#[test]
 fn what_is_packed_by_others_is_not_instructed_earns_nothing_and_comes_back_when_cancelled() {
     let mut world = three();
     world.edit(show(by_hand("ful_hand", 2, None, "")));

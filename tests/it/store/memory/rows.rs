@@ -111,7 +111,7 @@ fn second(at: Option<DateTime<Utc>>) -> String {
 const ROWS: &str = "SELECT concat_ws(' ', 'subject', status, coalesce(blocked_by, '-'), coalesce(extract(epoch FROM plan_at)::bigint::text, '-'),
     coalesce(extract(epoch FROM closed_at)::bigint::text, '-'), (SELECT count(*) FROM facts WHERE subject_id = s.id AND id <= planned_fact))
   FROM subjects s WHERE id = $1
-  UNION ALL SELECT concat_ws(' ', 'demand', line_key, group_key, item_id, wanted, shipped, firm, reserved, extract(epoch FROM promised_at)::bigint,
+  UNION ALL SELECT concat_ws(' ', 'demand', line_key, group_key, item_id, wanted, shipped, by_others, firm, reserved, extract(epoch FROM promised_at)::bigint,
     extract(epoch FROM ordered_at)::bigint) FROM demands WHERE subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'shipment', s.reference, a.slug, l.slug, s.state, extract(epoch FROM s.release_at)::bigint,
     (SELECT string_agg(concat_ws('x', d.line_key, sd.qty), ',' ORDER BY sd.demand_id) FROM shipment_demands sd JOIN demands d ON d.id = sd.demand_id
@@ -142,8 +142,8 @@ fn own_rows(order: &Memory) -> Vec<String> {
         let firm = if row.firm { "t" } else { "f" };
         let (promised, ordered) = (row.promised_at.timestamp(), row.ordered_at.timestamp());
         rows.push(format!(
-            "demand {} {} {} {} {} {firm} {reserved} {promised} {ordered}",
-            row.line, row.group, row.item_id, row.wanted, row.shipped
+            "demand {} {} {} {} {} {} {firm} {reserved} {promised} {ordered}",
+            row.line, row.group, row.item_id, row.wanted, row.shipped, row.by_others
         ));
     }
     for row in &order.input.shipments {
