@@ -45,7 +45,11 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
 /// The channel lets it be shipped.
 pub(crate) fn gate_open(view: &View<'_>) -> bool {
     // A completed order is closed at its channel; whether it ships all the same is settled by its own blocker.
-    view.order.gate == ChannelGate::Open || view.order.state == ChannelState::Completed
+    match view.order.gate {
+        ChannelGate::Open => true,
+        ChannelGate::Closed => view.order.state == ChannelState::Completed,
+        _ => false,
+    }
 }
 
 fn unmapped(view: &View<'_>) -> Option<String> {

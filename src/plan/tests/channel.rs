@@ -54,6 +54,20 @@ fn completed_with_goods_open_is_held_and_keeps_its_stock_for_a_while() {
 }
 
 #[test]
+fn completed_and_released_it_waits_while_the_channel_checks_it() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(complete);
+    world.settle();
+    world.release("completed");
+    assert_eq!(world.settle().status, Status::Allocated);
+    world.edit(|order| order.gate = ChannelGate::Frozen);
+    let plan = world.settle();
+    assert_eq!(plan.blocked_by.as_deref(), Some("gate"));
+    assert!(world.seal().is_empty());
+}
+
+#[test]
 fn completed_while_a_warehouse_has_it_goes_on() {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     world.settle();
