@@ -29,7 +29,7 @@ impl World {
         match word {
             Word::Recall => self.ask(at, |now| recall(now, &reference, REASON))?,
             Word::Recalled => self.telephone(at, &reference)?,
-            Word::End => self.ask(at, |now| end(now, REASON))?,
+            Word::End => self.end(at)?,
             Word::ShippedByHand => self.ship_by_hand(at, usize::from(which))?,
             Word::Shipped { mistyped } => self.saw_it_ship(at, &reference, mistyped)?,
             Word::Correct => {
@@ -72,6 +72,10 @@ impl World {
         let Ok(wish) = wish else { return Ok(false) };
         order.wish(&mut self.next, &wish, now)?;
         Ok(true)
+    }
+
+    pub(super) fn end(&mut self, at: usize) -> Result<bool, Violation> {
+        self.ask(at, |now| end(now, REASON))
     }
 
     /// The warehouse is called, and what it says is typed.

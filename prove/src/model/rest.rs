@@ -146,6 +146,11 @@ impl World {
             for task in tasks {
                 self.do_what_it_says(at, &task)?;
             }
+            // Nobody can pay what the channel does not show.
+            let order = &self.orders[at];
+            if order.gone && order.blocked_by.as_deref() == Some("payment") {
+                self.end(at)?;
+            }
         }
         while self
             .rows

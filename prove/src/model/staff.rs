@@ -22,6 +22,10 @@ impl World {
         which: u8,
         units: u8,
     ) -> Result<(), Violation> {
+        // What nobody was told of has no number.
+        let told = |of: usize| self.far.told.values().any(|told| told.order == of);
+        let told = (0..self.orders.len()).find(|of| deed == Deed::Copy && !told(at) && told(*of));
+        let at = told.unwrap_or(at);
         if self.orders[at].gone {
             if deed == Deed::ComeBack {
                 self.orders[at].gone = false;
@@ -168,6 +172,17 @@ impl World {
 
     /// The warehouse told staff the number, and they were faster than we.
     fn copy_parcel(&mut self, at: usize, which: u8) {
+        if self.parcels_of(at).is_empty() {
+            let told = self.far.told.iter().filter(|(_, told)| told.order == at);
+            let told: Vec<(String, usize)> = told
+                .map(|(reference, told)| (reference.clone(), told.fact.lines.len()))
+                .collect();
+            for (reference, lines) in told {
+                for line in 0..lines {
+                    self.leave(&reference, "COPY", u8::try_from(line).unwrap_or(0), 0);
+                }
+            }
+        }
         let mut parcels = self.parcels_of(at);
         let Some(n) = usize::from(which).checked_rem(parcels.len()) else {
             return;
