@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey};
 
+use super::notice::can_be_told;
 use super::others::{CANCELLED, CORRECTION};
 use super::tasks::Tasks;
 use super::view::{Line, View};
@@ -217,9 +218,19 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
             continue;
         }
         let what = format!("{} × {}", shown.units, view.label(shown.line));
+        let ours = view.fold.shipments.iter().filter(|_| shown.ours);
+        let ours: Vec<(String, bool)> = ours
+            .filter(|shipment| shipment.left_of(shown.line) > 0)
+            .map(|s| (s.fact.reference.to_string(), can_be_told(view, s)))
+            .collect();
         let detail = if shown.ours {
+            let todo = if ours.iter().any(|(_, told)| *told) {
+                "tell the channel again, or say that it came back"
+            } else {
+                "the order lists none of it any more: say that it came back"
+            };
             format!(
-                "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; tell the channel again, or say that it came back; release it when settled",
+                "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; {todo}; release it when settled",
                 shown.key
             )
         } else {
@@ -238,14 +249,13 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
         if !shown.ours && view.wants_doubted(shown.line) {
             task.action(Action::Shipped {});
         }
-        let line = shown.line;
-        let all = view.fold.shipments.iter().filter(|_| shown.ours);
-        for shipment in all.filter(|shipment| shipment.left_of(line) > 0) {
-            let reference = shipment.fact.reference.to_string();
-            task.action(Action::Tell {
-                reference: reference.clone(),
-            })
-            .action(Action::Returned { reference });
+        for (reference, told) in ours {
+            if told {
+                task.action(Action::Tell {
+                    reference: reference.clone(),
+                });
+            }
+            task.action(Action::Returned { reference });
         }
         task.release(CANCELLED);
     }

@@ -349,6 +349,17 @@ fn cancelled_before_it_shipped(view: &View<'_>, name: &str) -> bool {
     released && view.order.fulfilments.iter().any(gone)
 }
 
+/// The channel still lists units of a shipment that no fulfilment there has: it can be told of them.
+pub(super) fn can_be_told(view: &View<'_>, shipment: &Shipment<'_>) -> bool {
+    let fulfilled = |line: &LineKey| {
+        let all = view.order.fulfilments.iter().filter(|f| !f.cancelled());
+        let units = all.flat_map(|f| &f.lines).filter(|(key, _)| key == line);
+        units.fold(0_u32, |sum, (_, units)| sum.saturating_add(*units))
+    };
+    let mut lines = view.lines.iter();
+    lines.any(|line| shipment.left_of(&line.key) > 0 && line.units > fulfilled(&line.key))
+}
+
 /// The notices of a shipment have ended, and the channel was read since.
 pub(super) fn notices_are_shown(view: &View<'_>, reference: &ShipmentReference) -> bool {
     let in_doubt_of_it = |intent: &Intent<'_>| match intent.call() {

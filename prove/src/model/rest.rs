@@ -146,9 +146,10 @@ impl World {
             for task in tasks {
                 self.do_what_it_says(at, &task)?;
             }
-            // Nobody can pay what the channel does not show.
+            // Nobody can pay or let go what the channel does not show.
             let order = &self.orders[at];
-            if order.gone && order.blocked_by.as_deref() == Some("payment") {
+            let waits = matches!(order.blocked_by.as_deref(), Some("payment" | "gate"));
+            if order.gone && waits {
                 self.end(at)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use hikiate_sdk::ParcelLine;
 
-use super::super::notice::notices_are_shown;
+use super::super::notice::{can_be_told, notices_are_shown};
 use super::shipped::{Lines, chosen};
 use super::{Now, Wish, WishedFact, shipment_of};
 use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
@@ -38,6 +38,11 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
     if stands.is_some() {
         return Err(format!(
             "{channel} shows {reference} as told: cancel the fulfilment there first, or correct its number with `hikiate parcel correct`"
+        ));
+    }
+    if !can_be_told(&view, shipment) {
+        return Err(format!(
+            "{channel} lists no units any more that {reference} could ship: say that it came back with `hikiate return received`, or release the task"
         ));
     }
     if !notices_are_shown(&view, &shipment.fact.reference) {

@@ -568,6 +568,40 @@ fn a_notice_that_staff_cancelled_before_it_shipped_is_told_again_by_releasing_th
 }
 
 #[test]
+fn what_the_order_lists_no_more_is_not_told_again() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.push_all();
+    let told = ChannelFulfilment {
+        key: "ful_1".into(),
+        location: None,
+        reference: Some(S1.to_owned()),
+        shipped_at: Some(at(31)),
+        cancelled_at: None,
+        tracking: vec!["T1".to_owned()],
+        lines: vec![("l1".into(), 2)],
+    };
+    world.edit(|order| order.fulfilments = vec![told]);
+    world.edit(|order| order.fulfilments[0].cancelled_at = Some(at(40)));
+    let tells = |world: &mut World| {
+        world.plan();
+        world.wait(60);
+        let plan = world.plan();
+        let task = plan.tasks.iter().find(|t| t.kind == "fulfilment_cancelled");
+        let tell = Action::Tell {
+            reference: S1.to_owned(),
+        };
+        task.unwrap().actions.contains(&tell)
+    };
+    assert!(tells(&mut world));
+    // Another line takes its place.
+    world.edit(|order| order.lines[0].key = "l9".into());
+    assert!(!tells(&mut world));
+    let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
+    assert!(refused.contains("return received"), "{refused}");
+}
+
+#[test]
 fn a_shipment_that_is_being_told_is_not_told_again() {
     let mut world = instructed();
     world.parcel(S1, "T1", &[(1, 2)]);
