@@ -560,6 +560,9 @@ pub(crate) struct Begin {
     /// Only show what would be done with each open order
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Begin although orders of the last 7 days stay behind, or older ones become ours
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
     /// Why; kept for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,

@@ -1,6 +1,7 @@
 //! `hikiate begin` and `hikiate unbegin`: from when on hikiate acts for a channel, and what becomes of older orders.
 
 mod classes;
+mod doubts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +17,8 @@ use super::out::table;
 use super::session::Session;
 use crate::facts::OrderClass;
 use crate::plan::{Listing, listing, types};
-use crate::store::{BeginTerms, Classed, StoreError};
+use crate::policy::Dispatch;
+use crate::store::{BeginTerms, Beginning, Classed, StoreError};
 
 /// Orders loaded at once.
 const CHUNK: usize = 500;
@@ -32,6 +34,8 @@ struct Told<'a> {
     begun_before: bool,
     classes: BTreeMap<&'static str, usize>,
     orders: Vec<&'a Listing>,
+    /// What needs `--yes`.
+    doubts: &'a [String],
 }
 
 /// What is asked for one order.
@@ -48,33 +52,57 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
     let channel = channel(session, &args.channel)?;
     let store = &session.store;
     let now = store.now().await?;
-    let begun = store.begun_from(&channel).await?;
-    let from = match (args.from, begun.and_then(|begin| begin.from)) {
-        (Some(from), _) => from,
-        (None, Some(from)) => from,
+    let standing = store.beginning(&channel).await?;
+    let from = match (args.from, standing.from) {
+        (Some(from), _) | (None, Some(from)) => from,
         // Only to look: as if it began now.
-        (None, None) if args.dry_run => now,
+        (None, None) if args.dry_run || standing.acts => now,
         (None, None) => {
             return Err(Failure::Usage(format!(
                 "channel {channel} has not begun: say with --from TIME from when on its orders are ours"
             )));
         }
     };
+    if args.from.is_some_and(|from| from > now) {
+        return Err(Failure::Usage(format!(
+            "--from {} has not come yet: no order of now would be ours; look with --dry-run and begin when it has",
+            session.out.time(from)
+        )));
+    }
     if args.left_until.is_some_and(|until| until <= now) {
         return Err(Failure::Usage(
             "--left-until has to be a time to come".to_owned(),
         ));
     }
     let mut asked = named(session, &args).await?;
-    let rows = rows(session, &channel, &asked, from, now).await?;
+    let rows = rows(session, &channel, &asked, standing, from, now).await?;
     if let Some(path) = args.classes.as_deref().filter(|_| !args.dry_run) {
         from_file(path, &rows, &mut asked)?;
     }
-    let classes = classes(session, &rows, &asked, begun.is_some())?;
-    let warnings = doubts(session, &classes).await?;
+    let classes = classes(session, &rows, &asked)?;
+    let warnings = early_results(session, &classes).await?;
     let shown = with_classes(&rows, &classes);
     let reason = args.reason.clone().unwrap_or_default();
-    let mut begun_before = begun.is_some();
+    let mut begun_before = standing.acts;
+    let mut doubts = Vec::new();
+    if !standing.acts {
+        let named = |row: &Row| asked.contains_key(&row.order.number);
+        let lost = doubts::given_up(&shown, named);
+        if !lost.is_empty() && !args.dry_run {
+            return Err(Failure::Refused(format!(
+                "{}\nnothing was done; name each with --leave or --history, or leave --from out: then it begins as before",
+                lost.join("\n")
+            )));
+        }
+        doubts = doubts::doubts(&shown, named, now, &session.out);
+        doubts.extend(lost);
+        if !doubts.is_empty() && !args.dry_run && !args.yes {
+            return Err(Failure::Refused(format!(
+                "{}\nnothing was done; add --yes if that is meant, or look with --dry-run",
+                doubts.join("\n")
+            )));
+        }
+    }
     if args.dry_run {
         if let Some(path) = &args.classes {
             std::fs::write(path, classes::write(&shown, now)).map_err(|error| {
@@ -85,7 +113,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         }
     } else {
         let terms = BeginTerms {
-            from: args.from,
+            from: if standing.acts { args.from } else { Some(from) },
             left_until: args.left_until,
             reason,
             actor: session.actor.clone(),
@@ -105,6 +133,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         begun_before,
         classes: counts,
         orders: shown.iter().map(|row| &row.listing).collect(),
+        doubts: &doubts,
     };
     session.out.one(&told, || {
         words(session, &args, &told, &shown, classes.len(), now) + &warnings
@@ -198,6 +227,7 @@ async fn rows(
     session: &Session,
     channel: &AccountSlug,
     asked: &BTreeMap<String, Asked>,
+    standing: Beginning,
     from: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Row>, Failure> {
@@ -206,8 +236,8 @@ async fn rows(
     for number in asked.keys() {
         named.push(store.find_subject(number).await?.0);
     }
-    let orders = store.orders_to_class(channel, &named).await?;
-    let begin = types::Begin {
+    let orders = store.orders_to_class(channel, from, &named).await?;
+    let since = |from| types::Begin {
         from: Some(from),
         ..types::Begin::default()
     };
@@ -218,11 +248,23 @@ async fn rows(
         for order in chunk {
             let input = inputs.remove(&order.id);
             let policy = &session.loaded.policy;
-            if let Some(listing) = input.and_then(|input| listing(input, policy, begin, now)) {
-                rows.push(Row {
-                    order: order.clone(),
-                    listing,
-                });
+            let before = standing.from.and_then(|from| {
+                let before = listing(input.clone()?, policy, since(from), now)?;
+                Some(before.class)
+            });
+            let Some(listing) = input.and_then(|input| listing(input, policy, since(from), now))
+            else {
+                continue;
+            };
+            let row = Row {
+                order: order.clone(),
+                listing,
+                before: before.unwrap_or_default(),
+            };
+            // What is closed is told of where the beginning opens it again.
+            let opens = !row.listing.over && !row.stays_behind() && !row.was_ours();
+            if !order.closed || opens || asked.contains_key(&order.number) {
+                rows.push(row);
             }
         }
     }
@@ -293,12 +335,11 @@ fn same(line: &Line, listing: &Listing) -> bool {
         && line.warehouse == listing.warehouse
 }
 
-/// The classes to store: what is asked and, when the channel begins, what all other older orders are by themselves.
+/// The classes to store: what is asked. What nobody names is classed anew by each beginning.
 fn classes(
     session: &Session,
     rows: &[Row],
     asked: &BTreeMap<String, Asked>,
-    begun: bool,
 ) -> Result<Vec<Classed>, Failure> {
     let mut classes = Vec::new();
     let mut wrong = Vec::new();
@@ -327,19 +368,6 @@ fn classes(
         }
     }
     refuse(wrong)?;
-    for row in rows.iter().filter(|_| !begun) {
-        let class = match row.listing.class {
-            "left" => OrderClass::Left,
-            "history" => OrderClass::History,
-            _ => continue,
-        };
-        if !asked.contains_key(&row.order.number) {
-            classes.push(Classed {
-                order: row.order.clone(),
-                class,
-            });
-        }
-    }
     Ok(classes)
 }
 
@@ -406,7 +434,7 @@ fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<Order
 }
 
 /// References that are taken are refused; results that came before their shipment was known are told.
-async fn doubts(session: &Session, classes: &[Classed]) -> Result<String, Failure> {
+async fn early_results(session: &Session, classes: &[Classed]) -> Result<String, Failure> {
     let references: Vec<String> = classes
         .iter()
         .filter_map(|classed| match &classed.class {
@@ -527,5 +555,32 @@ fn words(
             path.display()
         )
     });
-    format!("{rows}{open}with orders placed from {from} on as ours; nothing was changed\n{file}")
+    let doubts = match told.doubts {
+        [] => String::new(),
+        doubts => format!(
+            "to begin like this, add --yes:\n  {}\n",
+            doubts.join("\n  ")
+        ),
+    };
+    let at_once = at_once(session);
+    format!(
+        "{rows}{open}with orders placed from {from} on as ours; nothing was changed\n{doubts}{at_once}{file}"
+    )
+}
+
+/// Warehouses that are instructed without a wave: there is no time to look at what has begun.
+fn at_once(session: &Session) -> String {
+    let warehouses = session.loaded.policy.warehouses.iter();
+    let without_waves: Vec<&str> = warehouses
+        .filter(|warehouse| matches!(warehouse.dispatch, Dispatch::Continuous { .. }))
+        .map(|warehouse| warehouse.name.as_str())
+        .collect();
+    match without_waves.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "{} is instructed without waves, as soon as an order has its stock and its grace time has passed; to look at the orders first: hikiate stop-shipping --warehouse {} --reason TEXT\n",
+            names.join(", "),
+            names.first().copied().unwrap_or_default()
+        ),
+    }
 }

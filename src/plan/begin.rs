@@ -91,7 +91,8 @@ pub(crate) fn of(
             _ => Whose::NotBegun,
         };
     };
-    if order.ordered_at < from && !acted && !input.begin.known {
+    // What an operator has said of an order holds wherever the beginning is.
+    if (order.ordered_at < from || class.is_some()) && !acted && !input.begin.known {
         let first = fold.readings.first().map(|reading| &reading.fact.order);
         let given_up = input.begin.left_until.is_some_and(|until| until <= now);
         match class {
@@ -115,7 +116,7 @@ pub(crate) fn acted(fold: &Fold<'_>) -> bool {
 }
 
 /// The channel shows that nothing more is to come.
-fn ended(input: &OrderInput, fold: &Fold<'_>, order: &OrderSnapshot) -> bool {
+pub(crate) fn ended(input: &OrderInput, fold: &Fold<'_>, order: &OrderSnapshot) -> bool {
     matches!(
         order.state,
         ChannelState::Cancelled { .. } | ChannelState::Completed

@@ -233,7 +233,7 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
         _ => match gate {
             "begin" => {
                 return format!(
-                    "channel {channel} has not begun, so nothing is sent for it: run `hikiate begin {channel} --dry-run`, then `hikiate begin {channel}`"
+                    "channel {channel} has not begun, so nothing is sent for it: run `hikiate begin {channel} --from TIME --dry-run`, then `hikiate begin {channel} --from TIME --reason TEXT`"
                 );
             }
             "left" => "it is left to the system before until its channel shows it fulfilled or cancelled",

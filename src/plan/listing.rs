@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::begin::{Whose, whose};
+use super::begin::{Whose, ended, whose};
+use super::fold::Fold;
 use super::types::{Begin, OrderInput};
 use crate::facts::{FactBody, OrderClass};
 use crate::policy::Policy;
@@ -31,6 +32,9 @@ pub struct Listing {
     pub reference: String,
     /// The warehouse that has it under that reference.
     pub warehouse: String,
+    /// Its channel shows it fulfilled, completed or cancelled.
+    #[serde(skip)]
+    pub over: bool,
 }
 
 /// How an order would stand with its channel's beginning; `None` for one that has not been read or has ended.
@@ -54,13 +58,15 @@ pub fn listing(
         FactBody::Class(fact) => Some(&fact.class),
         _ => None,
     });
+    let fold = Fold::of(&input);
+    let over = ended(&input, &fold, order);
     let older = begin.from.is_some_and(|from| order.ordered_at < from);
     let (mut reference, mut warehouse) = (String::new(), String::new());
     let class = match (whose, given) {
         (Whose::Ended, _) => return None,
         (Whose::Left | Whose::NotBegun | Whose::Zombie, _) => "left",
         (Whose::History, _) => "history",
-        (Whose::Ours, Some(OrderClass::Adopted)) if older => "adopted",
+        (Whose::Ours, Some(OrderClass::Adopted)) => "adopted",
         (
             Whose::Ours,
             Some(OrderClass::AdoptedInstructed {
@@ -68,7 +74,7 @@ pub fn listing(
                 warehouse: at,
                 ..
             }),
-        ) if older => {
+        ) => {
             reference = old.to_string();
             warehouse.clone_from(at);
             "adopted-instructed"
@@ -91,5 +97,6 @@ pub fn listing(
         groups: order.groups.len(),
         reference,
         warehouse,
+        over,
     })
 }

@@ -67,6 +67,18 @@ pub struct Listed {
     pub number: String,
     /// The reading, in short: differs once the channel shows something else.
     pub seen: String,
+    /// Nothing is open of it.
+    pub closed: bool,
+}
+
+/// Whether hikiate acts for a channel, and since which orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// It has begun and was not stopped.
+    pub acts: bool,
+    /// Orders placed from then on are ours, or were before it was stopped; `None` for one that never began, or that began
+    /// for all time.
+    pub from: Option<DateTime<Utc>>,
 }
 
 /// The class of an older order.
@@ -170,40 +182,43 @@ impl Store {
         .await?)
     }
 
-    /// Since when orders of a channel are ours; `None` while it has not begun.
+    /// How a channel stands.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an account that the database has never seen.
-    pub async fn begun_from(&self, channel: &AccountSlug) -> Result<Option<Begin>, StoreError> {
+    pub async fn beginning(&self, channel: &AccountSlug) -> Result<Beginning, StoreError> {
         let mut tx = self.pool.begin().await?;
         let id = Self::channel_id(&mut tx, channel).await?;
         let row = Self::begins(&mut tx).await?.remove(&id).unwrap_or_default();
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
-            .fetch_one(&mut *tx)
-            .await?;
-        Ok(row.acts().then(|| row.begin(now)))
+        Ok(Beginning {
+            acts: row.acts(),
+            from: row.from_at,
+        })
     }
 
-    /// Open orders of a channel that were read, and those that are named, by id.
+    /// Orders of a channel that were read and are open, were placed at or after `from`, or are named, by id.
     ///
     /// # Errors
     /// The database's.
     pub async fn orders_to_class(
         &self,
         channel: &AccountSlug,
+        from: DateTime<Utc>,
         named: &[i64],
     ) -> Result<Vec<Listed>, StoreError> {
         Ok(sqlx::query!(
-            "SELECT s.id, s.number, h.n, h.hash FROM subjects s JOIN accounts a ON a.id = s.account_id
+            r#"SELECT s.id, s.number, h.n, h.hash, s.closed_at IS NOT NULL AS "closed!" FROM subjects s JOIN accounts a ON a.id = s.account_id
                JOIN heads h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
-             WHERE a.slug = $1 AND s.kind = 'order' AND (s.closed_at IS NULL OR s.id = ANY($2)) ORDER BY s.id",
+             WHERE a.slug = $1 AND s.kind = 'order' AND (s.closed_at IS NULL OR s.id = ANY($2)
+               OR EXISTS (SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= $3)) ORDER BY s.id"#,
             channel.as_str(),
-            named
+            named,
+            from
         )
         .fetch_all(&self.pool)
         .await?
         .into_iter()
-        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.n, &row.hash) })
+        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.n, &row.hash), closed: row.closed })
         .collect())
     }
 

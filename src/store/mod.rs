@@ -48,7 +48,7 @@ pub mod launcher;
 pub use abandon::Abandoned;
 pub use allocate::AllocateDone;
 pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
-pub use begin::{BeginTerms, Classed, Listed, Unbegun};
+pub use begin::{BeginTerms, Beginning, Classed, Listed, Unbegun};
 pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
 pub use error::StoreError;

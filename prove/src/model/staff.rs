@@ -201,8 +201,9 @@ impl World {
         }
         // People put blanks into numbers, and choose a place where the shop asks for one.
         let typed = name.replacen('-', " - ", 1);
-        let place =
-            (which % 2 == 0).then(|| format!("loc-{}", PLACES[usize::from(which) % 4 / 2].0));
+        let place = which
+            .is_multiple_of(2)
+            .then(|| format!("loc-{}", PLACES[usize::from(which) % 4 / 2].0));
         self.add(at, lines, true, place, vec![typed]);
     }
 

@@ -349,7 +349,7 @@ impl World {
         let stops = self.stops.clone();
         self.orders.push(Order::new(id, truth, self.begin, stops));
         // Somebody may act at the channel before it is first read.
-        if self.setting.people && shape % 5 == 0 {
+        if self.setting.people && shape.is_multiple_of(5) {
             return Ok(());
         }
         self.read(at)

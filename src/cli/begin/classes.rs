@@ -24,9 +24,21 @@ const HEADING: [&str; 10] = [
 pub(super) struct Row {
     pub(super) order: Listed,
     pub(super) listing: Listing,
+    /// The class that it had before; empty where its channel never began.
+    pub(super) before: &'static str,
 }
 
 impl Row {
+    /// It was planned as ours before.
+    pub(super) fn was_ours(&self) -> bool {
+        !self.before.is_empty() && !matches!(self.before, "left" | "history")
+    }
+
+    /// It is not ours to act on.
+    pub(super) fn stays_behind(&self) -> bool {
+        matches!(self.listing.class, "left" | "history")
+    }
+
     pub(super) fn age_days(&self, now: DateTime<Utc>) -> i64 {
         now.signed_duration_since(self.listing.ordered_at)
             .num_days()
@@ -163,6 +175,7 @@ mod tests {
                 id: 1,
                 number: number.to_owned(),
                 seen: "1-abcd".to_owned(),
+                closed: false,
             },
             listing: Listing {
                 number: number.to_owned(),
@@ -175,7 +188,9 @@ mod tests {
                 groups: 1,
                 reference: String::new(),
                 warehouse: String::new(),
+                over: false,
             },
+            before: "",
         }
     }
 

@@ -86,7 +86,9 @@ fn before_its_channel_begins_an_order_reserves_and_nothing_else() {
     );
     let words = world.explain();
     assert!(
-        words.because.contains("hikiate begin shop-jp --dry-run"),
+        words
+            .because
+            .contains("hikiate begin shop-jp --from TIME --dry-run"),
         "{}",
         words.because
     );
@@ -345,8 +347,8 @@ fn an_adopted_order_is_planned_as_new_and_one_named_history_reserves_nothing() {
     history.input.begin = begun(at(0));
     assert_eq!(
         stands(&history),
-        Whose::Ours,
-        "a beginning that is early enough makes it ours"
+        Whose::History,
+        "what an operator said of it holds wherever the beginning is"
     );
 }
 

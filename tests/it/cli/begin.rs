@@ -170,7 +170,7 @@ async fn what_cannot_be_meant_is_refused_and_says_so() {
     assert!(
         explained
             .ended(0)
-            .contains("run `hikiate begin shop --dry-run`"),
+            .contains("run `hikiate begin shop --from TIME --dry-run`"),
         "{explained:?}"
     );
     assert_eq!(
@@ -200,7 +200,7 @@ async fn what_cannot_be_meant_is_refused_and_says_so() {
         begun["classes"],
         json!({ "adopted": 1, "history": 1, "new": 1 })
     );
-    let other = (start() + Duration::hours(1)).to_rfc3339();
+    let other = (start() - Duration::hours(1)).to_rfc3339();
     run(
         &world,
         &["begin", "shop", "--from", &other, "--reason", "x"],
@@ -260,4 +260,132 @@ async fn a_channel_that_counts_as_begun_by_its_configuration_is_neither_begun_no
     );
     let stopped = run(&world, &["unbegin", "shop", "--reason", "x"]);
     stopped.refused(5, "has not begun");
+}
+
+/// Dry run and beginning with the same words; what was said has to be what becomes of each order.
+fn looked(world: &World, from: Option<&str>) -> (String, serde_json::Value) {
+    let mut look = vec!["begin", "shop", "--dry-run"];
+    look.extend(from.map(|from| ["--from", from]).iter().flatten());
+    let words = run(world, &look).ended(0).to_owned();
+    look.push("--json");
+    (words, run(world, &look).json())
+}
+
+#[tokio::test]
+async fn a_second_beginning_lists_the_orders_that_it_opens_and_asks_for_a_word() {
+    let mut world = World::new(Setup {
+        begin: "",
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    let mut ids = Vec::new();
+    for days in [120, 100, 0] {
+        world.clock.set(start() - Duration::days(days));
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        if days == 100 {
+            world.shop.set_status(&id, "completed");
+        }
+        ids.push(id);
+    }
+    world.rounds(2).await;
+    let (old, done) = (&ids[0], &ids[1]);
+    let today = start().to_rfc3339();
+    let (words, told) = looked(&world, Some(&today));
+    assert_eq!(
+        told["classes"],
+        json!({ "history": 1, "new": 1 }),
+        "{words}"
+    );
+    let reason = ["--reason", "switch"];
+    let go = |from: &[&str]| run(&world, &[&["begin", "shop"], from, &reason].concat());
+    go(&["--from", &today]).ended(0);
+    world.plan().await;
+    assert_eq!(class(&world, old), "history");
+
+    run(&world, &["unbegin", "shop", "--reason", "wrong"]).ended(0);
+    world.plan().await;
+    let earlier = (start() - Duration::days(150)).to_rfc3339();
+    let (words, told) = looked(&world, Some(&earlier));
+    let number = number(&world, old);
+    assert!(words.contains(&number), "{words}");
+    assert!(
+        words.contains("older than 7 days become ours and ship"),
+        "{words}"
+    );
+    assert_eq!(
+        told["classes"],
+        json!({ "new": 2 }),
+        "what is over is not open: {words}"
+    );
+    assert_eq!(told["doubts"].as_array().unwrap().len(), 1);
+    go(&["--from", &earlier]).refused(5, "--yes");
+    assert_eq!(written(&world), 0);
+    go(&["--from", &earlier, "--yes"]).ended(0);
+    world.rounds(14).await;
+    assert!(world.shop.order(old).unwrap().is_shipped());
+    assert!(!world.shop.order(done).unwrap().is_shipped());
+}
+
+fn written(world: &World) -> u64 {
+    world.shop.writes()
+}
+
+#[tokio::test]
+async fn a_time_that_was_typed_wrong_gives_no_order_away() {
+    let (mut world, [first, second, now]) = world().await;
+    let reason = ["--reason", "switch"];
+    let go = |more: &[&str]| run(&world, &[&["begin", "shop"], more, &reason].concat());
+    let next_year = (start() + Duration::days(365)).to_rfc3339();
+    go(&["--from", &next_year]).refused(2, "has not come yet");
+    // Tomorrow's clock: the order of today would stay behind.
+    let late = (world.now() - Duration::seconds(1)).to_rfc3339();
+    assert!(looked(&world, Some(&late)).0.contains("the last 7 days"));
+    go(&["--from", &late]).refused(5, "--yes");
+    let today = start().to_rfc3339();
+    go(&["--from", &today]).ended(0);
+    world.plan().await;
+    assert_eq!(class(&world, &first), "left");
+
+    // What was in hand stays in hand; a later time would give it up and is refused.
+    run(&world, &["unbegin", "shop", "--reason", "wait"]).ended(0);
+    let go = |more: &[&str]| run(&world, &[&["begin", "shop"], more, &reason].concat());
+    go(&["--from", &late, "--yes"]).refused(5, "was ours before");
+    let leave = ["--from", &late, "--yes", "--leave", &format!("shop/{now}")];
+    let looked_at = [&["begin", "shop", "--dry-run"], &leave[..2]].concat();
+    assert!(run(&world, &looked_at).ended(0).contains("was ours before"));
+    go(&[]).ended(0);
+    world.rounds(14).await;
+    assert!(world.shop.order(&now).unwrap().is_shipped());
+    for old in [&first, &second] {
+        assert!(!world.shop.order(old).unwrap().is_shipped());
+    }
+}
+
+#[tokio::test]
+async fn the_class_that_an_operator_gave_holds_wherever_the_beginning_is() {
+    let (mut world, [first, second, _]) = world().await;
+    let (one, two) = (format!("shop/{first}"), format!("shop/{second}"));
+    let reason = ["--reason", "switch"];
+    let go =
+        |world: &World, more: &[&str]| run(world, &[&["begin", "shop"], more, &reason].concat());
+    let today = start().to_rfc3339();
+    go(&world, &["--from", &today, "--history", &one]).ended(0);
+    world.plan().await;
+    run(&world, &["unbegin", "shop", "--reason", "wrong"]).ended(0);
+    world.plan().await;
+    let earlier = (start() - Duration::days(40)).to_rfc3339();
+    let (_, told) = looked(&world, Some(&earlier));
+    assert_eq!(
+        told["classes"],
+        json!({ "new": 2 }),
+        "nothing becomes of the first"
+    );
+    go(&world, &["--from", &earlier, "--yes"]).ended(0);
+    world.rounds(14).await;
+    assert_eq!(class(&world, &first), "history");
+    assert!(world.shop.order(&second).unwrap().is_shipped(), "{two}");
+    assert!(!world.shop.order(&first).unwrap().is_shipped());
 }

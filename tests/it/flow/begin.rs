@@ -48,7 +48,7 @@ async fn begin(
     for (order, _) in classes {
         ids.push(store.find_subject(&format!("shop/{order}")).await?.0);
     }
-    let listed = store.orders_to_class(&shop(), &ids).await?;
+    let listed = store.orders_to_class(&shop(), world.now(), &ids).await?;
     let classed = |(id, (_, class)): (&i64, &(&str, OrderClass))| Classed {
         order: listed.iter().find(|o| o.id == *id).unwrap().clone(),
         class: class.clone(),

@@ -87,6 +87,7 @@ fn demands(rng: &mut Rng) -> Vec<DemandRow> {
             item_id: 1 + i64::from(rng.small(3)),
             wanted: u32::from(rng.small(3)),
             shipped: u32::from(rng.small(2)),
+            by_others: u32::from(rng.small(2)),
             firm: rng.chance(50),
             behind: rng.chance(30),
             promised_at: at(i64::from(rng.small(2))),

@@ -1,0 +1,70 @@
+//! What a beginning would do that is easily typed by mistake: a wrong day, a wrong year.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::Row;
+use crate::cli::out::Out;
+
+/// Orders that are younger are still being worked on, by hikiate or by the system before.
+const RECENT: Duration = Duration::days(7);
+/// Orders named in one sentence.
+const NAMED: usize = 20;
+
+/// What has to be confirmed: older orders that become ours, and recent ones that do not. What nobody changes and what is
+/// named for a class of its own needs no word.
+pub(super) fn doubts(
+    rows: &[Row],
+    named: impl Fn(&Row) -> bool,
+    now: DateTime<Utc>,
+    out: &Out,
+) -> Vec<String> {
+    let recent = |row: &Row| now.signed_duration_since(row.listing.ordered_at) <= RECENT;
+    let changed = |row: &&Row| !row.listing.over && !named(row) && row.before != row.listing.class;
+    let rows = rows.iter().filter(changed);
+    let (young, old): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| recent(row));
+    let ours: Vec<&Row> = old.into_iter().filter(|row| !row.stays_behind()).collect();
+    let behind: Vec<&Row> = young.into_iter().filter(|row| row.stays_behind()).collect();
+    let mut doubts = Vec::new();
+    if let Some(oldest) = ours.iter().map(|row| row.listing.ordered_at).min() {
+        doubts.push(format!(
+            "{} open orders that are older than 7 days become ours and ship, the oldest of {}: {}",
+            ours.len(),
+            out.time(oldest),
+            numbers(&ours)
+        ));
+    }
+    if !behind.is_empty() {
+        doubts.push(format!(
+            "{} open orders of the last 7 days do not become ours; the system before ships them, or nobody does: {}",
+            behind.len(),
+            numbers(&behind)
+        ));
+    }
+    doubts
+}
+
+/// Orders in hand before the channel was stopped that would be nobody's now.
+pub(super) fn given_up(rows: &[Row], named: impl Fn(&Row) -> bool) -> Vec<String> {
+    let lost = rows
+        .iter()
+        .filter(|row| row.was_ours() && row.stays_behind() && !row.listing.over && !named(row));
+    lost.map(|row| {
+        format!(
+            "order {} was ours before the channel was stopped and would not be any more",
+            row.order.number
+        )
+    })
+    .collect()
+}
+
+fn numbers(rows: &[&Row]) -> String {
+    let mut numbers: Vec<&str> = rows.iter().map(|row| row.order.number.as_str()).collect();
+    let more = numbers.len().saturating_sub(NAMED);
+    numbers.truncate(NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    numbers.join(" ") + &more
+}
