@@ -1,7 +1,7 @@
 //! Planning batches: from the outcome of a sealed batch to its members.
 
-use chrono::{DateTime, Utc};
-use tracing::info;
+use chrono::{DateTime, NaiveDate, Utc};
+use tracing::{info, warn};
 
 use super::Engine;
 use crate::action::Action;
@@ -27,45 +27,64 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
     let now = loaded.now;
     let today = engine.today(now);
     for batch in &loaded.batches {
-        if matches!(batch.state.as_str(), "open" | "missed" | "empty") {
-            engine.store.no_batch_plan(batch.subject_id).await?;
-            continue;
-        }
-        let told = told(batch);
-        if let Some(outcome) = told {
-            if batch.kind == "instruct" {
-                engine.store.tell_members(batch, outcome, today).await?;
-            } else if outcome.verdict != Verdict::Refused {
-                engine.store.tell_booked(batch, today).await?;
+        match one(engine, batch, now, today).await {
+            Ok(()) => {}
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) => {
+                warn!(batch = batch.name, %error, "a batch could not be planned; it is tried later, and the others go on");
+                let why = format!(
+                    "batch {} cannot be planned: {error}; it is tried again by itself, the log says more",
+                    batch.name
+                );
+                engine.store.batch_failed(batch.subject_id, why).await?;
             }
-            info!(
-                batch = batch.name,
-                outcome = ?outcome.verdict,
-                "a batch has its outcome; its members know"
-            );
         }
-        let (unanswered, due) = if batch.kind == "instruct" {
-            engine.store.unanswered(batch).await?
-        } else {
-            (Vec::new(), None)
-        };
-        let cancelled = match told {
-            Some(outcome) if outcome.verdict == Verdict::Refused && batch.kind == "instruct" => {
-                engine.store.cancelled_members(batch.subject_id).await?
-            }
-            _ => Vec::new(),
-        };
-        let mut plan = plan_batch(batch, &unanswered, due, &cancelled, now);
-        if let Some((unread, since)) = unread_of(batch) {
-            let orders = engine.store.still_unread(unread, since).await?;
-            add_unread(&mut plan, batch, &orders, now);
-        }
-        engine
-            .store
-            .commit_batch(&engine.directory, batch, &plan, engine.policy_id, today)
-            .await?;
     }
     Ok(ids.len())
+}
+
+async fn one(
+    engine: &Engine,
+    batch: &BatchInput,
+    now: DateTime<Utc>,
+    today: NaiveDate,
+) -> Result<(), StoreError> {
+    if matches!(batch.state.as_str(), "open" | "missed" | "empty") {
+        return engine.store.no_batch_plan(batch.subject_id).await;
+    }
+    let told = told(batch);
+    if let Some(outcome) = told {
+        if batch.kind == "instruct" {
+            engine.store.tell_members(batch, outcome, today).await?;
+        } else if outcome.verdict != Verdict::Refused {
+            engine.store.tell_booked(batch, today).await?;
+        }
+        info!(
+            batch = batch.name,
+            outcome = ?outcome.verdict,
+            "a batch has its outcome; its members know"
+        );
+    }
+    let (unanswered, due) = if batch.kind == "instruct" {
+        engine.store.unanswered(batch).await?
+    } else {
+        (Vec::new(), None)
+    };
+    let cancelled = match told {
+        Some(outcome) if outcome.verdict == Verdict::Refused && batch.kind == "instruct" => {
+            engine.store.cancelled_members(batch.subject_id).await?
+        }
+        _ => Vec::new(),
+    };
+    let mut plan = plan_batch(batch, &unanswered, due, &cancelled, now);
+    if let Some((unread, since)) = unread_of(batch) {
+        let orders = engine.store.still_unread(unread, since).await?;
+        add_unread(&mut plan, batch, &orders, now);
+    }
+    engine
+        .store
+        .commit_batch(&engine.directory, batch, &plan, engine.policy_id, today)
+        .await
 }
 
 /// Members that went unread, and when.
@@ -162,7 +181,11 @@ fn plan_batch(
             }
         }
         Verdict::Refused | Verdict::NotDone | Verdict::Withdrawn | Verdict::Evidence => {
-            let ended = batch.facts.iter().filter(|f| matches!(&f.body, FactBody::Outcome(o) if matches!(o.verdict, Verdict::Refused | Verdict::NotDone))).count();
+            let sendings = batch.facts.iter().filter_map(|fact| match &fact.body {
+                FactBody::Intent(intent) => Some(intent.n),
+                _ => None,
+            });
+            let last = sendings.max().unwrap_or_default();
             let refusals = batch
                 .facts
                 .iter()
@@ -190,7 +213,7 @@ fn plan_batch(
                 task.action(give_up(batch));
                 plan.tasks.push(task);
             } else if released >= refusals && !batch.queued {
-                plan.again = u32::try_from(ended + 1).ok();
+                plan.again = last.checked_add(1);
             } else if !batch.queued {
                 let what = format!(
                     "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again, or give it up once you know that it was not imported",

@@ -144,10 +144,17 @@ impl Store {
             };
             push(batch_id, outcome.key(), &FactBody::Outcome(outcome))?;
         }
+        // A sender claims without the batch's lock: what it took since is not deleted, and then nothing is.
         let ids: Vec<i64> = queued.iter().map(|e| e.id).collect();
-        sqlx::query!("DELETE FROM effects WHERE id = ANY($1)", &ids)
-            .execute(&mut *tx)
-            .await?;
+        let gone = sqlx::query!(
+            "DELETE FROM effects WHERE id = ANY($1) AND state NOT IN ('leased', 'sending')",
+            &ids
+        )
+        .execute(&mut *tx)
+        .await?;
+        if gone.rows_affected() != ids.len() as u64 {
+            return refused("it is being sent right now; try again in a moment".to_owned());
+        }
         let members = if kind == "instruct" {
             held(&mut tx, batch_id).await?
         } else {

@@ -319,7 +319,7 @@ impl Store {
         let tasks: Vec<_> = plan.tasks.iter().map(|t| (batch.subject_id, t)).collect();
         write_tasks(&mut tx, &[batch.subject_id], &tasks).await?;
         sqlx::query!(
-            "UPDATE subjects SET status = $2, plan_at = $3, plan_class = 1, closed_at = CASE WHEN $4 THEN coalesce(closed_at, (SELECT hk_now())) END WHERE id = $1",
+            "UPDATE subjects SET status = $2, plan_at = $3, plan_class = 1, plan_fails = 0, closed_at = CASE WHEN $4 THEN coalesce(closed_at, (SELECT hk_now())) END WHERE id = $1",
             batch.subject_id, plan.status, plan.next, plan.closed
         )
         .execute(&mut *tx)
@@ -387,21 +387,38 @@ impl Store {
         .await?)
     }
 
-    /// The last definite verdict of a batch's newest sending; `None` while that is under way.
+    /// What became of a batch: what arrived has arrived, in whichever sending; else the last definite verdict of the newest
+    /// sending that was not taken back, `None` while that is under way.
     #[must_use]
     pub fn batch_outcome(batch: &BatchInput) -> Option<&OutcomeFact> {
-        let newest = batch.facts.iter().rev().find_map(|f| match &f.body {
-            FactBody::Intent(_) => Some(f.key.as_str()),
-            _ => None,
-        })?;
-        batch.facts.iter().rev().find_map(|f| match &f.body {
-            FactBody::Outcome(outcome)
-                if outcome.verdict != Verdict::Evidence && outcome.intent == newest =>
-            {
-                Some(outcome)
-            }
-            _ => None,
+        let outcomes = || {
+            let all = batch.facts.iter().rev();
+            all.filter_map(|fact| match &fact.body {
+                FactBody::Outcome(outcome) => Some(outcome),
+                _ => None,
+            })
+        };
+        let arrived = |o: &&OutcomeFact| matches!(o.verdict, Verdict::Done | Verdict::Accepted);
+        outcomes().find(arrived).or_else(|| {
+            let taken_back =
+                |key: &str| outcomes().any(|o| o.intent == key && o.verdict == Verdict::Withdrawn);
+            let sent =
+                batch.facts.iter().rev().find(|fact| {
+                    matches!(fact.body, FactBody::Intent(_)) && !taken_back(&fact.key)
+                })?;
+            outcomes().find(|o| o.intent == sent.key && o.verdict != Verdict::Evidence)
         })
+    }
+
+    /// A batch that could not be planned is tried later, and is a task.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn batch_failed(&self, batch_id: i64, why: String) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        Self::plan_failed(&mut tx, &[(batch_id, why)]).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 

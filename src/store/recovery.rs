@@ -285,13 +285,13 @@ impl Store {
         )
     }
 
-    /// Names of an account's batches that the database knows as sealed.
+    /// Names of an account's batches that the database knows as sealed, or given up since.
     ///
     /// # Errors
     /// The database's.
     pub async fn sealed_names(&self, account_id: i16) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT s.external_id FROM batches b JOIN subjects s ON s.id = b.subject_id WHERE b.account_id = $1 AND b.state IN ('sealed', 'done')",
+            "SELECT s.external_id FROM batches b JOIN subjects s ON s.id = b.subject_id WHERE b.account_id = $1 AND b.state IN ('sealed', 'done', 'abandoned')",
             account_id
         )
         .fetch_all(&self.pool)

@@ -16,6 +16,9 @@ use crate::facts::{
 use crate::plan::committed;
 use crate::plan::types::Lane;
 
+/// Waiting shipments looked at for one batch where a second look at their orders is required.
+const LOOKED_AT: i64 = 10_000;
+
 /// A shipment about to be sealed, with everything its instruction says.
 #[derive(Clone, Debug)]
 pub struct SealRow {
@@ -101,6 +104,13 @@ impl Store {
         R: Fn(&[SealRow]) -> Result<(Sealed, Vec<(i64, String)>), StoreError>,
     {
         let location = batch.location_id.unwrap_or_default();
+        // What cannot be read and must be keeps its place at the head, and none behind it out.
+        let required = terms.recheck.values().any(|recheck| recheck.required);
+        let looked_at = if required {
+            LOOKED_AT.max(terms.max_rows)
+        } else {
+            terms.max_rows
+        };
         let mut tx = self.pool.begin().await?;
         // Past its patience a wave takes its rows from those without news, so that news at the head of it do not keep
         // out what stands behind.
@@ -111,7 +121,7 @@ impl Store {
                AND ($3::timestamptz + make_interval(secs => $4) > (SELECT hk_now()) OR NOT EXISTS (SELECT FROM subjects o
                  WHERE o.id = shipments.subject_id AND o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())))
                ORDER BY release_at, id LIMIT $2) AS s",
-            location, terms.max_rows, batch.seal_at, terms.patience_seconds
+            location, looked_at, batch.seal_at, terms.patience_seconds
         )
         .fetch_all(&mut *tx)
         .await?
@@ -149,7 +159,7 @@ impl Store {
                  AND hk_acts(o.account_id)
                  AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))
                ORDER BY s.release_at, s.id LIMIT $3"#,
-            &lock, location, terms.max_rows
+            &lock, location, looked_at
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -182,6 +192,7 @@ impl Store {
         // One that could not be planned since a recovery was not compared with what its warehouse has.
         let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
         let any = !rows.is_empty();
+        let most = usize::try_from(terms.max_rows).unwrap_or(usize::MAX);
         let rows: Vec<_> = rows
             .into_iter()
             .filter(|row| {
@@ -189,6 +200,7 @@ impl Store {
                     matches!(f, Freshness::Fresh | Freshness::Late { required: false })
                 })
             })
+            .take(most)
             .collect();
         if rows.is_empty() && any && terms.at_once {
             tx.commit().await?;

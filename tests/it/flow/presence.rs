@@ -384,6 +384,39 @@ async fn where_the_second_look_is_required_what_cannot_be_read_waits_for_the_nex
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_keeps_no_other_order_out_of_a_full_batch() {
+    let mut world = World::new(Setup {
+        channel: REQUIRED,
+        tokyo: r#"{ mode = "continuous", max_rows = 2 }"#,
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 0);
+    world.count_stock().await;
+    world.round().await;
+    let old: Vec<String> = (0..2)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    world.rounds(3).await;
+    for id in &old {
+        world.shop.hide_from_lists(id, 100_000);
+    }
+    wait(&mut world, Duration::hours(1)).await;
+    unreadable(&world, 1000);
+    let fresh = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(2).await;
+    world.tokyo.set_stock("APPLE", 3);
+    world.count_stock().await;
+    world.rounds(6).await;
+    assert!(world.shop.order(&fresh).unwrap().is_shipped());
+    assert_eq!(world.tokyo.shipped().len(), 1, "the others wait to be read");
+    world.faults.heal();
+    wait(&mut world, Duration::minutes(10)).await;
+    world.rounds(6).await;
+    assert_eq!(world.tokyo.shipped().len(), 3);
+}
+
+#[tokio::test]
 async fn orders_that_cannot_be_read_again_are_asked_for_ever_more_seldom() {
     let mut world = stocked(waves()).await;
     let _id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));

@@ -572,6 +572,49 @@ async fn what_is_given_up_is_never_sent() {
     assert_eq!(left, 0);
 }
 
+/// A sender that takes it between the look and the deletion wins: then nothing is given up.
+#[tokio::test]
+async fn a_wave_that_a_sender_has_just_taken_is_not_given_up() {
+    let mut world = world(AT_ONE).await;
+    placed(&mut world, 1).await;
+    until(&mut world, "2026-11-20T04:00:00Z").await;
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    let pool = world.engine.store.pool();
+    let id: i64 = sqlx::query_scalar("SELECT subject_id FROM batches WHERE state = 'sealed'")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let mut sender = pool.begin().await.unwrap();
+    sqlx::query(
+        "UPDATE effects SET state = 'leased', token = 1, lease_until = hk_now() + interval '1 min'",
+    )
+    .execute(&mut *sender)
+    .await
+    .unwrap();
+    let (store, today) = (&world.engine.store, world.engine.today(world.now()));
+    let abandon = store.abandon(id, "instruct", "x", "hanako", today);
+    let taken = async {
+        // It has read the queue, and waits for the row.
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(pool)
+            .await
+            .unwrap()
+        {}
+        sender.commit().await.unwrap();
+    };
+    let (given_up, ()) = tokio::join!(abandon, taken);
+    assert!(
+        matches!(&given_up, Err(StoreError::Refused(why)) if why.contains("being sent")),
+        "{given_up:?}"
+    );
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM effects")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 1);
+}
+
 /// The same for one whose outcome nobody knows: it is not sent again as `not-done` would.
 #[tokio::test]
 async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
@@ -598,6 +641,16 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
         "--not-imported",
     ];
     assert!(run(&world, &args).ended(0).contains("sent 2 times"));
+    let account: i16 = sqlx::query_scalar("SELECT account_id FROM batches")
+        .fetch_one(world.engine.store.pool())
+        .await
+        .unwrap();
+    let known = world.engine.store.sealed_names(account).await.unwrap();
+    assert_eq!(
+        known,
+        [wave.name],
+        "its file is no file that a restore has lost"
+    );
     world.rounds(5).await;
     assert!(files(&world).is_empty());
     assert_eq!(world.tasks().await, ["instruction_abandoned"]);
@@ -609,6 +662,76 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
             .unwrap()
             .starts_with("hold:abandoned:")
     );
+}
+
+/// A resolution that is corrected takes the second sending back: the first counts, and nothing is sent again.
+#[tokio::test]
+async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again() {
+    let mut world = world(AT_ONE).await;
+    let ids = placed(&mut world, 1).await;
+    until(&mut world, "2026-11-20T04:00:00Z").await;
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    execute(
+        &world,
+        "UPDATE effects SET state = 'unresolved', ambiguous = true, sends = 1, last_sent_at = hk_now()",
+    )
+    .await;
+    let effect: i64 = sqlx::query_scalar("SELECT id FROM effects")
+        .fetch_one(world.engine.store.pool())
+        .await
+        .unwrap();
+    let effect = effect.to_string();
+    let said = |word: &str| {
+        let words = ["effect", "resolve", &effect, word, "--reason", "x"];
+        run(&world, &words).ended(0).to_owned()
+    };
+    said("not-done");
+    // Planned again, and not sent: the account is paused.
+    run(&world, &["pause", "tokyo-3pl", "--reason", "x"]).ended(0);
+    world.plan().await;
+    let planned = "SELECT count(*) FROM facts WHERE key LIKE 'instruct:%:2'";
+    let planned: i64 = sqlx::query_scalar(planned)
+        .fetch_one(world.engine.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(planned, 1);
+    assert!(said("done").contains("corrected"));
+    for _ in 0..3 {
+        world.plan().await;
+    }
+    run(&world, &["resume", "tokyo-3pl", "--reason", "x"]).ended(0);
+    world.rounds(3).await;
+    assert!(files(&world).is_empty(), "nothing is sent again");
+    assert_eq!(world.status(&ids[0]).await.0, "instructed");
+    assert_eq!(waves(&world).await[0].state, "done");
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_planned_stops_no_other_and_is_a_task() {
+    let mut world = world(AT_ONE).await;
+    placed(&mut world, 1).await;
+    execute(
+        &world,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the row is broken'; END $$;
+         CREATE TRIGGER no BEFORE UPDATE ON batches FOR EACH ROW
+           WHEN (NEW.state = 'done' AND NEW.period LIKE '20261120%') EXECUTE FUNCTION no()",
+    )
+    .await;
+    until(&mut world, "2026-11-20T04:00:00Z").await;
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    placed(&mut world, 1).await;
+    until(&mut world, "2026-11-21T04:00:00Z").await;
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    world.rounds(3).await;
+    let states: Vec<String> = waves(&world).await.into_iter().map(|w| w.state).collect();
+    assert!(states.contains(&"done".to_owned()), "{states:?}");
+    assert!(world.tasks().await.contains(&"plan_failed".to_owned()));
+    execute(&world, "DROP TRIGGER no ON batches").await;
+    world.advance(Duration::minutes(2)).await;
+    world.rounds(3).await;
+    let states: Vec<String> = waves(&world).await.into_iter().map(|w| w.state).collect();
+    assert!(states.iter().all(|state| state == "done"), "{states:?}");
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 
 #[tokio::test]
