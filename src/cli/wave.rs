@@ -50,7 +50,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
     };
     if kind == BOOKS {
         let columns = [
-            "NAME", "NUMBER", "ACCOUNT", "CLOSES", "ROWS", "STATE", "WHY",
+            "NAME", "NUMBER", "ACCOUNT", "CLOSES", "SENT", "ROWS", "STATE", "WHY",
         ];
         return out.list(&rows, &columns, empty, |row| {
             vec![
@@ -58,6 +58,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
                 row.number.clone(),
                 row.account.clone(),
                 out.time(row.seal_at),
+                out.maybe(row.last_sent_at),
                 row.rows.to_string(),
                 row.state.clone(),
                 why(session, row),
@@ -70,6 +71,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
         "WAREHOUSE",
         "PERIOD",
         "CUT-OFF",
+        "SENT",
         "ROWS",
         "STATE",
         "WHY",
@@ -81,6 +83,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
             row.warehouse.clone().unwrap_or_default(),
             row.period.clone(),
             out.time(row.seal_at),
+            out.maybe(row.last_sent_at),
             row.rows.to_string(),
             row.state.clone(),
             why(session, row),
@@ -92,6 +95,9 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
 fn why(session: &Session, row: &BatchRow) -> String {
     let next = session.out.maybe(row.retry_at);
     let error = row.error.as_deref().unwrap_or("no reason was told");
+    if let Some(kept_back) = &row.kept_back {
+        return kept_back.clone();
+    }
     match row.state.as_str() {
         "failing" => format!("cannot be sealed: {error}; tried again at {next}"),
         "missed" => {
@@ -106,6 +112,12 @@ fn why(session: &Session, row: &BatchRow) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// When its sending was last tried or answered.
+fn sent_at(session: &Session, row: &BatchRow) -> String {
+    row.last_sent_at
+        .map_or_else(String::new, |at| format!(", sent {}", session.out.time(at)))
 }
 
 /// How many of the rows go with which file, where they are too many for one.
@@ -163,8 +175,11 @@ async fn show(
         let cut_off = out.time(row.seal_at);
         let place = row.warehouse.clone().unwrap_or_default();
         let head = format!(
-            "{} ({}) at {place}: {}, cut-off {cut_off}",
-            row.name, row.number, row.state
+            "{} ({}) at {place}: {}, cut-off {cut_off}{}",
+            row.name,
+            row.number,
+            row.state,
+            sent_at(session, &row)
         );
         let why = why(session, &row);
         let columns = ["ORDER", "REFERENCE", "STATE", "QTY", "CODE", "TITLE"];
@@ -234,6 +249,14 @@ fn print(
 ) -> Result<(), Failure> {
     if with_addresses {
         out::note("these bytes hold names and addresses: do not pass them on");
+    }
+    if let Some(at) = row.sealed_at {
+        out::note(&format!(
+            "sealed at {}{}; the warehouse was given it under the name {}",
+            session.out.time(at),
+            sent_at(session, row),
+            row.name
+        ));
     }
     let (encoding, text) = raw::decode(bytes);
     let told = json!({

@@ -93,7 +93,9 @@ impl Store {
         after_seconds: i32,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE accounts SET paused = $2, resume_at = (SELECT hk_now()) + make_interval(secs => $3::int) WHERE id = $1",
+            "UPDATE accounts SET paused = $2, resume_at = (SELECT hk_now()) + make_interval(secs => $3::int),
+               paused_since = CASE WHEN paused_until > (SELECT hk_now()) - interval '10 minutes' THEN coalesce(paused_since, (SELECT hk_now())) ELSE (SELECT hk_now()) END,
+               paused_until = (SELECT hk_now()) + make_interval(secs => $3::int) WHERE id = $1",
             id,
             reason,
             after_seconds

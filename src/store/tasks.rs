@@ -137,7 +137,7 @@ impl Store {
                    || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'
                  FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
                  UNION ALL
-                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(resume_at, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
+                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(paused_since, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
                  UNION ALL
                  SELECT 'paused_' || p.what, a.slug, CASE p.what WHEN 'writes' THEN 'nothing is sealed for it or sent to it' ELSE 'nothing is read from it' END
                    || ': ' || p.actor || ' paused it: ' || p.reason, p.since, NULL, '[{"command": "resume", "args": {}}]'

@@ -664,6 +664,40 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
     );
 }
 
+#[tokio::test]
+async fn a_wave_that_is_kept_back_is_not_sealed_early_and_says_why() {
+    let mut world = world(AT_ONE).await;
+    placed(&mut world, 1).await;
+    let before = waves(&world).await.remove(0).name;
+    let why = ["--reason", "their import is broken"];
+    let typed = |words: &[&str]| run(&world, &[words, &why].concat());
+    typed(&["pause", "tokyo-3pl"]).ended(0);
+    run(&world, &["wave", "seal", "tokyo"]).refused(5, "hikiate resume tokyo-3pl");
+    let listed = run(&world, &["wave", "list"]);
+    assert!(
+        listed.ended(0).contains("their import is broken"),
+        "{listed:?}"
+    );
+    typed(&["resume", "tokyo-3pl"]).ended(0);
+    typed(&["stop-shipping", "--warehouse", "tokyo"]).ended(0);
+    run(&world, &["wave", "seal", "tokyo"]).refused(5, "hikiate stop-shipping lift 1");
+    let shown = run(&world, &["wave", "show", &before]);
+    assert!(shown.ended(0).contains("shipping is stopped"), "{shown:?}");
+    typed(&["stop-shipping", "lift", "1"]).ended(0);
+    assert_eq!(waves(&world).await.remove(0).name, before, "none was moved");
+    run(&world, &["wave", "seal", "tokyo"]).ended(0);
+    world.rounds(3).await;
+    let wave = waves(&world).await.remove(0);
+    assert!(wave.last_sent_at.is_some());
+    let shown = run(&world, &["wave", "show", &wave.name]);
+    assert!(
+        shown.ended(0).contains(", sent 2026-11-20 11:"),
+        "{shown:?}"
+    );
+    let bytes = run(&world, &["wave", "show", &wave.name, "--preview"]);
+    assert!(bytes.err.contains(&wave.name), "{bytes:?}");
+}
+
 /// A resolution that is corrected takes the second sending back: the first counts, and nothing is sent again.
 #[tokio::test]
 async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again() {

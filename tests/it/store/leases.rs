@@ -2,7 +2,7 @@
 
 use hikiate::store::{Instance, OwnedAccount, ToSend};
 
-use crate::support::shop::Shop;
+use crate::support::shop::{Shop, at};
 use crate::support::turns::{ended, session, start_blocked};
 
 #[tokio::test]
@@ -105,8 +105,24 @@ async fn a_pause_ends_by_itself() {
         shop.owned("shop").await.paused.as_deref(),
         Some("credentials were refused")
     );
+    let since = async || {
+        let tasks = shop.store().list_tasks().await.unwrap();
+        let task = tasks.iter().find(|task| task.kind == "account_paused");
+        task.map(|task| task.since)
+    };
+    assert_eq!(since().await, Some(at(0)), "not the time of the next try");
     shop.clock(1).await;
     assert_eq!(shop.owned("shop").await.paused, None);
+    // Tried again and refused again: it is the same pause.
+    let again = async || {
+        let pause = shop.store().pause_account(one.id, "refused again", 60);
+        pause.await.unwrap();
+    };
+    again().await;
+    assert_eq!(since().await, Some(at(0)));
+    shop.clock(60).await;
+    again().await;
+    assert_eq!(since().await, Some(at(60)));
 }
 
 #[tokio::test]
