@@ -138,12 +138,12 @@ pub(crate) enum OrderCommand {
     },
     /// One order: status, what blocks it, its facts in order; no names or addresses
     Show {
-        /// HK number, or account/far-side id
+        /// HK number, the number that the customer knows, or account/external id
         order: String,
     },
     /// Why an order stands where it stands, and what comes next
     Explain {
-        /// HK number, or account/far-side id
+        /// HK number, the number that the customer knows, or account/external id
         order: String,
     },
     /// Hold orders until they are released
@@ -218,7 +218,7 @@ pub(crate) struct OnShipments {
 /// `order shipped`
 #[derive(Debug, Args)]
 pub(crate) struct ShippedArgs {
-    /// A shipment's reference, HK…-S1; or an order: HK number, or account/far-side id
+    /// A shipment's reference, HK…-S1; or an order: HK number, the number that the customer knows, or account/external id
     #[arg(value_name = "REF|ORDER")]
     pub(crate) what: String,
     /// The carrier's number
@@ -236,6 +236,9 @@ pub(crate) struct ShippedArgs {
     /// What is inside, by the channel's code or line [default: all that is open]
     #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
     pub(crate) lines: Vec<(String, u32)>,
+    /// The number is a parcel of another order too: both are in one box
+    #[arg(long)]
+    pub(crate) same_box: bool,
     /// Why it is typed; kept for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
@@ -395,7 +398,7 @@ impl Command {
 /// A decision on orders.
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
-    /// HK numbers, or account/far-side ids
+    /// HK numbers, the numbers that customers know, or account/external ids
     #[arg(required = true, value_name = "ORDER")]
     pub(crate) orders: Vec<String>,
     /// Why; kept for ever, so no names or addresses
@@ -481,7 +484,7 @@ pub(crate) enum StockCommand {
 pub(crate) enum DepositCommand {
     /// Tell that money came for an order
     Add {
-        /// HK number, or account/far-side id
+        /// HK number, the number that the customer knows, or account/external id
         order: String,
         /// In the order's currency, as decimal text: 5400 or 50.46
         amount: String,

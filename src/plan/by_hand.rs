@@ -209,8 +209,18 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
             }
         }
     }
-    for (id, correction) in &view.fold.corrected {
-        let (from, to) = (&correction.from, &correction.to);
+    for (at, (id, correction)) in view.fold.corrected.iter().enumerate() {
+        let from = &correction.from;
+        // The number that holds after all that was typed since.
+        let since = view.fold.corrected.iter().skip(at);
+        let since = since.filter(|(_, next)| next.reference == correction.reference);
+        let (id, to) = since.fold((id, from), |(id, holds), (later, next)| {
+            if next.from == *holds {
+                (later, &next.to)
+            } else {
+                (id, holds)
+            }
+        });
         let told = view
             .fold
             .of_op(Op::Ship)
@@ -227,7 +237,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
             .fold
             .of_op(Op::Mail)
             .any(|mail| !mail.void() && mail.id < *id);
-        if !told || shown {
+        if !told || shown || to == from {
             continue;
         }
         let mail = if mailed {

@@ -9,6 +9,7 @@ mod shipped;
 
 use chrono::{DateTime, Utc};
 
+use super::begin::{Whose, acted};
 use super::order::{Planned, planned};
 use super::shipment::Shipment;
 use super::types::{NewShipment, OrderInput};
@@ -93,6 +94,39 @@ impl<'a> Now<'a> {
                 self.input.number
             )
         })
+    }
+}
+
+impl<'a> Now<'a> {
+    /// The order as planning sees it, when it is ours to act on.
+    fn ours(&self) -> Result<View<'a>, String> {
+        let view = self.view()?;
+        let (number, channel) = (&view.input.number, &view.input.channel);
+        let why = match view.whose {
+            Whose::Ours => return Ok(view),
+            _ if acted(&view.fold) => return Ok(view),
+            Whose::NotBegun | Whose::Zombie => {
+                return Err(format!(
+                    "order {number} is not hikiate's to act on: channel {channel} has not begun; `hikiate begin {channel} --from TIME --dry-run` says what would become of it"
+                ));
+            }
+            Whose::Left => "was left to the system before",
+            Whose::History => "is history",
+            Whose::Ended => "was over at its channel before it could be ours",
+        };
+        Err(format!(
+            "order {number} is not hikiate's to act on: it {why}; act at {channel}, or take it over with `hikiate begin {channel} --adopt {number} --reason TEXT`"
+        ))
+    }
+}
+
+/// Nothing is sent for a channel that was stopped, whatever is wanted.
+fn while_stopped(view: &View<'_>, wish: &mut Wish) {
+    if view.whose != Whose::Ours {
+        let channel = &view.input.channel;
+        wish.stays.push(format!(
+            "channel {channel} is stopped: nothing is sent before `hikiate begin {channel} --reason TEXT`"
+        ));
     }
 }
 

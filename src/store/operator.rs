@@ -73,10 +73,11 @@ impl Decision {
 }
 
 impl Store {
-    /// Finds a subject by its number or by `account/far-side id`.
+    /// Finds a subject by its number, by `account/external id`, or an order by the number that the customer knows, with or
+    /// without `#` and account.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] with what to type.
+    /// [`StoreError::NotFound`] with what to type; [`StoreError::Refused`] for a number that several orders have.
     pub async fn find_subject(&self, name: &str) -> Result<(i64, String), StoreError> {
         let row = match name.split_once('/') {
             Some((account, external)) => sqlx::query!(
@@ -96,7 +97,76 @@ impl Store {
             .await?
             .map(|r| (r.id, r.number)),
         };
-        row.ok_or_else(|| StoreError::NotFound(format!("no order {name:?}: give its HK number or account/far-side id, as `hikiate order list` shows them")))
+        if let Some(found) = row {
+            return Ok(found);
+        }
+        let (account, display) = match name.split_once('/') {
+            Some((account, display)) => (Some(account), display),
+            None => (None, name),
+        };
+        let plain = display.trim_start_matches('#');
+        let forms = [plain.to_owned(), format!("#{plain}")];
+        let found = sqlx::query!(
+            "SELECT DISTINCT s.id, s.number, a.slug FROM facts f JOIN subjects s ON s.id = f.subject_id JOIN accounts a ON a.id = s.account_id
+             WHERE f.kind = 'order' AND f.body #>> '{order,display}' = ANY($1) AND ($2::text IS NULL OR a.slug = $2) ORDER BY s.id LIMIT 20",
+            &forms,
+            account
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        match found.as_slice() {
+            [] => Err(StoreError::NotFound(format!(
+                "no order {name:?}: give its HK number, the number that the customer knows, or account/external id, as `hikiate order list` shows them"
+            ))),
+            [one] => Ok((one.id, one.number.clone())),
+            several => {
+                let several: Vec<String> = several
+                    .iter()
+                    .map(|row| format!("{} ({})", row.number, row.slug))
+                    .collect();
+                Err(StoreError::Refused(format!(
+                    "several orders have number {name}: {}; give one of these",
+                    several.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The order of a shipment by its reference, as it is written or in capitals; `None` where there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn shipment_order(
+        &self,
+        reference: &str,
+    ) -> Result<Option<(i64, String, String)>, StoreError> {
+        Ok(sqlx::query!(
+            "SELECT o.id, o.number, s.reference FROM shipments s JOIN subjects o ON o.id = s.subject_id
+             WHERE s.reference = $1 OR s.reference = upper($1) ORDER BY s.reference = $1 DESC LIMIT 1",
+            reference
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(|row| (row.id, row.number, row.reference)))
+    }
+
+    /// Orders but this one with a parcel of this tracking number.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn orders_with_parcel(
+        &self,
+        tracking: &str,
+        but: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT DISTINCT o.number FROM facts f JOIN subjects o ON o.id = f.subject_id
+             WHERE f.kind = 'parcel' AND f.body ->> 'tracking' = $1 AND o.id <> $2 ORDER BY 1 LIMIT 5",
+            tracking,
+            but
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Stores a person's decision and makes the order due.

@@ -14,6 +14,8 @@ pub struct OrderRow {
     pub channel: String,
     /// The channel's id.
     pub external_id: String,
+    /// The number that the customer knows; empty for an order that was not read yet.
+    pub display: String,
     /// Derived status.
     pub status: String,
     /// The first gate that fails.
@@ -150,10 +152,11 @@ impl Store {
     pub async fn list_orders(&self, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
         Ok(sqlx::query_as!(
             OrderRow,
-            "SELECT s.number, a.slug AS channel, s.external_id, s.status, s.blocked_by, s.origin, s.created_at
+            r#"SELECT s.number, a.slug AS channel, s.external_id,
+               coalesce((SELECT f.body #>> '{order,display}' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' ORDER BY f.id DESC LIMIT 1), '') AS "display!", s.status, s.blocked_by, s.origin, s.created_at
              FROM subjects s JOIN accounts a ON a.id = s.account_id
              WHERE s.kind = 'order' AND ($1::text IS NULL OR a.slug = $1) AND ($2::text IS NULL OR s.status = $2)
-               AND ($3::text IS NULL OR s.blocked_by LIKE $3 || '%') ORDER BY s.id DESC LIMIT $4",
+               AND ($3::text IS NULL OR s.blocked_by LIKE $3 || '%') ORDER BY s.id DESC LIMIT $4"#,
             filter.channel, filter.status, filter.blocked_by, filter.limit
         )
         .fetch_all(&self.pool)

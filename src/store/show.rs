@@ -37,8 +37,9 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn subject(&self, id: i64) -> Result<SubjectRow, StoreError> {
         let row = sqlx::query!(
-            "SELECT s.number, a.slug, s.external_id, s.status, s.blocked_by, s.origin, s.created_at, s.kind, s.closed_at
-             FROM subjects s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1",
+            r#"SELECT s.number, a.slug, s.external_id, s.status, s.blocked_by, s.origin, s.created_at, s.kind, s.closed_at,
+               coalesce((SELECT f.body #>> '{order,display}' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' ORDER BY f.id DESC LIMIT 1), '') AS "display!"
+             FROM subjects s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1"#,
             id
         )
         .fetch_optional(&self.pool)
@@ -49,6 +50,7 @@ impl Store {
                 number: row.number,
                 channel: row.slug,
                 external_id: row.external_id,
+                display: row.display,
                 status: row.status,
                 blocked_by: row.blocked_by,
                 origin: row.origin,

@@ -94,6 +94,7 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
     let ids: Vec<i64> = judged.iter().map(|one| one.id).collect();
     let (inputs, now) = session.inputs(&ids).await?;
     let mut told = Vec::new();
+    let mut refused = Vec::new();
     for one in &judged {
         let Some(input) = inputs.get(&one.id) else {
             continue;
@@ -104,10 +105,16 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
             rules: &session.loaded.rules,
             now,
         };
-        let wish = consequences(on).unwrap_or_else(|_| Wish {
-            does: vec![one.next.clone()],
-            ..Wish::default()
-        });
+        let mut wish = match consequences(on) {
+            Ok(wish) => wish,
+            Err(why) => {
+                refused.push(why);
+                continue;
+            }
+        };
+        if wish == Wish::default() {
+            wish.does.push(one.next.clone());
+        }
         told.push(Told {
             number: one.number.clone(),
             reference: None,
@@ -115,6 +122,9 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
             does: wish.does,
             stays: wish.stays,
         });
+    }
+    if !refused.is_empty() {
+        return Err(Failure::Refused(nothing_done(&refused)));
     }
     if !dry {
         let typed = typed(judged);
@@ -247,8 +257,15 @@ fn releasable(
         Action::Release { rule } => rule.as_deref(),
         _ => None,
     });
+    // Many changes at once are one task of the account, and each shipment may still be let go.
+    let many = input.many_changes.iter();
+    let many: Vec<String> = many.map(|of| format!("changed:{of}")).collect();
     let ended = found.blocked_by.as_deref().filter(|gate| *gate == "ended");
-    let named: BTreeSet<&str> = gates.chain(ended).chain(holds.iter().copied()).collect();
+    let named: BTreeSet<&str> = gates
+        .chain(ended)
+        .chain(many.iter().map(String::as_str))
+        .chain(holds.iter().copied())
+        .collect();
     let rules: Vec<String> = match rule {
         None => holds.iter().map(|hold| (*hold).to_owned()).collect(),
         Some(rule) => named

@@ -55,6 +55,13 @@ impl Told {
 impl Subject {
     /// The shipment's order, by its reference.
     pub(crate) async fn of_shipment(session: &Session, name: &str) -> Result<Self, Failure> {
+        if let Some((id, number, reference)) = session.store.shipment_order(name).await? {
+            return Ok(Self {
+                id,
+                number,
+                reference: Some(reference),
+            });
+        }
         let reference = name.to_ascii_uppercase();
         let unknown = || {
             Failure::NotFound(format!(
@@ -156,11 +163,32 @@ pub(super) async fn end_them(session: &Session, on: Decide, dry: bool) -> Result
 
 /// `order shipped`
 pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(), Failure> {
-    let subject = if args.what.contains('/') || !args.what.to_ascii_uppercase().contains("-S") {
-        Subject::of_order(session, &args.what).await?
-    } else {
+    let named = session.store.shipment_order(&args.what).await?.is_some();
+    let like_one = !args.what.contains('/') && args.what.to_ascii_uppercase().contains("-S");
+    let subject = if named || like_one {
         Subject::of_shipment(session, &args.what).await?
+    } else {
+        Subject::of_order(session, &args.what).await?
     };
+    if let Some(from) = &args.from {
+        let warehouses = &session.loaded.policy.warehouses;
+        if !warehouses.iter().any(|warehouse| warehouse.name == *from) {
+            let known: Vec<&str> = warehouses.iter().map(|w| w.name.as_str()).collect();
+            return Err(Failure::NotFound(format!(
+                "there is no warehouse {from:?}; warehouses: {}; nothing was done",
+                known.join(", ")
+            )));
+        }
+    }
+    let store = &session.store;
+    let others = store.orders_with_parcel(&args.tracking, subject.id).await?;
+    if !others.is_empty() && !args.same_box {
+        return Err(Failure::Refused(format!(
+            "number {} is a parcel of {}: give this order's own, or add --same-box if both are in one box; nothing was done",
+            args.tracking,
+            others.join(", ")
+        )));
+    }
     write(session, &[subject], args.dry_run, |now, subject| {
         let what = Shipped {
             reference: subject.reference.as_deref(),

@@ -4,15 +4,19 @@ use super::super::recall::warehouse_of;
 use super::super::shipment::Shipment;
 use super::super::types::ShipmentStage;
 use super::super::view::View;
-use super::{Now, Wish};
+use super::{Now, Wish, while_stopped};
 use crate::policy::CancelBy;
 
-/// What `order cancel` does now. It stores nothing of its own here: the wish to cancel is a decision like a hold.
+/// What `order cancel` does now; empty for an order that was not read yet. It stores nothing of its own here: the wish to cancel is a decision like a hold.
 ///
 /// # Errors
-/// Why the order cannot be looked at.
+/// Why the order is not ours to cancel.
 pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
-    let view = on.view()?;
+    if on.planned()?.view.is_none() {
+        // It was not read yet: the wish waits for it.
+        return Ok(Wish::default());
+    }
+    let view = on.ours()?;
     let mut wish = Wish::default();
     for shipment in &view.fold.shipments {
         stop(&view, shipment, &mut wish);
@@ -49,6 +53,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
             ));
         }
     }
+    while_stopped(&view, &mut wish);
     let deposited = view.payment().deposited;
     if deposited > 0 {
         wish.stays.push(format!(

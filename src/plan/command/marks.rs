@@ -4,7 +4,7 @@ use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
 use super::shipped::{Lines, chosen};
-use super::{Now, Wish, WishedFact, shipment_of};
+use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
 
 /// `order tell`.
@@ -12,7 +12,7 @@ use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
 /// # Errors
 /// Why there is nothing to tell.
 pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> {
-    let view = on.view()?;
+    let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
     let channel = &view.input.channel;
     if shipment.parcels.is_empty() {
@@ -53,6 +53,7 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
     let mut wish = Wish::default();
     wish.does
         .push(format!("{channel} is told {reference} again"));
+    while_stopped(&view, &mut wish);
     let body = FactBody::TellAgain(TellAgainFact {
         reference: shipment.fact.reference.clone(),
         reason: reason.to_owned(),
@@ -72,7 +73,7 @@ pub fn returned(
     lines: Lines<'_>,
     reason: &str,
 ) -> Result<Wish, String> {
-    let view = on.view()?;
+    let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
     let back = |n: u32| {
         let all = view.fold.returned.iter().map(|(_, fact)| fact);
@@ -127,7 +128,7 @@ pub fn correct(
     to: &str,
     reason: &str,
 ) -> Result<Wish, String> {
-    let view = on.view()?;
+    let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
     let has = |number: &str| shipment.parcels.iter().any(|p| p.tracking == Some(number));
     if from == to || (!has(from) && has(to)) {

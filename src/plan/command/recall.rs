@@ -4,7 +4,7 @@ use hikiate_sdk::{CancelReply, CancelVerdict};
 
 use super::super::types::ShipmentStage;
 use super::consequences::stop;
-use super::{Now, Wish, WishedFact, shipment_of};
+use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{CancelAnsweredFact, FactBody, RecallWantedFact};
 
 /// `order recall`.
@@ -12,7 +12,7 @@ use crate::facts::{CancelAnsweredFact, FactBody, RecallWantedFact};
 /// # Errors
 /// Why there is nothing to ask back.
 pub fn recall(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> {
-    let view = on.view()?;
+    let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
     match shipment.stage() {
         ShipmentStage::Shipped => {
@@ -48,6 +48,7 @@ pub fn recall(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String
     }
     let mut wish = Wish::default();
     stop(&view, shipment, &mut wish);
+    while_stopped(&view, &mut wish);
     wish.does.push(format!(
         "once it is stopped its goods are wanted again and held: `hikiate order release {} --rule recalled:{reference}` lets them go; \
          `hikiate order end` or `order cancel` ends them",
@@ -77,7 +78,7 @@ pub fn recalled(
     verdict: CancelVerdict,
     reason: &str,
 ) -> Result<Wish, String> {
-    let view = on.view()?;
+    let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
     if shipment.recall.is_none() && !shipment.recalled && !view.cancelling() {
         return Err(format!(

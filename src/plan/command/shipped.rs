@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{GroupKey, ParcelLine, ParcelReport, ShipmentReference};
 
-use super::super::begin::{Whose, acted};
+use super::super::holds::open_holds;
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
 use super::super::others::CANCELLED;
 use super::super::shipment::Shipment;
 use super::super::types::{NewShipment, ShipmentStage};
 use super::super::view::{Line, View};
-use super::{Now, Wish, WishedFact, shipment_of};
+use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{FactBody, ReleasedFact, ShipmentFact, ShipmentLine, ShippedFact};
 use crate::policy::Warehouse;
 
@@ -41,13 +41,7 @@ pub struct Shipped<'a> {
 /// # Errors
 /// Why this cannot have been shipped.
 pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
-    let view = on.view()?;
-    if view.whose != Whose::Ours && !acted(&view.fold) {
-        return Err(format!(
-            "order {} is not handled by hikiate yet: mark it as shipped at {}, which takes it off stock",
-            view.input.number, view.input.channel
-        ));
-    }
+    let view = on.ours()?;
     if what.left_at.is_some_and(|at| at > on.now) {
         return Err("--left-at has not come yet".to_owned());
     }
@@ -244,6 +238,13 @@ fn unsealed(
 }
 
 fn as_usual(view: &View<'_>, wish: &mut Wish) {
+    for hold in open_holds(&view.fold) {
+        wish.stays.push(format!(
+            "the order is held by rule {}: what was shipped counts all the same, and only the rest stays held",
+            hold.rule
+        ));
+    }
+    while_stopped(view, wish);
     wish.does.push(format!(
         "{} is told, what is due is captured, and the customer is mailed, as for every parcel",
         view.input.channel

@@ -245,7 +245,7 @@ fn before_its_channel_begins_a_parcel_by_hand_is_told_at_the_channel_and_not_her
     before.settle();
     let refused = before.asked(|now| shipped(now, parcel)).unwrap_err();
     assert!(
-        refused.contains("mark it as shipped at shop-jp"),
+        refused.contains("channel shop-jp has not begun"),
         "{refused}"
     );
     let mut since = world(Begin::always());

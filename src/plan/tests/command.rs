@@ -479,6 +479,18 @@ fn a_number_that_was_told_is_put_right_at_the_channel_by_a_person() {
     world.typed(|now| correct(now, S1, "T1", "T9", "mistyped"));
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
+    // It was right: what the channel was told holds again.
+    let mut undone = world.clone();
+    undone.typed(|now| correct(now, S1, "T9", "T1", "it was right"));
+    assert!(World::kinds(&undone.plan()).is_empty());
+    // A third number is the one to type there.
+    undone.typed(|now| correct(now, S1, "T1", "T7", "mistyped"));
+    let later = undone.plan();
+    let detail = &later.tasks[0].detail;
+    assert!(
+        later.tasks.len() == 1 && detail.contains("type T7 there"),
+        "{later:?}"
+    );
     assert!(
         plan.tasks[0]
             .detail

@@ -71,6 +71,7 @@ async fn a_held_order_is_listed_explained_and_released() {
             "blocked_by",
             "channel",
             "created_at",
+            "display",
             "external_id",
             "number",
             "origin",

@@ -1,10 +1,12 @@
 //! Staff who act in the shop while hikiate works: they ship by hand, edit and complete; and a shop that does so by itself.
 
 use chrono::Duration;
+use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate_files::sim::{SimHandling, SimShipment};
 
 use super::world::{Setup, World, order};
+use crate::cli::{Ran, command};
 
 /// Tokyo is the shop's own place, too.
 const PLACES: &str = "locations = { tokyo = \"sloc_tokyo\" }";
@@ -20,6 +22,18 @@ async fn shop(setup: Setup, apples: i64) -> World {
     world.count_stock().await;
     world.round().await;
     world
+}
+
+fn run(world: &World, arguments: &[&str]) -> Ran {
+    Ran::of(command(
+        &world.dir.path().join("hikiate.toml"),
+        Some(world.database()),
+        arguments,
+    ))
+}
+
+fn number_of(id: &str) -> String {
+    order_number(&"shop".into(), &id.into())
 }
 
 /// Ships everything that is open of an order by hand, from Tokyo.
@@ -262,4 +276,83 @@ async fn many_edits_at_once_recall_nothing_and_are_one_task() {
         !tasks.contains(&"changed_after_sealing".to_owned()),
         "{tasks:?}"
     );
+    // What the task says can be typed, and then it is gone.
+    let reference = format!("{}-S1", number_of(&orders[1]));
+    let words = |order: &str, rule: &str| {
+        let number = number_of(order);
+        let words = ["order", "release", &number, "--rule", rule, "--reason", "x"];
+        run(&world, &words)
+    };
+    words(&orders[2], &format!("changed:{reference}")).refused(5, "has no open");
+    for id in &orders[1..] {
+        words(id, &format!("changed:{}-S1", number_of(id))).ended(0);
+    }
+    world.rounds(2).await;
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    assert_eq!(world.tokyo.cancelled().len(), 1);
+}
+
+/// An order is found by what the customer knows, and a shipment by the name that another system gave it.
+#[tokio::test]
+async fn orders_and_shipments_are_found_by_the_names_that_people_have() {
+    let mut world = shop(Setup::default(), 10).await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(2).await;
+    let number = number_of(&id);
+    let listed = run(&world, &["order", "list", "--json"]).json();
+    let display = listed[0]["display"].as_str().unwrap().to_owned();
+    assert!(run(&world, &["order", "list"]).ended(0).contains(&display));
+    let bare = display.trim_start_matches('#');
+    for name in [
+        &display,
+        bare,
+        &format!("shop/{display}"),
+        &format!("shop/{id}"),
+    ] {
+        let shown = run(&world, &["order", "show", name, "--json"]).json();
+        assert_eq!(shown["number"].as_str(), Some(number.as_str()), "{name}");
+    }
+    run(&world, &["order", "show", "#0815"]).refused(4, "no order");
+    // Two orders of one number are told apart by the person.
+    let other = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(2).await;
+    sqlx::query("UPDATE facts SET body = jsonb_set(body, '{order,display}', to_jsonb($1::text)) WHERE kind = 'order'")
+        .bind(&display)
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    let both = run(&world, &["order", "show", &display]);
+    both.refused(5, &number);
+    assert!(both.err.contains(&number_of(&other)), "{both:?}");
+    sqlx::query("UPDATE shipments SET reference = 'old-4711' WHERE reference LIKE $1")
+        .bind(format!("{number}%"))
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    let recalled = run(&world, &["order", "recall", "old-4711", "--reason", "x"]);
+    assert!(
+        recalled.err.contains(&number),
+        "its order is looked at: {recalled:?}"
+    );
+}
+
+/// A number that is typed a second time, a warehouse that is not there, an order that is held.
+#[tokio::test]
+async fn what_is_typed_as_shipped_is_looked_at_twice() {
+    let mut world = shop(Setup::default(), 0).await;
+    let ids: Vec<String> = (0..2)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    world.rounds(2).await;
+    let (one, two) = (number_of(&ids[0]), number_of(&ids[1]));
+    let shipped = |number: &str, more: &[&str]| {
+        let words = ["order", "shipped", number, "--tracking", "N1", "--from"];
+        run(&world, &[&words, more, &["--reason", "x"]].concat())
+    };
+    shipped(&one, &["nowhere"]).refused(4, "warehouses: ");
+    run(&world, &["order", "hold", &one, "--reason", "x"]).ended(0);
+    let taken = shipped(&one, &["tokyo"]);
+    assert!(taken.ended(0).contains("held by rule manual"), "{taken:?}");
+    shipped(&two, &["tokyo"]).refused(5, "--same-box");
+    shipped(&two, &["tokyo", "--same-box"]).ended(0);
 }
