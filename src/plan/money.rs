@@ -2,6 +2,7 @@
 
 use hikiate_sdk::{Charge, ChargeKind, LineKey};
 
+use super::departures::is_discount;
 use super::view::{Left, View};
 
 /// `amount × part / whole`, rounded half away from zero; all of it from `part = whole` on.
@@ -36,9 +37,8 @@ impl View<'_> {
     /// The part of a charge that is due: as (of, in) for [`share`].
     fn part(&self, charge: &Charge, left: &Left) -> (u32, u32) {
         let of_goods = |key: &LineKey| {
-            self.lines
-                .iter()
-                .find(|line| line.key == *key && line.item_id.is_some())
+            let line = self.lines.iter().find(|line| line.key == *key)?;
+            (line.item_id.is_some() || self.is_unknown(key)).then_some(line)
         };
         let goods = charge
             .line
@@ -48,6 +48,16 @@ impl View<'_> {
             Some(line) => (left.get(&line.key).copied().unwrap_or(0), line.ordered),
             None => (u32::from(left.values().any(|items| *items > 0)), 1),
         }
+    }
+
+    /// Goods of ours whose code nobody has mapped yet: what they cost is due once they ship, like that of all goods.
+    fn is_unknown(&self, key: &LineKey) -> bool {
+        let mut lines = self.order.lines.iter();
+        let line = lines.find(|line| line.key == *key);
+        line.is_some_and(|line| {
+            let known = |sku| self.input.items.contains_key(sku);
+            line.ours() && !is_discount(line) && !line.sku.as_ref().is_some_and(known)
+        })
     }
 
     /// What is due of a charge's amount once this much has left; none of it before anything has.

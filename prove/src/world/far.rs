@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::folder::MemoryFolder;
 use super::handling::handling;
-use super::terms::{Terms, start};
+use super::terms::{ITEMS, STORE, TOKYO, Terms, UNKNOWN_ITEM, start};
 
 /// A far side's name, and what changes in one place while everything else stays.
 pub(super) struct Warehouse {
@@ -77,6 +77,12 @@ impl Far {
             sim: shop,
             wire: transport,
         } = shops.remove(0);
+        // The places that staff can name; the shop's own stock never runs out.
+        for code in ITEMS.into_iter().chain([UNKNOWN_ITEM]) {
+            for place in [TOKYO, STORE] {
+                shop.add_sku(code, place, 1000);
+            }
+        }
         let faulty: BTreeMap<&'static str, Arc<FaultyFolder>> = [
             ("tokyo-3pl", "tokyo"),
             ("osaka-3pl", "osaka"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::orders::{Goods, Pay, Placed};
+use super::orders::{Act, Goods, Pay, Placed};
 use super::world::World;
 
 /// Rows that must not be left when everything has come to rest.
@@ -26,6 +26,17 @@ SELECT s.number || ' is ' || s.status || ', due since ' || s.plan_at FROM subjec
 UNION ALL
 SELECT 'mark ' || m.id || ' of item ' || m.item_id || ' was left' FROM item_marks m
 ";
+
+/// Orders with an instruction after a reading that shows all that was ordered as shipped by others.
+const SEALED_TOO_LATE: &str = r"
+SELECT DISTINCT s.number FROM subjects s JOIN facts o ON o.subject_id = s.id AND o.kind = 'order'
+  JOIN facts m ON m.subject_id = s.id AND m.kind = 'intent' AND m.id > o.id AND m.key LIKE 'instruct:%'
+WHERE (SELECT sum((l ->> 'quantity')::int) FROM jsonb_array_elements(o.body #> '{order,lines}') l)
+  <= (SELECT sum((u ->> 1)::int) FROM jsonb_array_elements(o.body #> '{order,fulfilments}') f, jsonb_array_elements(f -> 'lines') u
+      WHERE f ->> 'reference' IS NULL AND f ->> 'shipped_at' IS NOT NULL AND f ->> 'cancelled_at' IS NULL)";
+
+/// So often a task's rule may be released before it counts as deaf.
+const PATIENCE: u32 = 6;
 
 /// What the database says of an order.
 struct Known {
@@ -89,6 +100,36 @@ impl World {
             }
         }
         self.books(&known, &left).await;
+        self.sealed_too_late().await;
+        // What a task asks for was typed again and again, and it is still there.
+        for ((subject, rule), n) in self.released.clone() {
+            if n >= PATIENCE
+                && tasks
+                    .iter()
+                    .any(|(of, kind)| *of == subject && *kind == rule)
+            {
+                self.violated(format!(
+                    "{subject}: {rule} was released {n} times and is still a task"
+                ));
+            }
+        }
+    }
+
+    /// Nothing is sealed of an order that was read as shipped by hand as a whole, and not changed since.
+    async fn sealed_too_late(&mut self) {
+        let numbers: Vec<String> = sqlx::query_scalar(SEALED_TOO_LATE)
+            .fetch_all(&self.admin)
+            .await
+            .unwrap();
+        for number in numbers {
+            let order = self.orders.iter().find(|order| order.number == number);
+            let changed = [Act::Unfulfilled, Act::Edited];
+            if order.is_some_and(|order| changed.iter().all(|act| !order.acts.contains(act))) {
+                self.violated(format!(
+                    "{number} was sealed after it was read as shipped by hand"
+                ));
+            }
+        }
     }
 
     async fn known(&self) -> BTreeMap<String, Known> {
@@ -126,6 +167,12 @@ impl World {
                 "it is stuck, blocked by {:?}, and no task says why",
                 known.blocked
             ));
+        }
+        if !order.acts.is_empty() {
+            return wrong
+                .into_iter()
+                .chain(self.after_acts(order, known, gone))
+                .collect();
         }
         let some_left = gone.values().any(|n| *n > 0);
         if some_left && (seen.cancelled || known.status == "cancelled") {
@@ -195,6 +242,48 @@ impl World {
         wrong
     }
 
+    /// What is wrong with an order that people acted on: money and books follow what left, by whomever, and nothing is
+    /// said twice. What was ordered may have changed, and what was marked as shipped may have been taken back.
+    fn after_acts(&self, order: &Placed, known: &Known, gone: &Goods) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let seen = self.far.shop.order(&order.id).unwrap();
+        let (ever, all) = (order.ever_left(gone), order.in_all(gone));
+        let most = order.due_at_most(&ever).max(order.by_staff);
+        if known.revenue > order.due_at_most(&ever) {
+            wrong.push(format!(
+                "revenue is {}, at most {most} was shipped",
+                known.revenue
+            ));
+        }
+        let is = |act: Act| order.acts.contains(&act);
+        if known.status == "cancelled" && !seen.cancelled {
+            let nothing = order.goods.values().all(|n| *n == 0);
+            if !is(Act::Ended) && !nothing {
+                wrong.push("cancelled, and the shop does not know".to_owned());
+            }
+            return wrong;
+        }
+        if known.status != "booked" || seen.cancelled {
+            return wrong;
+        }
+        // Where lines changed, a customer may owe what nobody can take.
+        let least = order.due_at_least(&all);
+        if order.pay == Pay::Card
+            && !is(Act::Edited)
+            && !is(Act::Unfulfilled)
+            && seen.captured < least
+        {
+            wrong.push(format!("{} captured, {least} are owed", seen.captured));
+        }
+        if !is(Act::Unfulfilled) && !is(Act::Edited) && known.revenue < least {
+            wrong.push(format!("revenue is {}, {least} was shipped", known.revenue));
+        }
+        if !is(Act::Ended) && !order.all_in(&all) && !is(Act::Unfulfilled) && !is(Act::Completed) {
+            wrong.push(format!("{all:?} left of {:?}", order.goods));
+        }
+        wrong
+    }
+
     /// Every entry balances, stands once, and all of them say what was shipped.
     async fn books(&mut self, known: &BTreeMap<String, Known>, left: &BTreeMap<String, Goods>) {
         let mut total = 0;
@@ -248,7 +337,7 @@ impl World {
         let shipped: i64 = self
             .orders
             .iter()
-            .filter_map(|o| Some(o.due(left.get(&o.number)?)))
+            .map(|o| o.due_at_most(&o.ever_left(left.get(&o.number).unwrap_or(&Goods::new()))))
             .sum();
         if revenue > shipped {
             self.violated(format!("{revenue} yen of revenue, {shipped} were shipped"));

@@ -100,7 +100,7 @@ impl World {
             let none = Goods::new();
             let left = left.get(&order.number).unwrap_or(&none);
             for (code, n) in left {
-                let sold = order.goods.get(code).copied().unwrap_or(0);
+                let sold = order.most.get(code).copied().unwrap_or(0);
                 if *n > sold {
                     twice.push(format!(
                         "{n} pieces of {code} left for {}, {sold} were sold",
@@ -111,7 +111,7 @@ impl World {
             let seen = self.far.shop.order(&order.id).unwrap();
             let ours = seen.captured - order.by_staff;
             let due = match order.pay {
-                super::orders::Pay::Card => order.due(left),
+                super::orders::Pay::Card => order.due_at_most(&order.ever_left(left)),
                 _ => 0,
             };
             if ours > due {

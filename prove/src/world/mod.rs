@@ -2,6 +2,7 @@
 //! the daemon's steps called one by one in an order that a seed draws, with faults and crashes everywhere.
 
 mod daemon;
+mod decides;
 mod dice;
 mod far;
 mod folder;
@@ -17,6 +18,7 @@ mod play;
 mod rest;
 mod run;
 mod seed;
+mod staff;
 mod terms;
 mod watched;
 mod work;

@@ -1,6 +1,6 @@
 //! What customers order, and what each order is worth: prices are whole with tax, so that shares are exact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate::number::order_number;
 use hikiate_medusa::sim::NewOrder;
@@ -24,6 +24,55 @@ pub(super) enum Pay {
     Zero,
 }
 
+/// What people did to an order, where it changes what is right in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Act {
+    /// Staff packed or shipped goods themselves.
+    Fulfilled,
+    /// Staff cancelled a fulfilment, theirs or ours.
+    Unfulfilled,
+    /// Staff completed or archived it.
+    Completed,
+    /// Staff changed its lines or its address.
+    Edited,
+    /// It was gone from the shop for a while.
+    Deleted,
+    /// An operator ended it.
+    Ended,
+}
+
+/// A fulfilment that staff marked as shipped.
+#[derive(Clone, Debug)]
+pub(super) struct ByStaff {
+    /// Its id; that of the one that replaced it, after a correction.
+    pub(super) id: String,
+    pub(super) goods: Goods,
+    /// The warehouse whose shelf they came from; `None` for a place that is not ours or that nobody named.
+    pub(super) from: Option<usize>,
+    /// Nobody named the place.
+    pub(super) place_unknown: bool,
+    /// It carries the number of a parcel of ours: it is that parcel.
+    pub(super) parcel: bool,
+    /// Cancelled again, and nothing replaced it.
+    pub(super) undone: bool,
+}
+
+/// Adds goods to others.
+pub(super) fn join(goods: &mut Goods, more: &Goods) {
+    for (code, n) in more {
+        *goods.entry(code.clone()).or_default() += n;
+    }
+}
+
+/// Of each no more than so many.
+fn within(goods: &Goods, most: &Goods) -> Goods {
+    let part = |(code, n): (&String, &u32)| {
+        let most = most.get(code).copied().unwrap_or(0);
+        (code.clone(), (*n).min(most))
+    };
+    goods.iter().map(part).collect()
+}
+
 /// An order as it was placed, and what people did to it past hikiate.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
@@ -32,7 +81,12 @@ pub(super) struct Placed {
     pub(super) email: String,
     pub(super) pay: Pay,
     pub(super) undecodable: bool,
+    /// As the shop has it now.
     pub(super) goods: Goods,
+    /// The most of each that was ever ordered.
+    pub(super) most: Goods,
+    pub(super) acts: BTreeSet<Act>,
+    pub(super) by_staff_shipped: Vec<ByStaff>,
     pub(super) prices: BTreeMap<String, i64>,
     /// Captured in the shop's console.
     pub(super) by_staff: i64,
@@ -55,11 +109,75 @@ impl Placed {
         if left.values().all(|n| *n == 0) || self.pay == Pay::Zero {
             return 0;
         }
-        let goods: i64 = left
+        self.worth(left) + POSTAGE
+    }
+
+    /// The most that can be due: each piece as often as it was ever ordered.
+    pub(super) fn due_at_most(&self, left: &Goods) -> i64 {
+        self.due(&within(left, &self.most))
+    }
+
+    /// The least that is due: what is on the order now.
+    pub(super) fn due_at_least(&self, left: &Goods) -> i64 {
+        match left.values().all(|n| *n == 0) {
+            true => 0,
+            false if self.pay == Pay::Zero => 0,
+            false => self.worth(&within(left, &self.goods)) + POSTAGE,
+        }
+    }
+
+    fn worth(&self, goods: &Goods) -> i64 {
+        let each = goods
             .iter()
-            .map(|(code, n)| self.prices.get(code).copied().unwrap_or(0) * i64::from(*n))
-            .sum();
-        goods + POSTAGE
+            .map(|(code, n)| self.prices.get(code).copied().unwrap_or(0) * i64::from(*n));
+        each.sum()
+    }
+
+    /// The price of one without tax, as the shop wants it written.
+    pub(super) fn price_without_tax(&self, code: &str) -> String {
+        let with_tax = match self.pay {
+            Pay::Zero => 0,
+            _ => self.prices.get(code).copied().unwrap_or(0),
+        };
+        (with_tax * 10 / 11).to_string()
+    }
+
+    /// Takes over what the shop has now: code and quantity of its lines.
+    pub(super) fn ordered(&mut self, lines: &[(String, String, u32, u32)]) {
+        self.goods.clear();
+        for (_, code, quantity, _) in lines {
+            *self.goods.entry(code.clone()).or_default() += quantity;
+        }
+        for (code, n) in &self.goods {
+            let most = self.most.entry(code.clone()).or_default();
+            *most = (*most).max(*n);
+        }
+    }
+
+    /// What left past every warehouse, as far as it stands.
+    pub(super) fn by_others(&self) -> Goods {
+        let mut goods = Goods::new();
+        let staff = self.by_staff_shipped.iter();
+        for shipped in staff.filter(|f| !f.parcel && !f.undone) {
+            join(&mut goods, &shipped.goods);
+        }
+        goods
+    }
+
+    /// What left a warehouse, and what staff ever marked as shipped, whether it stands or not.
+    pub(super) fn ever_left(&self, left: &Goods) -> Goods {
+        let mut goods = left.clone();
+        for shipped in self.by_staff_shipped.iter().filter(|f| !f.parcel) {
+            join(&mut goods, &shipped.goods);
+        }
+        goods
+    }
+
+    /// What left a warehouse, and what staff shipped as far as it stands.
+    pub(super) fn in_all(&self, left: &Goods) -> Goods {
+        let mut goods = left.clone();
+        join(&mut goods, &self.by_others());
+        goods
     }
 
     /// Nothing is left to ship.
@@ -143,7 +261,10 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         email,
         pay,
         undecodable: false,
+        most: goods.clone(),
         goods,
+        acts: BTreeSet::new(),
+        by_staff_shipped: Vec::new(),
         prices,
         by_staff: 0,
         paid: 0,

@@ -228,6 +228,10 @@ impl World {
                 {
                     continue;
                 }
+                if let Some(rule) = rule {
+                    let key = (task.subject.clone(), rule.clone());
+                    *self.released.entry(key).or_default() += 1;
+                }
                 let decision = Decision::Release {
                     rules: rule.iter().cloned().collect(),
                     reason: "seen".to_owned(),

@@ -69,6 +69,9 @@ impl World {
                 self.place().await;
             }
             self.turn().await;
+            if self.terms.people && self.dice.percent(25) {
+                self.people_act().await;
+            }
             if turn % 8 == 7 {
                 self.look().await;
             }
@@ -106,6 +109,15 @@ impl World {
             }
             93..=96 => self.somebody_acts().await,
             _ => self.operator_acts().await,
+        }
+    }
+
+    /// Staff at the shop, or an operator, by themselves.
+    pub(super) async fn people_act(&mut self) {
+        if self.dice.percent(80) {
+            self.staff_acts();
+        } else {
+            self.operator_decides().await;
         }
     }
 

@@ -42,6 +42,8 @@ impl World {
         for at in 0..self.daemons.len() {
             self.resume(at).await;
         }
+        self.staff_finish();
+        self.let_all_go().await;
         self.restock().await;
         let mut quiet = 0;
         for round in 0..ROUNDS {
@@ -130,6 +132,8 @@ impl World {
             let open = !order.undecodable && !self.far.shop.order(&order.id).unwrap().cancelled;
             if open && order.pay == Pay::Bank && !order.cancel_wanted {
                 self.deposit(at, 0).await;
+            } else if open {
+                self.pay_again(at);
             }
         }
         self.resolve().await;

@@ -45,6 +45,8 @@ pub struct Summary {
     pub crashes: u64,
     /// Faults at far sides.
     pub faults: u64,
+    /// What staff and operators did by themselves.
+    pub acts: u64,
     /// Seeds that found something, in their order.
     pub failed: Vec<SeedReport>,
 }
@@ -55,8 +57,8 @@ impl Summary {
     pub fn line(&self) -> String {
         let violations: usize = self.failed.iter().map(|r| r.violations.len()).sum();
         format!(
-            "prove: seeds={} steps={} crashes={} faults={} violations={violations}",
-            self.seeds, self.steps, self.crashes, self.faults
+            "prove: seeds={} steps={} crashes={} faults={} acts={} violations={violations}",
+            self.seeds, self.steps, self.crashes, self.faults, self.acts
         )
     }
 }
@@ -106,6 +108,7 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Fault>, all: bo
         summary.steps += report.steps;
         summary.crashes += report.crashes;
         summary.faults += report.faults;
+        summary.acts += report.acts;
         if !report.violations.is_empty() {
             summary.failed.push(report);
         }

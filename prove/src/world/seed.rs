@@ -17,6 +17,8 @@ pub struct SeedReport {
     pub crashes: u64,
     /// Faults that happened at far sides.
     pub faults: u64,
+    /// What staff and operators did by themselves.
+    pub acts: u64,
     /// What must not be, in words.
     pub violations: Vec<String>,
     /// What happened, line by line.
@@ -79,6 +81,7 @@ async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
             steps: world.counts.steps,
             crashes: world.counts.crashes,
             faults: world.counts.faults,
+            acts: world.counts.acts,
             violations: std::mem::take(&mut world.violations),
             timeline: world.log.lines(),
         }

@@ -21,6 +21,23 @@ pub(super) const ITEMS: [&str; 3] = ["TEA", "CUP", "TRAY"];
 /// In no warehouse until somebody counts it.
 pub(super) const UNKNOWN_ITEM: &str = "PEAR";
 
+/// The shop's code of our first warehouse.
+pub(super) const TOKYO: &str = "sloc_tokyo";
+
+/// A place of the shop that is no warehouse of ours.
+pub(super) const STORE: &str = "sloc_store";
+
+/// Where goods came from that staff ship without naming a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OthersFrom {
+    /// Nobody says.
+    Unknown,
+    /// Our second warehouse.
+    Osaka,
+    /// No warehouse of ours.
+    Elsewhere,
+}
+
 /// What a seed draws before anything happens.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -38,6 +55,9 @@ pub(super) struct Terms {
     pub(super) moved: bool,
     pub(super) page_size: usize,
     pub(super) two_daemons: bool,
+    /// Staff and operators act on orders by hand.
+    pub(super) people: bool,
+    pub(super) others_from: OthersFrom,
     /// Of the shop's clock, the warehouses' clocks, in seconds against ours.
     pub(super) skew: [i64; 3],
     pub(super) stock: [[i64; 3]; 2],
@@ -70,6 +90,12 @@ impl Terms {
             moved: dice.percent(50),
             page_size: usize::try_from(*dice.pick(&[1, 2, 3, 50])).unwrap(),
             two_daemons: dice.percent(40),
+            people: dice.percent(70),
+            others_from: *dice.pick(&[
+                OthersFrom::Unknown,
+                OthersFrom::Osaka,
+                OthersFrom::Elsewhere,
+            ]),
             skew,
             stock,
             actions: dice.range(15..=40),
@@ -129,6 +155,11 @@ impl Terms {
         } else {
             "ship-ready"
         };
+        let others = match self.others_from {
+            OthersFrom::Unknown => "",
+            OthersFrom::Osaka => "others_ship_from = \"osaka\"",
+            OthersFrom::Elsewhere => "others_ship_from = \"elsewhere\"",
+        };
         let expire = if self.expire_unpaid { "20m" } else { "never" };
         Merchant {
             name: "りんご屋",
@@ -137,7 +168,9 @@ impl Terms {
             shops: vec![ShopTerms {
                 account: "shop",
                 more: String::new(),
-                channel: format!("begin = \"all\"\ncapture = \"{capture}\"\nreread = \"15m\""),
+                channel: format!(
+                    "begin = \"all\"\ncapture = \"{capture}\"\nreread = \"15m\"\nlocations = {{ tokyo = \"{TOKYO}\" }}\n{others}"
+                ),
             }],
             warehouses: vec![
                 warehouse("tokyo", self.tokyo_waves),

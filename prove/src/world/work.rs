@@ -61,6 +61,7 @@ impl World {
                     0 => self.somebody_acts().await,
                     1 | 2 => self.operator_acts().await,
                     3 | 4 => self.warehouse_works().await,
+                    5 | 6 if self.terms.people => self.people_act().await,
                     _ => {}
                 }
                 if !self.violations.is_empty() {

@@ -214,6 +214,22 @@ fn an_unnamed_place_blocks_the_units_until_a_later_count() {
 }
 
 #[test]
+fn what_nobody_has_mapped_is_captured_when_it_ships_and_not_with_the_rest() {
+    let mut world = World::new(order(&[("A", 3, 1000), ("NEW", 1, 700)]));
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 3, Some(3), "BYHAND1")));
+    world.plan();
+    assert_eq!(captured(&world), 3500);
+    world.end_op(Op::Capture, Verdict::Done);
+    show_captured(&mut world);
+    let mut rest = by_hand("ful_rest", 1, Some(9), "BYHAND2");
+    rest.lines = vec![("l2".into(), 1)];
+    world.edit(show(rest));
+    world.plan();
+    assert_eq!(captured(&world), 4200);
+}
+
+#[test]
 fn what_others_take_back_as_ours_leaves_waits_for_a_reservation_of_its_own() {
     let mut world = World::new(order(&[("A", 4, 1000)]));
     world.settle();

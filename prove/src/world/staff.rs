@@ -1,0 +1,395 @@
+//! The shop's staff: what they do by hand to an order, past hikiate, at any moment.
+
+use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
+use hikiate_sdk::Party;
+
+use super::orders::{Act, ByStaff, Goods, join};
+use super::terms::{ITEMS, OthersFrom, STORE, TOKYO};
+use super::world::World;
+
+impl World {
+    /// One of the staff does something to an order.
+    pub(super) fn staff_acts(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let id = self.orders[at].id.clone();
+        let seen = self.far.shop.order(&id).unwrap();
+        let done = match self.dice.range(0..=15) {
+            0..=1 => self.staff_pack(at, &seen).is_some(),
+            2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
+                let number = self.some_number();
+                self.staff_ship(at, &made, &number, false)
+            }),
+            5..=6 => self.staff_ship_ours(at, &seen),
+            7 => self.staff_ship_packed(at, &seen),
+            8 => self.staff_cancel_packed(at, &seen),
+            9 => self.staff_undo(at, &seen),
+            10 => self.staff_correct(at, &seen),
+            11 => self.staff_complete(at, &seen),
+            12..=13 => self.staff_edit(at, &seen),
+            14 => self.staff_address(at),
+            _ => self.staff_delete(at, seen.deleted),
+        };
+        if done {
+            self.counts.acts += 1;
+        }
+    }
+
+    /// Notes an act and what the order has come to.
+    pub(super) fn acted(&mut self, at: usize, act: Act, what: &str) {
+        let lines = self.far.shop.order(&self.orders[at].id).unwrap().lines;
+        let order = &mut self.orders[at];
+        order.acts.insert(act);
+        order.ordered(&lines);
+        let text = format!("{}: {what}", order.number);
+        self.log.say("staff", text);
+    }
+
+    fn some_number(&mut self) -> String {
+        format!("BYHAND{}", self.counts.acts + 1)
+    }
+
+    /// Packs some of what is open, at a place that they name or not. Returns the fulfilment's id.
+    fn staff_pack(&mut self, at: usize, seen: &OrderMemory) -> Option<String> {
+        let mut lines = Vec::new();
+        for (line, _, ordered, fulfilled) in &seen.lines {
+            let open = u64::from(ordered.saturating_sub(*fulfilled));
+            if open == 0 || !self.dice.percent(80) {
+                continue;
+            }
+            let all = self.dice.percent(70);
+            let n = if all { open } else { self.dice.range(1..=open) };
+            lines.push((line.as_str(), u32::try_from(n).unwrap()));
+        }
+        if lines.is_empty() {
+            return None;
+        }
+        let place = *self.dice.pick(&[Some(TOKYO), Some(STORE), None]);
+        let made = self.far.shop.staff_fulfil(&seen.id, &lines, place)?;
+        let what = format!("packed {lines:?} as {made} at {place:?}");
+        self.acted(at, Act::Fulfilled, &what);
+        Some(made)
+    }
+
+    /// Marks a fulfilment as shipped: the goods left the place that it names, unless it is a parcel of ours.
+    fn staff_ship(&mut self, at: usize, made: &str, number: &str, parcel: bool) -> bool {
+        let id = self.orders[at].id.clone();
+        let seen = self.far.shop.order(&id).unwrap();
+        let told = seen.fulfilments.iter().find(|f| f.id == made).unwrap();
+        if !self.far.shop.staff_ship(&id, made, &[number]) {
+            return false;
+        }
+        let mut new = ByStaff {
+            id: made.to_owned(),
+            goods: goods_of(told),
+            from: None,
+            place_unknown: false,
+            parcel,
+            undone: false,
+        };
+        match (told.location.as_deref(), self.terms.others_from) {
+            (Some(TOKYO), _) => new.from = Some(0),
+            (None, OthersFrom::Osaka) => new.from = Some(1),
+            (None, OthersFrom::Unknown) => new.place_unknown = true,
+            (Some(_), _) | (None, OthersFrom::Elsewhere) => {}
+        }
+        self.stand_for_undone(at, &mut new);
+        if let Some(shelf) = new.from.filter(|_| !parcel) {
+            self.shelve(shelf, &new.goods, -1);
+        }
+        self.orders[at].by_staff_shipped.push(new);
+        self.acted(at, Act::Fulfilled, &format!("shipped {made} as {number}"));
+        true
+    }
+
+    /// Goods that were cancelled again and are shipped now are the same goods, and move no shelf.
+    fn stand_for_undone(&mut self, at: usize, new: &mut ByStaff) {
+        let mut replaced = Vec::new();
+        for before in &mut self.orders[at].by_staff_shipped {
+            if !before.undone {
+                continue;
+            }
+            let mut same = Goods::new();
+            for (code, n) in &mut before.goods {
+                let rest = new.goods.entry(code.clone()).or_default();
+                let both = (*n).min(*rest);
+                *rest -= both;
+                *n -= both;
+                if both > 0 {
+                    same.insert(code.clone(), both);
+                }
+            }
+            if !same.is_empty() {
+                replaced.push(ByStaff {
+                    id: new.id.clone(),
+                    goods: same,
+                    undone: false,
+                    // The earlier one may never have been read.
+                    place_unknown: true,
+                    ..before.clone()
+                });
+            }
+        }
+        self.orders[at].by_staff_shipped.extend(replaced);
+    }
+
+    /// Takes goods off a warehouse's shelf or puts them there, past its instructions.
+    pub(super) fn shelve(&mut self, shelf: usize, goods: &Goods, sign: i64) {
+        for (code, n) in goods {
+            self.far.warehouses[shelf]
+                .sim
+                .add_stock(code, sign * i64::from(*n));
+            self.shrunk.insert((shelf, code.clone()));
+        }
+    }
+
+    /// Types a parcel of ours into the shop: the number is known before it is read here, or after.
+    fn staff_ship_ours(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let number = &self.orders[at].number;
+        let mut parcels = Vec::new();
+        for warehouse in &self.far.warehouses {
+            let shipments = warehouse.sim.shipments();
+            for (reference, left) in warehouse.sim.shipped() {
+                if shipments[&reference].order_number == *number {
+                    parcels.extend(left);
+                }
+            }
+        }
+        let known = |tracking: &String| {
+            let mut told = seen.fulfilments.iter().flat_map(|f| &f.tracking);
+            told.any(|number| number == tracking)
+        };
+        parcels.retain(|parcel| !known(&parcel.tracking));
+        if parcels.is_empty() {
+            return false;
+        }
+        let parcel = self.dice.pick(&parcels).clone();
+        let mut lines: Vec<(&str, u32)> = Vec::new();
+        for inside in &parcel.lines {
+            let mut of = seen
+                .lines
+                .iter()
+                .filter(|(_, code, n, _)| *code == inside.code && *n > 0);
+            let (Some((line, _, ordered, fulfilled)), None) = (of.next(), of.next()) else {
+                return false;
+            };
+            if ordered - fulfilled < inside.quantity {
+                return false;
+            }
+            lines.push((line, inside.quantity));
+        }
+        let Some(made) = self.far.shop.staff_fulfil(&seen.id, &lines, None) else {
+            return false;
+        };
+        self.staff_ship(at, &made, &parcel.tracking, true)
+    }
+
+    fn some_fulfilment<'f>(
+        &mut self,
+        seen: &'f OrderMemory,
+        fits: impl Fn(&FulfilmentMemory) -> bool,
+    ) -> Option<&'f FulfilmentMemory> {
+        let fitting: Vec<_> = seen.fulfilments.iter().filter(|f| fits(f)).collect();
+        (!fitting.is_empty()).then(|| *self.dice.pick(&fitting))
+    }
+
+    fn staff_ship_packed(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let packed = |f: &FulfilmentMemory| !f.shipped && !f.cancelled && f.reference.is_none();
+        let Some(made) = self.some_fulfilment(seen, packed) else {
+            return false;
+        };
+        let number = self.some_number();
+        self.staff_ship(at, &made.id, &number, false)
+    }
+
+    fn staff_cancel_packed(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let Some(made) = self.some_fulfilment(seen, |f| !f.shipped && !f.cancelled) else {
+            return false;
+        };
+        let done = self.far.shop.staff_cancel_fulfilment(&seen.id, &made.id);
+        if done {
+            let what = format!("cancelled the packed {}", made.id);
+            self.acted(at, Act::Unfulfilled, &what);
+        }
+        done
+    }
+
+    fn staff_undo(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let Some(made) = self.some_fulfilment(seen, |f| f.shipped && !f.cancelled) else {
+            return false;
+        };
+        let done = self.far.shop.staff_undo_shipment(&seen.id, &made.id);
+        if done {
+            self.undone(at, made);
+            let what = format!("cancelled the shipped {}", made.id);
+            self.acted(at, Act::Unfulfilled, &what);
+        }
+        done
+    }
+
+    /// What a cancelled fulfilment said: of one of ours, its parcel stands whatever the shop shows.
+    fn undone(&mut self, at: usize, made: &FulfilmentMemory) {
+        let known = &mut self.orders[at].by_staff_shipped;
+        let mut mine = known.iter_mut().filter(|f| f.id == made.id).peekable();
+        if mine.peek().is_some() {
+            mine.for_each(|f| f.undone = true);
+            return;
+        }
+        known.push(ByStaff {
+            id: made.id.clone(),
+            goods: goods_of(made),
+            from: None,
+            place_unknown: false,
+            parcel: true,
+            undone: true,
+        });
+    }
+
+    fn staff_correct(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let Some(made) = self.some_fulfilment(seen, |f| f.shipped && !f.cancelled) else {
+            return false;
+        };
+        let number = self.some_number();
+        let shop = &self.far.shop;
+        let Some(new) = shop.staff_correct_tracking(&seen.id, &made.id, &[&number]) else {
+            return false;
+        };
+        self.undone(at, made);
+        for f in &mut self.orders[at].by_staff_shipped {
+            if f.id == made.id {
+                f.id.clone_from(&new);
+                f.undone = false;
+            }
+        }
+        let what = format!("corrected {} to {number} as {new}", made.id);
+        self.acted(at, Act::Unfulfilled, &what);
+        true
+    }
+
+    fn staff_complete(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let word = if seen.status == "completed" {
+            "archived"
+        } else {
+            "completed"
+        };
+        let done = match word {
+            "archived" => self.far.shop.archive(&seen.id),
+            _ => self.far.shop.complete(&seen.id),
+        };
+        if done {
+            self.acted(at, Act::Completed, word);
+        }
+        done
+    }
+
+    /// Another quantity, a line less or a line more; the customer pays what that comes to, at once or later.
+    fn staff_edit(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let lines: Vec<_> = seen.lines.iter().filter(|(_, _, n, _)| *n > 0).collect();
+        let more = lines.is_empty() || self.dice.percent(25);
+        let what = if more {
+            let code = *self.dice.pick(&ITEMS);
+            let n = u32::try_from(self.dice.range(1..=2)).unwrap();
+            let price = self.orders[at].price_without_tax(code);
+            let made = self.far.shop.add_line(&seen.id, code, n, &price);
+            made.map(|line| format!("added {n} {code} as {line}"))
+        } else {
+            let (line, code, ordered, _) = *self.dice.pick(&lines);
+            let most = u64::from(ordered + 2);
+            let n = u32::try_from(self.dice.range(0..=most)).unwrap();
+            let done = n != *ordered && self.far.shop.edit_quantity(&seen.id, line, n);
+            done.then(|| format!("{n} {code} instead of {ordered} on {line}"))
+        };
+        let Some(what) = what else {
+            return false;
+        };
+        self.acted(at, Act::Edited, &what);
+        if self.dice.percent(60) {
+            self.pay_again(at);
+        }
+        true
+    }
+
+    /// The customer pays what an edit asks for. True when there was something to pay.
+    pub(super) fn pay_again(&mut self, at: usize) -> bool {
+        let order = &self.orders[at];
+        let (id, number) = (order.id.clone(), order.number.clone());
+        let waits = order.acts.contains(&Act::Edited) && order.pay != super::orders::Pay::Bank;
+        let paid = waits.then(|| self.far.shop.reauthorise(&id)).flatten();
+        if let Some(payment) = &paid {
+            let text = format!("{number}: pays again, {payment}");
+            self.log.say("customer", text);
+        }
+        paid.is_some()
+    }
+
+    fn staff_address(&mut self, at: usize) -> bool {
+        let id = self.orders[at].id.clone();
+        let to = Party {
+            name: "山田 花子".into(),
+            country: "JP".into(),
+            postal_code: "530-0001".into(),
+            region: "大阪府".into(),
+            city: "大阪市北区".into(),
+            address1: format!("梅田{}", self.dice.range(1..=9)),
+            phone: "03-1234-5678".into(),
+            ..Party::default()
+        };
+        let done = self.far.shop.edit_address(&id, Some(to));
+        if done {
+            self.acted(at, Act::Edited, "another address");
+        }
+        done
+    }
+
+    fn staff_delete(&mut self, at: usize, deleted: bool) -> bool {
+        let id = self.orders[at].id.clone();
+        let (done, word) = if deleted {
+            (self.far.shop.restore(&id), "restored")
+        } else {
+            (self.far.shop.delete(&id), "deleted")
+        };
+        if done {
+            self.acted(at, Act::Deleted, word);
+        }
+        done
+    }
+
+    /// In the end staff finish what they began: nothing stays deleted, packed or unpaid.
+    pub(super) fn staff_finish(&mut self) {
+        for at in 0..self.orders.len() {
+            if self.orders[at].undecodable {
+                continue;
+            }
+            let id = self.orders[at].id.clone();
+            if self.far.shop.restore(&id) {
+                self.acted(at, Act::Deleted, "restored");
+            }
+            // It came back with its old time of change: one that was never read is read when it changes again.
+            if self.orders[at].acts.contains(&Act::Deleted) {
+                self.far.shop.touch_order(&id);
+            }
+            self.pay_again(at);
+            let seen = self.far.shop.order(&id).unwrap();
+            let packed =
+                |f: &&FulfilmentMemory| !f.shipped && !f.cancelled && f.reference.is_none();
+            for made in seen.fulfilments.iter().filter(packed) {
+                let number = format!("LATE-{}", made.id);
+                if self.dice.percent(50) {
+                    self.staff_ship(at, &made.id, &number, false);
+                } else if self.far.shop.staff_cancel_fulfilment(&id, &made.id) {
+                    let what = format!("cancelled the packed {}", made.id);
+                    self.acted(at, Act::Unfulfilled, &what);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn goods_of(fulfilment: &FulfilmentMemory) -> Goods {
+    let mut goods = Goods::new();
+    for (code, n) in &fulfilment.lines {
+        join(&mut goods, &Goods::from([(code.clone(), *n)]));
+    }
+    goods
+}
