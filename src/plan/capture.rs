@@ -59,6 +59,23 @@ impl<'a> View<'a> {
         beyond.max().unwrap_or(0).max(0)
     }
 
+    /// What was taken of payments that the channel has voided since or no longer shows, less what was given back: it pays
+    /// for what ships before any other payment does.
+    pub(crate) fn taken_before(&self) -> i64 {
+        let tenders = &self.order.tenders;
+        let voided = tenders.iter().filter(|tender| tender.cancelled);
+        let voided = voided.fold(0_i64, |sum, tender| {
+            let kept = self.settled(tender).saturating_sub(tender.refunded);
+            sum.saturating_add(kept.max(0))
+        });
+        let captures = self.fold.of_op(Op::Capture);
+        let gone = captures
+            .filter(|intent| !intent.void())
+            .filter_map(capture_call)
+            .filter(|call| !tenders.iter().any(|tender| tender.key == call.payment));
+        gone.fold(voided, |sum, call| sum.saturating_add(amount_of(call)))
+    }
+
     /// What is taken of a payment, or decided to be.
     pub(crate) fn settled(&self, tender: &Tender) -> i64 {
         let ours = self.intended(&tender.key);
@@ -97,12 +114,16 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     };
     let captured_ways = |tender: &&Tender| view.route(tender).is_some_and(|r| r.account.is_some());
     // Money that has come by other ways pays first.
-    let others: i64 = view
+    let others = view
         .tenders()
         .filter(|tender| !captured_ways(tender))
-        .fold(0, |sum, tender| {
+        .fold(0_i64, |sum, tender| {
             sum.saturating_add(view.tender_amount(tender).unwrap_or(0))
-        });
+        })
+        .saturating_add(view.taken_before());
+    for voided in view.order.tenders.iter().filter(|tender| tender.cancelled) {
+        take_back(view, voided, voided.captured, &mut wanted);
+    }
     let mut rest = due.saturating_sub(others).max(0);
     let mut over = 0_i64;
     for tender in view.tenders().filter(captured_ways) {

@@ -127,12 +127,14 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         ));
     }
     let tenders: Option<Vec<i64>> = view.tenders().map(|tender| tender.amount).collect();
-    let paid: i128 = tenders
+    // A payment that was voided after an edit keeps what was taken of it, and the new one is for the rest.
+    let paid = tenders
         .as_deref()
         .unwrap_or_default()
         .iter()
         .map(|a| i128::from(*a))
-        .sum();
+        .sum::<i128>()
+        + i128::from(view.taken_before());
     if tenders.is_some_and(|tenders| !tenders.is_empty()) && paid != i128::from(total) {
         return Some((
             "totals_mismatch",

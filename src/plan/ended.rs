@@ -16,7 +16,9 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         let kept = view.settled(tender).saturating_sub(tender.refunded);
         sum.saturating_add(kept.max(0))
     });
-    let taken = captured.saturating_add(payment.deposited);
+    let taken = captured
+        .saturating_add(view.taken_before())
+        .saturating_add(payment.deposited);
     let due = view.due(&view.departed(|_| true)).unwrap_or(0);
     let over = taken.saturating_sub(due);
     if over <= 0 {

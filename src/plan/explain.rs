@@ -273,10 +273,13 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
 }
 
 fn captured(view: &View<'_>) -> Vec<String> {
-    view.tenders()
+    let tenders = view.order.tenders.iter();
+    tenders
+        .filter(|tender| !tender.cancelled || view.settled(tender) > 0)
         .map(|tender| {
+            let voided = if tender.cancelled { " (voided)" } else { "" };
             format!(
-                "payment {}: {} captured, {} decided, {} authorised",
+                "payment {}{voided}: {} captured, {} decided, {} authorised",
                 tender.key,
                 view.money(tender.captured),
                 view.money(view.intended(&tender.key)),

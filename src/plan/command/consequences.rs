@@ -53,6 +53,13 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
             ));
         }
     }
+    let voided = view.taken_before();
+    if voided > 0 {
+        wish.stays.push(format!(
+            "{} taken of payments that were voided since is not given back by hikiate; refund it at the provider",
+            view.money(voided)
+        ));
+    }
     while_stopped(&view, &mut wish);
     let deposited = view.payment().deposited;
     if deposited > 0 {

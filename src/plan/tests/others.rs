@@ -214,6 +214,38 @@ fn an_unnamed_place_blocks_the_units_until_a_later_count() {
 }
 
 #[test]
+fn what_was_taken_of_a_payment_that_an_edit_voided_is_not_taken_again() {
+    for shown in [true, false] {
+        let mut world = World::new(order(&[("A", 3, 1000)]));
+        world.settle();
+        world.edit(show(by_hand("ful_hand", 2, Some(3), "BYHAND1")));
+        world.plan();
+        assert_eq!(captured(&world), 2500);
+        world.end_op(Op::Capture, Verdict::Done);
+        show_captured(&mut world);
+        // The shop voids what is left of the payment and asks for the rest anew.
+        world.edit(|order| {
+            let mut rest = order.tenders[0].clone();
+            rest.key = "pay_rest".into();
+            (rest.amount, rest.authorised, rest.captured) = (Some(1000), 1000, 0);
+            order.tenders[0].cancelled = true;
+            order.tenders[0].authorised = 0;
+            if !shown {
+                order.tenders.clear();
+            }
+            order.tenders.push(rest);
+        });
+        let plan = world.plan();
+        assert_eq!(captured(&world), 2500, "nothing more has shipped");
+        assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+        world.edit(show(by_hand("ful_rest", 1, Some(9), "BYHAND2")));
+        let plan = world.plan();
+        assert_eq!(captured(&world), 3500);
+        assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+    }
+}
+
+#[test]
 fn what_nobody_has_mapped_is_captured_when_it_ships_and_not_with_the_rest() {
     let mut world = World::new(order(&[("A", 3, 1000), ("NEW", 1, 700)]));
     world.settle();
