@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::orders::{Act, Goods, Pay, Placed};
+use super::person::PATIENCE;
 use super::world::World;
 
 /// Rows that must not be left when everything has come to rest.
@@ -34,9 +35,6 @@ SELECT DISTINCT s.number FROM subjects s JOIN facts o ON o.subject_id = s.id AND
 WHERE (SELECT sum((l ->> 'quantity')::int) FROM jsonb_array_elements(o.body #> '{order,lines}') l)
   <= (SELECT sum((u ->> 1)::int) FROM jsonb_array_elements(o.body #> '{order,fulfilments}') f, jsonb_array_elements(f -> 'lines') u
       WHERE f ->> 'reference' IS NULL AND f ->> 'shipped_at' IS NOT NULL AND f ->> 'cancelled_at' IS NULL)";
-
-/// So often a task's rule may be released before it counts as deaf.
-const PATIENCE: u32 = 6;
 
 /// What the database says of an order.
 struct Known {
@@ -103,11 +101,10 @@ impl World {
         self.sealed_too_late().await;
         // What a task asks for was typed again and again, and it is still there.
         for ((subject, rule), n) in self.released.clone() {
-            if n >= PATIENCE
-                && tasks
-                    .iter()
-                    .any(|(of, kind)| *of == subject && *kind == rule)
-            {
+            // A shop that refuses a cancel, because staff have packed it, refuses it again.
+            let deaf = n > PATIENCE && rule != "cancel_order";
+            let mut open = tasks.iter();
+            if deaf && open.any(|(of, kind)| *of == subject && *kind == rule) {
                 self.violated(format!(
                     "{subject}: {rule} was released {n} times and is still a task"
                 ));
@@ -162,7 +159,9 @@ impl World {
         let ended = known.closed
             && (matches!(known.status.as_str(), "booked" | "cancelled")
                 || known.status == "delivered" && seen.cancelled);
-        if !ended && !open_task {
+        // Nothing of it ships any more: it ends when the shop completes or cancels it.
+        let nothing = order.goods.values().all(|n| *n == 0);
+        if !ended && !open_task && !nothing {
             wrong.push(format!(
                 "it is stuck, blocked by {:?}, and no task says why",
                 known.blocked
@@ -258,7 +257,8 @@ impl World {
         let is = |act: Act| order.acts.contains(&act);
         if known.status == "cancelled" && !seen.cancelled {
             let nothing = order.goods.values().all(|n| *n == 0);
-            if !is(Act::Ended) && !nothing {
+            let refused = (order.number.clone(), "cancel_order_refused".to_owned());
+            if !is(Act::Ended) && !nothing && !self.flagged.contains(&refused) {
                 wrong.push("cancelled, and the shop does not know".to_owned());
             }
             return wrong;
@@ -278,7 +278,12 @@ impl World {
         if !is(Act::Unfulfilled) && !is(Act::Edited) && known.revenue < least {
             wrong.push(format!("revenue is {}, {least} was shipped", known.revenue));
         }
-        if !is(Act::Ended) && !order.all_in(&all) && !is(Act::Unfulfilled) && !is(Act::Completed) {
+        if !is(Act::Ended)
+            && !order.cancel_wanted
+            && !order.all_in(&all)
+            && !is(Act::Unfulfilled)
+            && !is(Act::Completed)
+        {
             wrong.push(format!("{all:?} left of {:?}", order.goods));
         }
         wrong

@@ -114,7 +114,10 @@ impl Placed {
 
     /// The most that can be due: each piece as often as it was ever ordered.
     pub(super) fn due_at_most(&self, left: &Goods) -> i64 {
-        self.due(&within(left, &self.most))
+        // One without goods that the shop completes is paid as the shop has it.
+        let nothing = self.goods.values().all(|n| *n == 0) && self.pay != Pay::Zero;
+        let fee = i64::from(nothing && self.acts.contains(&Act::Completed)) * POSTAGE;
+        self.due(&within(left, &self.most)).max(fee)
     }
 
     /// The least that is due: what is on the order now.

@@ -12,6 +12,9 @@ use super::far::Warehouse;
 use super::orders::Pay;
 use super::world::World;
 
+/// So often people do what a task says before they leave it.
+pub(super) const PATIENCE: u32 = 8;
+
 impl World {
     /// Something an operator may do at any time.
     pub(super) async fn operator_acts(&mut self) {
@@ -228,9 +231,12 @@ impl World {
                 {
                     continue;
                 }
-                if let Some(rule) = rule {
-                    let key = (task.subject.clone(), rule.clone());
-                    *self.released.entry(key).or_default() += 1;
+                let key = (task.subject.clone(), rule.clone().unwrap_or_default());
+                let released = self.released.entry(key).or_default();
+                *released += 1;
+                // Some shops never change their mind: then it is left as a task.
+                if *released > PATIENCE {
+                    continue;
                 }
                 let decision = Decision::Release {
                     rules: rule.iter().cloned().collect(),

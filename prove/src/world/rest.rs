@@ -11,6 +11,8 @@ use super::world::World;
 
 /// Rounds after which everything must have ended.
 const ROUNDS: usize = 60;
+/// Rounds without anything new after which nothing more is to come: what is open then waits for good.
+const STILL: usize = 10;
 
 /// What is still to come: effects, marks, open batches, orders that have not ended or are due to be planned.
 const UNDONE: &str = r"
@@ -45,7 +47,7 @@ impl World {
         self.staff_finish();
         self.let_all_go().await;
         self.restock().await;
-        let mut quiet = 0;
+        let (mut quiet, mut still, mut newest) = (0, 0, 0);
         for round in 0..ROUNDS {
             // Look-ups, leases and pauses, then waits of minutes; and in between the next wave, of another day too.
             let by = match round {
@@ -69,6 +71,21 @@ impl World {
                 .await
                 .unwrap();
             quiet = if undone == 0 { quiet + 1 } else { 0 };
+            let (fact, calls): (i64, i64) = sqlx::query_as(
+                "SELECT coalesce(max(id), 0), (SELECT count(*) FROM effects) FROM facts",
+            )
+            .fetch_one(&self.admin)
+            .await
+            .unwrap();
+            still = if fact == newest && calls == 0 {
+                still + 1
+            } else {
+                0
+            };
+            newest = fact;
+            if still == STILL {
+                return;
+            }
             if quiet == 2 && round >= 3 || !self.violations.is_empty() {
                 return;
             }
