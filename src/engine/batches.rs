@@ -247,3 +247,101 @@ fn some_of(list: &[String]) -> String {
         shown
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use hikiate_sdk::{AccountSlug, Op};
+
+    use super::*;
+    use crate::facts::{Fact, IntentFact, IntentWhat};
+
+    fn sending(n: u32) -> (String, FactBody) {
+        let body = FactBody::Intent(Box::new(IntentFact {
+            op: Op::Instruct,
+            account: AccountSlug::new("wh"),
+            n,
+            what: IntentWhat::Batch {
+                batch: "W".to_owned(),
+            },
+        }));
+        (format!("instruct:wh:W:{n}"), body)
+    }
+
+    fn outcome(n: u32, verdict: Verdict) -> (String, FactBody) {
+        let outcome = OutcomeFact {
+            intent: sending(n).0,
+            verdict,
+            id: None,
+            code: None,
+            message: String::new(),
+        };
+        (outcome.key(), FactBody::Outcome(outcome))
+    }
+
+    fn batch(facts: Vec<(String, FactBody)>) -> BatchInput {
+        let at = DateTime::default();
+        let fact = |(id, (key, body)): (usize, (String, FactBody))| Fact {
+            id: i64::try_from(id).unwrap(),
+            key,
+            body,
+            happened_at: at,
+            recorded_at: at,
+            business_date: at.date_naive(),
+            actor: "push".to_owned(),
+        };
+        BatchInput {
+            subject_id: 1,
+            account_id: 1,
+            name: "W".to_owned(),
+            number: "B1".to_owned(),
+            kind: "instruct".to_owned(),
+            state: "sealed".to_owned(),
+            queued: false,
+            unresolved: None,
+            facts: facts.into_iter().enumerate().map(fact).collect(),
+        }
+    }
+
+    fn planned(batch: &BatchInput) -> BatchPlan {
+        plan_batch(batch, &[], None, &[], DateTime::default())
+    }
+
+    /// Said not to have arrived, planned again, and corrected before that began.
+    fn corrected(to: Verdict) -> BatchInput {
+        batch(vec![
+            sending(1),
+            outcome(1, Verdict::NotDone),
+            sending(2),
+            outcome(2, Verdict::Withdrawn),
+            outcome(1, to),
+        ])
+    }
+
+    #[test]
+    fn a_batch_that_was_found_to_have_arrived_is_done_though_another_sending_was_planned() {
+        let batch = corrected(Verdict::Done);
+        assert_eq!(told(&batch).map(|o| o.verdict), Some(Verdict::Done));
+        let plan = planned(&batch);
+        assert_eq!((plan.status, plan.again), ("done", None));
+    }
+
+    #[test]
+    fn a_sending_that_was_taken_back_keeps_its_number() {
+        let mut batch = corrected(Verdict::NotDone);
+        assert_eq!(planned(&batch).again, Some(3));
+        batch.facts.truncate(2);
+        assert_eq!(planned(&batch).again, Some(2));
+    }
+
+    #[test]
+    fn a_refusal_of_the_same_sending_ends_what_it_had_accepted() {
+        let batch = batch(vec![
+            sending(1),
+            outcome(1, Verdict::Accepted),
+            outcome(1, Verdict::Refused),
+        ]);
+        assert_eq!(planned(&batch).status, "refused");
+    }
+}

@@ -391,23 +391,25 @@ impl Store {
     /// sending that was not taken back, `None` while that is under way.
     #[must_use]
     pub fn batch_outcome(batch: &BatchInput) -> Option<&OutcomeFact> {
-        let outcomes = || {
-            let all = batch.facts.iter().rev();
-            all.filter_map(|fact| match &fact.body {
-                FactBody::Outcome(outcome) => Some(outcome),
+        let verdict = |key: &str| {
+            batch.facts.iter().rev().find_map(|fact| match &fact.body {
+                FactBody::Outcome(o) if o.verdict != Verdict::Evidence && o.intent == key => {
+                    Some(o)
+                }
                 _ => None,
             })
         };
+        let sendings: Vec<Option<&OutcomeFact>> = batch
+            .facts
+            .iter()
+            .rev()
+            .filter(|fact| matches!(&fact.body, FactBody::Intent(_)))
+            .map(|fact| verdict(&fact.key))
+            .filter(|outcome| outcome.is_none_or(|o| o.verdict != Verdict::Withdrawn))
+            .collect();
         let arrived = |o: &&OutcomeFact| matches!(o.verdict, Verdict::Done | Verdict::Accepted);
-        outcomes().find(arrived).or_else(|| {
-            let taken_back =
-                |key: &str| outcomes().any(|o| o.intent == key && o.verdict == Verdict::Withdrawn);
-            let sent =
-                batch.facts.iter().rev().find(|fact| {
-                    matches!(fact.body, FactBody::Intent(_)) && !taken_back(&fact.key)
-                })?;
-            outcomes().find(|o| o.intent == sent.key && o.verdict != Verdict::Evidence)
-        })
+        let found = sendings.iter().flatten().copied().find(arrived);
+        found.or_else(|| sendings.first().copied().flatten())
     }
 
     /// A batch that could not be planned is tried later, and is a task.
