@@ -160,7 +160,7 @@ pub(crate) async fn unbegin(session: &Session, args: Unbegin) -> Result<(), Fail
              withdrawn: {} calls, {} shipments in open waves; {} revenue events wait\n\
              under way at this moment: {} calls; with an unknown outcome, not sent again before it begins anew: {}\n\
              sealed or with a warehouse, and not left: {} shipments; stop them with the warehouse if they must not leave\n{batches}\
-             to go on: hikiate begin {channel} --from TIME --reason TEXT\n",
+             to go on from the same time on: hikiate begin {channel} --reason TEXT\n",
             done.withdrawn, done.waiting, done.revenue, done.sending, done.unknown, done.instructed
         )
     })

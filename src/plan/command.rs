@@ -120,6 +120,17 @@ impl<'a> Now<'a> {
     }
 }
 
+/// `order hold`: one that was not read yet may be held, and one that is not ours to act on needs no hold.
+///
+/// # Errors
+/// Why it is not ours.
+pub fn hold(on: Now<'_>) -> Result<(), String> {
+    if on.planned()?.view.is_none() {
+        return Ok(());
+    }
+    on.ours().map(drop)
+}
+
 /// Nothing is sent for a channel that was stopped, whatever is wanted.
 fn while_stopped(view: &View<'_>, wish: &mut Wish) {
     if view.whose != Whose::Ours {

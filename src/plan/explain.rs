@@ -196,6 +196,15 @@ pub fn explain(
         words.captured = captured(&view);
         words.booked = booked(&view);
         words.next.extend(cutoffs(&view, elsewhere));
+        let mut waiting = view.fold.shipments.iter().filter(|s| s.waiting());
+        let why = waiting.find_map(|s| words::kept_back(&view, elsewhere, s.fact));
+        if let Some(why) = why.filter(|_| words.blocked_by.as_deref() == Some("wave")) {
+            words.because = why;
+        }
+    }
+    // What is history is planned no more.
+    if words.blocked_by.as_deref() == Some("history") {
+        words.next.clear();
     }
     words.next.sort_by_key(|next| next.at);
     Ok(words)
@@ -205,7 +214,10 @@ pub fn explain(
 fn cutoffs(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<NextInWords> {
     let waiting = |warehouse: &str| {
         let mut shipments = view.fold.shipments.iter();
-        shipments.any(|s| s.waiting() && s.fact.warehouse == warehouse)
+        shipments.any(|s| {
+            let goes = words::kept_back(view, elsewhere, s.fact).is_none();
+            s.waiting() && s.fact.warehouse == warehouse && goes
+        })
     };
     let waves = elsewhere.waves.iter();
     waves

@@ -27,12 +27,13 @@ pub(crate) fn stops(view: &View<'_>, shipping: &Shipping) -> bool {
         .map(|shipment| shipment.fact)
         .filter(|fact| !gone(fact))
         .chain(new)
-        .any(|fact| {
-            view.input
-                .stops
-                .iter()
-                .any(|stop| matches(view, stop, fact))
-        })
+        .any(|fact| stopped(view, fact))
+}
+
+/// A stop keeps this shipment from being sealed.
+pub(crate) fn stopped(view: &View<'_>, shipment: &ShipmentFact) -> bool {
+    let mut stops = view.input.stops.iter();
+    stops.any(|stop| matches(view, stop, shipment))
 }
 
 fn matches(view: &View<'_>, stop: &ShippingStop, shipment: &ShipmentFact) -> bool {

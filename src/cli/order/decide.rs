@@ -12,7 +12,7 @@ use crate::cli::session::Session;
 use crate::cli::words::status_ja;
 
 use super::typed::Told;
-use crate::plan::command::{Now, Wish, cancel as consequences};
+use crate::plan::command::{Now, Wish, cancel as consequences, hold as may_hold};
 use crate::plan::types::OrderInput;
 use crate::plan::{Elsewhere, context_hash, explain, rule_context};
 use crate::store::{Decision, StoreError, SubjectRow, TaskLine, Typed};
@@ -56,6 +56,21 @@ pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
         }
     })
     .await?;
+    let ids: Vec<i64> = judged.iter().map(|one| one.id).collect();
+    let (inputs, now) = session.inputs(&ids).await?;
+    let on = |input| Now {
+        input,
+        policy: &session.loaded.policy,
+        rules: &session.loaded.rules,
+        now,
+    };
+    let refused = inputs
+        .values()
+        .filter_map(|input| may_hold(on(input)).err());
+    let refused: Vec<String> = refused.collect();
+    if !refused.is_empty() {
+        return Err(Failure::Refused(nothing_done(&refused)));
+    }
     write(session, judged).await
 }
 

@@ -5,9 +5,10 @@ use chrono_tz::Tz;
 use hikiate_sdk::{ChannelState, LineKey, Op};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
-use crate::facts::FactBody;
+use crate::facts::{FactBody, ShipmentFact};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
+use crate::plan::stop::stopped;
 use crate::plan::types::{OrderInput, ShipmentStage};
 use crate::plan::view::View;
 
@@ -89,12 +90,16 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
     let zone = view.policy.shop.timezone;
     let fact = shipment.fact;
     let stage = match shipment.stage() {
-        ShipmentStage::Waiting => match elsewhere.waves.get(&fact.warehouse) {
-            Some(at) => format!(
+        ShipmentStage::Waiting => match (
+            kept_back(view, elsewhere, fact),
+            elsewhere.waves.get(&fact.warehouse),
+        ) {
+            (Some(why), _) => format!("waits: {why}"),
+            (None, Some(at)) => format!(
                 "waits for the batch that is sealed at {}",
                 minute(*at, zone)
             ),
-            None => "waits for its batch".to_owned(),
+            (None, None) => "waits for its batch".to_owned(),
         },
         ShipmentStage::Instructed => on_its_way(elsewhere, shipment, zone),
         ShipmentStage::Cancelled => "stopped".to_owned(),
@@ -124,6 +129,25 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         lines.join(", "),
         minute(shipment.decided_at, zone)
     )
+}
+
+/// What keeps a waiting shipment from its batch, whatever the time is.
+pub(super) fn kept_back(
+    view: &View<'_>,
+    elsewhere: &Elsewhere,
+    shipment: &ShipmentFact,
+) -> Option<String> {
+    if stopped(view, shipment) {
+        return Some(
+            "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
+                .to_owned(),
+        );
+    }
+    let why = elsewhere.paused.get(&shipment.account)?;
+    Some(format!(
+        "account {} is {why}; nothing is sealed for it (`hikiate resume {0}` ends an operator's pause)",
+        shipment.account
+    ))
 }
 
 /// Sealed, sent, accepted: what the warehouse is known to have, and no more.

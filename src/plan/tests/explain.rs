@@ -7,7 +7,7 @@ use super::build::{at, order, slug};
 use super::flow::ship_all;
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::types::Status;
+use crate::plan::types::{ShippingStop, Status};
 use crate::plan::{Elsewhere, SealedBatch, Sending};
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -31,6 +31,35 @@ fn in_a_sealed_batch() -> World {
     assert_eq!(world.seal(), [S1]);
     world.plan();
     world
+}
+
+#[test]
+fn what_is_kept_back_waits_for_that_and_not_for_a_cut_off() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let mut elsewhere = Elsewhere {
+        waves: [("tokyo".to_owned(), at(40))].into(),
+        ..Elsewhere::default()
+    };
+    let told = world.explain_with(&elsewhere);
+    assert!(told.shipments[0].contains("sealed at"), "{told:?}");
+    assert!(told.next.iter().any(|next| next.what.contains("cut-off")));
+    let why = "paused by hanako: their import is broken";
+    elsewhere.paused = [(slug("wms-tokyo"), why.to_owned())].into();
+    let told = world.explain_with(&elsewhere);
+    assert!(told.because.contains(why), "{told:?}");
+    assert!(told.shipments[0].contains(why), "{told:?}");
+    assert!(!told.next.iter().any(|next| next.what.contains("cut-off")));
+    world.input.stops = vec![ShippingStop {
+        id: 7,
+        items: None,
+        channel: None,
+        warehouse: Some("tokyo".to_owned()),
+    }];
+    world.plan();
+    let told = world.explain_with(&elsewhere);
+    assert!(told.because.contains("stop-shipping list"), "{told:?}");
+    assert!(told.shipments[0].contains("stop-shipping list"), "{told:?}");
 }
 
 #[test]
