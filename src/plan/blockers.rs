@@ -42,6 +42,11 @@ impl Blockers {
 pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
     let mut blockers = Blockers::default();
     if view.cancelling() {
+        // It blocks nothing more, but what shipped before the cancel is paid for: somebody has to say whether it did.
+        if view.cancelled_at_channel.is_none() {
+            cancelled_again(view, &mut blockers, tasks);
+            blockers.first = None;
+        }
         return blockers;
     }
     if view.ended().is_none() {

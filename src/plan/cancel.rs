@@ -14,6 +14,9 @@ use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
 use crate::policy::{CancelBy, Change};
 
+/// The kind of the task about a cancel that the channel refused.
+pub(crate) const REFUSED: &str = "cancel_order_refused";
+
 /// How far a cancel has come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cancel {
@@ -72,12 +75,13 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         match refused {
             Some((id, outcome)) if !view.fold.released_after("cancel_order", id) => {
                 let what = format!(
-                    "the channel refused to cancel the order: {}; cancel it there by hand, or release it to ask again",
+                    "the channel refused to cancel the order: {}; cancel it there by hand, release it to ask again, or end it if the channel cannot cancel it any more",
                     outcome.message
                 );
                 tasks
-                    .add("cancel_order_refused", what)
-                    .release("cancel_order");
+                    .add(REFUSED, what)
+                    .release("cancel_order")
+                    .action(Action::End {});
             }
             // It is looked for again first.
             _ if in_flight || view.absent() => {}

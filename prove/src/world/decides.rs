@@ -1,9 +1,11 @@
-//! Operators who decide more than holds: end an order, pause an account for a while, stop shipping from a warehouse.
+//! Operators who decide more than holds: end an order, ask a shipment back, ship by hand, type what they saw leave, pause an
+//! account for a while, stop shipping from a warehouse.
 
-use hikiate::plan::command::{Now, Wish, end};
+use hikiate::facts::FactBody;
+use hikiate::plan::command::{Now, Shipped, Wish, recall, shipped};
 use hikiate::store::{Paused, StopScope, Store, StoreError, Typed};
 
-use super::orders::Act;
+use super::orders::{Goods, join};
 use super::world::World;
 
 const WHY: &str = "an operator's decision";
@@ -13,14 +15,16 @@ impl World {
     /// Something that is undone later, or ends an order.
     pub(super) async fn operator_decides(&mut self) {
         let store = self.engine.store.clone();
-        match self.dice.range(0..=9) {
+        match self.dice.range(0..=15) {
+            10..=11 => self.asks_back().await,
+            12..=13 => self.ships_by_hand().await,
+            14..=15 => self.saw_it_ship().await,
             0..=3 => {
                 let Some(at) = self.some_order() else {
                     return;
                 };
                 let name = format!("shop/{}", self.orders[at].id);
-                if self.typed(&name, |now| end(now, WHY)).await {
-                    self.orders[at].acts.insert(Act::Ended);
+                if self.ends(&name).await {
                     self.counts.acts += 1;
                 }
             }
@@ -50,6 +54,116 @@ impl World {
         }
     }
 
+    /// Asks a shipment back that a warehouse was told of, or will be.
+    async fn asks_back(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let name = format!("shop/{}", self.orders[at].id);
+        let references: Vec<String> = sqlx::query_scalar(
+            "SELECT p.reference FROM shipments p JOIN subjects s ON s.id = p.subject_id WHERE s.number = $1 ORDER BY p.reference",
+        )
+        .bind(&self.orders[at].number)
+        .fetch_all(&self.admin)
+        .await
+        .unwrap();
+        if references.is_empty() {
+            return;
+        }
+        let reference = self.dice.pick(&references).clone();
+        let what = format!("asks {reference} back");
+        if self
+            .types(&name, &what, |now| recall(now, &reference, WHY))
+            .await
+        {
+            self.counts.acts += 1;
+        }
+    }
+
+    /// Goods that no warehouse was told of leave a shelf all the same.
+    async fn ships_by_hand(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let (id, tracking) = (
+            self.orders[at].id.clone(),
+            format!("HAND{}", self.counts.acts + 1),
+        );
+        let shelf = usize::from(self.dice.percent(50));
+        let mut told = Vec::new();
+        let what = Shipped {
+            reference: None,
+            tracking: &tracking,
+            carrier: None,
+            from: Some(["tokyo", "osaka"][shelf]),
+            left_at: None,
+            lines: &[],
+            reason: WHY,
+        };
+        let name = format!("shop/{id}");
+        let typed = self.types(&name, "ships it by hand", |now| {
+            let wish = shipped(now, what)?;
+            let facts = wish.facts.iter().map(|fact| &fact.body);
+            let lines = facts.filter_map(|body| match body {
+                FactBody::Shipment(shipment) => Some(&shipment.lines),
+                _ => None,
+            });
+            let lines = lines.flatten().map(|l| (l.item_id, l.quantity));
+            told = lines.collect();
+            Ok(wish)
+        });
+        if !typed.await {
+            return;
+        }
+        self.counts.acts += 1;
+        let mut goods = Goods::new();
+        for (item, n) in told {
+            let code: String = sqlx::query_scalar("SELECT code FROM items WHERE id = $1")
+                .bind(item)
+                .fetch_one(&self.admin)
+                .await
+                .unwrap();
+            join(&mut goods, &Goods::from([(code, n)]));
+        }
+        self.shelve(shelf, &goods, -1);
+        join(&mut self.orders[at].by_hand, &goods);
+    }
+
+    /// A shipment left in one parcel, and an operator types its number, before the warehouse tells or after.
+    async fn saw_it_ship(&mut self) {
+        let mut parcels = Vec::new();
+        for warehouse in &self.far.warehouses {
+            let shipments = warehouse.sim.shipments();
+            for (reference, left) in warehouse.sim.shipped() {
+                let shipment = &shipments[&reference];
+                let sum: u32 = shipment.lines.iter().map(|l| l.quantity).sum();
+                if let [parcel] = left.as_slice()
+                    && parcel.lines.iter().map(|l| l.quantity).sum::<u32>() == sum
+                {
+                    let number = shipment.order_number.clone();
+                    parcels.push((number, reference, parcel.tracking.clone()));
+                }
+            }
+        }
+        if parcels.is_empty() {
+            return;
+        }
+        let (number, reference, tracking) = self.dice.pick(&parcels).clone();
+        let what = Shipped {
+            reference: Some(&reference),
+            tracking: &tracking,
+            carrier: None,
+            from: None,
+            left_at: None,
+            lines: &[],
+            reason: WHY,
+        };
+        let words = format!("saw {reference} ship as {tracking}");
+        if self.types(&number, &words, |now| shipped(now, what)).await {
+            self.counts.acts += 1;
+        }
+    }
+
     /// Resumes what is paused and lifts what is stopped.
     pub(super) async fn let_all_go(&mut self) {
         let store = self.engine.store.clone();
@@ -67,9 +181,10 @@ impl World {
     }
 
     /// Types what the planner says of an order now. False where it is refused or overtaken.
-    async fn typed(
+    pub(super) async fn types(
         &mut self,
         name: &str,
+        what: &str,
         command: impl FnOnce(Now<'_>) -> Result<Wish, String>,
     ) -> bool {
         let engine = &self.engine;
@@ -102,12 +217,12 @@ impl World {
             .type_all(&typed, Some(&engine.directory), WHO, today);
         match stored.await {
             Ok(()) => {
-                self.log.say(WHO, format!("ends {number}"));
+                self.log.say(WHO, format!("{number}: {what}"));
                 true
             }
             Err(StoreError::Replan) => false,
             Err(error) => {
-                self.violated(format!("ending {number}: {error}"));
+                self.violated(format!("{number}: {what}: {error}"));
                 false
             }
         }

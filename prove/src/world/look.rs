@@ -24,7 +24,7 @@ SELECT s.number || ' was not planned: ' || coalesce((SELECT detail FROM tasks t 
 UNION ALL
 SELECT 'shipment ' || h.reference || ' is in a sealed batch and takes ' || h.qty || ' of a demand with reserved ' || h.reserved || ' and shipped ' || h.shipped
   FROM (SELECT p.reference, sd.qty, d.reserved, d.shipped FROM shipments p JOIN shipment_demands sd ON sd.shipment_id = p.id JOIN demands d ON d.id = sd.demand_id
-        WHERE p.state = 'instructed') h
+        WHERE p.state = 'instructed' AND p.batch_id IS NOT NULL) h
   WHERE h.qty > h.reserved + h.shipped
 UNION ALL
 SELECT 'batch ' || b.subject_id || ' is open and has a body' FROM batches b WHERE b.state = 'open' AND b.body IS NOT NULL
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    /// What left, by our number of the order.
+    /// What left, by a warehouse's or an operator's hand, by our number of the order.
     pub(super) fn left(&self) -> BTreeMap<String, Goods> {
         let mut left: BTreeMap<String, Goods> = BTreeMap::new();
         for warehouse in &self.far.warehouses {
@@ -61,6 +61,10 @@ impl World {
                     *goods.entry(line.code.clone()).or_default() += line.quantity;
                 }
             }
+        }
+        for order in self.orders.iter().filter(|order| !order.by_hand.is_empty()) {
+            let goods = left.entry(order.number.clone()).or_default();
+            super::orders::join(goods, &order.by_hand);
         }
         left
     }
@@ -129,6 +133,7 @@ impl World {
             let mut references: Vec<&str> = seen
                 .fulfilments
                 .iter()
+                .filter(|f| !f.cancelled)
                 .filter_map(|f| f.reference.as_deref())
                 .collect();
             references.sort_unstable();

@@ -18,6 +18,7 @@ mod play;
 mod rest;
 mod run;
 mod seed;
+mod settle;
 mod staff;
 mod terms;
 mod watched;

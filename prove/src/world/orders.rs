@@ -87,6 +87,10 @@ pub(super) struct Placed {
     pub(super) most: Goods,
     pub(super) acts: BTreeSet<Act>,
     pub(super) by_staff_shipped: Vec<ByStaff>,
+    /// Shipped by an operator's hand, past every instruction.
+    pub(super) by_hand: Goods,
+    /// All that staff ever marked as shipped under a number that is not ours.
+    pub(super) ever_marked: Goods,
     pub(super) prices: BTreeMap<String, i64>,
     /// Captured in the shop's console.
     pub(super) by_staff: i64,
@@ -170,9 +174,7 @@ impl Placed {
     /// What left a warehouse, and what staff ever marked as shipped, whether it stands or not.
     pub(super) fn ever_left(&self, left: &Goods) -> Goods {
         let mut goods = left.clone();
-        for shipped in self.by_staff_shipped.iter().filter(|f| !f.parcel) {
-            join(&mut goods, &shipped.goods);
-        }
+        join(&mut goods, &self.ever_marked);
         goods
     }
 
@@ -268,6 +270,8 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         goods,
         acts: BTreeSet::new(),
         by_staff_shipped: Vec::new(),
+        by_hand: Goods::new(),
+        ever_marked: Goods::new(),
         prices,
         by_staff: 0,
         paid: 0,

@@ -1,19 +1,14 @@
 //! The people who work with the daemon: they hold, release, cancel and take in money by command, look into
 //! the far sides when an outcome is unknown, and do what a task tells them to type.
 
-use hikiate::action::Action;
 use hikiate::engine::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Decision, Place, Store, StoreError};
 use hikiate_sdk::{Call, Currency};
 
-use super::far::Warehouse;
 use super::orders::Pay;
 use super::world::World;
-
-/// So often people do what a task says before they leave it.
-pub(super) const PATIENCE: u32 = 8;
 
 impl World {
     /// Something an operator may do at any time.
@@ -41,12 +36,14 @@ impl World {
                 self.deposit(at, part).await;
             }
             7 => self.resolve().await,
-            _ => self.clear_tasks().await,
+            _ => {
+                self.clear_tasks().await;
+            }
         }
     }
 
     /// Types a decision. False when there is no such order yet.
-    async fn decide(&mut self, name: &str, decision: Decision) -> bool {
+    pub(super) async fn decide(&mut self, name: &str, decision: Decision) -> bool {
         let store = self.engine.store.clone();
         let Ok((id, number)) = store.find_subject(name).await else {
             return false;
@@ -180,11 +177,11 @@ impl World {
             .any(|(path, _)| path == name)
     }
 
-    /// Has a wave that was missed, or that could not be sealed, sealed now.
-    async fn seal_now(&mut self, wave: &str) {
+    /// Has a wave that was missed, or that could not be sealed, sealed now. False where nothing is ready.
+    pub(super) async fn seal_now(&mut self, wave: &str) -> bool {
         let engine = &self.engine;
         let Ok(row) = engine.store.batch("instruct", wave).await else {
-            return;
+            return false;
         };
         let name = row.warehouse.unwrap_or_default();
         let mut warehouses = engine.policy.warehouses.iter();
@@ -204,64 +201,13 @@ impl World {
             Ok((wave, rows)) => {
                 let what = format!("{rows} shipments of {name} are to go now, as {wave}");
                 self.log.say("operator", what);
+                true
             }
-            Err(StoreError::Refused(_)) => {}
-            Err(error) => self.violated(format!("sealing {wave}: {error}")),
-        }
-    }
-
-    /// Reads the list of tasks and types what each says.
-    pub(super) async fn clear_tasks(&mut self) {
-        let tasks = self.engine.store.list_tasks().await.unwrap();
-        for task in &tasks {
-            self.flagged
-                .insert((task.subject.clone(), task.kind.clone()));
-        }
-        for task in tasks {
-            for suggested in &task.actions {
-                if suggested.action == (Action::SealWave {}) {
-                    self.seal_now(&task.subject).await;
-                }
-                let Action::Release { rule } = &suggested.action else {
-                    continue;
-                };
-                let short = rule.as_deref().and_then(|rule| rule.strip_prefix("short:"));
-                if let Some(reference) = short
-                    && self.rest_comes(reference).await
-                {
-                    continue;
-                }
-                let key = (task.subject.clone(), rule.clone().unwrap_or_default());
-                let released = self.released.entry(key).or_default();
-                *released += 1;
-                // Some shops never change their mind: then it is left as a task.
-                if *released > PATIENCE {
-                    continue;
-                }
-                let decision = Decision::Release {
-                    rules: rule.iter().cloned().collect(),
-                    reason: "seen".to_owned(),
-                };
-                self.decide(&task.subject, decision).await;
+            Err(StoreError::Refused(_)) => false,
+            Err(error) => {
+                self.violated(format!("sealing {wave}: {error}"));
+                false
             }
         }
-    }
-
-    /// Whoever asks the warehouse hears whether the rest will leave, or has left and was not read here yet.
-    async fn rest_comes(&self, reference: &str) -> bool {
-        let mut warehouses = self.far.warehouses.iter();
-        if warehouses.any(|w| w.sim.is_open(reference)) {
-            return true;
-        }
-        let read: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM heads WHERE kind = 'parcel' AND starts_with(series, $1 || ':')",
-        )
-        .bind(reference)
-        .fetch_one(&self.admin)
-        .await
-        .unwrap();
-        let left = |w: &Warehouse| w.sim.shipped().get(reference).map_or(0, Vec::len);
-        let left: usize = self.far.warehouses.iter().map(left).sum();
-        usize::try_from(read).unwrap() < left
     }
 }

@@ -60,9 +60,7 @@ impl World {
                 self.tick(at).await;
             }
             self.round().await;
-            if round >= 1 {
-                self.people().await;
-            }
+            let settles = round >= 1 && self.people().await;
             if round == 3 {
                 self.restock().await;
             }
@@ -70,14 +68,15 @@ impl World {
                 .fetch_one(&self.admin)
                 .await
                 .unwrap();
-            quiet = if undone == 0 { quiet + 1 } else { 0 };
+            let over = undone == 0 && !settles;
+            quiet = if over { quiet + 1 } else { 0 };
             let (fact, calls): (i64, i64) = sqlx::query_as(
                 "SELECT coalesce(max(id), 0), (SELECT count(*) FROM effects) FROM facts",
             )
             .fetch_one(&self.admin)
             .await
             .unwrap();
-            still = if fact == newest && calls == 0 {
+            still = if fact == newest && calls == 0 && !settles {
                 still + 1
             } else {
                 0
@@ -142,8 +141,8 @@ impl World {
         }
     }
 
-    /// Money comes in, unknown outcomes are looked at, tasks are done.
-    async fn people(&mut self) {
+    /// Money comes in, unknown outcomes are looked at, tasks are done. True when a task was left to do.
+    async fn people(&mut self) -> bool {
         for at in 0..self.orders.len() {
             let order = &self.orders[at];
             let open = !order.undecodable && !self.far.shop.order(&order.id).unwrap().cancelled;
@@ -154,6 +153,6 @@ impl World {
             }
         }
         self.resolve().await;
-        self.clear_tasks().await;
+        self.clear_tasks().await
     }
 }

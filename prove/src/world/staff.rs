@@ -94,6 +94,9 @@ impl World {
             (None, OthersFrom::Unknown) => new.place_unknown = true,
             (Some(_), _) | (None, OthersFrom::Elsewhere) => {}
         }
+        if !parcel {
+            join(&mut self.orders[at].ever_marked, &new.goods);
+        }
         self.stand_for_undone(at, &mut new);
         if let Some(shelf) = new.from.filter(|_| !parcel) {
             self.shelve(shelf, &new.goods, -1);
@@ -256,6 +259,12 @@ impl World {
             return false;
         };
         self.undone(at, made);
+        // Under another number nobody sees that it is a parcel of ours.
+        let order = &mut self.orders[at];
+        let of = |f: &ByStaff| f.id == made.id && f.parcel;
+        if order.by_staff_shipped.iter().any(of) {
+            join(&mut order.ever_marked, &goods_of(made));
+        }
         for f in &mut self.orders[at].by_staff_shipped {
             if f.id == made.id {
                 f.id.clone_from(&new);

@@ -41,8 +41,8 @@ pub(super) struct World {
     pub(super) violations: Vec<String>,
     /// Every task a person has seen: order or batch, kind.
     pub(super) flagged: std::collections::BTreeSet<(String, String)>,
-    /// How often a task's rule was released: order or batch, rule.
-    pub(super) released: std::collections::BTreeMap<(String, String), u32>,
+    /// How often people did what a task says: order or batch, kind.
+    pub(super) tries: std::collections::BTreeMap<(String, String), u32>,
     /// Items of which pieces went past hikiate, by warehouse.
     pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
     /// When shelves were counted, by warehouse and its clock.
@@ -86,7 +86,7 @@ impl World {
             counts: Counts::default(),
             violations: Vec::new(),
             flagged: std::collections::BTreeSet::new(),
-            released: std::collections::BTreeMap::new(),
+            tries: std::collections::BTreeMap::new(),
             shrunk: std::collections::BTreeSet::new(),
             counted: Vec::new(),
             engine,

@@ -1,5 +1,6 @@
 //! Ending an order: nothing more of it is instructed, and nobody is told.
 
+use super::super::cancel::REFUSED;
 use super::super::shipment::Shipment;
 use super::super::types::Status;
 use super::{Now, Wish, WishedFact};
@@ -26,7 +27,9 @@ pub fn end(on: Now<'_>, reason: &str) -> Result<Wish, String> {
         status,
         Status::Shipped | Status::Delivered | Status::Booked | Status::Cancelled
     );
-    if over {
+    // One that the channel refuses to cancel would wait for ever.
+    let refused = planned.plan.tasks.iter().any(|task| task.kind == REFUSED);
+    if over && !refused {
         return Err(format!(
             "order {number} is {}: there is nothing to end",
             status.as_str()

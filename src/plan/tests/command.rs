@@ -296,6 +296,31 @@ fn an_ended_order_frees_its_stock_tells_nobody_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_cancel_that_the_channel_keeps_refusing_is_settled_by_ending_the_order() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.cancel();
+    world.plan();
+    let asked = world.asked(|now| end(now, "x"));
+    assert!(asked.unwrap_err().contains("nothing to end"));
+    for _ in 0..2 {
+        world.end_op(Op::CancelOrder, Verdict::Refused);
+        let plan = world.plan();
+        assert_eq!(World::kinds(&plan), ["cancel_order_refused"]);
+        assert!(plan.tasks[0].actions.contains(&Action::End {}));
+        assert!(!plan.closed);
+        world.release("cancel_order");
+        assert_eq!(world.plan().effects[0].intent.op, Op::CancelOrder);
+    }
+    world.end_op(Op::CancelOrder, Verdict::Refused);
+    world.plan();
+    world.typed(|now| end(now, "completed at the channel"));
+    let plan = world.plan();
+    assert_eq!((plan.tasks.len(), plan.effects.len()), (0, 0));
+    assert_eq!((plan.status, plan.closed), (Status::Cancelled, true));
+}
+
+#[test]
 fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     world.settle();

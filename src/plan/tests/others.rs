@@ -286,6 +286,28 @@ fn what_others_take_back_as_ours_leaves_waits_for_a_reservation_of_its_own() {
 }
 
 #[test]
+fn what_staff_take_back_of_an_order_that_is_being_cancelled_is_asked_about() {
+    let mut world = World::new(order(&[("A", 3, 1000), ("B", 1, 2000)]));
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 3, Some(3), "BYHAND1")));
+    world.settle();
+    world.cancel();
+    world.edit(cancel("ful_hand", 5));
+    world.plan();
+    world.wait(31);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert!(world.calls(Op::CancelOrder).is_empty());
+    // It did not ship: nothing of the order did.
+    world.release("fulfilment_cancelled");
+    // The capture that waits is taken back first.
+    world.plan();
+    world.plan();
+    assert_eq!(world.calls(Op::CancelOrder).len(), 1);
+    assert_eq!(revenue(&world).0, 0);
+}
+
+#[test]
 fn what_is_packed_by_others_is_not_instructed_earns_nothing_and_comes_back_when_cancelled() {
     let mut world = three();
     world.edit(show(by_hand("ful_hand", 2, None, "")));
