@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey};
 
 use super::others::Shown;
+use super::shipment::Shipment;
+use super::types::ShipmentStage;
 use super::view::{Left, View};
 use crate::policy::DigitalBooking;
 
@@ -81,7 +83,9 @@ impl<'a> View<'a> {
         let ships = |line: &hikiate_sdk::OrderLine| {
             line.ours() && line.quantity > 0 && !is_discount(line) && self.may_be_stocked(line)
         };
-        !self.order.lines.iter().any(ships) && self.fold.shipments.is_empty()
+        // What was withdrawn before anybody was told of it never ships.
+        let gone = |s: &Shipment<'_>| s.stage() == ShipmentStage::Cancelled && s.parcels.is_empty();
+        !self.order.lines.iter().any(ships) && self.fold.shipments.iter().all(gone)
     }
 
     /// False only for a line whose code is known and stands for a service.
