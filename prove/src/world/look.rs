@@ -124,7 +124,10 @@ impl World {
                     order.number
                 ));
             }
-            if seen.cancelled && !order.cancelled_there && left.values().any(|n| *n > 0) {
+            // An operator who ships by hand while the cancel is on its way says so: that is told as a task.
+            let told =
+                |(code, n): (&String, &u32)| *n > order.by_hand.get(code).copied().unwrap_or(0);
+            if seen.cancelled && !order.cancelled_there && left.iter().any(told) {
                 twice.push(format!(
                     "the shop was told to cancel {}, and {left:?} left",
                     order.number
