@@ -167,8 +167,8 @@ impl World {
             && (matches!(known.status.as_str(), "booked" | "cancelled")
                 || known.status == "delivered" && seen.cancelled);
         // Staff took every line off it, and nobody has completed it.
-        let empty =
-            known.blocked.as_deref() == Some("completion") && order.goods.values().all(|n| *n == 0);
+        let empty = matches!(known.blocked.as_deref(), Some("completion" | "payment"))
+            && order.goods.values().all(|n| *n == 0);
         if !ended && !open_task && !empty {
             wrong.push(format!(
                 "it is stuck, blocked by {:?}, and no task says why",
