@@ -27,7 +27,8 @@ class FirstStart:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         begin = ["begin", "shop", "--from", now, "--reason", "the run begins"]
         print(run.daemon.tell(*begin, "--dry-run"), end="", flush=True)
-        print(run.daemon.tell(*begin), end="", flush=True)
+        # The old orders were placed today and stay behind, which has to be confirmed.
+        print(run.daemon.tell(*begin, "--yes"), end="", flush=True)
         run.say(f"{OLD} old orders were read and left alone; the shop begins with what is ordered from {now} on")
 
     def judge(self, when):
