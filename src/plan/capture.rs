@@ -99,7 +99,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     let rest_waits = view.channel.capture == CaptureRule::OnComplete && !gone;
     if rest_waits || !view.something_left() {
         // Nothing is due any more of what was decided before: the goods did not ship after all.
-        for tender in view.tenders() {
+        for tender in &view.order.tenders {
             take_back(view, tender, 0, &mut wanted);
         }
         return wanted;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::{ChannelGate, ChannelState};
 
-use super::departures::is_discount;
 use super::tasks::Tasks;
 use super::view::View;
 
@@ -57,17 +56,16 @@ fn unmapped(view: &View<'_>) -> Option<String> {
         .order
         .lines
         .iter()
-        .filter(|line| line.ours() && line.quantity > 0 && !is_discount(line))
+        .filter(|line| line.quantity > 0 && view.is_unmapped(line))
         .filter(|line| {
             let others = view
                 .shipped_by_others()
                 .filter(|shown| *shown.line == line.key);
             others.map(|shown| shown.units).fold(0, u32::saturating_add) < line.quantity
         })
-        .filter_map(|line| match &line.sku {
-            None => Some(format!("line {} has no code", line.key)),
-            Some(sku) if !view.input.items.contains_key(sku) => Some(format!("{sku:?}")),
-            Some(_) => None,
+        .map(|line| match &line.sku {
+            None => format!("line {} has no code", line.key),
+            Some(sku) => format!("{sku:?}"),
         })
         .collect();
     if missing.is_empty() {

@@ -88,6 +88,12 @@ impl<'a> View<'a> {
         !self.order.lines.iter().any(ships) && self.fold.shipments.iter().all(gone)
     }
 
+    /// Goods of ours that no item stands for: without a code, or with one that nobody has mapped.
+    pub(crate) fn is_unmapped(&self, line: &hikiate_sdk::OrderLine) -> bool {
+        let known = |sku| self.input.items.contains_key(sku);
+        line.ours() && !is_discount(line) && !line.sku.as_ref().is_some_and(known)
+    }
+
     /// False only for a line whose code is known and stands for a service.
     fn may_be_stocked(&self, line: &hikiate_sdk::OrderLine) -> bool {
         let item = line.sku.as_ref().and_then(|sku| self.input.items.get(sku));

@@ -2,7 +2,6 @@
 
 use hikiate_sdk::{Charge, ChargeKind, LineKey};
 
-use super::departures::is_discount;
 use super::view::{Left, View};
 
 /// `amount × part / whole`, rounded half away from zero; all of it from `part = whole` on.
@@ -54,10 +53,7 @@ impl View<'_> {
     fn is_unknown(&self, key: &LineKey) -> bool {
         let mut lines = self.order.lines.iter();
         let line = lines.find(|line| line.key == *key);
-        line.is_some_and(|line| {
-            let known = |sku| self.input.items.contains_key(sku);
-            line.ours() && !is_discount(line) && !line.sku.as_ref().is_some_and(known)
-        })
+        line.is_some_and(|line| self.is_unmapped(line))
     }
 
     /// What is due of a charge's amount once this much has left; none of it before anything has.

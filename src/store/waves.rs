@@ -128,12 +128,8 @@ impl Store {
                    ELSE (SELECT count(*) FROM shipments w WHERE w.batch_id = b.subject_id) END AS "rows!",
                  coalesce(e.error, b.seal_error, CASE WHEN s.status = 'refused' THEN (SELECT o.body->>'message' FROM facts o
                    WHERE o.subject_id = s.id AND o.kind = 'outcome' ORDER BY o.id DESC LIMIT 1) END) AS error,
-                 CASE WHEN b.state IN ('open', 'missed') OR e.state IN ('planned', 'unresolved') THEN coalesce(
-                   (SELECT 'account ' || a.slug || ' is paused by ' || p.actor || ' (' || p.reason || '): `hikiate resume ' || a.slug || '`'
-                    FROM account_pauses p WHERE p.account_id = b.account_id AND p.what = 'writes'),
-                   (SELECT 'shipping is stopped by ' || t.actor || ' (' || t.reason || '): `hikiate stop-shipping lift ' || t.id || '`'
-                    FROM shipping_stops t WHERE t.lifted_at IS NULL AND t.sku IS NULL AND t.channel_id IS NULL AND (t.location_id IS NULL OR t.location_id = b.location_id)
-                      AND b.kind = 'instruct' AND b.state IN ('open', 'missed') ORDER BY t.id LIMIT 1)) END AS kept_back,
+                 CASE WHEN b.state IN ('open', 'missed') THEN hk_kept_back(b.account_id, b.location_id)
+                   WHEN e.state = 'planned' THEN hk_kept_back(b.account_id, NULL) END AS kept_back,
                  coalesce(b.retry_at, CASE WHEN e.state = 'planned' THEN e.due_at END) AS retry_at, e.sends AS "sends?", 
                  coalesce(e.last_sent_at, (SELECT max(o.recorded_at) FROM facts o WHERE o.subject_id = s.id AND o.kind = 'outcome' AND o.body->>'verdict' <> 'withdrawn')) AS "last_sent_at?"
                FROM batches b JOIN subjects s ON s.id = b.subject_id JOIN accounts a ON a.id = b.account_id LEFT JOIN locations l ON l.id = b.location_id
@@ -230,18 +226,15 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let epoch = serialise_openers(&mut tx, place).await?;
         let kept_back = sqlx::query_scalar!(
-            r#"SELECT 'account ' || a.slug || ' is paused by ' || p.actor || ' (' || p.reason || '): `hikiate resume ' || a.slug || '` first' AS "why!"
-               FROM account_pauses p JOIN accounts a ON a.id = p.account_id WHERE p.account_id = $1 AND p.what = 'writes'
-             UNION ALL SELECT 'shipping is stopped by ' || t.actor || ' (' || t.reason || '): `hikiate stop-shipping lift ' || t.id || '` first'
-               FROM shipping_stops t WHERE t.lifted_at IS NULL AND t.sku IS NULL AND t.channel_id IS NULL AND (t.location_id IS NULL OR t.location_id = $2)
-             UNION ALL SELECT 'the database was set back: `hikiate recover` first' WHERE hk_stopped()"#,
-            place.account_id, place.location_id
+            "SELECT hk_kept_back($1, $2)",
+            place.account_id,
+            place.location_id
         )
-        .fetch_all(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        if let Some(why) = kept_back.first() {
+        if let Some(why) = kept_back {
             return Err(StoreError::Refused(format!(
-                "nothing of {warehouse} is sealed now and no wave was moved: {why}"
+                "nothing of {warehouse} is sealed now and no wave was moved: {why} first"
             )));
         }
         let ready = sqlx::query!(

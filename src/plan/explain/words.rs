@@ -145,7 +145,7 @@ pub(super) fn kept_back(
     }
     let why = elsewhere.paused.get(&shipment.account)?;
     Some(format!(
-        "account {} is {why}; nothing is sealed for it (`hikiate resume {0}` ends an operator's pause)",
+        "account {}: {why}; nothing is sealed for it (`hikiate resume {0}` ends an operator's pause)",
         shipment.account
     ))
 }

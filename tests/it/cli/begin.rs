@@ -18,6 +18,11 @@ fn run(world: &World, arguments: &[&str]) -> Ran {
 
 /// A shop that nobody has begun, with two older orders and one of now.
 async fn world() -> (World, [String; 3]) {
+    placed([30, 20, 0], None).await
+}
+
+/// The same with orders of so many days ago, of which the shop has completed one.
+async fn placed(ages: [i64; 3], completed: Option<i64>) -> (World, [String; 3]) {
     let mut world = World::new(Setup {
         begin: "",
         ..Setup::default()
@@ -27,9 +32,13 @@ async fn world() -> (World, [String; 3]) {
     world.count_stock().await;
     world.round().await;
     let mut ids = Vec::new();
-    for days in [30, 20, 0] {
+    for days in ages {
         world.clock.set(start() - Duration::days(days));
-        ids.push(world.shop.place_order(order(&[("APPLE", 1, "1000")])));
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        if completed == Some(days) {
+            world.shop.set_status(&id, "completed");
+        }
+        ids.push(id);
     }
     world.rounds(2).await;
     (world, ids.try_into().unwrap())
@@ -273,25 +282,8 @@ fn looked(world: &World, from: Option<&str>) -> (String, serde_json::Value) {
 
 #[tokio::test]
 async fn a_second_beginning_lists_the_orders_that_it_opens_and_asks_for_a_word() {
-    let mut world = World::new(Setup {
-        begin: "",
-        ..Setup::default()
-    })
-    .await;
-    world.tokyo.set_stock("APPLE", 10);
-    world.count_stock().await;
-    world.round().await;
-    let mut ids = Vec::new();
-    for days in [120, 100, 0] {
-        world.clock.set(start() - Duration::days(days));
-        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
-        if days == 100 {
-            world.shop.set_status(&id, "completed");
-        }
-        ids.push(id);
-    }
-    world.rounds(2).await;
-    let (old, done) = (&ids[0], &ids[1]);
+    let (mut world, [old, done, _]) = placed([120, 100, 0], Some(100)).await;
+    let (old, done) = (&old, &done);
     let today = start().to_rfc3339();
     let (words, told) = looked(&world, Some(&today));
     assert_eq!(
@@ -322,15 +314,11 @@ async fn a_second_beginning_lists_the_orders_that_it_opens_and_asks_for_a_word()
     );
     assert_eq!(told["doubts"].as_array().unwrap().len(), 1);
     go(&["--from", &earlier]).refused(5, "--yes");
-    assert_eq!(written(&world), 0);
+    assert_eq!(world.shop.writes(), 0);
     go(&["--from", &earlier, "--yes"]).ended(0);
     world.rounds(14).await;
     assert!(world.shop.order(old).unwrap().is_shipped());
     assert!(!world.shop.order(done).unwrap().is_shipped());
-}
-
-fn written(world: &World) -> u64 {
-    world.shop.writes()
 }
 
 #[tokio::test]

@@ -48,6 +48,22 @@ async fn placed(world: &mut World, n: usize) -> Vec<String> {
     ids
 }
 
+/// A wave of one order that is sealed and not sent yet.
+async fn sealed() -> (World, String) {
+    let mut world = world(AT_ONE).await;
+    let id = placed(&mut world, 1).await.remove(0);
+    until(&mut world, "2026-11-20T04:00:00Z").await;
+    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    (world, id)
+}
+
+async fn number(world: &World, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql)
+        .fetch_one(world.engine.store.pool())
+        .await
+        .unwrap()
+}
+
 async fn until(world: &mut World, at: &str) {
     let at: DateTime<Utc> = at.parse().unwrap();
     world.advance(at - world.now()).await;
@@ -565,25 +581,20 @@ async fn what_is_given_up_is_never_sent() {
     run(&world, &args).ended(0);
     world.rounds(5).await;
     assert!(files(&world).is_empty());
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM effects")
-        .fetch_one(world.engine.store.pool())
-        .await
-        .unwrap();
+    let left = number(&world, "SELECT count(*) FROM effects").await;
     assert_eq!(left, 0);
 }
 
 /// A sender that takes it between the look and the deletion wins: then nothing is given up.
 #[tokio::test]
 async fn a_wave_that_a_sender_has_just_taken_is_not_given_up() {
-    let mut world = world(AT_ONE).await;
-    placed(&mut world, 1).await;
-    until(&mut world, "2026-11-20T04:00:00Z").await;
-    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    let (world, _) = sealed().await;
     let pool = world.engine.store.pool();
-    let id: i64 = sqlx::query_scalar("SELECT subject_id FROM batches WHERE state = 'sealed'")
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let id = number(
+        &world,
+        "SELECT subject_id FROM batches WHERE state = 'sealed'",
+    )
+    .await;
     let mut sender = pool.begin().await.unwrap();
     sqlx::query(
         "UPDATE effects SET state = 'leased', token = 1, lease_until = hk_now() + interval '1 min'",
@@ -608,20 +619,14 @@ async fn a_wave_that_a_sender_has_just_taken_is_not_given_up() {
         matches!(&given_up, Err(StoreError::Refused(why)) if why.contains("being sent")),
         "{given_up:?}"
     );
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM effects")
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let left = number(&world, "SELECT count(*) FROM effects").await;
     assert_eq!(left, 1);
 }
 
 /// The same for one whose outcome nobody knows: it is not sent again as `not-done` would.
 #[tokio::test]
 async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
-    let mut world = world(AT_ONE).await;
-    let ids = placed(&mut world, 1).await;
-    until(&mut world, "2026-11-20T04:00:00Z").await;
-    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    let (mut world, id) = sealed().await;
     execute(
         &world,
         "UPDATE effects SET state = 'unresolved', ambiguous = true, sends = 2, last_sent_at = hk_now();
@@ -656,7 +661,7 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
     assert_eq!(world.tasks().await, ["instruction_abandoned"]);
     assert!(
         world
-            .status(&ids[0])
+            .status(&id)
             .await
             .1
             .unwrap()
@@ -701,19 +706,13 @@ async fn a_wave_that_is_kept_back_is_not_sealed_early_and_says_why() {
 /// A resolution that is corrected takes the second sending back: the first counts, and nothing is sent again.
 #[tokio::test]
 async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again() {
-    let mut world = world(AT_ONE).await;
-    let ids = placed(&mut world, 1).await;
-    until(&mut world, "2026-11-20T04:00:00Z").await;
-    assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+    let (mut world, id) = sealed().await;
     execute(
         &world,
         "UPDATE effects SET state = 'unresolved', ambiguous = true, sends = 1, last_sent_at = hk_now()",
     )
     .await;
-    let effect: i64 = sqlx::query_scalar("SELECT id FROM effects")
-        .fetch_one(world.engine.store.pool())
-        .await
-        .unwrap();
+    let effect = number(&world, "SELECT id FROM effects").await;
     let effect = effect.to_string();
     let said = |word: &str| {
         let words = ["effect", "resolve", &effect, word, "--reason", "x"];
@@ -724,10 +723,7 @@ async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again(
     run(&world, &["pause", "tokyo-3pl", "--reason", "x"]).ended(0);
     world.plan().await;
     let planned = "SELECT count(*) FROM facts WHERE key LIKE 'instruct:%:2'";
-    let planned: i64 = sqlx::query_scalar(planned)
-        .fetch_one(world.engine.store.pool())
-        .await
-        .unwrap();
+    let planned = number(&world, planned).await;
     assert_eq!(planned, 1);
     assert!(said("done").contains("corrected"));
     for _ in 0..3 {
@@ -736,7 +732,7 @@ async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again(
     run(&world, &["resume", "tokyo-3pl", "--reason", "x"]).ended(0);
     world.rounds(3).await;
     assert!(files(&world).is_empty(), "nothing is sent again");
-    assert_eq!(world.status(&ids[0]).await.0, "instructed");
+    assert_eq!(world.status(&id).await.0, "instructed");
     assert_eq!(waves(&world).await[0].state, "done");
 }
 
@@ -845,10 +841,11 @@ async fn an_entry_that_the_books_forbid_stops_no_other_and_is_booked_once_it_is_
         ("booking_refused", bad.as_str())
     );
     assert!(task.detail.contains("control character"), "{task:?}");
-    let batches: i64 = sqlx::query_scalar("SELECT count(*) FROM batches WHERE kind = 'journal'")
-        .fetch_one(world.engine.store.pool())
-        .await
-        .unwrap();
+    let batches = number(
+        &world,
+        "SELECT count(*) FROM batches WHERE kind = 'journal'",
+    )
+    .await;
     // Mended: the next hour's journal has it, and the task is gone.
     execute(&world, "UPDATE revenue_events SET payment = 'card'").await;
     world.advance(Duration::hours(1)).await;
