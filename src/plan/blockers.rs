@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey};
 
+use super::changes::{KIND as CHANGED, undecided_surplus};
+use super::goods::beyond_the_order;
 use super::notice::can_be_told;
 use super::others::{CANCELLED, CORRECTION};
 use super::tasks::Tasks;
@@ -53,6 +55,7 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
         completed(view, &mut blockers, tasks);
         by_machine(view, &mut blockers);
         refunded(view, &mut blockers, tasks);
+        sent_for_another_line(view, &mut blockers);
     }
     cancelled_again(view, &mut blockers, tasks);
     packed(view, &mut blockers, tasks);
@@ -206,6 +209,23 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         view.money(refunded)
     );
     tasks.add(REFUNDED, detail).release(REFUNDED);
+}
+
+/// A warehouse has or sent more of an item than its line wants, and another line still wants it: staff moved it from
+/// one line to the other, and it is not sent again before somebody has said so. The tasks are those of the surplus.
+fn sent_for_another_line(view: &View<'_>, blockers: &mut Blockers) {
+    let with_warehouses = undecided_surplus(view);
+    if !view.wants_surplus_of(&with_warehouses).is_empty() {
+        blockers.block(CHANGED);
+    }
+    for beyond in beyond_the_order(view) {
+        let line = std::slice::from_ref(beyond.line);
+        if !view.fold.released_after(beyond.kind, beyond.told)
+            && !view.wants_surplus_of(line).is_empty()
+        {
+            blockers.block(beyond.kind);
+        }
+    }
 }
 
 /// A shipment by others was cancelled again and nothing replaced it; or one of ours, although the warehouse shipped it.

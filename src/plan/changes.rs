@@ -19,8 +19,8 @@ use crate::policy::{Change, ChangeRules};
 /// A recall waits this long after a change was seen: when many orders change at once, something else happened.
 const SETTLE: Duration = Duration::seconds(60);
 
-/// The task, and with the reference the word to release it.
-const KIND: &str = "changed_after_sealing";
+/// The task.
+pub(crate) const KIND: &str = "changed_after_sealing";
 
 /// A sealed shipment that is not as the order wants it.
 #[derive(Clone, Debug)]
@@ -36,6 +36,16 @@ pub(crate) struct Changed {
     seen: Option<(i64, DateTime<Utc>)>,
     /// The warehouse is to be asked to cancel it.
     recall: bool,
+    /// Lines that it holds more of than is wanted.
+    surplus: Vec<LineKey>,
+}
+
+impl Changed {
+    /// An operator lets it go as it was sent.
+    fn decided(&self, view: &View<'_>) -> bool {
+        self.seen
+            .is_some_and(|(id, _)| view.fold.released_after(&rule(&self.reference), id))
+    }
 }
 
 /// What the changes of sealed shipments lead to.
@@ -65,8 +75,10 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
         let Some(shipment) = view.shipment(&changed.reference) else {
             continue;
         };
+        if changed.decided(view) {
+            continue;
+        }
         match changed.seen {
-            Some((id, _)) if view.fold.released_after(&rule(&changed.reference), id) => continue,
             None if shipment.batch_refused().is_none() => {
                 let prefix = format!("change_seen:{}", changed.reference);
                 all.decisions.push(NewFact {
@@ -87,7 +99,7 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
         } else if changed.recall && shipment.parcels.is_empty() {
             recall(view, shipment, &changed, &mut all, tasks);
         } else {
-            ask(shipment, &changed, "", tasks);
+            ask(view, shipment, &changed, "", tasks);
         }
     }
     all
@@ -117,7 +129,7 @@ fn recall(
                 CancelVerdict::TooLate => "the warehouse says that it has shipped already; ",
                 _ => "the warehouse declined the recall; ",
             };
-            ask(shipment, changed, why, tasks);
+            ask(view, shipment, changed, why, tasks);
         }
         None => {
             let late = asked
@@ -126,6 +138,7 @@ fn recall(
             match late {
                 Some(at) if at <= view.now => {
                     ask(
+                        view,
                         shipment,
                         changed,
                         "the warehouse has not answered the recall; ",
@@ -140,7 +153,7 @@ fn recall(
     }
 }
 
-fn ask(shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks) {
+fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks) {
     let (reference, warehouse) = (&changed.reference, &shipment.fact.warehouse);
     let what = changed.what.join(", ");
     let shipped = !shipment.parcels.is_empty();
@@ -156,7 +169,10 @@ fn ask(shipment: &Shipment<'_>, changed: &Changed, why: &str, tasks: &mut Tasks)
     tasks
         .add(
             KIND,
-            format!("{detail}; release it to let it go as it was sent"),
+            format!(
+                "{detail}; release it to let it go as it was sent{}",
+                view.waits_for_surplus(&changed.surplus)
+            ),
         )
         .release(&rule(reference));
 }
@@ -178,6 +194,7 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
             fingerprint: String::new(),
             seen: None,
             recall: false,
+            surplus: Vec::new(),
         };
         let mut parts = Vec::new();
         if shipment.instructed() {
@@ -204,6 +221,13 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
     }
     all.reverse();
     all
+}
+
+/// Lines of which sealed shipments hold more than is wanted, until an operator lets them go as they were sent.
+pub(crate) fn undecided_surplus(view: &View<'_>) -> Vec<LineKey> {
+    let all = changed(view).into_iter();
+    let open = all.filter(|changed| !changed.decided(view));
+    open.flat_map(|changed| changed.surplus).collect()
 }
 
 /// Items of each line in sealed shipments beyond what the order still wants, and whether others shipped them.
@@ -249,6 +273,7 @@ fn quantities(
         }
         over = over.saturating_add(taken);
         others |= *by_others;
+        changed.surplus.push(shipped.line.clone());
         let wanted = view.lines.iter().find(|line| line.key == shipped.line);
         let wanted = wanted.map(|line| line.ordered.saturating_sub(line.by_others));
         parts.push(format!(

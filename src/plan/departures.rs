@@ -83,8 +83,8 @@ impl<'a> View<'a> {
         let ships = |line: &hikiate_sdk::OrderLine| {
             line.ours() && line.quantity > 0 && !is_discount(line) && self.may_be_stocked(line)
         };
-        // What was withdrawn before anybody was told of it never ships.
-        let gone = |s: &Shipment<'_>| s.stage() == ShipmentStage::Cancelled && s.parcels.is_empty();
+        // What was withdrawn before anybody was told of it, or refused, never ships.
+        let gone = |s: &Shipment<'_>| !s.live() && s.parcels.is_empty();
         !self.order.lines.iter().any(ships) && self.fold.shipments.iter().all(gone)
     }
 

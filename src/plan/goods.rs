@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::ReplyVerdict;
 
+use hikiate_sdk::LineKey;
+
 use super::tasks::Tasks;
 use super::types::StockEntryRow;
 use super::view::View;
@@ -51,7 +53,7 @@ pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
 
 /// Where what was told differs from what was decided.
 pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
-    beyond_the_order(view, tasks);
+    beyond_tasks(view, tasks);
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
         let Some(told) = shipment.parcels.iter().map(|parcel| parcel.last_id).max() else {
@@ -105,9 +107,28 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
     }
 }
 
+/// More of a line shipped than was ordered when it shipped.
+pub(crate) struct Beyond<'a> {
+    pub(crate) line: &'a LineKey,
+    /// The task, and the word to release it.
+    pub(crate) kind: &'static str,
+    /// The last fact that told it.
+    pub(crate) told: i64,
+    detail: String,
+}
+
+fn beyond_tasks(view: &View<'_>, tasks: &mut Tasks) {
+    for beyond in beyond_the_order(view) {
+        let rest = view.waits_for_surplus(std::slice::from_ref(beyond.line));
+        let what = format!("{}{rest}", beyond.detail);
+        tasks.tell(view, beyond.kind, beyond.told, &what);
+    }
+}
+
 /// More shipped than was ordered when it shipped: by us alone after an edit, or by others as well. What was taken
 /// off the order afterwards is a return and no surplus.
-fn beyond_the_order(view: &View<'_>, tasks: &mut Tasks) {
+pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
+    let mut all = Vec::new();
     for line in &view.lines {
         let ours = line.shipped.saturating_sub(line.by_others);
         if ours == 0 {
@@ -136,25 +157,34 @@ fn beyond_the_order(view: &View<'_>, tasks: &mut Tasks) {
         let label = view.label(&line.key);
         let ours_by_edit = ours.saturating_sub(ordered);
         let twice = line.shipped.saturating_sub(ordered).min(line.by_others);
-        if twice > 0 {
+        let (kind, detail) = if twice > 0 {
             let others = view.shipped_by_others().filter(|o| *o.line == line.key);
             let others: Vec<String> = others
                 .map(|o| format!("{} (channel {})", o.key, view.local(o.shipped_at)))
                 .collect();
-            let what = format!(
+            let detail = format!(
                 "{twice} × {label} shipped twice: {} and {}; they are paid once, have one returned",
                 others.join(", "),
                 names.join(", ")
             );
-            tasks.tell(view, "shipped_twice", told, &what);
+            ("shipped_twice", detail)
         } else if ours_by_edit > 0 {
-            let what = format!(
+            let detail = format!(
                 "{ours} × {label} shipped in {}, {ordered} were ordered by then; arrange the return, or leave it",
                 names.join(", ")
             );
-            tasks.tell(view, "over_shipped", told, &what);
-        }
+            ("over_shipped", detail)
+        } else {
+            continue;
+        };
+        all.push(Beyond {
+            line: &line.key,
+            kind,
+            told,
+            detail,
+        });
     }
+    all
 }
 
 impl View<'_> {
@@ -167,6 +197,42 @@ impl View<'_> {
             .iter()
             .find(|known| known.key == line.key)
             .map_or(0, |known| known.quantity.saturating_mul(line.multiplier))
+    }
+
+    /// Lines that still want an item of which these lines hold or sent too much: whether it was sent for them is for an
+    /// operator to say.
+    pub(crate) fn wants_surplus_of<'b>(&'b self, surplus: &[LineKey]) -> Vec<(&'b LineKey, u32)> {
+        let sent = self.lines.iter().filter(|line| surplus.contains(&line.key));
+        let items: Vec<i64> = sent.filter_map(|line| line.item_id).collect();
+        let others = self
+            .lines
+            .iter()
+            .filter(|line| !surplus.contains(&line.key));
+        others
+            .filter(|line| line.item_id.is_some_and(|item| items.contains(&item)))
+            .map(|line| {
+                let under_way = line.shipped.saturating_add(line.instructed);
+                let under_way = under_way.saturating_add(line.packed);
+                (&line.key, line.ordered.saturating_sub(under_way))
+            })
+            .filter(|(_, open)| *open > 0)
+            .collect()
+    }
+
+    /// What a task adds for the lines that wait for it.
+    pub(crate) fn waits_for_surplus(&self, surplus: &[LineKey]) -> String {
+        let waits: Vec<String> = self
+            .wants_surplus_of(surplus)
+            .into_iter()
+            .map(|(line, open)| format!("{open} × {}", self.label(line)))
+            .collect();
+        if waits.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; {} of another line wait until then, and are sent as well once it is released",
+            waits.join(", ")
+        )
     }
 
     /// A time for an operator: to the minute, in the shop's zone.

@@ -104,7 +104,7 @@ impl World {
             let none = Goods::new();
             let left = left.get(&order.number).unwrap_or(&none);
             for (code, n) in left {
-                let sold = order.most.get(code).copied().unwrap_or(0);
+                let sold = order.may_leave(code);
                 if *n > sold {
                     twice.push(format!(
                         "{n} pieces of {code} left for {}, {sold} were sold",

@@ -89,6 +89,10 @@ pub(super) struct Placed {
     pub(super) by_staff_shipped: Vec<ByStaff>,
     /// Shipped by an operator's hand, past every instruction.
     pub(super) by_hand: Goods,
+    /// Items that were on more than one of its lines: staff may have moved them.
+    pub(super) moved: BTreeSet<String>,
+    /// Moved items that an operator let go on top of what had been sent.
+    pub(super) let_go: BTreeSet<String>,
     /// All that staff ever marked as shipped under a number that is not ours.
     pub(super) ever_marked: Goods,
     pub(super) prices: BTreeMap<String, i64>,
@@ -122,6 +126,19 @@ impl Placed {
         let nothing = self.goods.values().all(|n| *n == 0) && self.pay != Pay::Zero;
         let fee = i64::from(nothing && self.acts.contains(&Act::Completed)) * POSTAGE;
         self.due(&within(left, &self.most)).max(fee)
+    }
+
+    /// The most that may leave of an item.
+    pub(super) fn may_leave(&self, code: &str) -> u32 {
+        let most = self.most.get(code).copied().unwrap_or(0);
+        most * if self.let_go.contains(code) { 2 } else { 1 }
+    }
+
+    /// An operator releases a task of what was sent beyond a line: what another line wants of it goes as well.
+    pub(super) fn lets_go(&mut self, rule: &str) {
+        if rule.starts_with("changed:") || rule == "over_shipped" || rule == "shipped_twice" {
+            self.let_go.extend(self.moved.iter().cloned());
+        }
     }
 
     /// The least that is due: what is on the order now.
@@ -191,6 +208,12 @@ impl Placed {
             .iter()
             .all(|(code, n)| left.get(code).copied().unwrap_or(0) >= *n)
     }
+}
+
+fn goods_on_many_lines(lines: &[(String, u32)]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let codes = lines.iter().map(|(code, _)| code);
+    codes.filter(|code| !seen.insert(*code)).cloned().collect()
 }
 
 /// Draws an order.
@@ -271,6 +294,8 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         acts: BTreeSet::new(),
         by_staff_shipped: Vec::new(),
         by_hand: Goods::new(),
+        moved: goods_on_many_lines(&lines),
+        let_go: BTreeSet::new(),
         ever_marked: Goods::new(),
         prices,
         by_staff: 0,

@@ -58,6 +58,10 @@ impl World {
         });
         tx.commit().await.unwrap();
         self.log.say("operator", format!("{number}: {decision:?}"));
+        let order = self.orders.iter_mut().find(|order| order.number == number);
+        if let (Some(order), Decision::Release { rules, .. }) = (order, &decision) {
+            rules.iter().for_each(|rule| order.lets_go(rule));
+        }
         let today = self.engine.today(self.now);
         store
             .decide(

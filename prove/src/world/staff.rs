@@ -301,6 +301,9 @@ impl World {
             let n = u32::try_from(self.dice.range(1..=2)).unwrap();
             let price = self.orders[at].price_without_tax(code);
             let made = self.far.shop.add_line(&seen.id, code, n, &price);
+            if made.is_some() && self.orders[at].most.contains_key(code) {
+                self.orders[at].moved.insert(code.to_owned());
+            }
             made.map(|line| format!("added {n} {code} as {line}"))
         } else {
             let (line, code, ordered, _) = *self.dice.pick(&lines);

@@ -55,19 +55,32 @@ fn completed_with_goods_open_is_held_and_keeps_its_stock_for_a_while() {
 
 #[test]
 fn an_order_that_lost_its_goods_waits_for_its_channel_and_not_for_stock() {
-    let mut world = World::new(order(&[("A", 2, 1000)]));
-    world.settle();
-    assert_eq!(world.input.shipments.len(), 1);
-    world.edit(|order| {
-        order.lines.clear();
-        order.charges.retain(|charge| charge.line.is_none());
-        order.total = Some(500);
-        order.tenders[0].amount = Some(500);
-    });
-    world.plan();
-    let plan = world.plan();
-    assert_eq!(plan.blocked_by.as_deref(), Some("completion"));
-    assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+    // Before anybody was told of them, and after the warehouse refused them.
+    for refused in [false, true] {
+        let mut world = World::new(order(&[("A", 2, 1000)]));
+        world.settle();
+        assert_eq!(world.input.shipments.len(), 1);
+        if refused {
+            world.wait(30);
+            world.seal();
+            world.instruct_outcome(S1, Verdict::Accepted);
+            world.reply(S1, ReplyVerdict::Rejected);
+            world.plan();
+        }
+        world.edit(|order| {
+            order.lines.clear();
+            order.charges.retain(|charge| charge.line.is_none());
+            order.total = Some(500);
+            order.tenders[0].amount = Some(500);
+        });
+        world.plan();
+        if refused {
+            world.release(&format!("rejected:{S1}"));
+        }
+        let plan = world.plan();
+        assert_eq!(plan.blocked_by.as_deref(), Some("completion"));
+        assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use hikiate_sdk::{CancelVerdict, Op, OrderSnapshot, Personal};
 
 use super::build::{at, order, pay};
 use super::world::World;
-use crate::facts::{FactBody, OrderFact, Verdict};
+use crate::facts::{Fact, FactBody, OrderFact, Verdict};
 use crate::plan::types::*;
 use crate::policy::Change;
 
@@ -321,4 +321,70 @@ fn a_change_that_was_taken_back_before_anybody_asked_recalls_nothing() {
     let plan = world.settle();
     assert_eq!(world.input.shipments.len(), 1, "{:?}", plan.tasks);
     assert!(!plan.tasks.is_empty());
+}
+
+/// Staff take the line off and add one with another price for the same item.
+fn moved_to_another_line(order: &mut OrderSnapshot) {
+    let mut line = order.lines[0].clone();
+    line.key = "9".into();
+    line.quantity = 2;
+    order.lines[0].quantity = 0;
+    order.lines.push(line);
+    order.charges.truncate(1);
+    pay(order, "card");
+}
+
+#[test]
+fn an_item_that_staff_moved_to_another_line_is_not_sent_again_unasked() {
+    // At its warehouse when the edit is seen: the same item waits for the word on what was sent.
+    let mut world = instructed();
+    world.edit(moved_to_another_line);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("2 × A of another line wait"), "{text}");
+    assert_eq!(
+        plan.blocked_by.as_deref(),
+        Some("hold:changed_after_sealing")
+    );
+    assert_eq!(world.input.shipments.len(), 1);
+    // It ships as it was sent: more than was ordered by then.
+    world.parcel(S1, "401", &[(1, 3)]);
+    let plan = world.settle();
+    assert!(kinds(&plan).contains(&"over_shipped"), "{:?}", plan.tasks);
+    assert_eq!(world.input.shipments.len(), 1);
+    world.release("over_shipped");
+    world.settle();
+    assert_eq!(world.shipment(S2).lines[0].quantity, 2);
+
+    // Let go as it was sent, the other line goes as well.
+    let mut world = instructed();
+    world.edit(moved_to_another_line);
+    world.settle();
+    world.release(&format!("changed:{S1}"));
+    world.settle();
+    assert_eq!(world.shipment(S2).lines[0].quantity, 2);
+
+    // Another line of it that was added after it had shipped is an exchange.
+    let mut world = instructed();
+    world.parcel(S1, "401", &[(1, 3)]);
+    world.settle();
+    world.edit(moved_to_another_line);
+    world.settle();
+    assert_eq!(world.shipment(S2).lines[0].quantity, 2);
+}
+
+#[test]
+fn a_waiting_line_is_taken_back_when_its_item_turns_out_to_be_sent() {
+    let mut world = instructed();
+    let mut added = world.order().lines[0].clone();
+    added.key = "9".into();
+    world.edit(|order| order.lines.push(added));
+    world.settle();
+    assert_eq!(world.input.shipments.len(), 2);
+    world.edit(quantity(0));
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let taken_back = |fact: &Fact| matches!(&fact.body, FactBody::ShipmentWithdrawn(out) if out.reference == S2.into());
+    assert!(world.input.facts.iter().any(taken_back));
 }
