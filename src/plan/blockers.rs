@@ -59,6 +59,7 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
     }
     cancelled_again(view, &mut blockers, tasks);
     packed(view, &mut blockers, tasks);
+    packed_and_shipped(view, tasks);
     blockers
 }
 
@@ -303,5 +304,47 @@ fn packed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
             packed.key
         );
         tasks.tell(view, "packed_by_others", packed.since.id, &what);
+    }
+}
+
+/// What a warehouse shipped for us is packed in the channel's own fulfilment, which cannot be told beside it.
+fn packed_and_shipped(view: &View<'_>, tasks: &mut Tasks) {
+    if !view.channel.notify || view.channel.others == Others::IgnoreUnshipped {
+        return;
+    }
+    for packed in &view.others.packed {
+        let line = view.lines.iter().find(|line| line.key == *packed.line);
+        let Some(line) =
+            line.filter(|line| line.shipped.saturating_add(line.packed) > line.ordered)
+        else {
+            continue;
+        };
+        let shipments = view.fold.shipments.iter();
+        let ours = shipments.filter(|shipment| shipment.left_of(&line.key) > 0);
+        let parcels: Vec<_> = ours
+            .flat_map(|s| s.parcels.iter().map(move |parcel| (s, parcel)))
+            .collect();
+        let Some(told) = parcels.iter().map(|(_, parcel)| parcel.last_id).max() else {
+            continue;
+        };
+        let names: Vec<String> = parcels
+            .iter()
+            .map(|(shipment, parcel)| {
+                let tracking = parcel.tracking.unwrap_or("no number");
+                format!(
+                    "{} ({}, {tracking})",
+                    shipment.fact.reference, shipment.fact.warehouse
+                )
+            })
+            .collect();
+        let what = format!(
+            "{} × {} shipped in {} and packed at the channel in fulfilment {}: mark {} there as shipped with this number, or cancel it there and the channel is told",
+            packed.units,
+            view.label(packed.line),
+            names.join(", "),
+            packed.key,
+            packed.key
+        );
+        tasks.tell(view, "packed_by_others", told.max(packed.since.id), &what);
     }
 }

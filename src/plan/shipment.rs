@@ -70,7 +70,7 @@ pub(crate) struct Shipment<'a> {
     pub(crate) confirmed: Vec<Parcel<'a>>,
     /// An operator asked for it back.
     pub(crate) recall: Option<(i64, &'a RecallWantedFact)>,
-    /// A person said that the rest will not come.
+    /// The rest is not waited for: a person said that it will not come, or the order wants none of it.
     pub(crate) closed_short: bool,
     /// We asked for it to be stopped because the order had changed.
     pub(crate) recalled: bool,

@@ -117,6 +117,7 @@ impl<'a> View<'a> {
         if channel.completed == policy::Completed::Shipped {
             view.ship_by_completion();
         }
+        view.close_short();
         view
     }
 
@@ -179,6 +180,35 @@ impl<'a> View<'a> {
             line.by_others = items(shipped.get(&line.key));
             line.packed = items(packed.get(&line.key));
             line.shipped = line.shipped.saturating_add(line.by_others);
+        }
+    }
+
+    /// What a parcel lacks and the order wants no more, because others shipped it or an edit took it off, is not
+    /// waited for.
+    fn close_short(&mut self) {
+        for shipment in &mut self.fold.shipments {
+            if shipment.parcels.is_empty() || !shipment.live() {
+                continue;
+            }
+            let keys = shipment.fact.lines.iter().map(|row| row.line.clone());
+            let lacking: Left = keys
+                .map(|key| (key.clone(), shipment.to_leave(&key)))
+                .collect();
+            let unwanted = lacking.iter().all(|(key, lacks)| {
+                let line = self.lines.iter().find(|line| line.key == *key);
+                line.is_none_or(|line| {
+                    let wanted = line.ordered.saturating_sub(line.shipped);
+                    line.instructed.saturating_sub(*lacks) >= wanted
+                })
+            });
+            if !unwanted {
+                continue;
+            }
+            shipment.closed_short = true;
+            for line in &mut self.lines {
+                let lacks = lacking.get(&line.key).copied().unwrap_or(0);
+                line.instructed = line.instructed.saturating_sub(lacks);
+            }
         }
     }
 

@@ -198,7 +198,7 @@ impl Store {
         let mut heads: BTreeMap<Place, Head> = BTreeMap::new();
         let mut older: Vec<(Place, String)> = Vec::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version FROM heads WHERE subject_id = ANY($1)",
+            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at, contradicted_at, fact_version FROM heads WHERE subject_id = ANY($1)",
             &ids
         )
         .fetch_all(&mut **tx)
@@ -210,7 +210,7 @@ impl Store {
             }
             heads.insert(
                 place,
-                Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, here: false },
+                Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, contradicted_at: row.contradicted_at, here: false },
             );
         }
         rehash(tx, &mut heads, older).await?;
@@ -245,6 +245,7 @@ impl Store {
         let mut raws: Vec<(i64, String, &[u8])> = Vec::new();
         let mut new_persons: Vec<(i64, i32, Value)> = Vec::new();
         let mut reread = BTreeSet::new();
+        let mut lagging = BTreeSet::new();
         let mut read_first = BTreeSet::new();
         let mut touched: BTreeSet<Place> = BTreeSet::new();
         let mut record = |subject: i64,
@@ -287,6 +288,7 @@ impl Store {
                             n: n + 1,
                             asked_at: page.asked_at,
                             answered_at,
+                            contradicted_at: None,
                             here: true,
                         },
                     );
@@ -297,6 +299,8 @@ impl Store {
                         if page.asked_at > head.asked_at {
                             head.asked_at = page.asked_at;
                             head.answered_at = answered_at;
+                            head.version = head.version.max(version);
+                            head.contradicted_at = None;
                             touched.insert(place);
                         }
                         head.here = true;
@@ -305,6 +309,13 @@ impl Store {
                 Judgement::Stale => {}
                 Judgement::Overlap => {
                     reread.insert(subject);
+                }
+                Judgement::Older => {
+                    if let Some(head) = heads.get_mut(&place) {
+                        head.contradicted_at.get_or_insert(page.asked_at);
+                        touched.insert(place);
+                    }
+                    lagging.insert(subject);
                 }
             }
             Ok(judgement)
@@ -324,7 +335,12 @@ impl Store {
                 };
                 let mut fact = order.fact.clone();
                 fact.personal_version = version;
-                let far_version = fact.order.version.and_then(|v| i64::try_from(v).ok());
+                // Beside the reading and not in it: the same order changed again in nothing is the same reading.
+                let far_version = fact
+                    .order
+                    .version
+                    .take()
+                    .and_then(|v| i64::try_from(v).ok());
                 let verdict = record(
                     subject,
                     "",
@@ -399,6 +415,7 @@ impl Store {
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
         make_due(tx, &changed, &reread, &read_first).await?;
+        read_soon(tx, &lagging).await?;
         resolve_quarantine(tx, account_id, &stored).await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad).await?;
@@ -472,6 +489,23 @@ pub(super) async fn make_due(
     Ok(())
 }
 
+/// What a lagging replica showed is read again in half a minute.
+async fn read_soon(
+    tx: &mut Transaction<'_, Postgres>,
+    lagging: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    if lagging.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE subjects SET read_at = least(read_at, (SELECT hk_now()) + interval '30 seconds') WHERE id = ANY($1)",
+        &lagging.iter().copied().collect::<Vec<_>>()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 async fn write_heads(
     tx: &mut Transaction<'_, Postgres>,
     heads: &BTreeMap<Place, Head>,
@@ -489,6 +523,7 @@ async fn write_heads(
     let mut fact_version = Vec::new();
     let mut asked = Vec::new();
     let mut answered = Vec::new();
+    let mut contradicted = Vec::new();
     for place in touched {
         let Some(head) = heads.get(place) else {
             continue;
@@ -502,13 +537,16 @@ async fn write_heads(
         fact_version.push(FactBody::version_of(&place.1).unwrap_or(1));
         asked.push(head.asked_at);
         answered.push(head.answered_at);
+        contradicted.push(head.contradicted_at);
     }
     sqlx::query!(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[])
+        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version, contradicted_at)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::timestamptz[])
          ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
-           n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at",
-        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version
+           n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at,
+           contradicted_at = excluded.contradicted_at",
+        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version,
+        &contradicted as &[Option<DateTime<Utc>>]
     )
     .execute(&mut **tx)
     .await?;

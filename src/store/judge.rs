@@ -1,15 +1,18 @@
 //! Whether a reading is news: judged against the head of its series. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::broken::{self, Broken};
+
+/// A channel that shows an older version for so long means it: it was set back itself, or its clocks differ.
+const SHOWN_FOR: Duration = Duration::minutes(10);
 
 /// The last reading of a series.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// SHA-256 of its body.
     pub hash: Vec<u8>,
-    /// The far side's own count of changes.
+    /// The channel's own count or time of changes.
     pub version: Option<i64>,
     /// The how-manieth of its series.
     pub n: i32,
@@ -17,6 +20,8 @@ pub struct Head {
     pub asked_at: DateTime<Utc>,
     /// When its answer was stored.
     pub answered_at: DateTime<Utc>,
+    /// When a later answer first showed an older version, until one shows this version or a newer one again.
+    pub contradicted_at: Option<DateTime<Utc>>,
     /// It came in the answer that is being stored.
     pub here: bool,
 }
@@ -32,6 +37,9 @@ pub enum Judgement {
     Stale,
     /// Nobody can tell which is newer: read again.
     Overlap,
+    /// Asked for later, it shows an older version: a replica or a cache that lags. It is read again, and believed when it
+    /// is shown for ten minutes.
+    Older,
 }
 
 /// Judges a reading.
@@ -52,7 +60,11 @@ pub fn judge(
     match (version, head.version) {
         (Some(new), Some(old)) if new > old => Judgement::New,
         (Some(new), Some(old)) if new < old && broken::is(Broken::OlderReading) => Judgement::New,
-        (Some(new), Some(old)) if new < old => Judgement::Stale,
+        (Some(new), Some(old)) if new < old && asked < head.answered_at => Judgement::Stale,
+        (Some(new), Some(old)) if new < old => match head.contradicted_at {
+            Some(since) if asked >= since + SHOWN_FOR => Judgement::New,
+            _ => Judgement::Older,
+        },
         // Within one answer the far side's own order counts.
         _ if head.here || asked >= head.answered_at => Judgement::New,
         _ if answered <= head.asked_at => Judgement::Stale,
@@ -75,6 +87,7 @@ mod tests {
             n: 1,
             asked_at: at(asked),
             answered_at: at(answered),
+            contradicted_at: None,
             here: false,
         }
     }
@@ -110,8 +123,24 @@ mod tests {
             Judgement::New
         );
         assert_eq!(
-            judge(Some(&known), &[2], Some(6), at(30), at(31)),
+            judge(Some(&known), &[2], Some(6), at(19), at(31)),
             Judgement::Stale
         );
+    }
+
+    #[test]
+    fn an_older_version_that_is_shown_later_is_believed_once_it_stays() {
+        let mut known = head(1, Some(7), 10, 20);
+        let later =
+            |known: &Head, asked: i64| judge(Some(known), &[2], Some(6), at(asked), at(asked + 1));
+        assert_eq!(later(&known, 30), Judgement::Older);
+        assert_eq!(
+            later(&known, 30_000),
+            Judgement::Older,
+            "the first sight of it"
+        );
+        known.contradicted_at = Some(at(30));
+        assert_eq!(later(&known, 629), Judgement::Older);
+        assert_eq!(later(&known, 630), Judgement::New);
     }
 }

@@ -87,7 +87,8 @@ pub(crate) fn order_snapshot(order: &Order, settings: &Settings) -> Result<Order
         display: order
             .display_id
             .map_or_else(|| order.id.clone(), |n| format!("#{n}")),
-        version: None,
+        // The shop's own `version` counts edits alone; the time of the last change also moves with its status.
+        version: u64::try_from(order.updated_at.timestamp_millis()).ok(),
         ordered_at: order.created_at,
         currency,
         state: state(order),

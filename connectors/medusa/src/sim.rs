@@ -132,6 +132,20 @@ impl MedusaSim {
         }
     }
 
+    /// An order as it is shown now, for [`Self::show_older`].
+    pub fn shown(&self, id: &str) -> Option<serde_json::Value> {
+        let state = self.state();
+        state.order(id).map(|order| render::order(&state, order))
+    }
+
+    /// Answers reads by id with an order as it was for a while, as a replica or a cache does that lags.
+    pub fn show_older(&self, id: &str, older: serde_json::Value, seconds: i64) {
+        let until = self.now() + seconds * 1000;
+        if let Some(order) = self.state().order_mut(id) {
+            order.older = Some((older, until));
+        }
+    }
+
     /// Captures all of an order's payment as the shop's staff would. False when the shop refuses.
     pub fn capture_all(&self, payment: &str) -> bool {
         writes::capture(&mut self.state(), payment, &serde_json::json!({}), true).is_ok()

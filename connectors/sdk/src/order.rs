@@ -18,7 +18,8 @@ pub struct OrderSnapshot {
     pub external_id: ExternalId,
     /// The number the customer knows, for mails and slips.
     pub display: String,
-    /// A far-side version that only ever rises; `None` orders readings by when they were asked for.
+    /// The channel's count or time of changes, which rises with them; `None` orders readings by when they were asked for.
+    /// A reading with a lower one is not believed before it has been shown for ten minutes.
     pub version: Option<u64>,
     /// When the customer ordered.
     pub ordered_at: DateTime<Utc>,

@@ -227,6 +227,7 @@ impl Order {
                     n,
                     asked_at: said.asked,
                     answered_at: answered,
+                    contradicted_at: None,
                     here: false,
                 };
                 self.heads.insert(place, (head, said.body.clone()));
@@ -240,7 +241,7 @@ impl Order {
                 }
             }
             Judgement::Stale => {}
-            Judgement::Overlap => self.reread = true,
+            Judgement::Overlap | Judgement::Older => self.reread = true,
         }
         Ok(judgement)
     }

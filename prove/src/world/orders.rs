@@ -89,6 +89,8 @@ pub(super) struct Placed {
     pub(super) by_staff_shipped: Vec<ByStaff>,
     /// Shipped by an operator's hand, past every instruction.
     pub(super) by_hand: Goods,
+    /// Completed at a time when nothing of it ships.
+    pub(super) completed_empty: bool,
     /// Items that were on more than one of its lines: staff may have moved them.
     pub(super) moved: BTreeSet<String>,
     /// Moved items that an operator let go on top of what had been sent.
@@ -122,9 +124,7 @@ impl Placed {
 
     /// The most that can be due: each piece as often as it was ever ordered.
     pub(super) fn due_at_most(&self, left: &Goods) -> i64 {
-        // One without goods that the shop completes is paid as the shop has it.
-        let nothing = self.goods.values().all(|n| *n == 0) && self.pay != Pay::Zero;
-        let fee = i64::from(nothing && self.acts.contains(&Act::Completed)) * POSTAGE;
+        let fee = i64::from(self.completed_empty) * POSTAGE;
         self.due(&within(left, &self.most)).max(fee)
     }
 
@@ -172,6 +172,9 @@ impl Placed {
         for (_, code, quantity, _) in lines {
             *self.goods.entry(code.clone()).or_default() += quantity;
         }
+        // One without goods that the shop completes is paid as the shop has it, whatever becomes of it later.
+        let nothing = self.goods.values().all(|n| *n == 0) && self.pay != Pay::Zero;
+        self.completed_empty |= nothing && self.acts.contains(&Act::Completed);
         for (code, n) in &self.goods {
             let most = self.most.entry(code.clone()).or_default();
             *most = (*most).max(*n);
@@ -294,6 +297,7 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         acts: BTreeSet::new(),
         by_staff_shipped: Vec::new(),
         by_hand: Goods::new(),
+        completed_empty: false,
         moved: goods_on_many_lines(&lines),
         let_go: BTreeSet::new(),
         ever_marked: Goods::new(),

@@ -591,6 +591,64 @@ fn a_recall_by_policy_only_for_whole_shipments_of_others() {
 }
 
 #[test]
+fn what_a_parcel_lacks_and_others_shipped_is_not_waited_for() {
+    let mut world = three();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world.edit(show(by_hand("ful_hand", 1, Some(31), "BYHAND1")));
+    assert_eq!(kinds(&world.plan()), ["changed_after_sealing"]);
+    // The warehouse was called, and ships the other two.
+    world.parcel(S1, "401", &[(1, 2)]);
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.demands[0].wanted, 3, "no unit stays reserved");
+    world.push_all();
+    assert_eq!(world.settle().status, Status::Shipped);
+    assert_eq!(captured(&world), 3500);
+    // It comes all the same.
+    world.parcel(S1, "402", &[(1, 1)]);
+    let plan = world.plan();
+    assert!(kinds(&plan).contains(&"shipped_twice"), "{:?}", plan.tasks);
+}
+
+#[test]
+fn goods_that_staff_packed_at_the_channel_and_a_warehouse_ships_are_told_once() {
+    let mut world = three();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world.edit(show(by_hand("ful_pack", 3, None, "")));
+    assert!(
+        world.settle().tasks.is_empty(),
+        "they say nothing before they ship"
+    );
+    world.parcel(S1, "4012", &[(1, 3)]);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["packed_by_others"]);
+    let text = &plan.tasks[0].detail;
+    assert!(
+        text.contains("ful_pack") && text.contains(S1) && text.contains("4012"),
+        "{text}"
+    );
+    assert!(!plan.closed);
+    // Marked as shipped with that number, it is that parcel.
+    let mut marked = world.clone();
+    marked.edit(show(by_hand("ful_pack", 3, Some(40), "4012")));
+    let plan = marked.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert!(marked.calls(Op::Fulfil).is_empty());
+    // Cancelled, the channel is told by us.
+    world.edit(cancel("ful_pack", 41));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    world.push_all();
+    assert_eq!(world.calls(Op::Fulfil).len(), 1);
+}
+
+#[test]
 fn a_channel_that_marks_everything_as_fulfilled_is_believed_as_configured() {
     let mut world = three();
     world.input.channel_alarm = true;

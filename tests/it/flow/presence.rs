@@ -443,3 +443,31 @@ async fn orders_that_cannot_be_read_again_are_asked_for_ever_more_seldom() {
     world.rounds(2).await;
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
+
+/// Items that an order wants.
+async fn wanted(world: &World, id: &str) -> i64 {
+    let of = "SELECT sum(d.wanted)::bigint FROM demands d JOIN subjects o ON o.id = d.subject_id WHERE o.number = $1";
+    let sum = sqlx::query_scalar(of).bind(number(id));
+    sum.fetch_one(world.engine.store.pool()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_brings_back_nothing_that_was_edited_away() {
+    let mut world = stocked(waves()).await;
+    let id = world.shop.place_order(order(&[("APPLE", 3, "1000")]));
+    world.rounds(3).await;
+    let older = world.shop.shown(&id).unwrap();
+    wait(&mut world, Duration::seconds(20)).await;
+    let line = world.shop.order(&id).unwrap().lines[0].0.clone();
+    assert!(world.shop.edit_quantity(&id, &line, 1));
+    wait(&mut world, Duration::minutes(1)).await;
+    world.rounds(3).await;
+    assert_eq!(wanted(&world, &id).await, 1);
+    // For minutes readers get the order as it was: it stays as it is known.
+    world.shop.show_older(&id, older, 300);
+    for _ in 0..4 {
+        wait(&mut world, Duration::minutes(1)).await;
+        world.rounds(3).await;
+        assert_eq!(wanted(&world, &id).await, 1);
+    }
+}

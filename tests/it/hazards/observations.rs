@@ -103,6 +103,39 @@ async fn a_reading_that_waited_is_judged_by_the_head_it_finds() {
     assert!(shop.keys(subject).await.contains(&"order::3".to_owned()));
 }
 
+/// An order with the channel's time of its last change.
+fn changed_at(quantity: u32, version: u64) -> hikiate::store::IncomingOrder {
+    let mut order = order("A", quantity);
+    order.fact.order.version = Some(version);
+    order
+}
+
+/// A replica or a cache that lags shows an order as it was; a channel that was set back itself goes on showing it.
+#[tokio::test]
+async fn an_older_version_is_believed_only_when_it_stays() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &page(0, vec![changed_at(2, 7)])).await;
+    let subject = shop.subject("A").await;
+    let mut minute = 0;
+    let mut pull = async |quantity, version, after: i64| {
+        minute += after;
+        shop.clock(minute).await;
+        let read = page(minute, vec![changed_at(quantity, version)]);
+        shop.pull("shop", &read).await;
+        readings(&shop, subject).await
+    };
+    assert_eq!(pull(1, 6, 30).await, [2_000]);
+    assert_eq!(pull(1, 6, 9).await, [2_000]);
+    // The version that is known in between: it was a lag, and what is older is looked at afresh.
+    assert_eq!(pull(2, 7, 1).await, [2_000]);
+    assert_eq!(pull(1, 6, 5).await, [2_000]);
+    assert_eq!(pull(1, 6, 9).await, [2_000]);
+    assert_eq!(pull(1, 6, 1).await, [2_000, 1_000]);
+    // The same order, changed again in nothing that matters.
+    assert_eq!(pull(1, 9, 1).await, [2_000, 1_000]);
+    assert_eq!(pull(2, 8, 1).await, [2_000, 1_000]);
+}
+
 /// A poll that began before another reading was asked for and ends after it is neither older nor newer.
 #[tokio::test]
 async fn readings_that_overlap_in_time_are_read_again() {

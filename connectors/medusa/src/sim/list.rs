@@ -117,10 +117,10 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
         .skip(offset)
         .take(limit)
         .filter_map(|(_, at)| {
-            state
-                .orders
-                .get(at)
-                .map(|order| render::order(state, order))
+            state.orders.get(at).map(|order| match &order.older {
+                Some((older, until)) if !ids.is_empty() && now < *until => older.clone(),
+                _ => render::order(state, order),
+            })
         })
         .collect();
     Ok(json!({ "orders": page, "count": count, "offset": offset, "limit": limit }))

@@ -47,6 +47,8 @@ pub(super) struct Order {
     pub(super) fulfilments: Vec<Fulfilment>,
     /// A field that it is told without, as an answer with partial fields is.
     pub(super) lacking: Option<String>,
+    /// As it was shown at some time, and until when readers get that instead of what it is.
+    pub(super) older: Option<(Value, i64)>,
     /// Lists leave it out until then.
     pub(super) hidden_until: i64,
     /// Gone from lists and by its id.
@@ -285,6 +287,7 @@ impl State {
             credit: 0,
             fulfilments: Vec::new(),
             lacking,
+            older: None,
             hidden_until: i64::MIN,
             deleted: false,
         };
