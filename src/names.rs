@@ -55,11 +55,13 @@ const NAMES: &[&str] = &[
     "over_captured",
     "over_shipped",
     "parcel_unknown",
+    "payment_withdrawn",
     "recall_failed",
     "refund_seen",
     "return_received",
     "tracking_corrected",
     "tracking_differs",
+    "tracking_missing",
     "vanished",
     "vanished_left",
 ];

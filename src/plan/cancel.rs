@@ -69,13 +69,21 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         .intents
         .iter()
         .any(|i| i.open() && i.fact.op != Op::Mail);
-    if cancel.complete && !cancel.channel_knows {
+    let refused = told.and_then(|intent| intent.refusal());
+    let refused = refused.filter(|(id, _)| !view.fold.released_after("cancel_order", *id));
+    // One that was refused because a part of it shipped meanwhile is open there all the same.
+    let rest = !under_way && view.lines.iter().any(is_unsent);
+    if (cancel.complete || (rest && refused.is_some())) && !cancel.channel_knows {
         cancel.wanted.pending = true;
-        let refused = told.and_then(|intent| intent.refusal());
         match refused {
-            Some((id, outcome)) if !view.fold.released_after("cancel_order", id) => {
+            Some((_, outcome)) => {
+                let todo = if cancel.complete {
+                    "cancel it there by hand, release it to ask again, or end it if the channel cannot cancel it any more"
+                } else {
+                    "a part of it has shipped: take the rest off there by hand, then release it"
+                };
                 let what = format!(
-                    "the channel refused to cancel the order: {}; cancel it there by hand, release it to ask again, or end it if the channel cannot cancel it any more",
+                    "the channel refused to cancel the order: {}; {todo}",
                     outcome.message
                 );
                 tasks
@@ -84,8 +92,8 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
                     .action(Action::End {});
             }
             // It is looked for again first.
-            _ if in_flight || view.absent() => {}
-            _ => cancel.wanted.candidates.push(Candidate {
+            None if in_flight || view.absent() => {}
+            None => cancel.wanted.candidates.push(Candidate {
                 account: view.input.channel.clone(),
                 op: Op::CancelOrder,
                 what: IntentWhat::Call {
@@ -98,6 +106,11 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         }
     }
     cancel
+}
+
+/// Some of a line was ordered and has shipped nowhere.
+fn is_unsent(line: &super::view::Line<'_>) -> bool {
+    line.item_id.is_some() && line.ordered > line.shipped
 }
 
 /// The request to stop one shipment: asked once, and again only after it certainly did not happen.
@@ -184,6 +197,22 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
         return;
     };
     let by_channel = view.cancelled_at_channel.is_some();
+    let goods = |line: &hikiate_sdk::LineKey| {
+        let mut lines = view.lines.iter();
+        lines.any(|known| known.key == *line && known.item_id.is_some())
+    };
+    let others = view
+        .shipped_by_others()
+        .filter(|shown| shown.first_id > asked && shown.cancelled.is_none());
+    for shown in others.filter(|shown| goods(shown.line)) {
+        let what = format!(
+            "{} × {} shipped at the channel ({}) although the order is cancelled; stop the carrier, or arrange the return and refund by hand",
+            shown.units,
+            view.label(shown.line),
+            shown.key
+        );
+        tasks.tell(view, "cancel_too_late", shown.first_id, &what);
+    }
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
         let late = shipment

@@ -314,7 +314,7 @@ fn fields(
     let (Some(was), Some(personal)) = (was, &view.input.personal) else {
         return Vec::new();
     };
-    let mut parts = Vec::new();
+    let mut parts = items(view, shipment, rules, changed);
     let is = committed(
         &view.input.field_key,
         view.order,
@@ -334,6 +334,44 @@ fn fields(
         let hash = is.fields.get(&field).map_or("", String::as_str);
         parts.push(format!("{field}:{hash}"));
         changed.fields.push(field);
+    }
+    parts
+}
+
+/// Lines that mean another item now than when they were sealed.
+fn items(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    rules: ChangeRules,
+    changed: &mut Changed,
+) -> Vec<String> {
+    let sealed = shipment.member.map_or(0, |member| member.id);
+    let then = view
+        .fold
+        .readings
+        .iter()
+        .rfind(|reading| reading.id < sealed);
+    let mut parts = Vec::new();
+    for row in &shipment.fact.lines {
+        let sku = |order: &hikiate_sdk::OrderSnapshot| {
+            let mut lines = order.lines.iter();
+            lines
+                .find(|line| line.key == row.line)
+                .and_then(|line| line.sku.clone())
+        };
+        let (was, is) = (then.and_then(|then| sku(&then.fact.order)), sku(view.order));
+        let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) else {
+            continue;
+        };
+        // Another code of the same item is no difference.
+        let item = |sku: &str| view.input.items.get(sku).map(|item| item.item_id);
+        if item(&is) == Some(row.item_id) {
+            continue;
+        }
+        changed.what.push(format!("{was} instructed, {is} wanted"));
+        changed.fields.push("item".to_owned());
+        changed.recall |= rules.quantity_down == Change::Recall;
+        parts.push(format!("{}:{is}", row.line.as_str()));
     }
     parts
 }
@@ -358,10 +396,10 @@ fn unchanged_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
             .iter()
             .find(|group| group.key == shipment.fact.group)
             .map(|group| (group.service.clone(), group.earliest_ship));
-        let quantities: Vec<(LineKey, u32)> = order
+        let quantities: Vec<_> = order
             .lines
             .iter()
-            .map(|line| (line.key.clone(), line.quantity))
+            .map(|line| (line.key.clone(), line.sku.clone(), line.quantity))
             .collect();
         (reading.fact.personal_version, group, quantities)
     };

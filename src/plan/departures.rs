@@ -6,7 +6,6 @@ use hikiate_sdk::{ChannelState, LineKey};
 
 use super::others::Shown;
 use super::shipment::Shipment;
-use super::types::ShipmentStage;
 use super::view::{Left, View};
 use crate::policy::DigitalBooking;
 

@@ -5,6 +5,7 @@ use hikiate_sdk::ReplyVerdict;
 
 use hikiate_sdk::LineKey;
 
+use super::recall::wanted_again;
 use super::tasks::Tasks;
 use super::types::StockEntryRow;
 use super::view::View;
@@ -242,13 +243,14 @@ impl View<'_> {
     }
 }
 
-/// Shipments a warehouse refused, and whether one of them still waits for a person.
+/// Shipments a warehouse refused whose goods the order still wants, and whether one of them still waits for a person.
 pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
     if view.dropped() {
         return None;
     }
     let mut first = None;
-    for shipment in &view.fold.shipments {
+    let shipments = view.fold.shipments.iter();
+    for shipment in shipments.filter(|shipment| wanted_again(view, shipment)) {
         let reference = &shipment.fact.reference;
         if let Some((id, reason)) = shipment.abandoned() {
             let rule = format!("abandoned:{reference}");

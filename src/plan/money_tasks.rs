@@ -8,6 +8,7 @@ use crate::action::Action;
 /// Adds them.
 pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     deposits(view, payment, tasks);
+    withdrawn(view, payment, tasks);
     let captured: i64 = view
         .order
         .tenders
@@ -35,6 +36,44 @@ pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks)
         );
         tasks.tell(view, "refund_seen", view.head.id, &what);
     }
+}
+
+/// The payment of goods that a warehouse has was voided, and nothing came in its stead.
+fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    let nothing = view.tenders().all(|t| t.authorised.max(t.captured) == 0);
+    let unpaid = nothing && payment.deposited == 0 && view.taken_before() == 0;
+    if payment.confirmed || !unpaid || view.dropped() {
+        return;
+    }
+    let shipments = view.fold.shipments.iter();
+    let with: Vec<&super::shipment::Shipment<'_>> = shipments
+        .filter(|shipment| shipment.instructed() && shipment.live())
+        .collect();
+    if with.is_empty() {
+        return;
+    }
+    let same = |reading: &&super::fold::Reading<'_>| {
+        let tenders = &reading.fact.order.tenders;
+        let mut live = tenders.iter().filter(|tender| !tender.cancelled);
+        live.all(|t| t.authorised.max(t.captured) == 0)
+    };
+    let first = view.fold.readings.iter().rev().take_while(same).last();
+    let since = first.map_or(view.head.id, |reading| reading.id);
+    if view.fold.released_after("payment_withdrawn", since) {
+        return;
+    }
+    let names: Vec<String> = with
+        .iter()
+        .map(|s| format!("{} ({})", s.fact.reference, s.fact.warehouse))
+        .collect();
+    let what = format!(
+        "the payment was withdrawn at the channel and goods are with the warehouse: {}; have the customer pay, ask them back with `order recall`, or release it to ship them all the same",
+        names.join(", ")
+    );
+    tasks
+        .add("payment_withdrawn", what)
+        .action(Action::Cancel {})
+        .release("payment_withdrawn");
 }
 
 fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {

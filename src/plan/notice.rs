@@ -34,20 +34,8 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     if !view.channel.notify {
         return wanted;
     }
-    if let Some((id, words)) = last_refusal(view)
-        && !view.fold.released_after("notice", id)
-    {
-        wanted.pending = true;
-        tasks.add(
-            "notice_refused",
-            format!(
-                "the channel refused to be told what left: {words}; mark it there by hand, or release it to tell it again"
-            ),
-        )
-        .release("notice");
-        return wanted;
-    }
     let told = Told::of(view);
+    unnumbered(view, &told, tasks);
     for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
         let Some(Call::Fulfil(call)) = fulfil.call() else {
             continue;
@@ -88,7 +76,57 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
             wanted.candidates.push(candidate);
         }
     }
+    // Once the channel shows what it refused to be told, there is nothing to do.
+    if wanted.pending
+        && let Some((id, words)) = last_refusal(view)
+        && !view.fold.released_after("notice", id)
+    {
+        wanted.candidates.clear();
+        tasks.add(
+            "notice_refused",
+            format!(
+                "the channel refused to be told what left: {words}; mark it there by hand, or release it to tell it again"
+            ),
+        )
+        .release("notice");
+    }
     wanted
+}
+
+/// Somebody marked a fulfilment of ours as shipped without the numbers that we were to tell.
+fn unnumbered(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
+    for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
+        let Some(Call::Fulfil(call)) = fulfil.call() else {
+            continue;
+        };
+        let shown = told.shown(call.reference.as_str());
+        let bare = shown.filter(|shown| shown.shipped() && shown.tracking.is_empty());
+        let by_us = ship_intent(view, &call.reference);
+        if bare.is_none() || by_us.is_some_and(|intent| intent.done() || intent.open()) {
+            continue;
+        }
+        let names: BTreeSet<&str> = fulfil.parcels().iter().map(String::as_str).collect();
+        let parcels = view.parcels().into_iter();
+        let parcels: Vec<_> = parcels
+            .filter(|parcel| names.contains(parcel.name().as_str()))
+            .collect();
+        let numbers: Vec<&str> = parcels
+            .iter()
+            .filter_map(|parcel| parcel.tracking)
+            .collect();
+        let Some(last) = parcels.iter().map(|parcel| parcel.last_id).max() else {
+            continue;
+        };
+        if numbers.is_empty() {
+            continue;
+        }
+        let what = format!(
+            "somebody marked fulfilment {} at the channel as shipped without a number: add {} there",
+            call.reference,
+            numbers.join(", ")
+        );
+        tasks.tell(view, "tracking_missing", last, &what);
+    }
 }
 
 /// A parcel with its shipment.

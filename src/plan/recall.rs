@@ -26,7 +26,8 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         let Some((asked, fact)) = shipment.recall else {
             continue;
         };
-        if view.dropped() {
+        // A cancel asks for the same and tells what came of it.
+        if view.cancelling() {
             continue;
         }
         let reference = &shipment.fact.reference;
@@ -54,7 +55,9 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         if shipment.stage() == ShipmentStage::Cancelled || shipment.waiting() {
             let told = shipment.cancel_reply.map_or(asked, |(id, _)| id.max(asked));
             let rule = format!("recalled:{reference}");
-            if fact.stop.is_some() || view.fold.released_with_all_after(&rule, told) {
+            let moot =
+                fact.stop.is_some() || view.ended().is_some() || !wanted_again(view, shipment);
+            if moot || view.fold.released_with_all_after(&rule, told) {
                 continue;
             }
             tasks.add(
@@ -85,6 +88,14 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         }
     }
     recalled
+}
+
+/// The order still wants goods that were in a shipment, and no other one has them.
+pub(crate) fn wanted_again(view: &View<'_>, shipment: &Shipment<'_>) -> bool {
+    shipment.fact.lines.iter().any(|row| {
+        let line = view.lines.iter().find(|line| line.key == row.line);
+        line.is_some_and(|line| line.ordered > line.shipped.saturating_add(line.instructed))
+    })
 }
 
 /// When a request that was taken ought to have been answered.

@@ -97,7 +97,19 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
             } else {
                 "was sent to its warehouse"
             };
-            let asks = if phone {
+            let reply = shipment.not_stopped();
+            let asked = view.fold.cancel_requests(reference).any(|intent| intent.taken());
+            let asks = if let Some((_, reply)) = reply {
+                let said = match reply.message.as_str() {
+                    "" => "without a reason".to_owned(),
+                    words => words.to_owned(),
+                };
+                format!(
+                    "{warehouse} was asked to stop it and did not ({said}), and is not asked again: call it"
+                )
+            } else if asked {
+                format!("{warehouse} was asked already to stop it, and its answer decides")
+            } else if phone {
                 format!("a task says to call {warehouse}, and no call is made by hikiate")
             } else {
                 format!("{warehouse} is asked to stop it, and its answer decides")

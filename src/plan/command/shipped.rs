@@ -245,10 +245,23 @@ fn as_usual(view: &View<'_>, wish: &mut Wish) {
         ));
     }
     while_stopped(view, wish);
-    wish.does.push(format!(
-        "{} is told, what is due is captured, and the customer is mailed, as for every parcel",
-        view.input.channel
-    ));
+    let channel = &view.input.channel;
+    if view.cancelled_at_channel.is_some() {
+        wish.stays.push(format!(
+            "{channel} shows the order cancelled: it is not told, nothing is captured, and nobody is mailed; a task asks for the return"
+        ));
+    } else {
+        wish.does.push(format!(
+            "{channel} is told, what is due is captured, and the customer is mailed, as for every parcel"
+        ));
+    }
+    let payment = view.payment();
+    if view.cancelled_at_channel.is_none() && !payment.confirmed {
+        wish.stays.push(format!(
+            "the order is not paid ({}): what was shipped of it is owed, and nothing can be captured",
+            payment.word
+        ));
+    }
     wish.stays
         .push("a parcel that was told cannot be taken back; goods that come back: `hikiate return received`".to_owned());
 }

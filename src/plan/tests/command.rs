@@ -765,3 +765,179 @@ fn an_order_completed_with_goods_open_is_settled_by_ending_it_or_by_its_parcel()
     assert_eq!((plan.status, plan.tasks.len()), (Status::Shipped, 0));
     assert_eq!(plan.tenders[0].intended, 2500);
 }
+
+#[test]
+fn a_recall_of_an_ended_order_that_fails_is_told_and_one_that_nobody_waits_for_holds_nothing() {
+    for (verdict, task) in [
+        (CancelVerdict::Declined, Some("recall_failed")),
+        (CancelVerdict::Accepted, None),
+    ] {
+        let mut world = instructed();
+        world.typed(|now| end(now, "given up"));
+        world.typed(|now| recall(now, S1, "stop it"));
+        world.plan();
+        world.end_op(Op::CancelInstruction, Verdict::Accepted);
+        world.cancel_reply(S1, verdict);
+        let plan = world.plan();
+        let kinds: Vec<_> = plan.tasks.iter().map(|task| task.kind.as_str()).collect();
+        assert_eq!(kinds, Vec::from_iter(task), "{:?}", plan.tasks);
+    }
+    // Others shipped all of it meanwhile: its goods wait for nothing.
+    let mut world = instructed();
+    world.typed(|now| recall(now, S1, "stop it"));
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.edit(others::show(others::by_hand(
+        "ful_1",
+        2,
+        Some(31),
+        "BYHAND1",
+    )));
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
+
+#[test]
+fn what_staff_ship_of_an_order_that_an_operator_cancelled_is_told() {
+    let mut world = instructed();
+    world.typed(|now| {
+        cancel(now).map(|mut wish| {
+            wish.facts.clear();
+            wish
+        })
+    });
+    world.cancel();
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    world.edit(others::show(others::by_hand(
+        "ful_1",
+        2,
+        Some(31),
+        "BYHAND1",
+    )));
+    let plan = world.plan();
+    let task = &plan.tasks[0];
+    assert_eq!(task.kind, "cancel_too_late", "{:?}", plan.tasks);
+    assert!(task.detail.contains("ful_1"), "{}", task.detail);
+    world.release("cancel_too_late");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_cancel_that_the_channel_refused_because_a_part_shipped_leaves_the_rest_to_a_person() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.cancel();
+    world.plan();
+    world.end_op(Op::CancelOrder, Verdict::Refused);
+    world.edit(others::show(others::by_hand(
+        "ful_1",
+        1,
+        Some(1),
+        "BYHAND1",
+    )));
+    let plan = world.settle();
+    let refused = |plan: &crate::plan::types::OrderPlan| {
+        let mut tasks = plan.tasks.iter();
+        let task = tasks.find(|task| task.kind == "cancel_order_refused");
+        task.map(|task| task.detail.clone())
+    };
+    let text = refused(&plan).unwrap();
+    assert!(text.contains("take the rest off there"), "{text}");
+    assert!(!plan.closed);
+    world.release("cancel_order");
+    let plan = world.settle();
+    assert_eq!(refused(&plan), None);
+    assert_eq!(
+        world.calls(Op::CancelOrder).len(),
+        1,
+        "it is not asked again"
+    );
+}
+
+#[test]
+fn a_cancel_says_what_came_of_an_earlier_recall() {
+    let mut world = instructed();
+    world.typed(|now| recall(now, S1, "stop it"));
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    let wish = world.asked(cancel).unwrap();
+    assert!(wish.does[0].contains("was asked already"), "{wish:?}");
+    world.cancel_reply(S1, CancelVerdict::Declined);
+    let wish = world.asked(cancel).unwrap();
+    assert!(wish.does[0].contains("did not (packed)"), "{wish:?}");
+    assert!(wish.does[0].contains("call it"), "{wish:?}");
+}
+
+#[test]
+fn a_parcel_of_a_cancelled_or_unpaid_order_promises_nothing() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    let now = world.now;
+    world.edit(|order| order.state = hikiate_sdk::ChannelState::Cancelled { at: now });
+    world.settle();
+    let from = Shipped {
+        from: Some("tokyo"),
+        ..parcel(None, "T1")
+    };
+    let wish = world.asked(|now| shipped(now, from)).unwrap();
+    let promises = |wish: &Wish| wish.does.iter().any(|does| does.contains("captured"));
+    assert!(!promises(&wish), "{wish:?}");
+    assert!(
+        wish.stays
+            .iter()
+            .any(|s| s.contains("shows the order cancelled")),
+        "{wish:?}"
+    );
+
+    let mut unpaid = order(&[("A", 2, 1000)]);
+    super::build::pay(&mut unpaid, "bank");
+    let mut world = World::new(unpaid);
+    world.settle();
+    let wish = world.asked(|now| shipped(now, from)).unwrap();
+    assert!(
+        wish.stays.iter().any(|s| s.contains("not paid")),
+        "{wish:?}"
+    );
+}
+
+#[test]
+fn a_refusal_of_goods_that_the_order_wants_no_more_asks_nobody() {
+    let mut world = instructed();
+    world.edit(others::show(others::by_hand(
+        "ful_1",
+        2,
+        Some(31),
+        "BYHAND1",
+    )));
+    // The warehouse was called and stops it, before anybody asked it to.
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.status, Status::Shipped);
+}
+
+#[test]
+fn a_payment_that_was_withdrawn_while_the_goods_are_with_a_warehouse_is_a_task() {
+    let mut world = instructed();
+    world.edit(|order| {
+        order.tenders[0].cancelled = true;
+        order.tenders[0].authorised = 0;
+    });
+    let plan = world.settle();
+    let task = &plan.tasks[0];
+    assert_eq!(task.kind, "payment_withdrawn", "{:?}", plan.tasks);
+    assert!(task.detail.contains(S1), "{}", task.detail);
+    // The customer pays again.
+    let mut paid = world.clone();
+    paid.edit(|order| {
+        order
+            .tenders
+            .push(super::build::tender("pay_2", "card", 2500))
+    });
+    assert!(paid.settle().tasks.is_empty());
+    world.release("payment_withdrawn");
+    assert!(world.settle().tasks.is_empty());
+}

@@ -388,3 +388,20 @@ fn a_waiting_line_is_taken_back_when_its_item_turns_out_to_be_sent() {
     let taken_back = |fact: &Fact| matches!(&fact.body, FactBody::ShipmentWithdrawn(out) if out.reference == S2.into());
     assert!(world.input.facts.iter().any(taken_back));
 }
+
+#[test]
+fn a_line_that_means_another_item_after_sealing_is_told() {
+    let mut world = instructed();
+    // Another code of the same item is none.
+    let same = world.input.items["A"].clone();
+    world.input.items.insert("A-NEW".to_owned(), same);
+    world.edit(|order| order.lines[0].sku = Some("A-NEW".into()));
+    assert!(world.plan().tasks.is_empty());
+    world.edit(|order| order.lines[0].sku = Some("B".into()));
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("A instructed, B wanted"), "{text}");
+    world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+}

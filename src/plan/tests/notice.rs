@@ -237,3 +237,54 @@ fn what_a_told_parcel_turns_out_to_hold_more_is_told_too() {
     world.plan();
     assert_eq!(world.calls(Op::Fulfil).len(), 2, "told once");
 }
+
+#[test]
+fn our_fulfilment_that_staff_marked_as_shipped_without_its_number_is_told() {
+    let mut world = World::new(order(&[("A", 1, 100)]));
+    ship_all(&mut world);
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    let mut bare = shown(S1, true);
+    bare.tracking.clear();
+    world.edit(|order| order.fulfilments = vec![bare.clone()]);
+    let plan = world.settle();
+    let task = plan
+        .tasks
+        .iter()
+        .find(|task| task.kind == "tracking_missing");
+    assert!(
+        task.is_some_and(|task| task.detail.contains(S1)),
+        "{:?}",
+        plan.tasks
+    );
+    assert!(world.calls(Op::Ship).is_empty());
+    bare.tracking = vec!["T-1".to_owned()];
+    world.edit(|order| order.fulfilments = vec![bare.clone()]);
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
+
+#[test]
+fn a_refused_notice_is_over_once_the_channel_shows_the_parcel() {
+    let mut world = World::new(order(&[("A", 1, 100)]));
+    ship_all(&mut world);
+    let number = world.peek();
+    assert!(!number.effects.is_empty());
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Refused);
+    let plan = world.settle();
+    assert!(plan.tasks.iter().any(|task| task.kind == "notice_refused"));
+    let tracking = world
+        .input
+        .facts
+        .iter()
+        .find_map(|fact| match &fact.body {
+            crate::facts::FactBody::Parcel(parcel) => parcel.tracking.clone(),
+            _ => None,
+        })
+        .unwrap();
+    let by_staff = super::others::by_hand("ful_1", 1, Some(60), &tracking);
+    world.edit(super::others::show(by_staff));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
