@@ -1,7 +1,7 @@
 //! Built-in blockers: what somebody else did at the channel that an operator has to settle before more is instructed.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ChannelState, LineKey};
+use hikiate_sdk::LineKey;
 
 use super::changes::{KIND as CHANGED, undecided_surplus};
 use super::goods::beyond_the_order;
@@ -85,35 +85,36 @@ impl View<'_> {
     /// The reading since which the channel shows the order completed while goods were open, unless an operator
     /// released it.
     fn completed_open(&self) -> Option<(i64, DateTime<Utc>)> {
-        let done = |reading: &&super::fold::Reading<'_>| {
-            reading.fact.order.state == ChannelState::Completed
-        };
-        let first = self.fold.readings.iter().rev().take_while(done).last()?;
-        let open = |line: &Line<'_>| {
-            line.item_id.is_some()
-                && line.ordered
-                    > line
-                        .shipped
-                        .saturating_add(line.instructed)
-                        .saturating_add(line.packed)
-        };
+        if self.not_believed || self.channel.others == Others::IgnoreUnshipped {
+            return None;
+        }
+        let completions = self.fold.completions();
+        let first = completions.last().filter(|last| last.undone.is_none())?;
+        let first = first.since;
+        let open = |line: &Line<'_>| self.left_open(line) > 0;
         (self.lines.iter().any(open) && !self.fold.released_after(COMPLETED, first.id))
             .then_some((first.id, first.recorded_at))
     }
 
+    /// Items of a line that are open and with no warehouse.
+    fn left_open(&self, line: &Line<'_>) -> u32 {
+        let under_way = line
+            .shipped
+            .saturating_add(line.instructed)
+            .saturating_add(line.packed);
+        let open = line.ordered.saturating_sub(under_way);
+        if line.item_id.is_some() { open } else { 0 }
+    }
+
     /// Completing it at this channel ended it.
     pub(crate) fn ended_by_completion(&self) -> Option<(i64, &'static str)> {
-        let ends = self.channel.completed == Completed::Ended
-            && self.channel.others != Others::IgnoreUnshipped;
+        let ends = self.channel.completed == Completed::Ended;
         let (id, _) = self.completed_open().filter(|_| ends)?;
         Some((id, "completed at the channel"))
     }
 
     /// Nothing more of it is wanted: it was completed and ends that way, or nobody settled it in time.
     pub(crate) fn completed_stops(&self) -> bool {
-        if self.channel.others == Others::IgnoreUnshipped {
-            return false;
-        }
         let Some((_, at)) = self.completed_open() else {
             return false;
         };
@@ -131,9 +132,6 @@ impl View<'_> {
 }
 
 fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
-    if view.channel.others == Others::IgnoreUnshipped {
-        return;
-    }
     let Some((_, at)) = view.completed_open() else {
         return;
     };
@@ -146,13 +144,8 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     let open: Vec<String> = view
         .lines
         .iter()
-        .filter(|line| line.item_id.is_some())
         .filter_map(|line| {
-            let n = line
-                .ordered
-                .saturating_sub(line.shipped)
-                .saturating_sub(line.instructed)
-                .saturating_sub(line.packed);
+            let n = view.left_open(line);
             (n > 0).then(|| format!("{n} × {}", view.label(&line.key)))
         })
         .collect();

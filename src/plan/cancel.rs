@@ -245,4 +245,15 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             ),
         );
     }
+    // Of a fulfilment that others cancelled first the channel itself says what became of it.
+    for shown in view.shipped_by_others().filter(|s| s.by_completion) {
+        if let Some(since) = shown.cancelled.filter(|_| by_channel) {
+            let what = format!(
+                "{} × {} counted as shipped when the order was completed, and it is cancelled now; arrange the return and refund by hand",
+                shown.units,
+                view.label(shown.line)
+            );
+            tasks.tell(view, "cancel_too_late", since.id, &what);
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Call, Op, ShipmentReference};
+use hikiate_sdk::{Call, ChannelState, LineKey, Op, ShipmentReference};
 
 use super::by_hand::Parcels;
+use super::others::Since;
 use super::presence::Absence;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
@@ -21,6 +22,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) id: i64,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) fact: &'a OrderFact,
+}
+
+/// A run of readings that showed the order completed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion<'a> {
+    /// The first of them.
+    pub(crate) since: Reading<'a>,
+    /// The reading that showed it otherwise again.
+    pub(crate) undone: Option<Since>,
 }
 
 /// A hold as decided.
@@ -382,6 +392,36 @@ impl<'a> Fold<'a> {
         let reference = reference.clone();
         self.of_op(Op::CancelInstruction).filter(move |intent| {
             matches!(intent.call(), Some(Call::CancelInstruction(call)) if call.reference == reference)
+        })
+    }
+
+    /// Each time that the channel showed the order completed, in order.
+    pub(crate) fn completions(&self) -> Vec<Completion<'a>> {
+        let mut all: Vec<Completion<'a>> = Vec::new();
+        for reading in &self.readings {
+            let done = reading.fact.order.state == ChannelState::Completed;
+            match all.last_mut().filter(|last| last.undone.is_none()) {
+                Some(last) if !done => {
+                    last.undone = Some(Since {
+                        id: reading.id,
+                        at: reading.recorded_at,
+                    });
+                }
+                None if done => all.push(Completion {
+                    since: *reading,
+                    undone: None,
+                }),
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// Items of a channel's line that warehouses had when a fact was stored, or have shipped.
+    pub(crate) fn spoken_at(&self, line: &LineKey, fact: i64) -> u32 {
+        let all = self.shipments.iter();
+        all.fold(0_u32, |sum, shipment| {
+            sum.saturating_add(shipment.spoken_at(line, fact))
         })
     }
 

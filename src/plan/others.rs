@@ -40,6 +40,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) location: Option<&'a str>,
     /// A parcel of ours with the same number holds them: nothing moves by them either.
     pub(crate) parcel: bool,
+    /// No fulfilment shows them: the order was completed.
+    pub(crate) by_completion: bool,
     /// Every tracking number it ever had, normalised.
     pub(crate) tracking: BTreeSet<String>,
     /// The fulfilment that shows them now or showed them last.
@@ -161,8 +163,14 @@ impl<'a> Others<'a> {
         });
     }
 
-    /// Units that somebody shipped by completing the order.
-    pub(crate) fn completed(&mut self, reading: Reading<'a>, line: &'a LineKey, units: u32) {
+    /// Units that somebody shipped by completing the order, and since when it is no longer completed.
+    pub(crate) fn completed(
+        &mut self,
+        reading: Reading<'a>,
+        line: &'a LineKey,
+        units: u32,
+        undone: Option<Since>,
+    ) {
         let key = ExternalId::new(format!("completed-{}", reading.id));
         self.shown.push(Shown {
             key: key.clone(),
@@ -170,13 +178,14 @@ impl<'a> Others<'a> {
             line,
             units,
             parcel: false,
+            by_completion: true,
             first_id: reading.id,
             first_recorded_at: reading.recorded_at,
             shipped_at: reading.recorded_at,
             location: None,
             tracking: BTreeSet::new(),
             by: key,
-            cancelled: None,
+            cancelled: undone,
         });
     }
 
@@ -246,6 +255,7 @@ impl<'a> Others<'a> {
                     line,
                     units: rest,
                     parcel: false,
+                    by_completion: false,
                     first_id: reading.id,
                     first_recorded_at: reading.recorded_at,
                     shipped_at,

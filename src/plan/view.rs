@@ -7,7 +7,7 @@ use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::begin::{self, Whose};
 use super::fold::{Fold, Reading};
-use super::others::{self, Others};
+use super::others::{self, CANCELLED, Others, Since};
 use super::shipment::Parcel;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
@@ -114,9 +114,7 @@ impl<'a> View<'a> {
         };
         view.match_parcels();
         view.count_others();
-        if channel.completed == policy::Completed::Shipped {
-            view.ship_by_completion();
-        }
+        view.ship_by_completion();
         view.close_short();
         view
     }
@@ -138,22 +136,57 @@ impl<'a> View<'a> {
         self.others.in_parcels(parcels);
     }
 
+    /// True where completing an order says that its goods have shipped, and the channel is believed.
+    fn ships_by_completion(&self) -> bool {
+        self.channel.completed == policy::Completed::Shipped
+            && self.channel.others != policy::Others::IgnoreUnshipped
+            && !self.not_believed
+    }
+
     /// Completing an order at this channel says that its goods have shipped: all but what stood with a warehouse then,
-    /// whatever became of that later.
+    /// whatever became of that later. They stay shipped when it is no longer completed, until an operator has said
+    /// whether they did.
     fn ship_by_completion(&mut self) {
-        let done = |reading: &&Reading<'_>| reading.fact.order.state == ChannelState::Completed;
-        let since = self.fold.readings.iter().rev().take_while(done).last();
-        let Some(since) = since.copied() else { return };
-        for line in &mut self.lines {
-            let shipments = self.fold.shipments.iter();
-            let with_warehouses = shipments.fold(0_u32, |sum, shipment| {
-                sum.saturating_add(shipment.spoken_at(&line.key, since.id))
-            });
-            let spoken = line.by_others.saturating_add(with_warehouses);
-            let units = line.ordered.saturating_sub(spoken) / line.multiplier;
-            let known = self.order.lines.iter().find(|known| known.key == line.key);
-            if let Some(known) = known.filter(|_| units > 0 && line.item_id.is_some()) {
-                self.others.completed(since, &known.key, units);
+        if !self.ships_by_completion() {
+            return;
+        }
+        let completions = self.fold.completions();
+        let mut counted: Vec<(Reading<'a>, &'a LineKey, u32)> = Vec::new();
+        for (at, completion) in completions.iter().enumerate() {
+            let since = completion.since;
+            for known in &since.fact.order.lines {
+                let line = self.lines.iter().find(|line| line.key == known.key);
+                let Some(line) = line.filter(|line| line.item_id.is_some()) else {
+                    continue;
+                };
+                let before = counted.iter().filter(|(_, key, _)| **key == line.key);
+                let before = before.fold(0_u32, |sum, (_, _, units)| sum.saturating_add(*units));
+                let ordered = known.quantity.saturating_mul(line.multiplier);
+                let spoken = line
+                    .by_others
+                    .saturating_add(self.fold.spoken_at(&line.key, since.id))
+                    .saturating_add(before.saturating_mul(line.multiplier));
+                let units = ordered.saturating_sub(spoken) / line.multiplier;
+                if units > 0 {
+                    counted.push((since, &known.key, units));
+                }
+            }
+            let next = completions.get(at + 1);
+            let next = next.map_or(i64::MAX, |next| next.since.id);
+            let undone = completion.undone;
+            let released = undone.and_then(|s| self.fold.released_between(CANCELLED, s.id, next));
+            if let Some(released) = released.filter(|_| !counted.is_empty()) {
+                self.others.taken_back.push(Since {
+                    id: released.id,
+                    at: released.at,
+                });
+                counted.clear();
+            }
+        }
+        let undone = completions.last().and_then(|last| last.undone);
+        for (since, key, units) in counted {
+            self.others.completed(since, key, units, undone);
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == *key) {
                 let items = units.saturating_mul(line.multiplier);
                 line.by_others = line.by_others.saturating_add(items);
                 line.shipped = line.shipped.saturating_add(items);

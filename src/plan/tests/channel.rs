@@ -6,7 +6,7 @@ use super::build::{at, order, pay};
 use super::world::World;
 use crate::facts::Verdict;
 use crate::plan::types::*;
-use crate::policy::{Completed, DigitalBooking};
+use crate::policy::{Completed, DigitalBooking, Others};
 
 const S1: &str = "HK0123456789ABC-S1";
 
@@ -282,6 +282,99 @@ fn what_a_warehouse_refuses_after_the_channel_completed_it_did_not_ship_by_that(
     let plan = world.plan();
     assert_eq!(plan.demands[0].shipped, 0);
     assert_eq!((captures(&world), booked(&world)), (vec![], 0));
+}
+
+fn open(order: &mut OrderSnapshot) {
+    order.state = ChannelState::Open;
+    order.gate = ChannelGate::Open;
+}
+
+/// Completing an order at this channel says that it was shipped.
+fn shipped_when_completed(snapshot: OrderSnapshot) -> World {
+    let mut world = World::new(snapshot);
+    for channel in world.policy.channels.values_mut() {
+        channel.completed = Completed::Shipped;
+    }
+    world
+}
+
+#[test]
+fn a_shop_that_completes_everything_by_itself_ships_and_ends_nothing() {
+    for completed in [Completed::Shipped, Completed::Ended, Completed::Ask] {
+        let mut snapshot = order(&[("A", 2, 1000)]);
+        complete(&mut snapshot);
+        let mut world = World::new(snapshot);
+        world.input.channel_alarm = true;
+        for channel in world.policy.channels.values_mut() {
+            channel.completed = completed;
+        }
+        world.settle();
+        world.wait(80 * 60);
+        world.push_all();
+        let plan = world.settle();
+        assert_eq!((captures(&world), booked(&world)), (vec![], 0));
+        assert_eq!(
+            plan.blocked_by.as_deref(),
+            Some("hold:fulfilled_by_channel"),
+            "{completed:?}"
+        );
+        assert_eq!(world.input.demands[0].reserved[0].1, 2, "{completed:?}");
+        assert!(kinds(&plan).is_empty(), "one task of the account");
+        for channel in world.policy.channels.values_mut() {
+            channel.others = Others::IgnoreUnshipped;
+        }
+        world.edit(|order| order.gate = ChannelGate::Open);
+        let plan = world.settle();
+        assert_eq!(plan.status, Status::Allocated, "{completed:?}");
+        assert!(captures(&world).is_empty());
+    }
+}
+
+#[test]
+fn what_counts_as_shipped_by_completion_is_not_sent_again_unasked_when_the_order_is_opened_again() {
+    let mut world = shipped_when_completed(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(complete);
+    world.push_all();
+    world.settle();
+    let shipments = world.input.shipments.len();
+    world.edit(open);
+    world.wait(31);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert_eq!(world.input.shipments.len(), shipments);
+    assert_eq!(plan.demands[0].shipped, 2);
+    let moved = |plan: &OrderPlan| plan.entries.iter().map(|e| e.quantity).sum::<i64>();
+    assert_eq!(moved(&plan), -2);
+    // Completed again, it is as before.
+    let mut again = world.clone();
+    again.edit(complete);
+    let plan = again.settle();
+    assert!(!kinds(&plan).contains(&"fulfilment_cancelled"));
+    assert_eq!((moved(&plan), captures(&again)), (-2, vec![2500]));
+    world.release("fulfilment_cancelled");
+    world.settle();
+    let plan = world.plan();
+    assert_eq!((plan.status, moved(&plan)), (Status::Allocated, 0));
+    assert_eq!(booked(&world), 0, "taken back");
+    assert_eq!(captures(&world), [2500], "never a second time");
+}
+
+#[test]
+fn what_counts_as_shipped_by_completion_is_a_task_once_the_channel_cancels_the_order() {
+    let mut world = shipped_when_completed(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(complete);
+    world.push_all();
+    world.edit(|order| order.state = ChannelState::Cancelled { at: at(5) });
+    world.wait(4 * 24 * 60);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["cancel_too_late"]);
+    assert!(!plan.closed);
+    let moved: i64 = plan.entries.iter().map(|e| e.quantity).sum();
+    assert_eq!((moved, plan.demands[0].shipped), (-2, 2));
+    world.release("cancel_too_late");
+    assert!(world.settle().closed);
 }
 
 #[test]
