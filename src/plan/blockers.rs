@@ -91,18 +91,21 @@ impl View<'_> {
         let completions = self.fold.completions();
         let first = completions.last().filter(|last| last.undone.is_none())?;
         let first = first.since;
-        let open = |line: &Line<'_>| self.left_open(line) > 0;
+        let open = |line: &Line<'_>| self.left_open(line, first.id) > 0;
         (self.lines.iter().any(open) && !self.fold.released_after(COMPLETED, first.id))
             .then_some((first.id, first.recorded_at))
     }
 
-    /// Items of a line that are open and with no warehouse.
-    fn left_open(&self, line: &Line<'_>) -> u32 {
-        let under_way = line
-            .shipped
-            .saturating_add(line.instructed)
-            .saturating_add(line.packed);
-        let open = line.ordered.saturating_sub(under_way);
+    /// Items of a line that the completion of its order leaves open, and that no warehouse has.
+    fn left_open(&self, line: &Line<'_>, completed: i64) -> u32 {
+        let mut spoken = line.shipped.saturating_add(line.instructed);
+        if self.channel.completed == Completed::Shipped {
+            // What a warehouse had then is settled with the warehouse, whatever became of it.
+            let stood = self.fold.spoken_at(&line.key, completed);
+            spoken = spoken.max(line.by_others.saturating_add(stood));
+        }
+        let open = line.ordered.saturating_sub(spoken);
+        let open = open.saturating_sub(line.packed);
         if line.item_id.is_some() { open } else { 0 }
     }
 
@@ -118,12 +121,10 @@ impl View<'_> {
         let Some((_, at)) = self.completed_open() else {
             return false;
         };
-        match self.channel.completed {
-            Completed::Ask => self
+        self.channel.completed == Completed::Ended
+            || self
                 .completed_until(at)
-                .is_some_and(|until| until <= self.now),
-            Completed::Shipped | Completed::Ended => true,
-        }
+                .is_some_and(|until| until <= self.now)
     }
 
     fn completed_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -132,10 +133,10 @@ impl View<'_> {
 }
 
 fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
-    let Some((_, at)) = view.completed_open() else {
+    let Some((since, at)) = view.completed_open() else {
         return;
     };
-    if view.channel.completed != Completed::Ask {
+    if view.channel.completed == Completed::Ended {
         return;
     }
     blockers.block(COMPLETED);
@@ -145,7 +146,7 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         .lines
         .iter()
         .filter_map(|line| {
-            let n = view.left_open(line);
+            let n = view.left_open(line, since);
             (n > 0).then(|| format!("{n} × {}", view.label(&line.key)))
         })
         .collect();

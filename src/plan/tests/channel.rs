@@ -282,6 +282,28 @@ fn what_a_warehouse_refuses_after_the_channel_completed_it_did_not_ship_by_that(
     let plan = world.plan();
     assert_eq!(plan.demands[0].shipped, 0);
     assert_eq!((captures(&world), booked(&world)), (vec![], 0));
+    assert_eq!(kinds(&plan), ["instruction_rejected"]);
+    // The operator has put right what the warehouse named, and lets it go.
+    world.release(&format!("rejected:{S1}"));
+    let plan = world.settle();
+    assert_eq!((plan.status, kinds(&plan)), (Status::Allocated, vec![]));
+    world.wait(30);
+    assert_eq!(world.seal(), ["HK0123456789ABC-S2"]);
+}
+
+#[test]
+fn what_is_added_to_an_order_that_was_completed_as_shipped_is_asked_about() {
+    let mut world = shipped_when_completed(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(complete);
+    world.push_all();
+    world.edit(|order| order.lines[0].quantity = 3);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["completed"]);
+    assert!(plan.tasks[0].detail.contains("1 × A"), "{:?}", plan.tasks);
+    assert_eq!(plan.blocked_by.as_deref(), Some("hold:completed"));
+    world.wait(30);
+    assert!(world.seal().is_empty());
 }
 
 fn open(order: &mut OrderSnapshot) {
