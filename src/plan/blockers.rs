@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::LineKey;
 
 use super::changes::{KIND as CHANGED, undecided_surplus};
+use super::ended::ENDED;
 use super::goods::beyond_the_order;
 use super::notice::can_be_told;
 use super::others::{CANCELLED, CORRECTION};
@@ -92,8 +93,11 @@ impl View<'_> {
         let first = completions.last().filter(|last| last.undone.is_none())?;
         let first = first.since;
         let open = |line: &Line<'_>| self.left_open(line, first.id) > 0;
-        (self.lines.iter().any(open) && !self.fold.released_after(COMPLETED, first.id))
-            .then_some((first.id, first.recorded_at))
+        // Where completing it ends it, that is what is taken back.
+        let released = self.fold.released_after(COMPLETED, first.id)
+            || (self.channel.completed == Completed::Ended
+                && self.fold.released_after(ENDED, first.id));
+        (self.lines.iter().any(open) && !released).then_some((first.id, first.recorded_at))
     }
 
     /// Items of a line that the completion of its order leaves open, and that no warehouse has.

@@ -5,6 +5,7 @@ mod consequences;
 mod ended;
 mod marks;
 mod recall;
+mod release;
 mod shipped;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ pub use consequences::cancel;
 pub use ended::end;
 pub use marks::{correct, returned, tell};
 pub use recall::{recall, recalled};
+pub use release::release;
 pub use shipped::{Lines, Shipped, shipped};
 
 /// What planning has for one order, and for one moment.

@@ -4,6 +4,8 @@ use super::payment::Payment;
 use super::tasks::Tasks;
 use super::view::View;
 
+/// The word that takes an end back.
+pub(crate) const ENDED: &str = "ended";
 /// The kind of the task about money that an ended order keeps.
 pub(crate) const MONEY: &str = "ended_captured";
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::begin::{self, Whose};
+use super::ended::ENDED;
 use super::fold::{Fold, Reading};
 use super::others::{self, CANCELLED, Others, Since};
 use super::shipment::Parcel;
@@ -255,7 +256,7 @@ impl<'a> View<'a> {
         let typed = self
             .fold
             .ended
-            .filter(|(id, _)| !self.fold.released_after("ended", *id));
+            .filter(|(id, _)| !self.fold.released_after(ENDED, *id));
         typed.or_else(|| self.ended_by_completion())
     }
 

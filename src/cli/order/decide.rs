@@ -1,20 +1,21 @@
 //! Decisions typed by a person. All orders are looked up and judged before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::action::Action;
 use crate::cli::args::Decide;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::words::status_ja;
 
 use super::typed::Told;
-use crate::plan::command::{Now, Wish, cancel as consequences, hold as may_hold};
+use crate::plan::command::{
+    Now, Wish, cancel as consequences, hold as may_hold, release as released,
+};
 use crate::plan::types::OrderInput;
-use crate::plan::{Elsewhere, context_hash, explain, rule_context};
+use crate::plan::{context_hash, rule_context};
 use crate::store::{Decision, StoreError, SubjectRow, TaskLine, Typed};
 
 /// What became of one order.
@@ -258,49 +259,13 @@ fn releasable(
     now: DateTime<Utc>,
 ) -> Result<Judged, String> {
     let policy = &session.loaded.policy;
-    let found = explain(
+    let on = Now {
         input,
-        &Elsewhere::default(),
         policy,
-        &session.loaded.rules,
+        rules: &session.loaded.rules,
         now,
-    )
-    .map_err(|e| e.to_string())?;
-    let holds: Vec<&str> = found.holds.iter().map(|hold| hold.rule.as_str()).collect();
-    let actions = found.tasks.iter().flat_map(|task| &task.actions);
-    let gates = actions.filter_map(|suggested| match &suggested.action {
-        Action::Release { rule } => rule.as_deref(),
-        _ => None,
-    });
-    // Many changes at once are one task of the account, and each shipment may still be let go.
-    let many = input.many_changes.iter();
-    let many: Vec<String> = many.map(|of| format!("changed:{of}")).collect();
-    let ended = found.blocked_by.as_deref().filter(|gate| *gate == "ended");
-    let named: BTreeSet<&str> = gates
-        .chain(ended)
-        .chain(many.iter().map(String::as_str))
-        .chain(holds.iter().copied())
-        .collect();
-    let rules: Vec<String> = match rule {
-        None => holds.iter().map(|hold| (*hold).to_owned()).collect(),
-        Some(rule) => named
-            .get(rule)
-            .map(|rule| (*rule).to_owned())
-            .into_iter()
-            .collect(),
     };
-    if rules.is_empty() {
-        let what = rule.map_or("hold".to_owned(), |rule| format!("hold or gate {rule}"));
-        let named: Vec<&str> = named.into_iter().collect();
-        let named = match named.as_slice() {
-            [] => "nothing is to be released".to_owned(),
-            named => format!("--rule can be: {}", named.join(", ")),
-        };
-        return Err(format!(
-            "order {} has no open {what} ({named})",
-            input.number
-        ));
-    }
+    let rules = released(on, rule)?;
     let context = rule_context(input, policy, now).map_err(|e| e.to_string())?;
     Ok(Judged {
         id: input.subject_id,

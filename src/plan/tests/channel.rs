@@ -411,4 +411,9 @@ fn an_order_that_its_completion_ended_is_ended_and_closed() {
     assert_eq!(plan.status, Status::Cancelled);
     assert!(plan.tasks.is_empty());
     assert!(world.calls(Op::CancelOrder).is_empty());
+    let rules = world.asked_to_release(Some("ended"));
+    assert_eq!(rules, Ok(vec!["ended".to_owned()]));
+    world.release("ended");
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.closed), (Status::Allocated, false));
 }

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::action::Action;
 use crate::facts::{FactBody, TellAgainFact, Verdict};
 use crate::plan::command::{
-    Now, Shipped, Wish, cancel, correct, end, recall, recalled, returned, shipped, tell,
+    Now, Shipped, Wish, cancel, correct, end, recall, recalled, release, returned, shipped, tell,
 };
 use crate::plan::parcels_told;
 use crate::plan::types::{ShipmentStage, ShipmentState, ShippingStop, Status};
@@ -29,6 +29,15 @@ impl World {
             rules: &self.rules,
             now: self.now,
         })
+    }
+
+    pub(super) fn asked_to_release(&self, rule: Option<&str>) -> Result<Vec<String>, String> {
+        release(Now {
+            input: &self.input,
+            policy: &self.policy,
+            rules: &self.rules,
+            now: self.now,
+        }, rule)
     }
 
     /// Stores what a command means, as the store does.
@@ -360,6 +369,9 @@ fn what_an_ended_order_has_shipped_or_with_a_warehouse_goes_its_way() {
     let plan = world.plan();
     assert_eq!(plan.effects.len(), 0);
     assert_eq!(plan.status, Status::Instructed);
+    assert_eq!(plan.blocked_by.as_deref(), Some("warehouse"));
+    let rules = world.asked_to_release(Some("ended"));
+    assert_eq!(rules, Ok(vec!["ended".to_owned()]), "as the command said");
     world.parcel(S1, "T1", &[(1, 1)]);
     world.parcel(S2, "T2", &[(1, 1)]);
     world.push_all();

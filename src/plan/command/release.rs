@@ -1,0 +1,50 @@
+//! `order release`: what may be let go.
+
+use std::collections::BTreeSet;
+
+use super::super::ended::ENDED;
+use super::{Now, Planned};
+use crate::action::Action;
+
+/// The rules that a release names: all open holds, or the one hold or gate that was asked for.
+///
+/// # Errors
+/// Why there is nothing to release.
+pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
+    let planned = on.planned()?;
+    let named = named(on, &planned);
+    let rules: Vec<String> = match rule {
+        None => planned.holds.open.into_iter().map(|h| h.rule).collect(),
+        Some(rule) => named.get(rule).cloned().into_iter().collect(),
+    };
+    if rules.is_empty() {
+        let what = rule.map_or("hold".to_owned(), |rule| format!("hold or gate {rule}"));
+        return Err(nothing(on, &what, &named));
+    }
+    Ok(rules)
+}
+
+/// Its open holds, the gates that its tasks name, and its end.
+fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
+    let holds = planned.holds.open.iter().map(|hold| hold.rule.clone());
+    let actions = planned.plan.tasks.iter().flat_map(|task| &task.actions);
+    let gates = actions.filter_map(|action| match action {
+        Action::Release { rule } => rule.clone(),
+        _ => None,
+    });
+    // Many changes at once are one task of the account, and each shipment may still be let go.
+    let many = on.input.many_changes.iter();
+    let many = many.map(|of| format!("changed:{of}"));
+    let ended = planned.view.as_ref().and_then(|view| view.ended());
+    let ended = ended.map(|_| ENDED.to_owned());
+    holds.chain(gates).chain(many).chain(ended).collect()
+}
+
+fn nothing(on: Now<'_>, what: &str, named: &BTreeSet<String>) -> String {
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let named = match named.as_slice() {
+        [] => "nothing is to be released".to_owned(),
+        named => format!("--rule can be: {}", named.join(", ")),
+    };
+    format!("order {} has no open {what} ({named})", on.input.number)
+}
