@@ -4,7 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ChannelState, LineKey, OrderSnapshot};
 
-use super::fold::Fold;
+use super::fold::{Fold, Reading};
 use super::lost::{Found, open_lines};
 use super::others::Others;
 use super::shipment::Shipment;
@@ -121,6 +121,22 @@ pub(crate) fn ended(input: &OrderInput, fold: &Fold<'_>, order: &OrderSnapshot) 
         order.state,
         ChannelState::Cancelled { .. } | ChannelState::Completed
     ) || shipped_by_others(input, fold, order)
+}
+
+/// An order that is not ours to act on reserved its units when its channel first showed it completed: the system before
+/// says so that it has shipped them.
+pub(crate) fn completed_elsewhere(
+    input: &OrderInput,
+    fold: &Fold<'_>,
+    zombie: Duration,
+    completed: &Reading<'_>,
+) -> bool {
+    let mut before = fold.readings.iter();
+    let before = before.rfind(|reading| reading.id < completed.id);
+    before.is_some_and(|before| {
+        let order = &before.fact.order;
+        of(input, fold, order, zombie, completed.recorded_at).reserves()
+    })
 }
 
 /// Everything that ships was shipped by others.

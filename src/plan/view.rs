@@ -7,7 +7,7 @@ use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::begin::{self, Whose};
 use super::ended::ENDED;
-use super::fold::{Fold, Reading};
+use super::fold::{Completion, Fold, Reading};
 use super::others::{self, CANCELLED, Others, Since};
 use super::shipment::Parcel;
 use super::types::{DemandState, EffectState, OrderInput};
@@ -79,14 +79,19 @@ impl<'a> View<'a> {
     ) -> Self {
         let order = &head.fact.order;
         let at_once = others::at_once(&fold, &input.number);
-        let not_believed = at_once && input.channel_alarm && channel.others == policy::Others::Ask;
+        let whose = begin::of(input, &fold, order, channel.zombie, now);
+        // What is over and was never ours is taken as the channel shows it.
+        let believed = match whose {
+            Whose::Ended => policy::Others::Believe,
+            _ => channel.others,
+        };
+        let not_believed = at_once && input.channel_alarm && believed == policy::Others::Ask;
         let others = if not_believed {
             Others::default()
         } else {
-            Others::of(&fold, &input.number, channel.others)
+            Others::of(&fold, &input.number, believed)
         };
         let lines = lines(input, order, &fold, &others);
-        let whose = begin::of(input, &fold, order, channel.zombie, now);
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
         };
@@ -137,21 +142,24 @@ impl<'a> View<'a> {
         self.others.in_parcels(parcels);
     }
 
-    /// True where completing an order says that its goods have shipped, and the channel is believed.
-    fn ships_by_completion(&self) -> bool {
-        self.channel.completed == policy::Completed::Shipped
+    /// True where completing the order says that its goods have shipped, and the channel is believed.
+    fn ships_by_completion(&self, completion: &Completion<'_>) -> bool {
+        if self.whose == Whose::Ended {
+            let zombie = self.channel.zombie;
+            return begin::completed_elsewhere(self.input, &self.fold, zombie, &completion.since);
+        }
+        (self.whose == Whose::Ours || begin::acted(&self.fold))
+            && self.channel.completed == policy::Completed::Shipped
             && self.channel.others != policy::Others::IgnoreUnshipped
             && !self.not_believed
     }
 
-    /// Completing an order at this channel says that its goods have shipped: all but what stood with a warehouse then,
+    /// Completing an order may say that its goods have shipped: all but what stood with a warehouse then,
     /// whatever became of that later. They stay shipped when it is no longer completed, until an operator has said
     /// whether they did.
     fn ship_by_completion(&mut self) {
-        if !self.ships_by_completion() {
-            return;
-        }
-        let completions = self.fold.completions();
+        let mut completions = self.fold.completions();
+        completions.retain(|completion| self.ships_by_completion(completion));
         let mut counted: Vec<(Reading<'a>, &'a LineKey, u32)> = Vec::new();
         for (at, completion) in completions.iter().enumerate() {
             let since = completion.since;

@@ -318,6 +318,62 @@ fn an_older_order_is_left_alone_and_keeps_its_units_until_its_channel_shows_it_f
     );
 }
 
+fn complete(world: &mut World) {
+    world.edit(|order| order.state = ChannelState::Completed);
+}
+
+fn moved(plan: &OrderPlan) -> i64 {
+    plan.entries.iter().map(|entry| entry.quantity).sum()
+}
+
+#[test]
+fn what_the_old_system_reports_as_shipped_by_completing_the_order_is_off_the_shelf() {
+    for begin in [begun(at(10)), Begin::default()] {
+        let mut world = world(begin);
+        world.settle();
+        world.wait(60);
+        complete(&mut world);
+        let plan = world.settle();
+        assert_eq!(
+            (plan.status, plan.closed, plan.demands[0].shipped),
+            (Status::Delivered, true, 2)
+        );
+        assert_eq!(moved(&plan), -2, "the units are not on sale again");
+        assert!(plan.effects.is_empty() && plan.revenue.is_empty() && plan.tasks.is_empty());
+        // Time and what is decided about younger orders change nothing of that.
+        world.wait(200 * DAY);
+        world.input.channel_alarm = true;
+        assert_eq!(moved(&world.plan()), -2);
+        // Opened again, it reserves as before.
+        let mut again = world.clone();
+        again.now = at(120);
+        again.edit(|order| order.state = ChannelState::Open);
+        let plan = again.settle();
+        assert_eq!((moved(&plan), again.input.demands[0].reserved[0].1), (0, 2));
+        // Cancelled, nobody has said that the goods are back.
+        world.edit(|order| order.state = ChannelState::Cancelled { at: at(90) });
+        assert_eq!(moved(&world.plan()), -2);
+    }
+}
+
+#[test]
+fn what_reserved_nothing_any_more_takes_nothing_when_it_is_completed() {
+    // Given up at the end that was set, and too old before its channel has begun.
+    let given_up = Begin {
+        left_until: Some(at(DAY)),
+        ..begun(at(10))
+    };
+    for (begin, later) in [(given_up, at(2 * DAY)), (Begin::default(), at(91 * DAY))] {
+        let mut world = world(begin);
+        world.settle();
+        world.now = later;
+        world.settle();
+        complete(&mut world);
+        let plan = world.settle();
+        assert_eq!((moved(&plan), plan.closed), (0, true));
+    }
+}
+
 #[test]
 fn an_order_that_is_left_gives_its_units_back_at_the_end_that_was_set() {
     let mut world = world(Begin {
