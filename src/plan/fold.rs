@@ -219,6 +219,7 @@ impl<'a> Fold<'a> {
         let mut recalls: BTreeMap<&ShipmentReference, (i64, &RecallWantedFact)> = BTreeMap::new();
         let mut replies = BTreeMap::new();
         let mut cancel_replies = BTreeMap::new();
+        let mut answered_by_phone: BTreeSet<&ShipmentReference> = BTreeSet::new();
         let mut outcomes: BTreeMap<&str, (i64, &OutcomeFact)> = BTreeMap::new();
         for fact in &input.facts {
             let id = fact.id;
@@ -242,6 +243,7 @@ impl<'a> Fold<'a> {
                     cancel_replies.insert(&reply.reference, (id, reply));
                 }
                 FactBody::CancelAnswered(answered) => {
+                    answered_by_phone.insert(&answered.reply.reference);
                     cancel_replies.insert(&answered.reply.reference, (id, &answered.reply));
                 }
                 FactBody::RecallWanted(wanted) => {
@@ -351,7 +353,9 @@ impl<'a> Fold<'a> {
                 confirmed: Vec::new(),
                 recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
-                recalled: fold.cancel_requests(&fact.reference).next().is_some()
+                // What an operator typed is the answer to a call.
+                recalled: (fold.cancel_requests(&fact.reference).next().is_some()
+                    || answered_by_phone.contains(&fact.reference))
                     && fold
                         .change_seen
                         .iter()

@@ -5,6 +5,7 @@ use hikiate_sdk::{CancelReply, CancelVerdict};
 use super::super::types::ShipmentStage;
 use super::consequences::stop;
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
+use crate::action::Action;
 use crate::facts::{CancelAnsweredFact, FactBody, RecallWantedFact};
 
 /// `order recall`.
@@ -80,7 +81,11 @@ pub fn recalled(
 ) -> Result<Wish, String> {
     let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
-    if shipment.recall.is_none() && !shipment.recalled && !view.cancelling() {
+    let asks =
+        |action: &Action| matches!(action, Action::Recalled { reference: of } if of == reference);
+    let tasks = on.planned()?.plan.tasks;
+    let called = tasks.iter().any(|task| task.actions.iter().any(asks));
+    if !called && shipment.recall.is_none() && !shipment.recalled && !view.cancelling() {
         return Err(format!(
             "{reference} was not asked back: `hikiate order recall {reference}` does"
         ));

@@ -223,6 +223,31 @@ fn a_warehouse_that_is_only_called_gets_no_call_of_ours() {
 }
 
 #[test]
+fn what_a_called_warehouse_said_of_goods_that_others_shipped_is_taken_down() {
+    for verdict in [CancelVerdict::Accepted, CancelVerdict::TooLate] {
+        let mut world = instructed();
+        world.policy.warehouses[0].cancel = CancelBy::Phone;
+        world.edit(others::show(others::by_hand("ful_hand", 2, Some(40), "BYHAND1")));
+        world.plan();
+        let early = world.asked(|now| recalled(now, S1, verdict, "x"));
+        assert!(early.is_err(), "many may change at once: nobody is called yet");
+        world.wait(1);
+        let plan = world.plan();
+        assert_eq!(World::kinds(&plan), ["cancel_by_phone"]);
+        world.typed(|now| recalled(now, S1, verdict, "said by telephone"));
+        let plan = world.settle();
+        let tasks = World::kinds(&plan);
+        if verdict == CancelVerdict::Accepted {
+            assert_eq!(world.stage_of(S1), Some(ShipmentStage::Cancelled));
+            assert_eq!((plan.status, tasks), (Status::Shipped, vec![]));
+        } else {
+            assert_eq!(tasks, ["changed_after_sealing"]);
+        }
+        assert_eq!(world.input.shipments.len(), 1);
+    }
+}
+
+#[test]
 fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     world.settle();
