@@ -372,7 +372,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     }
     let pending = wanted.pending || unseen;
     let closed = closed(&view, &cancel, status, pending, &tasks);
-    let unmatched = unknown(&view).next().is_some()
+    let unmatched = (awaits || unknown(&view).next().is_some())
         && view
             .lines
             .iter()

@@ -456,6 +456,37 @@ fn what_the_old_system_instructed_is_taken_over_and_never_instructed() {
     assert_eq!(instructed.len(), 1, "the one of the system before");
 }
 
+#[test]
+fn a_pre_order_that_the_old_system_instructed_is_taken_over_without_stock_of_its_own() {
+    let mut world = world(Begin::default());
+    world.stock.clear();
+    world.now = at(91 * DAY);
+    world.settle();
+    assert!(world.input.demands.is_empty(), "too old to reserve");
+    world.input.begin = begun(at(91 * DAY));
+    class(
+        &mut world,
+        OrderClass::AdoptedInstructed {
+            reference: "NE-1001".into(),
+            warehouse: "tokyo".to_owned(),
+            account: slug("wms-tokyo"),
+        },
+    );
+    let plan = world.peek();
+    world.write(&plan);
+    assert_eq!(
+        plan.next,
+        Some(world.now),
+        "nothing will be allocated to it"
+    );
+    let plan = world.peek();
+    world.write(&plan);
+    let plan = world.plan();
+    assert_eq!(plan.status, Status::Instructed);
+    world.parcel("NE-1001", "401", &[(1, 2)]);
+    assert_eq!(moved(&world.plan()), -2);
+}
+
 /// Before the old shipment is known here, the order may not get one of ours.
 #[test]
 fn an_order_that_the_old_system_instructed_waits_until_each_line_has_an_item() {
