@@ -3,6 +3,7 @@
 use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
+use super::super::shipment::Parcel;
 use super::shipped::{Lines, chosen};
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
@@ -143,6 +144,22 @@ pub fn correct(
             } else {
                 known.join(", ")
             }
+        ));
+    }
+    // Two boxes that the warehouse reported are two: as one, the goods of the other would count as never shipped.
+    let by_hand = |parcel: &Parcel<'_>| {
+        let facts = on.input.facts.iter().map(|fact| &fact.body);
+        let typed = |body: &FactBody| matches!(body, FactBody::Shipped(told) if told.reference == parcel.report.reference && told.key == parcel.key);
+        parcel.reports == 1 && facts.clone().any(typed)
+    };
+    let mut named = shipment.parcels.iter().filter(|parcel| {
+        let number = parcel.tracking;
+        number == Some(from) || number == Some(to)
+    });
+    if has(to) && !named.any(by_hand) {
+        return Err(format!(
+            "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",
+            shipment.fact.warehouse
         ));
     }
     let mut wish = Wish::default();

@@ -534,6 +534,21 @@ fn a_corrected_number_is_the_one_that_is_told_mailed_and_reported() {
 }
 
 #[test]
+fn two_boxes_that_the_warehouse_reported_are_not_made_one() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.parcel(S1, "T2", &[(1, 1)]);
+    world.plan();
+    let refused = world.asked(|now| correct(now, S1, "T1", "T2", "x"));
+    assert!(refused.unwrap_err().contains("reported both"));
+    world.typed(|now| correct(now, S1, "T1", "T3", "mistyped there"));
+    assert_eq!(world.moved(), -2);
+    let again = world.asked(|now| correct(now, S1, "T3", "T2", "x"));
+    assert!(again.is_err(), "whatever its number is now");
+    assert_eq!(world.moved(), -2);
+}
+
+#[test]
 fn a_number_that_was_told_is_put_right_at_the_channel_by_a_person() {
     let mut world = instructed();
     world.parcel(S1, "T1", &[(1, 2)]);
