@@ -1,7 +1,7 @@
 //! Built-in blockers: what somebody else did at the channel that an operator has to settle before more is instructed.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::LineKey;
+use hikiate_sdk::{LineKey, OrderSnapshot, Tender};
 
 use super::changes::{KIND as CHANGED, undecided_surplus};
 use super::ended::ENDED;
@@ -179,26 +179,22 @@ fn by_machine(view: &View<'_>, blockers: &mut Blockers) {
 
 /// Money was given back in full before anything shipped: it is not for us to say that the goods go all the same.
 fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
-    let sum = |amount: fn(&hikiate_sdk::Tender) -> i64| {
-        let all = view.order.tenders.iter().map(amount);
-        all.fold(0_i64, i64::saturating_add)
+    // Money that was given back with a payment that is void is asked for anew.
+    let sum = |order: &OrderSnapshot, amount: fn(&Tender) -> i64| {
+        let live = order.tenders.iter().filter(|tender| !tender.cancelled);
+        live.map(amount).fold(0_i64, i64::saturating_add)
     };
-    let (captured, refunded) = (sum(|t| t.captured), sum(|t| t.refunded));
+    let captured = sum(view.order, |t| t.captured);
+    let refunded = sum(view.order, |t| t.refunded);
     let open = |line: &Line<'_>| {
         line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
     };
     if refunded <= 0 || refunded < captured || !view.lines.iter().any(open) {
         return;
     }
-    let back = |reading: &&super::fold::Reading<'_>| {
-        let tenders = &reading.fact.order.tenders;
-        let now = tenders
-            .iter()
-            .fold(0_i64, |sum, t| sum.saturating_add(t.refunded));
-        now == refunded
-    };
-    let first = view.fold.readings.iter().rev().take_while(back).last();
-    let since = first.map_or(view.head.id, |reading| reading.id);
+    let since = view
+        .fold
+        .unchanged_since(|order| sum(order, |t| t.refunded) == refunded);
     if view.fold.released_after(REFUNDED, since) {
         return;
     }

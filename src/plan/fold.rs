@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Call, ChannelState, LineKey, Op, ShipmentReference};
+use hikiate_sdk::{Call, ChannelState, LineKey, Op, OrderSnapshot, ShipmentReference};
 
 use super::by_hand::Parcels;
 use super::others::Since;
@@ -419,6 +419,14 @@ impl<'a> Fold<'a> {
             }
         }
         all
+    }
+
+    /// The first of the newest readings of which this is true; the newest where it is true of none.
+    pub(crate) fn unchanged_since(&self, so: impl Fn(&OrderSnapshot) -> bool) -> i64 {
+        let run = self.readings.iter().rev();
+        let first = run.take_while(|reading| so(&reading.fact.order)).last();
+        let first = first.or(self.readings.last());
+        first.map_or(0, |reading| reading.id)
     }
 
     /// Items of a channel's line that warehouses had when a fact was stored, or have shipped.

@@ -238,6 +238,23 @@ fn an_order_that_was_refunded_in_full_is_held() {
 }
 
 #[test]
+fn an_order_that_is_paid_anew_after_a_refund_is_not_held() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.edit(|order| {
+        let mut anew = order.tenders[0].clone();
+        anew.key = "pay_2".into();
+        let old = &mut order.tenders[0];
+        (old.captured, old.refunded, old.authorised) = (1500, 1500, 0);
+        old.cancelled = true;
+        order.tenders.push(anew);
+    });
+    let plan = world.settle();
+    assert_eq!(plan.status, Status::Allocated);
+    assert!(!kinds(&plan).contains(&"refunded_in_full"), "{:?}", plan.tasks);
+}
+
+#[test]
 fn cancelled_and_voided_after_it_left_is_one_task_and_no_call() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.settle();
