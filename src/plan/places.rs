@@ -36,7 +36,7 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
         let (Some(line), false) = (line, facts.iter().any(known)) else {
             continue;
         };
-        let Some(item_id) = line.item_id else {
+        let Some(item_id) = line.item_id.filter(|_| line.from_stock) else {
             continue;
         };
         let units = standing(view, shown.key.as_str(), shown.line);

@@ -19,8 +19,10 @@ use crate::policy::{self, Channel, Policy};
 pub(crate) struct Line<'a> {
     pub(crate) key: LineKey,
     pub(crate) group: GroupKey,
-    /// The item, when goods leave a warehouse for it.
+    /// The item, when goods leave a warehouse for it, or did.
     pub(crate) item_id: Option<i64>,
+    /// What others ship of it comes from stock of ours; false for a line that others see to by now, or a service.
+    pub(crate) from_stock: bool,
     /// Items in one unit of the channel.
     pub(crate) multiplier: u32,
     /// Units ordered now; 0 once the line vanished.
@@ -165,7 +167,8 @@ impl<'a> View<'a> {
             let since = completion.since;
             for known in &since.fact.order.lines {
                 let line = self.lines.iter().find(|line| line.key == known.key);
-                let Some(line) = line.filter(|line| line.item_id.is_some()) else {
+                let Some(line) = line.filter(|line| line.item_id.is_some() && line.from_stock)
+                else {
                     continue;
                 };
                 let before = counted.iter().filter(|(_, key, _)| **key == line.key);
@@ -368,31 +371,33 @@ fn lines<'a>(
         let stored = fixed
             .map(|f| f.item_id)
             .or_else(|| state.map(|s| s.item_id));
+        let from_stock = line.ours() && item.is_none_or(|item| item.stocked);
         let item_id = match item {
             // What a warehouse was told stays, whatever the code means today.
-            Some(item) if item.stocked && line.ours() => {
-                Some(fixed.map_or(item.item_id, |shipped| shipped.item_id))
-            }
-            Some(_) => None,
-            None if line.ours() => stored,
-            None => None,
+            Some(item) if from_stock => Some(fixed.map_or(item.item_id, |shipped| shipped.item_id)),
+            // Nothing of it is wanted any more: what is reserved is free, and what is sealed is too much.
+            _ => stored,
         };
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));
         let ordered = match (item, state) {
+            _ if !from_stock => 0,
             (None, Some(state)) => state.wanted,
             _ => line.quantity.saturating_mul(multiplier),
         };
         let group = line.group.clone();
-        lines.push(in_items(
-            fold,
-            &line.key,
-            group,
-            item_id,
-            multiplier,
-            line.quantity,
-            ordered,
-            state,
-        ));
+        lines.push(Line {
+            from_stock,
+            ..in_items(
+                fold,
+                &line.key,
+                group,
+                item_id,
+                multiplier,
+                line.quantity,
+                ordered,
+                state,
+            )
+        });
     }
     let mut gone: BTreeMap<&LineKey, (GroupKey, i64)> = BTreeMap::new();
     let mut multipliers: BTreeMap<&LineKey, u32> = BTreeMap::new();
@@ -461,6 +466,7 @@ fn in_items<'a>(
         key: key.clone(),
         group,
         item_id,
+        from_stock: true,
         multiplier,
         units,
         ordered,

@@ -1,6 +1,6 @@
 //! Orders that change after their instruction was sent.
 
-use hikiate_sdk::{CancelVerdict, Op, OrderSnapshot, Personal};
+use hikiate_sdk::{CancelVerdict, FulfilledBy, Op, OrderSnapshot, Personal};
 
 use super::build::{at, order, pay};
 use super::world::World;
@@ -119,6 +119,44 @@ fn a_removed_line_after_sealing_is_told() {
     assert!(kinds(&plan).contains(&"changed_after_sealing"));
     world.parcel(S1, "401", &[(1, 3)]);
     assert!(kinds(&world.plan()).contains(&"over_shipped"));
+}
+
+#[test]
+fn a_line_that_is_no_longer_ours_to_ship_gives_its_stock_back_and_is_told_after_sealing() {
+    let by = |by: FulfilledBy| move |world: &mut World| world.edit(|order| order.lines[0].by = by);
+    let service = |world: &mut World| {
+        if let Some(item) = world.input.items.get_mut("A") {
+            item.stocked = false;
+        }
+    };
+    let channel = by(FulfilledBy::Channel);
+    let nobody = by(FulfilledBy::Nobody);
+    let all: [&dyn Fn(&mut World); 3] = [&channel, &nobody, &service];
+    for becomes in all {
+        let mut world = World::new(order(&[("A", 3, 1000), ("B", 1, 500)]));
+        world.settle();
+        becomes(&mut world);
+        let plan = world.settle();
+        assert_eq!(plan.demands[0].wanted, 0);
+        assert!(world.input.demands[0].reserved.is_empty());
+        // What the channel ships of it comes from no shelf of ours.
+        let mut shipped = super::others::by_hand("ful_hand", 3, Some(5), "X");
+        shipped.location = None;
+        world.edit(super::others::show(shipped));
+        assert!(world.settle().entries.is_empty());
+        world.wait(30);
+        let sealed = world.seal();
+        assert_eq!(sealed.len(), 1);
+        assert_eq!(world.shipment(&sealed[0]).lines.len(), 1);
+
+        let mut world = instructed();
+        becomes(&mut world);
+        let plan = world.plan();
+        assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+        let detail = &plan.tasks[0].detail;
+        assert!(detail.contains("3 × A instructed, 0 wanted"), "{detail}");
+        assert_eq!(plan.demands[0].wanted, 3, "until it is stopped");
+    }
 }
 
 #[test]
