@@ -59,6 +59,30 @@ impl<'a> View<'a> {
         beyond.max().unwrap_or(0).max(0)
     }
 
+    /// The newest fact by which more is taken than was taken or decided before it.
+    pub(crate) fn taken_since(&self) -> i64 {
+        let captures = self.fold.of_op(Op::Capture);
+        let captures = captures.filter(|intent| !intent.void());
+        let mut since = captures.map(|intent| intent.id).max().unwrap_or(0);
+        let mut before: &[Tender] = &[];
+        for reading in &self.fold.readings {
+            let tenders = &reading.fact.order.tenders;
+            let more = |tender: &Tender| {
+                let shown = before.iter().find(|known| known.key == tender.key);
+                let ours = self.captures(&tender.key);
+                let asked = ours
+                    .filter(|(intent, _)| intent.id < reading.id)
+                    .fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+                tender.captured > asked.max(shown.map_or(0, |known| known.captured))
+            };
+            if tenders.iter().any(more) {
+                since = since.max(reading.id);
+            }
+            before = tenders;
+        }
+        since
+    }
+
     /// What was taken of payments that the channel has voided since or no longer shows, less what was given back: it pays
     /// for what ships before any other payment does.
     pub(crate) fn taken_before(&self) -> i64 {

@@ -24,7 +24,7 @@ pub(crate) struct Departure {
 
 impl<'a> View<'a> {
     /// Units shown as shipped by others, still standing, that are no parcel of ours.
-    pub(crate) fn shipped_by_others(&self) -> impl Iterator<Item = &Shown<'a>> {
+    pub(crate) fn shipped_by_others(&self) -> impl Iterator<Item = &Shown<'a>> + Clone {
         self.others
             .shown
             .iter()

@@ -26,12 +26,18 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     if over <= 0 {
         return;
     }
-    let last = view.fold.deposits.last().map_or(ended, |(id, _)| *id);
+    // What is released is over; money that comes later, or goods that did not ship after all, are not.
+    let deposited = view.fold.deposits.iter().map(|(id, _)| *id);
+    let back = view.others.taken_back.iter().map(|since| since.id);
+    let told = deposited
+        .chain(back)
+        .chain([view.taken_since(), ended])
+        .max();
     let what = format!(
         "the order is ended, {} was paid and {} is due for what was shipped: give {} back",
         view.money(taken),
         view.money(due),
         view.money(over)
     );
-    tasks.tell(view, MONEY, ended.max(last), &what);
+    tasks.tell(view, MONEY, told.unwrap_or(ended), &what);
 }

@@ -160,6 +160,7 @@ pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
         let twice = line.shipped.saturating_sub(ordered).min(line.by_others);
         let (kind, detail) = if twice > 0 {
             let others = view.shipped_by_others().filter(|o| *o.line == line.key);
+            told = others.clone().map(|o| o.first_id).fold(told, i64::max);
             let others: Vec<String> = others
                 .map(|o| format!("{} (channel {})", o.key, view.local(o.shipped_at)))
                 .collect();

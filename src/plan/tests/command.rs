@@ -380,6 +380,21 @@ fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
 }
 
 #[test]
+fn money_that_comes_after_an_ended_order_was_settled_is_asked_about_again() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(|order| order.tenders[0].captured = 500);
+    world.typed(|now| end(now, "not to be sent"));
+    assert_eq!(World::kinds(&world.plan()), ["ended_captured"]);
+    world.release("ended_captured");
+    assert!(world.plan().tasks.is_empty());
+    world.edit(|order| order.tags.push("vip".to_owned()));
+    assert!(world.plan().tasks.is_empty(), "no other money");
+    world.edit(|order| order.tenders[0].captured = 1500);
+    assert_eq!(World::kinds(&world.plan()), ["ended_captured"]);
+}
+
+#[test]
 fn what_an_ended_order_has_shipped_or_with_a_warehouse_goes_its_way() {
     let mut world = World::new(order(&[("A", 1, 1000), ("B", 1, 2000)]));
     world.stock.insert((2, "tokyo"), 0);

@@ -473,6 +473,9 @@ fn what_is_at_a_warehouse_and_ships_by_hand_is_asked_back_once_and_paid_once() {
     assert_eq!(world.input.shipments.len(), 1, "never a second instruction");
     world.release("shipped_twice");
     assert!(world.plan().tasks.is_empty());
+    world.edit(show(by_hand("ful_again", 3, Some(130), "BYHAND2")));
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["shipped_twice"], "that is another one");
 }
 
 #[test]
