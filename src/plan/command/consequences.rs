@@ -30,6 +30,11 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     if view.cancelled_at_channel.is_some() {
         wish.stays
             .push(format!("{channel} shows it cancelled already"));
+    } else if view.ended().is_some() {
+        wish.stays.push(format!(
+            "{channel} is not told of a cancel: the order is ended; `hikiate order release {} --rule ended` takes that back first",
+            view.input.number
+        ));
     } else if view.something_left() {
         wish.stays.push(format!(
             "{channel} is not told of a cancel: goods were shipped, only the rest is stopped"

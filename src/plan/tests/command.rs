@@ -783,6 +783,16 @@ fn a_cancel_says_what_it_will_do_and_what_stays() {
 }
 
 #[test]
+fn a_cancel_of_an_ended_order_says_that_its_channel_is_not_told() {
+    let mut world = instructed();
+    world.typed(|now| end(now, "customer has left"));
+    let wish = world.asked(cancel).unwrap();
+    assert!(wish.does[0].contains("is asked to stop it"), "{wish:?}");
+    assert!(!wish.does.iter().any(|does| does.contains("is told")), "{wish:?}");
+    assert!(wish.stays[0].contains("--rule ended"), "{wish:?}");
+}
+
+#[test]
 fn what_staff_marked_and_cancelled_is_settled_by_the_parcel_that_was_shipped() {
     let mut world = World::new(order(&[("A", 3, 1000)]));
     world.settle();
