@@ -2,12 +2,12 @@
 //! Captures and revenue follow them, whoever shipped.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ChannelState, LineKey};
+use hikiate_sdk::{ChannelState, LineKey, OrderSnapshot};
 
 use super::others::Shown;
 use super::shipment::Shipment;
 use super::view::{Left, View};
-use crate::policy::DigitalBooking;
+use crate::policy::{DigitalBooking, PaymentMethod};
 
 /// Units that shipped together.
 #[derive(Clone, Debug)]
@@ -99,6 +99,24 @@ impl<'a> View<'a> {
         item.is_none_or(|item| item.stocked)
     }
 
+    /// All of it has come: captured, by deposit, or in points.
+    fn is_paid(&self, order: &OrderSnapshot, deposited: i64) -> bool {
+        let (mut bank, mut rest) = (0_i64, 0_i64);
+        for tender in &order.tenders {
+            let points = tender.amount.filter(|_| !tender.cancelled).unwrap_or(0);
+            match self.route(tender).map(|route| route.method) {
+                Some(PaymentMethod::BankTransfer) => bank = bank.saturating_add(tender.captured),
+                Some(PaymentMethod::Prepaid) => {
+                    rest = rest.saturating_add(tender.captured.max(points));
+                }
+                _ => rest = rest.saturating_add(tender.captured),
+            }
+        }
+        // A channel may show a deposit as captured.
+        let came = rest.saturating_add(bank.max(deposited));
+        order.total.is_some_and(|total| came >= total)
+    }
+
     /// The departure of an order of which nothing ships: when the channel shows it completed, or paid.
     fn digital(&self) -> Option<Departure> {
         if !self.nothing_ships() || self.others.shown.iter().any(|shown| !shown.ours) {
@@ -109,21 +127,39 @@ impl<'a> View<'a> {
             .booking
             .as_ref()
             .is_some_and(|booking| booking.digital == DigitalBooking::Paid);
-        let done = |order: &hikiate_sdk::OrderSnapshot| {
-            order.state == ChannelState::Completed || (paid && is_paid(order))
+        let completed = |order: &OrderSnapshot| order.state == ChannelState::Completed;
+        let deposited = |until: i64| {
+            let ours =
+                self.fold.deposits.iter().filter(|(id, deposit)| {
+                    *id <= until && deposit.currency == self.order.currency
+                });
+            ours.fold(0_i64, |sum, (_, d)| sum.saturating_add(d.amount))
+        };
+        let done = |order: &OrderSnapshot, until: i64| {
+            completed(order) || (paid && self.is_paid(order, deposited(until)))
         };
         let first = self
             .fold
             .readings
             .iter()
             .rev()
-            .take_while(|reading| done(&reading.fact.order))
+            .take_while(|reading| done(&reading.fact.order, i64::MAX))
             .last()?;
+        // The deposit that made it whole may have come after the reading.
+        let ids = self.fold.deposits.iter().map(|(id, _)| *id);
+        let mut later = ids.filter(|id| *id > first.id);
+        let (id, at) = if done(&first.fact.order, first.id) {
+            (first.id, first.recorded_at)
+        } else {
+            let id = later.find(|id| done(&first.fact.order, *id))?;
+            let fact = self.input.facts.iter().find(|fact| fact.id == id)?;
+            (id, fact.recorded_at)
+        };
         let line = self.order.lines.first().map(|line| line.key.clone());
         Some(Departure {
-            first_id: first.id,
-            first_recorded_at: first.recorded_at,
-            shipped_at: first.recorded_at,
+            first_id: id,
+            first_recorded_at: at,
+            shipped_at: at,
             items: Left::from([(line.unwrap_or_else(|| LineKey::new(String::new())), 1)]),
             digital: true,
         })
@@ -133,14 +169,6 @@ impl<'a> View<'a> {
 /// A line without a code and with a negative price takes something off the total and ships nothing.
 pub(crate) fn is_discount(line: &hikiate_sdk::OrderLine) -> bool {
     line.sku.is_none() && line.unit_price.is_some_and(|price| price < 0)
-}
-
-fn is_paid(order: &hikiate_sdk::OrderSnapshot) -> bool {
-    let captured = order
-        .tenders
-        .iter()
-        .fold(0_i64, |sum, tender| sum.saturating_add(tender.captured));
-    order.total.is_some_and(|total| captured >= total)
 }
 
 fn add(left: &mut Left, line: &LineKey, items: u32) {

@@ -1,8 +1,10 @@
 //! Orders that somebody completes, refunds or cancels at the channel, and orders of which nothing ships.
 
-use hikiate_sdk::{Call, ChannelGate, ChannelState, FulfilledBy, Op, OrderSnapshot, ReplyVerdict};
+use hikiate_sdk::{
+    Call, ChannelGate, ChannelState, Currency, FulfilledBy, Op, OrderSnapshot, ReplyVerdict,
+};
 
-use super::build::{at, order, pay};
+use super::build::{at, order, pay, tender};
 use super::world::World;
 use crate::facts::Verdict;
 use crate::plan::types::*;
@@ -190,6 +192,32 @@ fn a_digital_order_is_captured_and_booked_when_the_channel_completes_it() {
 }
 
 #[test]
+fn a_digital_order_that_makes_revenue_when_paid_does_so_by_deposits_and_points() {
+    let mut snapshot = order(&[("DOWNLOAD", 1, 1000)]);
+    snapshot.lines[0].by = FulfilledBy::Nobody;
+    snapshot.tenders = vec![
+        tender("pay_1", "bank", 1200),
+        tender("pay_2", "points", 300),
+    ];
+    let mut world = World::new(snapshot);
+    if let Some(booking) = &mut world.policy.booking {
+        booking.digital = DigitalBooking::Paid;
+    }
+    world.push_all();
+    world.deposit("1", 700, Currency::JPY);
+    world.push_all();
+    assert_eq!(booked(&world), 0);
+    world.wait(2 * 24 * 60);
+    world.deposit("2", 500, Currency::JPY);
+    let day = world.plan().revenue[0].business_date;
+    assert_eq!((booked(&world), day), (1500, at(2 * 24 * 60).date_naive()));
+    world.push_all();
+    world.edit(|order| order.tags.push("vip".to_owned()));
+    world.push_all();
+    assert_eq!(booked(&world), 1500, "once");
+}
+
+#[test]
 fn an_order_of_quantity_zero_has_nothing_to_ship_and_no_task() {
     let mut snapshot = order(&[("A", 0, 1000)]);
     pay(&mut snapshot, "card");
@@ -251,7 +279,11 @@ fn an_order_that_is_paid_anew_after_a_refund_is_not_held() {
     });
     let plan = world.settle();
     assert_eq!(plan.status, Status::Allocated);
-    assert!(!kinds(&plan).contains(&"refunded_in_full"), "{:?}", plan.tasks);
+    assert!(
+        !kinds(&plan).contains(&"refunded_in_full"),
+        "{:?}",
+        plan.tasks
+    );
 }
 
 #[test]
