@@ -190,7 +190,7 @@ pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
         let stock = match view.given_up_at() {
             None => "keeps its stock".to_owned(),
             Some(at) if at <= view.now => "its stock is free for others".to_owned(),
-            Some(at) => format!("keeps its stock until {}", at.format("%Y-%m-%d %H:%M UTC")),
+            Some(at) => format!("keeps its stock until {}", view.local(at)),
         };
         format!(
             "the channel no longer shows the order: it is held and {stock}; look for it there, cancel it if it was deleted, or release it to have it shipped all the same"

@@ -73,6 +73,8 @@ fn a_vanished_order_is_held_keeps_its_stock_for_a_time_and_has_one_task() {
     let plan = world.plan();
     assert_eq!(plan.blocked_by.as_deref(), Some("hold:vanished"));
     assert_eq!(World::kinds(&plan), ["vanished"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("until 2026-11-24 10:"), "{text}");
     assert_eq!(plan.next, Some(since + Duration::hours(72)));
     assert_eq!(plan.read_at, Some(world.now + Duration::minutes(30)));
     assert!(plan.demands[0].wanted == 2 && !plan.demands[0].firm);
