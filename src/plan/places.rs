@@ -78,8 +78,11 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
                 effective_at: fact.shipped_at,
             });
             if here > 0 && !fact.place_known && unplaced(view, fact, here, tasks) {
-                // A count dirties no order.
-                placed.next = Some(view.now + Duration::hours(1));
+                // A count dirties no order, and one that has not come for days may never come.
+                let age = view.now.signed_duration_since(fact.shipped_at);
+                let pause = age.clamp(Duration::hours(1), Duration::days(1));
+                let again = view.now.checked_add_signed(pause);
+                placed.next = placed.next.into_iter().chain(again).min();
             }
         }
     }
@@ -152,7 +155,10 @@ fn blocked(view: &View<'_>, line: &Line<'_>, items: u32) -> Vec<(String, u32)> {
     places
 }
 
-/// True while it waits for a count.
+/// The task about it, and the word that says it is settled.
+const UNKNOWN: &str = "shipped_place_unknown";
+
+/// True while it waits for a count or an operator.
 fn unplaced(view: &View<'_>, fact: &ExternalShipmentFact, items: u32, tasks: &mut Tasks) -> bool {
     let counted = view.input.counted.get(&(
         fact.item_id,
@@ -164,13 +170,16 @@ fn unplaced(view: &View<'_>, fact: &ExternalShipmentFact, items: u32, tasks: &mu
     let Some(told) = view.first_seen(&fact.fulfilment) else {
         return false;
     };
+    if view.fold.released_after(UNKNOWN, told) {
+        return false;
+    }
     let what = format!(
         "{items} × {} left in {} from a place that the channel does not name, and stay blocked; wait for a stock count, or set [channels.{}] others_ship_from",
         view.label(&fact.line),
         fact.fulfilment,
         view.input.channel
     );
-    tasks.tell(view, "shipped_place_unknown", told, &what);
+    tasks.tell(view, UNKNOWN, told, &what);
     true
 }
 

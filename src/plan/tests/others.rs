@@ -1,5 +1,6 @@
 //! What others fulfil at the channel: staff who ship by hand, stores, plugins; and what becomes of it.
 
+use chrono::Duration;
 use hikiate_sdk::{ChannelFulfilment, Op, OrderSnapshot, Tender};
 
 use super::build::{at, order};
@@ -200,6 +201,13 @@ fn an_unnamed_place_blocks_the_units_until_a_later_count() {
     assert_eq!(kinds(&plan), ["shipped_place_unknown"]);
     assert!(plan.tasks[0].detail.contains("2 × A"), "{:?}", plan.tasks);
     assert!(plan.next.is_some_and(|next| next > world.now));
+    // Where nobody ever counts it is looked at ever more seldom, and no more once that is settled.
+    let mut never = world.clone();
+    never.wait(10 * 24 * 60);
+    assert_eq!(never.plan().next, Some(never.now + Duration::days(1)));
+    never.release("shipped_place_unknown");
+    let plan = never.plan();
+    assert_eq!((kinds(&plan).len(), plan.next), (0, None));
     world.input.counted.insert((1, "tokyo".to_owned()), at(60));
     assert!(world.plan().tasks.is_empty());
     // Another configuration, later, moves nothing again.
