@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use super::begin::{Whose, acted};
 use super::order::{Planned, planned};
 use super::shipment::Shipment;
-use super::types::{NewShipment, OrderInput};
+use super::types::{NewShipment, OrderInput, Status};
 use super::view::View;
 use crate::facts::FactBody;
 use crate::policy::Policy;
@@ -122,15 +122,35 @@ impl<'a> Now<'a> {
     }
 }
 
-/// `order hold`: one that was not read yet may be held, and one that is not ours to act on needs no hold.
+/// `order hold`: one that was not read yet may be held, and one that is not ours to act on needs no hold. It stores
+/// nothing of its own here.
 ///
 /// # Errors
-/// Why it is not ours.
-pub fn hold(on: Now<'_>) -> Result<(), String> {
-    if on.planned()?.view.is_none() {
-        return Ok(());
+/// Why it is not ours, or that there is nothing left to hold.
+pub fn hold(on: Now<'_>) -> Result<Wish, String> {
+    let planned = on.planned()?;
+    let status = planned.plan.status;
+    let mut wish = Wish::default();
+    wish.does
+        .push("held; `hikiate order release` lets it go on".to_owned());
+    if planned.view.is_some() {
+        let view = on.ours()?;
+        let sealed = view.fold.shipments.iter().filter(|s| s.instructed());
+        wish.stays.extend(sealed.map(|shipment| {
+            let reference = &shipment.fact.reference;
+            format!(
+                "{reference} is in a sealed batch and is shipped all the same: `hikiate order recall {reference}` asks for it back"
+            )
+        }));
     }
-    on.ours().map(drop)
+    if status > Status::Allocated {
+        return Err(format!(
+            "order {} is {}: a hold stops nothing any more; `hikiate order cancel` asks for it back where that is still possible",
+            on.input.number,
+            status.as_str()
+        ));
+    }
+    Ok(wish)
 }
 
 /// Nothing is sent for a channel that was stopped, whatever is wanted.

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::typed::{TRIES, Told};
 use crate::cli::args::Decide;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::cli::words::status_ja;
-
-use super::typed::Told;
 use crate::plan::command::{
     Now, Wish, cancel as consequences, hold as may_hold, release as released,
 };
@@ -20,132 +18,92 @@ use crate::store::{Decision, StoreError, SubjectRow, TaskLine, Typed};
 
 /// What became of one order.
 #[derive(Serialize)]
-struct Done {
-    number: String,
-    next: String,
+struct Done<'a> {
+    number: &'a str,
+    next: &'a str,
 }
 
 /// One order that may be decided on.
 struct Judged {
     id: i64,
     number: String,
+    /// The newest fact that was looked at; `None` where nothing that comes between matters.
+    seen: Option<i64>,
     /// Hash of what the rules see.
     context: String,
     decision: Decision,
     next: String,
 }
 
+impl Judged {
+    fn on(input: &OrderInput, decision: Decision, next: String) -> Self {
+        Self {
+            id: input.subject_id,
+            number: input.number.clone(),
+            seen: input.facts.last().map(|fact| fact.id),
+            context: String::new(),
+            decision,
+            next,
+        }
+    }
+
+    fn typed(&self) -> Typed {
+        Typed {
+            subject_id: self.id,
+            seen: self.seen,
+            wish: self.decision.wish(&self.context),
+        }
+    }
+}
+
 /// `order hold`
 pub(super) async fn hold(session: &Session, on: Decide) -> Result<(), Failure> {
-    let judged = each(session, &on, |id, subject| {
-        order_only(subject)?;
-        let number = subject.row.number.clone();
-        match subject.row.status.as_str() {
-            "received" | "unallocated" | "backordered" | "allocated" => Ok(Judged {
-                next: "held; `hikiate order release` lets it go on".to_owned(),
-                id,
-                number,
-                context: String::new(),
-                decision: Decision::Hold {
-                    reason: on.reason.clone(),
-                },
-            }),
-            _ => Err(format!(
-                "{}: a hold stops nothing any more; `hikiate order cancel` asks for it back where that is still possible",
-                standing(subject)
-            )),
-        }
+    let (judged, ()) = decided(session, async || {
+        let judged = orders(session, &on, |now| {
+            let wish = may_hold(now)?;
+            let next = wish.does.into_iter().chain(wish.stays);
+            let next: Vec<String> = next.collect();
+            let decision = Decision::Hold {
+                reason: on.reason.clone(),
+            };
+            Ok(Judged::on(now.input, decision, next.join("; ")))
+        });
+        Ok((judged.await?, ()))
     })
     .await?;
-    let ids: Vec<i64> = judged.iter().map(|one| one.id).collect();
-    let (inputs, now) = session.inputs(&ids).await?;
-    let on = |input| Now {
-        input,
-        policy: &session.loaded.policy,
-        rules: &session.loaded.rules,
-        now,
-    };
-    let refused = inputs
-        .values()
-        .filter_map(|input| may_hold(on(input)).err());
-    let refused: Vec<String> = refused.collect();
-    if !refused.is_empty() {
-        return Err(Failure::Refused(nothing_done(&refused)));
-    }
-    write(session, judged).await
+    say(session, &judged)
 }
 
 /// `order cancel`
 pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(), Failure> {
-    let judged = each(session, &on, |id, subject| {
-        order_only(subject)?;
-        let next = match subject.row.status.as_str() {
-            "cancelled" => {
-                return Err(format!("{}: there is nothing to cancel", standing(subject)));
+    let judge = async || {
+        let mut told = Vec::new();
+        let judged = orders(session, &on, |now| {
+            let mut wish = consequences(now)?;
+            if wish == Wish::default() {
+                wish.does
+                    .push("it is stopped, and its channel is told".to_owned());
             }
-            "shipped" | "delivered" | "booked" => {
-                return Err(format!(
-                    "{}: it has left; arrange a return",
-                    standing(subject)
-                ));
-            }
-            _ if subject.closed_at.is_some() => {
-                return Err(format!("{}: it is closed", standing(subject)));
-            }
-            "instructed" => "the warehouse is asked to stop it; its answer decides",
-            _ => "it is stopped, and its channel is told",
-        };
-        let number = subject.row.number.clone();
-        Ok(Judged {
-            id,
-            number,
-            context: String::new(),
-            decision: Decision::Cancel {
+            told.push(Told {
+                number: now.input.number.clone(),
+                reference: None,
+                dry_run: dry,
+                does: wish.does,
+                stays: wish.stays,
+            });
+            let decision = Decision::Cancel {
                 reason: on.reason.clone(),
-            },
-            next: next.to_owned(),
-        })
-    })
-    .await?;
-    let ids: Vec<i64> = judged.iter().map(|one| one.id).collect();
-    let (inputs, now) = session.inputs(&ids).await?;
-    let mut told = Vec::new();
-    let mut refused = Vec::new();
-    for one in &judged {
-        let Some(input) = inputs.get(&one.id) else {
-            continue;
-        };
-        let on = Now {
-            input,
-            policy: &session.loaded.policy,
-            rules: &session.loaded.rules,
-            now,
-        };
-        let mut wish = match consequences(on) {
-            Ok(wish) => wish,
-            Err(why) => {
-                refused.push(why);
-                continue;
-            }
-        };
-        if wish == Wish::default() {
-            wish.does.push(one.next.clone());
-        }
-        told.push(Told {
-            number: one.number.clone(),
-            reference: None,
-            dry_run: dry,
-            does: wish.does,
-            stays: wish.stays,
+            };
+            Ok(Judged::on(now.input, decision, String::new()))
         });
-    }
-    if !refused.is_empty() {
-        return Err(Failure::Refused(nothing_done(&refused)));
-    }
-    if !dry {
-        let typed = typed(judged);
-        store(session, &typed).await?;
-    }
+        let judged = judged.await?;
+        Ok((judged, told))
+    };
+    let (_, told) = if dry {
+        judge().await?
+    } else {
+        decided(session, judge).await?
+    };
     let rows: Vec<_> = told.iter().map(with_next).collect();
     session
         .out
@@ -162,6 +120,19 @@ pub(super) async fn release(
     if let Some((id, batch)) = given_up(&subjects) {
         return release_together(session, on, id, batch, subjects.len()).await;
     }
+    let (judged, ()) = decided(session, async || {
+        Ok((release_each(session, &on, rule).await?, ()))
+    })
+    .await?;
+    say(session, &judged)
+}
+
+async fn release_each(
+    session: &Session,
+    on: &Decide,
+    rule: Option<&str>,
+) -> Result<Vec<Judged>, Failure> {
+    let subjects = subjects(session, &on.orders).await?;
     let ids: Vec<i64> = subjects.keys().copied().collect();
     let (inputs, now) = session.inputs(&ids).await?;
     let tasks = session.store.list_tasks().await?;
@@ -179,11 +150,12 @@ pub(super) async fn release(
             )));
         }
     }
-    let judged = judge(subjects, |id, subject| match inputs.get(&id) {
+    judge(subjects, |id, subject| match inputs.get(&id) {
         Some(input) => releasable(session, input, rule, &on.reason, now),
         None if refused(&tasks, subject) => Ok(Judged {
             id,
             number: subject.row.number.clone(),
+            seen: None,
             context: String::new(),
             decision: Decision::Release {
                 rules: Vec::new(),
@@ -195,8 +167,7 @@ pub(super) async fn release(
             "batch {} was not refused: there is nothing to release",
             subject.row.number
         )),
-    })?;
-    write(session, judged).await
+    })
 }
 
 fn refused(tasks: &[TaskLine], batch: &SubjectRow) -> bool {
@@ -226,6 +197,19 @@ async fn release_together(
             "batch {batch} was given up: release its orders in a command of its own; nothing was done"
         )));
     }
+    let (judged, ()) = decided(session, async || {
+        Ok((abandoned_orders(session, &on, id, batch).await?, ()))
+    })
+    .await?;
+    say(session, &judged)
+}
+
+async fn abandoned_orders(
+    session: &Session,
+    on: &Decide,
+    id: i64,
+    batch: &str,
+) -> Result<Vec<Judged>, Failure> {
     let mut held: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
     for (order, number, reference) in session.store.abandoned_orders(id).await? {
         let rules = held.entry((order, number)).or_default();
@@ -239,6 +223,8 @@ async fn release_together(
     let one = |((id, number), rules)| Judged {
         id,
         number,
+        // Each release names the giving up that it answers, and that is never undone.
+        seen: None,
         context: String::new(),
         decision: Decision::Release {
             rules,
@@ -246,7 +232,7 @@ async fn release_together(
         },
         next: "released; it goes out anew when nothing else blocks it".to_owned(),
     };
-    write(session, held.into_iter().map(one).collect()).await
+    Ok(held.into_iter().map(one).collect())
 }
 
 /// An order may be released from its open holds, which are named in the decision, or from one gate that one of its
@@ -267,46 +253,43 @@ fn releasable(
     };
     let rules = released(on, rule)?;
     let context = rule_context(input, policy, now).map_err(|e| e.to_string())?;
+    let next = format!(
+        "released from {}; it goes on when nothing else blocks it",
+        rules.join(", ")
+    );
+    let decision = Decision::Release {
+        rules,
+        reason: reason.to_owned(),
+    };
     Ok(Judged {
-        id: input.subject_id,
-        number: input.number.clone(),
         context: context
             .map(|context| context_hash(&context))
             .unwrap_or_default(),
-        next: format!(
-            "released from {}; it goes on when nothing else blocks it",
-            rules.join(", ")
-        ),
-        decision: Decision::Release {
-            rules,
-            reason: reason.to_owned(),
-        },
+        ..Judged::on(input, decision, next)
     })
 }
 
-fn order_only(subject: &SubjectRow) -> Result<(), String> {
-    match subject.kind.as_str() {
-        "order" => Ok(()),
-        kind => Err(format!("{} is a {kind}, not an order", subject.row.number)),
-    }
-}
-
-fn standing(subject: &SubjectRow) -> String {
-    let row = &subject.row;
-    format!(
-        "order {} is {} ({})",
-        row.number,
-        row.status,
-        status_ja(&row.status)
-    )
-}
-
-async fn each(
+/// Judges orders, all by one snapshot.
+async fn orders(
     session: &Session,
     on: &Decide,
-    rule: impl Fn(i64, &SubjectRow) -> Result<Judged, String>,
+    mut rule: impl FnMut(Now<'_>) -> Result<Judged, String>,
 ) -> Result<Vec<Judged>, Failure> {
-    judge(subjects(session, &on.orders).await?, rule)
+    let subjects = subjects(session, &on.orders).await?;
+    let ids: Vec<i64> = subjects.keys().copied().collect();
+    let (inputs, now) = session.inputs(&ids).await?;
+    judge(subjects, |id, subject| match inputs.get(&id) {
+        Some(input) => rule(Now {
+            input,
+            policy: &session.loaded.policy,
+            rules: &session.loaded.rules,
+            now,
+        }),
+        None => {
+            let (number, kind) = (&subject.row.number, &subject.kind);
+            Err(format!("{number} is a {kind}, not an order"))
+        }
+    })
 }
 
 /// Every order by id, each once; what is not there is named at once.
@@ -333,7 +316,7 @@ pub(super) async fn subjects(
 
 fn judge(
     subjects: BTreeMap<i64, SubjectRow>,
-    rule: impl Fn(i64, &SubjectRow) -> Result<Judged, String>,
+    mut rule: impl FnMut(i64, &SubjectRow) -> Result<Judged, String>,
 ) -> Result<Vec<Judged>, Failure> {
     let (mut judged, mut refused) = (Vec::new(), Vec::new());
     for (id, subject) in subjects {
@@ -353,35 +336,38 @@ pub(super) fn nothing_done(why: &[String]) -> String {
     format!("{}\nnothing was done", why.join("\n"))
 }
 
-async fn write(session: &Session, judged: Vec<Judged>) -> Result<(), Failure> {
-    let done: Vec<Done> = judged
+/// Stores what `judge` finds; what has heard of something meanwhile is judged anew.
+async fn decided<T>(
+    session: &Session,
+    judge: impl AsyncFn() -> Result<(Vec<Judged>, T), Failure>,
+) -> Result<(Vec<Judged>, T), Failure> {
+    let today = session.today().await?;
+    let mut tries = 0;
+    loop {
+        let (judged, with) = judge().await?;
+        let typed: Vec<Typed> = judged.iter().map(Judged::typed).collect();
+        let write = || session.store.type_all(&typed, None, &session.actor, today);
+        match session.store.retried("decide", write).await {
+            Ok(()) => return Ok((judged, with)),
+            Err(StoreError::Replan) if tries < TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn say(session: &Session, judged: &[Judged]) -> Result<(), Failure> {
+    let done: Vec<Done<'_>> = judged
         .iter()
         .map(|one| Done {
-            number: one.number.clone(),
-            next: one.next.clone(),
+            number: &one.number,
+            next: &one.next,
         })
         .collect();
-    store(session, &typed(judged)).await?;
     session.out.one(&done, || {
         done.iter()
             .map(|d| format!("{}: {}\n", d.number, d.next))
             .collect()
     })
-}
-
-fn typed(judged: Vec<Judged>) -> Vec<Typed> {
-    let one = |one: Judged| Typed {
-        subject_id: one.id,
-        seen: None,
-        wish: one.decision.wish(&one.context),
-    };
-    judged.into_iter().map(one).collect()
-}
-
-async fn store(session: &Session, typed: &[Typed]) -> Result<(), Failure> {
-    let today = session.today().await?;
-    let write = || session.store.type_all(typed, None, &session.actor, today);
-    Ok(session.store.retried("decide", write).await?)
 }
 
 /// What a script that reads `next` goes on reading, with the rest beside it.

@@ -13,7 +13,7 @@ use crate::plan::command::{Now, Shipped, Wish, end, recall, recalled, shipped, t
 use crate::store::{StoreError, Typed};
 
 /// How often orders that hear of something meanwhile are judged anew.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// An order, or one of its shipments.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::super::recall::warehouse_of;
 use super::super::shipment::Shipment;
-use super::super::types::ShipmentStage;
+use super::super::types::{ShipmentStage, Status};
 use super::super::view::View;
 use super::{Now, Wish, while_stopped};
 use crate::policy::CancelBy;
@@ -10,9 +10,22 @@ use crate::policy::CancelBy;
 /// What `order cancel` does now; empty for an order that was not read yet. It stores nothing of its own here: the wish to cancel is a decision like a hold.
 ///
 /// # Errors
-/// Why the order is not ours to cancel.
+/// Why the order is not ours to cancel, or that there is nothing left to cancel.
 pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
-    if on.planned()?.view.is_none() {
+    let planned = on.planned()?;
+    let over = match planned.plan.status {
+        Status::Cancelled => Some("there is nothing to cancel"),
+        Status::Shipped | Status::Delivered | Status::Booked => {
+            Some("it has left; arrange a return")
+        }
+        _ if planned.plan.closed => Some("it is closed"),
+        _ => None,
+    };
+    if let Some(over) = over {
+        let (number, status) = (&on.input.number, planned.plan.status.as_str());
+        return Err(format!("order {number} is {status}: {over}"));
+    }
+    if planned.view.is_none() {
         // It was not read yet: the wish waits for it.
         return Ok(Wish::default());
     }

@@ -9,7 +9,8 @@ use super::world::World;
 use crate::action::Action;
 use crate::facts::{FactBody, TellAgainFact, Verdict};
 use crate::plan::command::{
-    Now, Shipped, Wish, cancel, correct, end, recall, recalled, release, returned, shipped, tell,
+    Now, Shipped, Wish, cancel, correct, end, hold, recall, recalled, release, returned, shipped,
+    tell,
 };
 use crate::plan::parcels_told;
 use crate::plan::types::{ShipmentStage, ShipmentState, ShippingStop, Status};
@@ -32,12 +33,15 @@ impl World {
     }
 
     pub(super) fn asked_to_release(&self, rule: Option<&str>) -> Result<Vec<String>, String> {
-        release(Now {
-            input: &self.input,
-            policy: &self.policy,
-            rules: &self.rules,
-            now: self.now,
-        }, rule)
+        release(
+            Now {
+                input: &self.input,
+                policy: &self.policy,
+                rules: &self.rules,
+                now: self.now,
+            },
+            rule,
+        )
     }
 
     /// Stores what a command means, as the store does.
@@ -227,10 +231,18 @@ fn what_a_called_warehouse_said_of_goods_that_others_shipped_is_taken_down() {
     for verdict in [CancelVerdict::Accepted, CancelVerdict::TooLate] {
         let mut world = instructed();
         world.policy.warehouses[0].cancel = CancelBy::Phone;
-        world.edit(others::show(others::by_hand("ful_hand", 2, Some(40), "BYHAND1")));
+        world.edit(others::show(others::by_hand(
+            "ful_hand",
+            2,
+            Some(40),
+            "BYHAND1",
+        )));
         world.plan();
         let early = world.asked(|now| recalled(now, S1, verdict, "x"));
-        assert!(early.is_err(), "many may change at once: nobody is called yet");
+        assert!(
+            early.is_err(),
+            "many may change at once: nobody is called yet"
+        );
         world.wait(1);
         let plan = world.plan();
         assert_eq!(World::kinds(&plan), ["cancel_by_phone"]);
@@ -783,12 +795,38 @@ fn a_cancel_says_what_it_will_do_and_what_stays() {
 }
 
 #[test]
+fn a_hold_says_what_is_sealed_already_and_shipped_all_the_same() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    assert!(world.asked(hold).unwrap().stays.is_empty());
+    world.wait(30);
+    world.seal();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.blocked_by.as_deref()),
+        (Status::Allocated, Some("sending"))
+    );
+    let wish = world.asked(hold).unwrap();
+    assert!(
+        wish.stays[0].contains(&format!("order recall {S1}")),
+        "{wish:?}"
+    );
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    let refused = world.asked(hold).unwrap_err();
+    assert!(refused.contains("stops nothing any more"), "{refused}");
+}
+
+#[test]
 fn a_cancel_of_an_ended_order_says_that_its_channel_is_not_told() {
     let mut world = instructed();
     world.typed(|now| end(now, "customer has left"));
     let wish = world.asked(cancel).unwrap();
     assert!(wish.does[0].contains("is asked to stop it"), "{wish:?}");
-    assert!(!wish.does.iter().any(|does| does.contains("is told")), "{wish:?}");
+    assert!(
+        !wish.does.iter().any(|does| does.contains("is told")),
+        "{wish:?}"
+    );
     assert!(wish.stays[0].contains("--rule ended"), "{wish:?}");
 }
 

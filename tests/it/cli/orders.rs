@@ -218,6 +218,52 @@ async fn several_orders_are_held_and_cancelled_at_once() {
     run(&world, &with("cancel")).refused(5, "nothing to cancel");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_is_judged_anew_when_its_order_has_heard_of_something_meanwhile() {
+    let mut world = world(HOLD).await;
+    let held = world.shop.place_order(order(&[("APPLE", 5, "1000")]));
+    world.rounds(1).await;
+    let number = number_of(&world, &held);
+    let pool = world.engine.store.pool();
+    let mut tx = pool.begin().await.unwrap();
+    let id: i64 = sqlx::query_scalar("SELECT id FROM subjects WHERE number = $1 FOR UPDATE")
+        .bind(&number)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    let release = command(
+        &world.dir.path().join("hikiate.toml"),
+        Some(world.database()),
+        &["order", "release", &number, "--reason", "called"],
+    );
+    let release = tokio::task::spawn_blocking(move || Ran::of(release));
+    // It has judged and waits to write.
+    loop {
+        let waits: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        if waits > 0 || release.is_finished() {
+            break;
+        }
+    }
+    sqlx::query(
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+         SELECT subject_id, 'released:other', 'decision', 'released', 2,
+           jsonb_build_object('rules', jsonb_build_array('many'), 'reason', 'x', 'context', body->'context'),
+           recorded_at, recorded_at, recorded_at, business_date, 'taro' FROM facts WHERE subject_id = $1 AND kind = 'held'",
+    )
+    .bind(id)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let released = release.await.unwrap();
+    released.refused(5, "no open hold");
+}
+
 #[tokio::test]
 async fn a_deposit_is_added_once_by_its_reference() {
     let mut world = world("").await;
