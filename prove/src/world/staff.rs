@@ -15,6 +15,9 @@ impl World {
         };
         let id = self.orders[at].id.clone();
         let seen = self.far.shop.order(&id).unwrap();
+        // A replica that lags: who reads it by its id gets what it was before.
+        let lags = self.dice.percent(15);
+        let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
         let done = match self.dice.range(0..=15) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
@@ -33,6 +36,11 @@ impl World {
         };
         if done {
             self.counts.acts += 1;
+        }
+        if let Some(before) = before.filter(|_| done) {
+            let seconds = i64::try_from(self.dice.range(10..=900)).unwrap();
+            self.far.shop.show_older(&id, before, seconds);
+            self.log.say("fault", format!("reads of {id} lag for {seconds} s"));
         }
     }
 
