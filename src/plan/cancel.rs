@@ -199,7 +199,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
     let by_channel = view.cancelled_at_channel.is_some();
     let goods = |line: &hikiate_sdk::LineKey| {
         let mut lines = view.lines.iter();
-        lines.any(|known| known.key == *line && known.item_id.is_some())
+        lines.any(|known| known.key == *line && known.from_stock && known.item_id.is_some())
     };
     let others = view
         .shipped_by_others()
