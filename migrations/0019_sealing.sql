@@ -1,7 +1,7 @@
 -- What sealing has to know of orders that could not be planned, of waves that were missed, and of what was heard of a
 -- shipment.
 
-CREATE INDEX subjects_failing ON subjects (id) WHERE plan_fails > 0;
+CREATE INDEX subjects_failing ON subjects (id) WHERE plan_fails > 0 AND kind = 'order';
 
 -- Orders with news that could not be planned: nothing of them is sealed before they are.
 CREATE VIEW unplanned_news AS

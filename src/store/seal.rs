@@ -178,7 +178,6 @@ impl Store {
         }
         // One that could not be planned since a recovery was not compared with what its warehouse has.
         let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
-        let any = !rows.is_empty();
         let most = usize::try_from(terms.max_rows).unwrap_or(usize::MAX);
         let rows: Vec<_> = rows
             .into_iter()
@@ -189,10 +188,6 @@ impl Store {
             })
             .take(most)
             .collect();
-        if rows.is_empty() && any && terms.at_once {
-            tx.commit().await?;
-            return Ok(None);
-        }
         if rows.is_empty() {
             let left = sqlx::query!(
                 r#"SELECT count(*) > 0 AS "any!", coalesce(bool_or(EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id)), false) AS "stopped!"
@@ -201,8 +196,9 @@ impl Store {
             )
             .fetch_one(&mut *tx)
             .await?;
-            // A stop that is lifted in time keeps no order out of its wave; where batches follow at once, none waits.
-            if left.stopped && !terms.at_once {
+            // A stop that is lifted in time keeps no order out of its wave. Where batches follow at once, the next one would
+            // find the same.
+            if left.stopped || left.any && terms.at_once {
                 tx.commit().await?;
                 return Ok(None);
             }

@@ -126,11 +126,13 @@ impl Claim {
             "account_pauses_pkey",
             "shipping_stops_standing",
             "subjects_failing",
+            "subjects_first",
             "shipments_waiting",
             "batches_open",
             "batches_due",
             "batches_location",
             "schedules_one",
+            "locations_pkey",
         ];
         let mut used = nodes
             .iter()
@@ -385,7 +387,7 @@ async fn batches_due_to_be_sealed() {
 /// Three warehouses with as many batches behind them, each with something to go and a cut-off that more made than its
 /// batches took.
 const WAITING: &str = "
-    INSERT INTO locations (slug, account_id) SELECT 'l' || i, 1 FROM generate_series(1, 3) i;
+    INSERT INTO locations (slug, account_id, code) SELECT 'l' || i, 1, 'c' || i FROM generate_series(1, 3) i;
     INSERT INTO shipments (reference, subject_id, account_id, location_id, state, release_at)
       SELECT 'r' || i, i, 1, i, 'waiting', now() FROM generate_series(1, 3) i;
     INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash, more)

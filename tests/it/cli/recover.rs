@@ -113,6 +113,6 @@ async fn a_lost_command_that_is_not_wanted_any_more_keeps_no_recovery_back() {
         shop.run(&[&words[..], how].concat())
     };
     recover(&["--yes"]).refused(5, "--acts-typed");
-    recover(&["--dry-run", "--acts-typed"]).refused(2, "--yes");
+    recover(&["--dry-run", "--acts-typed"]).refused(2, "--acts-typed");
     recover(&["--yes", "--acts-typed"]).ended(0);
 }

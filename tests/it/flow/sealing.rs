@@ -159,6 +159,7 @@ async fn a_wave_that_a_stop_kept_for_longer_is_a_task_once_it_is_lifted() {
         let told = world.engine.store.list_tasks().await.unwrap().remove(0);
         assert!(told.detail.contains("2 shipments wait"), "{told:?}");
         // The next cut-off takes them.
+        world.round().await;
         until(&mut world, "2026-11-21T04:00:00Z").await;
         world.round().await;
         assert_eq!(files(&world).len(), 1);
@@ -201,26 +202,46 @@ async fn a_missed_wave_is_no_task_any_more_when_none_of_its_orders_waits() {
     assert_eq!(world.tasks().await, Vec::<String>::new());
 }
 
+/// Where batches follow at once, what cannot go opens no new one each time.
+#[tokio::test]
+async fn orders_whose_news_cannot_be_planned_open_no_batch_after_another() {
+    let mut world = world(r#"{ mode = "continuous", grace = "1m" }"#).await;
+    let ids = placed(&mut world, 1).await;
+    unknown_news(&world, &number_of(&ids[0])).await;
+    world.advance(Duration::minutes(2)).await;
+    for _ in 0..5 {
+        world.round().await;
+    }
+    assert!(files(&world).is_empty());
+    assert_eq!(waves(&world).await.len(), 1);
+}
+
+/// A fact of a newer version comes for an order, and is looked at.
+async fn unknown_news(world: &World, number: &str) {
+    execute(
+        world,
+        &format!(
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+             SELECT id, 'new', 'observation', 'of_tomorrow', 1, '{{}}', hk_now(), hk_now(), hk_now(), '2026-11-20', 'pull' FROM subjects WHERE number = '{number}';
+             UPDATE subjects SET plan_at = hk_now(), plan_class = 0 WHERE number = '{number}'"
+        ),
+    )
+    .await;
+    world.plan().await;
+}
+
 #[tokio::test]
 async fn an_order_whose_news_cannot_be_planned_is_not_sealed_and_says_so() {
     let mut world = world(AT_ONE).await;
     let ids = placed(&mut world, 2).await;
     let (kept, sent) = (number_of(&ids[0]), number_of(&ids[1]));
-    execute(
-        &world,
-        &format!(
-            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
-             SELECT id, 'new', 'observation', 'of_tomorrow', 1, '{{}}', hk_now(), hk_now(), hk_now(), '2026-11-20', 'pull' FROM subjects WHERE number = '{kept}';
-             UPDATE subjects SET plan_at = hk_now(), plan_class = 0 WHERE number = '{kept}'"
-        ),
-    )
-    .await;
-    world.plan().await;
+    unknown_news(&world, &kept).await;
     for at in ["2026-11-20T04:00:00Z", "2026-11-20T04:05:00Z"] {
         until(&mut world, at).await;
         world.round().await;
     }
-    let sealed = waves(&world).await.remove(0);
+    let listed = waves(&world).await;
+    let sealed = listed.iter().find(|w| w.sealed_at.is_some()).unwrap();
     let told = run(&world, &["wave", "show", &sealed.name, "--json"]).json();
     assert_eq!(told["members"].as_array().unwrap().len(), 1, "{told}");
     assert_eq!(told["members"][0]["order"], sent);
