@@ -1,6 +1,7 @@
 //! What was typed, told beside the witness: a line of a file in the state directory for each command that wrote, on disk
 //! before the command ends. A restored database does not know the commands of its lost window; the file does.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -27,6 +28,39 @@ pub(crate) struct Act {
     pub(crate) actor: String,
     /// As it can be typed again.
     pub(crate) command: String,
+}
+
+/// Commands that keep something back. Not in force after a restore, they let go what nobody wants to go.
+const KEEPS_BACK: [&str; 8] = [
+    "pause ",
+    "stop-shipping ",
+    "unbegin ",
+    "order hold ",
+    "order cancel ",
+    "order end ",
+    "order recall ",
+    "order shipped ",
+];
+
+impl Act {
+    /// It keeps something back until it is typed again.
+    pub(crate) fn keeps_back(&self) -> bool {
+        let command = self.command.as_str();
+        let lifts = command.starts_with("stop-shipping lift ");
+        !lifts && KEEPS_BACK.iter().any(|kind| command.starts_with(kind))
+    }
+}
+
+/// Those of these commands, oldest first, that a database which knows only those `known` has lost and that were not typed
+/// again since.
+pub(crate) fn lost(acts: Vec<Act>, known: &BTreeSet<String>) -> Vec<Act> {
+    let (kept, lost): (Vec<Act>, Vec<Act>) =
+        acts.into_iter().partition(|act| known.contains(&act.id));
+    let again = |act: &Act| {
+        kept.iter()
+            .any(|k| k.command == act.command && k.at > act.at)
+    };
+    lost.into_iter().filter(|act| !again(act)).collect()
 }
 
 /// Writes down a command that was carried out, in the database and beside the witness. What is done is done: where this
@@ -64,15 +98,19 @@ fn random() -> io::Result<String> {
     Ok(hex::encode(bytes))
 }
 
-/// The command line without the program and its configuration, quoted for a shell.
+/// The command line without the program, its configuration and who typed it, quoted for a shell.
 fn command(typed: &[OsString]) -> String {
     let mut words = Vec::new();
     let mut rest = typed.iter().skip(1);
     while let Some(word) = rest.next() {
         let word = word.to_string_lossy();
-        if word == "--config" {
+        if word == "--config" || word == "--actor" {
             rest.next();
-        } else if !word.starts_with("--config=") && word != "--json" {
+        } else if !["--config=", "--actor="]
+            .iter()
+            .any(|own| word.starts_with(own))
+            && word != "--json"
+        {
             words.push(quoted(&word));
         }
     }
@@ -179,9 +217,50 @@ mod tests {
             "--reason",
             "it's late",
             "--config=/y",
+            "--actor",
+            "taro",
         ];
         let typed: Vec<OsString> = typed.into_iter().map(OsString::from).collect();
         assert_eq!(command(&typed), r"order hold HK1 --reason 'it'\''s late'");
+    }
+
+    #[test]
+    fn what_keeps_something_back_is_told_from_what_lets_go() {
+        let keeps = |command: &str| {
+            let command = command.to_owned();
+            Act {
+                command,
+                ..act("a", 1)
+            }
+            .keeps_back()
+        };
+        for command in ["pause shop --reason x", "stop-shipping --reason x"] {
+            assert!(keeps(command), "{command}");
+        }
+        for command in [
+            "stop-shipping lift 1 --reason x",
+            "order release HK1 --reason x",
+            "resume shop --reason x",
+        ] {
+            assert!(!keeps(command), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_again_after_the_restore_is_not_lost_any_more() {
+        let other = Act {
+            command: "pause shop --reason x".to_owned(),
+            ..act("b", 2)
+        };
+        let known = BTreeSet::from(["before".to_owned(), "again".to_owned()]);
+        let acts = vec![act("before", 0), act("a", 1), other.clone()];
+        let lost_of = |acts: &[Act]| -> Vec<String> {
+            let left = lost(acts.to_vec(), &known).into_iter();
+            left.map(|act| act.id).collect()
+        };
+        assert_eq!(lost_of(&acts), ["a", "b"]);
+        let again = [acts, vec![act("again", 3)]].concat();
+        assert_eq!(lost_of(&again), ["b"]);
     }
 
     #[test]

@@ -607,6 +607,10 @@ pub(crate) struct Recover {
     /// Do it
     #[arg(long)]
     pub(crate) yes: bool,
+    /// With --yes: lost commands that keep something back are typed again, but for those that are not wanted any more or
+    /// whose orders are still to be read
+    #[arg(long, requires = "yes", conflicts_with = "dry_run")]
+    pub(crate) acts_typed: bool,
     /// Why; kept, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,

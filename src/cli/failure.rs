@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// 75
     Away(String),
+    /// 1, where all was done and only the answer could not be written.
+    Untold(anyhow::Error),
     /// This code; everything is said already.
     Said(u8),
 }
@@ -44,7 +46,7 @@ impl Failure {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Untold(_) => 1,
             Self::Usage(_) => 2,
             Self::Config(_) | Self::Settings(_) => 3,
             Self::NotFound(_) => 4,
@@ -58,7 +60,7 @@ impl Failure {
     pub(crate) fn words(&self) -> Option<String> {
         Some(match self {
             Self::Said(_) => return None,
-            Self::Failed(error) => format!("hikiate: {error:#}"),
+            Self::Failed(error) | Self::Untold(error) => format!("hikiate: {error:#}"),
             Self::Config(problems) => {
                 let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let (n, s) = (lines.len(), if lines.len() == 1 { "" } else { "s" });

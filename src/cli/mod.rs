@@ -78,11 +78,12 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
         command => {
             let writes = command.writes();
             let session = Session::open(&global).await?;
-            beside_the_daemon(&session, command).await?;
-            if writes {
+            let ended = beside_the_daemon(&session, command).await;
+            // Done is done, whether or not its answer could be written.
+            if writes && matches!(ended, Ok(()) | Err(Failure::Untold(_))) {
                 acts::tell(&session, typed).await;
             }
-            Ok(())
+            ended
         }
     }
 }

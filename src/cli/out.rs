@@ -80,7 +80,8 @@ pub(crate) fn note(text: &str) {
 fn to(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("standard output").into())
+            let error = anyhow::Error::new(error).context("standard output");
+            Err(Failure::Untold(error))
         }
         _ => Ok(()),
     }

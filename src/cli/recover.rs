@@ -32,9 +32,12 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
         .collect();
     let before = store.recovery().await?;
     let dry = !args.yes;
+    let lost = lost_acts(session, since).await?;
+    if args.yes && !args.acts_typed {
+        all_typed_again(session, lost.as_deref())?;
+    }
     let begin = || store.begin_recovery(since, &accounts, &args.reason, &session.actor, dry);
     let begun = store.retried("begin_recovery", begin).await?;
-    let lost = lost_acts(session, since).await?;
     let told = json!({
         "lost_acts": lost,
         "dry_run": dry, "lost_since": since, "suspected": before.phase != Phase::None, "why": before.why,
@@ -84,8 +87,34 @@ async fn lost_acts(session: &Session, since: DateTime<Utc>) -> Result<Option<Vec
     };
     let ids: Vec<String> = acts.iter().map(|act| act.id.clone()).collect();
     let known = session.store.known_acts(&ids).await?;
-    let lost = acts.into_iter().filter(|act| !known.contains(&act.id));
-    Ok(Some(lost.collect()))
+    Ok(Some(acts::lost(acts, &known)))
+}
+
+/// Refuses to let go while a lost command that keeps something back is not in force.
+fn all_typed_again(session: &Session, lost: Option<&[Act]>) -> Result<(), Failure> {
+    let lost = lost.unwrap_or_default().iter();
+    let missing: Vec<&Act> = lost.filter(|act| act.keeps_back()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "{} lost commands keep something back that would go now: type them again first, then add --acts-typed if some are \
+         not wanted any more or name orders that are still to be read\n{}",
+        missing.len(),
+        lines_of(session, missing.into_iter())
+    )))
+}
+
+fn lines_of<'a>(session: &Session, acts: impl Iterator<Item = &'a Act>) -> String {
+    let line = |act: &Act| {
+        let at = session.out.time(act.at);
+        format!(
+            "  {at} {}: hikiate {}\n",
+            act.actor,
+            plain(&act.command, "")
+        )
+    };
+    acts.map(line).collect()
 }
 
 fn acts_in_words(session: &Session, lost: Option<&[Act]>) -> String {
@@ -96,7 +125,7 @@ fn acts_in_words(session: &Session, lost: Option<&[Act]>) -> String {
         );
     };
     let mut text = format!(
-        "{} commands were typed that this database does not know",
+        "{} commands were typed that this database does not know and that were not typed again",
         lost.len()
     );
     text.push_str(if lost.is_empty() {
@@ -104,14 +133,7 @@ fn acts_in_words(session: &Session, lost: Option<&[Act]>) -> String {
     } else {
         "; look at each and type it again:\n"
     });
-    for act in lost {
-        let at = session.out.time(act.at);
-        text.push_str(&format!(
-            "  {at} {}: hikiate {}\n",
-            act.actor,
-            plain(&act.command, "")
-        ));
-    }
+    text.push_str(&lines_of(session, lost.iter()));
     text
 }
 

@@ -82,9 +82,8 @@ impl Session {
         ids: &[i64],
     ) -> Result<(BTreeMap<i64, OrderInput>, DateTime<Utc>), Failure> {
         let directory = self.store.directory().await?;
-        let epochs = self.store.epochs(&directory).await?;
         let mut tx = self.store.snapshot().await?;
-        let claimed = Store::load(&mut tx, ids, &directory, &epochs).await?;
+        let claimed = Store::load(&mut tx, ids, &directory).await?;
         let now = claimed.now;
         drop(tx);
         let mut inputs = BTreeMap::new();

@@ -22,7 +22,7 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
         return Ok(0);
     }
     let mut tx = engine.store.pool().begin().await?;
-    let loaded = Store::load(&mut tx, &ids, &engine.directory, &engine.epochs).await?;
+    let loaded = Store::load(&mut tx, &ids, &engine.directory).await?;
     tx.commit().await?;
     let now = loaded.now;
     let today = engine.today(now);

@@ -58,8 +58,6 @@ pub struct Engine {
     pub rules: Arc<RuleSet>,
     /// Ids of names.
     pub directory: Directory,
-    /// When each rule became active.
-    pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     /// Configured accounts by row id.
     pub accounts: BTreeMap<i16, Account>,
     /// Mail templates.
@@ -150,7 +148,6 @@ impl Engine {
                 "the channel has not begun: its orders are read, planned and reserved for, and nothing is sent for them; look with `hikiate begin {channel} --dry-run`"
             );
         }
-        let epochs = store.epochs(&directory).await?;
         let mut accounts = BTreeMap::new();
         for built in &loaded.accounts {
             let id = directory.account(&built.slug)?;
@@ -177,7 +174,6 @@ impl Engine {
             rules: Arc::new(loaded.rules),
             policy: Arc::new(loaded.policy),
             directory,
-            epochs,
             accounts,
             templates: loaded.settings.templates,
             metrics,
@@ -190,6 +186,7 @@ impl Engine {
             drain: loaded.settings.engine.drain,
             guards: Guards::new(loaded.settings.engine.rule_burst),
         };
+        plan::tell_alarms(&engine).await?;
         schedule::retime(&engine).await?;
         Ok(engine)
     }

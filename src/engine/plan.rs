@@ -2,7 +2,7 @@
 //! planned is its own problem; a commit that fails is tried order by order, and so is a batch during which a
 //! process died.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
@@ -160,14 +160,8 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
     };
     match done {
         Ok(made) => {
-            if made.at_once {
-                let undecided = engine.policy.undecided_channels();
-                for channel in engine.store.raise_channel_alarms(&undecided).await? {
-                    error!(
-                        channel,
-                        "the channel seems to fulfil its orders by itself; those are held until [channels.{channel}] others says what that means"
-                    );
-                }
+            if made.alarmed {
+                tell_alarms(engine).await?;
             }
             for (rule, account) in made.paused {
                 error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
@@ -189,9 +183,9 @@ async fn plan_claimed(
     row: i64,
     alone: bool,
 ) -> Result<Made, StoreError> {
-    let mut claimed = Store::load(tx, ids, &engine.directory, &engine.epochs).await?;
+    let mut claimed = Store::load(tx, ids, &engine.directory).await?;
     let now = claimed.now;
-    let (plans, failed, paused) = within_limits(engine, tx, &mut claimed, now).await?;
+    let (plans, failed, made) = within_limits(engine, tx, &mut claimed, now).await?;
     Store::commit_plans(
         tx,
         &plans,
@@ -205,10 +199,7 @@ async fn plan_claimed(
     Store::plan_failed(tx, &failed).await?;
     let suspect = ids.first().copied().filter(|_| alone);
     Store::end_planning(tx, row, suspect).await?;
-    Ok(Made {
-        paused,
-        at_once: plans.iter().any(|p| p.plan.at_once == Some(true)),
-    })
+    Ok(made)
 }
 
 /// What a batch of plans brought beside its rows.
@@ -216,23 +207,40 @@ async fn plan_claimed(
 struct Made {
     /// Rules that have paused themselves.
     paused: Vec<RuleKey>,
-    /// An order was fulfilled by its channel at once.
-    at_once: bool,
+    /// Orders that seemed shipped are held, because their channel fulfils by itself.
+    alarmed: bool,
 }
 
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);
 
-/// Plans, and plans again without the rules that made too much of orders that have no news.
+/// Plans, and plans again what came of channels that fulfil by themselves, and without the rules that made too much of
+/// orders that have no news.
 async fn within_limits(
     engine: &Engine,
     tx: &mut Transaction<'_, Postgres>,
     claimed: &mut Claimed,
     now: DateTime<Utc>,
-) -> Result<(Vec<PlannedOrder>, Vec<(i64, String)>, Vec<RuleKey>), StoreError> {
-    let mut tripped = Vec::new();
+) -> Result<(Vec<PlannedOrder>, Vec<(i64, String)>, Made), StoreError> {
+    let undecided = undecided(engine)?;
+    let mut made = Made::default();
     let mut counted: BTreeMap<RuleKey, i32> = BTreeMap::new();
     loop {
         let (plans, failed) = plan_all(engine, claimed, now);
+        let alarmed = Store::count_window(tx, &plans, &undecided).await?;
+        let mut again = false;
+        for (_, channel, input) in &mut claimed.orders {
+            if let Ok(input) = input
+                && alarmed.contains(channel)
+                && !input.channel_alarm
+            {
+                input.channel_alarm = true;
+                again = true;
+            }
+        }
+        if again {
+            made.alarmed = true;
+            continue;
+        }
         let mut more = without_news(claimed, &plans);
         for (rule, n) in &mut more {
             *n -= counted.get(rule).copied().unwrap_or(0);
@@ -245,7 +253,7 @@ async fn within_limits(
             Store::count_burst(tx, &more, limit, &engine.directory).await?
         };
         if paused.is_empty() {
-            return Ok((plans, failed, tripped));
+            return Ok((plans, failed, made));
         }
         for (rule, n) in more {
             *counted.entry(rule).or_default() += n;
@@ -255,8 +263,28 @@ async fn within_limits(
                 input.paused.extend(paused.iter().cloned());
             }
         }
-        tripped.extend(paused);
+        made.paused.extend(paused);
     }
+}
+
+/// Channels of which nobody has said what their own fulfilments mean.
+fn undecided(engine: &Engine) -> Result<BTreeSet<i16>, StoreError> {
+    let channels = engine.policy.undecided_channels();
+    let ids = channels.iter();
+    ids.map(|channel| engine.directory.account(channel))
+        .collect()
+}
+
+/// Tells of channels that fulfil by themselves, and has what was believed before planned again.
+pub(super) async fn tell_alarms(engine: &Engine) -> Result<(), StoreError> {
+    let waking = || engine.store.wake_alarmed();
+    for channel in engine.store.retried("wake_alarmed", waking).await? {
+        error!(
+            channel,
+            "the channel seems to fulfil its orders by itself; those are held until [channels.{channel}] others says what that means"
+        );
+    }
+    Ok(())
 }
 
 /// Effects per rule that these plans make of orders nobody told us anything about since their last plan.

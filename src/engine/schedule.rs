@@ -122,7 +122,8 @@ fn day(seal_at: DateTime<Utc>, of: DateTime<Utc>, zone: Tz) -> Slot {
 }
 
 /// Where an open batch goes when the times of its place have changed: to the next occurrence, never into the past.
-/// `first` says that the times were never stored before, so that a batch which fits them is left as it is.
+/// `first` says that the times were never stored before, so that a batch which fits them is left as it is. A wave whose
+/// time has come and still is a cut-off stays, to be sealed or missed.
 fn retimed(
     dispatch: &Dispatch,
     zone: Tz,
@@ -134,11 +135,12 @@ fn retimed(
     let fits = match dispatch {
         Dispatch::Wave { cutoffs, .. } => {
             let just_before = open - Duration::milliseconds(1);
-            open <= next.seal_at && next_cutoff(just_before, cutoffs, zone) == open
+            let is_cut_off = next_cutoff(just_before, cutoffs, zone) == open;
+            is_cut_off && (open <= now || first && open <= next.seal_at)
         }
-        Dispatch::Continuous { .. } => true,
+        Dispatch::Continuous { .. } => first,
     };
-    if first && fits || next.seal_at == open {
+    if fits || next.seal_at == open {
         return None;
     }
     Some(next)
@@ -268,6 +270,17 @@ mod tests {
         }
         let other = wave(&[time(9, 0)], None);
         assert!(retimed(&other, TOKYO, utc("2026-11-21T03:00:00Z"), one, true).is_some());
+    }
+
+    /// Five past one, and the wave of one o'clock is still open.
+    #[test]
+    fn a_wave_whose_time_has_come_stays_where_its_cut_off_stays() {
+        let one = utc("2026-11-21T04:00:00Z");
+        let now = one + Duration::minutes(5);
+        let moved = |times: &[NaiveTime]| retimed(&wave(times, None), TOKYO, now, one, false);
+        assert_eq!(moved(&[time(13, 0), time(17, 0)]), None);
+        let slot = moved(&[time(17, 0)]).unwrap_or_default();
+        assert_eq!(slot.period, "20261121T1700");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
     BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine, Operations,
     Prepared,
@@ -18,10 +18,10 @@ use crate::store::{
 };
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
-const PATIENCE_SECONDS: f64 = 60.0;
+const PATIENCE: Duration = Duration::seconds(60);
 /// Where the next batch follows at once, an order with news goes with that one: under load there is always
 /// one, and waiting for it would hold up all others.
-const PATIENCE_AT_ONCE_SECONDS: f64 = 2.0;
+const PATIENCE_AT_ONCE: Duration = Duration::seconds(2);
 const JOURNAL_ROWS: i64 = 100_000;
 
 /// Opens and seals batches. Returns how many were sealed.
@@ -109,12 +109,12 @@ async fn seal(
     let zone = engine.policy.shop.timezone;
     let next = schedule::slot(&warehouse.dispatch, zone, now, now, None);
     let local = next.seal_at.with_timezone(&zone).format("%Y-%m-%d %H:%M");
-    let waiting = engine
+    let missed = engine
         .store
         .miss(batch, &warehouse.name, &local.to_string())
         .await?;
-    if waiting > 0 {
-        warn!(batch = %batch.name, waiting, "a wave was missed and is not sealed by itself any more: `hikiate wave list`");
+    if missed {
+        warn!(batch = %batch.name, "a wave was missed and is not sealed by itself any more: `hikiate wave list`");
     }
     Ok(0)
 }
@@ -214,13 +214,13 @@ async fn seal_wave(
     else {
         return Ok(0);
     };
-    let (max_rows, patience_seconds, at_once) = match &warehouse.dispatch {
-        Dispatch::Wave { max_rows, .. } => (*max_rows, PATIENCE_SECONDS, false),
-        Dispatch::Continuous { max_rows, .. } => (*max_rows, PATIENCE_AT_ONCE_SECONDS, true),
+    let (max_rows, patience, at_once) = match &warehouse.dispatch {
+        Dispatch::Wave { max_rows, .. } => (*max_rows, PATIENCE, false),
+        Dispatch::Continuous { max_rows, .. } => (*max_rows, PATIENCE_AT_ONCE, true),
     };
     let terms = SealTerms {
         max_rows: i64::from(max_rows),
-        patience_seconds,
+        patience,
         at_once,
         recheck: recheck.clone(),
         reply_within_seconds: warehouse.reply_within.map(|d| d.as_seconds_f64()),
@@ -410,7 +410,7 @@ async fn seal_journal(
     };
     let terms = SealTerms {
         max_rows: JOURNAL_ROWS,
-        patience_seconds: 0.0,
+        patience: Duration::zero(),
         at_once: false,
         recheck: BTreeMap::new(),
         reply_within_seconds: None,

@@ -88,9 +88,7 @@ impl Store {
             return refused("it is being sent right now; try again in a moment".to_owned());
         }
         let heard = sqlx::query_scalar!(
-            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND EXISTS (SELECT FROM heads h WHERE h.subject_id = s.subject_id
-               AND ((h.kind IN ('reply', 'cancel_reply') AND h.series = s.reference) OR (h.kind = 'parcel' AND h.series LIKE s.reference || ':%')))
-             ORDER BY s.row_no LIMIT 5",
+            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND hk_heard(s.subject_id, s.reference) ORDER BY s.row_no LIMIT 5",
             batch_id
         )
         .fetch_all(&mut *tx)

@@ -84,8 +84,8 @@ impl Store {
     pub async fn waiting_locations(&self) -> Result<Vec<Waiting>, StoreError> {
         Ok(sqlx::query!(
             r#"SELECT l.id AS "location_id!", w.release_at AS "release_at?", b.subject_id AS "open?", b.seal_at AS "seal_at?", t.since AS "since?",
-                 z.period AS "period?", z.seal_at AS "cut_off?", z.more AS "more?", (SELECT count(*) FROM batches f
-                   WHERE f.location_id = l.id AND f.kind = 'instruct' AND f.period = z.period AND f.state IN ('sealed', 'done', 'abandoned')) AS "files!"
+                 z.period AS "period?", z.seal_at AS "cut_off?", z.more AS "more?", CASE WHEN z.more THEN (SELECT count(*) FROM batches f WHERE f.account_id = l.account_id AND f.kind = 'instruct'
+                   AND f.period = z.period AND f.location_id = l.id AND f.state IN ('sealed', 'done', 'abandoned')) ELSE 0 END AS "files!"
                FROM locations l CROSS JOIN LATERAL (SELECT min(s.release_at) AS release_at FROM shipments s WHERE s.location_id = l.id AND s.state = 'waiting'
                  AND ((SELECT hk_all_act()) OR NOT hk_waits(s.subject_id))
                  AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))) w
@@ -244,21 +244,17 @@ impl Store {
     /// The database's.
     pub async fn seal_failed(&self, batch: &OpenBatch, why: &str) -> Result<f64, StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            batch.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        if lock_listed(&mut tx, batch, &[]).await?.is_none() {
+            return Ok(0.0);
+        }
         let pause = sqlx::query_scalar!(
             r#"UPDATE batches SET seal_fails = least(seal_fails + 1, 1000), seal_error = $2,
                  retry_at = (SELECT hk_now()) + make_interval(secs => least(600, 5 * power(2, least(seal_fails, 10)))::float8)
-               WHERE subject_id = $1 AND state = 'open' RETURNING least(600, 5 * power(2, least(seal_fails - 1, 10)))::float8 AS "pause!""#,
+               WHERE subject_id = $1 RETURNING least(600, 5 * power(2, least(seal_fails - 1, 10)))::float8 AS "pause!""#,
             batch.subject_id, why
         )
-        .fetch_optional(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        let Some(pause) = pause else { return Ok(0.0) };
         let detail = format!(
             "batch {} could not be sealed: {why}; mend what it names: it is tried again by itself, and at once after a restart",
             batch.name
@@ -274,7 +270,7 @@ impl Store {
     }
 
     /// A wave whose cut-off passed while nothing was sealed moves nothing more. Its shipments wait for the next batch
-    /// of their warehouse, at `next`. Returns how many they are.
+    /// of their warehouse, at `next`; it is a task while any of them could go. Returns whether it was missed.
     ///
     /// # Errors
     /// The database's.
@@ -283,28 +279,22 @@ impl Store {
         batch: &OpenBatch,
         warehouse: &str,
         next: &str,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            batch.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let row = sqlx::query!(
-            r#"SELECT state, seal_error, (SELECT count(*) FROM shipments s WHERE s.location_id = b.location_id AND s.state = 'waiting'
-                 AND s.release_at <= (SELECT hk_now()) AND hk_may_go(s.id, s.subject_id)) AS "waiting!" FROM batches b WHERE subject_id = $1"#,
-            batch.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if row.state != "open" {
-            return Ok(0);
+        if lock_listed(&mut tx, batch, &[]).await?.is_none() {
+            return Ok(false);
         }
-        if row.waiting == 0 {
+        let row = sqlx::query!(
+            r#"SELECT seal_error, EXISTS (SELECT FROM shipments s WHERE s.location_id = b.location_id AND s.state = 'waiting'
+                 AND s.release_at <= (SELECT hk_now()) AND NOT hk_waits(s.subject_id)) AS "waits!" FROM batches b WHERE subject_id = $1"#,
+            batch.subject_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if !row.waits {
             end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
-            return Ok(0);
+            return Ok(false);
         }
         sqlx::query!(
             "UPDATE batches SET state = 'missed', retry_at = NULL WHERE subject_id = $1",
@@ -323,19 +313,19 @@ impl Store {
             .map(|error| format!(" ({error})"))
             .unwrap_or_default();
         let detail = format!(
-            "wave {} was not sealed within 15 minutes of its cut-off{why}, and {} shipments wait at {warehouse}: seal them now, or they go with the next cut-off, {next}",
-            batch.name, row.waiting
+            "wave {} was not sealed within 15 minutes of its cut-off{why}: seal now what waits at {warehouse}, or it goes with the next cut-off, {next}",
+            batch.name
         );
         let mut task = TaskRow::new("wave_missed", detail);
         task.action(Action::SealWave {});
         let rows = [(batch.subject_id, &task)];
         write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
         tx.commit().await?;
-        Ok(row.waiting)
+        Ok(true)
     }
 
-    /// The next open batches whose time has come, at most a hundred, after the last of those before. None while
-    /// another policy is in force: whoever has that one seals.
+    /// The next open batches whose time has come, at most a hundred, after the last of those before; not what an operator
+    /// keeps back. None while another policy is in force: whoever has that one seals.
     ///
     /// # Errors
     /// The database's.
@@ -349,7 +339,8 @@ impl Store {
         for row in sqlx::query!(
             "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches
              WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1 AND NOT (SELECT hk_stopped())
-               AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')
+               AND ((SELECT NOT EXISTS (SELECT FROM account_pauses) AND NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL))
+                 OR hk_kept_back(account_id, location_id) IS NULL)
                AND (seal_at, subject_id) > (coalesce($2::timestamptz, '-infinity'), $3::bigint) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
                AND (SELECT policy_id FROM gate) = $5 ORDER BY seal_at, subject_id LIMIT $4",
             super::setup::CODE_LEVEL,
@@ -377,6 +368,31 @@ impl Store {
         }
         Ok(due)
     }
+}
+
+/// Locks a batch, and `members` with it. When, by the database's clock; `None` where it is not to be acted on: an operator
+/// or another process has sealed, renamed or moved it since it was listed, or keeps it back.
+pub(super) async fn lock_listed(
+    tx: &mut Tx<'_>,
+    batch: &OpenBatch,
+    members: &[i64],
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    sqlx::query!(
+        "SELECT id FROM subjects WHERE id = $1 OR id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
+        batch.subject_id,
+        members
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(sqlx::query_scalar!(
+        r#"SELECT hk_now() AS "now!" FROM batches b JOIN subjects s ON s.id = b.subject_id
+           WHERE b.subject_id = $1 AND b.state = 'open' AND s.external_id = $2 AND b.seal_at = $3 AND hk_kept_back(b.account_id, b.location_id) IS NULL"#,
+        batch.subject_id,
+        batch.name.to_string(),
+        batch.seal_at
+    )
+    .fetch_optional(&mut **tx)
+    .await?)
 }
 
 /// The account's row serialises those who open or rename its batches, so that numbers have no gap and no race.

@@ -1,7 +1,7 @@
 //! What holds for every order that is planned together: the time, a recovery, rules that have paused themselves, and stops of
 //! shipping.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
@@ -9,6 +9,7 @@ use sqlx::{Postgres, Transaction};
 use super::{Directory, RuleKey, Store, StoreError};
 use crate::plan::FieldKey;
 use crate::plan::types::ShippingStop;
+use hikiate_sdk::AccountSlug;
 
 /// One reading of them.
 pub(super) struct Circumstances {
@@ -22,6 +23,8 @@ pub(super) struct Circumstances {
     pub(super) lifted_at: Option<DateTime<Utc>>,
     /// The key of what was committed to.
     pub(super) field_key: FieldKey,
+    /// When each rule became active: a rule that another process has begun anew since acts from then on.
+    pub(super) epochs: BTreeMap<RuleKey, DateTime<Utc>>,
     /// Rules that are paused.
     pub(super) paused: BTreeSet<RuleKey>,
     /// Stops of shipping that stand.
@@ -44,6 +47,20 @@ impl Store {
             id: row.id,
             bytes: row.key,
         })
+    }
+
+    async fn epochs(
+        tx: &mut Transaction<'_, Postgres>,
+    ) -> Result<BTreeMap<RuleKey, DateTime<Utc>>, StoreError> {
+        let rows = sqlx::query!(
+            "SELECT e.rule, a.slug, e.active_from FROM rule_epochs e JOIN accounts a ON a.id = e.account_id"
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|row| ((row.rule, AccountSlug::new(row.slug)), row.active_from))
+            .collect())
     }
 
     pub(super) async fn circumstances(
@@ -69,6 +86,7 @@ impl Store {
                 id: first.key_id,
                 bytes: first.key.clone(),
             },
+            epochs: Self::epochs(tx).await?,
             paused: BTreeSet::new(),
             stops: Self::standing_stops(tx).await?,
             hidden: first.hidden.clone(),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, Op};
 use sha2::{Digest, Sha256};
 
-use super::batch::end_empty;
+use super::batch::{end_empty, lock_listed};
 use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
 use crate::facts::{BookingRefusedFact, FactBody};
 
@@ -75,21 +75,9 @@ impl Store {
         R: Fn(&[OpenRevenue]) -> Result<(Sealed, Vec<SetAside>), StoreError>,
     {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            batch.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let state = sqlx::query!(
-            r#"SELECT state, hk_now() AS "now!: DateTime<Utc>", hk_stopped() AS "stopped!" FROM batches WHERE subject_id = $1"#,
-            batch.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if state.state != "open" || state.stopped {
+        let Some(now) = lock_listed(&mut tx, batch, &[]).await? else {
             return Ok(SealedJournal::default());
-        }
+        };
         let mut rows = Vec::new();
         for row in sqlx::query!(
             "SELECT id, subject_id, key, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
@@ -147,7 +135,7 @@ impl Store {
             Op::PostJournal,
             &sealed,
             terms,
-            state.now,
+            now,
         )
         .await?;
         tx.commit().await?;

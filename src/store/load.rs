@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{AccountSlug, ExternalId, LineKey, Op, Personal, ShipmentReference};
+use hikiate_sdk::{ExternalId, LineKey, Op, Personal, ShipmentReference};
 use sqlx::{Postgres, Transaction};
 
 use super::setup::CODE_LEVEL;
@@ -118,7 +118,6 @@ impl Store {
         tx: &mut Transaction<'_, Postgres>,
         ids: &[i64],
         directory: &Directory,
-        epochs: &BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     ) -> Result<Claimed, StoreError> {
         let mut claimed = Claimed {
             ids: ids.to_vec(),
@@ -348,7 +347,7 @@ impl Store {
                     shipments: shipments.remove(&row.id).unwrap_or_default(),
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
                     items,
-                    epochs: epochs.clone(),
+                    epochs: circumstances.epochs.clone(),
                     paused: circumstances.paused.clone(),
                     stops: circumstances.stops.clone(),
                     news,
@@ -414,9 +413,9 @@ impl Store {
             .collect();
         if !changed.is_empty() {
             for row in sqlx::query!(
-                r#"SELECT f.subject_id, f.body ->> 'reference' AS "reference!" FROM facts f WHERE f.id = ANY($1) AND (
-                     SELECT count(DISTINCT o.body ->> 'reference') FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
-                       AND (o.body -> 'recall')::boolean AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10"#,
+                r#"WITH seen AS MATERIALIZED (SELECT DISTINCT body ->> 'account' AS account, recorded_at FROM facts WHERE id = ANY($1))
+                   SELECT f.subject_id, f.body ->> 'reference' AS "reference!" FROM facts f
+                   WHERE f.id = ANY($1) AND (f.body ->> 'account', f.recorded_at) IN (SELECT account, recorded_at FROM seen WHERE hk_many_changes(account, recorded_at))"#,
                 &changed
             )
             .fetch_all(&mut **tx)

@@ -217,9 +217,7 @@ impl Store {
             return Ok((Vec::new(), None));
         }
         let references = sqlx::query_scalar!(
-            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND s.state = 'instructed'
-               AND NOT EXISTS (SELECT FROM heads h WHERE h.subject_id = s.subject_id
-                 AND ((h.kind IN ('reply', 'cancel_reply') AND h.series = s.reference) OR (h.kind = 'parcel' AND h.series LIKE s.reference || ':%')))
+            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND s.state = 'instructed' AND NOT hk_heard(s.subject_id, s.reference)
              ORDER BY s.row_no",
             batch.subject_id
         )

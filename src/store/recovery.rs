@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tracing::{error, info, warn};
 
+use super::batch::end_empty;
 use super::witness::{Compared, Standing, Witness, compare};
 use super::{OwnedAccount, Store, StoreError};
 
@@ -208,13 +209,10 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         // Their names may stand at a far side already, with other members.
-        let batches = sqlx::query!(
-            "WITH gone AS (UPDATE batches SET state = 'empty' WHERE state = 'open' RETURNING subject_id)
-             UPDATE subjects s SET status = 'empty', closed_at = (SELECT hk_now()) FROM gone WHERE s.id = gone.subject_id"
-        )
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        let open = sqlx::query_scalar!("SELECT subject_id FROM batches WHERE state = 'open'")
+            .fetch_all(&mut *tx)
+            .await?;
+        end_empty(&mut tx, &open).await?;
         revive(&mut tx).await?;
         let orders = sqlx::query!(
             "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = CASE WHEN plan_class = 0 AND plan_at IS NOT NULL THEN 0 ELSE 2 END
@@ -230,7 +228,7 @@ impl Store {
             effects: queued.len() as u64,
             mails: queued.iter().filter(|op| *op == "mail").count() as u64,
             streams,
-            batches,
+            batches: open.len() as u64,
             orders,
         })
     }

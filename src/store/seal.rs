@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
 use tracing::warn;
 
-use super::batch::end_empty;
+use super::batch::{end_empty, lock_listed};
 use super::facts::{FactRows, insert_facts};
 use super::recheck::{Freshness, Reading, freshness};
 use super::{Directory, OpenBatch, Recheck, Store, StoreError};
@@ -70,7 +70,7 @@ pub struct SealTerms {
     /// Rows at the most.
     pub max_rows: i64,
     /// How long past its time a wave waits for orders with unread news.
-    pub patience_seconds: f64,
+    pub patience: Duration,
     /// The next batch follows at once: what is waited for goes with that one and holds up nobody.
     pub at_once: bool,
     /// Per channel's account row, how lately its orders must have been read.
@@ -116,18 +116,17 @@ impl Store {
         // out what stands behind.
         let mut lock: Vec<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
-               AND ((SELECT hk_all_act()) OR NOT hk_waits(subject_id))
+               AND ((SELECT hk_all_act()) OR NOT hk_waits(subject_id)) AND subject_id NOT IN (SELECT u.subject_id FROM unplanned_news u)
                AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = shipments.id))
                AND ($3::timestamptz + make_interval(secs => $4) > (SELECT hk_now()) OR NOT EXISTS (SELECT FROM subjects o
                  WHERE o.id = shipments.subject_id AND o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())))
                ORDER BY release_at, id LIMIT $2) AS s",
-            location, looked_at, batch.seal_at, terms.patience_seconds
+            location, looked_at, batch.seal_at, terms.patience.as_seconds_f64()
         )
         .fetch_all(&mut *tx)
         .await?
         .into_iter()
         .collect();
-        lock.push(batch.subject_id);
         let missed = sqlx::query_scalar!(
             "SELECT subject_id FROM batches WHERE location_id = $1 AND kind = 'instruct' AND state = 'missed'",
             location
@@ -135,28 +134,16 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         lock.extend(&missed);
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &lock
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let state = sqlx::query!(
-            r#"SELECT state, seal_at, seal_at + make_interval(secs => $2) > hk_now() AS "patient!", hk_now() AS "now!", (hk_stopped()
-                 OR EXISTS (SELECT FROM account_pauses p WHERE p.account_id = batches.account_id AND p.what = 'writes')) AS "stopped!" FROM batches WHERE subject_id = $1"#,
-            batch.subject_id, terms.patience_seconds
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if state.state != "open" || state.stopped {
+        let Some(now) = lock_listed(&mut tx, batch, &lock).await? else {
             return Ok(None);
-        }
+        };
+        let patient = now - batch.seal_at < terms.patience;
         let rows = sqlx::query!(
             r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, s.unread_since, hk_looked_at(o.id) AS looked_at, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!",
                  (o.plan_fails > 0 AND o.created_at <= (SELECT lifted_at FROM recovery)) IS TRUE AS "unread!"
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
-                 AND hk_acts(o.account_id)
+                 AND hk_acts(o.account_id) AND o.id NOT IN (SELECT u.subject_id FROM unplanned_news u)
                  AND ((SELECT NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL)) OR NOT EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id))
                ORDER BY s.release_at, s.id LIMIT $3"#,
             &lock, location, looked_at
@@ -171,7 +158,7 @@ impl Store {
                     looked_at: row.looked_at,
                     unread_since: row.unread_since,
                 };
-                let is = freshness(recheck, reading, state.seal_at, terms.at_once, state.now);
+                let is = freshness(recheck, reading, batch.seal_at, terms.at_once, now);
                 (row.id, is)
             })
             .collect();
@@ -185,13 +172,12 @@ impl Store {
         let awaited = rows
             .iter()
             .any(|row| is(row.id, |f| matches!(f, Freshness::Awaited { .. })));
-        if (rows.iter().any(|r| r.news) && state.patient) || (awaited && !terms.at_once) {
+        if (rows.iter().any(|r| r.news) && patient) || (awaited && !terms.at_once) {
             tx.commit().await?;
             return Ok(None);
         }
         // One that could not be planned since a recovery was not compared with what its warehouse has.
         let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
-        let any = !rows.is_empty();
         let most = usize::try_from(terms.max_rows).unwrap_or(usize::MAX);
         let rows: Vec<_> = rows
             .into_iter()
@@ -202,17 +188,29 @@ impl Store {
             })
             .take(most)
             .collect();
-        if rows.is_empty() && any && terms.at_once {
-            tx.commit().await?;
-            return Ok(None);
-        }
-        // Whatever this batch takes, what was missed before has had its turn.
-        end_empty(&mut tx, &missed).await?;
         if rows.is_empty() {
+            let left = sqlx::query!(
+                r#"SELECT count(*) > 0 AS "any!", coalesce(bool_or(EXISTS (SELECT FROM stopped_shipments x WHERE x.shipment_id = s.id)), false) AS "stopped!"
+                   FROM shipments s WHERE s.location_id = $1 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now()) AND NOT hk_waits(s.subject_id)"#,
+                location
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            // A stop that is lifted in time keeps no order out of its wave. Where batches follow at once, the next one would
+            // find the same.
+            if left.stopped || left.any && terms.at_once {
+                tx.commit().await?;
+                return Ok(None);
+            }
+            if !left.any {
+                end_empty(&mut tx, &missed).await?;
+            }
             end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
             return Ok(Some(0));
         }
+        // Whatever this batch takes, what was missed before has had its turn.
+        end_empty(&mut tx, &missed).await?;
 
         let orders: Vec<i64> = rows.iter().map(|r| r.subject_id).collect();
         let wanted: Vec<WantedRow> = rows
@@ -252,8 +250,8 @@ impl Store {
                 format!("instruct:{}", member.shipment.reference),
                 &body,
                 body.to_json()?,
-                state.now,
-                state.now,
+                now,
+                now,
                 terms.today,
             );
         }
@@ -285,8 +283,8 @@ impl Store {
                     format!("reply:{}:0", member.shipment.reference),
                     &body,
                     body.to_json()?,
-                    state.now,
-                    state.now,
+                    now,
+                    now,
                     terms.today,
                 );
             }
@@ -304,28 +302,24 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        // Of those that made the cut-off; what has news goes with the next one.
+        let more = sqlx::query_scalar!(
+            r#"UPDATE batches SET more = EXISTS (SELECT FROM shipments s JOIN subjects o ON o.id = s.subject_id
+                 WHERE s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= $3 AND hk_may_go(s.id, o.id) AND NOT (o.id = ANY($4))
+                   AND NOT (o.plan_class = 0 AND coalesce(o.plan_at, 'infinity') <= (SELECT hk_now()))) WHERE subject_id = $1 RETURNING more"#,
+            batch.subject_id, location, batch.seal_at, &orders
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         if sealed.members.is_empty() {
+            // Each that was tried was refused by itself: the batch stays open for those behind them.
+            if more && !bad_ids.is_empty() {
+                tx.commit().await?;
+                return Ok(None);
+            }
             end_empty(&mut tx, &[batch.subject_id]).await?;
         } else {
-            // Of those that made the cut-off; what has news goes with the next one.
-            sqlx::query!(
-                "UPDATE batches SET more = EXISTS (SELECT FROM shipments s JOIN subjects o ON o.id = s.subject_id
-                   WHERE s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= $3 AND hk_may_go(s.id, o.id) AND NOT (o.id = ANY($4))
-                     AND NOT (o.plan_class = 0 AND coalesce(o.plan_at, 'infinity') <= (SELECT hk_now()))) WHERE subject_id = $1",
-                batch.subject_id, location, batch.seal_at, &orders
-            )
-            .execute(&mut *tx)
-            .await?;
-            Self::freeze(
-                &mut tx,
-                directory,
-                batch,
-                Op::Instruct,
-                &sealed,
-                terms,
-                state.now,
-            )
-            .await?;
+            Self::freeze(&mut tx, directory, batch, Op::Instruct, &sealed, terms, now).await?;
             let mut unread: Vec<String> = rows
                 .iter()
                 .filter(|row| ids.contains(&row.id) && is(row.id, |f| *f != Freshness::Fresh))
@@ -333,7 +327,7 @@ impl Store {
                 .collect();
             unread.sort();
             unread.dedup();
-            Self::tell_unread(&mut tx, batch, unread, terms, state.now).await?;
+            Self::tell_unread(&mut tx, batch, unread, terms, now).await?;
         }
         tx.commit().await?;
         Ok(Some(sealed.members.len()))

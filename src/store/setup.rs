@@ -449,25 +449,4 @@ impl Store {
         tx.commit().await?;
         Ok(id)
     }
-
-    /// When each (rule, account) became active.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn epochs(
-        &self,
-        directory: &Directory,
-    ) -> Result<BTreeMap<(String, AccountSlug), chrono::DateTime<chrono::Utc>>, StoreError> {
-        let mut epochs = BTreeMap::new();
-        for row in sqlx::query!("SELECT rule, account_id, active_from FROM rule_epochs")
-            .fetch_all(&self.pool)
-            .await?
-        {
-            epochs.insert(
-                (row.rule, directory.slug(row.account_id)?.clone()),
-                row.active_from,
-            );
-        }
-        Ok(epochs)
-    }
 }

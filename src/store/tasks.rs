@@ -94,7 +94,8 @@ impl Store {
         .await?;
         let actions = serde_json::to_value([Action::Show {}])?;
         sqlx::query!(
-            "INSERT INTO tasks (subject_id, kind, detail, since, actions) SELECT t.s, 'plan_failed', t.d, (SELECT hk_now()), $3
+            "INSERT INTO tasks (subject_id, kind, detail, since, actions) SELECT t.s, 'plan_failed', t.d || CASE WHEN EXISTS (SELECT FROM unplanned_news u WHERE u.subject_id = t.s)
+               THEN '; it has unread news, so nothing of it is sealed before it is planned' ELSE '' END, (SELECT hk_now()), $3
              FROM unnest($1::bigint[], $2::text[]) AS t (s, d) ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
             &ids, &why, actions
         )
@@ -110,8 +111,22 @@ impl Store {
     pub async fn list_tasks(&self) -> Result<Vec<TaskLine>, StoreError> {
         let rows = sqlx::query_as!(
             Found,
-            r#"SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at, actions AS "actions!" FROM (
+            r#"WITH changed AS MATERIALIZED (
+                 SELECT f.body ->> 'account' AS account, f.recorded_at, s.id, s.reference
+                 FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed'
+                 WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
+                   AND NOT EXISTS (SELECT FROM facts n WHERE n.subject_id = f.subject_id AND n.kind = 'change_seen' AND n.id > f.id AND n.body -> 'reference' = f.body -> 'reference')
+                   AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
+                     AND r.body -> 'rules' ? ('changed:' || s.reference))),
+               seen AS MATERIALIZED (SELECT DISTINCT account, recorded_at FROM changed)
+               SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at, actions AS "actions!" FROM (
                  SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
+                 WHERE k.kind <> 'wave_missed'
+                 UNION ALL
+                 SELECT k.kind, s.number, w.n || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
+                   JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS n FROM shipments p
+                     WHERE p.location_id = b.location_id AND p.state = 'waiting' AND p.release_at <= k.since AND hk_may_go(p.id, p.subject_id)) w
+                 WHERE k.kind = 'wave_missed' AND w.n > 0
                  UNION ALL
                  SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; look at it, mend the cause, then have it read again', q.first_at, NULL,
                    jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
@@ -155,15 +170,10 @@ impl Store {
                  FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
                  UNION ALL
                  SELECT 'changes_at_once', a.slug, count(*) || ' shipments differ from their orders since about the same minute, so none of them is recalled by itself: '
-                   || array_to_string((array_agg(s.reference ORDER BY s.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END
-                   || '; look at what changed them, then recall each (order recall REFERENCE), or release rule changed:REFERENCE to let it go', min(f.recorded_at), NULL, '[]'
-                 FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed' JOIN accounts a ON a.slug = f.body ->> 'account'
-                 WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
-                   AND NOT EXISTS (SELECT FROM facts n WHERE n.subject_id = f.subject_id AND n.kind = 'change_seen' AND n.id > f.id AND n.body -> 'reference' = f.body -> 'reference')
-                   AND (SELECT count(DISTINCT o.body ->> 'reference') FROM facts o WHERE o.kind = 'change_seen' AND o.body ->> 'account' = f.body ->> 'account'
-                     AND (o.body -> 'recall')::boolean AND o.recorded_at BETWEEN f.recorded_at - interval '5 minutes' AND f.recorded_at + interval '5 minutes') > 10
-                   AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
-                     AND r.body -> 'rules' ? ('changed:' || s.reference))
+                   || array_to_string((array_agg(c.reference ORDER BY c.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END
+                   || '; look at what changed them, then recall each (order recall REFERENCE), or release rule changed:REFERENCE to let it go', min(c.recorded_at), NULL, '[]'
+                 FROM changed c JOIN accounts a ON a.slug = c.account
+                 WHERE (c.account, c.recorded_at) IN (SELECT account, recorded_at FROM seen WHERE hk_many_changes(account, recorded_at))
                  GROUP BY a.slug
                  UNION ALL
                  SELECT 'channel_fulfils', a.slug, c.at_once || ' of the last ' || c.looked_at || ' orders were fulfilled or completed at the channel at once: it seems to do so by itself. '

@@ -82,10 +82,12 @@ impl Claim {
 
     async fn explain(&self, connection: &mut PgConnection) -> Value {
         run(connection, "BEGIN").await;
-        let sql = format!(
-            "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim ({})",
-            self.values
-        );
+        let values = match self.values {
+            "" => String::new(),
+            values => format!("({values})"),
+        };
+        let sql =
+            format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim {values}");
         let plan: Value = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut *connection)
             .await
@@ -123,6 +125,14 @@ impl Claim {
             "subjects_pkey",
             "account_pauses_pkey",
             "shipping_stops_standing",
+            "subjects_failing",
+            "subjects_first",
+            "shipments_waiting",
+            "batches_open",
+            "batches_due",
+            "batches_location",
+            "schedules_one",
+            "locations_pkey",
         ];
         let mut used = nodes
             .iter()
@@ -361,7 +371,41 @@ async fn batches_due_to_be_sealed() {
         full: 100,
         all_due: false,
     };
-    check("batches", BATCHES, &[claim]).await;
+    let missed = Claim {
+        marker: "kind = 'instruct' AND state = 'missed'",
+        inside: None,
+        values: "7",
+        table: "batches",
+        index: "batches_missed",
+        none: 0,
+        full: 0,
+        all_due: false,
+    };
+    check("batches", BATCHES, &[claim, missed]).await;
+}
+
+/// Three warehouses with as many batches behind them, each with something to go and a cut-off that more made than its
+/// batches took.
+const WAITING: &str = "
+    INSERT INTO locations (slug, account_id, code) SELECT 'l' || i, 1, 'c' || i FROM generate_series(1, 3) i;
+    INSERT INTO shipments (reference, subject_id, account_id, location_id, state, release_at)
+      SELECT 'r' || i, i, 1, i, 'waiting', now() FROM generate_series(1, 3) i;
+    INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash, more)
+      SELECT i, 1, 1 + i % 3, 'instruct', 'p' || i / 15, i, 'done', now(), 'x', 'x', true FROM generate_series(1, 300000) i;";
+
+#[tokio::test]
+async fn warehouses_where_something_waits() {
+    let claim = Claim {
+        marker: "AS \"files!\"",
+        inside: None,
+        values: "",
+        table: "batches",
+        index: "batches_account_id_kind_period_n_key",
+        none: 3,
+        full: 3,
+        all_due: false,
+    };
+    check("batches", WAITING, &[claim]).await;
 }
 
 /// Shipments of three warehouses.

@@ -10,3 +10,4 @@ mod quarantine;
 mod queue;
 mod reservations;
 mod versions;
+mod window;

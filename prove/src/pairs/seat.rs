@@ -139,7 +139,6 @@ fn over(like: &Engine, pool: PgPool) -> Engine {
         policy_id: like.policy_id,
         rules: Arc::clone(&like.rules),
         directory: like.directory.clone(),
-        epochs: like.epochs.clone(),
         accounts: like.accounts.clone(),
         templates: like.templates.clone(),
         metrics: like.metrics.clone(),

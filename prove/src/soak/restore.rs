@@ -149,7 +149,9 @@ async fn recover(stage: &Stage, since: DateTime<Utc>) -> anyhow::Result<()> {
         .say(&format!("{} commands are lost and typed again", lost.len()));
     *stage.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
     operator::retype(stage).await;
-    let reason = ["--reason", "restored from a base backup", "--yes"];
+    // Some are of orders that are still to be read: those are typed again later.
+    let reason = "restored from a base backup";
+    let reason = ["--reason", reason, "--yes", "--acts-typed"];
     let words = ["recover", "--lost-since", &text];
     stage
         .fleet

@@ -77,7 +77,6 @@ impl Shop {
             .activate_policy(b"policy", &document, &rules)
             .await
             .unwrap();
-        let epochs = store.epochs(&directory).await.unwrap();
         for account in ["shop", "wms"] {
             let id = directory.account(&AccountSlug::new(account)).unwrap();
             store
@@ -95,7 +94,6 @@ impl Shop {
             policy_id,
             rules: Arc::new(RuleSet::default()),
             directory,
-            epochs,
             accounts: BTreeMap::new(),
             templates: MailTemplates { shipped: text },
             metrics: Metrics::new(),

@@ -90,7 +90,6 @@ impl Daemon {
             policy_id: base.policy_id,
             rules: Arc::clone(&base.rules),
             directory: base.directory.clone(),
-            epochs: base.epochs.clone(),
             accounts,
             templates: base.templates.clone(),
             metrics: base.metrics.clone(),

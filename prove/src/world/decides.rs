@@ -192,7 +192,7 @@ impl World {
             return false;
         };
         let mut tx = engine.store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &engine.directory, &engine.epochs).await;
+        let loaded = Store::load(&mut tx, &[id], &engine.directory).await;
         tx.commit().await.unwrap();
         let Some((_, _, Ok(input))) = loaded.unwrap().orders.into_iter().next() else {
             return false;

@@ -49,7 +49,7 @@ impl World {
             return false;
         };
         let mut tx = store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs)
+        let loaded = Store::load(&mut tx, &[id], &self.engine.directory)
             .await
             .unwrap();
         let context = loaded.orders.into_iter().next().and_then(|(_, _, input)| {

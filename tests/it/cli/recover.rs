@@ -57,3 +57,62 @@ async fn a_recovery_is_looked_at_first_and_begun_on_purpose() {
         typed(&["--instructed", place, "--line", odd]).refused(2, "SALT-YUZU=2");
     }
 }
+
+/// What kept something back in the lost window is in force again before anything goes out.
+#[tokio::test]
+async fn a_recovery_waits_for_lost_commands_that_keep_something_back() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    sqlx::query("INSERT INTO accounts (slug, connector) VALUES ('wh', 'files')")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    let state = shop.dir.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("witness"), "").unwrap();
+    let act = |id: &str, command: &str| {
+        format!(
+            "{{\"id\": \"{id}\", \"at\": \"2026-01-02T00:00:00Z\", \"actor\": \"taro\", \"command\": \"{command}\"}}\n"
+        )
+    };
+    let pause = "pause wh --reason fire";
+    let lost = act("a", pause) + &act("b", "order release HK1 --reason x");
+    std::fs::write(state.join("acts"), lost).unwrap();
+    let recover = |how: &[&str]| {
+        let words = ["recover", "--lost-since", SINCE, "--reason", "restored"];
+        shop.run(&[&words[..], how].concat())
+    };
+    let listed = |how: &[&str]| -> Vec<String> {
+        let told = recover(how).json();
+        let acts = told["lost_acts"].as_array().unwrap().iter();
+        acts.map(|act| act["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(listed(&["--dry-run", "--json"]), ["a", "b"]);
+    recover(&["--yes"]).refused(5, pause);
+    let phase: String = sqlx::query_scalar("SELECT phase FROM recovery")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    assert_eq!(phase, "none");
+    shop.run(&["pause", "wh", "--reason", "fire"]).ended(0);
+    assert_eq!(listed(&["--dry-run", "--json"]), ["b"]);
+    recover(&["--yes"]).ended(0);
+}
+
+#[tokio::test]
+async fn a_lost_command_that_is_not_wanted_any_more_keeps_no_recovery_back() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let state = shop.dir.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let act = r#"{"id": "a", "at": "2026-01-02T00:00:00Z", "actor": "taro", "command": "order hold HK1 --reason x"}"#;
+    std::fs::write(state.join("acts"), act).unwrap();
+    let recover = |how: &[&str]| {
+        let words = ["recover", "--lost-since", SINCE, "--reason", "restored"];
+        shop.run(&[&words[..], how].concat())
+    };
+    recover(&["--yes"]).refused(5, "--acts-typed");
+    recover(&["--dry-run", "--acts-typed"]).refused(2, "--acts-typed");
+    recover(&["--yes", "--acts-typed"]).ended(0);
+}

@@ -6,6 +6,7 @@ mod happy;
 mod presence;
 mod recover;
 mod reports;
+mod sealing;
 mod silence;
 mod split;
 mod staff;

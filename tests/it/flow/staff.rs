@@ -187,6 +187,26 @@ async fn a_shop_that_fulfils_by_itself_is_not_believed() {
     );
 }
 
+/// More than the alarm looks at, in one turn of planning: none of them is believed first and captured.
+#[tokio::test]
+async fn orders_that_a_shop_fulfils_by_itself_are_held_in_the_turn_that_finds_them() {
+    let mut world = shop(Setup::default(), 100).await;
+    world.engine.plan_batch = 100;
+    let ids: Vec<String> = (0..80)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    for id in &ids {
+        by_hand(&world, id, &[]);
+    }
+    world.rounds(3).await;
+    assert_eq!(world.tasks().await, ["channel_fulfils"]);
+    for id in &ids {
+        let blocked = world.status(id).await.1;
+        assert_eq!(blocked.as_deref(), Some("hold:fulfilled_by_channel"));
+        assert_eq!(world.shop.order(id).unwrap().captures, 0);
+    }
+}
+
 /// Four are no machine, and a shop where people ship by hand is believed.
 #[tokio::test]
 async fn a_few_orders_that_staff_ship_at_once_are_believed() {

@@ -13,10 +13,10 @@ use super::world::{Setup, World, order};
 use crate::cli::{Ran, command};
 
 /// These waves are about times and batches: nothing is read again before they are sealed.
-const UNASKED: &str = "recheck = \"off\"";
-const AT_ONE: &str = r#"{ mode = "wave", cutoffs = ["13:00"] }"#;
+pub(super) const UNASKED: &str = "recheck = \"off\"";
+pub(super) const AT_ONE: &str = r#"{ mode = "wave", cutoffs = ["13:00"] }"#;
 
-fn run(world: &World, arguments: &[&str]) -> Ran {
+pub(super) fn run(world: &World, arguments: &[&str]) -> Ran {
     Ran::of(command(
         &world.dir.path().join("hikiate.toml"),
         Some(world.database()),
@@ -25,7 +25,7 @@ fn run(world: &World, arguments: &[&str]) -> Ran {
 }
 
 /// 11:00 in Tokyo; the only warehouse with stock dispatches so.
-async fn world(tokyo: &'static str) -> World {
+pub(super) async fn world(tokyo: &'static str) -> World {
     let mut world = World::new(Setup {
         tokyo,
         channel: UNASKED,
@@ -39,7 +39,7 @@ async fn world(tokyo: &'static str) -> World {
 }
 
 /// Orders of one apple each, allocated.
-async fn placed(world: &mut World, n: usize) -> Vec<String> {
+pub(super) async fn placed(world: &mut World, n: usize) -> Vec<String> {
     let ids: Vec<String> = (0..n)
         .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
         .collect();
@@ -57,19 +57,19 @@ async fn sealed() -> (World, String) {
     (world, id)
 }
 
-async fn number(world: &World, sql: &'static str) -> i64 {
+pub(super) async fn number(world: &World, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql)
         .fetch_one(world.engine.store.pool())
         .await
         .unwrap()
 }
 
-async fn until(world: &mut World, at: &str) {
+pub(super) async fn until(world: &mut World, at: &str) {
     let at: DateTime<Utc> = at.parse().unwrap();
     world.advance(at - world.now()).await;
 }
 
-fn files(world: &World) -> Vec<String> {
+pub(super) fn files(world: &World) -> Vec<String> {
     let folder = world.dir.path().join("tokyo/outgoing");
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
@@ -80,19 +80,19 @@ fn files(world: &World) -> Vec<String> {
     names
 }
 
-async fn waves(world: &World) -> Vec<BatchRow> {
+pub(super) async fn waves(world: &World) -> Vec<BatchRow> {
     let store = &world.engine.store;
     store.list_batches("instruct", true, 50).await.unwrap()
 }
 
-async fn execute(world: &World, sql: &str) {
+pub(super) async fn execute(world: &World, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
         .execute(world.engine.store.pool())
         .await
         .unwrap();
 }
 
-fn number_of(id: &str) -> String {
+pub(super) fn number_of(id: &str) -> String {
     order_number(&"shop".into(), &id.into())
 }
 

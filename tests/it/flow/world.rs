@@ -319,7 +319,7 @@ impl World {
             .await
             .unwrap();
         let mut tx = self.engine.store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &self.engine.directory, &self.engine.epochs)
+        let loaded = Store::load(&mut tx, &[id], &self.engine.directory)
             .await
             .unwrap();
         let (_, _, input) = loaded.orders.into_iter().next().unwrap();

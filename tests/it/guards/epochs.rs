@@ -1,6 +1,7 @@
 //! A rule acts only on what came after it, for every kind of effect, whatever is planned again.
 
 use chrono::Duration;
+use hikiate::engine::plan_step;
 use hikiate::plan::types::Status;
 
 use crate::flow::world::{Setup, World, order};
@@ -118,6 +119,25 @@ async fn a_rule_that_was_switched_off_begins_anew_when_it_is_on_again() {
     ship(&mut world, 1).await;
     assert_eq!(world.mails.mails().len(), 2, "what ships now is");
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// One daemon runs through a season without mails that another one was started with.
+#[tokio::test]
+async fn a_daemon_that_runs_on_makes_up_for_no_season_without_its_rule() {
+    let mut world = stocked().await;
+    let other = world.daemon("other").await;
+    world.advance(Duration::seconds(1)).await;
+    world.restart(|toml| toml.replace(MAIL, NO_MAIL)).await;
+    ship(&mut world, 2).await;
+    world.advance(Duration::seconds(1)).await;
+    world.restart(|toml| toml.replace(NO_MAIL, MAIL)).await;
+    sqlx::query("UPDATE subjects SET plan_at = hk_now(), plan_class = 2, closed_at = NULL WHERE kind = 'order'")
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(plan_step(&other).await.unwrap(), 2);
+    world.rounds(3).await;
+    assert_eq!(world.mails.mails().len(), 0);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn an_acknowledgement_waits_until_the_order_is_planned() {
     })
     .await;
     let engine = &shop.engine;
-    let loaded = Store::load(&mut tx, &[subject], &engine.directory, &engine.epochs)
+    let loaded = Store::load(&mut tx, &[subject], &engine.directory)
         .await
         .unwrap();
     let input = loaded.orders.into_iter().next().unwrap().2.unwrap();
@@ -40,7 +40,7 @@ async fn an_acknowledgement_waits_until_the_order_is_planned() {
     ended(acknowledging).await.unwrap();
 
     let mut tx = shop.claim(subject).await;
-    let loaded = Store::load(&mut tx, &[subject], &engine.directory, &engine.epochs)
+    let loaded = Store::load(&mut tx, &[subject], &engine.directory)
         .await
         .unwrap();
     let input = loaded.orders.into_iter().next().unwrap().2.unwrap();

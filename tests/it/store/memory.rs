@@ -66,7 +66,7 @@ async fn order(shop: &Shop, case: u64, nth: u64) -> i64 {
 
 async fn input(tx: &mut Transaction<'_, Postgres>, shop: &Shop, subject: i64) -> OrderInput {
     let engine = &shop.engine;
-    let claimed = Store::load(tx, &[subject], &engine.directory, &engine.epochs).await;
+    let claimed = Store::load(tx, &[subject], &engine.directory).await;
     let (_, _, input) = claimed.unwrap().orders.remove(0);
     input.unwrap()
 }
