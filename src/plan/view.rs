@@ -78,13 +78,14 @@ impl<'a> View<'a> {
         head: Reading<'a>,
     ) -> Self {
         let order = &head.fact.order;
-        let at_once = others::at_once(&fold, &input.number);
+        let at_once = others::at_once(&fold, input);
         let not_believed = at_once && input.channel_alarm && channel.others == policy::Others::Ask;
-        let others = if not_believed {
+        let mut others = if not_believed {
             Others::default()
         } else {
-            Others::of(&fold, &input.number, channel.others)
+            Others::of(&fold, input, channel.others)
         };
+        others.forget_foreign(now);
         let lines = lines(input, order, &fold, &others);
         let whose = begin::of(input, &fold, order, channel.zombie, now);
         let cancelled = |reading: &&Reading<'_>| {
