@@ -75,12 +75,16 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
         Command::Demo(args) if crate::demo::run(&args).await => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Err(Failure::Said(1)),
-        command => {
+        mut command => {
             let writes = command.writes();
             let session = Session::open(&global).await?;
+            let mut typed = typed.to_vec();
+            if writes {
+                typed.extend(acts::dated(&session, &mut command).await?);
+            }
             beside_the_daemon(&session, command).await?;
             if writes {
-                acts::tell(&session, typed).await;
+                acts::tell(&session, &typed).await;
             }
             Ok(())
         }
