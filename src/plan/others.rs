@@ -5,14 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ChannelFulfilment, ChannelState, ExternalId, LineKey};
 
-use super::fold::{Fold, Reading};
+use super::fold::{Fold, Reading, ReleasedAt};
+use super::tracking::{is_number, tracking_key};
+use super::types::OrderInput;
 use crate::policy;
 
 /// A cancelled shipment is taken for a correction of its number this long.
 pub(crate) const CORRECTION: Duration = Duration::minutes(30);
 
-/// The blocker, and the word to release it, of a shipment by others that was cancelled again.
+/// The blocker, and the first word of what releases it, of a shipment by others that was cancelled again: it did not
+/// ship.
 pub(crate) const CANCELLED: &str = "fulfilment_cancelled";
+
+/// The task, and the first word of what releases it, of a fulfilment of ours that was cancelled at the channel.
+pub(crate) const NOTICE_CANCELLED: &str = "notice_cancelled";
 
 /// When a fulfilment lost its place at the channel: cancelled, or not shown any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,50 @@ pub(crate) struct Shown<'a> {
     pub(crate) cancelled: Option<Since>,
 }
 
+/// The name of what shipped by completing an order, by the reading that showed it.
+fn completion_key(id: i64) -> String {
+    format!("completed-{id}")
+}
+
+/// As [`Shown::rule`], for what shipped by completing an order.
+pub(crate) fn completion_rule(id: i64) -> String {
+    format!("{CANCELLED}:{}", completion_key(id))
+}
+
+impl Shown<'_> {
+    /// Since when they are in doubt: cancelled, and not to correct a number.
+    pub(crate) fn doubted_since(&self) -> Option<DateTime<Utc>> {
+        self.cancelled.map(|since| since.at + CORRECTION)
+    }
+
+    /// What an operator releases to settle that fulfilment's cancellation.
+    pub(crate) fn rule(&self) -> String {
+        let word = if self.ours {
+            NOTICE_CANCELLED
+        } else {
+            CANCELLED
+        };
+        format!("{word}:{}", self.key)
+    }
+
+    /// As [`Self::rule`], for this line of it alone.
+    pub(crate) fn line_rule(&self) -> String {
+        format!("{}:{}", self.rule(), self.line)
+    }
+
+    /// The release settles what was cancelled at `since`: by name once it is in doubt, or, written before releases
+    /// named the fulfilment, with all that was cancelled before it.
+    fn settled_by(&self, released: &ReleasedAt<'_>) -> bool {
+        let in_doubt = self.doubted_since().is_some_and(|at| at <= released.at);
+        let named = || {
+            [self.rule(), self.line_rule()]
+                .iter()
+                .any(|rule| released.fact.names(rule))
+        };
+        released.fact.names(CANCELLED) || (in_doubt && named())
+    }
+}
+
 /// Units of one line that somebody else has packed and not shipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed<'a> {
@@ -66,22 +116,10 @@ pub(crate) struct Others<'a> {
     /// Those of others and ours.
     pub(crate) shown: Vec<Shown<'a>>,
     pub(crate) packed: Vec<Packed<'a>>,
-    /// When an operator said that something did not ship after all: the fact and its time.
+    /// When something turned out not to have shipped after all: the fact by which an operator said so, and its time.
     pub(crate) taken_back: Vec<Since>,
-}
-
-/// A tracking number without what people and spreadsheets put between its digits.
-pub(crate) fn tracking_key(number: &str) -> String {
-    number
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_uppercase)
-        .collect()
-}
-
-/// True for what can be a carrier's number: placeholders and dashes say nothing about which parcel is meant.
-fn is_number(key: &str) -> bool {
-    key.chars().filter(char::is_ascii_digit).count() >= 4
+    /// Lines of which no warehouse of ours ships anything.
+    foreign: BTreeSet<&'a LineKey>,
 }
 
 impl<'a> Others<'a> {
@@ -113,14 +151,14 @@ impl<'a> Others<'a> {
         self.shown.append(&mut rest);
     }
 
-    /// Folds all readings of an order; `number` is ours of it.
-    pub(crate) fn of(fold: &Fold<'a>, number: &str, believed: policy::Others) -> Self {
+    /// Folds all readings of an order.
+    pub(crate) fn of(fold: &Fold<'a>, input: &'a OrderInput, believed: policy::Others) -> Self {
         let unshipped = believed == policy::Others::IgnoreUnshipped;
-        let ours = Ours {
-            references: fold.references(),
-            prefix: format!("{number}-S"),
+        let ours = Ours::of(fold, input);
+        let mut others = Self {
+            foreign: foreign(fold, input),
+            ..Self::default()
         };
-        let mut others = Self::default();
         let mut counted: BTreeSet<&ExternalId> = BTreeSet::new();
         for reading in &fold.readings {
             others.forget_released(fold, reading.id);
@@ -142,17 +180,42 @@ impl<'a> Others<'a> {
         others.forget_released(fold, i64::MAX);
         if !unshipped {
             others.packed = packed(fold, &ours);
+            let foreign = &others.foreign;
+            others.packed.retain(|one| !foreign.contains(one.line));
         }
         others
+    }
+
+    /// Units that no fulfilment shows any more and that are in no parcel of ours, with the time at which an operator is
+    /// asked about them. Those of lines that we do not ship are gone by then.
+    pub(crate) fn cancelled(&self) -> impl Iterator<Item = (&Shown<'a>, DateTime<Utc>)> {
+        let all = self.shown.iter().filter(|shown| !shown.parcel);
+        all.filter_map(|shown| Some((shown, shown.doubted_since()?)))
+    }
+
+    /// What becomes of lines that we do not ship, the channel alone knows: what it cancelled counts no longer, once that
+    /// is no correction of a number.
+    pub(crate) fn forget_foreign(&mut self, now: DateTime<Utc>) {
+        let (foreign, taken_back) = (&self.foreign, &mut self.taken_back);
+        self.shown.retain(|shown| {
+            let gone = shown.doubted_since().filter(|at| *at <= now);
+            match gone.filter(|_| foreign.contains(shown.line)) {
+                Some(at) => {
+                    taken_back.push(Since { id: i64::MAX, at });
+                    false
+                }
+                None => true,
+            }
+        });
     }
 
     /// An operator said that these units did not leave: they count no longer, from then on.
     fn forget_released(&mut self, fold: &Fold<'_>, before: i64) {
         let taken_back = &mut self.taken_back;
         self.shown.retain(|shown| {
-            let released = shown
-                .cancelled
-                .and_then(|since| fold.released_between(CANCELLED, since.id, before));
+            let released = shown.cancelled.and_then(|since| {
+                fold.released_between(since.id, before, |one| shown.settled_by(one))
+            });
             if let Some(released) = released.filter(|_| !shown.ours) {
                 taken_back.push(Since {
                     id: released.id,
@@ -171,7 +234,7 @@ impl<'a> Others<'a> {
         units: u32,
         undone: Option<Since>,
     ) {
-        let key = ExternalId::new(format!("completed-{}", reading.id));
+        let key = ExternalId::new(completion_key(reading.id));
         self.shown.push(Shown {
             key: key.clone(),
             ours: false,
@@ -274,24 +337,21 @@ const AT_ONCE: Duration = Duration::minutes(10);
 
 /// The channel showed the order fulfilled or completed when it was first read, or right after it was paid: what people
 /// do takes longer.
-pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
-    let ours = Ours {
-        references: fold.references(),
-        prefix: format!("{number}-S"),
+pub(crate) fn at_once(fold: &Fold<'_>, input: &OrderInput) -> bool {
+    let ours = Ours::of(fold, input);
+    let foreign = foreign(fold, input);
+    let made_by_us = |fulfilment: &ChannelFulfilment| {
+        let name = fulfilment.reference.as_deref();
+        name.is_some_and(|name| ours.made(name))
+    };
+    let of_goods = |fulfilment: &&ChannelFulfilment| {
+        let mut lines = fulfilment.lines.iter();
+        !fulfilment.cancelled() && lines.any(|(line, _)| !foreign.contains(line))
     };
     let acted = |reading: &Reading<'_>| {
         let order = &reading.fact.order;
-        let mut made = order
-            .fulfilments
-            .iter()
-            .filter(|fulfilment| !fulfilment.cancelled())
-            .map(|fulfilment| {
-                fulfilment
-                    .reference
-                    .as_deref()
-                    .is_some_and(|r| ours.made(r))
-            })
-            .peekable();
+        let made = order.fulfilments.iter().filter(of_goods);
+        let mut made = made.map(made_by_us).peekable();
         match made.peek() {
             None => order.state == ChannelState::Completed,
             Some(_) => made.any(|by_us| !by_us),
@@ -303,13 +363,12 @@ pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
     let Some(acted) = fold.readings.get(at) else {
         return false;
     };
-    // The channel's own times, where it tells them: after an outage everything is read at once.
-    let shipped = acted
-        .fact
-        .order
-        .fulfilments
-        .iter()
-        .filter_map(|fulfilment| fulfilment.shipped_at)
+    // The channel's own times, where it tells them: after an outage everything is read at once. The newest count: a
+    // reading of before they were kept has the time of ordering in their place.
+    let fulfilments = acted.fact.order.fulfilments.iter();
+    let theirs = fulfilments.filter(|f| of_goods(f) && !made_by_us(f));
+    let shipped = theirs
+        .filter_map(|fulfilment| told_time(fold, &fulfilment.key))
         .min();
     let paid = fold.readings.iter().position(|reading| {
         let mut tenders = reading.fact.order.tenders.iter();
@@ -322,6 +381,30 @@ pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
     shipped.unwrap_or(acted.recorded_at) <= paid_at + AT_ONCE
 }
 
+/// When a fulfilment was shipped, by the newest reading that shows it as shipped.
+fn told_time(fold: &Fold<'_>, key: &ExternalId) -> Option<DateTime<Utc>> {
+    let (order, at) = fold.readings.iter().rev().find_map(|reading| {
+        let mut all = reading.fact.order.fulfilments.iter();
+        let shown = all.find(|fulfilment| fulfilment.key == *key)?;
+        Some((&reading.fact.order, shown.shipped_at?))
+    })?;
+    (at != order.ordered_at).then_some(at)
+}
+
+/// Lines that the channel or nobody fulfils, and services of ours, as last read.
+fn foreign<'a>(fold: &Fold<'a>, input: &OrderInput) -> BTreeSet<&'a LineKey> {
+    let mut foreign = BTreeSet::new();
+    for line in fold.readings.iter().flat_map(|r| &r.fact.order.lines) {
+        let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
+        if line.ours() && item.is_none_or(|item| item.stocked) {
+            foreign.remove(&line.key);
+        } else {
+            foreign.insert(&line.key);
+        }
+    }
+    foreign
+}
+
 /// What tells our own fulfilments from those of others.
 struct Ours<'a> {
     references: BTreeSet<&'a str>,
@@ -329,7 +412,14 @@ struct Ours<'a> {
     prefix: String,
 }
 
-impl Ours<'_> {
+impl<'a> Ours<'a> {
+    fn of(fold: &Fold<'a>, input: &OrderInput) -> Self {
+        Self {
+            references: fold.references(),
+            prefix: format!("{}-S", input.number),
+        }
+    }
+
     /// A reference of ours, also of a further notice (`HK…-S1.2`).
     fn made(&self, name: &str) -> bool {
         let shipment = name.rsplit_once('.').map(|(shipment, _)| shipment);

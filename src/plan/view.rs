@@ -10,6 +10,7 @@ use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, CANCELLED, Others, Since};
 use super::shipment::Parcel;
+use super::tracking::tracking_key;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
 use crate::policy::{self, Channel, Policy};
@@ -80,7 +81,7 @@ impl<'a> View<'a> {
         head: Reading<'a>,
     ) -> Self {
         let order = &head.fact.order;
-        let at_once = others::at_once(&fold, &input.number);
+        let at_once = others::at_once(&fold, input);
         let whose = begin::of(input, &fold, order, channel.zombie, now);
         // What is over and was never ours is taken as the channel shows it.
         let believed = match whose {
@@ -88,11 +89,12 @@ impl<'a> View<'a> {
             _ => channel.others,
         };
         let not_believed = at_once && input.channel_alarm && believed == policy::Others::Ask;
-        let others = if not_believed {
+        let mut others = if not_believed {
             Others::default()
         } else {
-            Others::of(&fold, &input.number, believed)
+            Others::of(&fold, input, believed)
         };
+        others.forget_foreign(now);
         let lines = lines(input, order, &fold, &others);
         let cancelled = |reading: &&Reading<'_>| {
             matches!(reading.fact.order.state, ChannelState::Cancelled { .. })
@@ -132,7 +134,7 @@ impl<'a> View<'a> {
         let mut parcels = Vec::new();
         for shipment in &self.fold.shipments {
             for parcel in &shipment.parcels {
-                let numbers: Vec<String> = parcel.numbers().map(others::tracking_key).collect();
+                let numbers: Vec<String> = parcel.numbers().map(tracking_key).collect();
                 for row in &shipment.fact.lines {
                     let line = self.lines.iter().find(|line| line.key == row.line);
                     let multiplier = line.map_or(1, |line| line.multiplier);
@@ -185,15 +187,23 @@ impl<'a> View<'a> {
             }
             let next = completions.get(at + 1);
             let next = next.map_or(i64::MAX, |next| next.since.id);
-            let undone = completion.undone;
-            let released = undone.and_then(|s| self.fold.released_between(CANCELLED, s.id, next));
-            if let Some(released) = released.filter(|_| !counted.is_empty()) {
-                self.others.taken_back.push(Since {
-                    id: released.id,
-                    at: released.at,
+            let Some(undone) = completion.undone else {
+                continue;
+            };
+            let (fold, taken_back) = (&self.fold, &mut self.others.taken_back);
+            counted.retain(|(since, key, _)| {
+                let rule = others::completion_rule(since.id);
+                let line = format!("{rule}:{key}");
+                let released = fold.released_between(undone.id, next, |one| {
+                    let names = |rule: &str| one.fact.names(rule);
+                    names(CANCELLED) || names(&rule) || names(&line)
                 });
-                counted.clear();
-            }
+                taken_back.extend(released.map(|one| Since {
+                    id: one.id,
+                    at: one.at,
+                }));
+                released.is_none()
+            });
         }
         let undone = completions.last().and_then(|last| last.undone);
         for (since, key, units) in counted {
@@ -316,9 +326,13 @@ impl<'a> View<'a> {
         self.lines.iter().any(|line| line.shipped > 0) || !self.departures().is_empty()
     }
 
-    /// Something stands in a sealed batch or has left.
-    pub(crate) fn instructed_or_left(&self) -> bool {
-        self.something_left() || self.fold.shipments.iter().any(|s| s.instructed())
+    /// All goods of ours are with warehouses or have left: nothing of the order is to be instructed any more.
+    pub(crate) fn all_under_way(&self) -> bool {
+        let begun = self.something_left() || self.fold.shipments.iter().any(|s| s.instructed());
+        let open = |line: &Line<'_>| {
+            line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
+        };
+        begun && !self.lines.iter().any(open)
     }
 
     /// A queued effect of money or goods whose outcome is unknown.
