@@ -60,7 +60,7 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
         ..Holds::default()
     };
     let purged = view.input.personal.is_none() && view.head.fact.personal_version > 0;
-    let settled = view.instructed_or_left() || view.dropped();
+    let settled = view.all_under_way() || view.dropped();
     let waits_for_rule = holds
         .open
         .iter()

@@ -316,9 +316,13 @@ impl<'a> View<'a> {
         self.lines.iter().any(|line| line.shipped > 0) || !self.departures().is_empty()
     }
 
-    /// Something stands in a sealed batch or has left.
-    pub(crate) fn instructed_or_left(&self) -> bool {
-        self.something_left() || self.fold.shipments.iter().any(|s| s.instructed())
+    /// All goods of ours are with warehouses or have left: nothing of the order is to be instructed any more.
+    pub(crate) fn all_under_way(&self) -> bool {
+        let begun = self.something_left() || self.fold.shipments.iter().any(|s| s.instructed());
+        let open = |line: &Line<'_>| {
+            line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
+        };
+        begun && !self.lines.iter().any(open)
     }
 
     /// A queued effect of money or goods whose outcome is unknown.

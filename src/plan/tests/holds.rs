@@ -2,9 +2,10 @@
 
 use hikiate_sdk::{ChannelGate, ChannelState, FulfilledBy};
 
-use super::build::{order, pay};
+use super::build::{features, order, pay};
+use super::others::{by_hand, show};
 use super::world::World;
-use crate::facts::{FactBody, HoldRelease};
+use crate::facts::{FactBody, HoldRelease, OrderFact};
 use crate::plan::types::{OrderPlan, Status};
 use crate::policy::Release;
 use crate::rules::RuleContext;
@@ -19,6 +20,27 @@ fn high(context: &RuleContext) -> Result<bool, String> {
 
 fn many(context: &RuleContext) -> Result<bool, String> {
     Ok(context.lines.iter().any(|line| line.qty >= 5))
+}
+
+fn abroad(context: &RuleContext) -> Result<bool, String> {
+    Ok(context.groups.iter().any(|group| group.country != "JP"))
+}
+
+impl World {
+    /// The customer gives an address in another country.
+    fn sent_abroad(&mut self) {
+        let mut features = features();
+        for group in features.groups.values_mut() {
+            group.country = "US".to_owned();
+        }
+        let body = OrderFact {
+            order: self.order(),
+            features,
+            personal_version: 1,
+        };
+        let key = self.nth("order:".to_owned());
+        self.fact(key, FactBody::Order(Box::new(body)), "pull");
+    }
 }
 
 fn blocked(plan: &OrderPlan) -> (Status, &str) {
@@ -167,6 +189,51 @@ fn rules_do_not_look_again_once_instructed_or_purged() {
     world.rules.0.push(("all", Release::Person, |_| Ok(true)));
     world.input.personal = None;
     assert!(world.plan().decisions.is_empty(), "purged");
+}
+
+#[test]
+fn what_others_fulfilled_of_an_order_takes_no_rule_off_the_rest_of_it() {
+    // A gift card that the shop fulfils at first sight; one of three that staff shipped.
+    let mut gift = order(&[("A", 1, 200_000), ("G", 1, 500)]);
+    gift.lines[1].by = FulfilledBy::Nobody;
+    let part = order(&[("A", 3, 70_000)]);
+    for (mut order, line) in [(gift, "l2"), (part, "l1")] {
+        let mut fulfilled = by_hand("ful_1", 1, Some(0), "");
+        fulfilled.lines = vec![(line.into(), 1)];
+        order.fulfilments.push(fulfilled);
+        let mut world = World::new(order);
+        world.rules.0.push(("high-value", Release::Person, high));
+        assert_eq!(
+            world.settle().blocked_by.as_deref(),
+            Some("hold:high-value")
+        );
+        world.wait(600);
+        assert!(world.seal().is_empty());
+        world.release("high-value");
+        world.settle();
+        world.wait(600);
+        assert_eq!(world.seal().len(), 1, "released once is released");
+    }
+}
+
+#[test]
+fn what_is_left_of_an_order_is_looked_at_again_when_it_changes_and_not_because_a_part_shipped() {
+    let mut world = World::new(order(&[("A", 3, 70_000)]));
+    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("abroad", Release::Person, abroad));
+    world.plan();
+    world.release("high-value");
+    world.settle();
+    world.edit(show(by_hand("ful_1", 1, Some(0), "")));
+    let plan = world.settle();
+    assert!(plan.decisions.is_empty(), "{:?}", plan.decisions);
+    assert_eq!(plan.blocked_by.as_deref(), Some("wave"));
+    world.sent_abroad();
+    let plan = world.settle();
+    let kinds = World::kinds(&plan);
+    assert!(kinds.contains(&"hold:abroad"), "{kinds:?}");
+    world.wait(600);
+    assert!(world.seal().is_empty());
 }
 
 #[test]
