@@ -8,6 +8,7 @@ use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
 
 use super::shipment::Parcel;
 use super::tasks::Tasks;
+use super::tracking::same_number;
 use super::view::View;
 use crate::action::Action;
 use crate::facts::{FactBody, ParcelCorrectedFact};
@@ -79,10 +80,11 @@ impl<'a> Parcels<'a> {
             .filter(|correction| correction.reference == *reference)
         {
             let (from, to) = (correction.from.as_str(), correction.to.as_str());
-            let Some(at) = parcels.iter().position(|p| p.tracking == Some(from)) else {
+            let Some(at) = parcels.iter().position(|p| p.has_number(from)) else {
                 continue;
             };
-            let other = parcels.iter().position(|p| p.tracking == Some(to));
+            let other = parcels.iter().position(|p| p.has_number(to));
+            let other = other.filter(|other| *other != at);
             if let Some(parcel) = parcels.get_mut(at) {
                 parcel.tracking = Some(to);
             }
@@ -105,9 +107,11 @@ impl<'a> Parcels<'a> {
             };
             let strange = |p: &&Parcel<'_>| !self.by_hand.contains(&(reference.as_str(), p.key));
             let others = || parcels.iter().filter(strange);
+            // What was reported before is known to whoever types, and is another box.
+            let later = || others().filter(|p| p.first_id > hand.first_id);
             let same = others()
-                .find(|p| p.tracking.is_some() && p.tracking == hand.tracking)
-                .or_else(|| others().find(|p| contents(p) == contents(hand)))
+                .find(|p| hand.tracking.is_some_and(|number| p.has_number(number)))
+                .or_else(|| later().find(|p| contents(p) == contents(hand)))
                 .map(|p| p.key);
             if let Some(other) = same.and_then(|key| parcels.iter().position(|p| p.key == key)) {
                 confirm(&mut parcels, &mut confirmed, at, other);
@@ -132,7 +136,10 @@ fn confirm<'a>(
     let told = parcels.remove(other);
     let at = if other < at { at - 1 } else { at };
     if let Some(parcel) = parcels.get_mut(at) {
-        if told.tracking == parcel.tracking {
+        if told
+            .tracking
+            .is_some_and(|number| parcel.has_number(number))
+        {
             parcel.report = told.report;
             parcel.lines_ever.extend(&told.lines_ever);
         }
@@ -181,9 +188,10 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
                 continue;
             };
             let corrected = view.fold.corrected.iter().any(|(_, fact)| {
-                fact.reference == *reference && (fact.from == number || fact.to == number)
+                let named = same_number(&fact.from, number) || same_number(&fact.to, number);
+                fact.reference == *reference && named
             });
-            if corrected || shipment.parcels.iter().any(|p| p.tracking == Some(number)) {
+            if corrected || shipment.parcels.iter().any(|p| p.has_number(number)) {
                 continue;
             }
             let hand = shipment
@@ -215,7 +223,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
         let since = view.fold.corrected.iter().skip(at);
         let since = since.filter(|(_, next)| next.reference == correction.reference);
         let (id, to) = since.fold((id, from), |(id, holds), (later, next)| {
-            if next.from == *holds {
+            if same_number(&next.from, holds) {
                 (later, &next.to)
             } else {
                 (id, holds)
@@ -226,18 +234,19 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
             .of_op(Op::Ship)
             .filter(|intent| !intent.void())
             .any(|intent| {
-                matches!(intent.call(), Some(Call::Ship(call)) if call.parcels.iter().any(|p| p.tracking.as_ref() == Some(from)))
+                matches!(intent.call(), Some(Call::Ship(call)) if call.parcels.iter().any(|p| p.tracking.as_ref().is_some_and(|n| same_number(n, from))))
             });
         let shown = view
             .order
             .fulfilments
             .iter()
-            .any(|fulfilment| !fulfilment.cancelled() && fulfilment.tracking.contains(to));
+            .filter(|fulfilment| !fulfilment.cancelled())
+            .any(|fulfilment| fulfilment.tracking.iter().any(|n| same_number(n, to)));
         let mailed = view
             .fold
             .of_op(Op::Mail)
             .any(|mail| !mail.void() && mail.id < *id);
-        if !told || shown || to == from {
+        if !told || shown || same_number(to, from) {
             continue;
         }
         let mail = if mailed {

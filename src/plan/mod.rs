@@ -44,6 +44,7 @@ mod stop;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod tree;
 pub mod types;
 mod view;

@@ -9,9 +9,9 @@ use hikiate_sdk::{
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
-use super::others::tracking_key;
 use super::shipment::{Parcel, Shipment};
 use super::tasks::Tasks;
+use super::tracking::same_number;
 use super::view::View;
 use crate::facts::IntentWhat;
 
@@ -338,10 +338,11 @@ impl<'a> Told<'a> {
         }
         let shipped = |f: &&&ChannelFulfilment| f.shipped();
         match parcel.tracking {
-            Some(number) => self.fulfilments.iter().filter(shipped).any(|f| {
-                let key = tracking_key(number);
-                f.tracking.iter().any(|shown| tracking_key(shown) == key)
-            }),
+            Some(number) => self
+                .fulfilments
+                .iter()
+                .filter(shipped)
+                .any(|f| f.tracking.iter().any(|shown| same_number(shown, number))),
             None => {
                 let reference = shipment.fact.reference.as_str();
                 !self.references.contains(reference)

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ChannelFulfilment, ChannelState, ExternalId, LineKey};
 
 use super::fold::{Fold, Reading};
+use super::tracking::{is_number, tracking_key};
 use crate::policy;
 
 /// A cancelled shipment is taken for a correction of its number this long.
@@ -68,20 +69,6 @@ pub(crate) struct Others<'a> {
     pub(crate) packed: Vec<Packed<'a>>,
     /// When an operator said that something did not ship after all: the fact and its time.
     pub(crate) taken_back: Vec<Since>,
-}
-
-/// A tracking number without what people and spreadsheets put between its digits.
-pub(crate) fn tracking_key(number: &str) -> String {
-    number
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_uppercase)
-        .collect()
-}
-
-/// True for what can be a carrier's number: placeholders and dashes say nothing about which parcel is meant.
-fn is_number(key: &str) -> bool {
-    key.chars().filter(char::is_ascii_digit).count() >= 4
 }
 
 impl<'a> Others<'a> {

@@ -8,6 +8,7 @@ use hikiate_sdk::{
 };
 
 use super::fold::Intent;
+use super::tracking::same_number;
 use super::types::ShipmentStage;
 use crate::facts::{
     MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
@@ -41,6 +42,11 @@ impl Parcel<'_> {
     pub(crate) fn numbers(&self) -> impl Iterator<Item = &str> {
         let told = self.report.tracking.as_deref();
         told.into_iter().chain(self.tracking)
+    }
+
+    /// This is its number, however it is written.
+    pub(crate) fn has_number(&self, number: &str) -> bool {
+        self.tracking.is_some_and(|own| same_number(own, number))
     }
 
     /// Items of a shipment line inside.

@@ -10,6 +10,7 @@ use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, CANCELLED, Others, Since};
 use super::shipment::Parcel;
+use super::tracking::tracking_key;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
 use crate::policy::{self, Channel, Policy};
@@ -132,7 +133,7 @@ impl<'a> View<'a> {
         let mut parcels = Vec::new();
         for shipment in &self.fold.shipments {
             for parcel in &shipment.parcels {
-                let numbers: Vec<String> = parcel.numbers().map(others::tracking_key).collect();
+                let numbers: Vec<String> = parcel.numbers().map(tracking_key).collect();
                 for row in &shipment.fact.lines {
                     let line = self.lines.iter().find(|line| line.key == row.line);
                     let multiplier = line.map_or(1, |line| line.multiplier);

@@ -4,6 +4,7 @@ use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
 use super::super::shipment::Parcel;
+use super::super::tracking::same_number;
 use super::shipped::{Lines, chosen};
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{FactBody, ParcelCorrectedFact, ReturnedFact, TellAgainFact};
@@ -27,14 +28,13 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
             view.input.number
         ));
     }
-    let numbers: Vec<&str> = shipment.parcels.iter().filter_map(|p| p.tracking).collect();
+    let ours = |number: &String| shipment.parcels.iter().any(|p| p.has_number(number));
     let stands = view.order.fulfilments.iter().find(|fulfilment| {
         let named = fulfilment.reference.as_deref().is_some_and(|name| {
             let rest = name.strip_prefix(reference);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });
-        let mut told = fulfilment.tracking.iter();
-        !fulfilment.cancelled() && (named || told.any(|n| numbers.contains(&n.as_str())))
+        !fulfilment.cancelled() && (named || fulfilment.tracking.iter().any(ours))
     });
     if stands.is_some() {
         return Err(format!(
@@ -131,8 +131,8 @@ pub fn correct(
 ) -> Result<Wish, String> {
     let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
-    let has = |number: &str| shipment.parcels.iter().any(|p| p.tracking == Some(number));
-    if from == to || (!has(from) && has(to)) {
+    let has = |number: &str| shipment.parcels.iter().any(|p| p.has_number(number));
+    if same_number(from, to) || (!has(from) && has(to)) {
         return Err(format!("{reference} has number {to} already"));
     }
     if !has(from) {
@@ -152,10 +152,8 @@ pub fn correct(
         let typed = |body: &FactBody| matches!(body, FactBody::Shipped(told) if told.reference == parcel.report.reference && told.key == parcel.key);
         parcel.reports == 1 && facts.clone().any(typed)
     };
-    let mut named = shipment.parcels.iter().filter(|parcel| {
-        let number = parcel.tracking;
-        number == Some(from) || number == Some(to)
-    });
+    let parcels = shipment.parcels.iter();
+    let mut named = parcels.filter(|parcel| parcel.has_number(from) || parcel.has_number(to));
     if has(to) && !named.any(by_hand) {
         return Err(format!(
             "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",

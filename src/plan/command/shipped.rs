@@ -7,7 +7,8 @@ use super::super::holds::open_holds;
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
 use super::super::others::CANCELLED;
-use super::super::shipment::Shipment;
+use super::super::shipment::{Parcel, Shipment};
+use super::super::tracking::same_number;
 use super::super::types::{NewShipment, ShipmentStage};
 use super::super::view::{Line, View};
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
@@ -47,8 +48,7 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     }
     let number = what.tracking;
     let known = view.fold.shipments.iter().find_map(|shipment| {
-        let same =
-            |p: &&super::super::shipment::Parcel<'_>| p.tracking == Some(number) || p.key == number;
+        let same = |p: &&Parcel<'_>| p.has_number(number) || same_number(p.key, number);
         shipment
             .parcels
             .iter()

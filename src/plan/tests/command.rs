@@ -538,6 +538,52 @@ fn a_parcel_beside_one_told_by_hand_counts_once_the_warehouse_has_told_both() {
 }
 
 #[test]
+fn a_box_that_the_warehouse_told_before_is_no_report_of_one_typed_later() {
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 1)]);
+    assert_eq!(World::kinds(&world.plan()), ["shipped_short"]);
+    world.push_all();
+    world.typed(|now| shipped(now, parcel(Some(S1), "T2")));
+    world.push_all();
+    let plan = world.peek();
+    assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
+    assert_eq!(plan.tenders[0].intended, 2500);
+    assert_eq!(world.intents(Op::Ship).len(), 2, "both are told");
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    // Said again, it is still the first box.
+    world.wait(1);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    assert!(world.plan().tasks.is_empty());
+    assert_eq!(world.moved(), -2);
+}
+
+#[test]
+fn a_number_is_the_same_however_its_digits_are_written() {
+    for reported in [
+        "4012-1234-1234",
+        "４０１２１２３４１２３４",
+        "4012 1234 1234",
+    ] {
+        let mut world = instructed();
+        let one = [("A".to_owned(), 1)];
+        let part = Shipped {
+            lines: &one,
+            ..parcel(Some(S1), "401212341234")
+        };
+        world.typed(|now| shipped(now, part));
+        world.plan();
+        let again = world.asked(|now| shipped(now, parcel(Some(S1), reported)));
+        assert!(again.unwrap_err().contains("known already"), "{reported}");
+        world.parcel(S1, reported, &[(1, 2)]);
+        world.push_all();
+        let plan = world.peek();
+        assert_eq!(plan.status, Status::Shipped, "{reported}");
+        assert_eq!(world.moved(), -2, "one parcel, as reported: {reported}");
+        assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    }
+}
+
+#[test]
 fn a_corrected_number_is_the_one_that_is_told_mailed_and_reported() {
     let mut world = instructed();
     world.parcel(S1, "T1", &[(1, 2)]);

@@ -417,13 +417,17 @@ fn what_stays_packed_for_three_days_is_one_task() {
 
 #[test]
 fn a_fulfilment_with_the_number_of_our_parcel_is_that_parcel_whichever_is_read_first() {
-    for shop_first in [true, false] {
+    let numbers = ["4012-3456-7890", "４０１２３４５６７８９０"];
+    for (shop_first, number) in [true, false]
+        .into_iter()
+        .flat_map(|b| numbers.map(|n| (b, n)))
+    {
         let mut world = three();
         world.wait(30);
         world.seal();
         world.instruct_outcome(S1, Verdict::Accepted);
         let by_shop = |world: &mut World| {
-            world.edit(show(by_hand("ful_hand", 3, Some(40), "4012-3456-7890")));
+            world.edit(show(by_hand("ful_hand", 3, Some(40), number)));
             world.plan();
         };
         if shop_first {
