@@ -147,7 +147,7 @@ fn shipped_by_others(input: &OrderInput, fold: &Fold<'_>, order: &OrderSnapshot)
         return false;
     }
     // What is past is taken as the channel shows it.
-    let others = Others::of(fold, &input.number, policy::Others::Believe);
+    let others = Others::of(fold, input, policy::Others::Believe);
     let units = |line: &LineKey| {
         let shown = others.shown.iter();
         let standing = shown.filter(|s| !s.ours && s.cancelled.is_none() && s.line == line);

@@ -7,7 +7,7 @@ use super::changes::{KIND as CHANGED, undecided_surplus};
 use super::ended::ENDED;
 use super::goods::beyond_the_order;
 use super::notice::can_be_told;
-use super::others::{CANCELLED, CORRECTION};
+use super::others::{CANCELLED, NOTICE_CANCELLED};
 use super::tasks::Tasks;
 use super::view::{Line, View};
 use crate::action::Action;
@@ -65,11 +65,13 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
 }
 
 impl View<'_> {
-    /// Items that others marked as shipped and cancelled again: they count until an operator says whether they shipped.
+    /// Items that others marked as shipped and cancelled again, and not to correct a number: they count until an operator
+    /// says whether they shipped.
     pub(crate) fn doubted(&self, line: &Line<'_>) -> u32 {
         let units = self
             .shipped_by_others()
-            .filter(|shown| *shown.line == line.key && shown.cancelled.is_some())
+            .filter(|shown| *shown.line == line.key)
+            .filter(|shown| shown.doubted_since().is_some_and(|at| at <= self.now))
             .fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
         units.saturating_mul(line.multiplier)
     }
@@ -225,14 +227,7 @@ fn sent_for_another_line(view: &View<'_>, blockers: &mut Blockers) {
 
 /// A shipment by others was cancelled again and nothing replaced it; or one of ours, although the warehouse shipped it.
 fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
-    for shown in &view.others.shown {
-        let Some(since) = shown.cancelled else {
-            continue;
-        };
-        if shown.parcel {
-            continue;
-        }
-        let due = since.at + CORRECTION;
+    for (shown, due) in view.others.cancelled() {
         if due > view.now {
             blockers.at(Some(due), view.now);
             continue;
@@ -265,7 +260,12 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
                 shown.key
             )
         };
-        let task = tasks.add(CANCELLED, detail);
+        let kind = if shown.ours {
+            NOTICE_CANCELLED
+        } else {
+            CANCELLED
+        };
+        let task = tasks.add(kind, detail);
         if !shown.ours && view.wants_doubted(shown.line) {
             task.action(Action::Shipped {});
         }
@@ -277,7 +277,7 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
             }
             task.action(Action::Returned { reference });
         }
-        task.release(CANCELLED);
+        task.release(&shown.rule());
     }
 }
 

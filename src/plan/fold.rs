@@ -451,20 +451,16 @@ impl<'a> Fold<'a> {
             .any(|released| released.by_person && released.id > id && released.fact.names(rule))
     }
 
-    /// As [`Self::released_after`], and before another fact.
+    /// The first release by a person between two facts that `settles` accepts.
     pub(crate) fn released_between(
         &self,
-        rule: &str,
         after: i64,
         before: i64,
+        settles: impl Fn(&ReleasedAt<'_>) -> bool,
     ) -> Option<ReleasedAt<'a>> {
-        let mut all = self.released.iter().copied();
-        all.find(|released| {
-            released.by_person
-                && released.id > after
-                && released.id < before
-                && released.fact.names(rule)
-        })
+        let all = self.released.iter().copied();
+        all.filter(|released| released.by_person && released.id > after && released.id < before)
+            .find(settles)
     }
 
     /// References of our shipments, and of the notices that we have sent or are about to send.

@@ -5,15 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ChannelFulfilment, ChannelState, ExternalId, LineKey};
 
-use super::fold::{Fold, Reading};
+use super::fold::{Fold, Reading, ReleasedAt};
 use super::tracking::{is_number, tracking_key};
+use super::types::OrderInput;
 use crate::policy;
 
 /// A cancelled shipment is taken for a correction of its number this long.
 pub(crate) const CORRECTION: Duration = Duration::minutes(30);
 
-/// The blocker, and the word to release it, of a shipment by others that was cancelled again.
+/// The blocker, and the first word of what releases it, of a shipment by others that was cancelled again: it did not
+/// ship.
 pub(crate) const CANCELLED: &str = "fulfilment_cancelled";
+
+/// The task, and the first word of what releases it, of a fulfilment of ours that was cancelled at the channel.
+pub(crate) const NOTICE_CANCELLED: &str = "notice_cancelled";
 
 /// When a fulfilment lost its place at the channel: cancelled, or not shown any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,60 @@ pub(crate) struct Shown<'a> {
     pub(crate) cancelled: Option<Since>,
 }
 
+impl<'a> Shown<'a> {
+    /// Units that somebody shipped by completing the order.
+    pub(crate) fn completed(reading: Reading<'a>, line: &'a LineKey, units: u32) -> Self {
+        let key = ExternalId::new(format!("completed-{}", reading.id));
+        Self {
+            key: key.clone(),
+            ours: false,
+            line,
+            units,
+            parcel: false,
+            by_completion: true,
+            first_id: reading.id,
+            first_recorded_at: reading.recorded_at,
+            shipped_at: reading.recorded_at,
+            location: None,
+            tracking: BTreeSet::new(),
+            by: key,
+            cancelled: None,
+        }
+    }
+
+    /// Since when they are in doubt: cancelled, and not to correct a number.
+    pub(crate) fn doubted_since(&self) -> Option<DateTime<Utc>> {
+        self.cancelled.map(|since| since.at + CORRECTION)
+    }
+
+    /// What an operator releases to settle that fulfilment's cancellation.
+    pub(crate) fn rule(&self) -> String {
+        let word = if self.ours {
+            NOTICE_CANCELLED
+        } else {
+            CANCELLED
+        };
+        format!("{word}:{}", self.key)
+    }
+
+    /// As [`Self::rule`], for this line of it alone.
+    pub(crate) fn line_rule(&self) -> String {
+        format!("{}:{}", self.rule(), self.line)
+    }
+
+    /// The release settles what was cancelled at `since`: by name once it is in doubt, or, written before releases
+    /// named the fulfilment, with all that was cancelled before it.
+    fn settled_by(&self, released: &ReleasedAt<'_>) -> bool {
+        let in_doubt = self.doubted_since().is_some_and(|at| at <= released.at);
+        let named = || {
+            [self.rule(), self.line_rule()]
+                .iter()
+                .any(|rule| released.fact.names(rule))
+        };
+        released.fact.names(CANCELLED) || (in_doubt && named())
+    }
+}
+
 /// Units of one line that somebody else has packed and not shipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed<'a> {
@@ -67,8 +126,10 @@ pub(crate) struct Others<'a> {
     /// Those of others and ours.
     pub(crate) shown: Vec<Shown<'a>>,
     pub(crate) packed: Vec<Packed<'a>>,
-    /// When an operator said that something did not ship after all: the fact and its time.
+    /// When something turned out not to have shipped after all: the fact by which an operator said so, and its time.
     pub(crate) taken_back: Vec<Since>,
+    /// Lines of which no warehouse of ours ships anything.
+    foreign: BTreeSet<&'a LineKey>,
 }
 
 impl<'a> Others<'a> {
@@ -100,14 +161,14 @@ impl<'a> Others<'a> {
         self.shown.append(&mut rest);
     }
 
-    /// Folds all readings of an order; `number` is ours of it.
-    pub(crate) fn of(fold: &Fold<'a>, number: &str, believed: policy::Others) -> Self {
+    /// Folds all readings of an order.
+    pub(crate) fn of(fold: &Fold<'a>, input: &'a OrderInput, believed: policy::Others) -> Self {
         let unshipped = believed == policy::Others::IgnoreUnshipped;
-        let ours = Ours {
-            references: fold.references(),
-            prefix: format!("{number}-S"),
+        let ours = Ours::of(fold, input);
+        let mut others = Self {
+            foreign: foreign(fold, input),
+            ..Self::default()
         };
-        let mut others = Self::default();
         let mut counted: BTreeSet<&ExternalId> = BTreeSet::new();
         for reading in &fold.readings {
             others.forget_released(fold, reading.id);
@@ -129,17 +190,49 @@ impl<'a> Others<'a> {
         others.forget_released(fold, i64::MAX);
         if !unshipped {
             others.packed = packed(fold, &ours);
+            let foreign = &others.foreign;
+            others.packed.retain(|one| !foreign.contains(one.line));
         }
         others
     }
 
+    /// Units that no fulfilment shows any more and that are in no parcel of ours, with the time at which an operator is
+    /// asked about them. Those of lines that we do not ship are gone by then.
+    pub(crate) fn cancelled(&self) -> impl Iterator<Item = (&Shown<'a>, DateTime<Utc>)> {
+        let all = self.shown.iter().filter(|shown| !shown.parcel);
+        all.filter_map(|shown| Some((shown, shown.doubted_since()?)))
+    }
+
+    /// What becomes of lines that we do not ship, the channel alone knows: what it cancelled counts no longer, once that
+    /// is no correction of a number.
+    pub(crate) fn forget_foreign(&mut self, now: DateTime<Utc>) {
+        let (foreign, taken_back) = (&self.foreign, &mut self.taken_back);
+        self.shown.retain(|shown| {
+            let gone = shown.doubted_since().filter(|at| *at <= now);
+            match gone.filter(|_| !shown.ours && foreign.contains(shown.line)) {
+                Some(at) => {
+                    taken_back.push(Since { id: i64::MAX, at });
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+
     /// An operator said that these units did not leave: they count no longer, from then on.
     fn forget_released(&mut self, fold: &Fold<'_>, before: i64) {
+        let mut shown = std::mem::take(&mut self.shown);
+        self.settle(fold, &mut shown, before);
+        self.shown = shown;
+    }
+
+    /// Takes back what an operator released before a fact.
+    pub(crate) fn settle(&mut self, fold: &Fold<'_>, shown: &mut Vec<Shown<'a>>, before: i64) {
         let taken_back = &mut self.taken_back;
-        self.shown.retain(|shown| {
-            let released = shown
-                .cancelled
-                .and_then(|since| fold.released_between(CANCELLED, since.id, before));
+        shown.retain(|shown| {
+            let released = shown.cancelled.and_then(|since| {
+                fold.released_between(since.id, before, |one| shown.settled_by(one))
+            });
             if let Some(released) = released.filter(|_| !shown.ours) {
                 taken_back.push(Since {
                     id: released.id,
@@ -147,32 +240,6 @@ impl<'a> Others<'a> {
                 });
             }
             released.is_none()
-        });
-    }
-
-    /// Units that somebody shipped by completing the order, and since when it is no longer completed.
-    pub(crate) fn completed(
-        &mut self,
-        reading: Reading<'a>,
-        line: &'a LineKey,
-        units: u32,
-        undone: Option<Since>,
-    ) {
-        let key = ExternalId::new(format!("completed-{}", reading.id));
-        self.shown.push(Shown {
-            key: key.clone(),
-            ours: false,
-            line,
-            units,
-            parcel: false,
-            by_completion: true,
-            first_id: reading.id,
-            first_recorded_at: reading.recorded_at,
-            shipped_at: reading.recorded_at,
-            location: None,
-            tracking: BTreeSet::new(),
-            by: key,
-            cancelled: undone,
         });
     }
 
@@ -261,24 +328,21 @@ const AT_ONCE: Duration = Duration::minutes(10);
 
 /// The channel showed the order fulfilled or completed when it was first read, or right after it was paid: what people
 /// do takes longer.
-pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
-    let ours = Ours {
-        references: fold.references(),
-        prefix: format!("{number}-S"),
+pub(crate) fn at_once(fold: &Fold<'_>, input: &OrderInput) -> bool {
+    let ours = Ours::of(fold, input);
+    let foreign = foreign(fold, input);
+    let made_by_us = |fulfilment: &ChannelFulfilment| {
+        let name = fulfilment.reference.as_deref();
+        name.is_some_and(|name| ours.made(name))
+    };
+    let of_goods = |fulfilment: &&ChannelFulfilment| {
+        let mut lines = fulfilment.lines.iter();
+        !fulfilment.cancelled() && lines.any(|(line, _)| !foreign.contains(line))
     };
     let acted = |reading: &Reading<'_>| {
         let order = &reading.fact.order;
-        let mut made = order
-            .fulfilments
-            .iter()
-            .filter(|fulfilment| !fulfilment.cancelled())
-            .map(|fulfilment| {
-                fulfilment
-                    .reference
-                    .as_deref()
-                    .is_some_and(|r| ours.made(r))
-            })
-            .peekable();
+        let made = order.fulfilments.iter().filter(of_goods);
+        let mut made = made.map(made_by_us).peekable();
         match made.peek() {
             None => order.state == ChannelState::Completed,
             Some(_) => made.any(|by_us| !by_us),
@@ -290,13 +354,12 @@ pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
     let Some(acted) = fold.readings.get(at) else {
         return false;
     };
-    // The channel's own times, where it tells them: after an outage everything is read at once.
-    let shipped = acted
-        .fact
-        .order
-        .fulfilments
-        .iter()
-        .filter_map(|fulfilment| fulfilment.shipped_at)
+    // The channel's own times, where it tells them: after an outage everything is read at once. The newest count: a
+    // reading of before they were kept has the time of ordering in their place.
+    let fulfilments = acted.fact.order.fulfilments.iter();
+    let theirs = fulfilments.filter(|f| of_goods(f) && !made_by_us(f));
+    let shipped = theirs
+        .filter_map(|fulfilment| told_time(fold, &fulfilment.key))
         .min();
     let paid = fold.readings.iter().position(|reading| {
         let mut tenders = reading.fact.order.tenders.iter();
@@ -309,6 +372,30 @@ pub(crate) fn at_once(fold: &Fold<'_>, number: &str) -> bool {
     shipped.unwrap_or(acted.recorded_at) <= paid_at + AT_ONCE
 }
 
+/// When a fulfilment was shipped, by the newest reading that shows it as shipped.
+fn told_time(fold: &Fold<'_>, key: &ExternalId) -> Option<DateTime<Utc>> {
+    let (order, at) = fold.readings.iter().rev().find_map(|reading| {
+        let mut all = reading.fact.order.fulfilments.iter();
+        let shown = all.find(|fulfilment| fulfilment.key == *key)?;
+        Some((&reading.fact.order, shown.shipped_at?))
+    })?;
+    (at != order.ordered_at).then_some(at)
+}
+
+/// Lines that the channel or nobody fulfils, and services of ours, as last read.
+fn foreign<'a>(fold: &Fold<'a>, input: &OrderInput) -> BTreeSet<&'a LineKey> {
+    let mut foreign = BTreeSet::new();
+    for line in fold.readings.iter().flat_map(|r| &r.fact.order.lines) {
+        let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
+        if line.ours() && item.is_none_or(|item| item.stocked) {
+            foreign.remove(&line.key);
+        } else {
+            foreign.insert(&line.key);
+        }
+    }
+    foreign
+}
+
 /// What tells our own fulfilments from those of others.
 struct Ours<'a> {
     references: BTreeSet<&'a str>,
@@ -316,7 +403,14 @@ struct Ours<'a> {
     prefix: String,
 }
 
-impl Ours<'_> {
+impl<'a> Ours<'a> {
+    fn of(fold: &Fold<'a>, input: &OrderInput) -> Self {
+        Self {
+            references: fold.references(),
+            prefix: format!("{}-S", input.number),
+        }
+    }
+
     /// A reference of ours, also of a further notice (`HK…-S1.2`).
     fn made(&self, name: &str) -> bool {
         let shipment = name.rsplit_once('.').map(|(shipment, _)| shipment);

@@ -71,7 +71,7 @@ pub(super) fn queue(world: &World) -> Result<(), Violation> {
 /// A plan before it is written.
 pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Violation> {
     let order = &world.orders[at];
-    let Some(seen) = Seen::of(order) else {
+    let Some(seen) = Seen::of(order, world.now) else {
         return Ok(());
     };
     ensure(seen.acts || plan.effects.is_empty(), || {
@@ -203,7 +203,7 @@ pub(super) fn sealing(
     shipment: &ShipmentFact,
     now: DateTime<Utc>,
 ) -> Result<(), Violation> {
-    let Some(seen) = Seen::of(order) else {
+    let Some(seen) = Seen::of(order, now) else {
         return Err(Violation::new("an order that was never read is sealed"));
     };
     let reference = &shipment.reference;

@@ -142,7 +142,7 @@ impl World {
 
     /// Whole units of a delivery group that nobody was told of and nobody shipped.
     fn open_units(&self, at: usize, group: &hikiate_sdk::GroupKey) -> Vec<(String, u32)> {
-        let Some(seen) = Seen::of(&self.orders[at]) else {
+        let Some(seen) = Seen::of(&self.orders[at], self.now) else {
             return Vec::new();
         };
         let lines = seen

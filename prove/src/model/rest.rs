@@ -263,7 +263,7 @@ impl World {
 
     fn at_rest(&self) -> Result<(), Violation> {
         for (at, order) in self.orders.iter().enumerate() {
-            let Some(seen) = Seen::of(order) else {
+            let Some(seen) = Seen::of(order, self.now) else {
                 continue;
             };
             let name = &order.input.number;
@@ -353,7 +353,7 @@ impl World {
             *left.entry(reference.clone()).or_default() += items;
         }
         for order in &self.orders {
-            let Some(seen) = Seen::of(order) else {
+            let Some(seen) = Seen::of(order, self.now) else {
                 continue;
             };
             // What happened before its channel began may be history.
@@ -365,7 +365,7 @@ impl World {
             }
         }
         let mut moved: BTreeMap<String, i64> = BTreeMap::new();
-        let ours = |order: &&Order| Seen::of(order).is_some_and(|seen| seen.acts);
+        let ours = |order: &&Order| Seen::of(order, self.now).is_some_and(|seen| seen.acts);
         let ours = self.orders.iter().filter(ours);
         for entry in ours.flat_map(|order| order.entries.values()) {
             let words: Vec<&str> = entry.cause.split(':').collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use hikiate::facts::{
     FactBody, IntentFact, IntentWhat, OrderClass, OrderFact, ReleasedFact, ShipmentFact, Verdict,
 };
@@ -121,7 +121,7 @@ fn state_and_rest(reading: &OrderFact) -> StateAndRest {
 impl<'a> Seen<'a> {
     /// Reads the facts; nothing before the first reading.
     #[must_use]
-    pub(super) fn of(order: &'a Order) -> Option<Self> {
+    pub(super) fn of(order: &'a Order, now: DateTime<Utc>) -> Option<Self> {
         let mut heads: Vec<&OrderFact> = Vec::new();
         let mut shipments: BTreeMap<&str, SeenShipment<'a>> = BTreeMap::new();
         let mut intents: Vec<(&str, &IntentFact)> = Vec::new();
@@ -258,7 +258,15 @@ impl<'a> Seen<'a> {
                 holds.push((numbers.clone(), &line.line, items / items_in(&line.line)));
             }
         }
-        let mut units = units(&order.input.facts, &order.input.number);
+        let mut foreign: BTreeSet<&LineKey> = BTreeSet::new();
+        for line in heads.iter().flat_map(|head| &head.order.lines) {
+            if line.ours() && code(line.sku.as_deref()).1 {
+                foreign.remove(&line.key);
+            } else {
+                foreign.insert(&line.key);
+            }
+        }
+        let mut units = units(&order.input.facts, &order.input.number, &foreign, now);
         mark(&mut units, holds);
         let mut others: BTreeMap<&LineKey, u32> = BTreeMap::new();
         for unit in units.iter().filter(|unit| unit.theirs()) {
@@ -401,12 +409,7 @@ impl<'a> Seen<'a> {
     /// Why nothing more of it may be instructed, if that is so.
     #[must_use]
     pub(super) fn stopped_by(&self, now: DateTime<Utc>) -> Option<&'static str> {
-        let doubted = |unit: &Unit<'_>| {
-            let settled = unit
-                .lost
-                .is_some_and(|at| at + Duration::minutes(30) <= now);
-            settled && unit.theirs()
-        };
+        let doubted = |unit: &Unit<'_>| unit.in_doubt(now) && unit.theirs();
         [
             ("it is not ours to act on", !self.acts),
             (

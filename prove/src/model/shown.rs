@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hikiate::facts::{Fact, FactBody};
 use hikiate_sdk::LineKey;
+
+/// So long a cancelled fulfilment is taken for one whose number is corrected.
+const CORRECTION: TimeDelta = TimeDelta::minutes(30);
 
 /// One unit of a line that the channel showed as shipped.
 #[derive(Clone, Debug)]
@@ -32,6 +35,12 @@ impl Unit<'_> {
     pub(super) fn theirs(&self) -> bool {
         !self.ours && !self.parcel
     }
+
+    /// It is cancelled, and not to correct a number.
+    #[must_use]
+    pub(super) fn in_doubt(&self, at: DateTime<Utc>) -> bool {
+        self.lost.is_some_and(|since| since + CORRECTION <= at)
+    }
 }
 
 /// A number as a carrier reads it.
@@ -41,17 +50,26 @@ pub(super) fn digits(number: &str) -> String {
     kept.map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// All units that count as shipped by what the channel showed and what operators said about it.
+/// All units that count as shipped by what the channel showed and what operators said about it; `foreign` are the lines
+/// that we do not ship.
 #[must_use]
-pub(super) fn units<'a>(facts: &'a [Fact], number: &str) -> Vec<Unit<'a>> {
+pub(super) fn units<'a>(
+    facts: &'a [Fact],
+    number: &str,
+    foreign: &BTreeSet<&LineKey>,
+    now: DateTime<Utc>,
+) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     let mut counted: BTreeSet<&str> = BTreeSet::new();
     for fact in facts {
         match &fact.body {
-            FactBody::Released(gone)
-                if fact.actor != "plan" && gone.names("fulfilment_cancelled") =>
-            {
-                units.retain(|unit| unit.ours || unit.lost.is_none());
+            FactBody::Released(gone) if fact.actor != "plan" => {
+                let over = |unit: &Unit<'_>| {
+                    let one = format!("fulfilment_cancelled:{}", unit.first);
+                    let of_line = format!("{one}:{}", unit.line);
+                    unit.in_doubt(fact.happened_at) && (gone.names(&one) || gone.names(&of_line))
+                };
+                units.retain(|unit| unit.ours || !over(unit));
             }
             FactBody::Order(reading) => {
                 let live: Vec<_> = reading
@@ -107,6 +125,8 @@ pub(super) fn units<'a>(facts: &'a [Fact], number: &str) -> Vec<Unit<'a>> {
             _ => {}
         }
     }
+    // What becomes of lines that we do not ship, the channel alone knows.
+    units.retain(|unit| unit.ours || !foreign.contains(unit.line) || !unit.in_doubt(now));
     units
 }
 

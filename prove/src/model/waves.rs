@@ -94,7 +94,7 @@ impl World {
                     continue;
                 }
                 check::sealing(order, &decided, now)?;
-                let Some(seen) = Seen::of(order) else {
+                let Some(seen) = Seen::of(order, self.now) else {
                     continue;
                 };
                 let group = decided.group.clone();

@@ -17,12 +17,13 @@ use super::staff::is_free;
 use super::stage::{Act, Bought, Stage};
 
 /// Tasks about what people did that the operator settles as they say.
-const SETTLED: [&str; 9] = [
+const SETTLED: [&str; 10] = [
     "completed",
     "changed_after_sealing",
     "shipped_twice",
     "over_shipped",
     "fulfilment_cancelled",
+    "notice_cancelled",
     "notice_refused",
     "capture_refused",
     "ended_captured",

@@ -40,7 +40,8 @@ impl World {
         if let Some(before) = before.filter(|_| done) {
             let seconds = i64::try_from(self.dice.range(10..=900)).unwrap();
             self.far.shop.show_older(&id, before, seconds);
-            self.log.say("fault", format!("reads of {id} lag for {seconds} s"));
+            self.log
+                .say("fault", format!("reads of {id} lag for {seconds} s"));
         }
     }
 

@@ -6,7 +6,7 @@ use hikiate_sdk::{GroupKey, ParcelLine, ParcelReport, ShipmentReference};
 use super::super::holds::open_holds;
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
-use super::super::others::CANCELLED;
+use super::super::others::{CANCELLED, Shown};
 use super::super::shipment::{Parcel, Shipment};
 use super::super::tracking::same_number;
 use super::super::types::{NewShipment, ShipmentStage};
@@ -144,6 +144,13 @@ fn unsealed(
         .filter(|(_, items)| *items > 0)
         .collect();
     if open.is_empty() {
+        if let Some(until) = in_correction(view) {
+            return Err(format!(
+                "a fulfilment of order {} was cancelled just now, which corrects its number more often than not; unless another replaces it, type this again after {}",
+                view.input.number,
+                until.format("%H:%M UTC")
+            ));
+        }
         let with: Vec<String> = view
             .fold
             .shipments
@@ -199,14 +206,17 @@ fn unsealed(
         warehouse.name, what.tracking
     ));
     as_usual(view, &mut wish);
-    if taken.iter().any(|(line, _)| view.doubted(line) > 0) {
-        wish.does.push(
-            "the fulfilments that were marked as shipped and cancelled again count no longer: this parcel does".to_owned(),
-        );
+    let replaced = replaced(view, &taken);
+    if !replaced.is_empty() {
+        let names: Vec<String> = replaced.iter().map(|shown| shown.key.to_string()).collect();
+        wish.does.push(format!(
+            "what was marked as shipped of these lines and cancelled again ({}) counts no longer: this parcel does",
+            names.join(", ")
+        ));
         wish.facts.push(WishedFact::again(
             format!("released:{CANCELLED}"),
             FactBody::Released(ReleasedFact {
-                rules: vec![CANCELLED.to_owned()],
+                rules: replaced.iter().map(|shown| shown.line_rule()).collect(),
                 reason: what.reason.to_owned(),
                 context: String::new(),
             }),
@@ -235,6 +245,25 @@ fn unsealed(
     ));
     wish.facts.extend(parcel(reference, inside, what, now));
     Ok(wish)
+}
+
+/// What others shipped of these lines, cancelled again and still in doubt.
+fn replaced<'v, 'a>(view: &'v View<'a>, taken: &[(&Line<'_>, u32)]) -> Vec<&'v Shown<'a>> {
+    let mut replaced: Vec<&Shown<'_>> = Vec::new();
+    for (shown, due) in view.others.cancelled() {
+        let same = |other: &Shown<'_>| (&other.key, other.line) == (&shown.key, shown.line);
+        let of_taken = taken.iter().any(|(line, _)| line.key == *shown.line);
+        if !shown.ours && due <= view.now && of_taken && !replaced.iter().any(|o| same(o)) {
+            replaced.push(shown);
+        }
+    }
+    replaced
+}
+
+/// Until when a cancelled fulfilment of others is taken for a correction of its number.
+fn in_correction(view: &View<'_>) -> Option<DateTime<Utc>> {
+    let all = view.others.cancelled().filter(|(shown, _)| !shown.ours);
+    all.map(|(_, due)| due).filter(|due| *due > view.now).max()
 }
 
 fn as_usual(view: &View<'_>, wish: &mut Wish) {

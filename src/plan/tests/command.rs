@@ -749,7 +749,7 @@ fn what_the_order_lists_no_more_is_not_told_again() {
         world.plan();
         world.wait(60);
         let plan = world.plan();
-        let task = plan.tasks.iter().find(|t| t.kind == "fulfilment_cancelled");
+        let task = plan.tasks.iter().find(|t| t.kind == "notice_cancelled");
         let tell = Action::Tell {
             reference: S1.to_owned(),
         };
@@ -900,6 +900,73 @@ fn what_staff_marked_and_cancelled_is_settled_by_the_parcel_that_was_shipped() {
     assert_eq!(plan.tenders[0].intended, 3500);
     world.wait(600);
     assert!(world.seal().is_empty());
+}
+
+/// A of one, B of another; both were shipped by staff in fulfilments of their own, or in one, and cancelled again.
+fn in_doubt(together: bool) -> World {
+    let mut world = World::new(order(&[("A", 1, 1000), ("B", 1, 2000)]));
+    world.settle();
+    for (key, line) in [("ful_1", "l1"), ("ful_2", "l2")] {
+        let mut shown = others::by_hand(key, 1, Some(0), "");
+        shown.lines = vec![(line.into(), 1)];
+        if together {
+            shown.key = "ful_1".into();
+            shown.lines = vec![("l1".into(), 1), ("l2".into(), 1)];
+        }
+        world.edit(others::show(shown));
+    }
+    world.settle();
+    world.edit(others::cancel("ful_1", 0));
+    world.edit(others::cancel("ful_2", 0));
+    world.plan();
+    world
+}
+
+#[test]
+fn what_was_shipped_of_one_line_says_nothing_of_another_that_staff_took_back() {
+    for together in [false, true] {
+        let mut world = in_doubt(together);
+        world.wait(45);
+        assert_eq!(World::kinds(&world.plan()), ["fulfilment_cancelled"]);
+        let a = [("A".to_owned(), 1)];
+        let from = Shipped {
+            from: Some("tokyo"),
+            lines: &a,
+            ..parcel(None, "BYHAND1")
+        };
+        let wish = world.typed(|now| shipped(now, from));
+        assert!(wish.does.iter().any(|what| what.contains("(ful_1)")));
+        let plan = world.settle();
+        assert_eq!(World::kinds(&plan), ["fulfilment_cancelled"]);
+        let task = &plan.tasks[0];
+        assert!(task.detail.contains("1 × B") && !task.detail.contains("1 × A"));
+        let shipped: Vec<u32> = plan.demands.iter().map(|row| row.shipped).collect();
+        assert_eq!(shipped, [1, 1], "B may have shipped");
+        world.wait(600);
+        assert!(world.seal().is_empty());
+        // Nothing but its own word sends B.
+        let key = if together { "ful_1" } else { "ful_2" };
+        world.release(&format!("fulfilment_cancelled:{key}"));
+        world.settle();
+        world.wait(600);
+        let sealed = world.seal();
+        assert_eq!(sealed.len(), 1);
+        assert_eq!(world.shipment(&sealed[0]).lines[0].line.as_str(), "l2");
+    }
+}
+
+#[test]
+fn a_fulfilment_that_is_being_corrected_is_not_shipped_by_hand_instead() {
+    let mut world = in_doubt(false);
+    world.wait(5);
+    let from = || Shipped {
+        from: Some("tokyo"),
+        ..parcel(None, "BYHAND1")
+    };
+    let early = world.asked(|now| shipped(now, from())).unwrap_err();
+    assert!(early.contains("type this again after"), "{early}");
+    world.wait(25);
+    assert!(world.asked(|now| shipped(now, from())).is_ok());
 }
 
 #[test]

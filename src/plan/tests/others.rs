@@ -1,7 +1,7 @@
 //! What others fulfil at the channel: staff who ship by hand, stores, plugins; and what becomes of it.
 
 use chrono::Duration;
-use hikiate_sdk::{ChannelFulfilment, Op, OrderSnapshot, Tender};
+use hikiate_sdk::{ChannelFulfilment, FulfilledBy, Op, OrderSnapshot, Tender};
 
 use super::build::{at, order};
 use super::world::World;
@@ -282,7 +282,7 @@ fn what_others_take_back_as_ours_leaves_waits_for_a_reservation_of_its_own() {
     world.wait(31);
     world.plan();
     // In one plan two are wanted again and two leave, with the reservation that was theirs.
-    world.release("fulfilment_cancelled");
+    world.release("fulfilment_cancelled:ful_hand");
     world.parcel(&sealed, "T1", &[(1, 2)]);
     let plan = world.plan();
     assert!(plan.shipments.is_empty(), "{:?}", plan.shipments);
@@ -307,7 +307,7 @@ fn what_staff_take_back_of_an_order_that_is_being_cancelled_is_asked_about() {
     assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
     assert!(world.calls(Op::CancelOrder).is_empty());
     // It did not ship: nothing of the order did.
-    world.release("fulfilment_cancelled");
+    world.release("fulfilment_cancelled:ful_hand");
     // The capture that waits is taken back first.
     world.plan();
     world.plan();
@@ -357,7 +357,7 @@ fn revenue_of_a_delivery_by_others_that_never_was_is_taken_back_on_the_day_that_
     world.wait(24 * 60);
     world.plan();
     assert_eq!(revenue(&world).0, 3500, "nobody has said yet");
-    world.release("fulfilment_cancelled");
+    world.release("fulfilment_cancelled:ful_hand");
     world.plan();
     assert_eq!(revenue(&world), (0, 0));
     let rows = world.input.revenue.iter().filter(|row| row.gross < 0);
@@ -523,7 +523,7 @@ fn what_was_marked_as_shipped_and_cancelled_is_held_until_somebody_knows() {
     assert_eq!(plan.demands[0].shipped, 3, "never instructed by itself");
     let booked = revenue(&world).0;
     assert_eq!(booked, 3500);
-    world.release("fulfilment_cancelled");
+    world.release("fulfilment_cancelled:ful_1");
     let plan = world.plan();
     assert_eq!(plan.demands[0].shipped, 0);
     assert_eq!(plan.entries.iter().map(|e| e.quantity).sum::<i64>(), 0);
@@ -565,8 +565,10 @@ fn a_notice_of_ours_that_the_shop_cancels_ships_nothing_again() {
     let mut open = shipped();
     open.wait(45);
     let plan = open.plan();
-    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert_eq!(kinds(&plan), ["notice_cancelled"]);
     assert!(plan.tasks[0].detail.contains("tell the channel again"));
+    let settles = Action::release("notice_cancelled:ful_ours");
+    assert!(plan.tasks[0].actions.contains(&settles), "{:?}", plan.tasks);
     assert_eq!(
         (plan.demands[0].shipped, open.input.shipments.len()),
         (3, 1)
@@ -576,6 +578,144 @@ fn a_notice_of_ours_that_the_shop_cancels_ships_nothing_again() {
         1,
         "told again only when somebody says so"
     );
+    open.release("notice_cancelled:ful_ours");
+    let plan = open.plan();
+    assert_eq!((plan.tasks.len(), plan.demands[0].shipped), (0, 3));
+}
+
+/// A of one fulfilment, B of another that staff cancelled `ago` minutes before somebody says about the first.
+fn one_in_doubt(ago: i64) -> World {
+    let mut world = World::new(order(&[("A", 1, 1000), ("B", 1, 2000)]));
+    world.settle();
+    for (key, line) in [("ful_1", "l1"), ("ful_2", "l2")] {
+        let mut shown = by_hand(key, 1, Some(0), "N-1");
+        shown.lines = vec![(line.into(), 1)];
+        world.edit(show(shown));
+    }
+    world.settle();
+    world.edit(cancel("ful_1", 1));
+    world.wait(60 - ago);
+    world.edit(cancel("ful_2", 60 - ago));
+    world.wait(ago);
+    world.plan();
+    world
+}
+
+#[test]
+fn a_release_is_of_the_fulfilment_it_names_and_of_none_that_is_being_corrected() {
+    let shipped = |plan: &OrderPlan| {
+        plan.demands
+            .iter()
+            .map(|row| row.shipped)
+            .collect::<Vec<_>>()
+    };
+    let mut world = one_in_doubt(5);
+    world.release("fulfilment_cancelled:ful_1");
+    // Typed to a version that did not look whether it is asked.
+    world.release("fulfilment_cancelled:ful_2");
+    assert_eq!(shipped(&world.plan()), [0, 1]);
+    let mut corrected = by_hand("ful_3", 1, Some(65), "N-2");
+    corrected.lines = vec![("l2".into(), 1)];
+    world.wait(5);
+    world.edit(show(corrected));
+    world.settle();
+    world.wait(600);
+    let sealed = world.seal();
+    assert_eq!(world.shipment(&sealed[0]).lines.len(), 1);
+    assert_eq!(world.shipment(&sealed[0]).lines[0].line.as_str(), "l1");
+
+    let mut world = one_in_doubt(45);
+    world.release("fulfilment_cancelled:ful_1");
+    let plan = world.plan();
+    assert_eq!(
+        (shipped(&plan), kinds(&plan)),
+        (vec![0, 1], vec!["fulfilment_cancelled"])
+    );
+}
+
+#[test]
+fn a_release_of_before_that_named_no_fulfilment_settles_what_was_cancelled_before_it() {
+    let mut world = one_in_doubt(5);
+    world.release("fulfilment_cancelled");
+    let plan = world.plan();
+    let shipped: Vec<u32> = plan.demands.iter().map(|row| row.shipped).collect();
+    assert_eq!((shipped, kinds(&plan)), (vec![0, 0], vec![]));
+    let mut again = by_hand("ful_3", 1, Some(65), "N-3");
+    again.lines = vec![("l1".into(), 1)];
+    world.edit(show(again));
+    world.edit(cancel("ful_3", 66));
+    world.wait(31);
+    assert_eq!(kinds(&world.plan()), ["fulfilment_cancelled"]);
+}
+
+/// Three of ours, and a line that the shop or nobody fulfils, or a service, shown in `ful_1`.
+fn with_foreign(by: FulfilledBy, sku: &str, shipped: Option<i64>) -> OrderSnapshot {
+    let mut snapshot = order(&[("A", 3, 1000), (sku, 1, 500)]);
+    snapshot.lines[1].by = by;
+    let mut fulfilment = by_hand("ful_1", 1, shipped, "");
+    fulfilment.lines = vec![("l2".into(), 1)];
+    show(fulfilment)(&mut snapshot);
+    snapshot
+}
+
+#[test]
+fn what_becomes_of_lines_that_we_do_not_ship_is_no_contradiction_and_no_task() {
+    let foreign = [
+        (FulfilledBy::Nobody, "G"),
+        (FulfilledBy::Channel, "B"),
+        (FulfilledBy::Us, "GIFT"),
+    ];
+    for (by, sku) in foreign {
+        let mut world = World::new(with_foreign(by, sku, Some(0)));
+        world.input.channel_alarm = true;
+        let plan = world.settle();
+        assert_eq!(world.input.at_once, Some(false), "{sku} at once");
+        assert_eq!(plan.blocked_by.as_deref(), Some("wave"));
+        world.edit(cancel("ful_1", 1));
+        world.wait(45);
+        assert_eq!(kinds(&world.plan()), Vec::<&str>::new());
+        assert_eq!(world.seal().len(), 1, "{sku} cancelled");
+        // A pick-up that nobody comes for.
+        let mut world = World::new(with_foreign(by, sku, None));
+        world.settle();
+        world.wait(73 * 60);
+        assert_eq!(kinds(&world.plan()), Vec::<&str>::new(), "{sku} packed");
+    }
+    // What the channel cancelled of it was not delivered, unless that corrects a number.
+    let mut world = World::new(with_foreign(FulfilledBy::Nobody, "G", Some(0)));
+    world.push_all();
+    let first = revenue(&world).0;
+    assert!(first > 0);
+    world.edit(cancel("ful_1", 1));
+    let plan = world.plan();
+    assert_eq!((revenue(&world).0, plan.next), (first, Some(at(30))));
+    world.wait(30);
+    world.plan();
+    assert_eq!(revenue(&world), (0, 0));
+    world.edit(|order| order.fulfilments[0].cancelled_at = None);
+    world.plan();
+    assert_eq!(revenue(&world).0, first);
+    // With goods of ours in it, it is one.
+    let mut snapshot = with_foreign(FulfilledBy::Nobody, "G", Some(0));
+    snapshot.fulfilments[0].lines.push(("l1".into(), 3));
+    assert_eq!(World::new(snapshot).plan().at_once, Some(true));
+}
+
+#[test]
+fn a_time_that_stands_in_for_one_that_was_not_kept_makes_no_machine_of_staff() {
+    // A reading of before shipping times were kept: the time of ordering is in their place.
+    let mut snapshot = order(&[("A", 3, 1000)]);
+    snapshot.ordered_at = at(-600);
+    let mut world = World::new(snapshot);
+    world.edit(show(by_hand("ful_hand", 3, Some(-600), "900000000001")));
+    assert_eq!(world.plan().at_once, Some(false), "read ten hours later");
+    world.edit(show(by_hand("ful_hand", 3, Some(-1), "900000000001")));
+    world.plan();
+    assert_eq!(world.input.at_once, Some(false));
+    // The channel tells the true time.
+    world.edit(show(by_hand("ful_hand", 3, Some(-599), "900000000001")));
+    world.plan();
+    assert_eq!(world.input.at_once, Some(true));
 }
 
 #[test]
@@ -825,7 +965,7 @@ fn a_capture_that_waits_is_taken_back_when_the_goods_did_not_ship() {
     world.edit(cancel("ful_hand", 10));
     world.wait(60);
     world.plan();
-    world.release("fulfilment_cancelled");
+    world.release("fulfilment_cancelled:ful_hand");
     let plan = world.plan();
     assert_eq!(plan.withdraw.len(), 1, "{:?}", plan.withdraw);
     assert_eq!(plan.demands[0].shipped, 0);
