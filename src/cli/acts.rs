@@ -7,9 +7,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::args::{Command, DepositCommand, OrderCommand, ShippedArgs};
+use super::failure::Failure;
 use super::out::note;
 use super::session::Session;
 use crate::store::witness;
@@ -84,6 +86,28 @@ pub(crate) async fn tell(session: &Session, typed: &[OsString]) {
     if let Err(error) = append(&session.loaded.settings.database.state_dir, &act) {
         missing(&error.to_string());
     }
+}
+
+/// What a command takes from the clock is typed for it, so that it says the same when it is typed again after a restore.
+pub(crate) async fn dated(
+    session: &Session,
+    command: &mut Command,
+) -> Result<Vec<OsString>, Failure> {
+    let words = match command {
+        Command::Order(OrderCommand::Shipped(ShippedArgs { left_at, .. })) if left_at.is_none() => {
+            let now = session.store.now().await?;
+            *left_at = Some(now);
+            let now = now.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            vec!["--left-at".to_owned(), now]
+        }
+        Command::Deposit(DepositCommand::Add { date, .. }) if date.is_none() => {
+            let today = session.today().await?;
+            *date = Some(today);
+            vec!["--date".to_owned(), today.to_string()]
+        }
+        _ => Vec::new(),
+    };
+    Ok(words.into_iter().map(OsString::from).collect())
 }
 
 fn missing(why: &str) {

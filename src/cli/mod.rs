@@ -75,13 +75,17 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
         Command::Demo(args) if crate::demo::run(&args).await => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Err(Failure::Said(1)),
-        command => {
+        mut command => {
             let writes = command.writes();
             let session = Session::open(&global).await?;
+            let mut typed = typed.to_vec();
+            if writes {
+                typed.extend(acts::dated(&session, &mut command).await?);
+            }
             let ended = beside_the_daemon(&session, command).await;
             // Done is done, whether or not its answer could be written.
             if writes && matches!(ended, Ok(()) | Err(Failure::Untold(_))) {
-                acts::tell(&session, typed).await;
+                acts::tell(&session, &typed).await;
             }
             ended
         }

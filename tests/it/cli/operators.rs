@@ -575,6 +575,10 @@ async fn a_restored_database_does_not_know_what_was_typed_since_and_the_file_lis
     assert!(silent.err.is_empty(), "{silent:?}");
     run(&world, &["order", "release", &number, "--reason", "twice"]).refused(5, "no open hold");
     run(&world, &["pause", "shop", "--reads", "--reason", "x"]).ended(0);
+    let shipped_at = world.now();
+    let mut shipped = vec!["order", "shipped", &number, "--tracking", "401234567890"];
+    shipped.extend(["--from", "tokyo", "--reason", "by hand"]);
+    run(&world, &shipped).ended(0);
     world.restore(&copy).await;
     let told = run(
         &world,
@@ -596,9 +600,17 @@ async fn a_restored_database_does_not_know_what_was_typed_since_and_the_file_lis
         .map(|act| act["command"].as_str().unwrap())
         .collect();
     let release = format!(r"order release {number} --reason 'it'\''s settled'");
+    // The moment that it took from the clock is part of it, or it would be another when it is typed again.
+    let shipped_at = shipped_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let shipped =
+        format!("{} --left-at {shipped_at}", shipped.join(" ")).replace("by hand", "'by hand'");
     assert_eq!(
         commands,
-        [release.as_str(), "pause shop --reads --reason x"]
+        [
+            release.as_str(),
+            "pause shop --reads --reason x",
+            shipped.as_str()
+        ]
     );
     assert_eq!(told["lost_acts"][0]["actor"], Value::from("hanako"));
     let words = run(
@@ -613,7 +625,7 @@ async fn a_restored_database_does_not_know_what_was_typed_since_and_the_file_lis
         ],
     );
     assert!(
-        words.ended(0).contains("2 commands were typed"),
+        words.ended(0).contains("3 commands were typed"),
         "{words:?}"
     );
 }
