@@ -56,17 +56,27 @@ pub(crate) struct Shown<'a> {
     pub(crate) cancelled: Option<Since>,
 }
 
-/// The name of what shipped by completing an order, by the reading that showed it.
-fn completion_key(id: i64) -> String {
-    format!("completed-{id}")
-}
+impl<'a> Shown<'a> {
+    /// Units that somebody shipped by completing the order.
+    pub(crate) fn completed(reading: Reading<'a>, line: &'a LineKey, units: u32) -> Self {
+        let key = ExternalId::new(format!("completed-{}", reading.id));
+        Self {
+            key: key.clone(),
+            ours: false,
+            line,
+            units,
+            parcel: false,
+            by_completion: true,
+            first_id: reading.id,
+            first_recorded_at: reading.recorded_at,
+            shipped_at: reading.recorded_at,
+            location: None,
+            tracking: BTreeSet::new(),
+            by: key,
+            cancelled: None,
+        }
+    }
 
-/// As [`Shown::rule`], for what shipped by completing an order.
-pub(crate) fn completion_rule(id: i64) -> String {
-    format!("{CANCELLED}:{}", completion_key(id))
-}
-
-impl Shown<'_> {
     /// Since when they are in doubt: cancelled, and not to correct a number.
     pub(crate) fn doubted_since(&self) -> Option<DateTime<Utc>> {
         self.cancelled.map(|since| since.at + CORRECTION)
@@ -199,7 +209,7 @@ impl<'a> Others<'a> {
         let (foreign, taken_back) = (&self.foreign, &mut self.taken_back);
         self.shown.retain(|shown| {
             let gone = shown.doubted_since().filter(|at| *at <= now);
-            match gone.filter(|_| foreign.contains(shown.line)) {
+            match gone.filter(|_| !shown.ours && foreign.contains(shown.line)) {
                 Some(at) => {
                     taken_back.push(Since { id: i64::MAX, at });
                     false
@@ -211,8 +221,15 @@ impl<'a> Others<'a> {
 
     /// An operator said that these units did not leave: they count no longer, from then on.
     fn forget_released(&mut self, fold: &Fold<'_>, before: i64) {
+        let mut shown = std::mem::take(&mut self.shown);
+        self.settle(fold, &mut shown, before);
+        self.shown = shown;
+    }
+
+    /// Takes back what an operator released before a fact.
+    pub(crate) fn settle(&mut self, fold: &Fold<'_>, shown: &mut Vec<Shown<'a>>, before: i64) {
         let taken_back = &mut self.taken_back;
-        self.shown.retain(|shown| {
+        shown.retain(|shown| {
             let released = shown.cancelled.and_then(|since| {
                 fold.released_between(since.id, before, |one| shown.settled_by(one))
             });
@@ -223,32 +240,6 @@ impl<'a> Others<'a> {
                 });
             }
             released.is_none()
-        });
-    }
-
-    /// Units that somebody shipped by completing the order, and since when it is no longer completed.
-    pub(crate) fn completed(
-        &mut self,
-        reading: Reading<'a>,
-        line: &'a LineKey,
-        units: u32,
-        undone: Option<Since>,
-    ) {
-        let key = ExternalId::new(completion_key(reading.id));
-        self.shown.push(Shown {
-            key: key.clone(),
-            ours: false,
-            line,
-            units,
-            parcel: false,
-            by_completion: true,
-            first_id: reading.id,
-            first_recorded_at: reading.recorded_at,
-            shipped_at: reading.recorded_at,
-            location: None,
-            tracking: BTreeSet::new(),
-            by: key,
-            cancelled: undone,
         });
     }
 

@@ -8,7 +8,7 @@ use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 use super::begin::{self, Whose};
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
-use super::others::{self, CANCELLED, Others, Since};
+use super::others::{self, Others, Shown};
 use super::shipment::Parcel;
 use super::tracking::tracking_key;
 use super::types::{DemandState, EffectState, OrderInput};
@@ -164,7 +164,7 @@ impl<'a> View<'a> {
     fn ship_by_completion(&mut self) {
         let mut completions = self.fold.completions();
         completions.retain(|completion| self.ships_by_completion(completion));
-        let mut counted: Vec<(Reading<'a>, &'a LineKey, u32)> = Vec::new();
+        let mut counted: Vec<Shown<'a>> = Vec::new();
         for (at, completion) in completions.iter().enumerate() {
             let since = completion.since;
             for known in &since.fact.order.lines {
@@ -173,8 +173,8 @@ impl<'a> View<'a> {
                 else {
                     continue;
                 };
-                let before = counted.iter().filter(|(_, key, _)| **key == line.key);
-                let before = before.fold(0_u32, |sum, (_, _, units)| sum.saturating_add(*units));
+                let before = counted.iter().filter(|shown| *shown.line == line.key);
+                let before = before.fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
                 let ordered = known.quantity.saturating_mul(line.multiplier);
                 let spoken = line
                     .by_others
@@ -182,32 +182,19 @@ impl<'a> View<'a> {
                     .saturating_add(before.saturating_mul(line.multiplier));
                 let units = ordered.saturating_sub(spoken) / line.multiplier;
                 if units > 0 {
-                    counted.push((since, &known.key, units));
+                    counted.push(Shown::completed(since, &known.key, units));
                 }
+            }
+            for shown in &mut counted {
+                shown.cancelled = completion.undone;
             }
             let next = completions.get(at + 1);
             let next = next.map_or(i64::MAX, |next| next.since.id);
-            let Some(undone) = completion.undone else {
-                continue;
-            };
-            let (fold, taken_back) = (&self.fold, &mut self.others.taken_back);
-            counted.retain(|(since, key, _)| {
-                let rule = others::completion_rule(since.id);
-                let line = format!("{rule}:{key}");
-                let released = fold.released_between(undone.id, next, |one| {
-                    let names = |rule: &str| one.fact.names(rule);
-                    names(CANCELLED) || names(&rule) || names(&line)
-                });
-                taken_back.extend(released.map(|one| Since {
-                    id: one.id,
-                    at: one.at,
-                }));
-                released.is_none()
-            });
+            self.others.settle(&self.fold, &mut counted, next);
         }
-        let undone = completions.last().and_then(|last| last.undone);
-        for (since, key, units) in counted {
-            self.others.completed(since, key, units, undone);
+        for shown in counted {
+            let (key, units) = (shown.line, shown.units);
+            self.others.shown.push(shown);
             if let Some(line) = self.lines.iter_mut().find(|line| line.key == *key) {
                 let items = units.saturating_mul(line.multiplier);
                 line.by_others = line.by_others.saturating_add(items);

@@ -126,7 +126,7 @@ pub(super) fn units<'a>(
         }
     }
     // What becomes of lines that we do not ship, the channel alone knows.
-    units.retain(|unit| !foreign.contains(unit.line) || !unit.in_doubt(now));
+    units.retain(|unit| unit.ours || !foreign.contains(unit.line) || !unit.in_doubt(now));
     units
 }
 

@@ -152,10 +152,8 @@ pub fn correct(
         let typed = |body: &FactBody| matches!(body, FactBody::Shipped(told) if told.reference == parcel.report.reference && told.key == parcel.key);
         parcel.reports == 1 && facts.clone().any(typed)
     };
-    let mut named = shipment.parcels.iter().filter(|parcel| {
-        let number = parcel.tracking;
-        number == Some(from) || number == Some(to)
-    });
+    let parcels = shipment.parcels.iter();
+    let mut named = parcels.filter(|parcel| parcel.has_number(from) || parcel.has_number(to));
     if has(to) && !named.any(by_hand) {
         return Err(format!(
             "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",

@@ -625,7 +625,7 @@ async fn a_restored_database_does_not_know_what_was_typed_since_and_the_file_lis
         ],
     );
     assert!(
-        words.ended(0).contains("2 commands were typed"),
+        words.ended(0).contains("3 commands were typed"),
         "{words:?}"
     );
 }
