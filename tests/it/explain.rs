@@ -133,6 +133,7 @@ impl Claim {
             "batches_location",
             "schedules_one",
             "locations_pkey",
+            "batches_pkey",
         ];
         let mut used = nodes
             .iter()
