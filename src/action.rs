@@ -144,9 +144,18 @@ impl Action {
         }
     }
 
-    /// The line to type about a subject; what only the person knows is in capitals.
+    /// The lines to type about a subject, one for each answer; what only the operator knows is in capitals.
     #[must_use]
-    pub fn line(&self, on: &str) -> String {
+    pub fn lines(&self, on: &str) -> Vec<String> {
+        let answers: &[&str] = match self {
+            Self::ResolveEffect { .. } => &["done", "not-done"],
+            Self::Recalled { .. } => &["--accepted", "--declined", "--too-late"],
+            _ => return vec![self.line(on, "")],
+        };
+        answers.iter().map(|answer| self.line(on, answer)).collect()
+    }
+
+    fn line(&self, on: &str, answer: &str) -> String {
         let words = match self {
             Self::Release { rule: Some(rule) } => {
                 format!("order release {on} --rule {rule} --reason TEXT")
@@ -156,7 +165,7 @@ impl Action {
             Self::Show {} => format!("order show {on} --json"),
             Self::AddDeposit {} => format!("deposit add {on} AMOUNT --reference TEXT"),
             Self::ResolveEffect { effect } => {
-                format!("effect resolve {effect} done|not-done --reason TEXT")
+                format!("effect resolve {effect} {answer} --reason TEXT")
             }
             Self::ListEffects {} => "effect list".to_owned(),
             Self::Instructed {} => {
@@ -171,7 +180,7 @@ impl Action {
             Self::Adopt { channel } => format!("begin {channel} --adopt {on} --reason TEXT"),
             Self::Forget { channel } => format!("begin {channel} --history {on} --reason TEXT"),
             Self::Recalled { reference } => {
-                format!("order recalled {reference} --accepted|--declined|--too-late --reason TEXT")
+                format!("order recalled {reference} {answer} --reason TEXT")
             }
             Self::Shipped {} => format!("order shipped {on} --tracking NUMBER --reason TEXT"),
             Self::End {} => format!("order end {on} --reason TEXT"),
@@ -207,11 +216,14 @@ pub struct Suggestion {
 /// Actions with their lines for a subject.
 #[must_use]
 pub fn suggestions(actions: Vec<Action>, subject: &str) -> Vec<Suggestion> {
-    let with_line = |action: Action| Suggestion {
-        line: action.line(subject),
-        action,
+    let with_lines = |action: Action| {
+        let lines = action.lines(subject);
+        lines.into_iter().map(move |line| Suggestion {
+            line,
+            action: action.clone(),
+        })
     };
-    actions.into_iter().map(with_line).collect()
+    actions.into_iter().flat_map(with_lines).collect()
 }
 
 /// What a task stores. A command of a newer version is left out: this binary could not say what to type.
@@ -269,8 +281,8 @@ mod tests {
             },
             Action::CorrectParcel {
                 reference: "HK0123456789ABC-S1".to_owned(),
-                from: "4012-1".to_owned(),
-                to: "4012-2".to_owned(),
+                from: "-".to_owned(),
+                to: "NUMBER".to_owned(),
             },
             Action::Resume {},
             Action::LiftStop { id: 4 },
@@ -288,13 +300,19 @@ mod tests {
     #[test]
     fn every_line_is_one_that_the_program_takes() {
         for action in all() {
-            let line = action.line("HK0123456789ABC");
-            let typed = line
-                .replace("AMOUNT", "500")
-                .replace("QUANTITY", "2")
-                .replace("TIME", "2026-11-22T03:00:00+09:00");
-            let words = typed.split(' ').map(|word| word.split('|').next().unwrap());
-            Cli::try_parse_from(words).unwrap_or_else(|e| unreachable!("{line}: {e}"));
+            for line in action.lines("HK0123456789ABC") {
+                assert!(
+                    !line.contains(['|', '<', '>', ';', '&']),
+                    "pasted, {line} is another command"
+                );
+                let typed = line
+                    .replace("AMOUNT", "500")
+                    .replace("QUANTITY", "2")
+                    .replace("NUMBER", "4012-3456-7893")
+                    .replace("TIME", "2026-11-22T03:00:00+09:00");
+                Cli::try_parse_from(typed.split(' '))
+                    .unwrap_or_else(|e| unreachable!("{line}: {e}"));
+            }
         }
     }
 

@@ -45,6 +45,7 @@ const NAMES: &[&str] = &[
     "fulfilment_cancelled",
     "packed_by_others",
     "refunded_in_full",
+    "shipped_date",
     "shipped_place_unknown",
     "shipped_twice",
     "deposit_cancelled",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hikiate_sdk::Tracking;
 
 use super::failure::CODES;
 use crate::names::GATES;
@@ -272,12 +273,15 @@ pub(crate) enum ParcelCommand {
         /// The shipment's reference, HK…-S1
         #[arg(value_name = "REF")]
         reference: String,
-        /// The number as it was told
-        #[arg(long, value_name = "OLD", value_parser = number)]
+        /// The number as it was told; `-` for a parcel that was told without one
+        #[arg(long, value_name = "OLD", value_parser = not_blank)]
         tracking: String,
         /// The right number
         #[arg(long, value_name = "NEW", value_parser = number)]
         to: String,
+        /// The new number is a parcel of another order too: both are in one box
+        #[arg(long)]
+        same_box: bool,
         /// Why; kept for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
@@ -681,12 +685,15 @@ fn code_and_quantity(text: &str) -> Result<(String, u32), String> {
 
 /// A carrier's number: it stands in keys and in calls.
 fn number(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let fits = (1..=60).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err("a carrier's number of letters and digits without spaces, at most 60".to_owned())
+    match Tracking::read(text) {
+        Ok(Tracking::Number(number)) if number.contains(' ') => {
+            Err("a carrier's number, without spaces".to_owned())
+        }
+        Ok(Tracking::Number(number)) => Ok(number),
+        Ok(Tracking::Missing) => {
+            Err("this is no number: type it when the carrier has given one".to_owned())
+        }
+        Err(why) => Err(format!("it {why}")),
     }
 }
 

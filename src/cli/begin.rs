@@ -134,8 +134,11 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         orders: shown.iter().map(|row| &row.listing).collect(),
         doubts: &doubts,
     };
+    let changed = shown.iter().filter(|row| row.changes_class());
+    let changed = changed.filter(|row| classes.iter().any(|c| c.order.id == row.order.id));
+    let changed = changed.count();
     session.out.one(&told, || {
-        words::words(session, &args, &told, &shown, classes.len(), now) + &warnings
+        words::words(session, &args, &told, &shown, changed, now) + &warnings
     })
 }
 
@@ -158,7 +161,7 @@ pub(crate) async fn unbegin(session: &Session, args: Unbegin) -> Result<(), Fail
             "channel {channel} is stopped: its orders are read, planned and reserved for, and nothing more is sent for them\n\
              withdrawn: {} calls, {} shipments in open waves; {} revenue events wait\n\
              under way at this moment: {} calls; with an unknown outcome, not sent again before it begins anew: {}\n\
-             sealed or with a warehouse, and not left: {} shipments; stop them with the warehouse if they must not leave\n{batches}\
+             sealed or with a warehouse, and not shipped: {} shipments, in `hikiate order list --channel {channel} --status instructed`; stop them with the warehouse if they must not leave\n{batches}\
              to go on from the same time on: hikiate begin {channel} --reason TEXT\n",
             done.withdrawn, done.waiting, done.revenue, done.sending, done.unknown, done.instructed
         )

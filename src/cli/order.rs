@@ -130,6 +130,11 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
     let status_ja = status_ja(&row.status);
     out.one(&Shown { subject: &subject, status_ja, excused: &excused, facts: &facts }, || {
         let blocked = row.blocked_by.as_deref().unwrap_or("nothing");
+        let status = if row.status == status_ja {
+            row.status.clone()
+        } else {
+            format!("{} {status_ja}", row.status)
+        };
         let closed = out.maybe(subject.closed_at);
         let excused: String = excused
             .iter()
@@ -149,12 +154,12 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
             &facts.iter().map(cells).collect::<Vec<_>>(),
         );
         format!(
-            "{} ({}), {} {}\n  status      {} {status_ja}\n  blocked by  {}\n{excused}  stored      {}\n  closed      {}\n\n{facts}",
+            "{} ({}), {} {}\n  status      {}\n  blocked by  {}\n{excused}  stored      {}\n  closed      {}\n\n{facts}",
             row.number,
             plain(&format!("{}/{}", row.channel, row.external_id), ""),
             row.origin,
             subject.kind,
-            row.status,
+            status,
             plain(blocked, ""),
             out.time(row.created_at),
             if closed.is_empty() { "no" } else { &closed },
@@ -164,13 +169,16 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
 
 /// The fields of a fact that say most, in words; facts hold no personal data.
 fn detail(body: &Value) -> String {
-    const TELLING: [&str; 12] = [
+    const TELLING: [&str; 15] = [
         "rule",
         "rules",
         "op",
         "account",
         "warehouse",
         "reference",
+        "tracking",
+        "from",
+        "to",
         "batch",
         "amount",
         "verdict",

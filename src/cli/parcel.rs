@@ -2,7 +2,7 @@
 
 use super::args::{ParcelCommand, ReturnCommand};
 use super::failure::Failure;
-use super::order::typed::{Subject, write};
+use super::order::typed::{Subject, of_no_other_order, write};
 use super::session::Session;
 use crate::plan::command::{correct as corrected, returned as came_back};
 
@@ -26,9 +26,12 @@ pub(crate) async fn correct(session: &Session, command: ParcelCommand) -> Result
         reference,
         tracking,
         to,
+        same_box,
         reason,
     } = command;
     let subjects = [Subject::of_shipment(session, &reference).await?];
+    let [subject] = &subjects;
+    of_no_other_order(session, subject, &to, same_box).await?;
     write(session, &subjects, false, |now, subject| {
         corrected(now, subject.reference(), &tracking, &to, &reason)
     })

@@ -16,22 +16,31 @@ pub(crate) async fn pause(session: &Session, args: &Pause) -> Result<(), Failure
         Paused::Writes
     };
     let mut done = Vec::new();
+    let mut again = Vec::new();
+    let now = session.store.now().await?;
     for account in &args.accounts {
         let since = session
             .store
             .pause_by_operator(account, what, &args.reason, &session.actor)
             .await?;
         done.push(json!({ "account": account, "paused": what.as_str(), "since": since }));
+        again.push((since < now).then(|| {
+            let since = session.out.time(since);
+            format!("; it was paused already, since {since}, and that reason stays")
+        }));
     }
     let stops = match what {
         Paused::Writes => "nothing is sealed for it or sent to it; it is read on",
         Paused::Reads => "nothing is read from it; what is due to it is sent on",
     };
     session.out.one(&done, || {
-        let lines = args.accounts.iter();
+        let lines = args.accounts.iter().zip(&again);
         lines
-            .map(|account| {
-                format!("{account}: {stops}, until `hikiate resume {account} --reason TEXT`\n")
+            .map(|(account, again)| {
+                let again = again.as_deref().unwrap_or_default();
+                format!(
+                    "{account}: {stops}, until `hikiate resume {account} --reason TEXT`{again}\n"
+                )
             })
             .collect()
     })

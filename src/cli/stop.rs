@@ -25,6 +25,7 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
     };
     let today = session.today().await?;
     let (recall, dry) = (args.recall, args.dry_run);
+    let before = session.store.list_stops().await?;
     let write = || {
         let (store, actor) = (&session.store, session.actor.as_str());
         store.stop_shipping(&scope, recall, &reason, actor, today, dry)
@@ -35,7 +36,17 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
         "instructed": stopped.instructed.iter().map(|(place, list)| json!({ "warehouse": place, "references": list })).collect::<Vec<_>>(),
         "recalled": stopped.recalled,
     });
-    session.out.one(&told, || words(&stopped, recall, dry))
+    let stood = before.iter().find(|row| row.id == stopped.id);
+    let stood = stood.map_or_else(String::new, |row| {
+        format!(
+            "it stands since {} with the reason {:?}, which stays\n",
+            session.out.time(row.since),
+            row.reason
+        )
+    });
+    session
+        .out
+        .one(&told, || words(&stopped, recall, dry) + &stood)
 }
 
 fn words(stopped: &Stopped, recall: bool, dry: bool) -> String {
@@ -130,7 +141,7 @@ async fn lift(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failur
         done.iter()
             .map(|row| {
                 format!(
-                    "stop {} is lifted: {} shipments go with the next batch unless another stop matches them\n",
+                    "stop {} is lifted: {} shipments go with the next batch unless another stop matches them; what it asked back and a warehouse stops, or has stopped, is sent anew under another reference\n",
                     row["stop"], row["shipments"]
                 )
             })

@@ -6,7 +6,9 @@ use super::session::Session;
 
 /// Shows what waits for a person.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
-    let (out, tasks) = (session.out, session.store.list_tasks().await?);
+    let (out, mut tasks) = (session.out, session.store.list_tasks().await?);
+    // Until it is settled the rest may be an old state.
+    tasks.sort_by_key(|task| task.kind != "database_set_back");
     out.one(&tasks, || {
         if tasks.is_empty() {
             return "nothing waits for a person\n".to_owned();

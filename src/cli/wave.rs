@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::engine::{render_wave, slot_now};
 use crate::policy::{Dispatch, Warehouse};
 use crate::store::waves::{BatchRow, Members};
-use crate::store::{Place, SealRow};
+use crate::store::{Place, SealRow, StopRow, StoreError};
 
 const WAVE: &str = "instruct";
 const BOOKS: &str = "journal";
@@ -42,7 +42,9 @@ pub(crate) async fn books(session: &Session, command: BooksCommand) -> Result<()
 
 async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<(), Failure> {
     let out = session.out;
-    let rows = session.store.list_batches(kind, all, limit).await?;
+    let mut rows = session.store.list_batches(kind, all, limit).await?;
+    // A batch that was sent waits for its orders no more.
+    rows.retain(|row| all || row.state != "done");
     let empty = if all {
         "no batches yet"
     } else {
@@ -64,6 +66,10 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
                 why(session, row),
             ]
         });
+    }
+    let stops = session.store.list_stops().await?;
+    for row in &mut rows {
+        stopped(row, &stops);
     }
     let columns = [
         "NAME",
@@ -114,6 +120,45 @@ fn why(session: &Session, row: &BatchRow) -> String {
     }
 }
 
+/// Says of a wave that is not sealed which stops keep a part of it back.
+fn stopped(row: &mut BatchRow, stops: &[StopRow]) {
+    let waits = row.state == "open" || (row.state == "missed" && row.rows == 0);
+    if let Some(place) = row.warehouse.as_deref().filter(|_| waits)
+        && let Some(words) = stops_at(stops, place)
+    {
+        row.kept_back.get_or_insert(words);
+    }
+}
+
+/// The stops that keep back what waits at a warehouse, or may.
+fn stops_at(stops: &[StopRow], place: &str) -> Option<String> {
+    let here = |stop: &&StopRow| {
+        stop.waiting > 0 && stop.warehouse.as_deref().is_none_or(|name| name == place)
+    };
+    let words: Vec<String> = stops
+        .iter()
+        .filter(here)
+        .map(|stop| {
+            let of = [("item", &stop.sku), ("channel", &stop.channel)];
+            let of: Vec<String> = of
+                .into_iter()
+                .filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)))
+                .collect();
+            let of = if of.is_empty() {
+                "everything".to_owned()
+            } else {
+                of.join(", ")
+            };
+            format!("stop {} ({of}: {})", stop.id, stop.reason)
+        })
+        .collect();
+    let words = Some(words).filter(|words| !words.is_empty())?;
+    Some(format!(
+        "shipments that match are kept back by {}; see `hikiate stop-shipping list`",
+        words.join(", ")
+    ))
+}
+
 /// When its sending was last tried or answered.
 fn sent_at(session: &Session, row: &BatchRow) -> String {
     row.last_sent_at
@@ -160,7 +205,8 @@ async fn show(
     with_addresses: bool,
 ) -> Result<(), Failure> {
     let out = session.out;
-    let row = session.store.batch(WAVE, name).await?;
+    let mut row = session.store.batch(WAVE, name).await?;
+    stopped(&mut row, &session.store.list_stops().await?);
     let directory = session.store.directory().await?;
     if preview && with_addresses && row.sealed_at.is_some() {
         return print(session, &row, &session.store.batch_bytes(&row).await?, true);
@@ -307,7 +353,11 @@ async fn seal(session: &Session, name: &str) -> Result<(), Failure> {
     let at = match warehouse(session, name) {
         Some(warehouse) => warehouse,
         None => {
-            let row = session.store.batch(WAVE, name).await?;
+            let row = match session.store.batch(WAVE, name).await {
+                Ok(row) => row,
+                Err(StoreError::NotFound(_)) => return Err(no_such(session, name)),
+                Err(error) => return Err(error.into()),
+            };
             if !matches!(row.state.as_str(), "open" | "failing" | "missed") {
                 return Err(Failure::Refused(format!(
                     "wave {} is {}: only an open or missed one can be sealed",
@@ -333,7 +383,15 @@ async fn seal(session: &Session, name: &str) -> Result<(), Failure> {
         let store = &session.store;
         store.seal_now(&directory, place, &at.name, &slot, actor, today)
     };
-    let (wave, rows) = session.store.retried("seal_now", write).await?;
+    let (wave, rows) = match session.store.retried("seal_now", write).await {
+        Ok(sealed) => sealed,
+        Err(StoreError::Refused(why)) => {
+            let stops = session.store.list_stops().await?;
+            let stops = stops_at(&stops, &at.name).map(|words| format!("; {words}"));
+            return Err(Failure::Refused(why + &stops.unwrap_or_default()));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let told = json!({ "wave": wave, "warehouse": at.name, "rows": rows });
     session.out.one(&told, || {
         format!(
@@ -341,6 +399,16 @@ async fn seal(session: &Session, name: &str) -> Result<(), Failure> {
             at.name
         )
     })
+}
+
+/// Neither a wave nor a warehouse.
+fn no_such(session: &Session, name: &str) -> Failure {
+    let warehouses = session.loaded.policy.warehouses.iter();
+    let known: Vec<&str> = warehouses.map(|w| w.name.as_str()).collect();
+    Failure::NotFound(format!(
+        "there is no wave and no warehouse {name:?}; warehouses: {}; `hikiate wave list --all` shows the waves, one that was sealed early under its new name",
+        known.join(", ")
+    ))
 }
 
 async fn give_up(session: &Session, kind: &str, abandon: Abandon) -> Result<(), Failure> {

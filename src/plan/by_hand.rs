@@ -149,7 +149,7 @@ fn confirm<'a>(
 }
 
 /// Items by line.
-fn contents(parcel: &Parcel<'_>) -> BTreeMap<u32, u32> {
+pub(super) fn contents(parcel: &Parcel<'_>) -> BTreeMap<u32, u32> {
     let mut sums = BTreeMap::new();
     for line in parcel.report.lines.iter().filter(|line| line.quantity > 0) {
         let sum: &mut u32 = sums.entry(line.n).or_default();
@@ -184,7 +184,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
         for told in &shipment.confirmed {
-            let Some(number) = told.report.tracking.as_deref() else {
+            let Some(number) = told.tracking else {
                 continue;
             };
             let corrected = view.fold.corrected.iter().any(|(_, fact)| {

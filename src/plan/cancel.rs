@@ -7,7 +7,7 @@ use hikiate_sdk::{
 use super::effects::{Candidate, Wanted, withdraw};
 use super::recall::warehouse_of;
 use super::shipment::Shipment;
-use super::tasks::Tasks;
+use super::tasks::{Tasks, words_or_none};
 use super::view::View;
 use crate::action::Action;
 use crate::broken::{self, Broken};
@@ -84,7 +84,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
                 };
                 let what = format!(
                     "the channel refused to cancel the order: {}; {todo}",
-                    outcome.message
+                    words_or_none(&outcome.message)
                 );
                 tasks
                     .add(REFUSED, what)
@@ -169,7 +169,7 @@ fn requests(
             {
                 let what = format!(
                     "the warehouse refused the request to stop {reference}: {}; call it, or release it to ask again",
-                    outcome.message
+                    words_or_none(&outcome.message)
                 );
                 tasks.add("cancel_refused", what).release(&rule);
                 return;
@@ -232,7 +232,8 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
                     CancelVerdict::TooLate => "has left already",
                     _ => "will leave",
                 };
-                (id, format!("{verb}, says the warehouse: {}", reply.message))
+                let words = words_or_none(&reply.message);
+                (id, format!("{verb}, says the warehouse: {words}"))
             }
             (None, None) => continue,
         };

@@ -43,7 +43,7 @@ impl<'a> View<'a> {
                 departures.push(Departure {
                     first_id: parcel.first_id,
                     first_recorded_at: parcel.first_recorded_at,
-                    shipped_at: parcel.report.left_at,
+                    shipped_at: parcel.left_at(self.order.ordered_at),
                     items,
                     digital: false,
                 });

@@ -11,6 +11,7 @@ use hikiate_sdk::AccountSlug;
 use serde::Serialize;
 
 use self::words::{cancelled_by, minute};
+use super::begin::Whose;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
 use super::shipment::Shipment;
@@ -182,7 +183,15 @@ pub fn explain(
         } else {
             "not confirmed"
         };
-        words.payment = format!("{}, {paid}", payment.word);
+        // Voided with the order: nothing is to be paid.
+        words.payment = if view.tenders().next().is_none()
+            && payment.word == "unknown"
+            && view.cancelled_at_channel.is_some()
+        {
+            "none stands: the order is cancelled".to_owned()
+        } else {
+            format!("{}, {paid}", payment.word)
+        };
         if let Some(wanted) = payment.bank_wanted {
             let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
             words.payment = format!("{}, {came} of {wanted} deposited", words.payment);
@@ -235,6 +244,9 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
         return match words.status {
             Status::Received => "it has not been read at its channel yet".to_owned(),
             Status::Cancelled => format!("cancelled {by}"),
+            _ if view.is_some_and(|view| view.whose == Whose::NotBegun) => format!(
+                "nothing holds it up, but channel {channel} is stopped: what is still due (telling the channel, capture, mail, booking) waits for `hikiate begin {channel} --reason TEXT`"
+            ),
             _ => "nothing holds it up".to_owned(),
         };
     };
@@ -274,7 +286,11 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
             }
             "unknown" => "the outcome of an effect is unknown; see the task",
             "cancel" => return format!("it is being cancelled, asked {by}"),
-            "ended" => "an operator ended it: nothing more of it is instructed",
+            "ended" => {
+                return view.and_then(words::ended_by).unwrap_or_else(|| {
+                    "it is ended: nothing more of it is instructed".to_owned()
+                });
+            }
             "stop" => {
                 "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
             }

@@ -8,6 +8,7 @@ use hikiate_sdk::{Call, ChannelState, LineKey, Op, OrderSnapshot, ShipmentRefere
 use super::by_hand::Parcels;
 use super::others::Since;
 use super::presence::Absence;
+use super::reported::numbered;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
@@ -363,6 +364,8 @@ impl<'a> Fold<'a> {
                 earliest_then: fold.earliest_ship_at(id, fact),
             };
             (shipment.parcels, shipment.confirmed) = parcels.take(&fact.reference);
+            let (told, confirmed) = (&mut shipment.parcels, &mut shipment.confirmed);
+            numbered(fact, told, confirmed, &fold.corrected);
             // For good: what it left out is planned anew, and a parcel that comes all the same cannot take that back.
             let first = shipment.parcels.iter().map(|parcel| parcel.first_id).min();
             shipment.closed_short = first.is_some_and(|first| {

@@ -6,7 +6,7 @@ use hikiate_sdk::ReplyVerdict;
 use hikiate_sdk::LineKey;
 
 use super::recall::wanted_again;
-use super::tasks::Tasks;
+use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
 use crate::policy::Warehouse;
@@ -33,7 +33,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                     } else {
                         0
                     },
-                    effective_at: parcel.report.left_at,
+                    effective_at: parcel.left_at(view.order.ordered_at),
                 });
             }
         }
@@ -54,7 +54,7 @@ pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
 
 /// Where what was told differs from what was decided.
 pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
-    beyond_tasks(view, tasks);
+    let beyond = beyond_tasks(view, tasks);
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
         let Some(told) = shipment.parcels.iter().map(|parcel| parcel.last_id).max() else {
@@ -63,7 +63,8 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         let (mut over, mut short) = (Vec::new(), Vec::new());
         for line in &shipment.fact.lines {
             let (left, wanted) = (shipment.left(line.n), line.quantity);
-            if left > wanted {
+            // More than was ordered is told with the order's line.
+            if left > wanted && !beyond.contains(&line.line) {
                 over.push(format!("{left} of {wanted} on line {}", line.n));
             } else if left < wanted {
                 short.push(format!("{left} of {wanted} on line {}", line.n));
@@ -118,12 +119,16 @@ pub(crate) struct Beyond<'a> {
     detail: String,
 }
 
-fn beyond_tasks(view: &View<'_>, tasks: &mut Tasks) {
+/// The lines that it tells of.
+fn beyond_tasks(view: &View<'_>, tasks: &mut Tasks) -> Vec<LineKey> {
+    let mut lines = Vec::new();
     for beyond in beyond_the_order(view) {
+        lines.push(beyond.line.clone());
         let rest = view.waits_for_surplus(std::slice::from_ref(beyond.line));
         let what = format!("{}{rest}", beyond.detail);
         tasks.tell(view, beyond.kind, beyond.told, &what);
     }
+    lines
 }
 
 /// More shipped than was ordered when it shipped: by us alone after an edit, or by others as well. What was taken
@@ -151,7 +156,7 @@ pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
                     "{} ({} {}, {tracking})",
                     shipment.fact.reference,
                     shipment.fact.warehouse,
-                    view.local(parcel.report.left_at)
+                    view.local(parcel.left_at(view.order.ordered_at))
                 ));
             }
         }
@@ -273,8 +278,9 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
             continue;
         }
         let what = format!(
-            "{} will not ship {reference}: {words}; correct what it names, then release it",
-            shipment.fact.warehouse
+            "{} will not ship {reference}: {}; correct what it names, then release it",
+            shipment.fact.warehouse,
+            words_or_none(words)
         );
         tasks.add("instruction_rejected", what).release(&rule);
         first.get_or_insert(rule);

@@ -35,6 +35,7 @@ mod payment;
 mod places;
 mod presence;
 mod recall;
+mod reported;
 mod rest;
 mod revenue;
 mod shipment;

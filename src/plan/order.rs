@@ -34,7 +34,7 @@ use super::stop::stops;
 use super::tasks::Tasks;
 use super::types::{EffectState, OrderInput, OrderPlan, Status};
 use super::view::View;
-use super::{by_hand, checks, demand};
+use super::{by_hand, checks, demand, reported};
 use crate::action::Action;
 use crate::policy::Policy;
 use crate::rules::HoldRules;
@@ -353,6 +353,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
 
     discrepancies(&view, &mut tasks);
     by_hand::tasks(&view, &mut tasks);
+    reported::tasks(&view, &mut tasks);
     imported_after_all(&view, &mut tasks);
     booking_refused(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::CancelVerdict;
 
 use super::shipment::Shipment;
-use super::tasks::Tasks;
+use super::tasks::{Tasks, words_or_none};
 use super::types::ShipmentStage;
 use super::view::View;
 use crate::action::Action;
@@ -46,8 +46,8 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
                 _ => "will ship",
             };
             let what = format!(
-                "{warehouse} {verb} {reference} although it was asked back: {}",
-                reply.message
+                "{warehouse} {verb} {reference} although it was asked back: {}; stop the carrier, or await the return",
+                words_or_none(&reply.message)
             );
             tasks.tell(view, "recall_failed", told, &what);
             continue;
@@ -70,6 +70,9 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
             .release(&rule)
             .action(Action::End {});
             recalled.gate.get_or_insert(rule);
+            continue;
+        }
+        if !shipment.instructed() {
             continue;
         }
         if let Some(due) = overdue(view, shipment) {

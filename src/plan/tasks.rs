@@ -11,6 +11,17 @@ pub(crate) struct Tasks {
     pub(crate) rows: Vec<TaskRow>,
 }
 
+/// What an external system said, where it said anything.
+pub(crate) fn words_or_none(words: &str) -> &str {
+    match words.trim() {
+        "" => "without a reason",
+        words => words,
+    }
+}
+
+/// Ends what has happened and cannot be undone.
+const WHEN_DONE: &str = "; release it when that is done";
+
 impl Tasks {
     /// Adds a task; a second one of a kind joins the first. What may be typed about it is added to the answer.
     pub(crate) fn add(&mut self, kind: impl Into<String>, detail: String) -> &mut TaskRow {
@@ -45,9 +56,15 @@ impl Tasks {
 
     /// Adds what has happened and cannot be undone, unless a person has released it after the fact that told it.
     pub(crate) fn tell(&mut self, view: &View<'_>, kind: &str, told: i64, detail: &str) {
-        if !view.fold.released_after(kind, told) {
-            self.add(kind, format!("{detail}; release it when that is done"))
-                .release(kind);
+        if view.fold.released_after(kind, told) {
+            return;
         }
+        // Said once, after all that it is about.
+        if let Some(row) = self.rows.iter_mut().find(|row| row.kind == kind)
+            && let Some(before) = row.detail.strip_suffix(WHEN_DONE)
+        {
+            row.detail = before.to_owned();
+        }
+        self.add(kind, format!("{detail}{WHEN_DONE}")).release(kind);
     }
 }

@@ -372,7 +372,7 @@ fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
                 debug!(account = %account.slug, %order, %op, effect = id, "done")
             }
             Acknowledgement::Unresolved { error } => {
-                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: a person must look, then `hikiate effect resolve {id} done|not-done --reason …`");
+                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: a person must look, then `hikiate effect resolve {id} done` or `not-done`, with --reason");
             }
             Acknowledgement::Ambiguous { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key")

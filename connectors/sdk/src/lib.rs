@@ -23,6 +23,7 @@ mod secret;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
+mod tracking;
 mod warehouse;
 
 pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
@@ -42,6 +43,7 @@ pub use order::{
 };
 pub use secret::SecretRef;
 pub use source::{BadRecord, Observed, Page, Record, Source, StreamKind, StreamSpec};
+pub use tracking::{NO_NUMBER, Tracking};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
     ParcelReport, ReplyVerdict, StockLevel,

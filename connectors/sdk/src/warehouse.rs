@@ -98,7 +98,7 @@ pub struct ParcelReport {
     pub key: String,
     /// The carrier's name as told.
     pub carrier: Option<String>,
-    /// The carrier's number.
+    /// The carrier's number; [`crate::NO_NUMBER`] where words or dashes were told in its place, `None` where nothing was.
     pub tracking: Option<String>,
     /// When it left the house.
     pub left_at: DateTime<Utc>,

@@ -34,6 +34,11 @@ impl Row {
         !self.before.is_empty() && !matches!(self.before, "left" | "history")
     }
 
+    /// It had another class before.
+    pub(super) fn changes_class(&self) -> bool {
+        self.before != self.listing.class
+    }
+
     /// It is not ours to act on.
     pub(super) fn stays_behind(&self) -> bool {
         matches!(self.listing.class, "left" | "history")
@@ -107,6 +112,9 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, String> {
     let mut rows: Vec<Line> = Vec::new();
     for (n, line) in lines {
         let cells = cells(n, line)?;
+        if cells.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
         let [order, class, reference, warehouse, seen] =
             places.map(|at| cells.get(at).map_or("", |cell| cell.trim()).to_owned());
         if let Some(first) = rows.iter().find(|row| row.order == order) {
@@ -205,7 +213,7 @@ mod tests {
             "\u{feff}{}",
             text.replace('\n', "\r\n").replace("left", "history")
         );
-        let lines = read(&again).unwrap();
+        let lines = read(&(again + ",,,,,,,,,\r\n\"\",,\r\n")).unwrap();
         let said: Vec<_> = lines
             .iter()
             .map(|l| (l.n, l.order.as_str(), l.class.as_str(), l.seen.as_str()))

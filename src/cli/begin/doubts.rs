@@ -22,6 +22,9 @@ pub(super) fn doubts(
     let changed = |row: &&Row| !row.listing.over && !named(row) && row.before != row.listing.class;
     let rows = rows.iter().filter(changed);
     let (young, old): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| recent(row));
+    // The system before may have been told to ship what was left to it.
+    let left = |row: &&&Row| row.before == "left" && !row.stays_behind();
+    let taken: Vec<&Row> = young.iter().filter(left).copied().collect();
     let ours: Vec<&Row> = old.into_iter().filter(|row| !row.stays_behind()).collect();
     let behind: Vec<&Row> = young.into_iter().filter(|row| row.stays_behind()).collect();
     let mut doubts = Vec::new();
@@ -31,6 +34,13 @@ pub(super) fn doubts(
             ours.len(),
             out.time(oldest),
             numbers(&ours)
+        ));
+    }
+    if !taken.is_empty() {
+        doubts.push(format!(
+            "{} open orders that were left to the system before become ours and ship; if it ships them too, they ship twice: {}",
+            taken.len(),
+            numbers(&taken)
         ));
     }
     if !behind.is_empty() {

@@ -53,7 +53,11 @@ pub(super) fn words(
         vec![
             listing.number.clone(),
             listing.display.clone(),
-            listing.class.to_owned(),
+            if row.changes_class() && !row.before.is_empty() {
+                format!("{} -> {}", row.before, listing.class)
+            } else {
+                listing.class.to_owned()
+            },
             out.time(listing.ordered_at),
             format!("{} d", row.age_days(now)),
             listing.total.clone(),

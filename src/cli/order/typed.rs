@@ -180,15 +180,7 @@ pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(
             )));
         }
     }
-    let store = &session.store;
-    let others = store.orders_with_parcel(&args.tracking, subject.id).await?;
-    if !others.is_empty() && !args.same_box {
-        return Err(Failure::Refused(format!(
-            "number {} is a parcel of {}: give this order's own, or add --same-box if both are in one box; nothing was done",
-            args.tracking,
-            others.join(", ")
-        )));
-    }
+    of_no_other_order(session, &subject, &args.tracking, args.same_box).await?;
     write(session, &[subject], args.dry_run, |now, subject| {
         let what = Shipped {
             reference: subject.reference.as_deref(),
@@ -202,6 +194,26 @@ pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(
         shipped(now, what)
     })
     .await
+}
+
+/// Refuses a number that is a parcel of another order, unless both are said to be in one box.
+pub(crate) async fn of_no_other_order(
+    session: &Session,
+    subject: &Subject,
+    tracking: &str,
+    same_box: bool,
+) -> Result<(), Failure> {
+    let others = session
+        .store
+        .orders_with_parcel(tracking, subject.id)
+        .await?;
+    if others.is_empty() || same_box {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "number {tracking} is a parcel of {}: give this order's own, or add --same-box if both are in one box; nothing was done",
+        others.join(", ")
+    )))
 }
 
 /// Judges all, stores all or none, and says what comes of it.

@@ -3,6 +3,7 @@
 use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
+use super::super::reported::no_number;
 use super::super::shipment::Parcel;
 use super::super::tracking::same_number;
 use super::shipped::{Lines, chosen};
@@ -131,11 +132,13 @@ pub fn correct(
 ) -> Result<Wish, String> {
     let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
+    let mut unnumbered = shipment.parcels.iter().filter(|p| p.tracking.is_none());
+    let unnumbered = unnumbered.next().filter(|_| no_number(from));
     let has = |number: &str| shipment.parcels.iter().any(|p| p.has_number(number));
     if same_number(from, to) || (!has(from) && has(to)) {
         return Err(format!("{reference} has number {to} already"));
     }
-    if !has(from) {
+    if !has(from) && unnumbered.is_none() {
         let known: Vec<&str> = shipment.parcels.iter().filter_map(|p| p.tracking).collect();
         return Err(format!(
             "{reference} has no parcel with number {from}; it has: {}",
@@ -161,12 +164,18 @@ pub fn correct(
         ));
     }
     let mut wish = Wish::default();
+    let (from, old, mails) = match unnumbered {
+        Some(parcel) => {
+            let told = parcel.told_instead().unwrap_or(parcel.key);
+            (told, "no number", "have none")
+        }
+        None => (from, from, "keep the old number"),
+    };
     wish.does.push(format!(
-        "the parcel of {reference} has number {to}; where {from} was told, a task says what to type at {}",
+        "the parcel of {reference} has number {to}; where {old} was told, a task says what to type at {}",
         view.input.channel
     ));
-    wish.stays
-        .push("mails that were sent keep the old number".to_owned());
+    wish.stays.push(format!("mails that were sent {mails}"));
     let body = FactBody::ParcelCorrected(ParcelCorrectedFact {
         reference: shipment.fact.reference.clone(),
         from: from.to_owned(),

@@ -105,8 +105,16 @@ pub fn recalled(
     let mut wish = Wish::default();
     wish.does.push(match verdict {
         CancelVerdict::Accepted => {
+            let stopped = shipment.recall.is_some_and(|(_, fact)| fact.stop.is_some());
+            let goods = if view.dropped() {
+                "its goods are free: nothing more of the order is to be shipped".to_owned()
+            } else if shipment.recall.is_some() && !stopped {
+                format!("its goods are held until `hikiate order release {} --rule recalled:{reference}`", view.input.number)
+            } else {
+                "what the order still wants of it is sent anew under another reference, unless a hold or a stop keeps it back".to_owned()
+            };
             format!(
-                "{reference} counts as stopped by {}",
+                "{reference} counts as stopped by {}; {goods}",
                 shipment.fact.warehouse
             )
         }

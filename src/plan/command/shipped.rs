@@ -1,12 +1,13 @@
 //! A parcel that an operator shipped or saw: goods that were not sealed come off stock, a sealed shipment has its parcel.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{GroupKey, ParcelLine, ParcelReport, ShipmentReference};
+use hikiate_sdk::{GroupKey, NO_NUMBER, ParcelLine, ParcelReport, ShipmentReference};
 
 use super::super::holds::open_holds;
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
 use super::super::others::{CANCELLED, Shown};
+use super::super::reported::no_number;
 use super::super::shipment::{Parcel, Shipment};
 use super::super::tracking::same_number;
 use super::super::types::{NewShipment, ShipmentStage};
@@ -46,7 +47,18 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     if what.left_at.is_some_and(|at| at > on.now) {
         return Err("--left-at has not come yet".to_owned());
     }
+    let placed = view.order.ordered_at;
+    if what.left_at.is_some_and(|at| at < placed) {
+        return Err(format!(
+            "--left-at is before order {} was placed, {}",
+            view.input.number,
+            view.local(placed)
+        ));
+    }
     let number = what.tracking;
+    if no_number(number) {
+        return Err(format!("{number:?} is no tracking number"));
+    }
     let known = view.fold.shipments.iter().find_map(|shipment| {
         let same = |p: &&Parcel<'_>| p.has_number(number) || same_number(p.key, number);
         shipment
@@ -70,6 +82,11 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
                     let from = what.from.or(Some(shipment.fact.warehouse.as_str()));
                     let most = |line: &Line<'_>| Some(shipment.to_leave(&line.key));
                     unsealed(&view, Shipped { from, ..what }, on.now, most)
+                }
+                ShipmentStage::Shipped if shipment.parcels.iter().any(|p| p.tracking.is_none()) => {
+                    Err(format!(
+                        "{reference} was shipped already, told without a number: give it one with `hikiate parcel correct {reference} --tracking {NO_NUMBER} --to {number} --reason TEXT`"
+                    ))
                 }
                 ShipmentStage::Shipped => Err(format!("{reference} was shipped already")),
                 ShipmentStage::Cancelled | ShipmentStage::Rejected => Err(format!(
@@ -413,9 +430,17 @@ pub(super) fn chosen<'l>(
             }
         }
         if !found {
-            let known: Vec<&str> = open.iter().map(|(key, _)| key.as_str()).collect();
+            let typed = |key: &hikiate_sdk::LineKey| {
+                let line = view.order.lines.iter().find(|line| line.key == *key);
+                let sku = line.and_then(|line| line.sku.clone());
+                sku.unwrap_or_else(|| key.to_string())
+            };
+            let known: Vec<String> = open
+                .iter()
+                .map(|(key, items)| format!("{}={items}", typed(key)))
+                .collect();
             return Err(format!(
-                "--line {code}: no open line has this code; open lines are {}",
+                "--line {code}: no open line has this code; open are {}",
                 known.join(", ")
             ));
         }

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{ChannelState, LineKey, Op};
+use hikiate_sdk::{CancelVerdict, ChannelState, LineKey, Op};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
+use crate::plan::tasks::words_or_none;
 use crate::plan::types::{OrderInput, ShipmentStage};
 use crate::plan::view::View;
 
@@ -40,6 +41,20 @@ pub(super) fn cancelled_by(input: &OrderInput, zone: Tz) -> Option<String> {
         }
     }
     said
+}
+
+/// Who ended the order, when and why, where an operator did.
+pub(super) fn ended_by(view: &View<'_>) -> Option<String> {
+    let (ended, _) = view.ended()?;
+    let fact = view.input.facts.iter().find(|fact| fact.id == ended)?;
+    let FactBody::Ended(why) = &fact.body else {
+        return None;
+    };
+    let at = minute(fact.happened_at, view.policy.shop.timezone);
+    Some(format!(
+        "ended by {} at {at}: {}; nothing more of it is instructed; `hikiate order release {} --rule ended --reason TEXT` takes that back",
+        fact.actor, why.reason, view.input.number
+    ))
 }
 
 /// A line as people know it: its code and title, from the last reading that had it.
@@ -101,7 +116,10 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
             ),
             (None, None) => "waits for its batch".to_owned(),
         },
-        ShipmentStage::Instructed => on_its_way(elsewhere, shipment, zone),
+        ShipmentStage::Instructed => {
+            let way = on_its_way(elsewhere, shipment, zone);
+            way + &asked_back(view, shipment).unwrap_or_default()
+        }
         ShipmentStage::Cancelled => "stopped".to_owned(),
         ShipmentStage::Rejected if shipment.abandoned().is_some() => {
             "given up with its batch".to_owned()
@@ -118,8 +136,11 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         .parcels
         .iter()
         .map(|parcel| {
-            let at = minute(parcel.report.left_at, zone);
-            format!("; parcel {} at {at}", parcel.key)
+            let at = minute(parcel.left_at(view.order.ordered_at), zone);
+            match parcel.tracking {
+                Some(number) => format!("; parcel {number} at {at}"),
+                None => format!("; parcel without a number at {at}"),
+            }
         })
         .collect();
     format!(
@@ -129,6 +150,33 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         lines.join(", "),
         minute(shipment.decided_at, zone)
     )
+}
+
+/// It is wanted back, and what came of that.
+fn asked_back(view: &View<'_>, shipment: &Shipment<'_>) -> Option<String> {
+    let warehouse = &shipment.fact.warehouse;
+    let request = view.fold.cancel_requests(&shipment.fact.reference).last();
+    if request.is_none() && shipment.recall.is_none() {
+        return None;
+    }
+    if let Some((_, reply)) = shipment.not_stopped() {
+        let verb = match reply.verdict {
+            CancelVerdict::TooLate => "it was too late",
+            _ => "it will be shipped",
+        };
+        let words = words_or_none(&reply.message);
+        return Some(format!("; ASKED BACK: {warehouse} says {verb}: {words}"));
+    }
+    Some(match request {
+        Some(request) if request.taken() => {
+            format!("; ASKED BACK from {warehouse}, no answer yet")
+        }
+        Some(request) if request.refusal().is_some() => {
+            "; ASKED BACK, but the request was refused: see the task".to_owned()
+        }
+        Some(_) => format!("; ASKED BACK: {warehouse} is being asked"),
+        None => format!("; ASKED BACK: {warehouse} has to be called, or is asked next"),
+    })
 }
 
 /// What keeps a waiting shipment from its batch, whatever the time is.

@@ -46,7 +46,7 @@ impl World {
 
     /// Stores what a command means, as the store does.
     #[track_caller]
-    fn typed(&mut self, ask: impl FnOnce(Now<'_>) -> Result<Wish, String>) -> Wish {
+    pub(super) fn typed(&mut self, ask: impl FnOnce(Now<'_>) -> Result<Wish, String>) -> Wish {
         let wish = self.asked(ask).unwrap();
         self.store_wish(&wish);
         wish
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// Items that left stock in all, by the last plan.
-    fn moved(&self) -> i64 {
+    pub(super) fn moved(&self) -> i64 {
         self.peek().entries.iter().map(|entry| entry.quantity).sum()
     }
 }
@@ -1168,4 +1168,75 @@ fn a_payment_that_was_withdrawn_while_the_goods_are_with_a_warehouse_is_a_task()
     assert!(paid.settle().tasks.is_empty());
     world.release("payment_withdrawn");
     assert!(world.settle().tasks.is_empty());
+}
+
+#[test]
+fn two_causes_of_one_task_say_once_when_to_release_it() {
+    // Twice what was instructed and ordered is one surplus.
+    let mut world = instructed();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.parcel(S1, "T2", &[(1, 2)]);
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["over_shipped"]);
+    let detail = &plan.tasks[0].detail;
+    assert_eq!(detail.matches("arrange the return").count(), 1, "{detail}");
+    assert_eq!(detail.matches("release it when").count(), 1, "{detail}");
+}
+
+#[test]
+fn what_an_external_system_said_without_words_is_said_so() {
+    let mut world = instructed();
+    world.typed(|now| recall(now, S1, "wrong label"));
+    world.plan();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Declined);
+    for fact in &mut world.input.facts {
+        if let FactBody::CancelReply(reply) = &mut fact.body {
+            reply.message = String::new();
+        }
+    }
+    let plan = world.plan();
+    let detail = &plan.tasks[0].detail;
+    assert!(
+        detail.contains("asked back: without a reason; stop the carrier"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn an_accepted_recall_says_what_becomes_of_its_goods() {
+    let mut world = instructed();
+    world.typed(|now| recall(now, S1, "wrong label"));
+    world.plan();
+    let accepted = |world: &World| {
+        let wish = world.asked(|now| recalled(now, S1, CancelVerdict::Accepted, "called"));
+        wish.unwrap().does.join(" ")
+    };
+    let said = accepted(&world);
+    assert!(said.contains("--rule recalled:"), "{said}");
+    let mut ended = world.clone();
+    ended.typed(|now| end(now, "not wanted"));
+    let said = accepted(&ended);
+    assert!(said.contains("its goods are free"), "{said}");
+    // Asked back by a stop: nothing holds its goods once the stop is lifted.
+    for fact in &mut world.input.facts {
+        if let FactBody::RecallWanted(wanted) = &mut fact.body {
+            wanted.stop = Some(7);
+        }
+    }
+    let said = accepted(&world);
+    assert!(said.contains("sent anew under another reference"), "{said}");
+}
+
+#[test]
+fn a_line_that_is_not_there_is_answered_with_what_can_be_typed() {
+    let world = instructed();
+    let lines = [("PEAR".to_owned(), 1)];
+    let what = Shipped {
+        lines: &lines,
+        ..parcel(Some(S1), "T1")
+    };
+    let refused = world.asked(|now| shipped(now, what)).unwrap_err();
+    assert!(refused.contains("open are A=2"), "{refused}");
 }

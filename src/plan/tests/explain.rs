@@ -1,12 +1,13 @@
 //! What an order is said to be: no more than is known.
 
 use chrono::Duration;
-use hikiate_sdk::{ChannelState, Op, ReplyVerdict, ShipmentReference};
+use hikiate_sdk::{CancelVerdict, ChannelState, Op, ReplyVerdict, ShipmentReference};
 
 use super::build::{at, order, slug};
 use super::flow::ship_all;
 use super::world::World;
 use crate::facts::Verdict;
+use crate::plan::command::{end, recall};
 use crate::plan::types::{ShippingStop, Status};
 use crate::plan::{Elsewhere, SealedBatch, Sending};
 
@@ -198,6 +199,88 @@ fn what_waits_for_a_paused_account_says_so() {
     assert!(
         mail.iter()
             .any(|line| line.contains("account smtp is paused: the password was refused")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_shipment_that_is_asked_back_says_so_and_what_came_of_it() {
+    let shipment = |world: &World| world.explain().shipments[0].clone();
+    let mut world = in_a_sealed_batch();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.typed(|now| recall(now, S1, "wrong label"));
+    world.plan();
+    assert!(shipment(&world).contains("ASKED BACK: tokyo is being asked"));
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.plan();
+    assert!(shipment(&world).contains("ASKED BACK from tokyo, no answer yet"));
+    assert!(
+        world
+            .explain()
+            .to_string()
+            .contains("without an answer to the recall")
+    );
+    // It refuses the shipment instead: no answer is waited for any more.
+    let mut refused = world.clone();
+    refused.reply(S1, ReplyVerdict::Rejected);
+    refused.plan();
+    let told = refused.explain().to_string();
+    assert!(!told.contains("without an answer to the recall"), "{told}");
+    world.cancel_reply(S1, CancelVerdict::Declined);
+    world.plan();
+    let said = shipment(&world);
+    assert!(
+        said.contains("ASKED BACK: tokyo says it will be shipped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn who_ended_an_order_when_why_and_how_to_undo_it_is_told() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.typed(|now| end(now, "fraud"));
+    world.settle();
+    let told = world.explain();
+    assert_eq!(told.blocked_by.as_deref(), Some("ended"));
+    for words in [
+        ": fraud;",
+        "at 2026-11-21",
+        "order release HK0123456789ABC --rule ended",
+    ] {
+        assert!(told.because.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_stopped_channel_is_said_to_keep_back_what_is_due() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    let began = world.input.begin;
+    world.input.begin.from = None;
+    world.plan();
+    let told = world.explain();
+    assert!(
+        told.because.contains("channel shop-jp is stopped"),
+        "{told}"
+    );
+    world.input.begin = began;
+    assert_eq!(world.explain().because, "nothing holds it up");
+}
+
+#[test]
+fn a_cancelled_order_of_which_no_payment_stands_is_not_called_unpaid() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.edit(|order| {
+        order.state = ChannelState::Cancelled { at: at(7) };
+        for tender in &mut order.tenders {
+            tender.cancelled = true;
+        }
+    });
+    world.settle();
+    let told = world.explain();
+    assert_eq!(
+        told.payment, "none stands: the order is cancelled",
         "{told}"
     );
 }

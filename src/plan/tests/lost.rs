@@ -240,8 +240,10 @@ fn what_does_not_fit_is_left_to_a_person_as_a_whole() {
             "{detail}"
         );
         assert_eq!(
-            actions[0].line("HK0123456789ABC"),
-            "hikiate recover --instructed ACCOUNT/HK0123456789ABC-Sn --line CODE=QUANTITY --reason TEXT"
+            actions[0].lines("HK0123456789ABC"),
+            [
+                "hikiate recover --instructed ACCOUNT/HK0123456789ABC-Sn --line CODE=QUANTITY --reason TEXT"
+            ]
         );
         assert_eq!(actions[1], Action::release("lost-1"));
         assert!(

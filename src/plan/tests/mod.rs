@@ -22,6 +22,7 @@ mod notice;
 mod others;
 mod presence;
 mod random;
+mod reported;
 mod revenue;
 mod shipping;
 mod waves;

@@ -382,3 +382,34 @@ async fn the_class_that_an_operator_gave_holds_wherever_the_beginning_is() {
     assert!(world.shop.order(&second).unwrap().is_shipped(), "{two}");
     assert!(!world.shop.order(&first).unwrap().is_shipped());
 }
+
+/// What was left to the system before may ship there: making it ours is marked and asked about, also where it is young.
+#[tokio::test]
+async fn what_was_left_before_becomes_ours_only_on_a_word() {
+    let (world, [left, ..]) = placed([3, 2, 0], None).await;
+    let reason = ["--reason", "switch"];
+    let go =
+        |world: &World, more: &[&str]| run(world, &[&["begin", "shop"], more, &reason].concat());
+    let today = start().to_rfc3339();
+    go(&world, &["--from", &today, "--yes"]).ended(0);
+    world.plan().await;
+    assert_eq!(class(&world, &left), "left");
+    // One that has the class already changes nothing.
+    let old = format!("shop/{left}");
+    let said = go(&world, &["--history", &old]);
+    assert!(said.ended(0).contains("1 older orders"), "{said:?}");
+    let said = go(&world, &["--history", &old]);
+    assert!(said.ended(0).contains("nothing was changed"), "{said:?}");
+    go(&world, &["--leave", &old]).ended(0);
+    run(&world, &["unbegin", "shop", "--reason", "wrong"]).ended(0);
+    world.plan().await;
+    let earlier = (start() - Duration::days(4)).to_rfc3339();
+    let (words, _) = looked(&world, Some(&earlier));
+    assert!(words.contains("left -> new"), "{words}");
+    assert!(
+        words.contains("1 open orders that were left to the system before"),
+        "{words}"
+    );
+    go(&world, &["--from", &earlier]).refused(5, "ship twice");
+    assert_eq!(world.shop.writes(), 0);
+}

@@ -64,9 +64,11 @@ async fn a_paused_account_is_read_on_and_nothing_leaves_for_it_until_it_is_resum
         said.ended(0).contains("hikiate resume tokyo-3pl"),
         "{said:?}"
     );
-    run(&world, &typed).ended(0);
     let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(4).await;
+    let again = ["pause", "tokyo-3pl", "--reason", "another one"];
+    let said = run(&world, &again);
+    assert!(said.ended(0).contains("that reason stays"), "{said:?}");
     assert!(
         world.is(&id, Status::Allocated).await,
         "read, planned, not sealed"
@@ -205,6 +207,16 @@ async fn a_stop_keeps_matching_shipments_back_until_it_is_lifted() {
         stop["stop"],
         "the same one"
     );
+    let other = run(
+        &world,
+        &["stop-shipping", "--sku", "APPLE", "--reason", "rain"],
+    );
+    assert!(
+        other
+            .ended(0)
+            .contains("the reason \"bad batch\", which stays"),
+        "{other:?}"
+    );
     let apple = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     let pear = world.shop.place_order(order(&[("PEAR", 1, "1000")]));
     world.rounds(4).await;
@@ -215,6 +227,8 @@ async fn a_stop_keeps_matching_shipments_back_until_it_is_lifted() {
         "not asked back"
     );
     assert_eq!(instructed(&world), 2);
+    run(&world, &["wave", "seal", "tokyo"]).refused(5, "item APPLE: bad batch");
+    run(&world, &["wave", "seal", "toyko"]).refused(4, "no warehouse \"toyko\"; warehouses: ");
     // What waits for the stop opens no batch after another.
     let batches = async || -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM batches")
@@ -418,7 +432,7 @@ async fn a_parcel_shipped_by_hand_comes_off_stock_is_told_captured_and_mailed() 
             "shipped",
             &number,
             "--tracking",
-            "no spaces",
+            "4012 3456 7893",
             "--reason",
             "x",
         ],

@@ -158,7 +158,10 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
             REPLY,
             &format!("{},OK,,", reference(&id)),
         );
-        let left = format!("{},1,APPLE,1,ヤマト,T,2026/11/20 11:05:00", reference(&id));
+        let left = format!(
+            "{},1,APPLE,1,ヤマト,T4012,2026/11/20 11:05:00",
+            reference(&id)
+        );
         put(&world, "jisseki-9.csv", PARCEL, &left);
         for _ in 0..6 {
             world.round().await;
@@ -176,5 +179,85 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
         );
         assert!(world.shop.order(&id).unwrap().is_shipped());
         assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    }
+}
+
+/// A result file made by a person: marks of a spreadsheet, a word in place of a number, a year mistyped, a rounded number.
+#[tokio::test]
+async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
+    let handling = |_: &_| SimHandling {
+        ship_after: 600,
+        ..SimHandling::default()
+    };
+    let mut world = stocked(Setup {
+        handling,
+        ..Setup::default()
+    })
+    .await;
+    let placed: Vec<_> = (0..4)
+        .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
+        .collect();
+    world.rounds(3).await;
+    for id in &placed {
+        assert!(world.is(id, Status::Instructed).await);
+    }
+    let cells = [
+        ("'401234567890", "2026/11/20 11:00:05"),
+        ("未定", "2026/11/20 11:00:05"),
+        ("401234567892", "2025/11/20 11:00:05"),
+        ("4.01235E+11", "2026/11/20 11:00:05"),
+    ];
+    let rows: Vec<String> = placed
+        .iter()
+        .zip(cells)
+        .map(|(id, (number, at))| format!("{},1,APPLE,1,ヤマト,{number},{at}", reference(id)))
+        .collect();
+    put(&world, "jisseki-1.csv", PARCEL, &rows.join("\r\n"));
+    world.rounds(10).await;
+    let numbers = |id: &String| {
+        let seen = world.shop.order(id).unwrap();
+        let told = seen.fulfilments.iter().flat_map(|f| f.tracking.clone());
+        (seen.is_shipped(), told.collect::<Vec<_>>())
+    };
+    assert_eq!(numbers(&placed[0]), (true, vec!["401234567890".to_owned()]));
+    assert_eq!(numbers(&placed[1]), (true, Vec::new()));
+    assert_eq!(numbers(&placed[2]), (true, vec!["401234567892".to_owned()]));
+    assert_eq!(numbers(&placed[3]), (false, Vec::new()));
+    let mut tasks = world.tasks().await;
+    tasks.sort_unstable();
+    assert_eq!(tasks, ["quarantine", "shipped_date", "tracking_missing"]);
+    assert_eq!(world.free("APPLE", "tokyo").await, 96);
+    let last_year: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM revenue_events WHERE business_date < '2026-11-20'",
+    )
+    .fetch_one(world.engine.store.pool())
+    .await
+    .unwrap();
+    assert_eq!(last_year, 0);
+    assert!(!world.is(&placed[2], Status::Delivered).await);
+
+    // The number comes with the next file, and so does the right date: nothing ships or counts a second time.
+    let rows = [
+        format!(
+            "{},1,APPLE,1,ヤマト,401234567891,2026/11/20 11:00:05",
+            reference(&placed[1])
+        ),
+        format!(
+            "{},1,APPLE,1,ヤマト,401234567892,2026/11/20 11:00:05",
+            reference(&placed[2])
+        ),
+        format!(
+            "{},1,APPLE,1,ヤマト,401234567893,2026/11/20 11:00:05",
+            reference(&placed[3])
+        ),
+    ];
+    put(&world, "jisseki-2.csv", PARCEL, &rows.join("\r\n"));
+    world.rounds(10).await;
+    assert_eq!(world.tasks().await, ["tracking_corrected"]);
+    assert_eq!(world.free("APPLE", "tokyo").await, 96);
+    assert_eq!(world.mails.mails().len(), 4);
+    for id in &placed {
+        let seen = world.shop.order(id).unwrap();
+        assert_eq!((seen.captures, seen.captured), (1, seen.total));
     }
 }

@@ -366,7 +366,7 @@ async fn what_is_typed_as_shipped_is_looked_at_twice() {
     world.rounds(2).await;
     let (one, two) = (number_of(&ids[0]), number_of(&ids[1]));
     let shipped = |number: &str, more: &[&str]| {
-        let words = ["order", "shipped", number, "--tracking", "N1", "--from"];
+        let words = ["order", "shipped", number, "--tracking", "N1001", "--from"];
         run(&world, &[&words, more, &["--reason", "x"]].concat())
     };
     shipped(&one, &["nowhere"]).refused(4, "warehouses: ");
@@ -375,4 +375,47 @@ async fn what_is_typed_as_shipped_is_looked_at_twice() {
     assert!(taken.ended(0).contains("held by rule manual"), "{taken:?}");
     shipped(&two, &["tokyo"]).refused(5, "--same-box");
     shipped(&two, &["tokyo", "--same-box"]).ended(0);
+    let third = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(2).await;
+    let third = number_of(&third);
+    let words = [
+        "order",
+        "shipped",
+        &third,
+        "--tracking",
+        "N3003",
+        "--from",
+        "tokyo",
+        "--reason",
+        "x",
+    ];
+    run(&world, &words).ended(0);
+    // A corrected number is looked at as well.
+    let reference = format!("{one}-S1");
+    let correct = |from: &str, to: &str, more: &[&str]| {
+        let words = [
+            "parcel",
+            "correct",
+            &reference,
+            "--tracking",
+            from,
+            "--to",
+            to,
+        ];
+        run(&world, &[&words, more, &["--reason", "x"]].concat())
+    };
+    correct("N1001", "N3003", &[]).refused(5, "--same-box");
+    correct("N1001", "N3003", &["--same-box"]).ended(0);
+    for none in ["-", "未定", "0"] {
+        let words = [
+            "order",
+            "shipped",
+            &one,
+            "--tracking",
+            none,
+            "--reason",
+            "x",
+        ];
+        run(&world, &words).refused(2, "this is no number");
+    }
 }

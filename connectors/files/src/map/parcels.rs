@@ -1,9 +1,11 @@
 //! 出荷実績: rows of one parcel become one report, or none of them does.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{BadRecord, Observed, ParcelLine, ParcelReport, Record, ShipmentReference};
+use hikiate_sdk::{
+    BadRecord, NO_NUMBER, Observed, ParcelLine, ParcelReport, Record, ShipmentReference, Tracking,
+};
 
-use super::row::RowView;
+use super::row::{RowView, short};
 use crate::layout::Field;
 
 /// The parcels of one file while it is read.
@@ -41,7 +43,8 @@ impl Parcels {
                 return;
             }
         };
-        let name = key(row);
+        let number = number(row);
+        let name = key(row, &number);
         let at = *self
             .index
             .entry((reference.to_owned(), name.clone()))
@@ -60,7 +63,7 @@ impl Parcels {
                         reference: ShipmentReference::from(reference),
                         key: name,
                         carrier: None,
-                        tracking: row.some(Field::Tracking),
+                        tracking: number.clone().unwrap_or_default(),
                         left_at: DateTime::<Utc>::MIN_UTC,
                         lines: Vec::new(),
                     },
@@ -71,6 +74,10 @@ impl Parcels {
             return;
         };
         group.raw.extend_from_slice(raw);
+        if let Err(bad) = number {
+            group.spoil(bad);
+            return;
+        }
         match line(row) {
             Ok(line) if group.add(&line) => {
                 group.report.carrier = group
@@ -137,10 +144,27 @@ fn line(row: &RowView<'_>) -> Result<Line, BadRecord> {
     })
 }
 
+/// The carrier's number; [`NO_NUMBER`] where something else stands in its place, nothing where the cell is blank.
+fn number(row: &RowView<'_>) -> Result<Option<String>, BadRecord> {
+    let text = row.text(Field::Tracking);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match Tracking::read(text) {
+        Ok(Tracking::Number(number)) => Ok(Some(number)),
+        Ok(Tracking::Missing) => Ok(Some(NO_NUMBER.to_owned())),
+        Err(why) => Err(row.bad(Field::Tracking, &format!("{:?} {why}", short(text)))),
+    }
+}
+
 /// Names the parcel. Without a number of its own, what left at one time is one parcel, so that the same
 /// file read twice names it alike and a later one does not replace it.
-fn key(row: &RowView<'_>) -> String {
-    row.some(Field::Tracking)
+fn key(row: &RowView<'_>, number: &Result<Option<String>, BadRecord>) -> String {
+    let number = match number {
+        Ok(number) => number.clone().filter(|number| number != NO_NUMBER),
+        Err(_) => row.some(Field::Tracking),
+    };
+    number
         .or_else(|| row.some(Field::Parcel))
         .unwrap_or_else(|| format!("left {}", row.text(Field::LeftAt)))
 }

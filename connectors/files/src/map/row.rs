@@ -114,6 +114,6 @@ impl<'a> RowView<'a> {
 }
 
 /// Enough of a cell to recognise it.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(40).collect()
 }

@@ -216,6 +216,78 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
     );
 }
 
+/// Numbers as people type them and spreadsheets write them: what is none, or not certainly one, is never told as one.
+#[tokio::test]
+async fn a_tracking_number_is_a_number_none_or_a_bad_row() {
+    let site = site("japanese-3pl-utf8");
+    let cells = [
+        "'401234567890",
+        "\"=\"\"401234567891\"\"\"",
+        "４０１２－３４５６－７８９２",
+        "ヤマト 4012-3456-7893",
+        "-",
+        "未定",
+        "なし",
+        "0",
+        "",
+        "4.01235E+11",
+        "\"401234567890, 401234567901\"",
+        "401234567899",
+    ];
+    let rows = cells
+        .iter()
+        .enumerate()
+        .map(|(n, cell)| format!("HK{n}-S1,1,A-1,1,ヤマト運輸,{cell},2026/11/21 18:00:00\n"));
+    let rows: String = rows.collect();
+    // The same number, once with a mark and once without, is one parcel.
+    let rows = format!("{rows}HK0-S1,2,B-2,1,ヤマト運輸,401234567890,2026/11/21 18:00:00\n");
+    site.put(
+        "incoming/jisseki-1.csv",
+        format!("{SHIPPED}{rows}").as_bytes(),
+    );
+    let page = site.page("shipments", None).await;
+    let read: Vec<_> = told(&page)
+        .into_iter()
+        .map(|record| match record {
+            Ok(Observed::Parcel(parcel)) => Ok((parcel.key, parcel.tracking)),
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why),
+        })
+        .collect();
+    assert_eq!(read.len(), cells.len());
+    let numbers = [
+        "401234567890",
+        "401234567891",
+        "4012-3456-7892",
+        "4012-3456-7893",
+    ];
+    for (at, number) in numbers.into_iter().enumerate() {
+        assert_eq!(read[at], Ok((number.to_owned(), Some(number.to_owned()))));
+    }
+    for record in &read[4..8] {
+        let told = record.as_ref().unwrap();
+        assert_eq!(
+            told,
+            &("left 2026/11/21 18:00:00".to_owned(), Some("-".to_owned()))
+        );
+    }
+    assert_eq!(read[8].as_ref().unwrap().1, None, "blank: it has none");
+    let rounded = read[9].as_ref().unwrap_err();
+    assert!(
+        rounded.contains(
+            "row 11, column 送り状番号: \"4.01235E+11\" is a number that a spreadsheet has rounded"
+        ),
+        "{rounded}"
+    );
+    let two = read[10].as_ref().unwrap_err();
+    assert!(two.contains("more than one tracking number"), "{two}");
+    assert!(read[11].is_ok(), "its neighbours go on");
+    let Ok(Observed::Parcel(first)) = &told(&page)[0] else {
+        panic!("{:?}", page.records[0])
+    };
+    assert_eq!(first.lines.len(), 2);
+}
+
 #[tokio::test]
 async fn cancel_replies_and_stock_are_understood() {
     let site = site("japanese-3pl-cp932");

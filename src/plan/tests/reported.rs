@@ -1,0 +1,278 @@
+//! Reports with no number, with one that comes later, with a time that cannot be.
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{Call, ChannelFulfilment, Op, ParcelLine, ParcelReport, ShipmentReference};
+
+use super::build::{at, order};
+use super::world::World;
+use crate::facts::{FactBody, Verdict};
+use crate::plan::command::{Now, Shipped, correct, shipped};
+use crate::plan::types::Status;
+
+const S1: &str = "HK0123456789ABC-S1";
+
+fn instructed(items: u32) -> World {
+    let mut world = World::new(order(&[("A", items, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world
+}
+
+impl World {
+    /// A file told a parcel, a minute after what was told before.
+    fn file(&mut self, tracking: Option<&str>, items: u32, left_at: DateTime<Utc>) {
+        self.wait(1);
+        let key = tracking.filter(|number| number.is_ascii() && *number != "-");
+        let key = key.map_or_else(|| format!("left {left_at}"), str::to_owned);
+        let report = ParcelReport {
+            reference: ShipmentReference::new(S1),
+            key: key.clone(),
+            carrier: None,
+            tracking: tracking.map(str::to_owned),
+            left_at,
+            lines: vec![ParcelLine {
+                n: 1,
+                quantity: items,
+            }],
+        };
+        let key = self.nth(format!("parcel:{S1}:{key}"));
+        self.fact(key, FactBody::Parcel(report), "pull");
+    }
+
+    /// The channel shows what we told under this number.
+    fn shown(&mut self, number: &str) {
+        self.edit(|order| {
+            order.fulfilments = vec![ChannelFulfilment {
+                key: "ful_1".into(),
+                location: None,
+                reference: Some(S1.to_owned()),
+                shipped_at: Some(at(31)),
+                tracking: vec![number.to_owned()],
+                lines: vec![("l1".into(), 2)],
+                cancelled_at: None,
+            }];
+        });
+    }
+
+    fn number_told(&self) -> Vec<Option<String>> {
+        let calls = self.calls(Op::Ship).into_iter();
+        let parcels = calls.filter_map(|call| match call {
+            Call::Ship(ship) => Some(ship.parcels),
+            _ => None,
+        });
+        parcels.flatten().map(|parcel| parcel.tracking).collect()
+    }
+}
+
+#[test]
+fn a_dash_in_place_of_a_number_is_told_to_nobody_and_asked_about_until_it_is_typed() {
+    let mut world = instructed(2);
+    world.file(Some("-"), 2, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
+    assert_eq!(world.number_told(), [None]);
+    assert_eq!(World::kinds(&plan), ["tracking_missing"]);
+    let line = plan.tasks[0].actions[0].lines(S1).join("");
+    assert!(line.contains("--tracking - --to NUMBER"), "{line}");
+    let mut released = world.clone();
+    released.release("tracking_missing");
+    assert!(released.plan().tasks.is_empty());
+
+    world.typed(|now| correct(now, S1, "-", "401234567890", "asked"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
+    let detail = &plan.tasks[0].detail;
+    assert!(
+        detail.contains("without a number: type 401234567890 there"),
+        "{detail}"
+    );
+    let again = world.asked(|now| correct(now, S1, "-", "401234567890", "asked"));
+    assert!(again.unwrap_err().contains("already"));
+    // It was mistyped, and the channel shows the right one since.
+    world.typed(|now| correct(now, S1, "401234567890", "401234567891", "mistyped"));
+    assert!(
+        world.plan().tasks[0]
+            .detail
+            .contains("type 401234567891 there")
+    );
+    world.shown("401234567891");
+    assert!(world.plan().tasks.is_empty(), "{:?}", world.plan().tasks);
+}
+
+#[test]
+fn a_number_that_a_later_file_brings_is_the_number_of_the_same_parcel() {
+    for (first, left_later) in [(None, 31), (Some("-"), 31), (None, 95), (Some("-"), 95)] {
+        let mut world = instructed(2);
+        world.file(first, 2, at(31));
+        world.push_all();
+        world.file(Some("401234567890"), 2, at(left_later));
+        world.push_all();
+        let plan = world.plan();
+        assert_eq!(
+            (plan.status, world.moved()),
+            (Status::Shipped, -2),
+            "{first:?}"
+        );
+        assert_eq!(World::kinds(&plan), ["tracking_corrected"], "{first:?}");
+        assert_eq!(world.intents(Op::Fulfil).len(), 1);
+        assert_eq!(plan.tenders[0].intended, 2500);
+    }
+    // A file that is read late has it without its number.
+    let mut world = instructed(2);
+    world.file(Some("401234567890"), 2, at(31));
+    world.push_all();
+    world.file(Some("-"), 2, at(31));
+    world.push_all();
+    assert_eq!((world.moved(), world.intents(Op::Fulfil).len()), (-2, 1));
+    assert!(world.plan().tasks.is_empty(), "{:?}", world.plan().tasks);
+    // Before anybody was told, it is simply the number.
+    let mut world = instructed(2);
+    world.file(None, 2, at(31));
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.file(Some("401234567890"), 2, at(31));
+    world.push_all();
+    assert_eq!(world.number_told(), [Some("401234567890".to_owned())]);
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_report_without_a_number_confirms_what_an_operator_typed() {
+    let mut world = instructed(2);
+    world.typed(|now| {
+        let what = Shipped {
+            reference: Some(S1),
+            tracking: "401234567890",
+            carrier: None,
+            from: None,
+            left_at: None,
+            lines: &[],
+            reason: "seen",
+        };
+        shipped(now, what)
+    });
+    world.push_all();
+    world.file(Some("未定"), 2, at(40));
+    world.push_all();
+    assert_eq!(world.moved(), -2);
+    assert!(world.plan().tasks.is_empty(), "{:?}", world.plan().tasks);
+}
+
+#[test]
+fn parcels_that_may_be_two_stay_two() {
+    // One at a time of its own each, and no more than was instructed.
+    let mut world = instructed(2);
+    world.file(None, 1, at(31));
+    world.file(Some("401234567890"), 1, at(40));
+    world.push_all();
+    assert_eq!((world.plan().status, world.moved()), (Status::Shipped, -2));
+    assert!(world.plan().tasks.is_empty(), "{:?}", world.plan().tasks);
+    // Two with numbers are never one.
+    let mut world = instructed(2);
+    world.file(Some("401234567890"), 2, at(31));
+    world.file(Some("401234567901"), 2, at(31));
+    world.push_all();
+    assert_eq!(world.moved(), -4);
+    assert_eq!(World::kinds(&world.plan()), ["over_shipped"]);
+}
+
+#[test]
+fn a_parcel_without_a_number_can_be_given_one() {
+    let mut world = instructed(2);
+    world.file(None, 2, at(31));
+    world.push_all();
+    assert!(
+        world.plan().tasks.is_empty(),
+        "mail without a number is no fault"
+    );
+    world.typed(|now| correct(now, S1, "-", "401234567890", "found"));
+    world.typed(|now| correct(now, S1, "401234567890", "401234567891", "mistyped"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
+    assert!(plan.tasks[0].detail.contains("type 401234567891 there"));
+    assert_eq!(world.moved(), -2);
+}
+
+#[test]
+fn a_time_that_cannot_be_is_when_it_was_told_and_a_task() {
+    for (left_at, words) in [
+        (at(31) - Duration::days(365), "before the order was placed"),
+        (
+            at(31) - Duration::days(2000 * 365),
+            "before the order was placed",
+        ),
+        (at(31) + Duration::days(36 * 365), "after it told so"),
+    ] {
+        let mut world = instructed(2);
+        world.file(Some("401234567890"), 2, left_at);
+        let told = world.now;
+        world.push_all();
+        let plan = world.plan();
+        assert_eq!(plan.status, Status::Shipped);
+        assert_eq!(World::kinds(&plan), ["shipped_date"]);
+        assert!(
+            plan.tasks[0].detail.contains(words),
+            "{}",
+            plan.tasks[0].detail
+        );
+        let moved: Vec<_> = plan
+            .entries
+            .iter()
+            .map(|entry| entry.effective_at)
+            .collect();
+        assert_eq!(moved, [told]);
+        let days: Vec<_> = world
+            .input
+            .revenue
+            .iter()
+            .map(|row| row.business_date)
+            .collect();
+        assert!(!days.is_empty());
+        let today = world.policy.shop.timezone;
+        let today = told.with_timezone(&today).date_naive();
+        assert!(days.iter().all(|day| *day == today), "{days:?}");
+        // A report with the right date is believed.
+        world.file(Some("401234567890"), 2, at(31));
+        let plan = world.plan();
+        assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+        assert_eq!(plan.entries[0].effective_at, at(31));
+    }
+}
+
+#[test]
+fn a_date_without_a_time_is_believed() {
+    let mut world = instructed(2);
+    // Midnight in Tokyo of the day on which it was ordered, and of the next one.
+    for left_at in [at(-600), at(14 * 60)] {
+        world.file(Some("401234567890"), 2, left_at);
+        let plan = world.plan();
+        assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    }
+}
+
+#[test]
+fn what_is_typed_has_a_number_and_a_time_that_can_be() {
+    let world = instructed(2);
+    let typed = |tracking, left_at| {
+        move |now: Now<'_>| {
+            let what = Shipped {
+                reference: Some(S1),
+                tracking,
+                carrier: None,
+                from: None,
+                left_at,
+                lines: &[],
+                reason: "seen",
+            };
+            shipped(now, what)
+        }
+    };
+    let early = world.asked(typed("401234567890", Some(at(-60 * 24 * 365))));
+    assert!(early.unwrap_err().contains("before order"));
+    let none = world.asked(typed("-", None));
+    assert!(none.unwrap_err().contains("no tracking number"));
+}
