@@ -63,6 +63,7 @@ const NAMES: &[&str] = &[
     "tracking_corrected",
     "tracking_differs",
     "tracking_missing",
+    "tracking_not_told",
     "vanished",
     "vanished_left",
 ];

@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::facts::{ParcelCorrectedFact, ShipmentFact};
 
 /// The task about a parcel whose warehouse told something else in place of its number.
-const MISSING: &str = "tracking_missing";
+const MISSING: &str = "tracking_not_told";
 
 /// The task about a parcel that cannot have been shipped when its warehouse says.
 const DATE: &str = "shipped_date";

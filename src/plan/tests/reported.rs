@@ -75,11 +75,11 @@ fn a_dash_in_place_of_a_number_is_told_to_nobody_and_asked_about_until_it_is_typ
     let plan = world.plan();
     assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
     assert_eq!(world.number_told(), [None]);
-    assert_eq!(World::kinds(&plan), ["tracking_missing"]);
+    assert_eq!(World::kinds(&plan), ["tracking_not_told"]);
     let line = plan.tasks[0].actions[0].lines(S1).join("");
     assert!(line.contains("--tracking - --to NUMBER"), "{line}");
     let mut released = world.clone();
-    released.release("tracking_missing");
+    released.release("tracking_not_told");
     assert!(released.plan().tasks.is_empty());
 
     world.typed(|now| correct(now, S1, "-", "401234567890", "asked"));

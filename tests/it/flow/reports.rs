@@ -225,7 +225,7 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
     assert_eq!(numbers(&placed[3]), (false, Vec::new()));
     let mut tasks = world.tasks().await;
     tasks.sort_unstable();
-    assert_eq!(tasks, ["quarantine", "shipped_date", "tracking_missing"]);
+    assert_eq!(tasks, ["quarantine", "shipped_date", "tracking_not_told"]);
     assert_eq!(world.free("APPLE", "tokyo").await, 96);
     let last_year: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM revenue_events WHERE business_date < '2026-11-20'",
