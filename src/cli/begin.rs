@@ -32,6 +32,9 @@ struct Told<'a> {
     from: DateTime<Utc>,
     begun_before: bool,
     classes: BTreeMap<&'static str, usize>,
+    /// The file of classes was read.
+    #[serde(skip)]
+    read: bool,
     orders: Vec<&'a Listing>,
     /// What needs `--yes`.
     doubts: &'a [String],
@@ -75,7 +78,10 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
     }
     let mut asked = named(session, &args).await?;
     let rows = rows(session, &channel, &asked, standing, from, now).await?;
-    if let Some(path) = args.classes.as_deref().filter(|_| !args.dry_run) {
+    // A file that is there was edited, or is to be: a dry run shows what it would do and writes nothing over it.
+    let given = args.classes.as_deref();
+    let given = given.filter(|path| !args.dry_run || path.exists());
+    if let Some(path) = given {
         from_file(path, &rows, &mut asked)?;
     }
     let classes = classes(session, &rows, &asked)?;
@@ -103,7 +109,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         }
     }
     if args.dry_run {
-        if let Some(path) = &args.classes {
+        if let Some(path) = args.classes.as_ref().filter(|_| given.is_none()) {
             std::fs::write(path, classes::write(&shown, now)).map_err(|error| {
                 Failure::Failed(
                     anyhow::Error::new(error).context(format!("writing {}", path.display())),
@@ -132,6 +138,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         begun_before,
         classes: counts,
         orders: shown.iter().map(|row| &row.listing).collect(),
+        read: given.is_some(),
         doubts: &doubts,
     };
     let changed = shown.iter().filter(|row| row.changes_class());

@@ -1,6 +1,7 @@
 //! Tasks about money: deposits that do not fit, and what others did to the payments.
 
 use super::payment::Payment;
+use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::view::View;
 use crate::action::Action;
@@ -45,9 +46,15 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     if payment.confirmed || !unpaid || view.dropped() {
         return;
     }
+    // An edit voids the payment as well, and the channel asks for what is due now by itself.
+    let edited = |shipment: &Shipment<'_>| {
+        let sealed = shipment.member.map_or(i64::MAX, |member| member.id);
+        let then = view.fold.readings.iter().rfind(|r| r.id < sealed);
+        then.is_some_and(|then| then.fact.order.total != view.order.total)
+    };
     let shipments = view.fold.shipments.iter();
-    let with: Vec<&super::shipment::Shipment<'_>> = shipments
-        .filter(|shipment| shipment.instructed() && shipment.live())
+    let with: Vec<&Shipment<'_>> = shipments
+        .filter(|shipment| shipment.instructed() && shipment.live() && !edited(shipment))
         .collect();
     if with.is_empty() {
         return;

@@ -4,7 +4,7 @@
 pub const NO_NUMBER: &str = "-";
 
 /// Fewest letters and digits of a carrier's number.
-const SHORTEST: usize = 4;
+const SHORTEST: usize = 2;
 /// Most of them; no carrier has more than half.
 const LONGEST: usize = 40;
 

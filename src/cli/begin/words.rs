@@ -79,10 +79,14 @@ pub(super) fn words(
     ];
     let rows = table(&columns, &rows.iter().map(cells).collect::<Vec<_>>());
     let file = args.classes.as_deref().map_or_else(String::new, |path| {
-        format!(
-            "written to {}: change class, reference and warehouse there and give it back\n",
-            path.display()
-        )
+        let path = path.display();
+        if told.read {
+            format!("with the classes of {path}, which is left as it is\n")
+        } else {
+            format!(
+                "written to {path}: change class, reference and warehouse there and give it back\n"
+            )
+        }
     });
     let doubts = match told.doubts {
         [] => String::new(),

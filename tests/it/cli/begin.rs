@@ -107,6 +107,17 @@ async fn the_file_of_classes_comes_back_as_a_whole_or_not_at_all() {
         "switch",
     ];
 
+    // Looked at once more, the edited file is what would be done, and it stays as it was edited.
+    let edited = fs::read_to_string(&file).unwrap();
+    let looked = run(&world, &look);
+    let words = looked.ended(0);
+    assert!(words.contains("left as it is"), "{words}");
+    assert!(
+        words.contains("adopted 1") && words.contains("history 1"),
+        "{words}"
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), edited);
+
     // A row whose order has changed since stops all of it.
     assert!(world.shop.cancel_order(&second));
     world.rounds(1).await;

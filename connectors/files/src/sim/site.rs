@@ -155,8 +155,8 @@ impl FarSide for Site {
             self.put(STOCK, &format!("A-{n},W1,5,{local}"), n);
             format!("stock:A-{n}@W1")
         } else {
-            self.put(PARCEL, &format!("HK{n}-S1,1,A,1,,T,{local}"), n);
-            format!("parcel:HK{n}-S1/T")
+            self.put(PARCEL, &format!("HK{n}-S1,1,A,1,,4000,{local}"), n);
+            format!("parcel:HK{n}-S1/4000")
         })
     }
 
