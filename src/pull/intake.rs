@@ -1,6 +1,6 @@
 //! From what a connector observed to what the store keeps. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::{AccountSlug, Observed, Record};
 
@@ -10,6 +10,9 @@ use crate::number::order_number;
 use crate::store::{
     Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock,
 };
+
+/// A count that is dated further ahead than clocks differ would stand until that day, whatever is counted before.
+const AHEAD: Duration = Duration::days(1);
 
 /// Sorts a page's records by what they are about.
 #[must_use]
@@ -87,7 +90,16 @@ pub fn intake(
             }
             // A channel's own stock is not ours to allocate; only configured warehouses count.
             Ok(Observed::Stock(level)) => {
-                if let Some(location_id) =
+                if let Some(to_come) = level.as_of.filter(|at| *at > asked_at + AHEAD) {
+                    page.bad.push(IncomingBad {
+                        external_id: Some(level.code),
+                        reason: format!(
+                            "a count dated {}, which has not come; correct its date",
+                            to_come.with_timezone(&zone).format("%Y-%m-%d %H:%M")
+                        ),
+                        raw,
+                    });
+                } else if let Some(location_id) =
                     directory.location_of(account_id, level.location.as_deref())
                 {
                     page.stock.push(IncomingStock {
@@ -118,5 +130,47 @@ fn about(
         happened_at,
         business_date: happened_at.with_timezone(&zone).date_naive(),
         raw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Asia::Tokyo;
+    use hikiate_sdk::StockLevel;
+
+    use super::*;
+
+    #[test]
+    fn a_count_of_a_day_to_come_is_kept_apart_with_its_reason() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
+        let count = |as_of| Record {
+            raw: b"PEAR,5".to_vec(),
+            parsed: Ok(Observed::Stock(StockLevel {
+                code: "PEAR".to_owned(),
+                location: None,
+                quantity: 5,
+                as_of,
+            })),
+        };
+        let dates = [
+            None,
+            Some(now + Duration::hours(23)),
+            Some(now + Duration::days(365)),
+        ];
+        let page = intake(
+            dates.map(count).into(),
+            &"wms".into(),
+            1,
+            &Directory::default(),
+            Tokyo,
+            now,
+        );
+        assert_eq!(page.bad.len(), 1);
+        assert_eq!(page.bad[0].external_id.as_deref(), Some("PEAR"));
+        assert!(
+            page.bad[0].reason.contains("2027-11-18"),
+            "{}",
+            page.bad[0].reason
+        );
     }
 }
