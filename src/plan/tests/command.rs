@@ -1240,3 +1240,25 @@ fn a_line_that_is_not_there_is_answered_with_what_can_be_typed() {
     let refused = world.asked(|now| shipped(now, what)).unwrap_err();
     assert!(refused.contains("open are A=2"), "{refused}");
 }
+
+#[test]
+fn money_of_an_ended_order_is_asked_about_once_though_its_channel_takes_a_gift_card_back() {
+    let mut with_card = order(&[("A", 2, 1000)]);
+    let mut card = with_card.lines[0].clone();
+    card.key = "card".into();
+    card.by = hikiate_sdk::FulfilledBy::Nobody;
+    with_card.lines.push(card);
+    let mut world = World::new(with_card);
+    world.edit(|order| order.tenders[0].captured = 2500);
+    let mut made = others::by_hand("ful_card", 1, Some(0), "");
+    made.lines = vec![("card".into(), 1)];
+    world.edit(others::show(made));
+    world.settle();
+    world.edit(others::cancel("ful_card", 1));
+    world.wait(45);
+    world.typed(|now| end(now, "given up"));
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), ["ended_captured"], "{:?}", plan.tasks);
+    world.release("ended_captured");
+    assert!(world.settle().tasks.is_empty());
+}
