@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_count_of_a_day_to_come_is_kept_apart_with_its_reason() {
-        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
         let count = |as_of| Record {
             raw: b"PEAR,5".to_vec(),
             parsed: Ok(Observed::Stock(StockLevel {
