@@ -79,12 +79,17 @@ impl<'a> View<'a> {
 
     /// No line of the order is ours to ship: digital goods, services, lines that others fulfil, quantity 0.
     pub(crate) fn nothing_ships(&self) -> bool {
-        let ships = |line: &hikiate_sdk::OrderLine| {
-            line.ours() && line.quantity > 0 && !is_discount(line) && self.may_be_stocked(line)
-        };
         // What was withdrawn before anybody was told of it, or refused, never ships.
         let gone = |s: &Shipment<'_>| !s.live() && s.parcels.is_empty();
-        !self.order.lines.iter().any(ships) && self.fold.shipments.iter().all(gone)
+        !self.wants_goods() && self.fold.shipments.iter().all(gone)
+    }
+
+    /// A line of the order is ours to ship.
+    pub(crate) fn wants_goods(&self) -> bool {
+        let mut lines = self.order.lines.iter();
+        lines.any(|line| {
+            line.ours() && line.quantity > 0 && !is_discount(line) && self.may_be_stocked(line)
+        })
     }
 
     /// Goods of ours that no item stands for: without a code, or with one that nobody has mapped.

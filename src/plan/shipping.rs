@@ -92,6 +92,8 @@ pub(crate) fn shipping(
                 }),
             });
             shipping.stages.push((reference, ShipmentStage::Cancelled));
+            // Without goods it may be over once nothing of it stands in a shipment.
+            shipping.again |= !view.wants_goods();
             continue;
         }
         let stage = shipment.stage();

@@ -552,12 +552,12 @@ pub(super) fn nothing_new(
         ("shipments", unless_asked(again.shipments.len())),
         ("stages", unless_asked(again.stages.len())),
         ("withdrawals", again.withdraw.len()),
-        ("revenue", again.revenue.len()),
+        ("revenue", unless_asked(again.revenue.len())),
         // What was taken back leaves room for what is right now.
         (
             "effects",
             if plan.withdraw.is_empty() {
-                again.effects.len()
+                unless_asked(again.effects.len())
             } else {
                 0
             },

@@ -39,6 +39,8 @@ pub(super) struct SeenShipment<'a> {
     pub(super) recalled: bool,
     /// The plan decided to ask for it back because its order changed.
     pub(super) changed: bool,
+    /// The plan took it out before it was sealed.
+    pub(super) withdrawn: bool,
 }
 
 /// An order by its facts.
@@ -182,6 +184,11 @@ impl<'a> Seen<'a> {
                         (shipment.parcels, shipment.heard, shipment.closed) = (true, true, false);
                     }
                 }
+                FactBody::ShipmentWithdrawn(out) => {
+                    if let Some(shipment) = shipments.get_mut(out.reference.as_str()) {
+                        shipment.withdrawn = true;
+                    }
+                }
                 FactBody::Shipment(fact) => {
                     let seen = SeenShipment {
                         fact,
@@ -194,6 +201,7 @@ impl<'a> Seen<'a> {
                         left: BTreeMap::new(),
                         recalled: false,
                         changed: false,
+                        withdrawn: false,
                     };
                     shipments.insert(fact.reference.as_str(), seen);
                 }
@@ -315,7 +323,9 @@ impl<'a> Seen<'a> {
         let head = heads.pop()?;
         let ordered_at = head.order.ordered_at;
         let acts = begin.is_some_and(|from| acted || adopted || ordered_at >= from);
-        let nothing = !head.order.lines.iter().any(goods) && shipments.is_empty();
+        // What was refused or stopped before it shipped never ships.
+        let gone = |s: &SeenShipment<'_>| !s.parcels && (s.rejected || s.stopped || s.withdrawn);
+        let nothing = !head.order.lines.iter().any(goods) && shipments.values().all(gone);
         let theirs = units.iter().any(|unit| !unit.ours);
         let digital = nothing && !theirs && head.order.state == ChannelState::Completed;
         Some(Self {
@@ -435,14 +445,23 @@ impl<'a> Seen<'a> {
         .find_map(|(why, is)| is.then_some(why))
     }
 
-    /// What was recalled waits for an operator: its goods are not shipped in another shipment.
+    /// The order wants goods of a shipment that no other one has.
+    fn wants(&self, shipment: &SeenShipment<'_>) -> bool {
+        shipment.fact.lines.iter().any(|row| {
+            let sold = self.order().lines.iter().find(|sold| sold.key == row.line);
+            let wanted = sold.map_or(0, |sold| sold.quantity) * self.items_in(&row.line);
+            wanted > self.left_of(&row.line) + self.at_warehouses(&row.line)
+        })
+    }
+
+    /// What was recalled and is still wanted waits for an operator: its goods are not shipped in another shipment.
     #[must_use]
     pub(super) fn recall_waits(&self) -> bool {
         let waits = |(reference, shipment): (&&str, &SeenShipment<'_>)| {
             let rule = format!("recalled:{reference}");
             let settled = self.was_released(&rule, 0) || self.was_released("*", 0);
             let waits = shipment.stopped || !shipment.sealed;
-            shipment.recalled && waits && !shipment.parcels && !settled
+            shipment.recalled && waits && !shipment.parcels && !settled && self.wants(shipment)
         };
         self.shipments.iter().any(waits)
     }

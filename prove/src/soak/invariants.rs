@@ -64,7 +64,10 @@ const STATEMENTS: [(&str, &str); 14] = [
     (
         "a shipment sealed after its order was ended",
         "SELECT s.number || ' ' || m.key FROM facts e JOIN subjects s ON s.id = e.subject_id JOIN facts m ON m.subject_id = e.subject_id
-         WHERE e.kind = 'ended' AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > e.id",
+         WHERE e.kind = 'ended' AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > e.id
+           -- Sealed before, in a window that was lost, and found at the warehouse again.
+           AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = m.subject_id AND starts_with(o.key, m.key || ':outcome:')
+             AND o.body ->> 'message' = 'found at the warehouse after the database was set back')",
     ),
     (
         "an account that an operator has paused, or shipping stopped",
