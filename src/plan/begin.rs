@@ -131,9 +131,7 @@ pub(crate) fn completed_elsewhere(
     zombie: Duration,
     completed: &Reading<'_>,
 ) -> bool {
-    let mut before = fold.readings.iter();
-    let before = before.rfind(|reading| reading.id < completed.id);
-    before.is_some_and(|before| {
+    fold.reading_before(completed.id).is_some_and(|before| {
         let order = &before.fact.order;
         of(input, fold, order, zombie, completed.recorded_at).reserves()
     })

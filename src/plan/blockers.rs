@@ -1,5 +1,7 @@
 //! Built-in blockers: what somebody else did at the channel that an operator has to settle before more is instructed.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{LineKey, OrderSnapshot, Tender};
 
@@ -211,6 +213,11 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
 /// A warehouse has or sent more of an item than its line wants, and another line still wants it: staff moved it from
 /// one line to the other, and it is not sent again before somebody has said so. The tasks are those of the surplus.
 fn sent_for_another_line(view: &View<'_>, blockers: &mut Blockers) {
+    let mut items = BTreeSet::new();
+    let mut lines = view.lines.iter().filter_map(|line| line.item_id);
+    if lines.all(|item| items.insert(item)) {
+        return;
+    }
     let with_warehouses = undecided_surplus(view);
     if !view.wants_surplus_of(&with_warehouses).is_empty() {
         blockers.block(CHANGED);

@@ -1,14 +1,14 @@
 //! Cancels: by the channel or an operator, before and after the warehouse was told.
 
 use hikiate_sdk::{
-    Call, CancelInstructionCall, CancelOrderCall, CancelVerdict, Op, ShipmentReference,
+    Call, CancelInstructionCall, CancelOrderCall, CancelVerdict, LineKey, Op, ShipmentReference,
 };
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::recall::warehouse_of;
 use super::shipment::Shipment;
 use super::tasks::{Tasks, words_or_none};
-use super::view::View;
+use super::view::{Line, View};
 use crate::action::Action;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
@@ -109,7 +109,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
 }
 
 /// Some of a line was ordered and has shipped nowhere.
-fn is_unsent(line: &super::view::Line<'_>) -> bool {
+fn is_unsent(line: &Line<'_>) -> bool {
     line.item_id.is_some() && line.ordered > line.shipped
 }
 
@@ -197,7 +197,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
         return;
     };
     let by_channel = view.cancelled_at_channel.is_some();
-    let goods = |line: &hikiate_sdk::LineKey| {
+    let goods = |line: &LineKey| {
         let mut lines = view.lines.iter();
         lines.any(|known| known.key == *line && known.from_stock && known.item_id.is_some())
     };

@@ -200,6 +200,7 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
         if shipment.instructed() {
             parts = quantities(view, shipment, &mut surplus, rules, &mut changed);
         }
+        parts.extend(items(view, shipment, rules, &mut changed));
         parts.extend(fields(view, shipment, rules, &mut changed));
         if changed.what.is_empty() {
             continue;
@@ -314,7 +315,7 @@ fn fields(
     let (Some(was), Some(personal)) = (was, &view.input.personal) else {
         return Vec::new();
     };
-    let mut parts = items(view, shipment, rules, changed);
+    let mut parts = Vec::new();
     let is = committed(
         &view.input.field_key,
         view.order,
@@ -346,11 +347,7 @@ fn items(
     changed: &mut Changed,
 ) -> Vec<String> {
     let sealed = shipment.member.map_or(0, |member| member.id);
-    let then = view
-        .fold
-        .readings
-        .iter()
-        .rfind(|reading| reading.id < sealed);
+    let then = view.fold.reading_before(sealed);
     let mut parts = Vec::new();
     for row in &shipment.fact.lines {
         let sku = |order: &hikiate_sdk::OrderSnapshot| {

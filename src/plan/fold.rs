@@ -383,7 +383,7 @@ impl<'a> Fold<'a> {
     }
 
     fn earliest_ship_at(&self, id: i64, shipment: &ShipmentFact) -> Option<DateTime<Utc>> {
-        let reading = self.readings.iter().rev().find(|reading| reading.id < id)?;
+        let reading = self.reading_before(id)?;
         let groups = &reading.fact.order.groups;
         groups
             .iter()
@@ -422,6 +422,11 @@ impl<'a> Fold<'a> {
             }
         }
         all
+    }
+
+    /// The reading that was in force when a fact was stored.
+    pub(crate) fn reading_before(&self, id: i64) -> Option<&Reading<'a>> {
+        self.readings.iter().rfind(|reading| reading.id < id)
     }
 
     /// The first of the newest readings of which this is true; the newest where it is true of none.

@@ -197,8 +197,7 @@ pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
 impl View<'_> {
     /// Items of a line that were ordered when something became known: by the reading in force then.
     fn ordered_before(&self, line: &super::view::Line<'_>, id: i64) -> u32 {
-        let mut readings = self.fold.readings.iter();
-        let in_force = readings.rfind(|reading| reading.id < id);
+        let in_force = self.fold.reading_before(id);
         let lines = in_force.map_or(&[][..], |reading| &reading.fact.order.lines);
         lines
             .iter()

@@ -49,7 +49,7 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     // An edit voids the payment as well, and the channel asks for what is due now by itself.
     let edited = |shipment: &Shipment<'_>| {
         let sealed = shipment.member.map_or(i64::MAX, |member| member.id);
-        let then = view.fold.readings.iter().rfind(|r| r.id < sealed);
+        let then = view.fold.reading_before(sealed);
         then.is_some_and(|then| then.fact.order.total != view.order.total)
     };
     let shipments = view.fold.shipments.iter();
@@ -59,13 +59,10 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     if with.is_empty() {
         return;
     }
-    let same = |reading: &&super::fold::Reading<'_>| {
-        let tenders = &reading.fact.order.tenders;
-        let mut live = tenders.iter().filter(|tender| !tender.cancelled);
+    let since = view.fold.unchanged_since(|order| {
+        let mut live = order.tenders.iter().filter(|tender| !tender.cancelled);
         live.all(|t| t.authorised.max(t.captured) == 0)
-    };
-    let first = view.fold.readings.iter().rev().take_while(same).last();
-    let since = first.map_or(view.head.id, |reading| reading.id);
+    });
     if view.fold.released_after("payment_withdrawn", since) {
         return;
     }

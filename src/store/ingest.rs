@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ExternalId, Personal};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
 use super::quarantine::{quarantine, resolve_quarantine};
@@ -195,25 +195,7 @@ impl Store {
         }
         let ids: Vec<i64> = ids.into_iter().collect();
 
-        let mut heads: BTreeMap<Place, Head> = BTreeMap::new();
-        let mut older: Vec<(Place, String)> = Vec::new();
-        for row in sqlx::query!(
-            "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at, contradicted_at, fact_version FROM heads WHERE subject_id = ANY($1)",
-            &ids
-        )
-        .fetch_all(&mut **tx)
-        .await?
-        {
-            let place = (row.subject_id, row.kind, row.series);
-            if FactBody::version_of(&place.1) > Some(row.fact_version) {
-                older.push((place.clone(), fact_key(&place.1, &place.2, row.n)));
-            }
-            heads.insert(
-                place,
-                Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, contradicted_at: row.contradicted_at, here: false },
-            );
-        }
-        rehash(tx, &mut heads, older).await?;
+        let mut heads = load_heads(tx, &ids).await?;
         let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
         if !names.is_empty() {
             for row in sqlx::query!(
@@ -247,7 +229,7 @@ impl Store {
         let mut reread = BTreeSet::new();
         let mut lagging = BTreeSet::new();
         let mut read_first = BTreeSet::new();
-        let mut touched: BTreeSet<Place> = BTreeSet::new();
+        let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
         let mut record = |subject: i64,
                           series: &str,
                           body: &FactBody,
@@ -423,48 +405,6 @@ impl Store {
     }
 }
 
-/// Subject, kind and series.
-type Place = (i64, String, String);
-
-/// The key of the `n`-th fact of a series.
-fn fact_key(kind: &str, series: &str, n: i32) -> String {
-    format!("{kind}:{series}:{n}")
-}
-
-fn body_hash(body: &Value) -> Result<Vec<u8>, StoreError> {
-    Ok(Sha256::digest(serde_json::to_vec(body)?).to_vec())
-}
-
-/// Heads that were hashed from bodies of an older version are hashed anew from those bodies in today's shape.
-async fn rehash(
-    tx: &mut Transaction<'_, Postgres>,
-    heads: &mut BTreeMap<Place, Head>,
-    older: Vec<(Place, String)>,
-) -> Result<(), StoreError> {
-    if older.is_empty() {
-        return Ok(());
-    }
-    let subject: Vec<i64> = older.iter().map(|(place, _)| place.0).collect();
-    let key: Vec<String> = older.iter().map(|(_, key)| key.clone()).collect();
-    for row in sqlx::query!(
-        r#"SELECT t.o AS "at!", f.kind, f.version, f.body FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS t (s, k, o)
-           JOIN facts f ON f.subject_id = t.s AND f.key = t.k"#,
-        &subject, &key
-    )
-    .fetch_all(&mut **tx)
-    .await?
-    {
-        let at = usize::try_from(row.at - 1).unwrap_or_default();
-        let (Some((place, _)), Ok(body)) = (older.get(at), FactBody::read(&row.kind, row.version, row.body)) else {
-            continue;
-        };
-        if let Some(head) = heads.get_mut(place) {
-            head.hash = body_hash(&body.to_json()?)?;
-        }
-    }
-    Ok(())
-}
-
 /// What has changed is planned; what was read while it changed is read again.
 pub(super) async fn make_due(
     tx: &mut Transaction<'_, Postgres>,
@@ -500,53 +440,6 @@ async fn read_soon(
     sqlx::query!(
         "UPDATE subjects SET read_at = least(read_at, (SELECT hk_now()) + interval '30 seconds') WHERE id = ANY($1)",
         &lagging.iter().copied().collect::<Vec<_>>()
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn write_heads(
-    tx: &mut Transaction<'_, Postgres>,
-    heads: &BTreeMap<Place, Head>,
-    touched: &BTreeSet<Place>,
-) -> Result<(), StoreError> {
-    if touched.is_empty() {
-        return Ok(());
-    }
-    let mut subject = Vec::new();
-    let mut kind = Vec::new();
-    let mut series = Vec::new();
-    let mut hash = Vec::new();
-    let mut version = Vec::new();
-    let mut n = Vec::new();
-    let mut fact_version = Vec::new();
-    let mut asked = Vec::new();
-    let mut answered = Vec::new();
-    let mut contradicted = Vec::new();
-    for place in touched {
-        let Some(head) = heads.get(place) else {
-            continue;
-        };
-        subject.push(place.0);
-        kind.push(place.1.clone());
-        series.push(place.2.clone());
-        hash.push(head.hash.clone());
-        version.push(head.version);
-        n.push(head.n);
-        fact_version.push(FactBody::version_of(&place.1).unwrap_or(1));
-        asked.push(head.asked_at);
-        answered.push(head.answered_at);
-        contradicted.push(head.contradicted_at);
-    }
-    sqlx::query!(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version, contradicted_at)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::timestamptz[])
-         ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
-           n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at,
-           contradicted_at = excluded.contradicted_at",
-        &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version,
-        &contradicted as &[Option<DateTime<Utc>>]
     )
     .execute(&mut **tx)
     .await?;

@@ -13,6 +13,7 @@ mod commit;
 mod elsewhere;
 mod error;
 mod facts;
+mod heads;
 mod ingest;
 mod journal;
 mod judge;

@@ -1,5 +1,7 @@
 //! Tracking numbers as people and spreadsheets write them.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Stands for a number that was not told: what a cell says instead (未定, なし, `n/a`) may be anything, a name even.
 pub const NO_NUMBER: &str = "-";
 
@@ -56,9 +58,8 @@ impl Tracking {
 
 /// In half width, without blanks, quotes and text marks around it.
 fn plain(text: &str) -> String {
-    let narrow = text.chars().filter_map(|c| match c {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0),
-        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | 'ー' | 'ｰ' | '─' => Some('-'),
+    let narrow = text.nfkc().filter_map(|c| match c {
+        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | 'ー' | '─' => Some('-'),
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' => None,
         c if c.is_whitespace() || c.is_control() => Some(' '),
         c => Some(c),
