@@ -34,7 +34,9 @@ pub struct Keys {
     pub settle: Option<Span>,
     /// Longest wait for one answer. Default `30s`.
     pub timeout: Option<Span>,
-    /// Calls under way at once, 1 to 64. Default 4.
+    /// Calls under way at once, 1 to 64. Default 1: with Medusa's own in-memory locks, fulfilments at once of orders that
+    /// share several items can block each other, and then the shop, until it is restarted. Write more where its locking
+    /// module is Redis or PostgreSQL.
     pub concurrency: Option<usize>,
     /// Calls started a second at the most. No limit when absent.
     pub per_second: Option<u32>,
@@ -111,7 +113,7 @@ impl Default for Settings {
             page_size: 50,
             settle: Duration::from_secs(5),
             pace: Pace {
-                concurrency: 4,
+                concurrency: 1,
                 per_second: None,
             },
             sales_channel: None,
