@@ -22,6 +22,18 @@ pub enum Action {
     /// Tell of money that came for an order.
     #[serde(rename = "deposit add")]
     AddDeposit {},
+    /// Give the tax rate of an amount whose rate the channel does not tell.
+    #[serde(rename = "order tax")]
+    TaxRate {
+        /// The line, or the kind of an amount of the whole order.
+        line: String,
+    },
+    /// Say what a refund is that only the payment provider knows of.
+    #[serde(rename = "order refund-is")]
+    ExplainRefund {
+        /// The provider's id of it.
+        refund: String,
+    },
     /// Say what was seen about a call whose outcome is unknown.
     #[serde(rename = "effect resolve")]
     ResolveEffect {
@@ -149,6 +161,7 @@ impl Action {
     pub fn lines(&self, on: &str) -> Vec<String> {
         let answers: &[&str] = match self {
             Self::ResolveEffect { .. } => &["done", "not-done"],
+            Self::ExplainRefund { .. } => &["discount", "return", "mistake"],
             Self::Recalled { .. } => &["--accepted", "--declined", "--too-late"],
             _ => return vec![self.line(on, "")],
         };
@@ -163,6 +176,10 @@ impl Action {
             Self::Release { rule: None } => format!("order release {on} --reason TEXT"),
             Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
             Self::Show {} => format!("order show {on} --json"),
+            Self::TaxRate { line } => format!("order tax {on} {line} RATE --reason TEXT"),
+            Self::ExplainRefund { refund } => {
+                format!("order refund-is {on} {refund} {answer} --reason TEXT")
+            }
             Self::AddDeposit {} => format!("deposit add {on} AMOUNT --reference TEXT"),
             Self::ResolveEffect { effect } => {
                 format!("effect resolve {effect} {answer} --reason TEXT")
@@ -253,6 +270,12 @@ mod tests {
             Action::Cancel {},
             Action::Show {},
             Action::AddDeposit {},
+            Action::TaxRate {
+                line: "postage".to_owned(),
+            },
+            Action::ExplainRefund {
+                refund: "re_1".to_owned(),
+            },
             Action::ResolveEffect { effect: 12 },
             Action::ListEffects {},
             Action::Instructed {},
@@ -307,6 +330,7 @@ mod tests {
                 );
                 let typed = line
                     .replace("AMOUNT", "500")
+                    .replace("RATE", "10")
                     .replace("QUANTITY", "2")
                     .replace("NUMBER", "4012-3456-7893")
                     .replace("TIME", "2026-11-22T03:00:00+09:00");

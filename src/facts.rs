@@ -18,8 +18,8 @@ use serde_json::Value;
 use crate::policy::MailKind;
 
 pub use operator::{
-    CancelAnsweredFact, EndedFact, ParcelCorrectedFact, RecallWantedFact, ReturnedFact,
-    ShippedFact, TellAgainFact,
+    CancelAnsweredFact, EndedFact, ParcelCorrectedFact, RecallWantedFact, RefundExplainedFact,
+    RefundReason, ReturnedFact, ShippedFact, TaxRateFact, TellAgainFact,
 };
 
 /// What sort of fact it is.
@@ -120,6 +120,10 @@ pub enum FactBody {
     Returned(ReturnedFact),
     /// Decision of an operator: a parcel has another number.
     ParcelCorrected(ParcelCorrectedFact),
+    /// Decision of an operator: the rate of an amount.
+    TaxRate(TaxRateFact),
+    /// Decision of an operator: what a refund is that only the provider knows of.
+    RefundExplained(RefundExplainedFact),
     /// Decision: these lines leave from that warehouse under this reference.
     Shipment(ShipmentFact),
     /// Decision: a shipment that was not instructed will not be.
@@ -674,6 +678,8 @@ kinds! {
     "tell_again", 1, Decision, TellAgain;
     "returned", 1, Decision, Returned;
     "parcel_corrected", 1, Decision, ParcelCorrected;
+    "tax_rate", 1, Decision, TaxRate;
+    "refund_explained", 1, Decision, RefundExplained;
     "shipment", 1, Decision, Shipment;
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
     "external_shipment", 1, Decision, ExternalShipment;

@@ -58,7 +58,6 @@ const NAMES: &[&str] = &[
     "parcel_unknown",
     "payment_withdrawn",
     "recall_failed",
-    "refund_seen",
     "return_received",
     "tracking_corrected",
     "tracking_differs",

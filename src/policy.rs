@@ -53,6 +53,38 @@ pub struct Shop {
     pub timezone: Tz,
     /// Currency of the books.
     pub currency: Currency,
+    /// How tax is rounded where the channel states no sum; `None`: not decided, half up meanwhile.
+    pub tax_rounding: Option<TaxRounding>,
+    /// What tax is rounded once for.
+    pub invoice: Invoice,
+}
+
+/// How a fraction of a minor unit of tax is rounded.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaxRounding {
+    /// 切り捨て: towards zero.
+    Floor,
+    /// 四捨五入: half away from zero.
+    #[default]
+    HalfUp,
+    /// 切り上げ: away from zero.
+    Ceiling,
+}
+
+/// What tax is rounded once for.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Invoice {
+    /// The order.
+    #[default]
+    Order,
+    /// Each shipment.
+    Shipment,
 }
 
 /// What is done with the orders of one channel.
@@ -94,6 +126,8 @@ pub struct Channel {
     /// An order that the channel no longer shows keeps its stock this long; `None` for ever.
     #[serde(serialize_with = "opt_seconds")]
     pub vanished_after: Option<Duration>,
+    /// Basis points for amounts whose rate the channel does not tell.
+    pub default_tax: Option<u32>,
 }
 
 /// Where units left from that others shipped, when the channel names no place.
@@ -227,6 +261,9 @@ pub enum PaymentMethod {
 }
 
 impl PaymentMethod {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Card, Self::Prepaid, Self::BankTransfer];
+
     /// The word used in rules, journals and lists.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -432,8 +469,12 @@ pub enum Close {
 pub struct Titles {
     /// 売上高.
     pub sales: String,
+    /// 売上返品・値引, for what refunds take off revenue that is booked.
+    pub returns: String,
     /// 売掛金.
     pub receivable: String,
+    /// 売掛金 of its own by who pays: a payment method, or `sponsor:NAME`.
+    pub receivables: BTreeMap<String, String>,
     /// 仮受消費税.
     pub tax: String,
     /// 雑損益, for rounding.

@@ -198,6 +198,32 @@ pub(crate) enum OrderCommand {
     },
     /// Tell of a parcel that was shipped: of a sealed shipment, or of what no warehouse was told of an order
     Shipped(ShippedArgs),
+    /// Give the tax rate of an amount whose rate the channel does not tell
+    Tax {
+        /// HK number, the number that the customer knows, or account/external id
+        order: String,
+        /// The channel's line, or the kind of an amount of the whole order: postage
+        line: String,
+        /// Per cent: 10, or 5.5
+        #[arg(value_parser = rate)]
+        rate: u32,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
+    /// Say what a refund is that only the payment provider knows of
+    RefundIs {
+        /// HK number, the number that the customer knows, or account/external id
+        order: String,
+        /// The provider's id of the refund
+        refund: String,
+        /// What it is
+        #[arg(value_parser = PossibleValuesParser::new(["discount", "return", "mistake"]))]
+        is: String,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
     /// Tell the channel of shipments again
     Tell {
         #[command(flatten)]
@@ -708,6 +734,10 @@ fn gate(text: &str) -> Result<String, String> {
     } else {
         Err(format!("no such gate; there are {}", GATES.join(", ")))
     }
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    crate::config::per_cent(text)
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

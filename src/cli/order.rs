@@ -12,7 +12,9 @@ use super::failure::Failure;
 use super::out::{plain, table};
 use super::session::Session;
 use super::words::status_ja;
+use crate::facts::RefundReason;
 use crate::plan::ExcusedInWords;
+use crate::plan::command::{refund_is, tax_rate};
 use crate::store::SubjectRow;
 use crate::store::read::{FactLine, OrderFilter};
 
@@ -66,6 +68,25 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
         } => typed::end_them(session, on, dry_run).await,
         OrderCommand::Shipped(args) => typed::shipped_it(session, args).await,
         OrderCommand::Tell { on } => typed::tell_them(session, on).await,
+        OrderCommand::Tax {
+            order,
+            line,
+            rate,
+            reason,
+        } => typed::on_one(session, &order, |now| tax_rate(now, &line, rate, &reason)).await,
+        OrderCommand::RefundIs {
+            order,
+            refund,
+            is,
+            reason,
+        } => {
+            let is = match is.as_str() {
+                "discount" => RefundReason::Discount,
+                "return" => RefundReason::Return,
+                _ => RefundReason::Mistake,
+            };
+            typed::on_one(session, &order, |now| refund_is(now, &refund, is, &reason)).await
+        }
     }
 }
 

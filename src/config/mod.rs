@@ -29,3 +29,4 @@ pub use settings::{
     DatabaseSettings, EngineSettings, HttpSettings, Language, LogFormat, LogSettings, MailTemplate,
     MailTemplates, Settings,
 };
+pub(crate) use units::per_cent;

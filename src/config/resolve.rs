@@ -9,7 +9,7 @@ use super::catalogue;
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable};
 use super::report::Problems;
 use super::routes::Routes;
-use super::units::{slug, span, span_or, span_or_never, time};
+use super::units::{per_cent, slug, span, span_or, span_or_never, time};
 use crate::policy::{
     Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Policy, Shop,
     Titles,
@@ -91,6 +91,8 @@ impl Resolving<'_> {
                 name: file.shop.name.clone(),
                 timezone: timezone?,
                 currency: currency?,
+                tax_rounding: file.shop.tax_rounding,
+                invoice: file.shop.invoice,
             },
             channels,
             warehouses,
@@ -225,6 +227,10 @@ impl Resolving<'_> {
                     span_or_never(&table.vanished_after, 60),
                 )
                 .flatten(),
+            default_tax: table
+                .default_tax
+                .as_deref()
+                .and_then(|rate| p.value(&["channels", name, "default_tax"], per_cent(rate))),
         }
     }
 
@@ -285,7 +291,31 @@ impl Resolving<'_> {
                 );
             }
         }
+        if t.returns
+            .as_deref()
+            .is_some_and(|title| title.trim().is_empty())
+        {
+            p.at(&["booking", "titles", "returns"], "may not be empty");
+        }
+        for (payer, title) in &t.receivables {
+            let path = ["booking", "titles", "receivables", payer];
+            let methods = PaymentMethod::ALL.map(PaymentMethod::as_str);
+            if !methods.contains(&payer.as_str()) && !payer.starts_with("sponsor:") {
+                p.at(
+                    &path,
+                    format!(
+                        "nobody pays so; write one of {}, or sponsor:NAME",
+                        methods.join(", ")
+                    ),
+                );
+            }
+            if title.trim().is_empty() {
+                p.at(&path, "may not be empty");
+            }
+        }
         let titles = Titles {
+            returns: t.returns.clone().unwrap_or_else(|| t.sales.clone()),
+            receivables: t.receivables.clone(),
             sales: t.sales.clone(),
             receivable: t.receivable.clone(),
             tax: t.tax.clone(),

@@ -7,8 +7,8 @@ use super::routes::word;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::policy::{
-    CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Partial, PaymentMethod, Policy,
-    Recognise, Release, Warehouse,
+    CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
+    Policy, Recognise, Release, TaxRounding, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -423,6 +423,58 @@ impl Teller<'_> {
                 titles.sales, titles.receivable, titles.tax, titles.rounding, titles.advance
             ),
         );
+        let mut owed = titles.receivables.iter().peekable();
+        if owed.peek().is_some() {
+            let owed: Vec<String> = owed
+                .map(|(payer, title)| format!("{payer}: {title}"))
+                .collect();
+            line(
+                text,
+                1,
+                &format!("receivables of their own: {}", owed.join(", ")),
+            );
+        }
+        let returns = if titles.returns == titles.sales {
+            "returns are taken off the title of sales; write titles.returns for one of their own"
+                .to_owned()
+        } else {
+            format!("returns: {}", titles.returns)
+        };
+        line(text, 1, &returns);
+        self.tax(text);
         self.operation(text, slug, Op::PostJournal);
+    }
+
+    fn tax(&self, text: &mut String) {
+        let shop = &self.policy.shop;
+        let once = match shop.invoice {
+            Invoice::Order => "order",
+            Invoice::Shipment => "shipment",
+        };
+        let how = match shop.tax_rounding {
+            Some(TaxRounding::Floor) => "down (切り捨て)",
+            Some(TaxRounding::HalfUp) => "half up (四捨五入)",
+            Some(TaxRounding::Ceiling) => "up (切り上げ)",
+            None => {
+                "half up, which nobody has decided: how does the shop round? write tax_rounding = \"floor\", \"half-up\" or \"ceiling\" in [shop]"
+            }
+        };
+        line(
+            text,
+            1,
+            &format!(
+                "tax that no channel states is rounded once for each {once}, country, rate and class, {how}"
+            ),
+        );
+        for (slug, channel) in &self.policy.channels {
+            if let Some(rate) = channel.default_tax {
+                let (whole, part) = (rate / 100, rate % 100);
+                line(
+                    text,
+                    1,
+                    &format!("what {slug} tells no rate of is taxed at {whole}.{part:02} %"),
+                );
+            }
+        }
     }
 }

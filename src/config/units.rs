@@ -1,7 +1,7 @@
 //! Values with a syntax of their own.
 
 use chrono::{Duration, NaiveTime};
-use hikiate_sdk::duration;
+use hikiate_sdk::{Currency, Decimal, duration};
 
 /// A length of time, at least `least` seconds.
 ///
@@ -70,5 +70,19 @@ pub(super) fn slug(text: &str) -> Result<(), String> {
         Err(format!(
             "{text:?} is no name; use up to 31 of a–z, 0–9 and -, the first not -"
         ))
+    }
+}
+
+/// Basis points of a tax rate in per cent, as text: `"10"`, `"5.5"`.
+pub(crate) fn per_cent(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no tax rate: write per cent, for example \"10\"");
+    let rate: Decimal = text.trim().parse().map_err(|_| wrong())?;
+    // Hundredths of a per cent, as those of a euro.
+    match rate.to_minor(Currency::EUR) {
+        Ok((points, true)) => u32::try_from(points)
+            .ok()
+            .filter(|points| *points <= 10_000)
+            .ok_or_else(wrong),
+        _ => Err(wrong()),
     }
 }

@@ -1,6 +1,6 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
-use hikiate_sdk::{CancelReply, ParcelLine, ShipmentReference};
+use hikiate_sdk::{CancelReply, ExternalId, ParcelLine, ShipmentReference};
 use serde::{Deserialize, Serialize};
 
 /// A shipment is wanted back: taken out before it is sealed, asked back from its warehouse after.
@@ -21,6 +21,40 @@ pub struct RecallWantedFact {
 pub struct CancelAnsweredFact {
     /// The answer, with the operator's reason as its words.
     pub reply: CancelReply,
+}
+
+/// The rate of an amount whose rate the channel does not tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxRateFact {
+    /// The channel's line, or the kind of an amount of the whole order (`postage`).
+    pub line: String,
+    /// Basis points.
+    pub rate_bp: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a refund is that only the payment provider knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundExplainedFact {
+    /// The provider's id of the refund.
+    pub refund: ExternalId,
+    /// What it is.
+    pub is: RefundReason,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundReason {
+    /// The price was lowered.
+    Discount,
+    /// Goods came back.
+    Return,
+    /// It should not have been made: the customer owes the money.
+    Mistake,
 }
 
 /// Nothing more of the order is instructed, and nobody is told.

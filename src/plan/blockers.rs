@@ -193,7 +193,10 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     let open = |line: &Line<'_>| {
         line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
     };
-    if refunded <= 0 || refunded < captured || !view.lines.iter().any(open) {
+    // What shipped before may have come back; the rest is shipped as long as something is charged for it.
+    let nothing_charged = view.charged_total().is_none_or(|total| total <= 0);
+    let in_full = refunded >= captured && (nothing_charged || !view.something_left());
+    if refunded <= 0 || !in_full || !view.lines.iter().any(open) {
         return;
     }
     let since = view

@@ -5,7 +5,6 @@ use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Tender};
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
 use super::tasks::Tasks;
-use super::types::{NewEffect, TenderRow};
 use super::view::View;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
@@ -89,8 +88,7 @@ impl<'a> View<'a> {
         let tenders = &self.order.tenders;
         let voided = tenders.iter().filter(|tender| tender.cancelled);
         let voided = voided.fold(0_i64, |sum, tender| {
-            let kept = self.settled(tender).saturating_sub(tender.refunded);
-            sum.saturating_add(kept.max(0))
+            sum.saturating_add(self.held(tender).max(0))
         });
         let captures = self.fold.of_op(Op::Capture);
         let gone = captures
@@ -98,6 +96,11 @@ impl<'a> View<'a> {
             .filter_map(capture_call)
             .filter(|call| !tenders.iter().any(|tender| tender.key == call.payment));
         gone.fold(voided, |sum, call| sum.saturating_add(amount_of(call)))
+    }
+
+    /// What is taken of a payment, or decided to be, less what was given back of it.
+    pub(crate) fn held(&self, tender: &Tender) -> i64 {
+        self.settled(tender).saturating_sub(self.given_back(tender))
     }
 
     /// What is taken of a payment, or decided to be.
@@ -142,11 +145,12 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         .tenders()
         .filter(|tender| !captured_ways(tender))
         .fold(0_i64, |sum, tender| {
-            sum.saturating_add(view.tender_amount(tender).unwrap_or(0))
+            sum.saturating_add(view.still_to_pay(tender).unwrap_or(0))
         })
         .saturating_add(view.taken_before());
     for voided in view.order.tenders.iter().filter(|tender| tender.cancelled) {
-        take_back(view, voided, voided.captured, &mut wanted);
+        let shown = voided.captured.saturating_sub(view.given_back(voided));
+        take_back(view, voided, shown, &mut wanted);
     }
     let mut rest = due.saturating_sub(others).max(0);
     let mut over = 0_i64;
@@ -155,7 +159,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             continue;
         };
         let share = view
-            .tender_amount(tender)
+            .still_to_pay(tender)
             .map_or(rest, |amount| rest.min(amount));
         rest -= share;
         let Some(epoch) = view.epoch("capture", &account) else {
@@ -167,7 +171,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .saturating_sub(others)
             .clamp(0, share);
         let settled = view.settled(tender);
-        let want = share.saturating_sub(settled.max(before));
+        let want = share.saturating_sub(view.held(tender).max(before));
         take_back(view, tender, share, &mut wanted);
         if want <= 0 || refused(view, tender, tasks) {
             wanted.pending |= want > 0;
@@ -247,7 +251,7 @@ fn candidate(
 
 /// Takes back a queued capture that would now be more than is due.
 fn take_back(view: &View<'_>, tender: &Tender, due: i64, wanted: &mut Wanted) {
-    if view.settled(tender) <= due {
+    if view.held(tender) <= due {
         return;
     }
     let open: Vec<_> = view
@@ -284,59 +288,4 @@ fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
     )
     .release("capture");
     true
-}
-
-/// The tender rows, with what this plan captures. Numbers follow the first sight of a payment, so that a
-/// channel's order of them does not matter.
-pub(crate) fn tender_rows(view: &View<'_>, effects: &[NewEffect]) -> Vec<TenderRow> {
-    let mut keys: Vec<&ExternalId> = Vec::new();
-    for tender in view
-        .fold
-        .readings
-        .iter()
-        .flat_map(|reading| &reading.fact.order.tenders)
-    {
-        if !keys.contains(&&tender.key) {
-            keys.push(&tender.key);
-        }
-    }
-    let mut rows = Vec::new();
-    for (at, key) in keys.into_iter().enumerate() {
-        let seen = view.fold.readings.iter().rev().filter_map(|reading| {
-            reading
-                .fact
-                .order
-                .tenders
-                .iter()
-                .find(|tender| tender.key == *key)
-        });
-        let Some(last) = seen.clone().next() else {
-            continue;
-        };
-        let new = effects
-            .iter()
-            .filter_map(|effect| match &effect.intent.what {
-                IntentWhat::Call { call, .. } => match call.as_ref() {
-                    Call::Capture(call) if call.payment == *key => Some(amount_of(call)),
-                    _ => None,
-                },
-                _ => None,
-            });
-        let new = new.fold(0_i64, i64::saturating_add);
-        rows.push(TenderRow {
-            n: i16::try_from(at + 1).unwrap_or(i16::MAX),
-            method: view
-                .route(last)
-                .map_or("unknown", |route| route.method.as_str())
-                .to_owned(),
-            currency: view.order.currency,
-            amount: last.amount,
-            ceiling: seen
-                .map(|t| t.authorised.max(t.captured))
-                .max()
-                .unwrap_or(0),
-            intended: view.intended(key).saturating_add(new),
-        });
-    }
-    rows
 }

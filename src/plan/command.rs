@@ -4,6 +4,7 @@
 mod consequences;
 mod ended;
 mod marks;
+mod money;
 mod recall;
 mod release;
 mod shipped;
@@ -22,6 +23,7 @@ use crate::rules::HoldRules;
 pub use consequences::cancel;
 pub use ended::end;
 pub use marks::{correct, returned, tell};
+pub use money::{refund_is, tax_rate};
 pub use recall::{recall, recalled};
 pub use release::release;
 pub use shipped::{Lines, Shipped, shipped};

@@ -18,6 +18,8 @@ pub(crate) struct Departure {
     pub(crate) shipped_at: DateTime<Utc>,
     /// Our items, by line.
     pub(crate) items: Left,
+    /// The shipment or fulfilment that it is a part of.
+    pub(crate) of: String,
     /// Nothing travels: a digital order that is complete, delivered the moment it ships.
     pub(crate) digital: bool,
 }
@@ -45,6 +47,7 @@ impl<'a> View<'a> {
                     first_recorded_at: parcel.first_recorded_at,
                     shipped_at: parcel.left_at(self.order.ordered_at),
                     items,
+                    of: shipment.fact.reference.to_string(),
                     digital: false,
                 });
             }
@@ -58,6 +61,7 @@ impl<'a> View<'a> {
                 first_recorded_at: shown.first_recorded_at,
                 shipped_at: shown.shipped_at,
                 items,
+                of: shown.key.to_string(),
                 digital: false,
             });
         }
@@ -166,6 +170,7 @@ impl<'a> View<'a> {
             first_recorded_at: at,
             shipped_at: at,
             items: Left::from([(line.unwrap_or_else(|| LineKey::new(String::new())), 1)]),
+            of: String::new(),
             digital: true,
         })
     }

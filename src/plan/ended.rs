@@ -15,8 +15,7 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         return;
     };
     let captured = view.tenders().fold(0_i64, |sum, tender| {
-        let kept = view.settled(tender).saturating_sub(tender.refunded);
-        sum.saturating_add(kept.max(0))
+        sum.saturating_add(view.held(tender).max(0))
     });
     let taken = captured
         .saturating_add(view.taken_before())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Call, ChannelState, LineKey, Op, OrderSnapshot, ShipmentReference};
+use hikiate_sdk::{Call, ChannelState, ExternalId, LineKey, Op, OrderSnapshot, ShipmentReference};
 
 use super::by_hand::Parcels;
 use super::others::Since;
@@ -14,7 +14,8 @@ use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
     BookingRefusedFact, ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody,
     HeldFact, IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact,
-    ParcelCorrectedFact, RecallWantedFact, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
+    ParcelCorrectedFact, RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact,
+    Verdict,
 };
 
 /// One reading of the order.
@@ -180,6 +181,10 @@ pub(crate) struct Fold<'a> {
     pub(crate) tell_again: BTreeMap<&'a ShipmentReference, i64>,
     pub(crate) returned: Vec<(i64, &'a ReturnedFact)>,
     pub(crate) corrected: Vec<(i64, &'a ParcelCorrectedFact)>,
+    /// Rates that an operator gave, by line or kind of charge.
+    pub(crate) tax_rates: BTreeMap<&'a str, u32>,
+    /// What refunds are that only the provider knows of.
+    pub(crate) refund_reasons: BTreeMap<&'a ExternalId, RefundReason>,
     /// The channel did not show it when it was last asked.
     pub(crate) absence: Option<Absence>,
     pub(crate) intents: Vec<Intent<'a>>,
@@ -207,6 +212,8 @@ impl<'a> Fold<'a> {
             tell_again: BTreeMap::new(),
             returned: Vec::new(),
             corrected: Vec::new(),
+            tax_rates: BTreeMap::new(),
+            refund_reasons: BTreeMap::new(),
             absence: None,
             intents: Vec::new(),
             external: Vec::new(),
@@ -236,6 +243,12 @@ impl<'a> Fold<'a> {
                 FactBody::ParcelCorrected(corrected) => {
                     parcels.hear(id, fact.recorded_at, &fact.body);
                     fold.corrected.push((id, corrected));
+                }
+                FactBody::TaxRate(tax) => {
+                    fold.tax_rates.insert(&tax.line, tax.rate_bp);
+                }
+                FactBody::RefundExplained(refund) => {
+                    fold.refund_reasons.insert(&refund.refund, refund.is);
                 }
                 FactBody::Reply(reply) => {
                     replies.insert(&reply.reference, (id, reply));

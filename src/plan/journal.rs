@@ -6,23 +6,74 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, JournalBatch, JournalEntry, JournalLine};
 
-use crate::policy::{Booking, PaymentMethod};
+use super::types::{RevenueKind, TaxOf};
+use crate::policy::{Booking, PaymentMethod, Titles};
 use crate::store::OpenRevenue;
 
-/// What revenue is summed by: day, channel, payment, currency, tax rate, and whether it is rounding.
-pub type Place = (NaiveDate, AccountSlug, String, Currency, i32, bool);
+/// What revenue is summed by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Posting date.
+    pub date: NaiveDate,
+    /// The channel account.
+    pub channel: AccountSlug,
+    /// Who pays.
+    pub payment: String,
+    /// Currency.
+    pub currency: Currency,
+    /// What is taxed how.
+    pub tax_of: TaxOf,
+    /// Sales, returns or rounding.
+    pub kind: RevenueKind,
+}
 
 /// The entry that a revenue event goes into.
 #[must_use]
 pub fn place_of(row: &OpenRevenue) -> Place {
-    (
-        row.business_date,
-        row.channel.clone(),
-        row.payment.clone(),
-        row.currency,
-        row.tax_rate_bp,
-        row.rounding,
-    )
+    Place {
+        date: row.business_date,
+        channel: row.channel.clone(),
+        payment: row.payment.clone(),
+        currency: row.currency,
+        tax_of: row.tax_of.clone(),
+        kind: row.kind,
+    }
+}
+
+/// The title of what a payer owes.
+fn receivable<'a>(titles: &'a Titles, payment: &str) -> &'a String {
+    match titles.receivables.get(payment) {
+        Some(own) => own,
+        None if payment == PaymentMethod::BankTransfer.as_str() => &titles.advance,
+        None => &titles.receivable,
+    }
+}
+
+/// The title of what was earned.
+fn earned(titles: &Titles, kind: RevenueKind) -> &String {
+    match kind {
+        RevenueKind::Sales => &titles.sales,
+        RevenueKind::Returns => &titles.returns,
+        RevenueKind::Rounding => &titles.rounding,
+    }
+}
+
+/// For a person who reads the books.
+fn describe(place: &Place) -> String {
+    let rate = place.tax_of.rate_bp;
+    let mut words = vec![place.channel.to_string(), place.payment.clone()];
+    match place.kind {
+        RevenueKind::Rounding => words.push("rounding".to_owned()),
+        kind => {
+            words.push(format!("{}.{:02} %", rate / 100, rate % 100));
+            let more = [&place.tax_of.class, &place.tax_of.country];
+            words.extend(more.into_iter().filter(|word| !word.is_empty()).cloned());
+            if kind == RevenueKind::Returns {
+                words.push("returns".to_owned());
+            }
+        }
+    }
+    words.join(" ")
 }
 
 /// Sums revenue into entries named `number` + `-` + n.
@@ -38,43 +89,30 @@ pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> Jour
         .into_iter()
         .filter(|(_, (gross, tax))| *gross != 0 || *tax != 0)
         .enumerate()
-        .map(
-            |(n, ((date, channel, payment, currency, rate, rounding), (gross, tax)))| {
-                let titles = &booking.titles;
-                let debit = if payment == PaymentMethod::BankTransfer.as_str() {
-                    &titles.advance
-                } else {
-                    &titles.receivable
-                };
-                let rate_bp = u32::try_from(rate).ok();
-                let line = |account: &String, amount: i64, tax_rate_bp| JournalLine {
-                    account: account.clone(),
-                    amount,
-                    tax_rate_bp,
-                };
-                let mut lines = vec![line(debit, gross, None)];
-                if rounding {
-                    lines.push(line(&titles.rounding, -gross, None));
-                } else {
-                    lines.push(line(&titles.sales, tax - gross, rate_bp));
-                    if tax != 0 {
-                        lines.push(line(&titles.tax, -tax, rate_bp));
-                    }
-                }
-                let what = if rounding {
-                    "rounding".to_owned()
-                } else {
-                    format!("{}.{:02} %", rate / 100, rate % 100)
-                };
-                JournalEntry {
-                    reference: format!("{number}-{}", n + 1),
-                    date,
-                    description: format!("{channel} {payment} {what}"),
-                    currency,
-                    lines,
-                }
-            },
-        )
+        .map(|(n, (place, (gross, tax)))| {
+            let titles = &booking.titles;
+            let rate_bp = u32::try_from(place.tax_of.rate_bp).ok();
+            let rate_bp = rate_bp.filter(|_| place.kind != RevenueKind::Rounding);
+            let line = |account: &String, amount: i64, tax_rate_bp| JournalLine {
+                account: account.clone(),
+                amount,
+                tax_rate_bp,
+            };
+            let mut lines = vec![
+                line(receivable(titles, &place.payment), gross, None),
+                line(earned(titles, place.kind), tax - gross, rate_bp),
+            ];
+            if tax != 0 {
+                lines.push(line(&titles.tax, -tax, rate_bp));
+            }
+            JournalEntry {
+                reference: format!("{number}-{}", n + 1),
+                date: place.date,
+                description: describe(&place),
+                currency: place.currency,
+                lines,
+            }
+        })
         .collect();
     JournalBatch { entries }
 }
@@ -82,7 +120,7 @@ pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> Jour
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Close, Recognise, Titles};
+    use crate::policy::{Close, Recognise};
 
     fn row(
         date: &str,
@@ -98,10 +136,17 @@ mod tests {
             key: "1:1000:sales".to_owned(),
             business_date: date.parse().unwrap_or_default(),
             channel: AccountSlug::new("shop"),
+            kind: if rounding {
+                RevenueKind::Rounding
+            } else {
+                RevenueKind::Sales
+            },
             payment: payment.to_owned(),
             currency: Currency::JPY,
-            tax_rate_bp: rate,
-            rounding,
+            tax_of: TaxOf {
+                rate_bp: rate,
+                ..TaxOf::default()
+            },
             gross,
             tax,
         }
@@ -111,6 +156,8 @@ mod tests {
     fn every_entry_balances_and_rates_stand_apart() {
         let titles = Titles {
             sales: "売上高".into(),
+            returns: "売上返品".into(),
+            receivables: BTreeMap::new(),
             receivable: "売掛金".into(),
             tax: "仮受消費税".into(),
             rounding: "雑損益".into(),

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use hikiate_sdk::{Call, ExternalId};
 
 use super::types::{
     DemandRow, DemandState, EffectState, NewShipment, OrderInput, OrderPlan, QueuedEffect,
-    RevenueRow, ShipmentStage, ShipmentState, Status, StockEntryRow, TaskRow, TenderRow,
+    RevenueRow, ShipmentStage, ShipmentState, Status, StockEntryRow, TaskRow,
 };
-use crate::facts::{Fact, FactBody};
+use crate::facts::{Fact, FactBody, IntentWhat, Verdict};
 use crate::stock::allocate::{GrantChange, OpenDemand, Reservation};
 
 /// Why a plan is not written. What it wrote before is to be thrown away, as a transaction is.
@@ -64,10 +65,17 @@ pub struct Memory {
     pub shipments: BTreeMap<String, NewShipment>,
     /// Movements of stock, by cause, item and warehouse.
     pub entries: BTreeMap<(String, i64, String), StockEntryRow>,
-    /// Tender rows by number.
-    pub tenders: BTreeMap<i16, TenderRow>,
     /// Open tasks by kind.
     pub tasks: BTreeMap<String, OpenTask>,
+}
+
+/// What captures of a payment are bound by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// The most that a reading ever showed as authorised or captured.
+    pub ceiling: i64,
+    /// Sum of our captures that were not refused, taken back or undone.
+    pub intended: i64,
 }
 
 impl Memory {
@@ -85,7 +93,6 @@ impl Memory {
             demands: BTreeMap::new(),
             shipments: BTreeMap::new(),
             entries: BTreeMap::new(),
-            tenders: BTreeMap::new(),
             tasks: BTreeMap::new(),
         }
     }
@@ -143,18 +150,17 @@ impl Memory {
             withdraw: _,
             seen,
             waits: _,
-            tenders,
             revenue,
             at_once,
             tasks,
         } = plan;
         self.withdraw(plan)?;
         self.write_facts(ids, plan, now)?;
+        self.check_payments()?;
         self.write_demands(ids, demands)?;
         self.write_shipments(shipments)?;
         self.write_stages(stages)?;
         self.write_entries(entries)?;
-        self.write_tenders(tenders)?;
         self.write_revenue(revenue)?;
         self.input.at_once = at_once.or(self.input.at_once);
         self.write_effects(ids, plan)?;
@@ -340,23 +346,55 @@ impl Memory {
         self.entries.get(&key).map_or(0, |old| old.quantity)
     }
 
-    fn write_tenders(&mut self, rows: &[TenderRow]) -> Result<(), Refused> {
-        let mut numbers = BTreeSet::new();
-        for row in rows {
-            // PostgreSQL checks the row as proposed, before it finds out that there is one.
-            let right = (0..=row.ceiling).contains(&row.intended) && numbers.insert(row.n);
-            constraint(right, || {
-                format!(
-                    "{} is intended of tender {}, of at most {}",
-                    row.intended, row.n, row.ceiling
-                )
-            })?;
-            let mut put = row.clone();
-            if let Some(old) = self.tenders.get(&row.n) {
-                put.currency = old.currency;
-                put.ceiling = old.intended.max(row.ceiling);
+    /// What captures of each payment are bound by, and their sum, as the facts alone say.
+    #[must_use]
+    pub fn payments(&self) -> BTreeMap<ExternalId, Bound> {
+        let mut bounds: BTreeMap<ExternalId, Bound> = BTreeMap::new();
+        let mut captures: BTreeMap<&str, (&ExternalId, i64)> = BTreeMap::new();
+        let mut void: BTreeMap<&str, bool> = BTreeMap::new();
+        for fact in &self.input.facts {
+            match &fact.body {
+                FactBody::Order(told) => {
+                    for tender in &told.order.tenders {
+                        let bound = bounds.entry(tender.key.clone()).or_default();
+                        let shown = tender.authorised.max(tender.captured);
+                        bound.ceiling = bound.ceiling.max(shown);
+                    }
+                }
+                FactBody::Intent(intent) => {
+                    if let IntentWhat::Call { call, .. } = &intent.what
+                        && let Call::Capture(call) = call.as_ref()
+                    {
+                        let amount = call.amount.unwrap_or(call.captured_after);
+                        captures.insert(&fact.key, (&call.payment, amount));
+                    }
+                }
+                FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
+                    let verdict = outcome.verdict;
+                    let is_void = matches!(
+                        verdict,
+                        Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone
+                    );
+                    void.insert(&outcome.intent, is_void);
+                }
+                _ => {}
             }
-            self.tenders.insert(put.n, put);
+        }
+        for (key, (payment, amount)) in captures {
+            if !void.get(key).copied().unwrap_or(false) {
+                bounds.entry(payment.clone()).or_default().intended += amount;
+            }
+        }
+        bounds
+    }
+
+    /// As the trigger on facts does.
+    fn check_payments(&self) -> Result<(), Refused> {
+        for (payment, bound) in self.payments() {
+            constraint((0..=bound.ceiling).contains(&bound.intended), || {
+                let Bound { ceiling, intended } = bound;
+                format!("{intended} is to be captured of {payment}, at most {ceiling}")
+            })?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod apportion;
 mod begin;
 mod blockers;
 mod by_hand;
 mod cancel;
 mod capture;
 mod changes;
+mod charges;
 mod checks;
 pub mod command;
 mod commitment;
@@ -43,6 +45,7 @@ mod shipping;
 mod status;
 mod stop;
 mod tasks;
+mod tax;
 #[cfg(test)]
 mod tests;
 mod tracking;
@@ -50,12 +53,14 @@ mod tree;
 pub mod types;
 mod view;
 
+pub use apportion::apportion;
 pub use begin::{Whose, whose};
 pub use by_hand::parcels_told;
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
 pub use explain::{Elsewhere, ExcusedInWords, Explanation, SealedBatch, Sending, explain};
 pub use listing::{Listing, listing};
-pub use money::{share, tax_inside};
+pub use money::share;
 pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};
+pub use tax::tax_inside;

@@ -1,7 +1,8 @@
 //! Money: what is due for what has left. Goods in proportion, everything else with the first unit.
 
-use hikiate_sdk::{Charge, ChargeKind, LineKey};
+use hikiate_sdk::{Charge, ChargeKind, LineKey, OrderSnapshot};
 
+use super::charges;
 use super::view::{Left, View};
 
 /// `amount × part / whole`, rounded half away from zero; all of it from `part = whole` on.
@@ -11,15 +12,6 @@ pub fn share(amount: i64, part: u32, whole: u32) -> i64 {
         return amount;
     }
     divide(i128::from(amount) * i128::from(part), i128::from(whole))
-}
-
-/// The tax inside a gross amount at a rate in basis points, rounded half away from zero.
-#[must_use]
-pub fn tax_inside(gross: i64, rate_bp: u32) -> i64 {
-    divide(
-        i128::from(gross) * i128::from(rate_bp),
-        10_000 + i128::from(rate_bp),
-    )
 }
 
 /// Rounded half away from zero; `divisor` is positive and the quotient fits, being a part of an amount.
@@ -33,47 +25,45 @@ fn divide(value: i128, divisor: i128) -> i64 {
 }
 
 impl View<'_> {
-    /// The part of a charge that is due: as (of, in) for [`share`].
-    fn part(&self, charge: &Charge, left: &Left) -> (u32, u32) {
-        let of_goods = |key: &LineKey| {
-            let line = self.lines.iter().find(|line| line.key == *key)?;
-            (line.item_id.is_some() || self.is_unknown(key)).then_some(line)
-        };
-        let goods = charge
-            .line
-            .as_ref()
-            .filter(|_| charge.kind == ChargeKind::Goods);
-        match goods.and_then(of_goods) {
-            Some(line) => (left.get(&line.key).copied().unwrap_or(0), line.ordered),
-            None => (u32::from(left.values().any(|items| *items > 0)), 1),
-        }
+    /// Items of a line that are ordered at a reading, what was given back of it aside; `None` where goods of ours do not
+    /// stand behind it.
+    fn ordered_at(&self, order: &OrderSnapshot, key: &LineKey) -> Option<u32> {
+        let known = order.lines.iter().find(|line| line.key == *key)?;
+        let line = self.lines.iter().find(|line| line.key == *key)?;
+        let units = known
+            .quantity
+            .saturating_sub(charges::given_back(order, key));
+        let goods = line.item_id.is_some() || self.is_unmapped(known);
+        goods.then(|| units.saturating_mul(line.multiplier))
     }
 
-    /// Goods of ours whose code nobody has mapped yet: what they cost is due once they ship, like that of all goods.
-    fn is_unknown(&self, key: &LineKey) -> bool {
-        let mut lines = self.order.lines.iter();
-        let line = lines.find(|line| line.key == *key);
-        line.is_some_and(|line| self.is_unmapped(line))
-    }
-
-    /// What is due of a charge's amount once this much has left; none of it before anything has.
-    pub(crate) fn due_of(&self, charge: &Charge, amount: i64, left: &Left) -> i64 {
+    /// What is due of an amount of a charge once this much has left; none of it before anything has.
+    pub(crate) fn due_of(
+        &self,
+        order: &OrderSnapshot,
+        charge: &Charge,
+        amount: i64,
+        left: &Left,
+    ) -> i64 {
         if left.values().all(|items| *items == 0) {
             return 0;
         }
-        let (part, whole) = self.part(charge, left);
-        share(amount, part, whole)
+        let line = charge.line.as_ref();
+        let goods = line.filter(|_| charge.kind == ChargeKind::Goods);
+        match goods.and_then(|key| Some((key, self.ordered_at(order, key)?))) {
+            Some((key, ordered)) => share(amount, left.get(key).copied().unwrap_or(0), ordered),
+            None => amount,
+        }
     }
 
     /// What is due in all, between nothing and the total; `None` while an amount is unknown.
     pub(crate) fn due(&self, left: &Left) -> Option<i64> {
-        let total = self.order.total?;
-        let mut sum = 0_i128;
-        for charge in &self.order.charges {
-            sum += i128::from(self.due_of(charge, charge.gross?, left));
-        }
-        let due = i64::try_from(sum).unwrap_or(i64::MAX);
-        Some(due.clamp(0, total.max(0)))
+        let charged = self.charged()?;
+        let due = charged.items.iter().fold(0_i128, |sum, item| {
+            sum + i128::from(self.due_of(charged.order, item.charge, item.gross, left))
+        });
+        let due = i64::try_from(due).unwrap_or(i64::MAX);
+        Some(due.clamp(0, charged.total.max(0)))
     }
 }
 
@@ -92,15 +82,6 @@ mod tests {
         assert_eq!(share(1, 1, 2), 1);
         assert_eq!(share(-1, 1, 2), -1);
         assert_eq!(share(5, 0, 0), 5);
-    }
-
-    #[test]
-    fn tax_is_taken_from_inside() {
-        assert_eq!(tax_inside(1100, 1000), 100);
-        assert_eq!(tax_inside(1080, 800), 80);
-        assert_eq!(tax_inside(999, 1000), 91);
-        assert_eq!(tax_inside(-1100, 1000), -100);
-        assert_eq!(tax_inside(500, 0), 0);
     }
 
     proptest! {

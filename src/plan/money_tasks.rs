@@ -1,6 +1,9 @@
 //! Tasks about money: deposits that do not fit, and what others did to the payments.
 
+use hikiate_sdk::OrderSnapshot;
+
 use super::payment::Payment;
+use super::revenue::Unknown;
 use super::shipment::Shipment;
 use super::tasks::Tasks;
 use super::view::View;
@@ -10,32 +13,84 @@ use crate::action::Action;
 pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     deposits(view, payment, tasks);
     withdrawn(view, payment, tasks);
-    let captured: i64 = view
-        .order
-        .tenders
-        .iter()
-        .fold(0, |sum, tender| sum.saturating_add(tender.captured));
-    let refunded: i64 = view
-        .order
-        .tenders
-        .iter()
-        .fold(0, |sum, tender| sum.saturating_add(tender.refunded));
-    if let Some(total) = view.order.total
-        && captured > total
-    {
-        let what = format!(
-            "{} was captured for an order of {}; give the difference back at the provider",
-            view.money(captured),
-            view.money(total)
-        );
-        tasks.tell(view, "over_captured", view.head.id, &what);
+    too_much_taken(view, tasks);
+    unexplained(view, tasks);
+}
+
+/// More money is held than the order charges.
+fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
+    let cancelled = view.cancelled_at_channel.is_some();
+    // Goods of a cancelled order that shipped all the same have a task of their own.
+    if cancelled && view.something_left() {
+        return;
     }
-    if refunded > 0 {
-        let what = format!(
-            "{} was given back at the channel or provider; book it by hand",
-            view.money(refunded)
-        );
-        tasks.tell(view, "refund_seen", view.head.id, &what);
+    let Some(charged) = view.charged_total() else {
+        return;
+    };
+    let charged = if cancelled { 0 } else { charged.max(0) };
+    let held = |order: &OrderSnapshot| {
+        order.tenders.iter().fold(0_i64, |sum, tender| {
+            sum.saturating_add(tender.captured)
+                .saturating_sub(view.given_back(tender))
+        })
+    };
+    let now = held(view.order);
+    if now <= charged {
+        return;
+    }
+    let since = view
+        .fold
+        .unchanged_since(|order| held(order) == now && order.total == view.order.total);
+    let what = format!(
+        "{} is held of the customer's money and {} is charged; give {} back at the provider",
+        view.money(now),
+        view.money(charged),
+        view.money(now.saturating_sub(charged))
+    );
+    tasks.tell(view, "over_captured", since, &what);
+}
+
+/// Refunds that only the payment provider knows of.
+fn unexplained(view: &View<'_>, tasks: &mut Tasks) {
+    let refunds: Vec<_> = view.unexplained_refunds().collect();
+    let Some(first) = refunds.first() else {
+        return;
+    };
+    let names: Vec<String> = refunds
+        .iter()
+        .map(|refund| format!("{} ({})", refund.key, view.money(refund.amount)))
+        .collect();
+    let what = format!(
+        "given back at the payment provider, and the channel's order does not have it: {}; say whether it is a discount, a return or a mistake",
+        names.join(", ")
+    );
+    tasks
+        .add("refund_unexplained", what)
+        .action(Action::ExplainRefund {
+            refund: first.key.to_string(),
+        });
+}
+
+/// What shipped and cannot be booked, because something about it is not known.
+pub(crate) fn not_booked(unknown: &Unknown, tasks: &mut Tasks) {
+    match unknown {
+        Unknown::Amount => {
+            tasks.add(
+                "amount_unknown",
+                "goods have shipped and the channel has not fixed all amounts: nothing is booked before it has; fix them there"
+                    .to_owned(),
+            );
+        }
+        Unknown::Tax(lines) => {
+            let what = format!(
+                "goods have shipped and the channel tells no tax rate of {}: nothing is booked before it is known; give the rate, or write default_tax for the channel",
+                lines.join(", ")
+            );
+            let task = tasks.add("tax_unknown", what);
+            if let Some(line) = lines.first() {
+                task.action(Action::TaxRate { line: line.clone() });
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use hikiate_sdk::{AccountSlug, ShipmentReference};
 use super::begin::{self, Whose};
 use super::blockers::blockers;
 use super::cancel::{Cancel, cancel};
-use super::capture::{captures, tender_rows};
+use super::capture::captures;
 use super::changes::changes;
 use super::checks::{Check, checks, gate_open};
 use super::effects::{Wanted, choose, withdraw};
@@ -20,14 +20,14 @@ use super::goods::{
 use super::holds::{Holds, holds, open_holds};
 use super::lost::{instructed_before, unexplained, unknown};
 use super::mail::shipped_mail;
-use super::money_tasks::money_tasks;
+use super::money_tasks::{money_tasks, not_booked};
 use super::notice::notices;
 use super::payment::Payment;
 use super::places::placed;
 use super::presence;
 use super::recall::recalled;
 use super::rest::{at_rest, resting};
-use super::revenue::revenue;
+use super::revenue::{Revenue, revenue};
 use super::shipping::shipping;
 use super::status::{Standing, status};
 use super::stop::stops;
@@ -217,7 +217,6 @@ pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<Strin
         withdraw: Vec::new(),
         seen: newest(input),
         waits: BTreeSet::new(),
-        tenders: Vec::new(),
         revenue: Vec::new(),
         at_once: None,
         tasks: Vec::new(),
@@ -310,14 +309,19 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let delivered = delivered_at(&view).filter(|_| gone);
     let is_delivered = delivered.is_some_and(|at| at <= now);
     let unseen = view.left_unseen();
-    let mut new_revenue = if unseen {
-        Vec::new()
+    let found = if unseen {
+        Revenue::Rows(Vec::new())
     } else {
-        revenue(&view, &payment, delivered.filter(|_| is_delivered))
+        revenue(&view, delivered.filter(|_| is_delivered))
+    };
+    let (mut new_revenue, not_known) = match found {
+        Revenue::Rows(rows) => (rows, None),
+        Revenue::Unknown(unknown) => (Vec::new(), Some(unknown)),
     };
     let booked = view.policy.booking.is_some()
         && view.cancelled_at_channel.is_none()
         && new_revenue.is_empty()
+        && not_known.is_none()
         && !unseen
         && view
             .input
@@ -357,6 +361,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     imported_after_all(&view, &mut tasks);
     booking_refused(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);
+    if let Some(unknown) = &not_known {
+        not_booked(unknown, &mut tasks);
+    }
     ended::money(&view, &payment, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
     presence::tell(&view, gone, kept_back, &mut tasks);
@@ -371,7 +378,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             )
             .action(Action::Cancel {});
     }
-    let pending = wanted.pending || unseen;
+    let pending = wanted.pending || unseen || not_known.is_some();
     let closed = closed(&view, &cancel, status, pending, &tasks);
     let unmatched = (awaits || unknown(&view).next().is_some())
         && view
@@ -423,7 +430,6 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         shipments: shipping.new,
         stages: shipping.stages,
         entries,
-        tenders: tender_rows(&view, &effects),
         effects,
         seen: newest(view.input).filter(|_| acts && wanted.withdraw.is_empty() && waits.is_empty()),
         withdraw: wanted.withdraw,

@@ -41,6 +41,12 @@ impl View<'_> {
         tender.amount.or(if only { self.order.total } else { None })
     }
 
+    /// What a tender pays for in the end: less what was given back of it.
+    pub(crate) fn still_to_pay(&self, tender: &Tender) -> Option<i64> {
+        let amount = self.tender_amount(tender)?.max(tender.captured);
+        Some(amount.saturating_sub(self.given_back(tender)).max(0))
+    }
+
     /// How the order is paid.
     pub(crate) fn payment(&self) -> Payment {
         let mut words: Vec<&str> = Vec::new();

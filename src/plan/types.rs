@@ -286,8 +286,6 @@ pub struct OrderPlan {
     pub seen: Option<i64>,
     /// Paused rules that would have queued an effect.
     pub waits: BTreeSet<(String, AccountSlug)>,
-    /// Tender rows with what was known when captures were decided.
-    pub tenders: Vec<TenderRow>,
     /// New revenue events.
     pub revenue: Vec<RevenueRow>,
     /// The channel showed it fulfilled or completed at once; `None` where that is stored already, or says nothing.
@@ -407,44 +405,76 @@ pub struct Withdraw {
     pub outcome: OutcomeFact,
 }
 
-/// A tender row: what we decided against what we knew. The database refuses more than the ceiling.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TenderRow {
-    /// Counts from 1 in the snapshot's order.
-    pub n: i16,
-    /// Method's word.
-    pub method: String,
-    /// Currency.
-    pub currency: Currency,
-    /// To be paid this way.
-    pub amount: Option<i64>,
-    /// Most that may be captured, as known now. Raised by facts, never by a decision.
-    pub ceiling: i64,
-    /// Σ of all capture intents that were not refused.
-    pub intended: i64,
-}
-
 /// A revenue event: a difference between what is due and what was recorded before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevenueRow {
-    /// Unique per order: `n:rate:kind`, kind being `sales`, `rounding` or `sponsor`.
+    /// Unique per order: `n:rate:kind`, kind being that of the row, or `sponsor`.
     pub key: String,
     /// Day in the shop's zone.
     pub business_date: NaiveDate,
-    /// Payment method's word, or `mixed`, `zero`, `unknown`, or `sponsor:NAME` for a discount somebody else pays.
+    /// What it is.
+    pub kind: RevenueKind,
+    /// Who pays: a payment method's word, `zero` or `unknown`, or `sponsor:NAME` for a discount that somebody else pays.
+    /// Rows of earlier versions know `mixed`.
     pub payment: String,
     /// Currency.
     pub currency: Currency,
-    /// Basis points; 0 where there is none.
-    pub tax_rate_bp: i32,
-    /// True for what rounding moved.
-    pub rounding: bool,
+    /// What is taxed how.
+    pub tax_of: TaxOf,
     /// Minor units, tax included.
     pub gross: i64,
     /// The tax in it.
     pub tax: i64,
+    /// An amount without lines was spread to find it.
+    pub derived: bool,
+    /// Recorded by an earlier version, which did not tell countries and payers apart.
+    pub coarse: bool,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+}
+
+/// What a revenue event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RevenueKind {
+    /// Recognised for what has shipped.
+    Sales,
+    /// Taken off what was recognised, by a refund or a lowered charge.
+    Returns,
+    /// What rounding to the minor unit moved.
+    Rounding,
+}
+
+impl RevenueKind {
+    /// The word in the database and in lists.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sales => "sales",
+            Self::Returns => "returns",
+            Self::Rounding => "rounding",
+        }
+    }
+
+    /// From the word in the database; what is none is sales.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word {
+            "returns" => Self::Returns,
+            "rounding" => Self::Rounding,
+            _ => Self::Sales,
+        }
+    }
+}
+
+/// What revenue is taxed by: tax is rounded once for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaxOf {
+    /// Basis points; 0 where there is none.
+    pub rate_bp: i32,
+    /// ISO 3166-1 alpha-2 of where it is taxed; empty where nothing ships, and in rows of earlier versions.
+    pub country: String,
+    /// The class that the channel names; empty for none.
+    pub class: String,
 }
 
 /// Something a person should see.

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
 
 use super::begin::{self, Whose};
+use super::charges::given_back;
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, Others, Shown};
@@ -380,23 +381,17 @@ fn lines<'a>(
             _ => stored,
         };
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));
+        let units = line.quantity.saturating_sub(given_back(order, &line.key));
         let ordered = match (item, state) {
             _ if !from_stock => 0,
             (None, Some(state)) => state.wanted,
-            _ => line.quantity.saturating_mul(multiplier),
+            _ => units.saturating_mul(multiplier),
         };
         let group = line.group.clone();
         lines.push(Line {
             from_stock,
             ..in_items(
-                fold,
-                &line.key,
-                group,
-                item_id,
-                multiplier,
-                line.quantity,
-                ordered,
-                state,
+                fold, &line.key, group, item_id, multiplier, units, ordered, state,
             )
         });
     }

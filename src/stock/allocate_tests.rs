@@ -32,6 +32,8 @@ fn policy(split: bool) -> Policy {
             name: "Shop".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
             currency: hikiate_sdk::Currency::JPY,
+            tax_rounding: None,
+            invoice: Default::default(),
         },
         channels: BTreeMap::new(),
         warehouses: vec![warehouse("tokyo"), warehouse("osaka")],

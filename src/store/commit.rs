@@ -317,30 +317,6 @@ async fn write_money(
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = plans
         .iter()
-        .flat_map(|p| p.plan.tenders.iter().map(move |t| (p.subject_id, t)))
-        .collect();
-    if !rows.is_empty() {
-        let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
-        let n: Vec<i16> = rows.iter().map(|r| r.1.n).collect();
-        let method: Vec<String> = rows.iter().map(|r| r.1.method.clone()).collect();
-        let currency: Vec<String> = rows.iter().map(|r| r.1.currency.to_string()).collect();
-        let amount: Vec<Option<i64>> = rows.iter().map(|r| r.1.amount).collect();
-        let ceiling: Vec<i64> = rows.iter().map(|r| r.1.ceiling).collect();
-        let intended: Vec<i64> = rows.iter().map(|r| r.1.intended).collect();
-        sqlx::query!(
-            "INSERT INTO tenders (subject_id, n, method, currency, amount, capture_ceiling, intended_capture)
-             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
-             ON CONFLICT (subject_id, n) DO UPDATE SET method = excluded.method, amount = excluded.amount,
-               capture_ceiling = greatest(tenders.intended_capture, excluded.capture_ceiling), intended_capture = excluded.intended_capture
-             WHERE (tenders.method, tenders.amount, tenders.capture_ceiling, tenders.intended_capture)
-               IS DISTINCT FROM (excluded.method, excluded.amount, excluded.capture_ceiling, excluded.intended_capture)",
-            &subject, &n, &method, &currency, &amount as &[Option<i64>], &ceiling, &intended
-        )
-        .execute(&mut **tx)
-        .await?;
-    }
-    let rows: Vec<_> = plans
-        .iter()
         .flat_map(|p| {
             p.plan
                 .revenue
@@ -355,15 +331,18 @@ async fn write_money(
         let date: Vec<NaiveDate> = rows.iter().map(|r| r.2.business_date).collect();
         let payment: Vec<String> = rows.iter().map(|r| r.2.payment.clone()).collect();
         let currency: Vec<String> = rows.iter().map(|r| r.2.currency.to_string()).collect();
-        let rate: Vec<i32> = rows.iter().map(|r| r.2.tax_rate_bp).collect();
-        let rounding: Vec<bool> = rows.iter().map(|r| r.2.rounding).collect();
+        let kind: Vec<String> = rows.iter().map(|r| r.2.kind.as_str().to_owned()).collect();
+        let rate: Vec<i32> = rows.iter().map(|r| r.2.tax_of.rate_bp).collect();
+        let country: Vec<String> = rows.iter().map(|r| r.2.tax_of.country.clone()).collect();
+        let class: Vec<String> = rows.iter().map(|r| r.2.tax_of.class.clone()).collect();
+        let derived: Vec<bool> = rows.iter().map(|r| r.2.derived).collect();
         let gross: Vec<i64> = rows.iter().map(|r| r.2.gross).collect();
         let tax: Vec<i64> = rows.iter().map(|r| r.2.tax).collect();
         let recorded: Vec<DateTime<Utc>> = rows.iter().map(|r| r.2.recorded_at).collect();
         sqlx::query!(
-            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax, recorded_at)
-             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::int[], $8::bool[], $9::bigint[], $10::bigint[], $11::timestamptz[])",
-            &subject, &channel, &key, &date, &payment, &currency, &rate, &rounding, &gross, &tax, &recorded
+            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at)
+             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::timestamptz[])",
+            &subject, &channel, &key, &date, &payment, &currency, &kind, &rate, &country, &class, &gross, &tax, &derived, &recorded
         )
         .execute(&mut **tx)
         .await?;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::batch::{end_empty, lock_listed};
 use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
 use crate::facts::{BookingRefusedFact, FactBody};
+use crate::plan::types::{RevenueKind, TaxOf};
 
 /// An entry that the layout forbids is tried again after this long.
 const ASIDE_SECONDS: f64 = 3600.0;
@@ -26,14 +27,14 @@ pub struct OpenRevenue {
     pub business_date: NaiveDate,
     /// Channel.
     pub channel: AccountSlug,
-    /// Payment method's word.
+    /// What it is.
+    pub kind: RevenueKind,
+    /// Who pays: a payment method's word, or `sponsor:NAME`.
     pub payment: String,
     /// Currency.
     pub currency: Currency,
-    /// Basis points.
-    pub tax_rate_bp: i32,
-    /// What rounding moved.
-    pub rounding: bool,
+    /// What it is taxed by.
+    pub tax_of: TaxOf,
     /// Minor units, tax included.
     pub gross: i64,
     /// The tax in it.
@@ -80,7 +81,7 @@ impl Store {
         };
         let mut rows = Vec::new();
         for row in sqlx::query!(
-            "SELECT id, subject_id, key, business_date, channel_id, payment, currency, tax_rate_bp, rounding, gross, tax FROM revenue_events
+            "SELECT id, subject_id, key, business_date, channel_id, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax FROM revenue_events
              WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
              ORDER BY business_date, id LIMIT $1 FOR UPDATE",
             terms.max_rows
@@ -96,8 +97,12 @@ impl Store {
                 channel: directory.slug(row.channel_id)?.clone(),
                 payment: row.payment,
                 currency: row.currency.parse().map_err(|e: hikiate_sdk::MoneyError| StoreError::Refused(e.to_string()))?,
-                tax_rate_bp: row.tax_rate_bp,
-                rounding: row.rounding,
+                kind: RevenueKind::of(&row.kind),
+                tax_of: TaxOf {
+                    rate_bp: row.tax_rate_bp,
+                    country: row.tax_country.unwrap_or_default(),
+                    class: row.tax_class.unwrap_or_default(),
+                },
                 gross: row.gross,
                 tax: row.tax,
             });

@@ -12,7 +12,7 @@ use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
     DemandState, EffectState, ItemRef, Lost, LostSend, OrderInput, Origin, QueuedEffect,
-    RevenueRow, ShipmentStage, ShipmentState,
+    RevenueKind, RevenueRow, ShipmentStage, ShipmentState, TaxOf,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -244,7 +244,7 @@ impl Store {
                     .push(ShipmentState { reference: ShipmentReference::new(row.reference), state: stage(&row.state) });
             }
             for row in sqlx::query!(
-                "SELECT subject_id, key, business_date, payment, currency, tax_rate_bp, rounding, gross, tax, recorded_at FROM revenue_events
+                "SELECT subject_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at FROM revenue_events
                  WHERE subject_id = ANY($1) ORDER BY id",
                 &orders
             )
@@ -257,10 +257,16 @@ impl Store {
                     business_date: row.business_date,
                     payment: row.payment,
                     currency,
-                    tax_rate_bp: row.tax_rate_bp,
-                    rounding: row.rounding,
+                    kind: RevenueKind::of(&row.kind),
+                    coarse: row.tax_country.is_none(),
+                    tax_of: TaxOf {
+                        rate_bp: row.tax_rate_bp,
+                        country: row.tax_country.unwrap_or_default(),
+                        class: row.tax_class.unwrap_or_default(),
+                    },
                     gross: row.gross,
                     tax: row.tax,
+                    derived: row.derived,
                     recorded_at: row.recorded_at,
                 });
             }

@@ -39,7 +39,8 @@ pub use operation::{
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
-    OrderLine, OrderSnapshot, Party, PaymentRef, Personal, RefundSeen, TaxSum, Tender,
+    OrderLine, OrderSnapshot, Party, PaymentRef, Personal, RefundEffect, RefundSeen, TaxSum,
+    Tender,
 };
 pub use secret::SecretRef;
 pub use source::{BadRecord, Observed, Page, Record, Source, StreamKind, StreamSpec};

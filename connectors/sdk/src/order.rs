@@ -163,10 +163,13 @@ pub struct Charge {
     pub line: Option<LineKey>,
     /// Tax included; negative for discounts.
     pub gross: Option<i64>,
-    /// The tax inside `gross`, as told.
+    /// The tax inside `gross` as the channel states it; `None` where it states none that is rounded to the minor unit.
     pub tax: Option<i64>,
-    /// Basis points.
+    /// Basis points; `None` where the channel does not tell it, which is never the same as 0.
     pub tax_rate_bp: Option<u32>,
+    /// What kind of rate it is, where the channel says: `reduced`, or why there is none (`export`, `exempt`).
+    #[serde(default)]
+    pub tax_class: Option<String>,
     /// Who pays for a discount, when it is not the shop.
     pub sponsor: Option<String>,
 }
@@ -246,6 +249,25 @@ pub struct RefundSeen {
     pub amount: i64,
     /// When it was made, as told.
     pub at: Option<DateTime<Utc>>,
+    /// What it does to what the order charges.
+    #[serde(default)]
+    pub effect: RefundEffect,
+    /// What it is for, where the channel says: line and units. They are units that the line's quantity still counts.
+    #[serde(default)]
+    pub lines: Vec<(LineKey, u32)>,
+}
+
+/// What a refund does to what an order charges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundEffect {
+    /// Nothing: the channel's total has it off already, by a credit or lowered amounts, as far as it lowers anything.
+    #[default]
+    InTotal,
+    /// It lowers them by its amount, as far as no more was paid than is charged: the channel's total leaves it out.
+    Lowers,
+    /// Nobody knows: the channel's order does not have it, only the payment provider does.
+    ProviderOnly,
 }
 
 /// A fulfilment (packed or shipped lines) as the channel shows it.

@@ -206,6 +206,7 @@ fn policy() -> Policy {
         recheck: None,
         recheck_required: false,
         vanished_after: Some(Duration::hours(72)),
+        default_tax: None,
     };
     let warehouse = |at: usize, dispatch| Warehouse {
         name: PLACES[at].0.to_owned(),
@@ -230,6 +231,8 @@ fn policy() -> Policy {
             name: "Shop".to_owned(),
             timezone: ZONE,
             currency: Currency::JPY,
+            tax_rounding: None,
+            invoice: Default::default(),
         },
         channels: BTreeMap::from([(AccountSlug::new(SHOP), channel)]),
         warehouses: vec![warehouse(0, grace), warehouse(1, wave)],
@@ -247,6 +250,8 @@ fn policy() -> Policy {
             account: AccountSlug::new("books"),
             close: Close::Every(Duration::hours(24)),
             titles: Titles {
+                returns: "returns".to_owned(),
+                receivables: BTreeMap::new(),
                 sales: "sales".to_owned(),
                 receivable: "receivable".to_owned(),
                 tax: "tax".to_owned(),

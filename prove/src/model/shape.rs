@@ -140,6 +140,7 @@ fn charge(kind: ChargeKind, line: Option<LineKey>, gross: i64, rate: u32) -> Cha
         gross: Some(gross),
         tax: None,
         tax_rate_bp: Some(rate),
+        tax_class: None,
         sponsor: None,
     }
 }

@@ -242,8 +242,8 @@ impl World {
                     channel: AccountSlug::new(SHOP),
                     payment: row.payment.clone(),
                     currency: row.currency,
-                    tax_rate_bp: row.tax_rate_bp,
-                    rounding: row.rounding,
+                    kind: row.kind,
+                    tax_of: row.tax_of.clone(),
                     gross: row.gross,
                     tax: row.tax,
                 });

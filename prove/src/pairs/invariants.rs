@@ -61,7 +61,7 @@ SELECT line FROM (
   UNION ALL SELECT 'shipment ' || reference || ' ' || state FROM shipments
   UNION ALL SELECT 'stock ' || i.code || ' ' || jsonb_build_array(s.location_id, s.base_qty, s.base_as_of)::text FROM stock s JOIN items i ON i.id = s.item_id
   UNION ALL SELECT 'movement ' || i.code || ' ' || jsonb_build_array(e.cause, e.qty, e.effective_at)::text FROM stock_entries e JOIN items i ON i.id = e.item_id
-  UNION ALL SELECT 'tender ' || s.external_id || ' ' || jsonb_build_array(t.n, t.amount, t.capture_ceiling, t.intended_capture)::text FROM tenders t JOIN subjects s ON s.id = t.subject_id
+  UNION ALL SELECT 'payment ' || s.external_id || ' ' || jsonb_build_array(t.payment, t.ceiling, t.intended)::text FROM payments t JOIN subjects s ON s.id = t.subject_id
   UNION ALL SELECT 'revenue ' || s.external_id || ' ' || r.key || ' ' || r.gross FROM revenue_events r JOIN subjects s ON s.id = r.subject_id
   UNION ALL SELECT 'stream ' || account_id || ' ' || name || ' ' || jsonb_build_array(cursor, seq, ack, error)::text FROM streams
   UNION ALL SELECT 'account ' || slug || ' ' || jsonb_build_array(owner, paused, send_seq)::text FROM accounts

@@ -98,7 +98,7 @@ pub(super) async fn check(
         wrong.extend(rows.into_iter().map(|row| format!("{what}: {row}")));
     }
     let intended: BTreeMap<String, i64> = sqlx::query_as(
-        "SELECT s.number, sum(t.intended_capture)::bigint FROM tenders t JOIN subjects s ON s.id = t.subject_id GROUP BY s.number",
+        "SELECT s.number, sum(t.intended)::bigint FROM payments t JOIN subjects s ON s.id = t.subject_id GROUP BY s.number",
     )
     .fetch_all(pool)
     .await

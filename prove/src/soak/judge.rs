@@ -21,12 +21,11 @@ mod tests;
 
 /// Tasks that stay open in the end because an order was cancelled while its goods or its notice were on their
 /// way: a person's, and rightly so.
-const CAME_TOO_LATE: [&str; 5] = [
+const CAME_TOO_LATE: [&str; 4] = [
     "cancel_too_late",
     "cancel_refused",
     "notice_refused",
     "capture_refused",
-    "refund_seen",
 ];
 
 /// What came out.

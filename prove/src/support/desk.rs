@@ -118,7 +118,6 @@ pub fn quiet() -> OrderPlan {
         withdraw: Vec::new(),
         seen: None,
         waits: std::collections::BTreeSet::new(),
-        tenders: Vec::new(),
         revenue: Vec::new(),
         at_once: None,
         tasks: Vec::new(),

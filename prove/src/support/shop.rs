@@ -342,6 +342,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             gross: Some(total),
             tax: Some(total / 11),
             tax_rate_bp: Some(1_000),
+            tax_class: None,
             sponsor: None,
         }],
         tenders: vec![Tender {
@@ -420,6 +421,7 @@ fn policy() -> Policy {
         recheck: None,
         recheck_required: false,
         vanished_after: None,
+        default_tax: None,
     };
     let tokyo = Warehouse {
         name: "tokyo".to_owned(),
@@ -438,6 +440,8 @@ fn policy() -> Policy {
             name: "店".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
             currency: "JPY".parse().unwrap(),
+            tax_rounding: None,
+            invoice: Default::default(),
         },
         channels: BTreeMap::from([(AccountSlug::new("shop"), channel)]),
         warehouses: vec![tokyo],

@@ -161,6 +161,16 @@ pub(super) async fn end_them(session: &Session, on: Decide, dry: bool) -> Result
     write(session, &subjects, dry, |now, _| end(now, &on.reason)).await
 }
 
+/// A command on one order that needs no more than what planning knows of it.
+pub(super) async fn on_one(
+    session: &Session,
+    order: &str,
+    wish: impl Fn(Now<'_>) -> Result<Wish, String>,
+) -> Result<(), Failure> {
+    let subject = Subject::of_order(session, order).await?;
+    write(session, &[subject], false, |now, _| wish(now)).await
+}
+
 /// `order shipped`
 pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(), Failure> {
     let named = session.store.shipment_order(&args.what).await?.is_some();

@@ -56,6 +56,9 @@ pub struct ChannelTable {
     /// An order that the channel no longer shows keeps its stock this long; `never` for without end.
     #[serde(default = "vanished_after")]
     pub vanished_after: String,
+    /// Per cent of tax in amounts whose rate the channel does not tell, as text: "10".
+    #[serde(default)]
+    pub default_tax: Option<String>,
     /// The currency its orders are in, against which amounts in rules are checked.
     #[serde(default)]
     pub currency: Option<String>,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::LogFormat;
+use crate::policy::{Invoice, TaxRounding};
 
 /// `[shop]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -16,6 +17,12 @@ pub struct ShopTable {
     pub timezone: String,
     /// ISO 4217.
     pub currency: String,
+    /// How tax is rounded where a channel states no rounded sum; half up, and `check` asks, while it is not written.
+    #[serde(default)]
+    pub tax_rounding: Option<TaxRounding>,
+    /// What tax is rounded once for.
+    #[serde(default)]
+    pub invoice: Invoice,
 }
 
 /// `[database]`.

@@ -1,5 +1,7 @@
 //! `[catalogue]`, `[delivery]`, `[mail]`, `[[hold]]`, `[booking]`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -98,8 +100,12 @@ pub struct CloseTable {
 pub struct TitlesTable {
     /// 売上高.
     pub sales: String,
+    /// 売上返品・値引; that of sales when not given.
+    pub returns: Option<String>,
     /// 売掛金.
     pub receivable: String,
+    /// 売掛金 of its own by who pays: a payment method (`card`), or `sponsor:NAME`.
+    pub receivables: BTreeMap<String, String>,
     /// 仮受消費税.
     pub tax: String,
     /// 雑損益.
@@ -112,7 +118,9 @@ impl Default for TitlesTable {
     fn default() -> Self {
         Self {
             sales: "売上高".to_owned(),
+            returns: None,
             receivable: "売掛金".to_owned(),
+            receivables: BTreeMap::new(),
             tax: "仮受消費税".to_owned(),
             rounding: "雑損益".to_owned(),
             advance: "前受金".to_owned(),

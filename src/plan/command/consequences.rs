@@ -62,7 +62,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
         ));
     }
     for tender in view.tenders() {
-        let kept = view.settled(tender).saturating_sub(tender.refunded);
+        let kept = view.held(tender);
         if kept > 0 {
             wish.stays.push(format!(
                 "{} captured of payment {} is not given back by hikiate; refund it at the provider",

@@ -53,6 +53,7 @@ pub(super) fn policy() -> Policy {
         recheck: None,
         recheck_required: false,
         vanished_after: Some(Duration::hours(72)),
+        default_tax: None,
     };
     let warehouse = |name: &str, account: &str, dispatch| Warehouse {
         name: name.to_owned(),
@@ -77,6 +78,8 @@ pub(super) fn policy() -> Policy {
             name: "Shop".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
             currency: Currency::JPY,
+            tax_rounding: None,
+            invoice: Default::default(),
         },
         channels: BTreeMap::from([(slug(SHOP), channel)]),
         warehouses: vec![
@@ -98,6 +101,8 @@ pub(super) fn policy() -> Policy {
             close: Close::Every(Duration::hours(24)),
             titles: Titles {
                 sales: "sales".to_owned(),
+                returns: "returns".to_owned(),
+                receivables: BTreeMap::new(),
                 receivable: "receivable".to_owned(),
                 tax: "tax".to_owned(),
                 rounding: "rounding".to_owned(),
@@ -115,6 +120,7 @@ pub(super) fn charge(kind: ChargeKind, line: Option<&str>, gross: i64, rate: u32
         gross: Some(gross),
         tax: None,
         tax_rate_bp: Some(rate),
+        tax_class: None,
         sponsor: None,
     }
 }

@@ -197,12 +197,7 @@ fn after_a_part_has_left_a_cancel_stops_the_rest_only() {
     world.push_all();
     assert!(world.intents(Op::CancelOrder).is_empty());
     assert_eq!(world.intents(Op::Mail).len(), 1);
-    let captured: i64 = world
-        .peek()
-        .tenders
-        .iter()
-        .map(|tender| tender.intended)
-        .sum();
+    let captured: i64 = world.intended_next();
     assert_eq!(captured, 1500);
     assert!(world.peek().tasks.is_empty());
 }

@@ -169,7 +169,7 @@ fn a_recall_that_is_declined_or_too_late_is_a_task_and_the_parcel_goes_its_way()
         world.push_all();
         assert_eq!(world.peek().status, Status::Shipped);
         assert_eq!(world.intents(Op::Fulfil).len(), 1);
-        assert_eq!(world.peek().tenders[0].intended, 2500);
+        assert_eq!(world.intended_next(), 2500);
         assert_eq!(World::kinds(&world.peek()), ["recall_failed"]);
         world.release("recall_failed");
         assert!(world.peek().tasks.is_empty());
@@ -427,7 +427,7 @@ fn what_an_ended_order_has_shipped_or_with_a_warehouse_goes_its_way() {
     world.parcel(S1, "T1", &[(1, 1)]);
     world.parcel(S2, "T2", &[(1, 1)]);
     world.push_all();
-    assert_eq!(world.peek().tenders[0].intended, 3500);
+    assert_eq!(world.intended_next(), 3500);
     let plan = world.peek();
     assert_eq!(
         (plan.status, plan.blocked_by.as_deref(), plan.tasks.len()),
@@ -452,7 +452,7 @@ fn unsealed_goods_that_were_shipped_by_hand_are_told_captured_and_never_instruct
         panic!("no ship call")
     };
     assert_eq!(ship.parcels[0].tracking.as_deref(), Some("BYHAND1"));
-    assert_eq!(world.peek().tenders[0].intended, 2500);
+    assert_eq!(world.intended_next(), 2500);
     assert_eq!(world.intents(Op::Mail).len(), 1);
     world.wait(600);
     assert!(world.seal().is_empty());
@@ -484,7 +484,7 @@ fn a_part_shipped_by_hand_from_another_place_leaves_the_rest_to_the_warehouse() 
     ship_all(&mut world);
     world.push_all();
     assert_eq!(world.moved(), -3);
-    assert_eq!(world.peek().tenders[0].intended, 3500);
+    assert_eq!(world.intended_next(), 3500);
     let much = [("A".to_owned(), 9)];
     let much = Shipped {
         lines: &much,
@@ -515,7 +515,7 @@ fn a_report_that_follows_a_parcel_told_by_hand_only_confirms_it() {
         assert_eq!(World::kinds(&world.peek()), kinds);
         assert_eq!(world.intents(Op::Fulfil).len(), 1);
         assert_eq!(world.intents(Op::Ship).len(), 1);
-        assert_eq!(world.peek().tenders[0].intended, 2500);
+        assert_eq!(world.intended_next(), 2500);
     }
 }
 
@@ -547,7 +547,7 @@ fn a_box_that_the_warehouse_told_before_is_no_report_of_one_typed_later() {
     world.push_all();
     let plan = world.peek();
     assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
-    assert_eq!(plan.tenders[0].intended, 2500);
+    assert_eq!(world.intended_next(), 2500);
     assert_eq!(world.intents(Op::Ship).len(), 2, "both are told");
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
     // Said again, it is still the first box.
@@ -897,7 +897,7 @@ fn what_staff_marked_and_cancelled_is_settled_by_the_parcel_that_was_shipped() {
     let plan = world.peek();
     assert_eq!((plan.status, plan.tasks.len()), (Status::Shipped, 0));
     assert_eq!((plan.demands[0].shipped, world.moved()), (3, -3));
-    assert_eq!(plan.tenders[0].intended, 3500);
+    assert_eq!(world.intended_next(), 3500);
     world.wait(600);
     assert!(world.seal().is_empty());
 }
@@ -991,7 +991,7 @@ fn an_order_completed_with_goods_open_is_settled_by_ending_it_or_by_its_parcel()
     world.push_all();
     let plan = world.peek();
     assert_eq!((plan.status, plan.tasks.len()), (Status::Shipped, 0));
-    assert_eq!(plan.tenders[0].intended, 2500);
+    assert_eq!(world.intended_next(), 2500);
 }
 
 #[test]

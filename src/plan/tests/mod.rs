@@ -16,6 +16,7 @@ mod edits;
 mod explain;
 mod flow;
 mod holds;
+mod ledger;
 mod lost;
 mod money;
 mod notice;

@@ -272,14 +272,11 @@ fn what_others_did_to_the_money_is_told() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     ship_all(&mut world);
     world.push_all();
-    world.edit(|order| {
-        order.tenders[0].captured = 1600;
-        order.tenders[0].refunded = 100;
-    });
-    assert_eq!(
-        World::kinds(&world.plan()),
-        ["over_captured", "refund_seen"]
-    );
-    world.release("refund_seen");
-    assert_eq!(World::kinds(&world.plan()), ["over_captured"]);
+    world.edit(|order| order.tenders[0].captured = 1600);
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["over_captured"]);
+    assert!(plan.tasks[0].detail.contains("give 100 JPY back"));
+    // Once it is given back, nothing remains for anybody.
+    world.edit(|order| order.tenders[0].refunded = 100);
+    assert_eq!(World::kinds(&world.plan()), [""; 0]);
 }

@@ -220,20 +220,16 @@ fn typed(world: &mut World, which: u8, reference: Option<&str>) {
 
 fn check(world: &World, plan: &OrderPlan) {
     let total = world.order().total.unwrap();
-    for tender in &plan.tenders {
-        assert!(tender.intended <= tender.ceiling, "{tender:?}");
+    let bounds = world.payments();
+    for bound in bounds.values() {
+        assert!(bound.intended <= bound.ceiling, "{bound:?}");
     }
-    let new: i64 = plan
+    let captures = plan
         .effects
         .iter()
-        .filter(|effect| effect.intent.op == Op::Capture)
-        .map(|_| {
-            plan.tenders
-                .iter()
-                .map(|tender| tender.intended)
-                .sum::<i64>()
-        })
-        .sum();
+        .any(|effect| effect.intent.op == Op::Capture);
+    let intended = bounds.values().map(|bound| bound.intended);
+    let new: i64 = intended.filter(|_| captures).sum();
     assert!(new <= total, "captured {new} of {total}");
     let told_of_instructions = world
         .input

@@ -119,7 +119,7 @@ fn a_number_that_a_later_file_brings_is_the_number_of_the_same_parcel() {
         );
         assert_eq!(World::kinds(&plan), ["tracking_corrected"], "{first:?}");
         assert_eq!(world.intents(Op::Fulfil).len(), 1);
-        assert_eq!(plan.tenders[0].intended, 2500);
+        assert_eq!(world.intended_next(), 2500);
     }
     // A file that is read late has it without its number.
     let mut world = instructed(2);

@@ -7,7 +7,7 @@ use super::build::{at, charge, order, pay};
 use super::flow::ship_all;
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::types::{OrderPlan, Status};
+use crate::plan::types::{OrderPlan, RevenueKind, Status};
 use crate::policy::Recognise;
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -35,8 +35,8 @@ fn two_rates_a_shop_coupon_a_sponsored_coupon_and_postage_add_up() {
         .iter()
         .map(|r| {
             (
-                r.tax_rate_bp,
-                r.rounding,
+                r.tax_of.rate_bp,
+                r.kind == RevenueKind::Rounding,
                 r.payment.as_str(),
                 r.gross,
                 r.tax,

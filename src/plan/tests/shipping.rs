@@ -157,7 +157,7 @@ fn three_of_two_are_stored_captured_as_ordered_and_a_task() {
     assert_eq!((plan.demands[0].wanted, plan.demands[0].shipped), (3, 3));
     assert_eq!(World::kinds(&plan), ["over_shipped"]);
     world.push_all();
-    assert_eq!(world.peek().tenders[0].intended, 2500);
+    assert_eq!(world.intended_next(), 2500);
     assert_eq!(
         world.input.revenue.iter().map(|row| row.gross).sum::<i64>(),
         2500
@@ -177,7 +177,7 @@ fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
     world.push_all();
     let plan = world.plan();
     assert_eq!(
-        (plan.status, plan.tenders[0].intended),
+        (plan.status, world.intended_next()),
         (Status::Instructed, 1500)
     );
     assert_eq!(World::kinds(&plan), ["shipped_short"]);
@@ -192,7 +192,7 @@ fn one_of_two_is_captured_for_one_and_a_person_decides_about_the_rest() {
     assert_eq!(world.shipment("HK0123456789ABC-S2").lines[0].quantity, 1);
     ship_all(&mut world);
     world.push_all();
-    assert_eq!(world.peek().tenders[0].intended, 2500);
+    assert_eq!(world.intended_next(), 2500);
 }
 
 /// A part has left one warehouse, another is to leave the other one, and the rest has no stock: what was reserved for

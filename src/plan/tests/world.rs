@@ -181,6 +181,13 @@ impl World {
         self.now += Duration::minutes(minutes);
     }
 
+    /// Our captures that stand, once the next plan is written.
+    pub(super) fn intended_next(&self) -> i64 {
+        let mut next = self.clone();
+        next.plan();
+        next.payments().values().map(|bound| bound.intended).sum()
+    }
+
     /// Plans without writing.
     pub(super) fn peek(&self) -> OrderPlan {
         plan_order(&self.input, &self.policy, &self.rules, self.now).unwrap()

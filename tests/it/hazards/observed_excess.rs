@@ -1,8 +1,10 @@
 //! What far sides tell is stored, however impossible; what is decided is bound. A constraint on what was
 //! observed makes a true fact unstorable, and its page stops the stream for ever.
 
-use hikiate::plan::types::{OrderPlan, TenderRow};
+use hikiate::facts::{IntentFact, IntentWhat};
+use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
 use hikiate::store::{IncomingPage, StoreError};
+use hikiate_sdk::{AccountSlug, Call, CaptureCall, ExternalId, Op};
 
 use crate::support::desk::quiet;
 use crate::support::shop::{Shop, order, page, parcel};
@@ -63,21 +65,44 @@ async fn more_captured_more_shipped_and_less_counted_are_stored_and_shown() {
     );
 }
 
+async fn payment(shop: &Shop, subject: i64) -> ExternalId {
+    let known: String =
+        sqlx::query_scalar("SELECT payment FROM payments WHERE subject_id = $1 AND ceiling = 5000")
+            .bind(subject)
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+    ExternalId::new(known)
+}
+
 #[tokio::test]
 async fn capturing_more_than_was_known_as_authorised_can_not_be_decided() {
     let shop = Shop::open().await;
     let subject = reserved(&shop).await;
-    let tender = TenderRow {
-        n: 2,
-        method: "card".to_owned(),
+    let capture = CaptureCall {
+        order: ExternalId::from("A"),
+        payment: payment(&shop, subject).await,
+        key: String::new(),
+        amount: Some(5_001),
         currency: "JPY".parse().unwrap(),
-        amount: Some(5_000),
-        ceiling: 5_000,
-        intended: 5_001,
+        captured_after: 5_001,
+    };
+    let effect = NewEffect {
+        key: "capture:shop:shop:A:1".to_owned(),
+        lane: Lane::Money,
+        intent: IntentFact {
+            op: Op::Capture,
+            account: AccountSlug::new("shop"),
+            n: 1,
+            what: IntentWhat::Call {
+                call: Box::new(Call::Capture(capture)),
+                parcels: Vec::new(),
+            },
+        },
     };
     let mut tx = shop.claim(subject).await;
     let plan = OrderPlan {
-        tenders: vec![tender],
+        effects: vec![effect],
         ..quiet()
     };
     assert_eq!(refused(shop.commit(&mut tx, subject, plan).await), "23514");

@@ -23,6 +23,14 @@ pub(crate) fn minor(field: &str, number: &Number, currency: Currency) -> Result<
         .map_err(|e| format!("{field}: {e}"))
 }
 
+/// A tax in minor units, where the shop states one that needs no rounding.
+fn stated(field: &str, number: &Number, currency: Currency) -> Result<Option<i64>, String> {
+    let (value, exact) = decimal(field, number)?
+        .to_minor(currency)
+        .map_err(|e| format!("{field}: {e}"))?;
+    Ok(exact.then_some(value))
+}
+
 /// The exact sum, rounded once.
 ///
 /// # Errors
@@ -97,7 +105,8 @@ pub(super) fn rate(
         sum = sum.saturating_add(rate);
     }
     Ok(match lines {
-        [] => (tax.unwrap_or(0) == 0).then_some(0),
+        // Without a tax line the shop has said nothing of a rate.
+        [] => None,
         [_] => Some(sum),
         _ => {
             let (gross, rate) = (i128::from(gross), i128::from(sum));
@@ -129,8 +138,9 @@ pub(super) fn charges(
             tax: item
                 .tax_total
                 .as_ref()
-                .map(|tax| minor("items.tax_total", tax, currency))
-                .transpose()?,
+                .map(|tax| stated("items.tax_total", tax, currency))
+                .transpose()?
+                .flatten(),
             tax_rate_bp: rate(
                 "items",
                 &item.tax_lines,
@@ -138,6 +148,7 @@ pub(super) fn charges(
                 gross,
                 currency,
             )?,
+            tax_class: None,
             sponsor: None,
         });
     }
@@ -152,8 +163,9 @@ pub(super) fn charges(
             tax: method
                 .tax_total
                 .as_ref()
-                .map(|tax| minor("shipping_methods.tax_total", tax, currency))
-                .transpose()?,
+                .map(|tax| stated("shipping_methods.tax_total", tax, currency))
+                .transpose()?
+                .flatten(),
             tax_rate_bp: rate(
                 "shipping_methods",
                 &method.tax_lines,
@@ -161,6 +173,7 @@ pub(super) fn charges(
                 gross,
                 currency,
             )?,
+            tax_class: None,
             sponsor: None,
         });
     }
@@ -197,6 +210,7 @@ fn amount(kind: ChargeKind, gross: i64, tax: Option<i64>) -> Charge {
         gross: Some(gross),
         tax,
         tax_rate_bp,
+        tax_class: None,
         sponsor: None,
     }
 }

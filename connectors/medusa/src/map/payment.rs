@@ -1,6 +1,6 @@
 //! Tenders: payments and what has happened to them.
 
-use hikiate_sdk::{Currency, ExternalId, RefundSeen, Tender};
+use hikiate_sdk::{Currency, ExternalId, RefundEffect, RefundSeen, Tender};
 
 use super::amounts::{minor, sum};
 use crate::wire::{Order, Payment, PaymentCollection};
@@ -67,6 +67,9 @@ fn refunds(payment: &Payment, currency: Currency) -> Result<Vec<RefundSeen>, Str
             key: ExternalId::new(id.clone()),
             amount: minor("payments.refunds.amount", &refund.amount, currency)?,
             at: refund.created_at,
+            // The shop makes a credit line of what it lowers.
+            effect: RefundEffect::InTotal,
+            lines: Vec::new(),
         });
     }
     refunds.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));

@@ -8,10 +8,10 @@ use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
     DemandRow, DemandState, EffectState, Lane, NewEffect, NewFact, NewShipment, OrderPlan,
-    RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TenderRow, Withdraw,
+    RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;
-use hikiate_sdk::{AccountSlug, Currency, Op};
+use hikiate_sdk::{AccountSlug, Call, CaptureCall, Currency, Op};
 
 use crate::support::desk::{outcome, quiet};
 use crate::support::shop::at;
@@ -55,7 +55,6 @@ pub(super) fn plan(rng: &mut Rng, order: &Memory, now: i64) -> OrderPlan {
             .last()
             .map(|fact| fact.id)
             .filter(|_| rng.chance(50)),
-        tenders: tenders(rng),
         revenue: revenue(rng, now),
         at_once: maybe(rng, 30, |rng| rng.chance(50)),
         tasks: tasks(rng),
@@ -181,8 +180,12 @@ fn effects(rng: &mut Rng, order: &Memory, now: i64) -> Vec<NewEffect> {
                     op,
                     account,
                     n: 1,
-                    what: IntentWhat::Batch {
-                        batch: "b".to_owned(),
+                    what: if op == Op::Capture {
+                        capture(rng)
+                    } else {
+                        IntentWhat::Batch {
+                            batch: "b".to_owned(),
+                        }
                     },
                 },
             });
@@ -205,23 +208,20 @@ fn withdraw(rng: &mut Rng, order: &Memory) -> Vec<Withdraw> {
     rows
 }
 
-fn tenders(rng: &mut Rng) -> Vec<TenderRow> {
-    let mut rows = Vec::new();
-    for n in 1..=2 {
-        rows.extend(maybe(rng, 50, |rng| {
-            let ceiling = i64::from(rng.small(9));
-            let over = i64::from(rng.chance(WRONG));
-            TenderRow {
-                n,
-                method: pick(rng, &["card", "points"]).to_owned(),
-                currency: Currency::JPY,
-                amount: maybe(rng, 70, |rng| i64::from(rng.small(9))),
-                ceiling,
-                intended: ceiling - (ceiling / 2).min(i64::from(rng.small(9))) + over,
-            }
-        }));
+/// A capture of a payment that no reading ever showed: nothing may be taken of it.
+fn capture(rng: &mut Rng) -> IntentWhat {
+    let amount = i64::from(rng.chance(WRONG));
+    IntentWhat::Call {
+        call: Box::new(Call::Capture(CaptureCall {
+            order: "A".into(),
+            payment: pick(rng, &["p1", "p2"]).into(),
+            key: String::new(),
+            amount: maybe(rng, 50, |_| amount),
+            currency: Currency::JPY,
+            captured_after: amount,
+        })),
+        parcels: Vec::new(),
     }
-    rows
 }
 
 fn revenue(rng: &mut Rng, now: i64) -> Vec<RevenueRow> {
@@ -230,8 +230,21 @@ fn revenue(rng: &mut Rng, now: i64) -> Vec<RevenueRow> {
         business_date: minute(rng).date_naive(),
         payment: pick(rng, &["card", "mixed"]).to_owned(),
         currency: Currency::JPY,
-        tax_rate_bp: 1000,
-        rounding: rng.chance(50),
+        kind: pick(
+            rng,
+            &[
+                RevenueKind::Sales,
+                RevenueKind::Returns,
+                RevenueKind::Rounding,
+            ],
+        ),
+        tax_of: TaxOf {
+            rate_bp: 1000,
+            country: pick(rng, &["JP", ""]).to_owned(),
+            class: pick(rng, &["", "reduced"]).to_owned(),
+        },
+        derived: rng.chance(50),
+        coarse: false,
         gross: i64::from(rng.small(90)),
         tax: i64::from(rng.small(9)),
         recorded_at: minute(rng),

@@ -119,8 +119,8 @@ const ROWS: &str = "SELECT concat_ws(' ', 'subject', status, coalesce(blocked_by
   FROM shipments s JOIN accounts a ON a.id = s.account_id JOIN locations l ON l.id = s.location_id WHERE s.subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'entry', e.cause, e.item_id, l.slug, e.qty, extract(epoch FROM e.effective_at)::bigint)
   FROM stock_entries e JOIN locations l ON l.id = e.location_id JOIN subjects s ON e.cause LIKE 'parcel:' || s.number || ':%' WHERE s.id = $1
-  UNION ALL SELECT concat_ws(' ', 'tender', n, method, currency, coalesce(amount::text, '-'), capture_ceiling, intended_capture)
-  FROM tenders WHERE subject_id = $1
+  UNION ALL SELECT 'payment ' || payment || ' ' || ceiling || ' ' || intended
+  FROM payments WHERE subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'task', kind, detail, coalesce(extract(epoch FROM due_at)::bigint::text, '-'), extract(epoch FROM since)::bigint,
     (SELECT string_agg(a #>> '{args,rule}', ',') FROM jsonb_array_elements(actions) AS a))
   FROM tasks WHERE subject_id = $1";
@@ -167,13 +167,10 @@ fn own_rows(order: &Memory) -> Vec<String> {
             row.cause, row.item_id, row.warehouse, row.quantity
         ));
     }
-    for row in order.tenders.values() {
-        let amount = row
-            .amount
-            .map_or("-".to_owned(), |amount| amount.to_string());
+    for (payment, bound) in order.payments() {
         rows.push(format!(
-            "tender {} {} {} {amount} {} {}",
-            row.n, row.method, row.currency, row.ceiling, row.intended
+            "payment {payment} {} {}",
+            bound.ceiling, bound.intended
         ));
     }
     for task in order.tasks.values() {

@@ -69,7 +69,8 @@ fn several_taxes_are_one_rate_only_when_they_add_up() {
         Some(1900)
     );
     assert_eq!(rate("4.98", json!([{ "rate": 10 }, { "rate": 9 }])), None);
-    assert_eq!(rate("0", json!([])), Some(0));
+    assert_eq!(rate("0", json!([])), None, "nothing was said of a rate");
+    assert_eq!(rate("0", json!([{ "rate": 0 }])), Some(0));
     assert_eq!(rate("4.75", json!([])), None);
 }
 

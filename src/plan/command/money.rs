@@ -1,0 +1,107 @@
+//! What an operator says about amounts: a tax rate that the channel does not tell, a refund that it does not know.
+
+use super::super::tax::name_of;
+use super::{Now, Wish, WishedFact};
+use crate::facts::{FactBody, RefundExplainedFact, RefundReason, TaxRateFact};
+
+/// `order tax`: `rate_bp` in basis points.
+///
+/// # Errors
+/// That the order has no such amount, or that the channel tells its rate.
+pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<Wish, String> {
+    let view = on.ours()?;
+    let charges = &view.order.charges;
+    let named: Vec<_> = charges
+        .iter()
+        .filter(|charge| name_of(charge) == line)
+        .collect();
+    let channel = &view.input.channel;
+    if named.is_empty() {
+        let unknown = charges.iter().filter(|charge| charge.tax_rate_bp.is_none());
+        let names: Vec<String> = unknown.map(name_of).collect();
+        return Err(if names.is_empty() {
+            format!(
+                "{channel} tells the rate of every amount of order {}",
+                view.input.number
+            )
+        } else {
+            format!(
+                "order {} has no amount {line:?}; without a rate: {}",
+                view.input.number,
+                names.join(", ")
+            )
+        });
+    }
+    if named.iter().all(|charge| charge.tax_rate_bp.is_some()) {
+        return Err(format!(
+            "{channel} tells the rate of {line}: correct it there, and it is read anew"
+        ));
+    }
+    let (whole, part) = (rate_bp / 100, rate_bp % 100);
+    let mut wish = Wish::default();
+    wish.does
+        .push(format!("{line} is taxed at {whole}.{part:02} %"));
+    let booked = view.input.revenue.iter().any(|row| row.tax_of.rate_bp != 0);
+    if booked {
+        wish.stays
+            .push("what is in the books stays; a difference is booked".to_owned());
+    }
+    let body = FactBody::TaxRate(TaxRateFact {
+        line: line.to_owned(),
+        rate_bp,
+        reason: reason.to_owned(),
+    });
+    wish.facts
+        .push(WishedFact::again(format!("tax_rate:{line}"), body));
+    Ok(wish)
+}
+
+/// `order refund-is`.
+///
+/// # Errors
+/// That no such refund waits for it.
+pub fn refund_is(
+    on: Now<'_>,
+    refund: &str,
+    is: RefundReason,
+    reason: &str,
+) -> Result<Wish, String> {
+    let view = on.ours()?;
+    let waiting: Vec<_> = view.unexplained_refunds().collect();
+    let Some(found) = waiting.iter().find(|seen| seen.key.as_str() == refund) else {
+        let names: Vec<String> = waiting.iter().map(|seen| seen.key.to_string()).collect();
+        return Err(match names.as_slice() {
+            [] => format!(
+                "order {} has no refund that waits to be explained",
+                view.input.number
+            ),
+            names => format!(
+                "no refund {refund:?} waits to be explained; there are {}",
+                names.join(", ")
+            ),
+        });
+    };
+    let amount = view.money(found.amount);
+    let mut wish = Wish::default();
+    wish.does.push(match is {
+        RefundReason::Discount => format!("{amount} is taken off what the order charges"),
+        RefundReason::Return => {
+            format!("{amount} is taken off what the order charges, for goods that came back")
+        }
+        RefundReason::Mistake => {
+            format!("{amount} was given back by mistake: the customer owes it")
+        }
+    });
+    if is == RefundReason::Return {
+        wish.stays
+            .push("stock follows the warehouse's count".to_owned());
+    }
+    let body = FactBody::RefundExplained(RefundExplainedFact {
+        refund: found.key.clone(),
+        is,
+        reason: reason.to_owned(),
+    });
+    wish.facts
+        .push(WishedFact::once(format!("refund_explained:{refund}"), body));
+    Ok(wish)
+}

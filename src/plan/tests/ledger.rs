@@ -1,0 +1,653 @@
+//! Money as others report it: refunds, voids, lowered totals, taxes that are told or not, and who pays.
+
+use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
+use hikiate_sdk::{
+    ChannelState, ChargeKind, Currency, Op, OrderSnapshot, RefundEffect, RefundSeen, TaxSum,
+};
+use proptest::prelude::*;
+
+use super::build::{charge, order, pay, tender};
+use super::flow::ship_all;
+use super::world::World;
+use crate::facts::{RefundReason, Verdict};
+use crate::plan::command::{refund_is, tax_rate};
+use crate::plan::types::{RevenueKind, Status};
+use crate::policy::{Invoice, TaxRounding};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+/// A time in Tokyo.
+fn tokyo(month: u32, day: u32, hour: u32, minute: u32) -> DateTime<Utc> {
+    chrono_tz::Asia::Tokyo
+        .with_ymd_and_hms(2026, month, day, hour, minute, 0)
+        .unwrap()
+        .to_utc()
+}
+
+fn date(month: u32, day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, month, day).unwrap()
+}
+
+/// 2 × 1,100 at 10 % and 540 at 8 %, captured, rounded down.
+fn situation() -> World {
+    let mut snapshot = order(&[("A", 2, 1100), ("B", 1, 540)]);
+    snapshot.charges.remove(0);
+    snapshot.charges[1].tax_rate_bp = Some(800);
+    pay(&mut snapshot, "card");
+    let mut world = World::new(snapshot);
+    world.policy.shop.tax_rounding = Some(TaxRounding::Floor);
+    world.edit(|order| order.tenders[0].captured = 2740);
+    world
+}
+
+fn refund(key: &str, amount: i64, at: DateTime<Utc>) -> RefundSeen {
+    RefundSeen {
+        key: key.into(),
+        amount,
+        at: Some(at),
+        effect: RefundEffect::InTotal,
+        lines: Vec::new(),
+    }
+}
+
+/// Staff give money back and the channel takes it off the total by a credit.
+fn credit(order: &mut OrderSnapshot, key: &str, amount: i64, at: DateTime<Utc>) {
+    let mut credit = charge(ChargeKind::Other, None, -amount, 0);
+    credit.tax_rate_bp = None;
+    order.charges.push(credit);
+    order.total = order.total.map(|total| total - amount);
+    order.tenders[0].refunded += amount;
+    order.tenders[0].refunds.push(refund(key, amount, at));
+}
+
+type Booked = (NaiveDate, RevenueKind, i32, i64, i64);
+
+fn booked(world: &World) -> Vec<Booked> {
+    let rows = world.input.revenue.iter();
+    rows.map(|row| {
+        let date = row.business_date;
+        (date, row.kind, row.tax_of.rate_bp, row.gross, row.tax)
+    })
+    .collect()
+}
+
+fn sum(world: &World) -> (i64, i64) {
+    let rows = world.input.revenue.iter();
+    rows.fold((0, 0), |sum, row| (sum.0 + row.gross, sum.1 + row.tax))
+}
+
+#[test]
+fn a_refund_before_shipping_lowers_what_is_recognised_and_delays_nothing() {
+    let mut world = situation();
+    world.settle();
+    world.now = tokyo(11, 30, 15, 2);
+    let at = world.now;
+    world.edit(|order| credit(order, "re_1", 300, at));
+    let plan = world.settle();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+    assert_eq!(plan.demands.iter().map(|row| row.wanted).sum::<u32>(), 3);
+    assert!(world.input.revenue.is_empty(), "nothing on 30 November");
+    world.now = tokyo(12, 1, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    assert!(
+        world.intents(Op::Capture).is_empty(),
+        "2440 is what is kept"
+    );
+    assert_eq!(
+        booked(&world),
+        [
+            (date(12, 1), RevenueKind::Sales, 800, 481, 35),
+            (date(12, 1), RevenueKind::Sales, 1000, 1959, 178),
+        ]
+    );
+    assert!(world.input.revenue.iter().all(|row| row.derived));
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn a_refund_after_shipping_is_a_return_on_its_day() {
+    let mut world = situation();
+    world.now = tokyo(11, 28, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    assert_eq!(sum(&world), (2740, 240));
+    let before = world.input.revenue.len();
+    world.now = tokyo(12, 10, 11, 0);
+    let at = world.now - Duration::minutes(20);
+    world.edit(|order| {
+        order.charges[0].gross = Some(1100);
+        order.total = Some(1640);
+        order.tenders[0].refunded = 1100;
+        order.tenders[0].refunds = vec![refund("re_1", 1100, at)];
+    });
+    let plan = world.plan();
+    assert_eq!(
+        booked(&world)[before..],
+        [(date(12, 10), RevenueKind::Returns, 1000, -1100, -100)]
+    );
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert!(world.intents(Op::Capture).is_empty());
+    // Until the return stands in the books, the order is not booked.
+    assert_ne!(plan.status, Status::Booked);
+    // The rest is given back: all of it ends at nothing.
+    world.edit(|order| credit(order, "re_2", 1640, at));
+    world.plan();
+    assert_eq!(sum(&world), (0, 0));
+}
+
+#[test]
+fn a_refund_that_lowers_the_charges_itself_is_booked_as_one_in_the_total() {
+    let mut world = situation();
+    world.now = tokyo(11, 28, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].refunded = 300;
+        let mut seen = refund("re_1", 300, at);
+        seen.effect = RefundEffect::Lowers;
+        order.tenders[0].refunds = vec![seen];
+    });
+    let plan = world.plan();
+    assert_eq!(sum(&world), (2440, 213));
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    // A second payment of what was too much is given back without lowering anything.
+    world.edit(|order| {
+        order.tenders[0].captured = 3000;
+        let mut seen = refund("re_2", 260, at);
+        seen.effect = RefundEffect::Lowers;
+        order.tenders[0].refunded = 560;
+        order.tenders[0].refunds.push(seen);
+    });
+    assert!(world.plan().tasks.is_empty());
+    assert_eq!(sum(&world), (2440, 213));
+}
+
+#[test]
+fn a_refund_of_units_takes_them_off_what_is_sent_or_is_a_return_of_what_was() {
+    let of_one = |order: &mut OrderSnapshot, at| {
+        let mut seen = refund("re_1", 1100, at);
+        seen.effect = RefundEffect::Lowers;
+        seen.lines = vec![("l1".into(), 1)];
+        order.tenders[0].refunded = 1100;
+        order.tenders[0].refunds = vec![seen];
+    };
+    let mut world = situation();
+    world.settle();
+    let at = world.now;
+    world.edit(|order| of_one(order, at));
+    let plan = world.settle();
+    assert_eq!(plan.demands.iter().map(|row| row.wanted).sum::<u32>(), 2);
+    ship_all(&mut world);
+    world.push_all();
+    assert_eq!(sum(&world), (1640, 140));
+    assert!(world.plan().tasks.is_empty());
+    // After it shipped: money and revenue only.
+    let mut world = situation();
+    ship_all(&mut world);
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| of_one(order, at));
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(sum(&world), (1640, 140));
+    assert_eq!(
+        world.input.revenue.last().unwrap().kind,
+        RevenueKind::Returns
+    );
+    assert_eq!(world.moved(), -3);
+}
+
+#[test]
+fn two_refunds_seen_at_once_are_booked_on_their_days() {
+    let mut world = situation();
+    world.now = tokyo(11, 28, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    let before = world.input.revenue.len();
+    world.now = tokyo(12, 3, 10, 0);
+    world.edit(|order| {
+        credit(order, "re_1", 500, tokyo(11, 30, 23, 0));
+        credit(order, "re_2", 300, tokyo(12, 2, 9, 0));
+    });
+    world.plan();
+    let days: Vec<_> = booked(&world)[before..]
+        .iter()
+        .map(|row| (row.0, row.3))
+        .collect();
+    let of = |day| {
+        days.iter()
+            .filter(|row| row.0 == day)
+            .map(|row| row.1)
+            .sum::<i64>()
+    };
+    assert_eq!((of(date(11, 30)), of(date(12, 2))), (-500, -300));
+    assert_eq!(sum(&world).0, 1940);
+}
+
+#[test]
+fn a_refund_that_is_read_after_the_parcel_and_was_made_before_it_lowers_the_sale() {
+    let mut world = situation();
+    world.now = tokyo(12, 1, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    world.edit(|order| credit(order, "re_1", 300, tokyo(11, 30, 15, 2)));
+    world.plan();
+    assert!(
+        booked(&world)
+            .iter()
+            .all(|row| row.0 == date(12, 1) && row.1 == RevenueKind::Sales)
+    );
+    assert_eq!(sum(&world), (2440, 213));
+}
+
+#[test]
+fn an_order_cancelled_after_it_left_makes_no_revenue_or_gives_it_back() {
+    let cancel = |world: &mut World| {
+        let at = world.now;
+        world.edit(|order| {
+            order.state = ChannelState::Cancelled { at };
+            order.tenders[0].cancelled = true;
+            order.tenders[0].authorised = 0;
+        });
+    };
+    let sealed = || {
+        let mut world = World::new(order(&[("A", 2, 1000)]));
+        world.settle();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        world
+    };
+    // Its result is read after the cancel.
+    let mut late = sealed();
+    let left = late.now;
+    late.wait(120);
+    cancel(&mut late);
+    late.plan();
+    late.wait(90);
+    late.parcel_left(S1, "T1", &[(1, 2)], left);
+    let plan = late.plan();
+    assert!(late.input.revenue.is_empty() && late.intents(Op::Capture).is_empty());
+    assert_eq!(
+        World::kinds(&plan),
+        ["cancel_too_late"],
+        "one task, not three"
+    );
+    // Booked before: a return on the day of the cancel.
+    let mut booked_before = sealed();
+    booked_before.parcel(S1, "T1", &[(1, 2)]);
+    booked_before.plan();
+    assert_eq!(sum(&booked_before).0, 2500);
+    booked_before.wait(24 * 60);
+    cancel(&mut booked_before);
+    booked_before.plan();
+    let last = booked_before.input.revenue.last().unwrap();
+    assert_eq!(
+        (last.kind, last.gross, last.business_date),
+        (RevenueKind::Returns, -2500, date(11, 22))
+    );
+    assert_eq!(sum(&booked_before), (0, 0));
+}
+
+#[test]
+fn ten_lines_are_taxed_once() {
+    let lines: Vec<(&str, u32, i64)> = (0..10).map(|_| ("A", 1, 108)).collect();
+    let mut snapshot = order(&lines);
+    snapshot.charges.remove(0);
+    pay(&mut snapshot, "card");
+    let mut world = World::new(snapshot);
+    world.policy.shop.tax_rounding = Some(TaxRounding::Floor);
+    ship_all(&mut world);
+    world.plan();
+    assert_eq!(sum(&world), (1080, 98));
+}
+
+#[test]
+fn a_sum_that_the_channel_states_wins_and_a_coupon_of_the_mall_is_taxed_beside_it() {
+    let mut snapshot = order(&[("A", 1, 1100)]);
+    snapshot.charges.remove(0);
+    let mut mall = charge(ChargeKind::Coupon, None, -220, 1000);
+    mall.sponsor = Some("mall".to_owned());
+    snapshot.charges.push(mall);
+    pay(&mut snapshot, "card");
+    snapshot.taxes = vec![TaxSum {
+        rate_bp: 1000,
+        gross: Some(880),
+        tax: 81,
+    }];
+    let mut world = World::new(snapshot);
+    ship_all(&mut world);
+    world.plan();
+    let rows: Vec<_> = world
+        .input
+        .revenue
+        .iter()
+        .map(|row| (row.payment.as_str(), row.gross, row.tax))
+        .collect();
+    assert_eq!(rows, [("card", 880, 81), ("sponsor:mall", 220, 20)]);
+}
+
+#[test]
+fn each_shipment_is_an_invoice_of_its_own_where_the_shop_says_so() {
+    let tax = |invoice| {
+        let mut snapshot = order(&[("A", 2, 105)]);
+        snapshot.charges.remove(0);
+        pay(&mut snapshot, "card");
+        let mut world = World::new(snapshot);
+        world.policy.shop.tax_rounding = Some(TaxRounding::Floor);
+        world.policy.shop.invoice = invoice;
+        world.settle();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        world.parcel(S1, "T1", &[(1, 2)]);
+        world.plan();
+        sum(&world)
+    };
+    assert_eq!(tax(Invoice::Order), (210, 19));
+    assert_eq!(
+        tax(Invoice::Shipment),
+        (210, 19),
+        "one shipment, one invoice"
+    );
+}
+
+#[test]
+fn an_unknown_rate_books_nothing_until_somebody_tells_it() {
+    let unknown = || {
+        let mut snapshot = order(&[("A", 1, 1100)]);
+        snapshot.charges[1].tax_rate_bp = None;
+        let mut world = World::new(snapshot);
+        ship_all(&mut world);
+        world.push_all();
+        world
+    };
+    let mut world = unknown();
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["tax_unknown"]);
+    assert!(world.input.revenue.is_empty() && !plan.closed);
+    assert_ne!(plan.status, Status::Booked);
+    // An operator, a new reading, or the channel's default.
+    let mut typed = world.clone();
+    typed.typed(|now| tax_rate(now, "l1", 800, "reduced"));
+    typed.wait(60 * 24);
+    let plan = typed.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(sum(&typed), (1600, 45 + 81));
+    assert!(
+        booked(&typed).iter().all(|row| row.0 == date(11, 21)),
+        "on the day it shipped"
+    );
+    let mut read = world.clone();
+    read.edit(|order| order.charges[1].tax_rate_bp = Some(1000));
+    read.plan();
+    assert_eq!(sum(&read), (1600, 145));
+    for channel in world.policy.channels.values_mut() {
+        channel.default_tax = Some(1000);
+    }
+    world.plan();
+    assert_eq!(sum(&world), (1600, 145));
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn an_unknown_amount_books_nothing() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.edit(|order| order.charges[0].gross = None);
+    let mut unknown = World::new(order(&[("A", 1, 1000)]));
+    unknown.settle();
+    unknown.wait(30);
+    unknown.seal();
+    unknown.instruct_outcome(S1, Verdict::Accepted);
+    unknown.edit(|order| {
+        order.charges[0].gross = None;
+        order.total = None;
+    });
+    unknown.parcel(S1, "T1", &[(1, 1)]);
+    unknown.push_all();
+    let plan = unknown.plan();
+    assert!(
+        World::kinds(&plan).contains(&"amount_unknown"),
+        "{:?}",
+        plan.tasks
+    );
+    assert_ne!(plan.status, Status::Booked);
+    unknown.edit(|order| {
+        order.charges[0].gross = Some(500);
+        order.total = Some(1500);
+    });
+    unknown.plan();
+    assert_eq!(sum(&unknown).0, 1500);
+}
+
+#[test]
+fn a_refund_that_only_the_provider_knows_waits_for_an_operator() {
+    let seen = || {
+        let mut world = World::new(order(&[("A", 1, 1000)]));
+        ship_all(&mut world);
+        world.push_all();
+        let at = world.now;
+        world.edit(|order| {
+            order.tenders[0].captured = 1500;
+            order.tenders[0].refunded = 200;
+            let mut seen = refund("re_1", 200, at);
+            seen.effect = RefundEffect::ProviderOnly;
+            order.tenders[0].refunds = vec![seen];
+        });
+        world
+    };
+    let mut world = seen();
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["refund_unexplained"]);
+    assert_eq!(sum(&world).0, 1500);
+    assert!(plan.tasks[0].detail.contains("re_1 (200 JPY)"));
+    for (is, booked, kinds) in [
+        (RefundReason::Discount, 1300, vec![]),
+        (RefundReason::Return, 1300, vec![]),
+        // Nobody may capture what was never authorised twice: a person collects it.
+        (RefundReason::Mistake, 1500, vec!["capture_over_authorised"]),
+    ] {
+        let mut world = seen();
+        world.plan();
+        world.typed(|now| refund_is(now, "re_1", is, "as the desk says"));
+        let plan = world.plan();
+        assert_eq!(World::kinds(&plan), kinds, "{is:?}");
+        assert_eq!(sum(&world).0, booked, "{is:?}");
+        assert_eq!(world.intents(Op::Capture).len(), 1);
+    }
+}
+
+#[test]
+fn revenue_is_split_by_who_pays_and_a_refund_goes_to_its_payment() {
+    let mut snapshot = order(&[("A", 3, 1000)]);
+    snapshot.charges.remove(0);
+    snapshot.total = Some(3000);
+    snapshot.tenders = vec![tender("p1", "card", 2000), tender("p2", "points", 1000)];
+    let mut world = World::new(snapshot);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    let by = |world: &World, payer: &str| -> i64 {
+        let rows = world
+            .input
+            .revenue
+            .iter()
+            .filter(|row| row.payment == payer);
+        rows.map(|row| row.gross).sum()
+    };
+    assert_eq!((by(&world, "card"), by(&world, "prepaid")), (667, 333));
+    world.parcel(S1, "T2", &[(1, 2)]);
+    world.push_all();
+    assert_eq!((by(&world, "card"), by(&world, "prepaid")), (2000, 1000));
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].captured = 2000;
+        credit(order, "re_1", 300, at);
+    });
+    assert!(world.plan().tasks.is_empty());
+    assert_eq!((by(&world, "card"), by(&world, "prepaid")), (1700, 1000));
+}
+
+#[test]
+fn what_is_paid_back_in_full_after_a_part_came_back_does_not_stop_the_rest() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].captured = 1500;
+        credit(order, "re_1", 1500, at);
+    });
+    let plan = world.plan();
+    assert!(
+        !World::kinds(&plan).contains(&"refunded_in_full"),
+        "{:?}",
+        plan.tasks
+    );
+}
+
+/// One thing that happens to the money of an order.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Ships(u8),
+    Refunded { percent: u8, lowers: bool },
+    Lowered(u8),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        (1_u8..4).prop_map(Deed::Ships),
+        (1_u8..101, any::<bool>()).prop_map(|(percent, lowers)| Deed::Refunded { percent, lowers }),
+        (1_u8..60).prop_map(Deed::Lowered),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is charged, taxed, split and given back, in whatever order: parts end at the whole, tax is that of the
+    /// whole, each payer's sum is exact, and a full refund ends at nothing.
+    #[test]
+    fn parts_end_at_the_whole(
+        prices in prop::collection::vec((1_u32..4, 1_i64..99_999, prop::sample::select(vec![0_u32, 500, 800, 1000, 1900])), 1..4),
+        discount in 0_i64..500,
+        currency in prop::sample::select(vec!["JPY", "EUR", "KWD"]),
+        mode in prop::sample::select(vec![TaxRounding::Floor, TaxRounding::HalfUp, TaxRounding::Ceiling]),
+        points in 0_i64..1_000,
+        deeds in prop::collection::vec(deed(), 1..10),
+        in_full in any::<bool>(),
+    ) {
+        let currency: Currency = currency.parse().unwrap();
+        let lines: Vec<(&str, u32, i64)> = prices.iter().map(|(n, price, _)| ("A", *n, *price)).collect();
+        let mut snapshot = order(&lines);
+        snapshot.currency = currency;
+        for (charge, (_, _, rate)) in snapshot.charges[1..].iter_mut().zip(&prices) {
+            charge.tax_rate_bp = Some(*rate);
+        }
+        let goods: i64 = lines.iter().map(|(_, n, price)| i64::from(*n) * price).sum();
+        snapshot.charges.push(charge(ChargeKind::Discount, None, -discount.min(goods), 1000));
+        let total: i64 = snapshot.charges.iter().filter_map(|charge| charge.gross).sum();
+        let points = points.min(total - 1);
+        snapshot.total = Some(total);
+        snapshot.tenders = vec![tender("p1", "card", total - points), tender("p2", "points", points)];
+        snapshot.tenders.retain(|tender| tender.amount != Some(0));
+        let mut world = World::new(snapshot);
+        world.policy.shop.tax_rounding = Some(mode);
+        world.settle();
+        world.wait(30);
+        world.seal();
+        world.instruct_outcome(S1, Verdict::Accepted);
+        let mut left: Vec<u32> = prices.iter().map(|(n, _, _)| *n).collect();
+        let mut n = 0;
+        for deed in deeds.iter().copied().chain([Deed::Ships(99)]) {
+            n += 1;
+            let at = world.now;
+            match deed {
+                Deed::Ships(items) => {
+                    let mut items = u32::from(items);
+                    let mut rows = Vec::new();
+                    for (line, left) in left.iter_mut().enumerate() {
+                        let now = items.min(*left);
+                        *left -= now;
+                        items -= now;
+                        if now > 0 {
+                            rows.push((u32::try_from(line).unwrap() + 1, now));
+                        }
+                    }
+                    if !rows.is_empty() {
+                        world.parcel(S1, &format!("T{n}"), &rows);
+                    }
+                }
+                Deed::Refunded { percent, lowers } => world.edit(|order| {
+                    let tender = &mut order.tenders[0];
+                    tender.captured = tender.amount.unwrap();
+                    let amount = (tender.captured - tender.refunded) * i64::from(percent) / 100;
+                    if amount > 0 && lowers {
+                        tender.refunded += amount;
+                        let mut seen = refund(&format!("re_{n}"), amount, at);
+                        seen.effect = RefundEffect::Lowers;
+                        tender.refunds.push(seen);
+                    } else if amount > 0 {
+                        credit(order, &format!("re_{n}"), amount, at);
+                    }
+                }),
+                Deed::Lowered(percent) => world.edit(|order| {
+                    let charge = &mut order.charges[1];
+                    let off = charge.gross.unwrap() * i64::from(percent) / 100;
+                    let off = off.min(order.total.unwrap());
+                    charge.gross = charge.gross.map(|gross| gross - off);
+                    order.total = order.total.map(|total| total - off);
+                }),
+            }
+            world.wait(7);
+            world.push_all();
+            prop_assert!(world.peek().revenue.is_empty(), "planned twice");
+        }
+        if in_full {
+            let at = world.now;
+            world.edit(|order| {
+                order.state = ChannelState::Cancelled { at };
+            });
+            world.push_all();
+            prop_assert_eq!(sum(&world), (0, 0));
+            let rows = &world.input.revenue;
+            prop_assert!(rows.iter().all(|row| row.kind != RevenueKind::Returns || row.gross <= 0 || row.payment != "card"));
+            return Ok(());
+        }
+        let shown = world.order().clone();
+        let lowered: i64 = shown.tenders.iter().flat_map(|t| &t.refunds).filter(|r| r.effect == RefundEffect::Lowers).map(|r| r.amount).sum();
+        // What was lowered twice is not: as much as is paid in the end is charged at the least.
+        let paid: i64 = shown.tenders.iter().map(|t| t.amount.unwrap() - t.refunded).sum();
+        let total = shown.total.unwrap();
+        let charged = total - lowered.min((total - paid).max(0));
+        prop_assert_eq!(sum(&world).0, charged);
+        // Tax is that of each rate's sum, rounded once.
+        let mut rates: std::collections::BTreeMap<i32, (i64, i64)> = Default::default();
+        for row in &world.input.revenue {
+            let sum = rates.entry(row.tax_of.rate_bp).or_default();
+            sum.0 += row.gross;
+            sum.1 += row.tax;
+        }
+        for (rate, (gross, tax)) in rates {
+            prop_assert_eq!(tax, crate::plan::tax_inside(gross, rate, mode), "{} at {}", gross, rate);
+        }
+        let of = |word: &str| -> i64 {
+            let rows = world.input.revenue.iter().filter(|row| row.payment == word);
+            rows.map(|row| row.gross).sum()
+        };
+        prop_assert_eq!(of("card") + of("prepaid"), charged);
+        if paid == charged {
+            prop_assert_eq!(of("prepaid"), points);
+        }
+    }
+}
