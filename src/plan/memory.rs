@@ -381,8 +381,9 @@ impl Memory {
             }
         }
         for (key, (payment, amount)) in captures {
+            let bound = bounds.entry(payment.clone()).or_default();
             if !void.get(key).copied().unwrap_or(false) {
-                bounds.entry(payment.clone()).or_default().intended += amount;
+                bound.intended += amount;
             }
         }
         bounds

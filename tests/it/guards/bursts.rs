@@ -65,7 +65,7 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
     shop.settle().await;
     assert_eq!(shop.number("SELECT count(*) FROM effects").await, 0);
     assert_eq!(
-        shop.number("SELECT sum(intended_capture)::bigint FROM tenders")
+        shop.number("SELECT sum(intended)::bigint FROM payments")
             .await,
         0,
         "no money is spoken for by what was not planned"
