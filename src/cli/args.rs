@@ -400,7 +400,7 @@ impl Command {
             | Self::Migrate { .. }
             | Self::Tasks
             | Self::Wave(WaveCommand::List { .. } | WaveCommand::Show { .. })
-            | Self::Books(BooksCommand::List { .. })
+            | Self::Books(BooksCommand::List { .. } | BooksCommand::Day { .. })
             | Self::Stock(_)
             | Self::Stream(_) => false,
             #[cfg(feature = "demo")]
@@ -480,6 +480,12 @@ pub(crate) enum BooksCommand {
         /// At the most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
+    },
+    /// What shipped up to a day and is not booked, with amount and reason
+    Day {
+        /// YYYY-MM-DD, in the shop's zone [default: today]
+        #[arg(value_name = "DATE")]
+        date: Option<NaiveDate>,
     },
     /// Give up a journal that was not imported: its revenue goes into the next one
     Abandon(Abandon),

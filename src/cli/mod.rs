@@ -4,6 +4,7 @@ mod account;
 mod acts;
 pub(crate) mod args;
 mod begin;
+mod books;
 pub mod check;
 mod deposit;
 mod effect;

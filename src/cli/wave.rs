@@ -37,6 +37,7 @@ pub(crate) async fn books(session: &Session, command: BooksCommand) -> Result<()
     match command {
         BooksCommand::List { all, limit } => list(session, BOOKS, all, limit).await,
         BooksCommand::Abandon(abandon) => give_up(session, BOOKS, abandon).await,
+        BooksCommand::Day { date } => super::books::day(session, date).await,
     }
 }
 

@@ -51,6 +51,7 @@ mod tests;
 mod tracking;
 mod tree;
 pub mod types;
+mod unbooked;
 mod view;
 
 pub use apportion::apportion;
@@ -64,3 +65,4 @@ pub use money::share;
 pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};
 pub use tax::tax_inside;
+pub use unbooked::{Unbooked, unbooked};

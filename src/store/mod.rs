@@ -40,6 +40,7 @@ mod stops;
 mod streams;
 mod tasks;
 mod typed;
+mod unbooked;
 mod vacuum;
 pub mod waves;
 pub mod witness;

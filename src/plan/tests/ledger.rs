@@ -12,6 +12,7 @@ use super::world::World;
 use crate::facts::{RefundReason, Verdict};
 use crate::plan::command::{refund_is, tax_rate};
 use crate::plan::types::{RevenueKind, Status};
+use crate::plan::unbooked;
 use crate::policy::{Invoice, TaxRounding};
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -390,6 +391,30 @@ fn an_unknown_rate_books_nothing_until_somebody_tells_it() {
     world.plan();
     assert_eq!(sum(&world), (1600, 145));
     assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn what_shipped_and_is_not_booked_is_listed_with_its_reason() {
+    let listed = |world: &World, until| {
+        let found = unbooked(&world.input, &world.policy, &world.rules, world.now, until).unwrap();
+        let rows = found.into_iter().map(|row| (row.reason, row.amount, row.day));
+        rows.collect::<Vec<_>>()
+    };
+    let mut snapshot = order(&[("A", 1, 1100)]);
+    snapshot.charges[1].tax_rate_bp = None;
+    let mut world = World::new(snapshot);
+    assert_eq!(listed(&world, date(12, 31)), []);
+    ship_all(&mut world);
+    world.push_all();
+    let day = date(11, 21);
+    assert_eq!(listed(&world, day), [("tax_unknown", Some(1600), day)]);
+    assert_eq!(listed(&world, date(11, 20)), [], "nothing had shipped by then");
+    world.edit(|order| order.charges[1].tax_rate_bp = Some(1000));
+    assert_eq!(listed(&world, day), [("planned", Some(1600), day)]);
+    world.plan();
+    assert_eq!(listed(&world, day), [("journal", Some(1600), day)]);
+    world.edit(|order| order.charges[0].gross = None);
+    assert!(listed(&world, day).contains(&("amount_unknown", None, day)));
 }
 
 #[test]

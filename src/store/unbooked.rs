@@ -1,0 +1,24 @@
+//! Orders of which something may have shipped that is not in the books.
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Orders with shipped goods or recorded revenue that are not over, or of which a revenue event stands in no accepted
+    /// journal; by id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn maybe_unbooked(&self) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.status IN ('instructed', 'shipped', 'delivered')
+             UNION SELECT d.subject_id FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE s.closed_at IS NULL AND d.shipped > 0
+             UNION SELECT e.subject_id FROM revenue_events e LEFT JOIN batches b ON b.subject_id = e.batch_id WHERE e.batch_id IS NULL OR b.state <> 'done'
+             ORDER BY 1"
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .flatten()
+        .collect())
+    }
+}
