@@ -33,6 +33,20 @@ class Backoffice:
         self._post(f"order-edits/{order}/items/item/{line}", {"quantity": quantity})
         self._post(f"order-edits/{order}/confirm", {})
 
+    def capture(self, order):
+        """Captures the whole payment in the console."""
+        payment = self._payment(order)
+        self._post(f"payments/{payment['id']}/capture", {})
+
+    def refund(self, order, amount):
+        """Gives a part of the payment back."""
+        payment = self._payment(order)
+        self._post(f"payments/{payment['id']}/refund", {"amount": float(amount)})
+
+    @staticmethod
+    def _payment(order):
+        return order["payment_collections"][0]["payments"][0]
+
     def cancel(self, order):
         self._post(f"orders/{order}/cancel", {})
 

@@ -25,6 +25,7 @@ from kills import Kills
 from maillog import MailLog
 from sftp import Sftp
 from shop import Shop
+from refunds import Refunds
 from staff import Staff
 from warehouse import Warehouse
 
@@ -86,6 +87,7 @@ class Run:
         self.kills = Kills(seed)
         self.first = FirstStart(self)
         self.staff = Staff(self)
+        self.refunds = Refunds(self)
         self.unresolved = {}  # effect id -> when it was first seen
         self.resolved = Counter()
         self.problems = []
@@ -109,9 +111,11 @@ class Run:
         say("staff act on other orders by hand")
         self.staff.play()
         acts, wrong = self.staff.judge()
+        refunds, wrong_money = self.refunds.play()
+        wrong += wrong_money
         self.problems += wrong
         self.finish()
-        return f"{line} staff={acts} wrong={len(wrong)}"
+        return f"{line} staff={acts + refunds} wrong={len(wrong)}"
 
     def kill(self):
         server = self.daemon.postgres()

@@ -1,6 +1,6 @@
 """A merchant's configuration for the lab's systems."""
 
-TITLES = {"sales": "Income:Sales", "receivable": "Assets:Receivable", "tax": "Liabilities:VAT", "rounding": "Expenses:Rounding",
+TITLES = {"sales": "Income:Sales", "returns": "Income:Returns", "receivable": "Assets:Receivable", "tax": "Liabilities:VAT", "rounding": "Expenses:Rounding",
           "advance": "Liabilities:Advances"}
 ZONE = "Europe/Berlin"
 
@@ -9,6 +9,7 @@ TEMPLATE = """\
 name = "Mug Shop"
 timezone = "{zone}"
 currency = "EUR"
+tax_rounding = "half-up"
 
 [database]
 state_dir = "state"

@@ -7,7 +7,8 @@ import urllib.request
 from decimal import ROUND_HALF_UP, Decimal
 
 NAME = "hikiate real run"
-FIELDS = ("id,display_id,version,updated_at,email,status,total,payment_status,fulfillment_status,*items,*items.detail,*shipping_methods,"
+FIELDS = ("id,display_id,version,updated_at,email,status,total,payment_status,fulfillment_status,*items,*items.detail,*items.tax_lines,"
+          "*shipping_methods,*shipping_methods.tax_lines,"
           "*payment_collections.payments,*payment_collections.payments.captures,*payment_collections.payments.refunds,"
           "*fulfillments,*fulfillments.labels,*fulfillments.items")
 

@@ -147,6 +147,11 @@ pub(crate) enum OrderCommand {
         /// HK number, the number that the customer knows, or account/external id
         order: String,
     },
+    /// What was charged, paid, taken, given back and recognised of an order: when and by whom
+    Ledger {
+        /// HK number, the number that the customer knows, or account/external id
+        order: String,
+    },
     /// Hold orders until they are released
     Hold(Decide),
     /// Let go of holds, or of another gate that a task names with --rule; send a refused batch again

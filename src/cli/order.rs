@@ -13,8 +13,8 @@ use super::out::{plain, table};
 use super::session::Session;
 use super::words::status_ja;
 use crate::facts::RefundReason;
-use crate::plan::ExcusedInWords;
 use crate::plan::command::{refund_is, tax_rate};
+use crate::plan::{ExcusedInWords, ledger};
 use crate::store::SubjectRow;
 use crate::store::read::{FactLine, OrderFilter};
 
@@ -40,6 +40,7 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
         }
         OrderCommand::Show { order } => show(session, &order).await,
         OrderCommand::Explain { order } => explained(session, &order).await,
+        OrderCommand::Ledger { order } => money(session, &order).await,
         OrderCommand::Hold(on) => decide::hold(session, on).await,
         OrderCommand::Release { decide: on, rule } => {
             decide::release(session, on, rule.as_deref()).await
@@ -124,6 +125,22 @@ async fn list(session: &Session, filter: OrderFilter) -> Result<(), Failure> {
             out.time(row.created_at),
         ]
     })
+}
+
+async fn money(session: &Session, order: &str) -> Result<(), Failure> {
+    let (id, number) = session.store.find_subject(order).await?;
+    let (inputs, now) = session.inputs(&[id]).await?;
+    let (policy, rules) = (&session.loaded.policy, &session.loaded.rules);
+    let ledger = match inputs.get(&id) {
+        Some(input) => ledger(input, policy, rules, now).map_err(anyhow::Error::from)?,
+        None => None,
+    };
+    let ledger = ledger.ok_or_else(|| {
+        Failure::Refused(format!(
+            "{number} has no ledger: it is no order, was not read yet, or is not hikiate's to act on"
+        ))
+    })?;
+    session.out.one(&ledger, || ledger.to_string())
 }
 
 /// An order with what happened to it.

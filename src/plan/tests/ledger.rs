@@ -12,7 +12,7 @@ use super::world::World;
 use crate::facts::{RefundReason, Verdict};
 use crate::plan::command::{refund_is, tax_rate};
 use crate::plan::types::{RevenueKind, Status};
-use crate::plan::unbooked;
+use crate::plan::{EntryKind, Maker, ledger, unbooked};
 use crate::policy::{Invoice, TaxRounding};
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -397,7 +397,9 @@ fn an_unknown_rate_books_nothing_until_somebody_tells_it() {
 fn what_shipped_and_is_not_booked_is_listed_with_its_reason() {
     let listed = |world: &World, until| {
         let found = unbooked(&world.input, &world.policy, &world.rules, world.now, until).unwrap();
-        let rows = found.into_iter().map(|row| (row.reason, row.amount, row.day));
+        let rows = found
+            .into_iter()
+            .map(|row| (row.reason, row.amount, row.day));
         rows.collect::<Vec<_>>()
     };
     let mut snapshot = order(&[("A", 1, 1100)]);
@@ -408,7 +410,11 @@ fn what_shipped_and_is_not_booked_is_listed_with_its_reason() {
     world.push_all();
     let day = date(11, 21);
     assert_eq!(listed(&world, day), [("tax_unknown", Some(1600), day)]);
-    assert_eq!(listed(&world, date(11, 20)), [], "nothing had shipped by then");
+    assert_eq!(
+        listed(&world, date(11, 20)),
+        [],
+        "nothing had shipped by then"
+    );
     world.edit(|order| order.charges[1].tax_rate_bp = Some(1000));
     assert_eq!(listed(&world, day), [("planned", Some(1600), day)]);
     world.plan();
@@ -538,6 +544,63 @@ fn what_is_paid_back_in_full_after_a_part_came_back_does_not_stop_the_rest() {
         !World::kinds(&plan).contains(&"refunded_in_full"),
         "{:?}",
         plan.tasks
+    );
+}
+
+#[test]
+fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
+    let mut world = situation();
+    world.now = tokyo(11, 28, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    world.now = tokyo(12, 10, 11, 0);
+    let at = world.now;
+    world.edit(|order| credit(order, "re_1", 1100, at));
+    world.plan();
+    let found = ledger(&world.input, &world.policy, &world.rules, world.now)
+        .unwrap()
+        .unwrap();
+    let of = |kind| {
+        let entries = found.entries.iter().filter(|entry| entry.kind == kind);
+        entries
+            .map(|entry| (entry.id.as_str(), entry.day, entry.maker, entry.amount))
+            .collect::<Vec<_>>()
+    };
+    let placed = date(11, 21);
+    assert_eq!(
+        of(EntryKind::Capture),
+        [("pay_1", placed, Maker::Channel, Some(2740))]
+    );
+    assert_eq!(
+        of(EntryKind::Authorisation),
+        [("pay_1", placed, Maker::Channel, Some(2740))]
+    );
+    assert_eq!(
+        of(EntryKind::Refund),
+        [("re_1", date(12, 10), Maker::Channel, Some(1100))]
+    );
+    let charges = [
+        ("l1", placed, Maker::Channel, Some(2200)),
+        ("l2", placed, Maker::Channel, Some(540)),
+        ("other", date(12, 10), Maker::Channel, Some(-1100)),
+    ];
+    assert_eq!(of(EntryKind::Charge), charges);
+    assert_eq!(
+        of(EntryKind::Revenue)
+            .iter()
+            .filter_map(|entry| entry.3)
+            .sum::<i64>(),
+        1640
+    );
+    assert_eq!(
+        (found.charged, found.due, found.held, found.recognised),
+        (Some(1640), Some(1640), 1640, 1640)
+    );
+    assert_eq!((found.unexplained, found.overpaid), (0, 0));
+    let text = found.to_string();
+    assert!(
+        text.contains("2026-12-10  refund") && text.contains("recognised"),
+        "{text}"
     );
 }
 

@@ -1,0 +1,378 @@
+//! The ledger of an order: what was charged, paid, taken, given back and recognised, each as it was reported, with its
+//! id, day and maker.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{Call, Currency, ExternalId, Op, RefundEffect, Tender};
+use serde::Serialize;
+
+use super::order::{PlanError, planned};
+use super::tax::name_of;
+use super::types::OrderInput;
+use super::view::View;
+use crate::policy::Policy;
+use crate::rules::HoldRules;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// An amount that the customer is charged; negative for what is taken off.
+    Charge,
+    /// A way of paying and what is to be paid by it.
+    Tender,
+    /// Authorised, and nothing taken yet.
+    Authorisation,
+    /// An authorisation that ended without being taken whole.
+    Void,
+    /// Taken.
+    Capture,
+    /// Came by bank transfer.
+    Deposit,
+    /// Given back.
+    Refund,
+    /// Recognised as revenue; negative for returns.
+    Revenue,
+}
+
+/// Who made an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// hikiate.
+    Us,
+    /// The channel or its staff: it does not tell which.
+    Channel,
+    /// The payment provider; the channel does not know of it.
+    Provider,
+    /// Typed by an operator.
+    Operator,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// What.
+    pub kind: EntryKind,
+    /// The external system's id, or ours where it has none.
+    pub id: String,
+    /// In the shop's zone.
+    pub day: NaiveDate,
+    /// Who.
+    pub maker: Maker,
+    /// Minor units; `None` while it is not known.
+    pub amount: Option<i64>,
+}
+
+/// What an order's money comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Our number.
+    pub number: String,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// By day.
+    pub entries: Vec<Entry>,
+    /// Charged in all as it stands; `None` while an amount is not known.
+    pub charged: Option<i64>,
+    /// Due for what has shipped.
+    pub due: Option<i64>,
+    /// Taken and come, less what was given back.
+    pub held: i64,
+    /// Recognised as revenue.
+    pub recognised: i64,
+    /// Given back without anybody having said for what.
+    pub unexplained: i64,
+    /// Held beyond what is charged.
+    pub overpaid: i64,
+}
+
+/// The ledger of an order; `None` where nothing was read of it yet, or nothing is done with it.
+///
+/// # Errors
+/// [`PlanError`] when the order cannot be planned.
+pub fn ledger(
+    input: &OrderInput,
+    policy: &Policy,
+    rules: &dyn HoldRules,
+    now: DateTime<Utc>,
+) -> Result<Option<Ledger>, PlanError> {
+    let planned = planned(input, policy, rules, now)?;
+    Ok(planned.view.as_ref().map(of))
+}
+
+fn of(view: &View<'_>) -> Ledger {
+    let mut entries = charges(view);
+    entries.extend(payments(view));
+    entries.extend(captures(view));
+    entries.extend(refunds(view));
+    entries.extend(deposits(view));
+    let recognised = view.input.revenue.iter();
+    entries.extend(recognised.clone().map(|row| Entry {
+        kind: EntryKind::Revenue,
+        id: row.key.clone(),
+        day: row.business_date,
+        maker: Maker::Us,
+        amount: Some(row.gross),
+    }));
+    entries.sort_by(|a, b| (a.day, a.kind, &a.id).cmp(&(b.day, b.kind, &b.id)));
+    let held = view.order.tenders.iter().fold(0_i64, |sum, tender| {
+        let kept = view.settled(tender).saturating_sub(tender.refunded);
+        sum.saturating_add(kept)
+    });
+    let held = held.saturating_add(view.payment().deposited);
+    let charged = view.charged_total();
+    let unexplained = view.unexplained_refunds();
+    let unexplained = unexplained.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+    Ledger {
+        number: view.input.number.clone(),
+        currency: view.order.currency,
+        entries,
+        charged,
+        due: view.due(&view.departed(|_| true)),
+        held,
+        recognised: recognised.fold(0_i64, |sum, row| sum.saturating_add(row.gross)),
+        unexplained,
+        overpaid: charged.map_or(0, |charged| {
+            let beyond = held.saturating_add(unexplained).saturating_sub(charged);
+            beyond.max(0)
+        }),
+    }
+}
+
+/// Each amount with the day on which it was first read, and what later readings made of it.
+fn charges(view: &View<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut known: BTreeMap<(String, usize), Option<i64>> = BTreeMap::new();
+    for reading in &view.fold.readings {
+        let mut seen: BTreeMap<(String, usize), Option<i64>> = BTreeMap::new();
+        let mut nth: BTreeMap<String, usize> = BTreeMap::new();
+        for charge in &reading.fact.order.charges {
+            let name = name_of(charge);
+            let n = nth.entry(name.clone()).or_default();
+            seen.insert((name, *n), charge.gross);
+            *n += 1;
+        }
+        let names = known.keys().chain(seen.keys());
+        let names: std::collections::BTreeSet<_> = names.cloned().collect();
+        for name in names {
+            let was = known.get(&name).copied().unwrap_or(Some(0));
+            let is = seen.get(&name).copied().unwrap_or(Some(0));
+            if was == is {
+                continue;
+            }
+            entries.push(Entry {
+                kind: EntryKind::Charge,
+                id: name.0.clone(),
+                day: view.day(reading.recorded_at),
+                maker: Maker::Channel,
+                amount: is.map(|is| is.saturating_sub(was.unwrap_or(0))),
+            });
+        }
+        known = seen;
+    }
+    entries
+}
+
+/// Ways of paying, what was authorised of them and what of that was voided, each when it was first read.
+fn payments(view: &View<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut known: BTreeMap<&ExternalId, &Tender> = BTreeMap::new();
+    for reading in &view.fold.readings {
+        for tender in &reading.fact.order.tenders {
+            let before = known.insert(&tender.key, tender);
+            let entry = |kind, amount| Entry {
+                kind,
+                id: tender.key.to_string(),
+                day: view.day(reading.recorded_at),
+                maker: Maker::Channel,
+                amount,
+            };
+            if before.is_none_or(|before| before.amount != tender.amount) {
+                entries.push(entry(EntryKind::Tender, tender.amount));
+            }
+            let was = before.map_or(0, |before| before.authorised);
+            if tender.authorised > was {
+                let more = tender.authorised.saturating_sub(was);
+                entries.push(entry(EntryKind::Authorisation, Some(more)));
+            }
+            let voided = was.saturating_sub(tender.authorised.max(tender.captured));
+            if voided > 0 {
+                entries.push(entry(EntryKind::Void, Some(voided)));
+            }
+        }
+    }
+    entries
+}
+
+/// Ours, and what readings showed beyond them.
+fn captures(view: &View<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut asked: BTreeMap<&ExternalId, Vec<(i64, i64)>> = BTreeMap::new();
+    for intent in view.fold.of_op(Op::Capture).filter(|intent| !intent.void()) {
+        let Some(Call::Capture(call)) = intent.call() else {
+            continue;
+        };
+        let amount = call.amount.unwrap_or(call.captured_after);
+        asked
+            .entry(&call.payment)
+            .or_default()
+            .push((intent.id, amount));
+        entries.push(Entry {
+            kind: EntryKind::Capture,
+            id: intent.key.to_owned(),
+            day: view.day(intent.recorded_at),
+            maker: Maker::Us,
+            amount: Some(amount),
+        });
+    }
+    let mut by_others: BTreeMap<&ExternalId, i64> = BTreeMap::new();
+    for reading in &view.fold.readings {
+        for tender in &reading.fact.order.tenders {
+            let ours = asked.get(&tender.key).into_iter().flatten();
+            let ours = ours
+                .filter(|(id, _)| *id < reading.id)
+                .fold(0_i64, |sum, (_, amount)| sum.saturating_add(*amount));
+            let beyond = tender.captured.saturating_sub(ours);
+            let known = by_others.entry(&tender.key).or_default();
+            if beyond > *known {
+                entries.push(Entry {
+                    kind: EntryKind::Capture,
+                    id: tender.key.to_string(),
+                    day: view.day(reading.recorded_at),
+                    maker: Maker::Channel,
+                    amount: Some(beyond.saturating_sub(*known)),
+                });
+                *known = beyond;
+            }
+        }
+    }
+    entries
+}
+
+/// One by one where the channel tells them so, else the sum that is in none.
+fn refunds(view: &View<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for tender in &view.order.tenders {
+        let mut rest = tender.refunded;
+        for refund in &tender.refunds {
+            rest = rest.saturating_sub(refund.amount);
+            let since = view.fold.unchanged_since(|order| {
+                let mut all = order.tenders.iter().flat_map(|tender| &tender.refunds);
+                all.any(|seen| seen.key == refund.key)
+            });
+            let read = view
+                .fold
+                .readings
+                .iter()
+                .find(|reading| reading.id == since);
+            let at = refund.at.or(read.map(|reading| reading.recorded_at));
+            entries.push(Entry {
+                kind: EntryKind::Refund,
+                id: refund.key.to_string(),
+                day: view.day(at.unwrap_or(view.head.recorded_at)),
+                maker: match refund.effect {
+                    RefundEffect::ProviderOnly => Maker::Provider,
+                    _ => Maker::Channel,
+                },
+                amount: Some(refund.amount),
+            });
+        }
+        if rest > 0 {
+            entries.push(Entry {
+                kind: EntryKind::Refund,
+                id: tender.key.to_string(),
+                day: view.day(view.head.recorded_at),
+                maker: Maker::Channel,
+                amount: Some(rest),
+            });
+        }
+    }
+    entries
+}
+
+fn deposits(view: &View<'_>) -> Vec<Entry> {
+    let facts = view.input.facts.iter();
+    facts
+        .filter_map(|fact| match &fact.body {
+            crate::facts::FactBody::Deposit(deposit) => Some(Entry {
+                kind: EntryKind::Deposit,
+                id: deposit.deposit.clone(),
+                day: fact.business_date,
+                maker: Maker::Operator,
+                amount: Some(deposit.amount),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let money = |amount: Option<i64>| {
+            amount.map_or_else(|| "?".to_owned(), |amount| self.currency.format(amount))
+        };
+        writeln!(f, "{} ({})", self.number, self.currency)?;
+        for entry in &self.entries {
+            let (kind, maker) = (entry.kind.as_str(), entry.maker.as_str());
+            let amount = money(entry.amount);
+            writeln!(
+                f,
+                "  {}  {kind:<13}  {amount:>12}  {maker:<8}  {}",
+                entry.day, entry.id
+            )?;
+        }
+        let mut sums = vec![
+            ("charged", self.charged),
+            ("due for what shipped", self.due),
+            ("held", Some(self.held)),
+            ("recognised", Some(self.recognised)),
+        ];
+        let named = [
+            ("unexplained", self.unexplained),
+            ("overpaid", self.overpaid),
+        ];
+        sums.extend(
+            named
+                .into_iter()
+                .filter(|(_, sum)| *sum != 0)
+                .map(|(name, sum)| (name, Some(sum))),
+        );
+        for (name, sum) in sums {
+            writeln!(f, "  {name:<25}  {:>12}", money(sum))?;
+        }
+        Ok(())
+    }
+}
+
+impl EntryKind {
+    /// The word, as JSON has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Tender => "tender",
+            Self::Authorisation => "authorisation",
+            Self::Void => "void",
+            Self::Capture => "capture",
+            Self::Deposit => "deposit",
+            Self::Refund => "refund",
+            Self::Revenue => "revenue",
+        }
+    }
+}
+
+impl Maker {
+    /// The word, as JSON has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Channel => "channel",
+            Self::Provider => "provider",
+            Self::Operator => "operator",
+        }
+    }
+}
