@@ -1,11 +1,12 @@
 //! What every part of planning looks at: the folded order, its lines in items, and who wants it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
+use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, ShipmentReference};
 
 use super::begin::{self, Whose};
+use super::changes::let_go;
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, Others, Shown};
@@ -42,6 +43,15 @@ pub(crate) struct Line<'a> {
     pub(crate) waiting: u32,
     /// The row, once stored.
     pub(crate) state: Option<&'a DemandState>,
+}
+
+impl Line<'_> {
+    /// Items in sealed shipments beyond what the order wants, were it not for others.
+    pub(crate) fn surplus_by_edit(&self) -> u32 {
+        let ours = self.shipped.saturating_sub(self.by_others);
+        self.instructed
+            .saturating_sub(self.ordered.saturating_sub(ours))
+    }
 }
 
 /// Items that have left, by line.
@@ -225,11 +235,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What a parcel lacks and the order wants no more, because others shipped it or an edit took it off, is not
-    /// waited for.
+    /// What a parcel lacks and others shipped is not waited for. What an edit took off may still leave: its warehouse
+    /// has it, until an operator has let the shipment go.
     fn close_short(&mut self) {
+        self.close_unwanted(None);
+        let let_go = let_go(self);
+        if !let_go.is_empty() {
+            self.close_unwanted(Some(&let_go));
+        }
+    }
+
+    /// Closes shipments of which the order wants no more: those that others shipped, or those that were let go.
+    fn close_unwanted(&mut self, let_go: Option<&BTreeSet<ShipmentReference>>) {
         for shipment in &mut self.fold.shipments {
-            if shipment.parcels.is_empty() || !shipment.live() {
+            let named = let_go.is_none_or(|named| named.contains(&shipment.fact.reference));
+            if shipment.parcels.is_empty() || !shipment.live() || !named {
                 continue;
             }
             let keys = shipment.fact.lines.iter().map(|row| row.line.clone());
@@ -240,13 +260,16 @@ impl<'a> View<'a> {
                 let line = self.lines.iter().find(|line| line.key == *key);
                 line.is_none_or(|line| {
                     let wanted = line.ordered.saturating_sub(line.shipped);
+                    let by_edit = *lacks > 0 && line.surplus_by_edit() > 0;
                     line.instructed.saturating_sub(*lacks) >= wanted
+                        && !(by_edit && let_go.is_none())
                 })
             });
             if !unwanted {
                 continue;
             }
             shipment.closed_short = true;
+            shipment.let_go = let_go.is_some();
             for line in &mut self.lines {
                 let lacks = lacking.get(&line.key).copied().unwrap_or(0);
                 line.instructed = line.instructed.saturating_sub(lacks);
