@@ -405,14 +405,20 @@ fn items(
                 .and_then(|line| line.sku.clone())
         };
         let (was, is) = (then.and_then(|then| sku(&then.fact.order)), sku(view.order));
-        let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) else {
+        let Some(is) = is else {
             continue;
         };
-        // Another code of the same item is no difference.
-        let item = |sku: &str| view.input.items.get(sku).map(|item| item.item_id);
-        if item(&is) == Some(row.item_id) {
+        let same_code = was.as_ref().is_none_or(|was| *was == is);
+        // Another code of the same item is no difference; the same code of another item is one while it can be stopped.
+        let differs = match view.input.items.get(&is) {
+            Some(item) => item.item_id != row.item_id && (!same_code || shipment.unfinished()),
+            None => !same_code,
+        };
+        if !differs {
             continue;
         }
+        let was = was.filter(|_| !same_code);
+        let was = was.as_deref().unwrap_or("another item");
         changed.what.push(format!("{was} instructed, {is} wanted"));
         changed.fields.push("item".to_owned());
         changed.recall |= rules.quantity_down == Change::Recall;

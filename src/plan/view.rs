@@ -46,6 +46,14 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// What is reserved, by warehouse and firmness. What was reserved of another item goes back with this plan.
+    pub(crate) fn reserved(&self) -> &[(String, u32, bool)] {
+        let of_it = self
+            .state
+            .filter(|state| self.item_id == Some(state.item_id));
+        of_it.map_or(&[], |state| &state.reserved)
+    }
+
     /// Items in sealed shipments beyond what the order wants, were it not for others.
     pub(crate) fn surplus_by_edit(&self) -> u32 {
         let ours = self.shipped.saturating_sub(self.by_others);
@@ -390,6 +398,7 @@ fn lines<'a>(
         let fixed = fold
             .shipments
             .iter()
+            .filter(|s| s.stage_is_sealed() || !s.parcels.is_empty())
             .flat_map(|s| s.lines_of(&line.key))
             .next();
         let stored = fixed
@@ -397,7 +406,7 @@ fn lines<'a>(
             .or_else(|| state.map(|s| s.item_id));
         let from_stock = line.ours() && item.is_none_or(|item| item.stocked);
         let item_id = match item {
-            // What a warehouse was told stays, whatever the code means today.
+            // What a warehouse was told to ship or shipped stays, whatever the code means today.
             Some(item) if from_stock => Some(fixed.map_or(item.item_id, |shipped| shipped.item_id)),
             // Nothing of it is wanted any more: what is reserved is free, and what is sealed is too much.
             _ => stored,

@@ -5,6 +5,7 @@ use hikiate_sdk::{CancelVerdict, FulfilledBy, Op, OrderSnapshot, Personal};
 use super::build::{at, order, pay};
 use super::world::World;
 use crate::facts::{Fact, FactBody, OrderFact, Verdict};
+use crate::plan::command::recall;
 use crate::plan::types::*;
 use crate::policy::Change;
 
@@ -522,10 +523,76 @@ fn what_was_let_go_is_not_asked_again_box_by_box() {
     world.settle();
     world.release(&format!("changed:{S1}"));
     assert!(world.settle().tasks.is_empty());
+    // Whatever else differs, too.
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    world.settle();
+    world.release(&format!("changed:{S1}"));
+    assert!(world.settle().tasks.is_empty());
     for (number, line) in [("4012", (2, 2)), ("4013", (1, 1)), ("4014", (1, 2))] {
         world.parcel(S1, number, &[line]);
         let plan = world.settle();
         assert!(!kinds(&plan).contains(&"changed_after_sealing"), "{number}");
     }
     assert_eq!(world.moved(), -5);
+}
+
+/// A line's code changes while its shipment waits, or is asked back: what is instructed then is what the order wants.
+#[test]
+fn a_line_that_means_another_item_before_it_is_sealed_or_after_a_recall_is_instructed_as_it_is() {
+    let to_b = |order: &mut OrderSnapshot| order.lines[0].sku = Some("B".into());
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    assert_eq!(world.shipment(S1).lines[0].item_id, 1);
+    world.stock.insert((2, "tokyo"), 0);
+    world.stock.insert((2, "osaka"), 0);
+    world.edit(to_b);
+    let plan = world.settle();
+    assert_eq!(
+        (plan.status, plan.demands[0].item_id),
+        (Status::Backordered, 2)
+    );
+    assert!(
+        world.input.demands[0].reserved.is_empty(),
+        "what was reserved of the other item is free"
+    );
+    world.stock.insert((2, "tokyo"), 10);
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal().len(), 1);
+    let (s2, _) = (world.shipment(S2), world.plan());
+    assert_eq!((s2.lines[0].item_id, s2.lines[0].quantity), (2, 2));
+
+    let mut world = instructed();
+    world.edit(to_b);
+    world.plan();
+    world.typed(|now| recall(now, S1, "the item changed"));
+    world.settle();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    world.settle();
+    world.release(&format!("recalled:{S1}"));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    let s2 = world.shipment(S2);
+    assert_eq!((s2.lines[0].item_id, s2.lines[0].quantity), (2, 3));
+}
+
+/// A code that is mapped anew means another item although nobody edited the order.
+#[test]
+fn a_code_that_stands_for_another_item_after_sealing_is_told_while_it_can_be_stopped() {
+    let mut world = instructed();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("another item instructed, A wanted"), "{text}");
+
+    let mut world = instructed();
+    world.parcel(S1, "4012", &[(1, 3)]);
+    world.plan();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    assert!(world.plan().tasks.is_empty());
 }
