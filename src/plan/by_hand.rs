@@ -74,6 +74,13 @@ impl<'a> Parcels<'a> {
             .collect();
         parcels.sort_by_key(|parcel| parcel.first_id);
         let mut confirmed = Vec::new();
+        while let Some((at, other)) = written_twice(&parcels) {
+            let told = parcels.remove(other);
+            if let Some(parcel) = parcels.get_mut(at) {
+                parcel.told_again_as(&told);
+            }
+            confirmed.push(told);
+        }
         for correction in self
             .corrected
             .iter()
@@ -123,6 +130,30 @@ impl<'a> Parcels<'a> {
     /// Parcels of references that were not taken.
     pub(crate) fn rest(self) -> Vec<Parcel<'a>> {
         self.reported.into_values().collect()
+    }
+}
+
+/// Two parcels, by place, that are named by one number, which is written in two ways.
+fn written_twice(parcels: &[Parcel<'_>]) -> Option<(usize, usize)> {
+    parcels.iter().enumerate().find_map(|(at, one)| {
+        let mut later = parcels.iter().enumerate().skip(at + 1);
+        let (other, _) = later.find(|(_, other)| {
+            one.has_number(one.key) && other.has_number(other.key) && other.has_number(one.key)
+        })?;
+        Some((at, other))
+    })
+}
+
+impl<'a> Parcel<'a> {
+    /// The other one's reports are of this parcel, too; the newest stands.
+    fn told_again_as(&mut self, other: &Parcel<'a>) {
+        if other.last_id > self.last_id {
+            self.report = other.report;
+            self.tracking = other.tracking;
+            self.last_id = other.last_id;
+        }
+        self.reports = self.reports.saturating_add(other.reports);
+        self.lines_ever.extend(&other.lines_ever);
     }
 }
 

@@ -276,3 +276,25 @@ fn what_is_typed_has_a_number_and_a_time_that_can_be() {
     let none = world.asked(typed("-", None));
     assert!(none.unwrap_err().contains("no tracking number"));
 }
+
+/// The same number, written differently in the next export, is the same parcel: the newest report stands.
+#[test]
+fn a_number_that_a_later_file_writes_differently_is_no_second_parcel() {
+    let mut world = instructed(4);
+    world.file(Some("4012-3456-7893"), 2, at(31));
+    world.push_all();
+    world.file(Some("401234567893"), 2, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Instructed, -2));
+    assert_eq!(World::kinds(&plan), ["shipped_short"]);
+    assert_eq!(world.intents(Op::Fulfil).len(), 1);
+    // What the newest says is inside is the truth.
+    world.file(Some("4012 3456 7893"), 4, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Shipped, -4));
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    let facts = world.input.facts.iter().map(|fact| &fact.body);
+    assert_eq!(crate::plan::parcels_told(facts).len(), 1);
+}
