@@ -14,6 +14,7 @@ use super::args::{Command, DepositCommand, OrderCommand, ShippedArgs};
 use super::failure::Failure;
 use super::out::note;
 use super::session::Session;
+use crate::action::quoted;
 use crate::store::witness;
 
 /// The file's name in the state directory.
@@ -139,15 +140,6 @@ fn command(typed: &[OsString]) -> String {
         }
     }
     words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// Adds a line and waits until it is on disk. Only where a daemon keeps its witness: another host's file would never be

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
 
+use super::reported::no_number;
 use super::shipment::Parcel;
 use super::tasks::Tasks;
 use super::tracking::same_number;
@@ -87,7 +88,9 @@ impl<'a> Parcels<'a> {
             .filter(|correction| correction.reference == *reference)
         {
             let (from, to) = (correction.from.as_str(), correction.to.as_str());
-            let Some(at) = parcels.iter().position(|p| p.has_number(from)) else {
+            let unnumbered = |p: &Parcel<'_>| p.tracking.is_none_or(no_number) && p.key == from;
+            let named = |p: &Parcel<'_>| p.has_number(from) || unnumbered(p);
+            let Some(at) = parcels.iter().position(named) else {
                 continue;
             };
             let other = parcels.iter().position(|p| p.has_number(to));
