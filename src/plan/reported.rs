@@ -20,8 +20,11 @@ const DATE: &str = "shipped_date";
 /// The task about two reports that may be one parcel, or two.
 const TWICE: &str = "parcel_told_twice";
 
-/// How far a time may be from what it must fit: a date without a time stands for its whole day.
+/// How far a time may be before what it must follow: a date without a time stands for its whole day.
 const A_DAY: Duration = Duration::days(1);
+
+/// How far ahead a day of shipping may be told: files before a weekend or holidays name the day on which it will be.
+const AHEAD: Duration = Duration::days(14);
 
 /// Gives parcels that were told without a number the one that came later, from an operator or with a report of the same
 /// goods; such a report only confirms. `corrections` are all of the order.
@@ -120,8 +123,8 @@ impl Parcel<'_> {
         if alone { NO_NUMBER } else { self.key }
     }
 
-    /// When it was shipped. A time that cannot be (before the order was placed, or after it was told) would move goods
-    /// and money in another period: then it is when it was told.
+    /// When it was shipped. A time that cannot be (before the order was placed, or long after it was told) would move
+    /// goods and money in another period: then it is when it was told.
     pub(super) fn left_at(&self, placed: DateTime<Utc>) -> DateTime<Utc> {
         if self.doubted(placed) {
             self.first_recorded_at
@@ -134,7 +137,7 @@ impl Parcel<'_> {
     fn doubted(&self, placed: DateTime<Utc>) -> bool {
         let told = self.report.left_at;
         told.signed_duration_since(placed) <= -A_DAY
-            || told.signed_duration_since(self.first_recorded_at) > A_DAY
+            || told.signed_duration_since(self.first_recorded_at) > AHEAD
     }
 }
 
@@ -262,7 +265,7 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
     let why = if told < placed {
         format!("before the order was placed ({})", view.local(placed))
     } else {
-        "after it told so".to_owned()
+        "more than two weeks after it told so".to_owned()
     };
     let what = format!(
         "{} says that {} was shipped on {}, {why}: {}, when it was told, counts for stock and books until a report has the right date; look whether it was shipped, and on which day",

@@ -366,3 +366,21 @@ fn a_number_that_a_later_file_writes_differently_is_no_second_parcel() {
     let facts = world.input.facts.iter().map(|fact| &fact.body);
     assert_eq!(crate::plan::parcels_told(facts).len(), 1);
 }
+
+/// Files before a weekend name the day on which it will be shipped: what is counted before then has it still.
+#[test]
+fn a_day_of_shipping_within_two_weeks_is_believed() {
+    let mut world = instructed(2);
+    let monday = at(31) + Duration::days(3);
+    world.file(Some("401234567890"), 2, monday);
+    world.push_all();
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.entries[0].effective_at, monday);
+    let mut world = instructed(2);
+    world.file(Some("401234567890"), 2, at(31) + Duration::days(15));
+    let told = world.now;
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["shipped_date"]);
+    assert_eq!(plan.entries[0].effective_at, told);
+}
