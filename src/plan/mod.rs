@@ -59,3 +59,4 @@ pub use listing::{Listing, listing};
 pub use money::{share, tax_inside};
 pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};
+pub(crate) use tracking::same_number;
