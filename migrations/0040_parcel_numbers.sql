@@ -1,4 +1,5 @@
--- A parcel's number is the same however it is written, and what is reserved is of the item that the line means.
+-- A parcel's number is the same however it is written; a request to stop a shipment that was granted by telephone does
+-- not say that the warehouse has it; and what is reserved is of the item that the line means.
 
 -- What a number is found by: one width and case, without what is put between its digits. It may find more than is the
 -- same number, and never less.
@@ -7,6 +8,13 @@ $$ SELECT regexp_replace(upper(normalize(written, NFKC) COLLATE "C"), '[^0-9A-Z]
 
 CREATE INDEX facts_number ON facts (hk_number(coalesce(body ->> 'tracking', body ->> 'to'))) WHERE kind IN ('parcel', 'parcel_corrected');
 DROP INDEX facts_tracking;
+
+-- Somebody has told of a shipment that its warehouse has it: the warehouse itself, or an operator.
+CREATE OR REPLACE FUNCTION hk_heard(subject bigint, shipment text) RETURNS bool STABLE LANGUAGE plpgsql AS
+$$ BEGIN RETURN EXISTS (SELECT FROM facts f WHERE f.subject_id = subject
+  AND shipment IN (f.body ->> 'reference', f.body #>> '{reply,reference}')
+  AND (f.kind IN ('parcel', 'shipped', 'reply', 'cancel_reply')
+    OR f.kind = 'cancel_answered' AND (f.body #>> '{reply,verdict}') IS DISTINCT FROM 'accepted')); END $$;
 
 -- Lines whose code came to mean another item kept what was reserved of the one before.
 WITH gone AS (DELETE FROM reservations r USING demands d WHERE r.demand_id = d.id AND r.item_id <> d.item_id

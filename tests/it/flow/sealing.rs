@@ -378,3 +378,39 @@ async fn a_shipment_that_the_warehouse_told_of_by_telephone_has_its_reply() {
     assert!(!missing.detail.contains(&reference), "{missing:?}");
     assert!(missing.detail.contains(&number_of(&ids[1])), "{missing:?}");
 }
+
+/// The file never arrived: the warehouse stops on the telephone what it does not have.
+#[tokio::test]
+async fn a_wave_of_which_the_warehouse_stopped_a_shipment_by_telephone_can_be_given_up() {
+    for (answer, given_up) in [("--accepted", true), ("--too-late", false)] {
+        let (mut world, ids) = with_a_silent_warehouse().await;
+        let reference = format!("{}-S1", number_of(&ids[0]));
+        let words = ["order", "recall", &reference, "--reason", "x"];
+        run(&world, &words).ended(0);
+        world.round().await;
+        let words = ["order", "recalled", &reference, answer, "--reason", "x"];
+        run(&world, &words).ended(0);
+        world.round().await;
+        let sealed = waves(&world).await.remove(0);
+        let words = [
+            "wave",
+            "abandon",
+            &sealed.name,
+            "--reason",
+            "x",
+            "--not-imported",
+        ];
+        let ended = run(&world, &words);
+        if given_up {
+            ended.ended(0);
+            world.round().await;
+            let tasks = world.tasks().await;
+            assert!(
+                tasks.contains(&"instruction_abandoned".to_owned()),
+                "{tasks:?}"
+            );
+        } else {
+            ended.refused(5, &reference);
+        }
+    }
+}
