@@ -207,7 +207,11 @@ impl Action {
                 reference,
                 from,
                 to,
-            } => format!("parcel correct {reference} --tracking {from} --to {to} --reason TEXT"),
+            } => format!(
+                "parcel correct {reference} --tracking {} --to {} --reason TEXT",
+                quoted(from),
+                quoted(to)
+            ),
             Self::Resume {} => format!("resume {on} --reason TEXT"),
             Self::LiftStop { id } => format!("stop-shipping lift {id} --reason TEXT"),
             Self::BelieveAccount {} => format!("account believe {on} --reason TEXT"),
@@ -217,6 +221,16 @@ impl Action {
             Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
         };
         format!("hikiate {words}")
+    }
+}
+
+/// An argument as a shell takes it for one word.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

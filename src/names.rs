@@ -55,6 +55,7 @@ const NAMES: &[&str] = &[
     "mail_address",
     "over_captured",
     "over_shipped",
+    "parcel_told_twice",
     "parcel_unknown",
     "payment_withdrawn",
     "recall_failed",

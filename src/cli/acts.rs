@@ -14,6 +14,7 @@ use super::args::{Command, DepositCommand, OrderCommand, ShippedArgs};
 use super::failure::Failure;
 use super::out::note;
 use super::session::Session;
+use crate::action::quoted;
 use crate::store::witness;
 
 /// The file's name in the state directory.
@@ -33,7 +34,7 @@ pub(crate) struct Act {
 }
 
 /// Commands that keep something back. Not in force after a restore, they let go what nobody wants to go.
-const KEEPS_BACK: [&str; 8] = [
+const KEEPS_BACK: [&str; 9] = [
     "pause ",
     "stop-shipping ",
     "unbegin ",
@@ -42,14 +43,24 @@ const KEEPS_BACK: [&str; 8] = [
     "order end ",
     "order recall ",
     "order shipped ",
+    "wave abandon ",
 ];
+
+/// What `begin` is told of orders that are not to be shipped from here.
+const CLASSES: [&str; 3] = ["--leave", "--history", "--classes"];
 
 impl Act {
     /// It keeps something back until it is typed again.
     pub(crate) fn keeps_back(&self) -> bool {
         let command = self.command.as_str();
         let lifts = command.starts_with("stop-shipping lift ");
-        !lifts && KEEPS_BACK.iter().any(|kind| command.starts_with(kind))
+        let named = |word: &str| {
+            let word = word.split_once('=').map_or(word, |(word, _)| word);
+            CLASSES.contains(&word)
+        };
+        let classes = command.strip_prefix("begin ");
+        let classes = classes.is_some_and(|rest| rest.split_whitespace().any(named));
+        !lifts && (classes || KEEPS_BACK.iter().any(|kind| command.starts_with(kind)))
     }
 }
 
@@ -139,15 +150,6 @@ fn command(typed: &[OsString]) -> String {
         }
     }
     words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// Adds a line and waits until it is on disk. Only where a daemon keeps its witness: another host's file would never be
@@ -258,13 +260,23 @@ mod tests {
             }
             .keeps_back()
         };
-        for command in ["pause shop --reason x", "stop-shipping --reason x"] {
+        for command in [
+            "pause shop --reason x",
+            "stop-shipping --reason x",
+            "begin shop --leave HK1 HK2 --reason x",
+            "begin shop --from 2026-11-20T00:00:00Z --history=HK1 --reason x",
+            "begin shop --classes classes.csv --reason x",
+            "wave abandon tokyo-3pl-instruct-20261120T1500-1 --not-imported --reason x",
+        ] {
             assert!(keeps(command), "{command}");
         }
         for command in [
             "stop-shipping lift 1 --reason x",
             "order release HK1 --reason x",
             "resume shop --reason x",
+            "begin shop --from 2026-11-20T00:00:00Z --left-until 2026-12-01T00:00:00Z --reason x",
+            "begin shop --adopt HK1 --reason x",
+            "wave seal tokyo",
         ] {
             assert!(!keeps(command), "{command}");
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{Call, Op, ParcelReport, ShipmentReference};
 
+use super::reported::no_number;
 use super::shipment::Parcel;
 use super::tasks::Tasks;
 use super::tracking::same_number;
@@ -74,13 +75,22 @@ impl<'a> Parcels<'a> {
             .collect();
         parcels.sort_by_key(|parcel| parcel.first_id);
         let mut confirmed = Vec::new();
+        while let Some((at, other)) = written_twice(&parcels) {
+            let told = parcels.remove(other);
+            if let Some(parcel) = parcels.get_mut(at) {
+                parcel.told_again_as(&told);
+            }
+            confirmed.push(told);
+        }
         for correction in self
             .corrected
             .iter()
             .filter(|correction| correction.reference == *reference)
         {
             let (from, to) = (correction.from.as_str(), correction.to.as_str());
-            let Some(at) = parcels.iter().position(|p| p.has_number(from)) else {
+            let unnumbered = |p: &Parcel<'_>| p.tracking.is_none_or(no_number) && p.key == from;
+            let named = |p: &Parcel<'_>| p.has_number(from) || unnumbered(p);
+            let Some(at) = parcels.iter().position(named) else {
                 continue;
             };
             let other = parcels.iter().position(|p| p.has_number(to));
@@ -123,6 +133,30 @@ impl<'a> Parcels<'a> {
     /// Parcels of references that were not taken.
     pub(crate) fn rest(self) -> Vec<Parcel<'a>> {
         self.reported.into_values().collect()
+    }
+}
+
+/// Two parcels, by place, that are named by one number, which is written in two ways.
+fn written_twice(parcels: &[Parcel<'_>]) -> Option<(usize, usize)> {
+    parcels.iter().enumerate().find_map(|(at, one)| {
+        let mut later = parcels.iter().enumerate().skip(at + 1);
+        let (other, _) = later.find(|(_, other)| {
+            one.has_number(one.key) && other.has_number(other.key) && other.has_number(one.key)
+        })?;
+        Some((at, other))
+    })
+}
+
+impl<'a> Parcel<'a> {
+    /// The other one's reports are of this parcel, too; the newest stands.
+    fn told_again_as(&mut self, other: &Parcel<'a>) {
+        if other.last_id > self.last_id {
+            self.report = other.report;
+            self.tracking = other.tracking;
+            self.last_id = other.last_id;
+        }
+        self.reports = self.reports.saturating_add(other.reports);
+        self.lines_ever.extend(&other.lines_ever);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Instructions that were sent and differ from the order as it stands now: what differs, since when, and whether the
 //! warehouse is asked to cancel them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{CancelVerdict, LineKey, ShipmentReference};
@@ -157,7 +157,11 @@ fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, t
     let (reference, warehouse) = (&changed.reference, &shipment.fact.warehouse);
     let what = changed.what.join(", ");
     let shipped = !shipment.parcels.is_empty();
-    let detail = if shipped {
+    let detail = if shipped && shipment.instructed() {
+        format!(
+            "{why}a part of {reference} shipped from {warehouse}, and the rest is there as it was sent: {what}; call {warehouse} to change or stop it"
+        )
+    } else if shipped {
         format!(
             "{why}{reference} shipped from {warehouse} as it was sent: {what}; tell the carrier or the customer"
         )
@@ -179,7 +183,7 @@ fn ask(view: &View<'_>, shipment: &Shipment<'_>, changed: &Changed, why: &str, t
 
 /// All that differ, in the order they were decided.
 fn changed(view: &View<'_>) -> Vec<Changed> {
-    let mut surplus = surplus(view);
+    let mut surplus = Surplus::of(view);
     let mut all = Vec::new();
     for shipment in view.fold.shipments.iter().rev() {
         let sealed = shipment.member.is_some() && shipment.stage_is_sealed();
@@ -197,7 +201,7 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
             surplus: Vec::new(),
         };
         let mut parts = Vec::new();
-        if shipment.instructed() {
+        if shipment.unfinished() {
             parts = quantities(view, shipment, &mut surplus, rules, &mut changed);
         }
         parts.extend(items(view, shipment, rules, &mut changed));
@@ -211,12 +215,12 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
             .find(|seen| seen.fact.reference == changed.reference)
             .filter(|seen| seen.fact.fingerprint == changed.fingerprint)
             .map(|seen| (seen.id, seen.at));
-        // What changed after it had shipped changes nothing about it.
+        // What changed after it had shipped changes nothing about it, but for what is still to leave.
         let since = changed
             .seen
             .map_or_else(|| unchanged_since(view, shipment), |(id, _)| id);
         let shipped = shipment.parcels.iter().map(|p| p.first_id).min();
-        if shipped.is_none_or(|shipped| since < shipped) {
+        if shipped.is_none_or(|shipped| since < shipped) || !changed.surplus.is_empty() {
             all.push(changed);
         }
     }
@@ -231,27 +235,72 @@ pub(crate) fn undecided_surplus(view: &View<'_>) -> Vec<LineKey> {
     open.flat_map(|changed| changed.surplus).collect()
 }
 
-/// Items of each line in sealed shipments beyond what the order still wants, and whether others shipped them.
-fn surplus(view: &View<'_>) -> BTreeMap<LineKey, (u32, bool)> {
-    let mut surplus = BTreeMap::new();
-    for line in view.lines.iter().filter(|line| line.instructed > 0) {
-        let wanted = line.ordered.saturating_sub(line.shipped);
-        let over = line.instructed.saturating_sub(wanted);
-        if over > 0 {
-            let ours = line.shipped.saturating_sub(line.by_others);
-            let by_edit = line
-                .instructed
-                .saturating_sub(line.ordered.saturating_sub(ours));
-            surplus.insert(line.key.clone(), (over, by_edit < over));
-        }
+/// Shipments of which an operator let go what an edit took off, as they were sent.
+pub(crate) fn let_go(view: &View<'_>) -> BTreeSet<ShipmentReference> {
+    let part = |s: &Shipment<'_>| !s.parcels.is_empty() && s.instructed();
+    if view.fold.released.is_empty() || !view.fold.shipments.iter().any(part) {
+        return BTreeSet::new();
     }
-    surplus
+    let all = changed(view).into_iter();
+    let decided = all.filter(|changed| !changed.surplus.is_empty() && changed.decided(view));
+    decided.map(|changed| changed.reference).collect()
+}
+
+/// What sealed shipments hold beyond what the order wants, by line.
+struct Surplus {
+    /// Items still to leave, and whether others shipped them.
+    now: BTreeMap<LineKey, (u32, bool)>,
+    /// Items as if nothing of these shipments had left: one box of several makes no other change of it.
+    sealed: BTreeMap<LineKey, u32>,
+}
+
+impl Surplus {
+    fn of(view: &View<'_>) -> Self {
+        let (mut now, mut sealed) = (BTreeMap::new(), BTreeMap::new());
+        for line in &view.lines {
+            let wanted = line.ordered.saturating_sub(line.shipped);
+            let over = line.instructed.saturating_sub(wanted);
+            if over > 0 {
+                now.insert(line.key.clone(), (over, line.surplus_by_edit() < over));
+            }
+            let shipments = view.fold.shipments.iter();
+            let here = shipments.filter(|s| s.unfinished());
+            let (stood, left) = here.fold((0_u32, 0_u32), |(stood, left), shipment| {
+                let here = shipment.quantity_of(&line.key);
+                (
+                    stood.saturating_add(here),
+                    left.saturating_add(shipment.left_of(&line.key)),
+                )
+            });
+            let elsewhere = line.shipped.saturating_sub(left);
+            let over = stood.saturating_sub(line.ordered.saturating_sub(elsewhere));
+            if over > 0 {
+                sealed.insert(line.key.clone(), over);
+            }
+        }
+        Self { now, sealed }
+    }
+
+    /// Takes a shipment's share of a line: items as sealed, items still to leave, and whether others shipped them.
+    fn take(&mut self, shipment: &Shipment<'_>, line: &LineKey) -> (u32, u32, bool) {
+        let share = |rest: &mut u32, here: u32| {
+            let taken = here.min(*rest);
+            *rest -= taken;
+            taken
+        };
+        let stood = self.sealed.get_mut(line);
+        let stood = stood.map_or(0, |rest| share(rest, shipment.quantity_of(line)));
+        let (taken, by_others) = self.now.get_mut(line).map_or((0, false), |(rest, others)| {
+            (share(rest, shipment.to_leave(line)), *others)
+        });
+        (stood, taken, by_others)
+    }
 }
 
 fn quantities(
     view: &View<'_>,
     shipment: &Shipment<'_>,
-    surplus: &mut BTreeMap<LineKey, (u32, bool)>,
+    surplus: &mut Surplus,
     rules: ChangeRules,
     changed: &mut Changed,
 ) -> Vec<String> {
@@ -264,17 +313,10 @@ fn quantities(
         seen.push(&shipped.line);
         let here = shipment.to_leave(&shipped.line);
         open = open.saturating_add(here);
-        let Some((rest, by_others)) = surplus.get_mut(&shipped.line) else {
-            continue;
-        };
-        let taken = here.min(*rest);
-        *rest -= taken;
-        if taken == 0 {
+        let (stood, taken, by_others) = surplus.take(shipment, &shipped.line);
+        if stood == 0 && taken == 0 {
             continue;
         }
-        over = over.saturating_add(taken);
-        others |= *by_others;
-        changed.surplus.push(shipped.line.clone());
         let wanted = view.lines.iter().find(|line| line.key == shipped.line);
         let wanted = wanted.map(|line| line.ordered.saturating_sub(line.by_others));
         parts.push(format!(
@@ -282,8 +324,14 @@ fn quantities(
             shipped.line.as_str(),
             wanted.unwrap_or_default()
         ));
+        if taken == 0 {
+            continue;
+        }
+        over = over.saturating_add(taken);
+        others |= by_others;
+        changed.surplus.push(shipped.line.clone());
         let label = view.label(&shipped.line);
-        changed.what.push(if *by_others {
+        changed.what.push(if by_others {
             format!("{taken} × {label} shipped elsewhere already")
         } else {
             format!("{here} × {label} instructed, {} wanted", here - taken)
@@ -357,14 +405,20 @@ fn items(
                 .and_then(|line| line.sku.clone())
         };
         let (was, is) = (then.and_then(|then| sku(&then.fact.order)), sku(view.order));
-        let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) else {
+        let Some(is) = is else {
             continue;
         };
-        // Another code of the same item is no difference.
-        let item = |sku: &str| view.input.items.get(sku).map(|item| item.item_id);
-        if item(&is) == Some(row.item_id) {
+        let same_code = was.as_ref().is_none_or(|was| *was == is);
+        // Another code of the same item is no difference; the same code of another item is one while it can be stopped.
+        let differs = match view.input.items.get(&is) {
+            Some(item) => item.item_id != row.item_id && (!same_code || shipment.unfinished()),
+            None => !same_code,
+        };
+        if !differs {
             continue;
         }
+        let was = was.filter(|_| !same_code);
+        let was = was.as_deref().unwrap_or("another item");
         changed.what.push(format!("{was} instructed, {is} wanted"));
         changed.fields.push("item".to_owned());
         changed.recall |= rules.quantity_down == Change::Recall;

@@ -245,6 +245,9 @@ impl Memory {
             let Some(old) = self.demands.get_mut(&state.id) else {
                 continue;
             };
+            if state.item_id != row.item_id {
+                state.reserved.clear();
+            }
             (state.item_id, state.firm) = (row.item_id, row.firm);
             (state.wanted, state.shipped) = (row.wanted, row.shipped);
             state.by_others = row.by_others;

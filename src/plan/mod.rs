@@ -67,4 +67,5 @@ pub use money::share;
 pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};
 pub use tax::tax_inside;
+pub(crate) use tracking::same_number;
 pub use unbooked::{Unbooked, unbooked};

@@ -137,7 +137,7 @@ fn places(
 fn blocked(view: &View<'_>, line: &Line<'_>, items: u32) -> Vec<(String, u32)> {
     let mut rest = items;
     let mut places: Vec<(String, u32)> = Vec::new();
-    for (warehouse, reserved, _) in line.state.map_or(&[][..], |state| &state.reserved) {
+    for (warehouse, reserved, _) in line.reserved() {
         let here = rest.min(*reserved);
         if here > 0 {
             places.push((warehouse.clone(), here));

@@ -17,8 +17,14 @@ const MISSING: &str = "tracking_not_told";
 /// The task about a parcel that cannot have been shipped when its warehouse says.
 const DATE: &str = "shipped_date";
 
-/// How far a time may be from what it must fit: a date without a time stands for its whole day.
+/// The task about two reports that may be one parcel, or two.
+const TWICE: &str = "parcel_told_twice";
+
+/// How far a time may be before what it must follow: a date without a time stands for its whole day.
 const A_DAY: Duration = Duration::days(1);
+
+/// How far ahead a day of shipping may be told: files before a weekend or holidays name the day on which it will be.
+const AHEAD: Duration = Duration::days(14);
 
 /// Gives parcels that were told without a number the one that came later, from an operator or with a report of the same
 /// goods; such a report only confirms. `corrections` are all of the order.
@@ -64,8 +70,8 @@ pub(super) fn no_number(text: &str) -> bool {
     Tracking::read(text) == Ok(Tracking::Missing)
 }
 
-/// Two parcels, by place, that are one: the same goods, told without a number and with one. Shipped at the same time and
-/// told one after the other, or together more than the shipment had.
+/// Two parcels, by place, that are one: the same goods, told without a number and with one, and together more than the
+/// shipment had. Those that were shipped at the same time and told one after the other come first.
 fn same_goods(fact: &ShipmentFact, parcels: &[Parcel<'_>]) -> Option<(usize, usize)> {
     let too_many = |inside: &Parcel<'_>| {
         fact.lines.iter().any(|line| {
@@ -73,15 +79,10 @@ fn same_goods(fact: &ShipmentFact, parcels: &[Parcel<'_>]) -> Option<(usize, usi
             inside.items(line.n) > 0 && all.fold(0, u32::saturating_add) > line.quantity
         })
     };
-    let at_once = |one: &Parcel<'_>, other: &Parcel<'_>| one.report.left_at == other.report.left_at;
-    let told_again = |one: &Parcel<'_>, other: &Parcel<'_>| {
-        at_once(one, other)
-            && one.tracking.is_none()
-            && one.first_recorded_at < other.first_recorded_at
-    };
     // A second parcel without a number that was shipped later is not explained away.
     let too_many = |one: &Parcel<'_>, other: &Parcel<'_>| {
-        too_many(one) && (one.tracking.is_none() || at_once(one, other))
+        let at_once = one.report.left_at == other.report.left_at;
+        too_many(one) && (one.tracking.is_none() || at_once)
     };
     let pair = |same: &dyn Fn(&Parcel<'_>, &Parcel<'_>) -> bool| {
         parcels.iter().enumerate().find_map(|(at, one)| {
@@ -94,18 +95,36 @@ fn same_goods(fact: &ShipmentFact, parcels: &[Parcel<'_>]) -> Option<(usize, usi
             Some((at, later))
         })
     };
+    let told_again =
+        |one: &Parcel<'_>, other: &Parcel<'_>| too_many(one, other) && may_be_one(one, other);
     pair(&told_again).or_else(|| pair(&too_many))
 }
 
+/// The same goods that were shipped at the same time: told without a number, and later with one. A layout that has only a
+/// date tells two boxes of one day just so.
+pub(super) fn may_be_one(one: &Parcel<'_>, other: &Parcel<'_>) -> bool {
+    one.tracking.is_none()
+        && other.tracking.is_some()
+        && one.report.left_at == other.report.left_at
+        && one.first_recorded_at < other.first_recorded_at
+        && contents(one) == contents(other)
+}
+
 impl Parcel<'_> {
-    /// What was told in place of its number, if something was: typed, it names the parcel.
-    pub(super) fn told_instead(&self) -> Option<&str> {
-        let told = self.report.tracking.as_deref();
-        told.filter(|_| self.tracking.is_none())
+    /// Something was told in place of its number.
+    fn words_instead(&self) -> bool {
+        self.report.tracking.is_some() && self.tracking.is_none()
     }
 
-    /// When it was shipped. A time that cannot be (before the order was placed, or after it was told) would move goods
-    /// and money in another period: then it is when it was told.
+    /// What to type for its number while it has none, in a shipment.
+    pub(super) fn typed_as(&self, shipment: &Shipment<'_>) -> &str {
+        let mut unnumbered = shipment.parcels.iter().filter(|p| p.tracking.is_none());
+        let alone = unnumbered.nth(1).is_none();
+        if alone { NO_NUMBER } else { self.key }
+    }
+
+    /// When it was shipped. A time that cannot be (before the order was placed, or long after it was told) would move
+    /// goods and money in another period: then it is when it was told.
     pub(super) fn left_at(&self, placed: DateTime<Utc>) -> DateTime<Utc> {
         if self.doubted(placed) {
             self.first_recorded_at
@@ -118,7 +137,7 @@ impl Parcel<'_> {
     fn doubted(&self, placed: DateTime<Utc>) -> bool {
         let told = self.report.left_at;
         told.signed_duration_since(placed) <= -A_DAY
-            || told.signed_duration_since(self.first_recorded_at) > A_DAY
+            || told.signed_duration_since(self.first_recorded_at) > AHEAD
     }
 }
 
@@ -127,6 +146,7 @@ pub(super) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
         for parcel in &shipment.parcels {
             missing(view, shipment, parcel, tasks);
+            told_twice(view, shipment, parcel, tasks);
             came_later(view, shipment, parcel, tasks);
             doubted_time(view, shipment, parcel, tasks);
         }
@@ -134,26 +154,56 @@ pub(super) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
 }
 
 fn missing(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: &mut Tasks) {
-    let Some(from) = parcel.told_instead() else {
-        return;
-    };
-    if view.fold.released_after(MISSING, parcel.last_id) {
+    if !parcel.words_instead() || view.fold.released_after(MISSING, parcel.last_id) {
         return;
     }
     let reference = &shipment.fact.reference;
+    let from = parcel.typed_as(shipment);
+    let which = if from == NO_NUMBER {
+        String::new()
+    } else {
+        format!(" (parcel {from:?})")
+    };
     let what = format!(
-        "{} told no tracking number of {reference}, but words in its place: it counts as shipped, and {} and the customer are told without a number; type it when it is known, or release this",
+        "{} told no tracking number of {reference}{which}, but words in its place: it counts as shipped, and {} and the customer are told without a number; type it when it is known, or release this",
         shipment.fact.warehouse, view.input.channel
     );
-    let name = if no_number(from) { NO_NUMBER } else { from };
     tasks
         .add(MISSING, what)
         .action(Action::CorrectParcel {
             reference: reference.to_string(),
-            from: name.to_owned(),
+            from: from.to_owned(),
             to: "NUMBER".to_owned(),
         })
         .release(MISSING);
+}
+
+/// Two reports count as two parcels, and may be one.
+fn told_twice(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: &mut Tasks) {
+    let mut others = shipment.parcels.iter();
+    let Some(other) = others.find(|other| may_be_one(parcel, other)) else {
+        return;
+    };
+    let Some(number) = other.tracking else {
+        return;
+    };
+    if view.fold.released_after(TWICE, other.first_id) {
+        return;
+    }
+    let reference = &shipment.fact.reference;
+    let from = parcel.typed_as(shipment);
+    let what = format!(
+        "{} told a parcel of {reference} without a number, and later the same goods of the same time under {number}: one box or two? They count as two; type the number if it is one, or release this",
+        shipment.fact.warehouse
+    );
+    tasks
+        .add(TWICE, what)
+        .action(Action::CorrectParcel {
+            reference: reference.to_string(),
+            from: from.to_owned(),
+            to: number.to_owned(),
+        })
+        .release(TWICE);
 }
 
 /// The channel was told without a number, which is known since.
@@ -215,7 +265,7 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
     let why = if told < placed {
         format!("before the order was placed ({})", view.local(placed))
     } else {
-        "after it told so".to_owned()
+        "more than two weeks after it told so".to_owned()
     };
     let what = format!(
         "{} says that {} was shipped on {}, {why}: {}, when it was told, counts for stock and books until a report has the right date; look whether it was shipped, and on which day",

@@ -135,9 +135,8 @@ fn moved(line: &Line<'_>) -> bool {
 
 /// Firm reservations of a line at a warehouse.
 fn firm_at(line: &Line<'_>, warehouse: &str) -> u32 {
-    let Some(state) = line.state else { return 0 };
-    let here = state
-        .reserved
+    let here = line
+        .reserved()
         .iter()
         .filter(|(at, _, firm)| *firm && at == warehouse);
     here.fold(0, |sum, (_, quantity, _)| sum.saturating_add(*quantity))
@@ -147,13 +146,8 @@ fn covered(line: &Line<'_>, stopped: bool) -> bool {
     if line.item_id.is_none() {
         return true;
     }
-    let reserved = line.state.map_or(0, |state| {
-        state
-            .reserved
-            .iter()
-            .filter(|r| r.2)
-            .fold(0_u32, |sum, r| sum.saturating_add(r.1))
-    });
+    let firm = line.reserved().iter().filter(|r| r.2);
+    let reserved = firm.fold(0_u32, |sum, r| sum.saturating_add(r.1));
     // What is in a sealed shipment is on its way, whatever its reservation says.
     reserved.max(line.instructed) >= line.open(stopped)
 }

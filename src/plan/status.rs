@@ -99,8 +99,7 @@ fn of_line(
     }
     if free > 0 {
         let reserved = |firm: bool| {
-            let rows = line.state.map_or(&[][..], |state| &state.reserved);
-            let rows = rows.iter().filter(|(_, _, is)| *is || !firm);
+            let rows = line.reserved().iter().filter(|(_, _, is)| *is || !firm);
             rows.fold(0_u32, |sum, (_, items, _)| sum.saturating_add(*items))
         };
         let status = match (reserved(false) < open, reserved(true) < open) {

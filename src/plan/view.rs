@@ -1,11 +1,12 @@
 //! What every part of planning looks at: the folded order, its lines in items, and who wants it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot};
+use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, ShipmentReference};
 
 use super::begin::{self, Whose};
+use super::changes::let_go;
 use super::charges::given_back;
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
@@ -43,6 +44,23 @@ pub(crate) struct Line<'a> {
     pub(crate) waiting: u32,
     /// The row, once stored.
     pub(crate) state: Option<&'a DemandState>,
+}
+
+impl Line<'_> {
+    /// What is reserved, by warehouse and firmness. What was reserved of another item goes back with this plan.
+    pub(crate) fn reserved(&self) -> &[(String, u32, bool)] {
+        let of_it = self
+            .state
+            .filter(|state| self.item_id == Some(state.item_id));
+        of_it.map_or(&[], |state| &state.reserved)
+    }
+
+    /// Items in sealed shipments beyond what the order wants, were it not for others.
+    pub(crate) fn surplus_by_edit(&self) -> u32 {
+        let ours = self.shipped.saturating_sub(self.by_others);
+        self.instructed
+            .saturating_sub(self.ordered.saturating_sub(ours))
+    }
 }
 
 /// Items that have left, by line.
@@ -226,11 +244,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What a parcel lacks and the order wants no more, because others shipped it or an edit took it off, is not
-    /// waited for.
+    /// What a parcel lacks and others shipped is not waited for. What an edit took off may still leave: its warehouse
+    /// has it, until an operator has let the shipment go.
     fn close_short(&mut self) {
+        self.close_unwanted(None);
+        let let_go = let_go(self);
+        if !let_go.is_empty() {
+            self.close_unwanted(Some(&let_go));
+        }
+    }
+
+    /// Closes shipments of which the order wants no more: those that others shipped, or those that were let go.
+    fn close_unwanted(&mut self, let_go: Option<&BTreeSet<ShipmentReference>>) {
         for shipment in &mut self.fold.shipments {
-            if shipment.parcels.is_empty() || !shipment.live() {
+            let named = let_go.is_none_or(|named| named.contains(&shipment.fact.reference));
+            if shipment.parcels.is_empty() || !shipment.live() || !named {
                 continue;
             }
             let keys = shipment.fact.lines.iter().map(|row| row.line.clone());
@@ -241,13 +269,16 @@ impl<'a> View<'a> {
                 let line = self.lines.iter().find(|line| line.key == *key);
                 line.is_none_or(|line| {
                     let wanted = line.ordered.saturating_sub(line.shipped);
+                    let by_edit = *lacks > 0 && line.surplus_by_edit() > 0;
                     line.instructed.saturating_sub(*lacks) >= wanted
+                        && !(by_edit && let_go.is_none())
                 })
             });
             if !unwanted {
                 continue;
             }
             shipment.closed_short = true;
+            shipment.let_go = let_go.is_some();
             for line in &mut self.lines {
                 let lacks = lacking.get(&line.key).copied().unwrap_or(0);
                 line.instructed = line.instructed.saturating_sub(lacks);
@@ -368,6 +399,7 @@ fn lines<'a>(
         let fixed = fold
             .shipments
             .iter()
+            .filter(|s| s.stage_is_sealed() || !s.parcels.is_empty())
             .flat_map(|s| s.lines_of(&line.key))
             .next();
         let stored = fixed
@@ -375,7 +407,7 @@ fn lines<'a>(
             .or_else(|| state.map(|s| s.item_id));
         let from_stock = line.ours() && item.is_none_or(|item| item.stocked);
         let item_id = match item {
-            // What a warehouse was told stays, whatever the code means today.
+            // What a warehouse was told to ship or shipped stays, whatever the code means today.
             Some(item) if from_stock => Some(fixed.map_or(item.item_id, |shipped| shipped.item_id)),
             // Nothing of it is wanted any more: what is reserved is free, and what is sealed is too much.
             _ => stored,

@@ -158,17 +158,19 @@ async fn write_demands(
     let behind: Vec<bool> = rows.iter().map(|r| r.1.behind).collect();
     let promised: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.promised_at).collect();
     let ordered: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.ordered_at).collect();
+    // Where a line means another item now, what was reserved of the one before is free.
     sqlx::query!(
         "WITH put AS (
            INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind, by_others)
            SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[], $10::bool[], $11::int[])
            ON CONFLICT (subject_id, line_key, cause, n) DO UPDATE SET item_id = excluded.item_id, wanted = excluded.wanted, shipped = excluded.shipped,
-             firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
+             reserved = CASE WHEN demands.item_id = excluded.item_id THEN demands.reserved ELSE 0 END, firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
              by_others = excluded.by_others
            WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.behind, demands.promised_at, demands.by_others)
              IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.behind, excluded.promised_at, excluded.by_others)
-           RETURNING item_id, id)
-         INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put",
+           RETURNING item_id, id),
+         gone AS (DELETE FROM reservations r USING put p WHERE r.demand_id = p.id AND r.item_id <> p.item_id RETURNING r.item_id)
+         INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put UNION ALL SELECT item_id, NULL FROM gone",
         &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered, &behind, &others
     )
     .execute(&mut **tx)

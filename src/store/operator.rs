@@ -1,5 +1,7 @@
 //! What people decide by command: facts like any other, under the subject's lock.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, ExternalId};
 
@@ -8,6 +10,7 @@ use super::typed::Typed;
 use super::{Directory, Store, StoreError};
 use crate::facts::{CancelWantedFact, DepositFact, FactBody, HeldFact, ReleasedFact};
 use crate::plan::command::{Wish, WishedFact};
+use crate::plan::same_number;
 
 /// A decision typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,14 +162,19 @@ impl Store {
         tracking: &str,
         but: i64,
     ) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            "SELECT DISTINCT o.number FROM facts f JOIN subjects o ON o.id = f.subject_id
-             WHERE f.kind = 'parcel' AND f.body ->> 'tracking' = $1 AND o.id <> $2 ORDER BY 1 LIMIT 5",
+        let told = sqlx::query!(
+            r#"SELECT o.number, coalesce(f.body ->> 'tracking', f.body ->> 'to') AS "written!" FROM facts f JOIN subjects o ON o.id = f.subject_id
+             WHERE f.kind IN ('parcel', 'parcel_corrected') AND hk_number(coalesce(f.body ->> 'tracking', f.body ->> 'to')) = hk_number($1) AND o.id <> $2"#,
             tracking,
             but
         )
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        let same = told
+            .into_iter()
+            .filter(|told| same_number(&told.written, tracking));
+        let orders: BTreeSet<String> = same.map(|told| told.number).collect();
+        Ok(orders.into_iter().take(5).collect())
     }
 
     /// Stores a person's decision and makes the order due.

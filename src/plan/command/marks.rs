@@ -3,8 +3,8 @@
 use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
-use super::super::reported::no_number;
-use super::super::shipment::Parcel;
+use super::super::reported::{may_be_one, no_number};
+use super::super::shipment::{Parcel, Shipment};
 use super::super::tracking::same_number;
 use super::shipped::{Lines, chosen};
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
@@ -132,10 +132,11 @@ pub fn correct(
 ) -> Result<Wish, String> {
     let view = on.ours()?;
     let shipment = shipment_of(&view, reference)?;
-    let mut unnumbered = shipment.parcels.iter().filter(|p| p.tracking.is_none());
-    let unnumbered = unnumbered.next().filter(|_| no_number(from));
+    let unnumbered = unnumbered(shipment, from)?;
     let has = |number: &str| shipment.parcels.iter().any(|p| p.has_number(number));
-    if same_number(from, to) || (!has(from) && has(to)) {
+    let mut other = shipment.parcels.iter().filter(|p| p.has_number(to));
+    let one = unnumbered.is_some_and(|parcel| other.any(|other| may_be_one(parcel, other)));
+    if same_number(from, to) || (!has(from) && has(to) && !one) {
         return Err(format!("{reference} has number {to} already"));
     }
     if !has(from) && unnumbered.is_none() {
@@ -157,7 +158,7 @@ pub fn correct(
     };
     let parcels = shipment.parcels.iter();
     let mut named = parcels.filter(|parcel| parcel.has_number(from) || parcel.has_number(to));
-    if has(to) && !named.any(by_hand) {
+    if has(to) && !one && !named.any(by_hand) {
         return Err(format!(
             "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",
             shipment.fact.warehouse
@@ -165,10 +166,7 @@ pub fn correct(
     }
     let mut wish = Wish::default();
     let (from, old, mails) = match unnumbered {
-        Some(parcel) => {
-            let told = parcel.told_instead().unwrap_or(parcel.key);
-            (told, "no number", "have none")
-        }
+        Some(parcel) => (parcel.key, "no number", "have none"),
         None => (from, from, "keep the old number"),
     };
     wish.does.push(format!(
@@ -187,4 +185,32 @@ pub fn correct(
         body,
     ));
     Ok(wish)
+}
+
+/// The parcel without a number that is meant: the only one, or the one that its key names.
+fn unnumbered<'s, 'a>(
+    shipment: &'s Shipment<'a>,
+    from: &str,
+) -> Result<Option<&'s Parcel<'a>>, String> {
+    let all: Vec<_> = shipment
+        .parcels
+        .iter()
+        .filter(|parcel| parcel.tracking.is_none())
+        .collect();
+    if let Some(named) = all.iter().find(|parcel| parcel.key == from) {
+        return Ok(Some(named));
+    }
+    if !no_number(from) {
+        return Ok(None);
+    }
+    if all.len() > 1 {
+        let keys: Vec<String> = all.iter().map(|p| format!("{:?}", p.key)).collect();
+        return Err(format!(
+            "{} has {} parcels without a number: give --tracking the one that is meant, {}",
+            shipment.fact.reference,
+            all.len(),
+            keys.join(" or ")
+        ));
+    }
+    Ok(all.first().copied())
 }

@@ -5,6 +5,7 @@ use hikiate_sdk::{CancelVerdict, FulfilledBy, Op, OrderSnapshot, Personal};
 use super::build::{at, order, pay};
 use super::world::World;
 use crate::facts::{Fact, FactBody, OrderFact, Verdict};
+use crate::plan::command::recall;
 use crate::plan::types::*;
 use crate::policy::Change;
 
@@ -441,5 +442,157 @@ fn a_line_that_means_another_item_after_sealing_is_told() {
     let text = &plan.tasks[0].detail;
     assert!(text.contains("A instructed, B wanted"), "{text}");
     world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+}
+
+/// Staff set the line to one and add another one with two of the same item.
+fn two_moved_to_another_line(order: &mut OrderSnapshot) {
+    let mut line = order.lines[0].clone();
+    line.key = "9".into();
+    line.quantity = 2;
+    order.lines[0].quantity = 1;
+    order.lines.push(line);
+}
+
+/// The first of two boxes says nothing about the second: the warehouse was never told of the edit.
+#[test]
+fn what_an_edit_took_off_may_still_leave_in_a_second_box_until_somebody_says_that_it_will_not() {
+    let mut world = instructed();
+    world.edit(two_moved_to_another_line);
+    world.settle();
+    world.parcel(S1, "4012", &[(1, 1)]);
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["changed_after_sealing", "shipped_short"]);
+    let text = &plan.tasks[0].detail;
+    assert!(
+        text.contains("a part of") && text.contains("2 × A instructed, 0 wanted"),
+        "{text}"
+    );
+    assert_eq!(
+        plan.blocked_by.as_deref(),
+        Some("hold:changed_after_sealing")
+    );
+    assert_eq!(world.input.shipments.len(), 1, "nothing is sent again");
+    // Whoever knows says so, in either word, and the other line is sent.
+    for rule in [format!("changed:{S1}"), format!("short:{S1}")] {
+        let mut world = world.clone();
+        world.release(&rule);
+        let plan = world.settle();
+        assert!(plan.tasks.is_empty(), "{rule}: {:?}", plan.tasks);
+        assert_eq!(world.shipment(S2).lines[0].quantity, 2, "{rule}");
+    }
+    // The rest comes in a second box.
+    world.parcel(S1, "4013", &[(1, 2)]);
+    world.settle();
+    assert_eq!(world.input.shipments.len(), 1);
+
+    // Without another line: the task stays, and the unit is not on sale while the warehouse may send it.
+    for (before, after) in [(Some(2), None), (None, Some(2))] {
+        let mut world = instructed();
+        if let Some(n) = before {
+            world.edit(quantity(n));
+            world.settle();
+        }
+        world.parcel(S1, "4012", &[(1, 2)]);
+        world.settle();
+        if let Some(n) = after {
+            world.edit(quantity(n));
+        }
+        let plan = world.settle();
+        assert_eq!(kinds(&plan), ["changed_after_sealing", "shipped_short"]);
+        assert_eq!(plan.demands[0].wanted, 3, "until somebody knows");
+        world.release(&format!("changed:{S1}"));
+        let plan = world.settle();
+        assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+        assert_eq!(plan.demands[0].wanted, 2);
+    }
+}
+
+/// A box of a shipment that was let go as it was sent makes no other change of it.
+#[test]
+fn what_was_let_go_is_not_asked_again_box_by_box() {
+    let mut world = World::new(order(&[("A", 3, 1000), ("B", 2, 500)]));
+    world.input.personal = Some(living_at("1-2-3", ""));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    moves_to(&mut world, "9-9-9", "");
+    world.edit(|order| order.lines.iter_mut().for_each(|line| line.quantity = 1));
+    world.settle();
+    world.release(&format!("changed:{S1}"));
+    assert!(world.settle().tasks.is_empty());
+    // Whatever else differs, too.
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    world.settle();
+    world.release(&format!("changed:{S1}"));
+    assert!(world.settle().tasks.is_empty());
+    for (number, line) in [("4012", (2, 2)), ("4013", (1, 1)), ("4014", (1, 2))] {
+        world.parcel(S1, number, &[line]);
+        let plan = world.settle();
+        assert!(!kinds(&plan).contains(&"changed_after_sealing"), "{number}");
+    }
+    assert_eq!(world.moved(), -5);
+}
+
+/// A line's code changes while its shipment waits, or is asked back: what is instructed then is what the order wants.
+#[test]
+fn a_line_that_means_another_item_before_it_is_sealed_or_after_a_recall_is_instructed_as_it_is() {
+    let to_b = |order: &mut OrderSnapshot| order.lines[0].sku = Some("B".into());
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    assert_eq!(world.shipment(S1).lines[0].item_id, 1);
+    world.stock.insert((2, "tokyo"), 0);
+    world.stock.insert((2, "osaka"), 0);
+    world.edit(to_b);
+    let plan = world.settle();
+    assert_eq!(
+        (plan.status, plan.demands[0].item_id),
+        (Status::Backordered, 2)
+    );
+    assert!(
+        world.input.demands[0].reserved.is_empty(),
+        "what was reserved of the other item is free"
+    );
+    world.stock.insert((2, "tokyo"), 10);
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal().len(), 1);
+    let (s2, _) = (world.shipment(S2), world.plan());
+    assert_eq!((s2.lines[0].item_id, s2.lines[0].quantity), (2, 2));
+
+    let mut world = instructed();
+    world.edit(to_b);
+    world.plan();
+    world.typed(|now| recall(now, S1, "the item changed"));
+    world.settle();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    world.settle();
+    world.release(&format!("recalled:{S1}"));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    let s2 = world.shipment(S2);
+    assert_eq!((s2.lines[0].item_id, s2.lines[0].quantity), (2, 3));
+}
+
+/// A code that is mapped anew means another item although nobody edited the order.
+#[test]
+fn a_code_that_stands_for_another_item_after_sealing_is_told_while_it_can_be_stopped() {
+    let mut world = instructed();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["changed_after_sealing"]);
+    let text = &plan.tasks[0].detail;
+    assert!(text.contains("another item instructed, A wanted"), "{text}");
+
+    let mut world = instructed();
+    world.parcel(S1, "4012", &[(1, 3)]);
+    world.plan();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
     assert!(world.plan().tasks.is_empty());
 }

@@ -276,3 +276,111 @@ fn what_is_typed_has_a_number_and_a_time_that_can_be() {
     let none = world.asked(typed("-", None));
     assert!(none.unwrap_err().contains("no tracking number"));
 }
+
+/// A layout that has only a date tells two boxes of one day as it tells one box twice.
+#[test]
+fn two_reports_that_may_be_two_boxes_count_as_two_and_are_asked_about() {
+    let mut world = instructed(4);
+    world.file(Some("-"), 2, at(31));
+    world.push_all();
+    world.file(Some("401234567890"), 2, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Shipped, -4));
+    assert_eq!(
+        World::kinds(&plan),
+        ["tracking_not_told", "parcel_told_twice"]
+    );
+    assert_eq!(world.intents(Op::Fulfil).len(), 2, "both are told");
+    let line = plan.tasks[1].actions[0].lines(S1).join("");
+    assert!(line.contains("--tracking - --to 401234567890"), "{line}");
+    // Two boxes.
+    let mut two = world.clone();
+    two.release("parcel_told_twice");
+    two.release("tracking_not_told");
+    assert!(two.plan().tasks.is_empty());
+    assert_eq!(two.moved(), -4);
+    // One: the rest is still to come.
+    world.typed(|now| correct(now, S1, "-", "401234567890", "asked"));
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Instructed, -2));
+    assert_eq!(World::kinds(&plan), ["shipped_short", "tracking_corrected"]);
+}
+
+#[test]
+fn one_of_several_parcels_without_a_number_is_named_by_its_key() {
+    let mut world = instructed(4);
+    world.file(Some("-"), 2, at(31));
+    world.file(Some("-"), 2, at(32));
+    let keys = [format!("left {}", at(31)), format!("left {}", at(32))];
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["tracking_not_told"]);
+    let lines = plan.tasks[0].actions.iter().flat_map(|a| a.lines(S1));
+    let correct_lines = lines.filter(|line| line.contains("parcel correct"));
+    let correct_lines: Vec<_> = correct_lines.collect();
+    assert_eq!(correct_lines.len(), keys.len());
+    for (line, key) in correct_lines.iter().zip(&keys) {
+        assert!(line.contains(&format!("--tracking '{key}' --to")), "{line}");
+        assert!(plan.tasks[0].detail.contains(key.as_str()));
+    }
+    let refused = world.asked(|now| correct(now, S1, "-", "401234567890", "asked"));
+    let refused = refused.unwrap_err();
+    assert!(
+        keys.iter().all(|key| refused.contains(key.as_str())),
+        "{refused}"
+    );
+    world.typed(|now| correct(now, S1, &keys[1], "401234567890", "asked"));
+    let numbers = |world: &World| -> Vec<Option<String>> {
+        let facts = world.input.facts.iter().map(|fact| &fact.body);
+        let told = crate::plan::parcels_told(facts);
+        told.into_iter().map(|parcel| parcel.tracking).collect()
+    };
+    let number = |n: &str| Some(n.to_owned());
+    assert_eq!(numbers(&world), [number("-"), number("401234567890")]);
+    // The only one that is left needs no key.
+    world.typed(|now| correct(now, S1, "-", "401234567901", "asked"));
+    assert_eq!(
+        numbers(&world),
+        [number("401234567901"), number("401234567890")]
+    );
+}
+
+/// The same number, written differently in the next export, is the same parcel: the newest report stands.
+#[test]
+fn a_number_that_a_later_file_writes_differently_is_no_second_parcel() {
+    let mut world = instructed(4);
+    world.file(Some("4012-3456-7893"), 2, at(31));
+    world.push_all();
+    world.file(Some("401234567893"), 2, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Instructed, -2));
+    assert_eq!(World::kinds(&plan), ["shipped_short"]);
+    assert_eq!(world.intents(Op::Fulfil).len(), 1);
+    // What the newest says is inside is the truth.
+    world.file(Some("4012 3456 7893"), 4, at(31));
+    world.push_all();
+    let plan = world.plan();
+    assert_eq!((plan.status, world.moved()), (Status::Shipped, -4));
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    let facts = world.input.facts.iter().map(|fact| &fact.body);
+    assert_eq!(crate::plan::parcels_told(facts).len(), 1);
+}
+
+/// Files before a weekend name the day on which it will be shipped: what is counted before then has it still.
+#[test]
+fn a_day_of_shipping_within_two_weeks_is_believed() {
+    let mut world = instructed(2);
+    let monday = at(31) + Duration::days(3);
+    world.file(Some("401234567890"), 2, monday);
+    world.push_all();
+    let plan = world.plan();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.entries[0].effective_at, monday);
+    let mut world = instructed(2);
+    world.file(Some("401234567890"), 2, at(31) + Duration::days(15));
+    let told = world.now;
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["shipped_date"]);
+    assert_eq!(plan.entries[0].effective_at, told);
+}

@@ -167,25 +167,55 @@ async fn a_wave_that_a_stop_kept_for_longer_is_a_task_once_it_is_lifted() {
     }
 }
 
-/// A stop that stands over the next cut-off, too, does not end the task of the wave that was missed before it.
+/// Names of waves that are told as missed.
+async fn missed(world: &World) -> Vec<String> {
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    let missed = tasks.into_iter().filter(|task| task.kind == "wave_missed");
+    missed.map(|task| task.subject).collect()
+}
+
+/// A cut-off that takes nothing, while what was missed still waits, does not end the task: whether a stop stands over it,
+/// or the order has news that cannot be planned and the wave ends empty.
 #[tokio::test]
 async fn a_missed_wave_stays_a_task_over_a_cut_off_that_takes_nothing() {
-    let mut world = world(AT_ONE).await;
-    placed(&mut world, 1).await;
-    until(&mut world, "2026-11-20T04:20:00Z").await;
-    world.round().await;
-    assert_eq!(world.tasks().await, ["wave_missed"]);
-    let stop = ["stop-shipping", "--sku", "APPLE", "--reason", "x"];
-    run(&world, &stop).ended(0);
-    for at in ["2026-11-21T04:00:00Z", "2026-11-21T04:20:00Z"] {
-        until(&mut world, at).await;
+    for stops in [true, false] {
+        let mut world = world(AT_ONE).await;
+        let ids = placed(&mut world, 1).await;
+        until(&mut world, "2026-11-20T04:20:00Z").await;
         world.round().await;
+        let first = missed(&world).await;
+        assert_eq!(first.len(), 1, "{first:?}");
+        if stops {
+            let stop = ["stop-shipping", "--sku", "APPLE", "--reason", "x"];
+            run(&world, &stop).ended(0);
+        } else {
+            // The next wave is open by then.
+            world.round().await;
+            unknown_news(&world, &number_of(&ids[0])).await;
+        }
+        for at in ["2026-11-21T04:00:00Z", "2026-11-21T04:20:00Z"] {
+            until(&mut world, at).await;
+            world.round().await;
+        }
+        if stops {
+            let lift = ["stop-shipping", "lift", "1", "--reason", "x"];
+            run(&world, &lift).ended(0);
+            world.round().await;
+        } else {
+            let second = wave("20261121T1300", "empty");
+            let all = "SELECT period, state FROM batches WHERE kind = 'instruct'";
+            let all: Vec<(String, String)> = sqlx::query_as(all)
+                .fetch_all(world.engine.store.pool())
+                .await
+                .unwrap();
+            assert!(all.contains(&second), "it takes nothing: {all:?}");
+            // A newer program plans the news.
+            execute(&world, "UPDATE subjects SET plan_fails = 0").await;
+        }
+        let told = missed(&world).await;
+        assert!(told.contains(&first[0]), "{first:?} is not in {told:?}");
+        assert!(files(&world).is_empty());
     }
-    let lift = ["stop-shipping", "lift", "1", "--reason", "x"];
-    run(&world, &lift).ended(0);
-    world.round().await;
-    let tasks = world.tasks().await;
-    assert!(tasks.contains(&"wave_missed".to_owned()), "{tasks:?}");
 }
 
 #[tokio::test]
@@ -377,4 +407,40 @@ async fn a_shipment_that_the_warehouse_told_of_by_telephone_has_its_reply() {
         .unwrap();
     assert!(!missing.detail.contains(&reference), "{missing:?}");
     assert!(missing.detail.contains(&number_of(&ids[1])), "{missing:?}");
+}
+
+/// The file never arrived: the warehouse stops on the telephone what it does not have.
+#[tokio::test]
+async fn a_wave_of_which_the_warehouse_stopped_a_shipment_by_telephone_can_be_given_up() {
+    for (answer, given_up) in [("--accepted", true), ("--too-late", false)] {
+        let (mut world, ids) = with_a_silent_warehouse().await;
+        let reference = format!("{}-S1", number_of(&ids[0]));
+        let words = ["order", "recall", &reference, "--reason", "x"];
+        run(&world, &words).ended(0);
+        world.round().await;
+        let words = ["order", "recalled", &reference, answer, "--reason", "x"];
+        run(&world, &words).ended(0);
+        world.round().await;
+        let sealed = waves(&world).await.remove(0);
+        let words = [
+            "wave",
+            "abandon",
+            &sealed.name,
+            "--reason",
+            "x",
+            "--not-imported",
+        ];
+        let ended = run(&world, &words);
+        if given_up {
+            ended.ended(0);
+            world.round().await;
+            let tasks = world.tasks().await;
+            assert!(
+                tasks.contains(&"instruction_abandoned".to_owned()),
+                "{tasks:?}"
+            );
+        } else {
+            ended.refused(5, &reference);
+        }
+    }
 }

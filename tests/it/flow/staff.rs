@@ -405,6 +405,24 @@ async fn what_is_typed_as_shipped_is_looked_at_twice() {
         run(&world, &[&words, more, &["--reason", "x"]].concat())
     };
     correct("N1001", "N3003", &[]).refused(5, "--same-box");
+    // However it is written, and what a number was corrected to is that parcel's as well.
+    correct("N1001", " n-３００３", &[]).refused(5, "--same-box");
+    let reference_of_third = format!("{third}-S1");
+    let words = [
+        "parcel",
+        "correct",
+        &reference_of_third,
+        "--tracking",
+        "N3003",
+        "--to",
+        "N4004-5",
+        "--reason",
+        "x",
+    ];
+    run(&world, &words).ended(0);
+    correct("N1001", "N40045", &[]).refused(5, "--same-box");
+    correct("N1001", "N40046", &[]).ended(0);
+    correct("N40046", "N1001", &["--same-box"]).ended(0);
     correct("N1001", "N3003", &["--same-box"]).ended(0);
     for none in ["-", "未定", "0"] {
         let words = [

@@ -1,9 +1,9 @@
 //! What has left takes its reservation with it, in the commit that writes the movement.
 
-use hikiate::plan::types::OrderPlan;
+use hikiate::plan::types::{DemandRow, OrderPlan};
 
 use crate::support::desk::quiet;
-use crate::support::shop::{Shop, order, page};
+use crate::support::shop::{Shop, at, order, page};
 
 /// A plan of which the only news is that so many pieces left in a parcel.
 async fn left(shop: &Shop, subject: i64, cause: &str, pieces: i64) {
@@ -45,4 +45,43 @@ async fn what_left_is_not_reserved_any_more_before_allocation_looks_again() {
     assert_eq!(reserved(&shop).await, (2, 2));
     left(&shop, subject, "parcel:z", 9).await;
     assert_eq!(reserved(&shop).await, (0, 0), "no less than nothing");
+}
+
+/// A line whose code means another item now: what was reserved of the one before is on sale again, and none of it is
+/// taken for the other.
+#[tokio::test]
+async fn a_line_that_means_another_item_holds_nothing_of_the_one_before() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 5)])).await;
+    shop.settle().await;
+    assert_eq!(reserved(&shop).await, (5, 5));
+    let subject = shop.subject("A").await;
+    let sql = "INSERT INTO items (code) VALUES ('POT') RETURNING id";
+    let other = shop.number(sql).await;
+    let line: String = sqlx::query_scalar("SELECT line_key FROM demands")
+        .fetch_one(shop.pool())
+        .await
+        .unwrap();
+    let mut tx = shop.claim(subject).await;
+    let plan = OrderPlan {
+        demands: vec![DemandRow {
+            group: "1".into(),
+            line: line.as_str().into(),
+            item_id: other,
+            wanted: 5,
+            shipped: 0,
+            by_others: 0,
+            firm: true,
+            behind: false,
+            promised_at: at(0),
+            ordered_at: at(0),
+        }],
+        ..quiet()
+    };
+    shop.commit(&mut tx, subject, plan).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(reserved(&shop).await, (0, 0));
+    let marks = "SELECT count(DISTINCT item_id) FROM item_marks";
+    assert_eq!(shop.number(marks).await, 2, "both are looked at again");
 }
