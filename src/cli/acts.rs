@@ -33,7 +33,7 @@ pub(crate) struct Act {
 }
 
 /// Commands that keep something back. Not in force after a restore, they let go what nobody wants to go.
-const KEEPS_BACK: [&str; 8] = [
+const KEEPS_BACK: [&str; 10] = [
     "pause ",
     "stop-shipping ",
     "unbegin ",
@@ -42,6 +42,9 @@ const KEEPS_BACK: [&str; 8] = [
     "order end ",
     "order recall ",
     "order shipped ",
+    // An order whose deposit was taken away must not go.
+    "deposit move ",
+    "deposit void ",
 ];
 
 impl Act {
