@@ -34,6 +34,9 @@ pub enum Action {
         /// The provider's id of it.
         refund: String,
     },
+    /// Look at the deposits that nobody has placed.
+    #[serde(rename = "deposit list")]
+    ListDeposits {},
     /// Say what was seen about a call whose outcome is unknown.
     #[serde(rename = "effect resolve")]
     ResolveEffect {
@@ -181,6 +184,7 @@ impl Action {
                 format!("order refund-is {on} {refund} {answer} --reason TEXT")
             }
             Self::AddDeposit {} => format!("deposit add {on} AMOUNT --reference TEXT"),
+            Self::ListDeposits {} => "deposit list --unmatched".to_owned(),
             Self::ResolveEffect { effect } => {
                 format!("effect resolve {effect} {answer} --reason TEXT")
             }

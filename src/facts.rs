@@ -18,8 +18,9 @@ use serde_json::Value;
 use crate::policy::MailKind;
 
 pub use operator::{
-    CancelAnsweredFact, EndedFact, ParcelCorrectedFact, RecallWantedFact, RefundExplainedFact,
-    RefundReason, ReturnedFact, ShippedFact, TaxRateFact, TellAgainFact,
+    CancelAnsweredFact, DepositTo, DepositWithdrawnFact, EndedFact, ParcelCorrectedFact,
+    RecallWantedFact, RefundExplainedFact, RefundReason, ReturnedFact, ShippedFact, TaxRateFact,
+    TellAgainFact,
 };
 
 /// What sort of fact it is.
@@ -98,6 +99,8 @@ pub enum FactBody {
     CancelReply(CancelReply),
     /// Event: money that came for the order.
     Deposit(DepositFact),
+    /// Decision of an operator: it was not for this order, or none.
+    DepositWithdrawn(DepositWithdrawnFact),
     /// Event: revenue of the order stands in an accepted journal batch.
     Booked(BookedFact),
     /// Decision: a rule or a person holds the order.
@@ -667,6 +670,7 @@ kinds! {
     "reply", 1, Observation, Reply;
     "cancel_reply", 1, Observation, CancelReply;
     "deposit", 1, Event, Deposit;
+    "deposit_withdrawn", 1, Decision, DepositWithdrawn;
     "booked", 1, Event, Booked;
     "held", 1, Decision, Held;
     "released", 2, Decision, Released;

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod broken;
+pub mod calendar;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]

@@ -8,6 +8,8 @@ use chrono_tz::Tz;
 use hikiate_sdk::{AccountSlug, Currency};
 use serde::Serialize;
 
+use crate::calendar::{Calendar, Term};
+
 /// Everything that decides what is done with an order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
@@ -19,6 +21,9 @@ pub struct Policy {
     pub warehouses: Vec<Warehouse>,
     /// How stock is given out.
     pub allocation: Allocation,
+    /// What counts as paid.
+    #[serde(skip_serializing_if = "Payments::is_exact")]
+    pub payments: Payments,
     /// A parcel counts as delivered this long after it left; `None` waits for a fact.
     #[serde(serialize_with = "opt_seconds")]
     pub presume_delivered: Option<Duration>,
@@ -57,6 +62,24 @@ pub struct Shop {
     pub tax_rounding: Option<TaxRounding>,
     /// What tax is rounded once for.
     pub invoice: Invoice,
+    /// When it is closed.
+    #[serde(skip_serializing_if = "Calendar::is_empty")]
+    pub calendar: Calendar,
+}
+
+/// What counts as paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Payments {
+    /// What deposits may differ from what is to be paid by bank transfer, either way, in minor units of the shop's
+    /// currency; orders in another currency are to be paid to the unit.
+    pub deposit_tolerance: i64,
+}
+
+impl Payments {
+    /// The default, which a document of before does not have.
+    fn is_exact(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a fraction of a minor unit of tax is rounded.
@@ -387,9 +410,8 @@ pub struct Allocation {
     pub split: bool,
     /// What happens to an order of which a part has no stock.
     pub partial: Partial,
-    /// An unpaid bank transfer keeps its stock this long.
-    #[serde(serialize_with = "opt_seconds")]
-    pub expire_unpaid: Option<Duration>,
+    /// An order that waits for a bank transfer, or whose payment was lost, keeps its stock this long; `None` for ever.
+    pub expire_unpaid: Option<Term>,
 }
 
 /// Orders with stock for a part only.
@@ -479,8 +501,22 @@ pub struct Titles {
     pub tax: String,
     /// 雑損益, for rounding.
     pub rounding: String,
-    /// 前受金, debited for bank transfers that were paid before shipping.
+    /// 前受金, debited for bank transfers that were paid before shipping, where deposits are not booked.
     pub advance: String,
+    /// Titles of deposits; `None` books none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deposits: Option<DepositTitles>,
+}
+
+/// Titles of deposits, which are booked when they come and again when they are matched to an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DepositTitles {
+    /// 普通預金, where the money is.
+    pub bank: String,
+    /// 仮受金, until it is known what it is for.
+    pub suspense: String,
+    /// 雑損益 or 支払手数料, for what the tolerance leaves.
+    pub rest: String,
 }
 
 /// How channel codes become items.

@@ -34,7 +34,7 @@ pub(crate) struct Act {
 }
 
 /// Commands that keep something back. Not in force after a restore, they let go what nobody wants to go.
-const KEEPS_BACK: [&str; 9] = [
+const KEEPS_BACK: [&str; 11] = [
     "pause ",
     "stop-shipping ",
     "unbegin ",
@@ -44,6 +44,9 @@ const KEEPS_BACK: [&str; 9] = [
     "order recall ",
     "order shipped ",
     "wave abandon ",
+    // An order whose deposit was taken away must not go.
+    "deposit move ",
+    "deposit void ",
 ];
 
 /// What `begin` is told of orders that are not to be shipped from here.

@@ -406,6 +406,14 @@ impl Command {
             | Self::Tasks
             | Self::Wave(WaveCommand::List { .. } | WaveCommand::Show { .. })
             | Self::Books(BooksCommand::List { .. } | BooksCommand::Day { .. })
+            | Self::Deposit(
+                DepositCommand::List { .. }
+                | DepositCommand::Add { dry_run: true, .. }
+                | DepositCommand::Match { dry_run: true, .. }
+                | DepositCommand::Move { dry_run: true, .. }
+                | DepositCommand::Void { dry_run: true, .. }
+                | DepositCommand::Import { dry_run: true, .. },
+            )
             | Self::Stock(_)
             | Self::Stream(_) => false,
             #[cfg(feature = "demo")]
@@ -523,9 +531,9 @@ pub(crate) enum StockCommand {
 /// `deposit …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DepositCommand {
-    /// Tell that money came for an order
+    /// Tell that money came, for an order or for nobody knows whom
     Add {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the number that the customer knows, or account/external id; - while nobody knows which
         order: String,
         /// In the order's currency, as decimal text: 5400 or 50.46
         amount: String,
@@ -535,7 +543,82 @@ pub(crate) enum DepositCommand {
         /// The day it came, in the shop's zone [default: today]
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: Option<NaiveDate>,
+        #[command(flatten)]
+        unmatched: UnmatchedArgs,
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
+    /// Deposits with the orders that they pay, the newest first
+    List {
+        /// Only those of which something is matched to no order
+        #[arg(long)]
+        unmatched: bool,
+        /// Only those that pay this order
+        #[arg(long)]
+        order: Option<String>,
+        /// At the most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Have a deposit pay an order
+    Match {
+        /// Its HD number, its reference, or account/reference
+        deposit: String,
+        /// HK number, the number that the customer knows, or account/external id
+        order: String,
+        /// As much of it [default: all that is left]
+        amount: Option<String>,
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take a deposit away from one order and have it pay another
+    Move {
+        /// Its HD number, its reference, or account/reference
+        deposit: String,
+        /// The order that it was matched to
+        from: String,
+        /// The order that it is for; - while nobody knows which
+        to: String,
+        /// As much of it [default: all that is matched to the first]
+        amount: Option<String>,
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// There was no such deposit: it pays no order any more, and its reference is not used again
+    Void {
+        /// Its HD number, its reference, or account/reference
+        deposit: String,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Add the deposits of a CSV file, all of them or none
+    Import {
+        /// date,amount,reference and, where wanted, order,currency; UTF-8 or CP932
+        file: PathBuf,
+        #[command(flatten)]
+        unmatched: UnmatchedArgs,
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What is not known of a deposit without an order.
+#[derive(Debug, Args)]
+pub(crate) struct UnmatchedArgs {
+    /// Its channel account, where there are several and no order says which
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) channel: Option<String>,
+    /// Its currency, where no order says which [default: the shop's]
+    #[arg(long, value_name = "ISO 4217")]
+    pub(crate) currency: Option<String>,
 }
 
 /// `stream …`

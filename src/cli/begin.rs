@@ -166,7 +166,7 @@ pub(crate) async fn unbegin(session: &Session, args: Unbegin) -> Result<(), Fail
         };
         format!(
             "channel {channel} is stopped: its orders are read, planned and reserved for, and nothing more is sent for them\n\
-             withdrawn: {} calls, {} shipments in open waves; {} revenue events wait\n\
+             withdrawn: {} calls, {} shipments in open waves; {} revenue events and postings of deposits wait\n\
              under way at this moment: {} calls; with an unknown outcome, not sent again before it begins anew: {}\n\
              sealed or with a warehouse, and not shipped: {} shipments, in `hikiate order list --channel {channel} --status instructed`; stop them with the warehouse if they must not leave\n{batches}\
              to go on from the same time on: hikiate begin {channel} --reason TEXT\n",

@@ -102,7 +102,7 @@ fn row(line: &str) -> Result<ItemCode, String> {
 }
 
 /// The cells of a line; quotes as in RFC 4180, without line breaks inside.
-fn cells(line: &str) -> Result<Vec<String>, String> {
+pub(crate) fn cells(line: &str) -> Result<Vec<String>, String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
     let mut chars = line.chars().peekable();

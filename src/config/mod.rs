@@ -17,11 +17,13 @@ mod summary;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod units;
 mod warehouses;
 mod words;
 
 pub use accounts::AccountBuilt;
+pub(crate) use catalogue::cells as csv_cells;
 pub use layers::{DEFAULTS, Surroundings};
 pub use load::{Loaded, load};
 pub use report::ConfigProblem;

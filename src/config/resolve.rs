@@ -6,13 +6,17 @@ use std::path::Path;
 use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
 
 use super::catalogue;
-use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable};
+use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
 use super::routes::Routes;
-use super::units::{per_cent, slug, span, span_or, span_or_never, time};
+use super::titles::titles;
+use super::units::{
+    amount, date, per_cent, slug, span, span_or, span_or_never, term_or_never, time, weekday,
+};
+use crate::calendar::Calendar;
 use crate::policy::{
-    Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Policy, Shop,
-    Titles,
+    Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Payments,
+    Policy, Shop,
 };
 use crate::suggest;
 
@@ -69,7 +73,7 @@ impl Resolving<'_> {
             expire_unpaid: p
                 .value(
                     &["allocation", "expire_unpaid"],
-                    span_or_never(&file.allocation.expire_unpaid, 60),
+                    term_or_never(&file.allocation.expire_unpaid, 60),
                 )
                 .flatten(),
         };
@@ -79,6 +83,15 @@ impl Resolving<'_> {
                 span_or_never(&file.delivery.presume, 0),
             )
             .flatten();
+        let deposit_tolerance = currency
+            .and_then(|currency| {
+                p.value(
+                    &["payments", "deposit_tolerance"],
+                    amount(&file.payments.deposit_tolerance, currency),
+                )
+            })
+            .unwrap_or(0);
+        let calendar = calendar(&file.shop, p);
         let mail = self.mail(file, mails, p);
         let booking = file.booking.as_ref().map(|table| self.booking(table, p));
         let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p);
@@ -93,10 +106,12 @@ impl Resolving<'_> {
                 currency: currency?,
                 tax_rounding: file.shop.tax_rounding,
                 invoice: file.shop.invoice,
+                calendar,
             },
             channels,
             warehouses,
             allocation,
+            payments: Payments { deposit_tolerance },
             presume_delivered,
             mail,
             holds,
@@ -273,55 +288,7 @@ impl Resolving<'_> {
                 None
             }
         };
-        let t = &table.titles;
-        let titles = [
-            ("sales", &t.sales),
-            ("receivable", &t.receivable),
-            ("tax", &t.tax),
-            ("rounding", &t.rounding),
-            ("advance", &t.advance),
-        ];
-        for (n, (key, title)) in titles.iter().enumerate() {
-            if title.trim().is_empty() {
-                p.at(&["booking", "titles", key], "may not be empty");
-            } else if let Some((other, _)) = titles[..n].iter().find(|(_, same)| same == title) {
-                p.at(
-                    &["booking", "titles", key],
-                    format!("{title:?} is the title of {other} too; they have to differ"),
-                );
-            }
-        }
-        if t.returns
-            .as_deref()
-            .is_some_and(|title| title.trim().is_empty())
-        {
-            p.at(&["booking", "titles", "returns"], "may not be empty");
-        }
-        for (payer, title) in &t.receivables {
-            let path = ["booking", "titles", "receivables", payer];
-            let methods = PaymentMethod::ALL.map(PaymentMethod::as_str);
-            if !methods.contains(&payer.as_str()) && !payer.starts_with("sponsor:") {
-                p.at(
-                    &path,
-                    format!(
-                        "nobody pays so; write one of {}, or sponsor:NAME",
-                        methods.join(", ")
-                    ),
-                );
-            }
-            if title.trim().is_empty() {
-                p.at(&path, "may not be empty");
-            }
-        }
-        let titles = Titles {
-            returns: t.returns.clone().unwrap_or_else(|| t.sales.clone()),
-            receivables: t.receivables.clone(),
-            sales: t.sales.clone(),
-            receivable: t.receivable.clone(),
-            tax: t.tax.clone(),
-            rounding: t.rounding.clone(),
-            advance: t.advance.clone(),
-        };
+        let titles = titles(&table.titles, p);
         Some(Booking {
             recognise: table.recognise,
             digital: table.digital,
@@ -329,5 +296,33 @@ impl Resolving<'_> {
             close: close?,
             titles,
         })
+    }
+}
+
+/// When the shop is closed.
+fn calendar(shop: &ShopTable, p: &mut Problems<'_>) -> Calendar {
+    let mut closed_weekdays: Vec<_> = shop
+        .closed_weekdays
+        .iter()
+        .filter_map(|text| p.value(&["shop", "closed_weekdays"], weekday(text)))
+        .collect();
+    closed_weekdays.sort_by_key(|day| day.num_days_from_monday());
+    closed_weekdays.dedup();
+    if closed_weekdays.len() == 7 {
+        p.at(
+            &["shop", "closed_weekdays"],
+            "every weekday is closed, so no working day would ever come; leave at least one out",
+        );
+    }
+    let mut closed_dates: Vec<_> = shop
+        .closed_dates
+        .iter()
+        .filter_map(|text| p.value(&["shop", "closed_dates"], date(text)))
+        .collect();
+    closed_dates.sort_unstable();
+    closed_dates.dedup();
+    Calendar {
+        closed_weekdays,
+        closed_dates,
     }
 }

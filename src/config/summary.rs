@@ -6,6 +6,7 @@ use super::accounts::AccountBuilt;
 use super::routes::word;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
+use crate::calendar::Term;
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
     Policy, Recognise, Release, TaxRounding, Warehouse,
@@ -322,19 +323,34 @@ impl Teller<'_> {
             },
         );
         match policy.allocation.expire_unpaid {
-            Some(after) => line(
+            Some(Term::Span(after)) => line(
                 text,
                 1,
                 &format!(
-                    "an unpaid bank transfer keeps its stock for {}",
+                    "an order that is not paid keeps its stock for {}",
                     chrono_span(after)
                 ),
             ),
+            Some(Term::WorkingDays(days)) => {
+                let what =
+                    format!("an order that is not paid keeps its stock for {days} working days");
+                line(text, 1, &what);
+                line(text, 2, &self.closed());
+            }
             None => line(
                 text,
                 1,
-                "an unpaid bank transfer keeps its stock without end",
+                "an order that is not paid keeps its stock without end",
             ),
+        }
+        let tolerance = policy.payments.deposit_tolerance;
+        if tolerance > 0 {
+            let currency = policy.shop.currency;
+            let what = format!(
+                "deposits that differ by at most {} {currency} from what is to be paid pay it in full",
+                currency.format(tolerance)
+            );
+            line(text, 1, &what);
         }
         match &policy.catalogue {
             Catalogue::SameCode => line(
@@ -441,8 +457,53 @@ impl Teller<'_> {
             format!("returns: {}", titles.returns)
         };
         line(text, 1, &returns);
+        self.deposits(text);
         self.tax(text);
         self.operation(text, slug, Op::PostJournal);
+    }
+
+    /// When the shop is closed.
+    fn closed(&self) -> String {
+        let calendar = &self.policy.shop.calendar;
+        let mut closed: Vec<String> = calendar
+            .closed_weekdays
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        match (calendar.closed_dates.len(), calendar.closed_dates.last()) {
+            (0, _) | (_, None) => {}
+            (1, Some(day)) => closed.push(day.to_string()),
+            (n, Some(last)) => closed.push(format!("{n} dates, the last one {last}")),
+        }
+        if calendar.closed_dates.is_empty() {
+            closed
+                .push("and no dates, so holidays count as working days (closed_dates)".to_owned());
+        }
+        format!("the shop is closed on {}", closed.join(", "))
+    }
+
+    fn deposits(&self, text: &mut String) {
+        let Some(booking) = &self.policy.booking else {
+            return;
+        };
+        let mut routes = self
+            .policy
+            .channels
+            .values()
+            .flat_map(|c| c.payments.values());
+        let transfers = routes.any(|route| route.method == PaymentMethod::BankTransfer);
+        match &booking.titles.deposits {
+            Some(titles) => line(
+                text,
+                1,
+                &format!(
+                    "deposits are booked: {} to {}, to the receivable when they are matched, what the tolerance leaves to {}",
+                    titles.bank, titles.suspense, titles.rest
+                ),
+            ),
+            None if transfers => line(text, 1, "no deposit is booked (titles.bank is not set)"),
+            None => {}
+        }
     }
 
     fn tax(&self, text: &mut String) {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use self::connector::Test;
 use super::*;
+use crate::calendar::Term;
 use crate::cli::check;
 use crate::policy::{Catalogue, Close, Dispatch, PaymentMethod};
 use crate::rules::HoldRules as _;
@@ -152,7 +153,7 @@ fn a_good_configuration_becomes_a_policy() {
     );
     assert_eq!(
         policy.allocation.expire_unpaid,
-        Some(chrono::Duration::days(7))
+        Some(Term::Span(chrono::Duration::days(7)))
     );
     let booking = policy.booking.as_ref().unwrap();
     assert!(matches!(booking.close, Close::At(_)));

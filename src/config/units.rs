@@ -1,7 +1,9 @@
 //! Values with a syntax of their own.
 
-use chrono::{Duration, NaiveTime};
+use chrono::{Duration, NaiveDate, NaiveTime, Weekday};
 use hikiate_sdk::{Currency, Decimal, duration};
+
+use crate::calendar::Term;
 
 /// A length of time, at least `least` seconds.
 ///
@@ -44,6 +46,74 @@ pub(super) fn span_or(text: &str, least: u64, none: &str) -> Result<Option<Durat
         span(text, least)
             .map(Some)
             .map_err(|e| format!("{e}, or {none:?}"))
+    }
+}
+
+/// Working days that a term may have at the most.
+const MOST_WORKING_DAYS: u32 = 366;
+
+/// A length of time, working days (`7bd`), or `never`.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn term_or_never(text: &str, least: u64) -> Result<Option<Term>, String> {
+    let Some(days) = text.strip_suffix("bd") else {
+        let hint = |e| format!("{e}, or working days: \"7bd\"");
+        return Ok(span_or_never(text, least).map_err(hint)?.map(Term::Span));
+    };
+    match days.parse() {
+        Ok(days @ 1..=MOST_WORKING_DAYS) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Ok(Some(Term::WorkingDays(days)))
+        }
+        _ => Err(format!(
+            "{text:?} are no working days; write 1 to {MOST_WORKING_DAYS} of them, for example \"7bd\""
+        )),
+    }
+}
+
+/// A weekday by its first three letters.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn weekday(text: &str) -> Result<Weekday, String> {
+    const NAMES: [(&str, Weekday); 7] = [
+        ("mon", Weekday::Mon),
+        ("tue", Weekday::Tue),
+        ("wed", Weekday::Wed),
+        ("thu", Weekday::Thu),
+        ("fri", Weekday::Fri),
+        ("sat", Weekday::Sat),
+        ("sun", Weekday::Sun),
+    ];
+    let found = NAMES.iter().find(|(name, _)| *name == text);
+    found.map(|(_, day)| *day).ok_or_else(|| {
+        let names = NAMES.map(|(name, _)| name).join(", ");
+        format!("{text:?} is no weekday; write one of {names}")
+    })
+}
+
+/// A day.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
+    let whole = text.len() == 10;
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    day.filter(|_| whole)
+        .ok_or_else(|| format!("{text:?} is no day; write it as \"2026-12-31\""))
+}
+
+/// An amount of nothing or more, with no more digits than its currency has.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn amount(text: &str, currency: Currency) -> Result<i64, String> {
+    let wrong =
+        || format!("{text:?} is no amount in {currency}; write it as \"500\", nothing below zero");
+    let decimal: Decimal = text.trim().parse().map_err(|_| wrong())?;
+    match decimal.to_minor(currency) {
+        Ok((minor, true)) if minor >= 0 => Ok(minor),
+        _ => Err(wrong()),
     }
 }
 

@@ -14,7 +14,8 @@ use super::{Engine, schedule};
 use crate::plan::journal::{journal_of, place_of};
 use crate::policy::{Booking, Dispatch, Warehouse};
 use crate::store::{
-    OpenBatch, OpenRevenue, Place, Recheck, SealRow, SealTerms, Sealed, SetAside, StoreError,
+    JournalRows, OpenBatch, OpenPosting, OpenRevenue, Place, Recheck, RenderedJournal, SealRow,
+    SealTerms, Sealed, SetAside, StoreError,
 };
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
@@ -124,7 +125,10 @@ async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
     let booking = match &engine.policy.booking {
         Some(booking) => {
             let account_id = engine.directory.account(&booking.account)?;
-            let waits = engine.store.waiting_revenue(account_id).await?;
+            let waits = engine
+                .store
+                .waiting_revenue(account_id, booking.titles.deposits.is_some())
+                .await?;
             waits.then_some((booking, account_id))
         }
         None => None,
@@ -417,12 +421,13 @@ async fn seal_journal(
         policy_id: engine.policy_id,
         today: engine.today(now),
     };
+    let deposits = booking.titles.deposits.is_some();
     let sealed = engine
         .store
         .retried("seal_journal", || {
             engine
                 .store
-                .seal_journal(&engine.directory, batch, &terms, |rows| {
+                .seal_journal(&engine.directory, batch, &terms, deposits, |rows| {
                     render_journal(&batch.name, rows, booking, operations)
                 })
         })
@@ -437,57 +442,90 @@ async fn seal_journal(
     Ok(sealed.rows)
 }
 
+/// What goes into a journal together or not at all.
+#[derive(Clone, Copy)]
+enum Part<'r> {
+    /// The revenue of one entry.
+    Revenue(&'r [OpenRevenue]),
+    /// A posting of a deposit.
+    Posting(&'r OpenPosting),
+}
+
 /// Renders a journal. An entry that the layout forbids is left out with its reason; the others are booked.
 fn render_journal(
     name: &BatchName,
-    rows: &[OpenRevenue],
+    rows: &JournalRows,
     booking: &Booking,
     operations: &dyn Operations,
-) -> Result<(Sealed, Vec<SetAside>), StoreError> {
+) -> Result<RenderedJournal, StoreError> {
     let account = hikiate_sdk::AccountSlug::new(name.account.clone());
     let number = crate::number::batch_number(&account, name);
     let mut entries: BTreeMap<_, Vec<OpenRevenue>> = BTreeMap::new();
-    for row in rows {
+    for row in &rows.revenue {
         let entry = entries.entry(place_of(row)).or_default();
         entry.push(row.clone());
     }
-    let entries: Vec<&[OpenRevenue]> = entries.values().map(Vec::as_slice).collect();
-    let render = |entries: &[&[OpenRevenue]]| {
+    let revenue = entries.values().map(|rows| Part::Revenue(rows));
+    let parts: Vec<Part<'_>> = revenue
+        .chain(rows.postings.iter().map(Part::Posting))
+        .collect();
+    let render = |parts: &[Part<'_>]| {
+        let (revenue, postings) = taken_apart(parts);
         prepare(
             operations,
             &Call::PostJournal {
                 batch: name.clone(),
-                journal: journal_of(&entries.concat(), booking, &number),
+                journal: journal_of(&revenue, &postings, booking, &number),
             },
         )
     };
-    let found = sound(&entries, &render);
+    let found = sound(&parts, &render);
     if found.good.is_empty()
         && let Some(error) = not_their_fault(found.bad.iter().map(|(_, error)| error))
     {
         return Err(unrenderable(name, error));
     }
-    let aside = (found.bad.into_iter())
-        .map(|(rows, error)| SetAside {
-            rows: rows.to_vec(),
-            // Its number in this journal is another in the next, and no news.
-            why: error
-                .message
-                .replace(&format!("journal entry {number}-1"), "the entry"),
-        })
-        .collect();
+    let mut journal = RenderedJournal::default();
+    for (part, error) in found.bad {
+        // Its number in this journal is another in the next, and no news.
+        let why = error
+            .message
+            .replace(&format!("journal entry {number}-1"), "the entry");
+        match part {
+            Part::Revenue(rows) => journal.aside.push(SetAside {
+                rows: rows.to_vec(),
+                why,
+            }),
+            Part::Posting(row) => journal.aside_postings.push((row.id, why)),
+        }
+    }
     if found.good.is_empty() {
-        return Ok((Sealed::default(), aside));
+        return Ok(journal);
     }
     let prepared = render(&found.good).map_err(|error| unrenderable(name, &error))?;
-    Ok((
-        Sealed {
-            hash: Sha256::digest(&prepared.bytes).to_vec(),
-            body: prepared.bytes,
-            members: found.good.concat().iter().map(|r| r.id).collect(),
-        },
-        aside,
-    ))
+    let (revenue, postings) = taken_apart(&found.good);
+    journal.revenue = revenue.len();
+    journal.sealed = Sealed {
+        hash: Sha256::digest(&prepared.bytes).to_vec(),
+        body: prepared.bytes,
+        members: revenue
+            .iter()
+            .map(|row| row.id)
+            .chain(postings.iter().map(|row| row.id))
+            .collect(),
+    };
+    Ok(journal)
+}
+
+fn taken_apart(parts: &[Part<'_>]) -> (Vec<OpenRevenue>, Vec<OpenPosting>) {
+    let (mut revenue, mut postings) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Part::Revenue(rows) => revenue.extend_from_slice(rows),
+            Part::Posting(row) => postings.push((*row).clone()),
+        }
+    }
+    (revenue, postings)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
-use hikiate_sdk::{CancelReply, ExternalId, ParcelLine, ShipmentReference};
+use hikiate_sdk::{CancelReply, Currency, ExternalId, ParcelLine, ShipmentReference};
 use serde::{Deserialize, Serialize};
 
 /// A shipment is wanted back: taken out before it is sealed, asked back from its warehouse after.
@@ -106,4 +106,35 @@ pub struct ParcelCorrectedFact {
     pub to: String,
     /// Why.
     pub reason: String,
+}
+
+/// Money of a deposit that does not count for the order any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepositWithdrawnFact {
+    /// `account/reference` of the deposit.
+    pub deposit: String,
+    /// Minor units taken away from this order, above zero.
+    pub amount: i64,
+    /// Currency.
+    pub currency: Currency,
+    /// Where it went.
+    pub to: DepositTo,
+}
+
+/// Where money goes that is taken away from an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum DepositTo {
+    /// To the order that it was for.
+    Order {
+        /// Our number.
+        number: String,
+    },
+    /// Nobody knows yet whose it is.
+    Unmatched,
+    /// There was no such deposit.
+    Void {
+        /// Why.
+        reason: String,
+    },
 }

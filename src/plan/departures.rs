@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ChannelState, LineKey, OrderSnapshot};
 
+use super::deposits;
 use super::others::Shown;
 use super::shipment::Shipment;
 use super::view::{Left, View};
@@ -137,13 +138,7 @@ impl<'a> View<'a> {
             .as_ref()
             .is_some_and(|booking| booking.digital == DigitalBooking::Paid);
         let completed = |order: &OrderSnapshot| order.state == ChannelState::Completed;
-        let deposited = |until: i64| {
-            let ours =
-                self.fold.deposits.iter().filter(|(id, deposit)| {
-                    *id <= until && deposit.currency == self.order.currency
-                });
-            ours.fold(0_i64, |sum, (_, d)| sum.saturating_add(d.amount))
-        };
+        let deposited = |until: i64| deposits::sum(&self.fold.deposits, self.order.currency, until);
         let done = |order: &OrderSnapshot, until: i64| {
             completed(order) || (paid && self.is_paid(order, deposited(until)))
         };
@@ -155,7 +150,7 @@ impl<'a> View<'a> {
             .take_while(|reading| done(&reading.fact.order, i64::MAX))
             .last()?;
         // The deposit that made it whole may have come after the reading.
-        let ids = self.fold.deposits.iter().map(|(id, _)| *id);
+        let ids = self.fold.deposits.iter().map(|one| one.id);
         let mut later = ids.filter(|id| *id > first.id);
         let (id, at) = if done(&first.fact.order, first.id) {
             (first.id, first.recorded_at)

@@ -26,7 +26,7 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         return;
     }
     // What is released is over; money that comes later, or goods that did not ship after all, are not.
-    let deposited = view.fold.deposits.iter().map(|(id, _)| *id);
+    let deposited = view.fold.deposits.iter().map(|one| one.id);
     // What the channel alone takes back is no fact that a release could follow.
     let back = view.others.taken_back.iter().map(|since| since.id);
     let back = back.filter(|id| *id < i64::MAX);

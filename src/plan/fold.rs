@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{Call, ChannelState, ExternalId, LineKey, Op, OrderSnapshot, ShipmentReference};
 
 use super::by_hand::Parcels;
+use super::deposits::Deposited;
 use super::others::Since;
 use super::presence::Absence;
 use super::reported::numbered;
 use super::shipment::{Parcel, Shipment};
 use super::types::{EffectState, OrderInput, QueuedEffect};
 use crate::facts::{
-    BookingRefusedFact, ChangeSeenFact, ClassFact, DepositFact, ExternalShipmentFact, FactBody,
-    HeldFact, IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact,
-    ParcelCorrectedFact, RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact,
-    Verdict,
+    BookingRefusedFact, ChangeSeenFact, ClassFact, ExternalShipmentFact, FactBody, HeldFact,
+    IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
+    RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
 };
 
 /// One reading of the order.
@@ -164,7 +164,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) shipments: Vec<Shipment<'a>>,
     /// Parcels of references that are not this order's.
     pub(crate) stray: Vec<Parcel<'a>>,
-    pub(crate) deposits: Vec<(i64, &'a DepositFact)>,
+    /// Money that came by deposit, and, below zero, what was taken away again.
+    pub(crate) deposits: Vec<Deposited>,
     /// Revenue keys that stand in the books, by batch.
     pub(crate) booked: BTreeMap<&'a str, &'a str>,
     /// Entries that the books' layout forbade.
@@ -268,7 +269,18 @@ impl<'a> Fold<'a> {
                     fold.tell_again.insert(&again.reference, id);
                 }
                 FactBody::Returned(returned) => fold.returned.push((id, returned)),
-                FactBody::Deposit(deposit) => fold.deposits.push((id, deposit)),
+                FactBody::Deposit(deposit) => fold.deposits.push(Deposited {
+                    id,
+                    at: fact.recorded_at,
+                    amount: deposit.amount,
+                    currency: deposit.currency,
+                }),
+                FactBody::DepositWithdrawn(gone) => fold.deposits.push(Deposited {
+                    id,
+                    at: fact.recorded_at,
+                    amount: gone.amount.saturating_neg(),
+                    currency: gone.currency,
+                }),
                 FactBody::Booked(booked) => {
                     for event in &booked.events {
                         fold.booked.insert(event, &booked.batch);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, JournalBatch, JournalEntry, JournalLine};
 
-use super::types::{RevenueKind, TaxOf};
+use super::types::{PostingKind, RevenueKind, TaxOf};
 use crate::policy::{Booking, PaymentMethod, Titles};
-use crate::store::OpenRevenue;
+use crate::store::{OpenPosting, OpenRevenue};
 
 /// What revenue is summed by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,10 @@ pub fn place_of(row: &OpenRevenue) -> Place {
 fn receivable<'a>(titles: &'a Titles, payment: &str) -> &'a String {
     match titles.receivables.get(payment) {
         Some(own) => own,
-        None if payment == PaymentMethod::BankTransfer.as_str() => &titles.advance,
+        // Where deposits are booked, what came before it was earned stands there with the other sign.
+        None if payment == PaymentMethod::BankTransfer.as_str() && titles.deposits.is_none() => {
+            &titles.advance
+        }
         None => &titles.receivable,
     }
 }
@@ -76,16 +79,48 @@ fn describe(place: &Place) -> String {
     words.join(" ")
 }
 
-/// Sums revenue into entries named `number` + `-` + n.
+/// The entry of a posting, named by the caller; `None` where deposits have no titles.
+fn entry_of(row: &OpenPosting, titles: &Titles, reference: String) -> Option<JournalEntry> {
+    let of = titles.deposits.as_ref()?;
+    let owed = receivable(titles, PaymentMethod::BankTransfer.as_str());
+    let (debit, credit) = match row.kind {
+        PostingKind::Received => (&of.bank, &of.suspense),
+        PostingKind::Voided => (&of.suspense, &of.bank),
+        PostingKind::Matched => (&of.suspense, owed),
+        PostingKind::Unmatched => (owed, &of.suspense),
+        PostingKind::Rest => (owed, &of.rest),
+    };
+    let line = |account: &String, amount| JournalLine {
+        account: account.clone(),
+        amount,
+        tax_rate_bp: None,
+    };
+    let mut words = vec![row.channel.as_str(), row.kind.describe(), &row.number];
+    words.extend(row.order.as_deref().filter(|order| *order != row.number));
+    Some(JournalEntry {
+        reference,
+        date: row.business_date,
+        description: words.join(" "),
+        currency: row.currency,
+        lines: vec![line(debit, row.amount), line(credit, -row.amount)],
+    })
+}
+
+/// Sums revenue into entries named `number` + `-` + n, and adds one for each posting of a deposit.
 #[must_use]
-pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> JournalBatch {
+pub fn journal_of(
+    rows: &[OpenRevenue],
+    postings: &[OpenPosting],
+    booking: &Booking,
+    number: &str,
+) -> JournalBatch {
     let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
     for row in rows {
         let sum = sums.entry(place_of(row)).or_default();
         sum.0 += row.gross;
         sum.1 += row.tax;
     }
-    let entries = sums
+    let mut entries: Vec<JournalEntry> = sums
         .into_iter()
         .filter(|(_, (gross, tax))| *gross != 0 || *tax != 0)
         .enumerate()
@@ -114,6 +149,10 @@ pub fn journal_of(rows: &[OpenRevenue], booking: &Booking, number: &str) -> Jour
             }
         })
         .collect();
+    for row in postings {
+        let reference = format!("{number}-{}", entries.len() + 1);
+        entries.extend(entry_of(row, &booking.titles, reference));
+    }
     JournalBatch { entries }
 }
 
@@ -162,6 +201,7 @@ mod tests {
             tax: "仮受消費税".into(),
             rounding: "雑損益".into(),
             advance: "前受金".into(),
+            deposits: None,
         };
         let booking = Booking {
             recognise: Recognise::Shipped,
@@ -177,7 +217,7 @@ mod tests {
             row("2026-11-22", "bank_transfer", 1000, false, 1100, 100),
             row("2026-11-21", "card", 0, true, -1, 0),
         ];
-        let batch = journal_of(&rows, &booking, "HB0000000000000");
+        let batch = journal_of(&rows, &[], &booking, "HB0000000000000");
         assert_eq!(batch.entries.len(), 4);
         for entry in &batch.entries {
             assert_eq!(

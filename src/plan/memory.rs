@@ -9,7 +9,7 @@ use hikiate_sdk::{Call, ExternalId};
 
 use super::types::{
     DemandRow, DemandState, EffectState, NewShipment, OrderInput, OrderPlan, QueuedEffect,
-    RevenueRow, ShipmentStage, ShipmentState, Status, StockEntryRow, TaskRow,
+    RestPosting, RevenueRow, ShipmentStage, ShipmentState, Status, StockEntryRow, TaskRow,
 };
 use crate::facts::{Fact, FactBody, IntentWhat, Verdict};
 use crate::stock::allocate::{GrantChange, OpenDemand, Reservation};
@@ -151,6 +151,7 @@ impl Memory {
             seen,
             waits: _,
             revenue,
+            rest,
             at_once,
             tasks,
         } = plan;
@@ -162,6 +163,7 @@ impl Memory {
         self.write_stages(stages)?;
         self.write_entries(entries)?;
         self.write_revenue(revenue)?;
+        self.write_rest(rest.as_ref());
         self.input.at_once = at_once.or(self.input.at_once);
         self.write_effects(ids, plan)?;
         self.write_tasks(tasks, now)?;
@@ -410,6 +412,14 @@ impl Memory {
             self.input.revenue.push(row.clone());
         }
         Ok(())
+    }
+
+    fn write_rest(&mut self, rest: Option<&RestPosting>) {
+        let books = &mut self.input.deposit_books;
+        if let Some(posting) = rest {
+            books.rest += posting.amount;
+            books.rests += 1;
+        }
     }
 
     fn write_effects(&mut self, ids: &mut i64, plan: &OrderPlan) -> Result<(), Refused> {

@@ -14,6 +14,7 @@ mod commitment;
 mod context;
 mod demand;
 mod departures;
+mod deposits;
 mod effects;
 mod ended;
 mod explain;

@@ -12,7 +12,10 @@ use crate::action::Action;
 /// Adds them.
 pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     deposits(view, payment, tasks);
-    withdrawn(view, payment, tasks);
+    if !withdrawn(view, payment, tasks) {
+        lost(view, payment, tasks);
+    }
+    expired(view, payment, tasks);
     too_much_taken(view, tasks);
     unexplained(view, tasks);
 }
@@ -94,51 +97,124 @@ pub(crate) fn not_booked(unknown: &Unknown, tasks: &mut Tasks) {
     }
 }
 
-/// The payment of goods that a warehouse has was voided, and nothing came in its stead.
-fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+/// The payment of goods that a warehouse has was voided, or its deposit taken away, and nothing came in its stead. True
+/// where that is a task.
+fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) -> bool {
     let nothing = view.tenders().all(|t| t.authorised.max(t.captured) == 0);
-    let unpaid = nothing && payment.deposited == 0 && view.taken_before() == 0;
+    let taken_away = view.fold.deposits.iter().filter(|one| one.amount < 0);
+    let taken_away = taken_away.map(|one| one.id).next_back();
+    let no_deposit = payment.deposited == 0 || (taken_away.is_some() && !payment.bank_paid);
+    let unpaid = nothing && no_deposit && view.taken_before() == 0;
     if payment.confirmed || !unpaid || view.dropped() {
-        return;
+        return false;
     }
     // An edit voids the payment as well, and the channel asks for what is due now by itself.
     let edited = |shipment: &Shipment<'_>| {
         let sealed = shipment.member.map_or(i64::MAX, |member| member.id);
         let then = view.fold.reading_before(sealed);
-        then.is_some_and(|then| then.fact.order.total != view.order.total)
+        taken_away.is_none_or(|id| id < sealed)
+            && then.is_some_and(|then| then.fact.order.total != view.order.total)
     };
     let shipments = view.fold.shipments.iter();
     let with: Vec<&Shipment<'_>> = shipments
         .filter(|shipment| shipment.instructed() && shipment.live() && !edited(shipment))
         .collect();
     if with.is_empty() {
-        return;
+        return false;
     }
     let since = view.fold.unchanged_since(|order| {
         let mut live = order.tenders.iter().filter(|tender| !tender.cancelled);
         live.all(|t| t.authorised.max(t.captured) == 0)
     });
+    let since = since.max(taken_away.unwrap_or(0));
     if view.fold.released_after("payment_withdrawn", since) {
-        return;
+        return true;
     }
     let names: Vec<String> = with
         .iter()
         .map(|s| format!("{} ({})", s.fact.reference, s.fact.warehouse))
         .collect();
+    let how = if taken_away.is_some() {
+        "the deposit that paid it was taken away"
+    } else {
+        "the payment was withdrawn at the channel"
+    };
     let what = format!(
-        "the payment was withdrawn at the channel and goods are with the warehouse: {}; have the customer pay, ask them back with `order recall`, or release it to ship them all the same",
+        "{how} and goods are with the warehouse: {}; have the customer pay, ask them back with `order recall`, or release it to ship them all the same",
         names.join(", ")
     );
     tasks
         .add("payment_withdrawn", what)
         .action(Action::Cancel {})
         .release("payment_withdrawn");
+    true
+}
+
+/// What was paid is not sure any more: an edit at the channel voids a payment, and asks for it anew.
+fn lost(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    let lost = payment.lost.is_some_and(|lost| lost.at_channel);
+    if !lost || payment.expired || view.dropped() || view.all_under_way() {
+        return;
+    }
+    let sure = view.tenders().fold(0_i64, |sum, tender| {
+        sum.saturating_add(tender.authorised.max(tender.captured))
+    });
+    let due = view.order.total.map_or_else(
+        || "what is to be paid".to_owned(),
+        |total| view.money(total),
+    );
+    let deadline = if payment.expires_at.is_some() {
+        "; until the deadline its stock is kept for it"
+    } else {
+        ""
+    };
+    let what = format!(
+        "it was paid and is no longer: of {due}, {} is authorised or captured at the channel; have the customer pay there and it goes on, or cancel it{deadline}",
+        view.money(sure)
+    );
+    tasks
+        .add_due("payment_lost", what, payment.expires_at)
+        .action(Action::Cancel {});
+}
+
+/// Not paid in time.
+fn expired(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    if !payment.expired || view.dropped() {
+        return;
+    }
+    let by_bank = payment.bank_wanted.is_some() && !payment.bank_paid;
+    let came = match (payment.bank_wanted, payment.deposited) {
+        (Some(wanted), came) if came != 0 => {
+            format!(
+                " ({} of {} came by deposit)",
+                view.money(came),
+                view.money(wanted)
+            )
+        }
+        _ => String::new(),
+    };
+    let late = if by_bank {
+        "paid late, add the deposit and it goes on"
+    } else {
+        "paid late at the channel, it goes on"
+    };
+    let what =
+        format!("not paid in time{came}, its stock is on sale again; cancel the order, or, {late}");
+    let task = tasks
+        .add_due("unpaid_expired", what, payment.expires_at)
+        .action(Action::Cancel {});
+    if by_bank {
+        task.action(Action::AddDeposit {});
+    }
 }
 
 fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
-    let last = view.fold.deposits.last().map(|(id, _)| *id);
+    let last = view.fold.deposits.last().map(|one| one.id);
     let wanted = payment.bank_wanted.unwrap_or(0);
     let came = payment.deposited;
+    let over = came.saturating_sub(wanted);
+    // An order that nothing stands for is one that is not paid yet, unless goods left for it.
+    let counts = came != 0 || payment.foreign || view.something_left();
     if payment.foreign {
         let what = format!(
             "a deposit came in a currency that is not {}; match it by hand",
@@ -153,35 +229,30 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 view.money(came)
             );
             tasks.tell(view, "deposit_cancelled", last, &what);
-        } else if came > wanted {
+        } else if payment.bank_wanted.is_some()
+            && over.saturating_abs() <= payment.tolerance
+            && payment.bank_paid
+        {
+            // Paid in full, as far as it matters.
+        } else if over > 0 {
             let what = format!(
                 "{} came by deposit, {} was to be paid: {} too much; give it back",
                 view.money(came),
                 view.money(wanted),
-                view.money(came.saturating_sub(wanted))
+                view.money(over)
             );
             tasks.tell(view, "deposit_over", last, &what);
-        } else if came < wanted {
+        } else if over < 0 && counts && !payment.expired {
             tasks.add(
                 "deposit_short",
                 format!(
                     "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it and add what comes",
                     view.money(came),
                     view.money(wanted),
-                    view.money(wanted.saturating_sub(came))
+                    view.money(over.saturating_neg())
                 ),
             )
             .action(Action::AddDeposit {});
         }
-    }
-    if payment.expired && !view.dropped() {
-        tasks
-            .add_due(
-                "unpaid_expired",
-                "not paid in time, its stock is on sale again; cancel the order, or, paid late, add the deposit and it goes on".to_owned(),
-                payment.expires_at,
-            )
-            .action(Action::Cancel {})
-            .action(Action::AddDeposit {});
     }
 }

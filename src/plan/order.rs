@@ -11,6 +11,7 @@ use super::cancel::{Cancel, cancel};
 use super::capture::captures;
 use super::changes::changes;
 use super::checks::{Check, checks, gate_open};
+use super::deposits::rest_posting;
 use super::effects::{Wanted, choose, withdraw};
 use super::ended;
 use super::fold::Fold;
@@ -218,6 +219,7 @@ pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<Strin
         seen: newest(input),
         waits: BTreeSet::new(),
         revenue: Vec::new(),
+        rest: None,
         at_once: None,
         tasks: Vec::new(),
     }
@@ -378,6 +380,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             )
             .action(Action::Cancel {});
     }
+    let rest = rest_posting(&view, &payment).filter(|_| acts && !unseen);
     let pending = wanted.pending || unseen || not_known.is_some();
     let closed = closed(&view, &cancel, status, pending, &tasks);
     let unmatched = (awaits || unknown(&view).next().is_some())
@@ -435,6 +438,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         withdraw: wanted.withdraw,
         waits,
         revenue: new_revenue,
+        rest,
         at_once: seen_at_once(&view),
         tasks: tasks.rows,
     };

@@ -1,8 +1,9 @@
 //! Payment: how an order is paid and whether that is sure enough to ship.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::Tender;
+use hikiate_sdk::{OrderSnapshot, Tender};
 
+use super::deposits;
 use super::view::View;
 use crate::policy::{PaymentMethod, PaymentRoute};
 
@@ -14,20 +15,55 @@ pub(crate) struct Payment {
     pub(crate) confirmed: bool,
     /// To be paid by bank transfer; `None` where nothing is.
     pub(crate) bank_wanted: Option<i64>,
+    /// Deposits cover it, within the tolerance.
+    pub(crate) bank_paid: bool,
+    /// What deposits may differ, either way.
+    pub(crate) tolerance: i64,
     /// Came by deposit.
     pub(crate) deposited: i64,
     /// Deposits in another currency.
     pub(crate) foreign: bool,
+    /// It was confirmed before and is no longer.
+    pub(crate) lost: Option<Lost>,
     /// When unpaid goods go back on sale.
     pub(crate) expires_at: Option<DateTime<Utc>>,
     /// That moment has passed.
     pub(crate) expired: bool,
 }
 
+/// A payment that is not sure any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// When it was heard of.
+    pub(crate) at: DateTime<Utc>,
+    /// Another payment than a deposit is missing: the channel shows less than is to be paid.
+    pub(crate) at_channel: bool,
+}
+
+/// How an order is paid, as one reading shows it and with what had come by deposit then.
+struct Funds {
+    word: String,
+    confirmed: bool,
+    bank_wanted: Option<i64>,
+    bank_paid: bool,
+    /// All but bank transfers is sure.
+    others_sure: bool,
+}
+
+/// What is to be paid by a tender; the only one pays the total where its amount is not told.
+fn amount_of(order: &OrderSnapshot, tender: &Tender) -> Option<i64> {
+    let only = live(order).count() == 1;
+    tender.amount.or(if only { order.total } else { None })
+}
+
+fn live(order: &OrderSnapshot) -> impl Iterator<Item = &Tender> {
+    order.tenders.iter().filter(|tender| !tender.cancelled)
+}
+
 impl View<'_> {
     /// Payments that are not voided.
     pub(crate) fn tenders(&self) -> impl Iterator<Item = &Tender> {
-        self.order.tenders.iter().filter(|tender| !tender.cancelled)
+        live(self.order)
     }
 
     /// How a payment is treated.
@@ -37,8 +73,7 @@ impl View<'_> {
 
     /// What is to be paid by a tender; the only one pays the total where its amount is not told.
     pub(crate) fn tender_amount(&self, tender: &Tender) -> Option<i64> {
-        let only = self.tenders().count() == 1;
-        tender.amount.or(if only { self.order.total } else { None })
+        amount_of(self.order, tender)
     }
 
     /// What a tender pays for in the end: less what was given back of it.
@@ -49,18 +84,56 @@ impl View<'_> {
 
     /// How the order is paid.
     pub(crate) fn payment(&self) -> Payment {
+        let currency = self.order.currency;
+        let deposits = &self.fold.deposits;
+        let deposited = deposits::sum(deposits, currency, i64::MAX);
+        let funds = self.funds(self.order, deposited);
+        let lost = if funds.confirmed { None } else { self.lost() };
+        // What warehouses have, or has left, keeps no stock from others.
+        let waits = !funds.confirmed && (!funds.bank_paid || lost.is_some());
+        let since = lost.map_or(self.order.ordered_at, |lost| lost.at);
+        let shop = &self.policy.shop;
+        let expires_at = match self.policy.allocation.expire_unpaid {
+            Some(term) if waits && !self.all_under_way() => {
+                term.ends(since, &shop.calendar, shop.timezone)
+            }
+            _ => None,
+        };
+        Payment {
+            word: funds.word,
+            confirmed: funds.confirmed,
+            bank_wanted: funds.bank_wanted,
+            bank_paid: funds.bank_paid,
+            tolerance: self.tolerance(self.order),
+            deposited,
+            foreign: deposits::foreign(deposits, currency),
+            lost,
+            expires_at,
+            expired: expires_at.is_some_and(|at| at <= self.now),
+        }
+    }
+
+    /// What deposits may differ from what is to be paid.
+    fn tolerance(&self, order: &OrderSnapshot) -> i64 {
+        if order.currency == self.policy.shop.currency {
+            self.policy.payments.deposit_tolerance
+        } else {
+            0
+        }
+    }
+
+    fn funds(&self, order: &OrderSnapshot, deposited: i64) -> Funds {
         let mut words: Vec<&str> = Vec::new();
-        let mut confirmed = true;
+        let mut sure = true;
         let mut bank_wanted: Option<i64> = None;
         let mut bank_known = true;
-        for tender in self.tenders() {
-            let amount = self.tender_amount(tender);
+        for tender in live(order) {
+            let amount = amount_of(order, tender);
             let method = self.route(tender).map(|route| route.method);
             words.push(method.map_or("unknown", PaymentMethod::as_str));
             match method {
                 Some(PaymentMethod::Card) => {
-                    confirmed &=
-                        amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
+                    sure &= amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
                 }
                 Some(PaymentMethod::Prepaid) => {}
                 Some(PaymentMethod::BankTransfer) => {
@@ -68,41 +141,77 @@ impl View<'_> {
                     let sum = bank_wanted.unwrap_or(0).saturating_add(amount.unwrap_or(0));
                     bank_wanted = Some(sum);
                 }
-                None => confirmed = false,
+                None => sure = false,
             }
         }
         words.sort_unstable();
         words.dedup();
-        let zero = self.order.total == Some(0);
+        let zero = order.total == Some(0);
         let word = match words.as_slice() {
             _ if zero => "zero",
             [] => "unknown",
             [only] => only,
             _ => "mixed",
         };
-        let ours = |currency| currency == self.order.currency;
-        let deposits = &self.fold.deposits;
-        let deposited = deposits
-            .iter()
-            .filter(|(_, deposit)| ours(deposit.currency))
-            .fold(0_i64, |sum, (_, deposit)| {
-                sum.saturating_add(deposit.amount)
-            });
-        let bank_paid = bank_wanted.is_none_or(|wanted| bank_known && deposited >= wanted);
-        let confirmed = zero || (confirmed && bank_paid && !words.is_empty());
-        let waits = bank_wanted.is_some() && !confirmed && deposits.is_empty();
-        let expires_at = match self.policy.allocation.expire_unpaid {
-            Some(after) if waits => self.order.ordered_at.checked_add_signed(after),
-            _ => None,
-        };
-        Payment {
+        let bank_paid = bank_wanted.is_none_or(|wanted| {
+            let missing = wanted.saturating_sub(deposited);
+            // A tolerance pays nothing by itself.
+            let enough = missing <= 0 || (deposited > 0 && missing <= self.tolerance(order));
+            bank_known && enough
+        });
+        let others_sure = sure && !words.is_empty();
+        Funds {
             word: word.to_owned(),
-            confirmed,
+            confirmed: zero || (others_sure && bank_paid),
             bank_wanted,
-            deposited,
-            foreign: deposits.iter().any(|(_, deposit)| !ours(deposit.currency)),
-            expires_at,
-            expired: expires_at.is_some_and(|at| at <= self.now),
+            bank_paid,
+            others_sure,
+        }
+    }
+
+    /// When the payment was last confirmed and then no longer, by what was told in its order.
+    fn lost(&self) -> Option<Lost> {
+        let mut readings = self.fold.readings.iter().peekable();
+        let mut deposits = self.fold.deposits.iter().peekable();
+        let mut order: Option<&OrderSnapshot> = None;
+        let mut confirmed = false;
+        let mut lost = None;
+        loop {
+            let reading = readings.peek().map(|reading| reading.id);
+            let deposit = deposits.peek().map(|one| one.id);
+            let (id, at) = match (reading, deposit) {
+                (None, None) => return lost,
+                (Some(reading), deposit) if deposit.is_none_or(|deposit| reading < deposit) => {
+                    let Some(reading) = readings.next() else {
+                        return lost;
+                    };
+                    order = Some(&reading.fact.order);
+                    (reading.id, reading.recorded_at)
+                }
+                _ => {
+                    let Some(one) = deposits.next() else {
+                        return lost;
+                    };
+                    (one.id, one.at)
+                }
+            };
+            let Some(order) = order else { continue };
+            let came = deposits::sum(&self.fold.deposits, order.currency, id);
+            let funds = self.funds(order, came);
+            match (confirmed, funds.confirmed) {
+                (_, true) => lost = None,
+                (true, false) => {
+                    lost = Some(Lost {
+                        at,
+                        at_channel: false,
+                    });
+                }
+                (false, false) => {}
+            }
+            if let Some(lost) = &mut lost {
+                lost.at_channel = !funds.others_sure;
+            }
+            confirmed = funds.confirmed;
         }
     }
 }

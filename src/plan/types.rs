@@ -48,6 +48,8 @@ pub struct OrderInput {
     pub shipments: Vec<ShipmentState>,
     /// Revenue events already recorded.
     pub revenue: Vec<RevenueRow>,
+    /// What the books know of its deposits.
+    pub deposit_books: DepositBooks,
     /// Items by the channel's code; a code that is absent is unmapped.
     pub items: BTreeMap<String, ItemRef>,
     /// When the channel is to be read again anyway.
@@ -288,6 +290,8 @@ pub struct OrderPlan {
     pub waits: BTreeSet<(String, AccountSlug)>,
     /// New revenue events.
     pub revenue: Vec<RevenueRow>,
+    /// What is to move to the title of what the tolerance of deposits leaves.
+    pub rest: Option<RestPosting>,
     /// The channel showed it fulfilled or completed at once; `None` where that is stored already, or says nothing.
     pub at_once: Option<bool>,
     /// All tasks the order has; those stored and not here vanish.
@@ -431,6 +435,71 @@ pub struct RevenueRow {
     pub coarse: bool,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+}
+
+/// What was posted for an order's deposits, batched or not. Minor units of its currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DepositBooks {
+    /// Matched to it, less what was taken away again.
+    pub matched: i64,
+    /// Moved to the title of the rest; below zero where less came than was to be paid.
+    pub rest: i64,
+    /// How often.
+    pub rests: i64,
+}
+
+/// What a posting of a deposit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PostingKind {
+    /// It came: bank to suspense.
+    Received,
+    /// It did not come after all: suspense to bank.
+    Voided,
+    /// It pays an order: suspense to receivable.
+    Matched,
+    /// It does not pay the order after all: receivable to suspense.
+    Unmatched,
+    /// What the tolerance leaves: receivable to its title, the other way round below zero.
+    Rest,
+}
+
+impl PostingKind {
+    /// From the word in the database, which knows no others.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word {
+            "received" => Self::Received,
+            "voided" => Self::Voided,
+            "matched" => Self::Matched,
+            "unmatched" => Self::Unmatched,
+            _ => Self::Rest,
+        }
+    }
+
+    /// For a person who reads the books.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Received => "deposit",
+            Self::Voided => "deposit voided",
+            Self::Matched => "deposit matched",
+            Self::Unmatched => "deposit taken away",
+            Self::Rest => "deposit difference",
+        }
+    }
+}
+
+/// A posting to the title of what the tolerance of deposits leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestPosting {
+    /// Unique: `number:rest:n`.
+    pub key: String,
+    /// Day in the shop's zone.
+    pub business_date: NaiveDate,
+    /// Currency.
+    pub currency: Currency,
+    /// Minor units that came beyond what was to be paid; below zero what is missing.
+    pub amount: i64,
 }
 
 /// What a revenue event is.

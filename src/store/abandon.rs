@@ -244,7 +244,7 @@ async fn held(tx: &mut Tx<'_>, batch_id: i64) -> Result<Vec<Member>, StoreError>
     .collect())
 }
 
-/// Revenue of the batch goes free for the next one. Returns its orders.
+/// What the batch books goes free for the next one. Returns the orders of its revenue.
 async fn freed(tx: &mut Tx<'_>, batch_id: i64) -> Result<Vec<Member>, StoreError> {
     let members = sqlx::query!(
         "SELECT DISTINCT e.subject_id, o.number FROM revenue_events e JOIN subjects o ON o.id = e.subject_id
@@ -262,6 +262,12 @@ async fn freed(tx: &mut Tx<'_>, batch_id: i64) -> Result<Vec<Member>, StoreError
     .collect();
     sqlx::query!(
         "UPDATE revenue_events SET batch_id = NULL, retry_at = NULL WHERE batch_id = $1",
+        batch_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE deposit_postings SET batch_id = NULL, retry_at = NULL WHERE batch_id = $1",
         batch_id
     )
     .execute(&mut **tx)

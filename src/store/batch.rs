@@ -111,16 +111,23 @@ impl Store {
         .collect())
     }
 
-    /// True when revenue waits and no journal batch is open at this account.
+    /// True when revenue waits, or a deposit where they are booked, and no journal batch is open at this account.
     ///
     /// # Errors
     /// The database's.
-    pub async fn waiting_revenue(&self, account_id: i16) -> Result<bool, StoreError> {
+    pub async fn waiting_revenue(
+        &self,
+        account_id: i16,
+        deposits: bool,
+    ) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id)
+            r#"SELECT (EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id)
                    AND (retry_at IS NULL OR retry_at <= (SELECT hk_now())))
+                 OR ($2 AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND id > coalesce((SELECT deposits_upto FROM recovery), 0)
+                   AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now())))))
                  AND NOT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = 'journal' AND state = 'open') AS "waiting!""#,
-            account_id
+            account_id,
+            deposits
         )
         .fetch_one(&self.pool)
         .await?)
@@ -232,6 +239,11 @@ impl Store {
         .await?;
         sqlx::query!(
             "UPDATE revenue_events SET retry_at = NULL WHERE batch_id IS NULL AND retry_at IS NOT NULL"
+        )
+        .execute(&self.pool)
+        .await?;
+        sqlx::query!(
+            "UPDATE deposit_postings SET retry_at = NULL WHERE batch_id IS NULL AND retry_at IS NOT NULL"
         )
         .execute(&self.pool)
         .await?;

@@ -376,7 +376,8 @@ impl Store {
         .await?;
         let row = sqlx::query!(
             r#"SELECT q.withdrawn AS "withdrawn!", q.sending AS "sending!", q.unknown AS "unknown!", g.waiting AS "waiting!", g.instructed AS "instructed!",
-                 (SELECT count(*) FROM revenue_events WHERE channel_id = $1 AND batch_id IS NULL) AS "revenue!"
+                 (SELECT count(*) FROM revenue_events WHERE channel_id = $1 AND batch_id IS NULL)
+                   + (SELECT count(*) FROM deposit_postings WHERE channel_id = $1 AND batch_id IS NULL) AS "revenue!"
                FROM (SELECT count(*) FILTER (WHERE e.state = 'planned' AND NOT e.ambiguous) AS withdrawn, count(*) FILTER (WHERE e.state = 'sending') AS sending,
                    count(*) FILTER (WHERE e.state = 'unresolved' OR (e.state = 'planned' AND e.ambiguous)) AS unknown
                  FROM effects e JOIN subjects s ON s.id = e.subject_id WHERE s.account_id = $1 AND s.kind = 'order') q

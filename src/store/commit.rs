@@ -99,6 +99,7 @@ impl Store {
         write_shipments(tx, plans, directory).await?;
         write_entries(tx, plans, directory).await?;
         write_money(tx, plans).await?;
+        write_rests(tx, plans).await?;
         Self::write_window(tx, plans).await?;
         write_effects(tx, plans, directory).await?;
         let ids: Vec<i64> = plans.iter().map(|p| p.subject_id).collect();
@@ -345,6 +346,30 @@ async fn write_money(
             "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at)
              SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::timestamptz[])",
             &subject, &channel, &key, &date, &payment, &currency, &kind, &rate, &country, &class, &gross, &tax, &derived, &recorded
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What is to move to the title of what the tolerance of deposits leaves.
+async fn write_rests(
+    tx: &mut Transaction<'_, Postgres>,
+    plans: &[PlannedOrder],
+) -> Result<(), StoreError> {
+    let rows = plans
+        .iter()
+        .filter_map(|p| Some((p, p.plan.rest.as_ref()?)));
+    for (plan, rest) in rows {
+        sqlx::query!(
+            "INSERT INTO deposit_postings (key, kind, order_id, channel_id, business_date, currency, amount) VALUES ($1, 'rest', $2, $3, $4, $5, $6)",
+            rest.key,
+            plan.subject_id,
+            plan.channel_id,
+            rest.business_date,
+            rest.currency.to_string(),
+            rest.amount
         )
         .execute(&mut **tx)
         .await?;

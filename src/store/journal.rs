@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Currency, Op};
 use sha2::{Digest, Sha256};
+use sqlx::{Postgres, Transaction};
 
 use super::batch::{end_empty, lock_listed};
 use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
 use crate::facts::{BookingRefusedFact, FactBody};
-use crate::plan::types::{RevenueKind, TaxOf};
+use crate::plan::types::{PostingKind, RevenueKind, TaxOf};
 
 /// An entry that the layout forbids is tried again after this long.
 const ASIDE_SECONDS: f64 = 3600.0;
+
+/// Postings of deposits in one journal at the most: each is an entry, and an entry's number has few digits.
+const MOST_POSTINGS: i64 = 5_000;
 
 /// A revenue event that waits to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,49 @@ pub struct OpenRevenue {
     pub tax: i64,
 }
 
+/// A posting of a deposit that waits to be booked; an entry of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPosting {
+    /// Row id.
+    pub id: i64,
+    /// What it is.
+    pub kind: PostingKind,
+    /// Our number of the deposit; of the order where it is about the rest.
+    pub number: String,
+    /// Our number of the order.
+    pub order: Option<String>,
+    /// Posting date.
+    pub business_date: NaiveDate,
+    /// Channel.
+    pub channel: AccountSlug,
+    /// Currency.
+    pub currency: Currency,
+    /// Minor units; above zero but for a rest that is missing.
+    pub amount: i64,
+}
+
+/// What waits to be booked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalRows {
+    /// Revenue.
+    pub revenue: Vec<OpenRevenue>,
+    /// Deposits.
+    pub postings: Vec<OpenPosting>,
+}
+
+/// A journal as rendered.
+#[derive(Clone, Debug, Default)]
+pub struct RenderedJournal {
+    /// Its bytes, with the ids of all rows in it: those of revenue, then those of deposits.
+    pub sealed: Sealed,
+    /// How many of these are revenue.
+    pub revenue: usize,
+    /// Revenue that is left out.
+    pub aside: Vec<SetAside>,
+    /// Postings that are left out, with the layout's words.
+    pub aside_postings: Vec<(i64, String)>,
+}
+
 /// Revenue that is left out of a journal, because the layout forbids its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
@@ -53,15 +100,15 @@ pub struct SetAside {
 /// What came of sealing a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedJournal {
-    /// Revenue events in it.
+    /// Revenue events and postings of deposits in it.
     pub rows: usize,
     /// What was left out; its orders are to be told.
     pub aside: Vec<SetAside>,
 }
 
 impl Store {
-    /// Seals a journal batch over all open revenue, at most `terms.max_rows`; the rest goes into the next. What
-    /// `render` leaves out is tried again with a journal of an hour later.
+    /// Seals a journal batch over all open revenue, at most `terms.max_rows`, and, where they are booked, deposits, at most
+    /// 5,000; the rest goes into the next. What `render` leaves out is tried again with a journal of an hour later.
     ///
     /// # Errors
     /// The database's; what `render` says.
@@ -70,10 +117,11 @@ impl Store {
         directory: &Directory,
         batch: &OpenBatch,
         terms: &SealTerms,
+        deposits: bool,
         render: R,
     ) -> Result<SealedJournal, StoreError>
     where
-        R: Fn(&[OpenRevenue]) -> Result<(Sealed, Vec<SetAside>), StoreError>,
+        R: Fn(&JournalRows) -> Result<RenderedJournal, StoreError>,
     {
         let mut tx = self.pool.begin().await?;
         let Some(now) = lock_listed(&mut tx, batch, &[]).await? else {
@@ -107,12 +155,24 @@ impl Store {
                 tax: row.tax,
             });
         }
-        if rows.is_empty() {
+        let mut open = JournalRows {
+            revenue: rows,
+            postings: Vec::new(),
+        };
+        if deposits {
+            open.postings = open_postings(&mut tx, directory).await?;
+        }
+        if open.revenue.is_empty() && open.postings.is_empty() {
             end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
             return Ok(SealedJournal::default());
         }
-        let (sealed, aside) = render(&rows)?;
+        let RenderedJournal {
+            sealed,
+            revenue,
+            aside,
+            aside_postings,
+        } = render(&open)?;
         let left_out: Vec<i64> = aside.iter().flat_map(|a| &a.rows).map(|r| r.id).collect();
         sqlx::query!(
             "UPDATE revenue_events SET retry_at = (SELECT hk_now()) + make_interval(secs => $2) WHERE id = ANY($1)",
@@ -121,15 +181,24 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        set_postings_aside(&mut tx, &aside_postings).await?;
         if sealed.members.is_empty() {
             end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
             return Ok(SealedJournal { rows: 0, aside });
         }
+        let (members, postings) = sealed.members.split_at(revenue.min(sealed.members.len()));
         sqlx::query!(
             "UPDATE revenue_events SET batch_id = $1, retry_at = NULL WHERE id = ANY($2) AND batch_id IS NULL",
             batch.subject_id,
-            &sealed.members
+            members
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE deposit_postings SET batch_id = $1, retry_at = NULL, refused = NULL WHERE id = ANY($2) AND batch_id IS NULL",
+            batch.subject_id,
+            postings
         )
         .execute(&mut *tx)
         .await?;
@@ -182,4 +251,55 @@ impl Store {
             .collect();
         self.tell(&facts, today).await
     }
+}
+
+/// Postings of deposits that wait, locked.
+async fn open_postings(
+    tx: &mut Transaction<'_, Postgres>,
+    directory: &Directory,
+) -> Result<Vec<OpenPosting>, StoreError> {
+    let mut postings = Vec::new();
+    for row in sqlx::query!(
+        r#"SELECT p.id, p.kind, p.business_date, p.channel_id, p.currency, p.amount, coalesce(d.number, o.number) AS "number!", o.number AS "order?"
+           FROM deposit_postings p LEFT JOIN subjects d ON d.id = p.deposit_id LEFT JOIN subjects o ON o.id = p.order_id
+           WHERE p.batch_id IS NULL AND p.id > coalesce((SELECT deposits_upto FROM recovery), 0) AND hk_acts(p.channel_id)
+             AND (p.retry_at IS NULL OR p.retry_at <= (SELECT hk_now())) ORDER BY p.business_date, p.id LIMIT $1 FOR UPDATE OF p"#,
+        MOST_POSTINGS
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    {
+        postings.push(OpenPosting {
+            id: row.id,
+            kind: PostingKind::of(&row.kind),
+            number: row.number,
+            order: row.order,
+            business_date: row.business_date,
+            channel: directory.slug(row.channel_id)?.clone(),
+            currency: row
+                .currency
+                .parse()
+                .map_err(|e: hikiate_sdk::MoneyError| StoreError::Refused(e.to_string()))?,
+            amount: row.amount,
+        });
+    }
+    Ok(postings)
+}
+
+async fn set_postings_aside(
+    tx: &mut Transaction<'_, Postgres>,
+    aside: &[(i64, String)],
+) -> Result<(), StoreError> {
+    let ids: Vec<i64> = aside.iter().map(|(id, _)| *id).collect();
+    let why: Vec<String> = aside.iter().map(|(_, why)| why.clone()).collect();
+    sqlx::query!(
+        "UPDATE deposit_postings p SET retry_at = (SELECT hk_now()) + make_interval(secs => $3), refused = t.w
+         FROM unnest($1::bigint[], $2::text[]) AS t (i, w) WHERE p.id = t.i",
+        &ids,
+        &why,
+        ASIDE_SECONDS
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -11,8 +11,8 @@ use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
-    DemandState, EffectState, ItemRef, Lost, LostSend, OrderInput, Origin, QueuedEffect,
-    RevenueKind, RevenueRow, ShipmentStage, ShipmentState, TaxOf,
+    DemandState, DepositBooks, EffectState, ItemRef, Lost, LostSend, OrderInput, Origin,
+    QueuedEffect, RevenueKind, RevenueRow, ShipmentStage, ShipmentState, TaxOf,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -189,6 +189,7 @@ impl Store {
         let mut demands: BTreeMap<i64, Vec<DemandState>> = BTreeMap::new();
         let mut shipments: BTreeMap<i64, Vec<ShipmentState>> = BTreeMap::new();
         let mut revenue: BTreeMap<i64, Vec<RevenueRow>> = BTreeMap::new();
+        let mut deposit_books: BTreeMap<i64, DepositBooks> = BTreeMap::new();
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
@@ -270,6 +271,7 @@ impl Store {
                     recorded_at: row.recorded_at,
                 });
             }
+            deposit_books = Self::load_deposit_books(tx, &orders).await?;
             persons = Self::load_personal(tx, &orders).await?;
             looks = Self::load_looks(tx, &facts).await?;
             codes = Self::load_codes(
@@ -352,6 +354,7 @@ impl Store {
                     demands: demands.remove(&row.id).unwrap_or_default(),
                     shipments: shipments.remove(&row.id).unwrap_or_default(),
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
+                    deposit_books: deposit_books.remove(&row.id).unwrap_or_default(),
                     items,
                     epochs: circumstances.epochs.clone(),
                     paused: circumstances.paused.clone(),

@@ -10,6 +10,7 @@ mod bursts;
 mod channel_window;
 mod circumstances;
 mod commit;
+mod deposits;
 mod elsewhere;
 mod error;
 mod facts;
@@ -53,9 +54,14 @@ pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
 pub use begin::{BeginTerms, Beginning, Classed, Listed, Unbegun};
 pub use bursts::{RuleKey, RuleRow};
 pub use commit::PlannedOrder;
+pub use deposits::{
+    Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
+};
 pub use error::StoreError;
 pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
-pub use journal::{OpenRevenue, SealedJournal, SetAside};
+pub use journal::{
+    JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
+};
 pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};

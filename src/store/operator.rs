@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use hikiate_sdk::{AccountSlug, Currency, ExternalId};
+use hikiate_sdk::ExternalId;
 
-use super::facts::{FactRows, insert_facts};
 use super::typed::Typed;
 use super::{Directory, Store, StoreError};
-use crate::facts::{CancelWantedFact, DepositFact, FactBody, HeldFact, ReleasedFact};
+use crate::facts::{CancelWantedFact, FactBody, HeldFact, ReleasedFact};
 use crate::plan::command::{Wish, WishedFact};
 use crate::plan::same_number;
 
@@ -197,75 +196,6 @@ impl Store {
             wish: decision.wish(context),
         };
         self.type_all(&[typed], None, actor, today).await
-    }
-
-    /// Stores money that came for an order, once per reference of the order's channel account.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] when the reference was used before.
-    #[expect(clippy::too_many_arguments, reason = "the fields of one deposit")]
-    pub async fn add_deposit(
-        &self,
-        directory: &Directory,
-        order_id: i64,
-        reference: &str,
-        amount: i64,
-        currency: Currency,
-        date: NaiveDate,
-        actor: &str,
-    ) -> Result<String, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let account_id = sqlx::query_scalar!(
-            "SELECT account_id FROM subjects WHERE id = $1 AND kind = 'order' FOR NO KEY UPDATE",
-            order_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let account: AccountSlug = directory.slug(account_id)?.clone();
-        let number = crate::number::deposit_number(&account, reference);
-        let deposit = sqlx::query_scalar!(
-            "INSERT INTO subjects (kind, account_id, external_id, number, origin, status, created_at, closed_at)
-             VALUES ('deposit', $1, $2, $3, 'live', 'matched', (SELECT hk_now()), (SELECT hk_now())) ON CONFLICT (account_id, kind, external_id) DO NOTHING RETURNING id",
-            account_id, reference, number
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or_else(|| StoreError::Refused(format!("a deposit with reference {reference:?} was added before; a reference is used once")))?;
-        sqlx::query!(
-            "INSERT INTO deposit_matches (deposit_id, order_id, amount) VALUES ($1, $2, $3)",
-            deposit,
-            order_id,
-            amount
-        )
-        .execute(&mut *tx)
-        .await?;
-        let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
-            .fetch_one(&mut *tx)
-            .await?;
-        let body = FactBody::Deposit(DepositFact {
-            deposit: format!("{account}/{reference}"),
-            amount,
-            currency,
-        });
-        let mut rows = FactRows::default();
-        rows.push(
-            order_id,
-            format!("deposit:{account}:{reference}"),
-            &body,
-            body.to_json()?,
-            now,
-            now,
-            date,
-        );
-        insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
-            order_id
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(number)
     }
 
     /// Asks for a quarantined order to be read again, or marks another record as dealt with.

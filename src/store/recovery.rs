@@ -136,7 +136,7 @@ impl Store {
     /// The database's.
     pub async fn recovery(&self) -> Result<Recovery, StoreError> {
         let row = sqlx::query!(
-            "SELECT phase, epoch, why, lost_since, settle_at, books_upto FROM recovery"
+            "SELECT phase, epoch, why, lost_since, settle_at, coalesce(books_upto, deposits_upto) AS books_upto FROM recovery"
         )
         .fetch_one(&self.pool)
         .await?;
@@ -303,7 +303,8 @@ impl Store {
     /// [`StoreError::Refused`] when no revenue waits for that.
     pub async fn release_books(&self) -> Result<Vec<String>, StoreError> {
         let freed = sqlx::query!(
-            "UPDATE recovery SET books_upto = NULL WHERE phase = 'none' AND books_upto IS NOT NULL"
+            "UPDATE recovery SET books_upto = NULL, deposits_upto = NULL
+             WHERE phase = 'none' AND (books_upto IS NOT NULL OR deposits_upto IS NOT NULL)"
         )
         .execute(&self.pool)
         .await?
@@ -371,10 +372,11 @@ impl Store {
                 .await?;
         } else {
             sqlx::query!(
-                "UPDATE recovery SET phase = 'none', settle_at = NULL, lifted_at = (SELECT hk_now()), books_upto = CASE WHEN
-                   EXISTS (SELECT FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch)
-                   OR EXISTS (SELECT FROM recalls c WHERE c.op = 'post_journal' AND c.epoch = recovery.epoch AND NOT c.can_tell)
-                   THEN (SELECT max(id) FROM revenue_events) END"
+                "UPDATE recovery SET phase = 'none', settle_at = NULL, lifted_at = (SELECT hk_now()),
+                   books_upto = CASE WHEN l.held THEN (SELECT max(id) FROM revenue_events) END,
+                   deposits_upto = CASE WHEN l.held THEN (SELECT max(id) FROM deposit_postings) END
+                 FROM (SELECT EXISTS (SELECT FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = r.epoch)
+                   OR EXISTS (SELECT FROM recalls c WHERE c.op = 'post_journal' AND c.epoch = r.epoch AND NOT c.can_tell) AS held FROM recovery r) l"
             )
             .execute(&mut *tx)
             .await?;

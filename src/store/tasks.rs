@@ -151,6 +151,16 @@ impl Store {
                    || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
                    || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'
                  FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
+                   OR deposits_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND id <= deposits_upto)
+                 UNION ALL
+                 SELECT 'deposit_unmatched', 'deposits', count(*) || CASE count(*) WHEN 1 THEN ' deposit is' ELSE ' deposits are' END
+                   || ' not matched to an order, or not in full: match each, or void it', min(s.created_at), NULL, '[{"command": "deposit list", "args": {}}]'
+                 FROM subjects s WHERE s.kind = 'deposit' AND s.closed_at IS NULL HAVING count(*) > 0
+                 UNION ALL
+                 SELECT 'deposit_not_booked', coalesce(d.number, o.number), 'cannot be written into the books: ' || p.refused
+                   || '; mend the layout or the titles and restart, it is tried again by itself each hour', min(p.recorded_at), NULL, '[]'
+                 FROM deposit_postings p LEFT JOIN subjects d ON d.id = p.deposit_id LEFT JOIN subjects o ON o.id = p.order_id
+                 WHERE p.batch_id IS NULL AND p.refused IS NOT NULL GROUP BY coalesce(d.number, o.number), p.refused
                  UNION ALL
                  SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(paused_since, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
                  UNION ALL

@@ -123,6 +123,7 @@ impl Store {
                    WHEN e.state = 'unresolved' THEN 'unknown' WHEN e.state IN ('leased', 'sending') THEN 'sending'
                    WHEN e.state IS NULL AND s.status = 'refused' THEN 'refused' ELSE 'sealed' END AS "state!",
                  CASE WHEN b.kind = 'journal' THEN (SELECT count(*) FROM revenue_events r WHERE r.batch_id = b.subject_id)
+                   + (SELECT count(*) FROM deposit_postings p WHERE p.batch_id = b.subject_id)
                    WHEN b.state IN ('open', 'missed') THEN (SELECT count(*) FROM shipments w WHERE w.location_id = b.location_id AND w.state = 'waiting'
                      AND w.release_at <= greatest(b.seal_at, (SELECT hk_now())) AND hk_may_go(w.id, w.subject_id))
                    ELSE (SELECT count(*) FROM shipments w WHERE w.batch_id = b.subject_id) END AS "rows!",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
+use hikiate::calendar::Term;
 use hikiate::plan::types::ItemRef;
 use hikiate::policy::{
     Allocation, Booking, CancelBy, CaptureRule, Catalogue, Change, ChangeRules, Channel, Close,
@@ -233,14 +234,16 @@ fn policy() -> Policy {
             currency: Currency::JPY,
             tax_rounding: None,
             invoice: Default::default(),
+            calendar: Default::default(),
         },
         channels: BTreeMap::from([(AccountSlug::new(SHOP), channel)]),
         warehouses: vec![warehouse(0, grace), warehouse(1, wave)],
         allocation: Allocation {
             split: true,
             partial: Partial::Wait,
-            expire_unpaid: Some(Duration::days(7)),
+            expire_unpaid: Some(Term::Span(Duration::days(7))),
         },
+        payments: Default::default(),
         presume_delivered: Some(Duration::days(2)),
         mail: Some(AccountSlug::new("smtp")),
         holds: Vec::new(),
@@ -257,6 +260,7 @@ fn policy() -> Policy {
                 tax: "tax".to_owned(),
                 rounding: "rounding".to_owned(),
                 advance: "advance".to_owned(),
+                deposits: None,
             },
         }),
         catalogue: Catalogue::SameCode,

@@ -111,6 +111,7 @@ impl Order {
             demands: Vec::new(),
             shipments: Vec::new(),
             revenue: Vec::new(),
+            deposit_books: Default::default(),
             items: items(),
             read_at: None,
             hidden: false,

@@ -254,7 +254,7 @@ impl World {
             return Ok(());
         }
         let name = format!("books-journal-20261121-{}", self.books.len() + 1);
-        let journal = journal_of(&rows, &booking, &name);
+        let journal = journal_of(&rows, &[], &booking, &name);
         let mut debits = 0;
         for entry in &journal.entries {
             let sum: i64 = entry.lines.iter().map(|line| line.amount).sum();

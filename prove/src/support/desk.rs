@@ -119,6 +119,7 @@ pub fn quiet() -> OrderPlan {
         seen: None,
         waits: std::collections::BTreeSet::new(),
         revenue: Vec::new(),
+        rest: None,
         at_once: None,
         tasks: Vec::new(),
     }

@@ -23,6 +23,10 @@ pub struct ShopTable {
     /// What tax is rounded once for.
     #[serde(default)]
     pub invoice: Invoice,
+    /// Weekdays on which the shop is closed: `mon` to `sun`.
+    pub closed_weekdays: Vec<String>,
+    /// Days on which it is closed, as `YYYY-MM-DD`.
+    pub closed_dates: Vec<String>,
 }
 
 /// `[database]`.

@@ -9,7 +9,7 @@ pub use channel::{BeginWord, ChannelTable, PaymentTable};
 pub use instance::{DatabaseTable, EngineTable, HttpTable, LogTable, ShopTable};
 pub use policy::{
     BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,
-    TitlesTable,
+    PaymentsTable, TitlesTable,
 };
 pub use warehouse::{AllocationTable, DispatchMode, DispatchTable, WarehouseTable};
 
@@ -43,6 +43,8 @@ pub struct File {
     pub warehouses: BTreeMap<String, WarehouseTable>,
     /// How stock is given out.
     pub allocation: AllocationTable,
+    /// What counts as paid.
+    pub payments: PaymentsTable,
     /// How codes become items.
     pub catalogue: CatalogueTable,
     /// When a parcel counts as delivered.

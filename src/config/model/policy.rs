@@ -1,4 +1,4 @@
-//! `[catalogue]`, `[delivery]`, `[mail]`, `[[hold]]`, `[booking]`.
+//! `[payments]`, `[catalogue]`, `[delivery]`, `[mail]`, `[[hold]]`, `[booking]`.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,14 @@ use serde::Deserialize;
 
 use crate::config::Language;
 use crate::policy::{DigitalBooking, HoldRule, Recognise, Release};
+
+/// `[payments]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentsTable {
+    /// Decimal text in the shop's currency: `"500"`.
+    pub deposit_tolerance: String,
+}
 
 /// `[catalogue]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -112,6 +120,12 @@ pub struct TitlesTable {
     pub rounding: String,
     /// 前受金.
     pub advance: String,
+    /// 普通預金; with `suspense` and `deposit_rest`, deposits are booked.
+    pub bank: Option<String>,
+    /// 仮受金.
+    pub suspense: Option<String>,
+    /// What the tolerance of deposits leaves.
+    pub deposit_rest: Option<String>,
 }
 
 impl Default for TitlesTable {
@@ -124,6 +138,9 @@ impl Default for TitlesTable {
             tax: "仮受消費税".to_owned(),
             rounding: "雑損益".to_owned(),
             advance: "前受金".to_owned(),
+            bank: None,
+            suspense: None,
+            deposit_rest: None,
         }
     }
 }

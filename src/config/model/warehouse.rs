@@ -64,7 +64,7 @@ pub struct AllocationTable {
     pub split: bool,
     /// Orders with stock for a part only.
     pub partial: Partial,
-    /// An unpaid bank transfer keeps its stock this long; `never` for without end.
+    /// An order that is not paid keeps its stock this long: a length of time, working days as `7bd`, or `never`.
     pub expire_unpaid: String,
 }
 

@@ -8,6 +8,7 @@ use hikiate_sdk::{
     FulfilledBy, OrderLine, OrderSnapshot, Tender,
 };
 
+use crate::calendar::Term;
 use crate::facts::{Features, GroupFeatures};
 use crate::policy::{
     Allocation, Booking, CaptureRule, Catalogue, Channel, Close, Dispatch, MailKind, Partial,
@@ -80,6 +81,7 @@ pub(super) fn policy() -> Policy {
             currency: Currency::JPY,
             tax_rounding: None,
             invoice: Default::default(),
+            calendar: Default::default(),
         },
         channels: BTreeMap::from([(slug(SHOP), channel)]),
         warehouses: vec![
@@ -89,8 +91,9 @@ pub(super) fn policy() -> Policy {
         allocation: Allocation {
             split: true,
             partial: Partial::Wait,
-            expire_unpaid: Some(Duration::days(7)),
+            expire_unpaid: Some(Term::Span(Duration::days(7))),
         },
+        payments: Default::default(),
         presume_delivered: Some(Duration::days(2)),
         mail: Some(slug("smtp")),
         holds: Vec::new(),
@@ -107,6 +110,7 @@ pub(super) fn policy() -> Policy {
                 tax: "tax".to_owned(),
                 rounding: "rounding".to_owned(),
                 advance: "advance".to_owned(),
+                deposits: None,
             },
         }),
         catalogue: Catalogue::SameCode,

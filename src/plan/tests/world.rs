@@ -89,6 +89,7 @@ impl World {
             demands: Vec::new(),
             shipments: Vec::new(),
             revenue: Vec::new(),
+            deposit_books: DepositBooks::default(),
             items: BTreeMap::from([
                 ("A".to_owned(), item(1, 1, true)),
                 ("B".to_owned(), item(2, 1, true)),
@@ -217,6 +218,7 @@ impl World {
         }
         nothing("withdraw", again.withdraw.is_empty());
         nothing("revenue", again.revenue.is_empty());
+        nothing("rest", again.rest.is_none());
         if plan.withdraw.is_empty() {
             nothing("effects", again.effects.is_empty());
         }

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use hikiate::engine::seal_step;
 use hikiate::plan::types::Status;
-use hikiate::store::{OpenBatch, OpenRevenue, Place, SealRow, SealTerms, Slot};
+use hikiate::store::{JournalRows, OpenBatch, Place, SealRow, SealTerms, Slot};
 
 use super::waves::{AT_ONE, UNASKED, execute, files, number_of, placed, run, until, waves, world};
 use super::world::{Setup, World, order};
@@ -100,9 +100,9 @@ async fn a_journal_is_not_sealed_after_a_pause_was_answered() {
     store.open_batch(directory, place, &slot).await.unwrap();
     let listed = due(&world).await;
     run(&world, &["pause", "books", "--reason", "closing"]).ended(0);
-    let render = |_: &[OpenRevenue]| panic!("it is rendered");
+    let render = |_: &JournalRows| panic!("it is rendered");
     let terms = terms(&world);
-    let sealed = store.seal_journal(directory, &listed, &terms, render);
+    let sealed = store.seal_journal(directory, &listed, &terms, true, render);
     assert_eq!(sealed.await.unwrap().rows, 0);
     let state: String = sqlx::query_scalar("SELECT state FROM batches")
         .fetch_one(store.pool())

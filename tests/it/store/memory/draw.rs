@@ -56,6 +56,7 @@ pub(super) fn plan(rng: &mut Rng, order: &Memory, now: i64) -> OrderPlan {
             .map(|fact| fact.id)
             .filter(|_| rng.chance(50)),
         revenue: revenue(rng, now),
+        rest: None,
         at_once: maybe(rng, 30, |rng| rng.chance(50)),
         tasks: tasks(rng),
         ..quiet()

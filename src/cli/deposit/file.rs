@@ -1,0 +1,206 @@
+//! The CSV file of deposits: text in UTF-8 or CP932, a heading, a row for each deposit. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::add::LONGEST_REFERENCE;
+use crate::config::csv_cells as cells;
+
+/// Columns that a file has to have.
+const NEEDED: [&str; 3] = ["date", "amount", "reference"];
+/// Columns that it may have beside them. The payer is a person's name: it is not kept.
+const ALLOWED: [&str; 3] = ["order", "currency", "payer"];
+
+/// A row as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Its line, from 1.
+    pub(super) line: usize,
+    pub(super) date: NaiveDate,
+    pub(super) amount: String,
+    pub(super) reference: String,
+    pub(super) order: Option<String>,
+    pub(super) currency: Option<String>,
+}
+
+/// Why a row cannot be read, by its line.
+pub(super) type Bad = (usize, String);
+
+/// The text of a file.
+pub(super) fn decoded(bytes: &[u8]) -> Result<String, String> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(text.trim_start_matches('\u{feff}').to_owned());
+    }
+    let (text, _, damaged) = encoding_rs::SHIFT_JIS.decode(bytes);
+    if damaged {
+        return Err("is neither UTF-8 nor CP932: save it as CSV in UTF-8".to_owned());
+    }
+    Ok(text.into_owned())
+}
+
+/// The rows of a text, or every one that is bad.
+pub(super) fn rows(text: &str, today: NaiveDate) -> Result<Vec<Row>, Vec<Bad>> {
+    let mut lines = text.lines().enumerate().map(|(n, line)| (n + 1, line));
+    let heading = lines.next().map_or("", |(_, line)| line);
+    let places = heading_of(heading).map_err(|why| vec![(1, why)])?;
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for (line, text) in lines.filter(|(_, text)| !text.trim_matches([',', ' ', '"']).is_empty()) {
+        match row(line, text, &places, today) {
+            Ok(row) => match seen.insert(row.reference.clone(), line) {
+                Some(first) => bad.push((
+                    line,
+                    format!(
+                        "reference {:?} stands in line {first} too; a reference is used once, add what tells the two apart",
+                        row.reference
+                    ),
+                )),
+                None => rows.push(row),
+            },
+            Err(why) => bad.push((line, why)),
+        }
+    }
+    if bad.is_empty() { Ok(rows) } else { Err(bad) }
+}
+
+/// The place of each column by its name.
+fn heading_of(line: &str) -> Result<BTreeMap<String, usize>, String> {
+    let mut places = BTreeMap::new();
+    for (n, cell) in cells(line)?.into_iter().enumerate() {
+        let name = cell.to_ascii_lowercase();
+        if !NEEDED.contains(&name.as_str()) && !ALLOWED.contains(&name.as_str()) {
+            return Err(format!(
+                "there is no column {name:?}: the first line names the columns, {} and, where wanted, {}",
+                NEEDED.join(", "),
+                ALLOWED.join(", ")
+            ));
+        }
+        if places.insert(name.clone(), n).is_some() {
+            return Err(format!("column {name:?} is there twice"));
+        }
+    }
+    match NEEDED.iter().find(|name| !places.contains_key(**name)) {
+        Some(missing) => Err(format!("column {missing:?} is missing in the first line")),
+        None => Ok(places),
+    }
+}
+
+fn row(
+    line: usize,
+    text: &str,
+    places: &BTreeMap<String, usize>,
+    today: NaiveDate,
+) -> Result<Row, String> {
+    let cells = cells(text)?;
+    if cells.len() > places.len() {
+        return Err(format!(
+            "{} cells instead of {}; put an amount or text with a comma in quotes",
+            cells.len(),
+            places.len()
+        ));
+    }
+    let cell = |name: &str| {
+        let place = places.get(name)?;
+        cells.get(*place).filter(|cell| !cell.is_empty()).cloned()
+    };
+    let needed = |name: &str| cell(name).ok_or_else(|| format!("{name} is blank"));
+    let date = needed("date")?;
+    let date = day(&date)
+        .ok_or_else(|| format!("date {date:?} is no day; write it as 2026-11-19 or 2026/11/19"))?;
+    if date > today {
+        return Err(format!("date {date} has not come yet: today is {today}"));
+    }
+    let reference = needed("reference")?;
+    if reference.len() > LONGEST_REFERENCE {
+        return Err(format!(
+            "reference has more than {LONGEST_REFERENCE} bytes; write a shorter one"
+        ));
+    }
+    Ok(Row {
+        line,
+        date,
+        // Spreadsheets put separators of thousands in.
+        amount: needed("amount")?.replace(',', ""),
+        reference,
+        order: cell("order"),
+        currency: cell("currency"),
+    })
+}
+
+fn day(text: &str) -> Option<NaiveDate> {
+    let plain = text.replace('/', "-");
+    let mut parts = plain.split('-');
+    let year = parts.next()?;
+    // Two digits are no year: 26 would be the one of Augustus.
+    if year.len() != 4 {
+        return None;
+    }
+    let (month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let found = NaiveDate::from_ymd_opt(year.parse().ok()?, month, day)?;
+    parts.next().is_none().then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn today() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 11, 20).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_read_whatever_a_spreadsheet_made_of_it() {
+        let text = "date,amount,reference,payer,order\r\n2026/11/9,\"5,400\",F1,ヤマダ,#1001\r\n,,,,\r\n2026-11-20,300,F2,,\r\n";
+        let rows = rows(text, today()).unwrap();
+        assert_eq!(
+            (
+                rows[0].date.to_string().as_str(),
+                rows[0].amount.as_str(),
+                rows[0].order.as_deref(),
+                rows[0].line
+            ),
+            ("2026-11-09", "5400", Some("#1001"), 2)
+        );
+        assert_eq!(
+            (rows[1].reference.as_str(), &rows[1].order, rows[1].line),
+            ("F2", &None, 4)
+        );
+        assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn both_encodings_and_a_byte_order_mark_are_understood() {
+        let text = "date,amount,reference\n2026-11-20,300,振込1\n";
+        let (cp932, _, _) = encoding_rs::SHIFT_JIS.encode(text);
+        let marked = format!("\u{feff}{text}");
+        for bytes in [text.as_bytes(), &cp932, marked.as_bytes()] {
+            assert_eq!(decoded(bytes).unwrap(), text);
+        }
+        assert!(decoded(&[0x80, 0xff, 0x00, 0x81]).is_err());
+    }
+
+    #[test]
+    fn every_bad_row_is_told_by_its_line() {
+        let text = "date,amount,reference\n26/11/19,300,F1\n2026-11-21,300,F2\n2026-11-19,,F3\n2026-11-19,300,F4\n2026-11-19,300,F4\n2026-11-19,300,F5,x\n";
+        let bad = rows(text, today()).unwrap_err();
+        let lines: Vec<usize> = bad.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 3, 4, 6, 7], "{bad:?}");
+        assert!(bad[3].1.contains("line 5"), "{bad:?}");
+    }
+
+    #[test]
+    fn the_heading_names_what_is_needed_and_nothing_else() {
+        for (heading, word) in [
+            ("date,amount", "reference"),
+            ("date,amount,reference,name", "\"name\""),
+            ("date,amount,reference,date", "twice"),
+            ("", "no column"),
+        ] {
+            let bad = rows(heading, today()).unwrap_err();
+            assert!(bad[0].1.contains(word), "{bad:?}");
+        }
+    }
+}
