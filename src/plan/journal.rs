@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use hikiate_sdk::{AccountSlug, Currency, JournalBatch, JournalEntry, JournalLine};
+use hikiate_sdk::{AccountSlug, Currency, JournalBatch, JournalEntry, JournalLine, LineTax};
 
 use super::types::{PostingKind, RevenueKind, TaxOf};
 use crate::policy::{Booking, PaymentMethod, Titles};
@@ -93,7 +93,7 @@ fn entry_of(row: &OpenPosting, titles: &Titles, reference: String) -> Option<Jou
     let line = |account: &String, amount| JournalLine {
         account: account.clone(),
         amount,
-        tax_rate_bp: None,
+        tax: None,
     };
     let mut words = vec![row.channel.as_str(), row.kind.describe(), &row.number];
     words.extend(row.order.as_deref().filter(|order| *order != row.number));
@@ -128,18 +128,21 @@ pub fn journal_of(
             let titles = &booking.titles;
             let rate_bp = u32::try_from(place.tax_of.rate_bp).ok();
             let rate_bp = rate_bp.filter(|_| place.kind != RevenueKind::Rounding);
-            let line = |account: &String, amount: i64, tax_rate_bp| JournalLine {
+            let line = |account: &String, amount: i64, tax| JournalLine {
                 account: account.clone(),
                 amount,
-                tax_rate_bp,
+                tax,
             };
-            let mut lines = vec![
+            let taxed = rate_bp.map(|rate_bp| LineTax {
+                rate_bp,
+                amount: -tax,
+                account: titles.tax.clone(),
+                class: place.tax_of.class.clone(),
+            });
+            let lines = vec![
                 line(receivable(titles, &place.payment), gross, None),
-                line(earned(titles, place.kind), tax - gross, rate_bp),
+                line(earned(titles, place.kind), -gross, taxed),
             ];
-            if tax != 0 {
-                lines.push(line(&titles.tax, -tax, rate_bp));
-            }
             JournalEntry {
                 reference: format!("{number}-{}", n + 1),
                 date: place.date,

@@ -29,7 +29,7 @@ mod warehouse;
 pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
-pub use journal::{JournalBatch, JournalEntry, JournalLine};
+pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{

@@ -4,8 +4,8 @@
 use hikiate::engine::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
-use hikiate::store::{Decision, Place, Store, StoreError};
-use hikiate_sdk::{Call, Currency};
+use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};
+use hikiate_sdk::{AccountSlug, Call, Currency};
 
 use super::orders::Pay;
 use super::world::World;
@@ -91,28 +91,38 @@ impl World {
         };
         let reference = format!("{id}-{}", self.orders[at].deposits);
         let today = self.engine.today(self.now);
+        let row = NewDeposit {
+            account: AccountSlug::new("shop"),
+            reference,
+            amount: rest,
+            currency: Currency::JPY,
+            date: today,
+            order: Some(subject),
+        };
+        let terms = DepositTerms {
+            book: false,
+            actor: "operator",
+            today,
+            dry_run: false,
+        };
         // Typed twice by mistake: a reference is used once.
         for _ in 0..2 {
+            let rows = std::slice::from_ref(&row);
             let added = store
-                .add_deposit(
-                    &self.engine.directory,
-                    subject,
-                    &reference,
-                    rest,
-                    Currency::JPY,
-                    today,
-                    "operator",
-                )
+                .add_deposits(&self.engine.directory, rows, &terms)
                 .await;
-            match added {
-                Ok(_) => {
+            match added.as_deref() {
+                Ok([Added::New(_)]) => {
                     self.orders[at].paid += rest;
                     self.orders[at].deposits += 1;
                     self.log
                         .say("operator", format!("{number}: {rest} yen came in"));
                 }
-                Err(StoreError::Refused(_)) => {}
-                Err(error) => self.violated(format!("deposit of {number}: {error}")),
+                Ok([Added::Known(_) | Added::Refused(_)]) => {}
+                other => {
+                    let text = format!("deposit of {number}: {other:?}");
+                    self.violated(text);
+                }
             }
         }
     }

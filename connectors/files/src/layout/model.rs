@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hikiate_sdk::TaxStyle;
 use serde::Deserialize;
 
 use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts};
@@ -200,6 +201,9 @@ pub struct Journal {
     /// Rows and columns, or text.
     #[serde(default)]
     pub format: JournalFormat,
+    /// Whether tax stands in lines of its own (`apart`) or inside the amounts (`inside`).
+    #[serde(default)]
+    pub tax: TaxStyle,
     /// Of `rows`, in order.
     #[serde(default)]
     pub columns: Vec<ColumnOut>,

@@ -50,7 +50,7 @@ impl JournalSheet {
             lines: vec![JournalLine {
                 account: "x".to_owned(),
                 amount: 0,
-                tax_rate_bp: None,
+                tax: None,
             }],
         };
         if journal.format == JournalFormat::Rows {
@@ -240,12 +240,28 @@ fn row(e: &JournalEntry, n: usize, line: &JournalLine) -> Value {
         ("debit", Value::from(debit)),
         ("credit", Value::from(credit)),
         ("tax_rate_bp", rate(line)),
+        ("tax", tax(e, line)),
+        ("tax_class", class(line)),
     ])
 }
 
 fn rate(line: &JournalLine) -> Value {
-    line.tax_rate_bp
-        .map_or_else(|| Value::from(""), Value::from)
+    let tax = line.tax.as_ref();
+    tax.map_or_else(|| Value::from(""), |tax| Value::from(tax.rate_bp))
+}
+
+/// The tax inside the line's amount; empty where there is none.
+fn tax(e: &JournalEntry, line: &JournalLine) -> Value {
+    let inside = line.tax.as_ref().filter(|tax| tax.amount != 0);
+    inside.map_or_else(
+        || Value::from(""),
+        |tax| Value::from(e.currency.format(tax.amount.saturating_abs())),
+    )
+}
+
+fn class(line: &JournalLine) -> Value {
+    let tax = line.tax.as_ref();
+    tax.map_or_else(|| Value::from(""), |tax| Value::from(&tax.class))
 }
 
 /// The context of `entry`.
@@ -255,6 +271,8 @@ fn entry(e: &JournalEntry, values: &Value) -> Value {
             ("account", Value::from(&l.account)),
             ("amount", Value::from(e.currency.format(l.amount))),
             ("tax_rate_bp", rate(l)),
+            ("tax", tax(e, l)),
+            ("tax_class", class(l)),
         ])
     };
     let fields = Value::from_pairs([

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use hikiate_sdk::{
     BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, OnUnknown, Op,
-    OperationSpec, Prepared, Replay, SentLine, ShipmentReference, Then,
+    OperationSpec, Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
 };
 use minijinja::value::Value;
 
@@ -22,6 +22,7 @@ pub(crate) struct Outgoing {
     pub(crate) folder: String,
     values: Value,
     titles: BTreeMap<String, String>,
+    tax: TaxStyle,
     picked_up: PickedUp,
     instruct: Option<Out<Sheet>>,
     cancel: Option<Out<Sheet>>,
@@ -114,6 +115,7 @@ impl Outgoing {
             folder: folder.to_owned(),
             values,
             titles,
+            tax: layout.journal.as_ref().map(|j| j.tax).unwrap_or_default(),
             picked_up: layout.picked_up,
             instruct,
             cancel,
@@ -280,9 +282,9 @@ impl Outgoing {
         Envelope::new(&self.folder, stem, extension, content).seal(content)
     }
 
-    /// The batch with the account titles of these books.
+    /// The batch in the style of tax and with the account titles of these books.
     fn titled(&self, journal: &JournalBatch) -> JournalBatch {
-        let mut journal = journal.clone();
+        let mut journal = journal.spread(self.tax);
         for line in journal.entries.iter_mut().flat_map(|e| &mut e.lines) {
             if let Some(title) = self.titles.get(&line.account) {
                 line.account.clone_from(title);

@@ -255,7 +255,7 @@ fn journal(reference: String) -> JournalBatch {
     let line = |account: &str, amount| JournalLine {
         account: account.to_owned(),
         amount,
-        tax_rate_bp: None,
+        tax: None,
     };
     let entry = JournalEntry {
         reference,

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use hikiate_sdk::{
     BatchName, Call, Connector as _, Currency, ErrorClass, JournalBatch, JournalEntry, JournalLine,
-    Op, Outcome,
+    LineTax, Op, Outcome,
 };
 use serde_json::json;
 
@@ -21,7 +21,12 @@ fn entry(reference: &str, currency: Currency, lines: &[(&str, i64, Option<u32>)]
             .map(|(a, n, r)| JournalLine {
                 account: (*a).to_owned(),
                 amount: *n,
-                tax_rate_bp: *r,
+                tax: r.map(|rate_bp| LineTax {
+                    rate_bp,
+                    amount: 0,
+                    account: "tax".to_owned(),
+                    class: String::new(),
+                }),
             })
             .collect(),
     }
@@ -249,5 +254,63 @@ columns = [
     assert_eq!(
         lines[1],
         "\"2026/11/21\",\"J20261121-1-2/3\",\"\",\"5000\",\"売上高\",\"1000\""
+    );
+}
+
+#[test]
+fn tax_stands_inside_a_line_or_in_one_of_its_own_as_the_layout_says() {
+    let layout = |style: &str| {
+        format!(
+            r#"
+title = "仕訳"
+picked_up = "kept"
+[form]
+header = false
+[journal]
+accept = "delivered"
+tax = "{style}"
+columns = [
+  {{ name = "科目", value = "{{{{ row.account }}}}" }},
+  {{ name = "金額", value = "{{{{ row.amount }}}}" }},
+  {{ name = "税", value = "{{{{ row.tax }}}}" }},
+  {{ name = "区分", value = "{{{{ row.tax_class }}}}" }},
+]
+"#
+        )
+    };
+    let mut batch = JournalBatch {
+        entries: vec![entry(
+            "J1",
+            Currency::JPY,
+            &[("売掛金", 1100, None), ("売上高", -1100, Some(1000))],
+        )],
+    };
+    for line in &mut batch.entries[0].lines {
+        if let Some(tax) = &mut line.tax {
+            (tax.amount, tax.account) = (-100, "仮受消費税".to_owned());
+            tax.class = "課税".to_owned();
+        }
+    }
+    let written = |style: &str| {
+        let site = site_with("hledger", &|_| layout(style));
+        let bytes = site
+            .operations()
+            .prepare(&call(1, batch.clone()))
+            .unwrap()
+            .bytes;
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        written("inside"),
+        ["売掛金,1100,,", "売上高,-1100,100,課税"]
+    );
+    assert_eq!(
+        written("apart"),
+        [
+            "売掛金,1100,,",
+            "売上高,-1000,,課税",
+            "仮受消費税,-100,,課税"
+        ]
     );
 }
