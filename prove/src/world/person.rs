@@ -4,7 +4,7 @@
 use hikiate::engine::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
-use hikiate::store::{Decision, Place, Store, StoreError};
+use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};
 use hikiate_sdk::{Call, Currency};
 
 use super::orders::Pay;
@@ -94,24 +94,32 @@ impl World {
         // Typed twice by mistake: a reference is used once.
         for _ in 0..2 {
             let added = store
-                .add_deposit(
+                .add_deposits(
                     &self.engine.directory,
-                    subject,
-                    &reference,
-                    rest,
-                    Currency::JPY,
-                    today,
-                    "operator",
+                    &[NewDeposit {
+                        account: "shop".into(),
+                        reference: reference.clone(),
+                        amount: rest,
+                        currency: Currency::JPY,
+                        date: today,
+                        order: Some(subject),
+                    }],
+                    &DepositTerms {
+                        book: false,
+                        actor: "operator",
+                        today,
+                        dry_run: false,
+                    },
                 )
                 .await;
-            match added {
-                Ok(_) => {
+            match added.as_deref() {
+                Ok([Added::New(_)]) => {
                     self.orders[at].paid += rest;
                     self.orders[at].deposits += 1;
                     self.log
                         .say("operator", format!("{number}: {rest} yen came in"));
                 }
-                Err(StoreError::Refused(_)) => {}
+                Ok(_) => {}
                 Err(error) => self.violated(format!("deposit of {number}: {error}")),
             }
         }
