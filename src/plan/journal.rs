@@ -194,6 +194,89 @@ mod tests {
         }
     }
 
+    fn booking(titles: Titles) -> Booking {
+        Booking {
+            recognise: Recognise::Shipped,
+            digital: Default::default(),
+            account: AccountSlug::new("books"),
+            close: Close::Every(chrono::Duration::seconds(1)),
+            titles,
+        }
+    }
+
+    #[test]
+    fn each_posting_of_a_deposit_is_an_entry_and_what_they_leave_is_nothing() {
+        let titles = Titles {
+            sales: "sales".into(),
+            returns: "sales".into(),
+            receivables: BTreeMap::new(),
+            receivable: "receivable".into(),
+            tax: "tax".into(),
+            rounding: "rounding".into(),
+            advance: "advance".into(),
+            deposits: Some(crate::policy::DepositTitles {
+                bank: "bank".into(),
+                suspense: "suspense".into(),
+                rest: "rest".into(),
+            }),
+        };
+        let posting = |kind, amount| OpenPosting {
+            id: 1,
+            kind,
+            number: "HD0123456789ABC".to_owned(),
+            order: Some("HK0123456789ABC".to_owned()),
+            business_date: NaiveDate::default(),
+            channel: AccountSlug::new("shop"),
+            currency: Currency::JPY,
+            amount,
+        };
+        let journal = |postings: &[OpenPosting]| {
+            let rows = [row("2026-11-21", "bank_transfer", 1000, false, 1100, 100)];
+            let batch = journal_of(&rows, postings, &booking(titles.clone()), "HB0000000000000");
+            assert_eq!(batch.entries.len(), 1 + postings.len());
+            let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+            for (n, entry) in batch.entries.iter().enumerate() {
+                assert_eq!(entry.reference, format!("HB0000000000000-{}", n + 1));
+                assert_eq!(entry.lines.iter().map(|line| line.amount).sum::<i64>(), 0);
+                for line in &entry.lines {
+                    *sums.entry(line.account.clone()).or_default() += line.amount;
+                }
+            }
+            sums.retain(|_, sum| *sum != 0);
+            sums
+        };
+        let sums = |rows: &[(&str, i64)]| -> BTreeMap<String, i64> {
+            rows.iter()
+                .map(|(title, sum)| ((*title).to_owned(), *sum))
+                .collect()
+        };
+        use PostingKind::{Matched, Received, Rest, Unmatched, Voided};
+        // 100 less came than was to be paid, within the tolerance.
+        let paid = [
+            posting(Received, 1000),
+            posting(Matched, 1000),
+            posting(Rest, -100),
+        ];
+        assert_eq!(
+            journal(&paid),
+            sums(&[
+                ("bank", 1000),
+                ("rest", 100),
+                ("sales", -1000),
+                ("tax", -100)
+            ])
+        );
+        let undone = [
+            posting(Unmatched, 1000),
+            posting(Voided, 1000),
+            posting(Rest, 100),
+        ];
+        assert_eq!(
+            journal(&[paid.as_slice(), &undone].concat()),
+            sums(&[("receivable", 1100), ("sales", -1000), ("tax", -100)])
+        );
+    }
+
     #[test]
     fn every_entry_balances_and_rates_stand_apart() {
         let titles = Titles {
@@ -206,13 +289,7 @@ mod tests {
             advance: "前受金".into(),
             deposits: None,
         };
-        let booking = Booking {
-            recognise: Recognise::Shipped,
-            digital: Default::default(),
-            account: AccountSlug::new("books"),
-            close: Close::Every(chrono::Duration::seconds(1)),
-            titles,
-        };
+        let booking = booking(titles);
         let rows = [
             row("2026-11-21", "card", 1000, false, 1100, 100),
             row("2026-11-21", "card", 1000, false, 2200, 200),

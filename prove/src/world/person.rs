@@ -5,7 +5,7 @@ use hikiate::engine::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};
-use hikiate_sdk::{AccountSlug, Call, Currency};
+use hikiate_sdk::{Call, Currency};
 
 use super::orders::Pay;
 use super::world::World;
@@ -91,25 +91,26 @@ impl World {
         };
         let reference = format!("{id}-{}", self.orders[at].deposits);
         let today = self.engine.today(self.now);
-        let row = NewDeposit {
-            account: AccountSlug::new("shop"),
-            reference,
-            amount: rest,
-            currency: Currency::JPY,
-            date: today,
-            order: Some(subject),
-        };
-        let terms = DepositTerms {
-            book: false,
-            actor: "operator",
-            today,
-            dry_run: false,
-        };
         // Typed twice by mistake: a reference is used once.
         for _ in 0..2 {
-            let rows = std::slice::from_ref(&row);
             let added = store
-                .add_deposits(&self.engine.directory, rows, &terms)
+                .add_deposits(
+                    &self.engine.directory,
+                    &[NewDeposit {
+                        account: "shop".into(),
+                        reference: reference.clone(),
+                        amount: rest,
+                        currency: Currency::JPY,
+                        date: today,
+                        order: Some(subject),
+                    }],
+                    &DepositTerms {
+                        book: false,
+                        actor: "operator",
+                        today,
+                        dry_run: false,
+                    },
+                )
                 .await;
             match added.as_deref() {
                 Ok([Added::New(_)]) => {
@@ -118,11 +119,8 @@ impl World {
                     self.log
                         .say("operator", format!("{number}: {rest} yen came in"));
                 }
-                Ok([Added::Known(_) | Added::Refused(_)]) => {}
-                other => {
-                    let text = format!("deposit of {number}: {other:?}");
-                    self.violated(text);
-                }
+                Ok(_) => {}
+                Err(error) => self.violated(format!("deposit of {number}: {error}")),
             }
         }
     }

@@ -226,6 +226,19 @@ impl World {
         );
     }
 
+    /// Takes some of a deposit away again.
+    pub(super) fn take_deposit(&mut self, name: &str, amount: i64) {
+        let deposit = format!("bank/{name}");
+        let key = self.nth(format!("deposit_withdrawn:{deposit}"));
+        let body = DepositWithdrawnFact {
+            deposit,
+            amount,
+            currency: Currency::JPY,
+            to: DepositTo::Unmatched,
+        };
+        self.fact(key, FactBody::DepositWithdrawn(body), "operator");
+    }
+
     pub(super) fn release(&mut self, rule: &str) {
         let context = crate::plan::rule_context(&self.input, &self.policy, self.now).unwrap();
         let context = crate::plan::context_hash(&context.unwrap());

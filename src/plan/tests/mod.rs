@@ -12,6 +12,7 @@ mod cancel;
 mod channel;
 mod command;
 mod deeds;
+mod deposits;
 mod edits;
 mod explain;
 mod flow;

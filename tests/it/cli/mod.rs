@@ -2,6 +2,7 @@
 
 mod begin;
 mod daemon;
+mod deposits;
 mod operators;
 mod orders;
 mod recover;

@@ -17,7 +17,7 @@ use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::registry::CONNECTORS;
 use hikiate::store::witness::Witness;
-use hikiate::store::{Decision, Instance, OwnedAccount, Store};
+use hikiate::store::{Decision, DepositTerms, Instance, NewDeposit, OwnedAccount, Store};
 use hikiate_files::sim::{SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
 use hikiate_sdk::faulty::FaultyTransport;
@@ -351,14 +351,22 @@ impl World {
         let today = self.engine.today(self.now);
         self.engine
             .store
-            .add_deposit(
+            .add_deposits(
                 &self.engine.directory,
-                id,
-                reference,
-                amount,
-                Currency::JPY,
-                today,
-                "tester",
+                &[NewDeposit {
+                    account: "shop".into(),
+                    reference: reference.to_owned(),
+                    amount,
+                    currency: Currency::JPY,
+                    date: today,
+                    order: Some(id),
+                }],
+                &DepositTerms {
+                    book: false,
+                    actor: "tester",
+                    today,
+                    dry_run: false,
+                },
             )
             .await
             .unwrap();
