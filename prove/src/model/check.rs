@@ -111,6 +111,7 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
         return looked_at(plan);
     }
     demand(order, &seen, plan)?;
+    money(&seen, plan)?;
     shipments(world, order, &seen, plan)?;
     changes(order, &seen, plan)?;
     status(order, &seen, plan)
@@ -126,6 +127,36 @@ fn tasks(plan: &OrderPlan) -> Result<(), Violation> {
                 task.kind, task.detail
             )
         })?;
+    }
+    Ok(())
+}
+
+/// What is kept beyond what is charged is named with its amount, and so is each refund that nothing explains.
+fn money(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let said = |kind: &str| plan.tasks.iter().find(|task| task.kind == kind);
+    if let Some(over) = seen.too_much() {
+        let amount = format!("{over} JPY");
+        let named = said("over_captured").is_some_and(|task| task.detail.contains(&amount));
+        ensure(named, || {
+            format!("{amount} too much is kept, and no task says so")
+        })?;
+    }
+    let refunds = seen
+        .order()
+        .tenders
+        .iter()
+        .flat_map(|tender| &tender.refunds);
+    for refund in refunds.filter(|refund| seen.unexplained(refund)) {
+        let task = said("refund_unexplained");
+        ensure(
+            task.is_some_and(|task| task.detail.contains(refund.key.as_str())),
+            || {
+                format!(
+                    "refund {} is not explained, and no task says so",
+                    refund.key
+                )
+            },
+        )?;
     }
     Ok(())
 }
@@ -255,9 +286,19 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     ensure(seen.something_left(), || {
         format!("{total} is captured before anything left")
     })?;
+    // What is kept, and what is paid by other ways, is no more than is owed: what was given back is not captured again.
+    let tenders = &seen.order().tenders;
+    let mut held = 0;
+    for tender in tenders.iter().filter(|tender| tender.gateway == "card") {
+        let ours = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment == tender.key);
+        let ours: i64 = calls.iter().filter(ours).map(|call| amount(call)).sum();
+        held += ours.max(tender.captured) - seen.given_back(tender);
+    }
+    let others = tenders.iter().filter(|tender| tender.gateway != "card");
+    let others: i64 = others.filter_map(|tender| tender.amount).sum();
     let (owed, _) = seen.owed();
-    ensure(total <= owed, || {
-        format!("{total} is captured, {owed} is owed for what left")
+    ensure(held + others <= owed.most, || {
+        format!("{held} and {others} by other ways are captured, {owed:?} is owed for what left")
     })?;
     for (payment, ceiling) in &seen.ceilings {
         let of = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == *payment);

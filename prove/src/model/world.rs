@@ -252,7 +252,7 @@ impl World {
                 self.changed(at)?;
             }
             C::TakenByOthers { percent, .. } => {
-                for tender in &mut truth.tenders {
+                for tender in truth.tenders.iter_mut().filter(|t| !t.cancelled) {
                     let room = tender.authorised - tender.captured;
                     tender.captured += room * i64::from(*percent) / 100;
                 }
@@ -412,6 +412,8 @@ impl World {
         }
         let now = self.now;
         self.orders[at].write(&mut self.next, &plan, now)?;
+        let kinds = plan.tasks.iter().map(|task| task.kind.clone());
+        self.orders[at].named.extend(kinds);
         self.keep_in_step(at, &plan);
         let again = self.peek(at)?;
         let at_once = plan.next.is_some_and(|next| next <= now);
