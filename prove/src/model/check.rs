@@ -277,12 +277,15 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
             IntentWhat::Call { call, .. } if effect.intent.op == Op::Capture => Some(&**call),
             _ => None,
         });
-    let calls: Vec<&Call> = seen
-        .calls(Op::Capture)
-        .map(|(_, call, _)| call)
-        .chain(new)
-        .collect();
-    let total: i64 = calls.iter().map(|call| amount(call)).sum();
+    let new: Vec<&Call> = new.collect();
+    let before = seen.calls(Op::Capture).map(|(_, call, _)| call);
+    let before: Vec<&Call> = before.collect();
+    let of = |calls: &[&Call], payment: &str| -> i64 {
+        let mine =
+            |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == payment);
+        calls.iter().filter(mine).map(|call| amount(call)).sum()
+    };
+    let total: i64 = new.iter().map(|call| amount(call)).sum();
     ensure(seen.something_left(), || {
         format!("{total} is captured before anything left")
     })?;
@@ -290,9 +293,8 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     let tenders = &seen.order().tenders;
     let mut held = 0;
     for tender in tenders.iter().filter(|tender| tender.gateway == "card") {
-        let ours = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment == tender.key);
-        let ours: i64 = calls.iter().filter(ours).map(|call| amount(call)).sum();
-        held += ours.max(tender.captured) - seen.given_back(tender);
+        let known = of(&before, tender.key.as_str()).max(tender.captured);
+        held += known - seen.given_back(tender) + of(&new, tender.key.as_str());
     }
     let others = tenders.iter().filter(|tender| tender.gateway != "card");
     let others: i64 = others.filter_map(|tender| tender.amount).sum();
@@ -301,8 +303,7 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
         format!("{held} and {others} by other ways are captured, {owed:?} is owed for what left")
     })?;
     for (payment, ceiling) in &seen.ceilings {
-        let of = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == *payment);
-        let sum: i64 = calls.iter().filter(of).map(|call| amount(call)).sum();
+        let sum = of(&before, payment) + of(&new, payment);
         ensure(sum <= *ceiling, || {
             format!("{sum} is captured of {payment}, of at most {ceiling}")
         })?;

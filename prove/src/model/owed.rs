@@ -77,6 +77,19 @@ impl<'a> Seen<'a> {
         order.tenders.iter().map(kept).sum()
     }
 
+    /// What is kept, and what points paid of an order that stands.
+    #[must_use]
+    pub(super) fn had(&self, order: &OrderSnapshot) -> i64 {
+        let points = order.tenders.iter().filter(|t| t.gateway == "points");
+        let points = points.filter_map(|tender| tender.amount).sum::<i64>();
+        self.kept(order)
+            + if self.cancelled_at_channel() {
+                0
+            } else {
+                points
+            }
+    }
+
     /// What is charged in all: giving back more than was ever paid lowers nothing.
     #[must_use]
     pub(super) fn charged(&self) -> i64 {
@@ -172,9 +185,8 @@ impl<'a> Seen<'a> {
     /// The first reading since which as much was kept of as much.
     fn money_since(&self) -> i64 {
         let last = self.order();
-        let same = |order: &OrderSnapshot| {
-            self.kept(order) == self.kept(last) && order.total == last.total
-        };
+        let same =
+            |order: &OrderSnapshot| self.had(order) == self.had(last) && order.total == last.total;
         let mut since = 0;
         for (id, order) in self.readings.iter().rev() {
             if !same(order) {
@@ -190,7 +202,7 @@ impl<'a> Seen<'a> {
     pub(super) fn too_much(&self) -> Option<i64> {
         let cancelled = self.cancelled_at_channel();
         let charged = if cancelled { 0 } else { self.charged().max(0) };
-        let over = self.kept(self.order()) - charged;
+        let over = self.had(self.order()) - charged;
         let settled = self.was_released("over_captured", self.money_since())
             || self.was_released("*", self.money_since());
         let other = cancelled && self.something_left();

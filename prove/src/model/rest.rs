@@ -432,6 +432,7 @@ impl World {
             format!("{name} at rest: others owe {sponsored:?}, revenue is {others}")
         })?;
         self.payers_at_rest(at, seen, buyer)?;
+        tax_at_rest(order)?;
         let tenders = &order.truth.tenders;
         let card = |tender: &&Tender| tender.gateway == "card";
         if !tenders.iter().any(|tender| card(&tender)) {
@@ -459,9 +460,10 @@ impl World {
             format!("{name} at rest: {kept} is kept, only {most} is owed")
         })?;
         let charged = seen.charged().max(0);
+        let had = seen.had(&order.truth);
         ensure(
-            kept <= charged || order.named.contains("over_captured"),
-            || format!("{name} at rest: {kept} is kept, {charged} is charged, and nobody was told"),
+            had <= charged || order.named.contains("over_captured"),
+            || format!("{name} at rest: {had} is kept, {charged} is charged, and nobody was told"),
         )
     }
 
@@ -550,4 +552,28 @@ impl World {
 /// Items in one unit of a line as it was last shown, and whether they leave a warehouse.
 fn code_of(seen: &Seen<'_>, line: &LineKey) -> (u32, bool) {
     code(seen.sku_of(line))
+}
+
+/// The tax of each rate is that of all that is booked at it, rounded once; what others than the buyer owe is rounded apart.
+fn tax_at_rest(order: &Order) -> Result<(), Violation> {
+    let mut rates: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
+    for row in &order.input.revenue {
+        let sum = rates.entry(row.tax_of.rate_bp).or_default();
+        *sum = (sum.0 + row.gross, sum.1 + row.tax);
+    }
+    for (rate, (gross, tax)) in rates {
+        // Half away from zero.
+        let (part, whole) = (
+            i128::from(gross) * i128::from(rate),
+            10_000 + i128::from(rate),
+        );
+        let right = (2 * part.abs() + whole) / (2 * whole) * part.signum();
+        ensure(i128::from(tax) == right, || {
+            format!(
+                "{} at rest: {gross} is booked at {rate} with {tax} of tax, {right} is right",
+                order.input.number
+            )
+        })?;
+    }
+    Ok(())
 }
