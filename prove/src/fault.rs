@@ -8,8 +8,12 @@ use std::collections::BTreeSet;
 
 use hikiate::broken::{self, Broken};
 use hikiate::facts::FactBody;
+use hikiate::plan::tax_inside;
 use hikiate::plan::types::{Begin, OrderInput, OrderPlan};
-use hikiate_sdk::{ChannelFulfilment, ChannelState, Op, Outcome};
+use hikiate::policy::TaxRounding;
+use hikiate_sdk::{
+    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome,
+};
 
 /// A fault from outside.
 #[derive(Debug)]
@@ -121,6 +125,69 @@ pub const MUTANTS: &[Mutant] = &[
         alters: Alters::Input(|input| input.begin = Begin::always()),
     },
     Mutant {
+        word: "refund_lowers_twice",
+        what: "a refund lowers what is charged a second time",
+        alters: Alters::Input(|input| {
+            readings(input, |order| {
+                let credits = order.charges.iter().filter(|c| is_credit(c));
+                let again: Vec<_> = credits.cloned().collect();
+                let off: i64 = again.iter().filter_map(|charge| charge.gross).sum();
+                order.charges.extend(again);
+                order.total = order.total.map(|total| total + off);
+                for tender in order.tenders.iter_mut().filter(|_| off != 0) {
+                    tender.refunded *= 2;
+                }
+            });
+        }),
+    },
+    Mutant {
+        word: "refund_captured_again",
+        what: "money that was given back is captured again",
+        alters: Alters::Input(|input| {
+            readings(input, |order| {
+                let credits = order.charges.iter().filter(|c| is_credit(c));
+                let off: i64 = credits.filter_map(|charge| charge.gross).sum();
+                order.charges.retain(|charge| !is_credit(charge));
+                order.total = order.total.map(|total| total - off);
+                for tender in &mut order.tenders {
+                    tender.captured -= tender.refunded;
+                    tender.refunded = 0;
+                    tender.refunds.clear();
+                }
+            });
+        }),
+    },
+    Mutant {
+        word: "returns_forgotten",
+        what: "revenue stays as it was after a refund",
+        alters: Alters::Plan(|plan| plan.revenue.retain(|row| row.gross >= 0)),
+    },
+    Mutant {
+        word: "tax_by_row",
+        what: "the tax of each row is rounded by itself",
+        alters: Alters::Plan(|plan| {
+            for row in &mut plan.revenue {
+                row.tax = tax_inside(row.gross, row.tax_of.rate_bp, TaxRounding::HalfUp);
+            }
+        }),
+    },
+    Mutant {
+        word: "unexplained_untold",
+        what: "a refund that nothing explains is no task",
+        alters: Alters::Plan(|plan| plan.tasks.retain(|task| task.kind != "refund_unexplained")),
+    },
+    Mutant {
+        word: "returns_unstored",
+        what: "returns are planned and not stored",
+        alters: Alters::Statement(|sql| {
+            let stores = sql.contains("INSERT INTO revenue_events");
+            stores.then(|| {
+                let rows = sql.replace("SELECT * FROM", "SELECT r.* FROM");
+                format!("{rows} AS r(a, b, c, d, e, f, kind) WHERE r.kind <> 'returns'")
+            })
+        }),
+    },
+    Mutant {
         word: "revenue_forgotten",
         what: "revenue is planned and not stored",
         alters: Alters::Statement(|sql| {
@@ -135,13 +202,23 @@ pub const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// Changes what every reading of an order shows as fulfilled.
-fn fulfilments(input: &mut OrderInput, mut change: impl FnMut(&mut Vec<ChannelFulfilment>)) {
+/// Changes every reading of an order.
+fn readings(input: &mut OrderInput, mut change: impl FnMut(&mut OrderSnapshot)) {
     for fact in &mut input.facts {
         if let FactBody::Order(reading) = &mut fact.body {
-            change(&mut reading.order.fulfilments);
+            change(&mut reading.order);
         }
     }
+}
+
+/// Changes what every reading of an order shows as fulfilled.
+fn fulfilments(input: &mut OrderInput, mut change: impl FnMut(&mut Vec<ChannelFulfilment>)) {
+    readings(input, |order| change(&mut order.fulfilments));
+}
+
+/// What a refund took off the whole order.
+fn is_credit(charge: &Charge) -> bool {
+    charge.kind == ChargeKind::Other && charge.line.is_none() && charge.tax_rate_bp.is_none()
 }
 
 /// Forgets facts.

@@ -99,4 +99,9 @@ mutants! {
     an_ended_order_that_ships_is_caught: "end_ignored";
     a_recalled_shipment_that_ships_is_caught: "recall_ignored";
     a_channel_that_begins_by_itself_is_caught: "begins_by_itself";
+    a_refund_that_lowers_twice_is_caught: "refund_lowers_twice";
+    a_refund_that_is_captured_again_is_caught: "refund_captured_again";
+    returns_that_are_not_booked_are_caught: "returns_forgotten";
+    tax_that_is_rounded_row_by_row_is_caught: "tax_by_row";
+    a_refund_that_nothing_explains_and_nobody_hears_of_is_caught: "unexplained_untold";
 }

@@ -64,6 +64,11 @@ fn revenue_that_is_not_stored_is_seen() {
 }
 
 #[test]
+fn returns_that_are_not_stored_are_seen() {
+    caught(Fault::named("returns_unstored").unwrap(), 60);
+}
+
+#[test]
 fn a_capture_that_is_only_pretended_is_seen() {
     caught(Fault::named("capture_pretended").unwrap(), 60);
 }

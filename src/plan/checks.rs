@@ -127,17 +127,17 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
     let tenders: Option<Vec<i64>> = view.tenders().map(|tender| tender.amount).collect();
     // A payment that was voided after an edit keeps what was taken of it, and the new one is for the rest. What was given
     // back is paid no more.
-    let sum = |amount: fn(&Tender) -> i64| {
+    let sum = |amount: &dyn Fn(&Tender) -> i64| {
         let live = view.tenders().map(|tender| {
             i128::from(amount(tender)) + i128::from(view.by_mistake(tender))
                 - i128::from(view.given_back(tender))
         });
         live.sum::<i128>() + i128::from(view.taken_before())
     };
-    let paid = sum(|tender| tender.amount.unwrap_or(0).max(tender.captured));
+    let paid = sum(&|tender| tender.amount.unwrap_or(0).max(tender.captured));
     let charged = i128::from(view.charged_total().unwrap_or(total));
     // More money than the order costs is a matter of money alone.
-    let too_much = paid > charged && sum(|tender| tender.captured) > charged;
+    let too_much = paid > charged && sum(&|tender| view.taken(tender)) > charged;
     if tenders.is_some_and(|tenders| !tenders.is_empty()) && paid != charged && !too_much {
         return Some((
             "totals_mismatch",

@@ -1,6 +1,6 @@
 //! Tasks about money: deposits that do not fit, and what others did to the payments.
 
-use hikiate_sdk::OrderSnapshot;
+use hikiate_sdk::{OrderSnapshot, Tender};
 
 use super::payment::Payment;
 use super::revenue::Unknown;
@@ -31,9 +31,17 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
         return;
     };
     let charged = if cancelled { 0 } else { charged.max(0) };
+    // Points pay as well, until the order is cancelled.
+    let taken = |tender: &Tender| {
+        if cancelled {
+            tender.captured
+        } else {
+            view.taken(tender)
+        }
+    };
     let held = |order: &OrderSnapshot| {
         order.tenders.iter().fold(0_i64, |sum, tender| {
-            sum.saturating_add(tender.captured)
+            sum.saturating_add(taken(tender))
                 .saturating_sub(view.given_back(tender))
         })
     };

@@ -76,6 +76,14 @@ impl View<'_> {
         amount_of(self.order, tender)
     }
 
+    /// What came by a tender as the channel shows it: captured, or paid before the order was placed.
+    pub(crate) fn taken(&self, tender: &Tender) -> i64 {
+        let method = self.route(tender).map(|route| route.method);
+        let before = method == Some(PaymentMethod::Prepaid) && !tender.cancelled;
+        let amount = self.tender_amount(tender).filter(|_| before);
+        tender.captured.max(amount.unwrap_or(0))
+    }
+
     /// What a tender pays for in the end: less what was given back of it.
     pub(crate) fn still_to_pay(&self, tender: &Tender) -> Option<i64> {
         let amount = self.tender_amount(tender)?.max(tender.captured);

@@ -111,6 +111,7 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
         return looked_at(plan);
     }
     demand(order, &seen, plan)?;
+    money(&seen, plan)?;
     shipments(world, order, &seen, plan)?;
     changes(order, &seen, plan)?;
     status(order, &seen, plan)
@@ -126,6 +127,36 @@ fn tasks(plan: &OrderPlan) -> Result<(), Violation> {
                 task.kind, task.detail
             )
         })?;
+    }
+    Ok(())
+}
+
+/// What is kept beyond what is charged is named with its amount, and so is each refund that nothing explains.
+fn money(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
+    let said = |kind: &str| plan.tasks.iter().find(|task| task.kind == kind);
+    if let Some(over) = seen.too_much() {
+        let amount = format!("{over} JPY");
+        let named = said("over_captured").is_some_and(|task| task.detail.contains(&amount));
+        ensure(named, || {
+            format!("{amount} too much is kept, and no task says so")
+        })?;
+    }
+    let refunds = seen
+        .order()
+        .tenders
+        .iter()
+        .flat_map(|tender| &tender.refunds);
+    for refund in refunds.filter(|refund| seen.unexplained(refund)) {
+        let task = said("refund_unexplained");
+        ensure(
+            task.is_some_and(|task| task.detail.contains(refund.key.as_str())),
+            || {
+                format!(
+                    "refund {} is not explained, and no task says so",
+                    refund.key
+                )
+            },
+        )?;
     }
     Ok(())
 }
@@ -246,22 +277,33 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
             IntentWhat::Call { call, .. } if effect.intent.op == Op::Capture => Some(&**call),
             _ => None,
         });
-    let calls: Vec<&Call> = seen
-        .calls(Op::Capture)
-        .map(|(_, call, _)| call)
-        .chain(new)
-        .collect();
-    let total: i64 = calls.iter().map(|call| amount(call)).sum();
+    let new: Vec<&Call> = new.collect();
+    let before = seen.calls(Op::Capture).map(|(_, call, _)| call);
+    let before: Vec<&Call> = before.collect();
+    let of = |calls: &[&Call], payment: &str| -> i64 {
+        let mine =
+            |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == payment);
+        calls.iter().filter(mine).map(|call| amount(call)).sum()
+    };
+    let total: i64 = new.iter().map(|call| amount(call)).sum();
     ensure(seen.something_left(), || {
         format!("{total} is captured before anything left")
     })?;
+    // What is kept, and what is paid by other ways, is no more than is owed: what was given back is not captured again.
+    let tenders = &seen.order().tenders;
+    let mut held = 0;
+    for tender in tenders.iter().filter(|tender| tender.gateway == "card") {
+        let known = of(&before, tender.key.as_str()).max(tender.captured);
+        held += known - seen.given_back(tender) + of(&new, tender.key.as_str());
+    }
+    let others = tenders.iter().filter(|tender| tender.gateway != "card");
+    let others: i64 = others.filter_map(|tender| tender.amount).sum();
     let (owed, _) = seen.owed();
-    ensure(total <= owed, || {
-        format!("{total} is captured, {owed} is owed for what left")
+    ensure(held + others <= owed.most, || {
+        format!("{held} and {others} by other ways are captured, {owed:?} is owed for what left")
     })?;
     for (payment, ceiling) in &seen.ceilings {
-        let of = |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == *payment);
-        let sum: i64 = calls.iter().filter(of).map(|call| amount(call)).sum();
+        let sum = of(&before, payment) + of(&new, payment);
         ensure(sum <= *ceiling, || {
             format!("{sum} is captured of {payment}, of at most {ceiling}")
         })?;

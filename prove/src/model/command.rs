@@ -56,6 +56,15 @@ pub(super) enum Deed {
     Vanish,
     /// Restore it.
     ComeBack,
+    /// Give back a part of what was captured by card; `provider`: at the provider, past the channel.
+    Refund {
+        /// Of what is kept.
+        percent: u8,
+        /// The channel's order does not have it.
+        provider: bool,
+    },
+    /// Void the payment by card, and ask for what is still to be paid.
+    Void,
 }
 
 /// Where staff ship from.
@@ -284,7 +293,23 @@ impl Command {
     fn by_people(rng: &mut Rng) -> Self {
         use Command as C;
         let (order, which) = (rng.small(4), rng.small(8));
-        let deed = match rng.below(100) {
+        let deed = match rng.below(124) {
+            100..111 => Deed::Refund {
+                percent: if rng.chance(35) {
+                    100
+                } else {
+                    1 + rng.small(100)
+                },
+                provider: rng.chance(15),
+            },
+            111..115 => Deed::Void,
+            115..119 => return C::Authorise { order },
+            119..124 => {
+                return C::TakenByOthers {
+                    order,
+                    percent: if rng.chance(50) { 100 } else { rng.small(101) },
+                };
+            }
             0..4 => Deed::Pack,
             4..9 => Deed::Ship(Where::Unnamed),
             9..13 => Deed::Ship(Where::Ours),

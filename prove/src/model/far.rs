@@ -151,8 +151,8 @@ impl World {
                 let tender = truth
                     .tenders
                     .iter_mut()
-                    .find(|tender| tender.key == call.payment)
-                    .ok_or("unknown payment")?;
+                    .find(|tender| tender.key == call.payment && !tender.cancelled)
+                    .ok_or("unknown or void payment")?;
                 // Somebody else may have captured more than that by now.
                 let rest = (call.captured_after - tender.captured).max(0);
                 let amount = call.amount.unwrap_or(rest);

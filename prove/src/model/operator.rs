@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 use hikiate::action::Action;
+use hikiate::facts::RefundReason;
 use hikiate::plan::command::{
-    Now, Shipped, Wish, correct, end, recall, recalled, returned, shipped, tell,
+    Now, Shipped, Wish, correct, end, recall, recalled, refund_is, returned, shipped, tell,
 };
 use hikiate::plan::types::{Begin, ShippingStop};
 use hikiate_sdk::CancelVerdict;
@@ -247,6 +248,16 @@ impl World {
                 to,
             } => self.ask(at, |now| correct(now, reference, from, to, REASON)),
             Action::Recalled { reference } => self.telephone(at, reference),
+            Action::ExplainRefund { refund } => {
+                let all = [
+                    RefundReason::Discount,
+                    RefundReason::Return,
+                    RefundReason::Mistake,
+                ];
+                let last = refund.bytes().next_back().unwrap_or_default();
+                let is = all[usize::from(last) % all.len()];
+                self.ask(at, |now| refund_is(now, refund, is, REASON))
+            }
             Action::ResolveEffect { effect } => self.resolve_row(*effect).map(|()| true),
             _ => Ok(false),
         }

@@ -8,7 +8,7 @@ use hikiate::action::Action;
 use hikiate::facts::{ClassFact, FactBody, OrderClass};
 use hikiate::plan::types::{EffectState, ShipmentStage, Status, TaskRow};
 use hikiate::policy::{Completed, OthersShipFrom};
-use hikiate_sdk::{ChannelGate, ChannelState, LineKey};
+use hikiate_sdk::{ChannelGate, ChannelState, LineKey, Tender};
 
 use super::command::Fate;
 use super::seen::{Seen, code};
@@ -185,6 +185,15 @@ impl World {
         if tries > TRIES {
             return Ok(());
         }
+        // What is kept too much is given back; or somebody says that this was done another way.
+        if task.kind == "over_captured" && tries < TRIES / 2 && self.gives_back_too_much(at)? {
+            return Ok(());
+        }
+        // Refunded in full: half of the shops cancel it then.
+        if task.kind == "refunded_in_full" && at % 2 == 0 {
+            let order = u8::try_from(at).unwrap_or(0);
+            return self.act_on(at, &super::command::Command::CancelAtChannel { order });
+        }
         // The next thing only where the program refuses the first: lines of two addresses are no one parcel.
         for action in &actions {
             if self.settle(at, action)? {
@@ -306,8 +315,8 @@ impl World {
                     order.tasks
                 )
             })?;
+            self.money_at_rest(at, &seen)?;
             if !seen.cancelled_at_channel() {
-                self.money_at_rest(at, &seen)?;
                 self.notices_at_rest(at, &seen)?;
             }
         }
@@ -394,7 +403,8 @@ impl World {
         })
     }
 
-    /// Captured = owed = booked.
+    /// Captured and not given back = owed = booked by who pays; what is kept beyond that is captured for what has not
+    /// shipped, or was named as too much.
     fn money_at_rest(&self, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
         let order = &self.orders[at];
         let name = &order.input.number;
@@ -403,42 +413,105 @@ impl World {
         if seen.misses > 0 || digital_once {
             return Ok(());
         }
-        let (owed, sponsored) = seen.owed();
         let booked = |sponsor: bool| -> i64 {
             let rows = order.input.revenue.iter();
             let rows = rows.filter(|row| row.payment.starts_with("sponsor:") == sponsor);
             rows.map(|row| row.gross).sum()
         };
-        ensure(booked(false) == owed, || {
-            format!(
-                "{name} at rest: {owed} is owed, revenue is {}",
-                booked(false)
-            )
+        let (buyer, others) = (booked(false), -booked(true));
+        if seen.cancelled_at_channel() {
+            return ensure((buyer, others) == (0, 0), || {
+                format!("{name} at rest is cancelled, revenue is {buyer} and {others}")
+            });
+        }
+        let (owed, sponsored) = seen.owed();
+        ensure(owed.holds(buyer), || {
+            format!("{name} at rest: {owed:?} is owed, revenue is {buyer}")
         })?;
-        ensure(booked(true) == -sponsored, || {
-            format!(
-                "{name} at rest: others owe {}, revenue is {}",
-                -sponsored,
-                booked(true)
-            )
+        ensure(sponsored.holds(others), || {
+            format!("{name} at rest: others owe {sponsored:?}, revenue is {others}")
         })?;
-        let mut rest = owed;
-        for tender in &order.truth.tenders {
-            let share = rest.min(tender.amount.unwrap_or(0)).max(0);
-            if tender.gateway != "card" {
-                rest -= tender.amount.unwrap_or(0);
-                continue;
-            }
-            rest -= share;
-            let captured = tender.captured;
-            ensure(captured >= share || captured >= tender.authorised, || {
-                format!("{name} at rest: {captured} is captured, {share} is owed")
-            })?;
-            ensure(order.shrunk || captured == share, || {
-                format!("{name} at rest: {captured} is captured, only {share} is owed")
+        self.payers_at_rest(at, seen, buyer)?;
+        tax_at_rest(order)?;
+        let tenders = &order.truth.tenders;
+        let card = |tender: &&Tender| tender.gateway == "card";
+        if !tenders.iter().any(|tender| card(&tender)) {
+            return Ok(());
+        }
+        let ways = tenders
+            .iter()
+            .filter(|tender| !card(tender) && !tender.cancelled);
+        let ways: i64 = ways.filter_map(|tender| tender.amount).sum();
+        let kept = seen.kept(&order.truth);
+        let share = |owed: i64| (owed - ways).max(0);
+        // What was given back by mistake is collected by a person.
+        let live = tenders
+            .iter()
+            .filter(|tender| card(tender) && !tender.cancelled);
+        let taken = live
+            .clone()
+            .all(|tender| tender.captured >= tender.authorised);
+        let least = share(owed.least) - seen.by_mistake();
+        ensure(kept >= least || taken, || {
+            format!("{name} at rest: {kept} is kept, {least} is owed")
+        })?;
+        let most = share(owed.most);
+        ensure(kept <= most || order.shrunk, || {
+            format!("{name} at rest: {kept} is kept, only {most} is owed")
+        })?;
+        let charged = seen.charged().max(0);
+        let had = seen.had(&order.truth);
+        ensure(
+            had <= charged || order.named.contains("over_captured"),
+            || format!("{name} at rest: {had} is kept, {charged} is charged, and nobody was told"),
+        )
+    }
+
+    /// What each way of paying bears of the revenue: in proportion to what was paid by it and not given back.
+    fn payers_at_rest(&self, at: usize, seen: &Seen<'_>, booked: i64) -> Result<(), Violation> {
+        let order = &self.orders[at];
+        let mut weights: BTreeMap<&str, i64> = BTreeMap::new();
+        for tender in &seen.order().tenders {
+            let word = match tender.gateway.as_str() {
+                "points" => "prepaid",
+                "bank" => "bank_transfer",
+                other => other,
+            };
+            let asked = if tender.cancelled {
+                tender.captured
+            } else {
+                tender.amount.unwrap_or(0)
+            };
+            *weights.entry(word).or_default() += (asked - seen.given_back(tender)).max(0);
+        }
+        let sum: i64 = weights.values().sum();
+        for (word, weight) in weights.iter().filter(|_| sum > 0) {
+            let rows = order
+                .input
+                .revenue
+                .iter()
+                .filter(|row| row.payment == *word);
+            let is: i64 = rows.map(|row| row.gross).sum();
+            let off = i128::from(is) * i128::from(sum) - i128::from(booked) * i128::from(*weight);
+            ensure(off.abs() < i128::from(sum), || {
+                format!(
+                    "{} at rest: {is} of {booked} is booked as paid by {word}, which pays {weight} of {sum}",
+                    order.input.number
+                )
             })?;
         }
         Ok(())
+    }
+
+    /// Gives back by card what is kept beyond what is charged.
+    fn gives_back_too_much(&mut self, at: usize) -> Result<bool, Violation> {
+        let seen = Seen::of(&self.orders[at], self.now);
+        let over = seen.and_then(|seen| seen.too_much()).unwrap_or(0);
+        let done = !self.orders[at].gone && self.give_back_too_much(at, over);
+        if done {
+            self.changed(at)?;
+        }
+        Ok(done)
     }
 
     /// The channel was told of every unit that left and was sold.
@@ -479,4 +552,28 @@ impl World {
 /// Items in one unit of a line as it was last shown, and whether they leave a warehouse.
 fn code_of(seen: &Seen<'_>, line: &LineKey) -> (u32, bool) {
     code(seen.sku_of(line))
+}
+
+/// The tax of each rate is that of all that is booked at it, rounded once; what others than the buyer owe is rounded apart.
+fn tax_at_rest(order: &Order) -> Result<(), Violation> {
+    let mut rates: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
+    for row in &order.input.revenue {
+        let sum = rates.entry(row.tax_of.rate_bp).or_default();
+        *sum = (sum.0 + row.gross, sum.1 + row.tax);
+    }
+    for (rate, (gross, tax)) in rates {
+        // Half away from zero.
+        let (part, whole) = (
+            i128::from(gross) * i128::from(rate),
+            10_000 + i128::from(rate),
+        );
+        let right = (2 * part.abs() + whole) / (2 * whole) * part.signum();
+        ensure(i128::from(tax) == right, || {
+            format!(
+                "{} at rest: {gross} is booked at {rate} with {tax} of tax, {right} is right",
+                order.input.number
+            )
+        })?;
+    }
+    Ok(())
 }

@@ -66,7 +66,11 @@ impl Run {
                 *steps += 1;
                 world.step(&self.commands[*at])?;
             }
-            world.rest().map(drop)
+            let rest = world.rest().map(drop);
+            if std::env::var("DUMP").is_ok() {
+                world.dump();
+            } // TEMP
+            rest
         }));
         played.unwrap_or_else(|_| Err(Violation::new("it panicked")))
     }

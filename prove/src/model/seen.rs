@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use hikiate::facts::{
-    FactBody, IntentFact, IntentWhat, OrderClass, OrderFact, ReleasedFact, ShipmentFact, Verdict,
+    FactBody, IntentFact, IntentWhat, OrderClass, OrderFact, RefundReason, ReleasedFact,
+    ShipmentFact, Verdict,
 };
 use hikiate::plan::parcels_told;
 use hikiate_sdk::{
-    Call, CancelVerdict, ChannelFulfilment, ChannelGate, ChannelState, ChargeKind, GroupKey,
-    LineKey, Op, OrderLine, OrderSnapshot, ReplyVerdict,
+    Call, CancelVerdict, ChannelFulfilment, ChannelGate, ChannelState, GroupKey, LineKey, Op,
+    OrderLine, OrderSnapshot, ReplyVerdict,
 };
 
 use super::setting::CODES;
@@ -48,6 +49,10 @@ pub(super) struct SeenShipment<'a> {
 pub(super) struct Seen<'a> {
     /// The newest reading.
     pub(super) head: &'a OrderFact,
+    /// All of them, with their facts.
+    pub(super) readings: Vec<(i64, &'a OrderSnapshot)>,
+    /// What refunds are that only the provider knows of.
+    pub(super) explained: BTreeMap<&'a str, RefundReason>,
     /// Items that left in parcels of ours, by line.
     pub(super) ours: BTreeMap<&'a LineKey, u32>,
     /// Items that others shipped, by line.
@@ -125,6 +130,8 @@ impl<'a> Seen<'a> {
     #[must_use]
     pub(super) fn of(order: &'a Order, now: DateTime<Utc>) -> Option<Self> {
         let mut heads: Vec<&OrderFact> = Vec::new();
+        let mut readings: Vec<(i64, &OrderSnapshot)> = Vec::new();
+        let mut explained = BTreeMap::new();
         let mut shipments: BTreeMap<&str, SeenShipment<'a>> = BTreeMap::new();
         let mut intents: Vec<(&str, &IntentFact)> = Vec::new();
         let mut ends: BTreeMap<&str, Verdict> = BTreeMap::new();
@@ -154,9 +161,13 @@ impl<'a> Seen<'a> {
                     }
                     was_digital |= is.0 && !reading.order.lines.iter().any(goods);
                     heads.push(reading);
+                    readings.push((fact.id, &reading.order));
                     shown_since = ends.keys().copied().collect();
                 }
                 FactBody::Ended(_) => ended = true,
+                FactBody::RefundExplained(told) => {
+                    explained.insert(told.refund.as_str(), told.is);
+                }
                 FactBody::TellAgain(told) => {
                     let before = intents.iter().map(|(key, _)| *key).collect();
                     again.push((before, told.reference.as_str()));
@@ -330,6 +341,8 @@ impl<'a> Seen<'a> {
         let digital = nothing && !theirs && head.order.state == ChannelState::Completed;
         Some(Self {
             head,
+            readings,
+            explained,
             ours,
             others,
             units,
@@ -510,42 +523,6 @@ impl<'a> Seen<'a> {
         // What the channel shows as cancelled was told, whenever it was read.
         let known = self.shown_since.contains(key) || shown.clone().next().is_some();
         (again || gone) && known && shown.all(ChannelFulfilment::cancelled)
-    }
-
-    /// What is owed for what left; before, `sponsored` sums what others owe of it.
-    #[must_use]
-    pub(super) fn owed(&self) -> (i64, i64) {
-        let (mut sum, mut sponsored) = (0, 0);
-        if !self.something_left() {
-            return (0, 0);
-        }
-        for charge in &self.order().charges {
-            let gross = charge.gross.unwrap_or(0);
-            let line = charge
-                .line
-                .as_ref()
-                .filter(|_| charge.kind == ChargeKind::Goods);
-            let line = line.and_then(|key| self.order().lines.iter().find(|l| l.key == *key));
-            let goods = line.filter(|line| code(line.sku.as_deref()).1);
-            let due = match goods {
-                Some(line) => {
-                    let all = i64::from(line.quantity * code(line.sku.as_deref()).0);
-                    let part = i64::from(self.left_of(&line.key));
-                    if part >= all {
-                        gross
-                    } else {
-                        // Prices of goods are not negative here: half up is half away from zero.
-                        (2 * gross * part + all) / (2 * all)
-                    }
-                }
-                None => gross,
-            };
-            sum += due;
-            if charge.sponsor.is_some() {
-                sponsored += due;
-            }
-        }
-        (sum, sponsored)
     }
 
     /// Calls of an operation that stand.

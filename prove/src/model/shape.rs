@@ -6,6 +6,7 @@ use hikiate_sdk::{
     OrderLine, OrderSnapshot, Party, Personal, Tender,
 };
 
+use super::money;
 use super::rng::Rng;
 use super::setting::CODES;
 
@@ -96,19 +97,8 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
         _ => &["points", "card"],
     };
     for (n, way) in ways.iter().enumerate() {
-        snapshot.tenders.push(Tender {
-            key: format!("pay_{number}_{n}").into(),
-            gateway: (*way).to_owned(),
-            amount: None,
-            authorised: 0,
-            captured: 0,
-            refunded: 0,
-            cancelled: false,
-            provider: None,
-            authorised_until: None,
-            pay_by: None,
-            refunds: Vec::new(),
-        });
+        let key = format!("pay_{number}_{n}");
+        snapshot.tenders.push(money::unpaid(&key, way));
     }
     settle(&mut snapshot);
     if rng.chance(90) {
@@ -149,18 +139,13 @@ fn charge(kind: ChargeKind, line: Option<LineKey>, gross: i64, rate: u32) -> Cha
 pub(super) fn settle(order: &mut OrderSnapshot) {
     let total: i64 = order.charges.iter().filter_map(|c| c.gross).sum();
     order.total = Some(total);
-    let mut rest = total;
-    let last = order.tenders.len().saturating_sub(1);
-    for (at, tender) in order.tenders.iter_mut().enumerate() {
-        let amount = if at == last { rest } else { rest.min(300) };
-        tender.amount = Some(amount);
-        rest -= amount;
-    }
+    money::ask(order);
 }
 
 /// The provider authorises all that is to be paid by card; an authorisation never shrinks.
 pub(super) fn authorise(order: &mut OrderSnapshot) {
-    for tender in order.tenders.iter_mut().filter(|t| t.gateway == "card") {
+    let asked = |tender: &&mut Tender| tender.gateway == "card" && !tender.cancelled;
+    for tender in order.tenders.iter_mut().filter(asked) {
         tender.authorised = tender.authorised.max(tender.amount.unwrap_or(0));
     }
 }

@@ -3,6 +3,7 @@
 use hikiate_sdk::{ChannelFulfilment, ChannelState, LineKey};
 
 use super::command::{Deed, Where};
+use super::money;
 use super::rng::Rng;
 use super::seen::code;
 use super::setting::PLACES;
@@ -66,9 +67,12 @@ impl World {
             }
             Deed::Vanish => self.orders[at].gone = true,
             Deed::ComeBack => return Ok(()),
+            Deed::Refund { percent, provider } => self.give_back(at, percent, provider),
+            Deed::Void => money::void(&mut self.orders[at].truth),
         }
         let order = &mut self.orders[at];
-        order.shrunk |= order.truth.total < total;
+        let money = matches!(deed, Deed::Refund { .. } | Deed::Void);
+        order.shrunk |= !money && order.truth.total < total;
         if order.truth == before && !matches!(deed, Deed::Move | Deed::Vanish) {
             return Ok(());
         }

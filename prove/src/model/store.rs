@@ -69,6 +69,8 @@ pub(super) struct Order {
     pub(super) sealed_with: BTreeMap<String, (i32, Option<String>)>,
     /// Staff undid a fulfilment: what the channel shows need not be what left.
     pub(super) undone: bool,
+    /// Kinds of all tasks that it ever had.
+    pub(super) named: BTreeSet<String>,
     absence: Absence,
     heads: BTreeMap<String, (Head, FactBody)>,
     hashes: u64,
@@ -140,6 +142,7 @@ impl Order {
             address: 1,
             sealed_with: BTreeMap::new(),
             undone: false,
+            named: BTreeSet::new(),
             absence: Absence::default(),
             heads: BTreeMap::new(),
             hashes: 0,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hikiate_medusa::sim::OrderMemory;
+
 use super::orders::{Act, Goods, Pay, Placed};
 use super::settle::PATIENCE;
 use super::world::World;
@@ -175,6 +177,7 @@ impl World {
                 known.blocked
             ));
         }
+        wrong.extend(self.money(order, known, gone, &seen));
         if !order.acts.is_empty() {
             return wrong
                 .into_iter()
@@ -249,6 +252,59 @@ impl World {
         wrong
     }
 
+    /// What is wrong with the money of an order: what is kept is booked or named, what was given back lowers what is
+    /// booked and is not captured again.
+    fn money(
+        &self,
+        order: &Placed,
+        known: &Known,
+        gone: &Goods,
+        seen: &OrderMemory,
+    ) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let told = |kind: &str| {
+            let task = (order.number.clone(), kind.to_owned());
+            self.flagged.contains(&task)
+        };
+        let kept = seen.captured - seen.refunded;
+        let charged = seen.total - seen.credit;
+        if kept > charged && !told("over_captured") {
+            wrong.push(format!(
+                "{kept} yen are kept, {charged} are charged, and nobody was told"
+            ));
+        }
+        if seen.cancelled && known.revenue != 0 {
+            wrong.push(format!("cancelled, and revenue is {}", known.revenue));
+        }
+        // Where lines changed, a customer may owe what nobody can take; and what was sent twice of one line is not billed
+        // on another line of the same item.
+        let settled = known.status == "booked" && !seen.cancelled;
+        let is = |act: Act| order.acts.contains(&act);
+        let exact = !is(Act::Unfulfilled) && order.let_go.is_empty();
+        let Some((least, most)) = order.due_after(&order.in_all(gone), seen.credit) else {
+            return wrong;
+        };
+        if !settled || !exact {
+            return wrong;
+        }
+        if known.revenue < least || known.revenue > most {
+            wrong.push(format!(
+                "revenue is {}, {least} to {most} are charged for what was shipped",
+                known.revenue
+            ));
+        }
+        if order.pay != Pay::Card {
+            return wrong;
+        }
+        let by_staff = order.by_staff > 0;
+        if kept < least || (kept > most && !by_staff) {
+            wrong.push(format!(
+                "{kept} yen are kept, {least} to {most} are owed for what was shipped"
+            ));
+        }
+        wrong
+    }
+
     /// What is wrong with an order that people acted on: money and books follow what left, by whomever, and nothing is
     /// said twice. What was ordered may have changed, and what was marked as shipped may have been taken back.
     fn after_acts(&self, order: &Placed, known: &Known, gone: &Goods) -> Vec<String> {
@@ -272,16 +328,6 @@ impl World {
         }
         if known.status != "booked" || seen.cancelled {
             return wrong;
-        }
-        // Where lines changed, a customer may owe what nobody can take; and what was sent twice of one line is not billed
-        // on another line of the same item.
-        let exact = !is(Act::Unfulfilled) && !is(Act::Edited) && order.let_go.is_empty();
-        let least = order.due_at_least(&all);
-        if order.pay == Pay::Card && exact && seen.captured < least {
-            wrong.push(format!("{} captured, {least} are owed", seen.captured));
-        }
-        if exact && known.revenue < least {
-            wrong.push(format!("revenue is {}, {least} was shipped", known.revenue));
         }
         // A cancel that comes after a part has shipped stops the rest.
         let stopped = is(Act::Ended) || is(Act::Completed) || order.cancel_wanted;

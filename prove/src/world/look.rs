@@ -113,14 +113,17 @@ impl World {
                 }
             }
             let seen = self.far.shop.order(&order.id).unwrap();
-            let ours = seen.captured - order.by_staff;
-            let due = match order.pay {
-                super::orders::Pay::Card => order.due_at_most(&order.ever_left(left)),
+            // What was given back is not captured again.
+            let ours = seen.captured - seen.refunded - order.by_staff;
+            let ever = order.ever_left(left);
+            let due = match (order.pay, order.due_after(&ever, seen.credit)) {
+                (super::orders::Pay::Card, Some((_, most))) => most,
+                (super::orders::Pay::Card, None) => order.due_at_most(&ever),
                 _ => 0,
             };
             if ours > due {
                 twice.push(format!(
-                    "{ours} yen were captured for {}, {due} are due for what has left",
+                    "{ours} yen were captured and kept for {}, {due} are due for what has left",
                     order.number
                 ));
             }

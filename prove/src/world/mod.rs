@@ -12,6 +12,7 @@ mod handling;
 mod judge;
 mod log;
 mod look;
+mod money;
 mod orders;
 mod person;
 mod play;

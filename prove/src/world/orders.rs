@@ -37,6 +37,10 @@ pub(super) enum Act {
     Edited,
     /// It was gone from the shop for a while.
     Deleted,
+    /// Staff gave money back.
+    Refunded,
+    /// Its payment was voided, and asked for anew.
+    Voided,
     /// An operator ended it.
     Ended,
 }
@@ -112,6 +116,23 @@ pub(super) struct Placed {
 impl Placed {
     pub(super) fn total(&self) -> i64 {
         self.due(&self.goods)
+    }
+
+    /// What is due for goods that have left, at the most, when so much of all was given back: each amount bears its part,
+    /// and is rounded. `None` where that is not known: its lines were changed.
+    pub(super) fn due_after(&self, left: &Goods, credit: i64) -> Option<(i64, i64)> {
+        if self.acts.contains(&Act::Edited) {
+            return None;
+        }
+        let (due, total) = (self.due_at_most(left), self.total());
+        if due == 0 || due >= total || credit == 0 {
+            let after = if due == 0 { 0 } else { due - credit };
+            return Some((after, after));
+        }
+        let mid = due * (total - credit) / total;
+        // Each line and the postage, in each of two steps.
+        let off = 16;
+        Some((mid - off, mid + off))
     }
 
     /// What is due for goods that have left.

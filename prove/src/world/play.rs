@@ -6,7 +6,7 @@ use hikiate_files::sim::SimFile;
 use hikiate_sdk::faulty::{Fault, Target};
 
 use super::daemon::{Ended, Step, drive};
-use super::orders::{self, Pay, Placed};
+use super::orders::{self, Placed};
 use super::terms::ITEMS;
 use super::world::World;
 
@@ -338,17 +338,9 @@ impl World {
                 };
                 self.log.say("customer", format!("{id} {answer}"));
             }
-            1 if self.orders[at].pay == Pay::Card => {
-                let before = self.far.shop.order(&id).unwrap();
-                if let Some(payment) = &before.payment
-                    && self.far.shop.capture_all(payment)
-                {
-                    let after = self.far.shop.order(&id).unwrap();
-                    let taken = after.captured - before.captured;
-                    self.orders[at].by_staff += taken;
-                    self.log
-                        .say("staff", format!("captures {taken} yen of {id} by hand"));
-                }
+            1 => {
+                let seen = self.far.shop.order(&id).unwrap();
+                self.staff_capture(at, &seen);
             }
             _ => {
                 self.far.shop.touch_order(&id);

@@ -35,6 +35,14 @@ impl World {
             if actions.is_empty() || tries >= PATIENCE {
                 continue;
             }
+            if task.kind == "over_captured"
+                && self.dice.percent(50)
+                && self.give_back_too_much(&task.subject)
+            {
+                *self.tries.entry(key).or_default() += 1;
+                worked = true;
+                continue;
+            }
             let first = usize::try_from(self.dice.range(0..=8)).unwrap() % actions.len();
             actions.rotate_left(first);
             // The next thing only where the program refuses the first.

@@ -18,7 +18,7 @@ impl World {
         // A replica that lags: who reads it by its id gets what it was before.
         let lags = self.dice.percent(15);
         let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
-        let done = match self.dice.range(0..=15) {
+        let done = match self.dice.range(0..=22) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
                 let number = self.some_number();
@@ -32,6 +32,10 @@ impl World {
             11 => self.staff_complete(at, &seen),
             12..=13 => self.staff_edit(at, &seen),
             14 => self.staff_address(at),
+            16..=18 => self.staff_refund(at, &seen),
+            19..=20 => self.staff_capture(at, &seen),
+            21 => self.staff_void(at),
+            22 => self.pay_again(at),
             _ => self.staff_delete(at, seen.deleted),
         };
         if done {
@@ -331,11 +335,14 @@ impl World {
         true
     }
 
-    /// The customer pays what an edit asks for. True when there was something to pay.
+    /// The customer pays what an edit or a void asks for. True when there was something to pay.
     pub(super) fn pay_again(&mut self, at: usize) -> bool {
         let order = &self.orders[at];
         let (id, number) = (order.id.clone(), order.number.clone());
-        let waits = order.acts.contains(&Act::Edited) && order.pay != super::orders::Pay::Bank;
+        let asked = [Act::Edited, Act::Voided]
+            .iter()
+            .any(|act| order.acts.contains(act));
+        let waits = asked && order.pay != super::orders::Pay::Bank;
         let paid = waits.then(|| self.far.shop.reauthorise(&id)).flatten();
         if let Some(payment) = &paid {
             let text = format!("{number}: pays again, {payment}");

@@ -288,20 +288,32 @@ fn goods<'a>(
                 .collect()
         }
         Recognise::Delivered => {
-            // What was taken back leaves nothing due until all of it is delivered again.
             let goods = |at, left| Event::Goods {
                 of: String::new(),
                 at,
                 left,
             };
-            let back = taken_back.map(|since| (since.id, 0, goods(since.at, base.clone())));
-            let all = delivered.filter(|_| eligible.count() > 0).map(|at| {
-                // A delivery that is presumed has no fact of its own.
-                let mut readings = view.fold.readings.iter().rev();
-                let before = readings.find(|reading| reading.recorded_at <= at);
-                let id = before.map_or(0, |reading| reading.id);
-                (id, 2, goods(at, view.departed(|_| true)))
+            // A delivery that is presumed, and what falls away by itself, have no fact of their own.
+            let known_at = |at: DateTime<Utc>| {
+                let mut facts = view.input.facts.iter().rev();
+                let before = facts.find(|fact| fact.recorded_at <= at);
+                before.map_or(0, |fact| fact.id)
+            };
+            // What was taken back leaves nothing due until all that stands is delivered.
+            let back = taken_back.map(|since| {
+                let id = if since.id == i64::MAX {
+                    known_at(since.at)
+                } else {
+                    since.id
+                };
+                match delivered.filter(|at| *at <= since.at) {
+                    Some(_) => (id, 3, goods(since.at, view.departed(|_| true))),
+                    None => (id, 0, goods(since.at, base.clone())),
+                }
             });
+            let all = delivered
+                .filter(|_| eligible.count() > 0)
+                .map(|at| (known_at(at), 2, goods(at, view.departed(|_| true))));
             back.chain(all).collect()
         }
     }

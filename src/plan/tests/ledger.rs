@@ -604,6 +604,37 @@ fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
     );
 }
 
+#[test]
+fn points_are_held_as_well_as_what_was_captured() {
+    let mut snapshot = order(&[("A", 2, 500)]);
+    snapshot.charges.remove(0);
+    snapshot.total = Some(1000);
+    snapshot.tenders = vec![tender("p1", "card", 700), tender("p2", "points", 300)];
+    let mut world = World::new(snapshot);
+    world.settle();
+    // Staff captured all, and a piece is taken off.
+    world.edit(|order| {
+        order.tenders[0].captured = 700;
+        order.tenders[0].amount = Some(200);
+        order.lines[0].quantity = 1;
+        order.charges[0].gross = Some(500);
+        order.total = Some(500);
+    });
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), ["over_captured"]);
+    assert!(
+        plan.tasks[0].detail.contains("give 500 JPY back"),
+        "{:?}",
+        plan.tasks
+    );
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].refunded = 500;
+        order.tenders[0].refunds = vec![refund("re_1", 500, at)];
+    });
+    assert!(world.plan().tasks.is_empty());
+}
+
 /// One thing that happens to the money of an order.
 #[derive(Clone, Copy, Debug)]
 enum Deed {

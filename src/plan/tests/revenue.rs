@@ -208,3 +208,25 @@ fn what_was_delivered_and_did_not_ship_after_all_is_taken_back() {
     world.plan();
     assert_eq!(sum(&world), 0);
 }
+
+#[test]
+fn what_was_taken_back_before_the_rest_was_delivered_leaves_the_rest_due() {
+    use super::others::{by_hand, cancel, show};
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    if let Some(booking) = &mut world.policy.booking {
+        booking.recognise = Recognise::Delivered;
+    }
+    world.settle();
+    world.edit(show(by_hand("ful_hand", 1, Some(0), "900000000001")));
+    world.plan();
+    world.edit(cancel("ful_hand", 1));
+    world.wait(60);
+    world.plan();
+    world.release("fulfilment_cancelled");
+    // It ships after all, and no reading comes between the release and its delivery.
+    super::flow::ship_all(&mut world);
+    world.wait(5 * 24 * 60);
+    world.plan();
+    let sum: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
+    assert_eq!(sum, 1500);
+}

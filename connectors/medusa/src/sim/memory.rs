@@ -22,12 +22,18 @@ pub struct OrderMemory {
     pub undecodable: bool,
     /// Its price with tax before refunds, minor units.
     pub total: i64,
+    /// What refunds and a cancel took off that price, minor units.
+    pub credit: i64,
     /// The id of the payment that stands, else of the last one, where there is one.
     pub payment: Option<String>,
     /// Captured in all, minor units.
     pub captured: i64,
     /// How many captures, by staff too.
     pub captures: usize,
+    /// How many of them staff made by hand.
+    pub captures_by_staff: usize,
+    /// What these captured, minor units.
+    pub captured_by_staff: i64,
     /// Captures over the API after the first of the same payment.
     pub recaptures: usize,
     /// Given back in all, minor units.
@@ -154,6 +160,10 @@ fn recaptures(payment: &Payment) -> usize {
 fn memory(state: &State, order: &Order) -> OrderMemory {
     let minor = |amount| money::minor(amount, state.currency);
     let stands = order.payments().rfind(|p| p.cancelled.is_none());
+    let by_staff = || {
+        let captures = order.payments().flat_map(|payment| &payment.captures);
+        captures.filter(|capture| capture.by_staff)
+    };
     let sum = |of: fn(&Payment) -> Micro| minor(order.payments().map(of).sum());
     OrderMemory {
         id: order.id.clone(),
@@ -162,9 +172,12 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
         deleted: order.deleted,
         undecodable: order.lacking.is_some(),
         total: minor(order.price()),
+        credit: minor(order.credit),
         payment: stands.or(order.payments().last()).map(|p| p.id.clone()),
         captured: sum(Payment::captured),
         captures: order.payments().map(|p| p.captures.len()).sum(),
+        captures_by_staff: by_staff().count(),
+        captured_by_staff: minor(by_staff().map(|capture| capture.amount).sum()),
         recaptures: order.payments().map(recaptures).sum(),
         refunded: sum(Payment::refunded),
         lines: order

@@ -1,6 +1,6 @@
 //! Payments by hand. None of it but a refund's credit line moves the order's time of change.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sim::state::{Collection, Refund, State};
 use crate::sim::{MedusaSim, money, writes};
@@ -44,6 +44,16 @@ impl MedusaSim {
 
     /// Captures all of the payment that stands.
     pub fn capture_by_staff(&self, order: &str) -> bool {
+        self.captured_by_hand(order, &json!({}))
+    }
+
+    /// Captures so many minor units of the payment that stands.
+    pub fn capture_part_by_staff(&self, order: &str, minor: i64) -> bool {
+        let amount = money::json(money::major(minor, self.state().currency));
+        minor > 0 && self.captured_by_hand(order, &json!({ "amount": amount }))
+    }
+
+    fn captured_by_hand(&self, order: &str, what: &Value) -> bool {
         let mut state = self.state();
         let payment = state.order(order).and_then(|o| {
             let stands = o
@@ -51,7 +61,7 @@ impl MedusaSim {
                 .find(|p| p.cancelled.is_none() && p.captured() < p.amount);
             stands.map(|p| p.id.clone())
         });
-        payment.is_some_and(|id| writes::capture(&mut state, &id, &json!({}), true).is_ok())
+        payment.is_some_and(|id| writes::capture(&mut state, &id, what, true).is_ok())
     }
 
     /// Gives back so many minor units of one payment. What that exceeds a credit owed already becomes a credit line,

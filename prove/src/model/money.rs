@@ -1,0 +1,153 @@
+//! Money by others: what staff and the provider do to the payments of an order, and what the channel asks for then.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{Charge, ChargeKind, OrderSnapshot, RefundEffect, RefundSeen, Tender};
+
+use super::world::World;
+
+/// A payment nobody has made yet.
+#[must_use]
+pub(super) fn unpaid(key: &str, way: &str) -> Tender {
+    Tender {
+        key: key.into(),
+        gateway: way.to_owned(),
+        amount: None,
+        authorised: 0,
+        captured: 0,
+        refunded: 0,
+        cancelled: false,
+        provider: None,
+        authorised_until: None,
+        pay_by: None,
+        refunds: Vec::new(),
+    }
+}
+
+/// What was given back of a payment as the channel knows it, and what of that lowers the total by itself.
+fn refunds(order: &OrderSnapshot) -> impl Iterator<Item = &RefundSeen> {
+    let all = order.tenders.iter().flat_map(|tender| &tender.refunds);
+    all.filter(|refund| refund.effect != RefundEffect::ProviderOnly)
+}
+
+/// Sets what each payment that stands is to pay: what is charged and was not paid with those that are void.
+pub(super) fn ask(order: &mut OrderSnapshot) {
+    // What was given back of a payment is paid by it no more.
+    let given_back: i64 = refunds(order).map(|refund| refund.amount).sum();
+    let lowers = refunds(order).filter(|refund| refund.effect == RefundEffect::Lowers);
+    let lowered: i64 = lowers.map(|refund| refund.amount).sum();
+    let void = order.tenders.iter().filter(|tender| tender.cancelled);
+    let kept: i64 = void.map(|tender| tender.captured).sum();
+    let mut rest = (order.total.unwrap_or(0) - lowered + given_back - kept).max(0);
+    let n = order.tenders.len();
+    if rest > 0 && order.tenders.iter().all(|tender| tender.cancelled) {
+        let key = format!("again_{}_{n}", order.external_id);
+        order.tenders.push(unpaid(&key, "card"));
+    }
+    let last = order.tenders.iter().rposition(|tender| !tender.cancelled);
+    let live = |(_, tender): &(usize, &mut Tender)| !tender.cancelled;
+    for (at, tender) in order.tenders.iter_mut().enumerate().filter(live) {
+        let amount = if Some(at) == last {
+            rest
+        } else {
+            rest.min(300)
+        };
+        tender.amount = Some(amount);
+        rest -= amount;
+    }
+}
+
+/// The payment by card is voided where it is not captured whole, and the rest of it is asked for anew.
+pub(super) fn void(order: &mut OrderSnapshot) {
+    let open = |tender: &&mut Tender| {
+        let whole = tender.captured >= tender.amount.unwrap_or(0);
+        tender.gateway == "card" && !tender.cancelled && !whole
+    };
+    let Some(tender) = order.tenders.iter_mut().find(open) else {
+        return;
+    };
+    tender.cancelled = true;
+    tender.authorised = 0;
+    ask(order);
+}
+
+impl World {
+    /// A part of what is kept by card is given back.
+    pub(super) fn give_back(&mut self, at: usize, percent: u8, provider: bool) {
+        self.next += 1;
+        let tenders = &self.orders[at].truth.tenders;
+        let kept = tenders
+            .iter()
+            .map(|tender| tender.captured - tender.refunded);
+        let kept = kept.max().unwrap_or(0);
+        let effect = if provider {
+            RefundEffect::ProviderOnly
+        } else {
+            by_channel(at)
+        };
+        let amount = (kept * i64::from(percent) / 100).max(1);
+        let key = format!("re_{}", self.next);
+        refund(&mut self.orders[at].truth, &key, amount, effect, self.now);
+    }
+
+    /// What the customer paid too much is given back, as far as it is with one payment. False where it is not.
+    pub(super) fn give_back_too_much(&mut self, at: usize, amount: i64) -> bool {
+        self.next += 1;
+        let key = format!("re_{}", self.next);
+        amount > 0
+            && refund(
+                &mut self.orders[at].truth,
+                &key,
+                amount,
+                by_channel(at),
+                self.now,
+            )
+    }
+}
+
+/// Half of the channels lower the total by a credit, for what was not paid too much; the others tell the refund alone.
+fn by_channel(at: usize) -> RefundEffect {
+    if at.is_multiple_of(2) {
+        RefundEffect::InTotal
+    } else {
+        RefundEffect::Lowers
+    }
+}
+
+fn refund(
+    truth: &mut OrderSnapshot,
+    key: &str,
+    amount: i64,
+    effect: RefundEffect,
+    now: DateTime<Utc>,
+) -> bool {
+    let total = truth.total.unwrap_or(0);
+    let known: i64 = refunds(truth).map(|refund| refund.amount).sum();
+    let captured: i64 = truth.tenders.iter().map(|tender| tender.captured).sum();
+    let too_much = (captured - known - total).max(0);
+    let mut with_money = truth.tenders.iter_mut();
+    let Some(tender) = with_money.find(|tender| tender.captured - tender.refunded >= amount) else {
+        return false;
+    };
+    tender.refunded += amount;
+    tender.refunds.push(RefundSeen {
+        key: key.into(),
+        amount,
+        at: Some(now),
+        effect,
+        lines: Vec::new(),
+    });
+    let credit = (amount - too_much).max(0);
+    if effect == RefundEffect::InTotal && credit > 0 {
+        truth.total = Some(total - credit);
+        truth.charges.push(Charge {
+            kind: ChargeKind::Other,
+            line: None,
+            gross: Some(-credit),
+            tax: None,
+            tax_rate_bp: None,
+            tax_class: None,
+            sponsor: None,
+        });
+    }
+    true
+}

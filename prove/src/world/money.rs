@@ -1,0 +1,88 @@
+//! The shop's staff at the payments of an order: they capture, give back and void by hand.
+
+use hikiate_medusa::sim::OrderMemory;
+
+use super::orders::{Act, Pay};
+use super::world::World;
+
+impl World {
+    /// Gives back what was paid: all of it, a part, or now and then two parts before anybody reads the first.
+    pub(super) fn staff_refund(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let kept = seen.captured - seen.refunded;
+        if kept <= 0 || seen.cancelled {
+            return false;
+        }
+        let parts = if self.dice.percent(25) { 2 } else { 1 };
+        let mut rest = kept;
+        let mut done = false;
+        for _ in 0..parts {
+            let some = self.dice.range(1..=rest.max(1).unsigned_abs());
+            let amount = if self.dice.percent(30) {
+                rest
+            } else {
+                i64::try_from(some).unwrap()
+            };
+            if self.far.shop.refund_by_staff(&seen.id, amount) {
+                rest -= amount;
+                done = true;
+                self.acted(at, Act::Refunded, &format!("gave {amount} yen back"));
+            }
+        }
+        done
+    }
+
+    /// Captures in the shop's console: all of the payment, or a part.
+    pub(super) fn staff_capture(&mut self, at: usize, seen: &OrderMemory) -> bool {
+        let open = seen.total - seen.credit - (seen.captured - seen.refunded);
+        if self.orders[at].pay != Pay::Card || open <= 0 {
+            return false;
+        }
+        let shop = &self.far.shop;
+        let done = if self.dice.percent(50) {
+            shop.capture_by_staff(&seen.id)
+        } else {
+            let part = self.dice.range(1..=open.unsigned_abs());
+            shop.capture_part_by_staff(&seen.id, i64::try_from(part).unwrap())
+        };
+        let taken = self.far.shop.order(&seen.id).unwrap().captured - seen.captured;
+        if !done || taken == 0 {
+            return false;
+        }
+        self.orders[at].by_staff += taken;
+        let text = format!("captures {taken} yen of {} by hand", seen.id);
+        self.log.say("staff", text);
+        true
+    }
+
+    /// Voids the payment; the customer pays again at once, later or not at all.
+    pub(super) fn staff_void(&mut self, at: usize) -> bool {
+        let id = self.orders[at].id.clone();
+        if self.orders[at].pay != Pay::Card || !self.far.shop.void_payment(&id) {
+            return false;
+        }
+        self.acted(at, Act::Voided, "voided the payment");
+        if self.dice.percent(50) {
+            self.pay_again(at);
+        }
+        true
+    }
+
+    /// Somebody gives back at the provider what a task says is too much. False where nothing is.
+    pub(super) fn give_back_too_much(&mut self, number: &str) -> bool {
+        let order = self.orders.iter().position(|order| order.number == number);
+        let Some(at) = order else { return false };
+        let seen = self.far.shop.order(&self.orders[at].id).unwrap();
+        let over = (seen.captured - seen.refunded) - (seen.total - seen.credit);
+        let done = over > 0 && !seen.cancelled && self.far.shop.refund_by_staff(&seen.id, over);
+        if done {
+            self.acted(
+                at,
+                Act::Refunded,
+                &format!("gave {over} yen back, paid too much"),
+            );
+            // A refund that lowers nothing moves no time of change.
+            self.far.shop.touch_order(&seen.id);
+        }
+        done
+    }
+}
