@@ -161,6 +161,8 @@ pub fn journal_of(
 
 #[cfg(test)]
 mod tests {
+    use hikiate_sdk::TaxStyle;
+
     use super::*;
     use crate::policy::{Close, Recognise};
 
@@ -232,7 +234,8 @@ mod tests {
         };
         let journal = |postings: &[OpenPosting]| {
             let rows = [row("2026-11-21", "bank_transfer", 1000, false, 1100, 100)];
-            let batch = journal_of(&rows, postings, &booking(titles.clone()), "HB0000000000000");
+            let batch = journal_of(&rows, postings, &booking(titles.clone()), "HB0000000000000")
+                .spread(TaxStyle::Apart);
             assert_eq!(batch.entries.len(), 1 + postings.len());
             let mut sums: BTreeMap<String, i64> = BTreeMap::new();
             for (n, entry) in batch.entries.iter().enumerate() {

@@ -319,10 +319,9 @@ fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
         (blocked(&plan), plan.tasks.len()),
         ((Status::Unallocated, "gate"), 0)
     );
-    world.edit(|order| {
-        order.gate = ChannelGate::Open;
-        order.tenders[0].authorised = 1499;
-    });
+    let mut short = order(&[("A", 1, 1000)]);
+    short.tenders[0].authorised = 1499;
+    let mut world = World::new(short);
     let plan = world.settle();
     assert_eq!(
         (blocked(&plan), plan.tasks.len()),
