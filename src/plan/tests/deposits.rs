@@ -194,6 +194,7 @@ fn a_deposit_that_is_taken_away_after_the_goods_have_shipped_is_missing() {
     let mut world = by_transfer();
     world.deposit("d1", 1500, Currency::JPY);
     super::flow::ship_all(&mut world);
+    world.settle();
     let before = world.input.revenue.len();
     world.take_deposit("d1", 1500);
     let plan = world.settle();
