@@ -97,12 +97,12 @@ impl View<'_> {
         let deposited = deposits::sum(deposits, currency, i64::MAX);
         let funds = self.funds(self.order, deposited);
         let lost = if funds.confirmed { None } else { self.lost() };
-        // What warehouses have, or has left, keeps no stock from others.
+        // What warehouses have keeps no stock from others, and an order of which a part has shipped is not over by that.
         let waits = !funds.confirmed && (!funds.bank_paid || lost.is_some());
         let since = lost.map_or(self.order.ordered_at, |lost| lost.at);
         let shop = &self.policy.shop;
         let expires_at = match self.policy.allocation.expire_unpaid {
-            Some(term) if waits && !self.all_under_way() => {
+            Some(term) if waits && !self.something_left() && !self.all_under_way() => {
                 term.ends(since, &shop.calendar, shop.timezone)
             }
             _ => None,

@@ -226,6 +226,16 @@ impl World {
         );
     }
 
+    /// What stands of its deposits.
+    pub(super) fn deposited(&self) -> i64 {
+        let amounts = self.input.facts.iter().map(|fact| match &fact.body {
+            FactBody::Deposit(came) => came.amount,
+            FactBody::DepositWithdrawn(gone) => -gone.amount,
+            _ => 0,
+        });
+        amounts.sum()
+    }
+
     /// Takes some of a deposit away again.
     pub(super) fn take_deposit(&mut self, name: &str, amount: i64) {
         let deposit = format!("bank/{name}");

@@ -312,16 +312,17 @@ fn a_service_is_neither_unmapped_nor_shipped() {
 
 #[test]
 fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
-    let mut world = World::new(order(&[("A", 1, 1000)]));
-    world.edit(|order| order.gate = ChannelGate::Frozen);
+    let mut frozen = order(&[("A", 1, 1000)]);
+    frozen.gate = ChannelGate::Frozen;
+    let mut world = World::new(frozen.clone());
     let plan = world.settle();
     assert_eq!(
         (blocked(&plan), plan.tasks.len()),
         ((Status::Unallocated, "gate"), 0)
     );
-    let mut short = order(&[("A", 1, 1000)]);
-    short.tenders[0].authorised = 1499;
-    let mut world = World::new(short);
+    frozen.tenders[0].authorised = 1499;
+    let mut world = World::new(frozen);
+    world.edit(|order| order.gate = ChannelGate::Open);
     let plan = world.settle();
     assert_eq!(
         (blocked(&plan), plan.tasks.len()),

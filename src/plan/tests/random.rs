@@ -29,6 +29,7 @@ enum Step {
     Release(u8),
     Captured(u16),
     Deposit(u16),
+    TakeDeposit(u16),
     Typed(u8),
 }
 
@@ -57,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u8..8).prop_map(Step::Release),
         1 => (0_u16..3000).prop_map(Step::Captured),
         1 => (0_u16..4000).prop_map(Step::Deposit),
+        1 => (1_u16..4000).prop_map(Step::TakeDeposit),
         2 => (0_u8..10).prop_map(Step::Typed),
     ]
 }
@@ -177,6 +179,12 @@ fn act(world: &mut World, step: &Step) {
         Step::Deposit(amount) => {
             let name = format!("d{}", world.input.facts.len());
             world.deposit(&name, i64::from(*amount), Currency::JPY);
+        }
+        Step::TakeDeposit(amount) => {
+            let taken = i64::from(*amount).min(world.deposited());
+            if taken > 0 {
+                world.take_deposit("any", taken);
+            }
         }
         Step::Typed(which) => typed(world, *which, references.last().map(|(r, _)| r.as_str())),
     }
