@@ -64,3 +64,5 @@ ALTER TABLE revenue_events ADD COLUMN tax_country text;
 ALTER TABLE revenue_events ADD COLUMN tax_class text;
 -- An amount without lines was spread over the rates to find it.
 ALTER TABLE revenue_events ADD COLUMN derived bool NOT NULL DEFAULT false;
+-- The fact that it rests on; NULL in rows of before.
+ALTER TABLE revenue_events ADD COLUMN step bigint;

@@ -196,7 +196,13 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     // What shipped before may have come back; the rest is shipped as long as something is charged for it.
     let nothing_charged = view.charged_total().is_none_or(|total| total <= 0);
     let in_full = refunded >= captured && (nothing_charged || !view.something_left());
-    if refunded <= 0 || !in_full || !view.lines.iter().any(open) {
+    let shipments = view.fold.shipments.iter();
+    let with: Vec<String> = shipments
+        .filter(|shipment| shipment.instructed() && shipment.live())
+        .map(|s| format!("{} ({})", s.fact.reference, s.fact.warehouse))
+        .collect();
+    let open = view.lines.iter().any(open);
+    if refunded <= 0 || !in_full || !open && with.is_empty() {
         return;
     }
     let since = view
@@ -205,9 +211,19 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     if view.fold.released_after(REFUNDED, since) {
         return;
     }
-    blockers.block(REFUNDED);
+    if open {
+        blockers.block(REFUNDED);
+    }
+    let with = if with.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ", goods are with the warehouse: {}, ask them back with `order recall`",
+            with.join(", ")
+        )
+    };
     let detail = format!(
-        "{} was given back in full and the order is not cancelled; cancel it at the channel, or release it to ship it all the same",
+        "{} was given back in full and the order is not cancelled{with}; cancel it at the channel, or release it to ship it all the same",
         view.money(refunded)
     );
     tasks.add(REFUNDED, detail).release(REFUNDED);

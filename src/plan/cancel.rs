@@ -241,20 +241,30 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             view,
             "cancel_too_late",
             told,
-            &format!(
-                "{reference} {what}; stop the carrier, or arrange the return and refund by hand"
-            ),
+            &format!("{reference} {what}; {}", money_of(view)),
         );
     }
     // Of a fulfilment that others cancelled first the channel itself says what became of it.
     for shown in view.shipped_by_others().filter(|s| s.by_completion) {
         if let Some(since) = shown.cancelled.filter(|_| by_channel) {
             let what = format!(
-                "{} × {} counted as shipped when the order was completed, and it is cancelled now; arrange the return and refund by hand",
+                "{} × {} counted as shipped when the order was completed, and it is cancelled now; {}",
                 shown.units,
-                view.label(shown.line)
+                view.label(shown.line),
+                money_of(view)
             );
             tasks.tell(view, "cancel_too_late", since.id, &what);
         }
+    }
+}
+
+/// What remains to be done about goods that a cancelled order has lost, by what is held for them.
+fn money_of(view: &View<'_>) -> String {
+    let held = view.held_in_all();
+    if held > 0 {
+        let held = view.money(held);
+        format!("stop the carrier, or arrange the return and give {held} back")
+    } else {
+        "stop the carrier, or await the return; if the customer keeps it, bill it anew".to_owned()
     }
 }

@@ -8,7 +8,7 @@ use super::tasks::Tasks;
 use super::view::View;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
-use crate::policy::CaptureRule;
+use crate::policy::{CaptureRule, PaymentMethod};
 
 /// What an intent captures: its amount, or all that was expected where it names none.
 fn amount_of(call: &CaptureCall) -> i64 {
@@ -103,6 +103,24 @@ impl<'a> View<'a> {
         self.settled(tender).saturating_sub(self.given_back(tender))
     }
 
+    /// All that came, or is decided to be taken, less what was given back: by capture, in points and by deposit. A channel
+    /// may show a deposit as captured.
+    pub(crate) fn held_in_all(&self) -> i64 {
+        let mut bank = 0_i64;
+        let mut held = 0_i64;
+        for tender in &self.order.tenders {
+            let taken = self.settled(tender).max(self.taken(tender));
+            let by_bank = self.route(tender).map(|route| route.method);
+            if by_bank == Some(PaymentMethod::BankTransfer) {
+                bank = bank.saturating_add(taken);
+            } else {
+                held = held.saturating_add(taken);
+            }
+            held = held.saturating_sub(tender.refunded);
+        }
+        held.saturating_add(bank.max(self.payment().deposited))
+    }
+
     /// What is taken of a payment, or decided to be.
     pub(crate) fn settled(&self, tender: &Tender) -> i64 {
         let ours = self.intended(&tender.key);
@@ -143,7 +161,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     // Money that has come by other ways pays first.
     let others = view
         .tenders()
-        .filter(|tender| !captured_ways(tender))
+        .filter(|tender| !captured_ways(tender) && view.route(tender).is_some())
         .fold(0_i64, |sum, tender| {
             sum.saturating_add(view.still_to_pay(tender).unwrap_or(0))
         })
@@ -193,10 +211,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         }
     }
     over = over.saturating_add(rest);
-    if over > 0 {
+    if over > view.slack() {
         wanted.pending = true;
         let detail = format!(
-            "{} is due for what has left but was never authorised; collect it from the customer or correct the order at the channel, then release it",
+            "{} is due for what has left and is not authorised, or not any more; collect it from the customer or correct the order at the channel, then release it",
             view.money(over)
         );
         let told = view

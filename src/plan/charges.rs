@@ -1,65 +1,62 @@
-//! What an order charges as it stands: its charges, with what was given back of them taken off.
+//! What an order charges as it stands: its charges, and what was given back of them, first of what had shipped by then.
 
-use hikiate_sdk::{Charge, ChargeKind, LineKey, OrderSnapshot, RefundEffect, RefundSeen, Tender};
+use hikiate_sdk::{
+    Charge, ChargeKind, ExternalId, LineKey, OrderSnapshot, RefundEffect, RefundSeen, Tender,
+};
 
 use super::apportion::apportion;
-use super::view::View;
-use crate::facts::RefundReason;
+use super::fold::Reading;
+use super::view::{Left, View};
+use crate::facts::{Features, RefundReason};
 
-/// One amount of an order after refunds.
-#[derive(Clone, Debug)]
-pub(crate) struct Item<'a> {
-    pub(crate) charge: &'a Charge,
-    /// Tax included, minor units.
-    pub(crate) gross: i64,
+/// An amount taken off the whole order, or off some lines of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Off {
+    /// Minor units; above zero.
+    amount: i64,
+    /// What had shipped by then.
+    left: Left,
+    /// Of these lines alone; empty for all.
+    lines: Vec<LineKey>,
 }
 
 /// What an order charges.
 #[derive(Clone, Debug)]
 pub(crate) struct Charged<'a> {
     pub(crate) order: &'a OrderSnapshot,
-    pub(crate) items: Vec<Item<'a>>,
+    pub(crate) features: &'a Features,
+    /// Its amounts, what is taken off the whole aside.
+    pub(crate) items: Vec<&'a Charge>,
     /// Sum of what is charged, as the channel totals it, less what refunds take off besides.
     pub(crate) total: i64,
-    /// An amount without lines was spread over the charges.
-    pub(crate) derived: bool,
+    offs: Vec<Off>,
+    /// The order was cancelled.
+    nothing: bool,
 }
 
 impl<'a> Charged<'a> {
     /// Nothing is charged: the order was cancelled.
-    pub(crate) fn nothing(order: &'a OrderSnapshot) -> Self {
-        let items = order.charges.iter();
+    pub(crate) fn nothing(reading: &Reading<'a>) -> Self {
+        let order = &reading.fact.order;
         Self {
             order,
-            items: items.map(|charge| Item { charge, gross: 0 }).collect(),
+            features: &reading.fact.features,
+            items: order.charges.iter().collect(),
             total: 0,
-            derived: false,
+            offs: Vec::new(),
+            nothing: true,
         }
+    }
+
+    /// An amount without lines was spread over several charges.
+    pub(crate) fn derived(&self) -> bool {
+        self.items.len() > 1 && self.offs.iter().any(|off| off.lines.is_empty())
     }
 
     /// Charges the same.
     pub(crate) fn is(&self, other: &Charged<'_>) -> bool {
-        let same = |(a, b): (&Item<'_>, &Item<'_>)| (a.charge, a.gross) == (b.charge, b.gross);
-        self.total == other.total
-            && self.items.len() == other.items.len()
-            && self.items.iter().zip(&other.items).all(same)
-    }
-
-    fn takes_off(&mut self, amount: i64, lines: &[(LineKey, u32)]) {
-        let named = |item: &Item<'_>| {
-            let line = item.charge.line.as_ref();
-            item.gross != 0 && line.is_some_and(|line| lines.iter().any(|(key, _)| key == line))
-        };
-        let only = self.items.iter().any(named);
-        let weights: Vec<i64> = self
-            .items
-            .iter()
-            .map(|item| if only && !named(item) { 0 } else { item.gross })
-            .collect();
-        self.derived |= !only && weights.iter().filter(|weight| **weight != 0).count() > 1;
-        for (item, part) in self.items.iter_mut().zip(apportion(amount, &weights)) {
-            item.gross = item.gross.saturating_add(part);
-        }
+        (self.total, self.nothing, &self.items) == (other.total, other.nothing, &other.items)
+            && self.offs == other.offs
     }
 }
 
@@ -84,38 +81,112 @@ fn unlisted(tender: &Tender) -> i64 {
     tender.refunded.saturating_sub(listed).max(0)
 }
 
-/// Units of a line that were given back before they shipped or after, and that its quantity still counts.
-pub(crate) fn given_back(order: &OrderSnapshot, line: &LineKey) -> u32 {
-    refunds(order)
-        .flat_map(|refund| &refund.lines)
-        .filter(|(key, _)| key == line)
-        .fold(0, |sum, (_, units)| sum.saturating_add(*units))
+/// Units of a line that were given back before they shipped: they are not sent. `shipped` are the units of it that had
+/// shipped when a refund was first shown; those came back.
+pub(crate) fn not_sent(
+    order: &OrderSnapshot,
+    line: &LineKey,
+    shipped: impl Fn(&RefundSeen) -> u32,
+) -> u32 {
+    let (mut back, mut unsent) = (0_u32, 0_u32);
+    for refund in refunds(order) {
+        let named = refund.lines.iter().filter(|(key, _)| key == line);
+        for (_, units) in named {
+            let returned = shipped(refund).saturating_sub(back).min(*units);
+            back = back.saturating_add(returned);
+            unsent = unsent.saturating_add(units - returned);
+        }
+    }
+    unsent
+}
+
+/// Refunds that the channel records and that its total does not have off, although they gave back nothing that was paid
+/// beyond it: the newest, as far as the payments lack them.
+fn not_in_total(order: &OrderSnapshot) -> Vec<&ExternalId> {
+    let mut recorded: Vec<&RefundSeen> = refunds(order)
+        .filter(|refund| refund.effect == RefundEffect::InTotal)
+        .collect();
+    if recorded.is_empty() {
+        return Vec::new();
+    }
+    recorded.sort_by_key(|refund| refund.at);
+    let paid = order.tenders.iter().fold(0_i64, |sum, tender| {
+        let amount = tender.amount.filter(|_| !tender.cancelled).unwrap_or(0);
+        sum.saturating_add(amount.max(tender.captured))
+            .saturating_sub(tender.refunded)
+    });
+    let all_told = order.tenders.iter().all(|tender| tender.amount.is_some());
+    let lack = order.total.filter(|_| all_told);
+    let mut lack = lack.map_or(0, |total| total.saturating_sub(paid));
+    let mut missing = Vec::new();
+    for refund in recorded.into_iter().rev() {
+        if refund.amount <= lack {
+            lack -= refund.amount;
+            missing.push(&refund.key);
+        }
+    }
+    missing
 }
 
 impl<'a> View<'a> {
-    /// What a refund does to what is charged, once an operator has said so where only the provider knows of it.
-    pub(crate) fn effect_of(&self, refund: &RefundSeen) -> Option<RefundEffect> {
-        match (refund.effect, self.fold.refund_reasons.get(&refund.key)) {
-            (RefundEffect::ProviderOnly, None) => None,
-            (RefundEffect::ProviderOnly, Some(RefundReason::Discount | RefundReason::Return)) => {
+    /// What a refund does to what is charged; `None` where the order does not have it and no operator has said.
+    fn effect_of(&self, order: &OrderSnapshot, refund: &RefundSeen) -> Option<RefundEffect> {
+        let reason = self.fold.refund_reasons.get(&refund.key);
+        let untold = refund.effect == RefundEffect::ProviderOnly
+            || refund.effect == RefundEffect::InTotal && not_in_total(order).contains(&&refund.key);
+        match (untold, reason) {
+            (true, None) => None,
+            (true, Some(RefundReason::Discount | RefundReason::Return)) => {
                 Some(RefundEffect::Lowers)
             }
-            (effect, _) => Some(effect),
+            _ => Some(refund.effect),
         }
     }
 
-    /// Refunds that nothing explains.
-    pub(crate) fn unexplained_refunds(&self) -> impl Iterator<Item = &'a RefundSeen> {
-        refunds(self.order).filter(|refund| self.effect_of(refund).is_none())
+    /// Refunds that the channel's order does not have and nobody has explained.
+    pub(crate) fn untold_refunds(&self) -> impl Iterator<Item = &'a RefundSeen> {
+        refunds(self.order).filter(|refund| self.effect_of(self.order, refund).is_none())
+    }
+
+    /// Units that rounding may have moved: a shop that does not round tells sums that are rounded one by one.
+    pub(crate) fn slack(&self) -> i64 {
+        i64::try_from(refunds(self.order).count()).unwrap_or(i64::MAX)
+    }
+
+    /// What credits take off the whole order.
+    pub(crate) fn credited(&self) -> i64 {
+        let credits = self.order.charges.iter().filter(|charge| is_credit(charge));
+        let credits = credits.filter_map(|charge| charge.gross);
+        credits.fold(0_i64, |sum, gross| sum.saturating_sub(gross))
+    }
+
+    /// As much of those refunds as no overpayment explains.
+    pub(crate) fn unexplained(&self) -> i64 {
+        let untold = self.untold_refunds();
+        let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+        if untold == 0 {
+            return 0;
+        }
+        let taken = self.order.tenders.iter().fold(0_i64, |sum, tender| {
+            sum.saturating_add(self.taken(tender))
+                .saturating_sub(tender.refunded)
+        });
+        let charged = match self.cancelled_at_channel {
+            Some(_) => 0,
+            None => self.charged_total().unwrap_or(0).max(0),
+        };
+        let beyond = taken.saturating_add(untold).saturating_sub(charged);
+        untold.saturating_sub(beyond.max(0)).max(0)
     }
 
     /// What was given back of a payment, what nothing explains aside.
     pub(crate) fn given_back(&self, tender: &Tender) -> i64 {
-        let unexplained = tender.refunds.iter();
-        let unexplained = unexplained.filter(|refund| self.effect_of(refund).is_none());
-        unexplained.fold(tender.refunded, |sum, refund| {
-            sum.saturating_sub(refund.amount)
-        })
+        let untold = tender.refunds.iter();
+        let untold = untold.filter(|refund| self.effect_of(self.order, refund).is_none());
+        let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+        tender
+            .refunded
+            .saturating_sub(untold.min(self.unexplained()))
     }
 
     /// What was given back of a payment by mistake: it is still to be paid.
@@ -126,67 +197,251 @@ impl<'a> View<'a> {
         mistakes.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
     }
 
-    /// What is paid of an order, or is to be: all payments, less what was given back of them.
+    /// What is paid of an order, or is to be: all payments, less what was given back of them and is explained.
     fn paid_in_the_end(&self, order: &OrderSnapshot) -> i64 {
         let live = order.tenders.iter().filter(|tender| !tender.cancelled);
         let only = live.count() == 1;
         order.tenders.iter().fold(0_i64, |sum, tender| {
             let told = tender.amount.or(order.total.filter(|_| only));
             let amount = told.filter(|_| !tender.cancelled).unwrap_or(0);
+            let untold = tender.refunds.iter();
+            let untold = untold.filter(|refund| self.effect_of(order, refund).is_none());
+            let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
             sum.saturating_add(amount.max(tender.captured))
-                .saturating_sub(self.given_back(tender))
+                .saturating_sub(tender.refunded.saturating_sub(untold))
         })
     }
 
     /// What is charged at a reading, `back` of it put on again; `None` while an amount is unknown.
-    pub(crate) fn charged_at(&self, order: &'a OrderSnapshot, back: i64) -> Option<Charged<'a>> {
+    pub(crate) fn charged_at(&self, reading: &Reading<'a>, back: i64) -> Option<Charged<'a>> {
+        let order = &reading.fact.order;
         let total = order.total?;
         let mut items = Vec::with_capacity(order.charges.len());
-        let mut credit = back;
         for charge in &order.charges {
-            let gross = charge.gross?;
-            if is_credit(charge) {
-                credit = credit.saturating_add(gross);
-            } else {
-                items.push(Item { charge, gross });
+            charge.gross?;
+            if !is_credit(charge) {
+                items.push(charge);
             }
         }
         let mut charged = Charged {
             order,
+            features: &reading.fact.features,
             items,
             total: total.saturating_add(back),
-            derived: false,
+            offs: self.credits(reading.id),
+            nothing: false,
         };
-        if credit != 0 {
-            charged.takes_off(credit, &[]);
-        }
+        put_back(&mut charged.offs, back);
         // Giving back what was paid beyond the charges, or is paid anew, lowers none of them.
         let mut room = total.saturating_sub(self.paid_in_the_end(order)).max(0);
         let listed = refunds(order)
-            .filter(|refund| self.effect_of(refund) == Some(RefundEffect::Lowers))
-            .map(|refund| (refund.amount, refund.lines.as_slice()));
-        let unlisted = order
-            .tenders
-            .iter()
-            .map(|tender| (unlisted(tender), &[][..]));
-        for (amount, lines) in listed.chain(unlisted) {
-            let off = amount.min(room);
-            room -= off;
-            if off != 0 {
-                charged.takes_off(off.saturating_neg(), lines);
-                charged.total = charged.total.saturating_sub(off);
+            .filter(|refund| self.effect_of(order, refund) == Some(RefundEffect::Lowers))
+            .map(|refund| {
+                let lines = refund.lines.iter().map(|(line, _)| line.clone());
+                (refund.amount, lines.collect(), self.left_at(refund))
+            });
+        let unlisted = order.tenders.iter().map(|tender| {
+            let shown = |order: &OrderSnapshot| {
+                let same = order.tenders.iter().find(|known| known.key == tender.key);
+                same.is_some_and(|known| unlisted(known) == unlisted(tender))
+            };
+            let since = self.first_shown(shown);
+            (unlisted(tender), Vec::new(), self.left_before(since))
+        });
+        for (amount, lines, left) in listed.chain(unlisted) {
+            let amount = amount.min(room);
+            room -= amount;
+            if amount > 0 {
+                charged.offs.push(Off {
+                    amount,
+                    left,
+                    lines,
+                });
+                charged.total = charged.total.saturating_sub(amount);
             }
         }
         Some(charged)
     }
 
+    /// Credits of the whole order up to a reading, each with what had shipped when it was first shown.
+    fn credits(&self, until: i64) -> Vec<Off> {
+        let mut offs: Vec<Off> = Vec::new();
+        let mut known = 0_i64;
+        let mut told: Vec<&RefundSeen> = Vec::new();
+        for reading in self.fold.readings.iter().filter(|one| one.id <= until) {
+            let order = &reading.fact.order;
+            let credits = order.charges.iter().filter(|charge| is_credit(charge));
+            let sum = credits
+                .filter_map(|charge| charge.gross)
+                .fold(0_i64, |sum, gross| sum.saturating_sub(gross));
+            let new: Vec<&RefundSeen> = refunds(order)
+                .filter(|refund| !told.iter().any(|known| known.key == refund.key))
+                .collect();
+            let more = sum.saturating_sub(known);
+            if more > 0 {
+                let left = match new.last() {
+                    Some(refund) => self.left_at(refund),
+                    None => self.left_before(reading.id),
+                };
+                offs.push(Off {
+                    amount: more,
+                    left,
+                    lines: Vec::new(),
+                });
+            } else {
+                put_back(&mut offs, more.saturating_neg());
+            }
+            known = sum;
+            told.extend(new);
+        }
+        offs
+    }
+
+    /// The first reading of which this is true, and of all since.
+    fn first_shown(&self, so: impl Fn(&OrderSnapshot) -> bool) -> i64 {
+        self.fold.unchanged_since(so)
+    }
+
+    /// What had shipped when a refund was made, as far as it was known when it was first shown.
+    fn left_at(&self, refund: &RefundSeen) -> Left {
+        let shows = |order: &OrderSnapshot| refunds(order).any(|seen| seen.key == refund.key);
+        let mut readings = self.fold.readings.iter();
+        let first = readings.find(|reading| shows(&reading.fact.order));
+        let id = first.map_or(i64::MAX, |reading| reading.id);
+        self.departed(|one| one.first_id < id && refund.at.is_none_or(|at| one.shipped_at <= at))
+    }
+
+    fn left_before(&self, id: i64) -> Left {
+        self.departed(|one| one.first_id < id)
+    }
+
     /// What the order charges now; `None` while an amount is unknown.
     pub(crate) fn charged(&self) -> Option<Charged<'a>> {
-        self.charged_at(self.order, 0)
+        self.charged_at(&self.head, 0)
     }
 
     /// What the order charges in all; `None` while an amount is unknown.
     pub(crate) fn charged_total(&self) -> Option<i64> {
         self.charged().map(|charged| charged.total)
+    }
+
+    /// What is due of each amount once this much has left. What was taken off is taken off what had shipped by then, and
+    /// the rest of it off what ships later, in proportion.
+    pub(crate) fn due_items(&self, charged: &Charged<'_>, left: &Left) -> Vec<i64> {
+        if charged.nothing {
+            return vec![0; charged.items.len()];
+        }
+        let raw = |left: &Left| -> Vec<i64> {
+            let items = charged.items.iter();
+            items
+                .map(|item| self.due_of(charged.order, item, item.gross.unwrap_or(0), left))
+                .collect()
+        };
+        let whole: Vec<i64> = charged
+            .items
+            .iter()
+            .map(|item| item.gross.unwrap_or(0))
+            .collect();
+        let mut shipped_off = vec![0_i64; whole.len()];
+        // What is taken off what ships later: parts, and what had shipped of each before.
+        let mut later_off: Vec<(Vec<i64>, Vec<i64>)> = Vec::new();
+        let net = |left: &Left, off: &[i64], later: &[(Vec<i64>, Vec<i64>)]| -> Vec<i64> {
+            let mut due = raw(left);
+            for (n, due) in due.iter_mut().enumerate() {
+                let whole = whole.get(n).copied().unwrap_or(0);
+                let gone = later.iter().fold(0_i64, |sum, (parts, base)| {
+                    let at = |list: &[i64]| list.get(n).copied().unwrap_or(0);
+                    sum.saturating_add(part_of(at(parts), *due, at(base), whole))
+                });
+                let net = due
+                    .saturating_add(off.get(n).copied().unwrap_or(0))
+                    .saturating_add(gone);
+                // Nothing is taken off what is not due.
+                *due = match due.signum() {
+                    -1 => net.min(0),
+                    0 => 0,
+                    _ => net.max(0),
+                };
+            }
+            due
+        };
+        for off in &charged.offs {
+            let named = |n: usize| {
+                let line = charged.items.get(n).and_then(|item| item.line.as_ref());
+                off.lines.is_empty() || line.is_some_and(|line| off.lines.contains(line))
+            };
+            let none = !(0..whole.len()).any(named);
+            let only = |amounts: Vec<i64>| -> Vec<i64> {
+                let amounts = amounts.into_iter().enumerate();
+                amounts
+                    .map(|(n, amount)| if none || named(n) { amount } else { 0 })
+                    .collect()
+            };
+            let due = only(net(&off.left, &shipped_off, &later_off));
+            let of_shipped = off.amount.min(due.iter().sum::<i64>().max(0));
+            if of_shipped > 0 {
+                let parts = apportion(of_shipped.saturating_neg(), &due);
+                add(&mut shipped_off, &parts);
+            }
+            let rest = off.amount.saturating_sub(of_shipped);
+            if rest > 0 {
+                let base = raw(&off.left);
+                let mut open: Vec<i64> = whole
+                    .iter()
+                    .zip(&base)
+                    .map(|(whole, base)| whole.saturating_sub(*base))
+                    .collect();
+                for (parts, _) in &later_off {
+                    add(&mut open, parts);
+                }
+                let parts = apportion(rest.saturating_neg(), &only(open));
+                later_off.push((parts, base));
+            }
+        }
+        let mut due = net(left, &shipped_off, &later_off);
+        // Once all has shipped all is due that is charged, also where a charge is less by now than was taken off it.
+        if raw(left) == whole {
+            let off: i64 = charged.offs.iter().map(|off| off.amount).sum();
+            let all = whole.iter().sum::<i64>().saturating_sub(off);
+            let missing = all.saturating_sub(due.iter().sum());
+            if missing != 0 {
+                let parts = apportion(missing, &due);
+                add(&mut due, &parts);
+            }
+        }
+        due
+    }
+}
+
+/// `part` in proportion to what shipped of an amount since `base`; all of it once nothing is left.
+fn part_of(part: i64, due: i64, base: i64, whole: i64) -> i64 {
+    let (num, den) = (due.saturating_sub(base), whole.saturating_sub(base));
+    if part == 0 || den == 0 {
+        return if den == 0 && due == whole { part } else { 0 };
+    }
+    let (num, den) = (num.saturating_mul(den.signum()), den.saturating_abs());
+    let exact = i128::from(part) * i128::from(num);
+    let rounded = (exact * 2 + exact.signum() * i128::from(den)) / (i128::from(den) * 2);
+    i64::try_from(rounded).unwrap_or(part)
+}
+
+fn add(sums: &mut [i64], parts: &[i64]) {
+    for (sum, part) in sums.iter_mut().zip(parts) {
+        *sum = sum.saturating_add(*part);
+    }
+}
+
+/// Takes amounts off the last ones again.
+fn put_back(offs: &mut Vec<Off>, mut amount: i64) {
+    while amount > 0 {
+        let Some(last) = offs.last_mut() else {
+            return;
+        };
+        let back = amount.min(last.amount);
+        last.amount -= back;
+        amount -= back;
+        if last.amount == 0 {
+            offs.pop();
+        }
     }
 }

@@ -84,7 +84,7 @@ fn payment_methods(view: &View<'_>) -> Option<String> {
     }
     let unknown: BTreeSet<&str> = view
         .tenders()
-        .filter(|tender| view.route(tender).is_none())
+        .filter(|tender| !tender.gateway.is_empty() && view.route(tender).is_none())
         .map(|tender| tender.gateway.as_str())
         .collect();
     if unknown.is_empty() {
@@ -138,7 +138,9 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
     let charged = i128::from(view.charged_total().unwrap_or(total));
     // More money than the order costs is a matter of money alone.
     let too_much = paid > charged && sum(&|tender| view.taken(tender)) > charged;
-    if tenders.is_some_and(|tenders| !tenders.is_empty()) && paid != charged && !too_much {
+    let authorised = paid > charged && paid - charged <= i128::from(view.credited());
+    let off = (paid - charged).abs() > i128::from(view.slack());
+    if tenders.is_some_and(|tenders| !tenders.is_empty()) && off && !too_much && !authorised {
         return Some((
             "totals_mismatch",
             format!(

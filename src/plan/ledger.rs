@@ -118,27 +118,20 @@ fn of(view: &View<'_>) -> Ledger {
         amount: Some(row.gross),
     }));
     entries.sort_by(|a, b| (a.day, a.kind, &a.id).cmp(&(b.day, b.kind, &b.id)));
-    let held = view.order.tenders.iter().fold(0_i64, |sum, tender| {
-        let kept = view.settled(tender).saturating_sub(tender.refunded);
-        sum.saturating_add(kept)
-    });
-    let held = held.saturating_add(view.payment().deposited);
-    let charged = view.charged_total();
-    let unexplained = view.unexplained_refunds();
-    let unexplained = unexplained.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+    let held = view.held_in_all();
+    let cancelled = view.cancelled_at_channel.is_some();
+    let now = |amount: Option<i64>| if cancelled { Some(0) } else { amount };
+    let charged = now(view.charged_total());
     Ledger {
         number: view.input.number.clone(),
         currency: view.order.currency,
         entries,
         charged,
-        due: view.due(&view.departed(|_| true)),
+        due: now(view.due(&view.departed(|_| true))),
         held,
         recognised: recognised.fold(0_i64, |sum, row| sum.saturating_add(row.gross)),
-        unexplained,
-        overpaid: charged.map_or(0, |charged| {
-            let beyond = held.saturating_add(unexplained).saturating_sub(charged);
-            beyond.max(0)
-        }),
+        unexplained: view.unexplained(),
+        overpaid: charged.map_or(0, |charged| held.saturating_sub(charged).max(0)),
     }
 }
 

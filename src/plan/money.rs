@@ -25,14 +25,13 @@ fn divide(value: i128, divisor: i128) -> i64 {
 }
 
 impl View<'_> {
-    /// Items of a line that are ordered at a reading, what was given back of it aside; `None` where goods of ours do not
-    /// stand behind it.
+    /// Items of a line that are ordered at a reading, what was given back before it shipped aside; `None` where goods of
+    /// ours do not stand behind it.
     fn ordered_at(&self, order: &OrderSnapshot, key: &LineKey) -> Option<u32> {
         let known = order.lines.iter().find(|line| line.key == *key)?;
         let line = self.lines.iter().find(|line| line.key == *key)?;
-        let units = known
-            .quantity
-            .saturating_sub(charges::given_back(order, key));
+        let unsent = charges::not_sent(order, key, |refund| self.shipped_before(refund, key));
+        let units = known.quantity.saturating_sub(unsent);
         let goods = line.item_id.is_some() || self.is_unmapped(known);
         goods.then(|| units.saturating_mul(line.multiplier))
     }
@@ -59,9 +58,8 @@ impl View<'_> {
     /// What is due in all, between nothing and the total; `None` while an amount is unknown.
     pub(crate) fn due(&self, left: &Left) -> Option<i64> {
         let charged = self.charged()?;
-        let due = charged.items.iter().fold(0_i128, |sum, item| {
-            sum + i128::from(self.due_of(charged.order, item.charge, item.gross, left))
-        });
+        let items = self.due_items(&charged, left);
+        let due = items.iter().map(|due| i128::from(*due)).sum::<i128>();
         let due = i64::try_from(due).unwrap_or(i64::MAX);
         Some(due.clamp(0, charged.total.max(0)))
     }

@@ -46,7 +46,7 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
         })
     };
     let now = held(view.order);
-    if now <= charged {
+    if now <= charged.saturating_add(view.slack()) {
         return;
     }
     let since = view
@@ -63,8 +63,8 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
 
 /// Refunds that only the payment provider knows of.
 fn unexplained(view: &View<'_>, tasks: &mut Tasks) {
-    let refunds: Vec<_> = view.unexplained_refunds().collect();
-    let Some(first) = refunds.first() else {
+    let refunds: Vec<_> = view.untold_refunds().collect();
+    let Some(first) = refunds.first().filter(|_| view.unexplained() > 0) else {
         return;
     };
     let names: Vec<String> = refunds
@@ -72,7 +72,7 @@ fn unexplained(view: &View<'_>, tasks: &mut Tasks) {
         .map(|refund| format!("{} ({})", refund.key, view.money(refund.amount)))
         .collect();
     let what = format!(
-        "given back at the payment provider, and the channel's order does not have it: {}; say whether it is a discount, a return or a mistake",
+        "given back, and the channel's order has nothing off for it: {}; say whether it is a discount, a return or a mistake",
         names.join(", ")
     );
     tasks

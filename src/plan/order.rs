@@ -33,10 +33,11 @@ use super::shipping::shipping;
 use super::status::{Standing, status};
 use super::stop::stops;
 use super::tasks::Tasks;
-use super::types::{EffectState, OrderInput, OrderPlan, Status};
+use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Status};
 use super::view::View;
 use super::{by_hand, checks, demand, reported};
 use crate::action::Action;
+use crate::facts::{FactBody, TaxRateFact};
 use crate::policy::Policy;
 use crate::rules::HoldRules;
 
@@ -417,6 +418,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         .filter_map(|(what, at)| at.map(|at| (at, what)))
         .collect();
     let mut decisions = holds.decisions.clone();
+    if !new_revenue.is_empty() {
+        decisions.extend(rates_by_default(&view));
+    }
     decisions.append(&mut placed.decisions);
     decisions.extend(changes.decisions);
     decisions.append(&mut shipping.decisions);
@@ -449,6 +453,22 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         moments,
         plan,
     }
+}
+
+/// The rates that revenue is recorded by for want of others: they stay, whatever is configured later.
+fn rates_by_default(view: &View<'_>) -> Vec<NewFact> {
+    let charged = view.charged();
+    let rates = charged.iter().flat_map(|charged| view.by_default(charged));
+    rates
+        .map(|(line, rate_bp)| NewFact {
+            key: format!("tax_rate:{line}:default"),
+            body: FactBody::TaxRate(TaxRateFact {
+                line,
+                rate_bp,
+                reason: "default_tax".to_owned(),
+            }),
+        })
+        .collect()
 }
 
 /// What comes before every other gate: its channel, and the system before.

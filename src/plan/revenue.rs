@@ -3,14 +3,12 @@
 mod split;
 mod steps;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use super::tax::Bucket;
 use super::types::{RevenueKind, RevenueRow};
 use super::view::View;
-use crate::policy::DigitalBooking;
+use crate::policy::{DigitalBooking, Recognise};
 
 use split::{Place, Totals};
 use steps::Step;
@@ -45,6 +43,11 @@ pub(crate) fn revenue(view: &View<'_>, delivered: Option<DateTime<Utc>>) -> Reve
     if booking.digital == DigitalBooking::Never && view.nothing_ships() {
         return nothing();
     }
+    // What was delivered once stays so until all of it is delivered again.
+    let waits = delivered.is_none() && view.others.taken_back.is_empty();
+    if booking.recognise == Recognise::Delivered && waits {
+        return nothing();
+    }
     let steps = match steps::of(view, booking.recognise, epoch, delivered) {
         Ok(steps) => steps,
         Err(unknown) => return Revenue::Unknown(unknown),
@@ -54,57 +57,74 @@ pub(crate) fn revenue(view: &View<'_>, delivered: Option<DateTime<Utc>>) -> Reve
 }
 
 /// What was recorded since the rule began. What an earlier one recorded is over, as its goods are.
-fn recorded(view: &View<'_>, epoch: DateTime<Utc>) -> Recorded {
-    let mut recorded = Recorded::default();
-    let rows = view.input.revenue.iter();
-    for row in rows.filter(|row| row.recorded_at >= epoch) {
-        let place = Place {
-            bucket: Bucket {
-                rounding: row.kind == RevenueKind::Rounding,
-                of: row.tax_of.clone(),
-            },
-            payer: row.payment.clone(),
-        };
-        let sum = recorded.by_place.entry(place).or_default();
-        sum.0 = sum.0.saturating_add(row.gross);
-        sum.1 = sum.1.saturating_add(row.tax);
-        // Rows of before payers and countries were told apart.
-        recorded.coarse |= row.payment == "mixed" || row.coarse;
-    }
-    recorded.by_place.retain(|_, sum| *sum != (0, 0));
-    recorded
-}
-
 #[derive(Default)]
 struct Recorded {
     by_place: Totals,
+    /// The last step of which something was recorded.
+    step: Option<i64>,
+    /// Some of it by an earlier version, which told no payers, countries and steps apart.
     coarse: bool,
 }
 
 impl Recorded {
-    /// It is what these totals say.
+    fn of(view: &View<'_>, epoch: DateTime<Utc>) -> Self {
+        let mut recorded = Self::default();
+        let rows = view.input.revenue.iter();
+        for row in rows.filter(|row| row.recorded_at >= epoch) {
+            let place = Place {
+                bucket: Bucket {
+                    of: row.tax_of.clone(),
+                    rounding: row.kind == RevenueKind::Rounding,
+                },
+                payer: row.payment.clone(),
+            };
+            let sum = recorded.by_place.entry(place).or_default();
+            sum.0 = sum.0.saturating_add(row.gross);
+            sum.1 = sum.1.saturating_add(row.tax);
+            recorded.step = recorded.step.max(row.step);
+            recorded.coarse |= row.step.is_none();
+        }
+        recorded.by_place.retain(|_, sum| *sum != (0, 0));
+        recorded
+    }
+
+    /// It is what these totals say. Tax alone is no difference: it was rounded as was configured then; but of nothing
+    /// there is none.
     fn is(&self, totals: &Totals) -> bool {
         if self.coarse {
-            return by_rate(&self.by_place) == by_rate(totals);
+            return gross_of(&self.by_place) == gross_of(totals);
         }
-        self.by_place == *totals
+        let of = |totals: &Totals, place: &Place| totals.get(place).copied().unwrap_or_default();
+        let mut places = self.by_place.keys().chain(totals.keys());
+        places.all(|place| {
+            let (was, is) = (of(&self.by_place, place), of(totals, place));
+            was.0 == is.0 && (is.0 != 0 || was.1 == is.1)
+        })
+    }
+
+    /// How many of the steps are recorded: all up to the last one of which something was, or, where no step was written
+    /// down, up to the last that comes to what was recorded.
+    fn steps(&self, steps: &[Step<'_>], totals: &[Totals]) -> usize {
+        match self.step.filter(|_| !self.coarse) {
+            Some(last) => steps.iter().take_while(|step| step.id <= last).count(),
+            None if self.by_place.is_empty() && !self.coarse => 0,
+            None => {
+                let same = totals.iter().rposition(|totals| self.is(totals));
+                same.map_or(totals.len(), |at| at + 1)
+            }
+        }
     }
 }
 
-/// Gross amounts by rate alone.
-fn by_rate(totals: &Totals) -> BTreeMap<(i32, bool, bool), i64> {
-    let mut sums = BTreeMap::new();
-    for (place, (gross, _)) in totals {
-        let key = (
-            place.bucket.of.rate_bp,
-            place.bucket.rounding,
-            place.payer.starts_with("sponsor:"),
-        );
-        let sum: &mut i64 = sums.entry(key).or_default();
-        *sum = sum.saturating_add(*gross);
-    }
-    sums.retain(|_, gross| *gross != 0);
-    sums
+/// Gross in all, that of sponsors apart.
+fn gross_of(totals: &Totals) -> (i64, i64) {
+    totals.iter().fold((0, 0), |sum, (place, (gross, _))| {
+        if place.payer.starts_with("sponsor:") {
+            (sum.0, sum.1.saturating_add(*gross))
+        } else {
+            (sum.0.saturating_add(*gross), sum.1)
+        }
+    })
 }
 
 fn rows(
@@ -113,22 +133,28 @@ fn rows(
     totals: &[Totals],
     epoch: DateTime<Utc>,
 ) -> Vec<RevenueRow> {
-    let recorded = recorded(view, epoch);
-    // Steps that were booked as they stand are over. Where none was, what was told since changed an earlier one, and the
-    // difference belongs to the last.
-    let (over, mut last) = match totals.iter().rposition(|totals| recorded.is(totals)) {
-        Some(at) => (at + 1, totals.get(at).cloned().unwrap_or_default()),
-        None if recorded.by_place.is_empty() => (0, Totals::new()),
-        None => (totals.len().saturating_sub(1), recorded.by_place),
+    let recorded = Recorded::of(view, epoch);
+    let done = recorded.steps(steps, totals);
+    // What was told since may have changed a step that is recorded: the difference belongs to the last of them.
+    let mended = done.checked_sub(1).and_then(|at| totals.get(at));
+    let from = match mended {
+        Some(totals) if !recorded.is(totals) => done - 1,
+        _ => done,
     };
+    let today = view.day(view.now);
     let known = view.input.revenue.len();
+    let mut last = recorded.by_place.clone();
     let mut rows: Vec<RevenueRow> = Vec::new();
-    for (step, totals) in steps.iter().zip(totals).skip(over) {
+    for (step, totals) in steps.iter().zip(totals).skip(from) {
         for (place, gross, tax) in differences(&last, totals) {
             let kind = match step.kind {
                 _ if place.bucket.rounding => RevenueKind::Rounding,
                 Some(kind) => kind,
-                None if lowered(&last, totals, &place.bucket) => RevenueKind::Returns,
+                None if gross_of(totals) < gross_of(&last)
+                    && lowered(&last, totals, &place.bucket) =>
+                {
+                    RevenueKind::Returns
+                }
                 None => RevenueKind::Sales,
             };
             let word = if place.payer.starts_with("sponsor:") && kind == RevenueKind::Sales {
@@ -142,7 +168,8 @@ fn rows(
                     known + rows.len() + 1,
                     place.bucket.of.rate_bp
                 ),
-                business_date: step.day,
+                // Where an earlier version has recorded, it is not known what stands in which month.
+                business_date: if recorded.coarse { today } else { step.day },
                 kind,
                 payment: place.payer,
                 currency: view.order.currency,
@@ -150,7 +177,7 @@ fn rows(
                 gross,
                 tax,
                 derived: step.derived,
-                coarse: false,
+                step: Some(step.id),
                 recorded_at: view.now,
             });
         }

@@ -73,17 +73,20 @@ pub(crate) fn kind_of(kind: ChargeKind) -> &'static str {
 }
 
 impl View<'_> {
-    /// The rate of a charge: as told, as an operator gave it, or as configured for its channel. `None` is unknown.
-    fn rate(&self, charge: &Charge) -> Option<u32> {
+    /// The rate of a charge: as told, as a later reading tells it, as an operator gave it, or as configured for its
+    /// channel. `None` is unknown.
+    fn rate(&self, charged: &Charged<'_>, charge: &Charge) -> Option<u32> {
         if charge.kind == ChargeKind::Rounding {
             return Some(0);
         }
         let name = name_of(charge);
-        // What a later reading tells was so all the time.
+        // What a later reading tells of the same amount was so all the time.
         let told_now = || {
-            let mut now = self.order.charges.iter();
-            now.find(|now| name_of(now) == name)
-                .and_then(|now| now.tax_rate_bp)
+            let named = |of: &&Charge| name_of(of) == name;
+            let mut then = charged.order.charges.iter().filter(named);
+            let nth = then.position(|of| std::ptr::eq(of, charge))?;
+            let now = self.order.charges.iter().filter(named).nth(nth)?;
+            now.tax_rate_bp
         };
         charge
             .tax_rate_bp
@@ -92,16 +95,33 @@ impl View<'_> {
             .or(self.channel.default_tax)
     }
 
+    /// Amounts that have only the rate that is configured for their channel; booked, they keep it.
+    pub(crate) fn by_default(&self, charged: &Charged<'_>) -> Vec<(String, u32)> {
+        let Some(rate) = self.channel.default_tax else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = charged
+            .items
+            .iter()
+            .filter(|charge| charge.tax_rate_bp.is_none() && charge.kind != ChargeKind::Rounding)
+            .map(|charge| name_of(charge))
+            .filter(|name| !self.fold.tax_rates.contains_key(name.as_str()))
+            .collect();
+        names.sort();
+        names.dedup();
+        names.into_iter().map(|name| (name, rate)).collect()
+    }
+
     /// What a charge is taxed by; `None` while its rate is unknown.
     pub(crate) fn bucket(&self, charged: &Charged<'_>, charge: &Charge) -> Option<Bucket> {
-        let rate = self.rate(charge)?;
+        let rate = self.rate(charged, charge)?;
         let rounding = charge.kind == ChargeKind::Rounding;
         let line = charge.line.as_ref();
         let group = line
             .and_then(|key| charged.order.lines.iter().find(|line| line.key == *key))
             .map(|line| &line.group)
             .or_else(|| charged.order.groups.first().map(|group| &group.key));
-        let country = group.and_then(|key| self.features.groups.get(key.as_str()));
+        let country = group.and_then(|key| charged.features.groups.get(key.as_str()));
         let of = if rounding {
             TaxOf::default()
         } else {
@@ -111,7 +131,7 @@ impl View<'_> {
                 class: charge.tax_class.clone().unwrap_or_default(),
             }
         };
-        Some(Bucket { rounding, of })
+        Some(Bucket { of, rounding })
     }
 
     /// The tax that the channel states for all that the buyer is billed in a bucket: as a sum, or amount by amount.
@@ -119,12 +139,13 @@ impl View<'_> {
         let mut gross = 0_i64;
         let mut tax = Some(0_i64);
         let mut others = false;
-        for item in &charged.items {
-            let charge = item.charge;
+        for charge in &charged.items {
             match self.bucket(charged, charge) {
                 Some(of) if of == *bucket => {
                     gross = gross.saturating_add(charge.gross?);
-                    let told = charge.tax.filter(|_| charge.sponsor.is_none());
+                    // Tax without a rate says nothing, not even when it is 0.
+                    let told = charge.tax_rate_bp.is_some() && charge.sponsor.is_none();
+                    let told = charge.tax.filter(|_| told);
                     tax = tax.zip(told).map(|(sum, tax)| sum.saturating_add(tax));
                 }
                 Some(of) if !of.rounding => others |= of.of.rate_bp == bucket.of.rate_bp,

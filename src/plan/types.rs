@@ -431,8 +431,8 @@ pub struct RevenueRow {
     pub tax: i64,
     /// An amount without lines was spread to find it.
     pub derived: bool,
-    /// Recorded by an earlier version, which did not tell countries and payers apart.
-    pub coarse: bool,
+    /// The fact that it rests on; `None` in rows of an earlier version, which told no payers and countries apart.
+    pub step: Option<i64>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::order::{PlanError, planned};
 use super::revenue::{Revenue, Unknown, revenue};
-use super::types::OrderInput;
+use super::types::{OrderInput, OrderPlan, Status};
 use super::view::View;
 use crate::policy::{Policy, Recognise};
 use crate::rules::HoldRules;
@@ -43,7 +43,7 @@ pub fn unbooked(
         return Ok(Vec::new());
     };
     let mut found = waiting(view);
-    found.extend(not_recorded(view, &planned.plan.revenue));
+    found.extend(not_recorded(view, &planned.plan));
     found.extend(refunds(view));
     found.retain(|row| row.day <= until);
     Ok(found)
@@ -100,7 +100,9 @@ fn waiting(view: &View<'_>) -> Vec<Unbooked> {
 }
 
 /// What is due for goods that shipped and is not recorded.
-fn not_recorded(view: &View<'_>, next: &[super::types::RevenueRow]) -> Option<Unbooked> {
+fn not_recorded(view: &View<'_>, plan: &OrderPlan) -> Option<Unbooked> {
+    let next = &plan.revenue;
+    let delivered = plan.status >= Status::Delivered;
     let departures = view.departures();
     let day = departures
         .iter()
@@ -146,11 +148,12 @@ fn not_recorded(view: &View<'_>, next: &[super::types::RevenueRow]) -> Option<Un
     let recorded = recorded
         .filter(|event| !event.payment.starts_with("sponsor:"))
         .fold(0_i64, |sum, event| sum.saturating_add(event.gross));
+    let due = view.due(&view.departed(|_| true));
+    let undelivered = !delivered && recorded == 0 && due != Some(0);
     if booking.recognise == Recognise::Delivered
-        && recorded == 0
+        && undelivered
         && view.cancelled_at_channel.is_none()
     {
-        let due = view.due(&view.departed(|_| true));
         return Some(row(
             view,
             day,
@@ -164,7 +167,7 @@ fn not_recorded(view: &View<'_>, next: &[super::types::RevenueRow]) -> Option<Un
 
 /// Money that was given back, and nobody has said for what.
 fn refunds(view: &View<'_>) -> Vec<Unbooked> {
-    let refunds = view.unexplained_refunds();
+    let refunds = view.untold_refunds().filter(|_| view.unexplained() > 0);
     refunds
         .map(|refund| {
             let at = refund.at.unwrap_or(view.head.recorded_at);

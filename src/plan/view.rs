@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, ShipmentReference};
+use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, RefundSeen, ShipmentReference};
 
 use super::begin::{self, Whose};
 use super::changes::let_go;
-use super::charges::given_back;
+use super::charges::not_sent;
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, Others, Shown};
@@ -65,6 +65,38 @@ impl Line<'_> {
 
 /// Items that have left, by line.
 pub(crate) type Left = BTreeMap<LineKey, u32>;
+
+/// Units of a line that had shipped when a refund was first shown.
+fn shipped_before(
+    fold: &Fold<'_>,
+    others: &Others<'_>,
+    refund: &RefundSeen,
+    line: &LineKey,
+    multiplier: u32,
+) -> u32 {
+    let shows = |order: &OrderSnapshot| {
+        let mut refunds = order.tenders.iter().flat_map(|tender| &tender.refunds);
+        refunds.any(|seen| seen.key == refund.key)
+    };
+    let mut readings = fold.readings.iter();
+    let first = readings.find(|reading| shows(&reading.fact.order));
+    let id = first.map_or(i64::MAX, |reading| reading.id);
+    let mut items = 0_u32;
+    for shipment in &fold.shipments {
+        for parcel in shipment.parcels.iter().filter(|one| one.first_id < id) {
+            for row in shipment.lines_of(line) {
+                items = items.saturating_add(parcel.items(row.n));
+            }
+        }
+    }
+    let by_others = others
+        .shown
+        .iter()
+        .filter(|shown| !shown.ours && !shown.parcel && *shown.line == *line)
+        .filter(|shown| shown.first_id < id)
+        .fold(0_u32, |sum, shown| sum.saturating_add(shown.units));
+    (items / multiplier.max(1)).saturating_add(by_others)
+}
 
 /// The order with its surroundings.
 #[derive(Debug)]
@@ -286,6 +318,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Units of a line that had shipped when a refund was first shown.
+    pub(crate) fn shipped_before(&self, refund: &RefundSeen, key: &LineKey) -> u32 {
+        let line = self.lines.iter().find(|line| line.key == *key);
+        let multiplier = line.map_or(1, |line| line.multiplier);
+        shipped_before(&self.fold, &self.others, refund, key, multiplier)
+    }
+
     /// Somebody wants it stopped.
     pub(crate) fn cancelling(&self) -> bool {
         self.cancelled_at_channel.is_some() || self.fold.cancel_wanted.is_some()
@@ -413,7 +452,10 @@ fn lines<'a>(
             _ => stored,
         };
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));
-        let units = line.quantity.saturating_sub(given_back(order, &line.key));
+        let unsent = not_sent(order, &line.key, |refund| {
+            shipped_before(fold, others, refund, &line.key, multiplier)
+        });
+        let units = line.quantity.saturating_sub(unsent);
         let ordered = match (item, state) {
             _ if !from_stock => 0,
             (None, Some(state)) => state.wanted,

@@ -338,14 +338,15 @@ async fn write_money(
         let rate: Vec<i32> = rows.iter().map(|r| r.2.tax_of.rate_bp).collect();
         let country: Vec<String> = rows.iter().map(|r| r.2.tax_of.country.clone()).collect();
         let class: Vec<String> = rows.iter().map(|r| r.2.tax_of.class.clone()).collect();
+        let step: Vec<Option<i64>> = rows.iter().map(|r| r.2.step).collect();
         let derived: Vec<bool> = rows.iter().map(|r| r.2.derived).collect();
         let gross: Vec<i64> = rows.iter().map(|r| r.2.gross).collect();
         let tax: Vec<i64> = rows.iter().map(|r| r.2.tax).collect();
         let recorded: Vec<DateTime<Utc>> = rows.iter().map(|r| r.2.recorded_at).collect();
         sqlx::query!(
-            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at)
-             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::timestamptz[])",
-            &subject, &channel, &key, &date, &payment, &currency, &kind, &rate, &country, &class, &gross, &tax, &derived, &recorded
+            "INSERT INTO revenue_events (subject_id, channel_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at, step)
+             SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::date[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::timestamptz[], $15::bigint[])",
+            &subject, &channel, &key, &date, &payment, &currency, &kind, &rate, &country, &class, &gross, &tax, &derived, &recorded, &step as &[Option<i64>]
         )
         .execute(&mut **tx)
         .await?;

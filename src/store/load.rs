@@ -245,7 +245,7 @@ impl Store {
                     .push(ShipmentState { reference: ShipmentReference::new(row.reference), state: stage(&row.state) });
             }
             for row in sqlx::query!(
-                "SELECT subject_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, recorded_at FROM revenue_events
+                "SELECT subject_id, key, business_date, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax, derived, step, recorded_at FROM revenue_events
                  WHERE subject_id = ANY($1) ORDER BY id",
                 &orders
             )
@@ -259,7 +259,7 @@ impl Store {
                     payment: row.payment,
                     currency,
                     kind: RevenueKind::of(&row.kind),
-                    coarse: row.tax_country.is_none(),
+                    step: row.step,
                     tax_of: TaxOf {
                         rate_bp: row.tax_rate_bp,
                         country: row.tax_country.unwrap_or_default(),

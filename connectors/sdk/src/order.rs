@@ -168,7 +168,7 @@ pub struct Charge {
     /// Basis points; `None` where the channel does not tell it, which is never the same as 0.
     pub tax_rate_bp: Option<u32>,
     /// What kind of rate it is, where the channel says: `reduced`, or why there is none (`export`, `exempt`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_class: Option<String>,
     /// Who pays for a discount, when it is not the shop.
     pub sponsor: Option<String>,
@@ -250,11 +250,18 @@ pub struct RefundSeen {
     /// When it was made, as told.
     pub at: Option<DateTime<Utc>>,
     /// What it does to what the order charges.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "RefundEffect::is_in_total")]
     pub effect: RefundEffect,
     /// What it is for, where the channel says: line and units. They are units that the line's quantity still counts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<(LineKey, u32)>,
+}
+
+impl RefundEffect {
+    /// The default, which readings of before do not have.
+    fn is_in_total(&self) -> bool {
+        *self == Self::InTotal
+    }
 }
 
 /// What a refund does to what an order charges.

@@ -10,15 +10,22 @@ use crate::facts::{FactBody, RefundExplainedFact, RefundReason, TaxRateFact};
 /// That the order has no such amount, or that the channel tells its rate.
 pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<Wish, String> {
     let view = on.ours()?;
-    let charges = &view.order.charges;
+    let charged = view.charged();
+    let charges = charged.as_ref().map_or(&[][..], |charged| &charged.items);
     let named: Vec<_> = charges
         .iter()
         .filter(|charge| name_of(charge) == line)
         .collect();
     let channel = &view.input.channel;
+    if charged.is_none() {
+        return Err(format!(
+            "{channel} has not fixed all amounts of order {}: wait for it, or fix them there",
+            view.input.number
+        ));
+    }
     if named.is_empty() {
         let unknown = charges.iter().filter(|charge| charge.tax_rate_bp.is_none());
-        let names: Vec<String> = unknown.map(name_of).collect();
+        let names: Vec<String> = unknown.map(|charge| name_of(charge)).collect();
         return Err(if names.is_empty() {
             format!(
                 "{channel} tells the rate of every amount of order {}",
@@ -67,7 +74,10 @@ pub fn refund_is(
     reason: &str,
 ) -> Result<Wish, String> {
     let view = on.ours()?;
-    let waiting: Vec<_> = view.unexplained_refunds().collect();
+    // One that was explained before may be explained otherwise.
+    let told = view.order.tenders.iter().flat_map(|tender| &tender.refunds);
+    let before = told.filter(|refund| view.fold.refund_reasons.contains_key(&refund.key));
+    let waiting: Vec<_> = view.untold_refunds().chain(before).collect();
     let Some(found) = waiting.iter().find(|seen| seen.key.as_str() == refund) else {
         let names: Vec<String> = waiting.iter().map(|seen| seen.key.to_string()).collect();
         return Err(match names.as_slice() {
@@ -101,7 +111,9 @@ pub fn refund_is(
         is,
         reason: reason.to_owned(),
     });
-    wish.facts
-        .push(WishedFact::once(format!("refund_explained:{refund}"), body));
+    wish.facts.push(WishedFact::again(
+        format!("refund_explained:{refund}"),
+        body,
+    ));
     Ok(wish)
 }

@@ -7,6 +7,7 @@ use hikiate_sdk::{ChannelState, OrderSnapshot, RefundSeen};
 
 use super::super::charges::Charged;
 use super::super::departures::Departure;
+use super::super::fold::Reading;
 use super::super::tax::{Bucket, name_of};
 use super::super::types::RevenueKind;
 use super::super::view::{Left, View};
@@ -34,6 +35,8 @@ impl Billed {
 /// One point in time up to which revenue is due.
 #[derive(Clone, Debug)]
 pub(super) struct Step<'a> {
+    /// The fact that it rests on; of one that rests on the time alone, the last fact before.
+    pub(super) id: i64,
     pub(super) day: NaiveDate,
     /// What its rows are; `None`: returns where less is due, sales where more is.
     pub(super) kind: Option<RevenueKind>,
@@ -56,7 +59,6 @@ enum Event<'a> {
     },
     /// What is charged changed.
     Charges {
-        id: i64,
         at: DateTime<Utc>,
         after: Charged<'a>,
     },
@@ -67,9 +69,7 @@ type Placed<'a> = (i64, u8, Event<'a>);
 
 /// What is charged since a reading.
 struct Known<'a> {
-    id: i64,
-    recorded_at: DateTime<Utc>,
-    order: &'a OrderSnapshot,
+    reading: Reading<'a>,
     charged: Charged<'a>,
 }
 
@@ -110,47 +110,64 @@ pub(super) fn of<'a>(
     let mut charged = &first.charged;
     let mut left = base.clone();
     let mut shipment = String::new();
-    let step = |at, kind, of: &str, charged: &Charged<'a>, due| Step {
+    let step = |id, at, kind, of: &str, charged: &Charged<'a>, due| Step {
+        id,
         day: view.day(at),
         kind,
         of: of.to_owned(),
-        derived: charged.derived,
+        derived: charged.derived(),
         charged: charged.clone(),
         due,
     };
-    for (_, _, event) in &events {
+    for (id, _, event) in &events {
         match event {
             Event::Goods { of, at, left: now } => {
                 left.clone_from(now);
                 shipment.clone_from(of);
                 let due = due(view, charged, &left, &base, &mut unknown);
-                steps.push(step(*at, Some(RevenueKind::Sales), of, charged, due));
+                steps.push(step(*id, *at, Some(RevenueKind::Sales), of, charged, due));
             }
-            Event::Charges { id, at, after } => {
+            Event::Charges { at, after } => {
                 let full = due(view, after, &left, &base, &mut unknown);
-                // What had shipped when it changed is taken off then; what shipped afterwards was never due.
-                let later = departures
-                    .iter()
-                    .filter(|one| eligible(one) && one.first_id < *id && one.shipped_at > *at);
-                if let Some(day) = later.map(|one| one.shipped_at).max()
+                // What was recognised when it changed is taken off then; what was recognised afterwards was never due.
+                let later = match recognise {
+                    Recognise::Delivered => delivered.filter(|delivered| delivered > at),
+                    Recognise::Shipped => {
+                        let later = departures.iter().filter(|one| {
+                            eligible(one) && one.first_id < *id && one.shipped_at > *at
+                        });
+                        later.map(|one| one.shipped_at).max()
+                    }
+                };
+                if let Some(day) = later
                     && left != base
                 {
-                    let then = view.departed(|one| {
-                        !eligible(&one) || (one.first_id < *id && one.shipped_at <= *at)
-                    });
-                    let was = due(view, charged, &then, &base, &mut unknown);
-                    let is = due(view, after, &then, &base, &mut unknown);
+                    let then = match recognise {
+                        Recognise::Delivered => base.clone(),
+                        Recognise::Shipped => view.departed(|one| {
+                            !eligible(&one) || (one.first_id < *id && one.shipped_at <= *at)
+                        }),
+                    };
+                    let was = due(view, charged, &then, &base, &mut BTreeSet::new());
+                    let is = due(view, after, &then, &base, &mut BTreeSet::new());
                     let due = instead(&full, &was, &is);
-                    steps.push(step(day, Some(RevenueKind::Sales), &shipment, after, due));
+                    let kind = Some(RevenueKind::Sales);
+                    steps.push(step(*id, day, kind, &shipment, after, due));
                 }
-                steps.push(step(*at, None, &shipment, after, full));
+                steps.push(step(*id, *at, None, &shipment, after, full));
                 charged = after;
             }
         }
     }
+    // What is not known of an amount that is charged no more does not matter.
+    let charges = &view.order.charges;
+    unknown.retain(|name| charges.iter().any(|charge| name_of(charge) == *name));
     if !unknown.is_empty() {
         return Err(Unknown::Tax(unknown.into_iter().collect()));
     }
+    // Before anything is recognised nothing is due, whatever is charged.
+    let first = steps.iter().position(|step| step.kind.is_some());
+    steps.drain(..first.unwrap_or(steps.len()));
     Ok(steps)
 }
 
@@ -182,14 +199,12 @@ fn known<'a>(view: &View<'a>) -> Vec<Known<'a>> {
         let order = &reading.fact.order;
         let cancelled = matches!(order.state, ChannelState::Cancelled { .. });
         let charged = if cancelled {
-            Charged::nothing(order)
+            Charged::nothing(reading)
         } else {
-            view.charged_at(order, 0)?
+            view.charged_at(reading, 0)?
         };
         Some(Known {
-            id: reading.id,
-            recorded_at: reading.recorded_at,
-            order,
+            reading: *reading,
             charged,
         })
     });
@@ -198,22 +213,21 @@ fn known<'a>(view: &View<'a>) -> Vec<Known<'a>> {
 
 /// What changed from one reading to the next, by the refunds that the later one shows first, one after the other.
 fn changes<'a>(view: &View<'a>, before: &Known<'a>, after: &Known<'a>) -> Vec<Placed<'a>> {
-    let paid_by = |known: &Known<'a>| payers(view, known.order);
+    let paid_by = |known: &Known<'a>| payers(view, known.charged.order);
     if before.charged.is(&after.charged) && paid_by(before) == paid_by(after) {
         return Vec::new();
     }
     let event = |at: DateTime<Utc>, charged: Charged<'a>| {
         let event = Event::Charges {
-            id: after.id,
-            at: at.min(after.recorded_at),
+            at: at.min(after.reading.recorded_at),
             after: charged,
         };
-        (after.id, 1, event)
+        (after.reading.id, 1, event)
     };
-    if let ChannelState::Cancelled { at } = after.order.state {
+    if let ChannelState::Cancelled { at } = after.charged.order.state {
         return vec![event(at, after.charged.clone())];
     }
-    let mut refunds = new_refunds(before.order, after.order);
+    let mut refunds = new_refunds(before.charged.order, after.charged.order);
     refunds.sort_by_key(|refund| refund.at);
     // The last of them ends at what is charged now; those before it lack what came after them.
     let later: Vec<i64> = refunds
@@ -233,15 +247,15 @@ fn changes<'a>(view: &View<'a>, before: &Known<'a>, after: &Known<'a>) -> Vec<Pl
         .collect();
     if days.len() < 2 || lowered != all {
         return vec![event(
-            last.unwrap_or(after.recorded_at),
+            last.unwrap_or(after.reading.recorded_at),
             after.charged.clone(),
         )];
     }
     let mut events = Vec::new();
     for (refund, so_far) in refunds.iter().zip(&later) {
-        let at = refund.at.unwrap_or(after.recorded_at);
+        let at = refund.at.unwrap_or(after.reading.recorded_at);
         let back = all.saturating_sub(*so_far);
-        if let Some(charged) = view.charged_at(after.order, back) {
+        if let Some(charged) = view.charged_at(&after.reading, back) {
             events.push(event(at, charged));
         }
     }
@@ -328,20 +342,20 @@ fn due(
     unknown: &mut BTreeSet<String>,
 ) -> BTreeMap<Bucket, Billed> {
     let mut sums: BTreeMap<Bucket, Billed> = BTreeMap::new();
-    for item in &charged.items {
-        let of = |left: &Left| view.due_of(charged.order, item.charge, item.gross, left);
-        let gross = of(left).saturating_sub(of(base));
+    let (now, before) = (view.due_items(charged, left), view.due_items(charged, base));
+    for ((charge, now), before) in charged.items.iter().zip(now).zip(before) {
+        let gross = now.saturating_sub(before);
         if gross == 0 {
             continue;
         }
-        let Some(bucket) = view.bucket(charged, item.charge) else {
-            unknown.insert(name_of(item.charge));
+        let Some(bucket) = view.bucket(charged, charge) else {
+            unknown.insert(name_of(charge));
             continue;
         };
         let sum = sums.entry(bucket).or_default();
         sum.buyer = sum.buyer.saturating_add(gross);
         // A discount that somebody else pays is no less revenue: it is owed by them.
-        if let Some(sponsor) = &item.charge.sponsor {
+        if let Some(sponsor) = &charge.sponsor {
             let of = sum.sponsors.entry(sponsor.clone()).or_default();
             *of = of.saturating_sub(gross);
         }

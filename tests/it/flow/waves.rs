@@ -822,7 +822,7 @@ async fn an_entry_that_the_books_forbid_stops_no_other_and_is_booked_once_it_is_
     let bad = number_of(&ids[1]);
     execute(
         &world,
-        &format!("UPDATE revenue_events SET payment = E'card\\nx', tax_country = NULL WHERE subject_id = (SELECT id FROM subjects WHERE number = '{bad}');
+        &format!("UPDATE revenue_events SET payment = E'card\\nx', step = NULL WHERE subject_id = (SELECT id FROM subjects WHERE number = '{bad}');
                   UPDATE batches SET seal_at = hk_now() WHERE kind = 'journal' AND state = 'open'"),
     )
     .await;

@@ -85,7 +85,8 @@ fn unpaid(collection: &PaymentCollection, currency: Currency) -> Result<Tender, 
         .or(collection.payment_sessions.first());
     Ok(Tender {
         key: ExternalId::new(collection.id.clone()),
-        gateway: session.map_or_else(|| "manual".to_owned(), |s| s.provider_id.clone()),
+        // Nobody has chosen a way of paying yet.
+        gateway: session.map_or_else(String::new, |s| s.provider_id.clone()),
         amount: Some(minor(
             "payment_collections.amount",
             &collection.amount,

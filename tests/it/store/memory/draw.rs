@@ -245,7 +245,7 @@ fn revenue(rng: &mut Rng, now: i64) -> Vec<RevenueRow> {
             class: pick(rng, &["", "reduced"]).to_owned(),
         },
         derived: rng.chance(50),
-        coarse: false,
+        step: maybe(rng, 50, |rng| i64::from(rng.small(9))),
         gross: i64::from(rng.small(90)),
         tax: i64::from(rng.small(9)),
         recorded_at: minute(rng),

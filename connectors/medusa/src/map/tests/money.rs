@@ -142,7 +142,7 @@ fn what_nobody_has_paid_yet_is_a_tender_that_is_not_authorised() {
         tenders,
         [
             ("pay_1", "pp_system_default", Some(5046), 0),
-            ("pay_col_2", "manual", Some(2071), 0)
+            ("pay_col_2", "", Some(2071), 0)
         ]
     );
 
