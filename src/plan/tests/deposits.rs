@@ -232,6 +232,35 @@ fn a_payment_that_an_edit_voids_is_a_task_with_a_deadline() {
 }
 
 #[test]
+fn an_order_of_which_a_part_has_shipped_is_not_over_because_the_rest_is_unpaid() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.push_all();
+    let more = order(&[("A", 1, 1000), ("B", 1, 1000)]);
+    world.edit(|order| {
+        (order.lines, order.charges, order.total) = (more.lines, more.charges, more.total);
+        let mut rest = order.tenders[0].clone();
+        (rest.key, rest.amount, rest.authorised) = ("pay_2".into(), Some(1000), 0);
+        order.tenders.push(rest);
+    });
+    world.settle();
+    world.now += Duration::days(8);
+    let plan = world.plan();
+    let kinds = World::kinds(&plan);
+    assert!(
+        kinds.contains(&"payment_lost") && !kinds.contains(&"unpaid_expired"),
+        "{kinds:?}"
+    );
+    assert_eq!(
+        plan.demands
+            .iter()
+            .map(|row| row.wanted)
+            .collect::<Vec<_>>(),
+        [1, 1]
+    );
+}
+
+#[test]
 fn a_card_that_was_never_authorised_is_no_payment_that_was_lost() {
     let mut snapshot = order(&[("A", 1, 1000)]);
     snapshot.tenders[0].authorised = 0;
