@@ -4,6 +4,7 @@ use chrono::{Duration, NaiveDate, Weekday};
 use hikiate_sdk::Currency;
 
 use super::build::{at, order, pay};
+use super::flow::ship_all;
 use super::world::World;
 use crate::calendar::Term;
 use crate::facts::Verdict;
@@ -193,8 +194,8 @@ fn goods_at_a_warehouse_whose_deposit_is_taken_away_are_a_task_each_time() {
 fn a_deposit_that_is_taken_away_after_the_goods_have_shipped_is_missing() {
     let mut world = by_transfer();
     world.deposit("d1", 1500, Currency::JPY);
-    super::flow::ship_all(&mut world);
-    world.settle();
+    ship_all(&mut world);
+    world.push_all();
     let before = world.input.revenue.len();
     world.take_deposit("d1", 1500);
     let plan = world.settle();
