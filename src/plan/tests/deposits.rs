@@ -4,6 +4,7 @@ use chrono::{Duration, NaiveDate, Weekday};
 use hikiate_sdk::Currency;
 
 use super::build::{at, order, pay};
+use super::flow::ship_all;
 use super::world::World;
 use crate::calendar::Term;
 use crate::facts::Verdict;
@@ -193,8 +194,8 @@ fn goods_at_a_warehouse_whose_deposit_is_taken_away_are_a_task_each_time() {
 fn a_deposit_that_is_taken_away_after_the_goods_have_shipped_is_missing() {
     let mut world = by_transfer();
     world.deposit("d1", 1500, Currency::JPY);
-    super::flow::ship_all(&mut world);
-    world.settle();
+    ship_all(&mut world);
+    world.push_all();
     let before = world.input.revenue.len();
     world.take_deposit("d1", 1500);
     let plan = world.settle();
@@ -229,6 +230,35 @@ fn a_payment_that_an_edit_voids_is_a_task_with_a_deadline() {
     world.edit(|order| order.tenders[1].authorised = 1500);
     let plan = world.settle();
     assert_eq!((plan.status, plan.tasks.len()), (Status::Allocated, 0));
+}
+
+#[test]
+fn an_order_of_which_a_part_has_shipped_is_not_over_because_the_rest_is_unpaid() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.push_all();
+    let more = order(&[("A", 1, 1000), ("B", 1, 1000)]);
+    world.edit(|order| {
+        (order.lines, order.charges, order.total) = (more.lines, more.charges, more.total);
+        let mut rest = order.tenders[0].clone();
+        (rest.key, rest.amount, rest.authorised) = ("pay_2".into(), Some(1000), 0);
+        order.tenders.push(rest);
+    });
+    world.settle();
+    world.now += Duration::days(8);
+    let plan = world.plan();
+    let kinds = World::kinds(&plan);
+    assert!(
+        kinds.contains(&"payment_lost") && !kinds.contains(&"unpaid_expired"),
+        "{kinds:?}"
+    );
+    assert_eq!(
+        plan.demands
+            .iter()
+            .map(|row| row.wanted)
+            .collect::<Vec<_>>(),
+        [1, 1]
+    );
 }
 
 #[test]
