@@ -278,6 +278,9 @@ impl World {
                     amount,
                     currency: Currency::JPY,
                 });
+                if amount <= 0 {
+                    return Ok(());
+                }
                 let key = format!("deposit:{deposit}");
                 order.fact(&mut self.next, key, body, (now, now), "somebody")?;
             }

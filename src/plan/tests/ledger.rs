@@ -547,6 +547,24 @@ fn points_are_held_as_well_as_what_was_captured() {
     assert!(world.plan().tasks.is_empty());
 }
 
+#[test]
+fn a_capture_that_was_not_sent_is_taken_back_with_its_voided_payment_and_paid_by_nobody_meanwhile()
+{
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.plan();
+    assert_eq!(world.intents(Op::Capture).len(), 1);
+    world.edit(|order| {
+        let again = tender("pay_2", "card", 1500);
+        order.tenders[0].cancelled = true;
+        order.tenders[0].authorised = 0;
+        order.tenders.push(again);
+    });
+    let plan = world.peek();
+    assert_eq!(plan.withdraw.len(), 1);
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
+
 /// One thing that happens to the money of an order.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
