@@ -565,6 +565,28 @@ fn a_capture_that_was_not_sent_is_taken_back_with_its_voided_payment_and_paid_by
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
 }
 
+#[test]
+fn what_was_given_back_by_mistake_of_a_voided_payment_stops_nothing() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let at = world.now;
+    world.edit(|order| {
+        let mut again = tender("pay_2", "card", 900);
+        again.authorised = 900;
+        let void = &mut order.tenders[0];
+        (void.captured, void.refunded, void.cancelled) = (600, 200, true);
+        let mut seen = refund("re_1", 200, at);
+        seen.effect = RefundEffect::ProviderOnly;
+        void.refunds = vec![seen];
+        order.tenders.push(again);
+    });
+    world.plan();
+    world.typed(|now| refund_is(now, "re_1", RefundReason::Mistake, "as the desk says"));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.status, Status::Allocated);
+}
+
 /// One thing that happens to the money of an order.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
