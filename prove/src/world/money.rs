@@ -67,6 +67,21 @@ impl World {
         true
     }
 
+    /// What has shipped comes back, or the customer complains: staff give some of it back when all is booked.
+    /// True when there was something to read.
+    pub(super) fn refund_after_all(&mut self) -> bool {
+        let before = self.counts.acts;
+        for at in 0..self.orders.len() {
+            if self.terms.people && !self.orders[at].undecodable && self.dice.percent(30) {
+                let seen = self.far.shop.order(&self.orders[at].id).unwrap();
+                if self.staff_refund(at, &seen) {
+                    self.counts.acts += 1;
+                }
+            }
+        }
+        self.counts.acts > before
+    }
+
     /// Somebody gives back at the provider what a task says is too much. False where nothing is.
     pub(super) fn give_back_too_much(&mut self, number: &str) -> bool {
         let order = self.orders.iter().position(|order| order.number == number);

@@ -552,7 +552,13 @@ fn a_capture_that_was_not_sent_is_taken_back_with_its_voided_payment_and_paid_by
 {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     ship_all(&mut world);
-    world.plan();
+    for _ in 0..3 {
+        world.plan();
+        let queue = world.input.queue.clone();
+        for row in queue.iter().filter(|row| row.op != Op::Capture) {
+            world.end(&row.key, Verdict::Done, "");
+        }
+    }
     assert_eq!(world.intents(Op::Capture).len(), 1);
     world.edit(|order| {
         let again = tender("pay_2", "card", 1500);

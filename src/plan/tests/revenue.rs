@@ -224,7 +224,7 @@ fn what_was_taken_back_before_the_rest_was_delivered_leaves_the_rest_due() {
     world.plan();
     world.release("fulfilment_cancelled");
     // It ships after all, and no reading comes between the release and its delivery.
-    super::flow::ship_all(&mut world);
+    ship_all(&mut world);
     world.wait(5 * 24 * 60);
     world.plan();
     let sum: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
