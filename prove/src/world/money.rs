@@ -34,7 +34,7 @@ impl World {
     /// Captures in the shop's console: all of the payment, or a part.
     pub(super) fn staff_capture(&mut self, at: usize, seen: &OrderMemory) -> bool {
         let open = seen.total - seen.credit - (seen.captured - seen.refunded);
-        if self.orders[at].pay != Pay::Card || open <= 0 {
+        if self.orders[at].pay != Pay::Card || open <= 0 || seen.cancelled {
             return false;
         }
         let shop = &self.far.shop;
