@@ -12,7 +12,7 @@ use hikiate::plan::tax_inside;
 use hikiate::plan::types::{Begin, OrderInput, OrderPlan};
 use hikiate::policy::TaxRounding;
 use hikiate_sdk::{
-    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome,
+    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, RefundEffect,
 };
 
 /// A fault from outside.
@@ -145,6 +145,10 @@ pub const MUTANTS: &[Mutant] = &[
         what: "money that was given back is captured again",
         alters: Alters::Input(|input| {
             readings(input, |order| {
+                let mut refunds = order.tenders.iter().flat_map(|tender| &tender.refunds);
+                if refunds.any(|refund| refund.effect == RefundEffect::ProviderOnly) {
+                    return;
+                }
                 let credits = order.charges.iter().filter(|c| is_credit(c));
                 let off: i64 = credits.filter_map(|charge| charge.gross).sum();
                 order.charges.retain(|charge| !is_credit(charge));

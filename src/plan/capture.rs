@@ -88,7 +88,7 @@ impl<'a> View<'a> {
         let tenders = &self.order.tenders;
         let voided = tenders.iter().filter(|tender| tender.cancelled);
         let voided = voided.fold(0_i64, |sum, tender| {
-            sum.saturating_add(self.held(tender).max(0))
+            sum.saturating_add(self.held_of_void(tender).max(0))
         });
         let captures = self.fold.of_op(Op::Capture);
         let gone = captures
@@ -96,6 +96,15 @@ impl<'a> View<'a> {
             .filter_map(capture_call)
             .filter(|call| !tenders.iter().any(|tender| tender.key == call.payment));
         gone.fold(voided, |sum, call| sum.saturating_add(amount_of(call)))
+    }
+
+    /// What is taken of a voided payment, less what was given back of it: a capture that was not sent is taken back.
+    fn held_of_void(&self, tender: &Tender) -> i64 {
+        let unsent = self.captures(&tender.key);
+        let unsent = unsent.filter(|(intent, _)| intent.unsent().is_some());
+        let unsent = unsent.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+        let shown = tender.captured.saturating_sub(self.given_back(tender));
+        self.held(tender).saturating_sub(unsent).max(shown)
     }
 
     /// What is taken of a payment, or decided to be, less what was given back of it.

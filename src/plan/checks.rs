@@ -132,7 +132,10 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
             i128::from(amount(tender)) + i128::from(view.by_mistake(tender))
                 - i128::from(view.given_back(tender))
         });
-        live.sum::<i128>() + i128::from(view.taken_before())
+        // What was given back of it by mistake is owed all the same.
+        let void = view.order.tenders.iter().filter(|tender| tender.cancelled);
+        let mistaken = void.map(|tender| i128::from(view.by_mistake(tender)));
+        live.sum::<i128>() + i128::from(view.taken_before()) + mistaken.sum::<i128>()
     };
     let paid = sum(&|tender| tender.amount.unwrap_or(0).max(tender.captured));
     let charged = i128::from(view.charged_total().unwrap_or(total));

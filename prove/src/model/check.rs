@@ -278,8 +278,9 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
             _ => None,
         });
     let new: Vec<&Call> = new.collect();
-    let before = seen.calls(Op::Capture).map(|(_, call, _)| call);
-    let before: Vec<&Call> = before.collect();
+    let gone = |key: &str| plan.withdraw.iter().any(|gone| gone.outcome.intent == key);
+    let before = seen.calls(Op::Capture).filter(|(key, _, _)| !gone(key));
+    let before: Vec<&Call> = before.map(|(_, call, _)| call).collect();
     let of = |calls: &[&Call], payment: &str| -> i64 {
         let mine =
             |call: &&&Call| matches!(call, Call::Capture(c) if c.payment.as_str() == payment);

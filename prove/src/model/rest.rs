@@ -190,7 +190,7 @@ impl World {
             return Ok(());
         }
         // Refunded in full: half of the shops cancel it then.
-        if task.kind == "refunded_in_full" && at % 2 == 0 {
+        if task.kind == "refunded_in_full" && at.is_multiple_of(2) {
             let order = u8::try_from(at).unwrap_or(0);
             return self.act_on(at, &super::command::Command::CancelAtChannel { order });
         }

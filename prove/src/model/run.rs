@@ -66,11 +66,7 @@ impl Run {
                 *steps += 1;
                 world.step(&self.commands[*at])?;
             }
-            let rest = world.rest().map(drop);
-            if std::env::var("DUMP").is_ok() {
-                world.dump();
-            } // TEMP
-            rest
+            world.rest().map(drop)
         }));
         played.unwrap_or_else(|_| Err(Violation::new("it panicked")))
     }

@@ -278,6 +278,9 @@ impl World {
                     amount,
                     currency: Currency::JPY,
                 });
+                if amount <= 0 {
+                    return Ok(());
+                }
                 let key = format!("deposit:{deposit}");
                 order.fact(&mut self.next, key, body, (now, now), "somebody")?;
             }
@@ -447,65 +450,5 @@ impl World {
     pub(super) fn mirror(&mut self, at: usize) {
         let rows = self.rows.iter().filter(|row| row.owner == Owner::Order(at));
         self.orders[at].mirror(rows);
-    }
-}
-
-impl World {
-    // TEMP
-    pub(super) fn dump(&self) {
-        for o in &self.orders {
-            println!(
-                "== {} {:?} {:?} gone {}",
-                o.input.number, o.status, o.blocked_by, o.gone
-            );
-            for f in &o.input.facts {
-                let b = match &f.body {
-                    FactBody::Order(r) => format!(
-                        "order {:?} total {:?} charges {:?} tenders {:?} ful {:?}",
-                        r.order.state,
-                        r.order.total,
-                        r.order
-                            .charges
-                            .iter()
-                            .map(|c| (c.kind, c.gross))
-                            .collect::<Vec<_>>(),
-                        r.order
-                            .tenders
-                            .iter()
-                            .map(|t| (
-                                t.key.to_string(),
-                                t.amount,
-                                t.authorised,
-                                t.captured,
-                                t.refunded,
-                                t.cancelled,
-                                t.refunds
-                                    .iter()
-                                    .map(|r| (r.key.to_string(), r.amount, r.effect))
-                                    .collect::<Vec<_>>()
-                            ))
-                            .collect::<Vec<_>>(),
-                        r.order.fulfilments
-                    ),
-                    b => format!("{b:?}"),
-                };
-                println!(
-                    "  {} {} {} {}",
-                    f.id,
-                    f.key,
-                    f.actor,
-                    b.chars().take(900).collect::<String>()
-                );
-            }
-            for r in &o.input.revenue {
-                println!(
-                    "  rev {} {} {:?} {} {}",
-                    r.key, r.business_date, r.kind, r.payment, r.gross
-                );
-            }
-            for t in o.tasks.values() {
-                println!("  task {} {} {:?}", t.row.kind, t.row.detail, t.row.actions);
-            }
-        }
     }
 }

@@ -275,7 +275,8 @@ fn happened(
         // A shop captures everything at once or by shipment; either way the last number says how often.
         "capture" => {
             let n: usize = key.rsplit(':').next()?.parse().ok()?;
-            Some(memory?.captures >= n)
+            let memory = memory?;
+            Some(memory.captures - memory.captures_by_staff >= n)
         }
         "cancel_order" => Some(memory?.cancelled),
         "instruct" | "post_journal" | "cancel_instruction" => {

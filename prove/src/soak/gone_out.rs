@@ -43,7 +43,11 @@ impl GoneOut {
                 .sum()
         };
         Self {
-            captures: orders.iter().map(|order| order.captures).sum(),
+            // Nor does what staff capture.
+            captures: orders
+                .iter()
+                .map(|order| order.captures - order.captures_by_staff)
+                .sum(),
             fulfilments: orders
                 .iter()
                 .flat_map(|order| &order.fulfilments)

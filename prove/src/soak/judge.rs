@@ -165,6 +165,25 @@ fn in_all(order: &OrderSeen, shipped: &Goods, by_hand: &Goods) -> (Goods, bool) 
     (all, twice)
 }
 
+/// What is due of an amount, what was given back of it aside: an order to which staff do that ships whole in the end.
+fn after(order: &OrderSeen, due: i64) -> i64 {
+    // A cancel gives everything back, whatever was due.
+    let credit = if order.shop.cancelled {
+        0
+    } else {
+        order.shop.credit
+    };
+    (due - credit).max(0)
+}
+
+/// What is kept of the money of an order; of a cancelled one all that was captured, since its shop gives all back.
+fn kept(order: &OrderSeen) -> i64 {
+    if order.shop.cancelled {
+        return order.shop.captured;
+    }
+    order.shop.captured - order.shop.refunded
+}
+
 /// Judges every order; returns what the books have to say of those that were not cancelled.
 fn orders(
     evidence: &Evidence,
@@ -195,11 +214,13 @@ fn orders(
             Pay::Card if people.ended.contains(order.number.as_str()) => order.basket.due(&all),
             _ => owed(order, &all),
         };
-        if order.shop.captured > most {
+        // What was given back is not captured again; staff may capture before anything ships.
+        let most = after(order, most).max(order.shop.captured_by_staff - order.shop.refunded);
+        let kept = kept(order);
+        if kept > most {
             verdict.twice(format!(
-                "{} was captured {} yen in {} captures, {most} are owed",
+                "{} was captured in {} captures and {kept} yen are kept, {most} are owed",
                 name(order),
-                order.shop.captured,
                 order.shop.captures,
             ));
         }
@@ -207,7 +228,7 @@ fn orders(
             cancelled(order, &shipped, evidence, verdict);
             continue;
         }
-        value += order.basket.due(&all);
+        value += after(order, order.basket.due(&all));
         if people.ended.contains(order.number.as_str()) {
             ended(order, &all, verdict);
             continue;
@@ -227,12 +248,11 @@ fn orders(
                 .filter(|_| by_hand.is_empty())
                 .for_each(|problem| verdict.lost(problem)),
         }
-        if order.shop.captured < owed(order, &all) {
+        let least = after(order, owed(order, &all));
+        if kept < least {
             verdict.lost(format!(
-                "{} was captured {} yen, {} are owed",
+                "{} was captured and {kept} yen are kept, {least} are owed",
                 name(order),
-                order.shop.captured,
-                owed(order, &all)
             ));
         }
         booked(order, &all, &people.short, verdict);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use hikiate::demo::evidence::Pay;
 use hikiate::demo::orders::{Part, RARE};
 use hikiate_medusa::sim::MedusaSim;
 use hikiate_sdk::Party;
@@ -24,6 +25,10 @@ enum Later {
     Unpack(String),
     /// The deleted order comes back.
     Restore,
+    /// So much more is given back.
+    Refund(i64),
+    /// The customer pays what was voided.
+    PayAgain,
 }
 
 /// Acts until told to stop, and finishes what it has begun.
@@ -70,14 +75,21 @@ fn choose(stage: &Stage, chance: &mut Prng) -> Option<(usize, Act)> {
     let n = chance.below(u64::try_from(free.len().max(1)).unwrap_or(1));
     let at = *free.get(usize::try_from(n).unwrap_or(0))?;
     let act = match chance.below(100) {
-        0..=24 => Act::ShippedByHand,
-        25..=34 => Act::NumberCorrected,
-        35..=49 => Act::Packed,
-        50..=64 => Act::Completed,
-        65..=84 => Act::Moved,
-        _ => Act::Deleted,
+        0..=19 => Act::ShippedByHand,
+        20..=27 => Act::NumberCorrected,
+        28..=39 => Act::Packed,
+        40..=49 => Act::Completed,
+        50..=59 => Act::Moved,
+        60..=69 => Act::Deleted,
+        70..=89 => Act::Refunded,
+        _ => Act::Voided,
     };
-    bought.get_mut(at)?.act = Some(act);
+    let order = bought.get_mut(at)?;
+    let money = matches!(act, Act::Refunded | Act::Voided);
+    if money && order.placed.wish.pay != Pay::Card {
+        return None;
+    }
+    order.act = Some(act);
     Some((at, act))
 }
 
@@ -129,6 +141,18 @@ fn begin(
             shop.edit_address(id, Some(to)).then_some(None)
         }
         Act::Deleted => shop.delete(id).then_some(Some(Later::Restore)),
+        Act::Refunded => {
+            // Some are captured whole before anything ships; of the others what was captured by us is given back.
+            if chance.below(2) == 0 {
+                shop.capture_by_staff(id);
+            }
+            let kept = shop.order(id)?.captured;
+            let part = |percent: u64| kept * i64::try_from(percent).unwrap_or(0) / 100;
+            let (first, then) = (part(1 + chance.below(40)), part(1 + chance.below(40)));
+            let done = shop.refund_by_staff(id, first);
+            done.then_some(Some(Later::Refund(then)))
+        }
+        Act::Voided => shop.void_payment(id).then_some(Some(Later::PayAgain)),
         Act::Ended | Act::Held => None,
     }
 }
@@ -148,6 +172,9 @@ async fn follow(stage: &Stage, at: usize, what: Later, numbers: &mut u64) {
             shop.staff_correct_tracking(id, &fulfilment, &[&number])
                 .is_some()
         }
+        // What came to nothing is not given back.
+        Later::Refund(amount) => amount == 0 || shop.refund_by_staff(id, amount),
+        Later::PayAgain => shop.reauthorise(id).is_some() && shop.tag(id, &["paid again"]),
         Later::Unpack(fulfilment) => shop.staff_cancel_fulfilment(id, &fulfilment),
         Later::Restore => {
             let known =

@@ -82,6 +82,10 @@ pub(super) enum Act {
     Moved,
     /// It is deleted, and comes back.
     Deleted,
+    /// Staff capture it in the console, and give a part back, twice.
+    Refunded,
+    /// Staff void the payment, and the customer pays again.
+    Voided,
     /// An operator holds it, and lets it go.
     Held,
     /// An operator ends it.
@@ -98,6 +102,8 @@ impl Act {
             Self::Completed => "completed",
             Self::Moved => "moved",
             Self::Deleted => "deleted and restored",
+            Self::Refunded => "captured and given back in part",
+            Self::Voided => "voided and paid again",
             Self::Held => "held and released",
             Self::Ended => "ended",
         }

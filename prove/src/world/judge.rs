@@ -297,7 +297,9 @@ impl World {
             return wrong;
         }
         let by_staff = order.by_staff > 0;
-        if kept < least || (kept > most && !by_staff) {
+        // A payment that was voided may have been collected another way, as the task says.
+        let lacks = kept < least && !told("capture_over_authorised");
+        if lacks || (kept > most && !by_staff) {
             wrong.push(format!(
                 "{kept} yen are kept, {least} to {most} are owed for what was shipped"
             ));

@@ -34,7 +34,7 @@ impl World {
     /// Captures in the shop's console: all of the payment, or a part.
     pub(super) fn staff_capture(&mut self, at: usize, seen: &OrderMemory) -> bool {
         let open = seen.total - seen.credit - (seen.captured - seen.refunded);
-        if self.orders[at].pay != Pay::Card || open <= 0 {
+        if self.orders[at].pay != Pay::Card || open <= 0 || seen.cancelled {
             return false;
         }
         let shop = &self.far.shop;
@@ -65,6 +65,21 @@ impl World {
             self.pay_again(at);
         }
         true
+    }
+
+    /// What has shipped comes back, or the customer complains: staff give some of it back when all is booked.
+    /// True when there was something to read.
+    pub(super) fn refund_after_all(&mut self) -> bool {
+        let before = self.counts.acts;
+        for at in 0..self.orders.len() {
+            if self.terms.people && !self.orders[at].undecodable && self.dice.percent(30) {
+                let seen = self.far.shop.order(&self.orders[at].id).unwrap();
+                if self.staff_refund(at, &seen) {
+                    self.counts.acts += 1;
+                }
+            }
+        }
+        self.counts.acts > before
     }
 
     /// Somebody gives back at the provider what a task says is too much. False where nothing is.

@@ -162,15 +162,6 @@ impl Placed {
         }
     }
 
-    /// The least that is due: what is on the order now.
-    pub(super) fn due_at_least(&self, left: &Goods) -> i64 {
-        match left.values().all(|n| *n == 0) {
-            true => 0,
-            false if self.pay == Pay::Zero => 0,
-            false => self.worth(&within(left, &self.goods)) + POSTAGE,
-        }
-    }
-
     fn worth(&self, goods: &Goods) -> i64 {
         let each = goods
             .iter()

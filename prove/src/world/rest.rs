@@ -61,14 +61,16 @@ impl World {
             }
             self.round().await;
             let settles = round >= 1 && self.people().await;
+            let mut refunded = false;
             if round == 3 {
                 self.restock().await;
+                refunded = self.refund_after_all();
             }
             let undone: i64 = sqlx::query_scalar(UNDONE)
                 .fetch_one(&self.admin)
                 .await
                 .unwrap();
-            let over = undone == 0 && !settles;
+            let over = undone == 0 && !settles && !refunded;
             quiet = if over { quiet + 1 } else { 0 };
             let (fact, calls): (i64, i64) = sqlx::query_as(
                 "SELECT coalesce(max(id), 0), (SELECT count(*) FROM effects) FROM facts",

@@ -877,6 +877,52 @@ fn points_are_held_as_well_as_what_was_captured() {
     assert!(world.plan().tasks.is_empty());
 }
 
+#[test]
+fn a_capture_that_was_not_sent_is_taken_back_with_its_voided_payment_and_paid_by_nobody_meanwhile()
+{
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    for _ in 0..3 {
+        world.plan();
+        let queue = world.input.queue.clone();
+        for row in queue.iter().filter(|row| row.op != Op::Capture) {
+            world.end(&row.key, Verdict::Done, "");
+        }
+    }
+    assert_eq!(world.intents(Op::Capture).len(), 1);
+    world.edit(|order| {
+        let again = tender("pay_2", "card", 1500);
+        order.tenders[0].cancelled = true;
+        order.tenders[0].authorised = 0;
+        order.tenders.push(again);
+    });
+    let plan = world.peek();
+    assert_eq!(plan.withdraw.len(), 1);
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
+
+#[test]
+fn what_was_given_back_by_mistake_of_a_voided_payment_stops_nothing() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let at = world.now;
+    world.edit(|order| {
+        let mut again = tender("pay_2", "card", 900);
+        again.authorised = 900;
+        let void = &mut order.tenders[0];
+        (void.captured, void.refunded, void.cancelled) = (600, 200, true);
+        let mut seen = refund("re_1", 200, at);
+        seen.effect = RefundEffect::ProviderOnly;
+        void.refunds = vec![seen];
+        order.tenders.push(again);
+    });
+    world.plan();
+    world.typed(|now| refund_is(now, "re_1", RefundReason::Mistake, "as the desk says"));
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.status, Status::Allocated);
+}
+
 /// One thing that happens to the money of an order.
 #[derive(Clone, Copy, Debug)]
 enum Deed {

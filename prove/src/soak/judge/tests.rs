@@ -120,6 +120,20 @@ fn what_a_far_side_saw_twice_is_counted() {
     assert!(twice(stranger) > 0, "shipped for nobody");
 }
 
+/// Staff capture all and give a part back: that is kept, booked and captured as much less, and not twice.
+#[test]
+fn what_was_given_back_is_due_no_more() {
+    let given_back = |captured: i64| {
+        judged(None, |e| {
+            let shop = &mut e.orders[0].shop;
+            (shop.credit, shop.refunded, shop.captured) = (300, 300, captured);
+        })
+    };
+    assert_eq!(given_back(1100), (0, 0, 800));
+    assert_eq!(given_back(1400).0, 1, "captured again");
+    assert_eq!(given_back(1000).1, 1);
+}
+
 /// Staff ship the order by hand, so that the shop takes no other fulfilment; a warehouse has it too.
 fn by_hand(evidence: &mut Evidence) {
     let fulfilment = &mut evidence.orders[0].shop.fulfilments[0];
