@@ -113,8 +113,11 @@ fn not_in_total(order: &OrderSnapshot) -> Vec<&ExternalId> {
     let paid = order.tenders.iter().fold(0_i64, |sum, tender| {
         let amount = tender.amount.filter(|_| !tender.cancelled).unwrap_or(0);
         sum.saturating_add(amount.max(tender.captured))
-            .saturating_sub(tender.refunded)
     });
+    // The others explain what they lack themselves.
+    let paid = recorded
+        .iter()
+        .fold(paid, |sum, refund| sum.saturating_sub(refund.amount));
     let all_told = order.tenders.iter().all(|tender| tender.amount.is_some());
     let lack = order.total.filter(|_| all_told);
     let mut lack = lack.map_or(0, |total| total.saturating_sub(paid));
