@@ -201,6 +201,8 @@ impl World {
         for line in 0..lines {
             self.leave(reference, key, u8::try_from(line).unwrap_or(0), 0);
         }
+        // Staff may copy it under its right number: until that is corrected it counts twice.
+        self.orders[at].shrunk |= mistyped;
         if let Some(told) = self.far.told.get_mut(reference) {
             told.typed = true;
         }
