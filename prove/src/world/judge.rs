@@ -267,7 +267,7 @@ impl World {
             self.flagged.contains(&task)
         };
         let kept = seen.captured - seen.refunded;
-        let charged = seen.total - seen.credit;
+        let charged = (seen.total - seen.credit).max(0);
         if kept > charged && !told("over_captured") {
             wrong.push(format!(
                 "{kept} yen are kept, {charged} are charged, and nobody was told"
