@@ -126,8 +126,36 @@ async fn typed(stage: &Stage, words: &[String]) -> bool {
     }
 }
 
-/// One look at the list: does what tasks about people's acts say, and lifts stops.
+/// Lifts what was only for a while and is still in force: stops of shipping, and pauses whose end fell into the time
+/// between the setting back of the database and their being typed again.
+async fn lift(stage: &Stage) -> anyhow::Result<()> {
+    let stops: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM shipping_stops WHERE lifted_at IS NULL AND since < hk_now() - interval '3 s' ORDER BY id",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for id in stops {
+        let id = id.to_string();
+        let words = [&["stop-shipping", "lift", &id][..], &WHY].concat();
+        stage.fleet.program().type_in(&words).await?;
+    }
+    let paused: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT a.slug FROM account_pauses p JOIN accounts a ON a.id = p.account_id
+         WHERE p.since < hk_now() - interval '30 s' ORDER BY a.slug",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for account in paused {
+        let words = [&["resume", &account][..], &WHY].concat();
+        stage.fleet.program().type_in(&words).await?;
+    }
+    Ok(())
+}
+
+/// One look at the list: does what tasks about people's acts say.
 pub(super) async fn settle(stage: &Stage) -> anyhow::Result<()> {
+    // A task that went away by itself is refused, and must not keep anything stopped.
+    lift(stage).await?;
     let bought = stage.bought();
     let cancelled = |number: &str| {
         let order = bought.iter().find(|order| order.placed.number == number);

@@ -20,6 +20,8 @@ use super::{customers, desk, operator, staff};
 const LINE: Duration = Duration::from_secs(10);
 /// Between two reckonings, once all is quiet.
 const RECKON: Duration = Duration::from_secs(3);
+/// The longest pause between two tries of a call, with its jitter.
+const BACK_OFF: Duration = Duration::from_secs(620);
 
 /// Plays from the first order to the reckoning.
 ///
@@ -83,7 +85,7 @@ async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<
     loop {
         sleep(RECKON).await;
         let verdict = judge::judge(stage, done).await;
-        let late = Instant::now() + RECKON >= deadline;
+        let late = Instant::now() + RECKON >= deadline && !backs_off(stage, deadline).await;
         match verdict {
             Ok(verdict) if verdict.good() => {
                 good += 1;
@@ -117,6 +119,19 @@ async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<
             }
         }
     }
+}
+
+/// A call that failed while there was trouble waits for its next try, which is still to come.
+async fn backs_off(stage: &Stage, deadline: Instant) -> bool {
+    if Instant::now() >= deadline + BACK_OFF {
+        return false;
+    }
+    let waits: Result<bool, sqlx::Error> = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM effects WHERE state = 'planned' AND attempts > 0 AND due_at > hk_now() - interval '10 s')",
+    )
+    .fetch_one(&stage.pool)
+    .await;
+    waits.unwrap_or(false)
 }
 
 /// A line about how it stands.

@@ -43,7 +43,10 @@ impl World {
                 worked = true;
                 continue;
             }
-            let first = usize::try_from(self.dice.range(0..=8)).unwrap() % actions.len();
+            // What did not help is not typed for ever: each action has its turn.
+            let drawn = self.dice.range(0..=8);
+            let first = if tries == 0 { drawn } else { u64::from(tries) };
+            let first = usize::try_from(first).unwrap() % actions.len();
             actions.rotate_left(first);
             // The next thing only where the program refuses the first.
             for action in &actions {

@@ -5,7 +5,9 @@ use hikiate::engine::seal_step;
 use hikiate::plan::types::Status;
 use hikiate::store::{JournalRows, OpenBatch, Place, SealRow, SealTerms, Slot};
 
-use super::waves::{AT_ONE, UNASKED, execute, files, number_of, placed, run, until, waves, world};
+use super::waves::{
+    AT_ONE, UNASKED, execute, files, give_up, number_of, placed, run, until, waves, world,
+};
 use super::world::{Setup, World, order};
 
 async fn due(world: &World) -> OpenBatch {
@@ -371,15 +373,7 @@ async fn a_wave_of_which_an_operator_typed_a_parcel_was_imported() {
     run(&world, &words).ended(0);
     world.round().await;
     let sealed = waves(&world).await.remove(0);
-    let words = [
-        "wave",
-        "abandon",
-        &sealed.name,
-        "--reason",
-        "x",
-        "--not-imported",
-    ];
-    run(&world, &words).refused(5, &reference);
+    give_up(&world, &sealed.name).refused(5, &reference);
 }
 
 #[tokio::test]
@@ -422,15 +416,7 @@ async fn a_wave_of_which_the_warehouse_stopped_a_shipment_by_telephone_can_be_gi
         run(&world, &words).ended(0);
         world.round().await;
         let sealed = waves(&world).await.remove(0);
-        let words = [
-            "wave",
-            "abandon",
-            &sealed.name,
-            "--reason",
-            "x",
-            "--not-imported",
-        ];
-        let ended = run(&world, &words);
+        let ended = give_up(&world, &sealed.name);
         if given_up {
             ended.ended(0);
             world.round().await;

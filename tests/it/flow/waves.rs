@@ -24,6 +24,12 @@ pub(super) fn run(world: &World, arguments: &[&str]) -> Ran {
     ))
 }
 
+/// Types that a wave, by name or number, was not imported.
+pub(super) fn give_up(world: &World, wave: &str) -> Ran {
+    let words = ["wave", "abandon", wave, "--reason", "x", "--not-imported"];
+    run(world, &words)
+}
+
 /// 11:00 in Tokyo; the only warehouse with stock dispatches so.
 pub(super) async fn world(tokyo: &'static str) -> World {
     let mut world = World::new(Setup {
@@ -428,15 +434,7 @@ async fn a_refused_wave_is_sent_again_as_it_is_and_its_orders_know() {
     );
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
     // Imported: it cannot be given up any more.
-    let args = [
-        "wave",
-        "abandon",
-        &wave.name,
-        "--reason",
-        "x",
-        "--not-imported",
-    ];
-    run(&world, &args).refused(5, "so it was imported");
+    give_up(&world, &wave.name).refused(5, "so it was imported");
 }
 
 #[tokio::test]
@@ -524,15 +522,7 @@ async fn a_parcel_under_the_old_reference_counts_and_both_are_told_where_both_we
     until(&mut world, "2026-11-20T04:00:00Z").await;
     world.round().await;
     let wave = waves(&world).await.remove(0);
-    let args = [
-        "wave",
-        "abandon",
-        &wave.number,
-        "--reason",
-        "x",
-        "--not-imported",
-    ];
-    run(&world, &args).ended(0);
+    give_up(&world, &wave.number).ended(0);
     run(
         &world,
         &["order", "release", &wave.number, "--reason", "go"],
