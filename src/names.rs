@@ -39,6 +39,7 @@ const NAMES: &[&str] = &[
     "capture_over_authorised",
     // What has happened and cannot be undone.
     "abandoned_imported",
+    "cancel_rest",
     "cancel_too_late",
     "completed",
     "fulfilled_by_channel",

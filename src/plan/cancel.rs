@@ -17,6 +17,9 @@ use crate::policy::{CancelBy, Change};
 /// The kind of the task about a cancel that the channel refused.
 pub(crate) const REFUSED: &str = "cancel_order_refused";
 
+/// The kind of the task about what is left of an order that was cancelled after a part of it had shipped.
+pub(crate) const REST: &str = "cancel_rest";
+
 /// How far a cancel has come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cancel {
@@ -73,6 +76,11 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
     let refused = refused.filter(|(id, _)| !view.fold.released_after("cancel_order", *id));
     // One that was refused because a part of it shipped meanwhile is open there all the same.
     let rest = !under_way && view.lines.iter().any(is_unsent);
+    if rest && !cancel.complete && told.is_none() && !cancel.channel_knows {
+        let asked = view.cancel_fact().unwrap_or(0);
+        let what = "the order is cancelled and a part of it has shipped: take the rest off at the channel, and give back there what was paid for it";
+        tasks.tell(view, REST, asked, what);
+    }
     if (cancel.complete || (rest && refused.is_some())) && !cancel.channel_knows {
         cancel.wanted.pending = true;
         match refused {

@@ -184,12 +184,21 @@ impl<'a> View<'a> {
 
     /// What was given back of a payment, what nothing explains aside.
     pub(crate) fn given_back(&self, tender: &Tender) -> i64 {
-        let untold = tender.refunds.iter();
-        let untold = untold.filter(|refund| self.effect_of(self.order, refund).is_none());
-        let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
-        tender
-            .refunded
-            .saturating_sub(untold.min(self.unexplained()))
+        let untold = |tender: &Tender| {
+            let refunds = tender.refunds.iter();
+            refunds
+                .filter(|refund| self.effect_of(self.order, refund).is_none())
+                .fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
+        };
+        // Each unit that nothing explains is of one payment.
+        let mut rest = self.unexplained();
+        for known in &self.order.tenders {
+            if known.key == tender.key {
+                break;
+            }
+            rest = rest.saturating_sub(untold(known)).max(0);
+        }
+        tender.refunded.saturating_sub(untold(tender).min(rest))
     }
 
     /// What was given back of a payment by mistake: it is still to be paid.
@@ -394,8 +403,13 @@ impl<'a> View<'a> {
                     .zip(&base)
                     .map(|(whole, base)| whole.saturating_sub(*base))
                     .collect();
-                for (parts, _) in &later_off {
-                    add(&mut open, parts);
+                // Of what is taken off already, only what is still to be taken off what ships later.
+                for (n, open) in open.iter_mut().enumerate() {
+                    let at = |list: &[i64]| list.get(n).copied().unwrap_or(0);
+                    for (parts, before) in &later_off {
+                        let gone = part_of(at(parts), at(&base), at(before), at(&whole));
+                        *open = open.saturating_add(at(parts).saturating_sub(gone));
+                    }
                 }
                 let parts = apportion(rest.saturating_neg(), &only(open));
                 later_off.push((parts, base));

@@ -124,6 +124,10 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
             ),
         ));
     }
+    // Nothing is to be paid of an order that the channel cancelled.
+    if view.cancelled_at_channel.is_some() {
+        return None;
+    }
     let tenders: Option<Vec<i64>> = view.tenders().map(|tender| tender.amount).collect();
     // A payment that was voided after an edit keeps what was taken of it, and the new one is for the rest. What was given
     // back is paid no more.

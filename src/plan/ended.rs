@@ -3,6 +3,7 @@
 use super::payment::Payment;
 use super::tasks::Tasks;
 use super::view::View;
+use crate::policy::PaymentMethod;
 
 /// The word that takes an end back.
 pub(crate) const ENDED: &str = "ended";
@@ -14,12 +15,20 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let Some((ended, _)) = view.ended() else {
         return;
     };
-    let captured = view.tenders().fold(0_i64, |sum, tender| {
-        sum.saturating_add(view.held(tender).max(0))
-    });
-    let taken = captured
-        .saturating_add(view.taken_before())
-        .saturating_add(payment.deposited);
+    let (mut taken, mut by_bank) = (view.taken_before(), 0_i64);
+    for tender in view.tenders() {
+        // Points and gift cards were taken when the order was placed.
+        let came = view.settled(tender).max(view.taken(tender));
+        let kept = came.saturating_sub(view.given_back(tender)).max(0);
+        let method = view.route(tender).map(|route| route.method);
+        // A channel may show a deposit as captured.
+        if method == Some(PaymentMethod::BankTransfer) {
+            by_bank = by_bank.saturating_add(kept);
+        } else {
+            taken = taken.saturating_add(kept);
+        }
+    }
+    let taken = taken.saturating_add(by_bank.max(payment.deposited));
     let due = view.due(&view.departed(|_| true)).unwrap_or(0);
     let over = taken.saturating_sub(due);
     if over <= 0 {

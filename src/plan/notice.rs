@@ -247,12 +247,14 @@ struct Told<'a> {
     parcels: BTreeSet<&'a str>,
     references: BTreeSet<&'a str>,
     fulfilments: Vec<&'a ChannelFulfilment>,
-    /// Items in the parcels that our intents tell.
+    /// Items in the parcels that our intents tell, and those that others left out of parcels which they told.
     items: BTreeMap<LineKey, u32>,
     /// Units our intents tell.
     units: BTreeMap<LineKey, u32>,
     /// Those and what others told.
     units_of_all: BTreeMap<LineKey, u32>,
+    /// Parcels whose number others told without all lines that are in them.
+    in_part: BTreeSet<String>,
 }
 
 impl<'a> Told<'a> {
@@ -270,6 +272,7 @@ impl<'a> Told<'a> {
             items: BTreeMap::new(),
             units: BTreeMap::new(),
             units_of_all: BTreeMap::new(),
+            in_part: BTreeSet::new(),
         };
         for intent in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
             let Some(Call::Fulfil(call)) = intent.call() else {
@@ -309,10 +312,43 @@ impl<'a> Told<'a> {
         }
         let by_intent = |parcel: &Parcel<'_>| told.parcels.contains(parcel.name().as_str());
         told.items = view.left_in(by_intent);
+        for shipment in &view.fold.shipments {
+            told.left_out(shipment);
+        }
         told
     }
 
-    /// Parcels that our intents tell.
+    /// Others told the number of a parcel and not all lines in it: the rest of it is still to be told.
+    fn left_out(&mut self, shipment: &Shipment<'_>) {
+        for parcel in &shipment.parcels {
+            let (name, Some(number)) = (parcel.name(), parcel.tracking) else {
+                continue;
+            };
+            if self.parcels.contains(name.as_str()) {
+                continue;
+            }
+            let of = |f: &&&ChannelFulfilment| {
+                let ours = f.reference.as_deref();
+                f.shipped()
+                    && ours.is_none_or(|reference| !self.references.contains(reference))
+                    && f.tracking.iter().any(|shown| same_number(shown, number))
+            };
+            let theirs: Vec<_> = self.fulfilments.iter().filter(of).copied().collect();
+            let lists = |line: &LineKey| {
+                let lines = theirs.iter().flat_map(|f| &f.lines);
+                lines.filter(|(key, _)| key == line).count() > 0
+            };
+            for row in shipment.fact.lines.iter().filter(|_| !theirs.is_empty()) {
+                let items = parcel.items(row.n);
+                if items > 0 && !lists(&row.line) {
+                    add(&mut self.items, &row.line, items);
+                    self.in_part.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    /// Parcels that our intents tell, or others in part.
     fn loads<'v>(&self, view: &'v View<'a>) -> Vec<Load<'v, 'a>> {
         let shipments = view.fold.shipments.iter();
         shipments
@@ -322,7 +358,10 @@ impl<'a> Told<'a> {
                     .iter()
                     .map(move |parcel| (shipment, parcel))
             })
-            .filter(|(_, parcel)| self.parcels.contains(parcel.name().as_str()))
+            .filter(|(_, parcel)| {
+                let name = parcel.name();
+                self.parcels.contains(name.as_str()) || self.in_part.contains(&name)
+            })
             .collect()
     }
 

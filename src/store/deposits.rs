@@ -47,8 +47,8 @@ pub struct NewDeposit {
 pub enum Added {
     /// It is new; its number.
     New(String),
-    /// The very same was added before; its number.
-    Known(String),
+    /// The very same was added before; as it stands now, which may be matched to another order.
+    Known(Box<DepositRow>),
     /// It cannot be, and why.
     Refused(String),
 }
@@ -146,10 +146,15 @@ impl Store {
     ) -> Result<Vec<Added>, StoreError> {
         let orders: Vec<i64> = rows.iter().filter_map(|row| row.order).collect();
         let mut desk = Desk::open(self, &orders, terms).await?;
+        // Two files at once take their references in one order.
+        let mut order: Vec<(usize, &NewDeposit)> = rows.iter().enumerate().collect();
+        order.sort_by_key(|(_, row)| (row.account.as_str(), row.reference.as_str()));
         let mut done = Vec::with_capacity(rows.len());
-        for row in rows {
-            done.push(desk.add(directory, row).await?);
+        for (at, row) in order {
+            done.push((at, desk.add(directory, row).await?));
         }
+        done.sort_by_key(|(at, _)| *at);
+        let done: Vec<Added> = done.into_iter().map(|(_, added)| added).collect();
         if done.iter().all(|added| !matches!(added, Added::Refused(_))) {
             desk.close().await?;
         }
@@ -448,7 +453,7 @@ impl<'a> Desk<'a> {
         };
         let same = (row.amount, row.currency, row.date) == (new.amount, new.currency, new.date);
         if same && row.voided.is_none() {
-            return Ok(Added::Known(row.deposit));
+            return Ok(Added::Known(Box::new(row)));
         }
         let voided = if row.voided.is_some() {
             ", and voided since"

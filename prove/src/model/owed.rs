@@ -40,9 +40,40 @@ impl<'a> Seen<'a> {
         self.explained.get(refund.key.as_str()).copied()
     }
 
-    /// Nothing says what it is for.
-    pub(super) fn unexplained(&self, refund: &RefundSeen) -> bool {
+    /// The channel's order does not have it, and nobody said what it is for.
+    fn untold(&self, refund: &RefundSeen) -> bool {
         refund.effect == RefundEffect::ProviderOnly && self.reason(refund).is_none()
+    }
+
+    /// What was given back at the provider alone and nothing explains: neither a word of an operator nor that as much
+    /// more had been taken than is charged.
+    fn unexplained_sum(&self) -> i64 {
+        let order = self.order();
+        let all = order.tenders.iter().flat_map(|tender| &tender.refunds);
+        let untold = all.filter(|refund| self.untold(refund));
+        let untold: i64 = untold.map(|refund| refund.amount).sum();
+        let given_back: i64 = order.tenders.iter().map(|tender| tender.refunded).sum();
+        let charged = if self.cancelled_at_channel() {
+            0
+        } else {
+            self.charged().max(0)
+        };
+        let came = self.came(order);
+        let overpaid = (came - (given_back - untold) - charged).max(0);
+        (untold - overpaid).max(0)
+    }
+
+    /// Refunds that need a word: nothing explains all of them.
+    pub(super) fn unexplained(&self) -> Vec<&'a RefundSeen> {
+        let all = self.readings.last().into_iter();
+        let all = all.flat_map(|(_, order)| &order.tenders);
+        let all = all.flat_map(|tender| &tender.refunds);
+        let untold: Vec<&RefundSeen> = all.filter(|refund| self.untold(refund)).collect();
+        if self.unexplained_sum() > 0 {
+            untold
+        } else {
+            Vec::new()
+        }
     }
 
     fn lowers(&self, refund: &RefundSeen) -> bool {
@@ -54,13 +85,19 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// What was given back of a payment, as far as it is known what for.
+    /// What was given back of a payment, what only the provider knows of aside.
+    fn told_back(&self, tender: &Tender) -> i64 {
+        let told = tender.refunds.iter().filter(|refund| !self.untold(refund));
+        told.map(|refund| refund.amount).sum()
+    }
+
+    /// What was given back of a payment, what nothing explains aside: that is of the first payments.
     pub(super) fn given_back(&self, tender: &Tender) -> i64 {
-        let known = tender
-            .refunds
-            .iter()
-            .filter(|refund| !self.unexplained(refund));
-        known.map(|refund| refund.amount).sum()
+        let untold = |tender: &Tender| tender.refunded - self.told_back(tender);
+        let before = self.order().tenders.iter();
+        let before = before.take_while(|one| one.key != tender.key);
+        let rest = self.unexplained_sum() - before.map(untold).sum::<i64>();
+        tender.refunded - untold(tender).min(rest.max(0))
     }
 
     /// What was given back by mistake: the customer owes it.
@@ -70,24 +107,36 @@ impl<'a> Seen<'a> {
         mistakes.map(|refund| refund.amount).sum()
     }
 
-    /// What is kept of the money of a reading.
+    /// What is kept of the money of a reading: what nothing explains counts as kept.
     #[must_use]
     pub(super) fn kept(&self, order: &OrderSnapshot) -> i64 {
-        let kept = |tender: &Tender| tender.captured - self.given_back(tender);
-        order.tenders.iter().map(kept).sum()
+        let kept = |tender: &Tender| tender.captured - tender.refunded;
+        let kept: i64 = order.tenders.iter().map(kept).sum();
+        let all = order.tenders.iter().flat_map(|tender| &tender.refunds);
+        let untold = all.filter(|refund| self.untold(refund));
+        let untold: i64 = untold.map(|refund| refund.amount).sum();
+        kept + self.unexplained_sum().min(untold)
+    }
+
+    /// What points paid of an order that stands.
+    fn points(&self, order: &OrderSnapshot) -> i64 {
+        if self.cancelled_at_channel() {
+            return 0;
+        }
+        let points = order.tenders.iter().filter(|t| t.gateway == "points");
+        points.filter_map(|tender| tender.amount).sum()
+    }
+
+    /// What was taken in all, and what points paid.
+    fn came(&self, order: &OrderSnapshot) -> i64 {
+        let captured: i64 = order.tenders.iter().map(|tender| tender.captured).sum();
+        captured + self.points(order)
     }
 
     /// What is kept, and what points paid of an order that stands.
     #[must_use]
     pub(super) fn had(&self, order: &OrderSnapshot) -> i64 {
-        let points = order.tenders.iter().filter(|t| t.gateway == "points");
-        let points = points.filter_map(|tender| tender.amount).sum::<i64>();
-        self.kept(order)
-            + if self.cancelled_at_channel() {
-                0
-            } else {
-                points
-            }
+        self.kept(order) + self.points(order)
     }
 
     /// What is charged in all: giving back more than was ever paid lowers nothing.
@@ -101,7 +150,7 @@ impl<'a> Seen<'a> {
             } else {
                 tender.amount.unwrap_or(0)
             };
-            asked.max(tender.captured) - self.given_back(tender)
+            asked.max(tender.captured) - self.told_back(tender)
         };
         let paid: i64 = order.tenders.iter().map(to_pay).sum();
         let all = order.tenders.iter().flat_map(|tender| &tender.refunds);
@@ -110,8 +159,9 @@ impl<'a> Seen<'a> {
         total - lowers.min((total - paid).max(0))
     }
 
-    /// What is owed for what left, and what of it others than the buyer do not pay but owe (below nothing). Each amount
-    /// bears its part of what was given back, rounded.
+    /// What is owed for what left, and what of it others than the buyer do not pay but owe (below nothing). What was
+    /// given back is taken off what had left by then, and the rest of it in proportion: at the least all of it is taken
+    /// off what left, at the most its part. Each amount bears its part, rounded.
     #[must_use]
     pub(super) fn owed(&self) -> (Between, Between) {
         let none = (Between::exactly(0), Between::exactly(0));
@@ -148,11 +198,15 @@ impl<'a> Seen<'a> {
         let refunds = self.order().tenders.iter().flat_map(|t| &t.refunds);
         let steps = 2 + i64::try_from(refunds.count()).unwrap_or(0);
         let about = |amount: i64, parts: i64| {
-            let mid = i128::from(amount) * i128::from(charged) / i128::from(all).max(1);
-            let (mid, off) = (i64::try_from(mid).unwrap_or(0), parts * steps);
+            let of = |part: i64, whole: i64| {
+                let part = i128::from(amount) * i128::from(part) / i128::from(whole).max(1);
+                i64::try_from(part).unwrap_or(0)
+            };
+            let (share, first) = (of(charged, all), of((sum - (all - charged)).max(0), sum));
+            let slack = parts * steps;
             Between {
-                least: mid - off,
-                most: mid + off,
+                least: share.min(first) - slack,
+                most: share.max(first) + slack,
             }
         };
         let buyer = if in_all {
@@ -163,7 +217,12 @@ impl<'a> Seen<'a> {
         let others = if sponsored == 0 {
             Between::exactly(0)
         } else {
-            about(sponsored, 1)
+            // What others owe is due with the first goods, and what was given back of those may be all of it.
+            let about = about(sponsored, 1);
+            Between {
+                most: about.most.max(0),
+                ..about
+            }
         };
         (buyer, others)
     }

@@ -8,7 +8,7 @@ use hikiate::action::Action;
 use hikiate::facts::{ClassFact, FactBody, OrderClass};
 use hikiate::plan::types::{EffectState, ShipmentStage, Status, TaskRow};
 use hikiate::policy::{Completed, OthersShipFrom};
-use hikiate_sdk::{ChannelGate, ChannelState, LineKey, Tender};
+use hikiate_sdk::{ChannelFulfilment, ChannelGate, ChannelState, LineKey, Tender};
 
 use super::command::Fate;
 use super::seen::{Seen, code};
@@ -146,9 +146,14 @@ impl World {
             for task in tasks {
                 self.do_what_it_says(at, &task)?;
             }
-            // Nobody can pay or let go what the channel does not show.
+            // Nobody can pay, let go or ship what the channel does not show.
             let order = &self.orders[at];
-            let waits = matches!(order.blocked_by.as_deref(), Some("payment" | "gate"));
+            let packed = |f: &ChannelFulfilment| !f.shipped() && !f.cancelled();
+            let waits = match order.blocked_by.as_deref() {
+                Some("payment" | "gate") => true,
+                Some("stock") => order.truth.fulfilments.iter().any(packed),
+                _ => false,
+            };
             if order.gone && waits {
                 self.end(at)?;
             }
@@ -456,13 +461,18 @@ impl World {
             format!("{name} at rest: {kept} is kept, {least} is owed")
         })?;
         let most = share(owed.most);
-        ensure(kept <= most || order.shrunk, || {
+        let rest_is_told = ["cancel_rest", "ended_captured"]
+            .iter()
+            .any(|kind| order.named.contains(*kind));
+        ensure(kept <= most || order.shrunk || rest_is_told, || {
             format!("{name} at rest: {kept} is kept, only {most} is owed")
         })?;
         let charged = seen.charged().max(0);
         let had = seen.had(&order.truth);
+        let refunds = tenders.iter().flat_map(|tender| &tender.refunds);
+        let slack = i64::try_from(refunds.count()).unwrap_or(0);
         ensure(
-            had <= charged || order.named.contains("over_captured"),
+            had <= charged + slack || order.named.contains("over_captured"),
             || format!("{name} at rest: {had} is kept, {charged} is charged, and nobody was told"),
         )
     }

@@ -67,10 +67,10 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
     let [new] = rows;
     let deposit = match added.into_iter().next() {
         Some(Added::New(number)) => number,
-        Some(Added::Known(number)) => {
+        Some(Added::Known(row)) => {
             return Err(Failure::Refused(format!(
-                "a deposit with reference {:?} was added before ({number}); a reference is used once",
-                new.reference
+                "a deposit with reference {:?} was added before ({}); a reference is used once",
+                new.reference, row.deposit
             )));
         }
         Some(Added::Refused(why)) => return Err(Failure::Refused(why)),

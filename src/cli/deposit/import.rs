@@ -78,8 +78,16 @@ async fn added(
         .zip(&added)
         .filter(|(new, added)| new.order.is_none() && matches!(added, Added::New(_)))
         .count();
+    let elsewhere: Vec<(usize, String)> = rows
+        .iter()
+        .zip(new)
+        .zip(&added)
+        .filter_map(|((row, new), added)| Some((row, new.order?, added)))
+        .filter_map(|(row, order, added)| Some((row.line, elsewhere(row, order, added)?)))
+        .collect();
     let told = json!({
         "file": name, "dry_run": dry_run, "added": numbers, "known": known, "unmatched": unmatched,
+        "elsewhere": elsewhere.iter().map(|(line, why)| json!({"line": line, "why": why})).collect::<Vec<_>>(),
     });
     session.out.one(&told, || {
         let would = if dry_run { "would be " } else { "" };
@@ -87,12 +95,36 @@ async fn added(
             "{name}: {} deposits {would}added, {known} were added before\n",
             numbers.len()
         );
+        for (line, why) in &elsewhere {
+            text.push_str(&format!("{name}:{line}: {why}\n"));
+        }
         if unmatched > 0 {
             text.push_str(&format!(
                 "{unmatched} of them name no order: `hikiate deposit list --unmatched`, then `hikiate deposit match`\n"
             ));
         }
         text + not_done(dry_run)
+    })
+}
+
+/// A row that was added before and does not pay the order that it names, and what to type where it should.
+fn elsewhere(row: &Row, order: i64, added: &Added) -> Option<String> {
+    let Added::Known(known) = added else {
+        return None;
+    };
+    if known.matched(order) > 0 {
+        return None;
+    }
+    let (deposit, named) = (&known.deposit, row.order.as_deref().unwrap_or_default());
+    let pays: Vec<&str> = known.matches.iter().map(|one| one.order.as_str()).collect();
+    Some(match pays.first() {
+        Some(first) => format!(
+            "{deposit} was added before and pays {}, not {named}; if the file is right: `hikiate deposit move {deposit} {first} {named}`",
+            pays.join(", ")
+        ),
+        None => format!(
+            "{deposit} was added before and pays no order; if the file is right: `hikiate deposit match {deposit} {named}`"
+        ),
     })
 }
 

@@ -387,8 +387,30 @@ fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
     world.settle();
     world.deposit("1", 2500, hikiate_sdk::Currency::JPY);
     world.settle();
+    // A channel that shows it as captured as well does not make it twice as much.
+    world.edit(|order| order.tenders[0].captured = 2500);
     world.typed(|now| end(now, "not to be sent"));
-    assert_eq!(World::kinds(&world.plan()), ["ended_captured"]);
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["ended_captured"]);
+    assert!(
+        plan.tasks[0].detail.contains("give 2500"),
+        "{:?}",
+        plan.tasks
+    );
+
+    // Points were taken when it was placed.
+    let mut points = order(&[("A", 2, 1000)]);
+    super::build::pay(&mut points, "points");
+    let mut world = World::new(points);
+    world.settle();
+    world.typed(|now| end(now, "not to be sent"));
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["ended_captured"]);
+    assert!(
+        plan.tasks[0].detail.contains("give 2500"),
+        "{:?}",
+        plan.tasks
+    );
 }
 
 #[test]
@@ -1082,6 +1104,36 @@ fn a_cancel_that_the_channel_refused_because_a_part_shipped_leaves_the_rest_to_a
         world.calls(Op::CancelOrder).len(),
         1,
         "it is not asked again"
+    );
+}
+
+#[test]
+fn a_cancel_after_a_part_had_shipped_leaves_the_rest_to_a_person() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.edit(others::show(others::by_hand(
+        "ful_1",
+        1,
+        Some(1),
+        "BYHAND1",
+    )));
+    world.settle();
+    world.cancel();
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), ["cancel_rest"]);
+    assert!(world.calls(Op::CancelOrder).is_empty());
+    // Staff take it off there.
+    world.edit(|order| {
+        order.lines[0].quantity = 1;
+        order.charges[1].gross = Some(1000);
+        order.total = Some(1500);
+        order.tenders[0].amount = Some(1500);
+    });
+    let plan = world.settle();
+    assert!(
+        !World::kinds(&plan).contains(&"cancel_rest"),
+        "{:?}",
+        plan.tasks
     );
 }
 

@@ -573,6 +573,73 @@ fn what_is_given_back_of_a_part_is_of_what_had_shipped_and_is_not_captured_again
 }
 
 #[test]
+fn what_is_given_back_before_and_after_a_part_shipped_is_taken_off_once_each() {
+    // 2 × 1,000 + 500; half of it is given back, one piece ships, then more than that one is worth by now.
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].captured = 2500;
+        credit(order, "re_1", 1250, at);
+    });
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    assert_eq!(sum(&world).0, 750);
+    let at = world.now;
+    world.edit(|order| credit(order, "re_2", 1000, at));
+    world.push_all();
+    assert_eq!(
+        sum(&world).0,
+        0,
+        "the rest of it is of what has not shipped"
+    );
+    world.parcel(S1, "T2", &[(1, 1)]);
+    world.push_all();
+    assert_eq!(sum(&world).0, 250);
+}
+
+#[test]
+fn what_nothing_explains_is_of_one_payment_alone() {
+    let mut world = situation();
+    world.edit(|order| {
+        order.tenders[0].amount = Some(2000);
+        order.tenders[0].captured = 2100;
+        order.tenders.push(tender("p2", "card", 740));
+        order.tenders[1].captured = 740;
+        for (tender, key) in order.tenders.iter_mut().zip(["re_1", "re_2"]) {
+            let mut seen = refund(key, 100, tokyo(11, 20, 12, 0));
+            seen.effect = RefundEffect::ProviderOnly;
+            tender.refunded = 100;
+            tender.refunds.push(seen);
+        }
+    });
+    let plan = world.plan();
+    // 2,840 came, 200 went back and 2,740 is charged: the customer has 100 too much, and no money is to be given back.
+    assert_eq!(
+        World::kinds(&plan),
+        ["refund_unexplained"],
+        "{:?}",
+        plan.tasks
+    );
+}
+
+#[test]
+fn a_cancelled_order_has_no_payments_to_correct() {
+    let mut world = situation();
+    let at = world.now;
+    world.edit(|order| {
+        order.state = ChannelState::Cancelled { at };
+        order.tenders[0].amount = Some(1000);
+        order.tenders[0].captured = 0;
+    });
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+}
+
+#[test]
 fn a_unit_that_came_back_is_not_the_one_that_is_still_to_be_sent() {
     let mut world = one_of_two();
     let at = world.now;

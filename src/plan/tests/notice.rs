@@ -4,6 +4,7 @@ use hikiate_sdk::{Call, ChannelFulfilment, Op};
 
 use super::build::{at, order};
 use super::flow::ship_all;
+use super::others::{by_hand, show};
 use super::world::World;
 use crate::facts::Verdict;
 use crate::plan::types::{EffectState, Status};
@@ -50,6 +51,26 @@ fn each_parcel_is_told_once_under_its_own_reference() {
         panic!("no fulfil call")
     };
     assert_eq!(fulfil.location.as_deref(), Some("sloc_1"));
+}
+
+#[test]
+fn what_staff_left_out_of_a_parcel_whose_number_they_told_is_told_by_us() {
+    let mut world = World::new(order(&[("A", 1, 100), ("B", 2, 100)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    // Staff copy the number from the warehouse's screen and mark one line alone.
+    world.edit(show(by_hand("ful_1", 1, Some(40), "T1")));
+    world.parcel(S1, "T1", &[(1, 1), (2, 2)]);
+    world.push_all();
+    assert_eq!(told(&world), [(S1.to_owned(), vec![2])]);
+    let Call::Ship(ship) = &world.calls(Op::Ship)[0] else {
+        panic!("no ship call")
+    };
+    assert_eq!(ship.parcels[0].tracking.as_deref(), Some("T1"));
+    world.push_all();
+    assert_eq!(told(&world).len(), 1, "once");
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn what_staff_take_back_of_an_order_that_is_being_cancelled_is_asked_about() {
     world.plan();
     world.wait(31);
     let plan = world.plan();
-    assert_eq!(kinds(&plan), ["fulfilment_cancelled"]);
+    assert_eq!(kinds(&plan), ["fulfilment_cancelled", "cancel_rest"]);
     assert!(world.calls(Op::CancelOrder).is_empty());
     // It did not ship: nothing of the order did.
     world.release("fulfilment_cancelled:ful_hand");

@@ -182,6 +182,12 @@ async fn a_file_is_imported_whole_or_not_at_all_and_once() {
     );
     let again = import(&world, &["--json"]).json();
     assert_eq!((&again["added"], &again["known"]), (&json!([]), &json!(2)));
+    // The row of nobody names its order later: it adds nothing, and says what to type.
+    std::fs::write(&file, good.replace("F2,,", &format!("F2,,{number}"))).unwrap();
+    let told = import(&world, &[]).ended(0).to_owned();
+    assert!(told.contains(&format!("{path}:3: HD")), "{told}");
+    assert!(told.contains("pays no order"), "{told}");
+    assert!(told.contains("hikiate deposit match HD"), "{told}");
     std::fs::write(&file, good.replace("300", "400")).unwrap();
     import(&world, &[]).refused(5, &format!("{path}:3: a deposit with reference"));
     world.rounds(5).await;
