@@ -79,6 +79,7 @@ const PREFIXES: &[&str] = &[
     "fulfilment_cancelled:",
     "mail:",
     "notice_cancelled:",
+    "parcel_told_twice:",
     "recalled:",
     "rejected:",
     "short:",

@@ -122,12 +122,17 @@ async fn seal(
 
 async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
     let waiting = engine.store.waiting_locations().await?;
+    let now = engine.store.now().await?;
     let booking = match &engine.policy.booking {
         Some(booking) => {
             let account_id = engine.directory.account(&booking.account)?;
             let waits = engine
                 .store
-                .waiting_revenue(account_id, booking.titles.deposits.is_some())
+                .waiting_revenue(
+                    account_id,
+                    booking.titles.deposits.is_some(),
+                    engine.today(now),
+                )
                 .await?;
             waits.then_some((booking, account_id))
         }
@@ -139,7 +144,6 @@ async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
     if !engine.store.in_force(engine.policy_id).await? {
         return Ok(());
     }
-    let now = engine.store.now().await?;
     let zone = engine.policy.shop.timezone;
     for waiting in waiting {
         let Some(warehouse) = warehouse(engine, waiting.location_id) else {

@@ -1,7 +1,7 @@
 //! Instructions that were sent and differ from the order as it stands now: what differs, since when, and whether the
 //! warehouse is asked to cancel them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{CancelVerdict, LineKey, ShipmentReference};
@@ -201,7 +201,7 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
             surplus: Vec::new(),
         };
         let mut parts = Vec::new();
-        if shipment.unfinished() {
+        if shipment.instructed() {
             parts = quantities(view, shipment, &mut surplus, rules, &mut changed);
         }
         parts.extend(items(view, shipment, rules, &mut changed));
@@ -213,12 +213,14 @@ fn changed(view: &View<'_>) -> Vec<Changed> {
         let mut seen = view.fold.change_seen.iter().rev();
         changed.seen = seen
             .find(|seen| seen.fact.reference == changed.reference)
-            .filter(|seen| seen.fact.fingerprint == changed.fingerprint)
+            .filter(|seen| {
+                seen.fact.fingerprint == changed.fingerprint
+                    || is_rest_of(view, shipment, &changed, seen.fact, seen.id)
+            })
             .map(|seen| (seen.id, seen.at));
         // What changed after it had shipped changes nothing about it, but for what is still to leave.
-        let since = changed
-            .seen
-            .map_or_else(|| unchanged_since(view, shipment), |(id, _)| id);
+        let unchanged = unchanged_since(view, shipment);
+        let since = changed.seen.map_or(unchanged, |(id, _)| id.min(unchanged));
         let shipped = shipment.parcels.iter().map(|p| p.first_id).min();
         if shipped.is_none_or(|shipped| since < shipped) || !changed.surplus.is_empty() {
             all.push(changed);
@@ -233,17 +235,6 @@ pub(crate) fn undecided_surplus(view: &View<'_>) -> Vec<LineKey> {
     let all = changed(view).into_iter();
     let open = all.filter(|changed| !changed.decided(view));
     open.flat_map(|changed| changed.surplus).collect()
-}
-
-/// Shipments of which an operator let go what an edit took off, as they were sent.
-pub(crate) fn let_go(view: &View<'_>) -> BTreeSet<ShipmentReference> {
-    let part = |s: &Shipment<'_>| !s.parcels.is_empty() && s.instructed();
-    if view.fold.released.is_empty() || !view.fold.shipments.iter().any(part) {
-        return BTreeSet::new();
-    }
-    let all = changed(view).into_iter();
-    let decided = all.filter(|changed| !changed.surplus.is_empty() && changed.decided(view));
-    decided.map(|changed| changed.reference).collect()
 }
 
 /// What sealed shipments hold beyond what the order wants, by line.
@@ -264,7 +255,7 @@ impl Surplus {
                 now.insert(line.key.clone(), (over, line.surplus_by_edit() < over));
             }
             let shipments = view.fold.shipments.iter();
-            let here = shipments.filter(|s| s.unfinished());
+            let here = shipments.filter(|s| s.instructed());
             let (stood, left) = here.fold((0_u32, 0_u32), |(stood, left), shipment| {
                 let here = shipment.quantity_of(&line.key);
                 (
@@ -411,7 +402,7 @@ fn items(
         let same_code = was.as_ref().is_none_or(|was| *was == is);
         // Another code of the same item is no difference; the same code of another item is one while it can be stopped.
         let differs = match view.input.items.get(&is) {
-            Some(item) => item.item_id != row.item_id && (!same_code || shipment.unfinished()),
+            Some(item) => item.item_id != row.item_id && (!same_code || shipment.instructed()),
             None => !same_code,
         };
         if !differs {
@@ -422,7 +413,10 @@ fn items(
         changed.what.push(format!("{was} instructed, {is} wanted"));
         changed.fields.push("item".to_owned());
         changed.recall |= rules.quantity_down == Change::Recall;
-        parts.push(format!("{}:{is}", row.line.as_str()));
+        // The same code may come to mean a third item, which is another change.
+        let item = view.input.items.get(&is).filter(|_| same_code);
+        let item = item.map_or(String::new(), |item| format!("={}", item.item_id));
+        parts.push(format!("{}:{is}{item}", row.line.as_str()));
     }
     parts
 }
@@ -436,6 +430,47 @@ fn fingerprint(parts: &[String]) -> String {
     let mut text = hex::encode(digest.finalize());
     text.truncate(16);
     text
+}
+
+/// What differs of a shipment that is over is what was seen of it before, less what its last box settled: nothing of
+/// where and what it is to be has changed since, so a word that let it go stands.
+fn is_rest_of(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    changed: &Changed,
+    seen: &ChangeSeenFact,
+    seen_id: i64,
+) -> bool {
+    let known = |field: &String| seen.fields.contains(field);
+    let over = !shipment.instructed() && !shipment.parcels.is_empty();
+    over && changed.fields.iter().all(known) && fields_since(view, shipment) < seen_id
+}
+
+/// The reading since which a shipment's address, service, day and codes are as they are now.
+fn fields_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
+    let key = |reading: &Reading<'_>| {
+        let order = &reading.fact.order;
+        let mut groups = order.groups.iter();
+        let group = groups
+            .find(|group| group.key == shipment.fact.group)
+            .map(|group| (group.service.clone(), group.earliest_ship));
+        let codes: Vec<_> = shipment
+            .fact
+            .lines
+            .iter()
+            .map(|row| {
+                let mut lines = order.lines.iter();
+                let line = lines.find(|line| line.key == row.line);
+                line.and_then(|line| line.sku.clone())
+            })
+            .collect();
+        (reading.fact.personal_version, group, codes)
+    };
+    let now = key(&view.head);
+    let run = view.fold.readings.iter().rev();
+    run.take_while(|reading| key(reading) == now)
+        .last()
+        .map_or(view.head.id, |reading| reading.id)
 }
 
 /// The newest fact since which nothing of a shipment's order has changed.

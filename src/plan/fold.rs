@@ -379,7 +379,6 @@ impl<'a> Fold<'a> {
                 confirmed: Vec::new(),
                 recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
-                let_go: false,
                 // What an operator typed is the answer to a call.
                 recalled: (fold.cancel_requests(&fact.reference).next().is_some()
                     || answered_by_phone.contains(&fact.reference))

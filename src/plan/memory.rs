@@ -318,23 +318,25 @@ impl Memory {
         Ok(())
     }
 
-    /// What leaves takes its reservation with it; movements of one demand at one warehouse are netted first.
+    /// What leaves takes its reservation with it; movements of one item of a demand at one warehouse are netted first.
     fn write_entries(&mut self, rows: &[StockEntryRow]) -> Result<(), Refused> {
         let mut moved = BTreeMap::new();
-        let mut left: BTreeMap<(Option<i64>, &str), i64> = BTreeMap::new();
+        let mut left: BTreeMap<(Option<i64>, i64, &str), i64> = BTreeMap::new();
         for row in rows {
-            *left.entry((row.demand_id, &row.warehouse)).or_default() +=
-                self.moved_before(row) - row.quantity;
+            *left
+                .entry((row.demand_id, row.item_id, &row.warehouse))
+                .or_default() += self.moved_before(row) - row.quantity;
             let key = (row.cause.clone(), row.item_id, row.warehouse.clone());
             constraint(moved.insert(key, row.clone()).is_none(), || {
                 format!("{} moves stock twice", row.cause)
             })?;
         }
         self.entries.extend(moved);
-        for ((demand, warehouse), units) in left {
+        for ((demand, item, warehouse), units) in left {
             let units = u32::try_from(units).unwrap_or(0);
             let mut demands = self.input.demands.iter_mut();
-            if let Some(demand) = demands.find(|d| Some(d.id) == demand) {
+            // A parcel of the item before takes nothing of what is reserved of the one now.
+            if let Some(demand) = demands.find(|d| Some(d.id) == demand && d.item_id == item) {
                 for held in demand.reserved.iter_mut().filter(|r| r.0 == warehouse) {
                     held.1 = held.1.saturating_sub(units);
                 }

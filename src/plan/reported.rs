@@ -187,10 +187,13 @@ fn told_twice(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tas
     let Some(number) = other.tracking else {
         return;
     };
-    if view.fold.released_after(TWICE, other.first_id) {
+    let reference = &shipment.fact.reference;
+    let rule = format!("parcel_told_twice:{reference}");
+    // A release without a shipment, as before they were told apart, stands for all that were told by then.
+    let answered = |rule: &str| view.fold.released_after(rule, other.first_id);
+    if answered(&rule) || answered(TWICE) {
         return;
     }
-    let reference = &shipment.fact.reference;
     let from = parcel.typed_as(shipment);
     let what = format!(
         "{} told a parcel of {reference} without a number, and later the same goods of the same time under {number}: one box or two? They count as two; type the number if it is one, or release this",
@@ -203,7 +206,7 @@ fn told_twice(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tas
             from: from.to_owned(),
             to: number.to_owned(),
         })
-        .release(TWICE);
+        .release(&rule);
 }
 
 /// The channel was told without a number, which is known since.

@@ -78,8 +78,6 @@ pub(crate) struct Shipment<'a> {
     pub(crate) recall: Option<(i64, &'a RecallWantedFact)>,
     /// The rest is not waited for: a person said that it will not come, or the order wants none of it.
     pub(crate) closed_short: bool,
-    /// It is closed because an operator let go what an edit took off.
-    pub(crate) let_go: bool,
     /// We asked for it to be stopped because the order had changed.
     pub(crate) recalled: bool,
     /// The group's earliest day when it was decided.
@@ -204,11 +202,6 @@ impl<'a> Shipment<'a> {
     /// In a sealed batch, its goods still to leave.
     pub(crate) fn instructed(&self) -> bool {
         self.stage() == ShipmentStage::Instructed
-    }
-
-    /// In a sealed batch, and not all of it has shipped.
-    pub(crate) fn unfinished(&self) -> bool {
-        self.instructed() || self.let_go
     }
 
     /// The warehouse stopped it.

@@ -1,17 +1,16 @@
 //! What every part of planning looks at: the folded order, its lines in items, and who wants it stopped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, RefundSeen, ShipmentReference};
+use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, RefundSeen};
 
 use super::begin::{self, Whose};
-use super::changes::let_go;
 use super::charges::not_sent;
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, Others, Shown};
-use super::shipment::Parcel;
+use super::shipment::{Parcel, Shipment};
 use super::tracking::tracking_key;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
@@ -177,6 +176,7 @@ impl<'a> View<'a> {
         view.count_others();
         view.ship_by_completion();
         view.close_short();
+        view.name_items();
         view
     }
 
@@ -277,20 +277,10 @@ impl<'a> View<'a> {
     }
 
     /// What a parcel lacks and others shipped is not waited for. What an edit took off may still leave: its warehouse
-    /// has it, until an operator has let the shipment go.
+    /// has it, until an operator says that the rest will not come (`short:REF`).
     fn close_short(&mut self) {
-        self.close_unwanted(None);
-        let let_go = let_go(self);
-        if !let_go.is_empty() {
-            self.close_unwanted(Some(&let_go));
-        }
-    }
-
-    /// Closes shipments of which the order wants no more: those that others shipped, or those that were let go.
-    fn close_unwanted(&mut self, let_go: Option<&BTreeSet<ShipmentReference>>) {
         for shipment in &mut self.fold.shipments {
-            let named = let_go.is_none_or(|named| named.contains(&shipment.fact.reference));
-            if shipment.parcels.is_empty() || !shipment.live() || !named {
+            if shipment.parcels.is_empty() || !shipment.live() {
                 continue;
             }
             let keys = shipment.fact.lines.iter().map(|row| row.line.clone());
@@ -302,19 +292,32 @@ impl<'a> View<'a> {
                 line.is_none_or(|line| {
                     let wanted = line.ordered.saturating_sub(line.shipped);
                     let by_edit = *lacks > 0 && line.surplus_by_edit() > 0;
-                    line.instructed.saturating_sub(*lacks) >= wanted
-                        && !(by_edit && let_go.is_none())
+                    line.instructed.saturating_sub(*lacks) >= wanted && !by_edit
                 })
             });
             if !unwanted {
                 continue;
             }
             shipment.closed_short = true;
-            shipment.let_go = let_go.is_some();
             for line in &mut self.lines {
                 let lacks = lacking.get(&line.key).copied().unwrap_or(0);
                 line.instructed = line.instructed.saturating_sub(lacks);
             }
+        }
+    }
+
+    /// Says which item each line of the order is.
+    fn name_items(&mut self) {
+        for line in &mut self.lines {
+            let mut known = self.order.lines.iter();
+            let Some(known) = known.find(|known| known.key == line.key) else {
+                continue;
+            };
+            let item = known.sku.as_ref().and_then(|sku| self.input.items.get(sku));
+            let means = item.filter(|_| line.from_stock).map(|item| item.item_id);
+            let open = line.ordered > line.shipped;
+            let stored = line.state.map(|state| state.item_id);
+            line.item_id = item_of(&self.fold, &line.key, means, open).or(stored);
         }
     }
 
@@ -435,22 +438,7 @@ fn lines<'a>(
     for line in &order.lines {
         let item = line.sku.as_ref().and_then(|sku| input.items.get(sku));
         let state = input.demands.iter().find(|row| row.line == line.key);
-        let fixed = fold
-            .shipments
-            .iter()
-            .filter(|s| s.stage_is_sealed() || !s.parcels.is_empty())
-            .flat_map(|s| s.lines_of(&line.key))
-            .next();
-        let stored = fixed
-            .map(|f| f.item_id)
-            .or_else(|| state.map(|s| s.item_id));
         let from_stock = line.ours() && item.is_none_or(|item| item.stocked);
-        let item_id = match item {
-            // What a warehouse was told to ship or shipped stays, whatever the code means today.
-            Some(item) if from_stock => Some(fixed.map_or(item.item_id, |shipped| shipped.item_id)),
-            // Nothing of it is wanted any more: what is reserved is free, and what is sealed is too much.
-            _ => stored,
-        };
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));
         let unsent = not_sent(order, &line.key, |refund| {
             shipped_before(fold, others, refund, &line.key, multiplier)
@@ -461,6 +449,10 @@ fn lines<'a>(
             (None, Some(state)) => state.wanted,
             _ => units.saturating_mul(multiplier),
         };
+        let means = item.filter(|_| from_stock).map(|item| item.item_id);
+        let stored = state.map(|state| state.item_id);
+        // Which one it is, is known once all that has left is counted.
+        let item_id = item_of(fold, &line.key, means, true).or(stored);
         let group = line.group.clone();
         lines.push(Line {
             from_stock,
@@ -513,6 +505,25 @@ fn lines<'a>(
     lines
 }
 
+/// Items of a line that have left in shipments of ours.
+fn left_of(fold: &Fold<'_>, key: &LineKey) -> u32 {
+    let shipments = fold.shipments.iter();
+    shipments.fold(0_u32, |sum, s| sum.saturating_add(s.left_of(key)))
+}
+
+/// The item of a line whose code `means` one today. What a warehouse was told to ship stays that while it is to leave,
+/// for its reservation is of it; what is still open is what the code means; a line that is over is what shipped last.
+fn item_of(fold: &Fold<'_>, key: &LineKey, means: Option<i64>, open: bool) -> Option<i64> {
+    let last = |counts: &dyn Fn(&Shipment<'_>) -> bool| {
+        let mut shipments = fold.shipments.iter().rev().filter(|s| counts(s));
+        shipments.find_map(|s| s.lines_of(key).next().map(|row| row.item_id))
+    };
+    last(&|s| s.instructed() && s.to_leave(key) > 0)
+        .or_else(|| means.filter(|_| open))
+        .or_else(|| last(&|s| s.left_of(key) > 0 || s.stage_is_sealed()))
+        .or(means)
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "one constructor for lines sold and lines gone"
@@ -527,7 +538,7 @@ fn in_items<'a>(
     ordered: u32,
     state: Option<&'a DemandState>,
 ) -> Line<'a> {
-    let sum = |items: &dyn Fn(&super::shipment::Shipment<'_>) -> u32| {
+    let sum = |items: &dyn Fn(&Shipment<'_>) -> u32| {
         fold.shipments
             .iter()
             .fold(0_u32, |sum, s| sum.saturating_add(items(s)))
@@ -540,7 +551,7 @@ fn in_items<'a>(
         multiplier,
         units,
         ordered,
-        shipped: sum(&|s| s.left_of(key)),
+        shipped: left_of(fold, key),
         by_others: 0,
         packed: 0,
         instructed: sum(&|s| if s.instructed() { s.to_leave(key) } else { 0 }),

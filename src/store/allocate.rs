@@ -1,6 +1,6 @@
-//! Reservations: given and taken back here and nowhere else; goods that leave take theirs with them
-//! (`commit.rs`). Marks, then stock, then subjects are locked, in that
-//! order; demand is read again under the locks before anything is decided.
+//! Reservations: given and taken back here. Two more write them and `demands.reserved`, their sum, both in `commit.rs`:
+//! goods that leave take theirs with them, and a line that means another item frees those of the one before.
+//! Marks, then stock, then subjects are locked, in that order; demand is read again under the locks before anything is decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,6 +95,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
 
+        free_other_items(&mut tx, &subjects).await?;
         let stock = stock_of(&mut tx, directory, &all_items).await?;
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
         let mut changes = allocate(&stock, &open, policy);
@@ -135,6 +136,24 @@ async fn candidates(
     )
     .fetch_all(&mut **tx)
     .await?)
+}
+
+/// Frees what is reserved of another item than the line means: an older program beside this one leaves it.
+async fn free_other_items(
+    tx: &mut Transaction<'_, Postgres>,
+    subjects: &[i64],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "WITH gone AS (DELETE FROM reservations r USING demands d WHERE d.subject_id = ANY($1) AND r.demand_id = d.id AND r.item_id <> d.item_id
+             RETURNING r.demand_id, r.item_id),
+           summed AS (UPDATE demands d SET reserved = (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = d.id AND r.item_id = d.item_id)
+             WHERE d.id IN (SELECT demand_id FROM gone))
+         INSERT INTO item_marks (item_id) SELECT item_id FROM gone",
+        subjects
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// On hand by the ledger. Inside the clock skew around a count the pessimistic reading decides what may
@@ -192,7 +211,7 @@ async fn open_demand(
     for row in sqlx::query!(
         r#"SELECT d.id, d.subject_id, d.item_id, d.wanted, d.shipped, d.firm, d.behind, d.promised_at, d.ordered_at,
              r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
-           FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id
+           FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id AND r.item_id = d.item_id
            WHERE d.subject_id = ANY($1) AND d.item_id = ANY($2) ORDER BY d.id, r.location_id"#,
         subjects, items
     )

@@ -1,6 +1,6 @@
 //! Batches: opened when something waits, due when their time has come.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::BatchName;
 
 use super::tasks::write_tasks;
@@ -111,7 +111,8 @@ impl Store {
         .collect())
     }
 
-    /// True when revenue waits, or a deposit where they are booked, and no journal batch is open at this account.
+    /// True when revenue of days up to `today` waits, or a deposit where they are booked, and no journal batch is open at
+    /// this account.
     ///
     /// # Errors
     /// The database's.
@@ -119,15 +120,17 @@ impl Store {
         &self,
         account_id: i16,
         deposits: bool,
+        today: NaiveDate,
     ) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT (EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id)
+            r#"SELECT (EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND business_date <= $3 AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id)
                    AND (retry_at IS NULL OR retry_at <= (SELECT hk_now())))
-                 OR ($2 AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND id > coalesce((SELECT deposits_upto FROM recovery), 0)
+                 OR ($2 AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND business_date <= $3 AND id > coalesce((SELECT deposits_upto FROM recovery), 0)
                    AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now())))))
                  AND NOT EXISTS (SELECT FROM batches WHERE account_id = $1 AND kind = 'journal' AND state = 'open') AS "waiting!""#,
             account_id,
-            deposits
+            deposits,
+            today
         )
         .fetch_one(&self.pool)
         .await?)

@@ -159,18 +159,24 @@ async fn write_demands(
     let behind: Vec<bool> = rows.iter().map(|r| r.1.behind).collect();
     let promised: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.promised_at).collect();
     let ordered: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.ordered_at).collect();
-    // Where a line means another item now, what was reserved of the one before is free.
+    // Where a line means another item now, what was reserved of the one before is free; also what an older program
+    // beside this one left.
     sqlx::query!(
-        "WITH put AS (
-           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind, by_others)
+        "WITH told AS MATERIALIZED (
            SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[], $10::bool[], $11::int[])
+             AS t (s, g, l, i, w, left_us, f, p, o, b, x)),
+         gone AS (DELETE FROM reservations r USING demands d, told t
+           WHERE d.subject_id = t.s AND d.line_key = t.l AND d.cause = 'sale' AND d.n = 0 AND r.demand_id = d.id AND r.item_id <> t.i RETURNING r.item_id, r.demand_id),
+         put AS (
+           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind, by_others)
+           SELECT * FROM told
            ON CONFLICT (subject_id, line_key, cause, n) DO UPDATE SET item_id = excluded.item_id, wanted = excluded.wanted, shipped = excluded.shipped,
-             reserved = CASE WHEN demands.item_id = excluded.item_id THEN demands.reserved ELSE 0 END, firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
+             reserved = (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = demands.id AND r.item_id = excluded.item_id), firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
              by_others = excluded.by_others
            WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.behind, demands.promised_at, demands.by_others)
              IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.behind, excluded.promised_at, excluded.by_others)
-           RETURNING item_id, id),
-         gone AS (DELETE FROM reservations r USING put p WHERE r.demand_id = p.id AND r.item_id <> p.item_id RETURNING r.item_id)
+             OR EXISTS (SELECT FROM gone g WHERE g.demand_id = demands.id)
+           RETURNING item_id, id)
          INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put UNION ALL SELECT item_id, NULL FROM gone",
         &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered, &behind, &others
     )
@@ -287,17 +293,17 @@ async fn write_entries(
     let qty: Vec<i64> = rows.iter().map(|r| r.quantity).collect();
     let effective: Vec<DateTime<Utc>> = rows.iter().map(|r| r.effective_at).collect();
     // What leaves takes its reservation with it, in this very commit: left to the allocation, which comes later, it
-    // would be taken for stock that may be shipped.
+    // would be taken for stock that may be shipped. A late parcel of the item before takes none of the one now.
     sqlx::query!(
         "WITH told AS MATERIALIZED (
            SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[]) AS t (i, l, c, q, e, d)),
          gone AS (
-           SELECT t.d, t.l, -sum(t.q - coalesce(e.qty, 0)) AS n FROM told t
+           SELECT t.d, t.l, t.i, -sum(t.q - coalesce(e.qty, 0)) AS n FROM told t
              LEFT JOIN stock_entries e ON e.item_id = t.i AND e.location_id = t.l AND e.bucket = 'sellable' AND e.cause = t.c
-           GROUP BY t.d, t.l),
+           GROUP BY t.d, t.l, t.i),
          taken AS MATERIALIZED (
            SELECT r.demand_id, r.location_id, r.qty, least(r.qty, gone.n)::int AS n FROM gone
-             JOIN reservations r ON r.demand_id = gone.d AND r.location_id = gone.l WHERE gone.n > 0),
+             JOIN reservations r ON r.demand_id = gone.d AND r.location_id = gone.l AND r.item_id = gone.i WHERE gone.n > 0),
          ended AS (DELETE FROM reservations r USING taken t WHERE r.demand_id = t.demand_id AND r.location_id = t.location_id AND t.n = t.qty),
          less AS (UPDATE reservations r SET qty = r.qty - t.n FROM taken t WHERE r.demand_id = t.demand_id AND r.location_id = t.location_id AND t.n < t.qty),
          summed AS (UPDATE demands d SET reserved = d.reserved - t.n FROM (SELECT demand_id, sum(n) AS n FROM taken GROUP BY 1) AS t WHERE d.id = t.demand_id),

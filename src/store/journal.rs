@@ -107,8 +107,8 @@ pub struct SealedJournal {
 }
 
 impl Store {
-    /// Seals a journal batch over all open revenue, at most `terms.max_rows`, and, where they are booked, deposits, at most
-    /// 5,000; the rest goes into the next. What `render` leaves out is tried again with a journal of an hour later.
+    /// Seals a journal batch over all open revenue of days up to `terms.today` (a day of shipping may be told ahead), at most
+    /// `terms.max_rows`, and, where they are booked, deposits, at most 5,000; the rest goes into the next. What `render` leaves out is tried again with a journal of an hour later.
     ///
     /// # Errors
     /// The database's; what `render` says.
@@ -131,8 +131,10 @@ impl Store {
         for row in sqlx::query!(
             "SELECT id, subject_id, key, business_date, channel_id, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax FROM revenue_events
              WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
+               AND business_date <= $2
              ORDER BY business_date, id LIMIT $1 FOR UPDATE",
-            terms.max_rows
+            terms.max_rows,
+            terms.today
         )
         .fetch_all(&mut *tx)
         .await?
@@ -160,7 +162,7 @@ impl Store {
             postings: Vec::new(),
         };
         if deposits {
-            open.postings = open_postings(&mut tx, directory).await?;
+            open.postings = open_postings(&mut tx, directory, terms.today).await?;
         }
         if open.revenue.is_empty() && open.postings.is_empty() {
             end_empty(&mut tx, &[batch.subject_id]).await?;
@@ -257,14 +259,16 @@ impl Store {
 async fn open_postings(
     tx: &mut Transaction<'_, Postgres>,
     directory: &Directory,
+    today: NaiveDate,
 ) -> Result<Vec<OpenPosting>, StoreError> {
     let mut postings = Vec::new();
     for row in sqlx::query!(
         r#"SELECT p.id, p.kind, p.business_date, p.channel_id, p.currency, p.amount, coalesce(d.number, o.number) AS "number!", o.number AS "order?"
            FROM deposit_postings p LEFT JOIN subjects d ON d.id = p.deposit_id LEFT JOIN subjects o ON o.id = p.order_id
            WHERE p.batch_id IS NULL AND p.id > coalesce((SELECT deposits_upto FROM recovery), 0) AND hk_acts(p.channel_id)
-             AND (p.retry_at IS NULL OR p.retry_at <= (SELECT hk_now())) ORDER BY p.business_date, p.id LIMIT $1 FOR UPDATE OF p"#,
-        MOST_POSTINGS
+             AND (p.retry_at IS NULL OR p.retry_at <= (SELECT hk_now())) AND p.business_date <= $2 ORDER BY p.business_date, p.id LIMIT $1 FOR UPDATE OF p"#,
+        MOST_POSTINGS,
+        today
     )
     .fetch_all(&mut **tx)
     .await?

@@ -212,7 +212,7 @@ impl Store {
             for row in sqlx::query!(
                 r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.by_others, d.firm,
                      r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
-                   FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
+                   FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id AND r.item_id = d.item_id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
                 &orders
             )
             .fetch_all(&mut **tx)

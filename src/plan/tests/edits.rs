@@ -473,12 +473,15 @@ fn what_an_edit_took_off_may_still_leave_in_a_second_box_until_somebody_says_tha
         Some("hold:changed_after_sealing")
     );
     assert_eq!(world.input.shipments.len(), 1, "nothing is sent again");
-    // Whoever knows says so, in either word, and the other line is sent.
-    for rule in [format!("changed:{S1}"), format!("short:{S1}")] {
+    // Whoever knows says so, in either word, and the other line is sent. Let go as it was sent, all of it still leaves.
+    for (rule, wanted, tasks) in [
+        (format!("changed:{S1}"), 3, vec!["shipped_short"]),
+        (format!("short:{S1}"), 1, vec![]),
+    ] {
         let mut world = world.clone();
         world.release(&rule);
         let plan = world.settle();
-        assert!(plan.tasks.is_empty(), "{rule}: {:?}", plan.tasks);
+        assert_eq!((kinds(&plan), plan.demands[0].wanted), (tasks, wanted));
         assert_eq!(world.shipment(S2).lines[0].quantity, 2, "{rule}");
     }
     // The rest comes in a second box.
@@ -503,9 +506,36 @@ fn what_an_edit_took_off_may_still_leave_in_a_second_box_until_somebody_says_tha
         assert_eq!(plan.demands[0].wanted, 3, "until somebody knows");
         world.release(&format!("changed:{S1}"));
         let plan = world.settle();
+        assert_eq!(kinds(&plan), ["shipped_short"]);
+        assert_eq!(plan.demands[0].wanted, 3, "it may leave as it was sent");
+        world.release(&format!("short:{S1}"));
+        let plan = world.settle();
         assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
         assert_eq!(plan.demands[0].wanted, 2);
     }
+}
+
+/// The rest of a shipment that will not come is out of it for good, whatever changes of the order later.
+#[test]
+fn what_was_closed_short_stays_closed_when_the_order_changes_again() {
+    let mut world = instructed();
+    world.edit(quantity(2));
+    world.settle();
+    world.parcel(S1, "4012", &[(1, 2)]);
+    world.settle();
+    for rule in ["changed", "short"] {
+        world.release(&format!("{rule}:{S1}"));
+    }
+    let stands = |world: &mut World| {
+        let plan = world.settle();
+        let wanted = (plan.demands[0].wanted, plan.demands[0].shipped);
+        let stages: Vec<_> = world.input.shipments.iter().map(|row| row.state).collect();
+        assert_eq!((kinds(&plan), wanted), (vec![], (2, 2)));
+        assert_eq!(stages, [ShipmentStage::Shipped]);
+    };
+    stands(&mut world);
+    moves_to(&mut world, "9-9-9", "");
+    stands(&mut world);
 }
 
 /// A box of a shipment that was let go as it was sent makes no other change of it.
@@ -529,12 +559,39 @@ fn what_was_let_go_is_not_asked_again_box_by_box() {
     world.settle();
     world.release(&format!("changed:{S1}"));
     assert!(world.settle().tasks.is_empty());
-    for (number, line) in [("4012", (2, 2)), ("4013", (1, 1)), ("4014", (1, 2))] {
+    let wanted = |plan: &OrderPlan| plan.demands.iter().map(|d| d.wanted).collect::<Vec<_>>();
+    for (number, line) in [("4012", (2, 2)), ("4013", (1, 1))] {
         world.parcel(S1, number, &[line]);
         let plan = world.settle();
         assert!(!kinds(&plan).contains(&"changed_after_sealing"), "{number}");
+        // The warehouse was told to send all of it.
+        assert_eq!(wanted(&plan), [3, 2], "{number}");
     }
-    assert_eq!(world.moved(), -5);
+    // A person says that the rest will not come.
+    let mut short = world.clone();
+    short.release(&format!("short:{S1}"));
+    let plan = short.settle();
+    assert_eq!(wanted(&plan), [1, 2]);
+    assert!(!kinds(&plan).contains(&"changed_after_sealing"));
+    // Or it comes.
+    world.parcel(S1, "4014", &[(1, 2)]);
+    let plan = world.settle();
+    assert_eq!((wanted(&plan), world.moved()), (vec![3, 2], -5));
+    assert!(!kinds(&plan).contains(&"changed_after_sealing"));
+}
+
+/// Where it goes changes with the last box: that is a change of its own.
+#[test]
+fn another_address_before_the_last_box_is_asked_although_an_earlier_one_was_let_go() {
+    let mut world = instructed();
+    moves_to(&mut world, "9-9-9", "");
+    world.edit(quantity(2));
+    world.settle();
+    world.release(&format!("changed:{S1}"));
+    assert!(world.settle().tasks.is_empty());
+    moves_to(&mut world, "8-8-8", "");
+    world.parcel(S1, "4012", &[(1, 3)]);
+    assert!(kinds(&world.settle()).contains(&"changed_after_sealing"));
 }
 
 /// A line's code changes while its shipment waits, or is asked back: what is instructed then is what the order wants.
@@ -595,4 +652,71 @@ fn a_code_that_stands_for_another_item_after_sealing_is_told_while_it_can_be_sto
     let other = world.input.items["B"].clone();
     world.input.items.insert("A".to_owned(), other);
     assert!(world.plan().tasks.is_empty());
+}
+
+/// What was let go was one other item; a third one is another change.
+#[test]
+fn a_code_that_comes_to_stand_for_a_third_item_is_asked_again() {
+    let mut world = instructed();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    assert_eq!(kinds(&world.plan()), ["changed_after_sealing"]);
+    world.release(&format!("changed:{S1}"));
+    assert!(world.plan().tasks.is_empty());
+    let mut third = world.input.items["B"].clone();
+    third.item_id = 4;
+    world.input.items.insert("A".to_owned(), third);
+    assert_eq!(kinds(&world.plan()), ["changed_after_sealing"]);
+}
+
+/// The first line's item and what is reserved of it at tokyo.
+fn held_at_tokyo(world: &World) -> (i64, u32) {
+    let row = &world.input.demands[0];
+    let here = row.reserved.iter().filter(|held| held.0 == "tokyo");
+    (row.item_id, here.map(|held| held.1).sum())
+}
+
+/// A warehouse that had stopped a shipment ships it all the same, while another one of the item that the code means now
+/// is on its way: that keeps what it needs.
+#[test]
+fn a_late_parcel_of_the_item_before_takes_nothing_from_what_is_on_its_way() {
+    let mut world = instructed();
+    world.edit(|order| order.lines[0].sku = Some("B".into()));
+    world.plan();
+    world.typed(|now| recall(now, S1, "the item changed"));
+    world.settle();
+    world.end_op(Op::CancelInstruction, Verdict::Accepted);
+    world.cancel_reply(S1, CancelVerdict::Accepted);
+    world.settle();
+    world.release(&format!("recalled:{S1}"));
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal(), [S2]);
+    world.instruct_outcome(S2, Verdict::Accepted);
+    world.settle();
+    assert_eq!(held_at_tokyo(&world), (2, 3));
+    world.parcel(S1, "4012", &[(1, 3)]);
+    let plan = world.plan();
+    assert_eq!((plan.demands[0].item_id, plan.demands[0].wanted), (2, 6));
+    assert_eq!(held_at_tokyo(&world), (2, 3));
+    world.settle();
+    world.parcel(S2, "4013", &[(1, 3)]);
+    world.settle();
+    assert_eq!(held_at_tokyo(&world), (2, 0));
+}
+
+/// What is planned anew of a shipment that was closed short is of the item that the code means by then.
+#[test]
+fn the_rest_of_a_short_shipment_is_instructed_as_its_code_is_meant_by_then() {
+    let mut world = instructed();
+    world.parcel(S1, "4012", &[(1, 1)]);
+    world.settle();
+    let other = world.input.items["B"].clone();
+    world.input.items.insert("A".to_owned(), other);
+    world.settle();
+    assert_eq!(held_at_tokyo(&world), (1, 2), "the rest may still leave");
+    world.release(&format!("short:{S1}"));
+    world.settle();
+    let s2 = world.shipment(S2);
+    assert_eq!((s2.lines[0].item_id, s2.lines[0].quantity), (2, 2));
 }

@@ -8,8 +8,10 @@ use super::world::World;
 use crate::facts::{FactBody, Verdict};
 use crate::plan::command::{Now, Shipped, correct, shipped};
 use crate::plan::types::Status;
+use crate::policy::Partial;
 
 const S1: &str = "HK0123456789ABC-S1";
+const S2: &str = "HK0123456789ABC-S2";
 
 fn instructed(items: u32) -> World {
     let mut world = World::new(order(&[("A", items, 1000)]));
@@ -24,11 +26,21 @@ fn instructed(items: u32) -> World {
 impl World {
     /// A file told a parcel, a minute after what was told before.
     fn file(&mut self, tracking: Option<&str>, items: u32, left_at: DateTime<Utc>) {
+        self.file_of(S1, tracking, items, left_at);
+    }
+
+    fn file_of(
+        &mut self,
+        reference: &str,
+        tracking: Option<&str>,
+        items: u32,
+        left_at: DateTime<Utc>,
+    ) {
         self.wait(1);
         let key = tracking.filter(|number| number.is_ascii() && *number != "-");
         let key = key.map_or_else(|| format!("left {left_at}"), str::to_owned);
         let report = ParcelReport {
-            reference: ShipmentReference::new(S1),
+            reference: ShipmentReference::new(reference),
             key: key.clone(),
             carrier: None,
             tracking: tracking.map(str::to_owned),
@@ -38,7 +50,7 @@ impl World {
                 quantity: items,
             }],
         };
-        let key = self.nth(format!("parcel:{S1}:{key}"));
+        let key = self.nth(format!("parcel:{reference}:{key}"));
         self.fact(key, FactBody::Parcel(report), "pull");
     }
 
@@ -296,7 +308,7 @@ fn two_reports_that_may_be_two_boxes_count_as_two_and_are_asked_about() {
     assert!(line.contains("--tracking - --to 401234567890"), "{line}");
     // Two boxes.
     let mut two = world.clone();
-    two.release("parcel_told_twice");
+    two.release(&format!("parcel_told_twice:{S1}"));
     two.release("tracking_not_told");
     assert!(two.plan().tasks.is_empty());
     assert_eq!(two.moved(), -4);
@@ -305,6 +317,39 @@ fn two_reports_that_may_be_two_boxes_count_as_two_and_are_asked_about() {
     let plan = world.plan();
     assert_eq!((plan.status, world.moved()), (Status::Instructed, -2));
     assert_eq!(World::kinds(&plan), ["shipped_short", "tracking_corrected"]);
+}
+
+/// Each shipment is asked about by itself; what was released before shipments were told apart stands.
+#[test]
+fn one_answer_to_what_was_told_twice_is_of_one_shipment() {
+    let mut world = World::new(order(&[("A", 8, 1000)]));
+    world.policy.allocation.partial = Partial::ShipReady;
+    for at in ["tokyo", "osaka"] {
+        world.stock.insert((1, at), 4);
+    }
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal().len(), 2);
+    world.wait(30);
+    for (reference, number) in [(S1, "401234567890"), (S2, "401234567901")] {
+        world.instruct_outcome(reference, Verdict::Accepted);
+        for told in ["-", number] {
+            world.file_of(reference, Some(told), 2, at(31));
+        }
+    }
+    let asked = |world: &mut World| -> [bool; 2] {
+        let tasks = world.plan().tasks;
+        let twice = tasks.iter().find(|task| task.kind == "parcel_told_twice");
+        [S1, S2].map(|of| twice.is_some_and(|task| task.detail.contains(of)))
+    };
+    assert_eq!(asked(&mut world), [true, true]);
+    let mut before = world.clone();
+    before.release("parcel_told_twice");
+    assert_eq!(asked(&mut before), [false, false]);
+    world.release(&format!("parcel_told_twice:{S1}"));
+    assert_eq!(asked(&mut world), [false, true]);
+    world.release(&format!("parcel_told_twice:{S2}"));
+    assert_eq!(asked(&mut world), [false, false]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a warehouse reports, in any order, again, and of lines that look alike.
 
+use chrono::Duration;
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate_files::sim::SimHandling;
@@ -43,6 +44,46 @@ fn tell(world: &World, event: &str, n: usize, id: &str) {
         ),
         _ => world.shop.touch_order(id),
     }
+}
+
+/// A day of shipping that is told ahead is booked on that day: no journal of today has an entry of next week.
+#[tokio::test]
+async fn what_ships_on_a_day_that_is_told_ahead_is_booked_on_that_day() {
+    let mut world = stocked(Setup {
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    })
+    .await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    for _ in 0..3 {
+        world.round().await;
+    }
+    let row = format!(
+        "{},1,APPLE,1,ヤマト,T-{id},2026/11/27 10:00:00",
+        reference(&id)
+    );
+    put(&world, "jisseki-1.csv", PARCEL, &row);
+    // The journal closes every ten seconds.
+    for _ in 0..15 {
+        world.round().await;
+    }
+    let open = "SELECT count(*) FROM revenue_events WHERE batch_id IS NULL";
+    let open = async |world: &World| -> i64 {
+        let pool = world.engine.store.pool();
+        sqlx::query_scalar(open).fetch_one(pool).await.unwrap()
+    };
+    assert!(open(&world).await > 0);
+    assert_eq!(world.journal_total(), 0);
+    world.advance(Duration::days(6)).await;
+    for _ in 0..15 {
+        world.round().await;
+    }
+    assert_eq!(world.journal_total(), 0);
+    world.advance(Duration::days(1)).await;
+    for _ in 0..15 {
+        world.round().await;
+    }
+    assert_eq!((open(&world).await, world.journal_total()), (0, 1650));
 }
 
 /// Acceptance, parcel and a change at the shop, in all six orders, and then all of it again: the end is the same.
@@ -144,7 +185,7 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
             world.round().await;
         }
         assert!(world.is(&id, Status::Instructed).await);
-        world.advance(chrono::Duration::minutes(10)).await;
+        world.advance(Duration::minutes(10)).await;
         put(
             &world,
             "zaiko-9.csv",

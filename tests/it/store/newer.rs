@@ -1,5 +1,8 @@
 //! A database that a newer version has worked on.
 
+use std::fs;
+use std::path::Path;
+
 use hikiate::engine::plan_step;
 use hikiate::store::StoreError;
 
@@ -85,4 +88,35 @@ async fn a_fact_of_an_unknown_kind_leaves_its_order_unplanned_and_known() {
             .await,
         0
     );
+}
+
+/// A migration runs while an older daemon does. An index or a trigger on `facts` stops those that write facts, which hold
+/// orders and read facts by its other indexes by then: what waits for them is a file, and so a transaction, of its own.
+#[test]
+fn no_migration_waits_for_a_daemon_that_waits_for_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let (mut stop, mut wrong) = (0, Vec::new());
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        // The first one makes the tables.
+        if text.contains("CREATE TABLE facts ") {
+            continue;
+        }
+        let lines = text.lines().filter(|line| !line.starts_with("--"));
+        let text = lines.collect::<Vec<_>>().join(" ");
+        let mut statements = text.split(';');
+        let on_facts = |statement: &str| {
+            let makes = statement.contains("CREATE INDEX") || statement.contains("CREATE TRIGGER");
+            makes && statement.contains(" ON facts ")
+        };
+        let stops = statements.any(on_facts);
+        stop += u32::from(stops);
+        let waits = ["DROP INDEX facts_", "UPDATE subjects ", "UPDATE demands "];
+        if stops && waits.iter().any(|word| text.contains(word)) {
+            wrong.push(path);
+        }
+    }
+    assert!(stop > 0, "no file is found");
+    assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -1,6 +1,7 @@
 //! What has left takes its reservation with it, in the commit that writes the movement.
 
-use hikiate::plan::types::{DemandRow, OrderPlan};
+use hikiate::plan::types::{DemandRow, OrderPlan, StockEntryRow};
+use hikiate::store::Store;
 
 use crate::support::desk::quiet;
 use crate::support::shop::{Shop, at, order, page};
@@ -57,8 +58,17 @@ async fn a_line_that_means_another_item_holds_nothing_of_the_one_before() {
     shop.settle().await;
     assert_eq!(reserved(&shop).await, (5, 5));
     let subject = shop.subject("A").await;
-    let sql = "INSERT INTO items (code) VALUES ('POT') RETURNING id";
-    let other = shop.number(sql).await;
+    let other = shop.number(POT).await;
+    means(&shop, subject, other).await;
+    assert_eq!(reserved(&shop).await, (0, 0));
+    let marks = "SELECT count(DISTINCT item_id) FROM item_marks";
+    assert_eq!(shop.number(marks).await, 2, "both are looked at again");
+}
+
+const POT: &str = "INSERT INTO items (code) VALUES ('POT') RETURNING id";
+
+/// A plan of which the only news is what the line of five pieces means.
+async fn means(shop: &Shop, subject: i64, item_id: i64) {
     let line: String = sqlx::query_scalar("SELECT line_key FROM demands")
         .fetch_one(shop.pool())
         .await
@@ -68,7 +78,7 @@ async fn a_line_that_means_another_item_holds_nothing_of_the_one_before() {
         demands: vec![DemandRow {
             group: "1".into(),
             line: line.as_str().into(),
-            item_id: other,
+            item_id,
             wanted: 5,
             shipped: 0,
             by_others: 0,
@@ -81,7 +91,87 @@ async fn a_line_that_means_another_item_holds_nothing_of_the_one_before() {
     };
     shop.commit(&mut tx, subject, plan).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+async fn run(shop: &Shop, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(shop.pool()).await.unwrap();
+}
+
+/// Five pieces of TEA are reserved for a line that means POT: an older program writes only the line.
+async fn left_by_an_older_program() -> (Shop, i64, i64) {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 5)])).await;
+    shop.settle().await;
+    let subject = shop.subject("A").await;
+    let pot = shop.number(POT).await;
+    means(&shop, subject, pot).await;
+    let back = "INSERT INTO reservations SELECT d.id, l.id, i.id, 5, true FROM demands d, locations l, items i WHERE i.code = 'TEA' AND l.slug = 'tokyo';
+      UPDATE demands SET reserved = 5; DELETE FROM item_marks";
+    run(&shop, back).await;
+    assert_eq!(reserved(&shop).await, (5, 5));
+    (shop, subject, pot)
+}
+
+/// Beside an older program, what it reserved of the item before is never taken for the item that is meant, and is on sale
+/// again with the next plan or allocation.
+#[tokio::test]
+async fn what_an_older_program_left_reserved_of_the_item_before_is_not_of_this_one_and_goes_back() {
+    let (shop, subject, pot) = left_by_an_older_program().await;
+    let mut tx = shop.claim(subject).await;
+    let loaded = Store::load(&mut tx, &[subject], &shop.engine.directory)
+        .await
+        .unwrap();
+    let (_, _, input) = loaded.orders.into_iter().next().unwrap();
+    assert!(input.unwrap().demands[0].reserved.is_empty());
+    drop(tx);
+    // The same line again, as any plan writes it.
+    means(&shop, subject, pot).await;
     assert_eq!(reserved(&shop).await, (0, 0));
-    let marks = "SELECT count(DISTINCT item_id) FROM item_marks";
-    assert_eq!(shop.number(marks).await, 2, "both are looked at again");
+
+    let (shop, _, _) = left_by_an_older_program().await;
+    let mark = "INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM demands";
+    run(&shop, mark).await;
+    let store = shop.store();
+    let done = store.allocate(&shop.engine.directory, &shop.engine.policy);
+    assert_eq!(done.await.unwrap().marks, 1);
+    assert_eq!(reserved(&shop).await, (0, 0));
+    let tea =
+        "SELECT count(*) FROM item_marks m JOIN items i ON i.id = m.item_id WHERE i.code = 'TEA'";
+    assert_eq!(shop.number(tea).await, 1, "its units are given anew");
+}
+
+/// Where a part is reserved of the item that is meant, only the rest goes back.
+#[tokio::test]
+async fn what_is_reserved_of_the_item_that_is_meant_stays_when_the_other_goes_back() {
+    let (shop, subject, pot) = left_by_an_older_program().await;
+    let more = "INSERT INTO locations (slug, account_id, code) SELECT 'kobe', account_id, 'kobe' FROM locations;
+      INSERT INTO reservations SELECT d.id, l.id, d.item_id, 2, true FROM demands d, locations l WHERE l.slug = 'kobe';
+      UPDATE demands SET reserved = 7";
+    run(&shop, more).await;
+    means(&shop, subject, pot).await;
+    assert_eq!(reserved(&shop).await, (2, 2));
+}
+
+/// A late parcel of the item before takes nothing of what is reserved of the one now.
+#[tokio::test]
+async fn what_left_of_the_item_before_takes_no_reservation_of_the_item_now() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 5)])).await;
+    shop.settle().await;
+    let subject = shop.subject("A").await;
+    let before = shop.number(POT).await;
+    let entry = StockEntryRow {
+        item_id: before,
+        ..shop.left(subject, "parcel:x", 3).await
+    };
+    let mut tx = shop.claim(subject).await;
+    let plan = OrderPlan {
+        entries: vec![entry],
+        ..quiet()
+    };
+    shop.commit(&mut tx, subject, plan).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(reserved(&shop).await, (5, 5));
 }
