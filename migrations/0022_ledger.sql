@@ -1,6 +1,10 @@
 -- Money as reported: what captures are bound by is written from the facts themselves, never by a plan; revenue knows
 -- what it is, by what it is taxed and who pays.
 
+-- Nothing may be recorded between what is read here and the trigger; plans in hand end first.
+LOCK TABLE facts IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE tenders IN ACCESS EXCLUSIVE MODE;
+
 -- Per payment of an order: the most that readings ever showed as authorised or captured, and the sum of our captures
 -- that were not refused, taken back or undone. Written by a trigger alone.
 CREATE TABLE payments (
