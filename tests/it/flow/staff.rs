@@ -282,6 +282,9 @@ async fn many_edits_at_once_recall_nothing_and_are_one_task() {
     world.advance(Duration::seconds(61)).await;
     world.rounds(3).await;
     assert_eq!(world.tokyo.cancelled().len(), 1, "one edit is recalled");
+    assert!(world.tasks().await.contains(&"payment_lost".to_owned()));
+    // The edit voided its payment; the customer pays anew.
+    assert!(world.shop.reauthorise(&orders[0]).is_some());
     world.advance(Duration::minutes(10)).await;
     for id in &orders[1..] {
         edit(&world, id);
