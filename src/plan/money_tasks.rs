@@ -111,8 +111,10 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) -> bool {
     let nothing = view.tenders().all(|t| t.authorised.max(t.captured) == 0);
     let taken_away = view.fold.deposits.iter().filter(|one| one.amount < 0);
     let taken_away = taken_away.map(|one| one.id).next_back();
-    let no_deposit = payment.deposited == 0 || (taken_away.is_some() && !payment.bank_paid);
-    let unpaid = nothing && no_deposit && view.taken_before() == 0;
+    // The part that was to come by transfer, whatever the rest is paid by.
+    let by_transfer = taken_away.is_some() && payment.bank_wanted.is_some() && !payment.bank_paid;
+    let by_nothing = nothing && payment.deposited == 0 && view.taken_before() == 0;
+    let unpaid = by_transfer || by_nothing;
     if payment.confirmed || !unpaid || view.dropped() {
         return false;
     }

@@ -163,6 +163,30 @@ fn a_deposit_that_is_taken_away_leaves_the_order_unpaid() {
 }
 
 #[test]
+fn a_deposit_taken_away_of_goods_at_a_warehouse_is_a_task_where_a_card_pays_the_rest() {
+    let mut world = by_transfer();
+    world.edit(|order| {
+        order.tenders[0].amount = Some(1000);
+        let mut card = super::build::tender("p2", "card", 500);
+        card.authorised = 500;
+        order.tenders.push(card);
+    });
+    world.deposit("d1", 1000, Currency::JPY);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    assert!(World::kinds(&world.settle()).is_empty());
+    world.take_deposit("d1", 1000);
+    let plan = world.settle();
+    let told = detail(&plan, "payment_withdrawn");
+    assert!(
+        told.contains("the deposit that paid it was taken away"),
+        "{told}"
+    );
+}
+
+#[test]
 fn goods_at_a_warehouse_whose_deposit_is_taken_away_are_a_task_each_time() {
     let mut world = by_transfer();
     world.deposit("d1", 1500, Currency::JPY);
