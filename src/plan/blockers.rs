@@ -188,14 +188,13 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         let live = order.tenders.iter().filter(|tender| !tender.cancelled);
         live.map(amount).fold(0_i64, i64::saturating_add)
     };
-    let captured = sum(view.order, |t| t.captured);
     let refunded = sum(view.order, |t| t.refunded);
     let open = |line: &Line<'_>| {
         line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
     };
     // What shipped before may have come back; the rest is shipped as long as something is charged for it.
-    let nothing_charged = view.charged_total().is_none_or(|total| total <= 0);
-    let in_full = refunded >= captured && (nothing_charged || !view.something_left());
+    let nothing_charged = view.charged_total().is_some_and(|total| total <= 0);
+    let in_full = view.alive() <= 0 && (nothing_charged || !view.something_left());
     let shipments = view.fold.shipments.iter();
     let with: Vec<String> = shipments
         .filter(|shipment| shipment.instructed() && shipment.live())

@@ -268,7 +268,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
 
 /// What remains to be done about goods that a cancelled order has lost, by what is held for them.
 fn money_of(view: &View<'_>) -> String {
-    let held = view.held_in_all();
+    let held = view.to_give_back();
     if held > 0 {
         let held = view.money(held);
         format!("stop the carrier, or arrange the return and give {held} back")

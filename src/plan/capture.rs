@@ -100,9 +100,7 @@ impl<'a> View<'a> {
 
     /// What is taken of a voided payment, less what was given back of it: a capture that was not sent is taken back.
     fn held_of_void(&self, tender: &Tender) -> i64 {
-        let unsent = self.captures(&tender.key);
-        let unsent = unsent.filter(|(intent, _)| intent.unsent().is_some());
-        let unsent = unsent.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+        let unsent = self.unsent(&tender.key);
         let shown = tender.captured.saturating_sub(self.given_back(tender));
         self.held(tender).saturating_sub(unsent).max(shown)
     }
@@ -112,13 +110,52 @@ impl<'a> View<'a> {
         self.settled(tender).saturating_sub(self.given_back(tender))
     }
 
+    /// What pays the order or is there to be taken: authorised, captured, in points and by deposit, less what was given
+    /// back.
+    pub(crate) fn alive(&self) -> i64 {
+        let (mut bank, mut alive) = (0_i64, 0_i64);
+        for tender in self.tenders() {
+            let sure = tender.authorised.max(self.taken(tender));
+            let left = sure.saturating_sub(tender.refunded).max(0);
+            let method = self.route(tender).map(|route| route.method);
+            if method == Some(PaymentMethod::BankTransfer) {
+                bank = bank.saturating_add(left);
+            } else {
+                alive = alive.saturating_add(left);
+            }
+        }
+        alive.saturating_add(bank.max(self.payment().deposited))
+    }
+
+    /// Captures of a payment that certainly were not sent.
+    fn unsent(&self, payment: &ExternalId) -> i64 {
+        let unsent = self.captures(payment);
+        let unsent = unsent.filter(|(intent, _)| intent.unsent().is_some());
+        unsent.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount))
+    }
+
+    /// What a person would have to give back: all that came, less what was given back and what was not sent.
+    pub(crate) fn to_give_back(&self) -> i64 {
+        let tenders = self.order.tenders.iter();
+        let unsent = tenders.fold(0_i64, |sum, tender| {
+            sum.saturating_add(self.unsent(&tender.key))
+        });
+        self.held_in_all().saturating_sub(unsent)
+    }
+
     /// All that came, or is decided to be taken, less what was given back: by capture, in points and by deposit. A channel
-    /// may show a deposit as captured.
+    /// may show a deposit as captured, and gives points back by itself when it cancels.
     pub(crate) fn held_in_all(&self) -> i64 {
+        let cancelled = self.cancelled_at_channel.is_some();
         let mut bank = 0_i64;
         let mut held = 0_i64;
         for tender in &self.order.tenders {
-            let taken = self.settled(tender).max(self.taken(tender));
+            let shown = if cancelled {
+                tender.captured
+            } else {
+                self.taken(tender)
+            };
+            let taken = self.settled(tender).max(shown);
             let by_bank = self.route(tender).map(|route| route.method);
             if by_bank == Some(PaymentMethod::BankTransfer) {
                 bank = bank.saturating_add(taken);

@@ -53,10 +53,16 @@ impl<'a> Charged<'a> {
         self.items.len() > 1 && self.offs.iter().any(|off| off.lines.is_empty())
     }
 
-    /// Charges the same.
+    /// Charges the same, taxed in the same countries.
     pub(crate) fn is(&self, other: &Charged<'_>) -> bool {
         (self.total, self.nothing, &self.items) == (other.total, other.nothing, &other.items)
             && self.offs == other.offs
+            && self.countries().eq(other.countries())
+    }
+
+    fn countries(&self) -> impl Iterator<Item = (&String, &String)> {
+        let groups = self.features.groups.iter();
+        groups.map(|(key, group)| (key, &group.country))
     }
 }
 
@@ -174,9 +180,11 @@ impl<'a> View<'a> {
             sum.saturating_add(self.taken(tender))
                 .saturating_sub(tender.refunded)
         });
-        let charged = match self.cancelled_at_channel {
-            Some(_) => 0,
-            None => self.charged_total().unwrap_or(0).max(0),
+        let charged = match (self.cancelled_at_channel, self.charged_total()) {
+            (Some(_), _) => 0,
+            (None, Some(total)) => total.max(0),
+            // While an amount is not known, nothing says that too much was paid.
+            (None, None) => return untold,
         };
         let beyond = taken.saturating_add(untold).saturating_sub(charged);
         untold.saturating_sub(beyond.max(0)).max(0)

@@ -124,6 +124,17 @@ impl<'a> Now<'a> {
     }
 }
 
+/// Money that came may pay it: it is ours to act on, or may be once its channel begins.
+///
+/// # Errors
+/// Why it is not.
+pub fn payable(on: Now<'_>) -> Result<(), String> {
+    match on.view()?.whose {
+        Whose::NotBegun => Ok(()),
+        _ => on.ours().map(|_| ()),
+    }
+}
+
 /// `order hold`: one that was not read yet may be held, and one that is not ours to act on needs no hold. It stores
 /// nothing of its own here.
 ///

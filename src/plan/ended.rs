@@ -29,7 +29,10 @@ pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         }
     }
     let taken = taken.saturating_add(by_bank.max(payment.deposited));
-    let due = view.due(&view.departed(|_| true)).unwrap_or(0);
+    // What is due is not known while an amount is not.
+    let Some(due) = view.due(&view.departed(|_| true)) else {
+        return;
+    };
     let over = taken.saturating_sub(due);
     if over <= 0 {
         return;

@@ -3,6 +3,8 @@
 mod split;
 mod steps;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::tax::Bucket;
@@ -102,6 +104,27 @@ impl Recorded {
         })
     }
 
+    /// What an earlier version recorded, which told no countries and payers apart, by the names of today: its sums stand,
+    /// whatever they would be called now.
+    fn named_as(&self, totals: &Totals) -> Totals {
+        let mut named = totals.clone();
+        let tax_at = |totals: &Totals, rate: i32| {
+            let of_rate = totals
+                .iter()
+                .filter(|(place, _)| place.bucket.of.rate_bp == rate);
+            of_rate.fold(0_i64, |sum, (_, (_, tax))| sum.saturating_add(*tax))
+        };
+        let mut rates = BTreeSet::new();
+        for (place, sum) in &mut named {
+            let rate = place.bucket.of.rate_bp;
+            if rates.insert(rate) {
+                let differs = tax_at(&self.by_place, rate).saturating_sub(tax_at(totals, rate));
+                sum.1 = sum.1.saturating_add(differs);
+            }
+        }
+        named
+    }
+
     /// How many of the steps are recorded: all up to the last one of which something was, or, where no step was written
     /// down, up to the last that comes to what was recorded.
     fn steps(&self, steps: &[Step<'_>], totals: &[Totals]) -> usize {
@@ -143,12 +166,20 @@ fn rows(
     };
     let today = view.day(view.now);
     let known = view.input.revenue.len();
-    let mut last = recorded.by_place.clone();
+    let mut last = match mended {
+        Some(totals) if recorded.coarse && recorded.is(totals) => recorded.named_as(totals),
+        _ => recorded.by_place.clone(),
+    };
     let mut rows: Vec<RevenueRow> = Vec::new();
-    for (step, totals) in steps.iter().zip(totals).skip(from) {
+    for (at, (step, totals)) in steps.iter().zip(totals).enumerate().skip(from) {
+        // What is recorded stands in its month, which may be closed: it is mended on the day that this became known.
+        let mends = at < done;
         for (place, gross, tax) in differences(&last, totals) {
             let kind = match step.kind {
                 _ if place.bucket.rounding => RevenueKind::Rounding,
+                _ if mends && undoes_returns(view, epoch, &place.bucket, gross) => {
+                    RevenueKind::Returns
+                }
                 Some(kind) => kind,
                 None if gross_of(totals) < gross_of(&last)
                     && lowered(&last, totals, &place.bucket) =>
@@ -169,7 +200,11 @@ fn rows(
                     place.bucket.of.rate_bp
                 ),
                 // Where an earlier version has recorded, it is not known what stands in which month.
-                business_date: if recorded.coarse { today } else { step.day },
+                business_date: if recorded.coarse || mends {
+                    today
+                } else {
+                    step.day
+                },
                 kind,
                 payment: place.payer,
                 currency: view.order.currency,
@@ -184,6 +219,16 @@ fn rows(
         last.clone_from(totals);
     }
     rows
+}
+
+/// What is recorded as returned of a bucket was not returned after all.
+fn undoes_returns(view: &View<'_>, epoch: DateTime<Utc>, bucket: &Bucket, gross: i64) -> bool {
+    let rows = view.input.revenue.iter();
+    let returned = rows
+        .filter(|row| row.recorded_at >= epoch && row.kind == RevenueKind::Returns)
+        .filter(|row| row.tax_of == bucket.of)
+        .fold(0_i64, |sum, row| sum.saturating_sub(row.gross));
+    gross > 0 && gross <= returned
 }
 
 /// What a step moved, place by place.

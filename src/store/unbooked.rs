@@ -3,8 +3,8 @@
 use super::{Store, StoreError};
 
 impl Store {
-    /// Orders with shipped goods or recorded revenue that are not over, or of which a revenue event stands in no accepted
-    /// journal; by id.
+    /// Orders with shipped goods or recorded revenue that are not over, of which a revenue event stands in no accepted
+    /// journal, or a task says that something is not known; by id.
     ///
     /// # Errors
     /// The database's.
@@ -13,6 +13,7 @@ impl Store {
             "SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.status IN ('instructed', 'shipped', 'delivered')
              UNION SELECT d.subject_id FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE s.closed_at IS NULL AND d.shipped > 0
              UNION SELECT e.subject_id FROM revenue_events e LEFT JOIN batches b ON b.subject_id = e.batch_id WHERE e.batch_id IS NULL OR b.state <> 'done'
+             UNION SELECT t.subject_id FROM tasks t WHERE t.kind IN ('amount_unknown', 'tax_unknown', 'refund_unexplained', 'booking_refused')
              ORDER BY 1"
         )
         .fetch_all(&self.pool)

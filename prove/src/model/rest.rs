@@ -150,7 +150,7 @@ impl World {
             let order = &self.orders[at];
             let packed = |f: &ChannelFulfilment| !f.shipped() && !f.cancelled();
             let waits = match order.blocked_by.as_deref() {
-                Some("payment" | "gate") => true,
+                Some("payment" | "gate" | "completion") => true,
                 Some("stock") => order.truth.fulfilments.iter().any(packed),
                 _ => false,
             };

@@ -132,7 +132,9 @@ impl Placed {
         let mid = due * (total - credit) / total;
         // Each line and the postage, in each of two steps.
         let off = 16;
-        Some((mid - off, mid + off))
+        // What was given back is taken off what had left by then, as far as it goes; the rest bears its part.
+        let first = mid.min((due - credit).max(0));
+        Some((first - off, mid + off))
     }
 
     /// What is due for goods that have left.

@@ -117,15 +117,34 @@ fn row(
             "reference has more than {LONGEST_REFERENCE} bytes; write a shorter one"
         ));
     }
+    let amount = needed("amount")?;
+    let amount = without_thousands(&amount).ok_or_else(|| {
+        format!("amount {amount:?} can be read in two ways; write it with a point and without commas, as 5400 or 54.00")
+    })?;
     Ok(Row {
         line,
         date,
-        // Spreadsheets put separators of thousands in.
-        amount: needed("amount")?.replace(',', ""),
+        amount,
         reference,
         order: cell("order"),
         currency: cell("currency"),
     })
+}
+
+/// An amount without the separators of thousands that spreadsheets put in; `None` where a comma may be the decimal mark.
+fn without_thousands(text: &str) -> Option<String> {
+    let (whole, decimals) = text
+        .split_once('.')
+        .map_or((text, None), |(w, d)| (w, Some(d)));
+    if decimals.is_some_and(|decimals| decimals.contains(',')) {
+        return None;
+    }
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let grouped = groups.clone().count() > 0;
+    let right = !grouped || (1..=3).contains(&first.trim_start_matches('-').len());
+    let three = |group: &str| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit());
+    (right && groups.all(three)).then(|| text.replace(',', ""))
 }
 
 fn day(text: &str) -> Option<NaiveDate> {
@@ -180,6 +199,23 @@ mod tests {
             assert_eq!(decoded(bytes).unwrap(), text);
         }
         assert!(decoded(&[0x80, 0xff, 0x00, 0x81]).is_err());
+    }
+
+    #[test]
+    fn a_comma_is_a_separator_of_thousands_or_a_bad_row() {
+        for (text, is) in [
+            ("5,400", Some("5400")),
+            ("1,234,567.89", Some("1234567.89")),
+            ("5400", Some("5400")),
+            ("54.00", Some("54.00")),
+            ("54,00", None),
+            ("6,0", None),
+            ("1234,567", None),
+            ("1.234,56", None),
+            (",500", None),
+        ] {
+            assert_eq!(without_thousands(text).as_deref(), is, "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::args::{DepositCommand, UnmatchedArgs};
 use super::failure::Failure;
 use super::session::Session;
 use crate::facts::FactBody;
+use crate::plan::command::{Now, payable as payable_now};
 use crate::plan::types::OrderInput;
 use crate::store::{DepositFilter, DepositMove, DepositRow, DepositTerms};
 
@@ -84,7 +85,7 @@ struct Order {
 /// An order by what a person calls it.
 async fn order(session: &Session, name: &str) -> Result<Order, Failure> {
     let (id, number) = session.store.find_subject(name).await?;
-    let (inputs, _) = session.inputs(&[id]).await?;
+    let (inputs, now) = session.inputs(&[id]).await?;
     let input = inputs
         .get(&id)
         .ok_or_else(|| Failure::Refused(format!("{number} is no order; money comes for orders")))?;
@@ -93,6 +94,13 @@ async fn order(session: &Session, name: &str) -> Result<Order, Failure> {
             "order {number} was not read at its channel yet, so its currency is not known; wait for it"
         ))
     })?;
+    let on = Now {
+        input,
+        policy: &session.loaded.policy,
+        rules: &session.loaded.rules,
+        now,
+    };
+    payable_now(on).map_err(Failure::Refused)?;
     Ok(Order {
         id,
         number,

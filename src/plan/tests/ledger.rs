@@ -857,6 +857,170 @@ fn what_an_earlier_version_booked_is_not_booked_again() {
 }
 
 #[test]
+fn a_refund_of_what_an_earlier_version_booked_is_a_return_of_that_sum_alone() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    ship_all(&mut world);
+    world.edit(|order| order.tenders[0].captured = 2500);
+    world.input.revenue.push(RevenueRow {
+        key: "1:1000:sales".to_owned(),
+        business_date: date(11, 21),
+        kind: RevenueKind::Sales,
+        payment: "card".to_owned(),
+        currency: Currency::JPY,
+        tax_of: TaxOf {
+            rate_bp: 1000,
+            ..TaxOf::default()
+        },
+        gross: 2500,
+        tax: 227,
+        derived: false,
+        step: None,
+        recorded_at: world.now,
+    });
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| credit(order, "re_1", 300, at));
+    world.plan();
+    let new: Vec<_> = world.input.revenue[1..].iter().collect();
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert_eq!((new[0].kind, new[0].gross), (RevenueKind::Returns, -300));
+    assert_eq!(sum(&world), (2200, 200));
+}
+
+#[test]
+fn another_country_moves_what_is_booked_and_a_refund_is_a_return_of_its_sum_alone() {
+    let mut world = situation();
+    ship_all(&mut world);
+    let before = world.input.revenue.len();
+    world.ships_to("BE");
+    world.plan();
+    let moved = &world.input.revenue[before..];
+    assert!(!moved.is_empty());
+    assert!(moved.iter().all(|row| row.kind == RevenueKind::Sales));
+    assert_eq!(moved.iter().map(|row| row.gross).sum::<i64>(), 0);
+    let before = world.input.revenue.len();
+    let at = world.now;
+    world.edit(|order| credit(order, "re_1", 274, at));
+    world.plan();
+    let returned = &world.input.revenue[before..];
+    assert!(
+        returned
+            .iter()
+            .all(|row| row.kind == RevenueKind::Returns && row.tax_of.country == "BE"),
+        "{returned:?}"
+    );
+    assert_eq!(returned.iter().map(|row| row.gross).sum::<i64>(), -274);
+}
+
+#[test]
+fn what_is_recorded_is_mended_on_the_day_that_this_became_known() {
+    let mut world = situation();
+    world.now = tokyo(11, 20, 10, 0);
+    ship_all(&mut world);
+    let at = tokyo(11, 28, 12, 0);
+    world.now = at;
+    world.edit(|order| {
+        let mut seen = refund("re_1", 200, at);
+        seen.effect = RefundEffect::ProviderOnly;
+        order.tenders[0].refunded = 200;
+        order.tenders[0].refunds.push(seen);
+    });
+    world.typed(|now| refund_is(now, "re_1", RefundReason::Discount, "as the desk says"));
+    world.plan();
+    // November is closed; in December it turns out to have been a mistake.
+    world.now = tokyo(12, 10, 10, 0);
+    let before = world.input.revenue.len();
+    world.typed(|now| refund_is(now, "re_1", RefundReason::Mistake, "it was"));
+    world.plan();
+    let new = &world.input.revenue[before..];
+    assert_eq!(new.iter().map(|row| row.gross).sum::<i64>(), 200);
+    for row in new {
+        assert_eq!(row.business_date, date(12, 10), "{row:?}");
+        assert_eq!(row.kind, RevenueKind::Returns, "{row:?}");
+    }
+}
+
+#[test]
+fn what_came_in_part_and_was_given_back_is_not_the_whole_order() {
+    let at = tokyo(11, 20, 12, 0);
+    let held = |edit: &dyn Fn(&mut OrderSnapshot)| {
+        let mut world = situation();
+        world.edit(|order| {
+            order.tenders[0].captured = 0;
+            order.tenders[0].authorised = 2740;
+            edit(order);
+        });
+        let plan = world.plan();
+        World::kinds(&plan).contains(&"refunded_in_full")
+    };
+    // Taken by mistake in part, and given back with a credit; the authorisation stands.
+    assert!(!held(&|order| {
+        order.tenders[0].captured = 300;
+        credit(order, "re_1", 300, at);
+    }));
+    // Points are given back in part; the card pays the rest.
+    assert!(!held(&|order| {
+        order.tenders[0].amount = Some(1740);
+        order.tenders[0].authorised = 1740;
+        order.tenders.insert(0, tender("p0", "points", 1000));
+        credit(order, "re_1", 300, at);
+    }));
+    // Given back whole, not void, and paid anew by another card.
+    assert!(!held(&|order| {
+        let mut other = tender("p2", "card", 2740);
+        other.authorised = 2740;
+        order.tenders.push(other);
+        order.tenders[0].captured = 2740;
+        order.tenders[0].refunded = 2740;
+    }));
+    assert!(held(&|order| {
+        order.tenders[0].captured = 2740;
+        order.tenders[0].refunded = 2740;
+    }));
+}
+
+#[test]
+fn nothing_is_to_be_given_back_by_a_sum_that_is_not_known() {
+    let mut world = one_of_two();
+    world.edit(|order| order.tenders[0].captured = 2500);
+    world.plan();
+    world.typed(|now| crate::plan::command::end(now, "not to be sent"));
+    world.edit(|order| order.total = None);
+    let plan = world.plan();
+    assert!(
+        !World::kinds(&plan).contains(&"ended_captured"),
+        "{:?}",
+        plan.tasks
+    );
+}
+
+#[test]
+fn points_of_a_cancelled_order_are_not_given_back_twice() {
+    let mut snapshot = order(&[("A", 1, 1000)]);
+    snapshot.tenders = vec![tender("p1", "card", 500), tender("p2", "points", 1000)];
+    let mut world = World::new(snapshot);
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    let at = world.now;
+    world.edit(|order| {
+        order.state = ChannelState::Cancelled { at };
+        order.tenders[0].cancelled = true;
+        order.tenders[0].authorised = 0;
+    });
+    let plan = world.settle();
+    let late = plan
+        .tasks
+        .iter()
+        .find(|task| task.kind == "cancel_too_late");
+    let late = &late.unwrap().detail;
+    assert!(!late.contains("give"), "{late}");
+    assert!(late.contains("bill it anew"), "{late}");
+}
+
+#[test]
 fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
     let mut world = situation();
     world.now = tokyo(11, 28, 10, 0);

@@ -152,6 +152,21 @@ impl World {
         self.fact(key, FactBody::Order(Box::new(body)), "pull");
     }
 
+    /// Reads it with another country of delivery.
+    pub(super) fn ships_to(&mut self, country: &str) {
+        let mut features = features();
+        for group in features.groups.values_mut() {
+            group.country = country.to_owned();
+        }
+        let body = OrderFact {
+            order: self.order(),
+            features,
+            personal_version: 2,
+        };
+        let key = self.nth("order:".to_owned());
+        self.fact(key, FactBody::Order(Box::new(body)), "pull");
+    }
+
     /// The channel is read again, which was due, and says what it said before.
     pub(super) fn answered(&mut self) {
         let due = self.input.read_at;
