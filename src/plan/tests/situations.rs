@@ -143,8 +143,8 @@ fn minutes(time: DateTime<Utc>) -> i64 {
     (time - at(0)).num_minutes()
 }
 
-/// An order that is placed and read at 08:00, and planned.
-fn placed(mut snapshot: OrderSnapshot) -> World {
+/// An order that is placed and read at 08:00.
+fn read_at_eight(mut snapshot: OrderSnapshot) -> World {
     snapshot.ordered_at = clock(8, 0);
     let mut world = World::new(snapshot.clone());
     let mug = world.input.items["A"].clone();
@@ -153,6 +153,12 @@ fn placed(mut snapshot: OrderSnapshot) -> World {
     world.input.facts.clear();
     world.now = clock(8, 0);
     world.read(snapshot);
+    world
+}
+
+/// Planned as well.
+fn placed(snapshot: OrderSnapshot) -> World {
+    let mut world = read_at_eight(snapshot);
     world.settle();
     world
 }
@@ -183,18 +189,8 @@ fn accepted(world: &mut World) {
 
 /// Only osaka has it.
 fn at_osaka(lines: &[(&str, u32, i64)]) -> World {
-    let mut world = World::new(order(lines));
+    let mut world = read_at_eight(order(lines));
     world.stock.insert((1, "tokyo"), 0);
-    let stock = world.stock.clone();
-    let mut snapshot = world.order();
-    snapshot.ordered_at = clock(8, 0);
-    let mug = world.input.items["A"].clone();
-    world.input.items.insert("MUG".to_owned(), mug);
-    world.policy.shop.tax_rounding = Some(TaxRounding::Floor);
-    world.input.facts.clear();
-    world.now = clock(8, 0);
-    world.stock = stock;
-    world.read(snapshot);
     world.settle();
     world
 }
