@@ -226,14 +226,19 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
         let late = shipment
             .parcels
             .iter()
-            .filter(|parcel| by_channel || parcel.first_id > asked)
-            .map(|parcel| parcel.first_id)
-            .max();
+            .filter(|parcel| by_channel || parcel.first_id > asked);
+        let late = late.max_by_key(|parcel| parcel.first_id);
         let declined = shipment.not_stopped().filter(|_| shipment.live());
         let (told, what) = match (late, declined) {
-            (Some(id), _) => (
-                id,
-                "left the warehouse although the order is cancelled".to_owned(),
+            // The carrier is asked by the number.
+            (Some(parcel), _) => (
+                parcel.first_id,
+                format!(
+                    "left {} {} ({}) although the order is cancelled",
+                    shipment.fact.warehouse,
+                    view.local(parcel.left_at(view.order.ordered_at)),
+                    parcel.tracking.unwrap_or("no number")
+                ),
             ),
             (None, Some((id, reply))) => {
                 let verb = match reply.verdict {

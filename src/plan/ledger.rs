@@ -64,6 +64,33 @@ pub struct Entry {
     pub maker: Maker,
     /// Minor units; `None` while it is not known.
     pub amount: Option<i64>,
+    /// Of revenue: the tax in it, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax: Option<i64>,
+    /// Of revenue: who pays, as the journal has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
+}
+
+impl Entry {
+    /// An entry that is no revenue.
+    fn of_money(
+        kind: EntryKind,
+        id: impl Into<String>,
+        day: NaiveDate,
+        maker: Maker,
+        amount: Option<i64>,
+    ) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            day,
+            maker,
+            amount,
+            tax: None,
+            payer: None,
+        }
+    }
 }
 
 /// What an order's money comes to.
@@ -116,6 +143,8 @@ fn of(view: &View<'_>) -> Ledger {
         day: row.business_date,
         maker: Maker::Us,
         amount: Some(row.gross),
+        tax: Some(row.tax),
+        payer: Some(row.payment.clone()),
     }));
     entries.sort_by(|a, b| (a.day, a.kind, &a.id).cmp(&(b.day, b.kind, &b.id)));
     let held = view.held_in_all();
@@ -156,13 +185,13 @@ fn charges(view: &View<'_>) -> Vec<Entry> {
             if was == is {
                 continue;
             }
-            entries.push(Entry {
-                kind: EntryKind::Charge,
-                id: name.0.clone(),
-                day: view.day(reading.recorded_at),
-                maker: Maker::Channel,
-                amount: is.map(|is| is.saturating_sub(was.unwrap_or(0))),
-            });
+            entries.push(Entry::of_money(
+                EntryKind::Charge,
+                &name.0,
+                view.day(reading.recorded_at),
+                Maker::Channel,
+                is.map(|is| is.saturating_sub(was.unwrap_or(0))),
+            ));
         }
         known = seen;
     }
@@ -176,13 +205,9 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
     for reading in &view.fold.readings {
         for tender in &reading.fact.order.tenders {
             let before = known.insert(&tender.key, tender);
-            let entry = |kind, amount| Entry {
-                kind,
-                id: tender.key.to_string(),
-                day: view.day(reading.recorded_at),
-                maker: Maker::Channel,
-                amount,
-            };
+            let day = view.day(reading.recorded_at);
+            let id = tender.key.as_str();
+            let entry = |kind, amount| Entry::of_money(kind, id, day, Maker::Channel, amount);
             if before.is_none_or(|before| before.amount != tender.amount) {
                 entries.push(entry(EntryKind::Tender, tender.amount));
             }
@@ -213,13 +238,13 @@ fn captures(view: &View<'_>) -> Vec<Entry> {
             .entry(&call.payment)
             .or_default()
             .push((intent.id, amount));
-        entries.push(Entry {
-            kind: EntryKind::Capture,
-            id: intent.key.to_owned(),
-            day: view.day(intent.recorded_at),
-            maker: Maker::Us,
-            amount: Some(amount),
-        });
+        entries.push(Entry::of_money(
+            EntryKind::Capture,
+            intent.key,
+            view.day(intent.recorded_at),
+            Maker::Us,
+            Some(amount),
+        ));
     }
     let mut by_others: BTreeMap<&ExternalId, i64> = BTreeMap::new();
     for reading in &view.fold.readings {
@@ -231,13 +256,13 @@ fn captures(view: &View<'_>) -> Vec<Entry> {
             let beyond = tender.captured.saturating_sub(ours);
             let known = by_others.entry(&tender.key).or_default();
             if beyond > *known {
-                entries.push(Entry {
-                    kind: EntryKind::Capture,
-                    id: tender.key.to_string(),
-                    day: view.day(reading.recorded_at),
-                    maker: Maker::Channel,
-                    amount: Some(beyond.saturating_sub(*known)),
-                });
+                entries.push(Entry::of_money(
+                    EntryKind::Capture,
+                    tender.key.as_str(),
+                    view.day(reading.recorded_at),
+                    Maker::Channel,
+                    Some(beyond.saturating_sub(*known)),
+                ));
                 *known = beyond;
             }
         }
@@ -262,25 +287,25 @@ fn refunds(view: &View<'_>) -> Vec<Entry> {
                 .iter()
                 .find(|reading| reading.id == since);
             let at = refund.at.or(read.map(|reading| reading.recorded_at));
-            entries.push(Entry {
-                kind: EntryKind::Refund,
-                id: refund.key.to_string(),
-                day: view.day(at.unwrap_or(view.head.recorded_at)),
-                maker: match refund.effect {
+            entries.push(Entry::of_money(
+                EntryKind::Refund,
+                refund.key.as_str(),
+                view.day(at.unwrap_or(view.head.recorded_at)),
+                match refund.effect {
                     RefundEffect::ProviderOnly => Maker::Provider,
                     _ => Maker::Channel,
                 },
-                amount: Some(refund.amount),
-            });
+                Some(refund.amount),
+            ));
         }
         if rest > 0 {
-            entries.push(Entry {
-                kind: EntryKind::Refund,
-                id: tender.key.to_string(),
-                day: view.day(view.head.recorded_at),
-                maker: Maker::Channel,
-                amount: Some(rest),
-            });
+            entries.push(Entry::of_money(
+                EntryKind::Refund,
+                tender.key.as_str(),
+                view.day(view.head.recorded_at),
+                Maker::Channel,
+                Some(rest),
+            ));
         }
     }
     entries
@@ -290,13 +315,13 @@ fn deposits(view: &View<'_>) -> Vec<Entry> {
     let facts = view.input.facts.iter();
     facts
         .filter_map(|fact| match &fact.body {
-            crate::facts::FactBody::Deposit(deposit) => Some(Entry {
-                kind: EntryKind::Deposit,
-                id: deposit.deposit.clone(),
-                day: fact.business_date,
-                maker: Maker::Operator,
-                amount: Some(deposit.amount),
-            }),
+            crate::facts::FactBody::Deposit(deposit) => Some(Entry::of_money(
+                EntryKind::Deposit,
+                &deposit.deposit,
+                fact.business_date,
+                Maker::Operator,
+                Some(deposit.amount),
+            )),
             _ => None,
         })
         .collect()
@@ -311,11 +336,18 @@ impl fmt::Display for Ledger {
         for entry in &self.entries {
             let (kind, maker) = (entry.kind.as_str(), entry.maker.as_str());
             let amount = money(entry.amount);
-            writeln!(
+            write!(
                 f,
                 "  {}  {kind:<13}  {amount:>12}  {maker:<8}  {}",
                 entry.day, entry.id
             )?;
+            if let Some(payer) = &entry.payer {
+                write!(f, "  {payer}")?;
+            }
+            if entry.tax.is_some() {
+                write!(f, "  tax {}", money(entry.tax))?;
+            }
+            writeln!(f)?;
         }
         let mut sums = vec![
             ("charged", self.charged),

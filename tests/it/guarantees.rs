@@ -64,6 +64,8 @@ fn every_failure_case_is_there_and_every_test_it_names_exists() {
     let there: Vec<_> = people.iter().map(|(case, _)| (*case).to_owned()).collect();
     assert_eq!(there, counted);
     assert!(people.len() >= 20, "{}", people.len());
+    let situations = cases(&text, "S");
+    assert!(situations.len() >= 17, "{}", situations.len());
     let cases = cases(&text, "R");
     let wanted: Vec<_> = (1..=37).map(|n| format!("R{n:02}")).collect();
     let there: Vec<_> = cases.iter().map(|(case, _)| (*case).to_owned()).collect();
@@ -74,7 +76,7 @@ fn every_failure_case_is_there_and_every_test_it_names_exists() {
         sources(root().join(folder), &mut files);
     }
     let mut missing = Vec::new();
-    for (case, line) in cases.into_iter().chain(people) {
+    for (case, line) in cases.into_iter().chain(people).chain(situations) {
         let tests = named(line);
         if tests.is_empty() && !line.contains("not yet") {
             missing.push(format!("{case} names no test and does not say \"not yet\""));

@@ -1,5 +1,7 @@
 //! Money as others report it: refunds, voids, lowered totals, taxes that are told or not, and who pays.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
 use hikiate_sdk::{
     ChannelState, ChargeKind, Currency, Op, OrderSnapshot, RefundEffect, RefundSeen, TaxSum,
@@ -1065,6 +1067,25 @@ fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
             .sum::<i64>(),
         1640
     );
+    let revenue: Vec<_> = found
+        .entries
+        .iter()
+        .filter_map(|entry| Some((entry.amount?, entry.tax?, entry.payer.as_deref()?)))
+        .collect();
+    let paid = |amount, tax| (amount, tax, "card");
+    let rows = world.input.revenue.iter();
+    let rows = rows.map(|row| paid(row.gross, row.tax));
+    assert_eq!(
+        revenue.iter().copied().collect::<BTreeSet<_>>(),
+        rows.collect()
+    );
+    assert!(
+        found.entries.iter().all(|entry| {
+            let told = entry.tax.is_some() && entry.payer.is_some();
+            told == (entry.kind == EntryKind::Revenue)
+        }),
+        "of nothing else"
+    );
     assert_eq!(
         (found.charged, found.due, found.held, found.recognised),
         (Some(1640), Some(1640), 1640, 1640)
@@ -1072,7 +1093,9 @@ fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
     assert_eq!((found.unexplained, found.overpaid), (0, 0));
     let text = found.to_string();
     assert!(
-        text.contains("2026-12-10  refund") && text.contains("recognised"),
+        text.contains("2026-12-10  refund")
+            && text.contains("recognised")
+            && text.contains("1:800:sales  card  tax 40"),
         "{text}"
     );
 }

@@ -27,5 +27,6 @@ mod random;
 mod reported;
 mod revenue;
 mod shipping;
+mod situations;
 mod waves;
 mod world;
