@@ -304,8 +304,8 @@ fn a_refused_notice_is_over_once_the_channel_shows_the_parcel() {
             _ => None,
         })
         .unwrap();
-    let by_staff = super::others::by_hand("ful_1", 1, Some(60), &tracking);
-    world.edit(super::others::show(by_staff));
+    let by_staff = by_hand("ful_1", 1, Some(60), &tracking);
+    world.edit(show(by_staff));
     let plan = world.settle();
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
 }

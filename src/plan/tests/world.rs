@@ -152,14 +152,16 @@ impl World {
         self.fact(key, FactBody::Order(Box::new(body)), "pull");
     }
 
-    /// Reads it with another country of delivery.
-    pub(super) fn ships_to(&mut self, country: &str) {
+    /// Reads it with a change and another country of delivery.
+    pub(super) fn ships_to(&mut self, country: &str, change: impl FnOnce(&mut OrderSnapshot)) {
+        let mut order = self.order();
+        change(&mut order);
         let mut features = features();
         for group in features.groups.values_mut() {
             group.country = country.to_owned();
         }
         let body = OrderFact {
-            order: self.order(),
+            order,
             features,
             personal_version: 2,
         };
