@@ -19,6 +19,8 @@ pub struct Place {
     pub channel: AccountSlug,
     /// Who pays.
     pub payment: String,
+    /// Paid in advance by a deposit that is not in the books.
+    pub in_advance: bool,
     /// Currency.
     pub currency: Currency,
     /// What is taxed how.
@@ -30,7 +32,9 @@ pub struct Place {
 /// The entry that a revenue event goes into.
 #[must_use]
 pub fn place_of(row: &OpenRevenue) -> Place {
+    let by_bank = row.payment == PaymentMethod::BankTransfer.as_str();
     Place {
+        in_advance: by_bank && row.unbooked_deposit,
         date: row.business_date,
         channel: row.channel.clone(),
         payment: row.payment.clone(),
@@ -41,13 +45,12 @@ pub fn place_of(row: &OpenRevenue) -> Place {
 }
 
 /// The title of what a payer owes.
-fn receivable<'a>(titles: &'a Titles, payment: &str) -> &'a String {
+fn receivable<'a>(titles: &'a Titles, payment: &str, in_advance: bool) -> &'a String {
+    let by_bank = payment == PaymentMethod::BankTransfer.as_str();
     match titles.receivables.get(payment) {
         Some(own) => own,
         // Where deposits are booked, what came before it was earned stands there with the other sign.
-        None if payment == PaymentMethod::BankTransfer.as_str() && titles.deposits.is_none() => {
-            &titles.advance
-        }
+        None if by_bank && (in_advance || titles.deposits.is_none()) => &titles.advance,
         None => &titles.receivable,
     }
 }
@@ -82,7 +85,7 @@ fn describe(place: &Place) -> String {
 /// The entry of a posting, named by the caller; `None` where deposits have no titles.
 fn entry_of(row: &OpenPosting, titles: &Titles, reference: String) -> Option<JournalEntry> {
     let of = titles.deposits.as_ref()?;
-    let owed = receivable(titles, PaymentMethod::BankTransfer.as_str());
+    let owed = receivable(titles, PaymentMethod::BankTransfer.as_str(), false);
     let (debit, credit) = match row.kind {
         PostingKind::Received => (&of.bank, &of.suspense),
         PostingKind::Voided => (&of.suspense, &of.bank),
@@ -140,7 +143,11 @@ pub fn journal_of(
                 class: place.tax_of.class.clone(),
             });
             let lines = vec![
-                line(receivable(titles, &place.payment), gross, None),
+                line(
+                    receivable(titles, &place.payment, place.in_advance),
+                    gross,
+                    None,
+                ),
                 line(earned(titles, place.kind), -gross, taxed),
             ];
             JournalEntry {
@@ -186,6 +193,7 @@ mod tests {
                 RevenueKind::Sales
             },
             payment: payment.to_owned(),
+            unbooked_deposit: false,
             currency: Currency::JPY,
             tax_of: TaxOf {
                 rate_bp: rate,

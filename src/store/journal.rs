@@ -37,6 +37,8 @@ pub struct OpenRevenue {
     pub payment: String,
     /// Currency.
     pub currency: Currency,
+    /// Some of its order came by a deposit that is not in the books: it came before their titles were set.
+    pub unbooked_deposit: bool,
     /// What it is taxed by.
     pub tax_of: TaxOf,
     /// Minor units, tax included.
@@ -129,10 +131,13 @@ impl Store {
         };
         let mut rows = Vec::new();
         for row in sqlx::query!(
-            "SELECT id, subject_id, key, business_date, channel_id, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax FROM revenue_events
+            r#"SELECT id, subject_id, key, business_date, channel_id, payment, currency, kind, tax_rate_bp, tax_country, tax_class, gross, tax,
+               EXISTS (SELECT FROM deposit_matches m WHERE m.order_id = revenue_events.subject_id
+                 AND NOT EXISTS (SELECT FROM deposit_postings p WHERE p.deposit_id = m.deposit_id AND p.kind = 'received')) AS "unbooked_deposit!"
+             FROM revenue_events
              WHERE batch_id IS NULL AND id > coalesce((SELECT books_upto FROM recovery), 0) AND hk_acts(channel_id) AND (retry_at IS NULL OR retry_at <= (SELECT hk_now()))
                AND business_date <= $2
-             ORDER BY business_date, id LIMIT $1 FOR UPDATE",
+             ORDER BY business_date, id LIMIT $1 FOR UPDATE"#,
             terms.max_rows,
             terms.today
         )
@@ -148,6 +153,7 @@ impl Store {
                 payment: row.payment,
                 currency: row.currency.parse().map_err(|e: hikiate_sdk::MoneyError| StoreError::Refused(e.to_string()))?,
                 kind: RevenueKind::of(&row.kind),
+                unbooked_deposit: row.unbooked_deposit,
                 tax_of: TaxOf {
                     rate_bp: row.tax_rate_bp,
                     country: row.tax_country.unwrap_or_default(),

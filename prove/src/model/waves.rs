@@ -235,6 +235,7 @@ impl World {
                     continue;
                 }
                 rows.push(OpenRevenue {
+                    unbooked_deposit: false,
                     id: i64::try_from(rows.len()).unwrap_or(0),
                     subject_id: order.input.subject_id,
                     key: row.key.clone(),

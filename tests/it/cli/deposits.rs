@@ -286,6 +286,30 @@ async fn a_deposit_goes_through_the_books_to_what_the_tolerance_leaves_and_back(
 }
 
 #[tokio::test]
+async fn what_came_before_its_titles_were_set_goes_on_as_an_advance() {
+    let mut world = world("").await;
+    let (id, number) = by_bank(&mut world).await;
+    run(
+        &world,
+        &["deposit", "add", &number, "1650", "--reference", "F1"],
+    )
+    .ended(0);
+    world.restart(|toml| format!("{toml}\n{BOOKS}")).await;
+    for _ in 0..4 {
+        world.rounds(4).await;
+        world.advance(chrono::Duration::seconds(15)).await;
+    }
+    assert!(world.shop.order(&id).unwrap().is_shipped());
+    let sum = |title: &str| {
+        let lines = journal(&world, title);
+        lines.iter().map(|(_, amount)| amount).sum::<i64>()
+    };
+    assert_eq!(sum(hikiate::demo::merchant::ADVANCES), 1650);
+    assert_eq!(sum(hikiate::demo::merchant::RECEIVABLE), 0);
+    assert!(journal(&world, "Assets:Bank").is_empty());
+}
+
+#[tokio::test]
 async fn check_says_whether_deposits_are_booked() {
     let plain = world("").await;
     let said = run(&plain, &["check"]).ended(0).to_owned();
