@@ -383,6 +383,7 @@ impl Command {
                 OrderCommand::List { .. }
                 | OrderCommand::Show { .. }
                 | OrderCommand::Explain { .. }
+                | OrderCommand::Ledger { .. }
                 | OrderCommand::Cancel { dry_run: true, .. }
                 | OrderCommand::Recall { dry_run: true, .. }
                 | OrderCommand::End { dry_run: true, .. }

@@ -167,6 +167,13 @@ impl<'a> View<'a> {
         held.saturating_add(bank.max(self.payment().deposited))
     }
 
+    /// What came by deposit beyond what was to come that way: it pays what no card does.
+    pub(crate) fn deposited_beyond(&self) -> i64 {
+        let payment = self.payment();
+        let wanted = payment.bank_wanted.unwrap_or(0);
+        payment.deposited.saturating_sub(wanted).max(0)
+    }
+
     /// What is taken of a payment, or decided to be.
     pub(crate) fn settled(&self, tender: &Tender) -> i64 {
         let ours = self.intended(&tender.key);
@@ -211,7 +218,8 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         .fold(0_i64, |sum, tender| {
             sum.saturating_add(view.still_to_pay(tender).unwrap_or(0))
         })
-        .saturating_add(view.taken_before());
+        .saturating_add(view.taken_before())
+        .saturating_add(view.deposited_beyond());
     for voided in view.order.tenders.iter().filter(|tender| tender.cancelled) {
         let shown = voided.captured.saturating_sub(view.given_back(voided));
         take_back(view, voided, shown, &mut wanted);

@@ -222,7 +222,15 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let last = view.fold.deposits.last().map(|one| one.id);
     let wanted = payment.bank_wanted.unwrap_or(0);
     let came = payment.deposited;
-    let over = came.saturating_sub(wanted);
+    let mut over = came.saturating_sub(wanted);
+    // What a card no longer pays, as after a refund by mistake, is paid by what came beyond.
+    if let Some(charged) = view.charged_total()
+        && over > 0
+        && view.something_left()
+        && view.cancelled_at_channel.is_none()
+    {
+        over = over.min(view.held_in_all().saturating_sub(charged).max(0));
+    }
     // An order that nothing stands for is one that is not paid yet, unless goods left for it.
     let counts = came != 0 || payment.foreign || view.something_left();
     if payment.foreign {

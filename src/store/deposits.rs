@@ -47,7 +47,7 @@ pub struct NewDeposit {
 pub enum Added {
     /// It is new; its number.
     New(String),
-    /// The very same was added before; as it stands now, which may be matched to another order.
+    /// The very same was added before; as it stands now: it may be matched to another order, or voided.
     Known(Box<DepositRow>),
     /// It cannot be, and why.
     Refused(String),
@@ -452,16 +452,11 @@ impl<'a> Desk<'a> {
             )));
         };
         let same = (row.amount, row.currency, row.date) == (new.amount, new.currency, new.date);
-        if same && row.voided.is_none() {
+        if same {
             return Ok(Added::Known(Box::new(row)));
         }
-        let voided = if row.voided.is_some() {
-            ", and voided since"
-        } else {
-            ""
-        };
         Ok(Added::Refused(format!(
-            "a deposit with reference {:?} was added before, {} {} of {} ({}){voided}; a reference is used once",
+            "a deposit with reference {:?} was added before, {} {} of {} ({}); a reference is used once",
             new.reference,
             row.currency.format(row.amount),
             row.currency,

@@ -82,8 +82,7 @@ async fn added(
         .iter()
         .zip(new)
         .zip(&added)
-        .filter_map(|((row, new), added)| Some((row, new.order?, added)))
-        .filter_map(|(row, order, added)| Some((row.line, elsewhere(row, order, added)?)))
+        .filter_map(|((row, new), added)| Some((row.line, elsewhere(row, new.order, added)?)))
         .collect();
     let told = json!({
         "file": name, "dry_run": dry_run, "added": numbers, "known": known, "unmatched": unmatched,
@@ -107,15 +106,22 @@ async fn added(
     })
 }
 
-/// A row that was added before and does not pay the order that it names, and what to type where it should.
-fn elsewhere(row: &Row, order: i64, added: &Added) -> Option<String> {
+/// A row that was added before and was voided or does not pay the order that it names, and what to type where it should.
+fn elsewhere(row: &Row, order: Option<i64>, added: &Added) -> Option<String> {
     let Added::Known(known) = added else {
         return None;
     };
-    if known.matched(order) > 0 {
+    let pays = order.is_none_or(|order| known.matched(order) > 0);
+    if pays && known.voided.is_none() {
         return None;
     }
-    let (deposit, named) = (&known.deposit, row.order.as_deref().unwrap_or_default());
+    let deposit = &known.deposit;
+    if let Some(why) = &known.voided {
+        return Some(format!(
+            "{deposit} was added before and voided since ({why}); it stays voided"
+        ));
+    }
+    let named = format!("'{}'", row.order.as_deref()?);
     let pays: Vec<&str> = known.matches.iter().map(|one| one.order.as_str()).collect();
     Some(match pays.first() {
         Some(first) => format!(

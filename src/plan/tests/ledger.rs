@@ -987,6 +987,34 @@ fn what_came_in_part_and_was_given_back_is_not_the_whole_order() {
 }
 
 #[test]
+fn what_was_given_back_by_mistake_and_comes_by_transfer_is_neither_too_much_nor_missing() {
+    let mut world = situation();
+    world.now = tokyo(11, 26, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| {
+        let mut seen = refund("re_1", 1100, at);
+        seen.effect = RefundEffect::ProviderOnly;
+        order.tenders[0].refunded = 1100;
+        order.tenders[0].refunds.push(seen);
+    });
+    world.typed(|now| refund_is(now, "re_1", RefundReason::Mistake, "as the desk says"));
+    assert_eq!(World::kinds(&world.settle()), ["capture_over_authorised"]);
+    world.deposit("d1", 1100, Currency::JPY);
+    let plan = world.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    world.deposit("d2", 300, Currency::JPY);
+    let plan = world.settle();
+    let over = plan.tasks.iter().find(|task| task.kind == "deposit_over");
+    assert!(
+        over.is_some_and(|task| task.detail.contains("300")),
+        "{:?}",
+        plan.tasks
+    );
+}
+
+#[test]
 fn nothing_is_to_be_given_back_by_a_sum_that_is_not_known() {
     let mut world = one_of_two();
     world.edit(|order| order.tenders[0].captured = 2500);
