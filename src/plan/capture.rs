@@ -167,6 +167,17 @@ impl<'a> View<'a> {
         held.saturating_add(bank.max(self.payment().deposited))
     }
 
+    /// What was given back by mistake beyond all that is held.
+    fn mistaken_beyond(&self) -> i64 {
+        let tenders = self.order.tenders.iter();
+        let mistaken = tenders.fold(0_i64, |sum, t| sum.saturating_add(self.by_mistake(t)));
+        if mistaken == 0 {
+            return 0;
+        }
+        let held = self.held_in_all().saturating_add(self.unexplained());
+        held.saturating_neg().clamp(0, mistaken)
+    }
+
     /// What came by deposit beyond what was to come that way: it pays what no card does.
     pub(crate) fn deposited_beyond(&self) -> i64 {
         let payment = self.payment();
@@ -264,7 +275,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
                 .push(candidate(view, tender, account, amount, settled));
         }
     }
-    over = over.saturating_add(rest);
+    over = over.saturating_add(rest).max(view.mistaken_beyond());
     if over > view.slack() {
         wanted.pending = true;
         let detail = format!(

@@ -152,6 +152,10 @@ impl View<'_> {
                 None => sure = false,
             }
         }
+        let bank_wanted = bank_wanted.map(|wanted| match self.by_bank(order) {
+            Some(most) => wanted.min(most),
+            None => wanted,
+        });
         words.sort_unstable();
         words.dedup();
         let zero = order.total == Some(0);
@@ -175,6 +179,28 @@ impl View<'_> {
             bank_paid,
             others_sure,
         }
+    }
+
+    /// What is left of the total for bank transfers: a credit lowers it, and not every channel lowers the payment with it.
+    /// `None` where an amount is not known.
+    fn by_bank(&self, order: &OrderSnapshot) -> Option<i64> {
+        let mut left = order.total?;
+        for tender in &order.tenders {
+            let amount = if tender.cancelled {
+                0
+            } else {
+                amount_of(order, tender)?
+            };
+            let method = self.route(tender).map(|route| route.method);
+            let by_others = if method == Some(PaymentMethod::BankTransfer) {
+                0
+            } else {
+                amount.max(tender.captured)
+            };
+            left = left.saturating_sub(by_others);
+            left = left.saturating_add(tender.refunded);
+        }
+        Some(left.max(0))
     }
 
     /// When the payment was last confirmed and then no longer, by what was told in its order.

@@ -173,7 +173,7 @@ fn rows(
     let mut rows: Vec<RevenueRow> = Vec::new();
     for (at, (step, totals)) in steps.iter().zip(totals).enumerate().skip(from) {
         // What is recorded stands in its month, which may be closed: it is mended on the day that this became known.
-        let mends = at < done;
+        let mends = at < done || (step.belated && done > 0);
         for (place, gross, tax) in differences(&last, totals) {
             let kind = match step.kind {
                 _ if place.bucket.rounding => RevenueKind::Rounding,

@@ -1,6 +1,6 @@
 //! `hikiate deposit add`.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
 
 use super::{NOBODY, account, currency_or_shop, minor, not_done, order, terms};
@@ -11,6 +11,14 @@ use crate::store::{Added, NewDeposit};
 
 /// The most bytes of a reference: it is part of the keys of facts.
 pub(super) const LONGEST_REFERENCE: usize = 200;
+
+/// A day before that is a slip of the keyboard, or of a month that was closed long ago.
+pub(super) const LONGEST_AGO: TimeDelta = TimeDelta::days(400);
+
+/// Why a day cannot be.
+pub(super) fn too_old(what: &str, day: NaiveDate) -> String {
+    format!("{what} {day} is more than 400 days ago; write the day on which the money came")
+}
 
 /// What was typed.
 pub(super) struct Typed {
@@ -106,6 +114,7 @@ fn day(given: Option<NaiveDate>, today: NaiveDate) -> Result<NaiveDate, Failure>
         Some(day) if day > today => Err(Failure::Usage(format!(
             "--date {day} has not come yet: today is {today}"
         ))),
+        Some(day) if day < today - LONGEST_AGO => Err(Failure::Usage(too_old("--date", day))),
         day => Ok(day.unwrap_or(today)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::add::LONGEST_REFERENCE;
+use super::add::{LONGEST_AGO, LONGEST_REFERENCE, too_old};
 use crate::config::csv_cells as cells;
 
 /// Columns that a file has to have.
@@ -110,6 +110,9 @@ fn row(
         .ok_or_else(|| format!("date {date:?} is no day; write it as 2026-11-19 or 2026/11/19"))?;
     if date > today {
         return Err(format!("date {date} has not come yet: today is {today}"));
+    }
+    if date < today - LONGEST_AGO {
+        return Err(too_old("date", date));
     }
     let reference = needed("reference")?;
     if reference.len() > LONGEST_REFERENCE {

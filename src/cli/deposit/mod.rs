@@ -160,6 +160,9 @@ fn currency_or_shop(session: &Session, code: Option<&str>) -> Result<Currency, S
 
 /// Minor units of a positive amount that has no more digits than its currency.
 fn minor(text: &str, currency: Currency) -> Result<i64, String> {
+    if text.contains(['e', 'E']) {
+        return Err(format!("{text} is no amount; write it in digits, as 5400"));
+    }
     let decimal: Decimal = text.trim().parse().map_err(|error| format!("{error}"))?;
     match decimal
         .to_minor(currency)

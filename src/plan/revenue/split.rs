@@ -113,8 +113,11 @@ pub(super) fn payers(view: &View<'_>, order: &OrderSnapshot) -> Vec<(String, i64
         .filter(|tender| !tender.cancelled)
         .filter_map(|tender| tender.amount)
         .fold(0_i64, i64::saturating_add);
+    let mut asked = 0_i64;
     for tender in &order.tenders {
         let route = view.route(tender).map(|route| route.method);
+        // Asked for, and nobody has begun to pay it: how is not known yet.
+        let untouched = route.is_none() && tender.authorised.max(tender.captured) == 0;
         let word = route.map_or("unknown", PaymentMethod::as_str);
         let amount = if tender.cancelled {
             tender.captured
@@ -123,10 +126,17 @@ pub(super) fn payers(view: &View<'_>, order: &OrderSnapshot) -> Vec<(String, i64
             tender.amount.unwrap_or(rest)
         };
         let kept = amount.saturating_sub(view.given_back(tender)).max(0);
+        if untouched {
+            asked = asked.saturating_add(kept);
+            continue;
+        }
         let sum = payers.entry(word).or_default();
         *sum = sum.saturating_add(kept);
     }
     payers.retain(|_, amount| *amount > 0);
+    if payers.is_empty() && asked > 0 {
+        payers.insert("unknown", asked);
+    }
     if payers.is_empty() {
         // All of it was given back, or nobody is to pay anything.
         let mut words = order

@@ -47,6 +47,8 @@ pub(super) struct Step<'a> {
     pub(super) due: BTreeMap<Bucket, Billed>,
     /// An amount without lines was spread over several charges, and this step has its part.
     pub(super) derived: bool,
+    /// It takes off what had shipped by then, where that may be recorded already.
+    pub(super) belated: bool,
 }
 
 /// Something that changes what is due.
@@ -116,6 +118,7 @@ pub(super) fn of<'a>(
         kind,
         of: of.to_owned(),
         derived: charged.derived(),
+        belated: false,
         charged: charged.clone(),
         due,
     };
@@ -152,7 +155,9 @@ pub(super) fn of<'a>(
                     let is = due(view, after, &then, &base, &mut BTreeSet::new());
                     let due = instead(&full, &was, &is);
                     let kind = Some(RevenueKind::Sales);
-                    steps.push(step(*id, day, kind, &shipment, after, due));
+                    let mut belated = step(*id, day, kind, &shipment, after, due);
+                    belated.belated = true;
+                    steps.push(belated);
                 }
                 steps.push(step(*id, *at, None, &shipment, after, full));
                 charged = after;

@@ -712,7 +712,8 @@ fn a_refund_before_the_delivery_lowers_what_is_recognised_then() {
     let last = world.input.revenue.last().unwrap();
     assert_eq!(
         (last.kind, last.business_date),
-        (RevenueKind::Sales, date(11, 23))
+        (RevenueKind::Sales, date(11, 24)),
+        "the delivery of the 23rd is in the books"
     );
     assert_eq!(sum(&world).0, 1200);
 }
@@ -1011,6 +1012,102 @@ fn what_was_given_back_by_mistake_and_comes_by_transfer_is_neither_too_much_nor_
         over.is_some_and(|task| task.detail.contains("300")),
         "{:?}",
         plan.tasks
+    );
+}
+
+#[test]
+fn what_was_given_back_twice_by_mistake_is_to_be_collected_though_nothing_is_due() {
+    let mut world = situation();
+    world.now = tokyo(11, 26, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    let at = world.now;
+    world.edit(|order| credit(order, "re_1", 2740, at));
+    world.plan();
+    world.edit(|order| {
+        let mut seen = refund("re_2", 2740, at);
+        seen.effect = RefundEffect::ProviderOnly;
+        order.tenders[0].refunded += 2740;
+        order.tenders[0].refunds.push(seen);
+    });
+    world.typed(|now| refund_is(now, "re_2", RefundReason::Mistake, "as the desk says"));
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), ["capture_over_authorised"]);
+    assert!(plan.tasks[0].detail.contains("2740"), "{:?}", plan.tasks);
+    assert_eq!(sum(&world), (0, 0));
+}
+
+#[test]
+fn a_credit_lowers_what_is_to_come_by_transfer_though_the_payment_says_otherwise() {
+    let mut snapshot = order(&[("A", 2, 1100)]);
+    pay(&mut snapshot, "bank");
+    let mut world = World::new(snapshot);
+    world.settle();
+    let at = world.now;
+    let lower = |order: &mut OrderSnapshot| {
+        credit(order, "re_1", 300, at);
+        // A credit alone: nothing was given back.
+        order.tenders[0].refunded = 0;
+        order.tenders[0].refunds.clear();
+    };
+    let mut before = world.clone();
+    before.edit(lower);
+    before.deposit("d1", 2400, Currency::JPY);
+    let plan = before.settle();
+    assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
+    assert_eq!(plan.status, Status::Allocated);
+    // Paid first: what is too much is told.
+    world.deposit("d1", 2700, Currency::JPY);
+    world.edit(lower);
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), ["deposit_over"]);
+    assert!(plan.tasks[0].detail.contains("300"), "{:?}", plan.tasks);
+}
+
+#[test]
+fn what_nobody_has_begun_to_pay_moves_nothing_that_is_booked() {
+    let mut world = situation();
+    ship_all(&mut world);
+    world.push_all();
+    let before = world.input.revenue.len();
+    assert!(before > 0);
+    world.edit(|order| {
+        let mut added = order.lines[0].clone();
+        added.key = "l9".into();
+        added.quantity = 1;
+        order.lines.push(added);
+        order
+            .charges
+            .push(charge(ChargeKind::Goods, Some("l9"), 1000, 1000));
+        order.total = order.total.map(|total| total + 1000);
+        order.tenders.push(tender("p9", "nobody-knows", 1000));
+    });
+    world.plan();
+    assert_eq!(
+        world.input.revenue.len(),
+        before,
+        "{:?}",
+        world.input.revenue
+    );
+}
+
+#[test]
+fn a_refund_of_before_the_parcel_that_is_read_in_the_next_month_is_booked_then() {
+    let mut world = situation();
+    world.now = tokyo(11, 26, 10, 0);
+    let made = tokyo(11, 25, 10, 0);
+    ship_all(&mut world);
+    world.push_all();
+    let before = world.input.revenue.len();
+    assert!(before > 0);
+    world.now = tokyo(12, 10, 10, 0);
+    world.edit(|order| credit(order, "re_1", 300, made));
+    world.plan();
+    let new = &world.input.revenue[before..];
+    assert_eq!(new.iter().map(|row| row.gross).sum::<i64>(), -300);
+    assert!(
+        new.iter().all(|row| row.business_date == date(12, 10)),
+        "{new:?}"
     );
 }
 
