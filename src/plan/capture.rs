@@ -178,7 +178,7 @@ impl<'a> View<'a> {
         held.saturating_neg().clamp(0, mistaken)
     }
 
-    /// What came by deposit beyond what was to come that way: it pays what no card does.
+    /// What came by deposit beyond what was to come that way: it pays what no card can.
     pub(crate) fn deposited_beyond(&self) -> i64 {
         let payment = self.payment();
         let wanted = payment.bank_wanted.unwrap_or(0);
@@ -229,8 +229,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         .fold(0_i64, |sum, tender| {
             sum.saturating_add(view.still_to_pay(tender).unwrap_or(0))
         })
-        .saturating_add(view.taken_before())
-        .saturating_add(view.deposited_beyond());
+        .saturating_add(view.taken_before());
     for voided in view.order.tenders.iter().filter(|tender| tender.cancelled) {
         let shown = voided.captured.saturating_sub(view.given_back(voided));
         take_back(view, voided, shown, &mut wanted);
@@ -275,7 +274,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
                 .push(candidate(view, tender, account, amount, settled));
         }
     }
-    over = over.saturating_add(rest).max(view.mistaken_beyond());
+    over = over.saturating_add(rest);
+    over = over
+        .saturating_sub(view.deposited_beyond())
+        .max(view.mistaken_beyond());
     if over > view.slack() {
         wanted.pending = true;
         let detail = format!(
