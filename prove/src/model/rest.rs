@@ -151,7 +151,10 @@ impl World {
             let packed = |f: &ChannelFulfilment| !f.shipped() && !f.cancelled();
             let waits = match order.blocked_by.as_deref() {
                 Some("payment" | "gate" | "completion") => true,
-                Some("stock") => order.truth.fulfilments.iter().any(packed),
+                Some("stock") => {
+                    let seen = Seen::of(order, self.now);
+                    seen.is_some_and(|seen| seen.order().fulfilments.iter().any(packed))
+                }
                 _ => false,
             };
             if order.gone && waits {
