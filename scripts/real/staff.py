@@ -14,7 +14,8 @@ ACTS = {
     "by-hand": (1, 2, "booked", 0),
     "part-by-hand": (2, 1, "booked", 0),
     "moved": (1, 1, "booked", 1),
-    "lowered": (2, 1, None, 1),
+    # One of what left beyond the order, one of what nobody has paid since the edit voided the payment.
+    "lowered": (2, 1, None, 2),
     "cancelled": (1, 0, None, 1),
     "completed": (2, 0, "booked", 0),
     "deleted": (0, 1, None, 1),
