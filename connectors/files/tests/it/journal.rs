@@ -265,6 +265,7 @@ fn tax_stands_inside_a_line_or_in_one_of_its_own_as_the_layout_says() {
 title = "仕訳"
 picked_up = "kept"
 [form]
+encoding = "utf8"
 header = false
 [journal]
 accept = "delivered"
@@ -299,6 +300,7 @@ columns = [
             .unwrap()
             .bytes;
         let text = String::from_utf8(bytes).unwrap();
+        // The first line names the file.
         text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(

@@ -18,8 +18,9 @@ fn an_unrounded_total_is_the_sum_of_its_rounded_charges() {
         charges,
         [
             (ChargeKind::Goods, Some(2975), Some(475), Some(1900)),
-            (ChargeKind::Goods, Some(1488), Some(238), Some(1900)),
-            (ChargeKind::Postage, Some(583), Some(93), Some(1900)),
+            // A sum that the shop did not round states no tax.
+            (ChargeKind::Goods, Some(1488), None, Some(1900)),
+            (ChargeKind::Postage, Some(583), None, Some(1900)),
         ]
     );
     assert_eq!(
