@@ -2,6 +2,7 @@
 
 use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Tender};
 
+use super::deposits;
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
 use super::tasks::Tasks;
@@ -110,21 +111,32 @@ impl<'a> View<'a> {
         self.settled(tender).saturating_sub(self.given_back(tender))
     }
 
+    /// A sum over payments and what came by deposit, which a channel may show as captured as well.
+    pub(crate) fn with_deposits<'t>(
+        &self,
+        tenders: impl Iterator<Item = &'t Tender>,
+        of: impl Fn(&Tender) -> i64,
+    ) -> i64 {
+        let (mut bank, mut others) = (0_i64, 0_i64);
+        for tender in tenders {
+            let method = self.route(tender).map(|route| route.method);
+            let sum = match method {
+                Some(PaymentMethod::BankTransfer) => &mut bank,
+                _ => &mut others,
+            };
+            *sum = sum.saturating_add(of(tender));
+        }
+        let came = deposits::sum(&self.fold.deposits, self.order.currency, i64::MAX);
+        others.saturating_add(bank.max(came))
+    }
+
     /// What pays the order or is there to be taken: authorised, captured, in points and by deposit, less what was given
     /// back.
     pub(crate) fn alive(&self) -> i64 {
-        let (mut bank, mut alive) = (0_i64, 0_i64);
-        for tender in self.tenders() {
+        self.with_deposits(self.tenders(), |tender| {
             let sure = tender.authorised.max(self.taken(tender));
-            let left = sure.saturating_sub(tender.refunded).max(0);
-            let method = self.route(tender).map(|route| route.method);
-            if method == Some(PaymentMethod::BankTransfer) {
-                bank = bank.saturating_add(left);
-            } else {
-                alive = alive.saturating_add(left);
-            }
-        }
-        alive.saturating_add(bank.max(self.payment().deposited))
+            sure.saturating_sub(tender.refunded).max(0)
+        })
     }
 
     /// Captures of a payment that certainly were not sent.
@@ -144,27 +156,19 @@ impl<'a> View<'a> {
     }
 
     /// All that came, or is decided to be taken, less what was given back: by capture, in points and by deposit. A channel
-    /// may show a deposit as captured, and gives points back by itself when it cancels.
+    /// gives points back by itself when it cancels.
     pub(crate) fn held_in_all(&self) -> i64 {
         let cancelled = self.cancelled_at_channel.is_some();
-        let mut bank = 0_i64;
-        let mut held = 0_i64;
-        for tender in &self.order.tenders {
+        let came = self.with_deposits(self.order.tenders.iter(), |tender| {
             let shown = if cancelled {
                 tender.captured
             } else {
                 self.taken(tender)
             };
-            let taken = self.settled(tender).max(shown);
-            let by_bank = self.route(tender).map(|route| route.method);
-            if by_bank == Some(PaymentMethod::BankTransfer) {
-                bank = bank.saturating_add(taken);
-            } else {
-                held = held.saturating_add(taken);
-            }
-            held = held.saturating_sub(tender.refunded);
-        }
-        held.saturating_add(bank.max(self.payment().deposited))
+            self.settled(tender).max(shown)
+        });
+        let refunded = self.order.tenders.iter().map(|tender| tender.refunded);
+        refunded.fold(came, i64::saturating_sub)
     }
 
     /// What was given back by mistake beyond all that is held.

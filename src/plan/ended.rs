@@ -1,9 +1,7 @@
 //! Orders that an operator has ended: nothing more is instructed, and nobody is told.
 
-use super::payment::Payment;
 use super::tasks::Tasks;
 use super::view::View;
-use crate::policy::PaymentMethod;
 
 /// The word that takes an end back.
 pub(crate) const ENDED: &str = "ended";
@@ -11,24 +9,16 @@ pub(crate) const ENDED: &str = "ended";
 pub(crate) const MONEY: &str = "ended_captured";
 
 /// Money that came for an ended order, and that nothing it shipped explains.
-pub(crate) fn money(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+pub(crate) fn money(view: &View<'_>, tasks: &mut Tasks) {
     let Some((ended, _)) = view.ended() else {
         return;
     };
-    let (mut taken, mut by_bank) = (view.taken_before(), 0_i64);
-    for tender in view.tenders() {
+    let kept = view.with_deposits(view.tenders(), |tender| {
         // Points and gift cards were taken when the order was placed.
         let came = view.settled(tender).max(view.taken(tender));
-        let kept = came.saturating_sub(view.given_back(tender)).max(0);
-        let method = view.route(tender).map(|route| route.method);
-        // A channel may show a deposit as captured.
-        if method == Some(PaymentMethod::BankTransfer) {
-            by_bank = by_bank.saturating_add(kept);
-        } else {
-            taken = taken.saturating_add(kept);
-        }
-    }
-    let taken = taken.saturating_add(by_bank.max(payment.deposited));
+        came.saturating_sub(view.given_back(tender)).max(0)
+    });
+    let taken = kept.saturating_add(view.taken_before());
     // What is due is not known while an amount is not.
     let Some(due) = view.due(&view.departed(|_| true)) else {
         return;

@@ -335,8 +335,8 @@ impl<'a> Told<'a> {
             };
             let theirs: Vec<_> = self.fulfilments.iter().filter(of).copied().collect();
             let lists = |line: &LineKey| {
-                let lines = theirs.iter().flat_map(|f| &f.lines);
-                lines.filter(|(key, _)| key == line).count() > 0
+                let mut lines = theirs.iter().flat_map(|f| &f.lines);
+                lines.any(|(key, _)| key == line)
             };
             for row in shipment.fact.lines.iter().filter(|_| !theirs.is_empty()) {
                 let items = parcel.items(row.n);

@@ -367,7 +367,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     if let Some(unknown) = &not_known {
         not_booked(unknown, &mut tasks);
     }
-    ended::money(&view, &payment, &mut tasks);
+    ended::money(&view, &mut tasks);
     unknown_outcomes(&view, &mut tasks);
     presence::tell(&view, gone, kept_back, &mut tasks);
     let late = late_replies(&view, &mut tasks);

@@ -62,32 +62,11 @@ impl Run {
     pub fn play(&self, keep: &[usize], steps: &mut u64) -> Result<(), Violation> {
         let played = catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(self.setting.clone());
-            let all = |world: &mut World, steps: &mut u64| {
-                for at in keep {
-                    *steps += 1;
-                    world.step(&self.commands[*at])?;
-                }
-                world.rest().map(drop)
-            };
-            let done = all(&mut world, steps);
-            // TEMPORARY
-            if done.is_err() && std::env::var("DUMP").is_ok() {
-                for order in &world.orders {
-                    println!("== {} {:?}", order.input.number, order.status);
-                    for fact in &order.input.facts {
-                        println!("  {} {} {:?}", fact.id, fact.recorded_at, fact.body);
-                    }
-                    for row in &order.input.revenue {
-                        println!("  REV {row:?}");
-                    }
-                    println!(
-                        "  BLOCKED {:?} demands {:?}",
-                        order.blocked_by, order.input.demands
-                    );
-                    println!("  TASKS {:?}", order.tasks.keys());
-                }
+            for at in keep {
+                *steps += 1;
+                world.step(&self.commands[*at])?;
             }
-            done
+            world.rest().map(drop)
         }));
         played.unwrap_or_else(|_| Err(Violation::new("it panicked")))
     }
