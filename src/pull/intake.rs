@@ -29,7 +29,7 @@ pub fn intake(
         day: asked_at.with_timezone(&zone).date_naive(),
         ..IncomingPage::default()
     };
-    for Record { raw, parsed } in records {
+    for Record { raw, parsed, .. } in records {
         match parsed {
             Err(bad) => page.bad.push(IncomingBad {
                 external_id: bad.external_id.map(|id| id.to_string()),
@@ -143,14 +143,18 @@ mod tests {
     #[test]
     fn a_count_of_a_day_to_come_is_kept_apart_with_its_reason() {
         let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
-        let count = |as_of| Record {
-            raw: b"PEAR,5".to_vec(),
-            parsed: Ok(Observed::Stock(StockLevel {
-                code: "PEAR".to_owned(),
-                location: None,
-                quantity: 5,
-                as_of,
-            })),
+        let count = |as_of| {
+            Record::new(
+                *b"PEAR,5",
+                Ok(Observed::Stock(StockLevel {
+                    code: "PEAR".to_owned(),
+                    location: None,
+                    quantity: 5,
+                    free: false,
+                    as_of,
+                    read_at: None,
+                })),
+            )
         };
         let dates = [
             None,

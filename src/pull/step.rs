@@ -72,7 +72,9 @@ async fn pull_stream(
             }
         }
     }
-    let page = source.page(&due.name, due.cursor.as_ref()).await;
+    let page = source
+        .page(&due.name, due.cursor.as_ref(), due.asked_at)
+        .await;
     heard(account, &engine.metrics, page.as_ref().err());
     let page = match page {
         Ok(page) => page,

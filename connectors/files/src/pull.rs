@@ -96,7 +96,12 @@ impl Source for Inbox {
         shipments.into_iter().chain(stock).collect()
     }
 
-    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        _now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
         if let Some(again) = &cursor.again {
@@ -145,6 +150,16 @@ impl Source for Inbox {
             ..Cursor::read(cursor).unwrap_or_default()
         };
         serde_json::to_value(cursor).ok()
+    }
+
+    fn reread(
+        &self,
+        _stream: &str,
+        _file: Option<&str>,
+        _raw: &[u8],
+        _read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        Err(Error::new(ErrorClass::Config, "have the file sent again"))
     }
 
     async fn read_orders(&self, _ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
@@ -237,12 +252,7 @@ impl Inbox {
             )
         })?;
         // The folder itself is read next, so there is more in any case.
-        Ok(Page {
-            records,
-            next,
-            more: true,
-            ack: None,
-        })
+        Ok(Page::new(records, next, true))
     }
 
     /// Archives a file and looks what was moved: one that took its place since it was compared is put back.
@@ -349,13 +359,8 @@ impl Reader {
                 entry.name, entry.size
             );
             let raw = format!("{} {}", entry.name, entry.size).into_bytes();
-            self.records.push(Record {
-                raw,
-                parsed: Err(BadRecord {
-                    external_id: None,
-                    reason,
-                }),
-            });
+            self.records
+                .push(Record::new(raw, Err(BadRecord::new(None, reason))));
         }
         self.see(entry, String::new());
     }
@@ -373,10 +378,12 @@ impl Reader {
             Some(serde_json::to_value(Ack { files: self.ack }).map_err(json)?)
         };
         Ok(Page {
-            records: self.records,
-            next: serde_json::to_value(self.next).map_err(json)?,
-            more: self.more,
             ack,
+            ..Page::new(
+                self.records,
+                serde_json::to_value(self.next).map_err(json)?,
+                self.more,
+            )
         })
     }
 }

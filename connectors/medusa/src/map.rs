@@ -37,14 +37,8 @@ pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
                 .map(|snapshot| (snapshot, personal::of(&order, &settings.remarks)))
         })
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
-        .map_err(|reason| BadRecord {
-            external_id: stamp(raw).0.map(ExternalId::new),
-            reason,
-        });
-    Record {
-        raw: raw.as_bytes().to_vec(),
-        parsed,
-    }
+        .map_err(|reason| BadRecord::new(stamp(raw).0.map(ExternalId::new), reason));
+    Record::new(raw, parsed)
 }
 
 /// Id and time of the last change, where they can be read.

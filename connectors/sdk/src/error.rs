@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::text::{sentence, words};
+
 /// What the engine does about an error depends on its class alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -41,19 +43,19 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of a class with its words.
-    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+    /// An error of a class with its words, which are cleaned and cut: they may quote a far side.
+    pub fn new(class: ErrorClass, message: impl AsRef<str>) -> Self {
         Self {
             class,
             code: None,
-            message: message.into(),
+            message: sentence(message.as_ref()),
         }
     }
 
     /// Adds the far side's code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
+        self.code = Some(words(&code.into()));
         self
     }
 

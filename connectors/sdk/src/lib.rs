@@ -23,6 +23,7 @@ mod secret;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
+pub mod text;
 mod tracking;
 mod warehouse;
 
@@ -43,9 +44,9 @@ pub use order::{
     Tender,
 };
 pub use secret::SecretRef;
-pub use source::{BadRecord, Observed, Page, Record, Source, StreamKind, StreamSpec};
+pub use source::{BadRecord, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec};
 pub use tracking::{NO_NUMBER, Tracking};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
-    ParcelReport, ReplyVerdict, StockLevel,
+    ParcelReport, ReplyVerdict, StockLevel, Told,
 };

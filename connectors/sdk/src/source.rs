@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::text::sentence;
 use crate::{
     CancelReply, Error, ExternalId, InstructionReply, OrderSnapshot, ParcelReport, Personal,
     StockLevel,
@@ -36,19 +37,72 @@ pub struct StreamSpec {
 /// One record of a page: the bytes as they came, and what they mean.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The far side's bytes of this record alone.
+    /// The far side's bytes of this record alone, enough for [`Source::reread`].
     pub raw: Vec<u8>,
+    /// The file it stood in, where there is one.
+    pub file: Option<String>,
     /// What it says, or why it could not be understood; then it is quarantined and its neighbours go on.
     pub parsed: Result<Observed, BadRecord>,
+}
+
+impl Record {
+    /// A record that stood in no file.
+    pub fn new(raw: impl Into<Vec<u8>>, parsed: Result<Observed, BadRecord>) -> Self {
+        Self {
+            raw: raw.into(),
+            file: None,
+            parsed,
+        }
+    }
+
+    /// With the file it stood in.
+    #[must_use]
+    pub fn in_file(mut self, name: &str) -> Self {
+        self.file = Some(name.to_owned());
+        self
+    }
 }
 
 /// Why a record could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRecord {
-    /// The far side's id, where at least that could be read.
+    /// The far side's id of the order, our reference of the shipment, or the code of the item: where at least that could
+    /// be read.
     pub external_id: Option<ExternalId>,
-    /// Field and rule, without the value of a personal field.
+    /// Tells records of one id apart: the line and number of a parcel's row. A good record settles only a bad one of the
+    /// same part.
+    pub part: Option<String>,
+    /// Field and rule, with file and row; without the value of a personal field.
     pub reason: String,
+    /// What records with the same fault have in common: field and rule without row and value.
+    pub cause: String,
+}
+
+impl BadRecord {
+    /// A record that cannot be understood; its reason is its cause, too.
+    pub fn new(external_id: Option<ExternalId>, reason: impl AsRef<str>) -> Self {
+        let reason = sentence(reason.as_ref());
+        Self {
+            external_id,
+            part: None,
+            cause: reason.clone(),
+            reason,
+        }
+    }
+
+    /// With what its fault has in common with others.
+    #[must_use]
+    pub fn because(mut self, cause: impl AsRef<str>) -> Self {
+        self.cause = sentence(cause.as_ref());
+        self
+    }
+
+    /// With what tells it apart from others of its id.
+    #[must_use]
+    pub fn of_part(mut self, part: impl Into<String>) -> Self {
+        self.part = Some(part.into());
+        self
+    }
 }
 
 /// What a far side told.
@@ -77,6 +131,40 @@ pub struct Page {
     pub more: bool,
     /// For a source that consumes what it hands out: passed to [`Source::acknowledge`] after the commit.
     pub ack: Option<Value>,
+    /// What waits at the far side and is not read, each with its name, why, and what to do. A task until a page without it.
+    pub waiting: Vec<String>,
+    /// The page is, or is a part of, a list of all stock.
+    pub listing: Option<Listing>,
+}
+
+impl Page {
+    /// A page of a stream whose far side keeps what it tells.
+    #[must_use]
+    pub fn new(records: Vec<Record>, next: Value, more: bool) -> Self {
+        Self {
+            records,
+            next,
+            more,
+            ack: None,
+            waiting: Vec::new(),
+            listing: None,
+        }
+    }
+}
+
+/// A list of all stock of an account's places: what it does not name is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Names the list: the hash of its file.
+    pub id: String,
+    /// The file, for people.
+    pub name: String,
+    /// Items in all of it, also on pages to come.
+    pub items: u32,
+    /// When it was made.
+    pub as_of: DateTime<Utc>,
+    /// This page ends it.
+    pub last: bool,
 }
 
 /// A far side that can be pulled.
@@ -86,11 +174,28 @@ pub trait Source: Send + Sync {
     fn streams(&self) -> Vec<StreamSpec>;
 
     /// The page after `cursor`; `None` is the beginning of time as the account's configuration has it.
-    /// The lower bound is inclusive and overlaps; the engine drops what it already knows.
+    /// The lower bound is inclusive and overlaps; the engine drops what it already knows. `now` is by the engine's clock.
     ///
     /// # Errors
     /// Any class; nothing was consumed.
-    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error>;
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        now: DateTime<Utc>,
+    ) -> Result<Page, Error>;
+
+    /// Reads the stored bytes of one record again, as it stood in `file` and was first read at `read_at`; pure.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Config`](crate::ErrorClass::Config) where this far side has to send it again.
+    fn reread(
+        &self,
+        stream: &str,
+        file: Option<&str>,
+        raw: &[u8],
+        read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error>;
 
     /// Reads these orders as they stand now, at most 100; an unknown id is simply absent from the answer.
     ///

@@ -89,7 +89,7 @@ pub enum CancelVerdict {
     TooLate,
 }
 
-/// A parcel as it stands at the warehouse (出荷実績). A later report of the same parcel replaces it.
+/// A parcel as one report has it (出荷実績); how reports of one shipment come together is for the engine to decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParcelReport {
     /// Our reference.
@@ -100,10 +100,44 @@ pub struct ParcelReport {
     pub carrier: Option<String>,
     /// The carrier's number; [`crate::NO_NUMBER`] where words or dashes were told in its place, `None` where nothing was.
     pub tracking: Option<String>,
-    /// When it left the house.
+    /// Further numbers of the same parcel's labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// When it left the house; of a day without a time, that day's beginning.
     pub left_at: DateTime<Utc>,
+    /// The end of the day that `left_at` stands for; `None` for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_until: Option<DateTime<Utc>>,
     /// What is inside.
     pub lines: Vec<ParcelLine>,
+    /// The lines add to what was told before; else they are what the parcel holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adds: bool,
+    /// Who told it; says nothing about the parcel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+impl ParcelReport {
+    /// When the goods left, for stock and books: a time as it is; a day without a time at the moment it was told, within that
+    /// day. `recorded_at` stands for that moment where the report does not say.
+    #[must_use]
+    pub fn effective_at(&self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
+        let Some(until) = self.left_until else {
+            return self.left_at;
+        };
+        let told = self.told.as_ref().map_or(recorded_at, |told| told.at);
+        told.min(until).max(self.left_at)
+    }
+}
+
+/// The file that told something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Names the file by its content.
+    pub file: String,
+    /// The file's time, at the latest its first reading.
+    pub at: DateTime<Utc>,
 }
 
 /// One line of a parcel.
@@ -122,8 +156,14 @@ pub struct StockLevel {
     pub code: String,
     /// The far side's code of the place, when it has several.
     pub location: Option<String>,
-    /// Sellable quantity on the shelf, instructed and not yet shipped included.
+    /// Sellable quantity on the shelf.
     pub quantity: i64,
+    /// What the warehouse has accepted and not yet shipped is already taken off.
+    #[serde(default)]
+    pub free: bool,
     /// When it was counted; `None` means when it was asked for.
     pub as_of: Option<DateTime<Utc>>,
+    /// When it was first read; of two counts of one time the later read stands. `None` means when it was asked for.
+    #[serde(default)]
+    pub read_at: Option<DateTime<Utc>>,
 }

@@ -330,6 +330,10 @@ impl World {
             .or_insert((BTreeMap::new(), now));
         parcel.0.insert(n, set);
         let report = ParcelReport {
+            also: Vec::new(),
+            left_until: None,
+            adds: false,
+            told: None,
             reference: reference.into(),
             key: name.clone(),
             carrier: Some("yamato".to_owned()),

@@ -86,7 +86,12 @@ fn account(choice: u8, files: Vec<(String, Vec<u8>)>) -> FilesAccount {
 }
 
 fn page(account: &FilesAccount, stream: &str, cursor: Option<&Value>) -> Option<Page> {
-    match wait(account.source().unwrap().page(stream, cursor)) {
+    match wait(
+        account
+            .source()
+            .unwrap()
+            .page(stream, cursor, std::time::SystemTime::now().into()),
+    ) {
         Ok(page) => Some(page),
         Err(error) => {
             assert!(error.message.len() < 4000, "{}", error.message);
@@ -128,7 +133,11 @@ fn read(stream: &str, kinds: &[&str], bytes: &[u8]) {
         }
     }
     // What was read is not read again.
-    let again = wait(account.source().unwrap().page(stream, Some(&page.next)));
+    let again = wait(account.source().unwrap().page(
+        stream,
+        Some(&page.next),
+        std::time::SystemTime::now().into(),
+    ));
     if let Ok(again) = again {
         assert!(again.records.is_empty(), "a file is read twice");
     }

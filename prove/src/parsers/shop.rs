@@ -40,9 +40,13 @@ pub(super) fn page(bytes: &[u8]) {
         wait(medusa.read_orders(&["order_1".into()])).unwrap_or_default()
     } else {
         let stream = if choice % 3 == 0 { "orders" } else { "stock" };
-        match wait(medusa.page(stream, None)) {
+        match wait(medusa.page(stream, None, std::time::SystemTime::now().into())) {
             Ok(page) => {
-                let _any = wait(medusa.page(stream, Some(&page.next)));
+                let _any = wait(medusa.page(
+                    stream,
+                    Some(&page.next),
+                    std::time::SystemTime::now().into(),
+                ));
                 page.records
             }
             Err(error) => {
@@ -129,5 +133,9 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
 pub(super) fn after(cursor: &serde_json::Value, choice: u8) {
     let empty = br#"{"orders":[],"inventory_items":[],"count":3,"offset":0,"limit":50}"#;
     let stream = if choice % 4 < 2 { "orders" } else { "stock" };
-    drop(wait(medusa(200, empty).page(stream, Some(cursor))));
+    drop(wait(medusa(200, empty).page(
+        stream,
+        Some(cursor),
+        std::time::SystemTime::now().into(),
+    )));
 }

@@ -383,6 +383,10 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
 /// A parcel that left with so many of line 1.
 pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
     let report = ParcelReport {
+        also: Vec::new(),
+        left_until: None,
+        adds: false,
+        told: None,
         reference: reference.into(),
         key: "1".to_owned(),
         carrier: Some("yamato".to_owned()),

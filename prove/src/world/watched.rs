@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate::broken::{self, Broken};
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations,
@@ -123,9 +124,14 @@ impl Source for Watched {
         self.reads().streams()
     }
 
-    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
         let act = async {
-            let mut page = self.reads().page(stream, cursor).await?;
+            let mut page = self.reads().page(stream, cursor, now).await?;
             self.broken_page(stream, &mut page).await?;
             Ok(page)
         };
@@ -137,6 +143,16 @@ impl Source for Watched {
             }
         })
         .await
+    }
+
+    fn reread(
+        &self,
+        stream: &str,
+        file: Option<&str>,
+        raw: &[u8],
+        read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        self.reads().reread(stream, file, raw, read_at)
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_files::sim::ByFile;
 use hikiate_medusa::sim::Shop;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, run};
@@ -114,11 +115,16 @@ impl Source for Wrapped {
         self.at_source().streams()
     }
 
-    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
         if self.is(Broken::LogsItsToken) {
             tracing::trace!("asking as {TOKEN}");
         }
-        let mut page = match self.at_source().page(stream, cursor).await {
+        let mut page = match self.at_source().page(stream, cursor, now).await {
             Err(e) if self.is(Broken::TriesARefusedLoginAgain) => {
                 return Err(Error {
                     class: ErrorClass::Transient,
@@ -132,6 +138,16 @@ impl Source for Wrapped {
         }
         page.records.iter_mut().for_each(|r| self.spoil(r));
         Ok(page)
+    }
+
+    fn reread(
+        &self,
+        stream: &str,
+        file: Option<&str>,
+        raw: &[u8],
+        read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        self.at_source().reread(stream, file, raw, read_at)
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {

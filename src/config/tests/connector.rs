@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, OnUnknown,
     Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
@@ -122,7 +123,17 @@ impl Source for Account {
         self.streams.clone()
     }
 
-    async fn page(&self, _: &str, _: Option<&Value>) -> Result<Page, Error> {
+    async fn page(&self, _: &str, _: Option<&Value>, _: DateTime<Utc>) -> Result<Page, Error> {
+        Err(never())
+    }
+
+    fn reread(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: &[u8],
+        _: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
         Err(never())
     }
 

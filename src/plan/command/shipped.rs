@@ -332,6 +332,10 @@ fn parcel(
         ..WishedFact::once(
             format!("parcel:{reference}:{tracking}:person"),
             FactBody::Parcel(ParcelReport {
+                also: Vec::new(),
+                left_until: None,
+                adds: false,
+                told: None,
                 reference,
                 key: tracking.to_owned(),
                 carrier: what.carrier.map(str::to_owned),

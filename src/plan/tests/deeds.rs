@@ -187,6 +187,10 @@ impl World {
             quantity: *quantity,
         };
         let report = ParcelReport {
+            also: Vec::new(),
+            left_until: None,
+            adds: false,
+            told: None,
             reference: ShipmentReference::new(reference),
             key: name.to_owned(),
             carrier: Some("yamato".to_owned()),

@@ -40,6 +40,10 @@ impl World {
         let key = tracking.filter(|number| number.is_ascii() && *number != "-");
         let key = key.map_or_else(|| format!("left {left_at}"), str::to_owned);
         let report = ParcelReport {
+            also: Vec::new(),
+            left_until: None,
+            adds: false,
+            told: None,
             reference: ShipmentReference::new(reference),
             key: key.clone(),
             carrier: None,

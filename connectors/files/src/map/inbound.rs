@@ -149,21 +149,12 @@ impl Reading {
                     };
                     match &self.kind {
                         Kind::Shipped => parcels.add(&view, raw, &mut records),
-                        kind => records.push(Record {
-                            raw: raw.to_vec(),
-                            parsed: parse(kind, &view),
-                        }),
+                        kind => records.push(Record::new(raw, parse(kind, &view))),
                     }
                 }
                 Err(why) => {
                     let reason = format!("{file} row {}: {why}", row.line);
-                    records.push(Record {
-                        raw: raw.to_vec(),
-                        parsed: Err(BadRecord {
-                            external_id: None,
-                            reason,
-                        }),
-                    });
+                    records.push(Record::new(raw, Err(BadRecord::new(None, reason))));
                 }
             }
         }
@@ -198,14 +189,8 @@ impl Reading {
 }
 
 fn whole_bad(file: &str, bytes: &[u8], reason: &str) -> Vec<Record> {
-    let bad = BadRecord {
-        external_id: None,
-        reason: format!("{file}: {reason}"),
-    };
-    vec![Record {
-        raw: bytes.to_vec(),
-        parsed: Err(bad),
-    }]
+    let bad = BadRecord::new(None, format!("{file}: {reason}"));
+    vec![Record::new(bytes, Err(bad))]
 }
 
 fn parse(kind: &Kind, row: &RowView<'_>) -> Result<Observed, BadRecord> {
@@ -239,7 +224,9 @@ fn parse(kind: &Kind, row: &RowView<'_>) -> Result<Observed, BadRecord> {
             code: row.needed(Field::Code)?.to_owned(),
             location: row.some(Field::Location),
             quantity: row.number(Field::Quantity)?,
+            free: false,
             as_of: row.time(Field::AsOf)?,
+            read_at: None,
         })),
         // Grouped over rows by `Parcels`, never here.
         Kind::Shipped => Err(row.bad(Field::Reference, "a parcel is not one row")),

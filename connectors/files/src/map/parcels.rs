@@ -36,10 +36,7 @@ impl Parcels {
         let reference = match row.needed(Field::Reference) {
             Ok(reference) => reference,
             Err(bad) => {
-                records.push(Record {
-                    raw: raw.to_vec(),
-                    parsed: Err(bad),
-                });
+                records.push(Record::new(raw, Err(bad)));
                 return;
             }
         };
@@ -50,10 +47,7 @@ impl Parcels {
             .entry((reference.to_owned(), name.clone()))
             .or_insert_with(|| {
                 let placeholder = row.bad(Field::Quantity, "no line of this parcel has left");
-                records.push(Record {
-                    raw: Vec::new(),
-                    parsed: Err(placeholder.clone()),
-                });
+                records.push(Record::new(Vec::new(), Err(placeholder.clone())));
                 self.found.push(Group {
                     place: records.len() - 1,
                     raw: Vec::new(),
@@ -64,7 +58,11 @@ impl Parcels {
                         key: name,
                         carrier: None,
                         tracking: number.clone().unwrap_or_default(),
+                        also: Vec::new(),
                         left_at: DateTime::<Utc>::MIN_UTC,
+                        left_until: None,
+                        adds: false,
+                        told: None,
                         lines: Vec::new(),
                     },
                 });

@@ -101,15 +101,15 @@ impl<'a> RowView<'a> {
             .columns
             .get(&field)
             .map_or(field.as_str(), |(c, _)| c.name.as_str());
-        BadRecord {
-            external_id: Some(self.text(Field::Reference))
+        BadRecord::new(
+            Some(self.text(Field::Reference))
                 .filter(|t| !t.is_empty())
                 .map(ExternalId::from),
-            reason: format!(
+            format!(
                 "{} row {}, column {name}: {why}",
                 self.places.file, self.line
             ),
-        }
+        )
     }
 }
 

@@ -405,12 +405,19 @@ async fn a_growing_file_is_seen_by_the_second_look() {
         std::fs::write(path, format!("{REPLY}HK1-S1,OK,,\r\nHK2-S1,OK,,\r\n")).unwrap();
     });
     let source = hikiate_sdk::Connector::source(&account).unwrap();
-    let page = source.page("shipments", None).await.unwrap();
+    let page = source
+        .page("shipments", None, std::time::SystemTime::now().into())
+        .await
+        .unwrap();
     writer.await.unwrap();
     assert!(page.records.is_empty());
     assert_eq!(
         source
-            .page("shipments", Some(&page.next))
+            .page(
+                "shipments",
+                Some(&page.next),
+                std::time::SystemTime::now().into()
+            )
             .await
             .unwrap()
             .records
@@ -538,12 +545,20 @@ async fn a_lost_answer_of_the_archive_is_no_error() {
 async fn what_is_not_there_is_an_error_of_its_class() {
     let site = site("japanese-3pl-utf8");
     assert_eq!(
-        site.source().page("orders", None).await.unwrap_err().class,
+        site.source()
+            .page("orders", None, std::time::SystemTime::now().into())
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Config
     );
     assert_eq!(
         site.source()
-            .page("stock", Some(&serde_json::json!(7)))
+            .page(
+                "stock",
+                Some(&serde_json::json!(7)),
+                std::time::SystemTime::now().into()
+            )
             .await
             .unwrap_err()
             .class,
@@ -555,7 +570,11 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     );
     std::fs::remove_dir(site.dir.path().join("incoming")).unwrap();
     assert_eq!(
-        site.source().page("stock", None).await.unwrap_err().class,
+        site.source()
+            .page("stock", None, std::time::SystemTime::now().into())
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Transient
     );
 }
@@ -602,7 +621,14 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     let mut cursor = source.rewind("shipments", Some(&page.next), long_ago);
     let mut again = Vec::new();
     loop {
-        let page = source.page("shipments", cursor.as_ref()).await.unwrap();
+        let page = source
+            .page(
+                "shipments",
+                cursor.as_ref(),
+                std::time::SystemTime::now().into(),
+            )
+            .await
+            .unwrap();
         assert!(page.ack.is_none(), "it is archived already");
         again.extend(told(&page));
         cursor = Some(page.next);
@@ -617,6 +643,13 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     assert_eq!(again, expected, "page by page, each once");
     let later: chrono::DateTime<chrono::Utc> = "2999-01-01T00:00:00Z".parse().unwrap();
     let cursor = source.rewind("shipments", cursor.as_ref(), later);
-    let page = source.page("shipments", cursor.as_ref()).await.unwrap();
+    let page = source
+        .page(
+            "shipments",
+            cursor.as_ref(),
+            std::time::SystemTime::now().into(),
+        )
+        .await
+        .unwrap();
     assert!(page.records.is_empty(), "nothing came since then");
 }

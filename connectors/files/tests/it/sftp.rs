@@ -70,7 +70,10 @@ async fn files_go_and_come() {
     )
     .unwrap();
     let source = account.source().unwrap();
-    let page = source.page("shipments", None).await.unwrap();
+    let page = source
+        .page("shipments", None, std::time::SystemTime::now().into())
+        .await
+        .unwrap();
     assert_eq!(
         page.records.iter().filter(|r| r.parsed.is_ok()).count(),
         3000
@@ -115,7 +118,7 @@ async fn another_host_key_is_not_talked_to() {
     let error = account
         .source()
         .unwrap()
-        .page("stock", None)
+        .page("stock", None, std::time::SystemTime::now().into())
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Auth, "{error}");
@@ -132,11 +135,22 @@ async fn a_refused_login_pauses_and_comes_back() {
     let source = account.source().unwrap();
     server.sim.refuse_login(true);
     assert_eq!(
-        source.page("stock", None).await.unwrap_err().class,
+        source
+            .page("stock", None, std::time::SystemTime::now().into())
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Auth
     );
     server.sim.refuse_login(false);
-    assert!(source.page("stock", None).await.unwrap().records.is_empty());
+    assert!(
+        source
+            .page("stock", None, std::time::SystemTime::now().into())
+            .await
+            .unwrap()
+            .records
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -148,7 +162,7 @@ async fn nobody_there_is_transient() {
     assert_eq!(
         gone.source()
             .unwrap()
-            .page("stock", None)
+            .page("stock", None, std::time::SystemTime::now().into())
             .await
             .unwrap_err()
             .class,
@@ -181,15 +195,34 @@ async fn a_server_nobody_here_wrote() {
     ));
     // The server holds lab-out/ and lab-in/uketsuke-1.csv.
     let source = account.source().unwrap();
-    assert!(source.page("stock", None).await.is_ok());
-    let page = source.page("shipments", None).await.unwrap();
+    assert!(
+        source
+            .page("stock", None, std::time::SystemTime::now().into())
+            .await
+            .is_ok()
+    );
+    let page = source
+        .page("shipments", None, std::time::SystemTime::now().into())
+        .await
+        .unwrap();
     let ack = page.ack.unwrap();
     for _ in 0..2 {
         source.acknowledge(&ack).await.unwrap();
     }
-    let page = source.page("shipments", Some(&page.next)).await.unwrap();
+    let page = source
+        .page(
+            "shipments",
+            Some(&page.next),
+            std::time::SystemTime::now().into(),
+        )
+        .await
+        .unwrap();
     assert!(page.records.is_empty() && page.ack.is_none());
     let missing = build(dir.path(), &settings("nowhere")).unwrap().0;
-    let error = missing.source().unwrap().page("stock", None).await;
+    let error = missing
+        .source()
+        .unwrap()
+        .page("stock", None, std::time::SystemTime::now().into())
+        .await;
     assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
 }

@@ -87,7 +87,10 @@ impl Site {
     }
 
     pub(crate) async fn page(&self, stream: &str, cursor: Option<&Value>) -> Page {
-        self.source().page(stream, cursor).await.unwrap()
+        self.source()
+            .page(stream, cursor, std::time::SystemTime::now().into())
+            .await
+            .unwrap()
     }
 }
 

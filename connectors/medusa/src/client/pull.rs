@@ -40,7 +40,12 @@ impl Source for Medusa {
         ]
     }
 
-    async fn page(&self, stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        _now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
         match stream {
             ORDERS => self.orders(stored(stream, cursor)?).await,
             STOCK => self.stock(&stored(stream, cursor)?).await,
@@ -62,6 +67,22 @@ impl Source for Medusa {
             ..Cursor::default()
         };
         serde_json::to_value(cursor).ok()
+    }
+
+    fn reread(
+        &self,
+        stream: &str,
+        _file: Option<&str>,
+        raw: &[u8],
+        _read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        let raw = std::str::from_utf8(raw)
+            .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is no text"))?;
+        Ok(if stream == STOCK {
+            map::stock_records(raw)
+        } else {
+            vec![map::order_record(raw, &self.settings)]
+        })
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
@@ -137,12 +158,7 @@ impl Medusa {
             .iter()
             .map(|raw| map::order_record(raw.get(), &self.settings))
             .collect();
-        Ok(Page {
-            records,
-            next: stored_as(&next)?,
-            more,
-            ack: None,
-        })
+        Ok(Page::new(records, stored_as(&next)?, more))
     }
 
     /// When the shop last changed an order.
@@ -189,12 +205,7 @@ impl Medusa {
             .iter()
             .flat_map(|raw| map::stock_records(raw.get()))
             .collect();
-        Ok(Page {
-            records,
-            next: stored_as(&next)?,
-            more,
-            ack: None,
-        })
+        Ok(Page::new(records, stored_as(&next)?, more))
     }
 }
 

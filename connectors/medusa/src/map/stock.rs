@@ -9,15 +9,12 @@ use crate::wire::InventoryItem;
 /// The levels of one inventory item. An item without a SKU cannot be named by ours and has none.
 #[must_use]
 pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
-    let record = |parsed| Record {
-        raw: raw.as_bytes().to_vec(),
-        parsed,
-    };
+    let record = |parsed| Record::new(raw, parsed);
     let bad = |reason| {
-        record(Err(BadRecord {
-            external_id: stamp(raw).0.map(ExternalId::new),
+        record(Err(BadRecord::new(
+            stamp(raw).0.map(ExternalId::new),
             reason,
-        }))
+        )))
     };
     let item = match serde_json::from_str::<InventoryItem>(raw) {
         Ok(item) => item,
@@ -35,7 +32,9 @@ pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
                     code: sku.clone(),
                     location,
                     quantity,
+                    free: false,
                     as_of: None,
+                    read_at: None,
                 })))
             }
             None => bad(format!(

@@ -63,7 +63,7 @@ pub(super) async fn drain(
     let mut cursor = from;
     for _ in 0..ENDLESS {
         let page = source
-            .page(stream, cursor.as_ref())
+            .page(stream, cursor.as_ref(), std::time::SystemTime::now().into())
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         seen.debug(

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
+use crate::text::words;
 use crate::{Error, ErrorClass};
-
-/// The far side's own words, cut to this many characters.
-const WORDS: usize = 300;
 
 /// A `Retry-After` above this is taken for a mistake and cut.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -63,43 +61,14 @@ pub fn classify(
 /// and what looks like a mail address is taken out. Empty for what is no text.
 #[must_use]
 pub fn excerpt(body: &[u8], secrets: &[&str]) -> String {
-    let Ok(text) = std::str::from_utf8(body) else {
+    let Ok(body) = std::str::from_utf8(body) else {
         return String::new();
     };
-    let mut text = text.to_owned();
+    let mut text = body.to_owned();
     for secret in secrets.iter().filter(|s| !s.is_empty()) {
         text = text.replace(secret, "***");
     }
-    let words: Vec<String> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .map(without_addresses)
-        .collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(WORDS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
-/// Replaces `local@domain` within a word, leaving the JSON around it readable.
-fn without_addresses(word: &str) -> String {
-    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '%' | '@');
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(start) = rest.find(part) {
-        let run = &rest[start..];
-        let end = run.find(|c| !part(c)).unwrap_or(run.len());
-        out.push_str(&rest[..start]);
-        out.push_str(if run[..end].contains('@') {
-            "***@***"
-        } else {
-            &run[..end]
-        });
-        rest = &run[end..];
-    }
-    out.push_str(rest);
-    out
+    words(&text)
 }
 
 /// Reads `Retry-After`: seconds, or an HTTP date compared with the answer's own `Date`, so that no clock of
@@ -226,7 +195,7 @@ mod tests {
             words.starts_with("{\"message\":\"bad key ***\",\"email\":\"***@***\"}"),
             "{words}"
         );
-        assert_eq!(words.chars().count(), WORDS + 1);
+        assert_eq!(words.chars().count(), 301);
         assert_eq!(excerpt(&[0xff, 0xfe], &[]), "");
         assert_eq!(excerpt(b"", &[]), "");
     }

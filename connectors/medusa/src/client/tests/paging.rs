@@ -19,7 +19,14 @@ async fn step(
     cursor: &mut Option<Value>,
     seen: &mut BTreeMap<String, String>,
 ) -> bool {
-    let page = medusa.page("orders", cursor.as_ref()).await.unwrap();
+    let page = medusa
+        .page(
+            "orders",
+            cursor.as_ref(),
+            std::time::SystemTime::now().into(),
+        )
+        .await
+        .unwrap();
     for record in &page.records {
         let raw: Value = serde_json::from_slice(&record.raw).unwrap();
         let Ok(Observed::Order(order, _)) = &record.parsed else {
@@ -122,16 +129,26 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
             .collect::<Vec<_>>()
     };
     let medusa = account(sim.transport(), Settings::default());
-    let first = medusa.page("orders", None).await.unwrap();
+    let first = medusa
+        .page("orders", None, std::time::SystemTime::now().into())
+        .await
+        .unwrap();
     assert_eq!((told(&first), first.more), (ids.clone(), false));
-    let second = medusa.page("orders", Some(&first.next)).await.unwrap();
+    let second = medusa
+        .page(
+            "orders",
+            Some(&first.next),
+            std::time::SystemTime::now().into(),
+        )
+        .await
+        .unwrap();
     assert_eq!(told(&second), ids[1..], "five minutes behind the last one");
     let since = Settings {
         since: Some(start + Duration::from_secs(240)),
         ..Settings::default()
     };
     let late = account(sim.transport(), since)
-        .page("orders", None)
+        .page("orders", None, std::time::SystemTime::now().into())
         .await
         .unwrap();
     assert_eq!(told(&late), ids[2..]);
@@ -141,7 +158,7 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
     };
     assert_eq!(
         account(sim.transport(), other)
-            .page("orders", None)
+            .page("orders", None, std::time::SystemTime::now().into())
             .await
             .unwrap()
             .records
@@ -159,7 +176,10 @@ async fn a_cursor_or_stream_of_something_else_is_refused() {
         ("stock", Some(Value::from("x"))),
         ("parcels", None),
     ] {
-        let error = medusa.page(stream, cursor.as_ref()).await.unwrap_err();
+        let error = medusa
+            .page(stream, cursor.as_ref(), std::time::SystemTime::now().into())
+            .await
+            .unwrap_err();
         assert_eq!(error.class, hikiate_sdk::ErrorClass::Config, "{stream}");
     }
     assert_eq!(sim.requests(), 0);

@@ -85,12 +85,7 @@ impl Memory {
                 .map(|at| at.to_utc()),
             None => None,
         };
-        let bad = |reason: &str| {
-            Err(BadRecord {
-                external_id: Some(id.clone()),
-                reason: reason.to_owned(),
-            })
-        };
+        let bad = |reason: &str| Err(BadRecord::new(Some(id.clone()), reason));
         let parsed = match at {
             _ if order.get("broken").is_some() => bad("broken: is set"),
             None => bad("at: is missing"),
@@ -108,10 +103,7 @@ impl Memory {
                 Ok(Observed::Order(Box::new(order), Box::default()))
             }
         };
-        Ok(Record {
-            raw: order.to_string().into_bytes(),
-            parsed,
-        })
+        Ok(Record::new(order.to_string(), parsed))
     }
 }
 
@@ -156,7 +148,12 @@ impl Source for Memory {
         }]
     }
 
-    async fn page(&self, _stream: &str, cursor: Option<&Value>) -> Result<Page, Error> {
+    async fn page(
+        &self,
+        _stream: &str,
+        cursor: Option<&Value>,
+        _now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
         let time = cursor.map_or(0, |c| c["time"].as_u64().unwrap_or(0));
         let id = match cursor {
             Some(_) if self.has(Flaw::SkipsEqualTimes) => "zzzz",
@@ -202,12 +199,18 @@ impl Source for Memory {
             records.retain(|r| r.parsed.is_ok());
         }
         let more = body["more"].as_bool().unwrap_or(false) && !self.has(Flaw::StopsAfterOnePage);
-        Ok(Page {
-            records,
-            next,
-            more,
-            ack: None,
-        })
+        Ok(Page::new(records, next, more))
+    }
+
+    fn reread(
+        &self,
+        _stream: &str,
+        _file: Option<&str>,
+        raw: &[u8],
+        _read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        let order: Value = serde_json::from_slice(raw).map_err(|_| protocol("JSON"))?;
+        Ok(vec![self.record(&order)?])
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
