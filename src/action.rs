@@ -66,7 +66,22 @@ pub enum Action {
     RetryQuarantined {
         /// Its row.
         id: i64,
+        /// All records with its cause.
+        #[serde(default)]
+        alike: bool,
     },
+    /// Say that nothing of it is needed.
+    #[serde(rename = "quarantine dismiss")]
+    DismissQuarantined {
+        /// Its row.
+        id: i64,
+        /// All records with its cause.
+        #[serde(default)]
+        alike: bool,
+    },
+    /// Say that a stock list that was refused as too short is right.
+    #[serde(rename = "stock believe-list")]
+    BelieveStockList {},
     /// See what beginning a channel would do.
     #[serde(rename = "begin --dry-run")]
     LookAtBeginning {},
@@ -195,7 +210,13 @@ impl Action {
             Self::Recover {} => "recover --lost-since TIME --dry-run --reason TEXT".to_owned(),
             Self::BooksCleared {} => "recover --books-cleared --reason TEXT".to_owned(),
             Self::ShowQuarantined { id } => format!("quarantine show {id}"),
-            Self::RetryQuarantined { id } => format!("quarantine retry {id}"),
+            Self::RetryQuarantined { id, alike } => {
+                format!("quarantine retry {id}{}", all_alike(*alike))
+            }
+            Self::DismissQuarantined { id, alike } => {
+                format!("quarantine dismiss {id}{} --reason TEXT", all_alike(*alike))
+            }
+            Self::BelieveStockList {} => format!("stock believe-list {on} --reason TEXT"),
             Self::LookAtBeginning {} => format!("begin {on} --dry-run"),
             Self::Begin {} => format!("begin {on} --from TIME --reason TEXT"),
             Self::Adopt { channel } => format!("begin {channel} --adopt {on} --reason TEXT"),
@@ -246,6 +267,10 @@ pub struct Suggestion {
     pub action: Action,
     /// What to type.
     pub line: String,
+}
+
+fn all_alike(alike: bool) -> &'static str {
+    if alike { " --all-alike" } else { "" }
 }
 
 /// Actions with their lines for a subject.
@@ -300,7 +325,10 @@ mod tests {
             Action::Recover {},
             Action::BooksCleared {},
             Action::ShowQuarantined { id: 3 },
-            Action::RetryQuarantined { id: 3 },
+            Action::RetryQuarantined {
+                id: 3,
+                alike: false,
+            },
             Action::LookAtBeginning {},
             Action::Begin {},
             Action::Adopt {

@@ -7,7 +7,10 @@ mod corpus;
 mod operator;
 mod upgrade;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::text::{field, words};
 use hikiate_sdk::{
     AccountSlug, Call, CancelReply, Currency, ExternalId, GroupKey, InstructionReply, LineKey, Op,
     OrderSnapshot, ParcelReport, ShipmentReference,
@@ -176,7 +179,7 @@ pub struct OrderFact {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features {
     /// Per delivery group key.
-    pub groups: std::collections::BTreeMap<String, GroupFeatures>,
+    pub groups: BTreeMap<String, GroupFeatures>,
     /// The buyer's mail address looks like one.
     pub buyer_mail: bool,
     /// The customer wrote something.
@@ -515,6 +518,9 @@ pub enum IntentWhat {
         /// shipments that were found at their warehouse.
         #[serde(default)]
         committed: Option<Committed>,
+        /// The warehouse's code that it names, by line; absent from those sealed by older versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        codes: Vec<(u32, String)>,
     },
     /// On a batch: send its frozen bytes.
     Batch {
@@ -531,7 +537,7 @@ pub struct Committed {
     /// Which key.
     pub key: i32,
     /// Hex, by field name.
-    pub fields: std::collections::BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
 }
 
 /// What became of an intent.
@@ -553,6 +559,18 @@ pub struct OutcomeFact {
 }
 
 impl OutcomeFact {
+    /// With the far side's words as they can be stored.
+    #[must_use]
+    pub(crate) fn cleaned(&self) -> Self {
+        Self {
+            intent: self.intent.clone(),
+            verdict: self.verdict,
+            id: self.id.as_deref().map(field),
+            code: self.code.as_deref().map(words),
+            message: field(&self.message),
+        }
+    }
+
     /// The key it is stored under; evidence, of which there may be more than one, has a key of its own.
     #[must_use]
     pub fn key(&self) -> String {

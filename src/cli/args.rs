@@ -527,6 +527,14 @@ pub(crate) enum StockCommand {
         /// One item's code; all when not given
         item: Option<String>,
     },
+    /// A stock list that was refused as too short is right: lists of that length count from the next one on
+    BelieveList {
+        /// The account, as the task `stock_list_short` names it
+        account: String,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
+    },
 }
 
 /// `deposit …`
@@ -781,11 +789,26 @@ pub(crate) enum QuarantineCommand {
         /// As `quarantine list` shows it
         id: i64,
     },
-    /// Have orders read again; mark other records as dealt with
+    /// Have orders read again by their id, and other records from their stored bytes; the daemon does it
     Retry {
         /// As `quarantine list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
+        /// And all records with the same cause
+        #[arg(long)]
+        all_alike: bool,
+    },
+    /// Take records out: nothing of them is needed, or it was done by hand
+    Dismiss {
+        /// As `quarantine list` shows them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+        /// And all records with the same cause
+        #[arg(long)]
+        all_alike: bool,
+        /// Why; kept for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: String,
     },
 }
 

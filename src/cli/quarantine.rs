@@ -13,7 +13,21 @@ pub(crate) async fn run(session: &Session, command: QuarantineCommand) -> Result
     match command {
         QuarantineCommand::List => list(session).await,
         QuarantineCommand::Show { id } => show(session, id).await,
-        QuarantineCommand::Retry { ids } => retry(session, &ids).await,
+        QuarantineCommand::Retry { ids, all_alike } => {
+            retry(session, &with_alike(session, ids, all_alike).await?).await
+        }
+        QuarantineCommand::Dismiss {
+            ids,
+            all_alike,
+            reason,
+        } => {
+            dismiss(
+                session,
+                &with_alike(session, ids, all_alike).await?,
+                &reason,
+            )
+            .await
+        }
     }
 }
 
@@ -24,6 +38,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
         "ACCOUNT",
         "STREAM",
         "FAR-SIDE ID",
+        "FILE",
         "FIRST",
         "LAST",
         "SEEN",
@@ -35,6 +50,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
             row.account.clone(),
             row.stream.clone(),
             row.external_id.clone().unwrap_or_default(),
+            row.file.clone().unwrap_or_default(),
             out.time(row.first_at),
             out.time(row.last_at),
             row.seen.to_string(),
@@ -63,6 +79,31 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
             out::plain(&reason, ""),
             bytes.len()
         )
+    })
+}
+
+/// The records, and with `all_alike` those that share a cause with one of them.
+async fn with_alike(
+    session: &Session,
+    ids: Vec<i64>,
+    all_alike: bool,
+) -> Result<Vec<i64>, Failure> {
+    let mut all = std::collections::BTreeSet::from_iter(ids.iter().copied());
+    for id in ids.iter().filter(|_| all_alike) {
+        all.extend(session.store.quarantined_alike(*id).await?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+async fn dismiss(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failure> {
+    for id in ids {
+        session
+            .store
+            .dismiss_quarantined(*id, &session.actor, reason)
+            .await?;
+    }
+    session.out.one(&json!({ "dismissed": ids }), || {
+        format!("{} records are out of quarantine\n", ids.len())
     })
 }
 

@@ -6,7 +6,13 @@ use super::session::Session;
 
 /// Shows stock.
 pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), Failure> {
-    let StockCommand::Show { item } = command;
+    let item = match command {
+        StockCommand::Show { item } => item,
+        // The reason is kept with the command itself, as every command is.
+        StockCommand::BelieveList { account, reason: _ } => {
+            return believe(session, &account).await;
+        }
+    };
     let (out, rows) = (
         session.out,
         session.store.list_stock(item.as_deref()).await?,
@@ -41,4 +47,14 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
             ]
         },
     )
+}
+
+async fn believe(session: &Session, account: &str) -> Result<(), Failure> {
+    let directory = session.store.directory().await?;
+    let id = directory.account(&account.into())?;
+    let refused = session.store.believe_stock_list(id).await?;
+    let told = serde_json::json!({ "account": account, "believed": refused });
+    session.out.one(&told, || {
+        format!("believed: {refused}; a list of that length counts from the next one on\n")
+    })
 }

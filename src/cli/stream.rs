@@ -26,6 +26,7 @@ pub(crate) async fn run(session: &Session, command: StreamCommand) -> Result<(),
                 .paused
                 .iter()
                 .chain(&row.error)
+                .chain(&row.waiting)
                 .cloned()
                 .collect::<Vec<_>>();
             vec![

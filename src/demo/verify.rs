@@ -210,7 +210,8 @@ fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
         .iter()
         .filter(|task| task.kind == "quarantine")
         .count();
-    if quarantine != unreadable {
+    // One task names all that cannot be read for one cause.
+    if (quarantine == 0) != (unreadable == 0) || quarantine > unreadable {
         verdict.problems.push(format!(
             "{unreadable} orders cannot be read, {quarantine} tasks say so"
         ));

@@ -46,7 +46,11 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
         engine.store.now().await?,
     );
     engine.metrics.set_rules(&engine.store.list_rules().await?);
-    engine.metrics.set_tasks(&engine.store.list_tasks().await?);
+    let (tasks, bad) = (
+        engine.store.count_tasks().await?,
+        engine.store.count_quarantine().await?,
+    );
+    engine.metrics.set_tasks(&tasks, &bad);
     engine.metrics.set_retries(engine.store.retries());
     Ok(())
 }

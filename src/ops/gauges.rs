@@ -1,6 +1,5 @@
 //! What the loops and the housekeeping tell the metrics.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +9,6 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::metrics::{AccountLabel, Metrics, RuleLabel, StreamLabel, TaskLabel};
 use crate::store::RuleRow;
-use crate::store::TaskLine;
 use crate::store::read::StreamRow;
 
 impl Metrics {
@@ -96,27 +94,15 @@ impl Metrics {
         self.replace(&self.stream_age, ages.collect());
     }
 
-    /// Counts open tasks by kind, and what is in quarantine by account.
-    pub fn set_tasks(&self, tasks: &[TaskLine]) {
-        let (mut kinds, mut quarantined) = (BTreeMap::new(), BTreeMap::new());
-        for task in tasks {
-            *kinds.entry(&task.kind).or_insert(0) += 1;
-            if task.kind == "quarantine" {
-                let account = task.subject.split('/').next().unwrap_or_default();
-                *quarantined.entry(account).or_insert(0) += 1;
-            }
-        }
+    /// Sets how many tasks are open by kind, and how many records are in quarantine by account.
+    pub fn set_tasks(&self, kinds: &[(String, i64)], quarantined: &[(String, i64)]) {
         let kinds = kinds
-            .into_iter()
-            .map(|(kind, n)| (TaskLabel { kind: kind.clone() }, n));
+            .iter()
+            .map(|(kind, n)| (TaskLabel { kind: kind.clone() }, *n));
         self.replace(&self.tasks_open, kinds.collect());
-        let quarantined = quarantined.into_iter().map(|(name, n)| {
-            (
-                AccountLabel {
-                    account: name.to_owned(),
-                },
-                n,
-            )
+        let quarantined = quarantined.iter().map(|(account, n)| {
+            let account = account.clone();
+            (AccountLabel { account }, *n)
         });
         self.replace(&self.quarantine_open, quarantined.collect());
     }
@@ -145,17 +131,6 @@ mod tests {
 
     use super::*;
 
-    fn task(kind: &str, subject: &str) -> TaskLine {
-        TaskLine {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            detail: String::new(),
-            since: DateTime::UNIX_EPOCH,
-            due_at: None,
-            actions: Vec::new(),
-        }
-    }
-
     fn stream(name: &str, page_at: Option<DateTime<Utc>>) -> StreamRow {
         StreamRow {
             account: "shop".to_owned(),
@@ -164,6 +139,7 @@ mod tests {
             due_at: DateTime::UNIX_EPOCH,
             fails: 0,
             error: None,
+            waiting: None,
             owner: None,
             paused: None,
         }
@@ -176,19 +152,18 @@ mod tests {
     #[test]
     fn a_task_that_has_vanished_is_not_counted_any_more() {
         let metrics = Metrics::new();
-        metrics.set_tasks(&[
-            task("hold:large", "HK1"),
-            task("hold:large", "HK2"),
-            task("quarantine", "shop/7"),
-        ]);
+        metrics.set_tasks(
+            &[("hold:large".into(), 2), ("quarantine".into(), 1)],
+            &[("shop".into(), 300)],
+        );
         assert!(has(&metrics, r#"hikiate_tasks_open{kind="hold:large"} 2"#));
         assert!(has(
             &metrics,
-            r#"hikiate_quarantine_open{account="shop"} 1"#
+            r#"hikiate_quarantine_open{account="shop"} 300"#
         ));
-        metrics.set_tasks(&[task("quarantine", "shop/7")]);
+        metrics.set_tasks(&[("quarantine".into(), 1)], &[("shop".into(), 1)]);
         assert!(!metrics.render().unwrap().contains("hold:large"));
-        metrics.set_tasks(&[]);
+        metrics.set_tasks(&[], &[]);
         assert!(
             !metrics
                 .render()

@@ -28,6 +28,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                     demand_id: Some(line.demand_id),
                     item_id: line.item_id,
                     warehouse: shipment.fact.warehouse.clone(),
+                    code: shipment.code_of(line.n).unwrap_or_default().to_owned(),
                     quantity: if counts {
                         -i64::from(parcel.items(line.n))
                     } else {

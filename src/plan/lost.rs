@@ -115,6 +115,7 @@ impl Found {
                     batch: batch.to_owned(),
                     reference: reference.clone(),
                     committed: None,
+                    codes: Vec::new(),
                 },
             })),
         });

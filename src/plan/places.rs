@@ -74,6 +74,7 @@ pub(crate) fn placed(view: &View<'_>, tasks: &mut Tasks) -> Placed {
                 demand_id: fact.demand_id,
                 item_id: fact.item_id,
                 warehouse: warehouse.clone(),
+                code: String::new(),
                 quantity: -i64::from(here),
                 effective_at: fact.shipped_at,
             });

@@ -11,7 +11,7 @@ use super::fold::Intent;
 use super::tracking::same_number;
 use super::types::ShipmentStage;
 use crate::facts::{
-    MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
+    IntentWhat, MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
 };
 
 /// A parcel by its last report.
@@ -102,6 +102,17 @@ impl<'a> Shipment<'a> {
             .lines
             .iter()
             .filter(move |shipped| shipped.line == line)
+    }
+
+    /// The warehouse's code that its instruction named for a line.
+    pub(crate) fn code_of(&self, n: u32) -> Option<&'a str> {
+        match &self.member?.fact.what {
+            IntentWhat::Member { codes, .. } => {
+                let named = codes.iter().find(|(line, _)| *line == n)?;
+                Some(&named.1)
+            }
+            _ => None,
+        }
     }
 
     /// Items of a channel's line that it was sent with.

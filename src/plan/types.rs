@@ -360,6 +360,8 @@ pub struct StockEntryRow {
     pub item_id: i64,
     /// Warehouse name.
     pub warehouse: String,
+    /// The warehouse's code that the instruction named; empty where nobody knows.
+    pub code: String,
     /// Items; negative leaves.
     pub quantity: i64,
     /// When it took effect.

@@ -1,18 +1,21 @@
 //! From what a connector observed to what the store keeps. Pure.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{AccountSlug, Observed, Record};
+use hikiate_sdk::{AccountSlug, BadRecord, ExternalId, Observed, ParcelLine, Record, StockLevel};
 
+use super::border::admit;
 use super::features::features;
 use crate::facts::{FactBody, OrderFact};
 use crate::number::order_number;
 use crate::store::{
-    Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock,
+    Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock, Source,
 };
 
-/// A count that is dated further ahead than clocks differ would stand until that day, whatever is counted before.
-const AHEAD: Duration = Duration::days(1);
+/// How far clocks differ. A count dated further ahead would stand until then, whatever is counted before.
+const AHEAD: Duration = Duration::minutes(10);
 
 /// Sorts a page's records by what they are about.
 #[must_use]
@@ -29,13 +32,18 @@ pub fn intake(
         day: asked_at.with_timezone(&zone).date_naive(),
         ..IncomingPage::default()
     };
-    for Record { raw, parsed, .. } in records {
-        match parsed {
-            Err(bad) => page.bad.push(IncomingBad {
-                external_id: bad.external_id.map(|id| id.to_string()),
-                reason: bad.reason,
-                raw,
-            }),
+    let mut stock = Stock {
+        account,
+        account_id,
+        directory,
+        zone,
+        asked_at,
+        levels: BTreeMap::new(),
+    };
+    for Record { raw, file, parsed } in records {
+        let source = Source { raw, file };
+        match parsed.and_then(|observed| admit(observed, source.raw.len())) {
+            Err(bad) => page.bad.push(IncomingBad::new(bad, source)),
             Ok(Observed::Order(order, personal)) => {
                 let happened_at = order.ordered_at;
                 page.orders.push(IncomingOrder {
@@ -49,96 +57,137 @@ pub fn intake(
                     personal: *personal,
                     happened_at,
                     business_date: happened_at.with_timezone(&zone).date_naive(),
-                    raw,
+                    raw: source.raw,
                 });
             }
             Ok(Observed::InstructionReply(reply)) => {
                 let at = reply.at.unwrap_or(asked_at);
                 let series = reply.reference.to_string();
-                page.facts.push(about(
-                    series.clone(),
-                    FactBody::Reply(reply),
-                    series,
-                    at,
-                    zone,
-                    raw,
-                ));
+                let body = FactBody::Reply(reply);
+                let parts = vec!["reply".to_owned()];
+                page.facts
+                    .push(about(series.clone(), body, series, parts, at, zone, source));
             }
             Ok(Observed::CancelReply(reply)) => {
                 let at = reply.at.unwrap_or(asked_at);
                 let series = reply.reference.to_string();
-                page.facts.push(about(
-                    series.clone(),
-                    FactBody::CancelReply(reply),
-                    series,
-                    at,
-                    zone,
-                    raw,
-                ));
+                let body = FactBody::CancelReply(reply);
+                let parts = vec!["cancel".to_owned()];
+                page.facts
+                    .push(about(series.clone(), body, series, parts, at, zone, source));
             }
             Ok(Observed::Parcel(parcel)) => {
-                let series = format!("{}:{}", parcel.reference, parcel.key);
-                let at = parcel.left_at;
-                page.facts.push(about(
-                    parcel.reference.to_string(),
-                    FactBody::Parcel(parcel),
-                    series,
-                    at,
-                    zone,
-                    raw,
-                ));
+                let reference = parcel.reference.to_string();
+                let series = format!("{reference}:{}", parcel.key);
+                let at = parcel.effective_at(asked_at);
+                let number = parcel.tracking.as_deref().unwrap_or_default();
+                // It settles a bad row of its line with the same number, and one whose number could not be read.
+                let part = |line: &ParcelLine| {
+                    [number, "?"].map(|number| format!("parcel line {} number {number}", line.n))
+                };
+                let parts = parcel.lines.iter().flat_map(part).collect();
+                let body = FactBody::Parcel(parcel);
+                page.facts
+                    .push(about(reference, body, series, parts, at, zone, source));
             }
-            // A channel's own stock is not ours to allocate; only configured warehouses count.
             Ok(Observed::Stock(level)) => {
-                if let Some(to_come) = level.as_of.filter(|at| *at > asked_at + AHEAD) {
-                    page.bad.push(IncomingBad {
-                        external_id: Some(level.code),
-                        reason: format!(
-                            "a count dated {}, which has not come; correct its date",
-                            to_come.with_timezone(&zone).format("%Y-%m-%d %H:%M")
-                        ),
-                        raw,
-                    });
-                } else if let Some(location_id) =
-                    directory.location_of(account_id, level.location.as_deref())
-                {
-                    page.stock.push(IncomingStock {
-                        code: level.code,
-                        location_id,
-                        quantity: level.quantity,
-                        as_of: level.as_of,
-                    });
+                if let Err(bad) = stock.count(level) {
+                    page.bad.push(IncomingBad::new(bad, source));
                 }
             }
         }
     }
+    page.stock = stock.levels.into_values().collect();
     page
+}
+
+/// The counts of one page.
+struct Stock<'a> {
+    account: &'a AccountSlug,
+    account_id: i16,
+    directory: &'a Directory,
+    zone: Tz,
+    asked_at: DateTime<Utc>,
+    levels: BTreeMap<(i16, String, Option<DateTime<Utc>>), IncomingStock>,
+}
+
+impl Stock<'_> {
+    /// Counts of one code in several places of one warehouse are summed.
+    fn count(&mut self, level: StockLevel) -> Result<(), BadRecord> {
+        let bad = |why: String, cause: &str| {
+            let code = Some(ExternalId::from(level.code.as_str()));
+            BadRecord::new(code, why).because(cause)
+        };
+        if let Some(to_come) = level.as_of.filter(|at| *at > self.asked_at + AHEAD) {
+            let day = to_come.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
+            let why = format!("a count dated {day}, which has not come; correct its date");
+            return Err(bad(why, "a count of a day that has not come"));
+        }
+        // A channel's own stock is not ours to allocate; only configured warehouses count.
+        if !self.directory.has_warehouse(self.account_id) {
+            return Ok(());
+        }
+        let place = level.location.as_deref();
+        let Some(location_id) = self.directory.location_of(self.account_id, place) else {
+            let place = place.map_or("no place".to_owned(), |code| format!("place {code:?}"));
+            let why = format!(
+                "the row names {place}, and no warehouse of {} has that location: write it under [warehouses] or correct the file; the row was not counted",
+                self.account
+            );
+            let cause = format!("stock of {place}, which no warehouse has");
+            return Err(bad(why, &cause));
+        };
+        let key = (location_id, level.code.clone(), level.as_of);
+        match self.levels.get_mut(&key) {
+            Some(sum) => sum.quantity = sum.quantity.saturating_add(level.quantity),
+            None => {
+                let StockLevel {
+                    code,
+                    location: _,
+                    quantity,
+                    free,
+                    as_of,
+                    read_at,
+                } = level;
+                let counted = IncomingStock {
+                    code,
+                    location_id,
+                    quantity,
+                    free,
+                    as_of,
+                    read_at,
+                };
+                self.levels.insert(key, counted);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn about(
     reference: String,
     body: FactBody,
     series: String,
+    parts: Vec<String>,
     happened_at: DateTime<Utc>,
     zone: Tz,
-    raw: Vec<u8>,
+    source: Source,
 ) -> IncomingFact {
     IncomingFact {
         reference,
         body,
         series,
+        parts,
         happened_at,
         business_date: happened_at.with_timezone(&zone).date_naive(),
-        raw,
+        source,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Asia::Tokyo;
-    use hikiate_sdk::StockLevel;
-
     use super::*;
+    use chrono_tz::Asia::Tokyo;
 
     #[test]
     fn a_count_of_a_day_to_come_is_kept_apart_with_its_reason() {
@@ -158,7 +207,7 @@ mod tests {
         };
         let dates = [
             None,
-            Some(now + Duration::hours(23)),
+            Some(now + Duration::minutes(9)),
             Some(now + Duration::days(365)),
         ];
         let page = intake(
@@ -169,7 +218,7 @@ mod tests {
             Tokyo,
             now,
         );
-        assert_eq!(page.bad.len(), 1);
+        assert_eq!(page.bad.len(), 1, "{:?}", page.bad);
         assert_eq!(page.bad[0].external_id.as_deref(), Some("PEAR"));
         assert!(
             page.bad[0].reason.contains("2027-11-18"),

@@ -1,5 +1,6 @@
 //! Pulling: what far sides tell becomes facts.
 
+mod border;
 mod features;
 mod intake;
 mod step;

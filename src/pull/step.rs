@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use backon::BackoffBuilder;
-use hikiate_sdk::{Error, ErrorClass, ExternalId, Source, StreamSpec};
+use hikiate_sdk::text::sentence;
+use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Record, Source, StreamSpec};
 use tracing::{info, warn};
 
 use super::intake::intake;
@@ -48,9 +49,74 @@ pub async fn pull_account(
         let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
             continue;
         };
-        busy |= pull_stream(engine, account, owned, source, &spec, due).await?;
+        let fails = due.fails;
+        match pull_stream(engine, account, owned, source, &spec, due).await {
+            Ok(more) => busy |= more,
+            Err(error @ StoreError::LostLease(_)) => return Err(error),
+            Err(error) if error.is_away() || error.is_retryable() => return Err(error),
+            // What one stream cannot store is its own trouble: the others of the account go on.
+            Err(error) => stored_nothing(engine, account, owned, &spec, fails, &error).await?,
+        }
     }
+    busy |= read_bytes_again(engine, account, owned, source).await?;
     Ok(busy)
+}
+
+/// A page could not be stored: the stream backs off, and it is a task once that goes on.
+async fn stored_nothing(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    spec: &StreamSpec,
+    fails: i16,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let why = if error.is_refusal() {
+        error.refusal()
+    } else {
+        error.to_string()
+    };
+    let retry = backoff(fails);
+    warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor stays");
+    let message = format!("a page could not be stored: {why}");
+    engine
+        .store
+        .stream_failed(owned.id, &spec.name, &message, retry.as_secs_f64(), None)
+        .await
+}
+
+/// Records in quarantine that somebody wants to have read again, from their stored bytes.
+async fn read_bytes_again(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    source: &dyn Source,
+) -> Result<bool, StoreError> {
+    let again = engine.store.due_again(owned.id, READS).await?;
+    for record in &again {
+        let crate::store::Source { raw, file } = &record.source;
+        let read = source.reread(&record.stream, file.as_deref(), raw, record.first_at);
+        let records = read.unwrap_or_else(|error| {
+            let bad = BadRecord::new(None, format!("cannot be read again: {error}"));
+            vec![Record {
+                raw: raw.clone(),
+                file: file.clone(),
+                parsed: Err(bad),
+            }]
+        });
+        let page = intake(
+            records,
+            &account.slug,
+            owned.id,
+            &engine.directory,
+            engine.policy.shop.timezone,
+            record.asked_at,
+        );
+        let stored = || engine.store.read_again(owned, record, &page);
+        let done = engine.store.retried("read_again", stored).await?;
+        info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a record of the quarantine was read again");
+    }
+    Ok(!again.is_empty())
 }
 
 async fn pull_stream(
@@ -84,7 +150,7 @@ async fn pull_stream(
         }
     };
     let records = page.records.len();
-    let incoming = intake(
+    let mut incoming = intake(
         page.records,
         &account.slug,
         owned.id,
@@ -92,6 +158,7 @@ async fn pull_stream(
         engine.policy.shop.timezone,
         due.asked_at,
     );
+    incoming.listing = page.listing;
     let after = StreamAfter {
         cursor: page.next,
         ack: page.ack.clone(),
@@ -100,6 +167,7 @@ async fn pull_stream(
         } else {
             spec.interval.as_secs_f64()
         },
+        waiting: (!page.waiting.is_empty()).then(|| sentence(&page.waiting.join("; "))),
     };
     let done = engine
         .store
@@ -208,10 +276,12 @@ async fn failed(
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");
     // A page that cannot be decoded at all is kept once, by its error; the cursor stays.
-    let undecodable = (error.class == ErrorClass::Protocol).then(|| IncomingBad {
-        external_id: None,
-        reason: error.to_string(),
-        raw: format!("page of {}: {error}", due.name).into_bytes(),
+    let undecodable = (error.class == ErrorClass::Protocol).then(|| {
+        let source = crate::store::Source {
+            raw: format!("page of {}: {error}", due.name).into_bytes(),
+            file: None,
+        };
+        IncomingBad::new(BadRecord::new(None, error.to_string()), source)
     });
     engine
         .store

@@ -83,7 +83,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         sqlx::query!(
-            "SELECT item_id FROM stock WHERE item_id = ANY($1) AND bucket = 'sellable' ORDER BY item_id, location_id FOR NO KEY UPDATE",
+            "SELECT item_id FROM stock WHERE item_id = ANY($1) AND bucket = 'sellable' ORDER BY item_id, location_id, code FOR NO KEY UPDATE",
             &all_items
         )
         .fetch_all(&mut *tx)
@@ -124,13 +124,12 @@ async fn candidates(
              SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved
              ORDER BY d.item_id, d.behind, d.promised_at, d.ordered_at, d.id LIMIT $3) w
            UNION
-           SELECT h.subject_id FROM stock s CROSS JOIN LATERAL (
+           SELECT h.subject_id FROM stock_levels s CROSS JOIN LATERAL (
              SELECT d.subject_id FROM reservations r JOIN demands d ON d.id = r.demand_id
              WHERE r.item_id = s.item_id AND r.location_id = s.location_id ORDER BY d.behind DESC, d.promised_at DESC, d.ordered_at DESC, d.id DESC LIMIT $3) h
-           WHERE s.item_id = ANY($1) AND s.bucket = 'sellable'
+           WHERE s.item_id = ANY($1)
              AND (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.item_id = s.item_id AND r.location_id = s.location_id)
-               > s.base_qty + (SELECT coalesce(sum(e.qty), 0) FROM stock_entries e WHERE e.item_id = s.item_id AND e.location_id = s.location_id
-                   AND e.bucket = s.bucket AND e.effective_at > s.base_as_of)
+               > hk_on_hand(s.item_id, s.location_id)
            ORDER BY 1"#,
         items, demands, WAITING
     )
@@ -164,15 +163,11 @@ async fn stock_of(
     items: &[i64],
 ) -> Result<Vec<ItemStock>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT s.item_id, s.location_id, r.reserved AS "reserved!", s.base_qty + e.plain AS "plain!", s.base_qty + e.careful AS "careful!"
-           FROM stock s
+        r#"SELECT s.item_id AS "item_id!", s.location_id AS "location_id!", r.reserved AS "reserved!",
+             hk_on_hand(s.item_id, s.location_id) AS "plain!", hk_on_hand(s.item_id, s.location_id, $2) AS "careful!"
+           FROM stock_levels s
            CROSS JOIN LATERAL (SELECT coalesce(sum(v.qty), 0)::bigint AS reserved FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id) r
-           CROSS JOIN LATERAL (
-             SELECT coalesce(sum(x.qty) FILTER (WHERE x.effective_at > s.base_as_of), 0)::bigint AS plain,
-               coalesce(sum(x.qty) FILTER (WHERE x.effective_at > s.base_as_of + CASE WHEN x.qty > 0 THEN 1 ELSE -1 END * make_interval(secs => $2)), 0)::bigint AS careful
-             FROM stock_entries x WHERE x.item_id = s.item_id AND x.location_id = s.location_id AND x.bucket = s.bucket
-               AND x.effective_at > s.base_as_of - make_interval(secs => $2)) e
-           WHERE s.item_id = ANY($1) AND s.bucket = 'sellable'"#,
+           WHERE s.item_id = ANY($1)"#,
         items, SKEW
     )
     .fetch_all(&mut **tx)

@@ -291,12 +291,13 @@ async fn write_entries(
         .collect::<Result<Vec<i16>, StoreError>>()?;
     let cause: Vec<String> = rows.iter().map(|r| r.cause.clone()).collect();
     let qty: Vec<i64> = rows.iter().map(|r| r.quantity).collect();
+    let code: Vec<String> = rows.iter().map(|r| r.code.clone()).collect();
     let effective: Vec<DateTime<Utc>> = rows.iter().map(|r| r.effective_at).collect();
     // What leaves takes its reservation with it, in this very commit: left to the allocation, which comes later, it
     // would be taken for stock that may be shipped. A late parcel of the item before takes none of the one now.
     sqlx::query!(
         "WITH told AS MATERIALIZED (
-           SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[]) AS t (i, l, c, q, e, d)),
+           SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::text[]) AS t (i, l, c, q, e, d, k)),
          gone AS (
            SELECT t.d, t.l, t.i, -sum(t.q - coalesce(e.qty, 0)) AS n FROM told t
              LEFT JOIN stock_entries e ON e.item_id = t.i AND e.location_id = t.l AND e.bucket = 'sellable' AND e.cause = t.c
@@ -308,12 +309,13 @@ async fn write_entries(
          less AS (UPDATE reservations r SET qty = r.qty - t.n FROM taken t WHERE r.demand_id = t.demand_id AND r.location_id = t.location_id AND t.n < t.qty),
          summed AS (UPDATE demands d SET reserved = d.reserved - t.n FROM (SELECT demand_id, sum(n) AS n FROM taken GROUP BY 1) AS t WHERE d.id = t.demand_id),
          put AS (
-           INSERT INTO stock_entries (item_id, location_id, cause, qty, effective_at, recorded_at)
-           SELECT t.i, t.l, t.c, t.q, t.e, (SELECT hk_now()) FROM told t
-           ON CONFLICT (item_id, location_id, bucket, cause) DO UPDATE SET qty = excluded.qty, effective_at = excluded.effective_at
-           WHERE (stock_entries.qty, stock_entries.effective_at) IS DISTINCT FROM (excluded.qty, excluded.effective_at) RETURNING item_id)
+           INSERT INTO stock_entries (item_id, location_id, cause, qty, effective_at, code, recorded_at)
+           SELECT t.i, t.l, t.c, t.q, t.e, t.k, (SELECT hk_now()) FROM told t
+           ON CONFLICT (item_id, location_id, bucket, cause) DO UPDATE SET qty = excluded.qty, effective_at = excluded.effective_at, code = excluded.code
+           WHERE (stock_entries.qty, stock_entries.effective_at, stock_entries.code) IS DISTINCT FROM (excluded.qty, excluded.effective_at, excluded.code)
+           RETURNING item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM put",
-        &item, &location, &cause, &qty, &effective, &demand as &[Option<i64>]
+        &item, &location, &cause, &qty, &effective, &demand as &[Option<i64>], &code
     )
     .execute(&mut **tx)
     .await?;

@@ -52,6 +52,31 @@ impl StoreError {
             .is_some_and(|code| code == "40P01" || code == "40001")
     }
 
+    /// The database refuses what was to be stored (a value it cannot hold, a constraint, a limit): the same again is
+    /// refused again.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Json(_))
+            || self.code().is_some_and(|code| {
+                ["22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+            })
+    }
+
+    /// What was refused, without PostgreSQL's words, which quote values.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        let code = self.code().unwrap_or_else(|| "no code".to_owned());
+        let why = match code.get(..2) {
+            Some("22") => "a value that it cannot hold",
+            Some("23") => "a rule of its own forbids it",
+            Some("54") => "it is too long",
+            _ => "it cannot be written",
+        };
+        format!("the database does not take this record ({code}): {why}")
+    }
+
     /// The server is away or going away: wait for it.
     #[must_use]
     pub fn is_away(&self) -> bool {

@@ -46,9 +46,17 @@ pub(super) fn fact_key(kind: &str, series: &str, n: i32) -> String {
     format!("{kind}:{series}:{n}")
 }
 
-/// Stands for a reading: another body has another one.
-pub(super) fn body_hash(body: &Value) -> Result<Vec<u8>, StoreError> {
-    Ok(Sha256::digest(serde_json::to_vec(body)?).to_vec())
+/// Stands for a reading: another body has another one. Which file told a parcel is no part of what it says.
+pub(super) fn body_hash(body: &FactBody, json: &Value) -> Result<Vec<u8>, StoreError> {
+    let bytes = match (body, json) {
+        (FactBody::Parcel(_), Value::Object(fields)) if fields.contains_key("told") => {
+            let mut fields = fields.clone();
+            fields.remove("told");
+            serde_json::to_vec(&fields)?
+        }
+        _ => serde_json::to_vec(json)?,
+    };
+    Ok(Sha256::digest(bytes).to_vec())
 }
 
 /// Heads that were hashed from bodies of an older version are hashed anew from those bodies in today's shape.
@@ -75,7 +83,7 @@ async fn rehash(
             continue;
         };
         if let Some(head) = heads.get_mut(place) {
-            head.hash = body_hash(&body.to_json()?)?;
+            head.hash = body_hash(&body, &body.to_json()?)?;
         }
     }
     Ok(())

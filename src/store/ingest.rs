@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{ExternalId, Personal};
+use hikiate_sdk::text::cut_bytes;
+use hikiate_sdk::{ExternalId, Listing, Personal};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
@@ -12,7 +13,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
-use super::quarantine::{quarantine, resolve_quarantine};
+use super::quarantine::{Understood, quarantine, settle};
 use super::{IncomingStock, Store, StoreError};
 use crate::facts::{FactBody, OrderFact};
 
@@ -44,23 +45,38 @@ pub struct IncomingFact {
     pub body: FactBody,
     /// The series of observations it belongs to.
     pub series: String,
+    /// What it tells of, as bad records name it.
+    pub parts: Vec<String>,
     /// When it happened, as told.
     pub happened_at: DateTime<Utc>,
     /// Its day in the shop's zone.
     pub business_date: NaiveDate,
+    /// Where it stood.
+    pub source: Source,
+}
+
+/// Where a record stood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
     /// The bytes.
     pub raw: Vec<u8>,
+    /// The file, where there is one.
+    pub file: Option<String>,
 }
 
 /// A record that could not be understood.
 #[derive(Clone, Debug)]
 pub struct IncomingBad {
-    /// The far side's id, where readable.
+    /// The order's id, the shipment's reference or the item's code, where readable.
     pub external_id: Option<String>,
+    /// Which part of it; a good record settles only a bad one of the same part.
+    pub part: Option<String>,
     /// Why.
     pub reason: String,
-    /// The bytes.
-    pub raw: Vec<u8>,
+    /// What it has in common with others.
+    pub cause: String,
+    /// Where it stood.
+    pub source: Source,
 }
 
 /// Everything one answer of a far side brings.
@@ -78,6 +94,8 @@ pub struct IncomingPage {
     pub asked_at: DateTime<Utc>,
     /// That day in the shop's zone.
     pub day: NaiveDate,
+    /// The stock is, or is a part of, a list of all stock.
+    pub listing: Option<Listing>,
     /// Orders that are older may be there although the far side does not show them.
     pub visible_from: Option<DateTime<Utc>>,
 }
@@ -95,12 +113,80 @@ impl IncomingPage {
                 .any(|order| order.external_id.as_str() == external_id)
     }
 
+    /// Its records one by one, each as a page; what is bad stays together.
+    pub(super) fn apart(&self) -> Vec<Self> {
+        let one = || Self {
+            asked_at: self.asked_at,
+            day: self.day,
+            visible_from: self.visible_from,
+            ..Self::default()
+        };
+        let mut pages = Vec::new();
+        for order in &self.orders {
+            pages.push(Self {
+                orders: vec![order.clone()],
+                ..one()
+            });
+        }
+        for fact in &self.facts {
+            pages.push(Self {
+                facts: vec![fact.clone()],
+                ..one()
+            });
+        }
+        for level in &self.stock {
+            pages.push(Self {
+                stock: vec![level.clone()],
+                ..one()
+            });
+        }
+        for bad in &self.bad {
+            pages.push(Self {
+                bad: vec![bad.clone()],
+                ..one()
+            });
+        }
+        pages
+    }
+
+    /// The record of a page of one, as what cannot be stored.
+    pub(super) fn refused(&self, why: &str) -> Vec<IncomingBad> {
+        let bad = |external_id: String, source: Source| IncomingBad {
+            external_id: Some(external_id),
+            part: None,
+            reason: why.to_owned(),
+            cause: why.to_owned(),
+            source,
+        };
+        let order = |order: &IncomingOrder| {
+            let source = Source {
+                raw: order.raw.clone(),
+                file: None,
+            };
+            bad(order.external_id.to_string(), source)
+        };
+        let level = |level: &IncomingStock| {
+            let raw = format!("{} {}", level.code, level.quantity).into_bytes();
+            bad(level.code.clone(), Source { raw, file: None })
+        };
+        let orders = self.orders.iter().map(order);
+        let facts = self
+            .facts
+            .iter()
+            .map(|fact| bad(fact.reference.clone(), fact.source.clone()));
+        orders
+            .chain(facts)
+            .chain(self.stock.iter().map(level))
+            .collect()
+    }
+
     /// True when it brings nothing at all.
     pub(super) fn is_empty(&self) -> bool {
         self.orders.is_empty()
             && self.facts.is_empty()
             && self.stock.is_empty()
             && self.bad.is_empty()
+            && self.listing.is_none()
     }
 }
 
@@ -117,6 +203,16 @@ pub struct PageDone {
     pub absences: bool,
 }
 
+impl PageDone {
+    /// Adds what another page brought.
+    pub(super) fn add(&mut self, other: Self) {
+        self.new_facts += other.new_facts;
+        self.unchanged += other.unchanged;
+        self.quarantined += other.quarantined;
+        self.absences |= other.absences;
+    }
+}
+
 impl Store {
     /// Stores one page inside an open transaction that already holds its fence.
     pub(super) async fn store_page(
@@ -126,8 +222,10 @@ impl Store {
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
         let mut done = PageDone::default();
-        Self::store_stock(tx, account_id, &page.stock, page.asked_at).await?;
+        Self::store_stock(tx, account_id, page).await?;
+        let mut understood: Vec<Understood> = page.stock.iter().map(Understood::item).collect();
         if page.orders.is_empty() && page.facts.is_empty() {
+            settle(tx, account_id, stream, &understood, &[]).await?;
             done.quarantined = page.bad.len();
             quarantine(tx, account_id, stream, &page.bad).await?;
             return Ok(done);
@@ -196,6 +294,7 @@ impl Store {
         let ids: Vec<i64> = ids.into_iter().collect();
 
         let mut heads = load_heads(tx, &ids).await?;
+        let placed = placed_at(tx, page, &subject_of_reference).await?;
         let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
         if !names.is_empty() {
             for row in sqlx::query!(
@@ -239,7 +338,7 @@ impl Store {
                           raw|
          -> Result<Judgement, StoreError> {
             let json = body.to_json()?;
-            let hash = body_hash(&json)?;
+            let hash = body_hash(body, &json)?;
             let place = (subject, body.kind().to_owned(), series.to_owned());
             let judgement = judge(
                 heads.get(&place),
@@ -346,19 +445,20 @@ impl Store {
                 }
             }
         }
-        let mut stored = names.clone();
+        understood.extend(names.iter().map(|name| Understood::order(name)));
+        let mut raws_read: Vec<&[u8]> = Vec::new();
         for fact in &page.facts {
-            let Some(&subject) = subject_of_reference.get(&fact.reference) else {
-                bad.push(IncomingBad {
-                    external_id: Some(fact.reference.clone()),
-                    reason: format!(
-                        "no shipment of this account has the reference {:?}",
-                        fact.reference.chars().take(40).collect::<String>()
-                    ),
-                    raw: fact.raw.clone(),
-                });
+            let subject = subject_of_reference.get(&fact.reference);
+            let Some(&subject) = subject else {
+                bad.push(fact.unknown());
                 continue;
             };
+            if let Some(placed) = placed.get(&subject)
+                && let Some(early) = fact.before(*placed)
+            {
+                bad.push(early);
+                continue;
+            }
             match record(
                 subject,
                 &fact.series,
@@ -366,12 +466,17 @@ impl Store {
                 None,
                 fact.happened_at,
                 fact.business_date,
-                &fact.raw,
+                &fact.source.raw,
             )? {
                 Judgement::New => done.new_facts += 1,
                 _ => done.unchanged += 1,
             }
-            stored.push(fact.reference.clone());
+            understood.extend(
+                fact.parts
+                    .iter()
+                    .map(|part| Understood::part(&fact.reference, part)),
+            );
+            raws_read.push(&fact.source.raw);
         }
 
         // Any sight of an order ends its absence, what it says or not.
@@ -398,11 +503,86 @@ impl Store {
         write_raw_and_personal(tx, &raws, &new_persons).await?;
         make_due(tx, &changed, &reread, &read_first).await?;
         read_soon(tx, &lagging).await?;
-        resolve_quarantine(tx, account_id, &stored).await?;
+        settle(tx, account_id, stream, &understood, &raws_read).await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad).await?;
         Ok(done)
     }
+}
+
+/// How far a warehouse's clock may be behind the shop's.
+const CLOCKS: chrono::Duration = chrono::Duration::minutes(10);
+
+impl IncomingFact {
+    /// Why it is kept apart: nobody knows its shipment.
+    fn unknown(&self) -> IncomingBad {
+        self.refused(
+            format!(
+                "no shipment of this account has the reference {:?}",
+                cut_bytes(&self.reference, 40)
+            ),
+            "no shipment of this account has the reference",
+        )
+    }
+
+    /// Why it is kept apart, where goods were shipped before their order was placed.
+    fn before(&self, placed: DateTime<Utc>) -> Option<IncomingBad> {
+        let FactBody::Parcel(_) = &self.body else {
+            return None;
+        };
+        let early = self.happened_at < placed.checked_sub_signed(CLOCKS)?;
+        early.then(|| {
+            let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC");
+            let why = format!(
+                "{} was shipped at {}, before its order was placed ({}): have the warehouse correct the date",
+                self.reference,
+                time(self.happened_at),
+                time(placed)
+            );
+            self.refused(why, "shipped before the order was placed")
+        })
+    }
+
+    fn refused(&self, reason: String, cause: &str) -> IncomingBad {
+        IncomingBad {
+            external_id: Some(self.reference.clone()),
+            part: self.parts.first().cloned(),
+            reason: match &self.source.file {
+                Some(file) => format!("{file}: {reason}"),
+                None => reason,
+            },
+            cause: cause.to_owned(),
+            source: self.source.clone(),
+        }
+    }
+}
+
+/// When the orders were placed whose parcels a page tells.
+async fn placed_at(
+    tx: &mut Transaction<'_, Postgres>,
+    page: &IncomingPage,
+    subjects: &BTreeMap<String, i64>,
+) -> Result<BTreeMap<i64, DateTime<Utc>>, StoreError> {
+    let parcels = page
+        .facts
+        .iter()
+        .filter(|fact| matches!(fact.body, FactBody::Parcel(_)));
+    let ids: BTreeSet<i64> = parcels
+        .filter_map(|fact| subjects.get(&fact.reference).copied())
+        .collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<i64> = ids.into_iter().collect();
+    Ok(sqlx::query!(
+        r#"SELECT subject_id, min(happened_at) AS "placed!" FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id"#,
+        &ids
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    .into_iter()
+    .map(|row| (row.subject_id, row.placed))
+    .collect())
 }
 
 /// What has changed is planned; what was read while it changed is read again.

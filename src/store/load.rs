@@ -404,9 +404,9 @@ impl Store {
         }
         if !subject.is_empty() {
             for row in sqlx::query!(
-                r#"SELECT t.s AS "subject!", t.i AS "item!", t.p AS "place!", k.base_as_of
+                r#"SELECT t.s AS "subject!", t.i AS "item!", t.p AS "place!", k.base_as_of AS "base_as_of!"
                    FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (s, i, p)
-                   JOIN locations l ON l.slug = t.p JOIN stock k ON k.item_id = t.i AND k.location_id = l.id AND k.bucket = 'sellable'"#,
+                   JOIN locations l ON l.slug = t.p JOIN stock_levels k ON k.item_id = t.i AND k.location_id = l.id"#,
                 &subject, &item, &place
             )
             .fetch_all(&mut **tx)
@@ -493,7 +493,7 @@ impl Store {
             r#"SELECT t.a AS "account!", t.c AS "code!", i.id AS "item_id!", coalesce(m.multiplier, 1) AS "multiplier!", i.kind AS "kind!"
                FROM unnest($1::smallint[], $2::text[]) AS t (a, c)
                LEFT JOIN item_codes m ON m.account_id = t.a AND m.code = t.c
-               JOIN items i ON i.id = m.item_id OR (m.item_id IS NULL AND i.code = t.c)"#,
+               JOIN items i ON i.id = m.item_id OR (m.item_id IS NULL AND i.code = t.c AND NOT (SELECT listed FROM gate))"#,
             &account, &code
         )
         .fetch_all(&mut **tx)

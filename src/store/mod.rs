@@ -9,6 +9,7 @@ mod begin;
 mod bursts;
 mod channel_window;
 mod circumstances;
+mod codes;
 mod commit;
 mod deposits;
 mod elsewhere;
@@ -58,7 +59,7 @@ pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
 pub use error::StoreError;
-pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone};
+pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone, Source};
 pub use journal::{
     JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
 };
@@ -70,6 +71,7 @@ pub use operator::Decision;
 pub use pause::Paused;
 pub use planning::Noted;
 pub use propagate::BatchPlan;
+pub use quarantine::Again;
 pub use queue::{Acknowledgement, ClaimedEffect, Doubt, Marked, ToSend};
 pub use recheck::Recheck;
 pub use recovery::{Begun, Phase, Recovery};

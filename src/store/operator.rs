@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use hikiate_sdk::ExternalId;
 
 use super::typed::Typed;
-use super::{Directory, Store, StoreError};
+use super::{Store, StoreError};
 use crate::facts::{CancelWantedFact, FactBody, HeldFact, ReleasedFact};
 use crate::plan::command::{Wish, WishedFact};
 use crate::plan::same_number;
@@ -196,52 +195,5 @@ impl Store {
             wish: decision.wish(context),
         };
         self.type_all(&[typed], None, actor, today).await
-    }
-
-    /// Asks for a quarantined order to be read again, or marks another record as dealt with.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for a record that only its far side can send again.
-    pub async fn retry_quarantined(
-        &self,
-        directory: &Directory,
-        id: i64,
-    ) -> Result<String, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
-        if row.resolved_at.is_some() {
-            return Err(StoreError::Refused(format!(
-                "record {id} is out of quarantine already"
-            )));
-        }
-        let account = directory.slug(row.account_id)?;
-        let Some(external) = row
-            .external_id
-            .filter(|_| row.stream == "orders" || row.stream == "read")
-        else {
-            sqlx::query!(
-                "UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE id = $1",
-                id
-            )
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await?;
-            return Ok(format!(
-                "record {id} is marked as dealt with: have {account} send it again, and it is read anew"
-            ));
-        };
-        let number = crate::number::order_number(account, &ExternalId::new(external.clone()));
-        sqlx::query!(
-            "INSERT INTO subjects (kind, account_id, external_id, number, created_at, read_at) VALUES ('order', $1, $2, $3, (SELECT hk_now()), (SELECT hk_now()))
-             ON CONFLICT (account_id, kind, external_id) DO UPDATE SET read_at = excluded.read_at",
-            row.account_id, external, number
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(format!("order {account}/{external} will be read again now"))
     }
 }

@@ -1,14 +1,68 @@
-//! Records that could not be understood: kept with their reason until they can be.
+//! Records that could not be understood: kept with their reason until they can be, or until a person says so.
 
 use std::collections::BTreeMap;
 
+use hikiate_sdk::text::{FIELD_BYTES, cut_bytes, key, sentence};
+use hikiate_sdk::{AccountSlug, BadRecord, ExternalId};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Postgres, Transaction};
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::StoreError;
-use super::ingest::IncomingBad;
+use super::ingest::{IncomingBad, Source};
+use super::{Directory, IncomingStock, OwnedAccount, Store, StoreError};
 
-/// Keeps each bad record once, by its bytes. One that was out of quarantine and is told again is back in it.
+/// What a good record says about bad ones that were told before it.
+#[derive(Clone, Debug)]
+pub(super) struct Understood {
+    /// The order's id, the shipment's reference or the item's code.
+    pub(super) external_id: String,
+    /// Which part of it; `None` for the whole.
+    pub(super) part: Option<String>,
+}
+
+impl Understood {
+    /// An order was read.
+    pub(super) fn order(external_id: &str) -> Self {
+        Self {
+            external_id: external_id.to_owned(),
+            part: None,
+        }
+    }
+
+    /// A part of a shipment was told.
+    pub(super) fn part(reference: &str, part: &str) -> Self {
+        Self {
+            external_id: reference.to_owned(),
+            part: Some(part.to_owned()),
+        }
+    }
+
+    /// An item was counted.
+    pub(super) fn item(level: &IncomingStock) -> Self {
+        Self {
+            external_id: level.code.clone(),
+            part: None,
+        }
+    }
+}
+
+/// A record that is to be read again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// Its row.
+    pub id: i64,
+    /// Its stream.
+    pub stream: String,
+    /// The bytes, and the file they stood in.
+    pub source: Source,
+    /// When it was first read.
+    pub first_at: chrono::DateTime<chrono::Utc>,
+    /// Now, by the database's clock.
+    pub asked_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Keeps each bad record once, by its bytes. One that was out of quarantine and is told again is back in it. Nothing is
+/// refused here: what is too long is cut.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -20,39 +74,255 @@ pub(super) async fn quarantine(
     }
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
     for record in bad {
-        once.entry(Sha256::digest(&record.raw).to_vec())
-            .or_insert(record);
+        once.entry(hash(&record.source.raw)).or_insert(record);
     }
     let hash: Vec<Vec<u8>> = once.keys().cloned().collect();
-    let external: Vec<Option<String>> = once.values().map(|b| b.external_id.clone()).collect();
-    let raw: Vec<Vec<u8>> = once.values().map(|b| b.raw.clone()).collect();
-    let reason: Vec<String> = once.values().map(|b| b.reason.clone()).collect();
+    let mut external: Vec<Option<String>> = Vec::new();
+    let (mut part, mut file) = (Vec::new(), Vec::new());
+    let (mut raw, mut reason, mut cause) = (Vec::new(), Vec::new(), Vec::new());
+    for record in once.values() {
+        external.push(record.external_id.as_deref().map(key));
+        part.push(record.part.as_deref().map(plain));
+        file.push(record.source.file.as_deref().map(file_name));
+        raw.push(record.source.raw.clone());
+        reason.push(sentence(&record.reason));
+        cause.push(sentence(&record.cause));
+    }
     sqlx::query!(
-        "INSERT INTO quarantine (account_id, stream, external_id, hash, raw, reason, first_at, last_at)
-         SELECT $1, $2, t.e, t.h, t.r, t.w, (SELECT hk_now()), (SELECT hk_now())
-         FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::text[]) AS t (e, h, r, w)
+        "INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at)
+         SELECT $1, $2, t.e, t.p, t.f, t.h, t.r, t.w, t.c, (SELECT hk_now()), (SELECT hk_now())
+         FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::text[]) AS t (e, p, f, h, r, w, c)
          ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason,
-           resolved_at = NULL",
-        account_id, stream, &external as &[Option<String>], &hash, &raw, &reason
+           cause = excluded.cause, external_id = excluded.external_id, part = excluded.part, file = excluded.file, resolved_at = NULL, retry_at = NULL",
+        account_id, stream, &external as &[Option<String>], &part as &[Option<String>], &file as &[Option<String>], &hash, &raw, &reason, &cause
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// A record that can be read now is out of quarantine.
-pub(super) async fn resolve_quarantine(
+/// Bad records that are settled: the very record was understood now, by its bytes, or a good one of the same thing and part
+/// came after it. A record of the stream `read` is an order's, as one of `orders` is.
+pub(super) async fn settle(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
-    names: &[String],
+    stream: &str,
+    understood: &[Understood],
+    raws: &[&[u8]],
 ) -> Result<(), StoreError> {
-    if !names.is_empty() {
-        sqlx::query!(
-            "UPDATE quarantine SET resolved_at = (SELECT hk_now()) WHERE account_id = $1 AND external_id = ANY($2) AND resolved_at IS NULL",
-            account_id, names
-        )
-        .execute(&mut **tx)
-        .await?;
+    if understood.is_empty() && raws.is_empty() {
+        return Ok(());
     }
+    let open = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND resolved_at IS NULL) AS "open!""#,
+        account_id
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if !open {
+        return Ok(());
+    }
+    let names: Vec<String> = understood.iter().map(|u| key(&u.external_id)).collect();
+    let parts: Vec<Option<String>> = understood
+        .iter()
+        .map(|u| u.part.as_deref().map(plain))
+        .collect();
+    let hashes: Vec<Vec<u8>> = raws.iter().map(|raw| hash(raw)).collect();
+    let same = if stream == "read" { "orders" } else { stream };
+    sqlx::query!(
+        "UPDATE quarantine q SET resolved_at = (SELECT hk_now()), retry_at = NULL
+         WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
+           AND (q.hash = ANY($5) OR EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS t (e, p)
+             WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part))",
+        account_id, same, &names, &parts as &[Option<String>], &hashes
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn hash(raw: &[u8]) -> Vec<u8> {
+    Sha256::digest(raw).to_vec()
+}
+
+/// A part however it is written: blanks, hyphens, width and case do not make another one.
+fn plain(part: &str) -> String {
+    let letters = part.nfkc().filter(|c| c.is_alphanumeric() || *c == '?');
+    let plain: String = letters.flat_map(char::to_uppercase).collect();
+    key(&plain)
+}
+
+fn file_name(name: &str) -> String {
+    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
+    cut_bytes(&clean, FIELD_BYTES).to_owned()
+}
+
+impl IncomingBad {
+    /// A record as its connector refused it.
+    #[must_use]
+    pub fn new(bad: BadRecord, source: Source) -> Self {
+        Self {
+            external_id: bad.external_id.map(|id| id.to_string()),
+            part: bad.part,
+            reason: bad.reason,
+            cause: bad.cause,
+            source,
+        }
+    }
+}
+
+impl Store {
+    /// Asks for a record to be read again: an order by its id, another record from its stored bytes. The daemon does it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for one that is out of quarantine.
+    pub async fn retry_quarantined(
+        &self,
+        directory: &Directory,
+        id: i64,
+    ) -> Result<String, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
+        if row.resolved_at.is_some() {
+            return Err(StoreError::Refused(format!(
+                "record {id} is out of quarantine already"
+            )));
+        }
+        let account = directory.slug(row.account_id)?;
+        let order = row
+            .external_id
+            .filter(|_| row.stream == "orders" || row.stream == "read");
+        let next = if let Some(external) = order {
+            due_again(&mut tx, row.account_id, account, &external).await?;
+            format!("order {account}/{external} will be read again now")
+        } else {
+            sqlx::query!(
+                "UPDATE quarantine SET retry_at = (SELECT hk_now()) WHERE id = $1",
+                id
+            )
+            .execute(&mut *tx)
+            .await?;
+            format!(
+                "the stored bytes of record {id} of {account} will be read again by the daemon now, with the layout that it runs with"
+            )
+        };
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Takes a record out of quarantine because a person says so.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for one that is out already.
+    pub async fn dismiss_quarantined(
+        &self,
+        id: i64,
+        actor: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let done = sqlx::query_scalar!(
+            "UPDATE quarantine SET resolved_at = (SELECT hk_now()), retry_at = NULL, reason = left(reason || '; dismissed by ' || $2 || ': ' || $3, 2000)
+             WHERE id = $1 AND resolved_at IS NULL RETURNING id",
+            id, actor, sentence(reason)
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        match done {
+            Some(_) => Ok(()),
+            None => {
+                self.quarantine_row(id).await?;
+                Err(StoreError::Refused(format!(
+                    "record {id} is out of quarantine already"
+                )))
+            }
+        }
+    }
+
+    /// Open records with the same cause as this one, itself included.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn quarantined_alike(&self, id: i64) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT o.id FROM quarantine q JOIN quarantine o ON o.account_id = q.account_id AND o.stream = q.stream
+               AND coalesce(o.cause, o.reason) = coalesce(q.cause, q.reason) AND o.resolved_at IS NULL WHERE q.id = $1 ORDER BY o.id",
+            id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Records of an account that are to be read again from their bytes, at most so many.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_again(&self, account_id: i16, limit: i64) -> Result<Vec<Again>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT id, stream, file, raw, first_at, (SELECT hk_now()) AS "now!" FROM quarantine
+               WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) AND resolved_at IS NULL ORDER BY id LIMIT $2"#,
+            account_id, limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let again = rows.into_iter().map(|row| Again {
+            id: row.id,
+            stream: row.stream,
+            source: Source {
+                raw: row.raw,
+                file: row.file,
+            },
+            first_at: row.first_at,
+            asked_at: row.now,
+        });
+        Ok(again.collect())
+    }
+
+    /// What came of reading a record again: it is settled, or stays with its reason.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`]; the database's.
+    pub async fn read_again(
+        &self,
+        owned: &OwnedAccount,
+        again: &Again,
+        page: &super::IncomingPage,
+    ) -> Result<super::PageDone, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        super::streams::hold_lease(&mut tx, owned).await?;
+        let done = Self::store_page(&mut tx, owned.id, &again.stream, page).await?;
+        // What stood in one record and is bad as a part of it is kept for itself.
+        let mine = hash(&again.source.raw);
+        let still = page.bad.iter().find(|bad| hash(&bad.source.raw) == mine);
+        let why = still.map(|bad| sentence(&bad.reason));
+        let settled = still.is_none() && (done.quarantined == 0 || !page.bad.is_empty());
+        sqlx::query!(
+            "UPDATE quarantine SET retry_at = NULL, reason = coalesce($3, reason), resolved_at = CASE WHEN $2 THEN (SELECT hk_now()) ELSE resolved_at END
+             WHERE id = $1",
+            again.id, settled, why
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+async fn due_again(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    account: &AccountSlug,
+    external: &str,
+) -> Result<(), StoreError> {
+    let number = crate::number::order_number(account, &ExternalId::from(external));
+    sqlx::query!(
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at, read_at) VALUES ('order', $1, $2, $3, (SELECT hk_now()), (SELECT hk_now()))
+         ON CONFLICT (account_id, kind, external_id) DO UPDATE SET read_at = excluded.read_at",
+        account_id, external, number
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

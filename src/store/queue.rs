@@ -281,11 +281,32 @@ impl Store {
     }
 
     /// Writes what became of claimed effects. A definite end is a fact and makes its subject due; an
-    /// answer whose lease was lost is kept as evidence and touches nothing else.
+    /// answer whose lease was lost is kept as evidence and touches nothing else. One that the database refuses keeps no other
+    /// from being stored; its call counts as one whose outcome is unknown.
     ///
     /// # Errors
     /// The database's.
     pub async fn acknowledge(
+        &self,
+        done: &[(ClaimedEffect, Acknowledgement)],
+        today: NaiveDate,
+    ) -> Result<(), StoreError> {
+        match self.acknowledge_all(done, today).await {
+            Err(error) if error.is_refusal() => {}
+            stored => return stored,
+        }
+        for one in done {
+            match self.acknowledge_all(std::slice::from_ref(one), today).await {
+                Err(error) if error.is_refusal() => {
+                    tracing::error!(effect = one.0.key, why = %error.refusal(), "the answer to a call cannot be stored: it counts as unknown");
+                }
+                stored => stored?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn acknowledge_all(
         &self,
         done: &[(ClaimedEffect, Acknowledgement)],
         today: NaiveDate,
@@ -327,7 +348,7 @@ impl Store {
             let Acknowledgement::Finished { outcome } = acknowledgement else {
                 continue;
             };
-            let mut outcome = outcome.clone();
+            let mut outcome = outcome.cleaned();
             let key = if gone.contains(&effect.id) {
                 outcome.key()
             } else {

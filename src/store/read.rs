@@ -73,6 +73,8 @@ pub struct StreamRow {
     pub fails: i16,
     /// The last failure.
     pub error: Option<String>,
+    /// What waits at the far side and is not read.
+    pub waiting: Option<String>,
     /// Who owns the account.
     pub owner: Option<String>,
     /// Why the account is paused.
@@ -117,8 +119,10 @@ pub struct QuarantineRow {
     pub account: String,
     /// Stream.
     pub stream: String,
-    /// The far side's id, where readable.
+    /// The order's id, the shipment's reference or the item's code, where readable.
     pub external_id: Option<String>,
+    /// The file it stood in.
+    pub file: Option<String>,
     /// Why.
     pub reason: String,
     /// First seen.
@@ -184,13 +188,12 @@ impl Store {
         Ok(sqlx::query_as!(
             StockRow,
             r#"SELECT i.code AS item, l.slug AS warehouse, h.on_hand AS "on_hand!", r.soft AS "reserved!", r.firm AS "allocated!",
-                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS as_of
-               FROM stock s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
-               CROSS JOIN LATERAL (SELECT s.base_qty + coalesce(sum(e.qty), 0)::bigint AS on_hand FROM stock_entries e
-                 WHERE e.item_id = s.item_id AND e.location_id = s.location_id AND e.bucket = s.bucket AND e.effective_at > s.base_as_of) h
+                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS "as_of!"
+               FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
+               CROSS JOIN LATERAL (SELECT hk_on_hand(s.item_id, s.location_id) AS on_hand) h
                CROSS JOIN LATERAL (SELECT coalesce(sum(v.qty) FILTER (WHERE NOT v.firm), 0)::bigint AS soft, coalesce(sum(v.qty) FILTER (WHERE v.firm), 0)::bigint AS firm
                  FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id) r
-               WHERE s.bucket = 'sellable' AND ($1::text IS NULL OR i.code = $1) ORDER BY i.code, l.slug"#,
+               WHERE ($1::text IS NULL OR i.code = $1) ORDER BY i.code, l.slug"#,
             item
         )
         .fetch_all(&self.pool)
@@ -204,7 +207,7 @@ impl Store {
     pub async fn list_streams(&self) -> Result<Vec<StreamRow>, StoreError> {
         Ok(sqlx::query_as!(
             StreamRow,
-            "SELECT a.slug AS account, t.name AS stream, t.page_at, t.due_at, t.fails, t.error, a.owner, nullif(concat_ws('; ', a.paused,
+            "SELECT a.slug AS account, t.name AS stream, t.page_at, t.due_at, t.fails, t.error, t.waiting, a.owner, nullif(concat_ws('; ', a.paused,
                  (SELECT 'reading is paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'reads')), '') AS paused
              FROM streams t JOIN accounts a ON a.id = t.account_id ORDER BY a.slug, t.name"
         )
@@ -240,11 +243,26 @@ impl Store {
     pub async fn list_quarantine(&self) -> Result<Vec<QuarantineRow>, StoreError> {
         Ok(sqlx::query_as!(
             QuarantineRow,
-            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.reason, q.first_at, q.last_at, q.seen
+            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.file, q.reason, q.first_at, q.last_at, q.seen
              FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL ORDER BY q.id"
         )
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// How many records are in quarantine, by account.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_quarantine(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        Ok(sqlx::query!(
+            r#"SELECT a.slug, count(*) AS "n!" FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL GROUP BY a.slug"#
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|row| (row.slug, row.n))
+        .collect())
     }
 
     /// The bytes of a quarantined record.

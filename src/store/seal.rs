@@ -42,6 +42,16 @@ pub struct SealRow {
     pub codes: BTreeMap<i64, String>,
 }
 
+impl SealRow {
+    /// The warehouse's code of each line.
+    fn codes_by_line(&self) -> Vec<(u32, String)> {
+        let line = |line: &crate::facts::ShipmentLine| {
+            Some((line.n, self.codes.get(&line.item_id)?.clone()))
+        };
+        self.shipment.lines.iter().filter_map(line).collect()
+    }
+}
+
 /// A shipment whose instruction is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WantedRow {
@@ -243,6 +253,7 @@ impl Store {
                     committed: member.personal.as_ref().map(|personal| {
                         committed(&key, &member.order.order, personal, &member.shipment.group)
                     }),
+                    codes: member.codes_by_line(),
                 },
             }));
             intents.push(

@@ -11,11 +11,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tracing::info;
 
 use super::StoreError;
+use super::codes::{free_codes, unlist};
 use super::witness::Witness;
 use crate::policy::{Catalogue, Policy};
 
 /// The code level of this binary; a migration that an older binary must not work on raises the gate above it.
-pub(super) const CODE_LEVEL: i32 = 2;
+pub(super) const CODE_LEVEL: i32 = 3;
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -94,6 +95,12 @@ impl Directory {
             .get(&id)
             .map(String::as_str)
             .ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
+    }
+
+    /// Some warehouse of ours is reached through this account.
+    #[must_use]
+    pub fn has_warehouse(&self, account_id: i16) -> bool {
+        self.locations.values().any(|l| l.account_id == account_id)
     }
 
     /// The warehouse behind an account's code of a place; one without a code takes every code.
@@ -297,6 +304,7 @@ impl Store {
                 )));
             }
         }
+        free_codes(&mut tx, policy).await?;
         for warehouse in &policy.warehouses {
             sqlx::query!(
                 "INSERT INTO locations (slug, account_id, code)
@@ -319,6 +327,10 @@ impl Store {
             .await?;
         }
         Self::begin_always(&mut tx, policy).await?;
+        let listed = matches!(policy.catalogue, Catalogue::Listed(_));
+        sqlx::query!("UPDATE gate SET listed = $1 WHERE listed <> $1", listed)
+            .execute(&mut *tx)
+            .await?;
         if let Catalogue::Listed(rows) = &policy.catalogue {
             let items: Vec<String> = rows.iter().map(|r| r.item.clone()).collect();
             let slugs: Vec<String> = rows.iter().map(|r| r.account.to_string()).collect();
@@ -342,6 +354,7 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
+            unlist(&mut tx, &slugs, &codes).await?;
         }
         tx.commit().await?;
         self.directory().await

@@ -68,7 +68,7 @@ impl Store {
     pub async fn quarantine_row(&self, id: i64) -> Result<QuarantineRow, StoreError> {
         sqlx::query_as!(
             QuarantineRow,
-            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.reason, q.first_at, q.last_at, q.seen
+            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.file, q.reason, q.first_at, q.last_at, q.seen
              FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.id = $1",
             id
         )

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::ExternalId;
 use serde_json::Value;
-use sqlx::PgExecutor;
+use sqlx::{Acquire as _, PgExecutor, Postgres, Transaction};
 
 use super::quarantine::quarantine;
 use super::{IncomingBad, IncomingPage, OwnedAccount, PageDone, Store, StoreError};
@@ -45,6 +45,8 @@ pub struct StreamAfter {
     pub ack: Option<Value>,
     /// 0 when there is more to read at once.
     pub due_in_seconds: f64,
+    /// What waits at the far side and is not read.
+    pub waiting: Option<String>,
 }
 
 impl Store {
@@ -123,8 +125,48 @@ impl Store {
         }
         let mut tx = self.pool.begin().await?;
         move_cursor(&mut *tx, owned, stream, seq, after).await?;
-        let done = Self::store_page(&mut tx, owned.id, stream, page).await?;
+        match Self::store_page(&mut tx, owned.id, stream, page).await {
+            Err(error) if error.is_refusal() => tx.rollback().await?,
+            done => {
+                let done = done?;
+                tx.commit().await?;
+                return Ok(done);
+            }
+        }
+        // One record keeps all of them out: each is stored by itself, and what is refused goes into quarantine.
+        let mut tx = self.pool.begin().await?;
+        move_cursor(&mut *tx, owned, stream, seq, after).await?;
+        let done = Self::store_apart(&mut tx, owned.id, stream, page).await?;
         tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Stores a page record by record, each under a savepoint.
+    async fn store_apart(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        stream: &str,
+        page: &IncomingPage,
+    ) -> Result<PageDone, StoreError> {
+        let mut done = PageDone::default();
+        for one in page.apart() {
+            let mut inner = tx.begin().await?;
+            match Self::store_page(&mut inner, account_id, stream, &one).await {
+                Ok(stored) => {
+                    inner.commit().await?;
+                    done.add(stored);
+                }
+                Err(error) if error.is_refusal() => {
+                    inner.rollback().await?;
+                    let why = error.refusal();
+                    tracing::warn!(stream, %why, "a record was put into quarantine");
+                    let bad = one.refused(&why);
+                    done.quarantined += bad.len();
+                    quarantine(tx, account_id, stream, &bad).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(done)
     }
 
@@ -140,15 +182,7 @@ impl Store {
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let held = sqlx::query_scalar!(
-            "SELECT id FROM accounts WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) FOR SHARE",
-            owned.id, owned.token
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        if held.is_none() {
-            return Err(StoreError::LostLease(owned.id.to_string()));
-        }
+        hold_lease(&mut tx, owned).await?;
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
         let mine = sqlx::query!(
             "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
@@ -164,7 +198,18 @@ impl Store {
             .map(|row| row.id)
             .collect();
         let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
-        let mut done = Self::store_page(&mut tx, owned.id, "read", page).await?;
+        let mut inner = tx.begin().await?;
+        let mut done = match Self::store_page(&mut inner, owned.id, "read", page).await {
+            Err(error) if error.is_refusal() => {
+                inner.rollback().await?;
+                Self::store_apart(&mut tx, owned.id, "read", page).await?
+            }
+            done => {
+                let done = done?;
+                inner.commit().await?;
+                done
+            }
+        };
         done.absences |= changed || !absent.is_empty();
         tx.commit().await?;
         Ok(done)
@@ -275,6 +320,21 @@ impl Store {
     }
 }
 
+/// Holds the account's lease for a transaction.
+pub(super) async fn hold_lease(
+    tx: &mut Transaction<'_, Postgres>,
+    owned: &OwnedAccount,
+) -> Result<(), StoreError> {
+    sqlx::query_scalar!(
+        "SELECT id FROM accounts WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) FOR SHARE",
+        owned.id, owned.token
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|_held| ())
+    .ok_or_else(|| StoreError::LostLease(owned.id.to_string()))
+}
+
 /// Moves a stream's cursor from where the page was asked for, under the account's fence.
 async fn move_cursor<'c>(
     executor: impl PgExecutor<'c>,
@@ -284,12 +344,13 @@ async fn move_cursor<'c>(
     after: &StreamAfter,
 ) -> Result<(), StoreError> {
     sqlx::query_scalar!(
-        "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()),
+        "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()), waiting = $8,
+           waiting_since = CASE WHEN $8::text IS NOT NULL THEN coalesce(s.waiting_since, (SELECT hk_now())) END,
            due_at = (SELECT hk_now()) + make_interval(secs => $7),
            again = CASE WHEN s.again = 'running' AND $7 > 0 THEN NULL ELSE s.again END
          FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
            AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
-        owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds
+        owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds, after.waiting
     )
     .fetch_optional(executor)
     .await?

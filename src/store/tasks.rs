@@ -26,6 +26,10 @@ pub struct TaskLine {
     pub actions: Vec<Suggestion>,
 }
 
+/// One statement for the list and for the counts, which therefore cannot differ.
+const TASKS: &str = include_str!("tasks.sql");
+
+#[derive(sqlx::FromRow)]
 struct Found {
     kind: String,
     subject: String,
@@ -104,116 +108,25 @@ impl Store {
         Ok(())
     }
 
+    /// How many tasks wait, by kind.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_tasks(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let count = format!("SELECT kind, count(*) FROM ({TASKS}) t GROUP BY kind");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(count))
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
     /// Everything that waits for a person, oldest first.
     ///
     /// # Errors
     /// The database's.
     pub async fn list_tasks(&self) -> Result<Vec<TaskLine>, StoreError> {
-        let rows = sqlx::query_as!(
-            Found,
-            r#"WITH changed AS MATERIALIZED (
-                 SELECT f.body ->> 'account' AS account, f.recorded_at, s.id, s.reference
-                 FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed'
-                 WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
-                   AND NOT EXISTS (SELECT FROM facts n WHERE n.subject_id = f.subject_id AND n.kind = 'change_seen' AND n.id > f.id AND n.body -> 'reference' = f.body -> 'reference')
-                   AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
-                     AND r.body -> 'rules' ? ('changed:' || s.reference))),
-               seen AS MATERIALIZED (SELECT DISTINCT account, recorded_at FROM changed)
-               SELECT kind AS "kind!", subject AS "subject!", detail AS "detail!", since AS "since!", due_at, actions AS "actions!" FROM (
-                 SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
-                 WHERE k.kind <> 'wave_missed'
-                 UNION ALL
-                 SELECT k.kind, s.number, w.n || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
-                   JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS n FROM shipments p
-                     WHERE p.location_id = b.location_id AND p.state = 'waiting' AND p.release_at <= k.since AND hk_may_go(p.id, p.subject_id)) w
-                 WHERE k.kind = 'wave_missed' AND w.n > 0
-                 UNION ALL
-                 SELECT 'quarantine', a.slug || '/' || q.id, q.reason || '; look at it, mend the cause, then have it read again', q.first_at, NULL,
-                   jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
-                     jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id)))
-                 FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL
-                 UNION ALL
-                 SELECT 'database_set_back', 'push and seal', CASE phase
-                     WHEN 'suspected' THEN why || '; nothing is sent: say since when, and look first what it would do'
-                     ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
-                       SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.again IS NOT NULL), 'nothing')
-                     END, coalesce(suspected_at, (SELECT hk_now())), NULL,
-                   CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
-                 UNION ALL
-                 SELECT 'not_begun', a.slug, CASE WHEN c.stopped_at IS NULL THEN 'the channel has not begun' ELSE 'the channel was stopped by ' || c.stopped_by || ': ' || c.stopped_why END
-                   || '; its orders are read, planned and reserved for, and nothing is sent for them: look first, then begin it',
-                   coalesce(c.stopped_at, (SELECT min(o.created_at) FROM subjects o WHERE o.account_id = a.id AND o.kind = 'order')), NULL,
-                   '[{"command": "begin --dry-run", "args": {}}, {"command": "begin", "args": {}}]'
-                 FROM accounts a LEFT JOIN channel_begins c ON c.account_id = a.id
-                 WHERE NOT hk_acts(a.id) AND EXISTS (SELECT FROM subjects o WHERE o.account_id = a.id AND o.kind = 'order')
-                 UNION ALL
-                 SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
-                   || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
-                   || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'
-                 FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
-                   OR deposits_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND id <= deposits_upto)
-                 UNION ALL
-                 SELECT 'deposit_unmatched', 'deposits', count(*) || CASE count(*) WHEN 1 THEN ' deposit is' ELSE ' deposits are' END
-                   || ' not matched to an order, or not in full: match each, or void it', min(s.created_at), NULL, '[{"command": "deposit list", "args": {}}]'
-                 FROM subjects s WHERE s.kind = 'deposit' AND s.closed_at IS NULL HAVING count(*) > 0
-                 UNION ALL
-                 SELECT 'deposit_not_booked', coalesce(d.number, o.number), 'cannot be written into the books: ' || p.refused
-                   || '; mend the layout or the titles and restart, it is tried again by itself each hour', min(p.recorded_at), NULL, '[]'
-                 FROM deposit_postings p LEFT JOIN subjects d ON d.id = p.deposit_id LEFT JOIN subjects o ON o.id = p.order_id
-                 WHERE p.batch_id IS NULL AND p.refused IS NOT NULL GROUP BY coalesce(d.number, o.number), p.refused
-                 UNION ALL
-                 SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(paused_since, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
-                 UNION ALL
-                 SELECT 'paused_' || p.what, a.slug, CASE p.what WHEN 'writes' THEN 'nothing is sealed for it or sent to it' ELSE 'nothing is read from it' END
-                   || ': ' || p.actor || ' paused it: ' || p.reason, p.since, NULL, '[{"command": "resume", "args": {}}]'
-                 FROM account_pauses p JOIN accounts a ON a.id = p.account_id
-                 UNION ALL
-                 SELECT 'shipping_stopped', 'stop ' || t.id, 'nothing is sealed that matches' || coalesce(' item ' || t.sku, '') || coalesce(' channel ' || a.slug, '')
-                   || coalesce(' warehouse ' || l.slug, '') || CASE WHEN coalesce(t.sku, a.slug, l.slug) IS NULL THEN ': everything' ELSE '' END || '; ' || t.actor || ': ' || t.reason,
-                   t.since, NULL, jsonb_build_array(jsonb_build_object('command', 'stop-shipping lift', 'args', jsonb_build_object('id', t.id)))
-                 FROM shipping_stops t LEFT JOIN accounts a ON a.id = t.channel_id LEFT JOIN locations l ON l.id = t.location_id WHERE t.lifted_at IS NULL
-                 UNION ALL
-                 SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
-                 FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
-                 UNION ALL
-                 SELECT 'reads_failing', a.slug, f.error || '; orders cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
-                 FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
-                 UNION ALL
-                 SELECT 'changes_at_once', a.slug, count(*) || ' shipments differ from their orders since about the same minute, so none of them is recalled by itself: '
-                   || array_to_string((array_agg(c.reference ORDER BY c.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END
-                   || '; look at what changed them, then recall each (order recall REFERENCE), or release rule changed:REFERENCE to let it go', min(c.recorded_at), NULL, '[]'
-                 FROM changed c JOIN accounts a ON a.slug = c.account
-                 WHERE (c.account, c.recorded_at) IN (SELECT account, recorded_at FROM seen WHERE hk_many_changes(account, recorded_at))
-                 GROUP BY a.slug
-                 UNION ALL
-                 SELECT 'channel_fulfils', a.slug, c.at_once || ' of the last ' || c.looked_at || ' orders were fulfilled or completed at the channel at once: it seems to do so by itself. '
-                   || 'Orders like that are held; write others = "believe" or "ignore-unshipped" under [channels.' || a.slug || '] and restart', c.since, NULL, '[]'
-                 FROM channel_alarms c JOIN accounts a ON a.id = c.account_id
-                 UNION ALL
-                 SELECT 'orders_absent', a.slug, count(*) || ' open orders are not shown when they are read by their ids: none of them is shipped, captured or told. If the account lost a right or '
-                   || 'is another shop''s, mend that and they come back by themselves; if these orders are gone, say so', m.since, NULL,
-                   '[{"command": "account believe", "args": {}}]'
-                 FROM absence_alarms m JOIN accounts a ON a.id = m.account_id JOIN presence p ON p.account_id = m.account_id AND p.misses > 0 AND NOT p.believed
-                   JOIN subjects o ON o.id = p.subject_id AND o.closed_at IS NULL GROUP BY a.slug, m.since
-                 UNION ALL
-                 SELECT 'orders_unread', a.slug, count(DISTINCT o.id) || ' orders are kept back, because they could not be read again before they were to be sealed: '
-                   || array_to_string((array_agg(DISTINCT o.number))[1:20], ', ') || CASE WHEN count(DISTINCT o.id) > 20 THEN ', …' ELSE '' END
-                   || '; they go by themselves once they are read, look at the account', min(s.unread_since), NULL, '[]'
-                 FROM shipments s JOIN subjects o ON o.id = s.subject_id JOIN accounts a ON a.id = o.account_id
-                 WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
-                 GROUP BY a.slug
-                 UNION ALL
-                 SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
-                   || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
-                 FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
-                 WHERE e.state = 'planned' AND e.attempts >= 5
-                 UNION ALL
-                 SELECT 'rule_paused', b.rule || '/' || a.slug, b.reason || '; look at what it did, mend it, then let it act again', b.paused_at, NULL,
-                   jsonb_build_array(jsonb_build_object('command', 'effect list', 'args', '{}'::jsonb),
-                     jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.rule, 'account', a.slug)))
-                 FROM rule_bursts b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
-               ) AS all_tasks ORDER BY since, subject, kind"#
-        )
+        let rows: Vec<Found> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{TASKS} ORDER BY since, subject, kind"
+        )))
         .fetch_all(&self.pool)
         .await?;
         let line = |row: Found| TaskLine {

@@ -9,5 +9,6 @@ mod presence;
 mod quarantine;
 mod queue;
 mod reservations;
+mod stock;
 mod versions;
 mod window;

@@ -1,5 +1,7 @@
 //! Batches of a run: waves to warehouses and journals, sealed as the engine seals them.
 
+use std::collections::BTreeMap;
+
 use hikiate::facts::{
     BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, Verdict,
 };
@@ -111,6 +113,7 @@ impl World {
                         batch: name.clone(),
                         reference: reference.clone(),
                         committed,
+                        codes: Vec::new(),
                     },
                 };
                 let key = format!("instruct:{reference}");
@@ -183,7 +186,7 @@ impl World {
                 typed: false,
                 rejected: false,
                 asked: false,
-                parcels: std::collections::BTreeMap::new(),
+                parcels: BTreeMap::new(),
             };
             let twice = self.far.told.insert(reference.to_string(), told).is_some();
             ensure(!twice, || format!("{reference} is instructed twice"))?;

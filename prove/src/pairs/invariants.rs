@@ -39,11 +39,10 @@ const NEVER: &[(&str, &str)] = &[
 const AT_REST: &[(&str, &str)] = &[
     (
         "more is reserved than is there",
-        "SELECT s.item_id || '@' || s.location_id FROM stock s WHERE
+        "SELECT s.item_id || '@' || s.location_id FROM stock_levels s WHERE
            (SELECT coalesce(sum(r.qty), 0) FROM reservations r JOIN demands d ON d.id = r.demand_id WHERE r.item_id = s.item_id AND r.location_id = s.location_id
               AND NOT EXISTS (SELECT FROM shipment_demands sd JOIN shipments h ON h.id = sd.shipment_id WHERE sd.demand_id = d.id AND h.state = 'instructed'))
-           > greatest(0, s.base_qty + (SELECT coalesce(sum(e.qty), 0) FROM stock_entries e WHERE e.item_id = s.item_id AND e.location_id = s.location_id
-               AND e.bucket = s.bucket AND e.effective_at > s.base_as_of))",
+           > greatest(0, hk_on_hand(s.item_id, s.location_id))",
     ),
     ("a mark was left", "SELECT id::text FROM item_marks"),
 ];
@@ -59,7 +58,7 @@ SELECT line FROM (
   UNION ALL SELECT 'demand ' || s.external_id || ' ' || jsonb_build_array(d.line_key, i.code, d.wanted, d.shipped, d.reserved, d.firm)::text FROM demands d JOIN subjects s ON s.id = d.subject_id JOIN items i ON i.id = d.item_id
   UNION ALL SELECT 'reserved ' || s.external_id || ' ' || jsonb_build_array(d.line_key, r.location_id, r.qty, r.firm)::text FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id
   UNION ALL SELECT 'shipment ' || reference || ' ' || state FROM shipments
-  UNION ALL SELECT 'stock ' || i.code || ' ' || jsonb_build_array(s.location_id, s.base_qty, s.base_as_of)::text FROM stock s JOIN items i ON i.id = s.item_id
+  UNION ALL SELECT 'stock ' || i.code || ' ' || jsonb_build_array(s.location_id, s.code, s.base_qty, s.base_as_of)::text FROM stock s JOIN items i ON i.id = s.item_id
   UNION ALL SELECT 'movement ' || i.code || ' ' || jsonb_build_array(e.cause, e.qty, e.effective_at)::text FROM stock_entries e JOIN items i ON i.id = e.item_id
   UNION ALL SELECT 'payment ' || s.external_id || ' ' || jsonb_build_array(t.payment, t.ceiling, t.intended)::text FROM payments t JOIN subjects s ON s.id = t.subject_id
   UNION ALL SELECT 'revenue ' || s.external_id || ' ' || r.key || ' ' || r.gross FROM revenue_events r JOIN subjects s ON s.id = r.subject_id

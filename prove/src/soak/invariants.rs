@@ -22,9 +22,8 @@ const STATEMENTS: [(&str, &str); 14] = [
     ),
     (
         "more is reserved than lies there",
-        "SELECT i.code || ' in ' || l.slug FROM stock s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
-         WHERE s.bucket = 'sellable' AND s.base_qty + coalesce((SELECT sum(e.qty) FROM stock_entries e WHERE e.item_id = s.item_id
-             AND e.location_id = s.location_id AND e.bucket = s.bucket AND e.effective_at > s.base_as_of), 0)
+        "SELECT i.code || ' in ' || l.slug FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
+         WHERE hk_on_hand(s.item_id, s.location_id)
            < coalesce((SELECT sum(v.qty) FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id), 0)",
     ),
     (

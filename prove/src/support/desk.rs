@@ -70,6 +70,7 @@ impl Shop {
             demand_id,
             item_id,
             warehouse: "tokyo".to_owned(),
+            code: String::new(),
             quantity: -pieces,
             effective_at: at(2),
         }

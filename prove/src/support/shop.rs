@@ -19,7 +19,7 @@ use hikiate::pull::features;
 use hikiate::rules::RuleSet;
 use hikiate::store::{
     IncomingFact, IncomingOrder, IncomingPage, IncomingStock, Instance, OwnedAccount, PageDone,
-    Store, StoreError, StreamAfter,
+    Source, Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
     AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
@@ -193,7 +193,9 @@ impl Shop {
             code: code.to_owned(),
             location_id,
             quantity,
+            free: false,
             as_of,
+            read_at: None,
         }];
         IncomingPage {
             stock,
@@ -282,6 +284,7 @@ pub fn after(cursor: i64) -> StreamAfter {
         cursor: serde_json::json!(cursor),
         ack: None,
         due_in_seconds: 0.0,
+        waiting: None,
     }
 }
 
@@ -400,7 +403,11 @@ pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
         body: FactBody::Parcel(report),
         happened_at: at(minute),
         business_date: today(),
-        raw: b"parcel".to_vec(),
+        parts: vec!["parcel line 1 number 4000".to_owned()],
+        source: Source {
+            raw: b"parcel".to_vec(),
+            file: None,
+        },
     }
 }
 

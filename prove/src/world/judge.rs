@@ -19,10 +19,9 @@ SELECT s.number || ' is ' || s.status || ' and holds ' || r.qty || ' of item ' |
 UNION ALL
 SELECT 'item ' || k.item_id || ' at ' || k.location_id || ': on hand ' || k.on_hand || ', reserved ' || k.reserved
   FROM (SELECT t.item_id, t.location_id,
-          t.base_qty + coalesce((SELECT sum(e.qty) FROM stock_entries e WHERE e.item_id = t.item_id AND e.location_id = t.location_id
-            AND e.bucket = t.bucket AND e.effective_at > t.base_as_of), 0) AS on_hand,
+          hk_on_hand(t.item_id, t.location_id) AS on_hand,
           coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.item_id = t.item_id AND r.location_id = t.location_id), 0) AS reserved
-        FROM stock t WHERE t.bucket = 'sellable') k
+        FROM stock_levels t) k
   WHERE k.reserved > 0 AND k.reserved > k.on_hand
 UNION ALL
 SELECT s.number || ' is ' || s.status || ', due since ' || s.plan_at FROM subjects s WHERE s.plan_at <= (SELECT hk_now())

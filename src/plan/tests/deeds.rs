@@ -44,6 +44,8 @@ impl World {
                         &shipment.group,
                     )
                 }),
+
+                codes: Vec::new(),
             };
             let intent = IntentFact {
                 op: Op::Instruct,

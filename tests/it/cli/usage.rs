@@ -207,8 +207,11 @@ async fn quarantined_bytes_are_shown_as_what_they_are() {
     assert!(
         shop.run(&["quarantine", "retry", &id])
             .ended(0)
-            .contains("dealt with")
+            .contains("will be read again by the daemon")
     );
+    let dismiss = ["quarantine", "dismiss", &id, "--reason", "typed by hand"];
+    assert!(shop.run(&dismiss).ended(0).contains("1 records are out"));
     shop.run(&["quarantine", "retry", &id])
         .refused(5, "already");
+    shop.run(&dismiss).refused(5, "already");
 }

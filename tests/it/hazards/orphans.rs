@@ -1,6 +1,7 @@
 //! An order and a mention of it commit together: whoever comes second meets the first on the order's row.
 
-use hikiate::store::IncomingBad;
+use hikiate::store::{IncomingBad, Source};
+use hikiate_sdk::BadRecord;
 use sqlx::{Postgres, Transaction};
 
 use crate::support::shop::{STREAM, Shop, after, at, order, page};
@@ -46,11 +47,10 @@ async fn a_mention_meets_the_order_that_came_first() {
     let shop = Shop::open().await;
     let mut bad = page(0, Vec::new());
     let raw = b"{".to_vec();
-    bad.bad.push(IncomingBad {
-        external_id: Some("A".to_owned()),
-        reason: "cut".to_owned(),
-        raw,
-    });
+    bad.bad.push(IncomingBad::new(
+        BadRecord::new(Some("A".into()), "cut"),
+        Source { raw, file: None },
+    ));
     shop.pull("shop", &bad).await;
     let id = shop.store().list_quarantine().await.unwrap()[0].id;
     let mut import = making(&shop, None).await;

@@ -1,7 +1,8 @@
 //! Pages: all of one or nothing of it, and what is known already is not stored again.
 
 use hikiate::engine::{batch_step, plan_step};
-use hikiate::store::StoreError;
+use hikiate::store::{IncomingBad, Source, StoreError};
+use hikiate_sdk::BadRecord;
 use serde_json::json;
 
 use crate::support::shop::{STREAM, Shop, after, at, order, page, parcel};
@@ -59,18 +60,59 @@ async fn a_lost_lease_stores_nothing_of_a_page() {
 }
 
 #[tokio::test]
-async fn a_page_that_cannot_be_stored_leaves_its_cursor() {
+async fn a_record_that_the_database_refuses_is_kept_apart_and_its_neighbours_go_on() {
     let shop = Shop::open().await;
     shop.pull("shop", &page(0, vec![order("A", 1)])).await;
-    // A number that another order has: a bug, and the page fails whole.
+    // A number that another order has.
     let mut twin = order("B", 1);
     twin.number = order("A", 1).number;
-    let failed = shop
-        .try_pull("shop", &page(1, vec![order("C", 1), twin]))
-        .await;
-    assert!(matches!(failed, Err(StoreError::Database(_))), "{failed:?}");
-    assert_eq!(shop.seq("shop").await, 1);
-    assert_eq!(shop.number("SELECT count(*) FROM subjects").await, 1);
+    let mut huge = order("D", 1);
+    // Longer than an index takes, and nothing that it could shorten.
+    let long: String = (1..800_u32)
+        .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    huge.external_id = long.into();
+    let stored = shop
+        .try_pull("shop", &page(1, vec![twin, huge, order("C", 1)]))
+        .await
+        .unwrap();
+    assert_eq!((stored.new_facts, stored.quarantined), (1, 2));
+    assert_eq!(shop.seq("shop").await, 2, "the cursor has moved");
+    assert_eq!(shop.number("SELECT count(*) FROM subjects").await, 2);
+    let kept = shop.store().list_quarantine().await.unwrap();
+    assert!(
+        kept.iter().all(|row| row
+            .reason
+            .contains("the database does not take this record")),
+        "{kept:?}"
+    );
+    let raw = shop.store().quarantined(kept[0].id).await.unwrap().1;
+    assert_eq!(raw, b"order B", "its bytes are kept");
+    shop.pull("shop", &page(2, vec![order("B", 1)])).await;
+    assert_eq!(
+        shop.store().list_quarantine().await.unwrap().len(),
+        1,
+        "understood since"
+    );
+}
+
+#[tokio::test]
+async fn far_side_text_of_any_kind_is_kept_or_kept_apart() {
+    let shop = Shop::open().await;
+    let mut nul = order("N", 1);
+    nul.fact.order.display = "a\0b".to_owned();
+    let mut bad = page(1, vec![nul, order("C", 1)]);
+    let name = "x,1\r\n".repeat(2_000);
+    let source = Source {
+        raw: vec![0; 10],
+        file: Some("jisseki\u{1}.csv".to_owned()),
+    };
+    let record =
+        BadRecord::new(Some(name.as_str().into()), "swallowed \0 rows").of_part(name.as_str());
+    bad.bad.push(IncomingBad::new(record, source));
+    let stored = shop.try_pull("shop", &bad).await.unwrap();
+    assert_eq!((stored.new_facts, stored.quarantined), (1, 2));
+    assert_eq!(shop.store().list_tasks().await.unwrap().len(), 2);
 }
 
 /// A source that consumes what it hands out is told after the commit, and told again until it has been.

@@ -1,7 +1,8 @@
 //! Orders that an answer did not hold: noted once per look that counts, ended by any later sight.
 
 use chrono::Duration;
-use hikiate::store::{IncomingBad, IncomingPage};
+use hikiate::store::{IncomingBad, IncomingPage, Source};
+use hikiate_sdk::BadRecord;
 use sqlx::Row as _;
 
 use crate::support::shop::{Shop, at, order, page};
@@ -84,11 +85,13 @@ async fn a_page_that_was_asked_for_before_the_look_does_not_end_it() {
 async fn an_answer_with_a_record_that_nobody_can_name_says_of_no_order_that_it_is_absent() {
     let shop = shop_with_a().await;
     let bad = |id: Option<&str>| IncomingPage {
-        bad: vec![IncomingBad {
-            external_id: id.map(str::to_owned),
-            reason: "no currency".to_owned(),
-            raw: b"{}".to_vec(),
-        }],
+        bad: vec![IncomingBad::new(
+            BadRecord::new(id.map(Into::into), "no currency"),
+            Source {
+                raw: b"{}".to_vec(),
+                file: None,
+            },
+        )],
         ..IncomingPage::default()
     };
     look(&shop, 10, bad(None)).await;

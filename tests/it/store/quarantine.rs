@@ -1,16 +1,19 @@
 //! Records that could not be understood: kept once, seen while they matter, gone when they can be read.
 
-use hikiate::store::{IncomingBad, IncomingPage};
+use hikiate::store::{IncomingBad, IncomingPage, Source};
+use hikiate_sdk::BadRecord;
 
-use crate::support::shop::{Shop, order, page};
+use crate::support::shop::{Shop, at, order, page, parcel};
 
 fn bad(raw: &str) -> IncomingPage {
     let mut told = page(0, Vec::new());
-    told.bad.push(IncomingBad {
-        external_id: Some("A".to_owned()),
-        reason: "total is not a number".to_owned(),
-        raw: raw.as_bytes().to_vec(),
-    });
+    told.bad.push(IncomingBad::new(
+        BadRecord::new(Some("A".into()), "total is not a number"),
+        Source {
+            raw: raw.as_bytes().to_vec(),
+            file: None,
+        },
+    ));
     told
 }
 
@@ -34,16 +37,37 @@ async fn the_same_bytes_are_one_row() {
         .flat_map(|task| &task.actions)
         .map(|action| &action.line)
         .collect();
-    let typed = |row: usize, word: &str| format!("hikiate quarantine {word} {}", rows[row].id);
+    let typed = |word: &str| format!("hikiate quarantine {word} {}", rows[0].id);
+    assert_eq!(tasks.len(), 1, "one cause is one task: {tasks:?}");
+    assert!(
+        tasks[0].detail.starts_with("2 records"),
+        "{}",
+        tasks[0].detail
+    );
     assert_eq!(
         lines,
         [
-            &typed(0, "show"),
-            &typed(0, "retry"),
-            &typed(1, "show"),
-            &typed(1, "retry")
+            typed("show"),
+            format!("{} --all-alike", typed("retry")),
+            format!("{} --all-alike --reason TEXT", typed("dismiss")),
         ]
+        .iter()
+        .collect::<Vec<_>>()
     );
+    assert_eq!(
+        shop.store()
+            .quarantined_alike(rows[1].id)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    shop.store()
+        .dismiss_quarantined(rows[0].id, "ops", "typed by hand")
+        .await
+        .unwrap();
+    let counted = shop.store().count_quarantine().await.unwrap();
+    assert_eq!(counted, [("shop".to_owned(), 1)]);
 }
 
 #[tokio::test]
@@ -91,5 +115,77 @@ async fn a_retry_asks_for_the_order_and_the_answer_settles_it() {
             .unwrap_err()
             .to_string()
             .contains("out of quarantine already")
+    );
+}
+
+/// A shipment of one line, instructed.
+async fn shipment(shop: &Shop) -> String {
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    shop.settle().await;
+    shop.instructed(shop.subject("A").await).await
+}
+
+fn bad_row(reference: &str, part: &str, raw: &str) -> IncomingPage {
+    let bad = BadRecord::new(
+        Some(reference.into()),
+        "jisseki-1.csv row 2, column 出荷日時: \"7:3\" is no time",
+    )
+    .because("column 出荷日時: is no time")
+    .of_part(part);
+    let source = Source {
+        raw: raw.as_bytes().to_vec(),
+        file: Some("jisseki-1.csv".to_owned()),
+    };
+    let mut told = page(1, Vec::new());
+    told.bad.push(IncomingBad::new(bad, source));
+    told
+}
+
+#[tokio::test]
+async fn another_message_about_the_shipment_does_not_settle_a_row_that_could_not_be_read() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    shop.pull(
+        "wms",
+        &bad_row(&reference, "parcel line 1 number 4012-3456", "row"),
+    )
+    .await;
+    let open = || async { shop.store().list_quarantine().await.unwrap().len() };
+    let told = |part: &str, minute| {
+        let mut fact = parcel(&reference, 1, minute);
+        fact.parts = vec![part.to_owned()];
+        let mut told = page(minute, Vec::new());
+        told.facts.push(fact);
+        told
+    };
+    shop.pull("wms", &told("reply", 2)).await;
+    shop.pull("wms", &told("parcel line 1 number 9999", 3))
+        .await;
+    assert_eq!(open().await, 1, "neither was that row");
+    shop.pull("wms", &told("parcel line 1 number 40123456", 4))
+        .await;
+    assert_eq!(
+        open().await,
+        0,
+        "the same line and number, written otherwise"
+    );
+}
+
+#[tokio::test]
+async fn goods_that_left_before_their_order_was_placed_are_kept_apart() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let mut fact = parcel(&reference, 1, 2);
+    fact.happened_at = at(-60 * 24 * 365);
+    let mut told = page(2, Vec::new());
+    told.facts.push(fact);
+    let done = shop.pull("wms", &told).await;
+    assert_eq!((done.new_facts, done.quarantined), (0, 1));
+    let rows = shop.store().list_quarantine().await.unwrap();
+    assert!(
+        rows[0].reason.contains("before its order was placed"),
+        "{}",
+        rows[0].reason
     );
 }

@@ -162,6 +162,7 @@ fn entry(rng: &mut Rng, order: &Memory, demand: &DemandState) -> StockEntryRow {
         demand_id: maybe(rng, 90, |_| demand.id),
         item_id: demand.item_id,
         warehouse: pick(rng, &PLACES).to_owned(),
+        code: String::new(),
         quantity: 1 - i64::from(rng.small(5)),
         effective_at: minute(rng),
     }

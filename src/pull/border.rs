@@ -1,0 +1,361 @@
+//! The border: what a far side told is bounded and cleaned before anything of it is stored, or it is a bad record.
+
+use hikiate_sdk::text::{field, key};
+use hikiate_sdk::{
+    BadRecord, CancelReply, ChannelFulfilment, ChannelState, Charge, DeliveryGroup,
+    InstructionReply, Observed, OrderLine, OrderSnapshot, ParcelReport, Party, Personal,
+    RefundSeen, StockLevel, Tender,
+};
+
+/// Longest id of a far side's, in bytes: it is given back to the far side as it came, so it can be neither cut nor hashed.
+const ID_BYTES: usize = 200;
+
+/// Most bytes of one order.
+const ORDER_BYTES: usize = 4 << 20;
+
+/// Lets a record in, its texts cleaned; ids stay as they came.
+///
+/// # Errors
+/// An id that cannot be stored as it came, or more bytes than an order may have.
+pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRecord> {
+    match observed {
+        Observed::Order(mut snapshot, mut personal) => {
+            let id = snapshot.external_id.clone();
+            if bytes > ORDER_BYTES {
+                let why = format!(
+                    "the order has {bytes} bytes, more than the {ORDER_BYTES} that are read"
+                );
+                return Err(BadRecord::new(Some(id), why).because("the order is too long"));
+            }
+            order(&mut snapshot, &mut personal).map_err(|why| BadRecord::new(Some(id), why))?;
+            Ok(Observed::Order(snapshot, personal))
+        }
+        Observed::InstructionReply(InstructionReply {
+            reference,
+            verdict,
+            message,
+            at,
+        }) => Ok(Observed::InstructionReply(InstructionReply {
+            reference,
+            verdict,
+            message: field(&message),
+            at,
+        })),
+        Observed::CancelReply(CancelReply {
+            reference,
+            verdict,
+            message,
+            at,
+        }) => Ok(Observed::CancelReply(CancelReply {
+            reference,
+            verdict,
+            message: field(&message),
+            at,
+        })),
+        Observed::Parcel(mut report) => {
+            parcel(&mut report);
+            Ok(Observed::Parcel(report))
+        }
+        Observed::Stock(mut level) => {
+            stock(&mut level);
+            Ok(Observed::Stock(level))
+        }
+    }
+}
+
+fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), String> {
+    // Every field is named, so that a new one is decided on here.
+    let OrderSnapshot {
+        external_id,
+        display,
+        version: _,
+        ordered_at: _,
+        currency: _,
+        state,
+        gate: _,
+        groups,
+        lines,
+        charges,
+        tenders,
+        total: _,
+        fulfilments,
+        taxes: _,
+        tags,
+        test: _,
+    } = order;
+    id("the order's id", external_id.as_str())?;
+    clean(display);
+    if let ChannelState::Unknown { raw } = state {
+        clean(raw);
+    }
+    for group in groups {
+        let DeliveryGroup {
+            key,
+            service,
+            earliest_ship: _,
+            ship_by: _,
+        } = group;
+        id("the id of a delivery group", key.as_str())?;
+        clean_some(service);
+    }
+    for line in lines {
+        let OrderLine {
+            key,
+            group,
+            sku,
+            title,
+            quantity: _,
+            unit_price: _,
+            tax_rate_bp: _,
+            by: _,
+        } = line;
+        id("a line's id", key.as_str())?;
+        id("the group of a line", group.as_str())?;
+        named(sku);
+        clean(title);
+    }
+    for charge in charges {
+        let Charge {
+            kind: _,
+            line,
+            gross: _,
+            tax: _,
+            tax_rate_bp: _,
+            tax_class,
+            sponsor,
+        } = charge;
+        if let Some(line) = line {
+            id("the line of a charge", line.as_str())?;
+        }
+        named(tax_class);
+        clean_some(sponsor);
+    }
+    for tender in tenders {
+        payment(tender)?;
+    }
+    for fulfilment in fulfilments {
+        let ChannelFulfilment {
+            key,
+            reference,
+            shipped_at: _,
+            cancelled_at: _,
+            location,
+            tracking,
+            lines,
+        } = fulfilment;
+        id("a fulfilment's id", key.as_str())?;
+        named(reference);
+        named(location);
+        tracking.iter_mut().for_each(clean);
+        for (line, _) in lines {
+            id("the line of a fulfilment", line.as_str())?;
+        }
+    }
+    tags.iter_mut().for_each(clean);
+    let Personal {
+        buyer,
+        ship_to,
+        remarks,
+    } = personal;
+    party(buyer);
+    ship_to.values_mut().for_each(party);
+    clean(remarks);
+    Ok(())
+}
+
+fn payment(tender: &mut Tender) -> Result<(), String> {
+    let Tender {
+        key,
+        gateway,
+        amount: _,
+        authorised: _,
+        captured: _,
+        refunded: _,
+        cancelled: _,
+        provider,
+        authorised_until: _,
+        pay_by: _,
+        refunds,
+    } = tender;
+    id("a payment's id", key.as_str())?;
+    clean(gateway);
+    if let Some(provider) = provider {
+        if let Some(key) = &provider.key {
+            id("the provider's id of a payment", key.as_str())?;
+        }
+        clean_some(&mut provider.reference);
+    }
+    for RefundSeen {
+        key,
+        amount: _,
+        at: _,
+        effect: _,
+        lines,
+    } in refunds
+    {
+        id("a refund's id", key.as_str())?;
+        for (line, _) in lines {
+            id("the line of a refund", line.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+fn party(party: &mut Party) {
+    let Party {
+        name,
+        company,
+        country,
+        postal_code,
+        region,
+        city,
+        address1,
+        address2,
+        phone,
+        email,
+    } = party;
+    for text in [
+        name,
+        company,
+        country,
+        postal_code,
+        region,
+        city,
+        address1,
+        address2,
+        phone,
+        email,
+    ] {
+        clean(text);
+    }
+}
+
+fn parcel(report: &mut ParcelReport) {
+    let ParcelReport {
+        reference: _,
+        key: name,
+        carrier,
+        tracking,
+        also,
+        left_at: _,
+        left_until: _,
+        lines: _,
+        adds: _,
+        told: _,
+    } = report;
+    *name = key(name);
+    clean_some(carrier);
+    named(tracking);
+    for number in also {
+        *number = key(number);
+    }
+}
+
+fn stock(level: &mut StockLevel) {
+    level.code = key(&level.code);
+    named(&mut level.location);
+}
+
+fn clean(text: &mut String) {
+    *text = field(text);
+}
+
+fn clean_some(text: &mut Option<String>) {
+    if let Some(text) = text {
+        clean(text);
+    }
+}
+
+fn named(text: &mut Option<String>) {
+    if let Some(text) = text {
+        *text = key(text);
+    }
+}
+
+fn id(what: &str, text: &str) -> Result<(), String> {
+    if text.len() > ID_BYTES {
+        return Err(format!(
+            "{what} has {} bytes, more than the {ID_BYTES} that can be kept",
+            text.len()
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("{what} holds a character that cannot be written"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use chrono::DateTime;
+    use hikiate_sdk::ReplyVerdict;
+
+    use super::*;
+
+    fn parcel_of(key: &str) -> ParcelReport {
+        ParcelReport {
+            reference: "HK1-S1".into(),
+            key: key.to_owned(),
+            carrier: Some("ヤマト\0".to_owned()),
+            tracking: Some("4".repeat(700)),
+            also: Vec::new(),
+            left_at: DateTime::UNIX_EPOCH,
+            left_until: None,
+            lines: Vec::new(),
+            adds: false,
+            told: None,
+        }
+    }
+
+    #[test]
+    fn a_parcel_named_by_a_swallowed_row_can_be_stored() {
+        let Observed::Parcel(report) =
+            admit(Observed::Parcel(parcel_of(&"1,2\r\n".repeat(200))), 0).unwrap()
+        else {
+            panic!("no parcel");
+        };
+        assert!(
+            report.key.len() <= 120 && !report.key.contains('\n'),
+            "{}",
+            report.key
+        );
+        assert!(report.tracking.unwrap().len() <= 120);
+        assert_eq!(report.carrier.as_deref(), Some("ヤマト"));
+    }
+
+    #[test]
+    fn words_are_cleaned_and_a_short_name_stays_as_it_came() {
+        let reply = InstructionReply {
+            reference: "HK1-S1".into(),
+            verdict: ReplyVerdict::Rejected,
+            message: "在庫\0なし か\u{3099}".to_owned(),
+            at: None,
+        };
+        let Ok(Observed::InstructionReply(reply)) = admit(Observed::InstructionReply(reply), 0)
+        else {
+            panic!("no reply");
+        };
+        assert_eq!(reply.message, "在庫なし が");
+        let Ok(Observed::Parcel(report)) = admit(Observed::Parcel(parcel_of("4012-3456")), 0)
+        else {
+            panic!("no parcel");
+        };
+        assert_eq!(report.key, "4012-3456");
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_given_back_as_it_came_is_a_bad_record() {
+        assert_eq!(id("a line's id", "item_01"), Ok(()));
+        assert!(
+            id("a line's id", "a\0b")
+                .unwrap_err()
+                .contains("a line's id")
+        );
+        assert!(
+            id("a line's id", &"x".repeat(201))
+                .unwrap_err()
+                .contains("201 bytes")
+        );
+    }
+}

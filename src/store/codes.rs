@@ -1,0 +1,58 @@
+//! Codes of warehouses and items, as the policy has them: what changed or is gone gives its code up first.
+
+use sqlx::{Postgres, Transaction};
+
+use super::StoreError;
+use crate::policy::Policy;
+
+/// Two warehouses that change their codes, or their accounts, would each take what the other still has: those that change give
+/// theirs up first, and so does one that the policy has no more.
+pub(super) async fn free_codes(
+    tx: &mut Transaction<'_, Postgres>,
+    policy: &Policy,
+) -> Result<(), StoreError> {
+    let (mut slug, mut account, mut code) = (Vec::new(), Vec::new(), Vec::new());
+    for warehouse in &policy.warehouses {
+        slug.push(warehouse.name.clone());
+        account.push(warehouse.account.to_string());
+        code.push(warehouse.location.clone());
+    }
+    sqlx::query!(
+        "UPDATE locations l SET code = 'was ' || l.id
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS t (s, a, c) JOIN accounts a ON a.slug = t.a
+         WHERE CASE WHEN l.slug = ANY($1) THEN l.slug = t.s AND (l.code, l.account_id) IS DISTINCT FROM (t.c, a.id)
+           ELSE (l.code, l.account_id) IS NOT DISTINCT FROM (t.c, a.id) END",
+        &slug, &account, &code as &[Option<String>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Codes that the mapping file lists no more mean nothing, and their counts no item.
+pub(super) async fn unlist(
+    tx: &mut Transaction<'_, Postgres>,
+    slugs: &[String],
+    codes: &[String],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "WITH gone AS (
+           DELETE FROM item_codes m USING accounts a WHERE a.id = m.account_id
+             AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS t (s, c) WHERE t.s = a.slug AND t.c = m.code)
+           RETURNING m.account_id, m.code, m.item_id)
+         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
+        slugs, codes
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "WITH gone AS (
+           DELETE FROM stock s USING locations l WHERE l.id = s.location_id AND s.code <> ''
+             AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = l.account_id AND m.code = s.code AND m.item_id = s.item_id)
+           RETURNING s.item_id)
+         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone"
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

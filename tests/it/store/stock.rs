@@ -1,0 +1,212 @@
+//! Counts: each code for itself, the later one stands, and a list of all stock says what is gone.
+
+use hikiate::policy::{Catalogue, ItemCode, Policy};
+use hikiate::store::{IncomingPage, StoreError};
+use hikiate_sdk::{AccountSlug, Listing};
+
+use crate::support::shop::{Shop, at};
+
+async fn on_hand(shop: &Shop, item: &str) -> Option<i64> {
+    let rows = shop.store().list_stock(Some(item)).await.unwrap();
+    rows.first().map(|row| row.on_hand)
+}
+
+fn code(item: &str, code: &str, multiplier: u32) -> ItemCode {
+    ItemCode {
+        item: item.to_owned(),
+        account: AccountSlug::new("wms"),
+        code: code.to_owned(),
+        multiplier,
+    }
+}
+
+async fn listed(shop: &Shop, rows: Vec<ItemCode>) -> Result<(), StoreError> {
+    let policy = Policy {
+        catalogue: Catalogue::Listed(rows),
+        ..(*shop.engine.policy).clone()
+    };
+    let accounts = [
+        (AccountSlug::new("shop"), "test"),
+        (AccountSlug::new("wms"), "test"),
+    ];
+    shop.store().register(&accounts, &policy).await.map(drop)
+}
+
+/// Moves pieces of TEA out of tokyo, under the code that the instruction named.
+async fn left(shop: &Shop, cause: &str, code: &str, pieces: i64, minute: i64) {
+    let sql = "INSERT INTO stock_entries (item_id, location_id, cause, code, qty, effective_at, recorded_at)
+        SELECT i.id, l.id, $1, $2, -$3, $4, $4 FROM items i, locations l WHERE i.code = 'TEA' AND l.slug = 'tokyo'";
+    let insert = sqlx::query(sql).bind(cause).bind(code).bind(pieces);
+    insert.bind(at(minute)).execute(shop.pool()).await.unwrap();
+}
+
+#[tokio::test]
+async fn codes_of_one_item_are_counted_each_for_itself() {
+    let shop = Shop::open().await;
+    listed(&shop, vec![code("TEA", "AP1", 1), code("TEA", "AP12", 12)])
+        .await
+        .unwrap();
+    shop.count("AP1", 5, 0).await;
+    shop.count("AP12", 3, 10).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(41));
+    // Told late: after the count of its own code, before the one of the other.
+    left(&shop, "parcel:HK1-S1:1:1", "AP1", 2, 5).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(39), "weighed against AP1");
+    left(&shop, "parcel:HK2-S1:1:1", "AP12", 12, 5).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(39),
+        "AP12 was counted after it left"
+    );
+    left(&shop, "others:HK3", "", 1, 5).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(38),
+        "of an unknown code: rather twice than never"
+    );
+    shop.count("AP1", 2, 20).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(38));
+}
+
+#[tokio::test]
+async fn of_two_counts_of_one_time_the_later_read_stands_whatever_is_read_first() {
+    let shop = Shop::open().await;
+    let count = |quantity, read: i64| {
+        let mut page = shop.counted("TEA", quantity, 5);
+        page.stock[0].read_at = Some(at(read));
+        page
+    };
+    shop.pull("wms", &count(10, 6)).await;
+    shop.pull("wms", &count(0, 7)).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(0),
+        "a correction with the same time"
+    );
+    shop.pull("wms", &count(10, 6)).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(0),
+        "read again from the archive"
+    );
+    shop.pull("wms", &shop.counted("TEA", 9, 4)).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(0),
+        "an older count changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn only_what_is_listed_is_an_item_and_what_is_taken_off_the_list_is_none() {
+    let shop = Shop::open().await;
+    listed(&shop, vec![code("TEA", "AP1", 1), code("TEA", "AP9", 1)])
+        .await
+        .unwrap();
+    shop.count("AP1", 5, 0).await;
+    shop.count("AP9", 7, 0).await;
+    shop.count("TEA", 100, 0).await;
+    shop.count("STRANGER", 100, 0).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(12));
+    assert_eq!(on_hand(&shop, "STRANGER").await, None);
+    listed(&shop, vec![code("TEA", "AP1", 1)]).await.unwrap();
+    assert_eq!(on_hand(&shop, "TEA").await, Some(5));
+    assert_eq!(shop.number("SELECT count(*) FROM item_codes").await, 1);
+    assert!(
+        shop.number("SELECT count(*) FROM item_marks").await > 0,
+        "stock is given out anew"
+    );
+}
+
+#[tokio::test]
+async fn warehouses_may_swap_their_codes() {
+    let shop = Shop::open().await;
+    let with = |codes: [(&str, &str); 2]| {
+        let mut policy = (*shop.engine.policy).clone();
+        let one = policy.warehouses[0].clone();
+        policy.warehouses = codes
+            .map(|(name, location)| hikiate::policy::Warehouse {
+                name: name.to_owned(),
+                location: Some(location.to_owned()),
+                ..one.clone()
+            })
+            .into();
+        policy
+    };
+    let accounts = [(AccountSlug::new("wms"), "test")];
+    for codes in [
+        [("tokyo", "01"), ("osaka", "02")],
+        [("tokyo", "02"), ("osaka", "01")],
+        [("tokyo", "02"), ("nagoya", "01")],
+    ] {
+        let directory = shop
+            .store()
+            .register(&accounts, &with(codes))
+            .await
+            .unwrap();
+        for (name, location) in codes {
+            let row = directory.location(name).unwrap();
+            assert_eq!(row.code.as_deref(), Some(location), "{name}");
+        }
+    }
+}
+
+fn list(shop: &Shop, id: &str, codes: &[&str], minute: i64) -> IncomingPage {
+    let mut page = shop.counted("TEA", 1, minute);
+    let level = page.stock.remove(0);
+    for code in codes {
+        let mut level = level.clone();
+        level.code = (*code).to_owned();
+        page.stock.push(level);
+    }
+    page.listing = Some(Listing {
+        id: id.to_owned(),
+        name: format!("zaiko-{id}.csv"),
+        items: u32::try_from(codes.len()).unwrap(),
+        as_of: at(minute),
+        last: true,
+    });
+    page
+}
+
+#[tokio::test]
+async fn what_a_list_of_all_stock_does_not_name_is_gone_unless_the_list_is_far_too_short() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
+        .await;
+    shop.pull("wms", &list(&shop, "b", &["TEA", "PEAR", "CUP"], 2))
+        .await;
+    assert_eq!(
+        on_hand(&shop, "MUG").await,
+        Some(0),
+        "sold out, and left out of the file"
+    );
+    assert_eq!(on_hand(&shop, "TEA").await, Some(1));
+    for (id, minute) in [("c", 3), ("d", 4)] {
+        shop.pull("wms", &list(&shop, id, &["TEA"], minute)).await;
+        assert_eq!(
+            on_hand(&shop, "PEAR").await,
+            Some(1),
+            "a list of 1 after one of 3 counts nothing"
+        );
+        let tasks = shop.store().list_tasks().await.unwrap();
+        assert_eq!(tasks.len(), 1, "{tasks:?}");
+        assert_eq!(tasks[0].kind, "stock_list_short");
+        assert!(
+            tasks[0]
+                .detail
+                .contains(&format!("zaiko-{id}.csv: 1 items")),
+            "{}",
+            tasks[0].detail
+        );
+    }
+    shop.store()
+        .believe_stock_list(shop.account("wms"))
+        .await
+        .unwrap();
+    assert!(shop.store().list_tasks().await.unwrap().is_empty());
+    shop.pull("wms", &list(&shop, "e", &["TEA"], 5)).await;
+    assert_eq!(on_hand(&shop, "PEAR").await, Some(0), "believed");
+    let again = shop.store().believe_stock_list(shop.account("wms")).await;
+    assert!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
+}
