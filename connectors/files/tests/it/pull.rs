@@ -175,8 +175,8 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
     assert_eq!(
         first.lines,
         [
-            ParcelLine { n: 1, quantity: 2 },
-            ParcelLine { n: 2, quantity: 1 }
+            ParcelLine::new(1, 2),
+            ParcelLine::new(2, 1)
         ]
     );
     assert_eq!(
@@ -200,7 +200,7 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
         format!("{}\n{}\n", rows[1], rows[4]).as_bytes()
     );
     assert!(
-        matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine { n: 2, quantity: 3 }])
+        matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine::new(2, 3)])
     );
     assert_eq!(
         records[3].as_ref().unwrap_err(),
