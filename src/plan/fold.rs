@@ -9,14 +9,15 @@ use hikiate_sdk::{
 
 use super::codes::other_item;
 use super::deposits::Deposited;
+pub(crate) use super::intent::Intent;
 use super::others::Since;
 use super::parcels::{Decided, Heard, Instructed};
 use super::presence::Absence;
 use super::shipment::Shipment;
-use super::types::{EffectState, OrderInput, QueuedEffect};
+use super::types::OrderInput;
 use crate::facts::{
     BookingRefusedFact, ChangeSeenFact, ClassFact, ExternalShipmentFact, FactBody, HeldFact,
-    IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
+    IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
     RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
 };
 
@@ -69,92 +70,6 @@ pub(crate) struct ChangeAt<'a> {
     pub(crate) id: i64,
     pub(crate) at: DateTime<Utc>,
     pub(crate) fact: &'a ChangeSeenFact,
-}
-
-/// An intent with what became of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Intent<'a> {
-    pub(crate) id: i64,
-    pub(crate) key: &'a str,
-    pub(crate) recorded_at: DateTime<Utc>,
-    pub(crate) fact: &'a IntentFact,
-    /// The last outcome that decides, with its fact's id.
-    pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
-    pub(crate) row: Option<&'a QueuedEffect>,
-    /// It is a part of a batch that was refused or given up.
-    pub(crate) batch_over: bool,
-}
-
-impl<'a> Intent<'a> {
-    fn verdict(&self) -> Option<Verdict> {
-        self.outcome.map(|(_, outcome)| outcome.verdict)
-    }
-
-    /// Nothing happened and nothing will.
-    pub(crate) fn void(&self) -> bool {
-        matches!(
-            self.verdict(),
-            Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone)
-        )
-    }
-
-    /// Not ended yet.
-    pub(crate) fn open(&self) -> bool {
-        self.outcome.is_none() && !self.batch_over
-    }
-
-    /// Done for good.
-    pub(crate) fn done(&self) -> bool {
-        self.verdict() == Some(Verdict::Done)
-    }
-
-    /// The far side took it.
-    pub(crate) fn taken(&self) -> bool {
-        matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
-    }
-
-    /// The refusal, when that is how it ended.
-    pub(crate) fn refusal(&self) -> Option<(i64, &'a OutcomeFact)> {
-        self.outcome
-            .filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
-    }
-
-    /// What became of it, for a person.
-    pub(crate) fn word(&self) -> &'static str {
-        match (self.verdict(), self.row.map(|row| row.state)) {
-            (Some(Verdict::Done), _) => "done",
-            (Some(Verdict::Accepted), _) => "taken",
-            (Some(Verdict::Refused), _) => "refused",
-            (Some(Verdict::Withdrawn), _) => "taken back",
-            (Some(Verdict::NotDone), _) => "did not happen",
-            (_, Some(EffectState::Unresolved)) => "unknown",
-            (None, _) if self.batch_over => "refused or given up with its batch",
-            (_, _) => "under way",
-        }
-    }
-
-    /// A row that has certainly not been sent.
-    pub(crate) fn unsent(&self) -> Option<&'a QueuedEffect> {
-        self.row.filter(|row| {
-            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.ambiguous
-        })
-    }
-
-    /// The call, for what is ready as it stands.
-    pub(crate) fn call(&self) -> Option<&'a Call> {
-        match &self.fact.what {
-            IntentWhat::Call { call, .. } => Some(call),
-            _ => None,
-        }
-    }
-
-    /// Keys of the parcels it tells.
-    pub(crate) fn parcels(&self) -> &'a [String] {
-        match &self.fact.what {
-            IntentWhat::Call { parcels, .. } => parcels,
-            _ => &[],
-        }
-    }
 }
 
 /// What stands now.

@@ -22,6 +22,7 @@ mod explain;
 mod fold;
 mod goods;
 mod holds;
+mod intent;
 pub mod journal;
 mod ledger;
 mod listing;

@@ -1,6 +1,8 @@
 //! Which parcel a report is of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use hikiate_sdk::ParcelReport;
 
 use super::super::renumbered::BY_POLICY;
 use super::super::tracking::same_number;
@@ -13,14 +15,25 @@ use crate::facts::ParcelCorrectedFact;
 pub(super) struct Table<'a, 's> {
     instructed: &'s Instructed<'s>,
     parcels: Vec<Parcel<'a>>,
+    /// Files, keys and lines of all reports: what one file tells under two names is two rows, whichever came first.
+    files: BTreeSet<(&'a str, &'a str, u32)>,
     /// Lines that reports named, by their keys.
     series: BTreeMap<&'a str, Vec<u32>>,
 }
 
 impl<'a, 's> Table<'a, 's> {
-    pub(super) fn new(instructed: &'s Instructed<'s>) -> Self {
+    pub(super) fn new(
+        instructed: &'s Instructed<'s>,
+        reports: impl Iterator<Item = &'a ParcelReport>,
+    ) -> Self {
+        let rows = |report: &'a ParcelReport| {
+            let file = report.told.as_ref().map(|told| told.file.as_str());
+            let lines = report.lines.iter();
+            lines.filter_map(move |line| Some((file?, report.key.as_str(), line.n)))
+        };
         Self {
             instructed,
+            files: reports.flat_map(rows).collect(),
             parcels: Vec::new(),
             series: BTreeMap::new(),
         }
@@ -112,7 +125,7 @@ impl<'a, 's> Table<'a, 's> {
         for n in lines {
             let exceeds = self.exceeds(n, said);
             let same = |p: &Parcel<'_>| {
-                p.tracking.is_some() && !p.report.named && p.same_row(n, said, exceeds)
+                p.tracking.is_some() && !p.report.named && self.same_row(p, n, said, exceeds)
             };
             let Some(at) = self.parcels.iter().position(same) else {
                 continue;
@@ -147,7 +160,7 @@ impl<'a, 's> Table<'a, 's> {
         let whole = |p: &Parcel<'_>| {
             let mut held = contents(p).into_keys().peekable();
             let some = held.peek().is_some() && !p.report.named;
-            some && held.all(|n| p.same_row(n, said, self.exceeds(n, said)))
+            some && held.all(|n| self.same_row(p, n, said, self.exceeds(n, said)))
         };
         // Those that were shipped at the same time first.
         let at_once = |p: &Parcel<'_>| p.written_alike(said) && whole(p);
@@ -182,7 +195,7 @@ impl<'a, 's> Table<'a, 's> {
             });
             let mut others = self.parcels.iter().enumerate();
             let held = others.find(|(other, p)| {
-                *other != at && !p.report.named && p.same_row(*n, said, exceeds)
+                *other != at && !p.report.named && self.same_row(p, *n, said, exceeds)
             });
             let Some((other, _)) = held else {
                 continue;
@@ -198,6 +211,18 @@ impl<'a, 's> Table<'a, 's> {
                 }
             }
         }
+    }
+
+    /// A report says a row that a parcel has: later, and not beside it.
+    fn same_row(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> bool {
+        let told = said.report.told.as_ref();
+        let beside = told.is_some_and(|told| {
+            let mut series = parcel.series.iter();
+            series.any(|key| {
+                *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
+            })
+        });
+        !beside && parcel.same_row(n, said, exceeds)
     }
 
     /// Together with this report, more of a line shipped than was instructed.

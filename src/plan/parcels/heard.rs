@@ -94,7 +94,13 @@ impl<'a> Heard<'a> {
         let reference = reference.as_str();
         let words = self.words.remove(reference).unwrap_or_default();
         let typed = self.typed(reference, &words);
-        let mut table = Table::new(instructed);
+        let mut table = Table::new(
+            instructed,
+            words.iter().filter_map(|(_, word)| match word {
+                Word::Report(_, report) => Some(*report),
+                Word::Corrected(_) => None,
+            }),
+        );
         for (id, word) in &words {
             match word {
                 Word::Report(recorded_at, report) => {

@@ -23,6 +23,7 @@ mod money;
 mod notice;
 mod others;
 mod parcels;
+mod parcels_beyond;
 mod parcels_random;
 mod parcels_told;
 mod presence;

@@ -6,10 +6,8 @@ use hikiate_sdk::{Call, Op, ParcelLine, ParcelReport, ShipmentReference, Told};
 use super::build::{at, order};
 use super::world::World;
 use crate::facts::{FactBody, Verdict};
-use crate::plan::command::correct;
 use crate::plan::parcels_told;
 use crate::plan::types::Status;
-use crate::policy::CorrectedNumber;
 
 pub(super) const S1: &str = "HK0123456789ABC-S1";
 pub(super) const ONE: &str = "401234567890";
@@ -61,7 +59,7 @@ impl World {
     /// said is no new fact.
     pub(super) fn hears(&mut self, file: &str, reports: Vec<ParcelReport>) {
         self.wait(1);
-        for mut report in reports {
+        for report in reports {
             let last = self
                 .input
                 .facts
@@ -75,14 +73,19 @@ impl World {
             if said.as_ref() == Some(&report) {
                 continue;
             }
-            report.told = Some(Told {
-                file: file.to_owned(),
-                at: self.now,
-            });
-            let key = self.nth(format!("parcel:{S1}:{}", report.key));
-            self.fact(key, FactBody::Parcel(report), "pull");
+            self.stores(file, report);
         }
         self.plan();
+    }
+
+    /// A report of a file is stored, whether it says anything new or not.
+    pub(super) fn stores(&mut self, file: &str, mut report: ParcelReport) {
+        report.told = Some(Told {
+            file: file.to_owned(),
+            at: self.now,
+        });
+        let key = self.nth(format!("parcel:{S1}:{}", report.key));
+        self.fact(key, FactBody::Parcel(report), "pull");
     }
 
     /// Parcels by number and contents.
@@ -123,7 +126,7 @@ impl World {
     }
 }
 
-fn number(number: &str) -> Option<String> {
+pub(super) fn number(number: &str) -> Option<String> {
     Some(number.to_owned())
 }
 
@@ -199,6 +202,51 @@ fn rows_of_one_file_or_of_a_day_with_different_numbers_are_different_rows() {
     world.hears("2", vec![day(Some(TWO), &[(1, 2)], at(-600))]);
     assert_eq!(world.parcels().len(), 2);
     world.stands(Status::Shipped, -4, 4500, &[]);
+}
+
+/// A cumulative file repeats the first of two boxes of one second: stored, the repeat says that they are two, in whichever
+/// order the file has them.
+#[test]
+fn what_a_later_file_repeats_beside_another_number_is_another_row() {
+    for turned in [false, true] {
+        let mut world = instructed(&[("A", 2, 1000)]);
+        world.hears("1", vec![row(Some(ONE), &[(1, 1)], at(31))]);
+        world.push_all();
+        let mut second = vec![
+            row(Some(ONE), &[(1, 1)], at(31)),
+            row(Some(TWO), &[(1, 1)], at(31)),
+        ];
+        if turned {
+            second.reverse();
+        }
+        world.wait(1);
+        for report in second {
+            world.stores("2", report);
+        }
+        assert_eq!(
+            world.parcels(),
+            [(number(ONE), vec![(1, 1)]), (number(TWO), vec![(1, 1)])]
+        );
+        world.stands(Status::Shipped, -2, 2500, &[]);
+        assert_eq!(world.numbers_told(), [[number(ONE)], [number(TWO)]]);
+    }
+    // What the repeat would have told is asked of an operator.
+    let mut world = instructed(&[("A", 2, 1000)]);
+    world.hears("1", vec![row(Some(ONE), &[(1, 1)], at(31))]);
+    world.hears("2", vec![row(Some(TWO), &[(1, 1)], at(31))]);
+    world.push_all();
+    let task = world.plan().tasks[0].clone();
+    let two = format!("parcel_told_twice:{S1}");
+    assert_eq!(task.kind, "shipped_short");
+    assert!(
+        task.detail.contains(&format!("release {two}")),
+        "{}",
+        task.detail
+    );
+    world.release(&two);
+    assert_eq!(world.parcels().len(), 2);
+    world.push_all();
+    assert_eq!((world.moved(), world.plan().status), (-2, Status::Shipped));
 }
 
 /// A row that a later file has under another number leaves the parcel it was in, and the rest of that stays.
@@ -317,90 +365,6 @@ fn another_number_or_time_within_what_was_instructed_is_a_further_parcel() {
     );
     world.wait(121);
     world.stands(Status::Shipped, -3, 3500, &[]);
-}
-
-/// A shipment of two that was told under one number, captured and mailed, and is reported under another one later.
-fn renumbered() -> World {
-    let mut world = instructed(&[("A", 2, 1000)]);
-    world.hears("1", vec![row(Some(ONE), &[(1, 2)], at(31))]);
-    world.push_all();
-    world.wait(60);
-    world.hears("2", vec![row(Some(TWO), &[(1, 2)], at(90))]);
-    world
-}
-
-/// (f) The same goods under another number beyond what was instructed: the number is corrected, nothing moves.
-#[test]
-fn the_same_goods_under_another_number_beyond_what_was_instructed_are_a_corrected_number() {
-    let mut world = renumbered();
-    world.stands(Status::Shipped, -2, 2500, &["tracking_differs"]);
-    assert_eq!(world.numbers_told(), [[number(ONE)]]);
-    let task = world.plan().tasks[0].clone();
-    let lines: Vec<String> = task.actions.iter().flat_map(|a| a.lines(S1)).collect();
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.contains(&format!("--tracking {ONE} --to {TWO}"))),
-        "{lines:?}"
-    );
-    // The old one is right.
-    let mut old = world.clone();
-    old.release("tracking_differs");
-    old.stands(Status::Shipped, -2, 2500, &[]);
-    assert_eq!(old.parcels()[0].0, number(ONE));
-    // They are two boxes after all.
-    let mut two = world.clone();
-    two.release(&format!("parcel_told_twice:{S1}"));
-    two.stands(Status::Shipped, -4, 2500, &["over_shipped"]);
-    // The new one is right: what was told is put right once, by hand where the channel cannot change it.
-    world.typed(|now| correct(now, S1, ONE, TWO, "asked"));
-    assert_eq!(world.parcels(), [(number(TWO), vec![(1, 2)])]);
-    world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
-    let detail = &world.plan().tasks[0].detail;
-    assert!(
-        detail.contains(&format!("type {TWO} there, and tell the customer")),
-        "{detail}"
-    );
-    world.hears("3", vec![row(Some(TWO), &[(1, 2)], at(91))]);
-    world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
-    assert_eq!(world.intents(Op::Fulfil).len(), 1);
-}
-
-#[test]
-fn a_corrected_number_is_told_by_policy_without_being_asked_about() {
-    let mut world = instructed(&[("A", 2, 1000)]);
-    world.policy.notice.corrected_number = CorrectedNumber::Tell;
-    world.hears("1", vec![row(Some(ONE), &[(1, 2)], at(31))]);
-    world.wait(60);
-    // Nobody has been told yet: then nobody hears of the old one.
-    world.end_op(Op::Fulfil, Verdict::Done);
-    world.hears("2", vec![row(Some(TWO), &[(1, 2)], at(90))]);
-    world.stands(Status::Shipped, -2, 2500, &[]);
-    assert_eq!(world.numbers_told(), [[number(TWO)]]);
-    // Told already, it is put right by hand, and so is a third one.
-    world.hears("3", vec![row(Some(THREE), &[(1, 2)], at(92))]);
-    world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
-    assert_eq!(world.parcels(), [(number(THREE), vec![(1, 2)])]);
-}
-
-/// (g) Anything else beyond what was instructed moves, and is a task.
-#[test]
-fn other_goods_beyond_what_was_instructed_are_over_shipped() {
-    let mut world = instructed(&[("A", 2, 1000)]);
-    world.hears("1", vec![row(Some(ONE), &[(1, 2)], at(31))]);
-    world.wait(60);
-    world.hears("2", vec![row(Some(TWO), &[(1, 1)], at(90))]);
-    world.stands(Status::Shipped, -3, 2500, &["over_shipped"]);
-    // Two rows of one file are two boxes.
-    let mut world = instructed(&[("A", 2, 1000)]);
-    world.hears(
-        "1",
-        vec![
-            row(Some(ONE), &[(1, 2)], at(31)),
-            row(Some(TWO), &[(1, 2)], at(31)),
-        ],
-    );
-    world.stands(Status::Shipped, -4, 2500, &["over_shipped"]);
 }
 
 /// C12: of one parcel and line the last file's quantity stands, a line that is not named stays.
