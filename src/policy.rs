@@ -27,6 +27,8 @@ pub struct Policy {
     /// A parcel counts as delivered this long after it left; `None` waits for a fact.
     #[serde(serialize_with = "opt_seconds")]
     pub presume_delivered: Option<Duration>,
+    /// What channels and customers are told of what shipped.
+    pub notice: Notice,
     /// Which account sends mails.
     pub mail: Option<AccountSlug>,
     /// Hold rules in the order they are written.
@@ -47,6 +49,39 @@ impl Policy {
             .map(|(slug, _)| slug.clone())
             .collect()
     }
+}
+
+/// What channels and customers are told of what shipped.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Notice {
+    /// A parcel that was told without a number waits this long for it, before it is told without.
+    #[serde(serialize_with = "seconds")]
+    pub wait_for_number: Duration,
+    /// What is done about a number that its warehouse seems to have corrected.
+    pub corrected_number: CorrectedNumber,
+}
+
+impl Default for Notice {
+    fn default() -> Self {
+        Self {
+            wait_for_number: Duration::hours(2),
+            corrected_number: CorrectedNumber::default(),
+        }
+    }
+}
+
+/// What is done about a number that its warehouse seems to have corrected: the same goods under another number, beyond
+/// what was instructed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CorrectedNumber {
+    /// An operator says which one is right.
+    #[default]
+    Ask,
+    /// The newer one is right.
+    Tell,
 }
 
 /// The merchant.

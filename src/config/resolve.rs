@@ -15,8 +15,8 @@ use super::units::{
 };
 use crate::calendar::Calendar;
 use crate::policy::{
-    Allocation, Booking, Channel, Close, OthersShipFrom, PaymentMethod, PaymentRoute, Payments,
-    Policy, Shop,
+    Allocation, Booking, Channel, Close, Notice, OthersShipFrom, PaymentMethod, PaymentRoute,
+    Payments, Policy, Shop,
 };
 use crate::suggest;
 
@@ -83,6 +83,14 @@ impl Resolving<'_> {
                 span_or_never(&file.delivery.presume, 0),
             )
             .flatten();
+        let wait_for_number = p.value(
+            &["notice", "wait_for_number"],
+            span(&file.notice.wait_for_number, 0),
+        );
+        let notice = Notice {
+            wait_for_number: wait_for_number.unwrap_or_default(),
+            corrected_number: file.notice.corrected_number,
+        };
         let deposit_tolerance = currency
             .and_then(|currency| {
                 p.value(
@@ -113,6 +121,7 @@ impl Resolving<'_> {
             allocation,
             payments: Payments { deposit_tolerance },
             presume_delivered,
+            notice,
             mail,
             holds,
             booking: booking.flatten(),

@@ -385,6 +385,17 @@ impl Teller<'_> {
                 "a parcel counts as delivered only when that is reported",
             ),
         }
+        let wait = policy.notice.wait_for_number;
+        if !wait.is_zero() {
+            line(
+                text,
+                1,
+                &format!(
+                    "a parcel without a tracking number is told, and mailed, when its number comes, at the latest after {}",
+                    chrono_span(wait)
+                ),
+            );
+        }
     }
 
     fn holds(&self, text: &mut String) {

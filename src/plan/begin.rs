@@ -52,7 +52,7 @@ impl Whose {
 /// Whose an order is now; `None` for one that has not been read.
 #[must_use]
 pub fn whose(input: &OrderInput, policy: &Policy, now: DateTime<Utc>) -> Option<Whose> {
-    let fold = Fold::of(input);
+    let fold = Fold::of(input, now);
     let head = fold.readings.last()?;
     Some(of(
         input,

@@ -73,7 +73,7 @@ pub fn rule_context(
         .channels
         .get(&input.channel)
         .ok_or_else(|| PlanError::channel(input))?;
-    let fold = Fold::of(input);
+    let fold = Fold::of(input, now);
     let Some(head) = fold.readings.last().copied() else {
         return Ok(None);
     };

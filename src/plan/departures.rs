@@ -71,6 +71,13 @@ impl<'a> View<'a> {
         departures
     }
 
+    /// When the next parcel that was told ahead ships.
+    pub(crate) fn ships_at(&self) -> Option<DateTime<Utc>> {
+        let placed = self.order.ordered_at;
+        let ahead = self.fold.shipments.iter().flat_map(|s| &s.ahead);
+        ahead.map(|parcel| parcel.left_at(placed)).min()
+    }
+
     /// What has shipped in the departures that `counts` accepts.
     pub(crate) fn departed(&self, counts: impl Fn(&Departure) -> bool) -> Left {
         let mut left = Left::new();

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Call, ChannelState, ExternalId, LineKey, Op, OrderSnapshot, ShipmentReference};
+use hikiate_sdk::{
+    Call, ChannelState, ExternalId, LineKey, Op, OrderSnapshot, ParcelReport, ShipmentReference,
+};
 
-use super::by_hand::Parcels;
+use super::codes::other_item;
 use super::deposits::Deposited;
+pub(crate) use super::intent::Intent;
 use super::others::Since;
+use super::parcels::{Decided, Heard, Instructed};
 use super::presence::Absence;
-use super::reported::numbered;
-use super::shipment::{Parcel, Shipment};
-use super::types::{EffectState, OrderInput, QueuedEffect};
+use super::shipment::Shipment;
+use super::types::OrderInput;
 use crate::facts::{
     BookingRefusedFact, ChangeSeenFact, ClassFact, ExternalShipmentFact, FactBody, HeldFact,
-    IntentFact, IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
+    IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
     RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
 };
 
@@ -69,92 +72,6 @@ pub(crate) struct ChangeAt<'a> {
     pub(crate) fact: &'a ChangeSeenFact,
 }
 
-/// An intent with what became of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Intent<'a> {
-    pub(crate) id: i64,
-    pub(crate) key: &'a str,
-    pub(crate) recorded_at: DateTime<Utc>,
-    pub(crate) fact: &'a IntentFact,
-    /// The last outcome that decides, with its fact's id.
-    pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
-    pub(crate) row: Option<&'a QueuedEffect>,
-    /// It is a part of a batch that was refused or given up.
-    pub(crate) batch_over: bool,
-}
-
-impl<'a> Intent<'a> {
-    fn verdict(&self) -> Option<Verdict> {
-        self.outcome.map(|(_, outcome)| outcome.verdict)
-    }
-
-    /// Nothing happened and nothing will.
-    pub(crate) fn void(&self) -> bool {
-        matches!(
-            self.verdict(),
-            Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone)
-        )
-    }
-
-    /// Not ended yet.
-    pub(crate) fn open(&self) -> bool {
-        self.outcome.is_none() && !self.batch_over
-    }
-
-    /// Done for good.
-    pub(crate) fn done(&self) -> bool {
-        self.verdict() == Some(Verdict::Done)
-    }
-
-    /// The far side took it.
-    pub(crate) fn taken(&self) -> bool {
-        matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
-    }
-
-    /// The refusal, when that is how it ended.
-    pub(crate) fn refusal(&self) -> Option<(i64, &'a OutcomeFact)> {
-        self.outcome
-            .filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
-    }
-
-    /// What became of it, for a person.
-    pub(crate) fn word(&self) -> &'static str {
-        match (self.verdict(), self.row.map(|row| row.state)) {
-            (Some(Verdict::Done), _) => "done",
-            (Some(Verdict::Accepted), _) => "taken",
-            (Some(Verdict::Refused), _) => "refused",
-            (Some(Verdict::Withdrawn), _) => "taken back",
-            (Some(Verdict::NotDone), _) => "did not happen",
-            (_, Some(EffectState::Unresolved)) => "unknown",
-            (None, _) if self.batch_over => "refused or given up with its batch",
-            (_, _) => "under way",
-        }
-    }
-
-    /// A row that has certainly not been sent.
-    pub(crate) fn unsent(&self) -> Option<&'a QueuedEffect> {
-        self.row.filter(|row| {
-            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.ambiguous
-        })
-    }
-
-    /// The call, for what is ready as it stands.
-    pub(crate) fn call(&self) -> Option<&'a Call> {
-        match &self.fact.what {
-            IntentWhat::Call { call, .. } => Some(call),
-            _ => None,
-        }
-    }
-
-    /// Keys of the parcels it tells.
-    pub(crate) fn parcels(&self) -> &'a [String] {
-        match &self.fact.what {
-            IntentWhat::Call { parcels, .. } => parcels,
-            _ => &[],
-        }
-    }
-}
-
 /// What stands now.
 #[derive(Clone, Debug)]
 pub(crate) struct Fold<'a> {
@@ -162,8 +79,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) readings: Vec<Reading<'a>>,
     /// In the order they were decided.
     pub(crate) shipments: Vec<Shipment<'a>>,
-    /// Parcels of references that are not this order's.
-    pub(crate) stray: Vec<Parcel<'a>>,
+    /// The last parcel of each reference that is not this order's.
+    pub(crate) stray: Vec<(i64, &'a ParcelReport)>,
     /// Money that came by deposit, and, below zero, what was taken away again.
     pub(crate) deposits: Vec<Deposited>,
     /// Revenue keys that stand in the books, by batch.
@@ -196,8 +113,8 @@ pub(crate) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    /// Folds the facts of one order, given in stored order.
-    pub(crate) fn of(input: &'a OrderInput) -> Self {
+    /// Folds the facts of one order, given in stored order, as they stand now: what is told ahead has not happened.
+    pub(crate) fn of(input: &'a OrderInput, now: DateTime<Utc>) -> Self {
         let mut fold = Self {
             readings: Vec::new(),
             shipments: Vec::new(),
@@ -224,7 +141,7 @@ impl<'a> Fold<'a> {
         let mut decided: Vec<(i64, DateTime<Utc>, &ShipmentFact)> = Vec::new();
         let mut withdrawn: BTreeMap<&ShipmentReference, i64> = BTreeMap::new();
         let mut heard: BTreeMap<&ShipmentReference, Vec<(i64, &MemberFact)>> = BTreeMap::new();
-        let mut parcels = Parcels::default();
+        let mut parcels = Heard::default();
         let mut recalls: BTreeMap<&ShipmentReference, (i64, &RecallWantedFact)> = BTreeMap::new();
         let mut replies = BTreeMap::new();
         let mut cancel_replies = BTreeMap::new();
@@ -293,13 +210,16 @@ impl<'a> Fold<'a> {
                         fact: held,
                     });
                 }
-                FactBody::Released(released) => fold.released.push(ReleasedAt {
-                    id,
-                    at: fact.recorded_at,
-                    by: &fact.actor,
-                    by_person: fact.actor != "plan",
-                    fact: released,
-                }),
+                FactBody::Released(released) => {
+                    parcels.hear(id, fact.recorded_at, &fact.body);
+                    fold.released.push(ReleasedAt {
+                        id,
+                        at: fact.recorded_at,
+                        by: &fact.actor,
+                        by_person: fact.actor != "plan",
+                        fact: released,
+                    });
+                }
                 FactBody::CancelWanted(wanted) => {
                     fold.cancel_wanted
                         .get_or_insert((id, wanted.reason.as_str()));
@@ -376,7 +296,9 @@ impl<'a> Fold<'a> {
                     .cancel_requests(&fact.reference)
                     .any(|intent| intent.done()),
                 parcels: Vec::new(),
-                confirmed: Vec::new(),
+                ahead: Vec::new(),
+                misread: Vec::new(),
+                merged: Vec::new(),
                 recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
                 // What an operator typed is the answer to a call.
@@ -388,9 +310,14 @@ impl<'a> Fold<'a> {
                         .any(|seen| seen.fact.reference == fact.reference),
                 earliest_then: fold.earliest_ship_at(id, fact),
             };
-            (shipment.parcels, shipment.confirmed) = parcels.take(&fact.reference);
-            let (told, confirmed) = (&mut shipment.parcels, &mut shipment.confirmed);
-            numbered(fact, told, confirmed, &fold.corrected);
+            let decided = parcels.take(
+                &fact.reference,
+                &Instructed {
+                    shipment: Some(fact),
+                    other_item: &|n, code| other_item(input, fact, n, code),
+                },
+            );
+            fold.told_of(&mut shipment, decided, now);
             // For good: what it left out is planned anew, and a parcel that comes all the same cannot take that back.
             let first = shipment.parcels.iter().map(|parcel| parcel.first_id).min();
             shipment.closed_short = first.is_some_and(|first| {
@@ -400,6 +327,17 @@ impl<'a> Fold<'a> {
         }
         fold.stray = parcels.rest();
         fold
+    }
+
+    /// What was decided of its parcels. What has not begun to leave has not left.
+    fn told_of(&self, shipment: &mut Shipment<'a>, decided: Decided<'a>, now: DateTime<Utc>) {
+        let placed = self.readings.last().map(|last| last.fact.order.ordered_at);
+        let ahead = decided
+            .parcels
+            .into_iter()
+            .partition(|parcel| placed.is_some_and(|placed| parcel.left_at(placed) > now));
+        (shipment.ahead, shipment.parcels) = ahead;
+        (shipment.misread, shipment.merged) = (decided.misread, decided.merged);
     }
 
     fn member(&self, reference: &ShipmentReference) -> Option<Intent<'a>> {

@@ -6,36 +6,54 @@ use hikiate_sdk::ReplyVerdict;
 use hikiate_sdk::LineKey;
 
 use super::recall::wanted_again;
+use super::shipment::Parcel;
 use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
+use crate::facts::ShipmentLine;
 use crate::policy::Warehouse;
 
-/// One movement per line of a parcel. A line that a correction took out moves nothing, and so does a report that only
-/// confirms a parcel.
+/// One movement per row of a parcel. What a correction took out moves nothing, nor does what is told ahead, or a report
+/// that turned out to be of another parcel: before more was known, each of them may have moved.
 pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
     let mut entries = Vec::new();
+    let placed = view.order.ordered_at;
     for shipment in &view.fold.shipments {
-        let confirmed = shipment.confirmed.iter().map(|parcel| (parcel, false));
+        let movement = |line: &ShipmentLine, cause, items: u32, effective_at| StockEntryRow {
+            cause,
+            demand_id: Some(line.demand_id),
+            item_id: line.item_id,
+            warehouse: shipment.fact.warehouse.clone(),
+            code: shipment.code_of(line.n).unwrap_or_default().to_owned(),
+            quantity: -i64::from(items),
+            effective_at,
+        };
         let parcels = shipment.parcels.iter().map(|parcel| (parcel, true));
-        for (parcel, counts) in parcels.chain(confirmed) {
+        let ahead = shipment.ahead.iter().map(|parcel| (parcel, false));
+        for (parcel, left) in parcels.chain(ahead) {
+            let left_at = parcel.left_at(placed);
             for line in &shipment.fact.lines {
-                if !parcel.lines_ever.contains(&line.n) {
-                    continue;
+                // Quantities that add up, each at its own time.
+                for (at, row) in parcel.rows_of(line.n).iter().enumerate() {
+                    let cause = format!("parcel:{}:{}", parcel.name(), line.n);
+                    let cause = match at {
+                        0 => cause,
+                        further => format!("{cause}+{further}"),
+                    };
+                    let items = if left { row.items } else { 0 };
+                    let unknown = parcel.doubted(placed) || row.effective > view.now;
+                    let at = if unknown { left_at } else { row.effective };
+                    entries.push(movement(line, cause, items, at));
                 }
-                entries.push(StockEntryRow {
-                    cause: format!("parcel:{}:{}", parcel.name(), line.n),
-                    demand_id: Some(line.demand_id),
-                    item_id: line.item_id,
-                    warehouse: shipment.fact.warehouse.clone(),
-                    code: shipment.code_of(line.n).unwrap_or_default().to_owned(),
-                    quantity: if counts {
-                        -i64::from(parcel.items(line.n))
-                    } else {
-                        0
-                    },
-                    effective_at: parcel.left_at(view.order.ordered_at),
-                });
+            }
+        }
+        for merged in &shipment.merged {
+            for line in &shipment.fact.lines {
+                if merged.lines.contains(&line.n) {
+                    let name = format!("{}:{}", shipment.fact.reference, merged.key);
+                    let cause = format!("parcel:{name}:{}", line.n);
+                    entries.push(movement(line, cause, 0, shipment.decided_at));
+                }
             }
         }
     }
@@ -80,18 +98,28 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         }
         if !short.is_empty() && shipment.live() {
             let rule = format!("short:{reference}");
-            let detail = format!(
+            let two = format!("parcel_told_twice:{reference}");
+            let known = shipment.parcels.iter().find(|parcel| parcel.may_be_two);
+            let mut detail = format!(
                 "{reference} left with {}; when the rest comes later there is nothing to do, when it will not, release it and the rest is planned anew",
                 short.join(", ")
             );
-            tasks.add("shipped_short", detail).release(&rule);
+            if let Some(number) = known.and_then(|parcel| parcel.tracking) {
+                detail = format!(
+                    "{detail}. {number} was told for a row that was told before, and counts as the same parcel: if they are two, release {two}"
+                );
+            }
+            let task = tasks.add("shipped_short", detail).release(&rule);
+            if known.is_some() {
+                task.release(&two);
+            }
         }
         let unknown = shipment
             .parcels
             .iter()
-            .flat_map(|parcel| &parcel.report.lines)
-            .filter(|line| !shipment.fact.lines.iter().any(|known| known.n == line.n))
-            .map(|line| line.n.to_string())
+            .flat_map(Parcel::lines_ever)
+            .filter(|n| !shipment.fact.lines.iter().any(|known| known.n == *n))
+            .map(|n| n.to_string())
             .collect::<Vec<_>>();
         if !unknown.is_empty() {
             let what = format!(
@@ -101,12 +129,12 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             tasks.tell(view, "parcel_unknown", told, &what);
         }
     }
-    for parcel in &view.fold.stray {
+    for (told, report) in &view.fold.stray {
         let what = format!(
             "the warehouse reports a parcel of {}, which is no shipment of this order; ask it",
-            parcel.report.reference
+            report.reference
         );
-        tasks.tell(view, "parcel_unknown", parcel.last_id, &what);
+        tasks.tell(view, "parcel_unknown", *told, &what);
     }
 }
 
@@ -301,8 +329,7 @@ pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
             continue;
         };
         let same_line = |other: &super::shipment::Shipment<'_>| {
-            let of =
-                |line: &crate::facts::ShipmentLine| other.lines_of(&line.line).next().is_some();
+            let of = |line: &ShipmentLine| other.lines_of(&line.line).next().is_some();
             shipment.fact.lines.iter().any(of)
         };
         let anew = shipments
@@ -336,7 +363,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
         let answered = shipment
             .reply
             .is_some_and(|(_, r)| r.verdict == ReplyVerdict::Accepted)
-            || !shipment.parcels.is_empty()
+            || shipment.told_of_parcels()
             || shipment.batch_refused().is_some()
             || member.done();
         let Some(due) = member.recorded_at.checked_add_signed(within) else {

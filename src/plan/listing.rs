@@ -58,7 +58,7 @@ pub fn listing(
         FactBody::Class(fact) => Some(&fact.class),
         _ => None,
     });
-    let fold = Fold::of(&input);
+    let fold = Fold::of(&input, now);
     let over = ended(&input, &fold, order);
     let older = begin.from.is_some_and(|from| order.ordered_at < from);
     let (mut reference, mut warehouse) = (String::new(), String::new());

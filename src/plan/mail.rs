@@ -52,6 +52,11 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
         && gone
         && ours
         && cause.is_some_and(|cause| cause >= epoch);
+    let waits = |parcel: &&super::shipment::Parcel<'_>| view.number_may_come(parcel);
+    if due && mails.is_empty() && view.parcels().iter().any(waits) {
+        wanted.pending = true;
+        return wanted;
+    }
     // A mail whose outcome nobody knows is never sent again and holds nothing up.
     if !due || mails.iter().any(|intent| !intent.void()) {
         wanted.pending = mails.iter().any(|intent| intent.open());

@@ -9,9 +9,9 @@ use hikiate_sdk::{
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
+use super::notice_tasks::{told_elsewhere, told_too_much, unnumbered};
 use super::shipment::{Parcel, Shipment};
 use super::tasks::Tasks;
-use super::tracking::same_number;
 use super::view::View;
 use crate::facts::IntentWhat;
 
@@ -36,6 +36,8 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     }
     let told = Told::of(view);
     unnumbered(view, &told, tasks);
+    told_too_much(view, &told, tasks);
+    told_elsewhere(view, &told, tasks);
     for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
         let Some(Call::Fulfil(call)) = fulfil.call() else {
             continue;
@@ -50,7 +52,8 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
             continue;
         }
         wanted.pending = true;
-        if asked.is_none() && (fulfil.done() || shown.is_some()) {
+        let waits = told_by(view, fulfil).any(|parcel| view.number_may_come(parcel));
+        if asked.is_none() && !waits && (fulfil.done() || shown.is_some()) {
             wanted.candidates.push(ship(view, fulfil, call));
         }
     }
@@ -60,6 +63,10 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         let parcels = shipment.parcels.iter();
         let parcels = parcels
             .filter(|parcel| parcel.first_recorded_at >= epoch && !told.knows(shipment, parcel));
+        let (waiting, parcels): (Vec<_>, Vec<_>) =
+            parcels.partition(|parcel| view.number_may_come(parcel));
+        wanted.pending |= !waiting.is_empty();
+        let parcels = parcels.into_iter();
         let loads: Vec<_> = parcels.map(|parcel| (shipment, parcel)).collect();
         candidate = candidate.or_else(|| fulfil(view, &told, &loads));
         untold.extend(loads);
@@ -93,42 +100,6 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     wanted
 }
 
-/// Somebody marked a fulfilment of ours as shipped without the numbers that we were to tell.
-fn unnumbered(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
-    for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
-        let Some(Call::Fulfil(call)) = fulfil.call() else {
-            continue;
-        };
-        let shown = told.shown(call.reference.as_str());
-        let bare = shown.filter(|shown| shown.shipped() && shown.tracking.is_empty());
-        let by_us = ship_intent(view, &call.reference);
-        if bare.is_none() || by_us.is_some_and(|intent| intent.done() || intent.open()) {
-            continue;
-        }
-        let names: BTreeSet<&str> = fulfil.parcels().iter().map(String::as_str).collect();
-        let parcels = view.parcels().into_iter();
-        let parcels: Vec<_> = parcels
-            .filter(|parcel| names.contains(parcel.name().as_str()))
-            .collect();
-        let numbers: Vec<&str> = parcels
-            .iter()
-            .filter_map(|parcel| parcel.tracking)
-            .collect();
-        let Some(last) = parcels.iter().map(|parcel| parcel.last_id).max() else {
-            continue;
-        };
-        if numbers.is_empty() {
-            continue;
-        }
-        let what = format!(
-            "somebody marked fulfilment {} at the channel as shipped without a number: add {} there",
-            call.reference,
-            numbers.join(", ")
-        );
-        tasks.tell(view, "tracking_missing", last, &what);
-    }
-}
-
 /// A parcel with its shipment.
 type Load<'v, 'a> = (&'v Shipment<'a>, &'v Parcel<'a>);
 
@@ -146,7 +117,7 @@ fn last_refusal<'a>(view: &View<'a>) -> Option<(i64, &'a str)> {
         .max_by_key(|(id, _)| *id)
 }
 
-fn ship_intent<'v, 'a>(
+pub(super) fn ship_intent<'v, 'a>(
     view: &'v View<'a>,
     reference: &ShipmentReference,
 ) -> Option<&'v Intent<'a>> {
@@ -155,16 +126,31 @@ fn ship_intent<'v, 'a>(
     })
 }
 
+/// The parcels that an intent tells.
+pub(super) fn told_by<'v, 'a>(
+    view: &'v View<'a>,
+    intent: &Intent<'_>,
+) -> impl Iterator<Item = &'v Parcel<'a>> + use<'v, 'a> {
+    let names: BTreeSet<String> = intent.parcels().iter().cloned().collect();
+    let parcels = view.parcels().into_iter();
+    parcels.filter(move |parcel| parcel.names().any(|name| names.contains(&name)))
+}
+
 fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
-    let names: BTreeSet<&str> = fulfil.parcels().iter().map(String::as_str).collect();
-    let parcels = view
-        .parcels()
-        .into_iter()
-        .filter(|parcel| names.contains(parcel.name().as_str()))
-        .map(|parcel| ParcelTold {
-            carrier: parcel.report.carrier.clone(),
-            tracking: parcel.tracking.map(str::to_owned),
-        });
+    let labels = |parcel: &Parcel<'_>| {
+        let carrier = parcel.carrier();
+        let told = |tracking: Option<&str>| ParcelTold {
+            carrier: carrier.map(str::to_owned),
+            tracking: tracking.map(str::to_owned),
+        };
+        let mut labels: Vec<ParcelTold> =
+            parcel.labels().map(|number| told(Some(number))).collect();
+        if labels.is_empty() {
+            labels.push(told(None));
+        }
+        labels
+    };
+    let parcels = told_by(view, fulfil).flat_map(labels);
     Candidate {
         account: view.input.channel.clone(),
         op: Op::Ship,
@@ -243,14 +229,14 @@ fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Ca
 }
 
 /// What the channel knows, by our intents and by its own reading.
-struct Told<'a> {
+pub(super) struct Told<'a> {
     parcels: BTreeSet<&'a str>,
     references: BTreeSet<&'a str>,
     fulfilments: Vec<&'a ChannelFulfilment>,
     /// Items in the parcels that our intents tell, and those that others left out of parcels which they told.
     items: BTreeMap<LineKey, u32>,
     /// Units our intents tell.
-    units: BTreeMap<LineKey, u32>,
+    pub(super) units: BTreeMap<LineKey, u32>,
     /// Those and what others told.
     units_of_all: BTreeMap<LineKey, u32>,
     /// Parcels whose number others told without all lines that are in them.
@@ -310,7 +296,7 @@ impl<'a> Told<'a> {
                 }
             }
         }
-        let by_intent = |parcel: &Parcel<'_>| told.parcels.contains(parcel.name().as_str());
+        let by_intent = |parcel: &Parcel<'_>| told.by_intent(parcel);
         told.items = view.left_in(by_intent);
         for shipment in &view.fold.shipments {
             told.left_out(shipment);
@@ -321,17 +307,15 @@ impl<'a> Told<'a> {
     /// Others told the number of a parcel and not all lines in it: the rest of it is still to be told.
     fn left_out(&mut self, shipment: &Shipment<'_>) {
         for parcel in &shipment.parcels {
-            let (name, Some(number)) = (parcel.name(), parcel.tracking) else {
-                continue;
-            };
-            if self.parcels.contains(name.as_str()) {
+            let name = parcel.name();
+            if parcel.tracking.is_none() || self.by_intent(parcel) {
                 continue;
             }
             let of = |f: &&&ChannelFulfilment| {
                 let ours = f.reference.as_deref();
                 f.shipped()
                     && ours.is_none_or(|reference| !self.references.contains(reference))
-                    && f.tracking.iter().any(|shown| same_number(shown, number))
+                    && f.tracking.iter().any(|shown| parcel.has_number(shown))
             };
             let theirs: Vec<_> = self.fulfilments.iter().filter(of).copied().collect();
             let lists = |line: &LineKey| {
@@ -358,30 +342,48 @@ impl<'a> Told<'a> {
                     .iter()
                     .map(move |parcel| (shipment, parcel))
             })
-            .filter(|(_, parcel)| {
-                let name = parcel.name();
-                self.parcels.contains(name.as_str()) || self.in_part.contains(&name)
-            })
+            .filter(|(_, parcel)| self.by_intent(parcel) || self.in_part.contains(&parcel.name()))
             .collect()
     }
 
-    fn shown(&self, reference: &str) -> Option<&'a ChannelFulfilment> {
+    /// Units of a line in the fulfilments of ours that the channel shows; `None` where it does not show them all.
+    pub(super) fn shown_of(&self, line: &LineKey) -> Option<u32> {
+        let shown: Vec<_> = self
+            .references
+            .iter()
+            .map(|reference| self.shown(reference))
+            .collect();
+        let all: Option<Vec<&ChannelFulfilment>> = shown.into_iter().collect();
+        let lines = all?.into_iter().flat_map(|f| &f.lines);
+        let units = lines
+            .filter(|(key, _)| key == line)
+            .map(|(_, units)| *units);
+        Some(units.fold(0, u32::saturating_add))
+    }
+
+    /// An intent of ours tells it.
+    fn by_intent(&self, parcel: &Parcel<'_>) -> bool {
+        let mut names = parcel.names();
+        names.any(|name| self.parcels.contains(name.as_str()))
+    }
+
+    pub(super) fn shown(&self, reference: &str) -> Option<&'a ChannelFulfilment> {
         let mine = |f: &&&ChannelFulfilment| f.reference.as_deref() == Some(reference);
         self.fulfilments.iter().find(mine).copied()
     }
 
     /// The channel knows a parcel: by an intent, or because it shows it as shipped.
-    fn knows(&self, shipment: &Shipment<'_>, parcel: &Parcel<'_>) -> bool {
-        if self.parcels.contains(parcel.name().as_str()) {
+    pub(super) fn knows(&self, shipment: &Shipment<'_>, parcel: &Parcel<'_>) -> bool {
+        if self.by_intent(parcel) {
             return true;
         }
         let shipped = |f: &&&ChannelFulfilment| f.shipped();
         match parcel.tracking {
-            Some(number) => self
+            Some(_) => self
                 .fulfilments
                 .iter()
                 .filter(shipped)
-                .any(|f| f.tracking.iter().any(|shown| same_number(shown, number))),
+                .any(|f| f.tracking.iter().any(|shown| parcel.has_number(shown))),
             None => {
                 let reference = shipment.fact.reference.as_str();
                 !self.references.contains(reference)
@@ -406,7 +408,7 @@ impl<'a> Told<'a> {
 }
 
 /// An operator wants it told again, and the channel shows it cancelled, or, read after the first notice had ended, not.
-fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> bool {
+pub(super) fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilCall) -> bool {
     let name = call.reference.as_str();
     let again = view
         .fold

@@ -35,7 +35,7 @@ use super::stop::stops;
 use super::tasks::Tasks;
 use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Status};
 use super::view::View;
-use super::{by_hand, checks, demand, reported};
+use super::{by_hand, checks, demand, renumbered, reported};
 use crate::action::Action;
 use crate::facts::{FactBody, TaxRateFact};
 use crate::policy::Policy;
@@ -109,6 +109,10 @@ pub(crate) enum Next {
     Placed,
     /// The answer to a recall is late.
     Recalled,
+    /// A parcel that was told ahead ships.
+    Ships,
+    /// A parcel is told without the number that did not come.
+    Unnumbered,
     /// The rest of this plan.
     Planned,
 }
@@ -132,7 +136,7 @@ pub(crate) fn planned<'a>(
     rules: &dyn HoldRules,
     now: DateTime<Utc>,
 ) -> Result<Planned<'a>, PlanError> {
-    let fold = Fold::of(input);
+    let fold = Fold::of(input, now);
     let Some(head) = fold.readings.last().copied() else {
         let mut plan = quiet(input, Status::Received, None);
         // One that is not to be found is not asked for without a pause.
@@ -361,6 +365,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     discrepancies(&view, &mut tasks);
     by_hand::tasks(&view, &mut tasks);
     reported::tasks(&view, &mut tasks);
+    renumbered::tasks(&view, &mut tasks);
     imported_after_all(&view, &mut tasks);
     booking_refused(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);
@@ -397,7 +402,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let unmapped = failed.iter().any(|check| check.kind == "unmapped_sku");
     // A shipment found at its warehouse is taken over once the order's demand is stored, and what was taken back
     // leaves room for what is right now.
-    let at_once = unmatched || shipping.again || !wanted.withdraw.is_empty();
+    let renumbered = renumbered::decisions(&view);
+    let at_once =
+        unmatched || shipping.again || !wanted.withdraw.is_empty() || !renumbered.is_empty();
     let again = [
         (Next::Unpaid, unpaid),
         (Next::Delivered, delivered.filter(|at| *at > now)),
@@ -411,6 +418,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Changes, changes.next),
         (Next::Placed, placed.next),
         (Next::Recalled, recalled.next),
+        (Next::Ships, view.ships_at()),
+        (Next::Unnumbered, view.number_due()),
         (Next::Planned, at_once.then_some(now)),
     ];
     let moments: Vec<_> = again
@@ -423,6 +432,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     }
     decisions.append(&mut placed.decisions);
     decisions.extend(changes.decisions);
+    decisions.extend(renumbered);
     decisions.append(&mut shipping.decisions);
     let mut entries = entries(&view);
     entries.append(&mut placed.entries);

@@ -1,60 +1,15 @@
 //! A shipment as it stands by its facts.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{
-    CancelReply, CancelVerdict, InstructionReply, LineKey, ParcelReport, ReplyVerdict,
-};
+use hikiate_sdk::{CancelReply, CancelVerdict, InstructionReply, LineKey, ReplyVerdict};
 
 use super::fold::Intent;
-use super::tracking::same_number;
+use super::parcels::Merged;
+pub(crate) use super::parcels::Parcel;
 use super::types::ShipmentStage;
 use crate::facts::{
     IntentWhat, MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
 };
-
-/// A parcel by its last report.
-#[derive(Clone, Debug)]
-pub(crate) struct Parcel<'a> {
-    /// The first report's fact; what a parcel sets off, it sets off by that one.
-    pub(crate) first_id: i64,
-    pub(crate) first_recorded_at: DateTime<Utc>,
-    pub(crate) last_id: i64,
-    /// How often it was told.
-    pub(crate) reports: u32,
-    /// Names it within the shipment, whatever later reports call it.
-    pub(crate) key: &'a str,
-    pub(crate) report: &'a ParcelReport,
-    /// The carrier's number, as corrected.
-    pub(crate) tracking: Option<&'a str>,
-    /// Line numbers any report of it ever named.
-    pub(crate) lines_ever: BTreeSet<u32>,
-}
-
-impl Parcel<'_> {
-    /// How it is named in intents.
-    pub(crate) fn name(&self) -> String {
-        format!("{}:{}", self.report.reference, self.key)
-    }
-
-    /// Its number as told and as corrected.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = &str> {
-        let told = self.report.tracking.as_deref();
-        told.into_iter().chain(self.tracking)
-    }
-
-    /// This is its number, however it is written.
-    pub(crate) fn has_number(&self, number: &str) -> bool {
-        self.tracking.is_some_and(|own| same_number(own, number))
-    }
-
-    /// Items of a shipment line inside.
-    pub(crate) fn items(&self, n: u32) -> u32 {
-        let lines = self.report.lines.iter().filter(|line| line.n == n);
-        lines.fold(0, |sum, line| sum.saturating_add(line.quantity))
-    }
-}
 
 /// A shipment with what was heard of it.
 #[derive(Clone, Debug)]
@@ -72,8 +27,12 @@ pub(crate) struct Shipment<'a> {
     /// A request to stop it was done for good, without a reply to wait for.
     pub(crate) stopped_at_once: bool,
     pub(crate) parcels: Vec<Parcel<'a>>,
-    /// Reports that only confirm one of the parcels.
-    pub(crate) confirmed: Vec<Parcel<'a>>,
+    /// Parcels that are told ahead: their time has not come.
+    pub(crate) ahead: Vec<Parcel<'a>>,
+    /// Parcels of which no row is believed.
+    pub(crate) misread: Vec<Parcel<'a>>,
+    /// Reports that turned out to be of one of the parcels.
+    pub(crate) merged: Vec<Merged<'a>>,
     /// An operator asked for it back.
     pub(crate) recall: Option<(i64, &'a RecallWantedFact)>,
     /// The rest is not waited for: a person said that it will not come, or the order wants none of it.
@@ -85,6 +44,16 @@ pub(crate) struct Shipment<'a> {
 }
 
 impl<'a> Shipment<'a> {
+    /// Its warehouse has told of a parcel, whatever became of that.
+    pub(crate) fn told_of_parcels(&self) -> bool {
+        !(self.parcels.is_empty() && self.ahead.is_empty() && self.misread.is_empty())
+    }
+
+    /// All that was told of parcels of it.
+    pub(crate) fn all_parcels(&self) -> impl Iterator<Item = &Parcel<'a>> {
+        self.parcels.iter().chain(&self.ahead).chain(&self.misread)
+    }
+
     /// Items of one of its lines that have left.
     pub(crate) fn left(&self, n: u32) -> u32 {
         self.parcels
@@ -145,8 +114,8 @@ impl<'a> Shipment<'a> {
             .member
             .and_then(|member| member.outcome)
             .map(|(_, o)| o.verdict);
-        let nothing_left = self.parcels.is_empty();
-        if (complete && !nothing_left) || self.closed_short {
+        let nothing_left = !self.told_of_parcels();
+        if (complete && !self.parcels.is_empty()) || self.closed_short {
             ShipmentStage::Shipped
         } else if self.taken_out() || self.stopped() {
             ShipmentStage::Cancelled
@@ -243,7 +212,7 @@ impl<'a> Shipment<'a> {
 
     /// The warehouse has told nothing that says it has it.
     fn unheard(&self) -> bool {
-        self.parcels.is_empty()
+        !self.told_of_parcels()
             && self
                 .reply
                 .is_none_or(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
@@ -311,7 +280,7 @@ impl<'a> Shipment<'a> {
     /// What became of the instruction is known.
     pub(crate) fn instruct_known(&self) -> bool {
         self.reply.is_some()
-            || !self.parcels.is_empty()
+            || self.told_of_parcels()
             || self.cancel_reply.is_some()
             || self.member.is_some_and(|member| !member.open())
     }
@@ -324,7 +293,7 @@ impl<'a> Shipment<'a> {
 
     /// The warehouse has taken it.
     pub(crate) fn taken(&self) -> bool {
-        !self.parcels.is_empty()
+        self.told_of_parcels()
             || self.accepted()
             || self.member.is_some_and(|member| member.taken())
     }

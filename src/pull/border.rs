@@ -239,8 +239,9 @@ fn parcel(report: &mut ParcelReport) {
         also,
         left_at: _,
         left_until: _,
-        lines: _,
+        lines,
         adds: _,
+        named: _,
         told: _,
     } = report;
     *name = key(name);
@@ -248,6 +249,9 @@ fn parcel(report: &mut ParcelReport) {
     named(tracking);
     for number in also {
         *number = key(number);
+    }
+    for line in lines {
+        named(&mut line.code);
     }
 }
 
@@ -304,6 +308,7 @@ mod tests {
             left_until: None,
             lines: Vec::new(),
             adds: false,
+            named: false,
             told: None,
         }
     }

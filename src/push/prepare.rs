@@ -83,7 +83,12 @@ fn mail(
     let parcels: Vec<_> = effect
         .parcels
         .iter()
-        .map(|p| context! { tracking => &p.tracking, carrier => &p.carrier })
+        // Each label of a parcel has a number of its own.
+        .flat_map(|p| {
+            let further = p.also.iter().map(Some);
+            let labels = std::iter::once(p.tracking.as_ref()).chain(further);
+            labels.map(|tracking| context! { tracking, carrier => &p.carrier })
+        })
         .collect();
     let values = context! {
         shop => &policy.shop.name, number => &effect.number, order => &order.order.display, name => &personal.buyer.name, lines, parcels,

@@ -45,6 +45,7 @@ fn policy(split: bool) -> Policy {
         },
         payments: Default::default(),
         presume_delivered: None,
+        notice: Default::default(),
         mail: None,
         holds: Vec::new(),
         booking: None,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ExternalId, LineKey, Op, Personal, ShipmentReference};
+use hikiate_sdk::{AccountSlug, ExternalId, LineKey, Op, Personal, ShipmentReference};
 use sqlx::{Postgres, Transaction};
 
 use super::setup::CODE_LEVEL;
@@ -276,6 +276,7 @@ impl Store {
             looks = Self::load_looks(tx, &facts).await?;
             codes = Self::load_codes(
                 tx,
+                directory,
                 &facts,
                 &subjects.iter().map(|s| (s.id, s.account_id)).collect(),
             )
@@ -323,6 +324,15 @@ impl Store {
                     .take_while(|fact| fact.id > row.planned_fact)
                     .any(Fact::is_news);
                 let look: Looks = looks.remove(&row.id).unwrap_or_default();
+                let mut meant = BTreeMap::new();
+                for (account, code) in parcel_codes(&facts) {
+                    let Ok(id) = directory.account(&account) else {
+                        continue;
+                    };
+                    if let Some(item) = codes.get(&(id, code.clone())) {
+                        meant.insert((account, code), item.item_id);
+                    }
+                }
                 Ok(OrderInput {
                     subject_id: row.id,
                     channel: channel.clone(),
@@ -356,6 +366,7 @@ impl Store {
                     revenue: revenue.remove(&row.id).unwrap_or_default(),
                     deposit_books: deposit_books.remove(&row.id).unwrap_or_default(),
                     items,
+                    codes: meant,
                     epochs: circumstances.epochs.clone(),
                     paused: circumstances.paused.clone(),
                     stops: circumstances.stops.clone(),
@@ -457,6 +468,7 @@ impl Store {
 
     async fn load_codes(
         tx: &mut Transaction<'_, Postgres>,
+        directory: &Directory,
         facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>,
         accounts: &BTreeMap<i64, i16>,
     ) -> Result<BTreeMap<(i16, String), ItemRef>, StoreError> {
@@ -465,6 +477,12 @@ impl Store {
             let (Some(account), Ok(list)) = (accounts.get(subject), list) else {
                 continue;
             };
+            for (account, code) in parcel_codes(list) {
+                // One that is not configured any more has no codes.
+                if let Ok(account) = directory.account(&account) {
+                    wanted.insert((account, code));
+                }
+            }
             for fact in list {
                 if let FactBody::Order(order) = &fact.body {
                     wanted.extend(
@@ -506,6 +524,28 @@ impl Store {
         }
         Ok(codes)
     }
+}
+
+/// The codes that warehouses' reports of an order name, with the accounts that they are of.
+fn parcel_codes(facts: &[Fact]) -> BTreeSet<(AccountSlug, String)> {
+    let mut accounts = BTreeMap::new();
+    for fact in facts {
+        if let FactBody::Shipment(shipment) = &fact.body {
+            accounts.insert(&shipment.reference, &shipment.account);
+        }
+    }
+    let mut codes = BTreeSet::new();
+    for fact in facts {
+        let FactBody::Parcel(report) = &fact.body else {
+            continue;
+        };
+        let Some(account) = accounts.get(&report.reference) else {
+            continue;
+        };
+        let named = report.lines.iter().filter_map(|line| line.code.clone());
+        codes.extend(named.map(|code| ((*account).clone(), code)));
+    }
+    codes
 }
 
 fn names_code(facts: &[Fact], code: &str) -> bool {

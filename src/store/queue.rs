@@ -221,7 +221,7 @@ impl Store {
         let mut orders = BTreeMap::new();
         let mut parcels: BTreeMap<i64, Vec<FactBody>> = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel', 'shipped', 'parcel_corrected') ORDER BY id",
+            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel', 'shipped', 'parcel_corrected', 'shipment', 'released') ORDER BY id",
             &ids
         )
         .fetch_all(&mut *tx)

@@ -96,6 +96,9 @@ pub struct ParcelReport {
     pub reference: ShipmentReference,
     /// Names the parcel within the shipment; the tracking number where there is one.
     pub key: String,
+    /// The warehouse itself named the parcel so: another key is another parcel, whatever its number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
     /// The carrier's name as told.
     pub carrier: Option<String>,
     /// The carrier's number; [`crate::NO_NUMBER`] where words or dashes were told in its place, `None` where nothing was.
@@ -147,6 +150,21 @@ pub struct ParcelLine {
     pub n: u32,
     /// How many of it left in this parcel.
     pub quantity: u32,
+    /// The warehouse's code of the item, where the row says it; what it is compared with is the instruction's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl ParcelLine {
+    /// A row that names the line alone.
+    #[must_use]
+    pub fn new(n: u32, quantity: u32) -> Self {
+        Self {
+            n,
+            quantity,
+            code: None,
+        }
+    }
 }
 
 /// A stock level as counted (在庫). Unknown is not zero: an unreadable quantity is a bad record.

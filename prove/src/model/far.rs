@@ -336,16 +336,14 @@ impl World {
             told: None,
             reference: reference.into(),
             key: name.clone(),
+            named: false,
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.clone()),
             left_at: parcel.1,
             lines: parcel
                 .0
                 .iter()
-                .map(|(n, quantity)| ParcelLine {
-                    n: *n,
-                    quantity: *quantity,
-                })
+                .map(|(n, quantity)| ParcelLine::new(*n, *quantity))
                 .collect(),
         };
         let (place, order) = (told.place, told.order);

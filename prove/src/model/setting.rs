@@ -245,6 +245,10 @@ fn policy() -> Policy {
         },
         payments: Default::default(),
         presume_delivered: Some(Duration::days(2)),
+        notice: hikiate::policy::Notice {
+            wait_for_number: Duration::zero(),
+            ..Default::default()
+        },
         mail: Some(AccountSlug::new("smtp")),
         holds: Vec::new(),
         booking: Some(Booking {

@@ -115,6 +115,7 @@ impl Order {
             revenue: Vec::new(),
             deposit_books: Default::default(),
             items: items(),
+            codes: BTreeMap::new(),
             read_at: None,
             hidden: false,
             epochs: epochs(),

@@ -392,10 +392,11 @@ pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
         told: None,
         reference: reference.into(),
         key: "1".to_owned(),
+        named: false,
         carrier: Some("yamato".to_owned()),
         tracking: Some("4000".to_owned()),
         left_at: at(minute),
-        lines: vec![ParcelLine { n: 1, quantity }],
+        lines: vec![ParcelLine::new(1, quantity)],
     };
     IncomingFact {
         reference: reference.to_owned(),
@@ -464,6 +465,10 @@ fn policy() -> Policy {
         },
         payments: Default::default(),
         presume_delivered: None,
+        notice: hikiate::policy::Notice {
+            wait_for_number: chrono::Duration::zero(),
+            ..Default::default()
+        },
         mail: None,
         holds: Vec::new(),
         booking: None,

@@ -9,7 +9,7 @@ pub use channel::{BeginWord, ChannelTable, PaymentTable};
 pub use instance::{DatabaseTable, EngineTable, HttpTable, LogTable, ShopTable};
 pub use policy::{
     BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,
-    PaymentsTable, TitlesTable,
+    NoticeTable, PaymentsTable, TitlesTable,
 };
 pub use warehouse::{AllocationTable, DispatchMode, DispatchTable, WarehouseTable};
 
@@ -49,6 +49,8 @@ pub struct File {
     pub catalogue: CatalogueTable,
     /// When a parcel counts as delivered.
     pub delivery: DeliveryTable,
+    /// What channels and customers are told of what shipped.
+    pub notice: NoticeTable,
     /// Mails to customers.
     pub mail: MailTable,
     /// Rules that hold an order.

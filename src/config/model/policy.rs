@@ -1,4 +1,4 @@
-//! `[payments]`, `[catalogue]`, `[delivery]`, `[mail]`, `[[hold]]`, `[booking]`.
+//! `[payments]`, `[catalogue]`, `[delivery]`, `[notice]`, `[mail]`, `[[hold]]`, `[booking]`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::Language;
-use crate::policy::{DigitalBooking, HoldRule, Recognise, Release};
+use crate::policy::{CorrectedNumber, DigitalBooking, HoldRule, Recognise, Release};
 
 /// `[payments]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -43,6 +43,16 @@ pub enum Mapping {
 pub struct DeliveryTable {
     /// Delivered this long after a parcel left; `never` waits for a report.
     pub presume: String,
+}
+
+/// `[notice]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeTable {
+    /// A parcel that was told without a number waits this long for it, before channel and customer are told without.
+    pub wait_for_number: String,
+    /// What is done about a number that its warehouse seems to have corrected.
+    pub corrected_number: CorrectedNumber,
 }
 
 /// `[mail]`.

@@ -3,7 +3,8 @@
 use hikiate_sdk::ParcelLine;
 
 use super::super::notice::{can_be_told, notices_are_shown};
-use super::super::reported::{may_be_one, no_number};
+use super::super::parcels::no_number;
+use super::super::reported::may_be_one;
 use super::super::shipment::{Parcel, Shipment};
 use super::super::tracking::same_number;
 use super::shipped::{Lines, chosen};
@@ -99,7 +100,7 @@ pub fn returned(
         .iter()
         .zip(items)
         .filter(|(_, items)| *items > 0)
-        .map(|((row, _), quantity)| ParcelLine { n: row.n, quantity })
+        .map(|((row, _), quantity)| ParcelLine::new(row.n, quantity))
         .collect();
     let sum: u32 = lines.iter().map(|line| line.quantity).sum();
     let mut wish = Wish::default();
@@ -151,14 +152,9 @@ pub fn correct(
         ));
     }
     // Two boxes that the warehouse reported are two: as one, the goods of the other would count as never shipped.
-    let by_hand = |parcel: &Parcel<'_>| {
-        let facts = on.input.facts.iter().map(|fact| &fact.body);
-        let typed = |body: &FactBody| matches!(body, FactBody::Shipped(told) if told.reference == parcel.report.reference && told.key == parcel.key);
-        parcel.reports == 1 && facts.clone().any(typed)
-    };
     let parcels = shipment.parcels.iter();
     let mut named = parcels.filter(|parcel| parcel.has_number(from) || parcel.has_number(to));
-    if has(to) && !one && !named.any(by_hand) {
+    if has(to) && !one && !named.any(|parcel| parcel.hand) {
         return Err(format!(
             "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",
             shipment.fact.warehouse

@@ -7,7 +7,7 @@ use super::super::holds::open_holds;
 use super::super::lost::last_number;
 use super::super::number::shipment_reference;
 use super::super::others::{CANCELLED, Shown};
-use super::super::reported::no_number;
+use super::super::parcels::no_number;
 use super::super::shipment::{Parcel, Shipment};
 use super::super::tracking::same_number;
 use super::super::types::{NewShipment, ShipmentStage};
@@ -61,11 +61,8 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     }
     let known = view.fold.shipments.iter().find_map(|shipment| {
         let same = |p: &&Parcel<'_>| p.has_number(number) || same_number(p.key, number);
-        shipment
-            .parcels
-            .iter()
-            .find(same)
-            .map(|_| &shipment.fact.reference)
+        let told = shipment.parcels.iter().chain(&shipment.ahead);
+        told.clone().find(same).map(|_| &shipment.fact.reference)
     });
     if let Some(reference) = known {
         return Err(format!(
@@ -130,7 +127,7 @@ fn sealed(
     .into_iter()
     .zip(&lines)
     .filter(|(quantity, _)| *quantity > 0)
-    .map(|(quantity, (n, _, _))| ParcelLine { n: *n, quantity })
+    .map(|(quantity, (n, _, _))| ParcelLine::new(*n, quantity))
     .collect();
     let mut wish = Wish::default();
     wish.does.push(format!(
@@ -211,10 +208,9 @@ fn unsealed(
         });
     }
     let reference = shipment_reference(&view.input.number, last_number(view) + 1);
-    let inside = lines.iter().map(|line| ParcelLine {
-        n: line.n,
-        quantity: line.quantity,
-    });
+    let inside = lines
+        .iter()
+        .map(|line| ParcelLine::new(line.n, line.quantity));
     let inside: Vec<ParcelLine> = inside.collect();
     let sum: u32 = inside.iter().map(|line| line.quantity).sum();
     let mut wish = Wish::default();
@@ -338,6 +334,7 @@ fn parcel(
                 told: None,
                 reference,
                 key: tracking.to_owned(),
+                named: false,
                 carrier: what.carrier.map(str::to_owned),
                 tracking: Some(tracking.to_owned()),
                 left_at,

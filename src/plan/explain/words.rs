@@ -132,14 +132,17 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         .iter()
         .map(|line| format!("{} × {}", line.quantity, item(view, &line.line)))
         .collect();
-    let parcels: String = shipment
-        .parcels
-        .iter()
-        .map(|parcel| {
+    let left = shipment.parcels.iter().map(|parcel| (parcel, "at"));
+    let ahead = shipment.ahead.iter().map(|parcel| (parcel, "told for"));
+    let parcels: String = left
+        .chain(ahead)
+        .map(|(parcel, word)| {
             let at = minute(parcel.left_at(view.order.ordered_at), zone);
-            match parcel.tracking {
-                Some(number) => format!("; parcel {number} at {at}"),
-                None => format!("; parcel without a number at {at}"),
+            let numbers: Vec<&str> = parcel.labels().collect();
+            if numbers.is_empty() {
+                format!("; parcel without a number {word} {at}")
+            } else {
+                format!("; parcel {} {word} {at}", numbers.join(" and "))
             }
         })
         .collect();
@@ -266,6 +269,8 @@ pub(super) fn next(what: Next) -> &'static str {
         Next::Changes => "a shipment that changed after sealing is recalled, or the answer is late",
         Next::Recalled => "without an answer to the recall until then, a task opens",
         Next::Placed => "it is looked whether a stock count says where it left",
+        Next::Ships => "a parcel that was told ahead ships",
+        Next::Unnumbered => "without its number until then, a parcel is told without",
         Next::Planned => "it is planned again",
     }
 }

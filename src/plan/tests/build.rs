@@ -95,6 +95,7 @@ pub(super) fn policy() -> Policy {
         },
         payments: Default::default(),
         presume_delivered: Some(Duration::days(2)),
+        notice: Default::default(),
         mail: Some(slug("smtp")),
         holds: Vec::new(),
         booking: Some(Booking {

@@ -184,10 +184,7 @@ impl World {
         left_at: DateTime<Utc>,
     ) {
         let key = self.nth(format!("parcel:{reference}:{name}"));
-        let line = |(n, quantity): &(u32, u32)| ParcelLine {
-            n: *n,
-            quantity: *quantity,
-        };
+        let line = |(n, quantity): &(u32, u32)| ParcelLine::new(*n, *quantity);
         let report = ParcelReport {
             also: Vec::new(),
             left_until: None,
@@ -195,6 +192,7 @@ impl World {
             told: None,
             reference: ShipmentReference::new(reference),
             key: name.to_owned(),
+            named: false,
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.to_owned()),
             left_at,

@@ -314,7 +314,7 @@ fn a_corrected_parcel_corrects_its_movement() {
     ship_all(&mut world);
     world.plan();
     let name = format!("T-{S1}");
-    world.parcel(S1, &name, &[(1, 1)]);
+    world.parcel(S1, &name, &[(1, 1), (2, 0)]);
     let plan = world.plan();
     let moved: Vec<_> = plan.entries.iter().map(|entry| entry.quantity).collect();
     assert_eq!(moved, [-1, 0]);

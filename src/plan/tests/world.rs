@@ -96,6 +96,11 @@ impl World {
                 ("B12".to_owned(), item(2, 12, true)),
                 ("GIFT".to_owned(), item(3, 1, false)),
             ]),
+            codes: ["wms-tokyo", "osaka-3pl"]
+                .into_iter()
+                .flat_map(|at| [(at, "A", 1), (at, "B", 2)])
+                .map(|(at, code, item)| ((slug(at), code.to_owned()), item))
+                .collect(),
             read_at: None,
             hidden: false,
             epochs: epochs.into_iter().map(epoch).collect(),

@@ -56,6 +56,7 @@ impl Parcels {
                     report: ParcelReport {
                         reference: ShipmentReference::from(reference),
                         key: name,
+                        named: false,
                         carrier: None,
                         tracking: number.clone().unwrap_or_default(),
                         also: Vec::new(),
@@ -118,10 +119,7 @@ impl Group {
                 Some(sum) => same.quantity = sum,
                 None => return false,
             },
-            None => report.lines.push(ParcelLine {
-                n: line.n,
-                quantity: line.quantity,
-            }),
+            None => report.lines.push(ParcelLine::new(line.n, line.quantity)),
         }
         true
     }

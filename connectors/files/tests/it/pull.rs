@@ -172,13 +172,7 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
     let Ok(Observed::Parcel(first)) = &records[0] else {
         panic!("{records:?}")
     };
-    assert_eq!(
-        first.lines,
-        [
-            ParcelLine { n: 1, quantity: 2 },
-            ParcelLine { n: 2, quantity: 1 }
-        ]
-    );
+    assert_eq!(first.lines, [ParcelLine::new(1, 2), ParcelLine::new(2, 1)]);
     assert_eq!(
         (first.key.as_str(), first.carrier.as_deref(), first.left_at),
         (
@@ -199,9 +193,7 @@ async fn rows_of_one_parcel_are_one_report_or_none() {
         page.records[1].raw,
         format!("{}\n{}\n", rows[1], rows[4]).as_bytes()
     );
-    assert!(
-        matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine { n: 2, quantity: 3 }])
-    );
+    assert!(matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [ParcelLine::new(2, 3)]));
     assert_eq!(
         records[3].as_ref().unwrap_err(),
         "jisseki-1.csv row 7, column 出荷数量: no line of this parcel has left"

@@ -1,0 +1,93 @@
+//! An effect that was planned, and what became of it.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::Call;
+
+use super::types::{EffectState, QueuedEffect};
+use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
+
+/// An intent with what became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent<'a> {
+    pub(crate) id: i64,
+    pub(crate) key: &'a str,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) fact: &'a IntentFact,
+    /// The last outcome that decides, with its fact's id.
+    pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
+    pub(crate) row: Option<&'a QueuedEffect>,
+    /// It is a part of a batch that was refused or given up.
+    pub(crate) batch_over: bool,
+}
+
+impl<'a> Intent<'a> {
+    fn verdict(&self) -> Option<Verdict> {
+        self.outcome.map(|(_, outcome)| outcome.verdict)
+    }
+
+    /// Nothing happened and nothing will.
+    pub(crate) fn void(&self) -> bool {
+        matches!(
+            self.verdict(),
+            Some(Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone)
+        )
+    }
+
+    /// Not ended yet.
+    pub(crate) fn open(&self) -> bool {
+        self.outcome.is_none() && !self.batch_over
+    }
+
+    /// Done for good.
+    pub(crate) fn done(&self) -> bool {
+        self.verdict() == Some(Verdict::Done)
+    }
+
+    /// The far side took it.
+    pub(crate) fn taken(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
+    }
+
+    /// The refusal, when that is how it ended.
+    pub(crate) fn refusal(&self) -> Option<(i64, &'a OutcomeFact)> {
+        self.outcome
+            .filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
+    }
+
+    /// What became of it, for a person.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.verdict(), self.row.map(|row| row.state)) {
+            (Some(Verdict::Done), _) => "done",
+            (Some(Verdict::Accepted), _) => "taken",
+            (Some(Verdict::Refused), _) => "refused",
+            (Some(Verdict::Withdrawn), _) => "taken back",
+            (Some(Verdict::NotDone), _) => "did not happen",
+            (_, Some(EffectState::Unresolved)) => "unknown",
+            (None, _) if self.batch_over => "refused or given up with its batch",
+            (_, _) => "under way",
+        }
+    }
+
+    /// A row that has certainly not been sent.
+    pub(crate) fn unsent(&self) -> Option<&'a QueuedEffect> {
+        self.row.filter(|row| {
+            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.ambiguous
+        })
+    }
+
+    /// The call, for what is ready as it stands.
+    pub(crate) fn call(&self) -> Option<&'a Call> {
+        match &self.fact.what {
+            IntentWhat::Call { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Keys of the parcels it tells.
+    pub(crate) fn parcels(&self) -> &'a [String] {
+        match &self.fact.what {
+            IntentWhat::Call { parcels, .. } => parcels,
+            _ => &[],
+        }
+    }
+}

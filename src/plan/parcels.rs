@@ -1,0 +1,71 @@
+//! Parcels of a shipment: decided in one place, from all that was reported of it and all that operators typed.
+//!
+//! Files say more than once what left, in parts, and with numbers that come later or change. What is one parcel:
+//!
+//! - (a) where the warehouse names its parcels, the name decides;
+//! - (b) else, from a later file, the same line at the same clock time is the same row, and the newest stands; rows of one
+//!   file, or of a day without a time, with different numbers are different rows;
+//! - (c) the same number with other lines is the same parcel;
+//! - (d) a number that comes for a line that was told without one is of the same parcel where quantity and time are as they
+//!   were written, or where both together would be more than was instructed;
+//! - (e) another number or time is a further parcel while all together is no more than was instructed;
+//! - (f) beyond that, the same lines and quantities under another number are a corrected number: nothing moves;
+//! - (g) everything else beyond that is over-shipped, and moves.
+//!
+//! Of one parcel and line the last file's quantity stands, lines that were not named before join, and lines that a later
+//! report does not name stay; quantities of a report that says so are added instead.
+
+mod decide;
+mod heard;
+mod parcel;
+mod row;
+mod said;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::ParcelReport;
+
+pub(crate) use heard::{Decided, Heard, Instructed};
+pub(crate) use parcel::{Merged, Parcel, Renumbered, contents};
+pub(crate) use said::no_number;
+
+use crate::facts::FactBody;
+
+/// The parcels that facts of one order tell, each once, with its right numbers and all that is in it; facts in stored
+/// order. Where the shipments' decisions and the releases are among them, what was instructed is known too.
+#[must_use]
+pub fn parcels_told<'a>(facts: impl IntoIterator<Item = &'a FactBody>) -> Vec<ParcelReport> {
+    let mut heard = Heard::default();
+    let mut references = BTreeSet::new();
+    let mut instructed = BTreeMap::new();
+    for (id, body) in (1..).zip(facts) {
+        match body {
+            FactBody::Parcel(report) => {
+                references.insert(&report.reference);
+            }
+            FactBody::Shipment(shipment) => {
+                instructed.insert(&shipment.reference, shipment);
+            }
+            _ => {}
+        }
+        heard.hear(id, DateTime::<Utc>::UNIX_EPOCH, body);
+    }
+    references
+        .into_iter()
+        .flat_map(|reference| {
+            let shipment = instructed.get(reference).copied();
+            let believe_all = |_: u32, _: &str| false;
+            heard
+                .take(
+                    reference,
+                    &Instructed {
+                        shipment,
+                        other_item: &believe_all,
+                    },
+                )
+                .parcels
+        })
+        .map(|parcel| parcel.told())
+        .collect()
+}

@@ -1,0 +1,321 @@
+//! Which parcel a report is of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hikiate_sdk::ParcelReport;
+
+use super::super::renumbered::BY_POLICY;
+use super::super::tracking::same_number;
+use super::heard::{Decided, Instructed};
+use super::parcel::{Merged, Parcel, Renumbered, contents};
+use super::said::Said;
+use crate::facts::ParcelCorrectedFact;
+
+/// The parcels of one shipment while its reports are gone through, in stored order.
+pub(super) struct Table<'a, 's> {
+    instructed: &'s Instructed<'s>,
+    parcels: Vec<Parcel<'a>>,
+    /// Files, keys and lines of all reports: what one file tells under two names is two rows, whichever came first.
+    files: BTreeSet<(&'a str, &'a str, u32)>,
+    /// Lines that reports named, by their keys.
+    series: BTreeMap<&'a str, Vec<u32>>,
+}
+
+impl<'a, 's> Table<'a, 's> {
+    pub(super) fn new(
+        instructed: &'s Instructed<'s>,
+        reports: impl Iterator<Item = &'a ParcelReport>,
+    ) -> Self {
+        let rows = |report: &'a ParcelReport| {
+            let file = report.told.as_ref().map(|told| told.file.as_str());
+            let lines = report.lines.iter();
+            lines.filter_map(move |line| Some((file?, report.key.as_str(), line.n)))
+        };
+        Self {
+            instructed,
+            files: reports.flat_map(rows).collect(),
+            parcels: Vec::new(),
+            series: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next report.
+    pub(super) fn report(&mut self, mut said: Said<'a>) {
+        let lines = self.series.entry(said.report.key.as_str()).or_default();
+        lines.extend(said.report.lines.iter().map(|line| line.n));
+        if let Some(at) = self.own(&said) {
+            let at = self.unite_labels(at, &said);
+            self.join(at, &said);
+            return;
+        }
+        let blank = said.numbers.is_empty() && !said.report.named && !said.hand;
+        if blank && self.confirmed_by_rows(&mut said) {
+            return;
+        }
+        match self.of_others(&said) {
+            Some((at, How::Row)) => {
+                let too_much = said.rows.keys().any(|n| self.exceeds(*n, &said));
+                self.join(at, &said);
+                if let Some(parcel) = self.parcels.get_mut(at) {
+                    parcel.may_be_two |= !too_much && !said.numbers.is_empty();
+                }
+            }
+            Some((at, How::Confirms)) => {
+                if let Some(parcel) = self.parcels.get_mut(at) {
+                    parcel.confirm(&said);
+                    parcel.hand = false;
+                    renumber(parcel, &said);
+                }
+            }
+            None => {
+                self.parcels.push(Parcel::new(&said));
+                self.take_from_others(self.parcels.len() - 1, &said, &[]);
+            }
+        }
+    }
+
+    /// The parcel that it names: by its series, or by a number.
+    fn own(&self, said: &Said<'a>) -> Option<usize> {
+        let key = said.report.key.as_str();
+        let series = |p: &Parcel<'_>| p.series.contains(&key);
+        let numbered = |p: &Parcel<'_>| {
+            !(p.report.named && said.report.named) && said.numbers.iter().any(|n| p.had_number(n))
+        };
+        let by_series = self.parcels.iter().position(series);
+        by_series.or_else(|| self.parcels.iter().position(numbered))
+    }
+
+    /// Labels of one parcel that were known as parcels of their own are that parcel.
+    fn unite_labels(&mut self, mut at: usize, said: &Said<'a>) -> usize {
+        if said.report.named {
+            return at;
+        }
+        loop {
+            let labelled = |p: &Parcel<'_>| {
+                !p.report.named && said.numbers.iter().any(|number| p.has_number(number))
+            };
+            let mut others = self.parcels.iter().enumerate();
+            let Some((other, _)) = others.find(|(other, p)| *other != at && labelled(p)) else {
+                return at;
+            };
+            at = self.unite(at, other);
+        }
+    }
+
+    /// It is of this parcel.
+    fn join(&mut self, at: usize, said: &Said<'a>) {
+        let Some(parcel) = self.parcels.get_mut(at) else {
+            return;
+        };
+        let empty = contents(parcel).is_empty();
+        if said.hand && !empty {
+            parcel.confirm(said);
+            return;
+        }
+        let had: Vec<u32> = contents(parcel).into_keys().collect();
+        parcel.join(said);
+        self.take_from_others(at, said, &had);
+    }
+
+    /// Rows of a report without a number that say again what parcels with a number hold are of them. True when that is
+    /// all of it.
+    fn confirmed_by_rows(&mut self, said: &mut Said<'a>) -> bool {
+        let lines: Vec<u32> = said.rows.keys().copied().collect();
+        let mut found = false;
+        for n in lines {
+            let exceeds = self.exceeds(n, said);
+            let same = |p: &Parcel<'_>| {
+                p.tracking.is_some() && !p.report.named && self.same_row(p, n, said, exceeds)
+            };
+            let Some(at) = self.parcels.iter().position(same) else {
+                continue;
+            };
+            let mut row = said.clone();
+            row.rows.retain(|line, _| *line == n);
+            row.misread.clear();
+            said.rows.remove(&n);
+            if let Some(parcel) = self.parcels.get_mut(at) {
+                parcel.join_rows(&row);
+                found = true;
+            }
+        }
+        found && said.rows.is_empty() && said.misread.is_empty()
+    }
+
+    /// A parcel with another name that this is a report of.
+    fn of_others(&self, said: &Said<'a>) -> Option<(usize, How)> {
+        if said.hand || said.rows.is_empty() {
+            return None;
+        }
+        let inside = said.rows.iter().map(|(n, items)| (*n, *items));
+        let inside: BTreeMap<u32, u32> = inside.filter(|(_, items)| *items > 0).collect();
+        let alike = |p: &Parcel<'_>| contents(p) == inside;
+        let by_hand = |p: &Parcel<'_>| p.hand && !p.reported && alike(p);
+        if let Some(at) = self.parcels.iter().position(by_hand) {
+            return Some((at, How::Confirms));
+        }
+        if said.report.named {
+            return None;
+        }
+        let whole = |p: &Parcel<'_>| {
+            let mut held = contents(p).into_keys().peekable();
+            let some = held.peek().is_some() && !p.report.named;
+            some && held.all(|n| self.same_row(p, n, said, self.exceeds(n, said)))
+        };
+        // Those that were shipped at the same time first.
+        let at_once = |p: &Parcel<'_>| p.written_alike(said) && whole(p);
+        let row = self.parcels.iter().position(at_once);
+        if let Some(at) = row.or_else(|| self.parcels.iter().position(whole)) {
+            return Some((at, How::Row));
+        }
+        let too_many = said.rows.keys().any(|n| self.exceeds(*n, said));
+        let corrected = |p: &Parcel<'_>| {
+            let mut rows = p.lines_ever().flat_map(|n| p.rows_of(n));
+            let earlier = !rows.any(|row| row.beside(said));
+            p.tracking.is_some() && !p.report.named && earlier && alike(p)
+        };
+        if said.numbers.is_empty() || said.two || !too_many {
+            return None;
+        }
+        let at = self.parcels.iter().position(corrected)?;
+        Some((at, How::Confirms))
+    }
+
+    /// Rows that other parcels held and this report has under its number, at a later time of telling, are its own. `had`
+    /// are lines that its parcel held already.
+    fn take_from_others(&mut self, mut at: usize, said: &Said<'a>, had: &[u32]) {
+        if said.hand || said.report.named || said.numbers.is_empty() {
+            return;
+        }
+        for n in said.rows.keys().filter(|n| !had.contains(n)) {
+            // The parcel's own row is among what there is by now.
+            let exceeds = self.instructed.items(*n).is_some_and(|wanted| {
+                let all = self.parcels.iter().map(|p| p.items(*n));
+                all.fold(0, u32::saturating_add) > wanted
+            });
+            let mut others = self.parcels.iter().enumerate();
+            let held = others.find(|(other, p)| {
+                *other != at && !p.report.named && self.same_row(p, *n, said, exceeds)
+            });
+            let Some((other, _)) = held else {
+                continue;
+            };
+            if let Some(parcel) = self.parcels.get_mut(other) {
+                parcel.give_up(*n);
+                if contents(parcel).is_empty() {
+                    let gone = self.parcels.remove(other);
+                    at = if other < at { at - 1 } else { at };
+                    if let Some(parcel) = self.parcels.get_mut(at) {
+                        parcel.stands_for(gone);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A report says a row that a parcel has: later, and not beside it.
+    fn same_row(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> bool {
+        let told = said.report.told.as_ref();
+        let beside = told.is_some_and(|told| {
+            let mut series = parcel.series.iter();
+            series.any(|key| {
+                *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
+            })
+        });
+        !beside && parcel.same_row(n, said, exceeds)
+    }
+
+    /// Together with this report, more of a line shipped than was instructed.
+    fn exceeds(&self, n: u32, said: &Said<'_>) -> bool {
+        let more = said.rows.get(&n).copied().unwrap_or(0);
+        let sum = self.parcels.iter().map(|p| p.items(n));
+        let sum = sum.fold(more, u32::saturating_add);
+        more > 0 && self.instructed.items(n).is_some_and(|wanted| sum > wanted)
+    }
+
+    /// An operator gave a parcel another number.
+    pub(super) fn corrected(&mut self, id: i64, fact: &'a ParcelCorrectedFact) {
+        let (from, to) = (fact.from.as_str(), fact.to.as_str());
+        let named = |p: &Parcel<'_>| {
+            p.has_number(from) || (p.tracking.is_none() && p.series.contains(&from))
+        };
+        let Some(at) = self.parcels.iter().position(named) else {
+            return;
+        };
+        let mut others = self.parcels.iter().enumerate();
+        let other = others.find(|(other, p)| *other != at && p.has_number(to));
+        let other = other.map(|(other, _)| other);
+        if let Some(parcel) = self.parcels.get_mut(at) {
+            let label = parcel.also.iter_mut().find(|own| same_number(own, from));
+            match label {
+                Some(label) if !parcel.tracking.is_some_and(|own| same_number(own, from)) => {
+                    *label = to;
+                }
+                _ => parcel.tracking = Some(to),
+            }
+            parcel.typed |= fact.reason != BY_POLICY;
+            parcel.number_id = id;
+            parcel.numbers.push(to);
+            let answered = |pending: Renumbered<'_>| {
+                same_number(pending.number, to) || same_number(pending.number, from)
+            };
+            parcel.renumbered = parcel.renumbered.filter(|pending| !answered(*pending));
+        }
+        if let Some(other) = other {
+            self.unite(at, other);
+        }
+    }
+
+    /// Two parcels are one, whose contents the second one tells.
+    fn unite(&mut self, at: usize, other: usize) -> usize {
+        let told = self.parcels.remove(other);
+        let at = if other < at { at - 1 } else { at };
+        if let Some(parcel) = self.parcels.get_mut(at) {
+            parcel.unite(told);
+        }
+        at
+    }
+
+    /// What there is.
+    pub(super) fn decided(self) -> Decided<'a> {
+        let mut decided = Decided::default();
+        for (key, lines) in self.series {
+            if !self.parcels.iter().any(|parcel| parcel.key == key) {
+                decided.merged.push(Merged { key, lines });
+            }
+        }
+        let mut parcels = self.parcels;
+        parcels.sort_by_key(|parcel| parcel.first_id);
+        (decided.parcels, decided.misread) = parcels
+            .into_iter()
+            .partition(|parcel| parcel.misread.is_empty() || parcel.lines_ever().next().is_some());
+        decided
+    }
+}
+
+/// How a report is of a parcel with another name.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// It says the parcel's row again, and is the newer.
+    Row,
+    /// It moves nothing.
+    Confirms,
+}
+
+/// The parcel is reported under another number than it has.
+fn renumber<'a>(parcel: &mut Parcel<'a>, said: &Said<'a>) {
+    let Some(first) = said.numbers.first() else {
+        return;
+    };
+    for number in &said.numbers {
+        if !parcel.had_number(number) {
+            parcel.numbers.push(number);
+        }
+    }
+    if parcel.tracking.is_some_and(|own| !same_number(own, first)) {
+        parcel.renumbered = Some(Renumbered {
+            id: said.id,
+            number: first,
+        });
+    }
+}

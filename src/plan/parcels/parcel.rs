@@ -1,0 +1,388 @@
+//! One parcel: its rows, its numbers, its time.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{ParcelLine, ParcelReport, ShipmentReference};
+
+use super::super::tracking::same_number;
+use super::row::Row;
+use super::said::{Misread, Said};
+
+/// Goods do not leave longer than this before their order was placed; clocks differ by less.
+const BEFORE: Duration = Duration::minutes(10);
+
+/// Reports of earlier versions do not tell a day from its first moment: such a time may stand for the whole day.
+const A_DAY: Duration = Duration::days(1);
+
+/// How far ahead a day of shipping may be told: files before a weekend or holidays name the day on which it will be.
+const AHEAD: Duration = Duration::days(14);
+
+/// A number that a parcel was reported under later, without anybody having said that it is right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Renumbered<'a> {
+    /// The report.
+    pub(crate) id: i64,
+    pub(crate) number: &'a str,
+}
+
+/// A parcel by all that was said of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel<'a> {
+    /// The first report's fact; what a parcel sets off, it sets off by that one.
+    pub(crate) first_id: i64,
+    pub(crate) first_recorded_at: DateTime<Utc>,
+    pub(crate) last_id: i64,
+    /// Names it within the shipment, whatever later reports call it.
+    pub(crate) key: &'a str,
+    /// The newest report that says what it is.
+    pub(crate) report: &'a ParcelReport,
+    /// When it left, by the newest report.
+    effective: DateTime<Utc>,
+    /// The carrier's number that holds.
+    pub(crate) tracking: Option<&'a str>,
+    /// Numbers of its further labels.
+    pub(crate) also: Vec<&'a str>,
+    /// The fact that its number is known by.
+    pub(crate) number_id: i64,
+    /// A number that it is reported under, and that does not hold yet.
+    pub(crate) renumbered: Option<Renumbered<'a>>,
+    /// An operator typed its number.
+    pub(crate) typed: bool,
+    /// Only an operator has told of it.
+    pub(crate) hand: bool,
+    /// Then: its warehouse tells of it under its own name, and every other name is another parcel.
+    pub(super) reported: bool,
+    /// It was told anew under another name, without its being too much for two.
+    pub(crate) may_be_two: bool,
+    /// Rows that name another item than their line.
+    pub(crate) misread: Vec<Misread<'a>>,
+    /// All numbers that it ever had.
+    pub(super) numbers: Vec<&'a str>,
+    /// What its reports call it.
+    pub(super) series: Vec<&'a str>,
+    pub(super) rows: BTreeMap<u32, Vec<Row<'a>>>,
+}
+
+/// A series of reports that is of a parcel with another name: what it once moved by itself did not.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) lines: Vec<u32>,
+}
+
+impl<'a> Parcel<'a> {
+    pub(super) fn new(said: &Said<'a>) -> Self {
+        let mut parcel = Self {
+            first_id: said.id,
+            first_recorded_at: said.recorded_at,
+            last_id: said.id,
+            key: &said.report.key,
+            report: said.report,
+            effective: said.effective(),
+            tracking: said.numbers.first().copied(),
+            also: said.numbers.iter().skip(1).copied().collect(),
+            number_id: said.id,
+            renumbered: None,
+            typed: said.hand,
+            hand: said.hand,
+            reported: said.reported,
+            may_be_two: false,
+            misread: said.misread.clone(),
+            numbers: said.numbers.clone(),
+            series: vec![said.report.key.as_str()],
+            rows: BTreeMap::new(),
+        };
+        parcel.take_rows(said);
+        parcel
+    }
+
+    /// How it is named in intents.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.report.reference, self.key)
+    }
+
+    /// How it is named in intents, or was while reports of it stood for parcels of their own.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> + '_ {
+        let series = self.series.iter();
+        series.map(|key| format!("{}:{key}", self.report.reference))
+    }
+
+    /// The shipment.
+    pub(crate) fn reference(&self) -> &'a ShipmentReference {
+        &self.report.reference
+    }
+
+    /// All numbers it was told, typed or is reported under.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.numbers.iter().copied()
+    }
+
+    /// The numbers of its labels that hold.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.tracking.into_iter().chain(self.also.iter().copied())
+    }
+
+    /// This is the number of one of its labels, however it is written.
+    pub(crate) fn has_number(&self, number: &str) -> bool {
+        self.labels().any(|own| same_number(own, number))
+    }
+
+    /// It had this number, or has it.
+    pub(crate) fn had_number(&self, number: &str) -> bool {
+        self.numbers.iter().any(|own| same_number(own, number))
+    }
+
+    /// The carrier's name as told.
+    pub(crate) fn carrier(&self) -> Option<&'a str> {
+        self.report.carrier.as_deref()
+    }
+
+    /// Items of a shipment line inside.
+    pub(crate) fn items(&self, n: u32) -> u32 {
+        let rows = self.rows.get(&n).into_iter().flatten();
+        rows.fold(0, |sum, row| sum.saturating_add(row.items))
+    }
+
+    /// Lines that any report of it ever named.
+    pub(crate) fn lines_ever(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rows.keys().copied()
+    }
+
+    /// Its rows of a line, in the order they became known; those that hold nothing any more, too.
+    pub(crate) fn rows_of(&self, n: u32) -> &[Row<'a>] {
+        self.rows.get(&n).map_or(&[], Vec::as_slice)
+    }
+
+    /// Something was told in place of its number.
+    pub(crate) fn words_instead(&self) -> bool {
+        self.report.tracking.is_some() && self.tracking.is_none()
+    }
+
+    /// When it was shipped. A time that cannot be (before the order was placed, or long after it was told) would move
+    /// goods and money in another period: then it is when it was told.
+    pub(crate) fn left_at(&self, placed: DateTime<Utc>) -> DateTime<Utc> {
+        if self.doubted(placed) {
+            self.first_recorded_at
+        } else {
+            self.effective
+        }
+    }
+
+    /// The time that was told cannot be.
+    pub(crate) fn doubted(&self, placed: DateTime<Utc>) -> bool {
+        let told = self.report.left_at;
+        let latest = match (self.report.left_until, &self.report.told) {
+            (Some(until), _) => until,
+            (None, Some(_)) => told,
+            (None, None) => told.checked_add_signed(A_DAY).unwrap_or(told),
+        };
+        latest.signed_duration_since(placed) < -BEFORE
+            || told.signed_duration_since(self.first_recorded_at) > AHEAD
+    }
+
+    /// As one report.
+    pub(super) fn told(&self) -> ParcelReport {
+        let lines = self.rows.keys().copied();
+        ParcelReport {
+            tracking: self.tracking.map(str::to_owned),
+            also: self.also.iter().map(|&number| number.to_owned()).collect(),
+            lines: lines.map(|n| ParcelLine::new(n, self.items(n))).collect(),
+            adds: false,
+            ..self.report.clone()
+        }
+    }
+
+    /// A report is of this parcel, and whatever has its name.
+    pub(super) fn join(&mut self, said: &Said<'a>) {
+        self.confirm(said);
+        self.join_rows(said);
+    }
+
+    /// These rows of a report are of this parcel.
+    pub(super) fn join_rows(&mut self, said: &Said<'a>) {
+        self.heard(said);
+        // What an operator typed is known better by who packed it.
+        let guessed = self.hand && !said.hand;
+        if guessed {
+            self.hand = false;
+            self.empty();
+        }
+        self.typed |= said.hand;
+        let day = (self.report.left_at, self.report.left_until);
+        let again = day == (said.report.left_at, said.report.left_until);
+        self.effective = if again {
+            self.effective.min(said.effective())
+        } else {
+            said.effective()
+        };
+        self.report = said.report;
+        self.take_rows(said);
+        self.take_numbers(said);
+    }
+
+    /// A report says nothing new of this parcel, but for its being one of it.
+    pub(super) fn confirm(&mut self, said: &Said<'a>) {
+        let key = said.report.key.as_str();
+        if !self.series.contains(&key) {
+            self.series.push(key);
+        }
+        self.heard(said);
+    }
+
+    fn heard(&mut self, said: &Said<'a>) {
+        self.last_id = self.last_id.max(said.id);
+        let answered = |row: &Misread<'_>| {
+            said.hand
+                || said.rows.contains_key(&row.n)
+                || said.names_code(row.code)
+                || said
+                    .misread
+                    .iter()
+                    .any(|again| (again.n, again.code) == (row.n, row.code))
+        };
+        self.misread.retain(|row| !answered(row));
+        self.misread.extend(&said.misread);
+    }
+
+    /// An operator said that another one is this one; of lines that both have, the other's stand.
+    pub(super) fn unite(&mut self, other: Self) {
+        if self.hand && !other.hand {
+            self.empty();
+        }
+        self.hand &= other.hand;
+        if other.last_id > self.last_id || !other.hand {
+            self.report = other.report;
+            self.effective = other.effective;
+        }
+        self.last_id = self.last_id.max(other.last_id);
+        self.rows.extend(other.rows);
+        self.numbers.extend(other.numbers);
+        for key in other.series {
+            if !self.series.contains(&key) {
+                self.series.push(key);
+            }
+        }
+        self.misread.extend(other.misread);
+    }
+
+    fn take_rows(&mut self, said: &Said<'a>) {
+        for (n, items) in &said.rows {
+            let rows = self.rows.entry(*n).or_default();
+            if said.report.adds {
+                let same = |row: &&mut Row<'_>| row.left_until.is_none() && row.written(said);
+                match rows.iter_mut().find(same) {
+                    Some(row) => row.told_again(said, *items),
+                    None => rows.push(Row::of(said, *items)),
+                }
+                continue;
+            }
+            match rows.split_first_mut() {
+                Some((first, others)) => {
+                    first.told_again(said, *items);
+                    for row in others {
+                        row.items = 0;
+                    }
+                }
+                None => rows.push(Row::of(said, *items)),
+            }
+        }
+    }
+
+    fn take_numbers(&mut self, said: &Said<'a>) {
+        let Some((first, further)) = said.numbers.split_first() else {
+            return;
+        };
+        let known = self.had_number(first);
+        for number in &said.numbers {
+            if !self.had_number(number) {
+                self.numbers.push(number);
+            }
+        }
+        let pending = self.renumbered;
+        if pending.is_some_and(|pending| same_number(pending.number, first)) {
+            return;
+        }
+        match self.tracking {
+            Some(own) if same_number(own, first) => {
+                if !self.typed {
+                    self.tracking = Some(first);
+                }
+                self.label(further, said.id);
+            }
+            // One of its labels, or one that was corrected since.
+            Some(_) if self.has_number(first) || (self.typed && known) => {}
+            Some(_) if self.typed => {
+                self.renumbered = Some(Renumbered {
+                    id: said.id,
+                    number: first,
+                });
+            }
+            _ => {
+                self.tracking = Some(first);
+                self.also = further.to_vec();
+                self.number_id = said.id;
+            }
+        }
+    }
+
+    fn label(&mut self, further: &[&'a str], id: i64) {
+        for number in further {
+            if !self.has_number(number) {
+                self.also.push(number);
+                self.number_id = id;
+            }
+        }
+    }
+
+    /// The report names this parcel's row of a line, written later; `exceeds` says that both together would be more than
+    /// was instructed.
+    pub(super) fn same_row(&self, n: u32, said: &Said<'a>, exceeds: bool) -> bool {
+        let Some(items) = said.rows.get(&n).copied() else {
+            return false;
+        };
+        let bare = self.tracking.is_none();
+        let mut rows = self.rows_of(n).iter();
+        rows.any(|row| row.is_said_by(said, items, bare, exceeds))
+    }
+
+    /// The time of one of its rows is written as the report has it.
+    pub(super) fn written_alike(&self, said: &Said<'a>) -> bool {
+        let mut rows = self.rows.values().flatten();
+        rows.any(|row| row.items > 0 && row.written(said))
+    }
+
+    /// Everything in it is in another parcel, which stands for both.
+    pub(super) fn stands_for(&mut self, other: Self) {
+        for key in other.series {
+            if !self.series.contains(&key) {
+                self.series.push(key);
+            }
+        }
+        if other.first_id < self.first_id {
+            self.first_id = other.first_id;
+            self.first_recorded_at = other.first_recorded_at;
+        }
+        self.last_id = self.last_id.max(other.last_id);
+        self.numbers.extend(other.numbers);
+    }
+
+    fn empty(&mut self) {
+        for row in self.rows.values_mut().flatten() {
+            row.items = 0;
+        }
+    }
+
+    /// Nothing of a line is in it any more.
+    pub(super) fn give_up(&mut self, n: u32) {
+        for row in self.rows.get_mut(&n).into_iter().flatten() {
+            row.items = 0;
+        }
+    }
+}
+
+/// Items by line.
+pub(crate) fn contents(parcel: &Parcel<'_>) -> BTreeMap<u32, u32> {
+    let lines = parcel.lines_ever().map(|n| (n, parcel.items(n)));
+    lines.filter(|(_, items)| *items > 0).collect()
+}

@@ -1,0 +1,84 @@
+//! A row of a parcel: how much of a line, told when, by which files.
+
+use chrono::{DateTime, Utc};
+
+use super::said::{Said, Source};
+
+/// A row: quantities of one line that were told at one time. Several of a line add up.
+#[derive(Clone, Debug)]
+pub(crate) struct Row<'a> {
+    pub(crate) items: u32,
+    /// When it took effect.
+    pub(crate) effective: DateTime<Utc>,
+    /// The time as it was written.
+    left_at: DateTime<Utc>,
+    pub(super) left_until: Option<DateTime<Utc>>,
+    sources: Vec<Source<'a>>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn of(said: &Said<'a>, items: u32) -> Self {
+        Self {
+            items,
+            effective: said.effective(),
+            left_at: said.report.left_at,
+            left_until: said.report.left_until,
+            sources: vec![said.source],
+        }
+    }
+
+    /// A later report says it anew.
+    pub(super) fn told_again(&mut self, said: &Said<'a>, items: u32) {
+        // A day that is told again happened when it was told first.
+        let effective = said.effective();
+        self.effective = if self.written(said) {
+            self.effective.min(effective)
+        } else {
+            effective
+        };
+        self.items = items;
+        (self.left_at, self.left_until) = (said.report.left_at, said.report.left_until);
+        self.sources.push(said.source);
+    }
+
+    /// The time is written as it was.
+    pub(super) fn written(&self, said: &Said<'_>) -> bool {
+        (self.left_at, self.left_until) == (said.report.left_at, said.report.left_until)
+    }
+
+    /// One file told both.
+    pub(super) fn beside(&self, said: &Said<'_>) -> bool {
+        self.sources.iter().any(|source| source.same(&said.source))
+    }
+
+    /// A later file says this row: it has the same clock time.
+    fn same_clock(&self, said: &Said<'_>) -> bool {
+        self.known(said) && self.left_until.is_none() && self.written(said)
+    }
+
+    fn known(&self, said: &Said<'_>) -> bool {
+        said.source.known() && self.sources.iter().all(Source::known)
+    }
+
+    /// A later report says this row: `bare` says that its parcel has no number, `exceeds` that both together would be more
+    /// than was instructed.
+    pub(super) fn is_said_by(
+        &self,
+        said: &Said<'_>,
+        items: u32,
+        bare: bool,
+        exceeds: bool,
+    ) -> bool {
+        if self.items == 0 || self.beside(said) {
+            return false;
+        }
+        let clock = self.same_clock(said) && !said.two;
+        let alike = self.items == items && !said.two;
+        let told_again = self.known(said) && self.written(said);
+        match (bare, said.numbers.is_empty()) {
+            (true, false) => clock || (alike && (told_again || exceeds)),
+            (false, true) => clock || (alike && exceeds && self.written(said)),
+            _ => clock,
+        }
+    }
+}

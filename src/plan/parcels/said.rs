@@ -1,0 +1,125 @@
+//! One report, read: the rows that are believed, the numbers that are some, and the file that said it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{ParcelReport, Tracking};
+
+use super::super::tracking::same_number;
+
+/// Words, dashes or zeros in place of a number.
+pub(crate) fn no_number(text: &str) -> bool {
+    Tracking::read(text) == Ok(Tracking::Missing)
+}
+
+/// The file that said something; where that is not known, the page that it was stored with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    file: Option<&'a str>,
+    recorded_at: DateTime<Utc>,
+}
+
+impl Source<'_> {
+    /// The file is known by name, so that another one is certainly another.
+    pub(super) fn known(&self) -> bool {
+        self.file.is_some()
+    }
+
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (self.file, other.file) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.recorded_at == other.recorded_at,
+        }
+    }
+}
+
+/// One report, read.
+#[derive(Clone, Debug)]
+pub(super) struct Said<'a> {
+    pub(super) id: i64,
+    pub(super) recorded_at: DateTime<Utc>,
+    pub(super) report: &'a ParcelReport,
+    pub(super) source: Source<'a>,
+    /// An operator typed it.
+    pub(super) hand: bool,
+    /// Then: its warehouse tells of it, too, under its name or number.
+    pub(super) reported: bool,
+    /// An operator said that it is a box of its own.
+    pub(super) two: bool,
+    /// Its carrier's number, and those of further labels.
+    pub(super) numbers: Vec<&'a str>,
+    /// Rows that are believed, by line.
+    pub(super) rows: BTreeMap<u32, u32>,
+    pub(super) misread: Vec<Misread<'a>>,
+}
+
+impl<'a> Said<'a> {
+    /// Reads a report; `other_item` says of a line and a code that they certainly do not belong together.
+    pub(super) fn of(
+        id: i64,
+        recorded_at: DateTime<Utc>,
+        report: &'a ParcelReport,
+        other_item: &dyn Fn(u32, &str) -> bool,
+    ) -> Self {
+        let number = report.tracking.as_deref();
+        let also = report.also.iter().map(String::as_str);
+        let mut numbers: Vec<&str> = Vec::new();
+        for number in number.into_iter().chain(also) {
+            if !no_number(number) && !numbers.iter().any(|known| same_number(known, number)) {
+                numbers.push(number);
+            }
+        }
+        let mut rows = BTreeMap::new();
+        let mut misread = Vec::new();
+        for line in &report.lines {
+            match line.code.as_deref() {
+                Some(code) if other_item(line.n, code) => misread.push(Misread {
+                    id,
+                    n: line.n,
+                    code,
+                }),
+                _ => {
+                    let sum: &mut u32 = rows.entry(line.n).or_default();
+                    *sum = sum.saturating_add(line.quantity);
+                }
+            }
+        }
+        Self {
+            id,
+            recorded_at,
+            report,
+            source: Source {
+                file: report.told.as_ref().map(|told| told.file.as_str()),
+                recorded_at,
+            },
+            hand: false,
+            reported: false,
+            two: false,
+            numbers,
+            rows,
+            misread,
+        }
+    }
+
+    pub(super) fn effective(&self) -> DateTime<Utc> {
+        self.report.effective_at(self.recorded_at)
+    }
+
+    /// It names one of these codes on a line that is believed.
+    pub(super) fn names_code(&self, code: &str) -> bool {
+        let rows = self.report.lines.iter();
+        let mut rows = rows.filter(|line| line.code.as_deref() == Some(code));
+        rows.any(|line| !self.misread.iter().any(|m| (m.n, m.code) == (line.n, code)))
+    }
+}
+
+/// A row whose code means another item than the line it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Misread<'a> {
+    /// The report.
+    pub(crate) id: i64,
+    /// The line that it names.
+    pub(crate) n: u32,
+    /// The code beside it.
+    pub(crate) code: &'a str,
+}
