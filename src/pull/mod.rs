@@ -2,6 +2,7 @@
 
 mod features;
 mod intake;
+mod postal;
 mod step;
 
 pub use features::features;
