@@ -2,6 +2,7 @@
 
 mod accounts;
 mod catalogue;
+mod delivery;
 mod document;
 mod layers;
 mod load;

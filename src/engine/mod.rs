@@ -22,7 +22,7 @@ pub use batches::batch_step;
 pub use plan::plan_step;
 pub use recover::recover_step;
 pub use run::{RunError, run};
-pub use schedule::{next_cutoff, slot_now};
+pub use schedule::slot_now;
 pub use seal::{render_wave, seal_step};
 
 use crate::config::{Loaded, MailTemplates};

@@ -1,15 +1,13 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::ReplyVerdict;
+use hikiate_sdk::{LineKey, ReplyVerdict};
 
-use hikiate_sdk::LineKey;
-
+use super::departures::Departure;
 use super::recall::wanted_again;
 use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
-use crate::policy::Warehouse;
 
 /// One movement per line of a parcel. A line that a correction took out moves nothing, and so does a report that only
 /// confirms a parcel.
@@ -43,13 +41,32 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
 
 /// When every parcel counts as delivered; `None` while that cannot be said.
 pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
-    let departures = view.departures();
-    let last = departures.iter().max_by_key(|one| one.shipped_at)?;
-    if last.digital {
-        return Some(last.shipped_at);
+    let mut last = None;
+    for departure in &view.departures() {
+        last = last.max(Some(arrives(view, departure)?));
     }
-    last.shipped_at
-        .checked_add_signed(view.policy.presume_delivered?)
+    last
+}
+
+/// When the goods of a departure count as delivered.
+fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
+    if departure.digital {
+        return Some(departure.shipped_at);
+    }
+    let mut lines = view.lines.iter();
+    let line = lines.find(|line| departure.items.contains_key(&line.key));
+    let group = line.map(|line| line.group.as_str()).unwrap_or_default();
+    let country = view
+        .features
+        .groups
+        .get(group)
+        .map(|of| of.country.as_str());
+    let abroad = country.is_some_and(|to| !to.is_empty() && to != view.policy.shop.country);
+    let mut groups = view.order.groups.iter();
+    let told = groups.find(|told| told.key.as_str() == group);
+    let service = told.and_then(|told| told.service.as_deref());
+    let after = view.policy.presume_delivered.after(service, abroad)?;
+    departure.shipped_at.checked_add_signed(after)
 }
 
 /// Where what was told differs from what was decided.
@@ -322,14 +339,7 @@ pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
 pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTime<Utc>> {
     let mut next: Option<DateTime<Utc>> = None;
     for shipment in view.fold.shipments.iter().filter(|s| s.instructed()) {
-        let warehouse = |w: &&Warehouse| w.name == shipment.fact.warehouse;
-        let within = view
-            .policy
-            .warehouses
-            .iter()
-            .find(warehouse)
-            .and_then(|w| w.reply_within);
-        let (Some(member), Some(within)) = (shipment.member, within) else {
+        let Some(member) = shipment.member else {
             continue;
         };
         let answered = shipment
@@ -338,7 +348,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             || !shipment.parcels.is_empty()
             || shipment.batch_refused().is_some()
             || member.done();
-        let Some(due) = member.recorded_at.checked_add_signed(within) else {
+        let Some(due) = view.reply_due(shipment, member.recorded_at) else {
             continue;
         };
         if answered {

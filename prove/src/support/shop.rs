@@ -443,6 +443,7 @@ fn policy() -> Policy {
         shop: Merchant {
             name: "店".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
+            country: "JP".to_owned(),
             currency: "JPY".parse().unwrap(),
             tax_rounding: None,
             invoice: Default::default(),
@@ -456,7 +457,7 @@ fn policy() -> Policy {
             expire_unpaid: None,
         },
         payments: Default::default(),
-        presume_delivered: None,
+        presume_delivered: Default::default(),
         mail: None,
         holds: Vec::new(),
         booking: None,
