@@ -28,6 +28,9 @@ pub enum Action {
         /// The line, or the kind of an amount of the whole order.
         line: String,
     },
+    /// Write another name of the receiver, until the channel tells another one.
+    #[serde(rename = "order set-name")]
+    SetName {},
     /// Say what a refund is that only the payment provider knows of.
     #[serde(rename = "order refund-is")]
     ExplainRefund {
@@ -180,6 +183,7 @@ impl Action {
             Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
             Self::Show {} => format!("order show {on} --json"),
             Self::TaxRate { line } => format!("order tax {on} {line} RATE --reason TEXT"),
+            Self::SetName {} => format!("order set-name {on} --name NAME --reason TEXT"),
             Self::ExplainRefund { refund } => {
                 format!("order refund-is {on} {refund} {answer} --reason TEXT")
             }
@@ -291,6 +295,7 @@ mod tests {
             Action::TaxRate {
                 line: "postage".to_owned(),
             },
+            Action::SetName {},
             Action::ExplainRefund {
                 refund: "re_1".to_owned(),
             },

@@ -4,6 +4,7 @@
 mod allocate;
 mod batches;
 mod housekeeping;
+mod layouts;
 mod plan;
 mod recover;
 mod run;
@@ -19,6 +20,7 @@ use tracing::warn;
 
 pub use allocate::allocate_step;
 pub use batches::batch_step;
+pub use layouts::not_written;
 pub use plan::plan_step;
 pub use recover::recover_step;
 pub use run::{RunError, run};

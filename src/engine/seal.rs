@@ -316,7 +316,7 @@ pub fn render_wave(
 }
 
 /// Renders a call; a panic is a failure of this call and of no other.
-fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
+pub(super) fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operations.prepare(call)))
         .unwrap_or_else(|_| {
             let words = "rendering it hit a bug in hikiate; report it";

@@ -5,19 +5,29 @@ use std::collections::BTreeSet;
 use hikiate_sdk::{ChannelGate, ChannelState, Tender};
 
 use super::tasks::Tasks;
-use super::view::View;
+use super::types::{NotWritten, Written};
+use super::view::{Line, View};
+use crate::action::Action;
 
 /// A check that fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Check {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
+    /// What may be typed about it.
+    pub(crate) action: Option<Action>,
 }
 
 /// All that fail, in the order they are to be looked at.
 pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     let mut failed = Vec::new();
-    let mut fail = |kind, detail| failed.push(Check { kind, detail });
+    let mut fail = |kind, detail| {
+        failed.push(Check {
+            kind,
+            detail,
+            action: None,
+        });
+    };
     if let ChannelState::Unknown { raw } = &view.order.state {
         fail(
             "unknown_channel_state",
@@ -35,10 +45,56 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     if let Some((kind, detail)) = totals(view) {
         fail(kind, detail);
     }
-    if let Some(detail) = addresses(view) {
-        fail("address_missing", detail);
+    match addresses(view) {
+        Some(detail) => fail("address_missing", detail),
+        // What is missing cannot be written either.
+        None => failed.extend(not_writable(view)),
     }
     failed
+}
+
+/// What the layouts of its warehouses refuse: better told now than when the batch is sealed.
+fn not_writable(view: &View<'_>) -> Option<Check> {
+    let refused = &view.input.not_written;
+    if !view.lines.iter().any(to_instruct) {
+        return None;
+    }
+    let told: BTreeSet<String> = refused.iter().map(in_words).collect();
+    let names = refused.iter().any(|one| one.part == Written::Name);
+    (!told.is_empty()).then(|| Check {
+        kind: "not_writable",
+        detail: told.into_iter().collect::<Vec<_>>().join("; "),
+        action: names.then_some(Action::SetName {}),
+    })
+}
+
+/// Something of a line is in no sealed shipment yet. What a warehouse was told already is not told otherwise by a check.
+fn to_instruct(line: &Line<'_>) -> bool {
+    line.item_id.is_some() && line.ordered > 0 && line.open(false) > line.instructed
+}
+
+fn in_words(refused: &NotWritten) -> String {
+    let (what, remedy) = match refused.part {
+        Written::Name => (
+            "the receiver's name",
+            "write another name (order set-name), or mend the layout",
+        ),
+        Written::Address => (
+            "the address",
+            "correct it at the channel, or mend the layout",
+        ),
+        Written::Service => (
+            "the shipping method or the order's number",
+            "mend the layout",
+        ),
+        Written::Title => ("a title", "mend the layout"),
+        Written::Together => ("the instruction", "mend the layout"),
+    };
+    let warehouse = &refused.warehouse;
+    format!(
+        "{what} cannot be written for {warehouse}, which was asked nothing: {}; {remedy}: a character goes into its [map], with loss = \"map\" on the column, a length into the column's bytes, chars or template; then restart",
+        refused.why
+    )
 }
 
 /// The channel lets it be shipped.
@@ -164,7 +220,7 @@ fn addresses(view: &View<'_>) -> Option<String> {
     let going: BTreeSet<&str> = view
         .lines
         .iter()
-        .filter(|line| line.item_id.is_some() && line.ordered > 0)
+        .filter(|line| to_instruct(line))
         .map(|line| line.group.as_str())
         .collect();
     let missing: Vec<String> = going
@@ -189,6 +245,9 @@ fn addresses(view: &View<'_>) -> Option<String> {
 /// Tasks for failed checks.
 pub(crate) fn tasks(failed: &[Check], tasks: &mut Tasks) {
     for check in failed {
-        tasks.add(check.kind, check.detail.clone());
+        let task = tasks.add(check.kind, check.detail.clone());
+        if let Some(action) = &check.action {
+            task.action(action.clone());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{LineKey, ReplyVerdict};
+use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
 
 use super::departures::Departure;
 use super::recall::wanted_again;
@@ -293,15 +293,27 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         if view.fold.released_with_all_after(&rule, id) {
             continue;
         }
-        let what = format!(
-            "{} will not ship {reference}: {}; correct what it names, then release it",
-            shipment.fact.warehouse,
-            words_or_none(words)
-        );
+        let (warehouse, words) = (&shipment.fact.warehouse, words_or_none(words));
+        let what = if own_refusal(view, reference, id) {
+            format!(
+                "{reference} cannot be written for {warehouse}, which was asked nothing: {words}; mend the layout or what it names, restart, then release it"
+            )
+        } else {
+            format!(
+                "{warehouse} will not ship {reference}: {words}; correct what it names, then release it"
+            )
+        };
         tasks.add("instruction_rejected", what).release(&rule);
         first.get_or_insert(rule);
     }
     first
+}
+
+/// Whether it was hikiate that could not write the instruction when its batch was sealed.
+fn own_refusal(view: &View<'_>, reference: &ShipmentReference, id: i64) -> bool {
+    let key = format!("reply:{reference}:0");
+    let mut facts = view.input.facts.iter();
+    facts.any(|fact| fact.id == id && fact.key == key)
 }
 
 /// Shipments of batches given up as not imported that a warehouse has all the same, after they went out anew.
