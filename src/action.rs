@@ -28,6 +28,14 @@ pub enum Action {
         /// The line, or the kind of an amount of the whole order.
         line: String,
     },
+    /// Have the codes that no item is known for written into a file to fill in.
+    #[serde(rename = "item unmapped")]
+    MapCodes {
+        /// The channel's account.
+        channel: String,
+        /// Its codes.
+        codes: Vec<String>,
+    },
     /// Write another name of the receiver, until the channel tells another one.
     #[serde(rename = "order set-name")]
     SetName {},
@@ -183,6 +191,7 @@ impl Action {
             Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
             Self::Show {} => format!("order show {on} --json"),
             Self::TaxRate { line } => format!("order tax {on} {line} RATE --reason TEXT"),
+            Self::MapCodes { .. } => "item unmapped --csv FILE".to_owned(),
             Self::SetName {} => format!("order set-name {on} --name NAME --reason TEXT"),
             Self::ExplainRefund { refund } => {
                 format!("order refund-is {on} {refund} {answer} --reason TEXT")
@@ -294,6 +303,10 @@ mod tests {
             Action::AddDeposit {},
             Action::TaxRate {
                 line: "postage".to_owned(),
+            },
+            Action::MapCodes {
+                channel: "shop".to_owned(),
+                codes: vec!["A, B".to_owned()],
             },
             Action::SetName {},
             Action::ExplainRefund {

@@ -90,6 +90,9 @@ pub(crate) enum Command {
     /// Stock per item and warehouse
     #[command(subcommand)]
     Stock(StockCommand),
+    /// Items and the codes that stand for them
+    #[command(subcommand)]
+    Item(ItemCommand),
     /// Money that came for orders
     #[command(subcommand)]
     Deposit(DepositCommand),
@@ -418,6 +421,7 @@ impl Command {
                 | DepositCommand::Import { dry_run: true, .. },
             )
             | Self::Stock(_)
+            | Self::Item(_)
             | Self::Stream(_) => false,
             #[cfg(feature = "demo")]
             Self::Demo(_) => false,
@@ -439,6 +443,17 @@ impl Command {
             | Self::Recover(_) => true,
         }
     }
+}
+
+/// `item …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ItemCommand {
+    /// Codes that orders wait for because no item is known for them, with the items they are most like
+    Unmapped {
+        /// Write them as rows of a mapping file to fill in; a file that is there stays as it is
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
 }
 
 /// `order set-name`

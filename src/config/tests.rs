@@ -441,6 +441,20 @@ fn the_mapping_file_is_read_with_line_numbers() {
         (rows.len(), rows[0].code.as_str(), rows[0].multiplier),
         (2, "りんご, 箱", 12)
     );
+    write("item,account,code,multiplier,like,orders\nAPPLE,shop-jp,APLE,1,APPLE,12\n");
+    let Catalogue::Listed(rows) = folder.load().unwrap().policy.catalogue else {
+        unreachable!()
+    };
+    assert_eq!(
+        rows[0].item, "APPLE",
+        "what helps to fill it in is left out"
+    );
+    write("item,account,code,multiplier,like,orders\n,shop-jp,APLE,1,APPLE,12\n");
+    let said = folder.problems();
+    assert!(
+        said[0].contains("item and code may not be empty"),
+        "{said:?}"
+    );
     write(
         "item,account,code,multiplier\nAPPLE,shop-jp,A,0\nAPPLE,shop-j,A,1\nAPPLE,shop-jp,B\n\nP,shop-jp,C,1\nQ,shop-jp,C,1\n,shop-jp,D,1\nA,shop-jp,\"x,1\n",
     );

@@ -221,8 +221,3 @@ fn plain(trial: &Instruction) -> Instruction {
         ..trial.clone()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-}

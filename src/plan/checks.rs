@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hikiate_sdk::{ChannelGate, ChannelState, Tender};
+use hikiate_sdk::{ChannelGate, ChannelState, OrderLine, Tender};
 
 use super::tasks::Tasks;
 use super::types::{NotWritten, Written};
@@ -18,39 +18,39 @@ pub(crate) struct Check {
     pub(crate) action: Option<Action>,
 }
 
-/// All that fail, in the order they are to be looked at.
-pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
-    let mut failed = Vec::new();
-    let mut fail = |kind, detail| {
-        failed.push(Check {
+impl Check {
+    fn new(kind: &'static str, detail: String) -> Self {
+        Self {
             kind,
             detail,
             action: None,
-        });
-    };
-    if let ChannelState::Unknown { raw } = &view.order.state {
-        fail(
-            "unknown_channel_state",
-            format!(
-                "the channel shows state {raw:?}, which this connector does not know; look at the order there"
-            ),
-        );
+        }
     }
-    if let Some(detail) = unmapped(view) {
-        fail("unmapped_sku", detail);
-    }
-    if let Some(detail) = payment_methods(view) {
-        fail("payment_method_unknown", detail);
-    }
-    if let Some((kind, detail)) = totals(view) {
-        fail(kind, detail);
-    }
-    match addresses(view) {
-        Some(detail) => fail("address_missing", detail),
+}
+
+/// All that fail, in the order they are to be looked at.
+pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
+    let of = |kind| move |detail| Check::new(kind, detail);
+    let failed = [
+        channel_state(view).map(of("unknown_channel_state")),
+        unmapped(view),
+        payment_methods(view).map(of("payment_method_unknown")),
+        totals(view).map(|(kind, detail)| Check::new(kind, detail)),
         // What is missing cannot be written either.
-        None => failed.extend(not_writable(view)),
-    }
-    failed
+        addresses(view)
+            .map(of("address_missing"))
+            .or_else(|| not_writable(view)),
+    ];
+    failed.into_iter().flatten().collect()
+}
+
+fn channel_state(view: &View<'_>) -> Option<String> {
+    let ChannelState::Unknown { raw } = &view.order.state else {
+        return None;
+    };
+    Some(format!(
+        "the channel shows state {raw:?}, which this connector does not know; look at the order there"
+    ))
 }
 
 /// What the layouts of its warehouses refuse: better told now than when the batch is sealed.
@@ -107,8 +107,8 @@ pub(crate) fn gate_open(view: &View<'_>) -> bool {
     }
 }
 
-fn unmapped(view: &View<'_>) -> Option<String> {
-    let missing: Vec<String> = view
+fn unmapped(view: &View<'_>) -> Option<Check> {
+    let missing: Vec<&OrderLine> = view
         .order
         .lines
         .iter()
@@ -119,19 +119,30 @@ fn unmapped(view: &View<'_>) -> Option<String> {
                 .filter(|shown| *shown.line == line.key);
             others.map(|shown| shown.units).fold(0, u32::saturating_add) < line.quantity
         })
-        .map(|line| match &line.sku {
-            None => format!("line {} has no code", line.key),
-            Some(sku) => format!("{sku:?}"),
-        })
         .collect();
     if missing.is_empty() {
         return None;
     }
-    Some(format!(
-        "no item is known for {}; add the code to the mapping file (account {}) or, with same-code items, let a warehouse report its stock",
-        missing.join(", "),
-        view.input.channel
-    ))
+    let name = |line: &&OrderLine| match &line.sku {
+        None => format!("line {} has no code", line.key),
+        Some(sku) => format!("{sku:?}"),
+    };
+    let names: Vec<String> = missing.iter().map(name).collect();
+    let channel = view.input.channel.to_string();
+    let detail = format!(
+        "no item is known for {}; add the code to the mapping file (account {channel}) or, with same-code items, let a warehouse report its stock",
+        names.join(", ")
+    );
+    // A line without a code is the order's own trouble.
+    let codes: Option<BTreeSet<String>> = missing.iter().map(|line| line.sku.clone()).collect();
+    let map = |codes: BTreeSet<String>| Action::MapCodes {
+        channel,
+        codes: codes.into_iter().collect(),
+    };
+    Some(Check {
+        action: codes.map(map),
+        ..Check::new("unmapped_sku", detail)
+    })
 }
 
 fn payment_methods(view: &View<'_>) -> Option<String> {
