@@ -1,7 +1,7 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
+use hikiate_sdk::{Charge, ChargeKind, LineKey, ReplyVerdict, ShipmentReference};
 
 use super::departures::Departure;
 use super::recall::wanted_again;
@@ -52,6 +52,11 @@ pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
 fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
     if departure.digital {
         return Some(departure.shipped_at);
+    }
+    // What is paid to the carrier is delivered once it was paid: only a report says so.
+    let cod = |charge: &Charge| charge.kind == ChargeKind::CodFee && charge.gross != Some(0);
+    if view.order.charges.iter().any(cod) {
+        return None;
     }
     let mut lines = view.lines.iter();
     let line = lines.find(|line| departure.items.contains_key(&line.key));

@@ -168,6 +168,14 @@ fn a_parcel_abroad_counts_as_delivered_later_and_one_by_a_service_of_its_own_at_
         services.insert("standard".to_owned(), None);
     };
     assert_ne!(status_after(99, never), Status::Delivered);
+    let cod: fn(&mut World) = |world| {
+        world.edit(|order| {
+            let fee = charge(ChargeKind::CodFee, None, 330, 1000);
+            order.charges.push(fee);
+            pay(order, "card");
+        });
+    };
+    assert_ne!(status_after(99, cod), Status::Delivered);
 }
 
 #[test]
