@@ -28,6 +28,17 @@ pub enum Action {
         /// The line, or the kind of an amount of the whole order.
         line: String,
     },
+    /// Have the codes that no item is known for written into a file to fill in.
+    #[serde(rename = "item unmapped")]
+    MapCodes {
+        /// The channel's account.
+        channel: String,
+        /// Its codes.
+        codes: Vec<String>,
+    },
+    /// Write another name of the receiver, until the channel tells another one.
+    #[serde(rename = "order set-name")]
+    SetName {},
     /// Say what a refund is that only the payment provider knows of.
     #[serde(rename = "order refund-is")]
     ExplainRefund {
@@ -195,6 +206,8 @@ impl Action {
             Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
             Self::Show {} => format!("order show {on} --json"),
             Self::TaxRate { line } => format!("order tax {on} {line} RATE --reason TEXT"),
+            Self::MapCodes { .. } => "item unmapped --csv FILE".to_owned(),
+            Self::SetName {} => format!("order set-name {on} --name NAME --reason TEXT"),
             Self::ExplainRefund { refund } => {
                 format!("order refund-is {on} {refund} {answer} --reason TEXT")
             }
@@ -316,6 +329,11 @@ mod tests {
             Action::TaxRate {
                 line: "postage".to_owned(),
             },
+            Action::MapCodes {
+                channel: "shop".to_owned(),
+                codes: vec!["A, B".to_owned()],
+            },
+            Action::SetName {},
             Action::ExplainRefund {
                 refund: "re_1".to_owned(),
             },

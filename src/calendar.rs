@@ -1,7 +1,7 @@
 //! Working days (営業日) of a shop: weekdays and dates on which it and its banks are closed. Pure.
 
 use chrono::{
-    DateTime, Datelike as _, Duration, NaiveDate, NaiveTime, TimeZone as _, Utc, Weekday,
+    DateTime, Datelike as _, Days, Duration, NaiveDate, NaiveTime, TimeZone as _, Utc, Weekday,
 };
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -55,6 +55,23 @@ pub fn begins(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
         .map(|half_hours| midnight + Duration::minutes(30 * half_hours))
         .find_map(|local| zone.from_local_datetime(&local).earliest())?;
     Some(at.with_timezone(&Utc))
+}
+
+/// The first of these local times after `now`. Where the clocks skip a time, the next day's is taken.
+#[must_use]
+pub fn next_time(now: DateTime<Utc>, times: &[NaiveTime], zone: Tz) -> DateTime<Utc> {
+    let today = now.with_timezone(&zone).date_naive();
+    (0..8)
+        .filter_map(|days| today.checked_add_days(Days::new(days)))
+        .flat_map(|day| {
+            times
+                .iter()
+                .filter_map(move |time| day.and_time(*time).and_local_timezone(zone).earliest())
+        })
+        .map(|at| at.with_timezone(&Utc))
+        .filter(|at| *at > now)
+        .min()
+        .unwrap_or_else(|| now + Duration::days(1))
 }
 
 /// How long something may take.

@@ -22,8 +22,8 @@ use crate::policy::MailKind;
 
 pub use operator::{
     CancelAnsweredFact, DepositTo, DepositWithdrawnFact, EndedFact, ParcelCorrectedFact,
-    RecallWantedFact, RefundExplainedFact, RefundReason, ReturnedFact, ShippedFact, TaxRateFact,
-    TellAgainFact,
+    RecallWantedFact, ReceiverNamedFact, RefundExplainedFact, RefundReason, ReturnedFact,
+    ShippedFact, TaxRateFact, TellAgainFact,
 };
 
 /// What sort of fact it is.
@@ -130,6 +130,8 @@ pub enum FactBody {
     TaxRate(TaxRateFact),
     /// Decision of an operator: what a refund is that only the provider knows of.
     RefundExplained(RefundExplainedFact),
+    /// Decision of an operator: the receiver has another name on instructions, kept elsewhere.
+    ReceiverNamed(ReceiverNamedFact),
     /// Decision: these lines leave from that warehouse under this reference.
     Shipment(ShipmentFact),
     /// Decision: a shipment that was not instructed will not be.
@@ -702,6 +704,7 @@ kinds! {
     "parcel_corrected", 1, Decision, ParcelCorrected;
     "tax_rate", 1, Decision, TaxRate;
     "refund_explained", 1, Decision, RefundExplained;
+    "receiver_named", 1, Decision, ReceiverNamed;
     "shipment", 1, Decision, Shipment;
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;
     "external_shipment", 1, Decision, ExternalShipment;

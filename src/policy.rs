@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Duration, NaiveTime};
+use chrono::{DateTime, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::{AccountSlug, Currency};
 use serde::Serialize;
 
-use crate::calendar::{Calendar, Term};
+use crate::calendar::{Calendar, Term, next_time};
 
 /// Everything that decides what is done with an order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,9 +24,8 @@ pub struct Policy {
     /// What counts as paid.
     #[serde(skip_serializing_if = "Payments::is_exact")]
     pub payments: Payments,
-    /// A parcel counts as delivered this long after it left; `None` waits for a fact.
-    #[serde(serialize_with = "opt_seconds")]
-    pub presume_delivered: Option<Duration>,
+    /// When a parcel counts as delivered.
+    pub presume_delivered: Presume,
     /// What channels and customers are told of what shipped.
     pub notice: Notice,
     /// Which account sends mails.
@@ -91,6 +90,8 @@ pub struct Shop {
     pub name: String,
     /// Business dates and cut-offs are in this zone.
     pub timezone: Tz,
+    /// ISO 3166-1, in capitals: parcels to any other go abroad.
+    pub country: String,
     /// Currency of the books.
     pub currency: Currency,
     /// How tax is rounded where the channel states no sum; `None`: not decided, half up meanwhile.
@@ -114,6 +115,29 @@ impl Payments {
     /// The default, which a document of before does not have.
     fn is_exact(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// How long after it left a parcel counts as delivered, where nobody reports it; `None` waits for a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Presume {
+    /// To an address in the shop's country.
+    #[serde(serialize_with = "opt_seconds")]
+    pub home: Option<Duration>,
+    /// To any other.
+    #[serde(serialize_with = "opt_seconds")]
+    pub abroad: Option<Duration>,
+    /// By a shipping method of this name at the channel, wherever to.
+    #[serde(serialize_with = "opt_seconds_by_name")]
+    pub by_service: BTreeMap<String, Option<Duration>>,
+}
+
+impl Presume {
+    /// What holds for a parcel.
+    #[must_use]
+    pub fn after(&self, service: Option<&str>, abroad: bool) -> Option<Duration> {
+        let own = service.and_then(|service| self.by_service.get(service));
+        *own.unwrap_or(if abroad { &self.abroad } else { &self.home })
     }
 }
 
@@ -386,14 +410,46 @@ pub struct Warehouse {
     pub location: Option<String>,
     /// When instructions go out.
     pub dispatch: Dispatch,
-    /// A task opens when a sent batch has no reply for a member after this long.
-    #[serde(serialize_with = "opt_seconds")]
-    pub reply_within: Option<Duration>,
+    /// When a task opens because a reply is missing; `None` never.
+    pub reply_within: Option<ReplyTerm>,
     /// What is done when an order changes after its instruction was sent.
     pub change: ChangeRules,
     /// How it is asked to stop a shipment.
     #[serde(skip_serializing_if = "CancelBy::is_call")]
     pub cancel: CancelBy,
+}
+
+/// When a warehouse's reply to what it was sent is overdue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplyTerm {
+    /// So long after it was sent.
+    Within(Duration),
+    /// Half an hour after the next of these local times, sorted, at which its replies come.
+    At(Vec<NaiveTime>),
+}
+
+impl ReplyTerm {
+    /// A reply that is expected at a time of day may come so much later.
+    pub const GRACE: Duration = Duration::minutes(30);
+
+    /// When the reply to what was sent is overdue.
+    #[must_use]
+    pub fn due(&self, sent: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Within(span) => sent.checked_add_signed(*span),
+            Self::At(times) => next_time(sent, times, zone).checked_add_signed(Self::GRACE),
+        }
+    }
+}
+
+/// Seconds, or the times.
+impl Serialize for ReplyTerm {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Within(span) => serializer.serialize_i64(span.num_seconds()),
+            Self::At(times) => times.serialize(serializer),
+        }
+    }
 }
 
 /// How a warehouse is asked to stop a shipment.
@@ -585,4 +641,37 @@ fn opt_seconds<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     value.map(|v| v.num_seconds()).serialize(serializer)
+}
+
+fn opt_seconds_by_name<S: serde::Serializer>(
+    value: &BTreeMap<String, Option<Duration>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let seconds = |value: &Option<Duration>| value.map(|v| v.num_seconds());
+    serializer.collect_map(value.iter().map(|(name, value)| (name, seconds(value))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_reply_is_overdue_after_a_time_or_half_an_hour_past_the_hour_it_comes_at() {
+        let tokyo = chrono_tz::Asia::Tokyo;
+        let sent = utc("2026-11-20T04:00:00Z");
+        let due = |term: &ReplyTerm| term.due(sent, tokyo).unwrap();
+        let within = ReplyTerm::Within(Duration::minutes(45));
+        assert_eq!(due(&within), utc("2026-11-20T04:45:00Z"));
+        let time = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
+        let evening = ReplyTerm::At(vec![time(18, 30)]);
+        assert_eq!(due(&evening), utc("2026-11-20T10:00:00Z"));
+        let twice = ReplyTerm::At(vec![time(9, 0), time(12, 0)]);
+        assert_eq!(due(&twice), utc("2026-11-21T00:30:00Z"), "the next morning");
+    }
 }

@@ -74,6 +74,7 @@ reply_within = "5m"
 
 [delivery]
 presume = "0s"
+presume_abroad = "0s"
 
 [mail]
 account = "post"

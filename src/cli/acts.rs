@@ -49,6 +49,9 @@ const KEEPS_BACK: [&str; 11] = [
     "deposit void ",
 ];
 
+/// Arguments whose values are personal data.
+const NAMES_SOMEBODY: [&str; 2] = ["--name", "--company"];
+
 /// What `begin` is told of orders that are not to be shipped from here.
 const CLASSES: [&str; 3] = ["--leave", "--history", "--classes"];
 
@@ -142,7 +145,17 @@ fn command(typed: &[OsString]) -> String {
     let mut rest = typed.iter().skip(1);
     while let Some(word) = rest.next() {
         let word = word.to_string_lossy();
-        if word == "--config" || word == "--actor" {
+        // A receiver's name is kept with the addresses only: whoever types it again types it anew.
+        let names_somebody = NAMES_SOMEBODY.iter().find(|key| {
+            let rest = word.strip_prefix(**key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        });
+        if let Some(key) = names_somebody {
+            if word == **key {
+                rest.next();
+            }
+            words.push(format!("{key} NAME"));
+        } else if word == "--config" || word == "--actor" {
             rest.next();
         } else if !["--config=", "--actor="]
             .iter()
@@ -251,6 +264,16 @@ mod tests {
         ];
         let typed: Vec<OsString> = typed.into_iter().map(OsString::from).collect();
         assert_eq!(command(&typed), r"order hold HK1 --reason 'it'\''s late'");
+    }
+
+    #[test]
+    fn a_receivers_name_is_not_written_down() {
+        let typed = "hikiate order set-name HK1 --name 山田太郎 --company=山田商店 --reason x";
+        let typed: Vec<OsString> = typed.split(' ').map(OsString::from).collect();
+        assert_eq!(
+            command(&typed),
+            "order set-name HK1 --name NAME --company NAME --reason x"
+        );
     }
 
     #[test]

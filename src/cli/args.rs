@@ -90,6 +90,9 @@ pub(crate) enum Command {
     /// Stock per item and warehouse
     #[command(subcommand)]
     Stock(StockCommand),
+    /// Items and the codes that stand for them
+    #[command(subcommand)]
+    Item(ItemCommand),
     /// Money that came for orders
     #[command(subcommand)]
     Deposit(DepositCommand),
@@ -216,6 +219,8 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
+    /// Write another name of the receiver, one that the warehouse's layout takes; the channel's counts again once it changes
+    SetName(SetName),
     /// Say what a refund is that only the payment provider knows of
     RefundIs {
         /// HK number, the number that the customer knows, or account/external id
@@ -416,6 +421,7 @@ impl Command {
                 | DepositCommand::Import { dry_run: true, .. },
             )
             | Self::Stock(_)
+            | Self::Item(_)
             | Self::Stream(_) => false,
             #[cfg(feature = "demo")]
             Self::Demo(_) => false,
@@ -436,6 +442,45 @@ impl Command {
             | Self::Account(_)
             | Self::Recover(_) => true,
         }
+    }
+}
+
+/// `item …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ItemCommand {
+    /// Codes that orders wait for because no item is known for them, with the items they are most like
+    Unmapped {
+        /// Write them as rows of a mapping file to fill in; a file that is there stays as it is
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
+}
+
+/// `order set-name`
+#[derive(Args)]
+pub(crate) struct SetName {
+    /// HK number, the number that the customer knows, or account/external id
+    pub(crate) order: String,
+    /// The whole name as the label is to show it; kept with the addresses only
+    #[arg(long, value_name = "NAME", value_parser = name_text)]
+    pub(crate) name: String,
+    /// The company as the label is to show it, "" for none; the channel's when not given
+    #[arg(long, value_name = "NAME", value_parser = name_or_none)]
+    pub(crate) company: Option<String>,
+    /// Which address, where the order goes to several
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Why; kept for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+}
+
+impl std::fmt::Debug for SetName {
+    /// Never shows whom it is about.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetName")
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }
 
@@ -856,6 +901,24 @@ fn gate(text: &str) -> Result<String, String> {
 
 fn rate(text: &str) -> Result<u32, String> {
     crate::config::per_cent(text)
+}
+
+/// A name as a label shows it.
+fn name_text(text: &str) -> Result<String, String> {
+    let name = name_or_none(text)?;
+    if name.is_empty() {
+        return Err("write a name".to_owned());
+    }
+    Ok(name)
+}
+
+/// The same, or nothing.
+fn name_or_none(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) || text.chars().count() > 200 {
+        return Err("write one line of at most 200 characters".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

@@ -9,6 +9,7 @@ pub mod check;
 mod deposit;
 mod effect;
 mod failure;
+mod item;
 mod migrate;
 mod order;
 mod out;
@@ -106,6 +107,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Wave(command) => wave::run(session, command).await,
         Command::Books(command) => wave::books(session, command).await,
         Command::Stock(command) => stock::run(session, command).await,
+        Command::Item(command) => item::run(session, command).await,
         Command::Deposit(command) => deposit::run(session, command).await,
         Command::Stream(command) => stream::run(session, command).await,
         Command::Effect(command) => effect::run(session, command).await,

@@ -1,6 +1,7 @@
 //! `hikiate order`: what is seen of orders. What is decided about them is in [`decide`].
 
 mod decide;
+mod name;
 pub(super) mod typed;
 
 use hikiate_sdk::CancelVerdict;
@@ -75,6 +76,7 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
             rate,
             reason,
         } => typed::on_one(session, &order, |now| tax_rate(now, &line, rate, &reason)).await,
+        OrderCommand::SetName(args) => name::set(session, args).await,
         OrderCommand::RefundIs {
             order,
             refund,

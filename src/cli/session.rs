@@ -12,6 +12,7 @@ use super::check;
 use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
+use crate::engine::not_written;
 use crate::plan::types::OrderInput;
 use crate::plan::{Explanation, explain};
 use crate::registry::CONNECTORS;
@@ -88,7 +89,12 @@ impl Session {
         drop(tx);
         let mut inputs = BTreeMap::new();
         for (id, _, input) in claimed.orders {
-            inputs.insert(id, input.map_err(anyhow::Error::from)?);
+            let mut input = input.map_err(anyhow::Error::from)?;
+            input.not_written = not_written(&input, &self.loaded.policy, |account| {
+                let mut built = self.loaded.accounts.iter();
+                built.find(|a| a.slug == *account)?.instance.operations()
+            });
+            inputs.insert(id, input);
         }
         Ok((inputs, now))
     }

@@ -9,8 +9,8 @@ use super::model::{CatalogueTable, Mapping};
 use super::report::Problems;
 use super::routes::Routes;
 
-/// The heading every mapping file starts with.
-const HEADING: &str = "item,account,code,multiplier";
+/// The heading every mapping file starts with; columns after these are for people.
+pub(crate) const HEADING: &str = "item,account,code,multiplier";
 
 /// Reads the catalogue; every bad line is noted with its number.
 pub(super) fn read(
@@ -52,14 +52,24 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
         .lines()
         .enumerate()
         .map(|(n, line)| (n + 1, line));
-    if lines.next().is_none_or(|(_, line)| line.trim() != HEADING) {
-        problems.in_file(file, 1, format!("the first line has to be {HEADING}"));
+    let heading = lines
+        .next()
+        .map(|(_, line)| line.trim())
+        .unwrap_or_default();
+    let more = heading.strip_prefix(HEADING);
+    if !more.is_some_and(|more| more.is_empty() || more.starts_with(',')) {
+        problems.in_file(
+            file,
+            1,
+            format!("the first line has to begin with {HEADING}"),
+        );
         return Vec::new();
     }
+    let width = heading.split(',').count();
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
     for (n, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        match row(line).and_then(|row| routes.known(row.account.as_str()).map(|()| row)) {
+        match row(line, width).and_then(|row| routes.known(row.account.as_str()).map(|()| row)) {
             Ok(row) if !seen.insert((row.account.clone(), row.code.clone())) => {
                 problems.in_file(
                     file,
@@ -77,14 +87,17 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
     rows
 }
 
-fn row(line: &str) -> Result<ItemCode, String> {
-    let cells = cells(line)?;
-    let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|cells| {
-        format!(
-            "{} columns instead of 4 ({HEADING}); put a cell with a comma in quotes",
-            cells.len()
-        )
-    })?;
+fn row(line: &str, width: usize) -> Result<ItemCode, String> {
+    let mut cells = cells(line)?;
+    let wrong = format!(
+        "{} columns instead of {width} ({HEADING}); put a cell with a comma in quotes",
+        cells.len()
+    );
+    if cells.len() != width {
+        return Err(wrong);
+    }
+    cells.truncate(4);
+    let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|_| wrong)?;
     if item.is_empty() || code.is_empty() {
         return Err("item and code may not be empty".to_owned());
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod catalogue;
+mod delivery;
 mod document;
 mod layers;
 mod load;
@@ -23,7 +24,7 @@ mod warehouses;
 mod words;
 
 pub use accounts::AccountBuilt;
-pub(crate) use catalogue::cells as csv_cells;
+pub(crate) use catalogue::{HEADING as MAPPING_HEADING, cells as csv_cells};
 pub use layers::{DEFAULTS, Surroundings};
 pub use load::{Loaded, load};
 pub use report::ConfigProblem;

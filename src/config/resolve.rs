@@ -5,14 +5,15 @@ use std::path::Path;
 
 use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
 
-use super::catalogue;
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
 use super::routes::Routes;
 use super::titles::titles;
 use super::units::{
-    amount, date, per_cent, slug, span, span_or, span_or_never, term_or_never, time, weekday,
+    amount, country, date, per_cent, slug, span, span_or, span_or_never, term_or_never, time,
+    weekday,
 };
+use super::{catalogue, delivery};
 use crate::calendar::Calendar;
 use crate::policy::{
     Allocation, Booking, Channel, Close, Notice, OthersShipFrom, PaymentMethod, PaymentRoute,
@@ -77,12 +78,8 @@ impl Resolving<'_> {
                 )
                 .flatten(),
         };
-        let presume_delivered = p
-            .value(
-                &["delivery", "presume"],
-                span_or_never(&file.delivery.presume, 0),
-            )
-            .flatten();
+        let presume_delivered = delivery::presume(&file.delivery, p);
+        let country = p.value(&["shop", "country"], country(&file.shop.country));
         let wait_for_number = p.value(
             &["notice", "wait_for_number"],
             span(&file.notice.wait_for_number, 0),
@@ -111,6 +108,7 @@ impl Resolving<'_> {
             shop: Shop {
                 name: file.shop.name.clone(),
                 timezone: timezone?,
+                country: country?,
                 currency: currency?,
                 tax_rounding: file.shop.tax_rounding,
                 invoice: file.shop.invoice,

@@ -15,6 +15,17 @@ pub(super) struct Routes<'a> {
     built: BTreeMap<&'a str, &'a AccountBuilt>,
 }
 
+/// Whether a warehouse answers what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Its account's answers are read.
+    Always,
+    /// Only what an operator types after a call.
+    OnTelephone,
+    /// Taking what it is sent is all that comes of it.
+    Never,
+}
+
 impl<'a> Routes<'a> {
     /// `names` are all that were written, those that could not be built included.
     pub(super) fn new(names: Vec<&'a str>, built: &'a [AccountBuilt]) -> Self {
@@ -58,7 +69,22 @@ impl<'a> Routes<'a> {
             .map(|()| AccountSlug::from(name))
     }
 
-    /// Notes every operation the account lacks.
+    /// Whether an account answers what its warehouse is sent; `None` where it could not be built.
+    pub(super) fn answers(&self, name: &str) -> Option<Answers> {
+        let operations = self.built.get(name)?.instance.operations()?;
+        let asked = [Op::Instruct, Op::CancelInstruction];
+        let mut offered = operations.operations().into_iter();
+        if offered.any(|spec| asked.contains(&spec.op) && !spec.accepted_is_done) {
+            return Some(Answers::Always);
+        }
+        let called = operations.by_telephone().contains(&Op::CancelInstruction);
+        Some(if called {
+            Answers::OnTelephone
+        } else {
+            Answers::Never
+        })
+    }
+
     /// How an account's warehouse is asked to stop a shipment.
     pub(super) fn cancel(&self, name: &str) -> CancelBy {
         let operations = self
@@ -73,6 +99,7 @@ impl<'a> Routes<'a> {
         }
     }
 
+    /// Notes every operation the account lacks.
     pub(super) fn needs(
         &self,
         name: &str,

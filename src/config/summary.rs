@@ -9,7 +9,7 @@ use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
-    Policy, Recognise, Release, TaxRounding, Warehouse,
+    Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -282,16 +282,25 @@ impl Teller<'_> {
                 "it is called when a shipment is to be stopped: a task says so, and an operator types the answer",
             );
         }
-        if let Some(within) = warehouse.reply_within {
-            line(
-                text,
-                1,
-                &format!(
-                    "a task opens when a reply is missing after {}",
-                    chrono_span(within)
-                ),
-            );
-        }
+        let overdue = match &warehouse.reply_within {
+            Some(ReplyTerm::Within(within)) => Some(chrono_span(*within)),
+            Some(ReplyTerm::At(times)) => {
+                let times: Vec<String> = (times.iter())
+                    .map(|time| time.format("%H:%M").to_string())
+                    .collect();
+                Some(format!(
+                    "the next {} and {} more",
+                    times.join(" or "),
+                    chrono_span(ReplyTerm::GRACE)
+                ))
+            }
+            None => None,
+        };
+        let what = match overdue {
+            Some(overdue) => format!("a task opens when a reply is missing after {overdue}"),
+            None => "no task opens when a reply is missing".to_owned(),
+        };
+        line(text, 1, &what);
         self.streams(text, slug);
     }
 
@@ -367,23 +376,21 @@ impl Teller<'_> {
                 ),
             ),
         }
-        match policy.presume_delivered {
-            Some(after) if after.is_zero() => {
-                line(text, 1, "a parcel counts as delivered when it leaves")
-            }
-            Some(after) => line(
-                text,
-                1,
-                &format!(
-                    "a parcel counts as delivered {} after it left",
-                    chrono_span(after)
-                ),
-            ),
-            None => line(
-                text,
-                1,
-                "a parcel counts as delivered only when that is reported",
-            ),
+        let presume = &policy.presume_delivered;
+        let services = presume.by_service.iter();
+        let services = services.map(|(name, after)| (format!("a parcel by {name:?}"), *after));
+        let home = format!("any other parcel in {}", policy.shop.country);
+        let parcels = [
+            (home, presume.home),
+            ("one abroad".to_owned(), presume.abroad),
+        ];
+        for (parcel, after) in services.chain(parcels) {
+            let when = match after {
+                Some(after) if after.is_zero() => "when it leaves".to_owned(),
+                Some(after) => format!("{} after it left", chrono_span(after)),
+                None => "only when that is reported".to_owned(),
+            };
+            line(text, 1, &format!("{parcel} counts as delivered {when}"));
         }
         let wait = policy.notice.wait_for_number;
         if !wait.is_zero() {

@@ -11,7 +11,7 @@ use super::settings::{Language, MailTemplate, MailTemplates};
 const SHIPPED_JA: &str = "\
 Subject: 【{{ shop }}】商品を発送しました（ご注文番号 {{ order }}）
 
-{{ name }} 様
+{% if name %}{{ name }} 様{% else %}お客様{% endif %}
 
 {{ shop }} をご利用いただき、ありがとうございます。
 ご注文 {{ order }} の商品を発送いたしました。
@@ -25,7 +25,7 @@ Subject: 【{{ shop }}】商品を発送しました（ご注文番号 {{ order 
 const SHIPPED_EN: &str = "\
 Subject: {{ shop }}: your order {{ order }} has been shipped
 
-Dear {{ name }},
+Dear {{ name or 'customer' }},
 
 thank you for your order {{ order }}. It has left our warehouse:
 
@@ -146,6 +146,20 @@ mod tests {
             assert_eq!(try_out(&template), Ok(()));
             assert!(template.subject.contains("{{ order }}"));
         }
+    }
+
+    /// An order whose address vanished at its channel has no name.
+    #[test]
+    fn a_customer_without_a_name_is_greeted_all_the_same() {
+        let greeting = |text: &str, name: &str| {
+            let values = context! { shop => "s", order => "1", number => "HK1", name, lines => [(); 0], parcels => [(); 0] };
+            let text = split(text).unwrap().text;
+            let text = Environment::new().render_str(&text, values).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(greeting(SHIPPED_JA, "山田 太郎"), "山田 太郎 様");
+        assert_eq!(greeting(SHIPPED_JA, ""), "お客様");
+        assert_eq!(greeting(SHIPPED_EN, ""), "Dear customer,");
     }
 
     #[test]

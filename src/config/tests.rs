@@ -15,7 +15,7 @@ use self::connector::Test;
 use super::*;
 use crate::calendar::Term;
 use crate::cli::check;
-use crate::policy::{Catalogue, Close, Dispatch, PaymentMethod};
+use crate::policy::{Catalogue, Close, Dispatch, PaymentMethod, ReplyTerm};
 use crate::rules::HoldRules as _;
 
 const KINDS: &[&dyn ConnectorKind] = &[&Test];
@@ -30,7 +30,7 @@ offers = ["orders", "fulfil", "ship", "capture"]
 token = { file = "token" }
 [accounts.three-pl]
 connector = "test"
-offers = ["shipments", "stock", "instruct", "cancel_instruction"]
+offers = ["shipments", "stock", "instruct", "cancel_instruction", "replies"]
 [accounts.post]
 connector = "test"
 offers = ["mail"]
@@ -47,6 +47,7 @@ locations = { zzz-first = "sloc_1" }
 account = "three-pl"
 location = "A"
 dispatch = { mode = "wave", cutoffs = ["09:00", "13:00"] }
+expect = ["12:00", "18:30"]
 [warehouses.aaa-second]
 account = "three-pl"
 location = "B"
@@ -123,6 +124,55 @@ fn a_second_look_and_the_end_of_a_vanished_order_s_stock_can_be_switched_off() {
     let loaded = changed("mail = [\"shipped\"]", keys).load().unwrap();
     let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
     assert_eq!((channel.recheck, channel.vanished_after), (None, None));
+}
+
+#[test]
+fn a_missing_reply_can_be_no_task_and_is_none_where_no_replies_come() {
+    let terms = |folder: &Folder| -> Vec<Option<ReplyTerm>> {
+        let policy = folder.load().unwrap().policy;
+        (policy.warehouses.iter())
+            .map(|warehouse| warehouse.reply_within.clone())
+            .collect()
+    };
+    let minutes = chrono::Duration::minutes(30);
+    let never = changed(
+        "expect = [\"12:00\", \"18:30\"]",
+        "reply_within = \"never\"",
+    );
+    assert_eq!(terms(&never), [None, Some(ReplyTerm::Within(minutes))]);
+    let quiet = GOOD
+        .replace(", \"replies\"", "")
+        .replace("expect = [\"12:00\", \"18:30\"]\n", "");
+    let said = Folder::new(&quiet).problems();
+    assert_eq!(
+        said,
+        [
+            "hikiate.toml:32: warehouses.aaa-second.reply_within: account three-pl sends no replies (accept = \"delivered\"), so none can be missing; leave it out"
+        ]
+    );
+    let quiet = quiet.replace("reply_within = \"30m\"\n", "");
+    assert_eq!(terms(&Folder::new(&quiet)), [None, None]);
+}
+
+#[test]
+fn parcels_abroad_and_by_a_service_of_their_own_are_presumed_delivered_at_other_times() {
+    let presume = |lines: &str| {
+        let text = format!("[delivery]\n{lines}\n[booking]");
+        let policy = changed("[booking]", &text).load().unwrap().policy;
+        policy.presume_delivered
+    };
+    let days = |days| Some(chrono::Duration::days(days));
+    let own = presume(
+        "presume = \"2d\"\npresume_by_service = { \"ゆうパケット\" = \"5d\", \"代引\" = \"never\" }",
+    );
+    assert_eq!(own.after(Some("宅急便"), false), days(2));
+    assert_eq!(own.after(None, true), days(10));
+    assert_eq!(own.after(Some("ゆうパケット"), true), days(5));
+    assert_eq!(own.after(Some("代引"), false), None);
+    assert_eq!(presume("presume = \"14d\"").after(None, true), days(14));
+    assert_eq!(presume("presume = \"never\"").after(None, true), None);
+    let abroad = presume("presume = \"3d\"\npresume_abroad = \"7d\"");
+    assert_eq!(abroad.after(None, true), days(7));
 }
 
 #[test]
@@ -391,6 +441,20 @@ fn the_mapping_file_is_read_with_line_numbers() {
         (rows.len(), rows[0].code.as_str(), rows[0].multiplier),
         (2, "りんご, 箱", 12)
     );
+    write("item,account,code,multiplier,like,orders\nAPPLE,shop-jp,APLE,1,APPLE,12\n");
+    let Catalogue::Listed(rows) = folder.load().unwrap().policy.catalogue else {
+        unreachable!()
+    };
+    assert_eq!(
+        rows[0].item, "APPLE",
+        "what helps to fill it in is left out"
+    );
+    write("item,account,code,multiplier,like,orders\n,shop-jp,APLE,1,APPLE,12\n");
+    let said = folder.problems();
+    assert!(
+        said[0].contains("item and code may not be empty"),
+        "{said:?}"
+    );
     write(
         "item,account,code,multiplier\nAPPLE,shop-jp,A,0\nAPPLE,shop-j,A,1\nAPPLE,shop-jp,B\n\nP,shop-jp,C,1\nQ,shop-jp,C,1\n,shop-jp,D,1\nA,shop-jp,\"x,1\n",
     );
@@ -466,7 +530,10 @@ fn check_prints_a_summary_or_all_problems() {
         "payments bank.transfer are bank transfers",
         "instructions are sealed and sent at 09:00 and 13:00, at most 3000 in a batch",
         "instructions are sent 30 min after allocation, at most 10 in a batch",
-        "a parcel counts as delivered 3 days after it left",
+        "a task opens when a reply is missing after the next 12:00 or 18:30 and 30 min more",
+        "a task opens when a reply is missing after 30 min",
+        "any other parcel in JP counts as delivered 3 days after it left",
+        "one abroad counts as delivered 10 days after it left",
         "hold high-value: an order is held until a person releases it when order.total >= yen(100000)",
         "revenue is booked when goods leave (出荷基準); a journal batch closes daily at 02:00 and goes to books (test)",
         "policy ",
@@ -476,7 +543,7 @@ fn check_prints_a_summary_or_all_problems() {
     let (code, out, err) = run(&changed("yen(100000)", "100000"));
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(
-        err.contains("hikiate.toml:39: hold[1].when: order.total is an amount")
+        err.contains("hikiate.toml:40: hold[1].when: order.total is an amount")
             && err.ends_with("1 problem; nothing was started\n"),
         "{err}"
     );

@@ -127,6 +127,21 @@ pub(super) fn time(text: &str) -> Result<NaiveTime, String> {
         .map_err(|_| format!("{text:?} is no time of day; write it as \"09:00\""))
 }
 
+/// A country by its two letters.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn country(text: &str) -> Result<String, String> {
+    let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is no country; write its two letters in capitals, for example \"JP\""
+        ))
+    }
+}
+
 /// A name of an account, channel, warehouse or rule.
 ///
 /// # Errors

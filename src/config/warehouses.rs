@@ -1,12 +1,14 @@
 //! Warehouses: in order of preference, each with its account and the times instructions go out.
 
+use chrono::NaiveTime;
 use hikiate_sdk::{Op, StreamKind};
 
 use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
 use super::report::Problems;
 use super::resolve::Resolving;
-use super::units::{slug, span, time};
-use crate::policy::{Dispatch, Warehouse};
+use super::routes::Answers;
+use super::units::{slug, span, span_or_never, time};
+use crate::policy::{Dispatch, ReplyTerm, Warehouse};
 use crate::suggest;
 
 impl Resolving<'_> {
@@ -112,10 +114,7 @@ impl Resolving<'_> {
             p,
         );
         let dispatch = dispatch(name, &table.dispatch, p);
-        let reply_within = table
-            .reply_within
-            .as_ref()
-            .and_then(|text| p.value(&["warehouses", name, "reply_within"], span(text, 1)));
+        let reply_within = self.reply_term(name, table, p);
         Some(Warehouse {
             name: name.to_owned(),
             account: account?,
@@ -126,6 +125,81 @@ impl Resolving<'_> {
             cancel: self.routes.cancel(&table.account),
         })
     }
+}
+
+impl Resolving<'_> {
+    /// When a reply is overdue. Nobody but the warehouse knows, so there is no default where replies are read.
+    fn reply_term(
+        &self,
+        name: &str,
+        table: &WarehouseTable,
+        p: &mut Problems<'_>,
+    ) -> Option<ReplyTerm> {
+        let path = |key| ["warehouses", name, key];
+        let answers = self.routes.answers(&table.account);
+        let given = match (&table.reply_within, &table.expect) {
+            (Some(_), Some(_)) => {
+                p.at(
+                    &path("expect"),
+                    "stands beside reply_within: write one of the two",
+                );
+                return None;
+            }
+            (Some(text), None) => p
+                .value(&path("reply_within"), span_or_never(text, 1))
+                .flatten()
+                .map(ReplyTerm::Within),
+            (None, Some(texts)) => Some(ReplyTerm::At(times(&path("expect"), texts, p))),
+            (None, None) if answers == Some(Answers::Always) => {
+                p.at(
+                    &path("reply_within"),
+                    "missing: write after how long a reply of the warehouse is overdue (\"45m\"), or the times its replies come at: expect = [\"18:30\"]; \"never\" opens no task",
+                );
+                return None;
+            }
+            (None, None) => return None,
+        };
+        if given.is_some() && answers == Some(Answers::Never) {
+            let key = if table.expect.is_some() {
+                "expect"
+            } else {
+                "reply_within"
+            };
+            p.at(
+                &path(key),
+                format!(
+                    "account {} sends no replies (accept = \"delivered\"), so none can be missing; leave it out",
+                    table.account
+                ),
+            );
+        }
+        given
+    }
+}
+
+/// Local times in order, each once.
+fn times(path: &[&str], texts: &[String], p: &mut Problems<'_>) -> Vec<NaiveTime> {
+    let mut times: Vec<NaiveTime> = Vec::new();
+    if texts.is_empty() {
+        p.at(path, "no time: write at least one, for example [\"18:30\"]");
+    }
+    for (n, text) in texts.iter().enumerate() {
+        let item = format!("#{n}");
+        let at: Vec<&str> = path.iter().copied().chain([item.as_str()]).collect();
+        let Some(time) = p.value(&at, time(text)) else {
+            continue;
+        };
+        if times.last().is_some_and(|before| *before >= time) {
+            p.at(
+                &at,
+                format!(
+                    "{text:?} does not come after the one before; write them in order, each once"
+                ),
+            );
+        }
+        times.push(time);
+    }
+    times
 }
 
 fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<Dispatch> {
@@ -154,20 +228,7 @@ fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<D
                 p.at(&path("cutoffs"), "missing: write the local times waves go out at, for example [\"09:00\", \"13:00\"]");
                 return None;
             };
-            let mut cutoffs = Vec::new();
-            for (n, text) in texts.iter().enumerate() {
-                let at = format!("#{n}");
-                let Some(time) = p.value(
-                    &["warehouses", name, "dispatch", "cutoffs", &at],
-                    time(text),
-                ) else {
-                    continue;
-                };
-                if cutoffs.last().is_some_and(|before| *before >= time) {
-                    p.at(&["warehouses", name, "dispatch", "cutoffs", &at], format!("{text:?} does not come after the one before; write them in order, each once"));
-                }
-                cutoffs.push(time);
-            }
+            let cutoffs = times(&path("cutoffs"), texts, p);
             Some(Dispatch::Wave {
                 cutoffs,
                 max_rows: table.max_rows,

@@ -143,8 +143,9 @@ mail = ["shipped"]
         }
         for warehouse in &self.warehouses {
             let (name, dispatch) = (warehouse.name, &warehouse.dispatch);
-            text +=
-                &format!("[warehouses.{name}]\naccount = \"{name}-3pl\"\ndispatch = {dispatch}\n");
+            text += &format!(
+                "[warehouses.{name}]\naccount = \"{name}-3pl\"\ndispatch = {dispatch}\nreply_within = \"never\"\n"
+            );
         }
         text += &format!(
             "[mail]\naccount = \"post\"\n[booking]\nrecognise = \"shipped\"\naccount = \"books\"\nclose = {{ every = \"{}\" }}\n{}\n",

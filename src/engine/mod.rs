@@ -4,6 +4,7 @@
 mod allocate;
 mod batches;
 mod housekeeping;
+mod layouts;
 mod plan;
 mod recover;
 mod run;
@@ -19,10 +20,11 @@ use tracing::warn;
 
 pub use allocate::allocate_step;
 pub use batches::batch_step;
+pub use layouts::not_written;
 pub use plan::plan_step;
 pub use recover::recover_step;
 pub use run::{RunError, run};
-pub use schedule::{next_cutoff, slot_now};
+pub use schedule::slot_now;
 pub use seal::{render_wave, seal_step};
 
 use crate::config::{Loaded, MailTemplates};

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use tracing::{debug, error, warn};
 
-use super::Engine;
+use super::{Engine, not_written};
 use crate::plan::plan_order;
 use crate::plan::types::rule_of;
 use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
@@ -184,6 +184,12 @@ async fn plan_claimed(
     alone: bool,
 ) -> Result<Made, StoreError> {
     let mut claimed = Store::load(tx, ids, &engine.directory).await?;
+    for input in claimed.orders.iter_mut().filter_map(|o| o.2.as_mut().ok()) {
+        input.not_written = not_written(input, &engine.policy, |account| {
+            let id = engine.directory.account(account).ok()?;
+            engine.accounts.get(&id)?.connector.operations()
+        });
+    }
     let now = claimed.now;
     let (plans, failed, made) = within_limits(engine, tx, &mut claimed, now).await?;
     Store::commit_plans(

@@ -1,31 +1,15 @@
 //! When batches are sealed: cut-offs in the shop's zone, at once after a grace period, journals at their close.
 
-use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use super::Engine;
+use crate::calendar::next_time;
 use crate::policy::{Close, Dispatch};
 use crate::store::{CutOff, Place, Slot, StoreError};
 
 /// A wave goes out by itself this long past its cut-off, and not later.
 const LATE: Duration = Duration::minutes(15);
-
-/// The first of these local times after `now`. Where the clocks skip a time, the next day's is taken.
-#[must_use]
-pub fn next_cutoff(now: DateTime<Utc>, times: &[NaiveTime], zone: Tz) -> DateTime<Utc> {
-    let today = now.with_timezone(&zone).date_naive();
-    (0..8)
-        .filter_map(|days| today.checked_add_days(Days::new(days)))
-        .flat_map(|day| {
-            times
-                .iter()
-                .filter_map(move |time| day.and_time(*time).and_local_timezone(zone).earliest())
-        })
-        .map(|at| at.with_timezone(&Utc))
-        .filter(|at| *at > now)
-        .min()
-        .unwrap_or_else(|| now + Duration::days(1))
-}
 
 /// What changes the times of a place's batches, in words that are compared.
 pub(super) fn terms_of(dispatch: &Dispatch, zone: Tz) -> String {
@@ -62,7 +46,7 @@ pub(super) fn slot(
             day(release_at.max(now).max(from), now, zone)
         }
         Dispatch::Wave { cutoffs, .. } => {
-            minute(next_cutoff(now.max(release_at), cutoffs, zone), zone)
+            minute(next_time(now.max(release_at), cutoffs, zone), zone)
         }
     }
 }
@@ -101,7 +85,7 @@ pub(super) fn missed(dispatch: &Dispatch, seal_at: DateTime<Utc>, now: DateTime<
 /// When a journal that is opened now is closed.
 pub(super) fn close_slot(close: &Close, zone: Tz, now: DateTime<Utc>) -> Slot {
     let at = match close {
-        Close::At(time) => next_cutoff(now, &[*time], zone),
+        Close::At(time) => next_time(now, &[*time], zone),
         Close::Every(every) => now + *every,
     };
     day(at, at, zone)
@@ -135,7 +119,7 @@ fn retimed(
     let fits = match dispatch {
         Dispatch::Wave { cutoffs, .. } => {
             let just_before = open - Duration::milliseconds(1);
-            let is_cut_off = next_cutoff(just_before, cutoffs, zone) == open;
+            let is_cut_off = next_time(just_before, cutoffs, zone) == open;
             is_cut_off && (open <= now || first && open <= next.seal_at)
         }
         Dispatch::Continuous { .. } => first,
@@ -220,11 +204,11 @@ mod tests {
     fn a_cut_off_is_local_and_strictly_later() {
         let cutoffs = [time(9, 0), time(13, 0)];
         assert_eq!(
-            next_cutoff(utc("2026-11-21T03:59:59Z"), &cutoffs, TOKYO),
+            next_time(utc("2026-11-21T03:59:59Z"), &cutoffs, TOKYO),
             utc("2026-11-21T04:00:00Z")
         );
         assert_eq!(
-            next_cutoff(utc("2026-11-21T04:00:00Z"), &cutoffs, TOKYO),
+            next_time(utc("2026-11-21T04:00:00Z"), &cutoffs, TOKYO),
             utc("2026-11-22T00:00:00Z")
         );
     }
@@ -233,7 +217,7 @@ mod tests {
     fn a_time_that_the_clocks_skip_moves_to_the_next_day() {
         let berlin = chrono_tz::Europe::Berlin;
         assert_eq!(
-            next_cutoff(utc("2027-03-28T00:00:00Z"), &[time(2, 30)], berlin),
+            next_time(utc("2027-03-28T00:00:00Z"), &[time(2, 30)], berlin),
             utc("2027-03-29T00:30:00Z")
         );
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
-    BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine, Operations,
+    BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine, Op, Operations,
     Prepared,
 };
 use sha2::{Digest, Sha256};
@@ -231,7 +231,7 @@ async fn seal_wave(
         patience,
         at_once,
         recheck: recheck.clone(),
-        reply_within_seconds: warehouse.reply_within.map(|d| d.as_seconds_f64()),
+        reply_within_seconds: reply_within(warehouse, operations, now, engine),
         policy_id: engine.policy_id,
         today: engine.today(now),
     };
@@ -246,6 +246,23 @@ async fn seal_wave(
         })
         .await?;
     Ok(rows.unwrap_or(0))
+}
+
+/// How long after `now` the replies to a wave are overdue; `None` where none come.
+fn reply_within(
+    warehouse: &Warehouse,
+    operations: &dyn Operations,
+    now: DateTime<Utc>,
+    engine: &Engine,
+) -> Option<f64> {
+    let offered = operations.operations();
+    let instruct = offered.iter().find(|spec| spec.op == Op::Instruct)?;
+    if instruct.accepted_is_done {
+        return None;
+    }
+    let due = warehouse.reply_within.as_ref()?;
+    let due = due.due(now, engine.policy.shop.timezone)?;
+    Some((due - now).as_seconds_f64())
 }
 
 /// Renders a wave. A shipment that cannot be expressed is left out with its reason; the others go. Where none can be
@@ -299,7 +316,7 @@ pub fn render_wave(
 }
 
 /// Renders a call; a panic is a failure of this call and of no other.
-fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
+pub(super) fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operations.prepare(call)))
         .unwrap_or_else(|_| {
             let words = "rendering it hit a bug in hikiate; report it";

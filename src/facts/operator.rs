@@ -1,6 +1,6 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
-use hikiate_sdk::{CancelReply, Currency, ExternalId, ParcelLine, ShipmentReference};
+use hikiate_sdk::{CancelReply, Currency, ExternalId, GroupKey, ParcelLine, ShipmentReference};
 use serde::{Deserialize, Serialize};
 
 /// A shipment is wanted back: taken out before it is sealed, asked back from its warehouse after.
@@ -104,6 +104,15 @@ pub struct ParcelCorrectedFact {
     pub from: String,
     /// The right number.
     pub to: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Instructions of a delivery group go out under a name that an operator wrote, which is kept with the addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverNamedFact {
+    /// The group.
+    pub group: GroupKey,
     /// Why.
     pub reason: String,
 }

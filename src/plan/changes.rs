@@ -526,7 +526,7 @@ impl View<'_> {
             .warehouses
             .iter()
             .find(|warehouse| warehouse.name == shipment.fact.warehouse)
-            .and_then(|warehouse| warehouse.reply_within)
-            .and_then(|within| asked.checked_add_signed(within))
+            .and_then(|warehouse| warehouse.reply_within.as_ref())
+            .and_then(|term| term.due(asked, self.policy.shop.timezone))
     }
 }

@@ -2,43 +2,99 @@
 
 use std::collections::BTreeSet;
 
-use hikiate_sdk::{ChannelGate, ChannelState, Tender};
+use hikiate_sdk::{ChannelGate, ChannelState, OrderLine, Tender};
 
 use super::tasks::Tasks;
-use super::view::View;
+use super::types::{NotWritten, Written};
+use super::view::{Line, View};
+use crate::action::Action;
 
 /// A check that fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Check {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
+    /// What may be typed about it.
+    pub(crate) action: Option<Action>,
+}
+
+impl Check {
+    fn new(kind: &'static str, detail: String) -> Self {
+        Self {
+            kind,
+            detail,
+            action: None,
+        }
+    }
 }
 
 /// All that fail, in the order they are to be looked at.
 pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
-    let mut failed = Vec::new();
-    let mut fail = |kind, detail| failed.push(Check { kind, detail });
-    if let ChannelState::Unknown { raw } = &view.order.state {
-        fail(
-            "unknown_channel_state",
-            format!(
-                "the channel shows state {raw:?}, which this connector does not know; look at the order there"
-            ),
-        );
+    let of = |kind| move |detail| Check::new(kind, detail);
+    let failed = [
+        channel_state(view).map(of("unknown_channel_state")),
+        unmapped(view),
+        payment_methods(view).map(of("payment_method_unknown")),
+        totals(view).map(|(kind, detail)| Check::new(kind, detail)),
+        // What is missing cannot be written either.
+        addresses(view)
+            .map(of("address_missing"))
+            .or_else(|| not_writable(view)),
+    ];
+    failed.into_iter().flatten().collect()
+}
+
+fn channel_state(view: &View<'_>) -> Option<String> {
+    let ChannelState::Unknown { raw } = &view.order.state else {
+        return None;
+    };
+    Some(format!(
+        "the channel shows state {raw:?}, which this connector does not know; look at the order there"
+    ))
+}
+
+/// What the layouts of its warehouses refuse: better told now than when the batch is sealed.
+fn not_writable(view: &View<'_>) -> Option<Check> {
+    let refused = &view.input.not_written;
+    if !view.lines.iter().any(to_instruct) {
+        return None;
     }
-    if let Some(detail) = unmapped(view) {
-        fail("unmapped_sku", detail);
-    }
-    if let Some(detail) = payment_methods(view) {
-        fail("payment_method_unknown", detail);
-    }
-    if let Some((kind, detail)) = totals(view) {
-        fail(kind, detail);
-    }
-    if let Some(detail) = addresses(view) {
-        fail("address_missing", detail);
-    }
-    failed
+    let told: BTreeSet<String> = refused.iter().map(in_words).collect();
+    let names = refused.iter().any(|one| one.part == Written::Name);
+    (!told.is_empty()).then(|| Check {
+        kind: "not_writable",
+        detail: told.into_iter().collect::<Vec<_>>().join("; "),
+        action: names.then_some(Action::SetName {}),
+    })
+}
+
+/// Something of a line is in no sealed shipment yet. What a warehouse was told already is not told otherwise by a check.
+fn to_instruct(line: &Line<'_>) -> bool {
+    line.item_id.is_some() && line.ordered > 0 && line.open(false) > line.instructed
+}
+
+fn in_words(refused: &NotWritten) -> String {
+    let (what, remedy) = match refused.part {
+        Written::Name => (
+            "the receiver's name",
+            "write another name (order set-name), or mend the layout",
+        ),
+        Written::Address => (
+            "the address",
+            "correct it at the channel, or mend the layout",
+        ),
+        Written::Service => (
+            "the shipping method or the order's number",
+            "mend the layout",
+        ),
+        Written::Title => ("a title", "mend the layout"),
+        Written::Together => ("the instruction", "mend the layout"),
+    };
+    let warehouse = &refused.warehouse;
+    format!(
+        "{what} cannot be written for {warehouse}, which was asked nothing: {}; {remedy}: a character goes into its [map], with loss = \"map\" on the column, a length into the column's bytes, chars or template; then restart",
+        refused.why
+    )
 }
 
 /// The channel lets it be shipped.
@@ -51,8 +107,8 @@ pub(crate) fn gate_open(view: &View<'_>) -> bool {
     }
 }
 
-fn unmapped(view: &View<'_>) -> Option<String> {
-    let missing: Vec<String> = view
+fn unmapped(view: &View<'_>) -> Option<Check> {
+    let missing: Vec<&OrderLine> = view
         .order
         .lines
         .iter()
@@ -63,19 +119,30 @@ fn unmapped(view: &View<'_>) -> Option<String> {
                 .filter(|shown| *shown.line == line.key);
             others.map(|shown| shown.units).fold(0, u32::saturating_add) < line.quantity
         })
-        .map(|line| match &line.sku {
-            None => format!("line {} has no code", line.key),
-            Some(sku) => format!("{sku:?}"),
-        })
         .collect();
     if missing.is_empty() {
         return None;
     }
-    Some(format!(
-        "no item is known for {}; add the code to the mapping file (account {}) or, with same-code items, let a warehouse report its stock",
-        missing.join(", "),
-        view.input.channel
-    ))
+    let name = |line: &&OrderLine| match &line.sku {
+        None => format!("line {} has no code", line.key),
+        Some(sku) => format!("{sku:?}"),
+    };
+    let names: Vec<String> = missing.iter().map(name).collect();
+    let channel = view.input.channel.to_string();
+    let detail = format!(
+        "no item is known for {}; add the code to the mapping file (account {channel}) or, with same-code items, let a warehouse report its stock",
+        names.join(", ")
+    );
+    // A line without a code is the order's own trouble.
+    let codes: Option<BTreeSet<String>> = missing.iter().map(|line| line.sku.clone()).collect();
+    let map = |codes: BTreeSet<String>| Action::MapCodes {
+        channel,
+        codes: codes.into_iter().collect(),
+    };
+    Some(Check {
+        action: codes.map(map),
+        ..Check::new("unmapped_sku", detail)
+    })
 }
 
 fn payment_methods(view: &View<'_>) -> Option<String> {
@@ -164,7 +231,7 @@ fn addresses(view: &View<'_>) -> Option<String> {
     let going: BTreeSet<&str> = view
         .lines
         .iter()
-        .filter(|line| line.item_id.is_some() && line.ordered > 0)
+        .filter(|line| to_instruct(line))
         .map(|line| line.group.as_str())
         .collect();
     let missing: Vec<String> = going
@@ -189,6 +256,9 @@ fn addresses(view: &View<'_>) -> Option<String> {
 /// Tasks for failed checks.
 pub(crate) fn tasks(failed: &[Check], tasks: &mut Tasks) {
     for check in failed {
-        tasks.add(check.kind, check.detail.clone());
+        let task = tasks.add(check.kind, check.detail.clone());
+        if let Some(action) = &check.action {
+            task.action(action.clone());
+        }
     }
 }

@@ -267,6 +267,8 @@ impl<'a> Fold<'a> {
                 | FactBody::Sealed(_)
                 | FactBody::Unread(_)
                 | FactBody::SealWanted(_)
+                // The name itself lies over the personal row.
+                | FactBody::ReceiverNamed(_)
                 | FactBody::Abandoned(_) => {}
             }
         }

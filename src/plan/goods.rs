@@ -1,17 +1,15 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::ReplyVerdict;
+use hikiate_sdk::{Charge, ChargeKind, LineKey, ReplyVerdict, ShipmentReference};
 
-use hikiate_sdk::LineKey;
-
+use super::departures::Departure;
 use super::recall::wanted_again;
 use super::shipment::Parcel;
 use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
 use crate::facts::ShipmentLine;
-use crate::policy::Warehouse;
 
 /// One movement per row of a parcel. What a correction took out moves nothing, nor does what is told ahead, or a report
 /// that turned out to be of another parcel: before more was known, each of them may have moved.
@@ -62,13 +60,37 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
 
 /// When every parcel counts as delivered; `None` while that cannot be said.
 pub(crate) fn delivered_at(view: &View<'_>) -> Option<DateTime<Utc>> {
-    let departures = view.departures();
-    let last = departures.iter().max_by_key(|one| one.shipped_at)?;
-    if last.digital {
-        return Some(last.shipped_at);
+    let mut last = None;
+    for departure in &view.departures() {
+        last = last.max(Some(arrives(view, departure)?));
     }
-    last.shipped_at
-        .checked_add_signed(view.policy.presume_delivered?)
+    last
+}
+
+/// When the goods of a departure count as delivered.
+fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
+    if departure.digital {
+        return Some(departure.shipped_at);
+    }
+    // What is paid to the carrier is delivered once it was paid: only a report says so.
+    let cod = |charge: &Charge| charge.kind == ChargeKind::CodFee && charge.gross != Some(0);
+    if view.order.charges.iter().any(cod) {
+        return None;
+    }
+    let mut lines = view.lines.iter();
+    let line = lines.find(|line| departure.items.contains_key(&line.key));
+    let group = line.map(|line| line.group.as_str()).unwrap_or_default();
+    let country = view
+        .features
+        .groups
+        .get(group)
+        .map(|of| of.country.as_str());
+    let abroad = country.is_some_and(|to| !to.is_empty() && to != view.policy.shop.country);
+    let mut groups = view.order.groups.iter();
+    let told = groups.find(|told| told.key.as_str() == group);
+    let service = told.and_then(|told| told.service.as_deref());
+    let after = view.policy.presume_delivered.after(service, abroad)?;
+    departure.shipped_at.checked_add_signed(after)
 }
 
 /// Where what was told differs from what was decided.
@@ -305,15 +327,27 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         if view.fold.released_with_all_after(&rule, id) {
             continue;
         }
-        let what = format!(
-            "{} will not ship {reference}: {}; correct what it names, then release it",
-            shipment.fact.warehouse,
-            words_or_none(words)
-        );
+        let (warehouse, words) = (&shipment.fact.warehouse, words_or_none(words));
+        let what = if own_refusal(view, reference, id) {
+            format!(
+                "{reference} cannot be written for {warehouse}, which was asked nothing: {words}; mend the layout or what it names, restart, then release it"
+            )
+        } else {
+            format!(
+                "{warehouse} will not ship {reference}: {words}; correct what it names, then release it"
+            )
+        };
         tasks.add("instruction_rejected", what).release(&rule);
         first.get_or_insert(rule);
     }
     first
+}
+
+/// Whether it was hikiate that could not write the instruction when its batch was sealed.
+fn own_refusal(view: &View<'_>, reference: &ShipmentReference, id: i64) -> bool {
+    let key = format!("reply:{reference}:0");
+    let mut facts = view.input.facts.iter();
+    facts.any(|fact| fact.id == id && fact.key == key)
 }
 
 /// Shipments of batches given up as not imported that a warehouse has all the same, after they went out anew.
@@ -350,14 +384,7 @@ pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
 pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTime<Utc>> {
     let mut next: Option<DateTime<Utc>> = None;
     for shipment in view.fold.shipments.iter().filter(|s| s.instructed()) {
-        let warehouse = |w: &&Warehouse| w.name == shipment.fact.warehouse;
-        let within = view
-            .policy
-            .warehouses
-            .iter()
-            .find(warehouse)
-            .and_then(|w| w.reply_within);
-        let (Some(member), Some(within)) = (shipment.member, within) else {
+        let Some(member) = shipment.member else {
             continue;
         };
         let answered = shipment
@@ -366,7 +393,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             || shipment.told_of_parcels()
             || shipment.batch_refused().is_some()
             || member.done();
-        let Some(due) = member.recorded_at.checked_add_signed(within) else {
+        let Some(due) = view.reply_due(shipment, member.recorded_at) else {
             continue;
         };
         if answered {

@@ -66,14 +66,15 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     if let Some((id, outcome)) = last
         && !view.fold.released_after("mail", id)
     {
-        tasks.add(
-            "mail_refused",
-            format!(
-                "the mail server refused the shipped mail: {}; mend the cause and release it to try again",
-                outcome.message
-            ),
-        )
-        .release("mail");
+        tasks
+            .add(
+                "mail_refused",
+                format!(
+                    "the shipped mail was not sent: {}; mend the cause and release it to try again",
+                    outcome.message
+                ),
+            )
+            .release("mail");
         return wanted;
     }
     if !view.features.buyer_mail || view.input.personal.is_none() {

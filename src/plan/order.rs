@@ -101,6 +101,8 @@ pub(crate) enum Next {
     ReplyLate,
     /// Unknown codes are looked up again.
     Items,
+    /// A layout that refuses a part of it is tried again.
+    Layout,
     /// What somebody did at the channel is not waited for any longer.
     AtChannel,
     /// A changed shipment is recalled, or the answer to that is late.
@@ -400,6 +402,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let unpaid = payment.expires_at.filter(|at| *at > now && !view.dropped());
     // An item comes into being with a warehouse's count, which dirties no order.
     let unmapped = failed.iter().any(|check| check.kind == "unmapped_sku");
+    let unwritable = failed.iter().any(|check| check.kind == "not_writable");
     // A shipment found at its warehouse is taken over once the order's demand is stored, and what was taken back
     // leaves room for what is right now.
     let renumbered = renumbered::decisions(&view);
@@ -413,6 +416,10 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (
             Next::Items,
             unmapped.then(|| now + chrono::Duration::seconds(30)),
+        ),
+        (
+            Next::Layout,
+            unwritable.then(|| now + chrono::Duration::minutes(1)),
         ),
         (Next::AtChannel, blockers.next),
         (Next::Changes, changes.next),

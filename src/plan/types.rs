@@ -74,12 +74,40 @@ pub struct OrderInput {
     pub many_changes: BTreeSet<ShipmentReference>,
     /// The channel fulfils orders by itself, as many of its last ones show.
     pub channel_alarm: bool,
+    /// What its warehouses' accounts could not write of it, as far as they were asked.
+    pub not_written: Vec<NotWritten>,
     /// What is stored about [`OrderPlan::at_once`].
     pub at_once: Option<bool>,
     /// The key of what was committed to.
     pub field_key: FieldKey,
     /// Whether hikiate acts for its channel.
     pub begin: Begin,
+}
+
+/// Something that a warehouse's account cannot write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// The warehouse.
+    pub warehouse: String,
+    /// What of the instruction.
+    pub part: Written,
+    /// The field and the rule, as the account's connector names them; no text of the order.
+    pub why: String,
+}
+
+/// A part of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Written {
+    /// The receiver's name or company.
+    Name,
+    /// The rest of the address.
+    Address,
+    /// The shipping method or the order's number at the channel.
+    Service,
+    /// The title of a line.
+    Title,
+    /// None of these alone.
+    Together,
 }
 
 /// Whether hikiate acts for a channel, and since when.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_sdk::{DeliveryGroup, Party, Personal};
 
+use super::postal::needs_postal_code;
 use crate::facts::{Features, GroupFeatures};
 
 /// Derives the features of an order's personal data.
@@ -37,7 +38,10 @@ fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
     let needed = [
         ("name", party.name.is_empty() && party.company.is_empty()),
         ("country", party.country.is_empty()),
-        ("postal_code", party.postal_code.is_empty()),
+        (
+            "postal_code",
+            party.postal_code.is_empty() && needs_postal_code(&party.country),
+        ),
         // Japanese addresses may hold the city in the street line.
         ("city", party.city.is_empty() && party.country != "JP"),
         ("address1", party.address1.is_empty()),
@@ -143,5 +147,20 @@ mod tests {
             ["postal_code", "city", "address1"]
         );
         assert!(!features(&[group()], &personal).buyer_mail);
+    }
+
+    #[test]
+    fn an_address_in_hong_kong_is_whole_without_a_postal_code() {
+        let mut personal = Personal::default();
+        let party = Party {
+            name: "B".into(),
+            country: "HK".into(),
+            city: "Kowloon".into(),
+            address1: "1 Example Rd".into(),
+            ..Party::default()
+        };
+        personal.ship_to.insert("1".into(), party);
+        let missing = &features(&[group()], &personal).groups["1"].missing;
+        assert_eq!(missing, &Vec::<String>::new());
     }
 }

@@ -3,6 +3,7 @@
 mod border;
 mod features;
 mod intake;
+mod postal;
 mod step;
 
 pub use features::features;

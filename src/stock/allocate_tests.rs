@@ -31,6 +31,7 @@ fn policy(split: bool) -> Policy {
         shop: Shop {
             name: "Shop".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
+            country: "JP".to_owned(),
             currency: hikiate_sdk::Currency::JPY,
             tax_rounding: None,
             invoice: Default::default(),
@@ -44,7 +45,7 @@ fn policy(split: bool) -> Policy {
             expire_unpaid: None,
         },
         payments: Default::default(),
-        presume_delivered: None,
+        presume_delivered: Default::default(),
         notice: Default::default(),
         mail: None,
         holds: Vec::new(),

@@ -374,6 +374,7 @@ impl Store {
                     counted: look.counted,
                     many_changes: look.many_changes,
                     channel_alarm: circumstances.alarms.contains(&row.account_id),
+                    not_written: Vec::new(),
                     at_once: row.at_once,
                     field_key: circumstances.field_key.clone(),
                     begin: begins
@@ -463,6 +464,7 @@ impl Store {
         {
             persons.insert(row.subject_id, serde_json::from_value(row.body)?);
         }
+        Self::apply_names(tx, orders, &mut persons).await?;
         Ok(persons)
     }
 

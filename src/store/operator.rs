@@ -193,6 +193,7 @@ impl Store {
             subject_id,
             seen: None,
             wish: decision.wish(context),
+            named: None,
         };
         self.type_all(&[typed], None, actor, today).await
     }

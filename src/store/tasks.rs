@@ -137,6 +137,7 @@ impl Store {
             since: row.since,
             due_at: row.due_at,
         };
-        Ok(rows.into_iter().map(line).collect())
+        self.with_codes_joined(rows.into_iter().map(line).collect())
+            .await
     }
 }

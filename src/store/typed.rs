@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::commit::insert_shipments;
 use super::facts::{FactRows, insert_facts};
-use super::{Directory, Store, StoreError};
+use super::{Directory, ReceiverName, Store, StoreError};
 use crate::plan::command::Wish;
 use crate::plan::types::NewShipment;
 
@@ -19,6 +19,8 @@ pub struct Typed {
     pub seen: Option<i64>,
     /// What to store.
     pub wish: Wish,
+    /// Another name of a receiver, beside the facts.
+    pub named: Option<ReceiverName>,
 }
 
 impl Store {
@@ -75,6 +77,9 @@ impl Store {
                 let happened = fact.happened_at.unwrap_or(now);
                 let body = fact.body.to_json()?;
                 rows.push(id, key, &fact.body, body, happened, now, today);
+            }
+            if let Some(named) = &typed.named {
+                Self::name_receiver(&mut tx, id, named).await?;
             }
             shipments.extend(typed.wish.shipment.iter().map(|shipment| (id, shipment)));
         }

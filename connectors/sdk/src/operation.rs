@@ -382,7 +382,8 @@ pub trait Operations: Send + Sync {
         Vec::new()
     }
 
-    /// Renders a call; pure, no clock, no network. The same call gives the same bytes.
+    /// Renders a call; pure, no clock, no network. The same call gives the same bytes. Instructions are also rendered on
+    /// trial, with each plan of an order that has goods to ship: that has to be cheap.
     ///
     /// # Errors
     /// [`crate::ErrorClass::Rejected`] when the call cannot be expressed (a character the layout refuses),

@@ -35,23 +35,44 @@ pub fn field(text: &str) -> String {
     }
     let mut out = String::with_capacity(text.len().min(FIELD_BYTES));
     for c in text.chars().filter(|c| !is_control(*c)) {
-        let joined = out
-            .chars()
-            .next_back()
-            .filter(|_| is_combining_mark(c))
-            .and_then(|base| compose(base, c));
-        if let Some(joined) = joined {
-            out.pop();
-            out.push(joined);
-        } else {
-            out.push(c);
-        }
+        push_composed(&mut out, c);
         if out.len() > FIELD_BYTES {
             out.pop();
             break;
         }
     }
     out
+}
+
+/// The text with each base letter and its combining mark as one character where there is one; all else as it is, compatibility
+/// ideographs too.
+///
+/// ```
+/// use hikiate_sdk::text::compose_marks;
+/// assert_eq!(compose_marks("カ\u{3099}ルシア"), "ガルシア");
+/// assert_eq!(compose_marks("\u{FA19}戸"), "\u{FA19}戸");
+/// ```
+#[must_use]
+pub fn compose_marks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        push_composed(&mut out, c);
+    }
+    out
+}
+
+fn push_composed(out: &mut String, c: char) {
+    let joined = out
+        .chars()
+        .next_back()
+        .filter(|_| is_combining_mark(c))
+        .and_then(|base| compose(base, c));
+    if let Some(joined) = joined {
+        out.pop();
+        out.push(joined);
+    } else {
+        out.push(c);
+    }
 }
 
 fn is_field(text: &str) -> bool {

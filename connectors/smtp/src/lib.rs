@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod connector;
 mod map;
+mod recipient;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(all(test, feature = "sim"))]

@@ -1,10 +1,13 @@
 //! From a rendered mail to the bytes of a message; pure.
 
 use hikiate_sdk::{Error, ErrorClass, MailMessage, Prepared};
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::{Address, Message};
 use serde::{Deserialize, Serialize};
+
+use crate::recipient::recipient;
 
 /// What is frozen at the first send: the envelope and the message without its `Date`, which the client writes
 /// when it sends.
@@ -54,11 +57,12 @@ pub(crate) fn prepare(mail: &MailMessage, from: &Mailbox, domain: &str) -> Resul
             "is empty or has a line break or control character: correct the mail's template",
         ));
     }
-    let to: Mailbox = mail
-        .to
-        .trim()
-        .parse()
-        .map_err(|_| rejected("to", "is no mail address: correct it at the order"))?;
+    let to = recipient(&mail.to).ok_or_else(|| {
+        rejected(
+            "to",
+            "is no mail address: correct it at the channel's order",
+        )
+    })?;
     let id = message_id(&mail.message_id, domain);
     let automatic = HeaderValue::new(
         HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -67,12 +71,16 @@ pub(crate) fn prepare(mail: &MailMessage, from: &Mailbox, domain: &str) -> Resul
     let part = SinglePart::builder()
         .header(ContentType::TEXT_PLAIN)
         .body(sendable(&mail.text));
+    let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()])
+        .map_err(|e| rejected("to", &format!("has no envelope ({e})")))?;
     let mut message = Message::builder()
+        // Else the builder makes one of the headers, in which it does not read a quoted local part.
+        .envelope(envelope)
         // The builder takes the time of day for a missing date; this one is taken out again.
         .date(std::time::SystemTime::UNIX_EPOCH)
         .message_id(Some(id.clone()))
         .from(from.clone())
-        .to(to.clone())
+        .to(Mailbox::new(None, to.clone()))
         .subject(mail.subject.clone())
         .singlepart(part)
         .map_err(|e| rejected("mail", &format!("cannot be written as a message ({e})")))?;
@@ -86,7 +94,7 @@ pub(crate) fn prepare(mail: &MailMessage, from: &Mailbox, domain: &str) -> Resul
     }
     let stored = Stored {
         from: from.email.to_string(),
-        to: to.email.to_string(),
+        to: to.to_string(),
         message,
     };
     let bytes = serde_json::to_vec(&stored)
@@ -125,8 +133,10 @@ fn sendable(text: &str) -> String {
         .replace('\0', "\u{fffd}")
 }
 
+/// Our own refusal, which no mail server has been asked about.
 fn rejected(field: &str, why: &str) -> Error {
-    Error::new(ErrorClass::Rejected, format!("the mail's {field} {why}")).with_code(field)
+    let message = format!("hikiate refused to send it: the mail's {field} {why}");
+    Error::new(ErrorClass::Rejected, message).with_code(field)
 }
 
 #[cfg(test)]
@@ -176,6 +186,32 @@ mod tests {
         assert!(
             !head.contains("Date:") && frozen.message.is_ascii(),
             "{head}"
+        );
+    }
+
+    /// In the envelope and in the header.
+    #[test]
+    fn an_address_with_dots_in_a_row_is_quoted() {
+        let mail = MailMessage {
+            to: "taro..example@docomo.ne.jp".to_owned(),
+            ..mail()
+        };
+        let frozen = frozen(&prepared(&mail).unwrap()).unwrap();
+        assert_eq!(frozen.to.to_string(), "\"taro..example\"@docomo.ne.jp");
+        let header = "To: \"taro..example\"@docomo.ne.jp\r\n";
+        assert!(frozen.message.contains(header), "{}", frozen.message);
+    }
+
+    #[test]
+    fn our_own_refusal_says_that_it_is_ours() {
+        let mail = MailMessage {
+            to: "nobody".to_owned(),
+            ..mail()
+        };
+        let error = prepared(&mail).unwrap_err();
+        assert_eq!(
+            error.message,
+            "hikiate refused to send it: the mail's to is no mail address: correct it at the channel's order"
         );
     }
 

@@ -8,7 +8,7 @@ use hikiate::plan::types::ItemRef;
 use hikiate::policy::{
     Allocation, Booking, CancelBy, CaptureRule, Catalogue, Change, ChangeRules, Channel, Close,
     Completed, Dispatch, MailKind, OthersShipFrom, Partial, PaymentMethod, PaymentRoute, Policy,
-    Recognise, Release, Shop, Titles, Warehouse,
+    Presume, Recognise, Release, ReplyTerm, Shop, Titles, Warehouse,
 };
 use hikiate::rules::{HoldRules, RuleContext, RuleVerdict};
 use hikiate_sdk::{AccountSlug, Currency};
@@ -214,7 +214,7 @@ fn policy() -> Policy {
         account: AccountSlug::new(PLACES[at].1),
         location: None,
         dispatch,
-        reply_within: Some(Duration::minutes(60)),
+        reply_within: Some(ReplyTerm::Within(Duration::minutes(60))),
         change: Default::default(),
         cancel: Default::default(),
     };
@@ -231,6 +231,7 @@ fn policy() -> Policy {
         shop: Shop {
             name: "Shop".to_owned(),
             timezone: ZONE,
+            country: "JP".to_owned(),
             currency: Currency::JPY,
             tax_rounding: None,
             invoice: Default::default(),
@@ -244,7 +245,11 @@ fn policy() -> Policy {
             expire_unpaid: Some(Term::Span(Duration::days(7))),
         },
         payments: Default::default(),
-        presume_delivered: Some(Duration::days(2)),
+        presume_delivered: Presume {
+            home: Some(Duration::days(2)),
+            abroad: Some(Duration::days(10)),
+            ..Presume::default()
+        },
         notice: hikiate::policy::Notice {
             wait_for_number: Duration::zero(),
             ..Default::default()

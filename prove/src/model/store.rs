@@ -127,6 +127,7 @@ impl Order {
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
             channel_alarm: false,
+            not_written: Vec::new(),
             at_once: None,
             field_key: FieldKey::default(),
         };

@@ -451,6 +451,7 @@ fn policy() -> Policy {
         shop: Merchant {
             name: "店".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
+            country: "JP".to_owned(),
             currency: "JPY".parse().unwrap(),
             tax_rounding: None,
             invoice: Default::default(),
@@ -464,7 +465,7 @@ fn policy() -> Policy {
             expire_unpaid: None,
         },
         payments: Default::default(),
-        presume_delivered: None,
+        presume_delivered: Default::default(),
         notice: hikiate::policy::Notice {
             wait_for_number: chrono::Duration::zero(),
             ..Default::default()

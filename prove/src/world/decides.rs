@@ -207,6 +207,7 @@ impl World {
             return false;
         };
         let typed = [Typed {
+            named: None,
             subject_id: id,
             seen: input.facts.last().map(|fact| fact.id),
             wish,

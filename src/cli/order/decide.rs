@@ -52,6 +52,7 @@ impl Judged {
             subject_id: self.id,
             seen: self.seen,
             wish: self.decision.wish(&self.context),
+            named: None,
         }
     }
 }

@@ -298,6 +298,7 @@ fn together(wishes: &[(&Subject, Option<i64>, Wish)]) -> Vec<Typed> {
             subject_id: subject.id,
             seen: *seen,
             wish: Wish::default(),
+            named: None,
         });
         typed.wish.facts.extend(wish.facts.iter().cloned());
         typed.wish.shipment = typed.wish.shipment.take().or_else(|| wish.shipment.clone());

@@ -15,6 +15,8 @@ pub struct ShopTable {
     pub name: String,
     /// IANA name.
     pub timezone: String,
+    /// ISO 3166-1 code, two letters.
+    pub country: String,
     /// ISO 4217.
     pub currency: String,
     /// How tax is rounded where a channel states no rounded sum; half up, and `check` asks, while it is not written.

@@ -43,6 +43,12 @@ pub enum Mapping {
 pub struct DeliveryTable {
     /// Delivered this long after a parcel left; `never` waits for a report.
     pub presume: String,
+    /// The same for parcels to another country than the shop's.
+    #[serde(default)]
+    pub presume_abroad: Option<String>,
+    /// The same for parcels by a shipping method, by the channel's name of it.
+    #[serde(default)]
+    pub presume_by_service: BTreeMap<String, String>,
 }
 
 /// `[notice]`.

@@ -16,9 +16,12 @@ pub struct WarehouseTable {
     pub location: Option<String>,
     /// When instructions go out.
     pub dispatch: DispatchTable,
-    /// A task opens when there is no reply for this long.
+    /// A task opens when there is no reply for this long; `never` for none.
     #[serde(default)]
     pub reply_within: Option<String>,
+    /// Local times at which its replies come, instead.
+    #[serde(default)]
+    pub expect: Option<Vec<String>>,
     /// What is done when an order changes after its instruction was sent.
     #[serde(default)]
     pub change: ChangeRules,

@@ -55,6 +55,7 @@ impl ConnectorKind for Test {
             token.file = token.file.map(|file| account.base_dir.join(file));
             token.read().map_err(|e| vec![Problem::new("token", e)])?;
         }
+        let replies = keys.offers.iter().any(|word| word == "replies");
         let kind = |word: &str| match word {
             "orders" => Some(StreamKind::Orders),
             "shipments" => Some(StreamKind::Shipments),
@@ -82,7 +83,7 @@ impl ConnectorKind for Test {
                     }
                 },
                 on_unknown: OnUnknown::Hold,
-                accepted_is_done: true,
+                accepted_is_done: !replies,
                 says: match op {
                     Op::Capture => "does capture; cannot be undone",
                     Op::Mail => "does mail; cannot be undone",

@@ -3,7 +3,7 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 39] = [
+const WRONG: [(&str, &str, &str); 45] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -22,12 +22,12 @@ const WRONG: [(&str, &str, &str); 39] = [
     (
         "name = \"high-value\"",
         "name = \"capture\"",
-        "hikiate.toml:38: hold[1].name: \"capture\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"capture\" is a name that hikiate itself gives",
     ),
     (
         "name = \"high-value\"",
         "name = \"lost-1\"",
-        "hikiate.toml:38: hold[1].name: \"lost-1\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"lost-1\" is a name that hikiate itself gives",
     ),
     (
         "name = \"りんご屋\"",
@@ -48,6 +48,16 @@ const WRONG: [(&str, &str, &str); 39] = [
         "name = \"りんご屋\"",
         "name = \"x\"\ncurrency = \"yen!\"",
         "is no currency code",
+    ),
+    (
+        "[shop]",
+        "[shop]\ncountry = \"Japan\"",
+        "shop.country: \"Japan\" is no country; write its two letters in capitals",
+    ),
+    (
+        "[booking]",
+        "[delivery]\npresume_by_service = { \"EMS\" = \"5\" }\n[booking]",
+        "delivery.presume_by_service.EMS: \"5\"",
     ),
     (
         "[shop]",
@@ -170,6 +180,26 @@ const WRONG: [(&str, &str, &str); 39] = [
         "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is no length of time",
     ),
     (
+        "expect = [\"12:00\", \"18:30\"]\n",
+        "",
+        "hikiate.toml:24: warehouses.zzz-first.reply_within: missing: write after how long a reply",
+    ),
+    (
+        "reply_within = \"30m\"",
+        "reply_within = \"30m\"\nexpect = [\"18:30\"]",
+        "warehouses.aaa-second.expect: stands beside reply_within",
+    ),
+    (
+        "[\"12:00\", \"18:30\"]",
+        "[\"18:30\", \"12:00\"]",
+        "warehouses.zzz-first.expect[2]: \"12:00\" does not come after the one before",
+    ),
+    (
+        "[\"12:00\", \"18:30\"]",
+        "[]",
+        "warehouses.zzz-first.expect: no time",
+    ),
+    (
         "location = \"B\"",
         "location = \"A\"",
         "warehouses.aaa-second.location: warehouse zzz-first has the same account",
@@ -182,7 +212,7 @@ const WRONG: [(&str, &str, &str); 39] = [
     (
         "order.total >= yen(100000)",
         "order.totl >= yen(100000)",
-        "hikiate.toml:39: hold[1].when: order.totl: no such name; did you mean total?",
+        "hikiate.toml:40: hold[1].when: order.totl: no such name; did you mean total?",
     ),
     (
         "order.total >= yen(100000)",

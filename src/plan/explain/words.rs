@@ -265,6 +265,7 @@ pub(super) fn next(what: Next) -> &'static str {
         Next::Vanished => "not shown by its channel until then, its stock goes on sale again",
         Next::ReplyLate => "without a reply of the warehouse until then, a task opens",
         Next::Items => "codes without an item are looked up again",
+        Next::Layout => "it is tried whether the layout can write it by now",
         Next::AtChannel => "what somebody did at the channel is not waited for any longer",
         Next::Changes => "a shipment that changed after sealing is recalled, or the answer is late",
         Next::Recalled => "without an answer to the recall until then, a task opens",

@@ -12,7 +12,7 @@ use crate::calendar::Term;
 use crate::facts::{Features, GroupFeatures};
 use crate::policy::{
     Allocation, Booking, CaptureRule, Catalogue, Channel, Close, Dispatch, MailKind, Partial,
-    PaymentMethod, PaymentRoute, Policy, Recognise, Shop, Titles, Warehouse,
+    PaymentMethod, PaymentRoute, Policy, Presume, Recognise, ReplyTerm, Shop, Titles, Warehouse,
 };
 
 pub(super) const SHOP: &str = "shop-jp";
@@ -61,7 +61,7 @@ pub(super) fn policy() -> Policy {
         account: slug(account),
         location: None,
         dispatch,
-        reply_within: Some(Duration::minutes(60)),
+        reply_within: Some(ReplyTerm::Within(Duration::minutes(60))),
         change: Default::default(),
         cancel: Default::default(),
     };
@@ -78,6 +78,7 @@ pub(super) fn policy() -> Policy {
         shop: Shop {
             name: "Shop".to_owned(),
             timezone: chrono_tz::Asia::Tokyo,
+            country: "JP".to_owned(),
             currency: Currency::JPY,
             tax_rounding: None,
             invoice: Default::default(),
@@ -94,7 +95,11 @@ pub(super) fn policy() -> Policy {
             expire_unpaid: Some(Term::Span(Duration::days(7))),
         },
         payments: Default::default(),
-        presume_delivered: Some(Duration::days(2)),
+        presume_delivered: Presume {
+            home: Some(Duration::days(2)),
+            abroad: Some(Duration::days(10)),
+            ..Presume::default()
+        },
         notice: Default::default(),
         mail: Some(slug("smtp")),
         holds: Vec::new(),

@@ -17,6 +17,7 @@ mod edits;
 mod explain;
 mod flow;
 mod holds;
+mod layouts;
 mod ledger;
 mod lost;
 mod money;

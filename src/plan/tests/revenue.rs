@@ -150,6 +150,35 @@ fn recognised_when_delivered_it_is_dated_by_the_delivery() {
 }
 
 #[test]
+fn a_parcel_abroad_counts_as_delivered_later_and_one_by_a_service_of_its_own_at_its_time() {
+    let status_after = |days: i64, change: fn(&mut World)| {
+        let mut world = World::new(order(&[("A", 1, 1000)]));
+        change(&mut world);
+        ship_all(&mut world);
+        world.push_all();
+        world.wait(days * 24 * 60);
+        world.plan().status
+    };
+    let abroad: fn(&mut World) = |world| world.ships_to("DE", |_| {});
+    assert_eq!(status_after(3, |_| {}), Status::Delivered);
+    assert_ne!(status_after(9, abroad), Status::Delivered);
+    assert_eq!(status_after(11, abroad), Status::Delivered);
+    let never: fn(&mut World) = |world| {
+        let services = &mut world.policy.presume_delivered.by_service;
+        services.insert("standard".to_owned(), None);
+    };
+    assert_ne!(status_after(99, never), Status::Delivered);
+    let cod: fn(&mut World) = |world| {
+        world.edit(|order| {
+            let fee = charge(ChargeKind::CodFee, None, 330, 1000);
+            order.charges.push(fee);
+            pay(order, "card");
+        });
+    };
+    assert_ne!(status_after(99, cod), Status::Delivered);
+}
+
+#[test]
 fn a_correction_downwards_is_a_difference_and_nothing_is_lost() {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     ship_all(&mut world);

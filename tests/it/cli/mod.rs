@@ -51,6 +51,7 @@ begin = "all"
 [warehouses.tokyo]
 account = "wh"
 dispatch = { mode = "continuous" }
+reply_within = "never"
 "#;
         std::fs::write(dir.path().join("hikiate.toml"), toml).unwrap();
         Self {

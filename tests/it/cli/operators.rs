@@ -662,6 +662,38 @@ async fn where_no_daemon_keeps_its_witness_a_command_says_so_and_still_works() {
     assert_eq!(kinds(&world), ["paused_writes"]);
 }
 
+/// A name that does not fit its column holds the order when it is planned; another one is written over it and stands in no fact.
+#[tokio::test]
+async fn a_receivers_name_is_written_over_what_the_channel_tells() {
+    let mut world = world("").await;
+    let mut long = order(&[("APPLE", 1, "1000")]);
+    if let Some(address) = &mut long.address {
+        address.name = "寿限無".repeat(20);
+    }
+    let id = world.shop.place_order(long);
+    world.rounds(4).await;
+    assert_eq!(blocked(&world, &id).await, "check:not_writable");
+    assert_eq!(kinds(&world), ["not_writable"]);
+    let number = number_of(&world, &id);
+    let typed = [
+        "order",
+        "set-name",
+        &number,
+        "--name",
+        "五劫の擦り切れ",
+        "--reason",
+        "too long for the label",
+    ];
+    run(&world, &typed).ended(0);
+    let facts = run(&world, &["order", "show", &number, "--json"]);
+    let facts = facts.ended(0);
+    assert!(facts.contains("receiver_named") && !facts.contains("五劫"));
+    world.rounds(8).await;
+    assert!(world.shop.order(&id).unwrap().is_shipped());
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    run(&world, &typed).refused(5, "nothing of order");
+}
+
 /// A 3PL that is only called: no file asks it, a task says whom to call, and its answer is typed.
 #[tokio::test]
 async fn a_warehouse_that_is_only_called_is_sent_no_cancel_and_its_answer_is_typed() {

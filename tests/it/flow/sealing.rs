@@ -340,7 +340,7 @@ async fn with_a_silent_warehouse() -> (World, Vec<String>) {
     .await;
     world.engine.store.close().await;
     world
-        .restart(|toml| toml.replacen(AT_ONE, &format!("{AT_ONE}\nreply_within = \"30m\""), 1))
+        .restart(|toml| toml.replacen("reply_within = \"never\"", "reply_within = \"30m\"", 1))
         .await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;

@@ -153,6 +153,7 @@ impl Sheet {
         if column.required && text.trim().is_empty() {
             return Err(self.refused(reference, column, "is empty and the layout requires it"));
         }
+        let text = self.form.encoding.composed(&text).into_owned();
         if let Some(limit) = column.chars
             && text.chars().count() > limit
         {

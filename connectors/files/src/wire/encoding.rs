@@ -1,9 +1,11 @@
 //! Characters to bytes and back. What an encoding cannot hold is refused or replaced by a declared
 //! table, never cut and never turned into `?`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use encoding_rs::SHIFT_JIS;
+use hikiate_sdk::text::compose_marks;
 use serde::{Deserialize, Serialize};
 
 /// How a file's characters are written.
@@ -76,6 +78,16 @@ impl Encoding {
         true
     }
 
+    /// The text in the characters in which it is written: CP932 has letters with their marks (ガ, パ) and no marks that join
+    /// a letter before them, which some systems send instead.
+    pub(crate) fn composed(self, text: &str) -> Cow<'_, str> {
+        if self == Self::Cp932 {
+            Cow::Owned(compose_marks(text))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
     /// Encodes a text without a byte order mark.
     ///
     /// # Errors
@@ -87,7 +99,7 @@ impl Encoding {
         table: &BTreeMap<char, String>,
     ) -> Result<Vec<u8>, char> {
         let mut out = Vec::with_capacity(text.len());
-        for c in text.chars() {
+        for c in self.composed(text).chars() {
             if self.encode_char(c, &mut out) {
                 continue;
             }
@@ -240,6 +252,33 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_and_its_mark_are_one_character_in_cp932() {
+        for (told, written) in [
+            ("カ\u{3099}ルシア", "ガルシア"),
+            ("ハ\u{309A}ン", "パン"),
+            ("か\u{3099}", "が"),
+        ] {
+            let bytes = Encoding::Cp932.encode(told, Loss::Refuse, &none()).unwrap();
+            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, written);
+            let bytes = Encoding::Utf8.encode(told, Loss::Refuse, &none()).unwrap();
+            assert_eq!(bytes, told.as_bytes(), "UTF-8 has the marks");
+        }
+        let own = BTreeMap::from([('é', "e".to_owned())]);
+        let encode = |text: &str, loss| Encoding::Cp932.encode(text, loss, &own);
+        assert_eq!(encode("cafe\u{301}", Loss::Map).unwrap(), b"cafe");
+        assert_eq!(encode("cafe\u{301}", Loss::Refuse), Err('é'));
+        assert_eq!(
+            encode("か\u{309A}", Loss::Map),
+            Err('\u{309A}'),
+            "no such letter"
+        );
+        // A name is written with the character that its bearer writes, or refused; NFC would put another in its place.
+        let bytes = encode("\u{FA19}戸", Loss::Refuse).unwrap();
+        assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, "\u{FA19}戸");
+        assert_eq!(encode("\u{FA30}", Loss::Map), Err('\u{FA30}'));
+    }
+
+    #[test]
     fn map_replaces_by_the_table_and_refuses_the_rest() {
         let map = |text: &str, table: &BTreeMap<char, String>| {
             Encoding::Cp932
@@ -295,7 +334,8 @@ mod tests {
             for encoding in [Encoding::Utf8, Encoding::Cp932] {
                 if let Ok(bytes) = encoding.encode(&text, Loss::Refuse, &none()) {
                     let decoded = encoding.decode(&bytes).unwrap();
-                    prop_assert_eq!(&decoded.text, &text);
+                    let written = encoding.composed(&text);
+                    prop_assert_eq!(decoded.text.as_str(), written.as_ref());
                     prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
                 }
             }
@@ -305,8 +345,8 @@ mod tests {
         fn any_japanese_text_is_written_whole_or_refused(text in "[ -~¥‾ぁ-んァ-ヶ一-龠ｦ-ﾟ、-〿Ａ-ｚ‐-⁯\u{e000}-\u{e757}]*") {
             if let Ok(bytes) = Encoding::Cp932.encode(&text, Loss::Refuse, &none()) {
                 let decoded = Encoding::Cp932.decode(&bytes).unwrap();
-                prop_assert_eq!(&decoded.text, &text);
-                prop_assert_eq!(decoded.byte_len(&text), bytes.len());
+                prop_assert_eq!(&decoded.text, &compose_marks(&text));
+                prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
             }
         }
 

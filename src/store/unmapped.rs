@@ -1,0 +1,252 @@
+//! Codes of channels that no item is known for: many orders wait for few of them, so they are one task a channel.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::tasks::TaskLine;
+use super::{Store, StoreError};
+use crate::action::{Action, stored, suggestions};
+use crate::suggest::nearest;
+
+/// The kind of the orders' own tasks, and of the one that stands for them.
+const KIND: &str = "unmapped_sku";
+/// Codes that a task names.
+const NAMED: usize = 10;
+
+/// A code that no item is known for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnmappedCode {
+    /// The channel's account.
+    pub channel: String,
+    /// Its code.
+    pub code: String,
+    /// Orders that wait for it.
+    pub orders: usize,
+    /// The item whose code is most like it, where one is.
+    pub near: Option<String>,
+}
+
+impl Store {
+    /// Codes that orders wait for, those of most orders first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unmapped_codes(&self) -> Result<Vec<UnmappedCode>, StoreError> {
+        let tasks = sqlx::query_scalar!("SELECT actions FROM tasks WHERE kind = $1", KIND)
+            .fetch_all(&self.pool)
+            .await?;
+        let items = self.item_names().await?;
+        Ok(codes(tasks.into_iter().flat_map(stored), &items))
+    }
+
+    /// The tasks with those of unmapped codes joined.
+    pub(super) async fn with_codes_joined(
+        &self,
+        tasks: Vec<TaskLine>,
+    ) -> Result<Vec<TaskLine>, StoreError> {
+        if !tasks.iter().any(|task| task.kind == KIND) {
+            return Ok(tasks);
+        }
+        Ok(joined(tasks, &self.item_names().await?))
+    }
+
+    async fn item_names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT code FROM items ORDER BY code")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}
+
+fn codes(actions: impl Iterator<Item = Action>, items: &[String]) -> Vec<UnmappedCode> {
+    let mut orders: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for action in actions {
+        let Action::MapCodes { channel, codes } = action else {
+            continue;
+        };
+        for code in codes {
+            *orders.entry((channel.clone(), code)).or_default() += 1;
+        }
+    }
+    let known = || items.iter().map(String::as_str);
+    let mut found: Vec<UnmappedCode> = orders
+        .into_iter()
+        .map(|((channel, code), orders)| UnmappedCode {
+            near: nearest(&code, known()).map(str::to_owned),
+            channel,
+            code,
+            orders,
+        })
+        .collect();
+    found.sort_by_key(|code| std::cmp::Reverse(code.orders));
+    found
+}
+
+/// One task for all orders of a channel that wait for nothing but codes; a single order keeps its own, with near matches.
+fn joined(tasks: Vec<TaskLine>, items: &[String]) -> Vec<TaskLine> {
+    let channel_of = |task: &TaskLine| {
+        let mut actions = task.actions.iter().map(|told| &told.action);
+        actions.find_map(|action| match action {
+            Action::MapCodes { channel, .. } if task.kind == KIND => Some(channel.clone()),
+            _ => None,
+        })
+    };
+    let mut of: BTreeMap<String, Vec<TaskLine>> = BTreeMap::new();
+    let mut rest: Vec<TaskLine> = Vec::new();
+    for task in tasks {
+        match channel_of(&task) {
+            Some(channel) => of.entry(channel).or_default().push(task),
+            None => rest.push(task),
+        }
+    }
+    for (channel, mut tasks) in of {
+        let actions = tasks.iter().flat_map(|task| &task.actions);
+        let found = codes(actions.map(|told| told.action.clone()), items);
+        if let [one] = tasks.as_mut_slice() {
+            let near: Vec<String> = found.iter().filter_map(alike).collect();
+            if !near.is_empty() {
+                one.detail = format!("{}; alike: {}", one.detail, near.join(", "));
+            }
+            rest.append(&mut tasks);
+            continue;
+        }
+        let Some(since) = tasks.iter().map(|task| task.since).min() else {
+            continue;
+        };
+        let action = Action::MapCodes {
+            channel: channel.clone(),
+            codes: found.iter().map(|code| code.code.clone()).collect(),
+        };
+        rest.push(TaskLine {
+            kind: KIND.to_owned(),
+            detail: in_words(&channel, tasks.len(), &found),
+            since,
+            due_at: None,
+            actions: suggestions(vec![action], &channel),
+            subject: channel,
+        });
+    }
+    rest.sort_by(|a, b| (a.since, &a.subject, &a.kind).cmp(&(b.since, &b.subject, &b.kind)));
+    rest
+}
+
+fn in_words(channel: &str, orders: usize, found: &[UnmappedCode]) -> String {
+    let named: Vec<String> = found
+        .iter()
+        .take(NAMED)
+        .map(|code| {
+            let near = code.near.as_ref();
+            let near = near.map_or_else(String::new, |near| format!(", like {near:?}"));
+            format!("{:?} ({}{near})", code.code, orders_in_words(code.orders))
+        })
+        .collect();
+    let more = match found.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let codes = match found.len() {
+        1 => "1 code".to_owned(),
+        n => format!("{n} codes"),
+    };
+    format!(
+        "{} of {channel} wait for {codes} that no item is known for: {}{more}; add them to the mapping file or, with same-code items, let a warehouse report their stock",
+        orders_in_words(orders),
+        named.join(", ")
+    )
+}
+
+fn orders_in_words(orders: usize) -> String {
+    match orders {
+        1 => "1 order".to_owned(),
+        n => format!("{n} orders"),
+    }
+}
+
+/// A code and the item it is like.
+fn alike(code: &UnmappedCode) -> Option<String> {
+    let near = code.near.as_ref()?;
+    Some(format!("{:?} and item {near:?}", code.code))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    fn task(kind: &str, subject: &str, codes: &[&str]) -> TaskLine {
+        let action = Action::MapCodes {
+            channel: "shop".to_owned(),
+            codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        };
+        TaskLine {
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            detail: "no item is known for it".to_owned(),
+            since: DateTime::<Utc>::UNIX_EPOCH,
+            due_at: None,
+            actions: if codes.is_empty() {
+                Vec::new()
+            } else {
+                suggestions(vec![action], subject)
+            },
+        }
+    }
+
+    fn items() -> Vec<String> {
+        ["APPLE-BOX", "PEAR"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn orders_that_wait_for_codes_are_one_task_with_near_matches() {
+        let told = joined(
+            vec![
+                task(KIND, "HK1", &["APLE-BOX"]),
+                task("hold:manual", "HK2", &[]),
+                task(KIND, "HK3", &["APLE-BOX", "4901234567894"]),
+                task(KIND, "HK4", &[]),
+            ],
+            &items(),
+        );
+        let subjects: Vec<&str> = told.iter().map(|task| task.subject.as_str()).collect();
+        assert_eq!(
+            subjects,
+            ["HK2", "HK4", "shop"],
+            "a line without a code is its order's"
+        );
+        assert_eq!(
+            told[2].detail,
+            "2 orders of shop wait for 2 codes that no item is known for: \"APLE-BOX\" (2 orders, like \"APPLE-BOX\"), \"4901234567894\" (1 order); add them to the mapping file or, with same-code items, let a warehouse report their stock"
+        );
+        assert_eq!(told[2].actions[0].line, "hikiate item unmapped --csv FILE");
+    }
+
+    #[test]
+    fn a_single_order_keeps_its_task_and_hears_what_its_code_is_like() {
+        let told = joined(vec![task(KIND, "HK1", &["PEAAR"])], &items());
+        assert_eq!((told.len(), told[0].subject.as_str()), (1, "HK1"));
+        assert_eq!(
+            told[0].detail,
+            "no item is known for it; alike: \"PEAAR\" and item \"PEAR\""
+        );
+    }
+
+    #[test]
+    fn many_codes_are_counted_and_the_first_are_named() {
+        let names: Vec<String> = (0..94).map(|n| format!("ZZ-{n:04}")).collect();
+        let tasks = names
+            .iter()
+            .chain(&names)
+            .take(187)
+            .enumerate()
+            .map(|(n, code)| task(KIND, &format!("HK{n}"), &[code.as_str()]));
+        let told = joined(tasks.collect(), &items());
+        assert_eq!(told.len(), 1);
+        let detail = &told[0].detail;
+        assert!(
+            detail.starts_with("187 orders of shop wait for 94 codes"),
+            "{detail}"
+        );
+        assert!(detail.contains(" and 84 more; "), "{detail}");
+    }
+}
