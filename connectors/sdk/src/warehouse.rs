@@ -147,6 +147,9 @@ pub struct ParcelLine {
     pub n: u32,
     /// How many of it left in this parcel.
     pub quantity: u32,
+    /// The warehouse's code of the item, where the report names it: it must be that of the instruction's line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A stock level as counted (在庫). Unknown is not zero: an unreadable quantity is a bad record.

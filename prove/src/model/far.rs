@@ -345,6 +345,7 @@ impl World {
                 .map(|(n, quantity)| ParcelLine {
                     n: *n,
                     quantity: *quantity,
+                    code: None,
                 })
                 .collect(),
         };

@@ -392,7 +392,11 @@ pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
         carrier: Some("yamato".to_owned()),
         tracking: Some("4000".to_owned()),
         left_at: at(minute),
-        lines: vec![ParcelLine { n: 1, quantity }],
+        lines: vec![ParcelLine {
+            n: 1,
+            quantity,
+            code: None,
+        }],
     };
     IncomingFact {
         reference: reference.to_owned(),

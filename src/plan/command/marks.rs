@@ -99,7 +99,11 @@ pub fn returned(
         .iter()
         .zip(items)
         .filter(|(_, items)| *items > 0)
-        .map(|((row, _), quantity)| ParcelLine { n: row.n, quantity })
+        .map(|((row, _), quantity)| ParcelLine {
+            n: row.n,
+            quantity,
+            code: None,
+        })
         .collect();
     let sum: u32 = lines.iter().map(|line| line.quantity).sum();
     let mut wish = Wish::default();

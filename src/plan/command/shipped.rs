@@ -130,7 +130,11 @@ fn sealed(
     .into_iter()
     .zip(&lines)
     .filter(|(quantity, _)| *quantity > 0)
-    .map(|(quantity, (n, _, _))| ParcelLine { n: *n, quantity })
+    .map(|(quantity, (n, _, _))| ParcelLine {
+        n: *n,
+        quantity,
+        code: None,
+    })
     .collect();
     let mut wish = Wish::default();
     wish.does.push(format!(
@@ -214,6 +218,7 @@ fn unsealed(
     let inside = lines.iter().map(|line| ParcelLine {
         n: line.n,
         quantity: line.quantity,
+        code: None,
     });
     let inside: Vec<ParcelLine> = inside.collect();
     let sum: u32 = inside.iter().map(|line| line.quantity).sum();

@@ -185,6 +185,7 @@ impl World {
         let line = |(n, quantity): &(u32, u32)| ParcelLine {
             n: *n,
             quantity: *quantity,
+            code: None,
         };
         let report = ParcelReport {
             also: Vec::new(),

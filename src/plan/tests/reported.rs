@@ -52,6 +52,7 @@ impl World {
             lines: vec![ParcelLine {
                 n: 1,
                 quantity: items,
+                code: None,
             }],
         };
         let key = self.nth(format!("parcel:{reference}:{key}"));
