@@ -19,6 +19,9 @@ pub struct Files;
 /// Bytes of files after which a page takes no further one.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// Longest row in bytes.
+const ROW_BYTES: usize = 256 << 10;
+
 /// A configured account.
 pub struct FilesAccount {
     inbox: Option<Inbox>,
@@ -83,7 +86,7 @@ impl FilesAccount {
             Place::Local(folder) => Arc::new(folder),
             Place::Sftp(folder) => Arc::new(folder),
         });
-        let (shipments, stock) = Reading::of(layout, ready.zone);
+        let (shipments, stock) = Reading::of(layout, ready.zone, ROW_BYTES);
         let inbox = layout.reads().then(|| Inbox {
             folder: folder.clone(),
             places: ready.places.clone(),

@@ -15,6 +15,7 @@ mod push;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod wire;
+mod words;
 
 pub use account::{Files, FilesAccount};
 #[cfg(feature = "sim")]

@@ -16,6 +16,9 @@ use crate::cursor::{Ack, AckFile, Again, Cursor, Seen, Still, name_before};
 use crate::glob;
 use crate::layout::Whole;
 use crate::map::inbound::Reading;
+use crate::map::survey::Surveyor;
+use crate::map::survey::Wholeness;
+use crate::map::when::FileTimes;
 use crate::wire::envelope::sha256;
 
 /// A larger file is told as unreadable and left where it is.
@@ -100,12 +103,12 @@ impl Source for Inbox {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        _now: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Page, Error> {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
         if let Some(again) = &cursor.again {
-            return self.archived(readings, &cursor, again).await;
+            return self.archived(readings, &cursor, again, now).await;
         }
         let ready = self.candidates(readings, &cursor).await?;
         let mut page = Reader {
@@ -117,6 +120,7 @@ impl Source for Inbox {
             ack: Vec::new(),
             bytes: 0,
             more: false,
+            now,
         };
         for (entry, reading) in ready {
             if page.bytes >= self.page_bytes && !cursor.is_seen(&entry) {
@@ -130,7 +134,9 @@ impl Source for Inbox {
             let Some(bytes) = self.folder.read(&self.path(&entry.name)).await? else {
                 continue;
             };
-            if u64::try_from(bytes.len()).ok() != Some(entry.size) || !reading.is_whole(&bytes) {
+            if u64::try_from(bytes.len()).ok() != Some(entry.size)
+                || !is_whole(reading, &bytes, now)
+            {
                 tracing::warn!(file = %entry.name, bytes = bytes.len(), listed = entry.size, "a file is not whole yet and is not read");
                 continue;
             }
@@ -202,6 +208,7 @@ impl Inbox {
         readings: &[Reading],
         cursor: &Cursor,
         again: &Again,
+        now: DateTime<Utc>,
     ) -> Result<Page, Error> {
         // The archive is made with its first file; a share that is not mounted is told apart by `incoming`.
         self.folder.list(&self.places.incoming).await?;
@@ -233,7 +240,8 @@ impl Inbox {
                 continue;
             };
             bytes += read.len();
-            records.extend(reading.read(&name, &read));
+            let times = FileTimes::new(entry.changed_at().unwrap_or(now), entry.changed_at());
+            records.extend(reading.read(&name, &read, times));
         }
         let again = more.then_some(Again {
             since: again.since,
@@ -308,6 +316,7 @@ struct Reader {
     ack: Vec<AckFile>,
     bytes: usize,
     more: bool,
+    now: DateTime<Utc>,
 }
 
 impl Reader {
@@ -319,7 +328,8 @@ impl Reader {
             .any(|s| s.name == entry.name && s.sha256 == hash)
         {
             self.bytes += bytes.len();
-            self.records.extend(reading.read(&entry.name, bytes));
+            let times = FileTimes::new(self.now, entry.changed_at());
+            self.records.extend(reading.read(&entry.name, bytes, times));
         }
         let marker = if let Whole::Marker(suffix) = &reading.whole {
             Some(format!("{}{suffix}", entry.name))
@@ -386,4 +396,10 @@ impl Reader {
             )
         })
     }
+}
+
+fn is_whole(reading: &Reading, bytes: &[u8], now: DateTime<Utc>) -> bool {
+    let mut surveyor = Surveyor::new(reading.clone(), "", FileTimes::new(now, None));
+    surveyor.feed(bytes, true);
+    surveyor.finish().wholeness(&reading.whole) == Wholeness::Whole
 }

@@ -1,6 +1,7 @@
 //! What is done to a folder, wherever it is.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_sdk::Error;
 
 /// The suffix of a file that is being written.
@@ -15,6 +16,21 @@ pub struct Entry {
     pub size: u64,
     /// Seconds since 1970, or what the far side says instead; only compared.
     pub modified: i64,
+}
+
+impl Entry {
+    /// When it was changed, where that is told: folders of this machine tell nanoseconds, others seconds, and a time
+    /// before 2000 is none.
+    #[must_use]
+    pub fn changed_at(&self) -> Option<DateTime<Utc>> {
+        const Y2000: i64 = 946_684_800;
+        let at = if self.modified.abs() > 1_000_000_000_000 {
+            DateTime::from_timestamp_nanos(self.modified)
+        } else {
+            DateTime::from_timestamp(self.modified, 0)?
+        };
+        (at.timestamp() >= Y2000).then_some(at)
+    }
 }
 
 /// What became of a file to be written.

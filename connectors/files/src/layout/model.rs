@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hikiate_sdk::TaxStyle;
 use serde::Deserialize;
 
-use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts};
+use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts, Shipped, Stock};
 use crate::wire::delimited::{LineEnd, Quote};
 use crate::wire::encoding::{Encoding, Loss};
 
@@ -40,13 +40,13 @@ pub struct Layout {
     pub reply: Option<Incoming<ReplyVerdicts>>,
     /// 出荷実績, in.
     #[serde(default)]
-    pub shipped: Option<Incoming<()>>,
+    pub shipped: Option<Shipped>,
     /// 取消回答, in.
     #[serde(default)]
     pub cancel_reply: Option<Incoming<CancelVerdicts>>,
     /// 在庫, in.
     #[serde(default)]
-    pub stock: Option<Incoming<()>>,
+    pub stock: Option<Stock>,
 }
 
 /// What the far side does with a file of ours once it has read it. It decides what is allowed after a lost reply.

@@ -105,7 +105,7 @@ impl Sheet {
     /// The rows of a file that this sheet wrote; `None` for any other.
     pub(crate) fn read(&self, content: &[u8]) -> Option<Vec<Vec<String>>> {
         let decoded = self.form.encoding.decode(content).ok()?;
-        let mut rows = rows(&decoded.text, self.form.separator).into_iter();
+        let mut rows = rows(&decoded, self.form.separator).into_iter();
         if self.form.header {
             let head = rows.next()?.cells.ok()?;
             if !head.iter().eq(self.columns.iter().map(|c| &c.name)) {
@@ -200,8 +200,7 @@ impl Sheet {
         let encoding = self.form.encoding;
         let mapped = encoding
             .decode(&plain)
-            .map_err(|e| self.refused(reference, column, &e))?
-            .text;
+            .map_err(|e| self.refused(reference, column, &e))?;
         let cell = quoted(&mapped, self.form.separator, self.form.quote)
             .map_err(|why| self.refused(reference, column, why))?;
         self.encode_plain(reference, column, &cell, Loss::Refuse)

@@ -3,3 +3,4 @@
 pub(crate) mod delimited;
 pub(crate) mod encoding;
 pub(crate) mod envelope;
+pub(crate) mod scan;

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod conformance;
+mod dates;
 mod journal;
+mod parcels;
 mod pull;
 mod push;
 mod settings;
 mod sftp;
+mod stock;
 mod support;
 mod warehouse;

@@ -198,6 +198,61 @@ fn a_wrong_layout_is_told_with_its_places() {
             "instruct.accept: only a cancel is asked by telephone",
         ),
         (
+            "field = \"left_at\", format = \"%Y",
+            "field = \"left_at\", format = \"%y",
+            "has a year of two digits, which may be of any century: write %Y",
+        ),
+        (
+            "field = \"as_of\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"as_of\", format = \"%H:%M:%S\"",
+            "does not name year, month and day",
+        ),
+        (
+            "field = \"as_of\", format",
+            "field = \"as_of\", planned = true, format",
+            "only the field \"left_at\" can be planned",
+        ),
+        (
+            "{ name = \"倉庫コード\", field = \"location\" }",
+            "{ name = \"区分\", field = \"quality\" }",
+            "stock.quality: say what the words",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nquality = { \"良品\" = \"sellable\" }\n",
+            "stock.quality: no column has the field \"quality\"",
+        ),
+        (
+            "[stock]\nfiles = \"zaiko-*.csv\"\nwhole = \"stable\"\ncolumns = [",
+            "[stock]\nfiles = \"zaiko-*.csv\"\nquality = { \"不良品\" = \"damaged\" }\ncolumns = [{ name = \"区分\", field = \"quality\" },",
+            "no word is \"sellable\"",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nas_of_lag = \"2d\"\n",
+            "stock.as_of_lag: must be a day at the most",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nabsent = \"none\"\n",
+            "unknown variant `none`",
+        ),
+        (
+            "[shipped]\n",
+            "[shipped]\nquantities = \"delta\"\nexports = \"cumulative\"\n",
+            "shipped.quantities: \"delta\" adds what each file names",
+        ),
+        (
+            "name = \"送り状番号\"",
+            "name = \"出荷 数量\"",
+            "shipped.columns \"出荷 数量\": this name stands twice",
+        ),
+        (
+            "files = \"jisseki-*.csv\"",
+            "files = \"UKETSUKE-*.csv\"",
+            "two kinds have the same pattern",
+        ),
+        (
             "title = ",
             "zone = \"Mars/Base\"\ntitle = ",
             "\"Mars/Base\" is no time zone",

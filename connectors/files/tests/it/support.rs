@@ -82,6 +82,19 @@ impl Site {
         std::fs::write(self.dir.path().join(name), bytes).unwrap();
     }
 
+    /// A file with its time.
+    pub(crate) fn put_at(&self, name: &str, bytes: &[u8], changed: &str) {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(at(changed).into()).unwrap();
+    }
+
+    /// What a page tells at a time.
+    pub(crate) async fn page_at(&self, stream: &str, cursor: Option<&Value>, now: &str) -> Page {
+        self.source().page(stream, cursor, at(now)).await.unwrap()
+    }
+
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         names(&self.dir.path().join(folder))
     }
