@@ -1,6 +1,7 @@
 //! The second pass over a file: rows become records, groups of rows one record each.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use hikiate_sdk::{BadRecord, Record, Told};
 
@@ -31,9 +32,9 @@ pub(crate) enum Rows {
 }
 
 /// Rows on their way to records.
-pub(crate) struct Assembler<'s> {
-    reading: &'s Reading,
-    survey: &'s Survey,
+pub(crate) struct Assembler {
+    reading: Arc<Reading>,
+    survey: Arc<Survey>,
     told: Told,
     rows: Rows,
     most: Most,
@@ -86,9 +87,9 @@ impl Group {
     }
 }
 
-impl<'s> Assembler<'s> {
+impl Assembler {
     /// All of a file.
-    pub(crate) fn whole(reading: &'s Reading, survey: &'s Survey) -> Self {
+    pub(crate) fn whole(reading: Arc<Reading>, survey: Arc<Survey>) -> Self {
         let most = Most {
             records: usize::MAX,
             bytes: usize::MAX,
@@ -97,7 +98,7 @@ impl<'s> Assembler<'s> {
     }
 
     /// Some rows of a file, until there are enough.
-    pub(crate) fn new(reading: &'s Reading, survey: &'s Survey, rows: Rows, most: Most) -> Self {
+    pub(crate) fn new(reading: Arc<Reading>, survey: Arc<Survey>, rows: Rows, most: Most) -> Self {
         let told = Told {
             file: survey.sha256.chars().take(16).collect(),
             at: survey.times.told,
@@ -118,22 +119,21 @@ impl<'s> Assembler<'s> {
 
     /// Takes a row; false when there is enough without it.
     pub(crate) fn take(&mut self, row: RawRow<'_>) -> bool {
-        let survey = self.survey;
+        let (reading, survey) = (self.reading.clone(), self.survey.clone());
         let Ok(opened) = &survey.opened else {
             return true;
         };
         if row.at.offset < survey.body.offset || !survey.is_data(row.at.offset) {
             return true;
         }
-        if survey.is_collapsed() && !self.reading.fits(opened, &row.cells) {
+        if survey.is_collapsed() && !reading.fits(opened, &row.cells) {
             self.previous = None;
             return true;
         }
-        let places = self.reading.places(&survey.file, survey.times, opened);
-        self.reading
-            .row(&places, opened, row, |understood, view, raw| {
-                self.add(opened, understood, view, raw)
-            })
+        let places = reading.places(&survey.file, survey.times, opened);
+        reading.row(&places, opened, row, |understood, view, raw| {
+            self.add(opened, understood, view, raw)
+        })
     }
 
     fn add(
@@ -242,6 +242,11 @@ impl<'s> Assembler<'s> {
         self.bytes += bytes.len();
         self.records
             .push(Record::new(bytes, parsed).in_file(&self.survey.file));
+    }
+
+    /// Bytes of the records so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The records, each where its first row stood.

@@ -1,7 +1,9 @@
 //! A kind of file that is read: how its columns are found, and its rows one by one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::{BadRecord, Record};
 
@@ -85,22 +87,32 @@ impl Reading {
         glob::matches(&self.files, name) && !self.is_marker(name)
     }
 
-    /// Whether a file of this name says that another one is whole.
-    pub(crate) fn is_marker(&self, name: &str) -> bool {
-        self.marked(name)
-            .is_some_and(|file| glob::matches(&self.files, file))
+    /// Whether a name ends as a marker does, also where the pattern takes it.
+    fn is_marker(&self, name: &str) -> bool {
+        let Whole::Marker(suffix) = &self.whole else {
+            return false;
+        };
+        name.to_lowercase().ends_with(&suffix.to_lowercase())
     }
 
-    /// The name of the file that a marker stands beside.
-    fn marked<'n>(&self, name: &'n str) -> Option<&'n str> {
+    /// The name of the file that a marker of this name stands beside.
+    pub(crate) fn marked_by<'n>(&self, name: &'n str) -> Option<&'n str> {
         let Whole::Marker(suffix) = &self.whole else {
             return None;
         };
         let at = name.len().checked_sub(suffix.len())?;
-        let end = name.get(at..)?;
-        (end.to_lowercase() == suffix.to_lowercase())
-            .then(|| name.get(..at))
-            .flatten()
+        let (file, end) = (name.get(..at)?, name.get(at..)?);
+        let is = end.to_lowercase() == suffix.to_lowercase() && glob::matches(&self.files, file);
+        is.then_some(file)
+    }
+
+    /// When a list was made that has no row.
+    pub(crate) fn counted_without_rows(&self, times: FileTimes) -> DateTime<Utc> {
+        let lag = match &self.telling {
+            Telling::Stock(stock) => Duration::from_std(stock.as_of_lag.0).unwrap_or_default(),
+            _ => Duration::zero(),
+        };
+        times.told - lag
     }
 
     /// Whether what a file does not name is gone.
@@ -251,15 +263,19 @@ impl Reading {
     }
 
     /// The records of a whole file, in its order.
-    pub(crate) fn read(&self, file: &str, bytes: &[u8], times: FileTimes) -> Vec<Record> {
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        file: &str,
+        bytes: &[u8],
+        times: FileTimes,
+    ) -> Vec<Record> {
         let mut surveyor = Surveyor::new(self.clone(), file, times);
         surveyor.feed(bytes, true);
-        let survey = surveyor.finish();
-        self.assemble(&survey, bytes)
+        self.assemble(&Arc::new(surveyor.finish()), bytes)
     }
 
     /// The records of a whole file that was looked through.
-    pub(crate) fn assemble(&self, survey: &Survey, bytes: &[u8]) -> Vec<Record> {
+    pub(crate) fn assemble(self: &Arc<Self>, survey: &Arc<Survey>, bytes: &[u8]) -> Vec<Record> {
         let mut records = Vec::new();
         if let Some(bad) = self.whole_bad(survey, None) {
             records.push(Record::new(bytes, Err(bad)).in_file(&survey.file));
@@ -267,7 +283,7 @@ impl Reading {
         if survey.opened.is_err() {
             return records;
         }
-        let mut assembler = Assembler::whole(self, survey);
+        let mut assembler = Assembler::whole(self.clone(), survey.clone());
         let mut scanner = self.scanner();
         let mut each = |row: RawRow<'_>| assembler.take(row);
         // Looked through before, so every byte is of the encoding.

@@ -31,12 +31,6 @@ impl Places<'_> {
         BadRecord::new(None, format!("{} row {line}: {rule}", self.file))
             .because(format!("{}: {rule}", self.word))
     }
-
-    /// Why the file as a whole cannot be understood.
-    pub(crate) fn bad_file(&self, rule: &str) -> BadRecord {
-        BadRecord::new(None, format!("{}: {rule}", self.file))
-            .because(format!("{}: {rule}", self.word))
-    }
 }
 
 /// One row.

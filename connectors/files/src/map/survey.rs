@@ -3,6 +3,7 @@
 //! What it keeps of a row is a number of eight bytes, and that only where rows depend on each other.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::BadRecord;
@@ -87,6 +88,16 @@ impl Survey {
         self.apart.contains(&group) || self.spoiled.contains(&group)
     }
 
+    /// Groups that are told after the others, in an order that is the same in every pass.
+    pub(crate) fn spread(&self) -> Vec<u64> {
+        let mut groups: Vec<u64> = self.apart.iter().copied().collect();
+        if !self.is_collapsed() {
+            groups.extend(self.spoiled.difference(&self.apart));
+        }
+        groups.sort_unstable();
+        groups
+    }
+
     /// Whether a row at this byte is data.
     pub(crate) fn is_data(&self, offset: u64) -> bool {
         self.trailer.is_none_or(|end| offset < end)
@@ -95,7 +106,7 @@ impl Survey {
 
 /// The first pass under way.
 pub(crate) struct Surveyor {
-    reading: Reading,
+    reading: Arc<Reading>,
     scanner: Scanner,
     hash: Sha256,
     pass: Pass,
@@ -117,7 +128,7 @@ struct Pass {
 
 impl Surveyor {
     /// A pass over a file.
-    pub(crate) fn new(reading: Reading, file: &str, times: FileTimes) -> Self {
+    pub(crate) fn new(reading: Arc<Reading>, file: &str, times: FileTimes) -> Self {
         let survey = Survey {
             file: file.to_owned(),
             times,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,6 +243,27 @@ impl russh_sftp::server::Handler for Requests {
             .open(self.path(&handle))
             .map_err(code)?;
         file.write_all_at(&data, offset).map_err(code)?;
+        Ok(done(id))
+    }
+
+    async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, Self::Error> {
+        let meta = fs::symlink_metadata(self.path(&path)).map_err(code)?;
+        Ok(Attrs {
+            id,
+            attrs: FileAttributes::from(&meta),
+        })
+    }
+
+    async fn fsetstat(
+        &mut self,
+        id: u32,
+        handle: String,
+        attrs: FileAttributes,
+    ) -> Result<Status, Self::Error> {
+        if let Some(mode) = attrs.permissions {
+            let wanted = fs::Permissions::from_mode(mode);
+            fs::set_permissions(self.path(&handle), wanted).map_err(code)?;
+        }
         Ok(done(id))
     }
 
