@@ -25,3 +25,4 @@ pub use config::{Settings, SftpSettings, load as load_layout};
 pub use layout::*;
 pub use wire::delimited::{LineEnd, Quote};
 pub use wire::encoding::{Encoding, Loss};
+pub use wire::formula::Formula;

@@ -51,8 +51,19 @@ impl Outbox {
         let path = format!("{folder}/{}", head.name);
         // One byte more than ours has: of a longer file there is no need to know more.
         let most = content.len() + 1;
-        let Some(bytes) = self.folder.read_range(&path, 0, most).await? else {
-            return Ok(Standing::Nothing);
+        let bytes = match self.folder.read_range(&path, 0, most).await? {
+            Some(bytes) => bytes,
+            None => match self.folder.size(&path).await? {
+                None => return Ok(Standing::Nothing),
+                // It came into being just now, or it is no file: a link, a pipe.
+                Some(size) => match self.folder.read_range(&path, 0, most).await? {
+                    Some(bytes) => bytes,
+                    None => {
+                        let bytes = usize::try_from(size).unwrap_or_default();
+                        return Ok(Standing::Other { bytes });
+                    }
+                },
+            },
         };
         if bytes == content {
             return Ok(Standing::Same);

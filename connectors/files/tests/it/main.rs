@@ -3,6 +3,8 @@
 
 mod conformance;
 mod dates;
+mod folders;
+mod formula;
 mod journal;
 mod parcels;
 mod pull;
