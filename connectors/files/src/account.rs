@@ -83,15 +83,18 @@ impl FilesAccount {
             Place::Local(folder) => Arc::new(folder),
             Place::Sftp(folder) => Arc::new(folder),
         });
-        let (shipments, stock) = Reading::of(layout, ready.zone);
+        let (shipments, stock) = Reading::of(layout, ready.zone, ready.budget.row_bytes);
         let inbox = layout.reads().then(|| Inbox {
             folder: folder.clone(),
             places: ready.places.clone(),
             interval: ready.interval,
             stable_for: ready.stable_for,
+            unended_after: ready.unended_after,
+            budget: ready.budget,
             page_bytes: PAGE_BYTES,
-            shipments,
-            stock,
+            shipments: shipments.into_iter().map(Arc::new).collect(),
+            stock: stock.into_iter().map(Arc::new).collect(),
+            survey: std::sync::Mutex::default(),
         });
         let picked_up = layout.picked_up;
         let outbox = outgoing.map(|outgoing| Outbox {

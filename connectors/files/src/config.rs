@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::client::{LocalFolder, SftpAddress, SftpFolder};
+use crate::client::{Access, LocalFolder, SftpAddress, SftpFolder};
 use crate::layout::{Layout, PickedUp, SHIPPED};
 
 /// `[accounts.NAME]` with `connector = "files"`.
@@ -38,6 +38,14 @@ pub struct Settings {
     pub interval: Option<Span>,
     /// How long a file must stay unchanged when the layout says `whole = "stable"`. Default `5s`.
     pub stable_for: Option<Span>,
+    /// How long a file without a final line end must stay unchanged when the layout says `whole = "stable"`. Default `5m`.
+    pub unended_after: Option<Span>,
+    /// Permission bits of the files that go out, in octal: `"0640"`. Default: as the process makes files.
+    pub mode: Option<String>,
+    /// The group of the files that go out, by its name; in a folder of this machine only.
+    pub group: Option<String>,
+    /// What is read at once.
+    pub budget: Option<BudgetSettings>,
     /// Codes for cells, as `values.NAME`.
     pub values: Option<Map<String, Value>>,
     /// Account titles of journals: the title in the configuration to the one in these books.
@@ -64,6 +72,32 @@ pub struct SftpSettings {
     pub timeout: Option<Span>,
 }
 
+/// `[accounts.NAME.budget]`: what is read at once. Longer files and listings are read in slices.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSettings {
+    /// Records of a page. Default 10000.
+    pub records: Option<usize>,
+    /// Bytes of a file that are read as one slice. Default 4194304.
+    pub bytes: Option<usize>,
+    /// Bytes of a row; a longer one is bad. Default 262144.
+    pub row_bytes: Option<usize>,
+    /// Files of a listing that are looked at in one page. Default 10000.
+    pub listing: Option<usize>,
+    /// Without a byte for so long, reading is given up until the next try. Default `60s`.
+    pub idle: Option<Span>,
+}
+
+/// What is read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+    pub(crate) row_bytes: usize,
+    pub(crate) listing: usize,
+    pub(crate) idle: Duration,
+}
+
 /// Folders of an account, below its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -87,6 +121,8 @@ pub(crate) struct Ready {
     pub(crate) places: Places,
     pub(crate) interval: Duration,
     pub(crate) stable_for: Duration,
+    pub(crate) unended_after: Duration,
+    pub(crate) budget: Budget,
     pub(crate) values: Value,
     pub(crate) titles: BTreeMap<String, String>,
 }
@@ -137,6 +173,32 @@ impl Table<'_> {
         None
     }
 
+    /// Permission bits in octal.
+    fn mode(&mut self) -> Option<u32> {
+        let text = self.take::<String>("mode")?;
+        let octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let mode = u32::from_str_radix(&text, 8)
+            .ok()
+            .filter(|mode| octal && *mode <= 0o777);
+        match mode {
+            Some(mode) if mode & 0o600 == 0o600 => return Some(mode),
+            Some(_) => self.problems.push(Problem::new(
+                "mode",
+                format!(
+                    "{text:?} would keep the files from ourselves: write one that begins with 06"
+                ),
+            )),
+            None => self.problems.push(Problem::new(
+                "mode",
+                format!(
+                    "{text:?} is no mode: write permission bits in octal, for example \"0640\""
+                ),
+            )),
+        }
+        None
+    }
+
     fn finish(self) {
         for name in self.left.keys() {
             let message = "is no key of a files account: see the connector's README".to_owned();
@@ -182,15 +244,38 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     let stable_for = table
         .take::<Span>("stable_for")
         .map_or(Duration::from_secs(5), |s| s.0);
+    let unended_after = table
+        .take::<Span>("unended_after")
+        .map_or(Duration::from_secs(300), |s| s.0);
+    let budget_keys = table.take("budget").unwrap_or_default();
+    let budget = budget(budget_keys, &mut table);
+    let access = Access {
+        mode: table.mode(),
+        group: table.take("group"),
+    };
     let values = Value::Object(table.take("values").unwrap_or_default());
     let titles = table.take("titles").unwrap_or_default();
     let folder = table.take::<String>("folder");
     let sftp = table.take::<Map<String, Value>>("sftp");
     table.finish();
 
+    if let (Some(_), Some(_)) = (&sftp, &access.group) {
+        problems.push(Problem::new(
+            "group",
+            "can be given in a folder of this machine only: over SFTP the server decides",
+        ));
+    }
     let place = match (folder, sftp) {
-        (Some(path), None) => Some(Place::Local(LocalFolder::new(account.base_dir.join(path)))),
-        (None, Some(keys)) => sftp_place(keys, account.base_dir, &mut problems).map(Place::Sftp),
+        (Some(path), None) => {
+            let folder = LocalFolder::new(account.base_dir.join(path));
+            Some(Place::Local(
+                folder.with_idle(budget.idle).with_access(access),
+            ))
+        }
+        (None, Some(keys)) => {
+            let read = (budget.idle, access.mode);
+            sftp_place(keys, account.base_dir, read, &mut problems).map(Place::Sftp)
+        }
         (Some(_), Some(_)) => {
             problems.push(Problem::new(
                 "folder",
@@ -248,6 +333,8 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             places,
             interval,
             stable_for,
+            unended_after,
+            budget,
             values,
             titles,
         }),
@@ -255,9 +342,39 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     }
 }
 
+fn budget(keys: BudgetSettings, table: &mut Table<'_>) -> Budget {
+    let mut at_least = |name: &str, value: Option<usize>, default: usize, least: usize| {
+        let value = value.unwrap_or(default);
+        if value < least {
+            let message = format!("must be {least} at the least");
+            table
+                .problems
+                .push(Problem::new(format!("budget.{name}"), message));
+        }
+        value
+    };
+    let records = at_least("records", keys.records, 10_000, 1);
+    let bytes = at_least("bytes", keys.bytes, 4 << 20, 1_024);
+    let row_bytes = at_least("row_bytes", keys.row_bytes, 256 << 10, 1_024);
+    let listing = at_least("listing", keys.listing, 10_000, 1);
+    let idle = keys.idle.map_or(Duration::from_secs(60), |s| s.0);
+    if idle < Duration::from_secs(1) {
+        let message = "must be 1s at the least";
+        table.problems.push(Problem::new("budget.idle", message));
+    }
+    Budget {
+        records,
+        bytes,
+        row_bytes,
+        listing,
+        idle,
+    }
+}
+
 fn sftp_place(
     keys: Map<String, Value>,
     base: &Path,
+    (idle, mode): (Duration, Option<u32>),
     problems: &mut Vec<Problem>,
 ) -> Option<SftpFolder> {
     let mut table = Table {
@@ -301,6 +418,8 @@ fn sftp_place(
         host_key: pin?,
         root,
         timeout,
+        idle,
+        mode,
     };
     SftpFolder::new(address, secret.expose_secret())
         .map_err(|m| problems.push(Problem::new("sftp.key", m)))

@@ -1,8 +1,9 @@
 //! File name patterns.
 
-/// Whether a name fits a pattern in which `*` is any text and `?` any character.
+/// Whether a name fits a pattern in which `*` is any text and `?` any character, whatever their case.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let (p, n): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let chars = |text: &str| -> Vec<char> { text.chars().flat_map(char::to_lowercase).collect() };
+    let (p, n) = (chars(pattern), chars(name));
     let (mut at, mut of, mut star) = (0, 0, None);
     while of < n.len() {
         match p.get(at) {
@@ -41,6 +42,8 @@ mod tests {
             ("在庫?.txt", "在庫1.txt", true),
             ("在庫?.txt", "在庫.txt", false),
             ("a*b*c", "a1b2b3c", true),
+            ("jisseki-*.csv", "JISSEKI-1.CSV", true),
+            ("ZAIKO-*.csv", "zaiko-1.Csv", true),
             ("*", "", true),
             ("", "a", false),
         ] {

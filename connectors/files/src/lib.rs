@@ -15,12 +15,14 @@ mod push;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod wire;
+mod words;
 
 pub use account::{Files, FilesAccount};
 #[cfg(feature = "sim")]
 pub use client::FaultyFolder;
-pub use client::{Entry, Folder, LocalFolder, SftpAddress, SftpFolder, Written};
+pub use client::{Access, Entry, Folder, LocalFolder, SftpAddress, SftpFolder, Slice, Written};
 pub use config::{Settings, SftpSettings, load as load_layout};
 pub use layout::*;
 pub use wire::delimited::{LineEnd, Quote};
 pub use wire::encoding::{Encoding, Loss};
+pub use wire::formula::Formula;

@@ -9,12 +9,14 @@ use hikiate_sdk::{
     SentLine,
 };
 
-use crate::client::{Folder, Written};
+use crate::client::{Folder, Written, read_whole};
 use crate::config::Places;
-use crate::cursor::seconds;
 use crate::layout::PickedUp;
 use crate::map::outgoing::Outgoing;
 use crate::wire::envelope::Envelope;
+
+/// Most bytes of a file of ours.
+const LARGEST: usize = 256 << 20;
 
 /// The side of an account that writes.
 pub(crate) struct Outbox {
@@ -47,8 +49,21 @@ impl Outbox {
         content: &[u8],
     ) -> Result<Standing, Error> {
         let path = format!("{folder}/{}", head.name);
-        let Some(bytes) = self.folder.read(&path).await? else {
-            return Ok(Standing::Nothing);
+        // One byte more than ours has: of a longer file there is no need to know more.
+        let most = content.len() + 1;
+        let bytes = match self.folder.read_range(&path, 0, most).await? {
+            Some(bytes) => bytes,
+            None => match self.folder.size(&path).await? {
+                None => return Ok(Standing::Nothing),
+                // It came into being just now, or it is no file: a link, a pipe.
+                Some(size) => match self.folder.read_range(&path, 0, most).await? {
+                    Some(bytes) => bytes,
+                    None => {
+                        let bytes = usize::try_from(size).unwrap_or_default();
+                        return Ok(Standing::Other { bytes });
+                    }
+                },
+            },
         };
         if bytes == content {
             return Ok(Standing::Same);
@@ -59,9 +74,12 @@ impl Outbox {
             .size(&path)
             .await?
             .and_then(|s| usize::try_from(s).ok());
-        let again = self.folder.read(&path).await?;
-        if size == Some(bytes.len()) && again.as_deref() == Some(&bytes) {
-            return Ok(Standing::Other { bytes: bytes.len() });
+        let again = self.folder.read_range(&path, 0, most).await?;
+        if let Some(size) = size
+            && size.min(most) == bytes.len()
+            && again.as_deref() == Some(&bytes)
+        {
+            return Ok(Standing::Other { bytes: size });
         }
         Err(Error::new(
             ErrorClass::Transient,
@@ -158,15 +176,12 @@ impl Operations for Outbox {
         ];
         for folder in folders.into_iter().flatten() {
             for entry in self.folder.list(folder).await? {
-                let old = entry.modified != 0 && seconds(entry.modified) < since.timestamp();
+                let old = entry.changed_at().is_some_and(|at| at < since);
                 if old || !entry.name.starts_with(&names) {
                     continue;
                 }
-                if let Some(bytes) = self
-                    .folder
-                    .read(&format!("{folder}/{}", entry.name))
-                    .await?
-                {
+                let path = format!("{folder}/{}", entry.name);
+                if let Some(bytes) = read_whole(self.folder.as_ref(), &path, LARGEST).await? {
                     sent.push(Sent {
                         name: entry.name,
                         bytes,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hikiate_sdk::faulty::{Fault, FaultSeam, Target};
 use hikiate_sdk::{Error, ErrorClass};
 
-use super::folder::{Entry, Folder, Written};
+use super::folder::{Entry, Folder, Slice, Written};
 
 /// A folder with faults, each used up by the first call that it fits. Listing, reading and looking at
 /// sizes are [`Target::Read`], writing and moving are [`Target::Write`].
@@ -131,6 +131,39 @@ impl Folder for FaultyFolder {
             entries.pop();
         }
         Ok(entries)
+    }
+
+    async fn list_slice(
+        &self,
+        folder: &str,
+        after: Option<&(i64, String)>,
+        most: usize,
+    ) -> Result<Slice, Error> {
+        self.read_fault()?;
+        let mut slice = self.inner.list_slice(folder, after, most).await?;
+        if !slice.entries.is_empty() && self.late.swap(false, Ordering::SeqCst) {
+            let last = slice.entries.iter().map(|e| e.name.clone()).max();
+            slice.entries.retain(|e| Some(&e.name) != last.as_ref());
+        }
+        Ok(slice)
+    }
+
+    async fn read_range(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.read_fault()?;
+        let Some(mut bytes) = self.inner.read_range(path, offset, length).await? else {
+            return Ok(None);
+        };
+        match self.take(Target::Read, &[Fault::Truncated, Fault::Garbage]) {
+            Some(Fault::Truncated) => bytes.truncate(bytes.len() / 2),
+            Some(_) => bytes = vec![0xFF; 40.min(length)],
+            None => {}
+        }
+        Ok(Some(bytes))
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -2,24 +2,60 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use hikiate_sdk::{Error, ErrorClass};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{Gid, Group};
 
-use super::folder::{Entry, Folder, PART, Written, is_visible};
+use super::folder::{Entry, Folder, Oldest, PART, Slice, Written, is_visible};
+
+/// Longest file that is read at once, see [`Folder::read`].
+const MOST: usize = 256 << 20;
 
 /// A folder of the file system.
 #[derive(Clone, Debug)]
 pub struct LocalFolder {
     root: PathBuf,
+    idle: Duration,
+    access: Access,
+}
+
+/// Who may read what is written; `None` leaves it to the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// The name of a group.
+    pub group: Option<String>,
 }
 
 impl LocalFolder {
     /// The folder at a path; it is not made when it is missing.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            idle: Duration::from_secs(60),
+            access: Access::default(),
+        }
+    }
+
+    /// With another bound on how long a share may take to answer.
+    #[must_use]
+    pub fn with_idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// With who may read what is written.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// Runs blocking work on a path; a cancelled caller does not stop it half way.
@@ -37,53 +73,109 @@ impl LocalFolder {
             ))
         })
     }
+
+    /// The same for work that changes nothing: a share that does not answer is not waited for.
+    async fn look<T, F>(&self, path: &str, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Path, &Path) -> Result<T, Error> + Send + 'static,
+    {
+        let looked = tokio::time::timeout(self.idle, self.work(path, act)).await;
+        looked.unwrap_or_else(|_| {
+            let seconds = self.idle.as_secs();
+            let message =
+                format!("{path} did not answer in {seconds} s: is the share there and mounted?");
+            Err(Error::new(ErrorClass::Transient, message))
+        })
+    }
 }
 
 #[async_trait]
 impl Folder for LocalFolder {
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, Error> {
-        self.work(folder, |_, path| {
-            let mut found = Vec::new();
+        let slice = self.list_slice(folder, None, usize::MAX).await?;
+        Ok(slice.entries)
+    }
+
+    async fn list_slice(
+        &self,
+        folder: &str,
+        after: Option<&(i64, String)>,
+        most: usize,
+    ) -> Result<Slice, Error> {
+        let after = after.cloned();
+        self.look(folder, move |_, path| {
+            let mut oldest = Oldest::new(after.as_ref(), most);
             for item in fs::read_dir(path).map_err(|e| failed("list", path, &e))? {
                 let item = item.map_err(|e| failed("list", path, &e))?;
-                let Ok(name) = item.file_name().into_string() else {
+                // A file that went away meanwhile is simply not there. Of a link, this is the link itself.
+                let Ok(meta) = item.metadata() else {
                     continue;
                 };
-                // A file that went away meanwhile is simply not there.
-                let Ok(meta) = fs::metadata(item.path()) else {
+                if !meta.is_file() {
                     continue;
-                };
-                if meta.is_file() && is_visible(&name) {
-                    found.push(Entry {
+                }
+                match item.file_name().into_string() {
+                    Ok(name) if is_visible(&name) => oldest.add(Entry {
                         name,
                         size: meta.len(),
                         modified: modified(&meta),
-                    });
+                    }),
+                    Ok(name) if name.contains('\\') => oldest.unusable(&name),
+                    Ok(_) => {}
+                    Err(name) => oldest.unusable(&name.to_string_lossy()),
                 }
             }
-            Ok(found)
+            Ok(oldest.finish())
         })
         .await
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.work(path, |_, path| {
-            absent(fs::read(path)).map_err(|e| failed("read", path, &e))
+        super::folder::read_whole(self, path, MOST).await
+    }
+
+    async fn read_range(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.look(path, move |_, path| {
+            let read = || -> io::Result<Option<Vec<u8>>> {
+                let Some(file) = open(path)? else {
+                    return Ok(None);
+                };
+                let mut bytes = vec![0; length];
+                let mut got = 0;
+                while let Some(rest) = bytes.get_mut(got..).filter(|rest| !rest.is_empty()) {
+                    match file.read_at(rest, offset + got as u64) {
+                        Ok(0) => break,
+                        Ok(n) => got += n,
+                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+                bytes.truncate(got);
+                Ok(Some(bytes))
+            };
+            read().map_err(|e| failed("read", path, &e))
         })
         .await
     }
 
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        self.work(path, |_, path| {
-            let meta = absent(fs::metadata(path)).map_err(|e| failed("look at", path, &e))?;
+        self.look(path, |_, path| {
+            let meta =
+                absent(fs::symlink_metadata(path)).map_err(|e| failed("look at", path, &e))?;
             Ok(meta.map(|m| m.len()))
         })
         .await
     }
 
     async fn write_new(&self, path: &str, bytes: &[u8]) -> Result<Written, Error> {
-        let bytes = bytes.to_vec();
-        self.work(path, move |_, path| write_new(path, &bytes))
+        let (bytes, access) = (bytes.to_vec(), self.access.clone());
+        self.work(path, move |_, path| write_new(path, &bytes, &access))
             .await
     }
 
@@ -93,7 +185,7 @@ impl Folder for LocalFolder {
             if let Some(folder) = to.parent().filter(|f| root.is_dir() && !f.exists()) {
                 fs::create_dir_all(folder).map_err(|e| failed("make", folder, &e))?;
             }
-            if to.exists() {
+            if is_there(&to) {
                 return Ok(false);
             }
             // One step, so that a file that takes this name at the same moment is not removed with it.
@@ -104,25 +196,63 @@ impl Folder for LocalFolder {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, Error> {
-    if path.exists() {
+/// Opens a file to read; nothing where there is none, or a link, a pipe or a device in its place.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let is_link = |e: &io::Error| e.raw_os_error() == Some(Errno::ELOOP as i32);
+    let file = match opened {
+        Err(e) if e.kind() == ErrorKind::NotFound || is_link(&e) => return Ok(None),
+        opened => opened?,
+    };
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn write_new(path: &Path, bytes: &[u8], access: &Access) -> Result<Written, Error> {
+    if is_there(path) {
         return Ok(Written::NameTaken);
     }
+    let group = access.group.as_deref().map(group).transpose()?;
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     let part = PathBuf::from(part);
     // Removed, not emptied: after a crash between the two steps of a rename it is a second name of the
     // finished file, which the far side may be reading.
     remove(&part).map_err(|e| failed("clear", &part, &e))?;
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
+    let create = || {
+        OpenOptions::new()
             .write(true)
             .create_new(true)
-            .open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+            .open(&part)
+            .map_err(|e| failed("write", &part, &e))
     };
-    write().map_err(|e| failed("write", &part, &e))?;
+    let mut file = create()?;
+    // Before it has its name: nobody sees it under that with other rights.
+    if let Some(gid) = group {
+        nix::unistd::fchown(&file, None, Some(gid)).map_err(|e| {
+            let name = access.group.as_deref().unwrap_or_default();
+            let hint = "the daemon's user must be a member of it";
+            denied(
+                &part,
+                &format!("cannot give it to the group {name}: {e}; {hint}"),
+            )
+        })?;
+    }
+    if let Some(mode) = access.mode {
+        let wanted = fs::Permissions::from_mode(mode);
+        file.set_permissions(wanted)
+            .map_err(|e| denied(&part, &format!("cannot give it the mode {mode:04o}: {e}")))?;
+    }
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| failed("write", &part, &e))?;
     if !take_name(&part, path).map_err(|e| failed("rename", &part, &e))? {
         return Ok(Written::NameTaken);
     }
@@ -140,6 +270,25 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, Error> {
     })
 }
 
+fn group(name: &str) -> Result<Gid, Error> {
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid),
+        Ok(None) => {
+            let message = format!("this machine has no group {name}: make it or correct `group`");
+            Err(Error::new(ErrorClass::Auth, message))
+        }
+        Err(e) => {
+            let message = format!("cannot look for the group {name}: {e}");
+            Err(Error::new(ErrorClass::Transient, message))
+        }
+    }
+}
+
+/// Pauses the account until the right was given; the file has not its name yet.
+fn denied(path: &Path, why: &str) -> Error {
+    Error::new(ErrorClass::Auth, format!("{}: {why}", path.display()))
+}
+
 /// Gives a file a further name; false when that name is taken. A link refuses an existing name in one
 /// step, which a rename does not. File systems without links get a look and a rename.
 fn take_name(from: &Path, to: &Path) -> io::Result<bool> {
@@ -152,7 +301,7 @@ fn take_name(from: &Path, to: &Path) -> io::Result<bool> {
                 ErrorKind::Unsupported | ErrorKind::PermissionDenied
             ) =>
         {
-            if to.exists() {
+            if is_there(to) {
                 return Ok(false);
             }
             fs::rename(from, to).map(|()| true)

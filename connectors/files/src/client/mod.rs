@@ -9,6 +9,7 @@ mod ssh;
 
 #[cfg(feature = "sim")]
 pub use faulty::FaultyFolder;
-pub use folder::{Entry, Folder, Written};
-pub use local::LocalFolder;
+pub use folder::{Entry, Folder, Slice, Written};
+pub(crate) use folder::{PIECE, read_whole};
+pub use local::{Access, LocalFolder};
 pub use sftp::{SftpAddress, SftpFolder};

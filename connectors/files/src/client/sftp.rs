@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use hikiate_sdk::{Error, ErrorClass};
 use russh::keys::PrivateKey;
 use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::protocol::{OpenFlags, StatusCode};
-use tokio::io::AsyncWriteExt as _;
+use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use tokio::sync::Mutex;
 
-use super::folder::{Entry, Folder, PART, Written, is_visible};
+use super::folder::{Entry, Folder, Oldest, PART, Slice, Written, is_visible, read_whole};
 use super::ssh::{Session, connect};
 
 /// Where an SFTP server is and who we are there.
@@ -29,7 +28,21 @@ pub struct SftpAddress {
     pub root: String,
     /// For connecting and for each request.
     pub timeout: Duration,
+    /// Without a byte for so long, reading is given up.
+    pub idle: Duration,
+    /// Permission bits of what is written; `None` leaves them to the server.
+    pub mode: Option<u32>,
 }
+
+/// Longest file that is read at once, see [`Folder::read`].
+const MOST: usize = 256 << 20;
+/// Bytes of one writing, which every server takes.
+const REQUEST: usize = 32 << 10;
+/// Entries of a listing after which a server is not believed that it ends.
+const ENDLESS: usize = 5_000_000;
+/// The bits of the permissions that say what a file is, and those of a plain one.
+const TYPE_BITS: u32 = 0o170_000;
+const PLAIN: u32 = 0o100_000;
 
 /// A folder on an SFTP server.
 pub struct SftpFolder {
@@ -98,8 +111,8 @@ impl SftpFolder {
     }
 
     async fn size_at(&self, session: &Session, path: &str) -> Result<Option<u64>, Error> {
-        match session.sftp.metadata(path).await {
-            Ok(meta) => Ok(Some(meta.size.unwrap_or_default())),
+        match session.sftp.stat(path).await {
+            Ok(meta) => Ok(Some(meta.attrs.size.unwrap_or_default())),
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(self.failed("look at", path, &e).await),
         }
@@ -109,27 +122,37 @@ impl SftpFolder {
 #[async_trait]
 impl Folder for SftpFolder {
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, Error> {
+        let slice = self.list_slice(folder, None, usize::MAX).await?;
+        Ok(slice.entries)
+    }
+
+    async fn list_slice(
+        &self,
+        folder: &str,
+        after: Option<&(i64, String)>,
+        most: usize,
+    ) -> Result<Slice, Error> {
         let (session, path) = (self.session().await?, self.path(folder));
-        let entries = match session.sftp.read_dir(path.as_str()).await {
-            Ok(entries) => entries,
-            Err(e) => return Err(self.failed("list", &path, &e).await),
-        };
-        let files = entries
-            .filter(|e| !e.metadata().is_dir())
-            .filter(|e| is_visible(&e.file_name()));
-        Ok(files
-            .map(|e| Entry {
-                name: e.file_name(),
-                size: e.metadata().size.unwrap_or_default(),
-                modified: i64::from(e.metadata().mtime.unwrap_or_default()),
-            })
-            .collect())
+        let mut oldest = Oldest::new(after, most);
+        match list(&session, &path, &mut oldest).await {
+            Ok(()) => Ok(oldest.finish()),
+            Err(e) => Err(self.failed("list", &path, &e).await),
+        }
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        read_whole(self, path, MOST).await
+    }
+
+    async fn read_range(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let (session, path) = (self.session().await?, self.path(path));
-        match session.sftp.read(path.as_str()).await {
-            Ok(bytes) => Ok(Some(bytes)),
+        match range(&session, &path, offset, length).await {
+            Ok(bytes) => Ok(bytes),
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(self.failed("read", &path, &e).await),
         }
@@ -146,7 +169,7 @@ impl Folder for SftpFolder {
             return Ok(Written::NameTaken);
         }
         let part = format!("{path}{PART}");
-        if let Err(e) = upload(&session, &part, bytes).await {
+        if let Err(e) = upload(&session, &part, bytes, self.address.mode).await {
             return Err(self.failed("write", &part, &e).await);
         }
         let size = self.size_at(&session, &part).await?;
@@ -159,7 +182,7 @@ impl Folder for SftpFolder {
             return Err(Error::new(ErrorClass::Transient, message));
         }
         match session.sftp.rename(part.as_str(), path.as_str()).await {
-            Ok(()) => Ok(Written::New),
+            Ok(_) => Ok(Written::New),
             // The server answered: it did not rename. Most often the name came into being meanwhile.
             Err(e @ SftpError::Status(_)) => match self.size_at(&session, &path).await? {
                 Some(_) => Ok(Written::NameTaken),
@@ -184,25 +207,145 @@ impl Folder for SftpFolder {
         }
         if let Some((folder, _)) = to.rsplit_once('/')
             && self.size_at(&session, folder).await?.is_none()
-            && let Err(e) = session.sftp.create_dir(folder).await
+            && let Err(e) = session.sftp.mkdir(folder, FileAttributes::empty()).await
         {
             return Err(self.failed("make", folder, &e).await);
         }
         match session.sftp.rename(from.as_str(), to.as_str()).await {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(e) => Err(self.failed("move", &from, &e).await),
         }
     }
 }
 
-async fn upload(session: &Session, part: &str, bytes: &[u8]) -> Result<(), SftpError> {
+/// Reads a listing to its end and keeps what is wanted of it.
+async fn list(session: &Session, path: &str, oldest: &mut Oldest<'_>) -> Result<(), SftpError> {
+    let handle = session.sftp.opendir(path).await?.handle;
+    let mut count = 0;
+    loop {
+        let names = match session.sftp.readdir(handle.as_str()).await {
+            Ok(names) => names,
+            Err(SftpError::Status(s)) if s.status_code == StatusCode::Eof => break,
+            Err(e) => return Err(e),
+        };
+        count += names.files.len().max(1);
+        if count > ENDLESS {
+            let message = format!("the server lists {count} files and more, without an end");
+            return Err(SftpError::UnexpectedBehavior(message));
+        }
+        for file in names.files {
+            let (name, attrs) = (file.filename, file.attrs);
+            if !is_plain(&attrs) || name == "." || name == ".." {
+                continue;
+            }
+            if !is_visible(&name) {
+                if name.contains(['/', '\\', '\0']) {
+                    oldest.unusable(&name);
+                }
+                continue;
+            }
+            let size = match attrs.size {
+                Some(size) => size,
+                // Some servers tell it only when they are asked for the one file.
+                None => match session.sftp.stat(format!("{path}/{name}")).await {
+                    Ok(meta) => meta.attrs.size.unwrap_or_default(),
+                    Err(e) if is_absent(&e) => continue,
+                    Err(e) => return Err(e),
+                },
+            };
+            oldest.add(Entry {
+                name,
+                size,
+                modified: i64::from(attrs.mtime.unwrap_or_default()),
+            });
+        }
+    }
+    session.sftp.close(handle).await.map(drop)
+}
+
+/// Neither a folder nor a link, a pipe or a device. A server that does not tell what a file is means a plain one.
+fn is_plain(attrs: &FileAttributes) -> bool {
+    attrs
+        .permissions
+        .is_none_or(|bits| matches!(bits & TYPE_BITS, 0 | PLAIN))
+}
+
+/// Reads so many bytes and no more; nothing where there is no plain file.
+async fn range(
+    session: &Session,
+    path: &str,
+    offset: u64,
+    length: usize,
+) -> Result<Option<Vec<u8>>, SftpError> {
+    if !is_plain(&session.sftp.lstat(path).await?.attrs) {
+        return Ok(None);
+    }
+    let empty = FileAttributes::empty();
+    let handle = session.sftp.open(path, OpenFlags::READ, empty).await?;
+    let handle = handle.handle;
+    let mut bytes = Vec::with_capacity(length.min(1 << 20));
+    let read = async {
+        while bytes.len() < length {
+            let wanted = (length - bytes.len()).min(session.reads);
+            let at = offset + bytes.len() as u64;
+            let request = u32::try_from(wanted).unwrap_or(u32::MAX);
+            match session.sftp.read(handle.as_str(), at, request).await {
+                Ok(got) if got.data.is_empty() => break,
+                Ok(got) if got.data.len() <= wanted => bytes.extend_from_slice(&got.data),
+                Ok(got) => {
+                    let message = format!(
+                        "{} bytes came where {wanted} were asked for",
+                        got.data.len()
+                    );
+                    return Err(SftpError::UnexpectedBehavior(message));
+                }
+                Err(SftpError::Status(s)) if s.status_code == StatusCode::Eof => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    };
+    let read = read.await;
+    let closed = session.sftp.close(handle).await;
+    read?;
+    closed?;
+    Ok(Some(bytes))
+}
+
+async fn upload(
+    session: &Session,
+    part: &str,
+    bytes: &[u8],
+    mode: Option<u32>,
+) -> Result<(), SftpError> {
     let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
-    let mut file = session.sftp.open_with_flags(part, flags).await?;
-    file.write_all(bytes).await?;
-    // Asks for fsync where the server has it.
-    file.sync_all().await?;
-    file.close().await?;
-    Ok(())
+    let empty = FileAttributes::empty();
+    let handle = session.sftp.open(part, flags, empty).await?.handle;
+    let write = async {
+        let mut offset = 0_u64;
+        for piece in bytes.chunks(REQUEST) {
+            session
+                .sftp
+                .write(handle.as_str(), offset, piece.to_vec())
+                .await?;
+            offset += piece.len() as u64;
+        }
+        if let Some(mode) = mode {
+            let attrs = FileAttributes {
+                permissions: Some(mode),
+                ..FileAttributes::empty()
+            };
+            session.sftp.fsetstat(handle.as_str(), attrs).await?;
+        }
+        if session.syncs {
+            session.sftp.fsync(handle.as_str()).await?;
+        }
+        Ok(())
+    };
+    let written: Result<(), SftpError> = write.await;
+    let closed = session.sftp.close(handle.as_str()).await;
+    written?;
+    closed.map(drop)
 }
 
 fn is_absent(e: &SftpError) -> bool {

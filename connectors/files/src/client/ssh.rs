@@ -6,14 +6,22 @@ use std::time::Duration;
 use hikiate_sdk::{Error, ErrorClass};
 use russh::client::{AuthResult, Handle};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh_sftp::client::{Config, SftpSession};
+use russh_sftp::client::rawsession::Limits;
+use russh_sftp::client::{Config, RawSftpSession};
 use tokio::time::timeout;
 
 use super::sftp::SftpAddress;
 
+/// Bytes of one reading where the server does not say less; it may give fewer.
+const READS: usize = 128 << 10;
+
 /// A session and the connection that carries it.
 pub(crate) struct Session {
-    pub(crate) sftp: SftpSession,
+    pub(crate) sftp: RawSftpSession,
+    /// The server makes files durable when asked.
+    pub(crate) syncs: bool,
+    /// Bytes of one reading.
+    pub(crate) reads: usize,
     /// Dropping it closes the connection.
     handle: Handle<Pinned>,
 }
@@ -124,16 +132,30 @@ pub(crate) async fn connect(
             .await
             .map_err(|e| e.to_string())?;
         let config = Config {
-            request_timeout_secs: address.timeout.as_secs().max(1),
+            request_timeout_secs: address.timeout.min(address.idle).as_secs().max(1),
             ..Config::default()
         };
-        SftpSession::new_with_config(channel.into_stream(), config)
-            .await
-            .map_err(|e| e.to_string())
+        let mut sftp = RawSftpSession::new_with_config(channel.into_stream(), config);
+        let version = sftp.init().await.map_err(|e| e.to_string())?;
+        let has = |name: &str| version.extensions.get(name).is_some_and(|v| v == "1");
+        let syncs = has("fsync@openssh.com");
+        let mut reads = READS;
+        if has("limits@openssh.com") {
+            let limits = Limits::from(sftp.limits().await.map_err(|e| e.to_string())?);
+            let most = limits.read_len.and_then(|n| usize::try_from(n).ok());
+            reads = most.map_or(reads, |most| reads.min(most.max(1)));
+            sftp.set_limits(limits);
+        }
+        Ok((sftp, syncs, reads))
     };
     let opened = timeout(address.timeout, open)
         .await
         .map_err(|_| late("cannot open SFTP at"))?;
-    let sftp = opened.map_err(|e| away("cannot open SFTP at", e))?;
-    Ok(Session { sftp, handle })
+    let (sftp, syncs, reads) = opened.map_err(|e: String| away("cannot open SFTP at", e))?;
+    Ok(Session {
+        sftp,
+        syncs,
+        reads,
+        handle,
+    })
 }

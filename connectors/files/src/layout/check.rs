@@ -1,12 +1,13 @@
 //! What is wrong with a layout, all of it at once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use chrono::format::{Item, StrftimeItems};
-
-use super::incoming::{ColumnIn, Field, Incoming, Whole};
+use super::dates;
+use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Stock, Whole};
 use super::model::{Accept, ColumnOut, Form, JournalFormat, Layout};
 use crate::wire::encoding::{Encoding, Loss};
+use crate::words::heading;
 
 const EMPTY: std::collections::BTreeMap<char, String> = std::collections::BTreeMap::new();
 
@@ -129,82 +130,76 @@ impl Layout {
 
     fn incoming(&self, found: &mut Vec<String>) {
         use Field::{
-            AsOf, At, Carrier, Code, LeftAt, Line, Location, Message, Parcel, Quantity, Reference,
-            Tracking, Verdict,
+            AsOf, At, Carrier, Code, LeftAt, Line, Location, Lot, Message, Parcel, Quality,
+            Quantity, Reference, Shelf, Tracking, Verdict,
         };
         let form = self.form;
         if let Some(i) = &self.reply {
-            read(
-                "reply",
-                form,
-                i,
-                &[Reference, Verdict],
-                &[Message, At, Code, Line],
-                found,
-            );
-            words(
-                "reply",
-                &[
-                    ("accepted", &i.verdicts.accepted),
-                    ("rejected", &i.verdicts.rejected),
-                ],
-                found,
-            );
+            let kind = i.kind("reply");
+            let more = [Message, At, Code, Line];
+            read(&kind, form, &[Reference, Verdict], &more, found);
+            let v = &i.verdicts;
+            let lists = [("accepted", &v.accepted), ("rejected", &v.rejected)];
+            words(kind.word, &lists, found);
         }
         if let Some(i) = &self.shipped {
-            read(
-                "shipped",
-                form,
-                i,
-                &[Reference, Line, Quantity, LeftAt],
-                &[Tracking, Parcel, Carrier, Code, Location],
-                found,
-            );
+            let needed = [Reference, Line, Quantity, LeftAt];
+            let more = [Tracking, Parcel, Carrier, Code, Location];
+            read(&i.kind(), form, &needed, &more, found);
+            if i.exports == Exports::Cumulative && i.quantities == Quantities::Delta {
+                found.push("shipped.quantities: \"delta\" adds what each file names, and with exports = \"cumulative\" later files name it again: write \"total\"".to_owned());
+            }
         }
         if let Some(i) = &self.cancel_reply {
-            read(
-                "cancel_reply",
-                form,
-                i,
-                &[Reference, Verdict],
-                &[Message, At],
-                found,
-            );
+            let kind = i.kind("cancel_reply");
+            read(&kind, form, &[Reference, Verdict], &[Message, At], found);
             let v = &i.verdicts;
-            words(
-                "cancel_reply",
-                &[
-                    ("accepted", &v.accepted),
-                    ("declined", &v.declined),
-                    ("too_late", &v.too_late),
-                ],
-                found,
-            );
+            let lists = [
+                ("accepted", &v.accepted),
+                ("declined", &v.declined),
+                ("too_late", &v.too_late),
+            ];
+            words(kind.word, &lists, found);
         }
         if let Some(i) = &self.stock {
-            read(
-                "stock",
-                form,
-                i,
-                &[Code, Quantity],
-                &[Location, AsOf],
-                found,
-            );
+            let more = [Location, AsOf, Lot, Shelf, Quality];
+            read(&i.kind(), form, &[Code, Quantity], &more, found);
+            stock(i, found);
         }
-        let patterns: Vec<_> = [
-            self.reply.as_ref().map(|i| &i.files),
-            self.shipped.as_ref().map(|i| &i.files),
-            self.cancel_reply.as_ref().map(|i| &i.files),
-            self.stock.as_ref().map(|i| &i.files),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let patterns: Vec<_> = self.kinds().map(|kind| kind.files.to_lowercase()).collect();
         if patterns.iter().collect::<BTreeSet<_>>().len() < patterns.len() {
             found.push(
                 "files: two kinds have the same pattern, so a file could be either".to_owned(),
             );
         }
+    }
+
+    /// The kinds of files that are read: those of the stream `shipments`, then that of `stock`.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Kind<'_>> {
+        [
+            self.reply.as_ref().map(|i| i.kind("reply")),
+            self.shipped.as_ref().map(|i| i.kind()),
+            self.cancel_reply.as_ref().map(|i| i.kind("cancel_reply")),
+            self.stock.as_ref().map(|i| i.kind()),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Whether the rows of 在庫 can be told apart and counted.
+fn stock(stock: &Stock, found: &mut Vec<String>) {
+    let has = |field| stock.columns.iter().any(|c| c.field == Some(field));
+    match (has(Field::Quality), stock.quality.is_empty()) {
+        (true, true) => found.push("stock.quality: say what the words of the column with the field \"quality\" mean: sellable, damaged, held or other".to_owned()),
+        (false, false) => found.push("stock.quality: no column has the field \"quality\", so these words are never read".to_owned()),
+        (true, false) if !stock.quality.values().any(|b| *b == Bucket::Sellable) => {
+            found.push("stock.quality: no word is \"sellable\", so nothing would ever count".to_owned());
+        }
+        _ => {}
+    }
+    if stock.as_of_lag.0 > Duration::from_secs(86_400) {
+        found.push("stock.as_of_lag: must be a day at the most".to_owned());
     }
 }
 
@@ -222,7 +217,12 @@ fn sheet(kind: &str, form: &Form, columns: &[ColumnOut], ext: &str, found: &mut 
     if columns.is_empty() {
         found.push(format!("{kind}.columns: write at least one"));
     }
-    names(kind, columns.iter().map(|c| c.name.as_str()), found);
+    names(
+        kind,
+        columns.iter().map(|c| c.name.as_str()),
+        str::to_owned,
+        found,
+    );
     for column in columns {
         if form.header
             && form
@@ -253,78 +253,77 @@ fn separator(kind: &str, form: &Form, found: &mut Vec<String>) {
     }
 }
 
-fn names<'a>(kind: &str, names: impl Iterator<Item = &'a str>, found: &mut Vec<String>) {
+fn names<'a>(
+    kind: &str,
+    names: impl Iterator<Item = &'a str>,
+    same: fn(&str) -> String,
+    found: &mut Vec<String>,
+) {
     let mut seen = BTreeSet::new();
     for name in names {
         if name.trim().is_empty() {
             found.push(format!("{kind}.columns: a column has no name"));
-        } else if !seen.insert(name) {
+        } else if !seen.insert(same(name)) {
             found.push(format!("{kind}.columns {name:?}: this name stands twice"));
         }
     }
 }
 
-fn read<V>(
-    kind: &str,
-    form: Form,
-    incoming: &Incoming<V>,
-    needed: &[Field],
-    allowed: &[Field],
-    found: &mut Vec<String>,
-) {
-    let form = form.with(incoming.form);
-    separator(kind, &form, found);
-    if incoming.files.is_empty() || incoming.files.contains('/') {
+fn read(kind: &Kind<'_>, form: Form, needed: &[Field], allowed: &[Field], found: &mut Vec<String>) {
+    let (word, form) = (kind.word, form.with(kind.form));
+    separator(word, &form, found);
+    if kind.files.is_empty() || kind.files.contains('/') {
         found.push(format!(
-            "{kind}.files: write a pattern of file names, without folders"
+            "{word}.files: write a pattern of file names, without folders"
         ));
     }
-    if let Whole::Trailer(text) | Whole::Marker(text) = &incoming.whole
+    if let Whole::Trailer(text) | Whole::Marker(text) = kind.whole
         && text.trim().is_empty()
     {
-        found.push(format!("{kind}.whole: the mark is empty"));
+        found.push(format!("{word}.whole: the mark is empty"));
     }
     if form.encoding == Encoding::Cp932 && form.header {
-        for column in &incoming.columns {
+        for column in kind.columns {
             if form
                 .encoding
                 .encode(&column.name, Loss::Refuse, &EMPTY)
                 .is_err()
             {
                 found.push(format!(
-                    "{kind}.columns {:?}: no CP932 file can have this header",
+                    "{word}.columns {:?}: no CP932 file can have this header",
                     column.name
                 ));
             }
         }
     }
     names(
-        kind,
-        incoming.columns.iter().map(|c| c.name.as_str()),
+        word,
+        kind.columns.iter().map(|c| c.name.as_str()),
+        heading,
         found,
     );
     let mut seen = BTreeSet::new();
-    for column in &incoming.columns {
+    for column in kind.columns {
         let Some(field) = column.field else { continue };
         if !needed.contains(&field) && !allowed.contains(&field) {
             found.push(format!(
-                "{kind}.columns {:?}: these files have no field {:?}",
+                "{word}.columns {:?}: these files have no field {:?}",
                 column.name,
                 field.as_str()
             ));
         } else if !seen.insert(field) {
             found.push(format!(
-                "{kind}.columns {:?}: the field {:?} stands twice",
+                "{word}.columns {:?}: the field {:?} stands twice",
                 column.name,
                 field.as_str()
             ));
         }
-        time_format(kind, column, field, found);
+        time_format(word, column, field, found);
     }
     for field in needed {
         if !seen.contains(field) {
             found.push(format!(
-                "{kind}.columns: the field {:?} is missing",
+                "{word}.columns: the field {:?} is missing",
                 field.as_str()
             ));
         }
@@ -332,23 +331,24 @@ fn read<V>(
 }
 
 fn time_format(kind: &str, column: &ColumnIn, field: Field, found: &mut Vec<String>) {
+    let place = format!("{kind}.columns {:?}", column.name);
     let is_time = matches!(field, Field::At | Field::LeftAt | Field::AsOf);
     match &column.format {
         None if is_time => found.push(format!(
-            "{kind}.columns {:?}: write its format, for example \"%Y/%m/%d %H:%M:%S\"",
-            column.name
+            "{place}: write its format, for example \"%Y/%m/%d %H:%M:%S\""
         )),
-        Some(_) if !is_time => found.push(format!(
-            "{kind}.columns {:?}: only times have a format",
-            column.name
-        )),
-        Some(format) if StrftimeItems::new(format).any(|i| i == Item::Error) => {
-            found.push(format!(
-                "{kind}.columns {:?}: {format:?} is no strftime format",
-                column.name
-            ));
+        Some(_) if !is_time => found.push(format!("{place}: only times have a format")),
+        Some(format) => {
+            if let Some(why) = dates::wrong(format) {
+                found.push(format!("{place}: {format:?} {why}"));
+            }
         }
-        _ => {}
+        None => {}
+    }
+    if column.planned && field != Field::LeftAt {
+        found.push(format!(
+            "{place}: only the field \"left_at\" can be planned"
+        ));
     }
 }
 

@@ -1,5 +1,9 @@
 //! Files that are read, as a layout describes them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hikiate_sdk::duration::Span;
 use serde::Deserialize;
 
 use super::model::FormPart;
@@ -8,7 +12,7 @@ use super::model::FormPart;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming<V> {
-    /// File names: `*` is any text, `?` any character.
+    /// File names: `*` is any text, `?` any character; upper and lower case are the same.
     pub files: String,
     /// How a file is known to be whole.
     #[serde(default)]
@@ -16,11 +20,180 @@ pub struct Incoming<V> {
     /// See [`FormPart`].
     #[serde(default)]
     pub form: FormPart,
-    /// With a header, found by name in any order; without, by position.
+    /// With a header, found by name in any order and width; without, by position.
     pub columns: Vec<ColumnIn>,
     /// Words of the column `verdict`.
     #[serde(default)]
     pub verdicts: V,
+}
+
+/// 出荷実績: a row per line of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shipped {
+    /// See [`Incoming::files`].
+    pub files: String,
+    /// See [`Incoming::whole`].
+    #[serde(default)]
+    pub whole: Whole,
+    /// See [`FormPart`].
+    #[serde(default)]
+    pub form: FormPart,
+    /// See [`Incoming::columns`].
+    pub columns: Vec<ColumnIn>,
+    /// What a quantity says of a parcel and line that an earlier file named.
+    #[serde(default)]
+    pub quantities: Quantities,
+    /// What a file holds.
+    #[serde(default)]
+    pub exports: Exports,
+}
+
+/// What a quantity of 出荷実績 says of a parcel and line that an earlier file named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantities {
+    /// It stands instead of what was told before.
+    #[default]
+    Total,
+    /// It is added to what was told before.
+    Delta,
+}
+
+/// What a file of 出荷実績 holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exports {
+    /// What left since the file before.
+    #[default]
+    New,
+    /// All that left on a day, so that later files of the day repeat the earlier ones.
+    Cumulative,
+}
+
+/// 在庫: a row per item, place, lot or shelf.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    /// See [`Incoming::files`].
+    pub files: String,
+    /// See [`Incoming::whole`].
+    #[serde(default)]
+    pub whole: Whole,
+    /// See [`FormPart`].
+    #[serde(default)]
+    pub form: FormPart,
+    /// See [`Incoming::columns`].
+    pub columns: Vec<ColumnIn>,
+    /// What the words of the column `quality` mean; only what is sellable counts.
+    #[serde(default)]
+    pub quality: BTreeMap<String, Bucket>,
+    /// What the quantity says.
+    #[serde(default)]
+    pub count: Count,
+    /// What it says of an item that a file does not name.
+    #[serde(default)]
+    pub absent: Absent,
+    /// How much earlier than its file a count was made whose row has no time.
+    #[serde(default = "lag")]
+    pub as_of_lag: Span,
+}
+
+/// What goods of a quality are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bucket {
+    /// Can be sold.
+    Sellable,
+    /// Is damaged.
+    Damaged,
+    /// Is kept back.
+    Held,
+    /// Anything else that cannot be sold.
+    Other,
+}
+
+/// What the quantity of 在庫 says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Count {
+    /// What lies on the shelf, instructed and not yet shipped included.
+    #[default]
+    #[serde(rename = "on-hand")]
+    OnHand,
+    /// What the warehouse has accepted and not yet shipped is already taken off.
+    #[serde(rename = "free")]
+    Free,
+}
+
+/// What a file of 在庫 says of an item that it does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Absent {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// There is none of it.
+    Zero,
+}
+
+fn lag() -> Span {
+    Span(Duration::from_secs(300))
+}
+
+/// What all kinds of files that are read have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind<'a> {
+    /// The kind's word in a layout.
+    pub word: &'static str,
+    /// See [`Incoming::files`].
+    pub files: &'a str,
+    /// See [`Incoming::whole`].
+    pub whole: &'a Whole,
+    /// See [`FormPart`].
+    pub form: FormPart,
+    /// See [`Incoming::columns`].
+    pub columns: &'a [ColumnIn],
+}
+
+impl<V> Incoming<V> {
+    /// What it has in common with the other kinds.
+    pub fn kind(&self, word: &'static str) -> Kind<'_> {
+        Kind {
+            word,
+            files: &self.files,
+            whole: &self.whole,
+            form: self.form,
+            columns: &self.columns,
+        }
+    }
+}
+
+impl Shipped {
+    /// What it has in common with the other kinds.
+    #[must_use]
+    pub fn kind(&self) -> Kind<'_> {
+        Kind {
+            word: "shipped",
+            files: &self.files,
+            whole: &self.whole,
+            form: self.form,
+            columns: &self.columns,
+        }
+    }
+}
+
+impl Stock {
+    /// What it has in common with the other kinds.
+    #[must_use]
+    pub fn kind(&self) -> Kind<'_> {
+        Kind {
+            word: "stock",
+            files: &self.files,
+            whole: &self.whole,
+            form: self.form,
+            columns: &self.columns,
+        }
+    }
 }
 
 /// How a file is known to be whole.
@@ -47,9 +220,12 @@ pub struct ColumnIn {
     /// What it means; absent is not read.
     #[serde(default)]
     pub field: Option<Field>,
-    /// Of a time, as strftime; a date alone is its midnight.
+    /// Of a time, as strftime; without an hour it is a day.
     #[serde(default)]
     pub format: Option<String>,
+    /// Of `left_at`: it may name a day to come (出荷予定日), up to 30 days ahead.
+    #[serde(default)]
+    pub planned: bool,
 }
 
 /// What a column read means.
@@ -70,7 +246,7 @@ pub enum Field {
     Quantity,
     /// The carrier's number.
     Tracking,
-    /// Names the parcel where there is no tracking number.
+    /// Names the parcel, whatever its number.
     Parcel,
     /// The carrier's name.
     Carrier,
@@ -82,6 +258,12 @@ pub enum Field {
     Location,
     /// When stock was counted.
     AsOf,
+    /// The lot (ロット); rows of an item that differ in it are summed.
+    Lot,
+    /// The shelf (棚番); rows of an item that differ in it are summed.
+    Shelf,
+    /// The quality (品質区分); see [`Stock::quality`].
+    Quality,
 }
 
 impl Field {
@@ -102,6 +284,9 @@ impl Field {
             Self::Code => "code",
             Self::Location => "location",
             Self::AsOf => "as_of",
+            Self::Lot => "lot",
+            Self::Shelf => "shelf",
+            Self::Quality => "quality",
         }
     }
 }

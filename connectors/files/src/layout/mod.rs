@@ -1,11 +1,16 @@
 //! Layouts: which files an account exchanges and what stands in their columns.
 
 mod check;
+mod dates;
 mod incoming;
 mod model;
 mod shipped;
 
-pub use incoming::{CancelVerdicts, ColumnIn, Field, Incoming, ReplyVerdicts, Whole};
+pub(crate) use dates::{AHEAD_MINUTES, OLDEST_COUNT_DAYS, PLANNED_DAYS, is_day};
+pub use incoming::{
+    Absent, Bucket, CancelVerdicts, ColumnIn, Count, Exports, Field, Incoming, Kind, Quantities,
+    ReplyVerdicts, Shipped, Stock, Whole,
+};
 pub use model::{
     Accept, Cancel, ColumnOut, Forbid, Form, FormPart, Instruct, Journal, JournalFormat, Layout,
     PickedUp,

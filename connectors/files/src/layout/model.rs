@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use hikiate_sdk::TaxStyle;
 use serde::Deserialize;
 
-use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts};
+use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts, Shipped, Stock};
 use crate::wire::delimited::{LineEnd, Quote};
 use crate::wire::encoding::{Encoding, Loss};
+use crate::wire::formula::Formula;
 
 /// A layout: the files of one account.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -40,13 +41,13 @@ pub struct Layout {
     pub reply: Option<Incoming<ReplyVerdicts>>,
     /// 出荷実績, in.
     #[serde(default)]
-    pub shipped: Option<Incoming<()>>,
+    pub shipped: Option<Shipped>,
     /// 取消回答, in.
     #[serde(default)]
     pub cancel_reply: Option<Incoming<CancelVerdicts>>,
     /// 在庫, in.
     #[serde(default)]
-    pub stock: Option<Incoming<()>>,
+    pub stock: Option<Stock>,
 }
 
 /// What the far side does with a file of ours once it has read it. It decides what is allowed after a lost reply.
@@ -83,6 +84,10 @@ pub struct Form {
     /// Characters that the encoding has not, where a column says nothing else.
     #[serde(default = "refuse")]
     pub loss: Loss,
+    /// Cells that a spreadsheet would work out, where a column says nothing else. Default: `refuse` for `utf8-bom`, which
+    /// is made for spreadsheets, else `keep`.
+    #[serde(default)]
+    pub formula: Option<Formula>,
 }
 
 /// What one file kind has otherwise than the layout's `form`.
@@ -101,6 +106,8 @@ pub struct FormPart {
     pub header: Option<bool>,
     /// See [`Form::loss`].
     pub loss: Option<Loss>,
+    /// See [`Form::formula`].
+    pub formula: Option<Formula>,
 }
 
 impl Form {
@@ -114,7 +121,17 @@ impl Form {
             line_end: part.line_end.unwrap_or(self.line_end),
             header: part.header.unwrap_or(self.header),
             loss: part.loss.unwrap_or(self.loss),
+            formula: part.formula.or(self.formula),
         }
+    }
+
+    /// What happens to a cell that a spreadsheet would work out.
+    #[must_use]
+    pub fn formula(&self) -> Formula {
+        self.formula.unwrap_or(match self.encoding {
+            Encoding::Utf8Bom => Formula::Refuse,
+            Encoding::Utf8 | Encoding::Cp932 => Formula::Keep,
+        })
     }
 }
 
@@ -148,6 +165,9 @@ pub struct ColumnOut {
     /// Characters that the encoding has not.
     #[serde(default)]
     pub loss: Option<Loss>,
+    /// Cells that a spreadsheet would work out.
+    #[serde(default)]
+    pub formula: Option<Formula>,
     /// True refuses an empty cell.
     #[serde(default)]
     pub required: bool,

@@ -1,248 +1,328 @@
-//! A file that was read to records: rejects per row, the neighbours go on.
+//! A kind of file that is read: how its columns are found, and its rows one by one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{
-    BadRecord, CancelReply, CancelVerdict, InstructionReply, Observed, Record, ReplyVerdict,
-    ShipmentReference, StockLevel,
-};
+use hikiate_sdk::{BadRecord, Record};
 
-use super::parcels::Parcels;
+use super::assemble::Assembler;
 use super::row::{Places, RowView};
-use crate::layout::{
-    CancelVerdicts, ColumnIn, Field, Form, Incoming, Layout, ReplyVerdicts, Whole,
-};
-use crate::wire::delimited::rows;
-use crate::wire::encoding::Decoded;
+use super::rows::{Telling, Understood, understand};
+use super::survey::{Survey, Surveyor};
+use super::when::FileTimes;
+use crate::glob;
+use crate::layout::{Absent, ColumnIn, Field, Form, Kind, Layout, Whole};
+use crate::wire::scan::{At, Coded, RawRow, Scanner, Split};
+use crate::words::heading;
 
-/// What a file that comes in tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Reply(ReplyVerdicts),
-    Shipped,
-    CancelReply(CancelVerdicts),
-    Stock,
-}
+/// More bad rows than this are one bad record with the file.
+pub(crate) const MOST_BAD: u64 = 1_000;
 
 /// A kind of file that is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    pub(crate) kind: Kind,
+    pub(crate) word: &'static str,
+    pub(crate) telling: Telling,
     pub(crate) files: String,
     pub(crate) whole: Whole,
-    form: Form,
+    pub(crate) form: Form,
     columns: Vec<ColumnIn>,
     zone: Tz,
+    /// Longest row in bytes.
+    row_bytes: usize,
+}
+
+/// Where the columns stand in a particular file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// The column of the layout and the cell of each field.
+    pub(crate) fields: BTreeMap<Field, (usize, usize)>,
+    /// Cells of a row.
+    pub(crate) width: usize,
+    /// The mark and the header as they stand in the file; before a row they make a file of it.
+    pub(crate) head: Vec<u8>,
 }
 
 impl Reading {
     /// The kinds of a layout: those of the stream `shipments`, then those of `stock`.
-    pub(crate) fn of(layout: &Layout, zone: Tz) -> (Vec<Self>, Vec<Self>) {
+    pub(crate) fn of(layout: &Layout, zone: Tz, row_bytes: usize) -> (Vec<Self>, Vec<Self>) {
+        let new = |telling, kind: Kind<'_>| Self {
+            word: kind.word,
+            telling,
+            files: kind.files.to_owned(),
+            whole: kind.whole.clone(),
+            form: layout.form.with(kind.form),
+            columns: kind.columns.to_vec(),
+            zone,
+            row_bytes,
+        };
         let shipments = [
             layout
                 .reply
                 .as_ref()
-                .map(|i| Self::new(Kind::Reply(i.verdicts.clone()), i, layout.form, zone)),
+                .map(|i| new(Telling::Reply(i.verdicts.clone()), i.kind("reply"))),
             layout
                 .shipped
                 .as_ref()
-                .map(|i| Self::new(Kind::Shipped, i, layout.form, zone)),
-            layout
-                .cancel_reply
-                .as_ref()
-                .map(|i| Self::new(Kind::CancelReply(i.verdicts.clone()), i, layout.form, zone)),
+                .map(|i| new(Telling::Shipped(i.quantities), i.kind())),
+            layout.cancel_reply.as_ref().map(|i| {
+                let telling = Telling::CancelReply(i.verdicts.clone());
+                new(telling, i.kind("cancel_reply"))
+            }),
         ];
         let stock = layout
             .stock
             .as_ref()
-            .map(|i| Self::new(Kind::Stock, i, layout.form, zone));
+            .map(|i| new(Telling::Stock(Box::new(i.clone())), i.kind()));
         (
             shipments.into_iter().flatten().collect(),
             stock.into_iter().collect(),
         )
     }
 
-    fn new<V>(kind: Kind, incoming: &Incoming<V>, form: Form, zone: Tz) -> Self {
-        let (files, whole) = (incoming.files.clone(), incoming.whole.clone());
-        Self {
-            kind,
-            files,
-            whole,
-            form: form.with(incoming.form),
-            columns: incoming.columns.clone(),
-            zone,
-        }
+    /// Whether a file of this name is of this kind.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        glob::matches(&self.files, name) && !self.is_marker(name)
     }
 
-    /// Whether the content says that the file is whole. A file that cannot be decoded is whole enough to be
-    /// told as such once it has stopped growing.
-    pub(crate) fn is_whole(&self, bytes: &[u8]) -> bool {
-        match &self.whole {
-            Whole::Renamed | Whole::Marker(_) => true,
-            Whole::Stable => bytes
-                .last()
-                .is_some_and(|b| matches!(b, b'\n' | b'\r' | 0x1A)),
-            Whole::Trailer(mark) => {
-                let Ok(decoded) = self.form.encoding.decode(bytes) else {
-                    return false;
-                };
-                let last = rows(&decoded.text, self.form.separator).pop();
-                last.and_then(|row| row.cells.ok())
-                    .is_some_and(|cells| cells.first().is_some_and(|c| c.trim() == mark))
-            }
-        }
-    }
-
-    /// The records of a file, in its order.
-    pub(crate) fn read(&self, file: &str, bytes: &[u8]) -> Vec<Record> {
-        match self.form.encoding.decode(bytes) {
-            Ok(decoded) => self
-                .read_rows(file, bytes, &decoded)
-                .unwrap_or_else(|reason| whole_bad(file, bytes, &reason)),
-            Err(reason) => whole_bad(
-                file,
-                bytes,
-                &format!("{reason}; the layout's encoding may be wrong"),
-            ),
-        }
-    }
-
-    fn read_rows(
-        &self,
-        file: &str,
-        bytes: &[u8],
-        decoded: &Decoded,
-    ) -> Result<Vec<Record>, String> {
-        let mut rows = rows(&decoded.text, self.form.separator);
-        if let Whole::Trailer(_) = self.whole {
-            rows.pop();
-        }
-        let mut rows = rows.into_iter();
-        let (places, width, mut done) = if self.form.header {
-            let head = rows.next().ok_or("the header is missing")?;
-            let names = head.cells.map_err(|why| format!("the header {why}"))?;
-            (self.named(file, &names)?, names.len(), head.span.end)
-        } else {
-            (self.numbered(file), self.columns.len(), 0)
+    /// Whether a name ends as a marker does, also where the pattern takes it.
+    fn is_marker(&self, name: &str) -> bool {
+        let Whole::Marker(suffix) = &self.whole else {
+            return false;
         };
-        let mut at = decoded.start() + decoded.byte_len(&decoded.text[..done]);
-        let (mut records, mut parcels) = (Vec::new(), Parcels::default());
-        for row in rows {
-            let start = at + decoded.byte_len(&decoded.text[done..row.span.start]);
-            at = start + decoded.byte_len(&decoded.text[row.span.clone()]);
-            done = row.span.end;
-            let raw = bytes.get(start..at).unwrap_or_default();
-            let cells =
-                row.cells
-                    .map_err(|why| why.to_owned())
-                    .and_then(|cells| match cells.len() {
-                        n if n == width || (n > width && !self.form.header) => Ok(cells),
-                        n => Err(format!("has {n} cells, not {width}")),
-                    });
-            match cells {
-                Ok(cells) => {
-                    let view = RowView {
-                        places: &places,
-                        line: row.line,
-                        cells: &cells,
-                    };
-                    match &self.kind {
-                        Kind::Shipped => parcels.add(&view, raw, &mut records),
-                        kind => records.push(Record::new(raw, parse(kind, &view))),
-                    }
-                }
-                Err(why) => {
-                    let reason = format!("{file} row {}: {why}", row.line);
-                    records.push(Record::new(raw, Err(BadRecord::new(None, reason))));
-                }
-            }
-        }
-        parcels.finish(&mut records);
-        Ok(records)
+        name.to_lowercase().ends_with(&suffix.to_lowercase())
     }
 
-    fn named<'a>(&'a self, file: &'a str, names: &[String]) -> Result<Places<'a>, String> {
-        let mut columns = BTreeMap::new();
-        for column in &self.columns {
-            let Some(field) = column.field else { continue };
-            let place = names.iter().position(|name| name.trim() == column.name);
-            let place =
-                place.ok_or_else(|| format!("the header has no column {:?}", column.name))?;
-            columns.insert(field, (column, place));
-        }
-        Ok(Places {
+    /// The name of the file that a marker of this name stands beside.
+    pub(crate) fn marked_by<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let Whole::Marker(suffix) = &self.whole else {
+            return None;
+        };
+        let at = name.len().checked_sub(suffix.len())?;
+        let (file, end) = (name.get(..at)?, name.get(at..)?);
+        let is = end.to_lowercase() == suffix.to_lowercase() && glob::matches(&self.files, file);
+        is.then_some(file)
+    }
+
+    /// When a list was made that has no row.
+    pub(crate) fn counted_without_rows(&self, times: FileTimes) -> DateTime<Utc> {
+        let lag = match &self.telling {
+            Telling::Stock(stock) => Duration::from_std(stock.as_of_lag.0).unwrap_or_default(),
+            _ => Duration::zero(),
+        };
+        times.told - lag
+    }
+
+    /// Whether what a file does not name is gone.
+    pub(crate) fn lists_all(&self) -> bool {
+        matches!(&self.telling, Telling::Stock(stock) if stock.absent == Absent::Zero)
+    }
+
+    /// A scan from a file's beginning.
+    pub(crate) fn scanner(&self) -> Scanner {
+        Scanner::new(self.form.encoding, self.form.separator, self.row_bytes)
+    }
+
+    /// A scan that goes on.
+    pub(crate) fn resume(&self, coded: Coded, at: At) -> Scanner {
+        Scanner::resume(coded, self.form.separator, self.row_bytes, at)
+    }
+
+    /// What rows of a file are read with.
+    pub(crate) fn places<'a>(
+        &'a self,
+        file: &'a str,
+        times: FileTimes,
+        opened: &'a Opened,
+    ) -> Places<'a> {
+        Places {
+            word: self.word,
             file,
             zone: self.zone,
-            columns,
+            times,
+            columns: &self.columns,
+            fields: &opened.fields,
+        }
+    }
+
+    /// Finds the columns by the header. A column that may be missing is read as blank.
+    ///
+    /// # Errors
+    /// Which column is missing or stands twice.
+    pub(crate) fn open(&self, names: &[String], head: Vec<u8>) -> Result<Opened, String> {
+        let found: Vec<String> = names.iter().map(|name| heading(name)).collect();
+        let mut fields = BTreeMap::new();
+        for (n, column) in self.columns.iter().enumerate() {
+            let Some(field) = column.field else { continue };
+            let wanted = heading(&column.name);
+            let mut places = (0..found.len()).filter(|at| found.get(*at) == Some(&wanted));
+            let exact = || names.iter().position(|name| name.trim() == column.name);
+            match (places.next(), places.next()) {
+                (Some(at), None) => {
+                    fields.insert(field, (n, at));
+                }
+                (Some(_), Some(_)) => {
+                    let same = names.iter().filter(|name| name.trim() == column.name);
+                    let at = exact().filter(|_| same.count() == 1);
+                    let at = at.ok_or_else(|| {
+                        format!("the header has the column {:?} twice", column.name)
+                    })?;
+                    fields.insert(field, (n, at));
+                }
+                (None, _) if self.needs(field) => {
+                    return Err(format!("the header has no column {:?}", column.name));
+                }
+                (None, _) => {}
+            }
+        }
+        Ok(Opened {
+            fields,
+            width: names.len(),
+            head,
         })
     }
 
-    fn numbered<'a>(&'a self, file: &'a str) -> Places<'a> {
-        let place = |(n, column): (usize, &'a ColumnIn)| Some((column.field?, (column, n)));
-        Places {
-            file,
-            zone: self.zone,
-            columns: self.columns.iter().enumerate().filter_map(place).collect(),
+    /// The columns by their position.
+    pub(crate) fn open_without_header(&self, head: Vec<u8>) -> Opened {
+        let place = |(n, column): (usize, &ColumnIn)| Some((column.field?, (n, n)));
+        Opened {
+            fields: self.columns.iter().enumerate().filter_map(place).collect(),
+            width: self.columns.len(),
+            head,
+        }
+    }
+
+    fn needs(&self, field: Field) -> bool {
+        match self.telling {
+            Telling::Reply(_) | Telling::CancelReply(_) => {
+                matches!(field, Field::Reference | Field::Verdict)
+            }
+            Telling::Shipped(_) => matches!(
+                field,
+                Field::Reference | Field::Line | Field::Quantity | Field::LeftAt
+            ),
+            // Without its quality nobody knows what of an item can be sold.
+            Telling::Stock(_) => matches!(field, Field::Code | Field::Quantity | Field::Quality),
+        }
+    }
+
+    /// Whether a row has the cells of its file.
+    pub(crate) fn fits(&self, opened: &Opened, cells: &Split<'_>) -> bool {
+        match cells {
+            Split::Broken(_) => false,
+            cells => {
+                let count = cells.count();
+                count == opened.width || (count > opened.width && !self.form.header)
+            }
+        }
+    }
+
+    /// Reads one row; `with` gets it as it was understood and as it stands.
+    pub(crate) fn row<T>(
+        &self,
+        places: &Places<'_>,
+        opened: &Opened,
+        row: RawRow<'_>,
+        with: impl FnOnce(Understood, &RowView<'_>, &RawRow<'_>) -> T,
+    ) -> T {
+        let RawRow {
+            coded,
+            at,
+            next,
+            raw,
+            cells,
+        } = row;
+        let count = cells.count();
+        let fits = self.fits(opened, &cells);
+        let line = at.line;
+        let (understood, cells) = match cells.cells() {
+            Ok(cells) if fits => (None, cells),
+            Ok(_) => {
+                let why = format!("has {count} cells, not {}", opened.width);
+                (Some(places.bad_row(line, &why)), Vec::new())
+            }
+            Err(why) => (Some(places.bad_row(line, &why)), Vec::new()),
+        };
+        let view = RowView {
+            places,
+            line,
+            cells: &cells,
+        };
+        let understood =
+            understood.map_or_else(|| understand(&self.telling, &view), Understood::bad);
+        let raw = RawRow {
+            coded,
+            at,
+            next,
+            raw,
+            cells: Split::Quoted(Vec::new()),
+        };
+        with(understood, &view, &raw)
+    }
+
+    /// The records of a whole file, in its order.
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        file: &str,
+        bytes: &[u8],
+        times: FileTimes,
+    ) -> Vec<Record> {
+        let mut surveyor = Surveyor::new(self.clone(), file, times);
+        surveyor.feed(bytes, true);
+        self.assemble(&Arc::new(surveyor.finish()), bytes)
+    }
+
+    /// The records of a whole file that was looked through.
+    pub(crate) fn assemble(self: &Arc<Self>, survey: &Arc<Survey>, bytes: &[u8]) -> Vec<Record> {
+        let mut records = Vec::new();
+        if let Some(bad) = self.whole_bad(survey, None) {
+            records.push(Record::new(bytes, Err(bad)).in_file(&survey.file));
+        }
+        if survey.opened.is_err() {
+            return records;
+        }
+        let mut assembler = Assembler::whole(self.clone(), survey.clone());
+        let mut scanner = self.scanner();
+        let mut each = |row: RawRow<'_>| assembler.take(row);
+        // Looked through before, so every byte is of the encoding.
+        drop(scanner.feed(bytes, true, &mut each));
+        records.extend(assembler.finish());
+        records
+    }
+
+    /// What is told of a file as a whole; `kept` names the archived file where the record does not hold all of it.
+    pub(crate) fn whole_bad(&self, survey: &Survey, kept: Option<&str>) -> Option<BadRecord> {
+        let bad = |why: &str, cause: &str| {
+            let rest = kept.map_or(String::new(), |name| {
+                format!("; the record holds its beginning, all of it is in {name}")
+            });
+            BadRecord::new(None, format!("{}: {why}{rest}", survey.file))
+                .because(format!("{}: {cause}", self.word))
+        };
+        match &survey.opened {
+            Err(why) => Some(bad(why, why)),
+            Ok(_) if survey.is_collapsed() => {
+                let first = survey.first_bad.as_ref();
+                let (reason, cause) = first.map_or(("", ""), |b| (&b.reason, &b.cause));
+                let why = format!(
+                    "{} rows cannot be understood, the first: {reason}",
+                    survey.bad_rows
+                );
+                Some(bad(
+                    &why,
+                    cause.trim_start_matches(&format!("{}, ", self.word)),
+                ))
+            }
+            Ok(_) => None,
         }
     }
 }
 
-fn whole_bad(file: &str, bytes: &[u8], reason: &str) -> Vec<Record> {
-    let bad = BadRecord::new(None, format!("{file}: {reason}"));
-    vec![Record::new(bytes, Err(bad))]
-}
-
-fn parse(kind: &Kind, row: &RowView<'_>) -> Result<Observed, BadRecord> {
-    match kind {
-        Kind::Reply(words) => {
-            let lists = [
-                (&words.accepted, ReplyVerdict::Accepted),
-                (&words.rejected, ReplyVerdict::Rejected),
-            ];
-            Ok(Observed::InstructionReply(InstructionReply {
-                reference: ShipmentReference::from(row.needed(Field::Reference)?),
-                verdict: verdict(row, &lists)?,
-                message: row.text(Field::Message).to_owned(),
-                at: row.time(Field::At)?,
-            }))
-        }
-        Kind::CancelReply(words) => {
-            let lists = [
-                (&words.accepted, CancelVerdict::Accepted),
-                (&words.declined, CancelVerdict::Declined),
-                (&words.too_late, CancelVerdict::TooLate),
-            ];
-            Ok(Observed::CancelReply(CancelReply {
-                reference: ShipmentReference::from(row.needed(Field::Reference)?),
-                verdict: verdict(row, &lists)?,
-                message: row.text(Field::Message).to_owned(),
-                at: row.time(Field::At)?,
-            }))
-        }
-        Kind::Stock => Ok(Observed::Stock(StockLevel {
-            code: row.needed(Field::Code)?.to_owned(),
-            location: row.some(Field::Location),
-            quantity: row.number(Field::Quantity)?,
-            free: false,
-            as_of: row.time(Field::AsOf)?,
-            read_at: None,
-        })),
-        // Grouped over rows by `Parcels`, never here.
-        Kind::Shipped => Err(row.bad(Field::Reference, "a parcel is not one row")),
+impl Survey {
+    /// So many rows are bad that they are told as one.
+    pub(crate) fn is_collapsed(&self) -> bool {
+        self.bad_rows > MOST_BAD
     }
-}
-
-fn verdict<V: Copy>(row: &RowView<'_>, lists: &[(&Vec<String>, V)]) -> Result<V, BadRecord> {
-    let word = row.needed(Field::Verdict)?;
-    let known = lists
-        .iter()
-        .find(|(words, _)| words.iter().any(|w| w == word));
-    let shown: String = word.chars().take(40).collect();
-    known.map(|(_, v)| *v).ok_or_else(|| {
-        row.bad(
-            Field::Verdict,
-            &format!("{shown:?} is no word of the layout's verdicts"),
-        )
-    })
 }

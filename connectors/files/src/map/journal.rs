@@ -204,7 +204,10 @@ impl TextSheet {
                 return Err(refused(
                     &e.reference,
                     field,
-                    &format!("holds {part:?}, which means something else in this format"),
+                    &format!(
+                        "holds {:?}, which means something else in this format",
+                        part.replace(' ', "␣")
+                    ),
                 ));
             }
         }

@@ -1,10 +1,16 @@
 //! Pure mapping between the trade and the cells of files.
 
+pub(crate) mod assemble;
 pub(crate) mod inbound;
 pub(crate) mod instruct;
 pub(crate) mod journal;
+mod numbers;
 pub(crate) mod outgoing;
-pub(crate) mod parcels;
-pub(crate) mod row;
+mod parcels;
+mod row;
+mod rows;
 pub(crate) mod sheet;
+mod stock;
+pub(crate) mod survey;
 pub(crate) mod template;
+pub(crate) mod when;

@@ -1,166 +1,182 @@
 //! 出荷実績: rows of one parcel become one report, or none of them does.
 
-use chrono::{DateTime, Utc};
-use hikiate_sdk::{
-    BadRecord, NO_NUMBER, Observed, ParcelLine, ParcelReport, Record, ShipmentReference, Tracking,
-};
+use hikiate_sdk::text::key;
+use hikiate_sdk::{BadRecord, Observed, ParcelLine, ParcelReport, ShipmentReference, Told};
 
-use super::row::{RowView, short};
+use super::numbers::Numbers;
+use super::row::RowView;
+use super::rows::{Content, Understood, mark};
+use super::when::When;
 use crate::layout::Field;
 
-/// The parcels of one file while it is read.
-#[derive(Default)]
-pub(crate) struct Parcels {
-    found: Vec<Group>,
-    index: std::collections::HashMap<(String, String), usize>,
-}
-
-struct Group {
-    /// Where its record stands among the others.
-    place: usize,
-    raw: Vec<u8>,
-    first: Option<BadRecord>,
-    empty: BadRecord,
-    report: ParcelReport,
-}
-
-struct Line {
+/// What a row says of its parcel.
+pub(crate) struct ParcelRow {
+    reference: String,
+    key: String,
+    /// The warehouse named the parcel.
+    named: bool,
+    carrier: Option<String>,
+    numbers: Numbers,
+    left: When,
     n: u32,
     quantity: u32,
-    left_at: DateTime<Utc>,
+    code: Option<String>,
 }
 
-impl Parcels {
-    /// Adds a row to its parcel; a parcel keeps the place of its first row.
-    pub(crate) fn add(&mut self, row: &RowView<'_>, raw: &[u8], records: &mut Vec<Record>) {
-        let reference = match row.needed(Field::Reference) {
-            Ok(reference) => reference,
-            Err(bad) => {
-                records.push(Record::new(raw, Err(bad)));
-                return;
-            }
-        };
-        let number = number(row);
-        let name = key(row, &number);
-        let at = *self
-            .index
-            .entry((reference.to_owned(), name.clone()))
-            .or_insert_with(|| {
-                let placeholder = row.bad(Field::Quantity, "no line of this parcel has left");
-                records.push(Record::new(Vec::new(), Err(placeholder.clone())));
-                self.found.push(Group {
-                    place: records.len() - 1,
-                    raw: Vec::new(),
-                    first: None,
-                    empty: placeholder,
-                    report: ParcelReport {
-                        reference: ShipmentReference::from(reference),
-                        key: name,
-                        named: false,
-                        carrier: None,
-                        tracking: number.clone().unwrap_or_default(),
-                        also: Vec::new(),
-                        left_at: DateTime::<Utc>::MIN_UTC,
-                        left_until: None,
-                        adds: false,
-                        told: None,
-                        lines: Vec::new(),
-                    },
-                });
-                self.found.len() - 1
-            });
-        let Some(group) = self.found.get_mut(at) else {
-            return;
-        };
-        group.raw.extend_from_slice(raw);
-        if let Err(bad) = number {
-            group.spoil(bad);
-            return;
-        }
-        match line(row) {
-            Ok(line) if group.add(&line) => {
-                group.report.carrier = group
-                    .report
-                    .carrier
-                    .take()
-                    .or_else(|| row.some(Field::Carrier))
-            }
-            Ok(_) => group.spoil(row.bad(Field::Quantity, "is out of range")),
-            Err(bad) => group.spoil(bad),
-        }
-    }
-
-    /// Puts each parcel where its first row was.
-    pub(crate) fn finish(self, records: &mut [Record]) {
-        for group in self.found {
-            let Some(record) = records.get_mut(group.place) else {
-                continue;
-            };
-            record.raw = group.raw;
-            record.parsed = match group.first {
-                Some(bad) => Err(bad),
-                None if group.report.lines.is_empty() => Err(group.empty),
-                None => Ok(Observed::Parcel(group.report)),
-            };
-        }
-    }
+/// The rows of one parcel while its file is read.
+pub(crate) struct Parcel {
+    first: ParcelRow,
+    lines: Vec<ParcelLine>,
+    /// Told where nothing of the parcel has left.
+    empty: BadRecord,
 }
 
-impl Group {
-    /// False when the quantities of a line do not fit.
-    fn add(&mut self, line: &Line) -> bool {
-        let report = &mut self.report;
-        report.left_at = report.left_at.max(line.left_at);
-        if line.quantity == 0 {
-            return true;
-        }
-        match report.lines.iter_mut().find(|l| l.n == line.n) {
-            Some(same) => match same.quantity.checked_add(line.quantity) {
-                Some(sum) => same.quantity = sum,
-                None => return false,
-            },
-            None => report.lines.push(ParcelLine::new(line.n, line.quantity)),
-        }
-        true
-    }
-
-    fn spoil(&mut self, bad: BadRecord) {
-        self.first.get_or_insert(bad);
-    }
-}
-
-fn line(row: &RowView<'_>) -> Result<Line, BadRecord> {
-    let left_at = row
-        .time(Field::LeftAt)?
-        .ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
-    Ok(Line {
-        n: row.number(Field::Line)?,
-        quantity: row.number(Field::Quantity)?,
-        left_at,
-    })
-}
-
-/// The carrier's number; [`NO_NUMBER`] where something else stands in its place, nothing where the cell is blank.
-fn number(row: &RowView<'_>) -> Result<Option<String>, BadRecord> {
-    let text = row.text(Field::Tracking);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    match Tracking::read(text) {
-        Ok(Tracking::Number(number)) => Ok(Some(number)),
-        Ok(Tracking::Missing) => Ok(Some(NO_NUMBER.to_owned())),
-        Err(why) => Err(row.bad(Field::Tracking, &format!("{:?} {why}", short(text)))),
-    }
-}
-
-/// Names the parcel. Without a number of its own, what left at one time is one parcel, so that the same
-/// file read twice names it alike and a later one does not replace it.
-fn key(row: &RowView<'_>, number: &Result<Option<String>, BadRecord>) -> String {
-    let number = match number {
-        Ok(number) => number.clone().filter(|number| number != NO_NUMBER),
-        Err(_) => row.some(Field::Tracking),
+/// Reads a row.
+pub(crate) fn understand(row: &RowView<'_>) -> Understood {
+    let numbers =
+        Numbers::read(row.text(Field::Tracking)).map_err(|why| row.bad_value(Field::Tracking, why));
+    let named = row.needed(Field::Reference).and_then(|reference| {
+        let key = name(row, &numbers)?;
+        Ok((reference, key))
+    });
+    let (reference, key) = match named {
+        Ok(named) => named,
+        Err(bad) => return Understood::bad(of_part(row, bad)),
     };
-    number
-        .or_else(|| row.some(Field::Parcel))
-        .unwrap_or_else(|| format!("left {}", row.text(Field::LeftAt)))
+    let group = Some(mark((&reference, &key)));
+    let content = numbers.and_then(|numbers| {
+        let left = row
+            .when(Field::LeftAt)?
+            .ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
+        Ok(ParcelRow {
+            named: !row.text(Field::Parcel).is_empty(),
+            n: row.number(Field::Line)?,
+            quantity: row.number(Field::Quantity)?,
+            code: row.name(Field::Code)?,
+            carrier: row.words(Field::Carrier),
+            reference,
+            key,
+            numbers,
+            left,
+        })
+    });
+    Understood {
+        group,
+        item: None,
+        exact: None,
+        content: content
+            .map(|row| Content::Parcel(Box::new(row)))
+            .map_err(|bad| of_part(row, bad)),
+    }
+}
+
+/// What tells a parcel's rows apart: the line, and the number as a good row would have it.
+fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
+    let text = row.text(Field::Tracking);
+    let number = match Numbers::read(text) {
+        Ok(numbers) => numbers.first.unwrap_or_default(),
+        // A corrected row has another one.
+        Err(_) => "?".to_owned(),
+    };
+    let line = match row.number::<u32>(Field::Line) {
+        Ok(n) => n.to_string(),
+        Err(_) => key(row.text(Field::Line)),
+    };
+    bad.of_part(format!("parcel line {line} number {number}"))
+}
+
+/// Names the parcel. Without a name and a number of its own, what left at one time is one parcel, so that the same
+/// file read twice names it alike and a later one does not replace it.
+fn name(row: &RowView<'_>, numbers: &Result<Numbers, BadRecord>) -> Result<String, BadRecord> {
+    if let Some(parcel) = row.name(Field::Parcel)? {
+        return Ok(parcel);
+    }
+    let number = match numbers {
+        Ok(numbers) => numbers.name(),
+        Err(_) => Some(key(row.text(Field::Tracking))),
+    };
+    Ok(number.unwrap_or_else(|| key(&format!("left {}", row.text(Field::LeftAt)))))
+}
+
+impl Parcel {
+    /// A parcel begins with a row.
+    pub(crate) fn new(first: ParcelRow, view: &RowView<'_>) -> Self {
+        let line = ParcelLine {
+            n: first.n,
+            quantity: first.quantity,
+            code: first.code.clone(),
+        };
+        let empty = view.bad(Field::Quantity, "no line of this parcel has left");
+        Self {
+            lines: Vec::from_iter((line.quantity > 0).then_some(line)),
+            empty: of_part(view, empty),
+            first,
+        }
+    }
+
+    /// The parcel of a further row joins it.
+    ///
+    /// # Errors
+    /// Why it cannot; then the parcel is spoiled.
+    pub(crate) fn join(&mut self, row: Self, view: &RowView<'_>) -> Result<(), BadRecord> {
+        let row = row.first;
+        let first = &mut self.first;
+        if row.left.from() > first.left.from() {
+            first.left = row.left;
+        }
+        first.carrier = first.carrier.take().or(row.carrier);
+        first.numbers.join(row.numbers);
+        if row.quantity == 0 {
+            return Ok(());
+        }
+        let Some(line) = self.lines.iter_mut().find(|line| line.n == row.n) else {
+            self.lines.push(ParcelLine {
+                n: row.n,
+                quantity: row.quantity,
+                code: row.code,
+            });
+            return Ok(());
+        };
+        match (&line.code, row.code) {
+            (Some(code), Some(other)) if *code != other => {
+                let why = "is not the code that another row of this parcel has for the line";
+                return Err(of_part(view, view.bad_value(Field::Code, why)));
+            }
+            (None, Some(other)) => line.code = Some(other),
+            _ => {}
+        }
+        line.quantity = line
+            .quantity
+            .checked_add(row.quantity)
+            .ok_or_else(|| of_part(view, view.bad(Field::Quantity, "is out of range")))?;
+        Ok(())
+    }
+
+    /// The report.
+    ///
+    /// # Errors
+    /// When nothing of it has left.
+    pub(crate) fn finish(self, adds: bool, told: &Told) -> Result<Observed, BadRecord> {
+        let Self {
+            first,
+            lines,
+            empty,
+        } = self;
+        if lines.is_empty() {
+            return Err(empty);
+        }
+        Ok(Observed::Parcel(ParcelReport {
+            reference: ShipmentReference::new(first.reference),
+            key: first.key,
+            named: first.named,
+            carrier: first.carrier,
+            tracking: first.numbers.first,
+            also: first.numbers.also,
+            left_at: first.left.from(),
+            left_until: first.left.until(),
+            lines,
+            adds,
+            told: Some(told.clone()),
+        }))
+    }
 }

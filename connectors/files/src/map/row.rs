@@ -2,118 +2,231 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
-use chrono_tz::Tz;
+use hikiate_sdk::text::{field, key};
 use hikiate_sdk::{BadRecord, ExternalId};
+use unicode_normalization::UnicodeNormalization as _;
 
+use super::when::{Dated, FileTimes, When};
 use crate::layout::{ColumnIn, Field};
 
 /// Where the fields of a kind stand in a particular file.
 pub(crate) struct Places<'a> {
+    /// The kind's word in a layout.
+    pub(crate) word: &'static str,
     /// File name.
     pub(crate) file: &'a str,
     /// Zone of times without offset.
-    pub(crate) zone: Tz,
-    /// Column and its position.
-    pub(crate) columns: BTreeMap<Field, (&'a ColumnIn, usize)>,
+    pub(crate) zone: chrono_tz::Tz,
+    /// The file's own times.
+    pub(crate) times: FileTimes,
+    /// The columns of the layout.
+    pub(crate) columns: &'a [ColumnIn],
+    /// Which of them a field is, and the position of its cell.
+    pub(crate) fields: &'a BTreeMap<Field, (usize, usize)>,
+}
+
+impl Places<'_> {
+    /// Why a row cannot be understood that names nothing.
+    pub(crate) fn bad_row(&self, line: u64, rule: &str) -> BadRecord {
+        BadRecord::new(None, format!("{} row {line}: {rule}", self.file))
+            .because(format!("{}: {rule}", self.word))
+    }
 }
 
 /// One row.
 pub(crate) struct RowView<'a> {
     pub(crate) places: &'a Places<'a>,
     /// The line it starts at, from 1.
-    pub(crate) line: usize,
+    pub(crate) line: u64,
     pub(crate) cells: &'a [String],
 }
 
 impl<'a> RowView<'a> {
-    /// The cell of a field without blanks around it; empty when the layout has no such column.
+    fn column(&self, field: Field) -> Option<&'a ColumnIn> {
+        let (column, _) = self.places.fields.get(&field)?;
+        self.places.columns.get(*column)
+    }
+
+    /// The cell of a field without blanks around it; empty when the file has no such column.
     pub(crate) fn text(&self, field: Field) -> &'a str {
-        let place = self.places.columns.get(&field);
+        let place = self.places.fields.get(&field);
         place
             .and_then(|(_, n)| self.cells.get(*n))
             .map_or("", |cell| cell.trim())
     }
 
-    /// The cell of a field, where there is one that is not blank.
-    pub(crate) fn some(&self, field: Field) -> Option<String> {
-        Some(self.text(field))
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned)
+    /// A cell's words, as they are stored; nothing for a blank cell.
+    pub(crate) fn words(&self, of: Field) -> Option<String> {
+        Some(field(self.text(of))).filter(|t| !t.is_empty())
     }
 
-    /// A cell that must not be blank.
-    pub(crate) fn needed(&self, field: Field) -> Result<&'a str, BadRecord> {
-        match self.text(field) {
-            "" => Err(self.bad(field, "is blank")),
-            text => Ok(text),
-        }
+    /// A name or an id, which must not be blank.
+    pub(crate) fn needed(&self, field: Field) -> Result<String, BadRecord> {
+        self.name(field)?.ok_or_else(|| self.bad(field, "is blank"))
     }
 
-    /// A whole number in ASCII digits; blank is never zero.
-    pub(crate) fn number<N: std::str::FromStr>(&self, field: Field) -> Result<N, BadRecord> {
-        let text = self.needed(field)?;
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.bad(field, &format!("{:?} is no whole number", short(text))));
+    /// A name or an id as it came; nothing for a blank cell.
+    pub(crate) fn name(&self, field: Field) -> Result<Option<String>, BadRecord> {
+        let text = self.text(field);
+        if text.chars().any(char::is_control) {
+            return Err(self.bad(field, "holds a control character"));
         }
-        text.parse()
-            .map_err(|_| self.bad(field, &format!("{:?} is out of range", short(text))))
+        Ok(Some(key(text)).filter(|t| !t.is_empty()))
+    }
+
+    /// A whole number; blank is never zero.
+    pub(crate) fn number<N: TryFrom<i64>>(&self, field: Field) -> Result<N, BadRecord> {
+        let text = self.text(field);
+        if text.is_empty() {
+            return Err(self.bad(field, "is blank"));
+        }
+        let number = whole(text).map_err(|why| self.bad_value(field, why))?;
+        N::try_from(number).map_err(|_| self.bad_value(field, "is out of range"))
     }
 
     /// A time by the column's format, or `None` for a blank cell.
-    pub(crate) fn time(&self, field: Field) -> Result<Option<DateTime<Utc>>, BadRecord> {
+    pub(crate) fn when(&self, field: Field) -> Result<Option<When>, BadRecord> {
         let text = self.text(field);
-        let format = self
-            .places
-            .columns
-            .get(&field)
-            .and_then(|(c, _)| c.format.as_deref());
+        let column = self.column(field);
+        let format = column.and_then(|c| c.format.as_deref());
         let (Some(format), false) = (format, text.is_empty()) else {
             return Ok(None);
         };
-        let bad = || {
-            self.bad(
-                field,
-                &format!("{:?} is no time of the form {format:?}", short(text)),
-            )
+        let dated = Dated {
+            format,
+            planned: column.is_some_and(|c| c.planned),
+            zone: self.places.zone,
         };
-        if let Ok(time) = DateTime::parse_from_str(text, format) {
-            return Ok(Some(time.with_timezone(&Utc)));
-        }
-        let day = || NaiveDate::parse_from_str(text, format).map(|d| d.and_time(NaiveTime::MIN));
-        let local = NaiveDateTime::parse_from_str(text, format)
-            .or_else(|_| day())
-            .map_err(|_| bad())?;
-        // In the hour that a change of clocks repeats, the earlier reading is taken.
-        self.places
-            .zone
-            .from_local_datetime(&local)
-            .earliest()
-            .map(|t| Some(t.with_timezone(&Utc)))
-            .ok_or_else(bad)
+        dated
+            .read(text, self.places.times)
+            .map(Some)
+            .map_err(|why| self.bad_value(field, &why))
     }
 
     /// Why this row cannot be understood.
-    pub(crate) fn bad(&self, field: Field, why: &str) -> BadRecord {
-        let name = self
-            .places
-            .columns
-            .get(&field)
-            .map_or(field.as_str(), |(c, _)| c.name.as_str());
+    pub(crate) fn bad(&self, field: Field, rule: &str) -> BadRecord {
+        self.because(field, rule, rule)
+    }
+
+    /// The same, with the cell, which is no part of the cause.
+    pub(crate) fn bad_value(&self, field: Field, rule: &str) -> BadRecord {
+        let shown: String = self.text(field).chars().take(40).collect();
+        self.because(field, &format!("{shown:?} {rule}"), rule)
+    }
+
+    fn because(&self, field: Field, why: &str, rule: &str) -> BadRecord {
+        let column = self.column(field);
+        let name = column.map_or(field.as_str(), |c| c.name.as_str());
+        let Places { file, word, .. } = self.places;
+        let id = if *word == "stock" {
+            Field::Code
+        } else {
+            Field::Reference
+        };
+        let id = Some(key(self.text(id))).filter(|id| !id.is_empty());
         BadRecord::new(
-            Some(self.text(Field::Reference))
-                .filter(|t| !t.is_empty())
-                .map(ExternalId::from),
-            format!(
-                "{} row {}, column {name}: {why}",
-                self.places.file, self.line
-            ),
+            id.map(ExternalId::from),
+            format!("{file} row {}, column {name}: {why}", self.line),
         )
+        .because(format!("{word}, column {name}: {rule}"))
     }
 }
 
-/// Enough of a cell to recognise it.
-pub(super) fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+/// A whole number as people and spreadsheets write it: full width, thousands in groups of three, decimals that are
+/// all zero. Nothing else is guessed at.
+fn whole(text: &str) -> Result<i64, &'static str> {
+    const NOT: &str = "is no whole number";
+    let narrow: String = text
+        .nfkc()
+        .map(|c| if c == '−' { '-' } else { c })
+        .collect();
+    let (sign, digits) = match narrow.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, narrow.as_str()),
+    };
+    let (whole, decimals) = match digits.split_once('.') {
+        Some((whole, decimals)) if !decimals.is_empty() => (whole, decimals),
+        Some(_) => return Err(NOT),
+        None => (digits, ""),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let grouped = whole.contains(',');
+    let right = is_digits(first)
+        && (!grouped || first.len() <= 3)
+        && groups.all(|group| is_digits(group) && group.len() == 3);
+    if !right || !(decimals.is_empty() || is_digits(decimals)) {
+        return Err(NOT);
+    }
+    if decimals.bytes().any(|b| b != b'0') {
+        return Err("is no whole number: goods are counted in pieces");
+    }
+    let number: i64 = whole
+        .replace(',', "")
+        .parse()
+        .map_err(|_| "is out of range")?;
+    Ok(sign * number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    #[test]
+    fn numbers_as_spreadsheets_write_them() {
+        for (text, number) in [
+            ("0", 0),
+            ("12", 12),
+            ("-3", -3),
+            ("－３", -3),
+            ("−3", -3),
+            ("１２", 12),
+            ("007", 7),
+            ("10.0", 10),
+            ("10.000", 10),
+            ("1,000", 1_000),
+            ("１，０００", 1_000),
+            ("12,345,678", 12_345_678),
+            ("1,000.00", 1_000),
+            ("-1,000", -1_000),
+        ] {
+            assert_eq!(whole(text), Ok(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_not_guessed_at() {
+        for text in [
+            "1.0E+3",
+            "1E3",
+            "1e+03",
+            "10.5",
+            "0.01",
+            "1,00",
+            "1,0000",
+            "10,00",
+            ",100",
+            "1,,000",
+            "1.000,00",
+            "10.",
+            ".0",
+            "1 000",
+            "+5",
+            "５個",
+            "-",
+            "",
+            "--1",
+            "1-",
+            "abc",
+            "0x10",
+            "1_000",
+            "99999999999999999999",
+            "１.５",
+            "1.0.0",
+            "½",
+        ] {
+            assert!(whole(text).is_err(), "{text}: {:?}", whole(text));
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::template::environment;
 use crate::layout::{ColumnOut, Form};
 use crate::wire::delimited::{quoted, rows};
 use crate::wire::encoding::Loss;
+use crate::wire::formula::{Formula, MARK, is_formula};
 
 /// A kind of file with its templates compiled.
 pub(crate) struct Sheet {
@@ -105,7 +106,7 @@ impl Sheet {
     /// The rows of a file that this sheet wrote; `None` for any other.
     pub(crate) fn read(&self, content: &[u8]) -> Option<Vec<Vec<String>>> {
         let decoded = self.form.encoding.decode(content).ok()?;
-        let mut rows = rows(&decoded.text, self.form.separator).into_iter();
+        let mut rows = rows(&decoded, self.form.separator).into_iter();
         if self.form.header {
             let head = rows.next()?.cells.ok()?;
             if !head.iter().eq(self.columns.iter().map(|c| &c.name)) {
@@ -113,7 +114,27 @@ impl Sheet {
             }
         }
         rows.map(|row| row.cells.ok().filter(|c| c.len() == self.columns.len()))
+            .map(|row| {
+                let cells = row?.into_iter().enumerate();
+                Some(cells.map(|(n, cell)| self.unmarked(n, cell)).collect())
+            })
             .collect()
+    }
+
+    fn formula(&self, column: &ColumnOut) -> Formula {
+        column.formula.unwrap_or_else(|| self.form.formula())
+    }
+
+    /// A cell as it was before it was written.
+    fn unmarked(&self, n: usize, cell: String) -> String {
+        let marks = self.columns.get(n).map(|c| self.formula(c)) == Some(Formula::Apostrophe);
+        match cell
+            .strip_prefix(MARK)
+            .filter(|rest| marks && is_formula(rest))
+        {
+            Some(rest) => rest.to_owned(),
+            None => cell,
+        }
     }
 
     fn push_row(
@@ -154,6 +175,15 @@ impl Sheet {
             return Err(self.refused(reference, column, "is empty and the layout requires it"));
         }
         let text = self.form.encoding.composed(&text).into_owned();
+        let text = match self.formula(column) {
+            Formula::Keep => text,
+            Formula::Refuse if is_formula(&text) => {
+                let why = "begins as a formula does, which a spreadsheet would work out: correct it, or write formula = \"apostrophe\" or \"keep\" in the layout";
+                return Err(self.refused(reference, column, why));
+            }
+            Formula::Apostrophe if is_formula(&text) => format!("{MARK}{text}"),
+            Formula::Refuse | Formula::Apostrophe => text,
+        };
         if let Some(limit) = column.chars
             && text.chars().count() > limit
         {
@@ -201,8 +231,7 @@ impl Sheet {
         let encoding = self.form.encoding;
         let mapped = encoding
             .decode(&plain)
-            .map_err(|e| self.refused(reference, column, &e))?
-            .text;
+            .map_err(|e| self.refused(reference, column, &e))?;
         let cell = quoted(&mapped, self.form.separator, self.form.quote)
             .map_err(|why| self.refused(reference, column, why))?;
         self.encode_plain(reference, column, &cell, Loss::Refuse)

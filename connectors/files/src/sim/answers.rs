@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::layout::{Field, Form, Incoming, Whole};
+use crate::layout::{Field, Form, Kind, Whole};
 use crate::wire::delimited::quoted;
 use crate::wire::encoding::Loss;
 
@@ -27,7 +27,7 @@ impl Answer {
 }
 
 /// The bytes of a file of this kind.
-pub(super) fn write<V>(kind: &Incoming<V>, form: Form, zone: Tz, rows: &[Answer]) -> Vec<u8> {
+pub(super) fn write(kind: &Kind<'_>, form: Form, zone: Tz, rows: &[Answer]) -> Vec<u8> {
     let form = form.with(kind.form);
     let mut text = String::new();
     let mut line = |cells: Vec<String>| {
@@ -53,7 +53,7 @@ pub(super) fn write<V>(kind: &Incoming<V>, form: Form, zone: Tz, rows: &[Answer]
         };
         line(kind.columns.iter().map(cell).collect());
     }
-    if let Whole::Trailer(mark) = &kind.whole {
+    if let Whole::Trailer(mark) = kind.whole {
         line(vec![mark.clone()]);
     }
     let mut bytes = form.encoding.mark().to_vec();

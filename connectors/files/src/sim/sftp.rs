@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,8 @@ pub struct SftpSim {
 #[derive(Default)]
 struct Faults {
     drop_after_rename: AtomicBool,
+    hang_on_read: AtomicBool,
+    hang_on_list: AtomicBool,
     refuse_login: AtomicBool,
 }
 
@@ -88,6 +90,16 @@ impl SftpSim {
     /// The next rename is done, and the connection ends before the answer.
     pub fn drop_after_rename(&self) {
         self.faults.drop_after_rename.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether readings are answered from now on, or never.
+    pub fn hang_on_read(&self, hang: bool) {
+        self.faults.hang_on_read.store(hang, Ordering::SeqCst);
+    }
+
+    /// Whether listings are answered from now on, or never.
+    pub fn hang_on_list(&self, hang: bool) {
+        self.faults.hang_on_list.store(hang, Ordering::SeqCst);
     }
 
     /// Whether logins are refused from now on.
@@ -221,6 +233,9 @@ impl russh_sftp::server::Handler for Requests {
         offset: u64,
         len: u32,
     ) -> Result<Data, Self::Error> {
+        if self.faults.hang_on_read.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let mut data = vec![0; usize::try_from(len).unwrap_or_default()];
         let file = fs::File::open(self.path(&handle)).map_err(code)?;
         let got = file.read_at(&mut data, offset).map_err(code)?;
@@ -246,6 +261,27 @@ impl russh_sftp::server::Handler for Requests {
         Ok(done(id))
     }
 
+    async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, Self::Error> {
+        let meta = fs::symlink_metadata(self.path(&path)).map_err(code)?;
+        Ok(Attrs {
+            id,
+            attrs: FileAttributes::from(&meta),
+        })
+    }
+
+    async fn fsetstat(
+        &mut self,
+        id: u32,
+        handle: String,
+        attrs: FileAttributes,
+    ) -> Result<Status, Self::Error> {
+        if let Some(mode) = attrs.permissions {
+            let wanted = fs::Permissions::from_mode(mode);
+            fs::set_permissions(self.path(&handle), wanted).map_err(code)?;
+        }
+        Ok(done(id))
+    }
+
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, Self::Error> {
         let meta = fs::metadata(self.path(&path)).map_err(code)?;
         Ok(Attrs {
@@ -261,6 +297,9 @@ impl russh_sftp::server::Handler for Requests {
     }
 
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, Self::Error> {
+        if self.faults.hang_on_list.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.listed.insert(handle.clone(), true) != Some(false) {
             return Err(StatusCode::Eof);
         }

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
@@ -37,6 +37,8 @@ pub(super) struct Site {
     pub(super) zone: Tz,
     pub(super) settings: String,
     pub(super) sim: Option<SftpSim>,
+    /// A day ago: files are younger than that.
+    since: SystemTime,
     number: AtomicU64,
     told: Mutex<BTreeMap<String, String>>,
 }
@@ -48,7 +50,9 @@ impl Site {
         settings: String,
         sim: Option<SftpSim>,
     ) -> Self {
+        let made = dir.path().metadata().unwrap().modified().unwrap();
         Self {
+            since: made - Duration::from_secs(86_400),
             dir,
             zone,
             settings,
@@ -69,7 +73,7 @@ impl Site {
             .join(format!("incoming/{name}-{:06}.csv", self.next()));
         let text = format!("{head}\r\n{rows}\r\n");
         fs::write(&path, encoding_rs::SHIFT_JIS.encode(&text).0).unwrap();
-        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + modified);
+        let time = self.since + Duration::from_secs(modified);
         File::options()
             .write(true)
             .open(&path)
@@ -103,7 +107,10 @@ impl FarSide for Site {
                 Times::Late => 1,
             };
             let (kind, row, id) = if stream == "stock" {
-                (STOCK, format!("A-{n},W1,5,"), format!("stock:A-{n}@W1"))
+                let counted = DateTime::<Utc>::from(self.since).with_timezone(&self.zone);
+                let counted = counted.format("%Y/%m/%d %H:%M:%S");
+                let row = format!("A-{n},W1,5,{counted}");
+                (STOCK, row, format!("stock:A-{n}@W1"))
             } else {
                 (REPLY, format!("HK{n}-S1,OK,,"), format!("reply:HK{n}-S1"))
             };

@@ -11,7 +11,7 @@ use super::answers::{Answer, name, write};
 use super::model::{SimFile, SimFolders, SimHandling, SimParcel, SimShipment, SimTick};
 use super::work::{Answers, State};
 use crate::client::{Folder, Written};
-use crate::layout::{Field, Incoming, Layout, PickedUp, Whole};
+use crate::layout::{Field, Kind, Layout, PickedUp, Stock, Whole};
 
 pub(super) type Policy = Box<dyn Fn(&SimShipment) -> SimHandling + Send + Sync>;
 
@@ -190,14 +190,16 @@ impl WarehouseSim {
     /// Writes what is to be told; what could not be written stays for the next tick.
     async fn write_answers(&self, answers: &mut Answers) -> Result<(), Error> {
         let layout = &self.layout;
-        self.put(SimFile::Reply, layout.reply.as_ref(), &answers.reply)
-            .await?;
+        let reply = layout.reply.as_ref().map(|i| i.kind("reply"));
+        self.put(SimFile::Reply, reply, &answers.reply).await?;
         answers.reply.clear();
         let cancel = layout.cancel_reply.as_ref();
+        let cancel = cancel.map(|i| i.kind("cancel_reply"));
         self.put(SimFile::CancelReply, cancel, &answers.cancel)
             .await?;
         answers.cancel.clear();
-        self.put(SimFile::Shipped, layout.shipped.as_ref(), &answers.shipped)
+        let shipped = layout.shipped.as_ref().map(|i| i.kind());
+        self.put(SimFile::Shipped, shipped, &answers.shipped)
             .await?;
         answers.shipped.clear();
         Ok(())
@@ -218,20 +220,20 @@ impl WarehouseSim {
             Answer::new(&texts, (Field::AsOf, now))
         };
         let rows: Vec<_> = self.state().stock.iter().map(row).collect();
-        self.put(SimFile::Stock, self.layout.stock.as_ref(), &rows)
-            .await
+        let stock = self.layout.stock.as_ref().map(Stock::kind);
+        self.put(SimFile::Stock, stock, &rows).await
     }
 
-    async fn put<V>(
+    async fn put(
         &self,
         file: SimFile,
-        kind: Option<&Incoming<V>>,
+        kind: Option<Kind<'_>>,
         rows: &[Answer],
     ) -> Result<(), Error> {
         let Some(kind) = kind.filter(|_| !rows.is_empty()) else {
             return Ok(());
         };
-        let bytes = write(kind, self.layout.form, self.zone, rows);
+        let bytes = write(&kind, self.layout.form, self.zone, rows);
         let times = if self.state().twice.remove(&file) {
             2
         } else {
@@ -243,14 +245,14 @@ impl WarehouseSim {
                 state.number += 1;
                 state.number
             };
-            let path = format!("{}/{}", self.folders.answers, name(&kind.files, number));
+            let path = format!("{}/{}", self.folders.answers, name(kind.files, number));
             if self.folder.write_new(&path, &bytes).await? == Written::NameTaken {
                 return Err(Error::new(
                     ErrorClass::Conflict,
                     format!("the warehouse's file {path} is there already"),
                 ));
             }
-            if let Whole::Marker(suffix) = &kind.whole {
+            if let Whole::Marker(suffix) = kind.whole {
                 self.folder
                     .write_new(&format!("{path}{suffix}"), b"")
                     .await?;

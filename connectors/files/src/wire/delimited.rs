@@ -38,6 +38,9 @@ impl LineEnd {
 /// Bytes of a quoted cell before its opening quote is taken for damage; keeps a file of such rows linear.
 const LONGEST_CELL: usize = 65_536;
 
+/// Why a row is none whose quote is not closed, perhaps because the rest is yet to come.
+pub(crate) const UNCLOSED: &str = "opens a quote and never closes it";
+
 /// Writes one cell in its quotes.
 ///
 /// # Errors
@@ -77,7 +80,7 @@ pub(crate) fn rows(text: &str, separator: char) -> Vec<Row> {
         let rest = &text[at..];
         let (cells, length) = match row(rest, separator) {
             Ok((cells, length)) => (Ok(cells), length),
-            Err(reason) => (Err(reason), rest.find('\n').map_or(rest.len(), |n| n + 1)),
+            Err(reason) => (Err(reason), line_length(rest)),
         };
         let part = &rest[..length];
         if !part.trim_matches(['\r', '\n', '\u{1A}']).is_empty() {
@@ -93,7 +96,20 @@ pub(crate) fn rows(text: &str, separator: char) -> Vec<Row> {
     found
 }
 
-fn row(text: &str, separator: char) -> Result<(Vec<String>, usize), &'static str> {
+/// The first line of a text with its end.
+pub(crate) fn line_length(text: &str) -> usize {
+    match text.find(['\n', '\r']) {
+        Some(n) if text[n..].starts_with("\r\n") => n + 2,
+        Some(n) => n + 1,
+        None => text.len(),
+    }
+}
+
+/// The cells of the first row of a text, and its length with its line end.
+///
+/// # Errors
+/// Why it is no row.
+pub(crate) fn row(text: &str, separator: char) -> Result<(Vec<String>, usize), &'static str> {
     let mut cells = Vec::new();
     let mut at = 0;
     loop {
@@ -137,7 +153,7 @@ fn cell(text: &str, separator: char) -> Result<(String, usize), &'static str> {
             };
         }
     }
-    Err("opens a quote and never closes it")
+    Err(UNCLOSED)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use encoding_rs::SHIFT_JIS;
+use encoding_rs::{DecoderResult, SHIFT_JIS};
 use hikiate_sdk::text::compose_marks;
 use serde::{Deserialize, Serialize};
 
@@ -134,80 +134,47 @@ impl Encoding {
     ///
     /// # Errors
     /// Where the first byte is that does not belong to the encoding.
-    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Decoded, String> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<String, String> {
         if self != Self::Cp932 {
             let text = std::str::from_utf8(bytes)
                 .map_err(|e| format!("byte {} is not UTF-8", e.valid_up_to() + 1))?;
-            let body = text.strip_prefix(BOM).unwrap_or(text);
-            return Ok(Decoded {
-                text: body.to_owned(),
-                offset: text.len() - body.len(),
-                encoding: self,
-            });
+            return Ok(text.strip_prefix(BOM).unwrap_or(text).to_owned());
         }
-        match SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes) {
-            Some(text) => Ok(Decoded {
-                text: text.into_owned(),
-                offset: 0,
-                encoding: self,
-            }),
-            None => Err(format!("byte {} is not CP932", first_bad_cp932(bytes))),
+        SHIFT_JIS
+            .decode_without_bom_handling_and_without_replacement(bytes)
+            .map(Cow::into_owned)
+            .ok_or_else(|| format!("byte {} is not CP932", first_bad_cp932(bytes)))
+    }
+}
+
+/// The first byte that is not CP932, from 1.
+pub(crate) fn first_bad_cp932(bytes: &[u8]) -> usize {
+    let mut decoder = SHIFT_JIS.new_decoder_without_bom_handling();
+    let (mut out, mut at) = ([0; 4_096], 0);
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let (found, read, _) = decoder.decode_to_utf8_without_replacement(rest, &mut out, true);
+        at += read;
+        match found {
+            DecoderResult::OutputFull => {}
+            DecoderResult::InputEmpty => return at,
+            DecoderResult::Malformed(bad, after) => {
+                return (at + 1).saturating_sub(usize::from(bad) + usize::from(after));
+            }
         }
     }
 }
 
-fn first_bad_cp932(bytes: &[u8]) -> usize {
-    let (mut low, mut high) = (0, bytes.len());
-    // Longest prefix that decodes, give or take the lead byte of a pair.
-    while low < high {
-        let middle = usize::midpoint(low, high) + 1;
-        let good = SHIFT_JIS
-            .decode_without_bom_handling_and_without_replacement(&bytes[..middle])
-            .is_some()
-            || (middle > low + 1
-                && SHIFT_JIS
-                    .decode_without_bom_handling_and_without_replacement(&bytes[..middle - 1])
-                    .is_some());
-        if good {
-            low = middle
+/// Bytes that a decoded text took in CP932.
+pub(crate) fn len_cp932(part: &str) -> usize {
+    let len = |c: char| {
+        if c <= '\u{80}' || ('\u{FF61}'..='\u{FF9F}').contains(&c) {
+            1
         } else {
-            high = middle - 1
+            2
         }
-    }
-    low.max(1)
-}
-
-/// A decoded file that still knows which bytes each part of it came from.
-#[derive(Debug)]
-pub(crate) struct Decoded {
-    /// The text without byte order mark.
-    pub(crate) text: String,
-    offset: usize,
-    encoding: Encoding,
-}
-
-impl Decoded {
-    /// How many bytes of the file a part of the text took.
-    pub(crate) fn byte_len(&self, part: &str) -> usize {
-        if self.encoding == Encoding::Cp932 {
-            part.chars()
-                .map(|c| {
-                    if c <= '\u{80}' || ('\u{FF61}'..='\u{FF9F}').contains(&c) {
-                        1
-                    } else {
-                        2
-                    }
-                })
-                .sum()
-        } else {
-            part.len()
-        }
-    }
-
-    /// Where the text starts in the file.
-    pub(crate) fn start(&self) -> usize {
-        self.offset
-    }
+    };
+    part.chars().map(len).sum()
 }
 
 #[cfg(test)]
@@ -232,7 +199,7 @@ mod tests {
             "東京都千代田区1-2-3",
         ] {
             let bytes = Encoding::Cp932.encode(text, Loss::Refuse, &none()).unwrap();
-            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, text);
+            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap(), text);
         }
     }
 
@@ -259,7 +226,7 @@ mod tests {
             ("か\u{3099}", "が"),
         ] {
             let bytes = Encoding::Cp932.encode(told, Loss::Refuse, &none()).unwrap();
-            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, written);
+            assert_eq!(Encoding::Cp932.decode(&bytes).unwrap(), written);
             let bytes = Encoding::Utf8.encode(told, Loss::Refuse, &none()).unwrap();
             assert_eq!(bytes, told.as_bytes(), "UTF-8 has the marks");
         }
@@ -274,7 +241,7 @@ mod tests {
         );
         // A name is written with the character that its bearer writes, or refused; NFC would put another in its place.
         let bytes = encode("\u{FA19}戸", Loss::Refuse).unwrap();
-        assert_eq!(Encoding::Cp932.decode(&bytes).unwrap().text, "\u{FA19}戸");
+        assert_eq!(Encoding::Cp932.decode(&bytes).unwrap(), "\u{FA19}戸");
         assert_eq!(encode("\u{FA30}", Loss::Map), Err('\u{FA30}'));
     }
 
@@ -283,7 +250,7 @@ mod tests {
         let map = |text: &str, table: &BTreeMap<char, String>| {
             Encoding::Cp932
                 .encode(text, Loss::Map, table)
-                .map(|b| Encoding::Cp932.decode(&b).unwrap().text)
+                .map(|b| Encoding::Cp932.decode(&b).unwrap())
         };
         assert_eq!(
             map("10〜20−5‖—¢£¬¥‾", &none()).unwrap(),
@@ -335,8 +302,9 @@ mod tests {
                 if let Ok(bytes) = encoding.encode(&text, Loss::Refuse, &none()) {
                     let decoded = encoding.decode(&bytes).unwrap();
                     let written = encoding.composed(&text);
-                    prop_assert_eq!(decoded.text.as_str(), written.as_ref());
-                    prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
+                    prop_assert_eq!(decoded.as_str(), written.as_ref());
+                    let length = if encoding == Encoding::Cp932 { len_cp932(&decoded) } else { decoded.len() };
+                    prop_assert_eq!(length, bytes.len());
                 }
             }
         }
@@ -345,15 +313,21 @@ mod tests {
         fn any_japanese_text_is_written_whole_or_refused(text in "[ -~¥‾ぁ-んァ-ヶ一-龠ｦ-ﾟ、-〿Ａ-ｚ‐-⁯\u{e000}-\u{e757}]*") {
             if let Ok(bytes) = Encoding::Cp932.encode(&text, Loss::Refuse, &none()) {
                 let decoded = Encoding::Cp932.decode(&bytes).unwrap();
-                prop_assert_eq!(&decoded.text, &compose_marks(&text));
-                prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
+                prop_assert_eq!(&decoded, &compose_marks(&text));
+                prop_assert_eq!(len_cp932(&decoded), bytes.len());
             }
         }
 
         #[test]
         fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(decoded) = Encoding::Cp932.decode(&bytes) {
-                prop_assert_eq!(decoded.byte_len(&decoded.text), bytes.len());
+            let told = Encoding::Cp932.decode(&bytes);
+            if let Err(why) = &told {
+                let bad = first_bad_cp932(&bytes);
+                prop_assert!((1..=bytes.len()).contains(&bad), "{}", why);
+                prop_assert!(Encoding::Cp932.decode(&bytes[..bad - 1]).is_ok());
+            }
+            if let Ok(decoded) = told {
+                prop_assert_eq!(len_cp932(&decoded), bytes.len());
             }
         }
     }

@@ -3,3 +3,5 @@
 pub(crate) mod delimited;
 pub(crate) mod encoding;
 pub(crate) mod envelope;
+pub(crate) mod formula;
+pub(crate) mod scan;

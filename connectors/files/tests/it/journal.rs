@@ -176,7 +176,7 @@ fn what_would_not_be_a_good_journal_is_refused() {
     );
     assert!(refuse(entry("J1", Currency::JPY, &[])).contains("add up to"));
     assert!(refuse(two("a;b")).contains("J1, account: holds \";\""));
-    assert!(refuse(two("a  b")).contains("account: holds \"  \""));
+    assert!(refuse(two("a  b")).contains("account: holds \"␣␣\""));
     assert!(refuse(two("(a)")).contains("account: holds \"(\""));
     assert!(refuse(two("a\nb")).contains("U+000A"));
     assert!(refuse(two(" a")).contains("blanks at an end"));

@@ -2,10 +2,18 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod conformance;
+mod dates;
+mod folders;
+mod formula;
 mod journal;
+mod parcels;
 mod pull;
 mod push;
+mod reread;
 mod settings;
 mod sftp;
+mod slices;
+mod stock;
 mod support;
+mod waiting;
 mod warehouse;

@@ -71,6 +71,46 @@ fn every_wrong_key_is_told_at_once() {
 }
 
 #[test]
+fn modes_groups_and_budgets_are_checked() {
+    let of = |key: &str, value: Value| {
+        let mut settings = json!({ "folder": "x", "layout": "hledger" });
+        settings[key] = value;
+        problems(&settings)
+    };
+    for mode in ["0640", "640", "0660", "0600", "0777"] {
+        assert_eq!(of("mode", json!(mode)), [], "{mode}");
+    }
+    for (mode, why) in [
+        ("rw-r-----", "is no mode"),
+        ("0o640", "is no mode"),
+        ("4755", "is no mode"),
+        ("64", "is no mode"),
+        ("0689", "is no mode"),
+        ("0440", "would keep the files from ourselves"),
+    ] {
+        let found = of("mode", json!(mode));
+        assert_eq!(found.len(), 1, "{mode}");
+        assert!(
+            found[0].0 == "mode" && found[0].1.contains(why),
+            "{found:?}"
+        );
+    }
+    let budget = json!({ "records": 0, "bytes": 10, "row_bytes": 1, "listing": 0, "idle": "0s" });
+    let keys: Vec<_> = of("budget", budget).into_iter().map(|(k, _)| k).collect();
+    let of_budget = ["records", "bytes", "row_bytes", "listing", "idle"];
+    assert_eq!(keys, of_budget.map(|k| format!("budget.{k}")));
+    assert_eq!(of("budget", json!({ "rows": 5 })).len(), 1);
+    assert_eq!(of("budget", json!({ "records": 500, "idle": "30s" })), []);
+    assert_eq!(of("unended_after", json!("soon")).len(), 1);
+    let sftp = problems(&json!({ "layout": "hledger", "group": "wms", "sftp": {} }));
+    assert!(
+        sftp.iter()
+            .any(|(k, m)| k == "group" && m.contains("folder of this machine only")),
+        "{sftp:?}"
+    );
+}
+
+#[test]
 fn an_sftp_account_needs_a_pinned_host_key_and_a_key_file() {
     let found = problems(
         &json!({ "layout": "hledger", "sftp": { "host": "h", "user": "u", "host_key": "MD5:00", "key": { "file": "missing" }, "password": "x" } }),
@@ -196,6 +236,61 @@ fn a_wrong_layout_is_told_with_its_places() {
             "[instruct]\naccept = \"file\"",
             "[instruct]\naccept = \"phone\"",
             "instruct.accept: only a cancel is asked by telephone",
+        ),
+        (
+            "field = \"left_at\", format = \"%Y",
+            "field = \"left_at\", format = \"%y",
+            "has a year of two digits, which may be of any century: write %Y",
+        ),
+        (
+            "field = \"as_of\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"as_of\", format = \"%H:%M:%S\"",
+            "does not name year, month and day",
+        ),
+        (
+            "field = \"as_of\", format",
+            "field = \"as_of\", planned = true, format",
+            "only the field \"left_at\" can be planned",
+        ),
+        (
+            "{ name = \"倉庫コード\", field = \"location\" }",
+            "{ name = \"区分\", field = \"quality\" }",
+            "stock.quality: say what the words",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nquality = { \"良品\" = \"sellable\" }\n",
+            "stock.quality: no column has the field \"quality\"",
+        ),
+        (
+            "[stock]\nfiles = \"zaiko-*.csv\"\nwhole = \"stable\"\ncolumns = [",
+            "[stock]\nfiles = \"zaiko-*.csv\"\nquality = { \"不良品\" = \"damaged\" }\ncolumns = [{ name = \"区分\", field = \"quality\" },",
+            "no word is \"sellable\"",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nas_of_lag = \"2d\"\n",
+            "stock.as_of_lag: must be a day at the most",
+        ),
+        (
+            "[stock]\n",
+            "[stock]\nabsent = \"none\"\n",
+            "unknown variant `none`",
+        ),
+        (
+            "[shipped]\n",
+            "[shipped]\nquantities = \"delta\"\nexports = \"cumulative\"\n",
+            "shipped.quantities: \"delta\" adds what each file names",
+        ),
+        (
+            "name = \"送り状番号\"",
+            "name = \"出荷 数量\"",
+            "shipped.columns \"出荷 数量\": this name stands twice",
+        ),
+        (
+            "files = \"jisseki-*.csv\"",
+            "files = \"UKETSUKE-*.csv\"",
+            "two kinds have the same pattern",
         ),
         (
             "title = ",

@@ -170,6 +170,107 @@ async fn nobody_there_is_transient() {
     );
 }
 
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
+    let server = server().await;
+    let settings = json!({
+        "layout": "japanese-3pl-cp932", "stable_for": "0s", "budget": { "idle": "1s" },
+        "sftp": { "host": "127.0.0.1", "port": server.sim.address.port(), "user": "tpl", "host_key": server.sim.host_key, "key": { "file": "id" }, "timeout": "60s" },
+    });
+    let account = build(server.dir.path(), &settings).unwrap().0;
+    let source = account.source().unwrap();
+    let rows = "出荷指示番号,受付結果,メッセージ,受付日時\r\nHK1-S1,OK,,\r\n";
+    let path = server.dir.path().join("incoming/uketsuke-1.csv");
+    std::fs::write(path, crate::support::cp932(rows)).unwrap();
+    let now = std::time::SystemTime::now().into();
+    for what in ["read", "list"] {
+        server.sim.hang_on_read(what == "read");
+        server.sim.hang_on_list(what == "list");
+        let began = std::time::Instant::now();
+        let error = source.page("shipments", None, now).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient, "{error}");
+        assert!(
+            error.message.starts_with(&format!("cannot {what} ")),
+            "{error}"
+        );
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+    server.sim.hang_on_list(false);
+    let page = source.page("shipments", None, now).await.unwrap();
+    assert_eq!(page.records.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_written_has_its_mode_and_links_are_not_listed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = server().await;
+    let settings = json!({
+        "layout": "japanese-3pl-cp932", "stable_for": "0s", "mode": "0640",
+        "sftp": { "host": "127.0.0.1", "port": server.sim.address.port(), "user": "tpl", "host_key": server.sim.host_key, "key": { "file": "id" }, "timeout": "5s" },
+    });
+    let account = build(server.dir.path(), &settings).unwrap().0;
+    let operations = account.operations().unwrap();
+    let call = instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]);
+    let prepared = operations.prepare(&call).unwrap();
+    operations.send(Op::Instruct, &prepared).await.unwrap();
+    let file = server.dir.path().join(&prepared.label);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    let link = server.dir.path().join("incoming/uketsuke-1.csv");
+    std::os::unix::fs::symlink("../id", link).unwrap();
+    let now = "2999-01-01T00:00:00Z".parse().unwrap();
+    let page = account
+        .source()
+        .unwrap()
+        .page("shipments", None, now)
+        .await
+        .unwrap();
+    assert!(
+        page.records.is_empty() && page.waiting.is_empty(),
+        "{page:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_long_file_comes_in_slices() {
+    let server = server().await;
+    let settings = json!({
+        "layout": "japanese-3pl-cp932", "stable_for": "0s", "budget": { "bytes": 100_000 },
+        "sftp": { "host": "127.0.0.1", "port": server.sim.address.port(), "user": "tpl", "host_key": server.sim.host_key, "key": { "file": "id" }, "timeout": "5s" },
+    });
+    let account = build(server.dir.path(), &settings).unwrap().0;
+    let source = account.source().unwrap();
+    let rows: String = (0..8_000)
+        .map(|n| format!("HK{n:06}-S1,OK,,\r\n"))
+        .collect();
+    let text = format!("出荷指示番号,受付結果,メッセージ,受付日時\r\n{rows}");
+    let path = server.dir.path().join("incoming/uketsuke-1.csv");
+    std::fs::write(path, crate::support::cp932(&text)).unwrap();
+    let (mut cursor, mut told, mut pages) = (None, 0, 0);
+    loop {
+        let now = std::time::SystemTime::now().into();
+        let page = source
+            .page("shipments", cursor.as_ref(), now)
+            .await
+            .unwrap();
+        if let Some(ack) = &page.ack {
+            source.acknowledge(ack).await.unwrap();
+        }
+        told += page.records.iter().filter(|r| r.parsed.is_ok()).count();
+        pages += 1;
+        cursor = Some(page.next);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(told, 8_000);
+    assert!(pages > 4, "{pages}");
+    assert_eq!(names(&server.dir.path().join("archive")).len(), 1);
+}
+
 /// `HIKIATE_LAB_SFTP` is the `[sftp]` table as JSON, of a server whose root is empty or may be filled.
 #[tokio::test]
 async fn a_server_nobody_here_wrote() {

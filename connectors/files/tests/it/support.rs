@@ -15,6 +15,7 @@ pub(crate) struct Site {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) account: FilesAccount,
     pub(crate) faults: Arc<FaultyFolder>,
+    pub(crate) settings: Value,
 }
 
 pub(crate) fn build(
@@ -43,6 +44,11 @@ pub(crate) fn site(layout: &str) -> Site {
 
 /// A site with a shipped layout changed by text.
 pub(crate) fn site_with(layout: &str, change: &dyn Fn(&str) -> String) -> Site {
+    site_set(layout, change, &json!({}))
+}
+
+/// A site with a shipped layout changed by text, and further keys of the account.
+pub(crate) fn site_set(layout: &str, change: &dyn Fn(&str) -> String, keys: &Value) -> Site {
     let dir = tempfile::tempdir().unwrap();
     for name in ["outgoing", "incoming", "done"] {
         std::fs::create_dir(dir.path().join(name)).unwrap();
@@ -57,11 +63,15 @@ pub(crate) fn site_with(layout: &str, change: &dyn Fn(&str) -> String) -> Site {
     if change(text).contains("picked_up = \"moved\"") {
         settings["picked_up_to"] = json!("done");
     }
+    for (key, value) in keys.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
     let (account, faults) = build(dir.path(), &settings).unwrap();
     Site {
         dir,
         account,
         faults,
+        settings,
     }
 }
 
@@ -80,6 +90,58 @@ impl Site {
 
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.dir.path().join(name), bytes).unwrap();
+    }
+
+    /// The same account after a restart, and with what was changed meanwhile.
+    pub(crate) fn restart(&mut self) {
+        let (account, faults) = build(self.dir.path(), &self.settings).unwrap();
+        (self.account, self.faults) = (account, faults);
+    }
+
+    /// Mends the layout.
+    pub(crate) fn mend(&mut self, change: &dyn Fn(&str) -> String) {
+        let path = self.dir.path().join("layout.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_ne!(change(&text), text);
+        std::fs::write(&path, change(&text)).unwrap();
+        self.restart();
+    }
+
+    /// Every page from a cursor on, each acknowledged, at a time; as the engine reads.
+    pub(crate) async fn drain(
+        &self,
+        stream: &str,
+        mut cursor: Option<Value>,
+        now: &str,
+    ) -> (Vec<Page>, Value) {
+        let mut pages = Vec::new();
+        for _ in 0..2_000 {
+            let page = self.page_at(stream, cursor.as_ref(), now).await;
+            if let Some(ack) = &page.ack {
+                self.source().acknowledge(ack).await.unwrap();
+            }
+            let next: Value = serde_json::from_str(&page.next.to_string()).unwrap();
+            cursor = Some(next.clone());
+            let more = page.more;
+            pages.push(page);
+            if !more {
+                return (pages, next);
+            }
+        }
+        panic!("it does not end");
+    }
+
+    /// A file with its time.
+    pub(crate) fn put_at(&self, name: &str, bytes: &[u8], changed: &str) {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(at(changed).into()).unwrap();
+    }
+
+    /// What a page tells at a time.
+    pub(crate) async fn page_at(&self, stream: &str, cursor: Option<&Value>, now: &str) -> Page {
+        self.source().page(stream, cursor, at(now)).await.unwrap()
     }
 
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {

@@ -129,7 +129,9 @@ async fn whole_way(site: &Site) {
         .iter()
         .filter_map(|o| {
             if let Observed::Parcel(p) = o {
-                Some(p.clone())
+                // By which file it was told differs.
+                let told = None;
+                Some(hikiate_sdk::ParcelReport { told, ..p.clone() })
             } else {
                 None
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::records::identity;
@@ -53,6 +54,18 @@ pub(super) async fn drain(
     stream: &str,
     from: Option<Value>,
 ) -> Result<Drained, String> {
+    let now = std::time::SystemTime::now().into();
+    drain_at(bench, seen, stream, from, now).await
+}
+
+/// Reads to the end at a time by the engine's clock.
+pub(super) async fn drain_at(
+    bench: &Bench,
+    seen: &Seen,
+    stream: &str,
+    from: Option<Value>,
+    now: DateTime<Utc>,
+) -> Result<Drained, String> {
     let source = source(bench)?;
     let mut drained = Drained {
         pages: Vec::new(),
@@ -63,7 +76,7 @@ pub(super) async fn drain(
     let mut cursor = from;
     for _ in 0..ENDLESS {
         let page = source
-            .page(stream, cursor.as_ref(), std::time::SystemTime::now().into())
+            .page(stream, cursor.as_ref(), now)
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         seen.debug(

@@ -1,0 +1,149 @@
+//! What the formats of a layout's dates mean, for the checks and in words.
+
+use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+
+use super::incoming::{ColumnIn, Field, Kind};
+use super::model::Layout;
+
+/// Days that a planned column may be ahead.
+pub(crate) const PLANNED_DAYS: i64 = 30;
+/// Minutes that any other time may be ahead: clocks differ.
+pub(crate) const AHEAD_MINUTES: i64 = 10;
+/// Days that a count may be old.
+pub(crate) const OLDEST_COUNT_DAYS: i64 = 400;
+
+/// Whether a format names a day and no hour.
+pub(crate) fn is_day(format: &str) -> bool {
+    !StrftimeItems::new(format).any(|item| {
+        matches!(
+            item,
+            Item::Numeric(Numeric::Hour | Numeric::Hour12 | Numeric::Timestamp, _)
+                | Item::Fixed(Fixed::RFC2822 | Fixed::RFC3339)
+        )
+    })
+}
+
+/// What is wrong with the format of a date.
+pub(super) fn wrong(format: &str) -> Option<&'static str> {
+    let items = || StrftimeItems::new(format);
+    if items().any(|item| item == Item::Error) {
+        return Some("is no strftime format");
+    }
+    let short = |item| {
+        matches!(
+            item,
+            Item::Numeric(
+                Numeric::YearMod100
+                    | Numeric::IsoYearMod100
+                    | Numeric::YearDiv100
+                    | Numeric::IsoYearDiv100,
+                _
+            )
+        )
+    };
+    if items().any(short) {
+        return Some("has a year of two digits, which may be of any century: write %Y");
+    }
+    let example = NaiveDate::from_ymd_opt(2026, 11, 28)?;
+    let time = NaiveTime::from_hms_opt(7, 42, 12)?;
+    let local = example.and_time(time);
+    let written = local.and_utc().format(format).to_string();
+    let read = DateTime::parse_from_str(&written, format)
+        .map(|t| t.naive_local())
+        .or_else(|_| NaiveDateTime::parse_from_str(&written, format))
+        .or_else(|_| NaiveDate::parse_from_str(&written, format).map(|d| d.and_time(time)));
+    match read {
+        Ok(read) if read.date() == example => None,
+        _ => Some("does not name year, month and day"),
+    }
+}
+
+impl Layout {
+    /// What the columns with dates mean and which dates are believed, a sentence each.
+    #[must_use]
+    pub fn dates_in_words(&self) -> Vec<String> {
+        let zone = self.zone.as_deref().unwrap_or("the shop's zone");
+        let mut words = Vec::new();
+        for kind in self.kinds() {
+            for column in kind.columns {
+                words.extend(sentence(&kind, column, zone));
+            }
+        }
+        if let Some(stock) = &self.stock {
+            let lag = crate::words::span(stock.as_of_lag.0);
+            words.push(format!(
+                "stock: a count without a time was made {lag} before its file, which is of the time it carries, at the latest of its first reading"
+            ));
+        }
+        words
+    }
+}
+
+fn sentence(kind: &Kind<'_>, column: &ColumnIn, zone: &str) -> Option<String> {
+    let format = column.format.as_deref()?;
+    let day = is_day(format);
+    let what = if day {
+        format!("a day in {zone} without a time ({format})")
+    } else {
+        format!("a time in {zone} ({format})")
+    };
+    let means = match (column.field?, day) {
+        (Field::LeftAt, true) => ", so the goods left when the file told it, within that day",
+        (Field::AsOf, true) => ", so it was counted a little before the file, within that day",
+        (Field::At, true) => ", so it was answered when the file told it, within that day",
+        _ => "",
+    };
+    let latest = match (column.planned, day) {
+        (true, _) => format!("at most {PLANNED_DAYS} days ahead"),
+        (false, true) => "tomorrow at the latest".to_owned(),
+        (false, false) => format!("at most {AHEAD_MINUTES} minutes after the first reading"),
+    };
+    let oldest = if column.field == Some(Field::AsOf) {
+        format!(", at most {OLDEST_COUNT_DAYS} days before it")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "{}, column {}: {what}{means}; {latest}{oldest}, else the row is bad",
+        kind.word, column.name
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_without_an_hour_is_a_day() {
+        for (format, day) in [
+            ("%Y/%m/%d", true),
+            ("%Y%m%d", true),
+            ("%F", true),
+            ("%Y/%m/%d %H:%M:%S", false),
+            ("%Y%m%d%H%M", false),
+            ("%Y-%m-%d %I:%M %p", false),
+            ("%+", false),
+            ("%s", false),
+        ] {
+            assert_eq!(is_day(format), day, "{format}");
+            assert_eq!(wrong(format), None, "{format}");
+        }
+    }
+
+    #[test]
+    fn formats_that_cannot_be_believed_are_refused() {
+        for (format, why) in [
+            ("%y/%m/%d", "two digits"),
+            ("%D", "two digits"),
+            ("%x", "two digits"),
+            ("%C%y%m%d", "two digits"),
+            ("%Q", "no strftime"),
+            ("%H:%M", "does not name"),
+            ("%Y/%m", "does not name"),
+            ("%m/%d", "does not name"),
+        ] {
+            assert!(wrong(format).is_some_and(|w| w.contains(why)), "{format}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What was stored is moved to the archive, under a name that no other archived file has.
+
+use chrono::{DateTime, Utc};
+use hikiate_sdk::{Error, ErrorClass};
+
+use super::Inbox;
+use crate::cursor::{AckFile, Archived};
+
+impl Inbox {
+    /// Archives a file that was stored, if it is still this content, and its marker.
+    pub(super) async fn put_away(&self, file: &AckFile) -> Result<(), Error> {
+        if let Some(hash) = self.hash(&self.path(&file.name)).await? {
+            if hash != file.sha256 {
+                // Another file by now; it is read as such.
+                return Ok(());
+            }
+            self.archive_stored(file).await?;
+        }
+        // A marker that outlived its file would call the next one whole too early.
+        if let Some(marker) = &file.marker
+            && self.folder.size(&self.path(marker)).await?.is_some()
+        {
+            self.archive(marker, file.read_at, file.short()).await?;
+        }
+        Ok(())
+    }
+
+    /// Archives a file and looks what was moved: one that took its place since it was compared is put back.
+    async fn archive_stored(&self, file: &AckFile) -> Result<(), Error> {
+        let Some(to) = self.archive(&file.name, file.read_at, file.short()).await? else {
+            return Ok(());
+        };
+        match self.hash(&to).await? {
+            Some(moved) if moved != file.sha256 => {
+                if self.folder.rename(&to, &self.path(&file.name)).await? {
+                    return Ok(());
+                }
+                let message = format!(
+                    "{to} came in unread while {} was archived: move it back",
+                    file.name
+                );
+                Err(Error::new(ErrorClass::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a file under a name that no other archived file has: many far sides use a name every day.
+    /// `None` when it was gone already.
+    async fn archive(
+        &self,
+        name: &str,
+        read_at: Option<DateTime<Utc>>,
+        hash: &str,
+    ) -> Result<Option<String>, Error> {
+        for n in 1..=1000 {
+            let to = Archived::name(name, read_at, hash, n);
+            let to = format!("{}/{to}", self.places.archive);
+            match self.folder.rename(&self.path(name), &to).await {
+                Ok(true) => return Ok(Some(to)),
+                Ok(false) => {}
+                // Moved by a try whose answer was lost.
+                Err(_) if self.folder.size(&self.path(name)).await?.is_none() => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+        let message =
+            format!("the archive has 1000 files of the name and content of {name}: empty it");
+        Err(Error::new(ErrorClass::Conflict, message))
+    }
+}

@@ -1,0 +1,202 @@
+//! Files that come in: read once they are whole, in slices where they are long, archived once they are stored.
+
+mod again;
+mod archive;
+mod draft;
+mod file;
+mod look;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use hikiate_sdk::text::words;
+use hikiate_sdk::{Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec};
+use serde_json::Value;
+
+use self::draft::Draft;
+use self::file::{Kept, Surveyed, Took};
+use crate::client::Folder;
+use crate::config::{Budget, Places};
+use crate::cursor::{Ack, Again, Cursor};
+use crate::map::inbound::Reading;
+use crate::map::when::FileTimes;
+
+/// The side of an account that reads.
+pub(crate) struct Inbox {
+    pub(crate) folder: Arc<dyn Folder>,
+    pub(crate) places: Places,
+    pub(crate) interval: Duration,
+    pub(crate) stable_for: Duration,
+    pub(crate) unended_after: Duration,
+    pub(crate) budget: Budget,
+    /// A page takes a further file only while it has read less than this.
+    pub(crate) page_bytes: usize,
+    pub(crate) shipments: Vec<Arc<Reading>>,
+    pub(crate) stock: Vec<Arc<Reading>>,
+    /// What the first pass over the file under way found; made again where it is not there.
+    pub(crate) survey: Mutex<Option<Surveyed>>,
+}
+
+impl Inbox {
+    fn readings(&self, stream: &str) -> Result<&[Arc<Reading>], Error> {
+        match stream {
+            "shipments" if !self.shipments.is_empty() => Ok(&self.shipments),
+            "stock" if !self.stock.is_empty() => Ok(&self.stock),
+            other => Err(Error::new(
+                ErrorClass::Config,
+                format!("the layout reads no stream {other:?}"),
+            )),
+        }
+    }
+
+    /// Where a file that came in is.
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.places.incoming)
+    }
+
+    /// A page of the folder.
+    async fn folder_page(
+        &self,
+        readings: &[Arc<Reading>],
+        cursor: Cursor,
+        now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
+        let memory = cursor.memory();
+        let mut look = self.look(readings, &cursor, &memory, now).await?;
+        let mut draft = Draft::new(self.budget.records, self.page_bytes);
+        let mut ready = std::mem::take(&mut look.ready);
+        if let Some(under_way) = cursor.under_way.clone() {
+            match ready.iter().position(|(e, _)| under_way.file.is(e)) {
+                Some(place) => {
+                    let (entry, reading) = ready.remove(place);
+                    let path = self.path(&entry.name);
+                    let went = self
+                        .go_on(
+                            &path,
+                            under_way,
+                            &entry.name,
+                            &entry,
+                            &reading,
+                            Kept::InFolder,
+                            &mut draft,
+                        )
+                        .await?;
+                    draft.settle(went, &entry, &reading, &look);
+                }
+                None => draft.lost(&under_way, &self.places.incoming),
+            }
+        }
+        for (entry, reading) in ready {
+            if draft.is_full() && !memory.is_seen(&entry) {
+                draft.later(&entry);
+                continue;
+            }
+            match self
+                .take(&entry, &reading, &cursor, &memory, now, &mut draft)
+                .await?
+            {
+                Took::Read(went) => draft.settle(went, &entry, &reading, &look),
+                Took::Known(seen) => draft.known(seen, &entry, &reading, &look),
+                Took::Later => draft.later(&entry),
+                Took::Waits(why) => {
+                    draft.stays(&entry);
+                    look.waits(&entry, why, &memory, now);
+                }
+                Took::Gone => {}
+            }
+        }
+        draft.finish(cursor, look)
+    }
+}
+
+#[async_trait]
+impl Source for Inbox {
+    fn streams(&self) -> Vec<StreamSpec> {
+        let stream = |name: &str, kind| StreamSpec {
+            name: name.to_owned(),
+            kind,
+            interval: self.interval,
+        };
+        let shipments =
+            (!self.shipments.is_empty()).then(|| stream("shipments", StreamKind::Shipments));
+        let stock = (!self.stock.is_empty()).then(|| stream("stock", StreamKind::Stock));
+        shipments.into_iter().chain(stock).collect()
+    }
+
+    async fn page(
+        &self,
+        stream: &str,
+        cursor: Option<&Value>,
+        now: DateTime<Utc>,
+    ) -> Result<Page, Error> {
+        let readings = self.readings(stream)?;
+        let cursor = Cursor::read(cursor)?;
+        match cursor.again.clone() {
+            Some(again) => self.archive_page(readings, cursor, again, now).await,
+            None => self.folder_page(readings, cursor, now).await,
+        }
+    }
+
+    fn rewind(&self, _stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
+        let again = Again {
+            since: since.timestamp(),
+            after: None,
+            under_way: None,
+        };
+        let known = Cursor::read(cursor).unwrap_or_else(|_| Cursor::fresh());
+        let cursor = Cursor {
+            again: Some(again),
+            ..known
+        };
+        cursor.json().ok()
+    }
+
+    fn reread(
+        &self,
+        stream: &str,
+        file: Option<&str>,
+        raw: &[u8],
+        read_at: DateTime<Utc>,
+    ) -> Result<Vec<Record>, Error> {
+        let readings = self.readings(stream)?;
+        let again = |why: String| Err(Error::new(ErrorClass::Config, why));
+        if raw.len() >= file::WHOLE_BYTES {
+            return again("only the beginning of the file was kept: move the archived file that the reason names back into the folder of incoming files under its old name, or have it sent again".to_owned());
+        }
+        let Some(name) = file else {
+            return again(
+                "the record does not say in which file it stood: have the file sent again"
+                    .to_owned(),
+            );
+        };
+        match readings.iter().find(|reading| reading.takes(name)) {
+            Some(reading) => Ok(reading.read(name, raw, FileTimes::new(read_at, None))),
+            None => again(format!(
+                "no pattern of the layout takes {}: correct `files` in the layout, or have the file sent again",
+                words(name)
+            )),
+        }
+    }
+
+    async fn read_orders(&self, _ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        Err(Error::new(
+            ErrorClass::Config,
+            "a files account has no orders to read",
+        ))
+    }
+
+    async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {
+        let ack: Ack = serde_json::from_value(ack.clone()).map_err(|_| {
+            Error::new(
+                ErrorClass::Protocol,
+                "the acknowledgement was not written by this version",
+            )
+        })?;
+        for file in &ack.files {
+            self.put_away(file).await?;
+        }
+        Ok(())
+    }
+}

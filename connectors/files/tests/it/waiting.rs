@@ -1,0 +1,297 @@
+//! Files that are not as the layout says: read all the same, or told with what to do; never only in the log.
+
+use hikiate_sdk::{Observed, Page};
+use serde_json::json;
+
+use crate::support::{Site, at, site, site_set, site_with};
+
+const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時\n";
+const SHIPPED: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\n";
+
+fn good(page: &Page) -> usize {
+    for record in &page.records {
+        assert!(record.parsed.is_ok(), "{record:?}");
+    }
+    page.records.len()
+}
+
+#[tokio::test]
+async fn a_file_without_a_final_line_end_is_read_once_it_is_still() {
+    let site = site("japanese-3pl-utf8");
+    let row = "HK1-S1,1,VE-2,1,ヤマト,910000000003,2026/11/28 07:44:07";
+    let text = format!("{SHIPPED}{row}");
+    site.put_at(
+        "incoming/jisseki-1.csv",
+        text.as_bytes(),
+        "2026-11-28T00:00:00Z",
+    );
+    let early = site
+        .page_at("shipments", None, "2026-11-28T00:04:59Z")
+        .await;
+    assert!(early.records.is_empty() && early.ack.is_none() && early.waiting.is_empty());
+    let page = site
+        .page_at("shipments", Some(&early.next), "2026-11-28T00:05:00Z")
+        .await;
+    assert_eq!(good(&page), 1);
+    let Ok(Observed::Parcel(parcel)) = &page.records[0].parsed else {
+        panic!("{page:?}")
+    };
+    assert_eq!(parcel.left_at, at("2026-11-27T22:44:07Z"));
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    assert!(site.names("incoming").is_empty());
+}
+
+#[tokio::test]
+async fn how_long_is_a_key_and_what_waits_longer_is_told() {
+    let keys = json!({ "unended_after": "1h" });
+    let site = site_set("japanese-3pl-utf8", &str::to_owned, &keys);
+    let text = format!("{REPLY}HK1-S1,OK,,");
+    site.put_at(
+        "incoming/uketsuke-1.csv",
+        text.as_bytes(),
+        "2026-11-28T00:00:00Z",
+    );
+    let page = site
+        .page_at("shipments", None, "2026-11-28T00:59:59Z")
+        .await;
+    assert_eq!(
+        page.waiting,
+        [
+            "uketsuke-1.csv: its last line does not end, so it may be cut: it is read as it is once it was unchanged for 1h"
+        ]
+    );
+    let page = site
+        .page_at("shipments", Some(&page.next), "2026-11-28T01:00:00Z")
+        .await;
+    assert_eq!((good(&page), page.waiting.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn without_a_time_it_counts_from_when_it_was_met() {
+    let site = site("japanese-3pl-utf8");
+    let text = format!("{REPLY}HK1-S1,OK,,");
+    site.put_at(
+        "incoming/uketsuke-1.csv",
+        text.as_bytes(),
+        "1970-01-01T00:00:00Z",
+    );
+    let mut cursor = None;
+    for (now, records) in [
+        ("2026-11-28T00:00:00Z", 0),
+        ("2026-11-28T00:03:00Z", 0),
+        ("2026-11-28T00:05:00Z", 1),
+    ] {
+        let page = site.page_at("shipments", cursor.as_ref(), now).await;
+        assert_eq!(good(&page), records, "{now}");
+        cursor = Some(page.next);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_is_told_and_left() {
+    let site = site("japanese-3pl-utf8");
+    site.put_at("incoming/jisseki-empty.csv", b"", "2026-11-28T00:00:00Z");
+    site.put_at("incoming/zaiko-empty.csv", b"", "2026-11-28T00:00:00Z");
+    let early = site
+        .page_at("shipments", None, "2026-11-28T00:04:00Z")
+        .await;
+    assert!(early.waiting.is_empty());
+    let page = site
+        .page_at("shipments", Some(&early.next), "2026-11-28T00:05:00Z")
+        .await;
+    assert!(page.records.is_empty() && page.ack.is_none());
+    assert_eq!(
+        page.waiting,
+        [
+            "jisseki-empty.csv: it has 0 bytes, so it is not read: have it sent again, or move it away"
+        ]
+    );
+    let stock = site.page_at("stock", None, "2026-11-28T00:05:00Z").await;
+    assert_eq!(stock.waiting.len(), 1, "{:?}", stock.waiting);
+    std::fs::remove_file(site.dir.path().join("incoming/jisseki-empty.csv")).unwrap();
+    let page = site
+        .page_at("shipments", Some(&page.next), "2026-11-28T00:06:00Z")
+        .await;
+    assert!(page.waiting.is_empty(), "it was moved away");
+}
+
+#[tokio::test]
+async fn a_file_that_no_pattern_takes_is_told_once() {
+    let site = site("japanese-3pl-utf8");
+    site.put_at("incoming/jiseki-1.csv", b"x\n", "2026-11-28T00:00:00Z");
+    site.put_at("incoming/.hidden", b"x\n", "2026-11-28T00:00:00Z");
+    site.put_at("incoming/zaiko-1.csv.part", b"x\n", "2026-11-28T00:00:00Z");
+    let page = site
+        .page_at("shipments", None, "2026-11-28T00:04:59Z")
+        .await;
+    assert!(page.waiting.is_empty());
+    let page = site
+        .page_at("shipments", Some(&page.next), "2026-11-28T00:05:00Z")
+        .await;
+    assert_eq!(
+        page.waiting,
+        [
+            "jiseki-1.csv: no pattern of the layout takes it, so it is not read: correct `files` in the layout, or move it away"
+        ]
+    );
+    let stock = site.page_at("stock", None, "2026-11-28T00:05:00Z").await;
+    assert!(stock.waiting.is_empty(), "the other stream tells it");
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_used_are_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let site = site("japanese-3pl-utf8");
+    let name = std::ffi::OsStr::from_bytes(b"\x8d\xdd\x8c\xc9-1.csv");
+    std::fs::write(site.dir.path().join("incoming").join(name), b"x\n").unwrap();
+    let page = site
+        .page_at("shipments", None, "2026-11-28T00:00:00Z")
+        .await;
+    assert_eq!(page.waiting.len(), 1);
+    assert!(
+        page.waiting[0].contains("-1.csv: its name cannot be used"),
+        "{:?}",
+        page.waiting
+    );
+}
+
+#[tokio::test]
+async fn a_missing_trailer_and_a_missing_mark_are_told() {
+    let late = "2026-11-28T00:05:00Z";
+    let trailer = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("whole = \"stable\"", "whole = { trailer = \"END\" }")
+    });
+    let text = format!("{REPLY}HK1-S1,OK,,\n");
+    trailer.put_at(
+        "incoming/uketsuke-1.csv",
+        text.as_bytes(),
+        "2026-11-28T00:00:00Z",
+    );
+    let page = trailer.page_at("shipments", None, late).await;
+    assert!(page.records.is_empty());
+    assert!(
+        page.waiting[0].starts_with("uketsuke-1.csv: its last row does not begin with \"END\"")
+    );
+
+    let marker = site_with("japanese-3pl-utf8", &|t| {
+        t.replace("whole = \"stable\"", "whole = { marker = \".done\" }")
+    });
+    marker.put_at(
+        "incoming/uketsuke-1.csv",
+        text.as_bytes(),
+        "2026-11-28T00:00:00Z",
+    );
+    marker.put_at("incoming/uketsuke-2.csv.done", b"", "2026-11-28T00:00:00Z");
+    let page = marker.page_at("shipments", None, late).await;
+    assert!(page.records.is_empty());
+    assert_eq!(page.waiting.len(), 2, "{:?}", page.waiting);
+    assert!(page.waiting[0].starts_with("uketsuke-1.csv: uketsuke-1.csv.done is not there"));
+    assert!(
+        page.waiting[1].starts_with("uketsuke-2.csv.done: it says that uketsuke-2.csv is whole")
+    );
+    marker.put_at(
+        "incoming/UKETSUKE-2.CSV",
+        text.as_bytes(),
+        "2026-11-28T00:00:00Z",
+    );
+    marker.put_at("incoming/UKETSUKE-2.CSV.DONE", b"", "2026-11-28T00:00:00Z");
+    let page = marker.page_at("shipments", Some(&page.next), late).await;
+    assert_eq!(good(&page), 1);
+    marker
+        .source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(marker.names("archive").len(), 2);
+}
+
+async fn read(site: &Site, name: &str, bytes: &[u8]) -> Page {
+    site.put_at(&format!("incoming/{name}"), bytes, "2026-11-28T00:00:00Z");
+    site.page_at("shipments", None, "2026-11-28T00:01:00Z")
+        .await
+}
+
+#[tokio::test]
+async fn wide_characters_with_a_mark_are_read_under_any_layout() {
+    for (layout, big) in [("japanese-3pl-cp932", false), ("japanese-3pl-utf8", true)] {
+        let site = site(layout);
+        let text = format!("{REPLY}HK1-S1,受付,住所不備𠮷,2026/11/28 08:00:00\r\n");
+        let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
+        let bytes: Vec<u8> = units
+            .flat_map(|u| {
+                if big {
+                    u.to_be_bytes()
+                } else {
+                    u.to_le_bytes()
+                }
+            })
+            .collect();
+        let page = read(&site, "uketsuke-1.csv", &bytes).await;
+        let Ok(Observed::InstructionReply(reply)) = &page.records[0].parsed else {
+            panic!("{page:?}")
+        };
+        assert_eq!(reply.message, "住所不備𠮷");
+        assert_eq!(page.records.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_separators_and_blanks_are_no_rows() {
+    let site = site("japanese-3pl-utf8");
+    let text = format!(
+        "\n{REPLY},,,\n\"\",\"\",\"\",\"\"\n  , ,\u{3000},\nHK1-S1,OK,,\n,,,,,,,,,\n\n\u{1A}"
+    );
+    let page = read(&site, "uketsuke-1.csv", text.as_bytes()).await;
+    assert_eq!(good(&page), 1);
+}
+
+#[tokio::test]
+async fn names_and_headings_are_found_whatever_their_case_and_width() {
+    let site = site_with("japanese-3pl-utf8", &|t| {
+        t.replace(
+            "name = \"出荷指示番号\", field = \"reference\"",
+            "name = \"HK No.\", field = \"reference\"",
+        )
+    });
+    let text = "メッセージ, ｈｋ　ＮＯ． ,受付 結果,受付日時\n,HK1-S1,OK,\n";
+    let page = read(&site, "UKETSUKE-1.CSV", text.as_bytes()).await;
+    assert_eq!(good(&page), 1);
+    let twice = "hk no.,HKNO.,受付結果\nHK1-S1,HK2-S1,OK\n";
+    let page = read(&site, "uketsuke-2.csv", twice.as_bytes()).await;
+    let bad: Vec<_> = page
+        .records
+        .iter()
+        .filter_map(|r| r.parsed.as_ref().err())
+        .collect();
+    assert_eq!(
+        bad[0].reason,
+        "uketsuke-2.csv: the header has the column \"HK No.\" twice"
+    );
+}
+
+#[tokio::test]
+async fn a_column_that_may_be_missing_is_blank_and_another_one_is_told() {
+    let site = site("japanese-3pl-utf8");
+    let text = "出荷指示番号,行番号,出荷数量,出荷日時\nHK1-S1,1,2,2026/11/27 18:00:00\n";
+    let page = read(&site, "jisseki-1.csv", text.as_bytes()).await;
+    assert_eq!(good(&page), 1);
+    let text = "出荷指示番号,行番号,商品コード,配送業者,送り状番号,出荷日時\nHK1-S1,1,A,,,2026/11/27 18:00:00\n";
+    let page = read(&site, "jisseki-2.csv", text.as_bytes()).await;
+    let bad: Vec<_> = page
+        .records
+        .iter()
+        .filter_map(|r| r.parsed.as_ref().err())
+        .collect();
+    assert_eq!(bad.len(), 1);
+    assert_eq!(
+        bad[0].reason,
+        "jisseki-2.csv: the header has no column \"出荷数量\""
+    );
+    assert_eq!(
+        bad[0].cause,
+        "shipped: the header has no column \"出荷数量\""
+    );
+}
