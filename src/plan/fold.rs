@@ -337,7 +337,7 @@ impl<'a> Fold<'a> {
         let ahead = decided
             .parcels
             .into_iter()
-            .partition(|parcel| placed.is_some_and(|placed| parcel.left_at(placed) > now));
+            .partition(|parcel| placed.is_some_and(|placed| parcel.ahead(placed, now)));
         (shipment.ahead, shipment.parcels) = ahead;
         (shipment.misread, shipment.merged) = (decided.misread, decided.merged);
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{Charge, ChargeKind, LineKey, ReplyVerdict, ShipmentReference};
 
 use super::departures::Departure;
+use super::parcels::CLOCKS;
 use super::recall::wanted_again;
 use super::shipment::Parcel;
 use super::tasks::{Tasks, words_or_none};
@@ -39,7 +40,8 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                         further => format!("{cause}+{further}"),
                     };
                     let items = if left { row.items } else { 0 };
-                    let unknown = parcel.doubted(placed) || row.effective > view.now;
+                    let unknown = parcel.doubted(placed)
+                        || row.effective.signed_duration_since(view.now) > CLOCKS;
                     let at = if unknown { left_at } else { row.effective };
                     entries.push(movement(line, cause, items, at));
                 }

@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::ParcelReport;
 
 pub(crate) use heard::{Decided, Heard, Instructed};
-pub(crate) use parcel::{Merged, Parcel, Renumbered, contents};
+pub(crate) use parcel::{CLOCKS, Merged, Parcel, Renumbered, contents};
 pub(crate) use said::no_number;
 
 use crate::facts::FactBody;

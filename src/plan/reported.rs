@@ -144,7 +144,7 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
     let why = if told < placed {
         format!("before the order was placed ({})", view.local(placed))
     } else {
-        "more than two weeks after it told so".to_owned()
+        "more than a month after it told so".to_owned()
     };
     let what = format!(
         "{} says that {} was shipped on {}, {why}: {}, when it was told, counts for stock and books until a report has the right date; look whether it was shipped, and on which day",

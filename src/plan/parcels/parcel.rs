@@ -9,14 +9,15 @@ use super::super::tracking::same_number;
 use super::row::Row;
 use super::said::{Misread, Said};
 
-/// Goods do not leave longer than this before their order was placed; clocks differ by less.
-const BEFORE: Duration = Duration::minutes(10);
+/// Clocks differ by less: goods do not leave longer than this before their order was placed, and a time that is no further
+/// ahead is now.
+pub(crate) const CLOCKS: Duration = Duration::minutes(10);
 
 /// Reports of earlier versions do not tell a day from its first moment: such a time may stand for the whole day.
 const A_DAY: Duration = Duration::days(1);
 
-/// How far ahead a day of shipping may be told: files before a weekend or holidays name the day on which it will be.
-const AHEAD: Duration = Duration::days(14);
+/// How far ahead a day of shipping may be told: a column of planned days names those of a month.
+const AHEAD: Duration = Duration::days(31);
 
 /// A number that a parcel was reported under later, without anybody having said that it is right.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +170,15 @@ impl<'a> Parcel<'a> {
         }
     }
 
+    /// It is told ahead: its time, or its day, has not begun.
+    pub(crate) fn ahead(&self, placed: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let tolerance = match self.report.left_until {
+            Some(_) => Duration::zero(),
+            None => CLOCKS,
+        };
+        self.left_at(placed).signed_duration_since(now) > tolerance
+    }
+
     /// The time that was told cannot be.
     pub(crate) fn doubted(&self, placed: DateTime<Utc>) -> bool {
         let told = self.report.left_at;
@@ -177,7 +187,7 @@ impl<'a> Parcel<'a> {
             (None, Some(_)) => told,
             (None, None) => told.checked_add_signed(A_DAY).unwrap_or(told),
         };
-        latest.signed_duration_since(placed) < -BEFORE
+        latest.signed_duration_since(placed) < -CLOCKS
             || told.signed_duration_since(self.first_recorded_at) > AHEAD
     }
 

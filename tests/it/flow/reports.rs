@@ -48,7 +48,7 @@ fn tell(world: &World, event: &str, n: usize, id: &str) {
 
 /// A day of shipping that is told ahead is booked on that day: no journal of today has an entry of next week.
 #[tokio::test]
-async fn what_ships_on_a_day_that_is_told_ahead_is_booked_on_that_day() {
+async fn a_time_of_shipping_that_has_not_come_is_read_once_it_has() {
     let mut world = stocked(Setup {
         more: "[delivery]\npresume = \"0s\"\n",
         ..Setup::default()
@@ -73,16 +73,27 @@ async fn what_ships_on_a_day_that_is_told_ahead_is_booked_on_that_day() {
         sqlx::query_scalar(open).fetch_one(pool).await.unwrap()
     };
     assert_eq!((open(&world).await, world.journal_total()), (0, 0));
-    world.advance(Duration::days(6)).await;
-    for _ in 0..15 {
+    assert_eq!(
+        world.tasks().await,
+        ["quarantine"],
+        "a time that has not come is no time of shipping"
+    );
+    world.advance(Duration::days(7)).await;
+    for _ in 0..5 {
         world.round().await;
     }
-    assert_eq!(world.journal_total(), 0);
-    world.advance(Duration::days(1)).await;
+    assert_eq!(
+        world.tasks().await,
+        ["quarantine"],
+        "it stays with its reason"
+    );
+    // The warehouse sends the file again on the day itself.
+    put(&world, "jisseki-2.csv", PARCEL, &row);
     for _ in 0..15 {
         world.round().await;
     }
     assert_eq!((open(&world).await, world.journal_total()), (0, 1650));
+    assert!(world.tasks().await.is_empty());
 }
 
 /// Acceptance, parcel and a change at the shop, in all six orders, and then all of it again: the end is the same.
