@@ -6,6 +6,7 @@ mod conformance;
 mod dates;
 mod folders;
 mod formula;
+mod hygiene;
 mod journal;
 mod parcels;
 mod pull;
