@@ -151,6 +151,14 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
         page.records[4].raw,
         cp932(&format!("{REPLY}\"HK4-S1,OK,,\r\n"))
     );
+    let cause = |n: usize| page.records[n].parsed.as_ref().unwrap_err().cause.clone();
+    assert_eq!(
+        (cause(1), cause(2)),
+        (
+            "reply, column 受付結果: is no word of the layout's verdicts".to_owned(),
+            "reply: has more or fewer cells than its file has columns".to_owned()
+        )
+    );
     assert_eq!(
         page.records[1]
             .parsed
@@ -367,6 +375,11 @@ async fn a_file_that_cannot_be_read_is_told_whole_and_the_next_goes_on() {
         reasons[0].starts_with("uketsuke-1.csv: byte ") && reasons[0].contains("is not CP932"),
         "{}",
         reasons[0]
+    );
+    let cause = &page.records[0].parsed.as_ref().unwrap_err().cause;
+    assert_eq!(
+        cause,
+        "reply: a byte is not CP932; the layout's encoding may be wrong"
     );
     assert_eq!(
         reasons[1],
