@@ -94,7 +94,7 @@ impl FilesAccount {
             page_bytes: PAGE_BYTES,
             shipments: shipments.into_iter().map(Arc::new).collect(),
             stock: stock.into_iter().map(Arc::new).collect(),
-            survey: std::sync::Mutex::default(),
+            surveys: std::sync::Mutex::default(),
         });
         let picked_up = layout.picked_up;
         let outbox = outgoing.map(|outgoing| Outbox {

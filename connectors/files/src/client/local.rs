@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -16,6 +18,9 @@ use super::folder::{Entry, Folder, Oldest, PART, Slice, Written, is_visible};
 
 /// Longest file that is read at once, see [`Folder::read`].
 const MOST: usize = 256 << 20;
+
+/// Bytes that are read in one step.
+const STEP: usize = 128 << 10;
 
 /// A folder of the file system.
 #[derive(Clone, Debug)]
@@ -74,19 +79,35 @@ impl LocalFolder {
         })
     }
 
-    /// The same for work that changes nothing: a share that does not answer is not waited for.
+    /// The same for work that changes nothing: a share that does not answer is not waited for. The work says each time
+    /// that something came.
     async fn look<T, F>(&self, path: &str, act: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: FnOnce(&Path, &Path) -> Result<T, Error> + Send + 'static,
+        F: FnOnce(&Path, &dyn Fn()) -> Result<T, Error> + Send + 'static,
     {
-        let looked = tokio::time::timeout(self.idle, self.work(path, act)).await;
-        looked.unwrap_or_else(|_| {
-            let seconds = self.idle.as_secs();
-            let message =
-                format!("{path} did not answer in {seconds} s: is the share there and mounted?");
-            Err(Error::new(ErrorClass::Transient, message))
-        })
+        let came = Arc::new(AtomicU64::new(0));
+        let counted = came.clone();
+        let mut work = std::pin::pin!(self.work(path, move |_, path| {
+            act(path, &|| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            })
+        }));
+        let mut before = 0;
+        loop {
+            if let Ok(done) = tokio::time::timeout(self.idle, &mut work).await {
+                return done;
+            }
+            let now = came.load(Ordering::Relaxed);
+            if now == before {
+                let seconds = self.idle.as_secs();
+                let message = format!(
+                    "{path} did not answer in {seconds} s: is the share there and mounted?"
+                );
+                return Err(Error::new(ErrorClass::Transient, message));
+            }
+            before = now;
+        }
     }
 }
 
@@ -104,10 +125,11 @@ impl Folder for LocalFolder {
         most: usize,
     ) -> Result<Slice, Error> {
         let after = after.cloned();
-        self.look(folder, move |_, path| {
+        self.look(folder, move |path, came| {
             let mut oldest = Oldest::new(after.as_ref(), most);
             for item in fs::read_dir(path).map_err(|e| failed("list", path, &e))? {
                 let item = item.map_err(|e| failed("list", path, &e))?;
+                came();
                 // A file that went away meanwhile is simply not there. Of a link, this is the link itself.
                 let Ok(meta) = item.metadata() else {
                     continue;
@@ -141,17 +163,22 @@ impl Folder for LocalFolder {
         offset: u64,
         length: usize,
     ) -> Result<Option<Vec<u8>>, Error> {
-        self.look(path, move |_, path| {
+        self.look(path, move |path, came| {
             let read = || -> io::Result<Option<Vec<u8>>> {
                 let Some(file) = open(path)? else {
                     return Ok(None);
                 };
                 let mut bytes = vec![0; length];
                 let mut got = 0;
-                while let Some(rest) = bytes.get_mut(got..).filter(|rest| !rest.is_empty()) {
+                while got < length {
+                    let until = length.min(got + STEP);
+                    let rest = bytes.get_mut(got..until).unwrap_or_default();
                     match file.read_at(rest, offset + got as u64) {
                         Ok(0) => break,
-                        Ok(n) => got += n,
+                        Ok(n) => {
+                            got += n;
+                            came();
+                        }
                         Err(e) if e.kind() == ErrorKind::Interrupted => {}
                         Err(e) => return Err(e),
                     }
@@ -165,7 +192,7 @@ impl Folder for LocalFolder {
     }
 
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        self.look(path, |_, path| {
+        self.look(path, |path, _| {
             let meta =
                 absent(fs::symlink_metadata(path)).map_err(|e| failed("look at", path, &e))?;
             Ok(meta.map(|m| m.len()))

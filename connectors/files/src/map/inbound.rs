@@ -241,7 +241,12 @@ impl Reading {
             Ok(cells) if fits => (None, cells),
             Ok(_) => {
                 let why = format!("has {count} cells, not {}", opened.width);
-                (Some(places.bad_row(line, &why)), Vec::new())
+                let cause = "has more or fewer cells than its file has columns";
+                let bad = places.bad_row(line, &why);
+                (
+                    Some(bad.because(format!("{}: {cause}", self.word))),
+                    Vec::new(),
+                )
             }
             Err(why) => (Some(places.bad_row(line, &why)), Vec::new()),
         };
@@ -302,7 +307,12 @@ impl Reading {
                 .because(format!("{}: {cause}", self.word))
         };
         match &survey.opened {
-            Err(why) => Some(bad(why, why)),
+            Err(why) => {
+                // Where the byte is differs from file to file.
+                let byte = why.strip_prefix("byte ").and_then(|w| w.split_once(' '));
+                let cause = byte.map(|(_, rest)| format!("a byte {rest}"));
+                Some(bad(why, cause.as_deref().unwrap_or(why)))
+            }
             Ok(_) if survey.is_collapsed() => {
                 let first = survey.first_bad.as_ref();
                 let (reason, cause) = first.map_or(("", ""), |b| (&b.reason, &b.cause));

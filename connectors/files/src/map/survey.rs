@@ -34,7 +34,7 @@ pub(crate) struct Survey {
     /// Where the trailer stands, where there is one.
     trailer: Option<u64>,
     /// Where its columns stand, or why it cannot be read at all.
-    pub(crate) opened: Result<Opened, String>,
+    pub(crate) opened: Result<Arc<Opened>, String>,
     /// Where its rows begin.
     pub(crate) body: At,
     /// Rows that hold something.
@@ -224,7 +224,7 @@ impl Pass {
         }
         let mark = row.coded.mark().to_vec();
         if !reading.form.header {
-            self.survey.opened = Ok(reading.open_without_header(mark));
+            self.survey.opened = Ok(Arc::new(reading.open_without_header(mark)));
             self.survey.body = row.at;
             self.row(reading, row);
             return true;
@@ -233,7 +233,7 @@ impl Pass {
         head.extend_from_slice(row.raw);
         self.survey.body = row.next;
         let names = row.cells.cells().map_err(|why| format!("the header {why}"));
-        self.survey.opened = names.and_then(|names| reading.open(&names, head));
+        self.survey.opened = names.and_then(|names| reading.open(&names, head).map(Arc::new));
         self.closed = self.survey.opened.is_err();
         !self.closed
     }
@@ -250,17 +250,16 @@ impl Pass {
                 return;
             }
         }
-        let opened = std::mem::replace(&mut self.survey.opened, Ok(Opened::default()));
-        if let Ok(opened) = &opened {
-            if !reading.fits(opened, &row.cells) && self.survey.first_bad.is_some() {
-                self.survey.bad_rows += 1;
-                self.nameless = true;
-                self.previous = None;
-            } else {
-                self.read(reading, opened, row);
-            }
+        let Ok(opened) = self.survey.opened.clone() else {
+            return;
+        };
+        if !reading.fits(&opened, &row.cells) && self.survey.first_bad.is_some() {
+            self.survey.bad_rows += 1;
+            self.nameless = true;
+            self.previous = None;
+        } else {
+            self.read(reading, &opened, row);
         }
-        self.survey.opened = opened;
     }
 
     fn read(&mut self, reading: &Reading, opened: &Opened, row: RawRow<'_>) {

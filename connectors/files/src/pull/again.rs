@@ -53,19 +53,16 @@ impl Inbox {
             }
             let key = Some((entry.modified, entry.name.clone()));
             let before = std::mem::replace(&mut next.after, key);
-            match self
+            let took = self
                 .archived(readings, entry, &again, now, &mut draft)
-                .await?
-            {
-                Some(took @ (Took::Read(Went::Part(_)) | Took::Later)) => {
-                    if let Took::Read(Went::Part(under_way)) = took {
-                        next.under_way = Some(under_way);
-                    }
-                    next.after = before;
-                    (more, all) = (true, false);
-                    break;
+                .await?;
+            if let Some(took @ (Took::Read(Went::Part(_)) | Took::Later)) = took {
+                if let Took::Read(Went::Part(under_way)) = took {
+                    next.under_way = Some(under_way);
                 }
-                _ => {}
+                next.after = before;
+                (more, all) = (true, false);
+                break;
             }
         }
         if all && slice.more {

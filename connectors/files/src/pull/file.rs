@@ -22,6 +22,9 @@ use crate::wire::scan::{At, Scanner};
 /// Bytes of a file that are kept where the file as a whole cannot be understood.
 pub(super) const WHOLE_BYTES: usize = 8 << 20;
 
+/// First passes that are kept.
+const KEPT: usize = 2;
+
 /// A first pass that was made, and of what.
 pub(crate) struct Surveyed {
     path: String,
@@ -93,6 +96,10 @@ impl Inbox {
             if draft.is_full() {
                 return Ok(Took::Later);
             }
+        }
+        if entry.size > self.budget.bytes as u64 && !draft.is_empty() {
+            // It comes in slices, and those have pages of their own.
+            return Ok(Took::Later);
         }
         let times = FileTimes::new(now, entry.changed_at());
         let (survey, bytes) = match self
@@ -312,7 +319,7 @@ impl Inbox {
         };
         draft.close(listing(survey, reading, done));
         if done {
-            self.forget();
+            self.forget(path);
             Ok(Went::Done(seen(
                 entry,
                 &survey.sha256,
@@ -448,23 +455,29 @@ impl Inbox {
     }
 
     fn keep(&self, path: &str, entry: &Entry, survey: &Arc<Survey>) {
-        let kept = Surveyed {
+        let mut kept = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|k| k.path != path);
+        // One a stream is under way at once, of the folder or of the archive.
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(Surveyed {
             path: path.to_owned(),
             file: Named::of(entry),
             read_at: survey.times.read_at,
             survey: survey.clone(),
-        };
-        *self.survey.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        });
     }
 
     fn kept(&self, path: &str, entry: &Entry, read_at: DateTime<Utc>) -> Option<Arc<Survey>> {
-        let kept = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
         let is = |k: &&Surveyed| k.path == path && k.file.is(entry) && k.read_at == read_at;
-        kept.as_ref().filter(is).map(|k| k.survey.clone())
+        kept.iter().find(is).map(|k| k.survey.clone())
     }
 
-    fn forget(&self) {
-        *self.survey.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn forget(&self, path: &str) {
+        let mut kept = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|k| k.path != path);
     }
 }
 

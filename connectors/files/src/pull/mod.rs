@@ -35,8 +35,8 @@ pub(crate) struct Inbox {
     pub(crate) page_bytes: usize,
     pub(crate) shipments: Vec<Arc<Reading>>,
     pub(crate) stock: Vec<Arc<Reading>>,
-    /// What the first pass over the file under way found; made again where it is not there.
-    pub(crate) survey: Mutex<Option<Surveyed>>,
+    /// What the first passes over the files under way found; made again where they are not there.
+    pub(crate) surveys: Mutex<Vec<Surveyed>>,
 }
 
 impl Inbox {

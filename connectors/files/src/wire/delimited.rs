@@ -98,10 +98,11 @@ pub(crate) fn rows(text: &str, separator: char) -> Vec<Row> {
 
 /// The first line of a text with its end.
 pub(crate) fn line_length(text: &str) -> usize {
-    match text.find(['\n', '\r']) {
-        Some(n) if text[n..].starts_with("\r\n") => n + 2,
+    let end = text.find('\n').map_or(text.len(), |n| n + 1);
+    match text[..end].find('\r') {
+        Some(n) if n + 2 == end && text[..end].ends_with('\n') => end,
         Some(n) => n + 1,
-        None => text.len(),
+        None => end,
     }
 }
 

@@ -177,7 +177,15 @@ impl Split<'_> {
     /// How many cells there are.
     pub(crate) fn count(&self) -> usize {
         match self {
-            Self::Plain(text, separator) => text.matches(*separator).count() + 1,
+            Self::Plain(text, separator) => {
+                let mut cells = 1;
+                let mut rest = *text;
+                while let Some(at) = rest.find(*separator) {
+                    cells += 1;
+                    rest = &rest[at + separator.len_utf8()..];
+                }
+                cells
+            }
             Self::Quoted(cells) => cells.len(),
             Self::Broken(_) => 0,
         }

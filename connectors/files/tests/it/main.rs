@@ -1,10 +1,12 @@
 //! The connector as the engine sees it, against folders and servers that are really there.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod cases;
 mod conformance;
 mod dates;
 mod folders;
 mod formula;
+mod hygiene;
 mod journal;
 mod parcels;
 mod pull;

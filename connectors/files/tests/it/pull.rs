@@ -3,7 +3,7 @@
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, Target};
 use hikiate_sdk::{CancelVerdict, ErrorClass, Observed, Page, ParcelLine, ReplyVerdict};
 
-use crate::support::{at, cp932, site, site_with};
+use crate::support::{at, cp932, now, site, site_with};
 
 const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時\r\n";
 const SHIPPED: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\r\n";
@@ -150,6 +150,14 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
     assert_eq!(
         page.records[4].raw,
         cp932(&format!("{REPLY}\"HK4-S1,OK,,\r\n"))
+    );
+    let cause = |n: usize| page.records[n].parsed.as_ref().unwrap_err().cause.clone();
+    assert_eq!(
+        (cause(1), cause(2)),
+        (
+            "reply, column 受付結果: is no word of the layout's verdicts".to_owned(),
+            "reply: has more or fewer cells than its file has columns".to_owned()
+        )
     );
     assert_eq!(
         page.records[1]
@@ -368,6 +376,11 @@ async fn a_file_that_cannot_be_read_is_told_whole_and_the_next_goes_on() {
         "{}",
         reasons[0]
     );
+    let cause = &page.records[0].parsed.as_ref().unwrap_err().cause;
+    assert_eq!(
+        cause,
+        "reply: a byte is not CP932; the layout's encoding may be wrong"
+    );
     assert_eq!(
         reasons[1],
         "uketsuke-2.csv: the header has no column \"出荷指示番号\""
@@ -418,19 +431,12 @@ async fn a_growing_file_is_seen_by_the_second_look() {
         std::fs::write(path, format!("{REPLY}HK1-S1,OK,,\r\nHK2-S1,OK,,\r\n")).unwrap();
     });
     let source = hikiate_sdk::Connector::source(&account).unwrap();
-    let page = source
-        .page("shipments", None, std::time::SystemTime::now().into())
-        .await
-        .unwrap();
+    let page = source.page("shipments", None, now()).await.unwrap();
     writer.await.unwrap();
     assert!(page.records.is_empty());
     assert_eq!(
         source
-            .page(
-                "shipments",
-                Some(&page.next),
-                std::time::SystemTime::now().into()
-            )
+            .page("shipments", Some(&page.next), now())
             .await
             .unwrap()
             .records
@@ -559,7 +565,7 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     let site = site("japanese-3pl-utf8");
     assert_eq!(
         site.source()
-            .page("orders", None, std::time::SystemTime::now().into())
+            .page("orders", None, now())
             .await
             .unwrap_err()
             .class,
@@ -567,11 +573,7 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     );
     assert_eq!(
         site.source()
-            .page(
-                "stock",
-                Some(&serde_json::json!(7)),
-                std::time::SystemTime::now().into()
-            )
+            .page("stock", Some(&serde_json::json!(7)), now())
             .await
             .unwrap_err()
             .class,
@@ -584,7 +586,7 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     std::fs::remove_dir(site.dir.path().join("incoming")).unwrap();
     assert_eq!(
         site.source()
-            .page("stock", None, std::time::SystemTime::now().into())
+            .page("stock", None, now())
             .await
             .unwrap_err()
             .class,
@@ -635,11 +637,7 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     let mut again = Vec::new();
     loop {
         let page = source
-            .page(
-                "shipments",
-                cursor.as_ref(),
-                std::time::SystemTime::now().into(),
-            )
+            .page("shipments", cursor.as_ref(), now())
             .await
             .unwrap();
         assert!(page.ack.is_none(), "it is archived already");
@@ -657,11 +655,7 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     let later: chrono::DateTime<chrono::Utc> = "2999-01-01T00:00:00Z".parse().unwrap();
     let cursor = source.rewind("shipments", cursor.as_ref(), later);
     let page = source
-        .page(
-            "shipments",
-            cursor.as_ref(),
-            std::time::SystemTime::now().into(),
-        )
+        .page("shipments", cursor.as_ref(), now())
         .await
         .unwrap();
     assert!(page.records.is_empty(), "nothing came since then");

@@ -263,11 +263,6 @@ fn a_wrong_layout_is_told_with_its_places() {
             "stock.quality: no column has the field \"quality\"",
         ),
         (
-            "[stock]\nfiles = \"zaiko-*.csv\"\nwhole = \"stable\"\ncolumns = [",
-            "[stock]\nfiles = \"zaiko-*.csv\"\nquality = { \"不良品\" = \"damaged\" }\ncolumns = [{ name = \"区分\", field = \"quality\" },",
-            "no word is \"sellable\"",
-        ),
-        (
             "[stock]\n",
             "[stock]\nas_of_lag = \"2d\"\n",
             "stock.as_of_lag: must be a day at the most",
@@ -307,5 +302,16 @@ fn a_wrong_layout_is_told_with_its_places() {
             .replace("bytes = 2 }", "bytes = 0 }")
     });
     assert!(several.lines().count() >= 3, "{several}");
+    let damaged = check(&|t| {
+        t.replace(
+            "[stock]\n",
+            "[stock]\nquality = { \"不良品\" = \"damaged\" }\n",
+        )
+        .replace(
+            "name = \"倉庫コード\", field = \"location\"",
+            "name = \"区分\", field = \"quality\"",
+        )
+    });
+    assert!(damaged.contains("no word is \"sellable\""), "{damaged}");
     assert!(load_layout("nonesuch", dir.path()).is_err());
 }

@@ -5,7 +5,7 @@ use hikiate_files::sim::SftpSim;
 use hikiate_sdk::{Connector as _, ErrorClass, Found, Op, Outcome};
 use serde_json::json;
 
-use crate::support::{build, instruct, instruction, names};
+use crate::support::{build, instruct, instruction, names, now};
 
 struct Server {
     dir: tempfile::TempDir,
@@ -70,10 +70,7 @@ async fn files_go_and_come() {
     )
     .unwrap();
     let source = account.source().unwrap();
-    let page = source
-        .page("shipments", None, std::time::SystemTime::now().into())
-        .await
-        .unwrap();
+    let page = source.page("shipments", None, now()).await.unwrap();
     assert_eq!(
         page.records.iter().filter(|r| r.parsed.is_ok()).count(),
         3000
@@ -118,7 +115,7 @@ async fn another_host_key_is_not_talked_to() {
     let error = account
         .source()
         .unwrap()
-        .page("stock", None, std::time::SystemTime::now().into())
+        .page("stock", None, now())
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Auth, "{error}");
@@ -135,17 +132,13 @@ async fn a_refused_login_pauses_and_comes_back() {
     let source = account.source().unwrap();
     server.sim.refuse_login(true);
     assert_eq!(
-        source
-            .page("stock", None, std::time::SystemTime::now().into())
-            .await
-            .unwrap_err()
-            .class,
+        source.page("stock", None, now()).await.unwrap_err().class,
         ErrorClass::Auth
     );
     server.sim.refuse_login(false);
     assert!(
         source
-            .page("stock", None, std::time::SystemTime::now().into())
+            .page("stock", None, now())
             .await
             .unwrap()
             .records
@@ -162,7 +155,7 @@ async fn nobody_there_is_transient() {
     assert_eq!(
         gone.source()
             .unwrap()
-            .page("stock", None, std::time::SystemTime::now().into())
+            .page("stock", None, now())
             .await
             .unwrap_err()
             .class,
@@ -182,7 +175,7 @@ async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
     let rows = "出荷指示番号,受付結果,メッセージ,受付日時\r\nHK1-S1,OK,,\r\n";
     let path = server.dir.path().join("incoming/uketsuke-1.csv");
     std::fs::write(path, crate::support::cp932(rows)).unwrap();
-    let now = std::time::SystemTime::now().into();
+    let now = now();
     for what in ["read", "list"] {
         server.sim.hang_on_read(what == "read");
         server.sim.hang_on_list(what == "list");
@@ -251,7 +244,7 @@ async fn a_long_file_comes_in_slices() {
     std::fs::write(path, crate::support::cp932(&text)).unwrap();
     let (mut cursor, mut told, mut pages) = (None, 0, 0);
     loop {
-        let now = std::time::SystemTime::now().into();
+        let now = now();
         let page = source
             .page("shipments", cursor.as_ref(), now)
             .await
@@ -296,34 +289,18 @@ async fn a_server_nobody_here_wrote() {
     ));
     // The server holds lab-out/ and lab-in/uketsuke-1.csv.
     let source = account.source().unwrap();
-    assert!(
-        source
-            .page("stock", None, std::time::SystemTime::now().into())
-            .await
-            .is_ok()
-    );
-    let page = source
-        .page("shipments", None, std::time::SystemTime::now().into())
-        .await
-        .unwrap();
+    assert!(source.page("stock", None, now()).await.is_ok());
+    let page = source.page("shipments", None, now()).await.unwrap();
     let ack = page.ack.unwrap();
     for _ in 0..2 {
         source.acknowledge(&ack).await.unwrap();
     }
     let page = source
-        .page(
-            "shipments",
-            Some(&page.next),
-            std::time::SystemTime::now().into(),
-        )
+        .page("shipments", Some(&page.next), now())
         .await
         .unwrap();
     assert!(page.records.is_empty() && page.ack.is_none());
     let missing = build(dir.path(), &settings("nowhere")).unwrap().0;
-    let error = missing
-        .source()
-        .unwrap()
-        .page("stock", None, std::time::SystemTime::now().into())
-        .await;
+    let error = missing.source().unwrap().page("stock", None, now()).await;
     assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
 }

@@ -54,8 +54,16 @@ pub(super) async fn drain(
     stream: &str,
     from: Option<Value>,
 ) -> Result<Drained, String> {
-    let now = std::time::SystemTime::now().into();
-    drain_at(bench, seen, stream, from, now).await
+    drain_at(bench, seen, stream, from, now()).await
+}
+
+/// The time by which pages are asked for: far sides of the suite work by the machine's clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the suite has no database whose clock it could use"
+)]
+pub(super) fn now() -> DateTime<Utc> {
+    std::time::SystemTime::now().into()
 }
 
 /// Reads to the end at a time by the engine's clock.
