@@ -83,6 +83,10 @@ impl Teller<'_> {
                 ),
             );
         }
+        let source = self.account(slug).and_then(|a| a.instance.source());
+        for says in source.map(|source| source.says()).unwrap_or_default() {
+            line(text, 2, &says);
+        }
     }
 
     /// `verb: what the connector says it does; what happens after a lost reply`.

@@ -290,7 +290,7 @@ fn id(what: &str, text: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use chrono::DateTime;
     use hikiate_sdk::ReplyVerdict;

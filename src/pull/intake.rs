@@ -91,15 +91,19 @@ pub fn intake(
                     .push(about(reference, body, series, parts, at, zone, source));
             }
             Ok(Observed::Stock(level)) => {
-                if let Err(bad) = stock.count(level) {
-                    page.bad.push(IncomingBad::new(bad, source));
-                }
+                page.bad.extend(stock.count(level, source));
             }
         }
     }
-    page.stock = stock.levels.into_values().collect();
+    stock.finish(&mut page);
     page
 }
+
+/// Warehouse, code and time.
+type Shelf = (i16, String, Option<DateTime<Utc>>);
+
+/// A count and where it stood.
+type Counted = (StockLevel, Source);
 
 /// The counts of one page.
 struct Stock<'a> {
@@ -108,24 +112,24 @@ struct Stock<'a> {
     directory: &'a Directory,
     zone: Tz,
     asked_at: DateTime<Utc>,
-    levels: BTreeMap<(i16, String, Option<DateTime<Utc>>), IncomingStock>,
+    levels: BTreeMap<Shelf, Vec<Counted>>,
 }
 
 impl Stock<'_> {
-    /// Counts of one code in several places of one warehouse are summed.
-    fn count(&mut self, level: StockLevel) -> Result<(), BadRecord> {
-        let bad = |why: String, cause: &str| {
-            let code = Some(ExternalId::from(level.code.as_str()));
-            BadRecord::new(code, why).because(cause)
+    fn count(&mut self, level: StockLevel, source: Source) -> Option<IncomingBad> {
+        let code = ExternalId::from(level.code.as_str());
+        let bad = |source, why: String, cause: &str| {
+            let record = BadRecord::new(Some(code), why).because(cause);
+            Some(IncomingBad::new(record, source))
         };
         if let Some(to_come) = level.as_of.filter(|at| *at > self.asked_at + AHEAD) {
             let day = to_come.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
             let why = format!("a count dated {day}, which has not come; correct its date");
-            return Err(bad(why, "a count of a day that has not come"));
+            return bad(source, why, "a count of a day that has not come");
         }
         // A channel's own stock is not ours to allocate; only configured warehouses count.
         if !self.directory.has_warehouse(self.account_id) {
-            return Ok(());
+            return None;
         }
         let place = level.location.as_deref();
         let Some(location_id) = self.directory.location_of(self.account_id, place) else {
@@ -135,32 +139,50 @@ impl Stock<'_> {
                 self.account
             );
             let cause = format!("stock of {place}, which no warehouse has");
-            return Err(bad(why, &cause));
+            return bad(source, why, &cause);
         };
         let key = (location_id, level.code.clone(), level.as_of);
-        match self.levels.get_mut(&key) {
-            Some(sum) => sum.quantity = sum.quantity.saturating_add(level.quantity),
-            None => {
-                let StockLevel {
-                    code,
-                    location: _,
-                    quantity,
-                    free,
-                    as_of,
-                    read_at,
-                } = level;
-                let counted = IncomingStock {
-                    code,
-                    location_id,
-                    quantity,
-                    free,
-                    as_of,
-                    read_at,
-                };
-                self.levels.insert(key, counted);
+        self.levels.entry(key).or_default().push((level, source));
+        None
+    }
+
+    /// One count of each code in each warehouse. Rows of several places that are one warehouse by the configuration are all
+    /// bad: whether they are to be summed, or one of them is for damaged goods, is nothing that a program may guess.
+    fn finish(self, page: &mut IncomingPage) {
+        for ((location_id, ..), mut rows) in self.levels {
+            if rows.len() > 1 {
+                for (level, source) in rows {
+                    let code = Some(ExternalId::from(level.code.as_str()));
+                    let why = format!(
+                        "{} stands more than once for one warehouse of {}, which has no location code: give each place a warehouse with its location, or declare the column as lot, shelf or quality in the layout; none of the rows was counted",
+                        level.code, self.account
+                    );
+                    let record = BadRecord::new(code, why)
+                        .because("one item in several places of one warehouse");
+                    page.bad.push(IncomingBad::new(record, source));
+                }
+                continue;
             }
+            let Some((level, _)) = rows.pop() else {
+                continue;
+            };
+            let StockLevel {
+                code,
+                location: _,
+                quantity,
+                free,
+                as_of,
+                read_at,
+            } = level;
+            page.stock.push(IncomingStock {
+                code,
+                location_id,
+                quantity,
+                free,
+                as_of,
+                read_at,
+            });
         }
-        Ok(())
     }
 }
 
@@ -225,5 +247,42 @@ mod tests {
             "{}",
             page.bad[0].reason
         );
+    }
+
+    #[test]
+    fn an_item_in_two_places_of_one_warehouse_is_not_counted() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let row = |place: &str, quantity| {
+            let level = StockLevel {
+                code: "VK-1".to_owned(),
+                location: Some(place.to_owned()),
+                quantity,
+                free: false,
+                as_of: None,
+                read_at: None,
+            };
+            Record::new(
+                format!("VK-1,{place},{quantity}"),
+                Ok(Observed::Stock(level)),
+            )
+        };
+        let directory = Directory::of_one_warehouse(1);
+        let rows = vec![row("良品", 1), row("不良品", 9)];
+        let page = intake(rows, &"wms".into(), 1, &directory, Tokyo, now);
+        assert_eq!((page.stock.len(), page.bad.len()), (0, 2));
+        assert!(
+            page.bad[0].reason.contains("VK-1"),
+            "{}",
+            page.bad[0].reason
+        );
+        let page = intake(
+            vec![row("良品", 1)],
+            &"wms".into(),
+            1,
+            &directory,
+            Tokyo,
+            now,
+        );
+        assert_eq!(page.stock[0].quantity, 1);
     }
 }

@@ -228,6 +228,7 @@ impl Store {
             settle(tx, account_id, stream, &understood, &[]).await?;
             done.quarantined = page.bad.len();
             quarantine(tx, account_id, stream, &page.bad).await?;
+            Self::end_listing(tx, account_id, stream, page).await?;
             return Ok(done);
         }
         let mut bad = page.bad.clone();
@@ -335,7 +336,8 @@ impl Store {
                           version: Option<i64>,
                           happened: DateTime<Utc>,
                           date: NaiveDate,
-                          raw|
+                          raw,
+                          again: bool|
          -> Result<Judgement, StoreError> {
             let json = body.to_json()?;
             let hash = body_hash(body, &json)?;
@@ -347,6 +349,7 @@ impl Store {
                 page.asked_at,
                 answered_at,
             );
+            let judgement = if again { Judgement::New } else { judgement };
             let n = heads.get(&place).map_or(0, |h| h.n);
             match judgement {
                 Judgement::New => {
@@ -430,6 +433,7 @@ impl Store {
                     order.happened_at,
                     order.business_date,
                     &order.raw,
+                    false,
                 )?;
                 if verdict == Judgement::New {
                     done.new_facts += 1;
@@ -447,6 +451,8 @@ impl Store {
         }
         understood.extend(names.iter().map(|name| Understood::order(name)));
         let mut raws_read: Vec<&[u8]> = Vec::new();
+        let mut told_again: Vec<(i64, &IncomingFact)> = Vec::new();
+        let mut with_news: BTreeSet<(&str, &str)> = BTreeSet::new();
         for fact in &page.facts {
             let subject = subject_of_reference.get(&fact.reference);
             let Some(&subject) = subject else {
@@ -467,8 +473,16 @@ impl Store {
                 fact.happened_at,
                 fact.business_date,
                 &fact.source.raw,
+                false,
             )? {
-                Judgement::New => done.new_facts += 1,
+                Judgement::New => {
+                    done.new_facts += 1;
+                    with_news.extend(fact.told_by());
+                }
+                Judgement::Same => {
+                    done.unchanged += 1;
+                    told_again.push((subject, fact));
+                }
                 _ => done.unchanged += 1,
             }
             understood.extend(
@@ -477,6 +491,22 @@ impl Store {
                     .map(|part| Understood::part(&fact.reference, part)),
             );
             raws_read.push(&fact.source.raw);
+        }
+
+        // What a file repeats beside news of the same shipment is kept with it: one file that tells two numbers tells two parcels.
+        for (subject, fact) in told_again {
+            if fact.told_by().is_some_and(|by| with_news.contains(&by)) {
+                record(
+                    subject,
+                    &fact.series,
+                    &fact.body,
+                    None,
+                    fact.happened_at,
+                    fact.business_date,
+                    &fact.source.raw,
+                    true,
+                )?;
+            }
         }
 
         // Any sight of an order ends its absence, what it says or not.
@@ -514,6 +544,14 @@ impl Store {
 const CLOCKS: chrono::Duration = chrono::Duration::minutes(10);
 
 impl IncomingFact {
+    /// The shipment and the file that tells a parcel of it.
+    fn told_by(&self) -> Option<(&str, &str)> {
+        let FactBody::Parcel(report) = &self.body else {
+            return None;
+        };
+        Some((&self.reference, report.told.as_ref()?.file.as_str()))
+    }
+
     /// Why it is kept apart: nobody knows its shipment.
     fn unknown(&self) -> IncomingBad {
         self.refused(

@@ -97,6 +97,20 @@ impl Directory {
             .ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
     }
 
+    /// One warehouse without a location code, behind this account.
+    #[cfg(test)]
+    pub(crate) fn of_one_warehouse(account_id: i16) -> Self {
+        let row = LocationRow {
+            id: 1,
+            account_id,
+            code: None,
+        };
+        Self {
+            locations: [("tokyo".to_owned(), row)].into(),
+            ..Self::default()
+        }
+    }
+
     /// Some warehouse of ours is reached through this account.
     #[must_use]
     pub fn has_warehouse(&self, account_id: i16) -> bool {

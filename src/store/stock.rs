@@ -41,9 +41,22 @@ impl Store {
         {
             return Ok(());
         }
-        write(tx, account_id, page).await?;
-        if let Some(listing) = listing.filter(|listing| listing.last) {
-            zero_absent(tx, account_id, listing).await?;
+        write(tx, account_id, page).await
+    }
+
+    /// Once a whole list of all stock is stored, what it does not name is gone; an item of which a row could not be read is
+    /// unknown.
+    pub(super) async fn end_listing(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        stream: &str,
+        page: &IncomingPage,
+    ) -> Result<(), StoreError> {
+        let listing = page.listing.as_ref().filter(|listing| listing.last);
+        if let Some(listing) = listing
+            && believed(tx, account_id, listing).await?
+        {
+            zero_absent(tx, account_id, stream, listing).await?;
         }
         Ok(())
     }
@@ -154,15 +167,17 @@ async fn believed(
 async fn zero_absent(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
+    stream: &str,
     listing: &Listing,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH gone AS (
            UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM locations l
            WHERE l.id = s.location_id AND l.account_id = $1 AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
+             AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code AND q.resolved_at IS NULL)
            RETURNING s.item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
-        account_id, listing.id, listing.as_of
+        account_id, listing.id, listing.as_of, stream
     )
     .execute(&mut **tx)
     .await?;

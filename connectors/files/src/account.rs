@@ -94,6 +94,7 @@ impl FilesAccount {
             page_bytes: PAGE_BYTES,
             shipments: shipments.into_iter().map(Arc::new).collect(),
             stock: stock.into_iter().map(Arc::new).collect(),
+            says: layout.dates_in_words(),
             surveys: std::sync::Mutex::default(),
         });
         let picked_up = layout.picked_up;

@@ -209,6 +209,11 @@ pub trait Source: Send + Sync {
     /// Any class; it is called again.
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error>;
 
+    /// How it understands what it reads, a sentence each, for `hikiate check`.
+    fn says(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How far back orders can be read at all, by the time of ordering; an older order that is absent from an answer
     /// may still be there. `None` where every order can be read.
     fn visible_for(&self) -> Option<Duration> {

@@ -86,12 +86,11 @@ fn account(choice: u8, files: Vec<(String, Vec<u8>)>) -> FilesAccount {
 }
 
 fn page(account: &FilesAccount, stream: &str, cursor: Option<&Value>) -> Option<Page> {
-    match wait(
-        account
-            .source()
-            .unwrap()
-            .page(stream, cursor, std::time::SystemTime::now().into()),
-    ) {
+    match wait(account.source().unwrap().page(
+        stream,
+        cursor,
+        chrono::DateTime::from_timestamp_nanos(1_795_000_000_000_000_000),
+    )) {
         Ok(page) => Some(page),
         Err(error) => {
             assert!(error.message.len() < 4000, "{}", error.message);
@@ -137,7 +136,7 @@ fn read(stream: &str, kinds: &[&str], bytes: &[u8]) {
     let again = wait(account.source().unwrap().page(
         stream,
         Some(&page.next),
-        std::time::SystemTime::now().into(),
+        chrono::DateTime::from_timestamp_nanos(1_795_000_000_000_000_000),
     ));
     if let Ok(again) = again {
         assert!(again.records.is_empty(), "a file is read twice");

@@ -40,13 +40,10 @@ pub(super) fn page(bytes: &[u8]) {
         wait(medusa.read_orders(&["order_1".into()])).unwrap_or_default()
     } else {
         let stream = if choice % 3 == 0 { "orders" } else { "stock" };
-        match wait(medusa.page(stream, None, std::time::SystemTime::now().into())) {
+        match wait(medusa.page(stream, None, chrono::DateTime::UNIX_EPOCH)) {
             Ok(page) => {
-                let _any = wait(medusa.page(
-                    stream,
-                    Some(&page.next),
-                    std::time::SystemTime::now().into(),
-                ));
+                let _any =
+                    wait(medusa.page(stream, Some(&page.next), chrono::DateTime::UNIX_EPOCH));
                 page.records
             }
             Err(error) => {
@@ -136,6 +133,6 @@ pub(super) fn after(cursor: &serde_json::Value, choice: u8) {
     drop(wait(medusa(200, empty).page(
         stream,
         Some(cursor),
-        std::time::SystemTime::now().into(),
+        chrono::DateTime::UNIX_EPOCH,
     )));
 }

@@ -124,6 +124,10 @@ impl Source for Watched {
         self.reads().streams()
     }
 
+    fn says(&self) -> Vec<String> {
+        self.reads().says()
+    }
+
     async fn page(
         &self,
         stream: &str,

@@ -115,6 +115,10 @@ impl Source for Wrapped {
         self.at_source().streams()
     }
 
+    fn says(&self) -> Vec<String> {
+        self.at_source().says()
+    }
+
     async fn page(
         &self,
         stream: &str,

@@ -54,6 +54,9 @@ pub(super) fn day(number: Option<&str>, lines: &[(u32, u32)], day: DateTime<Utc>
     }
 }
 
+/// A parcel's number, and its lines with quantities.
+type Contents = (Option<String>, Vec<(u32, u32)>);
+
 impl World {
     /// A file comes a minute after what came before. As the store does, a report that says what the last one of its series
     /// said is no new fact.
@@ -89,7 +92,7 @@ impl World {
     }
 
     /// Parcels by number and contents.
-    pub(super) fn parcels(&self) -> Vec<(Option<String>, Vec<(u32, u32)>)> {
+    pub(super) fn parcels(&self) -> Vec<Contents> {
         let facts = self.input.facts.iter().map(|fact| &fact.body);
         let told = parcels_told(facts).into_iter();
         told.map(|parcel| {

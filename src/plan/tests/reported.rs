@@ -439,9 +439,9 @@ fn what_is_told_ahead_ships_when_its_time_has_come() {
     assert_eq!(plan.entries[0].effective_at, monday);
     assert_eq!(world.intents(Op::Ship).len(), 1);
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
-    // Further ahead than any weekend it is no plan but a slip.
+    // Further ahead than a month it is no plan but a slip.
     let mut world = instructed(2);
-    world.file(Some("401234567890"), 2, at(31) + Duration::days(15));
+    world.file(Some("401234567890"), 2, at(31) + Duration::days(32));
     let told = world.now;
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["shipped_date"]);

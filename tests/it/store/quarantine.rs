@@ -1,7 +1,8 @@
 //! Records that could not be understood: kept once, seen while they matter, gone when they can be read.
 
-use hikiate::store::{IncomingBad, IncomingPage, Source};
-use hikiate_sdk::BadRecord;
+use hikiate::facts::FactBody;
+use hikiate::store::{IncomingBad, IncomingFact, IncomingPage, Source};
+use hikiate_sdk::{BadRecord, Told};
 
 use crate::support::shop::{Shop, at, order, page, parcel};
 
@@ -187,5 +188,46 @@ async fn goods_that_left_before_their_order_was_placed_are_kept_apart() {
         rows[0].reason.contains("before its order was placed"),
         "{}",
         rows[0].reason
+    );
+}
+
+#[tokio::test]
+async fn what_a_file_repeats_is_kept_beside_news_of_the_same_shipment() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let told = |file: &str, number: &str| {
+        let mut fact = parcel(&reference, 1, 1);
+        let FactBody::Parcel(report) = &mut fact.body else {
+            panic!("no parcel");
+        };
+        let (file, at) = (file.to_owned(), at(2));
+        report.told = Some(Told { file, at });
+        report.key = number.to_owned();
+        report.tracking = Some(number.to_owned());
+        fact.series = format!("{reference}:{number}");
+        fact
+    };
+    let store = async |facts: Vec<IncomingFact>, minute| {
+        let mut page = page(minute, Vec::new());
+        page.facts = facts;
+        shop.pull("wms", &page).await;
+        let facts = "SELECT count(*) FROM facts WHERE kind = 'parcel'";
+        shop.number(facts).await
+    };
+    assert_eq!(store(vec![told("one", "4001")], 2).await, 1);
+    assert_eq!(
+        store(vec![told("two", "4001")], 3).await,
+        1,
+        "another file that tells nothing new"
+    );
+    assert_eq!(
+        store(vec![told("three", "4001"), told("three", "4002")], 4).await,
+        3,
+        "two boxes of one file"
+    );
+    assert_eq!(
+        store(vec![told("three", "4001"), told("three", "4002")], 5).await,
+        3,
+        "read again"
     );
 }

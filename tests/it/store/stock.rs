@@ -1,8 +1,8 @@
 //! Counts: each code for itself, the later one stands, and a list of all stock says what is gone.
 
 use hikiate::policy::{Catalogue, ItemCode, Policy};
-use hikiate::store::{IncomingPage, StoreError};
-use hikiate_sdk::{AccountSlug, Listing};
+use hikiate::store::{IncomingBad, IncomingPage, Source, StoreError};
+use hikiate_sdk::{AccountSlug, BadRecord, Listing};
 
 use crate::support::shop::{Shop, at};
 
@@ -209,4 +209,26 @@ async fn what_a_list_of_all_stock_does_not_name_is_gone_unless_the_list_is_far_t
     assert_eq!(on_hand(&shop, "PEAR").await, Some(0), "believed");
     let again = shop.store().believe_stock_list(shop.account("wms")).await;
     assert!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn an_item_whose_row_could_not_be_read_is_not_absent_from_a_list() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
+        .await;
+    let mut next = list(&shop, "b", &["TEA", "PEAR"], 2);
+    next.listing.as_mut().unwrap().items = 3;
+    let bad = BadRecord::new(
+        Some("MUG".into()),
+        "zaiko-b.csv row 4, column 在庫数: is no whole number",
+    );
+    next.bad.push(IncomingBad::new(bad, Source::default()));
+    shop.pull("wms", &next).await;
+    assert_eq!(on_hand(&shop, "MUG").await, Some(1), "unknown is not zero");
+    shop.pull("wms", &list(&shop, "c", &["TEA", "MUG", "CUP"], 3))
+        .await;
+    assert!(
+        shop.store().list_quarantine().await.unwrap().is_empty(),
+        "a good row of the item settles it"
+    );
 }

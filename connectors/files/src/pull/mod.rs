@@ -37,6 +37,8 @@ pub(crate) struct Inbox {
     pub(crate) stock: Vec<Arc<Reading>>,
     /// What the first passes over the files under way found; made again where they are not there.
     pub(crate) surveys: Mutex<Vec<Surveyed>>,
+    /// How it understands dates.
+    pub(crate) says: Vec<String>,
 }
 
 impl Inbox {
@@ -113,6 +115,10 @@ impl Inbox {
 
 #[async_trait]
 impl Source for Inbox {
+    fn says(&self) -> Vec<String> {
+        self.says.clone()
+    }
+
     fn streams(&self) -> Vec<StreamSpec> {
         let stream = |name: &str, kind| StreamSpec {
             name: name.to_owned(),
