@@ -76,6 +76,14 @@ pub const MUTANTS: &[Mutant] = &[
         }),
     },
     Mutant {
+        word: "settled_by_anything",
+        what: "any good message about a shipment takes its unreadable rows out of quarantine",
+        alters: Alters::Statement(|sql| {
+            let settles = sql.contains("UPDATE quarantine q SET resolved_at");
+            settles.then(|| sql.replace("AND t.p IS NOT DISTINCT FROM q.part", ""))
+        }),
+    },
+    Mutant {
         word: "completed_ignored",
         what: "an order that staff completed is shipped",
         alters: Alters::Input(|input| {

@@ -427,7 +427,8 @@ impl<'a> View<'a> {
         // Once all has shipped all is due that is charged, also where a charge is less by now than was taken off it.
         if raw(left) == whole {
             let off: i64 = charged.offs.iter().map(|off| off.amount).sum();
-            let all = whole.iter().sum::<i64>().saturating_sub(off);
+            // What was credited beyond that (a return that staff also took off the order) is no sale below zero.
+            let all = whole.iter().sum::<i64>().saturating_sub(off).max(0);
             let missing = all.saturating_sub(due.iter().sum());
             if missing != 0 {
                 let parts = apportion(missing, &due);

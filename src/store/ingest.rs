@@ -581,10 +581,17 @@ impl IncomingFact {
         })
     }
 
+    /// All that it tells of, but for the numbers that a bad row may not have had.
+    fn all_parts(&self) -> String {
+        let parts = self.parts.iter().map(String::as_str);
+        let parts: Vec<&str> = parts.filter(|part| !part.ends_with("number ?")).collect();
+        parts.join("\n")
+    }
+
     fn refused(&self, reason: String, cause: &str) -> IncomingBad {
         IncomingBad {
             external_id: Some(self.reference.clone()),
-            part: self.parts.first().cloned(),
+            part: (!self.parts.is_empty()).then(|| self.all_parts()),
             reason: match &self.source.file {
                 Some(file) => format!("{file}: {reason}"),
                 None => reason,

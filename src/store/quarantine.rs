@@ -132,8 +132,9 @@ pub(super) async fn settle(
     sqlx::query!(
         "UPDATE quarantine q SET resolved_at = (SELECT hk_now()), retry_at = NULL
          WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
-           AND (q.hash = ANY($5) OR EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS t (e, p)
-             WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part))",
+           AND (q.hash = ANY($5)
+             OR EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS t (e, p) WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part)
+             OR string_to_array(q.part, E'\\n') <@ (SELECT array_agg(t.p) FROM unnest($3::text[], $4::text[]) AS t (e, p) WHERE t.e = q.external_id))",
         account_id, same, &names, &parts as &[Option<String>], &hashes
     )
     .execute(&mut **tx)
@@ -145,8 +146,13 @@ fn hash(raw: &[u8]) -> Vec<u8> {
     Sha256::digest(raw).to_vec()
 }
 
-/// A part however it is written: blanks, hyphens, width and case do not make another one.
-fn plain(part: &str) -> String {
+/// Parts however they are written: blanks, hyphens, width and case do not make another one.
+fn plain(parts: &str) -> String {
+    let parts: Vec<String> = parts.split('\n').map(plain_part).collect();
+    parts.join("\n")
+}
+
+fn plain_part(part: &str) -> String {
     let letters = part.nfkc().filter(|c| c.is_alphanumeric() || *c == '?');
     let plain: String = letters.flat_map(char::to_uppercase).collect();
     key(&plain)

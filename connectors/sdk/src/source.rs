@@ -69,8 +69,8 @@ pub struct BadRecord {
     /// The far side's id of the order, our reference of the shipment, or the code of the item: where at least that could
     /// be read.
     pub external_id: Option<ExternalId>,
-    /// Tells records of one id apart: the line and number of a parcel's row. A good record settles only a bad one of the
-    /// same part.
+    /// Tells records of one id apart: the line and number of a parcel's row, one a text line where it holds several. Good
+    /// records settle a bad one once they have told all of its parts.
     pub part: Option<String>,
     /// Field and rule, with file and row; without the value of a personal field.
     pub reason: String,

@@ -7,6 +7,11 @@ use async_trait::async_trait;
 use hikiate_files::{Entry, Folder, Written};
 use hikiate_sdk::Error;
 
+use super::clumsy::{Clumsy, Desk};
+
+/// Where files for us arrive.
+const INWARD: &str = "incoming/";
+
 /// The files of one account.
 #[derive(Default)]
 pub(super) struct MemoryFolder {
@@ -21,6 +26,21 @@ struct State {
     half: u32,
     /// The next new files come into sight only after so many looks.
     late: u32,
+    /// Who writes files for us.
+    desk: Desk,
+}
+
+impl State {
+    fn put(&mut self, path: String, bytes: Vec<u8>, half: u32, late: u32) {
+        self.clock += 10;
+        let file = File {
+            bytes,
+            modified: self.clock,
+            half,
+            late,
+        };
+        self.files.insert(path, file);
+    }
 }
 
 struct File {
@@ -53,6 +73,27 @@ impl MemoryFolder {
     /// The next file that arrives for us is seen late, so that a later one overtakes it.
     pub(super) fn show_late(&self) {
         self.state().late = 3;
+    }
+
+    /// The next file that arrives for us and that this fits is made so.
+    pub(super) fn be_clumsy(&self, clumsy: Clumsy) {
+        self.state().desk.be(clumsy);
+    }
+
+    /// What was held back or damaged is written right, and nothing is clumsy any more.
+    pub(super) fn finish(&self) {
+        let mut state = self.state();
+        if let Some((name, bytes)) = state.desk.finish() {
+            state.put(format!("{INWARD}{name}"), bytes, 0, 0);
+        }
+    }
+
+    /// Damaged rows that were read, and that nobody has put right yet.
+    pub(super) fn damaged(&self) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let damaged = state.desk.damaged.iter();
+        let read = damaged.filter(|d| !state.files.contains_key(&format!("{INWARD}{}", d.file)));
+        read.map(|damage| damage.row.clone()).collect()
     }
 
     /// Everything below a folder.
@@ -109,23 +150,17 @@ impl Folder for MemoryFolder {
         if state.files.contains_key(path) {
             return Ok(Written::NameTaken);
         }
-        state.clock += 10;
-        let inward = path.starts_with("incoming/");
-        let file = File {
-            bytes: bytes.to_vec(),
-            modified: state.clock,
-            half: if inward {
-                std::mem::take(&mut state.half)
-            } else {
-                0
-            },
-            late: if inward {
-                std::mem::take(&mut state.late)
-            } else {
-                0
-            },
+        let Some(name) = path.strip_prefix(INWARD) else {
+            state.put(path.to_owned(), bytes.to_vec(), 0, 0);
+            return Ok(Written::New);
         };
-        state.files.insert(path.to_owned(), file);
+        for (name, bytes) in state.desk.write(name, bytes) {
+            let (half, late) = (
+                std::mem::take(&mut state.half),
+                std::mem::take(&mut state.late),
+            );
+            state.put(format!("{INWARD}{name}"), bytes, half, late);
+        }
         Ok(Written::New)
     }
 

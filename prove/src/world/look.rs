@@ -46,6 +46,32 @@ impl World {
         for what in self.twice() {
             self.violated(what);
         }
+        self.kept_apart().await;
+    }
+
+    /// A row that was read and could not be understood is in quarantine until it was put right.
+    async fn kept_apart(&mut self) {
+        let folders = self.far.warehouses.iter().map(|w| (w.slug, &w.folder));
+        let damaged: Vec<(&str, Vec<u8>)> = folders
+            .flat_map(|(slug, folder)| folder.damaged().into_iter().map(move |row| (slug, row)))
+            .collect();
+        for (slug, row) in damaged {
+            let kept: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM quarantine q JOIN accounts a ON a.id = q.account_id
+                 WHERE a.slug = $1 AND q.resolved_at IS NULL AND position($2::bytea IN q.raw) > 0)",
+            )
+            .bind(slug)
+            .bind(row.trim_ascii_end())
+            .fetch_one(&self.admin)
+            .await
+            .unwrap();
+            if !kept {
+                let row = String::from_utf8_lossy(&row).into_owned();
+                self.violated(format!(
+                    "{slug}: a row that nobody could read is gone: {row}"
+                ));
+            }
+        }
     }
 
     /// What left, by a warehouse's or an operator's hand, by our number of the order.

@@ -1,6 +1,7 @@
 //! The seeded world: everything hikiate works with as simulators, one virtual clock, the real store, and
 //! the daemon's steps called one by one in an order that a seed draws, with faults and crashes everywhere.
 
+mod clumsy;
 mod daemon;
 mod decides;
 mod dice;

@@ -5,6 +5,7 @@ use chrono::Duration;
 use hikiate_files::sim::SimFile;
 use hikiate_sdk::faulty::{Fault, Target};
 
+use super::clumsy::Clumsy;
 use super::daemon::{Ended, Step, drive};
 use super::orders::{self, Placed};
 use super::terms::ITEMS;
@@ -252,6 +253,13 @@ impl World {
                 folder.show_late();
             }
             self.counts.faults += 1;
+        }
+        if self.dice.percent(20) {
+            let clumsy = *self.dice.pick(&Clumsy::ALL);
+            self.far.warehouses[at].folder.be_clumsy(clumsy);
+            self.counts.faults += 1;
+            let slug = self.far.warehouses[at].slug;
+            self.log.say(slug, format!("its next file is {clumsy:?}"));
         }
         if self.dice.percent(12) {
             let kind = *self

@@ -45,6 +45,9 @@ impl World {
             self.resume(at).await;
         }
         self.staff_finish();
+        for warehouse in &self.far.warehouses {
+            warehouse.folder.finish();
+        }
         self.let_all_go().await;
         self.restock().await;
         let (mut quiet, mut still, mut newest) = (0, 0, 0);

@@ -134,6 +134,16 @@ impl World {
         if warehouses.any(|w| w.sim.is_open(reference)) {
             return true;
         }
+        let unread: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM quarantine WHERE external_id = $1 AND resolved_at IS NULL)",
+        )
+        .bind(reference)
+        .fetch_one(&self.admin)
+        .await
+        .unwrap();
+        if unread {
+            return true;
+        }
         let read: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM heads WHERE kind = 'parcel' AND starts_with(series, $1 || ':')",
         )

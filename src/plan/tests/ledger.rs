@@ -1550,3 +1550,29 @@ fn what_nobody_has_paid_when_it_leaves_is_told() {
         plan.tasks
     );
 }
+
+#[test]
+fn a_return_that_staff_also_take_off_the_order_is_no_sale_below_zero() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    assert_eq!(sum(&world).0, 1500);
+    let at = world.now;
+    world.edit(|order| {
+        order.tenders[0].captured = 1500;
+        credit(order, "re_1", 1500, at);
+    });
+    world.push_all();
+    assert_eq!(sum(&world).0, 0);
+    world.edit(|order| {
+        order.lines[0].quantity = 0;
+        order.charges[0].gross = Some(0);
+        order.total = order.total.map(|total| total - 1000);
+    });
+    world.push_all();
+    assert_eq!(sum(&world).0, 0, "it was given back once");
+}

@@ -1,10 +1,10 @@
 //! Records that could not be understood: kept once, seen while they matter, gone when they can be read.
 
 use hikiate::facts::FactBody;
-use hikiate::store::{IncomingBad, IncomingFact, IncomingPage, Source};
+use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
 use hikiate_sdk::{BadRecord, Told};
 
-use crate::support::shop::{Shop, at, order, page, parcel};
+use crate::support::shop::{Shop, at, order, page, parcel, today};
 
 fn bad(raw: &str) -> IncomingPage {
     let mut told = page(0, Vec::new());
@@ -230,4 +230,46 @@ async fn what_a_file_repeats_is_kept_beside_news_of_the_same_shipment() {
         3,
         "read again"
     );
+}
+
+#[tokio::test]
+async fn the_rest_of_a_shipment_is_not_given_up_while_a_row_of_it_could_not_be_read() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let subject = shop.subject("A").await;
+    let both = "parcel line 1 number 4012\nparcel line 2 number 4012";
+    shop.pull("wms", &bad_row(&reference, both, "rows")).await;
+    let release = Decision::Release {
+        rules: vec![format!("short:{reference}")],
+        reason: "it will not come".to_owned(),
+    };
+    let decide = async || {
+        shop.store()
+            .decide(subject, &release, "ops", "", today())
+            .await
+    };
+    let refused = decide().await.unwrap_err().to_string();
+    assert!(refused.contains("quarantine show"), "{refused}");
+    let told = |parts: &[&str], minute| {
+        let mut fact = parcel(&reference, 1, minute);
+        fact.parts = parts.iter().map(|part| (*part).to_owned()).collect();
+        let mut told = page(minute, Vec::new());
+        told.facts.push(fact);
+        told
+    };
+    shop.pull("wms", &told(&["parcel line 1 number 4012"], 2))
+        .await;
+    assert!(
+        decide().await.is_err(),
+        "the second of its rows is still unread"
+    );
+    shop.pull(
+        "wms",
+        &told(
+            &["parcel line 1 number 4012", "parcel line 2 number 4012"],
+            3,
+        ),
+    )
+    .await;
+    decide().await.unwrap();
 }

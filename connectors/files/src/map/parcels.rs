@@ -61,7 +61,8 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
         })
     });
     Understood {
-        group,
+        // A row that cannot be understood stands for itself: the rest of its parcel has left all the same.
+        group: group.filter(|_| content.is_ok()),
         item: None,
         exact: None,
         content: content
@@ -83,6 +84,11 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
         Err(_) => key(row.text(Field::Line)),
     };
     bad.of_part(format!("parcel line {line} number {number}"))
+}
+
+/// All rows of a parcel that contradict one another: no good row settles them.
+fn of_all(bad: BadRecord) -> BadRecord {
+    bad.of_part("parcel rows that contradict one another")
 }
 
 /// Names the parcel. Without a name and a number of its own, what left at one time is one parcel, so that the same
@@ -140,7 +146,7 @@ impl Parcel {
         match (&line.code, row.code) {
             (Some(code), Some(other)) if *code != other => {
                 let why = "is not the code that another row of this parcel has for the line";
-                return Err(of_part(view, view.bad_value(Field::Code, why)));
+                return Err(of_all(view.bad_value(Field::Code, why)));
             }
             (None, Some(other)) => line.code = Some(other),
             _ => {}
@@ -148,7 +154,7 @@ impl Parcel {
         line.quantity = line
             .quantity
             .checked_add(row.quantity)
-            .ok_or_else(|| of_part(view, view.bad(Field::Quantity, "is out of range")))?;
+            .ok_or_else(|| of_all(view.bad(Field::Quantity, "is out of range")))?;
         Ok(())
     }
 
