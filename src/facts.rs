@@ -75,6 +75,12 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Its id, when it was stored, and what it says.
+    #[must_use]
+    pub fn said(&self) -> (i64, DateTime<Utc>, &FactBody) {
+        (self.id, self.recorded_at, &self.body)
+    }
+
     /// Somebody else told us this, or a person decided it: not a consequence that planning drew by itself.
     #[must_use]
     pub fn is_news(&self) -> bool {

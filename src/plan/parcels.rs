@@ -33,13 +33,15 @@ pub(crate) use said::no_number;
 use crate::facts::FactBody;
 
 /// The parcels that facts of one order tell, each once, with its right numbers and all that is in it; facts in stored
-/// order. Where the shipments' decisions and the releases are among them, what was instructed is known too.
+/// order, each with its id and when it was stored. Where the shipments' decisions and the releases are among them, what was instructed is known too.
 #[must_use]
-pub fn parcels_told<'a>(facts: impl IntoIterator<Item = &'a FactBody>) -> Vec<ParcelReport> {
+pub fn parcels_told<'a>(
+    facts: impl IntoIterator<Item = (i64, DateTime<Utc>, &'a FactBody)>,
+) -> Vec<ParcelReport> {
     let mut heard = Heard::default();
     let mut references = BTreeSet::new();
     let mut instructed = BTreeMap::new();
-    for (id, body) in (1..).zip(facts) {
+    for (id, recorded_at, body) in facts {
         match body {
             FactBody::Parcel(report) => {
                 references.insert(&report.reference);
@@ -49,7 +51,7 @@ pub fn parcels_told<'a>(facts: impl IntoIterator<Item = &'a FactBody>) -> Vec<Pa
             }
             _ => {}
         }
-        heard.hear(id, DateTime::<Utc>::UNIX_EPOCH, body);
+        heard.hear(id, recorded_at, body);
     }
     references
         .into_iter()

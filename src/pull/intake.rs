@@ -17,6 +17,9 @@ use crate::store::{
 /// How far clocks differ. A count dated further ahead would stand until then, whatever is counted before.
 const AHEAD: Duration = Duration::minutes(10);
 
+/// No shelf holds more of one code; what is more is another column's number.
+const MOST: i64 = 10_000_000;
+
 /// Sorts a page's records by what they are about.
 #[must_use]
 pub fn intake(
@@ -81,11 +84,8 @@ pub fn intake(
                 let series = format!("{reference}:{}", parcel.key);
                 let at = parcel.effective_at(asked_at);
                 let number = parcel.tracking.as_deref().unwrap_or_default();
-                // It settles a bad row of its line with the same number, and one whose number could not be read.
-                let part = |line: &ParcelLine| {
-                    [number, "?"].map(|number| format!("parcel line {} number {number}", line.n))
-                };
-                let parts = parcel.lines.iter().flat_map(part).collect();
+                let part = |line: &ParcelLine| format!("parcel line {} number {number}", line.n);
+                let parts = parcel.lines.iter().map(part).collect();
                 let body = FactBody::Parcel(parcel);
                 page.facts
                     .push(about(reference, body, series, parts, at, zone, source));
@@ -99,8 +99,8 @@ pub fn intake(
     page
 }
 
-/// Warehouse, code and time.
-type Shelf = (i16, String, Option<DateTime<Utc>>);
+/// Warehouse and code.
+type Shelf = (i16, String);
 
 /// A count and where it stood.
 type Counted = (StockLevel, Source);
@@ -141,7 +141,14 @@ impl Stock<'_> {
             let cause = format!("stock of {place}, which no warehouse has");
             return bad(source, why, &cause);
         };
-        let key = (location_id, level.code.clone(), level.as_of);
+        if level.quantity.saturating_abs() > MOST {
+            let why = format!(
+                "a count of {} is no count: at most {MOST} are believed",
+                level.quantity
+            );
+            return bad(source, why, "a count that is no count");
+        }
+        let key = (location_id, level.code.clone());
         self.levels.entry(key).or_default().push((level, source));
         None
     }
@@ -149,8 +156,9 @@ impl Stock<'_> {
     /// One count of each code in each warehouse. Rows of several places that are one warehouse by the configuration are all
     /// bad: whether they are to be summed, or one of them is for damaged goods, is nothing that a program may guess.
     fn finish(self, page: &mut IncomingPage) {
-        for ((location_id, ..), mut rows) in self.levels {
-            if rows.len() > 1 {
+        for ((location_id, _), rows) in self.levels {
+            let place = rows.first().and_then(|(level, _)| level.location.clone());
+            if rows.iter().any(|(level, _)| level.location != place) {
                 for (level, source) in rows {
                     let code = Some(ExternalId::from(level.code.as_str()));
                     let why = format!(
@@ -163,25 +171,24 @@ impl Stock<'_> {
                 }
                 continue;
             }
-            let Some((level, _)) = rows.pop() else {
-                continue;
-            };
-            let StockLevel {
-                code,
-                location: _,
-                quantity,
-                free,
-                as_of,
-                read_at,
-            } = level;
-            page.stock.push(IncomingStock {
-                code,
-                location_id,
-                quantity,
-                free,
-                as_of,
-                read_at,
-            });
+            page.stock.extend(rows.into_iter().map(|(level, _)| {
+                let StockLevel {
+                    code,
+                    location: _,
+                    quantity,
+                    free,
+                    as_of,
+                    read_at,
+                } = level;
+                IncomingStock {
+                    code,
+                    location_id,
+                    quantity,
+                    free,
+                    as_of,
+                    read_at,
+                }
+            }));
         }
     }
 }

@@ -121,6 +121,10 @@ impl IncomingPage {
             visible_from: self.visible_from,
             ..Self::default()
         };
+        let listing = self.listing.clone().map(|listing| Listing {
+            last: false,
+            ..listing
+        });
         let mut pages = Vec::new();
         for order in &self.orders {
             pages.push(Self {
@@ -137,6 +141,7 @@ impl IncomingPage {
         for level in &self.stock {
             pages.push(Self {
                 stock: vec![level.clone()],
+                listing: listing.clone(),
                 ..one()
             });
         }
@@ -349,7 +354,13 @@ impl Store {
                 page.asked_at,
                 answered_at,
             );
-            let judgement = if again { Judgement::New } else { judgement };
+            // A report is no state of something: one that was read beside another of its series tells as much as any.
+            let report = !matches!(body, FactBody::Order(_));
+            let judgement = match judgement {
+                Judgement::Overlap if report => Judgement::New,
+                _ if again => Judgement::New,
+                judged => judged,
+            };
             let n = heads.get(&place).map_or(0, |h| h.n);
             match judgement {
                 Judgement::New => {
@@ -581,10 +592,10 @@ impl IncomingFact {
         })
     }
 
-    /// All that it tells of, but for the numbers that a bad row may not have had.
+    /// All that it tells of.
     fn all_parts(&self) -> String {
         let parts = self.parts.iter().map(String::as_str);
-        let parts: Vec<&str> = parts.filter(|part| !part.ends_with("number ?")).collect();
+        let parts: Vec<&str> = parts.collect();
         parts.join("\n")
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hikiate_sdk::text::{FIELD_BYTES, cut_bytes, key, sentence};
 use hikiate_sdk::{AccountSlug, BadRecord, ExternalId};
 use sha2::{Digest as _, Sha256};
-use sqlx::{Postgres, Transaction};
+use sqlx::{Acquire as _, Postgres, Transaction};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::ingest::{IncomingBad, Source};
@@ -298,7 +298,18 @@ impl Store {
     ) -> Result<super::PageDone, StoreError> {
         let mut tx = self.pool.begin().await?;
         super::streams::hold_lease(&mut tx, owned).await?;
-        let done = Self::store_page(&mut tx, owned.id, &again.stream, page).await?;
+        let mut inner = tx.begin().await?;
+        let done = match Self::store_page(&mut inner, owned.id, &again.stream, page).await {
+            Err(error) if error.is_refusal() => {
+                inner.rollback().await?;
+                Self::store_apart(&mut tx, owned.id, &again.stream, page).await?
+            }
+            done => {
+                let done = done?;
+                inner.commit().await?;
+                done
+            }
+        };
         // What stood in one record and is bad as a part of it is kept for itself.
         let mine = hash(&again.source.raw);
         let still = page.bad.iter().find(|bad| hash(&bad.source.raw) == mine);

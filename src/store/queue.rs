@@ -219,9 +219,9 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let mut persons = Self::load_personal(&mut tx, &ids).await?;
         let mut orders = BTreeMap::new();
-        let mut parcels: BTreeMap<i64, Vec<FactBody>> = BTreeMap::new();
+        let mut parcels: BTreeMap<i64, Vec<(i64, DateTime<Utc>, FactBody)>> = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT subject_id, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel', 'shipped', 'parcel_corrected', 'shipment', 'released') ORDER BY id",
+            "SELECT id, subject_id, recorded_at, kind, version, body FROM facts WHERE subject_id = ANY($1) AND kind IN ('order', 'parcel', 'shipped', 'parcel_corrected', 'shipment', 'released') ORDER BY id",
             &ids
         )
         .fetch_all(&mut *tx)
@@ -231,7 +231,11 @@ impl Store {
                 Ok(FactBody::Order(order)) => {
                     orders.insert(row.subject_id, *order);
                 }
-                Ok(body) => parcels.entry(row.subject_id).or_default().push(body),
+                Ok(body) => parcels.entry(row.subject_id).or_default().push((
+                    row.id,
+                    row.recorded_at,
+                    body,
+                )),
                 Err(_) => {}
             }
         }
@@ -239,7 +243,8 @@ impl Store {
         for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
             effect.personal = persons.remove(&effect.subject_id);
             effect.order = orders.remove(&effect.subject_id);
-            effect.parcels = parcels_told(parcels.get(&effect.subject_id).into_iter().flatten());
+            let told = parcels.get(&effect.subject_id).into_iter().flatten();
+            effect.parcels = parcels_told(told.map(|(id, at, body)| (*id, *at, body)));
         }
         Ok(())
     }

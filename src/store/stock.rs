@@ -99,9 +99,10 @@ async fn write(
            LEFT JOIN item_codes m ON m.account_id = $1 AND m.code = t.c
            LEFT JOIN items i ON i.code = t.c AND m.item_id IS NULL AND NOT (SELECT listed FROM gate)
            ORDER BY coalesce(m.item_id, i.id), t.l, t.c, t.a DESC, t.r DESC, t.q),
-         -- What the warehouse had accepted by then and had not shipped is on the shelf, too.
+         -- What the warehouse had accepted by then and had not shipped is on the shelf, too: under the code that instructions name.
          level AS (
-           SELECT item, l, c, q + CASE WHEN f THEN hk_accepted(item, l, a) ELSE 0 END AS q, a, r FROM told WHERE item IS NOT NULL),
+           SELECT item, l, c, q + CASE WHEN f AND c = coalesce((SELECT min(m.code) FROM item_codes m WHERE m.account_id = $1 AND m.item_id = item AND m.multiplier = 1),
+             (SELECT i.code FROM items i WHERE i.id = item)) THEN hk_accepted(item, l, a) ELSE 0 END AS q, a, r FROM told WHERE item IS NOT NULL),
          gone AS (DELETE FROM stock s USING level v WHERE s.item_id = v.item AND s.location_id = v.l AND s.bucket = 'sellable' AND s.code = '' AND v.c <> ''),
          base AS (
            INSERT INTO stock (item_id, location_id, code, base_qty, base_as_of, read_at, listing) SELECT item, l, c, q, a, r, $8 FROM level ORDER BY item, l, c

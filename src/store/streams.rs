@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Stores a page record by record, each under a savepoint.
-    async fn store_apart(
+    pub(super) async fn store_apart(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         stream: &str,
@@ -167,6 +167,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        Self::end_listing(tx, account_id, stream, page).await?;
         Ok(done)
     }
 

@@ -117,10 +117,11 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    /// Whether an archived file came late enough. One without a time did.
+    /// Whether an archived file was read late enough, by its name, else by its time. One without a time was.
     pub(crate) fn wants(&self, entry: &Entry) -> bool {
-        entry
-            .changed_at()
+        let read_at = Archived::read(&entry.name).and_then(|archived| archived.read_at);
+        read_at
+            .max(entry.changed_at())
             .is_none_or(|at| at.timestamp() >= self.since)
     }
 }

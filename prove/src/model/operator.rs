@@ -211,7 +211,11 @@ impl World {
 
     /// The number of a parcel of a shipment as it was told last.
     fn told_number(&self, at: usize, reference: &str) -> Option<String> {
-        let facts = self.orders[at].input.facts.iter().map(|fact| &fact.body);
+        let facts = self.orders[at]
+            .input
+            .facts
+            .iter()
+            .map(hikiate::facts::Fact::said);
         let mut parcels = hikiate::plan::parcels_told(facts).into_iter();
         parcels
             .find(|parcel| parcel.reference.as_str() == reference)?

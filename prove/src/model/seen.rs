@@ -262,7 +262,7 @@ impl<'a> Seen<'a> {
         // Which reports are one parcel, the product says; at rest its sums are compared with what really left.
         let mut ours: BTreeMap<&LineKey, u32> = BTreeMap::new();
         let mut holds: Vec<Held<'_>> = Vec::new();
-        for report in parcels_told(order.input.facts.iter().map(|fact| &fact.body)) {
+        for report in parcels_told(order.input.facts.iter().map(hikiate::facts::Fact::said)) {
             let Some(shipment) = shipments.get_mut(report.reference.as_str()) else {
                 continue;
             };

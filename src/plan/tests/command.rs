@@ -621,7 +621,7 @@ fn a_corrected_number_is_the_one_that_is_told_mailed_and_reported() {
     world.parcel(S1, "T9", &[(1, 2)]);
     world.push_all();
     assert_eq!((world.moved(), world.intents(Op::Fulfil).len()), (-2, 1));
-    let told = parcels_told(world.input.facts.iter().map(|fact| &fact.body));
+    let told = parcels_told(world.input.facts.iter().map(crate::facts::Fact::said));
     let numbers: Vec<_> = told.iter().map(|p| p.tracking.as_deref()).collect();
     assert_eq!(numbers, [Some("T9")]);
     let again = world.asked(|now| correct(now, S1, "T1", "T9", "x"));

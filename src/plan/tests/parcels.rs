@@ -93,7 +93,7 @@ impl World {
 
     /// Parcels by number and contents.
     pub(super) fn parcels(&self) -> Vec<Contents> {
-        let facts = self.input.facts.iter().map(|fact| &fact.body);
+        let facts = self.input.facts.iter().map(crate::facts::Fact::said);
         let told = parcels_told(facts).into_iter();
         told.map(|parcel| {
             let lines = parcel.lines.iter().map(|line| (line.n, line.quantity));

@@ -91,7 +91,7 @@ fn check(world: &World, named: bool) {
         let kinds = World::kinds(&plan);
         assert!(kinds.contains(&"over_shipped"), "{kinds:?}");
     }
-    let facts = world.input.facts.iter().map(|fact| &fact.body);
+    let facts = world.input.facts.iter().map(crate::facts::Fact::said);
     let told = parcels_told(facts).into_iter();
     let mut seen: Vec<String> = told.filter_map(|told| told.tracking).collect();
     let all = seen.len();

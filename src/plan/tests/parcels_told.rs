@@ -146,7 +146,7 @@ fn a_parcel_with_several_labels_is_told_with_all_of_them() {
     world.hears("1", vec![labels(&[TWO])]);
     world.stands(Status::Shipped, -2, 2500, &[]);
     assert_eq!(world.numbers_told(), [[number(ONE), number(TWO)]]);
-    let told = parcels_told(world.input.facts.iter().map(|fact| &fact.body));
+    let told = parcels_told(world.input.facts.iter().map(crate::facts::Fact::said));
     assert_eq!((told.len(), &told[0].also), (1, &vec![TWO.to_owned()]));
     // A row with the second label alone is the same parcel.
     world.hears("2", vec![row(Some(TWO), &[(1, 2)], at(40))]);

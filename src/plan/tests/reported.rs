@@ -383,7 +383,7 @@ fn one_of_several_parcels_without_a_number_is_named_by_its_key() {
     );
     world.typed(|now| correct(now, S1, &keys[1], "401234567890", "asked"));
     let numbers = |world: &World| -> Vec<Option<String>> {
-        let facts = world.input.facts.iter().map(|fact| &fact.body);
+        let facts = world.input.facts.iter().map(crate::facts::Fact::said);
         let told = crate::plan::parcels_told(facts);
         told.into_iter().map(|parcel| parcel.tracking).collect()
     };
@@ -415,7 +415,7 @@ fn a_number_that_a_later_file_writes_differently_is_no_second_parcel() {
     let plan = world.plan();
     assert_eq!((plan.status, world.moved()), (Status::Shipped, -4));
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
-    let facts = world.input.facts.iter().map(|fact| &fact.body);
+    let facts = world.input.facts.iter().map(crate::facts::Fact::said);
     assert_eq!(crate::plan::parcels_told(facts).len(), 1);
 }
 

@@ -309,7 +309,10 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
     ];
     put(&world, "jisseki-2.csv", PARCEL, &rows.join("\r\n"));
     world.rounds(10).await;
-    assert_eq!(world.tasks().await, ["tracking_corrected"]);
+    // Whether the row with the rounded number was this one, nobody but a person can say.
+    let mut tasks = world.tasks().await;
+    tasks.sort_unstable();
+    assert_eq!(tasks, ["quarantine", "tracking_corrected"]);
     assert_eq!(world.free("APPLE", "tokyo").await, 96);
     assert_eq!(world.mails.mails().len(), 4);
     for id in &placed {
