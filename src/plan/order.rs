@@ -141,11 +141,9 @@ pub(crate) fn planned<'a>(
     let fold = Fold::of(input, now);
     let Some(head) = fold.readings.last().copied() else {
         let mut plan = quiet(input, Status::Received, None);
-        // One that is not to be found is not asked for without a pause.
-        let look = fold
-            .absence
-            .map_or(now, |absence| absence.look_at(None, now));
-        plan.read_at = Some(input.read_at.map_or(look, |at| at.min(look)));
+        // One that is not to be found, or cannot be understood, is not asked for without a pause.
+        let look = fold.absence.map(|absence| absence.look_at(None, now));
+        plan.read_at = input.read_at.into_iter().chain(look).min().or(Some(now));
         return Ok(Planned {
             view: None,
             payment: None,

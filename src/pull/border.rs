@@ -2,9 +2,8 @@
 
 use hikiate_sdk::text::{field, key};
 use hikiate_sdk::{
-    BadRecord, CancelReply, ChannelFulfilment, ChannelState, Charge, DeliveryGroup,
-    InstructionReply, Observed, OrderLine, OrderSnapshot, ParcelReport, Party, Personal,
-    RefundSeen, StockLevel, Tender,
+    BadRecord, ChannelFulfilment, ChannelState, Charge, DeliveryGroup, Observed, OrderLine,
+    OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
 };
 
 /// Longest id of a far side's, in bytes: it is given back to the far side as it came, so it can be neither cut nor hashed.
@@ -30,28 +29,14 @@ pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRec
             order(&mut snapshot, &mut personal).map_err(|why| BadRecord::new(Some(id), why))?;
             Ok(Observed::Order(snapshot, personal))
         }
-        Observed::InstructionReply(InstructionReply {
-            reference,
-            verdict,
-            message,
-            at,
-        }) => Ok(Observed::InstructionReply(InstructionReply {
-            reference,
-            verdict,
-            message: field(&message),
-            at,
-        })),
-        Observed::CancelReply(CancelReply {
-            reference,
-            verdict,
-            message,
-            at,
-        }) => Ok(Observed::CancelReply(CancelReply {
-            reference,
-            verdict,
-            message: field(&message),
-            at,
-        })),
+        Observed::InstructionReply(mut reply) => {
+            clean(&mut reply.message);
+            Ok(Observed::InstructionReply(reply))
+        }
+        Observed::CancelReply(mut reply) => {
+            clean(&mut reply.message);
+            Ok(Observed::CancelReply(reply))
+        }
         Observed::Parcel(mut report) => {
             parcel(&mut report);
             Ok(Observed::Parcel(report))
@@ -293,7 +278,7 @@ fn id(what: &str, text: &str) -> Result<(), String> {
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use chrono::DateTime;
-    use hikiate_sdk::ReplyVerdict;
+    use hikiate_sdk::{InstructionReply, ReplyVerdict};
 
     use super::*;
 

@@ -42,8 +42,11 @@ fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
             "postal_code",
             party.postal_code.is_empty() && needs_postal_code(&party.country),
         ),
-        // Japanese addresses may hold the city in the street line.
-        ("city", party.city.is_empty() && party.country != "JP"),
+        // Japanese addresses may hold the city in the street line; the others have none beside district and street.
+        (
+            "city",
+            party.city.is_empty() && !["JP", "HK", "MO", "SG"].contains(&party.country.as_str()),
+        ),
         ("address1", party.address1.is_empty()),
     ];
     GroupFeatures {

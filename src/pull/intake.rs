@@ -292,4 +292,35 @@ mod tests {
         );
         assert_eq!(page.stock[0].quantity, 1);
     }
+
+    #[test]
+    fn neither_another_time_nor_a_number_of_another_column_makes_a_count() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let row = |place: &str, quantity, minutes| {
+            let level = StockLevel {
+                code: "VK-1".to_owned(),
+                location: Some(place.to_owned()),
+                quantity,
+                free: false,
+                as_of: Some(now - Duration::minutes(minutes)),
+                read_at: None,
+            };
+            Record::new(
+                format!("VK-1,{place},{quantity}"),
+                Ok(Observed::Stock(level)),
+            )
+        };
+        let directory = Directory::of_one_warehouse(1);
+        let read = |rows| intake(rows, &"wms".into(), 1, &directory, Tokyo, now);
+        let page = read(vec![row("良品", 1, 10), row("不良品", 9, 5)]);
+        assert_eq!((page.stock.len(), page.bad.len()), (0, 2));
+        let page = read(vec![row("01", 4, 10), row("01", 3, 5)]);
+        assert_eq!(
+            (page.stock.len(), page.bad.len()),
+            (2, 0),
+            "two files of one place"
+        );
+        let page = read(vec![row("01", 4_901_234_567_801, 5)]);
+        assert_eq!((page.stock.len(), page.bad.len()), (0, 1), "a JAN");
+    }
 }

@@ -42,6 +42,7 @@ pub async fn pull_account(
         // Reading took its time, which says when the pages are asked for.
         due = engine.store.due_pulls(owned.id).await?;
     }
+    let bytes = due.bytes;
     for due in due.streams {
         if !account.pacer.breaker().calls() {
             return Ok(false);
@@ -58,7 +59,9 @@ pub async fn pull_account(
             Err(error) => stored_nothing(engine, account, owned, &spec, fails, &error).await?,
         }
     }
-    busy |= read_bytes_again(engine, account, owned, source).await?;
+    if bytes {
+        busy |= read_bytes_again(engine, account, owned, source).await?;
+    }
     Ok(busy)
 }
 

@@ -4,196 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::text::cut_bytes;
-use hikiate_sdk::{ExternalId, Listing, Personal};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
+use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
 use super::quarantine::{Understood, quarantine, settle};
-use super::{IncomingStock, Store, StoreError};
-use crate::facts::{FactBody, OrderFact};
-
-/// An order as pulled.
-#[derive(Clone, Debug)]
-pub struct IncomingOrder {
-    /// The channel's id.
-    pub external_id: ExternalId,
-    /// Our number of it.
-    pub number: String,
-    /// The reading; its `personal_version` is set here.
-    pub fact: OrderFact,
-    /// Names and addresses.
-    pub personal: Personal,
-    /// When it happened, as told.
-    pub happened_at: DateTime<Utc>,
-    /// Its day in the channel's zone.
-    pub business_date: NaiveDate,
-    /// The bytes.
-    pub raw: Vec<u8>,
-}
-
-/// A warehouse's observation about a shipment of ours.
-#[derive(Clone, Debug)]
-pub struct IncomingFact {
-    /// The shipment.
-    pub reference: String,
-    /// What it says.
-    pub body: FactBody,
-    /// The series of observations it belongs to.
-    pub series: String,
-    /// What it tells of, as bad records name it.
-    pub parts: Vec<String>,
-    /// When it happened, as told.
-    pub happened_at: DateTime<Utc>,
-    /// Its day in the shop's zone.
-    pub business_date: NaiveDate,
-    /// Where it stood.
-    pub source: Source,
-}
-
-/// Where a record stood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
-    /// The bytes.
-    pub raw: Vec<u8>,
-    /// The file, where there is one.
-    pub file: Option<String>,
-}
-
-/// A record that could not be understood.
-#[derive(Clone, Debug)]
-pub struct IncomingBad {
-    /// The order's id, the shipment's reference or the item's code, where readable.
-    pub external_id: Option<String>,
-    /// Which part of it; a good record settles only a bad one of the same part.
-    pub part: Option<String>,
-    /// Why.
-    pub reason: String,
-    /// What it has in common with others.
-    pub cause: String,
-    /// Where it stood.
-    pub source: Source,
-}
-
-/// Everything one answer of a far side brings.
-#[derive(Clone, Debug, Default)]
-pub struct IncomingPage {
-    /// Orders.
-    pub orders: Vec<IncomingOrder>,
-    /// Facts about shipments.
-    pub facts: Vec<IncomingFact>,
-    /// Stock levels.
-    pub stock: Vec<IncomingStock>,
-    /// Records that could not be understood.
-    pub bad: Vec<IncomingBad>,
-    /// When it was asked for, by the database's clock.
-    pub asked_at: DateTime<Utc>,
-    /// That day in the shop's zone.
-    pub day: NaiveDate,
-    /// The stock is, or is a part of, a list of all stock.
-    pub listing: Option<Listing>,
-    /// Orders that are older may be there although the far side does not show them.
-    pub visible_from: Option<DateTime<Utc>>,
-}
-
-impl IncomingPage {
-    /// The answer certainly does not hold this order, not even as a record that cannot be understood.
-    pub(super) fn lacks(&self, external_id: &str) -> bool {
-        let unnamed = self.bad.iter().any(|bad| bad.external_id.is_none());
-        let bad = |bad: &IncomingBad| bad.external_id.as_deref() == Some(external_id);
-        !unnamed
-            && !self.bad.iter().any(bad)
-            && !self
-                .orders
-                .iter()
-                .any(|order| order.external_id.as_str() == external_id)
-    }
-
-    /// Its records one by one, each as a page; what is bad stays together.
-    pub(super) fn apart(&self) -> Vec<Self> {
-        let one = || Self {
-            asked_at: self.asked_at,
-            day: self.day,
-            visible_from: self.visible_from,
-            ..Self::default()
-        };
-        let listing = self.listing.clone().map(|listing| Listing {
-            last: false,
-            ..listing
-        });
-        let mut pages = Vec::new();
-        for order in &self.orders {
-            pages.push(Self {
-                orders: vec![order.clone()],
-                ..one()
-            });
-        }
-        for fact in &self.facts {
-            pages.push(Self {
-                facts: vec![fact.clone()],
-                ..one()
-            });
-        }
-        for level in &self.stock {
-            pages.push(Self {
-                stock: vec![level.clone()],
-                listing: listing.clone(),
-                ..one()
-            });
-        }
-        for bad in &self.bad {
-            pages.push(Self {
-                bad: vec![bad.clone()],
-                ..one()
-            });
-        }
-        pages
-    }
-
-    /// The record of a page of one, as what cannot be stored.
-    pub(super) fn refused(&self, why: &str) -> Vec<IncomingBad> {
-        let bad = |external_id: String, source: Source| IncomingBad {
-            external_id: Some(external_id),
-            part: None,
-            reason: why.to_owned(),
-            cause: why.to_owned(),
-            source,
-        };
-        let order = |order: &IncomingOrder| {
-            let source = Source {
-                raw: order.raw.clone(),
-                file: None,
-            };
-            bad(order.external_id.to_string(), source)
-        };
-        let level = |level: &IncomingStock| {
-            let raw = format!("{} {}", level.code, level.quantity).into_bytes();
-            bad(level.code.clone(), Source { raw, file: None })
-        };
-        let orders = self.orders.iter().map(order);
-        let facts = self
-            .facts
-            .iter()
-            .map(|fact| bad(fact.reference.clone(), fact.source.clone()));
-        orders
-            .chain(facts)
-            .chain(self.stock.iter().map(level))
-            .collect()
-    }
-
-    /// True when it brings nothing at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.orders.is_empty()
-            && self.facts.is_empty()
-            && self.stock.is_empty()
-            && self.bad.is_empty()
-            && self.listing.is_none()
-    }
-}
+use super::{Store, StoreError};
+use crate::facts::FactBody;
 
 /// What a stored page brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,8 +48,11 @@ impl Store {
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
         let mut done = PageDone::default();
-        Self::store_stock(tx, account_id, page).await?;
-        let mut understood: Vec<Understood> = page.stock.iter().map(Understood::item).collect();
+        // What does not count settles nothing.
+        let mut understood: Vec<Understood> = Vec::new();
+        if Self::store_stock(tx, account_id, page).await? {
+            understood.extend(page.stock.iter().map(Understood::item));
+        }
         if page.orders.is_empty() && page.facts.is_empty() {
             settle(tx, account_id, stream, &understood, &[]).await?;
             done.quarantined = page.bad.len();
@@ -301,6 +125,7 @@ impl Store {
 
         let mut heads = load_heads(tx, &ids).await?;
         let placed = placed_at(tx, page, &subject_of_reference).await?;
+        let known = told_before(tx, page, &ids).await?;
         let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
         if !names.is_empty() {
             for row in sqlx::query!(
@@ -476,32 +301,45 @@ impl Store {
                 bad.push(early);
                 continue;
             }
-            match record(
-                subject,
-                &fact.series,
-                &fact.body,
-                None,
-                fact.happened_at,
-                fact.business_date,
-                &fact.source.raw,
-                false,
-            )? {
+            // The same file again, whatever was told since: that takes nothing back.
+            let again = match fact.told_by() {
+                Some((_, file)) if !known.is_empty() => {
+                    let hash = body_hash(&fact.body, &fact.body.to_json()?)?;
+                    known.contains(&(subject, file.to_owned(), hash))
+                }
+                _ => false,
+            };
+            let judged = if again {
+                Judgement::Same
+            } else {
+                record(
+                    subject,
+                    &fact.series,
+                    &fact.body,
+                    None,
+                    fact.happened_at,
+                    fact.business_date,
+                    &fact.source.raw,
+                    false,
+                )?
+            };
+            match judged {
                 Judgement::New => {
                     done.new_facts += 1;
                     with_news.extend(fact.told_by());
                 }
                 Judgement::Same => {
                     done.unchanged += 1;
-                    told_again.push((subject, fact));
+                    told_again.extend((!again).then_some((subject, fact)));
                 }
                 _ => done.unchanged += 1,
             }
-            understood.extend(
-                fact.parts
-                    .iter()
-                    .map(|part| Understood::part(&fact.reference, part)),
-            );
-            raws_read.push(&fact.source.raw);
+            // What was not stored, and does not stand there already, settles nothing.
+            if matches!(judged, Judgement::New | Judgement::Same) {
+                let parts = fact.parts.iter();
+                understood.extend(parts.map(|part| Understood::part(&fact.reference, part)));
+                raws_read.push(&fact.source.raw);
+            }
         }
 
         // What a file repeats beside news of the same shipment is kept with it: one file that tells two numbers tells two parcels.
@@ -551,66 +389,38 @@ impl Store {
     }
 }
 
-/// How far a warehouse's clock may be behind the shop's.
-const CLOCKS: chrono::Duration = chrono::Duration::minutes(10);
-
-impl IncomingFact {
-    /// The shipment and the file that tells a parcel of it.
-    fn told_by(&self) -> Option<(&str, &str)> {
-        let FactBody::Parcel(report) = &self.body else {
-            return None;
-        };
-        Some((&self.reference, report.told.as_ref()?.file.as_str()))
+/// Reports of parcels that the files of a page have told before: subject, file, and the report's hash.
+async fn told_before(
+    tx: &mut Transaction<'_, Postgres>,
+    page: &IncomingPage,
+    ids: &[i64],
+) -> Result<BTreeSet<(i64, String, Vec<u8>)>, StoreError> {
+    let files: BTreeSet<&str> = page
+        .facts
+        .iter()
+        .filter_map(|fact| fact.told_by())
+        .map(|(_, file)| file)
+        .collect();
+    if files.is_empty() {
+        return Ok(BTreeSet::new());
     }
-
-    /// Why it is kept apart: nobody knows its shipment.
-    fn unknown(&self) -> IncomingBad {
-        self.refused(
-            format!(
-                "no shipment of this account has the reference {:?}",
-                cut_bytes(&self.reference, 40)
-            ),
-            "no shipment of this account has the reference",
-        )
-    }
-
-    /// Why it is kept apart, where goods were shipped before their order was placed.
-    fn before(&self, placed: DateTime<Utc>) -> Option<IncomingBad> {
-        let FactBody::Parcel(_) = &self.body else {
-            return None;
-        };
-        let early = self.happened_at < placed.checked_sub_signed(CLOCKS)?;
-        early.then(|| {
-            let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC");
-            let why = format!(
-                "{} was shipped at {}, before its order was placed ({}): have the warehouse correct the date",
-                self.reference,
-                time(self.happened_at),
-                time(placed)
-            );
-            self.refused(why, "shipped before the order was placed")
-        })
-    }
-
-    /// All that it tells of.
-    fn all_parts(&self) -> String {
-        let parts = self.parts.iter().map(String::as_str);
-        let parts: Vec<&str> = parts.collect();
-        parts.join("\n")
-    }
-
-    fn refused(&self, reason: String, cause: &str) -> IncomingBad {
-        IncomingBad {
-            external_id: Some(self.reference.clone()),
-            part: (!self.parts.is_empty()).then(|| self.all_parts()),
-            reason: match &self.source.file {
-                Some(file) => format!("{file}: {reason}"),
-                None => reason,
-            },
-            cause: cause.to_owned(),
-            source: self.source.clone(),
+    let files: Vec<String> = files.into_iter().map(str::to_owned).collect();
+    let rows = sqlx::query!(
+        r#"SELECT subject_id, version, body, body #>> '{told,file}' AS "file!" FROM facts
+           WHERE subject_id = ANY($1) AND kind = 'parcel' AND body #>> '{told,file}' = ANY($2)"#,
+        ids,
+        &files
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut known = BTreeSet::new();
+    for row in rows {
+        if let Ok(body) = FactBody::read("parcel", row.version, row.body) {
+            let hash = body_hash(&body, &body.to_json()?)?;
+            known.insert((row.subject_id, row.file, hash));
         }
     }
+    Ok(known)
 }
 
 /// When the orders were placed whose parcels a page tells.

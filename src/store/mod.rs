@@ -16,6 +16,7 @@ mod elsewhere;
 mod error;
 mod facts;
 mod heads;
+mod incoming;
 mod ingest;
 mod journal;
 mod judge;
@@ -61,7 +62,8 @@ pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
 pub use error::StoreError;
-pub use ingest::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, PageDone, Source};
+pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
+pub use ingest::PageDone;
 pub use journal::{
     JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
 };

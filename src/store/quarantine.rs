@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hikiate_sdk::text::{FIELD_BYTES, cut_bytes, key, sentence};
-use hikiate_sdk::{AccountSlug, BadRecord, ExternalId};
+use hikiate_sdk::{AccountSlug, ExternalId};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Acquire as _, Postgres, Transaction};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::ingest::{IncomingBad, Source};
+use super::incoming::{IncomingBad, Source};
 use super::{Directory, IncomingStock, OwnedAccount, Store, StoreError};
 
 /// What a good record says about bad ones that were told before it.
@@ -72,6 +72,7 @@ pub(super) async fn quarantine(
     if bad.is_empty() {
         return Ok(());
     }
+    let stream = kept_under(stream);
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
     for record in bad {
         once.entry(hash(&record.source.raw)).or_insert(record);
@@ -128,7 +129,7 @@ pub(super) async fn settle(
         .map(|u| u.part.as_deref().map(plain))
         .collect();
     let hashes: Vec<Vec<u8>> = raws.iter().map(|raw| hash(raw)).collect();
-    let same = if stream == "read" { "orders" } else { stream };
+    let same = kept_under(stream);
     sqlx::query!(
         "UPDATE quarantine q SET resolved_at = (SELECT hk_now()), retry_at = NULL
          WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
@@ -140,6 +141,11 @@ pub(super) async fn settle(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// An order that was read by its id is kept as one of the stream: it is one record, however it was asked for.
+fn kept_under(stream: &str) -> &str {
+    if stream == "read" { "orders" } else { stream }
 }
 
 fn hash(raw: &[u8]) -> Vec<u8> {
@@ -161,20 +167,6 @@ fn plain_part(part: &str) -> String {
 fn file_name(name: &str) -> String {
     let clean: String = name.chars().filter(|c| !c.is_control()).collect();
     cut_bytes(&clean, FIELD_BYTES).to_owned()
-}
-
-impl IncomingBad {
-    /// A record as its connector refused it.
-    #[must_use]
-    pub fn new(bad: BadRecord, source: Source) -> Self {
-        Self {
-            external_id: bad.external_id.map(|id| id.to_string()),
-            part: bad.part,
-            reason: bad.reason,
-            cause: bad.cause,
-            source,
-        }
-    }
 }
 
 impl Store {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::Listing;
 use sqlx::{Postgres, Transaction};
 
-use super::ingest::IncomingPage;
+use super::incoming::IncomingPage;
 use super::{Store, StoreError};
 
 /// A stock level to store.
@@ -29,36 +29,33 @@ const FEWEST: i64 = 70;
 
 impl Store {
     /// Moves bases forward; a count older than the base changes nothing, and of two of one time the later read stands.
-    /// Touches stock and marks only.
+    /// False where the list that they stand in is not believed: nothing of it counts. Touches stock and marks only.
     pub(super) async fn store_stock(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         page: &IncomingPage,
-    ) -> Result<(), StoreError> {
-        let listing = page.listing.as_ref();
-        if let Some(listing) = listing
+    ) -> Result<bool, StoreError> {
+        if let Some(listing) = &page.listing
             && !believed(tx, account_id, listing).await?
         {
-            return Ok(());
+            return Ok(false);
         }
-        write(tx, account_id, page).await
+        write(tx, account_id, page).await?;
+        Ok(true)
     }
 
-    /// Once a whole list of all stock is stored, what it does not name is gone; an item of which a row could not be read is
-    /// unknown.
+    /// Once a whole list of all stock is stored, and believed, what it does not name is gone; an item of which a row could not
+    /// be read is unknown.
     pub(super) async fn end_listing(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         stream: &str,
         page: &IncomingPage,
     ) -> Result<(), StoreError> {
-        let listing = page.listing.as_ref().filter(|listing| listing.last);
-        if let Some(listing) = listing
-            && believed(tx, account_id, listing).await?
-        {
-            zero_absent(tx, account_id, stream, listing).await?;
+        match page.listing.as_ref().filter(|listing| listing.last) {
+            Some(listing) => zero_absent(tx, account_id, stream, listing).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -175,6 +172,7 @@ async fn zero_absent(
         "WITH gone AS (
            UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM locations l
            WHERE l.id = s.location_id AND l.account_id = $1 AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
+             AND NOT EXISTS (SELECT FROM stock_listings n WHERE n.account_id = $1 AND n.id = $2 AND n.refused IS NOT NULL)
              AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code AND q.resolved_at IS NULL)
            RETURNING s.item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",

@@ -32,6 +32,8 @@ pub struct DuePulls {
     pub reads: bool,
     /// Readings by id that failed in a row.
     pub read_fails: i16,
+    /// Records of the quarantine wait to be read again from their bytes.
+    pub bytes: bool,
     /// Streams, in the order they fell due.
     pub streams: Vec<DueStream>,
 }
@@ -76,8 +78,8 @@ impl Store {
     pub async fn due_pulls(&self, account_id: i16) -> Result<DuePulls, StoreError> {
         let rows = sqlx::query!(
             // The first by its index; an EXISTS, for which any row would do, read the whole table.
-            r#"SELECT r.first AS "reads?", coalesce(r.fails, 0::smallint) AS "read_fails!", r.now AS "asked_at!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
-               FROM (SELECT hk_now() AS now, (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
+            r#"SELECT r.first AS "reads?", coalesce(r.fails, 0::smallint) AS "read_fails!", r.now AS "asked_at!", r.bytes AS "bytes!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
+               FROM (SELECT hk_now() AS now, EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND retry_at <= (SELECT hk_now())) AS bytes, (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
                        (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
                          AND NOT EXISTS (SELECT FROM read_failures WHERE account_id = $1 AND due_at > (SELECT hk_now()))
                        ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r
@@ -92,6 +94,7 @@ impl Store {
         for row in rows {
             due.reads |= row.reads.is_some();
             due.read_fails = row.read_fails;
+            due.bytes = row.bytes;
             if let (Some(name), Some(seq), Some(fails)) = (row.name, row.seq, row.fails) {
                 due.streams.push(DueStream {
                     name,
@@ -172,7 +175,8 @@ impl Store {
     }
 
     /// Stores orders that were read by id; those that were asked for are no longer due to be read, unless that became
-    /// due after the request. One that the answer lacks is noted as absent.
+    /// due after the request. One that the answer lacks is noted as absent; one that cannot be understood is read again after a
+    /// while.
     ///
     /// # Errors
     /// [`StoreError::LostLease`]; the database's.
@@ -185,11 +189,16 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         hold_lease(&mut tx, owned).await?;
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
+        let unread: Vec<String> = names
+            .iter()
+            .filter(|id| page.cannot_read(id))
+            .cloned()
+            .collect();
         let mine = sqlx::query!(
             "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
-             UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
+             UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at WHEN subjects.external_id = ANY($4) THEN (SELECT hk_now()) + interval '10 minutes' END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
              FROM mine WHERE subjects.id = mine.id RETURNING subjects.id, subjects.external_id",
-            owned.id, &names, page.asked_at
+            owned.id, &names, page.asked_at, &unread
         )
         .fetch_all(&mut *tx)
         .await?;

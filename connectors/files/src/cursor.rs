@@ -418,4 +418,26 @@ mod tests {
         assert!(memory.knows(&entry("b.csv")) && !memory.is_seen(&entry("b.csv")));
         assert_eq!(cursor.json().unwrap(), old);
     }
+
+    #[test]
+    fn the_archive_is_read_again_by_when_its_files_were_first_read() {
+        let since: DateTime<Utc> = "2026-11-28T18:00:00Z".parse().unwrap();
+        let again = Again {
+            since: since.timestamp(),
+            after: None,
+            under_way: None,
+        };
+        // An upload that kept the time at which it was made.
+        let entry = |name: &str| Entry {
+            name: name.to_owned(),
+            size: 1,
+            modified: since.timestamp() - 5_400,
+        };
+        assert!(again.wants(&entry("jisseki-1-20261128T183000Z-0a1b2c3d.csv")));
+        assert!(!again.wants(&entry("jisseki-1-20261128T170000Z-0a1b2c3d.csv")));
+        assert!(
+            !again.wants(&entry("jisseki-1-0a1b2c3d.csv")),
+            "of an older version"
+        );
+    }
 }

@@ -45,7 +45,7 @@ pub use order::{
 };
 pub use secret::SecretRef;
 pub use source::{BadRecord, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec};
-pub use tracking::{NO_NUMBER, Tracking};
+pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
     ParcelReport, ReplyVerdict, StockLevel, Told,

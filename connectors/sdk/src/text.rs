@@ -1,7 +1,6 @@
 //! Text from outside: bounded, without control characters, combining marks composed. Cut and cleaned here and nowhere else.
 
 use sha2::{Digest as _, Sha256};
-use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{compose, is_combining_mark};
 
 /// Longest field of a record in bytes: a title, an address line, the words of an answer.
@@ -90,11 +89,8 @@ pub fn key(text: &str) -> String {
     if clean.len() == text.len() && text.len() <= KEY_BYTES {
         return clean;
     }
-    let hash: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hash = hex::encode(Sha256::digest(text.as_bytes()));
+    hash.truncate(16);
     let head = cut_bytes(&clean, KEY_BYTES - hash.len() - 1);
     format!("{head}#{hash}")
 }
@@ -118,8 +114,7 @@ fn one_line(text: &str, limit: usize) -> String {
         .filter(|word| !word.is_empty())
         .map(without_addresses)
         .collect();
-    let line = parts.join(" ");
-    let line: String = line.nfc().collect();
+    let line = compose_marks(&parts.join(" "));
     match line.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -196,6 +191,7 @@ mod tests {
     #[test]
     fn words_are_one_short_line_without_what_misleads() {
         assert_eq!(words("no\nsuch \u{202E}file\0 here"), "no such file here");
+        assert_eq!(words("\u{FA19}戸 か\u{3099}"), "\u{FA19}戸 が");
         assert_eq!(words("<hanako@docomo.ne.jp> unknown"), "<***@***> unknown");
         assert_eq!(words(&"あ".repeat(700)).chars().count(), WORDS + 1);
     }

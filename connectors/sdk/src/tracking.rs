@@ -71,6 +71,18 @@ fn plain(text: &str) -> String {
     inner.trim_matches(marks).to_owned()
 }
 
+/// A spreadsheet has rounded it: `4.01235E+11`. What it was cannot be known, whether it was a number or a code.
+///
+/// ```
+/// use hikiate_sdk::is_rounded;
+/// assert!(is_rounded("4.90123E+12") && is_rounded(" '4.9E+12"));
+/// assert!(!is_rounded("A-1E5") && !is_rounded("4901234567801"));
+/// ```
+#[must_use]
+pub fn is_rounded(text: &str) -> bool {
+    is_exponent(&plain(text))
+}
+
 /// `4.01235E+11`: the digits that a spreadsheet does not show are lost.
 fn is_exponent(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {

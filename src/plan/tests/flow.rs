@@ -85,6 +85,9 @@ fn a_stub_is_read_and_nothing_else() {
     world.input.origin = Origin::Stub;
     let plan = world.peek();
     assert_eq!((plan.status, plan.read_at), (Status::Received, Some(at(0))));
+    // It could not be understood: its next reading has its time.
+    world.input.read_at = Some(at(10));
+    assert_eq!(world.peek().read_at, Some(at(10)));
     assert!(plan.demands.is_empty() && plan.effects.is_empty() && plan.tasks.is_empty());
 }
 

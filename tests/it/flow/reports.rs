@@ -320,3 +320,49 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
         assert_eq!((seen.captures, seen.captured), (1, seen.total));
     }
 }
+
+/// What one stream cannot store is its own trouble: it waits longer and longer, says why, and the others of its account go on.
+#[tokio::test]
+async fn a_stream_that_cannot_store_its_page_keeps_no_other_from_being_read() {
+    let mut world = stocked(Setup::default()).await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(3).await;
+    let pool = world.engine.store.pool().clone();
+    sqlx::raw_sql(
+        "CREATE FUNCTION no_parcels() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'out of order'; END $$;
+         CREATE TRIGGER no_parcels BEFORE INSERT ON facts FOR EACH ROW WHEN (NEW.kind = 'parcel') EXECUTE FUNCTION no_parcels()",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let row = format!(
+        "{},1,APPLE,1,ヤマト,401234567890,2026/11/20 11:00:05",
+        reference(&id)
+    );
+    put(&world, "jisseki-1.csv", PARCEL, &row);
+    world.rounds(3).await;
+    world.tokyo.set_stock("APPLE", 70);
+    world.count_stock().await;
+    world.rounds(3).await;
+    let (fails, error): (i16, Option<String>) =
+        sqlx::query_as("SELECT s.fails, s.error FROM streams s JOIN accounts a ON a.id = s.account_id WHERE s.name = 'shipments' AND s.fails > 0")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert!(fails > 0 && error.unwrap().contains("could not be stored"));
+    let counted: i64 = sqlx::query_scalar("SELECT base_qty FROM stock_levels")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(counted, 70, "counted meanwhile");
+    sqlx::raw_sql("DROP TRIGGER no_parcels ON facts")
+        .execute(&pool)
+        .await
+        .unwrap();
+    world.advance(Duration::minutes(10)).await;
+    world.rounds(3).await;
+    assert!(
+        world.is(&id, Status::Shipped).await,
+        "read once it can be stored"
+    );
+}

@@ -273,3 +273,119 @@ async fn the_rest_of_a_shipment_is_not_given_up_while_a_row_of_it_could_not_be_r
     .await;
     decide().await.unwrap();
 }
+
+#[tokio::test]
+async fn rows_that_are_read_again_together_are_all_stored() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    // They were asked for before the first of them was stored, as the rows of one retry are.
+    shop.clock(9).await;
+    for line in [1, 2] {
+        let mut fact = parcel(&reference, 1, 1);
+        let FactBody::Parcel(report) = &mut fact.body else {
+            panic!("no parcel");
+        };
+        report.lines[0].n = line;
+        let mut told = page(2, Vec::new());
+        told.facts.push(fact);
+        shop.pull("wms", &told).await;
+    }
+    let facts = "SELECT count(*) FROM facts WHERE kind = 'parcel'";
+    assert_eq!(shop.number(facts).await, 2);
+}
+
+#[tokio::test]
+async fn a_second_box_does_not_settle_the_first_whose_number_could_not_be_read() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    shop.pull("wms", &bad_row(&reference, "parcel line 1 number ?", "row"))
+        .await;
+    let mut told = page(2, Vec::new());
+    told.facts.push(parcel(&reference, 1, 2));
+    shop.pull("wms", &told).await;
+    assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_comes_again_takes_nothing_back() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let store = async |file: &str, quantity, minute| {
+        let mut fact = parcel(&reference, quantity, 1);
+        let FactBody::Parcel(report) = &mut fact.body else {
+            panic!("no parcel");
+        };
+        // Under another name, and with another time.
+        let (file, at) = (file.to_owned(), at(minute));
+        report.told = Some(Told { file, at });
+        let mut page = page(minute, Vec::new());
+        page.facts.push(fact);
+        shop.pull("wms", &page).await;
+        shop.number("SELECT count(*) FROM facts WHERE kind = 'parcel'")
+            .await
+    };
+    assert_eq!(store("a", 2, 2).await, 1);
+    assert_eq!(store("b", 4, 3).await, 2);
+    assert_eq!(store("a", 2, 4).await, 2, "it was told before");
+    assert_eq!(store("c", 2, 5).await, 3, "another file may correct it");
+}
+
+#[tokio::test]
+async fn an_order_that_still_cannot_be_read_is_one_record_and_is_not_asked_for_without_a_pause() {
+    let shop = Shop::open().await;
+    shop.clock(0).await;
+    shop.pull("shop", &bad("one")).await;
+    let id = shop.store().list_quarantine().await.unwrap()[0].id;
+    let retry = shop.store().retry_quarantined(&shop.engine.directory, id);
+    retry.await.unwrap();
+    let owned = shop.owned("shop").await;
+    let (due, asked_at) = shop.store().due_reads(owned.id, 10).await.unwrap();
+    let mut read = bad("one");
+    read.asked_at = asked_at;
+    shop.store().ingest_read(&owned, &due, &read).await.unwrap();
+    shop.settle().await;
+    assert!(
+        shop.store()
+            .due_reads(owned.id, 10)
+            .await
+            .unwrap()
+            .0
+            .is_empty()
+    );
+    shop.clock(11).await;
+    assert_eq!(shop.store().due_reads(owned.id, 10).await.unwrap().0, due);
+    assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_retried_record_that_the_database_refuses_stops_no_other() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &bad_row("TEA", "", "poison")).await;
+    let owned = shop.owned("wms").await;
+    sqlx::query("UPDATE quarantine SET stream = 'stock', retry_at = hk_now()")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let again = shop
+        .store()
+        .due_again(owned.id, 10)
+        .await
+        .unwrap()
+        .remove(0);
+    let mut page = shop.counted("TEA", 1, 1);
+    page.stock[0].code = "x\0".to_owned();
+    let done = shop
+        .store()
+        .read_again(&owned, &again, &page)
+        .await
+        .unwrap();
+    assert_eq!(done.quarantined, 1);
+    assert!(
+        shop.store()
+            .due_again(owned.id, 10)
+            .await
+            .unwrap()
+            .is_empty(),
+        "not for ever"
+    );
+}

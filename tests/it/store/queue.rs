@@ -1,7 +1,7 @@
 //! The effect queue: what is claimed, sent, answered, lost, and taken back.
 
 use hikiate::engine::plan_step;
-use hikiate::facts::Verdict;
+use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Withdraw};
 use hikiate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
@@ -361,4 +361,40 @@ async fn an_unknown_outcome_waits_for_a_person() {
     shop.settle().await;
     let left = store.list_tasks().await.unwrap();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_stored_keeps_no_other_from_being_stored() {
+    let shop = Shop::open().await;
+    shop.shipped("A").await;
+    shop.shipped("B").await;
+    sqlx::raw_sql("ALTER TABLE facts ADD CHECK (kind <> 'outcome' OR body ->> 'id' <> 'poison')")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let owned = shop.owned("shop").await;
+    let claimed = shop.store().claim_effects(&owned, 10, 60).await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    let answered = |effect: &ClaimedEffect, id: &str| {
+        let outcome = OutcomeFact {
+            intent: effect.key.clone(),
+            verdict: Verdict::Done,
+            id: Some(id.to_owned()),
+            code: None,
+            message: String::new(),
+        };
+        (effect.clone(), Acknowledgement::Finished { outcome })
+    };
+    let both = [
+        answered(&claimed[0], "poison"),
+        answered(&claimed[1], "ful_1\0"),
+    ];
+    shop.store().acknowledge(&both, today()).await.unwrap();
+    let stored = "SELECT count(*) FROM facts WHERE kind = 'outcome' AND body ->> 'id' = 'ful_1'";
+    assert_eq!(shop.number(stored).await, 1, "cleaned");
+    assert_eq!(
+        shop.number("SELECT count(*) FROM effects WHERE state = 'leased'")
+            .await,
+        1
+    );
 }

@@ -1,10 +1,11 @@
 //! Counts: each code for itself, the later one stands, and a list of all stock says what is gone.
 
+use hikiate::facts::FactBody;
 use hikiate::policy::{Catalogue, ItemCode, Policy};
 use hikiate::store::{IncomingBad, IncomingPage, Source, StoreError};
-use hikiate_sdk::{AccountSlug, BadRecord, Listing};
+use hikiate_sdk::{AccountSlug, BadRecord, InstructionReply, Listing, ReplyVerdict};
 
-use crate::support::shop::{Shop, at};
+use crate::support::shop::{Shop, at, order, page, parcel};
 
 async fn on_hand(shop: &Shop, item: &str) -> Option<i64> {
     let rows = shop.store().list_stock(Some(item)).await.unwrap();
@@ -231,4 +232,83 @@ async fn an_item_whose_row_could_not_be_read_is_not_absent_from_a_list() {
         shop.store().list_quarantine().await.unwrap().is_empty(),
         "a good row of the item settles it"
     );
+}
+
+#[tokio::test]
+async fn what_a_free_count_has_taken_off_is_put_back_once_under_the_code_that_was_instructed() {
+    let shop = Shop::open().await;
+    let sold = ItemCode {
+        account: AccountSlug::new("shop"),
+        ..code("TEA", "TEA", 1)
+    };
+    listed(
+        &shop,
+        vec![sold, code("TEA", "AP1", 1), code("TEA", "AP2", 1)],
+    )
+    .await
+    .unwrap();
+    shop.count("AP1", 7, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 2)])).await;
+    shop.settle().await;
+    let reference = shop.instructed(shop.subject("A").await).await;
+    let mut accepted = parcel(&reference, 1, 3);
+    accepted.body = FactBody::Reply(InstructionReply {
+        reference: reference.as_str().into(),
+        verdict: ReplyVerdict::Accepted,
+        message: String::new(),
+        at: None,
+    });
+    accepted.series = reference.clone();
+    let mut told = page(3, Vec::new());
+    told.facts.push(accepted);
+    shop.pull("wms", &told).await;
+    let mut free = shop.counted("AP1", 5, 10);
+    free.stock.push(shop.counted("AP2", 3, 10).stock.remove(0));
+    for level in &mut free.stock {
+        level.free = true;
+    }
+    shop.pull("wms", &free).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(10),
+        "5 and 3 free, 2 accepted and still there"
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_which_one_row_is_refused_is_a_list_all_the_same() {
+    let shop = Shop::open().await;
+    listed(
+        &shop,
+        ["TEA", "MUG", "BIG"]
+            .map(|item| code(item, item, 12))
+            .into(),
+    )
+    .await
+    .unwrap();
+    shop.pull("wms", &list(&shop, "a", &["TEA", "MUG"], 1))
+        .await;
+    let mut next = list(&shop, "b", &["TEA", "BIG"], 2);
+    next.stock[1].quantity = i64::MAX;
+    let done = shop.pull("wms", &next).await;
+    assert_eq!(done.quarantined, 1, "more than a number can hold");
+    assert_eq!(
+        on_hand(&shop, "MUG").await,
+        Some(0),
+        "the list does not name it"
+    );
+    assert_eq!(on_hand(&shop, "TEA").await, Some(12));
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_believed_settles_nothing() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
+        .await;
+    let mut bad = page(2, Vec::new());
+    let record = BadRecord::new(Some("TEA".into()), "no whole number");
+    bad.bad.push(IncomingBad::new(record, Source::default()));
+    shop.pull("wms", &bad).await;
+    shop.pull("wms", &list(&shop, "b", &["TEA"], 3)).await;
+    assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hikiate_sdk::text::{field, key};
-use hikiate_sdk::{BadRecord, ExternalId};
+use hikiate_sdk::{BadRecord, ExternalId, is_rounded};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::when::{Dated, FileTimes, When};
@@ -70,6 +70,12 @@ impl<'a> RowView<'a> {
         let text = self.text(field);
         if text.chars().any(char::is_control) {
             return Err(self.bad(field, "holds a control character"));
+        }
+        if is_rounded(text) {
+            return Err(self.bad_value(
+                field,
+                "is a number that a spreadsheet has rounded; give it as text",
+            ));
         }
         Ok(Some(key(text)).filter(|t| !t.is_empty()))
     }

@@ -176,3 +176,19 @@ async fn free_counts_say_so() {
         assert_eq!(page.listing, None);
     }
 }
+
+#[tokio::test]
+async fn a_code_that_a_spreadsheet_has_rounded_names_no_item_and_its_list_is_none() {
+    let site = layout("", "absent = \"zero\"");
+    let text = "商品コード,倉庫コード,在庫数,集計日時\n\
+        4.90123E+12,W1,10,\n\
+        B,W1,7,\n";
+    let page = read(&site, text).await;
+    let told = told(&page);
+    assert!(
+        told[0].as_ref().unwrap_err().contains("rounded"),
+        "{told:?}"
+    );
+    assert_eq!(told[1], count("B@W1", 7));
+    assert_eq!(page.listing, None, "nobody knows what it leaves out");
+}
