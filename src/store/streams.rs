@@ -79,7 +79,9 @@ impl Store {
         let rows = sqlx::query!(
             // The first by its index; an EXISTS, for which any row would do, read the whole table.
             r#"SELECT r.first AS "reads?", coalesce(r.fails, 0::smallint) AS "read_fails!", r.now AS "asked_at!", r.bytes AS "bytes!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
-               FROM (SELECT hk_now() AS now, EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND retry_at <= (SELECT hk_now())) AS bytes, (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
+               FROM (SELECT hk_now() AS now,
+                       (SELECT id FROM quarantine WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) ORDER BY account_id, retry_at LIMIT 1) IS NOT NULL AS bytes,
+                       (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
                        (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
                          AND NOT EXISTS (SELECT FROM read_failures WHERE account_id = $1 AND due_at > (SELECT hk_now()))
                        ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r

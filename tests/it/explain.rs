@@ -134,6 +134,7 @@ impl Claim {
             "schedules_one",
             "locations_pkey",
             "batches_pkey",
+            "quarantine_retry",
         ];
         let mut used = nodes
             .iter()

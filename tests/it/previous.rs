@@ -86,7 +86,10 @@ async fn a_running_previous_release_goes_on_or_stops_cleanly_when_the_schema_mov
     })
     .await;
     // What the previous release does not know; a database that it has worked on counts as begun.
-    let known = world.toml().replace("begin = \"all\"\n", "");
+    let known = world
+        .toml()
+        .replace("begin = \"all\"\n", "")
+        .replace("reply_within = \"never\"", "reply_within = \"3d\"");
     fs::write(world.dir.path().join("hikiate.toml"), known).unwrap();
     world.clock.set(now());
     // An empty database, migrated by the previous release itself.
