@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model pairs prove soak real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model pairs prove hostile soak real bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ SEEDS ?= 200
 BASE ?= 1
 prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the far sides
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
+
+hostile: postgres ## SECONDS of odd bytes for each parser, read and stored by the daemon's own steps
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- hostile --seconds $(or $(SECONDS),120)
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh

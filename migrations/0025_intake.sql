@@ -17,6 +17,9 @@ UPDATE stock s SET code = CASE
   FROM locations l, items i WHERE l.id = s.location_id AND i.id = s.item_id;
 ALTER TABLE stock DROP CONSTRAINT stock_pkey, ADD PRIMARY KEY (item_id, location_id, bucket, code);
 
+-- A count that was dated ahead would stand until then; it gives way to the next one.
+UPDATE stock SET base_as_of = (SELECT hk_now()) WHERE base_as_of > (SELECT hk_now()) + interval '10 minutes';
+
 -- The code that the movement's instruction named; '' where nobody knows.
 ALTER TABLE stock_entries ADD COLUMN code text NOT NULL DEFAULT '';
 

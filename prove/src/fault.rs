@@ -6,14 +6,17 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use hikiate::broken::{self, Broken};
 use hikiate::facts::FactBody;
 use hikiate::plan::tax_inside;
 use hikiate::plan::types::{Begin, OrderInput, OrderPlan};
 use hikiate::policy::TaxRounding;
 use hikiate_sdk::{
-    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, RefundEffect,
+    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, Page,
+    RefundEffect,
 };
+use serde_json::{Value, json};
 
 /// A fault from outside.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub enum Alters {
     Input(fn(&mut OrderInput)),
     /// SQL of the daemons of a world: other SQL with the same parameters and columns.
     Statement(fn(&str) -> Option<String>),
+    /// Pages in a world, with the clock that they are asked for by: what a connector makes of them.
+    Page(fn(&mut Page, DateTime<Utc>)),
     /// Calls in a world: the answer of an external system that has done nothing.
     Answer(fn(Op) -> Option<Outcome>),
 }
@@ -82,6 +87,27 @@ pub const MUTANTS: &[Mutant] = &[
             let settles = sql.contains("UPDATE quarantine q SET resolved_at");
             settles.then(|| sql.replace("AND t.p IS NOT DISTINCT FROM q.part", ""))
         }),
+    },
+    Mutant {
+        word: "seen_ahead",
+        what: "an order that is dated ahead hides those that change before that time",
+        alters: Alters::Page(|page, now| {
+            let ahead = page.records.iter().filter_map(|record| {
+                let raw: Value = serde_json::from_slice(&record.raw).ok()?;
+                let time: DateTime<Utc> = raw["updated_at"].as_str()?.parse().ok()?;
+                (time > now).then_some(time)
+            });
+            if let Some(time) = ahead.max()
+                && page.next.get("seen").is_some()
+            {
+                page.next = json!({ "seen": time });
+            }
+        }),
+    },
+    Mutant {
+        word: "odd_records_dropped",
+        what: "a record that cannot be understood is passed over",
+        alters: Alters::Page(|page, _| page.records.retain(|record| record.parsed.is_ok())),
     },
     Mutant {
         word: "completed_ignored",
@@ -329,6 +355,13 @@ pub(crate) fn read(input: &OrderInput) -> Cow<'_, OrderInput> {
             Cow::Owned(input)
         }
         _ => Cow::Borrowed(input),
+    }
+}
+
+/// A page as the fault leaves it.
+pub(crate) fn brought(page: &mut Page, now: DateTime<Utc>) {
+    if let Some(Alters::Page(alter)) = ON.get().map(|mutant| mutant.alters) {
+        alter(page, now);
     }
 }
 

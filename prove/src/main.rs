@@ -20,6 +20,8 @@ enum Tool {
     Pairs(pairs::PairsArgs),
     /// Seeded worlds: faults and crashes everywhere, judged by what the far sides remember.
     World(world::WorldArgs),
+    /// Bytes near each parser's seeds, read by the daemon's own steps and stored.
+    Hostile(world::HostileArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let well = match Cli::parse().tool {
         Tool::Model(options) => return model::tool::main(&options),
         Tool::World(args) => return world::run(&args),
+        Tool::Hostile(args) => return world::run_hostile(&args),
         Tool::Soak(args) => return soak::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
     };

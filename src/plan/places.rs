@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::LineKey;
+use hikiate_sdk::text::words;
 
 use super::number::bounded;
 use super::tasks::Tasks;
@@ -199,7 +200,7 @@ impl View<'_> {
         let readings = self.fold.readings.iter().rev();
         let mut lines = readings.flat_map(|reading| &reading.fact.order.lines);
         let line = lines.find(|line| line.key == *key);
-        line.and_then(|line| line.sku.clone().or_else(|| Some(line.title.clone())))
+        line.and_then(|line| line.sku.clone().or_else(|| Some(words(&line.title))))
             .filter(|text| !text.is_empty())
             .unwrap_or_else(|| key.to_string())
     }

@@ -11,11 +11,13 @@ pub(crate) struct Tasks {
     pub(crate) rows: Vec<TaskRow>,
 }
 
-/// What an external system said, where it said anything.
-pub(crate) fn words_or_none(words: &str) -> &str {
-    match words.trim() {
-        "" => "without a reason",
-        words => words,
+/// What an external system said, where it said anything: short, one line, nothing that misleads.
+pub(crate) fn words_or_none(words: &str) -> String {
+    let said = hikiate_sdk::text::words(words);
+    if said.is_empty() {
+        "without a reason".to_owned()
+    } else {
+        said
     }
 }
 

@@ -294,6 +294,31 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_a_place_that_no_warehouse_has_is_bad_and_names_it() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let row = |place: Option<&str>| {
+            let level = StockLevel {
+                code: "VK-1".to_owned(),
+                location: place.map(str::to_owned),
+                quantity: 1,
+                free: false,
+                as_of: None,
+                read_at: None,
+            };
+            Record::new(*b"VK-1,1", Ok(Observed::Stock(level)))
+        };
+        let directory = Directory::of_one_warehouse(1).at("01");
+        let rows = vec![row(Some("01")), row(Some("1")), row(None)];
+        let page = intake(rows, &"wms".into(), 1, &directory, Tokyo, now);
+        assert_eq!((page.stock.len(), page.bad.len()), (1, 2));
+        let reasons: Vec<&str> = page.bad.iter().map(|bad| bad.reason.as_str()).collect();
+        assert!(reasons[0].contains("place \"1\""), "{reasons:?}");
+        assert!(reasons[1].contains("no place"), "{reasons:?}");
+        assert!(reasons.iter().all(|why| why.contains("[warehouses]")));
+        assert_ne!(page.bad[0].cause, page.bad[1].cause, "two tasks");
+    }
+
+    #[test]
     fn neither_another_time_nor_a_number_of_another_column_makes_a_count() {
         let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
         let row = |place: &str, quantity, minutes| {

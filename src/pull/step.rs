@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::intake::intake;
 use crate::engine::{Account, Engine};
 use crate::push::{Gate, gate, heard};
-use crate::store::{DueStream, IncomingBad, OwnedAccount, PageDone, StoreError, StreamAfter};
+use crate::store::{DueStream, OwnedAccount, PageDone, StoreError, StreamAfter};
 
 /// Orders read by id in one call.
 const READS: i64 = 50;
@@ -38,7 +38,13 @@ pub async fn pull_account(
     let mut busy = false;
     let mut due = engine.store.due_pulls(owned.id).await?;
     if due.reads {
-        busy = read_due(engine, account, owned, source, due.read_fails).await?;
+        busy = match read_due(engine, account, owned, source, due.read_fails).await {
+            Err(error) if of_the_records(&error) => {
+                read_nothing(engine, account, owned, due.read_fails, &error).await?;
+                false
+            }
+            read => read?,
+        };
         // Reading took its time, which says when the pages are asked for.
         due = engine.store.due_pulls(owned.id).await?;
     }
@@ -53,16 +59,49 @@ pub async fn pull_account(
         let fails = due.fails;
         match pull_stream(engine, account, owned, source, &spec, due).await {
             Ok(more) => busy |= more,
-            Err(error @ StoreError::LostLease(_)) => return Err(error),
-            Err(error) if error.is_away() || error.is_retryable() => return Err(error),
             // What one stream cannot store is its own trouble: the others of the account go on.
-            Err(error) => stored_nothing(engine, account, owned, &spec, fails, &error).await?,
+            Err(error) if of_the_records(&error) => {
+                stored_nothing(engine, account, owned, &spec, fails, &error).await?;
+            }
+            Err(error) => return Err(error),
         }
     }
     if bytes {
         busy |= read_bytes_again(engine, account, owned, source).await?;
     }
     Ok(busy)
+}
+
+/// Storing failed because of what was to be stored: neither a lost lease nor a database that is away or busy.
+fn of_the_records(error: &StoreError) -> bool {
+    !matches!(error, StoreError::LostLease(_)) && !error.is_away() && !error.is_retryable()
+}
+
+/// Why the database refused, for a person.
+fn why(error: &StoreError) -> String {
+    if error.is_refusal() {
+        error.refusal()
+    } else {
+        error.to_string()
+    }
+}
+
+/// Orders that were read by their ids could not be stored: such reading backs off, and it is a task once that goes on.
+async fn read_nothing(
+    engine: &Engine,
+    account: &Account,
+    owned: &OwnedAccount,
+    fails: i16,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let why = why(error);
+    let retry = backoff(fails);
+    warn!(account = %account.slug, error = why, retry_seconds = retry.as_secs(), "orders that were read by their ids could not be stored; they stay due");
+    let message = format!("they could not be stored: {why}");
+    engine
+        .store
+        .reads_failed(owned.id, &message, retry.as_secs_f64())
+        .await
 }
 
 /// A page could not be stored: the stream backs off, and it is a task once that goes on.
@@ -74,17 +113,13 @@ async fn stored_nothing(
     fails: i16,
     error: &StoreError,
 ) -> Result<(), StoreError> {
-    let why = if error.is_refusal() {
-        error.refusal()
-    } else {
-        error.to_string()
-    };
+    let why = why(error);
     let retry = backoff(fails);
     warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor stays");
     let message = format!("a page could not be stored: {why}");
     engine
         .store
-        .stream_failed(owned.id, &spec.name, &message, retry.as_secs_f64(), None)
+        .stream_failed(owned.id, &spec.name, &message, retry.as_secs_f64())
         .await
 }
 
@@ -278,23 +313,9 @@ async fn failed(
         _ => backoff(due.fails),
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");
-    // A page that cannot be decoded at all is kept once, by its error; the cursor stays.
-    let undecodable = (error.class == ErrorClass::Protocol).then(|| {
-        let source = crate::store::Source {
-            raw: format!("page of {}: {error}", due.name).into_bytes(),
-            file: None,
-        };
-        IncomingBad::new(BadRecord::new(None, error.to_string()), source)
-    });
     engine
         .store
-        .stream_failed(
-            owned.id,
-            &due.name,
-            &error.to_string(),
-            retry.as_secs_f64(),
-            undecodable,
-        )
+        .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())
         .await?;
     account_error(engine, account, owned, error).await
 }

@@ -34,6 +34,7 @@ pub(super) async fn unlist(
     tx: &mut Transaction<'_, Postgres>,
     slugs: &[String],
     codes: &[String],
+    listed: bool,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH gone AS (
@@ -47,10 +48,12 @@ pub(super) async fn unlist(
     .await?;
     sqlx::query!(
         "WITH gone AS (
-           DELETE FROM stock s USING locations l WHERE l.id = s.location_id AND s.code <> ''
+           DELETE FROM stock s USING locations l, items i WHERE l.id = s.location_id AND i.id = s.item_id AND s.code <> ''
+             AND ($1 OR i.code <> s.code)
              AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = l.account_id AND m.code = s.code AND m.item_id = s.item_id)
            RETURNING s.item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone"
+         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
+        listed
     )
     .execute(&mut **tx)
     .await?;

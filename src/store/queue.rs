@@ -123,6 +123,9 @@ pub enum Acknowledgement {
     },
 }
 
+/// So many tries make an effect a task.
+const TOLD: i16 = 5;
+
 impl Store {
     /// Claims due effects of an owned account, urgent lanes first; those of orders whose channel has not begun wait.
     ///
@@ -170,11 +173,17 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let mut claimed = Vec::with_capacity(rows.len());
+        let mut unread = Vec::new();
         for row in rows {
             let (Some(op), Ok(FactBody::Intent(intent))) = (
                 Op::parse(&row.op),
                 FactBody::read(&row.kind, row.version, row.intent),
             ) else {
+                unread.push((
+                    row.id,
+                    row.token,
+                    format!("{} of version {}", row.kind, row.version),
+                ));
                 continue;
             };
             claimed.push(ClaimedEffect {
@@ -202,21 +211,58 @@ impl Store {
                 parcels: Vec::new(),
             });
         }
-        self.with_orders(&mut claimed).await?;
+        unread.extend(self.with_orders(&mut claimed).await?);
+        self.put_back(&unread).await?;
         Ok(claimed)
     }
 
-    /// Mails are rendered from the order as it stands; everything else has what it needs in its intent.
-    async fn with_orders(&self, claimed: &mut [ClaimedEffect]) -> Result<(), StoreError> {
+    /// What this version cannot read is not sent: it stays planned, is tried again later, and is a task at once.
+    async fn put_back(&self, unread: &[(i64, i64, String)]) -> Result<(), StoreError> {
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let id: Vec<i64> = unread.iter().map(|u| u.0).collect();
+        let token: Vec<i64> = unread.iter().map(|u| u.1).collect();
+        let why = |u: &(i64, i64, String)| {
+            format!(
+                "this version of hikiate cannot read what it rests on ({}): run the newer version, or report it",
+                u.2
+            )
+        };
+        let why: Vec<String> = unread.iter().map(why).collect();
+        sqlx::query!(
+            "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = $4, error = u.why, due_at = (SELECT hk_now()) + interval '10 minutes'
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (id, token, why) WHERE e.id = u.id AND e.token = u.token AND e.state = 'leased'",
+            &id, &token, &why, TOLD
+        )
+        .execute(&self.pool)
+        .await?;
+        for (id, _, what) in unread {
+            tracing::error!(
+                effect = id,
+                what,
+                "an effect cannot be read by this version and is not sent"
+            );
+        }
+        Ok(())
+    }
+
+    /// Mails are rendered from the order as it stands; everything else has what it needs in its intent. Takes out those whose
+    /// order or parcels cannot be read: a mail says all or nothing.
+    async fn with_orders(
+        &self,
+        claimed: &mut Vec<ClaimedEffect>,
+    ) -> Result<Vec<(i64, i64, String)>, StoreError> {
         let ids: Vec<i64> = claimed
             .iter()
             .filter(|c| c.op == Op::Mail && c.frozen.is_none())
             .map(|c| c.subject_id)
             .collect();
         if ids.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut tx = self.pool.begin().await?;
+        let mut unread = BTreeMap::new();
         let mut persons = Self::load_personal(&mut tx, &ids).await?;
         let mut orders = BTreeMap::new();
         let mut parcels: BTreeMap<i64, Vec<(i64, DateTime<Utc>, FactBody)>> = BTreeMap::new();
@@ -236,7 +282,10 @@ impl Store {
                     row.recorded_at,
                     body,
                 )),
-                Err(_) => {}
+                Err(_) => {
+                    let what = format!("{} of version {}", row.kind, row.version);
+                    unread.insert(row.subject_id, what);
+                }
             }
         }
         tx.commit().await?;
@@ -246,7 +295,14 @@ impl Store {
             let told = parcels.get(&effect.subject_id).into_iter().flatten();
             effect.parcels = parcels_told(told.map(|(id, at, body)| (*id, *at, body)));
         }
-        Ok(())
+        let mut back = Vec::new();
+        claimed.retain(|effect| {
+            let mail = effect.op == Op::Mail && effect.frozen.is_none();
+            let what = unread.get(&effect.subject_id).filter(|_| mail);
+            back.extend(what.map(|what| (effect.id, effect.token, what.clone())));
+            what.is_none()
+        });
+        Ok(back)
     }
 
     /// Commits that these are about to be sent and freezes their bytes. Only the ids that come back may

@@ -111,6 +111,15 @@ impl Directory {
         }
     }
 
+    /// The same, with this location code.
+    #[cfg(test)]
+    pub(crate) fn at(mut self, code: &str) -> Self {
+        for location in self.locations.values_mut() {
+            location.code = Some(code.to_owned());
+        }
+        self
+    }
+
     /// Some warehouse of ours is reached through this account.
     #[must_use]
     pub fn has_warehouse(&self, account_id: i16) -> bool {
@@ -368,7 +377,9 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
-            unlist(&mut tx, &slugs, &codes).await?;
+            unlist(&mut tx, &slugs, &codes, true).await?;
+        } else {
+            unlist(&mut tx, &[], &[], false).await?;
         }
         tx.commit().await?;
         self.directory().await

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{Acquire as _, PgExecutor, Postgres, Transaction};
 
 use super::quarantine::quarantine;
-use super::{IncomingBad, IncomingPage, OwnedAccount, PageDone, Store, StoreError};
+use super::{IncomingPage, OwnedAccount, PageDone, Store, StoreError};
 
 /// A stream that is due.
 #[derive(Clone, Debug)]
@@ -304,7 +304,7 @@ impl Store {
         Ok(())
     }
 
-    /// A page could not be had: it is tried again later; what could not be decoded at all is kept once.
+    /// A page could not be had or not be decoded: the cursor stays, and it is asked for again later.
     ///
     /// # Errors
     /// The database's.
@@ -314,20 +314,14 @@ impl Store {
         stream: &str,
         error: &str,
         retry_in_seconds: f64,
-        undecodable: Option<IncomingBad>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "UPDATE streams SET fails = least(fails + 1, 1000), error = $3, due_at = (SELECT hk_now()) + make_interval(secs => $4)
              WHERE account_id = $1 AND name = $2",
             account_id, stream, error, retry_in_seconds
         )
-        .execute(&mut *tx)
+        .execute(&self.pool)
         .await?;
-        if let Some(bad) = undecodable {
-            quarantine(&mut tx, account_id, stream, &[bad]).await?;
-        }
-        tx.commit().await?;
         Ok(())
     }
 }

@@ -101,7 +101,7 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
   GROUP BY a.slug
   UNION ALL
-  SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' in ' || e.attempts || ' tries: ' || coalesce(e.error, 'no reason was told')
+  SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' yet: ' || coalesce(e.error, 'no reason was told')
     || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5

@@ -124,6 +124,12 @@ impl MedusaSim {
         self.state().touch(id, now);
     }
 
+    /// Dates the last change of an order ahead, as an import does, or a clock that was wrong for a moment.
+    pub fn date_ahead(&self, id: &str, seconds: i64) {
+        let then = self.now() + seconds * 1000;
+        self.state().touch(id, then);
+    }
+
     /// Leaves an order out of lists for a while, as a shop does whose replica lags; by its id it is found.
     pub fn hide_from_lists(&self, id: &str, seconds: i64) {
         let until = self.now() + seconds * 1000;

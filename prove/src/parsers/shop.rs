@@ -40,10 +40,9 @@ pub(super) fn page(bytes: &[u8]) {
         wait(medusa.read_orders(&["order_1".into()])).unwrap_or_default()
     } else {
         let stream = if choice % 3 == 0 { "orders" } else { "stock" };
-        match wait(medusa.page(stream, None, chrono::DateTime::UNIX_EPOCH)) {
+        match wait(medusa.page(stream, None, chrono::Utc::now())) {
             Ok(page) => {
-                let _any =
-                    wait(medusa.page(stream, Some(&page.next), chrono::DateTime::UNIX_EPOCH));
+                let _any = wait(medusa.page(stream, Some(&page.next), chrono::Utc::now()));
                 page.records
             }
             Err(error) => {
@@ -133,6 +132,6 @@ pub(super) fn after(cursor: &serde_json::Value, choice: u8) {
     drop(wait(medusa(200, empty).page(
         stream,
         Some(cursor),
-        chrono::DateTime::UNIX_EPOCH,
+        chrono::Utc::now(),
     )));
 }

@@ -16,7 +16,7 @@ use sqlx::PgPool;
 
 use super::gate::{Gate, Shock};
 use super::log::Log;
-use super::watched::Watched;
+use super::watched::{Heard, Watched};
 
 /// One of the daemon's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub(super) struct Daemon {
     pub(super) engine: Arc<Engine>,
     pub(super) owned: Vec<OwnedAccount>,
     pub(super) gate: Arc<Gate>,
+    pub(super) heard: Arc<Heard>,
     /// Steps that stand still at a far side.
     pub(super) stalled: Vec<(Step, Running)>,
 }
@@ -66,6 +67,7 @@ impl Daemon {
         log: &Log,
     ) -> Self {
         let gate = Arc::new(Gate::new(name, log.clone()));
+        let heard = Arc::new(Heard::default());
         let accounts: BTreeMap<i16, Account> = base
             .accounts
             .iter()
@@ -74,6 +76,7 @@ impl Daemon {
                     slug: account.slug.as_str().to_owned(),
                     inner: Arc::clone(&account.connector),
                     gate: Arc::clone(&gate),
+                    heard: Arc::clone(&heard),
                     admin: base.store.pool().clone(),
                 });
                 let account = Account {
@@ -107,6 +110,7 @@ impl Daemon {
             engine: Arc::new(engine),
             owned: Vec::new(),
             gate,
+            heard,
             stalled: Vec::new(),
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as Span;
 
+use async_trait::async_trait;
 use hikiate::config::{Loaded, Surroundings, load};
 use hikiate::demo::merchant::{Reach, ShopSystem, Systems};
 use hikiate_files::sim::{SimShipment, WarehouseSim};
@@ -12,7 +13,7 @@ use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::sim::MedusaSim;
 use hikiate_medusa::{Medusa, MedusaKind, Settings};
 use hikiate_sdk::faulty::FaultSeam;
-use hikiate_sdk::http::HttpClient;
+use hikiate_sdk::http::{HttpClient, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 use hikiate_smtp::sim::SmtpSim;
@@ -33,6 +34,8 @@ pub(super) struct Warehouse {
 pub(super) struct Far {
     pub(super) shop: Arc<MedusaSim>,
     pub(super) shop_clock: SimClock,
+    /// Between the shop and us.
+    pub(super) mouth: Arc<Mouth>,
     pub(super) warehouses: [Warehouse; 2],
     pub(super) mails: SmtpSim,
     pub(super) books: Arc<MemoryFolder>,
@@ -100,8 +103,12 @@ impl Far {
             let sim = sims.next().unwrap();
             Warehouse { slug, sim, folder }
         });
+        let mouth = Arc::new(Mouth {
+            inner: Arc::clone(&transport) as _,
+            words: Mutex::default(),
+        });
         let shop_kind = ShopKind {
-            http: HttpClient::over(Arc::clone(&transport) as _),
+            http: HttpClient::over(Arc::clone(&mouth) as _),
             settings: Settings {
                 interval: Span::from_secs(10),
                 overlap: Span::from_secs(60),
@@ -130,6 +137,7 @@ impl Far {
         let far = Self {
             shop,
             shop_clock,
+            mouth,
             warehouses,
             mails,
             books: Arc::clone(&folders["books"]),
@@ -143,6 +151,39 @@ impl Far {
     pub(super) fn faults(&self) -> u64 {
         let each = self.seams.values().flat_map(|seam| seam.injected());
         each.map(|(_, n)| n).sum()
+    }
+}
+
+/// A way to the shop on which something else can answer in its place.
+pub(super) struct Mouth {
+    inner: Arc<dyn Transport>,
+    words: Mutex<Option<(u16, Vec<u8>)>>,
+}
+
+impl Mouth {
+    /// From now on the answer to everything; `None` lets the shop speak for itself.
+    pub(super) fn say(&self, words: Option<(u16, Vec<u8>)>) {
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    fn words(&self) -> Option<(u16, Vec<u8>)> {
+        let words = self.words.lock();
+        words.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Transport for Mouth {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let words = self.words();
+        let Some((status, body)) = words else {
+            return self.inner.send(request).await;
+        };
+        Ok(Response {
+            status,
+            headers: Vec::new(),
+            body,
+        })
     }
 }
 

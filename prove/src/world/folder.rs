@@ -80,6 +80,12 @@ impl MemoryFolder {
         self.state().desk.be(clumsy);
     }
 
+    /// A file of any name and any bytes lies there for us.
+    pub(super) fn leave(&self, name: &str, bytes: &[u8]) {
+        let path = format!("{INWARD}{name}");
+        self.state().put(path, bytes.to_vec(), 0, 0);
+    }
+
     /// What was held back or damaged is written right, and nothing is clumsy any more.
     pub(super) fn finish(&self) {
         let mut state = self.state();

@@ -10,6 +10,7 @@ mod folder;
 mod gate;
 mod ground;
 mod handling;
+mod hostile;
 mod judge;
 mod log;
 mod look;
@@ -28,5 +29,6 @@ mod work;
 #[expect(clippy::module_inception, reason = "the world of the seeded world")]
 mod world;
 
+pub use hostile::{HostileArgs, PARSERS, Stored, hostile, run_hostile};
 pub use run::{Summary, WorldArgs, explain, run, run_seeds};
 pub use seed::{SeedReport, Worlds};

@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    async fn place(&mut self) {
+    pub(super) async fn place(&mut self) {
         if self.dice.percent(5) {
             let id = self.far.shop.place_undecodable_order();
             let (_, placed) = orders::draw(&mut self.dice, 0);

@@ -18,7 +18,7 @@ impl World {
         // A replica that lags: who reads it by its id gets what it was before.
         let lags = self.dice.percent(15);
         let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
-        let done = match self.dice.range(0..=22) {
+        let done = match self.dice.range(0..=23) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
                 let number = self.some_number();
@@ -36,6 +36,7 @@ impl World {
             19..=20 => self.staff_capture(at, &seen),
             21 => self.staff_void(at),
             22 => self.pay_again(at),
+            23 => self.staff_date_ahead(at),
             _ => self.staff_delete(at, seen.deleted),
         };
         if done {
@@ -47,6 +48,16 @@ impl World {
             self.log
                 .say("fault", format!("reads of {id} lag for {seconds} s"));
         }
+    }
+
+    /// An import, or a clock that is wrong for a moment, dates a change of an order ahead.
+    fn staff_date_ahead(&mut self, at: usize) -> bool {
+        let order = &self.orders[at];
+        let hours = i64::try_from(self.dice.range(1..=48)).unwrap();
+        self.far.shop.date_ahead(&order.id, hours * 3_600);
+        let text = format!("{}: its change is dated {hours} h ahead", order.number);
+        self.log.say("staff", text);
+        true
     }
 
     /// Notes an act and what the order has come to.

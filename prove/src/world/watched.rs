@@ -1,6 +1,7 @@
 //! A connector as it is, with a gate and a witness at each call.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -15,11 +16,43 @@ use sqlx::PgPool;
 use super::gate::Gate;
 use crate::fault;
 
+/// What a far side's pages held, for whoever wants to find it in the database again.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Nobody listens where this is false.
+    on: AtomicBool,
+    bad: Mutex<Vec<(String, Vec<u8>)>>,
+}
+
+impl Heard {
+    pub(super) fn listen(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    fn page(&self, stream: &str, page: &Page) {
+        if self.on.load(Ordering::Relaxed) {
+            let bad = page.records.iter().filter(|record| record.parsed.is_err());
+            let bad = bad.map(|record| (stream.to_owned(), record.raw.clone()));
+            self.all().extend(bad);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<(String, Vec<u8>)>> {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stream and bytes of each bad record since the last time this was asked.
+    pub(super) fn take(&self) -> Vec<(String, Vec<u8>)> {
+        std::mem::take(&mut *self.all())
+    }
+}
+
 /// An account's connector in one process.
 pub(super) struct Watched {
     pub(super) slug: String,
     pub(super) inner: Arc<dyn Connector>,
     pub(super) gate: Arc<Gate>,
+    pub(super) heard: Arc<Heard>,
     /// Where faults that are put in on purpose reach around the daemon.
     pub(super) admin: PgPool,
 }
@@ -137,6 +170,8 @@ impl Source for Watched {
         let act = async {
             let mut page = self.reads().page(stream, cursor, now).await?;
             self.broken_page(stream, &mut page).await?;
+            self.heard.page(stream, &page);
+            fault::brought(&mut page, now);
             Ok(page)
         };
         self.around(format!("page {stream}"), act, |page| {

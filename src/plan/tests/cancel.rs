@@ -231,6 +231,23 @@ fn a_warehouse_that_drops_an_instruction_unasked_needs_a_person() {
 }
 
 #[test]
+fn the_words_of_a_warehouse_in_a_task_are_one_short_line_without_what_misleads() {
+    let mut world = instructed();
+    let words = format!(
+        "no\nsuch \u{202e}address, ask taro@example.com {}",
+        "x".repeat(4_000)
+    );
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.reply_in_words(S1, ReplyVerdict::Rejected, &words);
+    let plan = world.settle();
+    let task = plan.tasks.iter().find(|task| task.kind.contains("reject"));
+    let detail = &task.unwrap().detail;
+    assert!(detail.contains("no such address, ask ***@***"), "{detail}");
+    assert!(detail.chars().count() < 1_000, "{detail}");
+    assert!(!detail.contains(['\n', '\u{202e}']), "{detail}");
+}
+
+#[test]
 fn a_rejected_instruction_waits_for_a_person_and_then_goes_anew() {
     let mut world = instructed();
     world.instruct_outcome(S1, Verdict::Accepted);

@@ -150,11 +150,15 @@ impl World {
     }
 
     pub(super) fn reply(&mut self, reference: &str, verdict: ReplyVerdict) {
+        self.reply_in_words(reference, verdict, "no such address");
+    }
+
+    pub(super) fn reply_in_words(&mut self, reference: &str, verdict: ReplyVerdict, words: &str) {
         let key = self.nth(format!("reply:{reference}"));
         let reply = InstructionReply {
             reference: reference.into(),
             verdict,
-            message: "no such address".to_owned(),
+            message: words.to_owned(),
             at: None,
         };
         self.fact(key, FactBody::Reply(reply), "pull");

@@ -5,7 +5,7 @@ use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate_files::sim::SimHandling;
 
-use super::world::{Setup, World, order};
+use super::world::{Setup, World, order, start};
 
 const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時";
 const PARCEL: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時";
@@ -233,6 +233,54 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
     }
 }
 
+/// A warehouse that writes days and no times: what left on the day of a count may be in it or not, and is rather taken off.
+#[tokio::test]
+async fn what_left_on_the_day_of_a_count_is_taken_off_where_only_the_day_is_told() {
+    let mut world = World::new(Setup::default()).await;
+    world.tokyo_writes_days().await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    let id = world.shop.place_order(order(&[("APPLE", 3, "1000")]));
+    world.rounds(3).await;
+    assert!(world.is(&id, Status::Instructed).await);
+    world.advance(Duration::minutes(10)).await;
+    let left = format!("{},1,APPLE,3,ヤマト,T4012,2026/11/20", reference(&id));
+    put(&world, "jisseki-9.csv", PARCEL, &left);
+    world.rounds(6).await;
+    assert!(world.is(&id, Status::Shipped).await);
+    assert_eq!(world.free("APPLE", "tokyo").await, 7);
+    // An order of more than is left waits.
+    let more = world.shop.place_order(order(&[("APPLE", 8, "1000")]));
+    world.rounds(6).await;
+    assert!(!world.is(&more, Status::Instructed).await);
+}
+
+/// A file that is not as the layout says is a task of its stream, until it is gone.
+#[tokio::test]
+async fn a_file_that_waits_is_a_task_until_it_is_right_or_gone() {
+    let mut world = stocked(Setup::default()).await;
+    let path = world.dir.path().join("tokyo/incoming/jisseki-1.csv");
+    std::fs::write(&path, "").unwrap();
+    let file = std::fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(start().into()).unwrap();
+    world.advance(Duration::minutes(10)).await;
+    world.rounds(3).await;
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    let task = tasks.iter().find(|task| task.kind == "stream_waiting");
+    let task = task.unwrap_or_else(|| panic!("{tasks:?}"));
+    assert!(task.subject.ends_with("/shipments"), "{}", task.subject);
+    assert!(task.detail.contains("jisseki-1.csv"), "{}", task.detail);
+    let counts = world.engine.store.count_tasks().await.unwrap();
+    assert!(
+        counts.contains(&("stream_waiting".to_owned(), 1)),
+        "{counts:?}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    world.rounds(3).await;
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
 /// A result file made by a person: marks of a spreadsheet, a word in place of a number, a year mistyped, a rounded number.
 #[tokio::test]
 async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
@@ -322,6 +370,43 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
 }
 
 /// What one stream cannot store is its own trouble: it waits longer and longer, says why, and the others of its account go on.
+/// Orders that are read by their ids and cannot be stored keep no stream of their account from being read.
+#[tokio::test]
+async fn orders_that_cannot_be_stored_when_they_are_read_by_id_stop_no_stream() {
+    let mut world = stocked(Setup::default()).await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(3).await;
+    let pool = world.engine.store.pool().clone();
+    sqlx::raw_sql(
+        "CREATE FUNCTION no_absence() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'out of order'; END $$;
+         CREATE TRIGGER no_absence BEFORE INSERT OR UPDATE ON presence FOR EACH ROW EXECUTE FUNCTION no_absence()",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    world.shop.delete(&id);
+    sqlx::query("UPDATE subjects SET read_at = hk_now() WHERE external_id = $1")
+        .bind(&id)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let next = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.rounds(8).await;
+    assert!(
+        world.is(&next, Status::Shipped).await,
+        "read by its stream meanwhile"
+    );
+    let (fails, error): (i32, String) =
+        sqlx::query_as("SELECT fails::int, error FROM read_failures")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert!(
+        fails > 0 && error.contains("could not be stored"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn a_stream_that_cannot_store_its_page_keeps_no_other_from_being_read() {
     let mut world = stocked(Setup::default()).await;

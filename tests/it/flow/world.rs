@@ -171,6 +171,28 @@ impl World {
         std::fs::read_to_string(self.dir.path().join("hikiate.toml")).unwrap()
     }
 
+    /// Tokyo's warehouse writes days without times from now on.
+    pub(crate) async fn tokyo_writes_days(&mut self) {
+        let text = include_str!("../../../config/layouts/japanese-3pl-utf8.toml");
+        let days = |field: &str, text: &str| {
+            let timed = format!("field = \"{field}\", format = \"%Y/%m/%d %H:%M:%S\"");
+            assert!(text.contains(&timed), "{field}");
+            text.replace(
+                &timed,
+                &format!("field = \"{field}\", format = \"%Y/%m/%d\""),
+            )
+        };
+        std::fs::write(self.dir.path().join("days.toml"), days("left_at", text)).unwrap();
+        self.restart(|toml| {
+            toml.replacen(
+                "layout = \"japanese-3pl-utf8\"",
+                "layout = \"./days.toml\"",
+                1,
+            )
+        })
+        .await;
+    }
+
     /// The daemon is stopped and started with another configuration.
     pub(crate) async fn restart(&mut self, edit: impl FnOnce(&str) -> String) {
         std::fs::write(self.dir.path().join("hikiate.toml"), edit(&self.toml())).unwrap();

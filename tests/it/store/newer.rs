@@ -90,6 +90,35 @@ async fn a_fact_of_an_unknown_kind_leaves_its_order_unplanned_and_known() {
     );
 }
 
+/// A call that this binary cannot read is not sent, is told at once, and keeps no other from being sent.
+#[tokio::test]
+async fn an_intent_of_a_newer_version_is_told_and_its_neighbours_are_sent() {
+    let shop = Shop::open().await;
+    shop.shipped("A").await;
+    shop.shipped("B").await;
+    sqlx::query(
+        "UPDATE facts f SET version = 99 FROM subjects s WHERE s.id = f.subject_id AND s.external_id = 'A' AND f.class = 'intent'",
+    )
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let owned = shop.owned("shop").await;
+    let claimed = shop.store().claim_effects(&owned, 10, 60).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].subject_id, shop.subject("B").await);
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let told: Vec<_> = tasks
+        .iter()
+        .filter(|task| task.kind == "not_sent")
+        .collect();
+    assert_eq!(told.len(), 1, "{tasks:?}");
+    assert!(told[0].detail.contains("version 99"), "{}", told[0].detail);
+    assert!(told[0].detail.contains("run the newer version"));
+    // Neither leased nor asked for again at once.
+    let waits = "SELECT count(*) FROM effects WHERE state = 'planned' AND token IS NULL AND due_at > hk_now()";
+    assert_eq!(shop.number(waits).await, 1);
+}
+
 /// A migration runs while an older daemon does. An index or a trigger on `facts` stops those that write facts, which hold
 /// orders and read facts by its other indexes by then: what waits for them is a file, and so a transaction, of its own.
 #[test]

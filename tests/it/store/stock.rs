@@ -120,6 +120,55 @@ async fn only_what_is_listed_is_an_item_and_what_is_taken_off_the_list_is_none()
 }
 
 #[tokio::test]
+async fn without_its_mapping_file_a_shop_is_back_to_codes_that_are_the_items_own() {
+    let shop = Shop::open().await;
+    listed(&shop, vec![code("TEA", "AP1", 1), code("CUP", "TEA", 1)])
+        .await
+        .unwrap();
+    shop.count("AP1", 5, 0).await;
+    shop.count("TEA", 7, 0).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(5));
+    assert_eq!(on_hand(&shop, "CUP").await, Some(7));
+    let accounts = [
+        (AccountSlug::new("shop"), "test"),
+        (AccountSlug::new("wms"), "test"),
+    ];
+    shop.store()
+        .register(&accounts, &shop.engine.policy)
+        .await
+        .unwrap();
+    assert_eq!(shop.number("SELECT count(*) FROM item_codes").await, 0);
+    assert_eq!(on_hand(&shop, "TEA").await.unwrap_or(0), 0, "of no code");
+    assert_eq!(on_hand(&shop, "CUP").await.unwrap_or(0), 0);
+    shop.count("TEA", 3, 10).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(3));
+    // What was counted by the item's own code stays when the program is started again.
+    shop.store()
+        .register(&accounts, &shop.engine.policy)
+        .await
+        .unwrap();
+    assert_eq!(on_hand(&shop, "TEA").await, Some(3));
+}
+
+/// A shop that lists its codes may sell one that happens to be another item's name: it is nothing that is on a shelf.
+#[tokio::test]
+async fn an_order_of_a_code_that_is_not_listed_takes_no_item_of_that_name() {
+    let shop = Shop::open().await;
+    listed(&shop, vec![code("TEA", "AP1", 1)]).await.unwrap();
+    shop.count("AP1", 5, 0).await;
+    shop.pull("shop", &page(1, vec![order("A", 2)])).await;
+    shop.settle().await;
+    assert_eq!(
+        shop.number("SELECT count(*) FROM demands WHERE reserved > 0")
+            .await,
+        0,
+        "the shop's own code TEA is in no row"
+    );
+    let status = shop.status(shop.subject("A").await).await;
+    assert_ne!(status, "allocated");
+}
+
+#[tokio::test]
 async fn warehouses_may_swap_their_codes() {
     let shop = Shop::open().await;
     let with = |codes: [(&str, &str); 2]| {

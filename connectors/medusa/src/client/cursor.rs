@@ -2,7 +2,8 @@
 //!
 //! The shop sorts by the time of the last change and breaks ties as it likes, and an order that is changed while it
 //! is paged moves to the end. So nothing is ever skipped by an offset: each page starts *at* the last time seen, which
-//! repeats a few orders and loses none. Only where one time fills a whole page is that time alone read by id with an
+//! repeats a few orders and loses none. A change that is dated ahead of our clock (an import, a clock that was wrong for an
+//! hour) is read and not remembered as seen: the next round would begin behind everything that comes until then. Only where one time fills a whole page is that time alone read by id with an
 //! offset, which steps back by as many orders as have left it. What becomes visible late, behind the newest time seen,
 //! is what the overlap of the next round is for.
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Cursor {
-    /// The newest change seen.
+    /// The newest change seen that is not dated ahead of our clock.
     pub(super) seen: Option<DateTime<Utc>>,
     /// Within a round: the next page starts here. Absent between rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,11 +53,12 @@ pub(super) struct Query {
 }
 
 impl Cursor {
-    /// The next page's query.
+    /// The next page's query, asked for at `now`.
     pub(super) fn query(
         &self,
         overlap: std::time::Duration,
         since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
     ) -> Query {
         if let (Some(from), Some(tie)) = (self.from, self.tie) {
             return Query {
@@ -69,6 +71,7 @@ impl Cursor {
         let overlap = Duration::from_std(overlap).unwrap_or_default();
         let start = self
             .seen
+            .map(|seen| seen.min(now))
             .and_then(|seen| seen.checked_sub_signed(overlap))
             .max(since);
         Query {
@@ -86,6 +89,7 @@ impl Cursor {
         query: &Query,
         times: &[Option<DateTime<Utc>>],
         count: usize,
+        now: DateTime<Utc>,
     ) -> Option<(Self, bool)> {
         // The shop keeps finer times than it tells.
         let last = times
@@ -93,7 +97,9 @@ impl Cursor {
             .flatten()
             .max()
             .map(|time| time.trunc_subsecs(3));
-        let seen = self.seen.max(last);
+        let past = times.iter().flatten().filter(|time| **time <= now).max();
+        let past = past.map(|time| time.trunc_subsecs(3));
+        let seen = self.seen.map(|seen| seen.min(now)).max(past);
         let done = (
             Self {
                 seen: self.begun.map_or(seen, |begun| seen.min(Some(begun))),
@@ -178,14 +184,17 @@ mod tests {
 
     use super::*;
 
+    /// Our clock, behind every time that is not dated ahead.
+    const NOW: i64 = 1_000;
+
     fn at(ms: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(ms).unwrap()
     }
 
     fn page(cursor: &Cursor, times: &[i64], count: usize) -> (Cursor, bool) {
-        let query = cursor.query(std::time::Duration::from_millis(5), None);
+        let query = cursor.query(std::time::Duration::from_millis(5), None, at(NOW));
         let times: Vec<_> = times.iter().map(|ms| Some(at(*ms))).collect();
-        cursor.after(&query, &times, count).unwrap()
+        cursor.after(&query, &times, count, at(NOW)).unwrap()
     }
 
     #[test]
@@ -208,7 +217,7 @@ mod tests {
                 false
             )
         );
-        let query = next.query(std::time::Duration::from_millis(5), None);
+        let query = next.query(std::time::Duration::from_millis(5), None, at(NOW));
         assert_eq!(
             query,
             Query {
@@ -219,7 +228,7 @@ mod tests {
             }
         );
         assert_eq!(
-            next.query(std::time::Duration::from_millis(5), Some(at(9)))
+            next.query(std::time::Duration::from_millis(5), Some(at(9)), at(NOW))
                 .from,
             Some(at(9))
         );
@@ -256,7 +265,7 @@ mod tests {
             tie: None,
         };
         let (tie, _) = page(&start, &[10, 10], 7);
-        let query = tie.query(std::time::Duration::ZERO, None);
+        let query = tie.query(std::time::Duration::ZERO, None, at(NOW));
         assert_eq!(
             query,
             Query {
@@ -304,12 +313,36 @@ mod tests {
             from: Some(at(10)),
             tie: None,
         };
-        let query = start.query(std::time::Duration::ZERO, None);
-        let (next, more) = start.after(&query, &[None, None], 7).unwrap();
+        let query = start.query(std::time::Duration::ZERO, None, at(NOW));
+        let (next, more) = start.after(&query, &[None, None], 7, at(NOW)).unwrap();
         assert!(more && next.tie.is_some());
         let fresh = Cursor::default();
-        let query = fresh.query(std::time::Duration::ZERO, None);
-        assert_eq!(fresh.after(&query, &[None], 2), None);
+        let query = fresh.query(std::time::Duration::ZERO, None, at(NOW));
+        assert_eq!(fresh.after(&query, &[None], 2, at(NOW)), None);
+    }
+
+    #[test]
+    fn a_change_that_is_dated_ahead_hides_nothing_that_comes_before_it() {
+        let cursor = Cursor {
+            seen: Some(at(900)),
+            ..Cursor::default()
+        };
+        let (next, more) = page(&cursor, &[900, 950, 90_000], 3);
+        assert_eq!((next.seen, more), (Some(at(950)), false));
+        // A whole page of them is read to its end all the same.
+        let (next, more) = page(&next, &[90_000, 90_001], 5);
+        assert_eq!(
+            (next.seen, next.from, more),
+            (Some(at(950)), Some(at(90_001)), true)
+        );
+        // What an older version has stored does not last.
+        let ahead = Cursor {
+            seen: Some(at(90_000)),
+            ..Cursor::default()
+        };
+        let query = ahead.query(std::time::Duration::from_millis(5), None, at(NOW));
+        assert_eq!(query.from, Some(at(NOW - 5)));
+        assert_eq!(page(&ahead, &[], 0).0.seen, Some(at(NOW)));
     }
 
     #[test]

@@ -44,10 +44,10 @@ impl Source for Medusa {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        _now: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Page, Error> {
         match stream {
-            ORDERS => self.orders(stored(stream, cursor)?).await,
+            ORDERS => self.orders(stored(stream, cursor)?, now).await,
             STOCK => self.stock(&stored(stream, cursor)?).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
@@ -119,8 +119,8 @@ impl Source for Medusa {
 }
 
 impl Medusa {
-    async fn orders(&self, cursor: Cursor) -> Result<Page, Error> {
-        let query = cursor.query(self.settings.overlap, self.settings.since);
+    async fn orders(&self, cursor: Cursor, now: DateTime<Utc>) -> Result<Page, Error> {
+        let query = cursor.query(self.settings.overlap, self.settings.since, now);
         let limit = self.settings.page_size;
         let mut path = format!(
             "/admin/orders?fields={ORDER_FIELDS}&order={}&limit={limit}&offset={}",
@@ -144,12 +144,14 @@ impl Medusa {
             .iter()
             .map(|raw| map::stamp(raw.get()).1)
             .collect();
-        let (mut next, more) = cursor.after(&query, &times, page.count).ok_or_else(|| {
-            Error::new(
-                ErrorClass::Protocol,
-                "/admin/orders: a whole page of orders without updated_at; cannot go on",
-            )
-        })?;
+        let (mut next, more) = cursor
+            .after(&query, &times, page.count, now)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorClass::Protocol,
+                    "/admin/orders: a whole page of orders without updated_at; cannot go on",
+                )
+            })?;
         if more && cursor.from.is_none() {
             next.begun = self.newest().await?;
         }

@@ -18,7 +18,7 @@ async fn all(shop: &dyn Connector, stream: &str) -> Vec<Observed> {
         let page = shop
             .source()
             .unwrap()
-            .page(stream, cursor.as_ref(), chrono::DateTime::UNIX_EPOCH)
+            .page(stream, cursor.as_ref(), chrono::Utc::now())
             .await
             .unwrap();
         told.extend(
@@ -225,7 +225,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
     let denied = stranger
         .source()
         .unwrap()
-        .page("orders", None, chrono::DateTime::UNIX_EPOCH)
+        .page("orders", None, chrono::Utc::now())
         .await
         .unwrap_err();
     assert_eq!(denied.class, ErrorClass::Auth, "{denied}");
