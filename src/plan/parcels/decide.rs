@@ -277,8 +277,10 @@ impl<'a, 's> Table<'a, 's> {
     }
 
     /// What there is.
-    pub(super) fn decided(self) -> Decided<'a> {
+    pub(super) fn decided(mut self) -> Decided<'a> {
         let mut decided = Decided::default();
+        // A quantity of 0 that corrects nothing is no parcel.
+        self.parcels.retain(Parcel::says);
         for (key, lines) in self.series {
             if !self.parcels.iter().any(|parcel| parcel.key == key) {
                 decided.merged.push(Merged { key, lines });

@@ -54,6 +54,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) hand: bool,
     /// Then: its warehouse tells of it under its own name, and every other name is another parcel.
     pub(super) reported: bool,
+    /// Something was in it, if only for a while.
+    held: bool,
     /// It was told anew under another name, without its being too much for two.
     pub(crate) may_be_two: bool,
     /// Rows that name another item than their line.
@@ -88,6 +90,7 @@ impl<'a> Parcel<'a> {
             typed: said.hand,
             hand: said.hand,
             reported: said.reported,
+            held: false,
             may_be_two: false,
             misread: said.misread.clone(),
             numbers: said.numbers.clone(),
@@ -143,6 +146,11 @@ impl<'a> Parcel<'a> {
     pub(crate) fn items(&self, n: u32) -> u32 {
         let rows = self.rows.get(&n).into_iter().flatten();
         rows.fold(0, |sum, row| sum.saturating_add(row.items))
+    }
+
+    /// It says something: goods, if only for a while, or rows that nobody can believe.
+    pub(super) fn says(&self) -> bool {
+        self.held || !self.misread.is_empty()
     }
 
     /// Lines that any report of it ever named.
@@ -266,6 +274,7 @@ impl<'a> Parcel<'a> {
             self.effective = other.effective;
         }
         self.last_id = self.last_id.max(other.last_id);
+        self.held |= other.held;
         self.rows.extend(other.rows);
         self.numbers.extend(other.numbers);
         for key in other.series {
@@ -278,6 +287,7 @@ impl<'a> Parcel<'a> {
 
     fn take_rows(&mut self, said: &Said<'a>) {
         for (n, items) in &said.rows {
+            self.held |= *items > 0;
             let rows = self.rows.entry(*n).or_default();
             if said.report.adds {
                 let same = |row: &&mut Row<'_>| row.left_until.is_none() && row.written(said);
