@@ -195,6 +195,28 @@ async fn a_quantity_of_zero_is_told() {
 }
 
 #[tokio::test]
+async fn a_control_character_in_a_number_makes_a_bad_row() {
+    let site = site("japanese-3pl-utf8");
+    let rows = "HK1-S1,1,A,1,,40123456\u{7}7803,2026/11/27 18:00:00\n\
+        HK2-S1,1,A,1,,40123456\u{0}7803,2026/11/27 18:00:00\n\
+        HK3-S1,1,A,1,,401234567803\u{9b},2026/11/27 18:00:00\n\
+        HK4-S1,1,A,1,,\"401234567803\n401234567804\",2026/11/27 18:00:00\n";
+    let page = read(&site, rows).await;
+    for n in 0..3 {
+        assert!(
+            bad(&page, n).cause.ends_with("holds a control character"),
+            "{n}: {:?}",
+            page.records[n]
+        );
+    }
+    assert_eq!(
+        parcel(&page, 3).also,
+        ["401234567804"],
+        "a line end parts two numbers"
+    );
+}
+
+#[tokio::test]
 async fn answers_that_contradict_each_other_are_not_believed() {
     let site = site("japanese-3pl-utf8");
     let rows = "出荷指示番号,受付結果,メッセージ,受付日時\n\
