@@ -120,7 +120,8 @@ impl Inbox {
                 return Ok(Took::Waits(Wait::NoTrailer(mark.clone())));
             }
             Wholeness::Unended => {
-                let since = entry.changed_at().or_else(|| memory.met(entry));
+                // Since it was first met as it is, by our own clock: the far side's may be hours away.
+                let since = memory.met(entry);
                 let unchanged = since.map_or(Duration::zero(), |since| now - since);
                 if unchanged.to_std().unwrap_or_default() < self.unended_after {
                     return Ok(Took::Waits(Wait::Unended(self.unended_after)));
