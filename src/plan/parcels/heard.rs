@@ -96,10 +96,13 @@ impl<'a> Heard<'a> {
         let typed = self.typed(reference, &words);
         let mut table = Table::new(
             instructed,
-            words.iter().filter_map(|(_, word)| match word {
-                Word::Report(_, report) => Some(*report),
-                Word::Corrected(_) => None,
-            }),
+            words
+                .iter()
+                .filter_map(|(_, word)| match word {
+                    Word::Report(_, report) => Some(*report),
+                    Word::Corrected(_) => None,
+                })
+                .collect(),
         );
         for (id, word) in &words {
             match word {

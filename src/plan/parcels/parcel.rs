@@ -355,15 +355,16 @@ impl<'a> Parcel<'a> {
         }
     }
 
-    /// The report names this parcel's row of a line, written later; `exceeds` says that both together would be more than
-    /// was instructed.
-    pub(super) fn same_row(&self, n: u32, said: &Said<'a>, exceeds: bool) -> bool {
+    /// Items of a line in this parcel that the report is of, written later; `exceeds` says that both together would be more
+    /// than was instructed.
+    pub(super) fn said_by(&self, n: u32, said: &Said<'_>, exceeds: bool) -> u32 {
         let Some(items) = said.rows.get(&n).copied() else {
-            return false;
+            return 0;
         };
         let bare = self.tracking.is_none();
-        let mut rows = self.rows_of(n).iter();
-        rows.any(|row| row.is_said_by(said, items, bare, exceeds))
+        let rows = self.rows_of(n).iter();
+        let mut said_by = rows.map(|row| row.said_by(said, items, bare, exceeds));
+        said_by.find(|items| *items > 0).unwrap_or(0)
     }
 
     /// The time of one of its rows is written as the report has it.
@@ -393,10 +394,12 @@ impl<'a> Parcel<'a> {
         }
     }
 
-    /// Nothing of a line is in it any more.
-    pub(super) fn give_up(&mut self, n: u32) {
+    /// So many items of a line are in another parcel.
+    pub(super) fn give_up(&mut self, n: u32, mut items: u32) {
         for row in self.rows.get_mut(&n).into_iter().flatten() {
-            row.items = 0;
+            let given = row.items.min(items);
+            row.items -= given;
+            items -= given;
         }
     }
 }

@@ -1,9 +1,19 @@
 //! What files say of parcels again: corrected to nothing, in numbered boxes, added up, or late.
 
+use hikiate_sdk::ParcelReport;
+
 use super::build::at;
-use super::parcels::{ONE, instructed, number, row};
+use super::parcels::{Contents, ONE, TWO, day, instructed, number, row};
 use super::world::World;
 use crate::plan::types::Status;
+
+impl World {
+    fn boxes(&self) -> Vec<Contents> {
+        let mut boxes = self.parcels();
+        boxes.sort();
+        boxes
+    }
+}
 
 #[test]
 fn a_quantity_that_is_corrected_to_nothing_takes_it_back() {
@@ -28,5 +38,57 @@ fn a_zero_that_corrects_nothing_says_nothing() {
     world.stands(Status::Instructed, 0, 0, &[]);
     assert!(world.plan().entries.iter().all(|entry| entry.quantity == 0));
     world.hears("2", vec![row(Some(ONE), &[(1, 2)], at(31))]);
+    world.stands(Status::Shipped, -2, 2500, &[]);
+}
+
+/// Tells a row, as a time or as a day.
+type Tell = fn(Option<&str>, &[(u32, u32)], i64) -> ParcelReport;
+
+/// (d) One row without a number, and later its pieces in boxes with numbers.
+#[test]
+fn numbered_boxes_that_would_be_too_much_beside_goods_without_a_number_are_those_goods() {
+    let two = [(number(ONE), vec![(1, 1)]), (number(TWO), vec![(1, 1)])];
+    // As times and as days, in one file and in one each.
+    let times: [Tell; 2] = [
+        |number, lines, minute| row(number, lines, at(minute)),
+        |number, lines, _| day(number, lines, at(-600)),
+    ];
+    for tell in times {
+        for instructed_items in [2, 3] {
+            let mut world = instructed(&[("A", instructed_items, 1000)]);
+            world.hears("1", vec![tell(None, &[(1, 2)], 31)]);
+            world.wait(60);
+            let boxes = vec![
+                tell(Some(ONE), &[(1, 1)], 90),
+                tell(Some(TWO), &[(1, 1)], 90),
+            ];
+            world.hears("2", boxes);
+            assert_eq!(world.boxes(), two, "{instructed_items} instructed");
+            assert_eq!(world.moved(), -2);
+            // What has no number is told once more, in a file that knows less.
+            world.stores("3", tell(None, &[(1, 2)], 31));
+            assert_eq!(world.boxes(), two);
+            world.push_all();
+            assert_eq!(world.moved(), -2);
+        }
+        // A file for each box: what is in neither so far is still without a number.
+        let mut world = instructed(&[("A", 2, 1000)]);
+        world.hears("1", vec![tell(None, &[(1, 2)], 31)]);
+        world.wait(60);
+        world.hears("2", vec![tell(Some(ONE), &[(1, 1)], 90)]);
+        assert_eq!(
+            world.boxes(),
+            [(None, vec![(1, 1)]), (number(ONE), vec![(1, 1)])]
+        );
+        world.hears("3", vec![tell(Some(TWO), &[(1, 1)], 91)]);
+        assert_eq!(world.boxes(), two);
+        world.stands(Status::Shipped, -2, 2500, &[]);
+    }
+    // A box with more than was told before.
+    let mut world = instructed(&[("A", 2, 1000)]);
+    world.hears("1", vec![row(None, &[(1, 1)], at(31))]);
+    world.wait(60);
+    world.hears("2", vec![row(Some(ONE), &[(1, 2)], at(90))]);
+    assert_eq!(world.boxes(), [(number(ONE), vec![(1, 2)])]);
     world.stands(Status::Shipped, -2, 2500, &[]);
 }
