@@ -14,7 +14,7 @@
 //! - (g) everything else beyond that is over-shipped, and moves.
 //!
 //! Of one parcel and line the last file's quantity stands, lines that were not named before join, and lines that a later
-//! report does not name stay; quantities of a report that says so are added instead.
+//! report does not name stay; quantities of a report that says so are added instead, by each file once.
 
 mod decide;
 mod heard;

@@ -20,7 +20,7 @@ pub(super) struct Table<'a, 's> {
     /// All reports, and how many of them were gone through.
     reports: Vec<&'a ParcelReport>,
     next: usize,
-    /// Lines that reports named, by their keys.
+    /// Lines that reports named, by their keys; a line as often as it has rows that add up.
     series: BTreeMap<&'a str, Vec<u32>>,
     /// What reports without a number told of a line, by their keys, of which boxes with numbers turned out to be.
     boxed: BTreeMap<(&'a str, u32), u32>,
@@ -51,7 +51,11 @@ impl<'a, 's> Table<'a, 's> {
     pub(super) fn report(&mut self, mut said: Said<'a>) {
         self.next += 1;
         let lines = self.series.entry(said.report.key.as_str()).or_default();
-        lines.extend(said.report.lines.iter().map(|line| line.n));
+        for line in &said.report.lines {
+            if said.report.adds || !lines.contains(&line.n) {
+                lines.push(line.n);
+            }
+        }
         if self.boxed_again(&mut said) {
             return;
         }
@@ -189,7 +193,7 @@ impl<'a, 's> Table<'a, 's> {
             let earlier = !rows.any(|row| row.beside(said));
             p.tracking.is_some() && !p.report.named && earlier && alike(p)
         };
-        if said.numbers.is_empty() || said.two || !too_many {
+        if said.numbers.is_empty() || said.two || !too_many || said.report.adds {
             return None;
         }
         let at = self.parcels.iter().position(corrected)?;
@@ -275,7 +279,7 @@ impl<'a, 's> Table<'a, 's> {
         true
     }
 
-    /// Items of a line in a parcel that a report is of: later, and not beside it.
+    /// Items of a line in a parcel that a report is of: later, and not beside it. What adds up is of nothing else.
     fn said_by(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> u32 {
         let told = said.report.told.as_ref();
         let beside = told.is_some_and(|told| {
@@ -284,7 +288,7 @@ impl<'a, 's> Table<'a, 's> {
                 *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
             })
         });
-        if beside {
+        if beside || said.report.adds {
             return 0;
         }
         parcel.said_by(n, said, exceeds)

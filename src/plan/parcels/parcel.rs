@@ -263,7 +263,7 @@ impl<'a> Parcel<'a> {
         self.misread.extend(&said.misread);
     }
 
-    /// An operator said that another one is this one; of lines that both have, the other's stand.
+    /// An operator said that another one is this one; of lines that both have, the other's stand, or both where they add up.
     pub(super) fn unite(&mut self, other: Self) {
         if self.hand && !other.hand {
             self.empty();
@@ -275,7 +275,14 @@ impl<'a> Parcel<'a> {
         }
         self.last_id = self.last_id.max(other.last_id);
         self.held |= other.held;
-        self.rows.extend(other.rows);
+        for (n, rows) in other.rows {
+            let own = self.rows.entry(n).or_default();
+            // What adds up was told of both of them.
+            if !own.iter().chain(&rows).all(|row| row.adds) {
+                own.clear();
+            }
+            own.extend(rows);
+        }
         self.numbers.extend(other.numbers);
         for key in other.series {
             if !self.series.contains(&key) {
@@ -290,8 +297,7 @@ impl<'a> Parcel<'a> {
             self.held |= *items > 0;
             let rows = self.rows.entry(*n).or_default();
             if said.report.adds {
-                let same = |row: &&mut Row<'_>| row.left_until.is_none() && row.written(said);
-                match rows.iter_mut().find(same) {
+                match rows.iter_mut().find(|row| row.adds && row.is_of(said)) {
                     Some(row) => row.told_again(said, *items),
                     None => rows.push(Row::of(said, *items)),
                 }

@@ -14,6 +14,10 @@ pub(crate) struct Row<'a> {
     left_at: DateTime<Utc>,
     pub(super) left_until: Option<DateTime<Utc>>,
     sources: Vec<Source<'a>>,
+    /// What the report calls its parcel that told it first.
+    key: &'a str,
+    /// It adds to the others of its line, and no report but its own says it again.
+    pub(super) adds: bool,
 }
 
 impl<'a> Row<'a> {
@@ -24,7 +28,14 @@ impl<'a> Row<'a> {
             left_at: said.report.left_at,
             left_until: said.report.left_until,
             sources: vec![said.source],
+            key: &said.report.key,
+            adds: said.report.adds,
         }
+    }
+
+    /// The report that told it is read again: the same parcel, by the same file.
+    pub(super) fn is_of(&self, said: &Said<'_>) -> bool {
+        self.key == said.report.key && self.beside(said)
     }
 
     /// A later report says it anew.

@@ -7,6 +7,14 @@ use super::parcels::{Contents, ONE, TWO, day, instructed, number, row};
 use super::world::World;
 use crate::plan::types::Status;
 
+/// A row that adds to what was told before.
+fn adds(report: ParcelReport) -> ParcelReport {
+    ParcelReport {
+        adds: true,
+        ..report
+    }
+}
+
 impl World {
     fn boxes(&self) -> Vec<Contents> {
         let mut boxes = self.parcels();
@@ -91,4 +99,46 @@ fn numbered_boxes_that_would_be_too_much_beside_goods_without_a_number_are_those
     world.hears("2", vec![row(Some(ONE), &[(1, 2)], at(90))]);
     assert_eq!(world.boxes(), [(number(ONE), vec![(1, 2)])]);
     world.stands(Status::Shipped, -2, 2500, &[]);
+}
+
+#[test]
+fn quantities_that_add_add_with_each_new_file_whatever_their_times_are() {
+    for number in [Some(ONE), None] {
+        for tell in [row, day] {
+            let left = at(-600);
+            let mut world = instructed(&[("A", 5, 1000)]);
+            world.hears("1", vec![adds(tell(number, &[(1, 2)], left))]);
+            world.hears("2", vec![adds(tell(number, &[(1, 2)], left))]);
+            assert_eq!(world.parcels()[0].1, [(1, 4)], "the same row, told anew");
+            assert_eq!(world.moved(), -4);
+            // The first file again, under another layout.
+            let mut again = adds(tell(number, &[(1, 1)], left));
+            again.carrier = None;
+            world.stores("1", again);
+            assert_eq!(world.parcels()[0].1, [(1, 3)]);
+        }
+    }
+    // Another number at the same time is another box, not a corrected one.
+    let mut world = instructed(&[("A", 5, 1000)]);
+    world.hears("1", vec![adds(row(Some(ONE), &[(1, 2)], at(31)))]);
+    world.hears("2", vec![adds(row(Some(TWO), &[(1, 3)], at(31)))]);
+    assert_eq!(
+        world.parcels(),
+        [(number(ONE), vec![(1, 2)]), (number(TWO), vec![(1, 3)])]
+    );
+    world.stands(Status::Shipped, -5, 5500, &[]);
+}
+
+/// A series that added up, and is a label of another parcel after all.
+#[test]
+fn labels_that_added_up_apart_leave_no_movement_behind() {
+    let mut world = instructed(&[("A", 6, 1000)]);
+    world.hears("1", vec![adds(row(Some(ONE), &[(1, 1)], at(31)))]);
+    world.hears("2", vec![adds(row(Some(TWO), &[(1, 1)], at(32)))]);
+    world.hears("3", vec![adds(row(Some(TWO), &[(1, 1)], at(33)))]);
+    let mut both = adds(row(Some(ONE), &[(1, 1)], at(34)));
+    both.also.push(TWO.to_owned());
+    world.hears("4", vec![both]);
+    assert_eq!(world.parcels(), [(number(ONE), vec![(1, 4)])]);
+    assert_eq!(world.moved(), -4);
 }

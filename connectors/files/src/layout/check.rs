@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::dates;
-use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Stock, Whole};
+use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Shipped, Stock, Whole};
 use super::model::{Accept, ColumnOut, Form, JournalFormat, Layout};
 use crate::wire::encoding::{Encoding, Loss};
 use crate::words::heading;
@@ -146,6 +146,7 @@ impl Layout {
             let needed = [Reference, Line, Quantity, LeftAt];
             let more = [Tracking, Parcel, Carrier, Code, Location];
             read(&i.kind(), form, &needed, &more, found);
+            delta(i, found);
             if i.exports == Exports::Cumulative && i.quantities == Quantities::Delta {
                 found.push("shipped.quantities: \"delta\" adds what each file names, and with exports = \"cumulative\" later files name it again: write \"total\"".to_owned());
             }
@@ -184,6 +185,21 @@ impl Layout {
         ]
         .into_iter()
         .flatten()
+    }
+}
+
+/// Whether quantities that add up can be told from ones that are told again.
+fn delta(shipped: &Shipped, found: &mut Vec<String>) {
+    let mut left = shipped.columns.iter().filter_map(|c| match c.field {
+        Some(Field::LeftAt) => c.format.as_deref(),
+        _ => None,
+    });
+    let named = shipped
+        .columns
+        .iter()
+        .any(|c| c.field == Some(Field::Parcel));
+    if shipped.quantities == Quantities::Delta && left.any(dates::is_day) && !named {
+        found.push("shipped.quantities: \"delta\" adds each row of a new file, and with days alone nothing in a row says whether it was told before: give left_at a time with hours, or name a column with the field \"parcel\", or write \"total\"".to_owned());
     }
 }
 

@@ -313,5 +313,23 @@ fn a_wrong_layout_is_told_with_its_places() {
         )
     });
     assert!(damaged.contains("no word is \"sellable\""), "{damaged}");
+    let adds = |format: &str, carrier: &str| {
+        check(&|t| {
+            t.replace("[shipped]\n", "[shipped]\nquantities = \"delta\"\n")
+                .replace(
+                    "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                    &format!("field = \"left_at\", format = \"{format}\""),
+                )
+                .replace("field = \"carrier\"", &format!("field = \"{carrier}\""))
+        })
+    };
+    let days = adds("%Y/%m/%d", "carrier");
+    assert!(
+        days.contains("shipped.quantities: \"delta\" adds each row of a new file")
+            && days.contains("give left_at a time with hours"),
+        "{days}"
+    );
+    assert_eq!(adds("%Y/%m/%d", "parcel"), "");
+    assert_eq!(adds("%Y/%m/%d %H:%M", "carrier"), "");
     assert!(load_layout("nonesuch", dir.path()).is_err());
 }
