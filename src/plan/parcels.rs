@@ -14,7 +14,8 @@
 //! - (g) everything else beyond that is over-shipped, and moves.
 //!
 //! Of one parcel and line the last file's quantity stands, lines that were not named before join, and lines that a later
-//! report does not name stay; quantities of a report that says so are added instead, by each file once.
+//! report does not name stay; quantities of a report that says so are added instead, by each file once. Files are
+//! gone through by their own times, where they have one; what an operator typed stays where it was typed.
 
 mod decide;
 mod heard;

@@ -250,6 +250,12 @@ impl<'a> Parcel<'a> {
 
     fn heard(&mut self, said: &Said<'a>) {
         self.last_id = self.last_id.max(said.id);
+        // A file that was read late is of an earlier time, and sets nothing off again.
+        if said.id < self.first_id {
+            self.first_id = said.id;
+            self.first_recorded_at = said.recorded_at;
+            self.key = &said.report.key;
+        }
         let answered = |row: &Misread<'_>| {
             said.hand
                 || said.rows.contains_key(&row.n)

@@ -1,10 +1,13 @@
 //! What files say of parcels again: corrected to nothing, in numbered boxes, added up, or late.
 
-use hikiate_sdk::ParcelReport;
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{Call, Op, ParcelReport, Told};
 
 use super::build::at;
-use super::parcels::{Contents, ONE, TWO, day, instructed, number, row};
+use super::parcels::{Contents, ONE, S1, THREE, TWO, day, instructed, number, row};
 use super::world::World;
+use crate::facts::FactBody;
+use crate::plan::command::correct;
 use crate::plan::types::Status;
 
 /// A row that adds to what was told before.
@@ -16,6 +19,18 @@ fn adds(report: ParcelReport) -> ParcelReport {
 }
 
 impl World {
+    /// A report of a file that is of an earlier time than its reading.
+    fn hears_late(&mut self, file: &str, told: DateTime<Utc>, mut report: ParcelReport) {
+        self.wait(1);
+        report.told = Some(Told {
+            file: file.to_owned(),
+            at: told,
+        });
+        let key = self.nth(format!("parcel:{S1}:{}", report.key));
+        self.fact(key, FactBody::Parcel(report), "pull");
+        self.plan();
+    }
+
     fn boxes(&self) -> Vec<Contents> {
         let mut boxes = self.parcels();
         boxes.sort();
@@ -141,4 +156,44 @@ fn labels_that_added_up_apart_leave_no_movement_behind() {
     world.hears("4", vec![both]);
     assert_eq!(world.parcels(), [(number(ONE), vec![(1, 4)])]);
     assert_eq!(world.moved(), -4);
+}
+
+#[test]
+fn a_file_that_is_older_than_one_read_before_it_does_not_count_as_newer() {
+    let mut world = instructed(&[("A", 2, 1000)]);
+    let earlier = world.now;
+    world.wait(60);
+    world.hears("new", vec![row(Some(ONE), &[(1, 2)], at(31))]);
+    world.hears_late("old", earlier, row(Some(ONE), &[(1, 1)], at(31)));
+    assert_eq!(world.parcels(), [(number(ONE), vec![(1, 2)])]);
+    world.stands(Status::Shipped, -2, 2500, &[]);
+    // A number that was corrected since.
+    let mut world = instructed(&[("A", 2, 1000)]);
+    world.wait(60);
+    world.hears("new", vec![row(Some(TWO), &[(1, 2)], at(31))]);
+    world.push_all();
+    world.hears_late("old", earlier, row(Some(ONE), &[(1, 2)], at(31)));
+    assert_eq!(world.parcels(), [(number(TWO), vec![(1, 2)])]);
+    world.stands(Status::Shipped, -2, 2500, &[]);
+    let numbers: Vec<_> = world.calls(Op::Ship).into_iter().collect();
+    assert_eq!(numbers.len(), 1, "nobody is told anew: {numbers:?}");
+    assert!(matches!(&numbers[0], Call::Ship(_)));
+    // A file whose time is the same is the newer one, as it was read later.
+    let now = world.now;
+    world.hears_late("same", now, row(Some(THREE), &[(1, 2)], at(31)));
+    assert_eq!(World::kinds(&world.plan()), ["tracking_corrected"]);
+}
+
+/// What an operator typed stands where it was typed, whatever the times of files are.
+#[test]
+fn an_older_file_does_not_go_before_what_an_operator_typed() {
+    let mut world = instructed(&[("A", 1, 1000)]);
+    let earlier = world.now - Duration::minutes(1);
+    world.hears("1", vec![row(Some(ONE), &[(1, 1)], at(31))]);
+    let wish = world.asked(|now| correct(now, S1, ONE, TWO, "typed"));
+    world.store_wish(&wish.unwrap());
+    world.plan();
+    world.hears_late("2", earlier, row(Some(THREE), &[(1, 1)], at(31)));
+    assert_eq!(world.parcels(), [(number(TWO), vec![(1, 1)])]);
+    assert_eq!(world.moved(), -1);
 }
