@@ -125,7 +125,11 @@ impl<'a, 's> Table<'a, 's> {
         };
         let empty = contents(parcel).is_empty();
         if said.hand && !empty {
-            parcel.confirm(said);
+            if parcel.misread.is_empty() {
+                parcel.confirm(said);
+            } else {
+                parcel.complete(said);
+            }
             return;
         }
         let had: Vec<u32> = contents(parcel).into_keys().collect();

@@ -269,6 +269,14 @@ impl<'a> Parcel<'a> {
         self.misread.extend(&said.misread);
     }
 
+    /// What an operator typed of rows that could not be believed is in it, beside what was believed.
+    pub(super) fn complete(&mut self, said: &Said<'a>) {
+        self.confirm(said);
+        let mut rest = said.clone();
+        rest.rows.retain(|n, _| self.items(*n) == 0);
+        self.take_rows(&rest);
+    }
+
     /// An operator said that another one is this one; of lines that both have, the other's stand, or both where they add up.
     pub(super) fn unite(&mut self, other: Self) {
         if self.hand && !other.hand {
