@@ -1,9 +1,10 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Charge, ChargeKind, LineKey, ReplyVerdict, ShipmentReference};
+use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
 
 use super::departures::Departure;
+use super::on_delivery::paid_on_delivery;
 use super::parcels::CLOCKS;
 use super::recall::wanted_again;
 use super::shipment::{Parcel, Shipment};
@@ -80,8 +81,7 @@ fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
         return Some(departure.shipped_at);
     }
     // What is paid to the carrier is delivered once it was paid: only a report says so.
-    let cod = |charge: &Charge| charge.kind == ChargeKind::CodFee && charge.gross != Some(0);
-    if view.order.charges.iter().any(cod) {
+    if paid_on_delivery(view.order) {
         return None;
     }
     let mut lines = view.lines.iter();
