@@ -167,6 +167,16 @@ impl Layout {
             read(&i.kind(), form, &[Code, Quantity], &more, found);
             stock(i, found);
         }
+        if let Some(stock) = &self.stock {
+            for kind in self.kinds().filter(|kind| kind.word != "stock") {
+                if let Some(name) = crate::glob::common(kind.files, &stock.files) {
+                    found.push(format!(
+                        "stock.files: {:?} and {}.files ({:?}) both take {name:?}, so a file could be read as both: name them apart",
+                        stock.files, kind.word, kind.files
+                    ));
+                }
+            }
+        }
         let patterns: Vec<_> = self.kinds().map(|kind| kind.files.to_lowercase()).collect();
         if patterns.iter().collect::<BTreeSet<_>>().len() < patterns.len() {
             found.push(

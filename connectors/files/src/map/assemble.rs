@@ -265,13 +265,13 @@ impl Assembler {
                 continue;
             };
             record.raw = group.raw;
-            record.parsed = group.what.and_then(|what| match (what, &reading.telling) {
+            record.parsed = group.what.map(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
-                    Ok(parcel.finish(adds, &told))
+                    parcel.finish(adds, &told)
                 }
-                (Rising::Level(level), Telling::Stock(layout)) => Ok(level.finish(layout.count)),
-                (Rising::Level(level), _) => Ok(level.finish(crate::layout::Count::OnHand)),
+                (Rising::Level(level), Telling::Stock(layout)) => level.finish(layout.count),
+                (Rising::Level(level), _) => level.finish(crate::layout::Count::OnHand),
             });
             if record.parsed.is_err() {
                 spoiled.insert(group.place);
