@@ -31,6 +31,9 @@ pub(crate) struct Cursor {
     /// Files whose time is not told and files whose last line does not end, with when they were met, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) met: Vec<(Named, i64)>,
+    /// The last export of which later ones of its day repeat the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) export: Option<Seen>,
     /// The archive is being read again; the folder comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<Again>,

@@ -1,5 +1,6 @@
 //! 出荷実績: rows of one parcel become one report, or none of them does.
 
+use chrono::{DateTime, Utc};
 use hikiate_sdk::text::key;
 use hikiate_sdk::{BadRecord, Observed, ParcelLine, ParcelReport, ShipmentReference, Told};
 
@@ -27,6 +28,28 @@ pub(crate) struct ParcelRow {
 pub(crate) struct Parcel {
     first: ParcelRow,
     lines: Vec<ParcelLine>,
+}
+
+impl ParcelRow {
+    /// Our reference of the shipment.
+    pub(crate) fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The instruction's line.
+    pub(crate) fn line(&self) -> u32 {
+        self.n
+    }
+
+    /// When it left.
+    pub(crate) fn left(&self) -> DateTime<Utc> {
+        self.left.from()
+    }
+
+    /// The parcel's name and its number, which is empty where none was told.
+    pub(crate) fn named(self) -> (String, String) {
+        (self.key, self.numbers.first.unwrap_or_default())
+    }
 }
 
 /// Reads a row.

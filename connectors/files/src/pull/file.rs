@@ -133,17 +133,26 @@ impl Inbox {
             let read_at = cursor.seen.iter().find(known).and_then(|s| s.read_at);
             return Ok(Took::Known(seen(entry, &survey.sha256, read_at)));
         }
-        self.begin(
-            &path,
-            &entry.name,
-            entry,
-            reading,
-            survey,
-            bytes,
-            Kept::InFolder,
-            draft,
-        )
-        .await
+        let export = self
+            .compare(entry, reading, &survey, bytes.as_deref(), cursor, draft)
+            .await?;
+        let took = self
+            .begin(
+                &path,
+                &entry.name,
+                entry,
+                reading,
+                survey,
+                bytes,
+                Kept::InFolder,
+                draft,
+            )
+            .await?;
+        if let (Took::Read(_), Some((export, gone))) = (&took, export) {
+            draft.add(gone, 0);
+            draft.export = Some(export);
+        }
+        Ok(took)
     }
 
     /// Reads a file that was looked through, from its beginning.
@@ -496,7 +505,7 @@ impl Step {
     }
 }
 
-fn seen(entry: &Entry, sha256: &str, read_at: Option<DateTime<Utc>>) -> Seen {
+pub(super) fn seen(entry: &Entry, sha256: &str, read_at: Option<DateTime<Utc>>) -> Seen {
     Seen {
         name: entry.name.clone(),
         size: entry.size,
@@ -525,12 +534,12 @@ fn changing(path: &str) -> Error {
     Error::new(ErrorClass::Transient, message)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Runs what takes long beside the threads that wait for the network.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)

@@ -3,6 +3,7 @@
 mod again;
 mod archive;
 mod draft;
+mod export;
 mod file;
 mod look;
 
