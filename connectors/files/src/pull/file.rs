@@ -521,6 +521,7 @@ fn listing(survey: &Survey, reading: &Reading, last: bool) -> Option<Listing> {
     Some(Listing {
         id: survey.sha256.clone(),
         name: survey.file.clone(),
+        places: survey.places.iter().cloned().collect(),
         items,
         as_of: survey
             .as_of
