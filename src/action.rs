@@ -119,7 +119,11 @@ pub enum Action {
     },
     /// Tell of a parcel that was shipped by hand.
     #[serde(rename = "order shipped")]
-    Shipped {},
+    Shipped {
+        /// The shipment that its warehouse has; without one it is of what was not sealed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+    },
     /// End an order: nothing more of it is instructed.
     #[serde(rename = "order end")]
     End {},
@@ -237,7 +241,12 @@ impl Action {
             Self::Recalled { reference } => {
                 format!("order recalled {reference} {answer} --reason TEXT")
             }
-            Self::Shipped {} => format!("order shipped {on} --tracking NUMBER --reason TEXT"),
+            Self::Shipped { reference: None } => {
+                format!("order shipped {on} --tracking NUMBER --reason TEXT")
+            }
+            Self::Shipped {
+                reference: Some(reference),
+            } => format!("order shipped {reference} --tracking NUMBER --line CODE=1 --reason TEXT"),
             Self::End {} => format!("order end {on} --reason TEXT"),
             Self::Tell { reference } => format!("order tell {reference} --reason TEXT"),
             Self::Returned { reference } => format!("return received {reference} --reason TEXT"),
@@ -358,7 +367,10 @@ mod tests {
             Action::Recalled {
                 reference: "HK0123456789ABC-S1".to_owned(),
             },
-            Action::Shipped {},
+            Action::Shipped { reference: None },
+            Action::Shipped {
+                reference: Some("HK0123456789ABC-S1".to_owned()),
+            },
             Action::End {},
             Action::Tell {
                 reference: "HK0123456789ABC-S1".to_owned(),

@@ -169,7 +169,7 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     );
     tasks
         .add_due(COMPLETED, detail, until)
-        .action(Action::Shipped {})
+        .action(Action::Shipped { reference: None })
         .action(Action::End {})
         .release(COMPLETED);
 }
@@ -292,7 +292,7 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
         };
         let task = tasks.add(kind, detail);
         if !shown.ours && view.wants_doubted(shown.line) {
-            task.action(Action::Shipped {});
+            task.action(Action::Shipped { reference: None });
         }
         for (reference, told) in ours {
             if told {

@@ -1,12 +1,13 @@
 //! Goods as the warehouse tells them: stock movements, and where they differ from what was decided.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Charge, ChargeKind, LineKey, ReplyVerdict, ShipmentReference};
+use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
 
 use super::departures::Departure;
+use super::on_delivery::paid_on_delivery;
 use super::parcels::CLOCKS;
 use super::recall::wanted_again;
-use super::shipment::Parcel;
+use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
@@ -34,11 +35,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
             for line in &shipment.fact.lines {
                 // Quantities that add up, each at its own time.
                 for (at, row) in parcel.rows_of(line.n).iter().enumerate() {
-                    let cause = format!("parcel:{}:{}", parcel.name(), line.n);
-                    let cause = match at {
-                        0 => cause,
-                        further => format!("{cause}+{further}"),
-                    };
+                    let cause = row_cause(shipment, parcel.key, line.n, at);
                     let items = if left { row.items } else { 0 };
                     let unknown = parcel.doubted(placed)
                         || row.effective.signed_duration_since(view.now) > CLOCKS;
@@ -49,15 +46,24 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
         }
         for merged in &shipment.merged {
             for line in &shipment.fact.lines {
-                if merged.lines.contains(&line.n) {
-                    let name = format!("{}:{}", shipment.fact.reference, merged.key);
-                    let cause = format!("parcel:{name}:{}", line.n);
+                let rows = merged.lines.iter().filter(|n| **n == line.n);
+                for at in 0..rows.count() {
+                    let cause = row_cause(shipment, merged.key, line.n, at);
                     entries.push(movement(line, cause, 0, shipment.decided_at));
                 }
             }
         }
     }
     entries
+}
+
+/// Names what a row of a line moved: of rows that add up, each moves by itself.
+fn row_cause(shipment: &Shipment<'_>, key: &str, n: u32, at: usize) -> String {
+    let cause = format!("parcel:{}:{key}:{n}", shipment.fact.reference);
+    match at {
+        0 => cause,
+        further => format!("{cause}+{further}"),
+    }
 }
 
 /// When every parcel counts as delivered; `None` while that cannot be said.
@@ -75,8 +81,7 @@ fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
         return Some(departure.shipped_at);
     }
     // What is paid to the carrier is delivered once it was paid: only a report says so.
-    let cod = |charge: &Charge| charge.kind == ChargeKind::CodFee && charge.gross != Some(0);
-    if view.order.charges.iter().any(cod) {
+    if paid_on_delivery(view.order) {
         return None;
     }
     let mut lines = view.lines.iter();
@@ -364,7 +369,7 @@ pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
         else {
             continue;
         };
-        let same_line = |other: &super::shipment::Shipment<'_>| {
+        let same_line = |other: &Shipment<'_>| {
             let of = |line: &ShipmentLine| other.lines_of(&line.line).next().is_some();
             shipment.fact.lines.iter().any(of)
         };

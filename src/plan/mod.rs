@@ -36,6 +36,7 @@ mod money_tasks;
 mod notice;
 mod notice_tasks;
 mod number;
+mod on_delivery;
 mod order;
 mod others;
 mod parcels;

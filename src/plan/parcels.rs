@@ -7,13 +7,15 @@
 //!   file, or of a day without a time, with different numbers are different rows;
 //! - (c) the same number with other lines is the same parcel;
 //! - (d) a number that comes for a line that was told without one is of the same parcel where quantity and time are as they
-//!   were written, or where both together would be more than was instructed;
+//!   were written, or where both together would be more than was instructed: so are several boxes of one file together, and what is
+//!   in none of them is still without a number;
 //! - (e) another number or time is a further parcel while all together is no more than was instructed;
 //! - (f) beyond that, the same lines and quantities under another number are a corrected number: nothing moves;
 //! - (g) everything else beyond that is over-shipped, and moves.
 //!
 //! Of one parcel and line the last file's quantity stands, lines that were not named before join, and lines that a later
-//! report does not name stay; quantities of a report that says so are added instead.
+//! report does not name stay; quantities of a report that says so are added instead, by each file once. Files are
+//! gone through by their own times, where they have one; what an operator typed stays where it was typed.
 
 mod decide;
 mod heard;

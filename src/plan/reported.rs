@@ -66,7 +66,7 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         let code = code.or_else(|| line.map(|line| view.label(&line.line)));
         let number = parcel.tracking.unwrap_or("no number");
         let what = format!(
-            "{} reports {reference} ({number}) with a row that says line {} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped. A file with the right row ends this; otherwise type what was shipped, or release it",
+            "{} reports {reference} ({number}) with a row that says line {} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
             shipment.fact.warehouse,
             row.n,
             row.code,
@@ -74,7 +74,9 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         );
         tasks
             .add(MISREAD, what)
-            .action(Action::Shipped {})
+            .action(Action::Shipped {
+                reference: Some(reference.to_string()),
+            })
             .release(MISREAD);
     }
 }

@@ -46,12 +46,16 @@ pub(super) fn fact_key(kind: &str, series: &str, n: i32) -> String {
     format!("{kind}:{series}:{n}")
 }
 
-/// Stands for a reading: another body has another one. Which file told a parcel is no part of what it says.
+/// Stands for a reading: another body has another one. Which file told a parcel is no part of what it says, unless its quantities
+/// add up: then each file says something new.
 pub(super) fn body_hash(body: &FactBody, json: &Value) -> Result<Vec<u8>, StoreError> {
     let bytes = match (body, json) {
-        (FactBody::Parcel(_), Value::Object(fields)) if fields.contains_key("told") => {
+        (FactBody::Parcel(report), Value::Object(fields)) if fields.contains_key("told") => {
             let mut fields = fields.clone();
             fields.remove("told");
+            if let Some(told) = report.told.as_ref().filter(|_| report.adds) {
+                fields.insert("file".to_owned(), Value::from(told.file.as_str()));
+            }
             serde_json::to_vec(&fields)?
         }
         _ => serde_json::to_vec(json)?,

@@ -21,6 +21,7 @@ mod ingest;
 mod journal;
 mod judge;
 mod lease;
+mod listings;
 mod load;
 mod lost;
 mod names;

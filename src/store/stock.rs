@@ -1,10 +1,10 @@
 //! Stock levels as counted: a new base, never a compensating movement.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::Listing;
 use sqlx::{Postgres, Transaction};
 
 use super::incoming::IncomingPage;
+use super::listings::believed;
 use super::{Store, StoreError};
 
 /// A stock level to store.
@@ -24,9 +24,6 @@ pub struct IncomingStock {
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// Of the last list of all stock, in percent: a list with fewer items is not believed.
-const FEWEST: i64 = 70;
-
 impl Store {
     /// Moves bases forward; a count older than the base changes nothing, and of two of one time the later read stands.
     /// False where the list that they stand in is not believed: nothing of it counts. Touches stock and marks only.
@@ -42,20 +39,6 @@ impl Store {
         }
         write(tx, account_id, page).await?;
         Ok(true)
-    }
-
-    /// Once a whole list of all stock is stored, and believed, what it does not name is gone; an item of which a row could not
-    /// be read is unknown.
-    pub(super) async fn end_listing(
-        tx: &mut Transaction<'_, Postgres>,
-        account_id: i16,
-        stream: &str,
-        page: &IncomingPage,
-    ) -> Result<(), StoreError> {
-        match page.listing.as_ref().filter(|listing| listing.last) {
-            Some(listing) => zero_absent(tx, account_id, stream, listing).await,
-            None => Ok(()),
-        }
     }
 }
 
@@ -104,79 +87,15 @@ async fn write(
          base AS (
            INSERT INTO stock (item_id, location_id, code, base_qty, base_as_of, read_at, listing) SELECT item, l, c, q, a, r, $8 FROM level ORDER BY item, l, c
            ON CONFLICT (item_id, location_id, bucket, code) DO UPDATE
-             SET base_qty = excluded.base_qty, base_as_of = excluded.base_as_of, read_at = excluded.read_at, listing = excluded.listing
-           WHERE (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
+             SET listing = excluded.listing,
+               base_qty = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.base_qty ELSE stock.base_qty END,
+               base_as_of = greatest(stock.base_as_of, excluded.base_as_of),
+               read_at = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.read_at ELSE stock.read_at END
+           -- An older count changes nothing, but its list has named the item.
+           WHERE excluded.listing IS NOT NULL OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
            RETURNING item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM base",
         account_id, &code, &location, &quantity, &free, &as_of, &read_at, listing
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-impl Store {
-    /// The last list of an account that was refused as too short is right: lists of that length count from the next one on.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] where none was refused.
-    pub async fn believe_stock_list(&self, account_id: i16) -> Result<String, StoreError> {
-        sqlx::query_scalar!(
-            r#"UPDATE stock_listings n SET items = n.refused_items, refused = NULL FROM stock_listings s
-               WHERE n.account_id = $1 AND s.account_id = n.account_id AND s.refused IS NOT NULL RETURNING s.refused AS "refused!""#,
-            account_id
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or_else(|| StoreError::Refused("no stock list of this account was refused".to_owned()))
-    }
-}
-
-/// Whether a list of all stock is believed: it names at least [`FEWEST`] percent as many items as the last one. Decided with
-/// its first page, and the same for all of them.
-async fn believed(
-    tx: &mut Transaction<'_, Postgres>,
-    account_id: i16,
-    listing: &Listing,
-) -> Result<bool, StoreError> {
-    let items = i32::try_from(listing.items).unwrap_or(i32::MAX);
-    let refused = format!(
-        "{}: {items} items, fewer than {FEWEST} % of the last list: nothing of it was counted",
-        listing.name
-    );
-    let row = sqlx::query!(
-        "INSERT INTO stock_listings AS s (account_id, id, items, as_of) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (account_id) DO UPDATE SET
-           id = CASE WHEN excluded.as_of >= s.as_of THEN excluded.id ELSE s.id END,
-           refused = CASE WHEN excluded.id = s.id OR excluded.as_of < s.as_of THEN s.refused
-             WHEN excluded.items::bigint * 100 < s.items::bigint * $5 THEN $6 END,
-           refused_items = CASE WHEN excluded.id = s.id OR excluded.as_of < s.as_of THEN s.refused_items ELSE excluded.items END,
-           items = CASE WHEN excluded.as_of < s.as_of OR excluded.items::bigint * 100 < s.items::bigint * $5 THEN s.items ELSE excluded.items END,
-           as_of = greatest(s.as_of, excluded.as_of)
-         RETURNING id, refused",
-        account_id, listing.id, items, listing.as_of, FEWEST, refused
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(row.id != listing.id || row.refused.is_none())
-}
-
-/// What a whole list of all stock does not name is gone.
-async fn zero_absent(
-    tx: &mut Transaction<'_, Postgres>,
-    account_id: i16,
-    stream: &str,
-    listing: &Listing,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "WITH gone AS (
-           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM locations l
-           WHERE l.id = s.location_id AND l.account_id = $1 AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
-             AND NOT EXISTS (SELECT FROM stock_listings n WHERE n.account_id = $1 AND n.id = $2 AND n.refused IS NOT NULL)
-             AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code AND q.resolved_at IS NULL)
-           RETURNING s.item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
-        account_id, listing.id, listing.as_of, stream
     )
     .execute(&mut **tx)
     .await?;

@@ -5,6 +5,7 @@ mod leases;
 mod memory;
 mod newer;
 mod pages;
+mod parcels;
 mod presence;
 mod quarantine;
 mod queue;

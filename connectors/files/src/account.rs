@@ -94,7 +94,12 @@ impl FilesAccount {
             page_bytes: PAGE_BYTES,
             shipments: shipments.into_iter().map(Arc::new).collect(),
             stock: stock.into_iter().map(Arc::new).collect(),
-            says: layout.dates_in_words(),
+            says: [
+                layout.quantities_in_words(),
+                layout.dates_in_words(),
+                ready.says.clone(),
+            ]
+            .concat(),
             surveys: std::sync::Mutex::default(),
         });
         let picked_up = layout.picked_up;

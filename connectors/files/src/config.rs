@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{Access, LocalFolder, SftpAddress, SftpFolder};
 use crate::layout::{Layout, PickedUp, SHIPPED};
+use crate::words::span;
 
 /// `[accounts.NAME]` with `connector = "files"`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -80,7 +81,7 @@ pub struct BudgetSettings {
     pub records: Option<usize>,
     /// Bytes of a file that are read as one slice. Default 4194304.
     pub bytes: Option<usize>,
-    /// Bytes of a row; a longer one is bad. Default 262144.
+    /// Bytes of a row; a longer one is bad. Default 262144, `bytes` where that is less.
     pub row_bytes: Option<usize>,
     /// Files of a listing that are looked at in one page. Default 10000.
     pub listing: Option<usize>,
@@ -125,6 +126,8 @@ pub(crate) struct Ready {
     pub(crate) budget: Budget,
     pub(crate) values: Value,
     pub(crate) titles: BTreeMap<String, String>,
+    /// What its keys mean that no other key shows.
+    pub(crate) says: Vec<String>,
 }
 
 /// A table that is read key by key, so that one wrong key does not hide the others.
@@ -265,6 +268,10 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             "can be given in a folder of this machine only: over SFTP the server decides",
         ));
     }
+    if let (Some(_), None, Some(group)) = (&folder, &sftp, &access.group) {
+        problems.extend(no_group(group));
+    }
+    let access_words = access_in_words(&access);
     let place = match (folder, sftp) {
         (Some(path), None) => {
             let folder = LocalFolder::new(account.base_dir.join(path));
@@ -328,17 +335,68 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     match (place, layout) {
         (Some(place), Some(layout)) if problems.is_empty() => Ok(Ready {
             place,
-            layout,
             zone,
             places,
             interval,
             stable_for,
             unended_after,
+            says: [
+                layout.writes().then_some(access_words),
+                layout.reads().then(|| budget.in_words()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            layout,
             budget,
             values,
             titles,
         }),
         _ => Err(problems),
+    }
+}
+
+/// Why files cannot be given to a group of this machine.
+fn no_group(name: &str) -> Option<Problem> {
+    match nix::unistd::Group::from_name(name) {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(Problem::new(
+            "group",
+            format!("this machine has no group {name:?}: make it, or write one that exists"),
+        )),
+        Err(e) => Some(Problem::new(
+            "group",
+            format!("cannot look for the group {name:?} on this machine: {e}"),
+        )),
+    }
+}
+
+/// Who may read the files that go out.
+fn access_in_words(access: &Access) -> String {
+    let mode = access.mode.map_or_else(
+        || "with the mode that this process makes files with".to_owned(),
+        |mode| format!("with the mode {mode:04o}"),
+    );
+    match &access.group {
+        Some(group) => format!("files go out {mode}, to the group {group}"),
+        None => format!("files go out {mode}"),
+    }
+}
+
+impl Budget {
+    /// What is read at once.
+    fn in_words(&self) -> String {
+        let Self {
+            records,
+            bytes,
+            row_bytes,
+            listing,
+            idle,
+        } = self;
+        format!(
+            "a page has at most {records} records or {bytes} bytes of a file, a row at most {row_bytes} bytes, else it is bad; longer files come in slices; {listing} files of a folder are looked at in one page, and reading is given up {} after the last byte",
+            span(*idle)
+        )
     }
 }
 
@@ -355,8 +413,18 @@ fn budget(keys: BudgetSettings, table: &mut Table<'_>) -> Budget {
     };
     let records = at_least("records", keys.records, 10_000, 1);
     let bytes = at_least("bytes", keys.bytes, 4 << 20, 1_024);
-    let row_bytes = at_least("row_bytes", keys.row_bytes, 256 << 10, 1_024);
+    // Where only the slices are made smaller, no row is longer than one.
+    let most = bytes.clamp(1_024, 256 << 10);
+    let row_bytes = at_least("row_bytes", keys.row_bytes, most, 1_024);
     let listing = at_least("listing", keys.listing, 10_000, 1);
+    if row_bytes > bytes && bytes >= 1_024 {
+        let message = format!(
+            "is {row_bytes}, more than the {bytes} of budget.bytes that are read at once: make it smaller, or budget.bytes larger"
+        );
+        table
+            .problems
+            .push(Problem::new("budget.row_bytes", message));
+    }
     let idle = keys.idle.map_or(Duration::from_secs(60), |s| s.0);
     if idle < Duration::from_secs(1) {
         let message = "must be 1s at the least";

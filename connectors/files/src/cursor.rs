@@ -28,9 +28,12 @@ pub(crate) struct Cursor {
     /// What waited when the folder was last looked through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) waiting: Vec<String>,
-    /// Files whose time is not told, with when they were met, in seconds since 1970.
+    /// Files whose time is not told and files whose last line does not end, with when they were met, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) met: Vec<(Named, i64)>,
+    /// The last export of which later ones of its day repeat the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) export: Option<Seen>,
     /// The archive is being read again; the folder comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<Again>,
@@ -303,7 +306,7 @@ impl Memory {
         self.hashes.contains(&(name.to_owned(), sha256.to_owned()))
     }
 
-    /// When a file whose time is not told was first met.
+    /// When a file whose time is not told, or whose last line does not end, was first met as it is.
     pub(crate) fn met(&self, entry: &Entry) -> Option<DateTime<Utc>> {
         let at = self.met.get(&Named::of(entry))?;
         DateTime::from_timestamp(*at, 0)

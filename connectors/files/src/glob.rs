@@ -28,9 +28,83 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     p[at..].iter().all(|c| *c == '*')
 }
 
+/// A name that both patterns take; `None` where there is none.
+pub(crate) fn common(one: &str, other: &str) -> Option<String> {
+    let chars = |text: &str| -> Vec<char> { text.to_lowercase().chars().collect() };
+    let (one, other) = (chars(one), chars(other));
+    // How a name that begins like both patterns up to here was written, by how far it is in each.
+    let mut names: Vec<Vec<Option<String>>> = vec![vec![None; other.len() + 1]; one.len() + 1];
+    names[0][0] = Some(String::new());
+    for i in 0..=one.len() {
+        for j in 0..=other.len() {
+            let Some(name) = names[i][j].clone() else {
+                continue;
+            };
+            let mut reach = |i: usize, j: usize, more: Option<char>| {
+                let place = names.get_mut(i).and_then(|row| row.get_mut(j));
+                if let Some(place) = place.filter(|place| place.is_none()) {
+                    *place = Some(name.chars().chain(more).collect());
+                }
+            };
+            match (one.get(i), other.get(j)) {
+                (Some('*'), Some('*')) => {
+                    reach(i + 1, j, None);
+                    reach(i, j + 1, None);
+                }
+                (Some('*'), of) => {
+                    reach(i + 1, j, None);
+                    if let Some(c) = of {
+                        reach(i, j + 1, Some(letter(*c)));
+                    }
+                }
+                (of, Some('*')) => {
+                    reach(i, j + 1, None);
+                    if let Some(c) = of {
+                        reach(i + 1, j, Some(letter(*c)));
+                    }
+                }
+                (Some(a), Some(b)) if a == b || *a == '?' || *b == '?' => {
+                    reach(i + 1, j + 1, Some(letter(if *a == '?' { *b } else { *a })));
+                }
+                _ => {}
+            }
+        }
+    }
+    names.pop()?.pop()?
+}
+
+/// What may stand for a character of a pattern.
+fn letter(of: char) -> char {
+    if of == '?' { '1' } else { of }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{common, matches};
+
+    #[test]
+    fn a_name_that_two_patterns_take_is_found() {
+        for (one, other, overlap) in [
+            ("jisseki-*.csv", "zaiko-*.csv", false),
+            ("*.csv", "zaiko-*.csv", true),
+            ("*.csv", "*.txt", false),
+            ("a*", "*b", true),
+            ("a?c", "ab?", true),
+            ("a?", "a", false),
+            ("ZAIKO-*.csv", "zaiko-?.CSV", true),
+            ("*a*", "*b*", true),
+            ("在庫*", "*.csv", true),
+            ("x*y", "x", false),
+            ("", "*", true),
+        ] {
+            let found = common(one, other);
+            assert_eq!(found.is_some(), overlap, "{one} {other}: {found:?}");
+            assert_eq!(common(other, one).is_some(), overlap, "{other} {one}");
+            if let Some(name) = found {
+                assert!(matches(one, &name) && matches(other, &name), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn stars_and_question_marks() {

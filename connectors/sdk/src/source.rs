@@ -159,6 +159,9 @@ pub struct Listing {
     pub id: String,
     /// The file, for people.
     pub name: String,
+    /// The far side's codes of the places that it names, in all of it; `None` stands for rows without one. It speaks for no
+    /// other place.
+    pub places: Vec<Option<String>>,
     /// Items in all of it, also on pages to come.
     pub items: u32,
     /// When it was made.

@@ -242,7 +242,7 @@ impl World {
                 };
                 self.act_on(at, &deposit).map(|()| true)
             }
-            Action::Shipped {} => self.ship_by_hand(at, at),
+            Action::Shipped { .. } => self.ship_by_hand(at, at),
             Action::End {} => self.ask(at, |now| end(now, REASON)),
             Action::Tell { reference } => self.ask(at, |now| tell(now, reference, REASON)),
             Action::Returned { reference } => {

@@ -60,7 +60,12 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
         return Err(format!("{number:?} is no tracking number"));
     }
     let known = view.fold.shipments.iter().find_map(|shipment| {
-        let same = |p: &&Parcel<'_>| p.has_number(number) || same_number(p.key, number);
+        // A parcel with a row that nobody can believe is completed by what is typed under its number.
+        let completed = |p: &Parcel<'_>| {
+            what.reference == Some(shipment.fact.reference.as_str()) && !p.misread.is_empty()
+        };
+        let same =
+            |p: &&Parcel<'_>| (p.has_number(number) || same_number(p.key, number)) && !completed(p);
         let told = shipment.parcels.iter().chain(&shipment.ahead);
         told.clone().find(same).map(|_| &shipment.fact.reference)
     });

@@ -8,7 +8,7 @@ use super::super::renumbered::BY_POLICY;
 use super::super::tracking::same_number;
 use super::heard::{Decided, Instructed};
 use super::parcel::{Merged, Parcel, Renumbered, contents};
-use super::said::Said;
+use super::said::{Said, no_number};
 use crate::facts::ParcelCorrectedFact;
 
 /// The parcels of one shipment while its reports are gone through, in stored order.
@@ -17,15 +17,19 @@ pub(super) struct Table<'a, 's> {
     parcels: Vec<Parcel<'a>>,
     /// Files, keys and lines of all reports: what one file tells under two names is two rows, whichever came first.
     files: BTreeSet<(&'a str, &'a str, u32)>,
-    /// Lines that reports named, by their keys.
+    /// All reports, and how many of them were gone through.
+    reports: Vec<&'a ParcelReport>,
+    next: usize,
+    /// Lines that reports named, by their keys; a line as often as it has rows that add up.
     series: BTreeMap<&'a str, Vec<u32>>,
+    /// What reports without a number told of a line, by their keys, of which boxes with numbers turned out to be.
+    boxed: BTreeMap<(&'a str, u32), u32>,
+    /// Files and lines of those boxes: all of one file's are such boxes, once all together were too much.
+    boxing: BTreeSet<(&'a str, u32)>,
 }
 
 impl<'a, 's> Table<'a, 's> {
-    pub(super) fn new(
-        instructed: &'s Instructed<'s>,
-        reports: impl Iterator<Item = &'a ParcelReport>,
-    ) -> Self {
+    pub(super) fn new(instructed: &'s Instructed<'s>, reports: Vec<&'a ParcelReport>) -> Self {
         let rows = |report: &'a ParcelReport| {
             let file = report.told.as_ref().map(|told| told.file.as_str());
             let lines = report.lines.iter();
@@ -33,16 +37,28 @@ impl<'a, 's> Table<'a, 's> {
         };
         Self {
             instructed,
-            files: reports.flat_map(rows).collect(),
+            files: reports.iter().copied().flat_map(rows).collect(),
+            reports,
+            next: 0,
             parcels: Vec::new(),
             series: BTreeMap::new(),
+            boxed: BTreeMap::new(),
+            boxing: BTreeSet::new(),
         }
     }
 
     /// Takes the next report.
     pub(super) fn report(&mut self, mut said: Said<'a>) {
+        self.next += 1;
         let lines = self.series.entry(said.report.key.as_str()).or_default();
-        lines.extend(said.report.lines.iter().map(|line| line.n));
+        for line in &said.report.lines {
+            if said.report.adds || !lines.contains(&line.n) {
+                lines.push(line.n);
+            }
+        }
+        if self.boxed_again(&mut said) {
+            return;
+        }
         if let Some(at) = self.own(&said) {
             let at = self.unite_labels(at, &said);
             self.join(at, &said);
@@ -109,7 +125,11 @@ impl<'a, 's> Table<'a, 's> {
         };
         let empty = contents(parcel).is_empty();
         if said.hand && !empty {
-            parcel.confirm(said);
+            if parcel.misread.is_empty() {
+                parcel.confirm(said);
+            } else {
+                parcel.complete(said);
+            }
             return;
         }
         let had: Vec<u32> = contents(parcel).into_keys().collect();
@@ -125,7 +145,7 @@ impl<'a, 's> Table<'a, 's> {
         for n in lines {
             let exceeds = self.exceeds(n, said);
             let same = |p: &Parcel<'_>| {
-                p.tracking.is_some() && !p.report.named && self.same_row(p, n, said, exceeds)
+                p.tracking.is_some() && !p.report.named && self.said_by(p, n, said, exceeds) > 0
             };
             let Some(at) = self.parcels.iter().position(same) else {
                 continue;
@@ -160,7 +180,10 @@ impl<'a, 's> Table<'a, 's> {
         let whole = |p: &Parcel<'_>| {
             let mut held = contents(p).into_keys().peekable();
             let some = held.peek().is_some() && !p.report.named;
-            some && held.all(|n| self.same_row(p, n, said, self.exceeds(n, said)))
+            some && held.all(|n| {
+                let exceeds = self.exceeds_with_file(n, said);
+                self.said_by(p, n, said, exceeds) == p.items(n)
+            })
         };
         // Those that were shipped at the same time first.
         let at_once = |p: &Parcel<'_>| p.written_alike(said) && whole(p);
@@ -174,7 +197,7 @@ impl<'a, 's> Table<'a, 's> {
             let earlier = !rows.any(|row| row.beside(said));
             p.tracking.is_some() && !p.report.named && earlier && alike(p)
         };
-        if said.numbers.is_empty() || said.two || !too_many {
+        if said.numbers.is_empty() || said.two || !too_many || said.report.adds {
             return None;
         }
         let at = self.parcels.iter().position(corrected)?;
@@ -187,34 +210,81 @@ impl<'a, 's> Table<'a, 's> {
         if said.hand || said.report.named || said.numbers.is_empty() {
             return;
         }
-        for n in said.rows.keys().filter(|n| !had.contains(n)) {
-            // The parcel's own row is among what there is by now.
-            let exceeds = self.instructed.items(*n).is_some_and(|wanted| {
-                let all = self.parcels.iter().map(|p| p.items(*n));
-                all.fold(0, u32::saturating_add) > wanted
-            });
-            let mut others = self.parcels.iter().enumerate();
-            let held = others.find(|(other, p)| {
-                *other != at && !p.report.named && self.same_row(p, *n, said, exceeds)
-            });
-            let Some((other, _)) = held else {
-                continue;
-            };
-            if let Some(parcel) = self.parcels.get_mut(other) {
-                parcel.give_up(*n);
-                if contents(parcel).is_empty() {
-                    let gone = self.parcels.remove(other);
-                    at = if other < at { at - 1 } else { at };
-                    if let Some(parcel) = self.parcels.get_mut(at) {
-                        parcel.stands_for(gone);
-                    }
+        for (n, items) in said.rows.iter().filter(|(n, _)| !had.contains(n)) {
+            let mut open = *items;
+            while open > 0 {
+                // The parcel's own row is among what there is by now.
+                let exceeds =
+                    self.is_boxing(*n, said) || self.is_too_much(*n, self.to_come(*n, said));
+                let mut others = self.parcels.iter().enumerate();
+                let held = others.find_map(|(other, p)| {
+                    let its = other != at && !p.report.named;
+                    let taken = if its {
+                        self.said_by(p, *n, said, exceeds)
+                    } else {
+                        0
+                    };
+                    (taken > 0).then_some((other, taken))
+                });
+                let Some((other, taken)) = held else {
+                    break;
+                };
+                if let Some(told) = said.report.told.as_ref().filter(|_| exceeds) {
+                    self.boxing.insert((&told.file, *n));
                 }
+                at = self.move_row(other, at, *n, taken);
+                open = open.saturating_sub(taken);
             }
         }
     }
 
-    /// A report says a row that a parcel has: later, and not beside it.
-    fn same_row(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> bool {
+    /// Items of a line that a parcel held are in another one; where that one then is.
+    fn move_row(&mut self, from: usize, to: usize, n: u32, items: u32) -> usize {
+        let Some(parcel) = self.parcels.get_mut(from) else {
+            return to;
+        };
+        if parcel.tracking.is_none() {
+            let before = parcel.items(n);
+            for key in &parcel.series {
+                let told = self.boxed.entry((key, n)).or_default();
+                *told = before.max(*told);
+            }
+        }
+        parcel.give_up(n, items);
+        if !contents(parcel).is_empty() {
+            return to;
+        }
+        let gone = self.parcels.remove(from);
+        let to = if from < to { to - 1 } else { to };
+        if let Some(parcel) = self.parcels.get_mut(to) {
+            parcel.stands_for(gone);
+        }
+        to
+    }
+
+    /// Rows of a report without a number that turned out to be boxes with numbers say nothing again. True when that is all
+    /// of it.
+    fn boxed_again(&mut self, said: &mut Said<'a>) -> bool {
+        if !said.numbers.is_empty() || said.hand || said.report.adds || said.report.named {
+            return false;
+        }
+        let key = said.report.key.as_str();
+        let before = said.rows.len();
+        let boxed = &self.boxed;
+        said.rows
+            .retain(|n, items| boxed.get(&(key, *n)).is_none_or(|told| *items > *told));
+        if said.rows.len() == before || !said.rows.is_empty() || !said.misread.is_empty() {
+            return false;
+        }
+        let mut parcels = self.parcels.iter_mut();
+        if let Some(parcel) = parcels.find(|p| p.series.contains(&key)) {
+            parcel.confirm(said);
+        }
+        true
+    }
+
+    /// Items of a line in a parcel that a report is of: later, and not beside it. What adds up is of nothing else.
+    fn said_by(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> u32 {
         let told = said.report.told.as_ref();
         let beside = told.is_some_and(|told| {
             let mut series = parcel.series.iter();
@@ -222,15 +292,64 @@ impl<'a, 's> Table<'a, 's> {
                 *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
             })
         });
-        !beside && parcel.same_row(n, said, exceeds)
+        if beside || said.report.adds {
+            return 0;
+        }
+        parcel.said_by(n, said, exceeds)
+    }
+
+    /// Items of a line that further reports of the same file tell under numbers that no parcel has.
+    fn to_come(&self, n: u32, said: &Said<'_>) -> u32 {
+        let Some(told) = said
+            .report
+            .told
+            .as_ref()
+            .filter(|_| !said.numbers.is_empty())
+        else {
+            return 0;
+        };
+        let mut items = 0_u32;
+        for report in self.reports.get(self.next..).unwrap_or_default() {
+            let number = report.tracking.as_deref().filter(|text| !no_number(text));
+            let same = report.told.as_ref().is_some_and(|of| of.file == told.file);
+            let (Some(number), true) = (number, same && !report.named) else {
+                continue;
+            };
+            let key = report.key.as_str();
+            let known = |p: &Parcel<'_>| p.series.contains(&key) || p.had_number(number);
+            if self.parcels.iter().any(known) {
+                continue;
+            }
+            let of_line = report.lines.iter().filter(|line| line.n == n);
+            items = of_line.fold(items, |sum, line| sum.saturating_add(line.quantity));
+        }
+        items
+    }
+
+    /// With so many further items, more of a line shipped than was instructed.
+    fn is_too_much(&self, n: u32, more: u32) -> bool {
+        let sum = self.parcels.iter().map(|p| p.items(n));
+        let sum = sum.fold(more, u32::saturating_add);
+        self.instructed.items(n).is_some_and(|wanted| sum > wanted)
+    }
+
+    /// The same together with all that its file tells under numbers: boxes of what had none come together.
+    fn exceeds_with_file(&self, n: u32, said: &Said<'_>) -> bool {
+        let more = said.rows.get(&n).copied().unwrap_or(0);
+        let all = more.saturating_add(self.to_come(n, said));
+        more > 0 && (self.is_boxing(n, said) || self.is_too_much(n, all))
+    }
+
+    /// Boxes of its file turned out to be what had been told of the line without a number.
+    fn is_boxing(&self, n: u32, said: &Said<'_>) -> bool {
+        let told = said.report.told.as_ref();
+        told.is_some_and(|told| self.boxing.contains(&(told.file.as_str(), n)))
     }
 
     /// Together with this report, more of a line shipped than was instructed.
     fn exceeds(&self, n: u32, said: &Said<'_>) -> bool {
         let more = said.rows.get(&n).copied().unwrap_or(0);
-        let sum = self.parcels.iter().map(|p| p.items(n));
-        let sum = sum.fold(more, u32::saturating_add);
-        more > 0 && self.instructed.items(n).is_some_and(|wanted| sum > wanted)
+        more > 0 && self.is_too_much(n, more)
     }
 
     /// An operator gave a parcel another number.
@@ -277,8 +396,10 @@ impl<'a, 's> Table<'a, 's> {
     }
 
     /// What there is.
-    pub(super) fn decided(self) -> Decided<'a> {
+    pub(super) fn decided(mut self) -> Decided<'a> {
         let mut decided = Decided::default();
+        // A quantity of 0 that corrects nothing is no parcel.
+        self.parcels.retain(Parcel::says);
         for (key, lines) in self.series {
             if !self.parcels.iter().any(|parcel| parcel.key == key) {
                 decided.merged.push(Merged { key, lines });

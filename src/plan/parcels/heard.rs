@@ -49,6 +49,18 @@ enum Word<'a> {
     Corrected(&'a ParcelCorrectedFact),
 }
 
+impl Word<'_> {
+    /// The time of the file that told it, else when it was stored.
+    fn told_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Word::Report(recorded_at, report) => {
+                Some(report.told.as_ref().map_or(*recorded_at, |told| told.at))
+            }
+            Word::Corrected(_) => None,
+        }
+    }
+}
+
 /// What facts of one order say of parcels.
 #[derive(Debug, Default)]
 pub(crate) struct Heard<'a> {
@@ -92,14 +104,23 @@ impl<'a> Heard<'a> {
         instructed: &Instructed<'_>,
     ) -> Decided<'a> {
         let reference = reference.as_str();
-        let words = self.words.remove(reference).unwrap_or_default();
+        let mut words = self.words.remove(reference).unwrap_or_default();
         let typed = self.typed(reference, &words);
+        // Files by their own times: one that is read late says what was known before. What an operator typed stays where it is.
+        let by_hand =
+            |(id, word): &(i64, Word<'_>)| matches!(word, Word::Corrected(_)) || typed.contains(id);
+        for files in words.split_mut(by_hand) {
+            files.sort_by_key(|(_, word)| word.told_at());
+        }
         let mut table = Table::new(
             instructed,
-            words.iter().filter_map(|(_, word)| match word {
-                Word::Report(_, report) => Some(*report),
-                Word::Corrected(_) => None,
-            }),
+            words
+                .iter()
+                .filter_map(|(_, word)| match word {
+                    Word::Report(_, report) => Some(*report),
+                    Word::Corrected(_) => None,
+                })
+                .collect(),
         );
         for (id, word) in &words {
             match word {

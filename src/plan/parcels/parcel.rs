@@ -54,6 +54,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) hand: bool,
     /// Then: its warehouse tells of it under its own name, and every other name is another parcel.
     pub(super) reported: bool,
+    /// Something was in it, if only for a while.
+    held: bool,
     /// It was told anew under another name, without its being too much for two.
     pub(crate) may_be_two: bool,
     /// Rows that name another item than their line.
@@ -88,6 +90,7 @@ impl<'a> Parcel<'a> {
             typed: said.hand,
             hand: said.hand,
             reported: said.reported,
+            held: false,
             may_be_two: false,
             misread: said.misread.clone(),
             numbers: said.numbers.clone(),
@@ -143,6 +146,11 @@ impl<'a> Parcel<'a> {
     pub(crate) fn items(&self, n: u32) -> u32 {
         let rows = self.rows.get(&n).into_iter().flatten();
         rows.fold(0, |sum, row| sum.saturating_add(row.items))
+    }
+
+    /// It says something: goods, if only for a while, or rows that nobody can believe.
+    pub(super) fn says(&self) -> bool {
+        self.held || !self.misread.is_empty()
     }
 
     /// Lines that any report of it ever named.
@@ -242,6 +250,12 @@ impl<'a> Parcel<'a> {
 
     fn heard(&mut self, said: &Said<'a>) {
         self.last_id = self.last_id.max(said.id);
+        // A file that was read late is of an earlier time, and sets nothing off again.
+        if said.id < self.first_id {
+            self.first_id = said.id;
+            self.first_recorded_at = said.recorded_at;
+            self.key = &said.report.key;
+        }
         let answered = |row: &Misread<'_>| {
             said.hand
                 || said.rows.contains_key(&row.n)
@@ -255,7 +269,15 @@ impl<'a> Parcel<'a> {
         self.misread.extend(&said.misread);
     }
 
-    /// An operator said that another one is this one; of lines that both have, the other's stand.
+    /// What an operator typed of rows that could not be believed is in it, beside what was believed.
+    pub(super) fn complete(&mut self, said: &Said<'a>) {
+        self.confirm(said);
+        let mut rest = said.clone();
+        rest.rows.retain(|n, _| self.items(*n) == 0);
+        self.take_rows(&rest);
+    }
+
+    /// An operator said that another one is this one; of lines that both have, the other's stand, or both where they add up.
     pub(super) fn unite(&mut self, other: Self) {
         if self.hand && !other.hand {
             self.empty();
@@ -266,7 +288,15 @@ impl<'a> Parcel<'a> {
             self.effective = other.effective;
         }
         self.last_id = self.last_id.max(other.last_id);
-        self.rows.extend(other.rows);
+        self.held |= other.held;
+        for (n, rows) in other.rows {
+            let own = self.rows.entry(n).or_default();
+            // What adds up was told of both of them.
+            if !own.iter().chain(&rows).all(|row| row.adds) {
+                own.clear();
+            }
+            own.extend(rows);
+        }
         self.numbers.extend(other.numbers);
         for key in other.series {
             if !self.series.contains(&key) {
@@ -278,10 +308,10 @@ impl<'a> Parcel<'a> {
 
     fn take_rows(&mut self, said: &Said<'a>) {
         for (n, items) in &said.rows {
+            self.held |= *items > 0;
             let rows = self.rows.entry(*n).or_default();
             if said.report.adds {
-                let same = |row: &&mut Row<'_>| row.left_until.is_none() && row.written(said);
-                match rows.iter_mut().find(same) {
+                match rows.iter_mut().find(|row| row.adds && row.is_of(said)) {
                     Some(row) => row.told_again(said, *items),
                     None => rows.push(Row::of(said, *items)),
                 }
@@ -345,15 +375,16 @@ impl<'a> Parcel<'a> {
         }
     }
 
-    /// The report names this parcel's row of a line, written later; `exceeds` says that both together would be more than
-    /// was instructed.
-    pub(super) fn same_row(&self, n: u32, said: &Said<'a>, exceeds: bool) -> bool {
+    /// Items of a line in this parcel that the report is of, written later; `exceeds` says that both together would be more
+    /// than was instructed.
+    pub(super) fn said_by(&self, n: u32, said: &Said<'_>, exceeds: bool) -> u32 {
         let Some(items) = said.rows.get(&n).copied() else {
-            return false;
+            return 0;
         };
         let bare = self.tracking.is_none();
-        let mut rows = self.rows_of(n).iter();
-        rows.any(|row| row.is_said_by(said, items, bare, exceeds))
+        let rows = self.rows_of(n).iter();
+        let mut said_by = rows.map(|row| row.said_by(said, items, bare, exceeds));
+        said_by.find(|items| *items > 0).unwrap_or(0)
     }
 
     /// The time of one of its rows is written as the report has it.
@@ -383,10 +414,12 @@ impl<'a> Parcel<'a> {
         }
     }
 
-    /// Nothing of a line is in it any more.
-    pub(super) fn give_up(&mut self, n: u32) {
+    /// So many items of a line are in another parcel.
+    pub(super) fn give_up(&mut self, n: u32, mut items: u32) {
         for row in self.rows.get_mut(&n).into_iter().flatten() {
-            row.items = 0;
+            let given = row.items.min(items);
+            row.items -= given;
+            items -= given;
         }
     }
 }

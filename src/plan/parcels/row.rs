@@ -14,6 +14,10 @@ pub(crate) struct Row<'a> {
     left_at: DateTime<Utc>,
     pub(super) left_until: Option<DateTime<Utc>>,
     sources: Vec<Source<'a>>,
+    /// What the report calls its parcel that told it first.
+    key: &'a str,
+    /// It adds to the others of its line, and no report but its own says it again.
+    pub(super) adds: bool,
 }
 
 impl<'a> Row<'a> {
@@ -24,7 +28,14 @@ impl<'a> Row<'a> {
             left_at: said.report.left_at,
             left_until: said.report.left_until,
             sources: vec![said.source],
+            key: &said.report.key,
+            adds: said.report.adds,
         }
+    }
+
+    /// The report that told it is read again: the same parcel, by the same file.
+    pub(super) fn is_of(&self, said: &Said<'_>) -> bool {
+        self.key == said.report.key && self.beside(said)
     }
 
     /// A later report says it anew.
@@ -60,25 +71,24 @@ impl<'a> Row<'a> {
         said.source.known() && self.sources.iter().all(Source::known)
     }
 
-    /// A later report says this row: `bare` says that its parcel has no number, `exceeds` that both together would be more
-    /// than was instructed.
-    pub(super) fn is_said_by(
-        &self,
-        said: &Said<'_>,
-        items: u32,
-        bare: bool,
-        exceeds: bool,
-    ) -> bool {
+    /// Items of this row that a later report is of: `bare` says that its parcel has no number, `exceeds` that both together
+    /// would be more than was instructed. A box with a number takes no more out of what has none than is in it.
+    pub(super) fn said_by(&self, said: &Said<'_>, items: u32, bare: bool, exceeds: bool) -> u32 {
         if self.items == 0 || self.beside(said) {
-            return false;
+            return 0;
         }
         let clock = self.same_clock(said) && !said.two;
         let alike = self.items == items && !said.two;
         let told_again = self.known(said) && self.written(said);
-        match (bare, said.numbers.is_empty()) {
-            (true, false) => clock || (alike && (told_again || exceeds)),
-            (false, true) => clock || (alike && exceeds && self.written(said)),
-            _ => clock,
+        let (all, some) = match (bare, said.numbers.is_empty()) {
+            (true, false) => (clock || (alike && told_again), exceeds && !said.two),
+            (false, true) => (clock || (alike && exceeds && self.written(said)), false),
+            _ => (clock, false),
+        };
+        match (all, some) {
+            (true, _) => self.items,
+            (false, true) => self.items.min(items),
+            (false, false) => 0,
         }
     }
 }

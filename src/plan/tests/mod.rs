@@ -25,6 +25,7 @@ mod notice;
 mod others;
 mod parcels;
 mod parcels_beyond;
+mod parcels_files;
 mod parcels_random;
 mod parcels_told;
 mod presence;

@@ -119,6 +119,57 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
     world.stands(Status::Instructed, 0, 0, &[]);
 }
 
+/// What the task says to type is taken: for the shipment, under the number of the parcel that has the row.
+#[test]
+fn what_was_shipped_in_place_of_a_misread_row_can_be_typed_under_its_number() {
+    let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);
+    world.hears("1", vec![coded(ONE, &[(1, "A"), (2, "A")])]);
+    let plan = world.plan();
+    let task = plan.tasks.iter().find(|t| t.kind == "parcel_code_differs");
+    let reference = Some(S1.to_owned());
+    let offered = crate::action::Action::Shipped { reference };
+    assert!(task.unwrap().actions.contains(&offered), "{task:?}");
+    let left = world.now;
+    world.wait(30);
+    let lines = [("B".to_owned(), 1)];
+    world.typed(|now| {
+        let what = Shipped {
+            reference: Some(S1),
+            tracking: ONE,
+            carrier: None,
+            from: None,
+            left_at: None,
+            lines: &lines,
+            reason: "asked",
+        };
+        shipped(now, what)
+    });
+    assert_eq!(
+        world.parcels(),
+        [(Some(ONE.to_owned()), vec![(1, 1), (2, 1)])]
+    );
+    let first = &world.plan().entries[0];
+    assert!(
+        first.effective_at <= left,
+        "what was believed keeps its time"
+    );
+    world.stands(Status::Shipped, -2, 2000, &[]);
+    // A number of a parcel that has no such row is refused as before.
+    let again = world.asked(|now| {
+        let what = Shipped {
+            reference: Some(S1),
+            tracking: ONE,
+            carrier: None,
+            from: None,
+            left_at: None,
+            lines: &[],
+            reason: "asked",
+        };
+        shipped(now, what)
+    });
+    assert!(again.is_err());
+}
+
 #[test]
 fn a_code_that_is_right_unknown_or_beside_right_rows_holds_nothing_up() {
     let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);

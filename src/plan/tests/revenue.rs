@@ -176,6 +176,21 @@ fn a_parcel_abroad_counts_as_delivered_later_and_one_by_a_service_of_its_own_at_
         });
     };
     assert_ne!(status_after(99, cod), Status::Delivered);
+    // As the channel names the way of paying, whatever the shop took that for.
+    let gateway: fn(&mut World) = |world| {
+        world.edit(|order| order.tenders[0].gateway = "pp_cod_cod".to_owned());
+        let channel = world.policy.channels.values_mut().next().unwrap();
+        let card = channel.payments.values().next().unwrap().clone();
+        channel.payments.insert("pp_cod_cod".to_owned(), card);
+    };
+    assert_ne!(status_after(99, gateway), Status::Delivered);
+    // And as it names the way of shipping, abroad as well.
+    let service: fn(&mut World) = |world| {
+        world.ships_to("DE", |order| {
+            order.groups[0].service = Some("宅急便（代金引換）".to_owned());
+        });
+    };
+    assert_ne!(status_after(99, service), Status::Delivered);
 }
 
 #[test]

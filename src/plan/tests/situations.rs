@@ -478,7 +478,7 @@ fn situation_2c_staff_cancel_what_they_shipped() {
         ];
         says(&world, "fulfilment_cancelled", &words);
         let settled = Action::release("fulfilment_cancelled:F1");
-        let offered = [Action::Shipped {}, settled];
+        let offered = [Action::Shipped { reference: None }, settled];
         assert_eq!(offers(&world, "fulfilment_cancelled"), offered);
         // It did not leave: off the journal on the day that is said, as a sale that was none, and it is sent.
         world.now = of_day(11, 28, 9, 0);
@@ -885,7 +885,7 @@ fn situation_6b_staff_complete_what_was_not_sealed() {
     ];
     says(&world, "completed", &words);
     let three = [
-        Action::Shipped {},
+        Action::Shipped { reference: None },
         Action::End {},
         Action::release("completed"),
     ];

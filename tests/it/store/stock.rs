@@ -212,6 +212,7 @@ fn list(shop: &Shop, id: &str, codes: &[&str], minute: i64) -> IncomingPage {
     page.listing = Some(Listing {
         id: id.to_owned(),
         name: format!("zaiko-{id}.csv"),
+        places: vec![None],
         items: u32::try_from(codes.len()).unwrap(),
         as_of: at(minute),
         last: true,
@@ -360,4 +361,139 @@ async fn a_list_that_is_not_believed_settles_nothing() {
     shop.pull("wms", &bad).await;
     shop.pull("wms", &list(&shop, "b", &["TEA"], 3)).await;
     assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
+}
+
+/// A count that is older than the one that holds changes nothing, and the item is in the list all the same.
+#[tokio::test]
+async fn an_item_with_an_older_count_is_not_absent_from_its_list() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
+        .await;
+    shop.count("MUG", 7, 3).await;
+    let mut next = list(&shop, "b", &["TEA", "PEAR", "MUG"], 4);
+    next.stock[2].as_of = Some(at(2));
+    shop.pull("wms", &next).await;
+    assert_eq!(
+        on_hand(&shop, "MUG").await,
+        Some(7),
+        "listed, counted earlier"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_is_older_than_the_last_one_counts_nothing() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "new", &["TEA", "PEAR"], 5))
+        .await;
+    shop.pull("wms", &list(&shop, "old", &["TEA", "MUG"], 3))
+        .await;
+    assert_eq!(on_hand(&shop, "MUG").await, None, "nothing of it counts");
+    assert_eq!(on_hand(&shop, "PEAR").await, Some(1));
+    assert!(shop.store().list_tasks().await.unwrap().is_empty());
+    // One that was refused is no list that another could be older than.
+    shop.pull("wms", &list(&shop, "short", &["TEA"], 9)).await;
+    shop.pull("wms", &list(&shop, "next", &["TEA", "CUP"], 7))
+        .await;
+    assert_eq!(on_hand(&shop, "CUP").await, Some(1));
+    assert_eq!(on_hand(&shop, "PEAR").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_list_without_rows_is_told_and_counts_once_it_is_believed() {
+    let shop = Shop::open().await;
+    let empty = |id, minute| {
+        let mut page = list(&shop, id, &[], minute);
+        page.listing.as_mut().unwrap().places.clear();
+        page
+    };
+    shop.count("TEA", 3, 0).await;
+    for (id, minute) in [("a", 1), ("b", 2)] {
+        shop.pull("wms", &empty(id, minute)).await;
+        assert_eq!(on_hand(&shop, "TEA").await, Some(3), "nothing is gone");
+        let tasks = shop.store().list_tasks().await.unwrap();
+        assert!(
+            tasks.len() == 1 && tasks[0].kind == "stock_list_short",
+            "{tasks:?}"
+        );
+        let says = format!("zaiko-{id}.csv: names no item");
+        assert!(tasks[0].detail.contains(&says), "{}", tasks[0].detail);
+    }
+    let wms = shop.account("wms");
+    shop.store().believe_stock_list(wms).await.unwrap();
+    shop.pull("wms", &empty("c", 3)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(0));
+    // And goods that come in again are counted.
+    shop.pull("wms", &list(&shop, "d", &["TEA"], 4)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(1));
+    shop.pull("wms", &empty("e", 5)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(1), "told again");
+}
+
+/// A file for each place: each speaks for its own, and is compared with what lists counted there.
+#[tokio::test]
+async fn a_list_of_one_place_says_nothing_of_the_others() {
+    let shop = Shop::open().await;
+    let mut policy = (*shop.engine.policy).clone();
+    let one = policy.warehouses[0].clone();
+    let places = [("tokyo", "01"), ("osaka", "02")];
+    policy.warehouses = places
+        .map(|(name, location)| hikiate::policy::Warehouse {
+            name: name.to_owned(),
+            location: Some(location.to_owned()),
+            ..one.clone()
+        })
+        .into();
+    let accounts = [(AccountSlug::new("wms"), "test")];
+    let directory = shop.store().register(&accounts, &policy).await.unwrap();
+    let of = |place: &str, id: &str, codes: &[&str], minute| {
+        let row = directory.location(place).unwrap();
+        let mut page = list(&shop, id, codes, minute);
+        for level in &mut page.stock {
+            level.location_id = row.id;
+        }
+        page.listing.as_mut().unwrap().places = vec![row.code.clone()];
+        page
+    };
+    let at_place = async |item: &str, place: &str| {
+        let sql = "SELECT sum(s.base_qty)::bigint FROM stock s JOIN items i ON i.id = s.item_id
+            JOIN locations l ON l.id = s.location_id WHERE i.code = $1 AND l.slug = $2";
+        let sum = sqlx::query_scalar::<_, Option<i64>>(sql)
+            .bind(item)
+            .bind(place);
+        sum.fetch_one(shop.pool()).await.unwrap()
+    };
+    let many = ["TEA", "PEAR", "MUG", "CUP", "BOWL"];
+    shop.pull("wms", &of("tokyo", "t1", &many, 10)).await;
+    // Far shorter, and of an earlier time.
+    shop.pull("wms", &of("osaka", "o1", &["TEA", "MUG"], 8))
+        .await;
+    assert_eq!(
+        at_place("PEAR", "tokyo").await,
+        Some(1),
+        "not osaka's to say"
+    );
+    assert_eq!(at_place("TEA", "osaka").await, Some(1));
+    assert!(shop.store().list_tasks().await.unwrap().is_empty());
+    shop.pull("wms", &of("tokyo", "t2", &many[1..], 20)).await;
+    assert_eq!(at_place("TEA", "tokyo").await, Some(0), "gone there");
+    assert_eq!(at_place("TEA", "osaka").await, Some(1), "and not here");
+    // Too short for its own place, and older than its own last one.
+    shop.pull("wms", &of("tokyo", "t3", &["MUG"], 30)).await;
+    assert_eq!(at_place("PEAR", "tokyo").await, Some(1));
+    let tasks = shop.store().list_tasks().await.unwrap();
+    assert!(tasks[0].detail.contains("zaiko-t3.csv"), "{tasks:?}");
+    shop.pull("wms", &of("osaka", "o0", &["CUP", "MUG"], 7))
+        .await;
+    assert_eq!(
+        at_place("CUP", "osaka").await,
+        None,
+        "older than the last one"
+    );
+    // Believed, and the other place's list comes first.
+    let wms = shop.account("wms");
+    shop.store().believe_stock_list(wms).await.unwrap();
+    shop.pull("wms", &of("osaka", "o2", &["TEA", "MUG"], 40))
+        .await;
+    shop.pull("wms", &of("tokyo", "t4", &["MUG"], 50)).await;
+    assert_eq!(at_place("PEAR", "tokyo").await, Some(0), "believed");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::dates;
-use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Stock, Whole};
+use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Shipped, Stock, Whole};
 use super::model::{Accept, ColumnOut, Form, JournalFormat, Layout};
 use crate::wire::encoding::{Encoding, Loss};
 use crate::words::heading;
@@ -146,6 +146,7 @@ impl Layout {
             let needed = [Reference, Line, Quantity, LeftAt];
             let more = [Tracking, Parcel, Carrier, Code, Location];
             read(&i.kind(), form, &needed, &more, found);
+            delta(i, found);
             if i.exports == Exports::Cumulative && i.quantities == Quantities::Delta {
                 found.push("shipped.quantities: \"delta\" adds what each file names, and with exports = \"cumulative\" later files name it again: write \"total\"".to_owned());
             }
@@ -166,6 +167,16 @@ impl Layout {
             read(&i.kind(), form, &[Code, Quantity], &more, found);
             stock(i, found);
         }
+        if let Some(stock) = &self.stock {
+            for kind in self.kinds().filter(|kind| kind.word != "stock") {
+                if let Some(name) = crate::glob::common(kind.files, &stock.files) {
+                    found.push(format!(
+                        "stock.files: {:?} and {}.files ({:?}) both take {name:?}, so a file could be read as both: name them apart",
+                        stock.files, kind.word, kind.files
+                    ));
+                }
+            }
+        }
         let patterns: Vec<_> = self.kinds().map(|kind| kind.files.to_lowercase()).collect();
         if patterns.iter().collect::<BTreeSet<_>>().len() < patterns.len() {
             found.push(
@@ -184,6 +195,21 @@ impl Layout {
         ]
         .into_iter()
         .flatten()
+    }
+}
+
+/// Whether quantities that add up can be told from ones that are told again.
+fn delta(shipped: &Shipped, found: &mut Vec<String>) {
+    let mut left = shipped.columns.iter().filter_map(|c| match c.field {
+        Some(Field::LeftAt) => c.format.as_deref(),
+        _ => None,
+    });
+    let named = shipped
+        .columns
+        .iter()
+        .any(|c| c.field == Some(Field::Parcel));
+    if shipped.quantities == Quantities::Delta && left.any(dates::is_day) && !named {
+        found.push("shipped.quantities: \"delta\" adds each row of a new file, and with days alone nothing in a row says whether it was told before: give left_at a time with hours, or name a column with the field \"parcel\", or write \"total\"".to_owned());
     }
 }
 

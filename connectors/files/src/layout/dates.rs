@@ -1,5 +1,7 @@
 //! What the formats of a layout's dates mean, for the checks and in words.
 
+use std::fmt::Write as _;
+
 use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -24,6 +26,31 @@ pub(crate) fn is_day(format: &str) -> bool {
     })
 }
 
+/// Whether a format names the offset of its time.
+fn has_offset(format: &str) -> bool {
+    StrftimeItems::new(format).any(|item| {
+        matches!(
+            item,
+            Item::Fixed(
+                Fixed::TimezoneOffset
+                    | Fixed::TimezoneOffsetColon
+                    | Fixed::TimezoneOffsetColonZ
+                    | Fixed::TimezoneOffsetDoubleColon
+                    | Fixed::TimezoneOffsetTripleColon
+                    | Fixed::TimezoneOffsetZ
+                    | Fixed::RFC2822
+                    | Fixed::RFC3339
+            )
+        )
+    }) || format.contains("%#z")
+}
+
+/// Whether a format counts seconds since 1970.
+fn is_count(format: &str) -> bool {
+    let mut items = StrftimeItems::new(format);
+    items.any(|item| matches!(item, Item::Numeric(Numeric::Timestamp, _)))
+}
+
 /// What is wrong with the format of a date.
 pub(super) fn wrong(format: &str) -> Option<&'static str> {
     let items = || StrftimeItems::new(format);
@@ -45,10 +72,30 @@ pub(super) fn wrong(format: &str) -> Option<&'static str> {
     if items().any(short) {
         return Some("has a year of two digits, which may be of any century: write %Y");
     }
+    let has = |wanted: &dyn Fn(&Item<'_>) -> bool| items().any(|item| wanted(&item));
+    let am_pm = |item: &Item<'_>| matches!(item, Item::Fixed(Fixed::LowerAmPm | Fixed::UpperAmPm));
+    if has(&|item| matches!(item, Item::Numeric(Numeric::Hour12, _))) && !has(&am_pm) {
+        return Some(
+            "has an hour of twelve without am or pm, so morning and evening are the same: write %H, or add %p",
+        );
+    }
+    if has(&|item| *item == Item::Fixed(Fixed::TimezoneName)) {
+        return Some(
+            "has a zone's name (%Z), which is not read, so its times would be taken for local ones: write %z, or name the zone in `zone`",
+        );
+    }
+    if is_day(format) && has_offset(format) {
+        return Some("has an offset and no hour: a day has none, take %z out");
+    }
     let example = NaiveDate::from_ymd_opt(2026, 11, 28)?;
     let time = NaiveTime::from_hms_opt(7, 42, 12)?;
     let local = example.and_time(time);
-    let written = local.and_utc().format(format).to_string();
+    // An offset with or without minutes can be read and not written.
+    let mut written = String::new();
+    let writes = format.replace("%#z", "%z");
+    if write!(written, "{}", local.and_utc().format(&writes)).is_err() {
+        return Some("is no strftime format that can be read");
+    }
     let read = DateTime::parse_from_str(&written, format)
         .map(|t| t.naive_local())
         .or_else(|_| NaiveDateTime::parse_from_str(&written, format))
@@ -85,6 +132,10 @@ fn sentence(kind: &Kind<'_>, column: &ColumnIn, zone: &str) -> Option<String> {
     let day = is_day(format);
     let what = if day {
         format!("a day in {zone} without a time ({format})")
+    } else if has_offset(format) {
+        format!("a time with its offset in the cell ({format})")
+    } else if is_count(format) {
+        format!("a time in seconds since 1970 ({format})")
     } else {
         format!("a time in {zone} ({format})")
     };
@@ -115,6 +166,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_offset_in_the_cell_is_said() {
+        for format in [
+            "%Y-%m-%d %H:%M %z",
+            "%Y-%m-%dT%H:%M:%S%:z",
+            "%+",
+            "%Y-%m-%d %H:%M%#z",
+        ] {
+            assert!(has_offset(format), "{format}");
+            assert_eq!(wrong(format), None, "{format}");
+        }
+        assert!(!has_offset("%Y/%m/%d %H:%M") && is_count("%s"));
+    }
+
+    #[test]
     fn a_format_without_an_hour_is_a_day() {
         for (format, day) in [
             ("%Y/%m/%d", true),
@@ -142,6 +207,10 @@ mod tests {
             ("%H:%M", "does not name"),
             ("%Y/%m", "does not name"),
             ("%m/%d", "does not name"),
+            ("%Y/%m/%d %I:%M", "without am or pm"),
+            ("%Y/%m/%d %l:%M", "without am or pm"),
+            ("%Y/%m/%d %H:%M %Z", "a zone's name"),
+            ("%Y/%m/%d %z", "an offset and no hour"),
         ] {
             assert!(wrong(format).is_some_and(|w| w.contains(why)), "{format}");
         }

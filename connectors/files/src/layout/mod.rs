@@ -4,6 +4,7 @@ mod check;
 mod dates;
 mod incoming;
 mod model;
+mod says;
 mod shipped;
 
 pub(crate) use dates::{AHEAD_MINUTES, OLDEST_COUNT_DAYS, PLANNED_DAYS, is_day};

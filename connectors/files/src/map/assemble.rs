@@ -178,7 +178,7 @@ impl Assembler {
             }
             Content::Stock(_) if self.survey.spoiled.contains(&group) => Err(stock::spoiled(view)),
             Content::Stock(row) => Ok(Rising::Level(Box::new(Level::new(*row)))),
-            Content::Parcel(row) => Ok(Rising::Parcel(Box::new(Parcel::new(*row, view)))),
+            Content::Parcel(row) => Ok(Rising::Parcel(Box::new(Parcel::new(*row)))),
         });
         let known = self.index.get(&group).copied();
         match known.and_then(|n| self.groups.get_mut(n)) {
@@ -265,13 +265,13 @@ impl Assembler {
                 continue;
             };
             record.raw = group.raw;
-            record.parsed = group.what.and_then(|what| match (what, &reading.telling) {
+            record.parsed = group.what.map(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
                     parcel.finish(adds, &told)
                 }
-                (Rising::Level(level), Telling::Stock(layout)) => Ok(level.finish(layout.count)),
-                (Rising::Level(level), _) => Ok(level.finish(crate::layout::Count::OnHand)),
+                (Rising::Level(level), Telling::Stock(layout)) => level.finish(layout.count),
+                (Rising::Level(level), _) => level.finish(crate::layout::Count::OnHand),
             });
             if record.parsed.is_err() {
                 spoiled.insert(group.place);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::{BadRecord, Record};
 
@@ -13,7 +13,7 @@ use super::rows::{Telling, Understood, understand};
 use super::survey::{Survey, Surveyor};
 use super::when::FileTimes;
 use crate::glob;
-use crate::layout::{Absent, ColumnIn, Field, Form, Kind, Layout, Whole};
+use crate::layout::{Absent, ColumnIn, Exports, Field, Form, Kind, Layout, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner, Split};
 use crate::words::heading;
 
@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) files: String,
     pub(crate) whole: Whole,
     pub(crate) form: Form,
+    /// Later files of a day repeat the earlier ones.
+    pub(crate) repeats: bool,
     columns: Vec<ColumnIn>,
     zone: Tz,
     /// Longest row in bytes.
@@ -54,6 +56,8 @@ impl Reading {
             files: kind.files.to_owned(),
             whole: kind.whole.clone(),
             form: layout.form.with(kind.form),
+            repeats: kind.word == "shipped"
+                && (layout.shipped.as_ref()).is_some_and(|s| s.exports == Exports::Cumulative),
             columns: kind.columns.to_vec(),
             zone,
             row_bytes,
@@ -104,6 +108,11 @@ impl Reading {
         let (file, end) = (name.get(..at)?, name.get(at..)?);
         let is = end.to_lowercase() == suffix.to_lowercase() && glob::matches(&self.files, file);
         is.then_some(file)
+    }
+
+    /// The day of a time where the warehouse is.
+    pub(crate) fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
     }
 
     /// When a list was made that has no row.

@@ -1,6 +1,7 @@
 //! Pure mapping between the trade and the cells of files.
 
 pub(crate) mod assemble;
+pub(crate) mod gone;
 pub(crate) mod inbound;
 pub(crate) mod instruct;
 pub(crate) mod journal;

@@ -27,6 +27,10 @@ impl Numbers {
         if text.is_empty() {
             return Ok(Self::default());
         }
+        // A line end or a tab stands between two numbers; what else may have stood there cannot be known.
+        if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            return Err("holds a control character");
+        }
         let why = match Tracking::read(text) {
             Ok(Tracking::Number(number)) => {
                 return Ok(Self {

@@ -1,5 +1,6 @@
 //! 出荷実績: rows of one parcel become one report, or none of them does.
 
+use chrono::{DateTime, Utc};
 use hikiate_sdk::text::key;
 use hikiate_sdk::{BadRecord, Observed, ParcelLine, ParcelReport, ShipmentReference, Told};
 
@@ -23,12 +24,32 @@ pub(crate) struct ParcelRow {
     code: Option<String>,
 }
 
-/// The rows of one parcel while its file is read.
+/// The rows of one parcel while its file is read. A quantity of 0 is told as well: it may correct an earlier one.
 pub(crate) struct Parcel {
     first: ParcelRow,
     lines: Vec<ParcelLine>,
-    /// Told where nothing of the parcel has left.
-    empty: BadRecord,
+}
+
+impl ParcelRow {
+    /// Our reference of the shipment.
+    pub(crate) fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The instruction's line.
+    pub(crate) fn line(&self) -> u32 {
+        self.n
+    }
+
+    /// When it left.
+    pub(crate) fn left(&self) -> DateTime<Utc> {
+        self.left.from()
+    }
+
+    /// The parcel's name and its number, which is empty where none was told.
+    pub(crate) fn named(self) -> (String, String) {
+        (self.key, self.numbers.first.unwrap_or_default())
+    }
 }
 
 /// Reads a row.
@@ -106,16 +127,14 @@ fn name(row: &RowView<'_>, numbers: &Result<Numbers, BadRecord>) -> Result<Strin
 
 impl Parcel {
     /// A parcel begins with a row.
-    pub(crate) fn new(first: ParcelRow, view: &RowView<'_>) -> Self {
+    pub(crate) fn new(first: ParcelRow) -> Self {
         let line = ParcelLine {
             n: first.n,
             quantity: first.quantity,
             code: first.code.clone(),
         };
-        let empty = view.bad(Field::Quantity, "no line of this parcel has left");
         Self {
-            lines: Vec::from_iter((line.quantity > 0).then_some(line)),
-            empty: of_part(view, empty),
+            lines: vec![line],
             first,
         }
     }
@@ -132,9 +151,6 @@ impl Parcel {
         }
         first.carrier = first.carrier.take().or(row.carrier);
         first.numbers.join(row.numbers);
-        if row.quantity == 0 {
-            return Ok(());
-        }
         let Some(line) = self.lines.iter_mut().find(|line| line.n == row.n) else {
             self.lines.push(ParcelLine {
                 n: row.n,
@@ -159,19 +175,9 @@ impl Parcel {
     }
 
     /// The report.
-    ///
-    /// # Errors
-    /// When nothing of it has left.
-    pub(crate) fn finish(self, adds: bool, told: &Told) -> Result<Observed, BadRecord> {
-        let Self {
-            first,
-            lines,
-            empty,
-        } = self;
-        if lines.is_empty() {
-            return Err(empty);
-        }
-        Ok(Observed::Parcel(ParcelReport {
+    pub(crate) fn finish(self, adds: bool, told: &Told) -> Observed {
+        let Self { first, lines } = self;
+        Observed::Parcel(ParcelReport {
             reference: ShipmentReference::new(first.reference),
             key: first.key,
             named: first.named,
@@ -183,6 +189,6 @@ impl Parcel {
             lines,
             adds,
             told: Some(told.clone()),
-        }))
+        })
     }
 }

@@ -142,6 +142,11 @@ impl Level {
 }
 
 impl StockRow {
+    /// Where it was counted, where the row says.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
     /// When it was counted.
     pub(crate) fn as_of(&self) -> DateTime<Utc> {
         self.as_of

@@ -2,7 +2,7 @@
 //!
 //! What it keeps of a row is a number of eight bytes, and that only where rows depend on each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +15,9 @@ use super::stock;
 use super::when::FileTimes;
 use crate::layout::{Field, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner};
+
+/// Most places of a list that are kept.
+const MOST_PLACES: usize = 1_000;
 
 /// What the first pass found.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub(crate) struct Survey {
     pub(crate) twice: HashSet<u64>,
     /// Items of a list of all stock; `None` where a row is bad that names none, so that nobody knows what is missing.
     pub(crate) items: Option<u32>,
+    /// Places of a list of all stock.
+    pub(crate) places: BTreeSet<Option<String>>,
     /// The latest count.
     pub(crate) as_of: Option<DateTime<Utc>>,
 }
@@ -147,6 +152,7 @@ impl Surveyor {
             spoiled: HashSet::new(),
             twice: HashSet::new(),
             items: None,
+            places: BTreeSet::new(),
             as_of: None,
         };
         Self {
@@ -310,6 +316,12 @@ impl Pass {
                 self.survey.as_of = self.survey.as_of.max(Some(level.as_of()));
                 if layout.absent == crate::layout::Absent::Zero {
                     self.items.extend(row.item);
+                    // What is not kept is not spoken for, and nothing is gone from there.
+                    if self.survey.places.len() < MOST_PLACES {
+                        self.survey
+                            .places
+                            .insert(level.location().map(str::to_owned));
+                    }
                 }
                 self.twice(row)
             }

@@ -15,6 +15,8 @@ pub(super) struct Draft {
     seen: Vec<Seen>,
     still: Vec<Named>,
     under_way: Option<UnderWay>,
+    /// The last export that later ones of its day repeat.
+    pub(super) export: Option<Seen>,
     listing: Option<Listing>,
     most: usize,
     page_bytes: usize,
@@ -32,6 +34,7 @@ impl Draft {
             seen: Vec::new(),
             still: Vec::new(),
             under_way: None,
+            export: None,
             listing: None,
             most,
             page_bytes,
@@ -142,6 +145,7 @@ impl Draft {
             still: self.still,
             met,
             under_way: self.under_way,
+            export: self.export.or_else(|| before.export.clone()),
             ..Cursor::fresh()
         };
         // What stands in other parts of the listing is as it was.

@@ -120,7 +120,8 @@ impl Inbox {
                 return Ok(Took::Waits(Wait::NoTrailer(mark.clone())));
             }
             Wholeness::Unended => {
-                let since = entry.changed_at().or_else(|| memory.met(entry));
+                // Since it was first met as it is, by our own clock: the far side's may be hours away.
+                let since = memory.met(entry);
                 let unchanged = since.map_or(Duration::zero(), |since| now - since);
                 if unchanged.to_std().unwrap_or_default() < self.unended_after {
                     return Ok(Took::Waits(Wait::Unended(self.unended_after)));
@@ -132,17 +133,26 @@ impl Inbox {
             let read_at = cursor.seen.iter().find(known).and_then(|s| s.read_at);
             return Ok(Took::Known(seen(entry, &survey.sha256, read_at)));
         }
-        self.begin(
-            &path,
-            &entry.name,
-            entry,
-            reading,
-            survey,
-            bytes,
-            Kept::InFolder,
-            draft,
-        )
-        .await
+        let export = self
+            .compare(entry, reading, &survey, bytes.as_deref(), cursor, draft)
+            .await?;
+        let took = self
+            .begin(
+                &path,
+                &entry.name,
+                entry,
+                reading,
+                survey,
+                bytes,
+                Kept::InFolder,
+                draft,
+            )
+            .await?;
+        if let (Took::Read(_), Some((export, gone))) = (&took, export) {
+            draft.add(gone, 0);
+            draft.export = Some(export);
+        }
+        Ok(took)
     }
 
     /// Reads a file that was looked through, from its beginning.
@@ -495,7 +505,7 @@ impl Step {
     }
 }
 
-fn seen(entry: &Entry, sha256: &str, read_at: Option<DateTime<Utc>>) -> Seen {
+pub(super) fn seen(entry: &Entry, sha256: &str, read_at: Option<DateTime<Utc>>) -> Seen {
     Seen {
         name: entry.name.clone(),
         size: entry.size,
@@ -511,6 +521,7 @@ fn listing(survey: &Survey, reading: &Reading, last: bool) -> Option<Listing> {
     Some(Listing {
         id: survey.sha256.clone(),
         name: survey.file.clone(),
+        places: survey.places.iter().cloned().collect(),
         items,
         as_of: survey
             .as_of
@@ -524,12 +535,12 @@ fn changing(path: &str) -> Error {
     Error::new(ErrorClass::Transient, message)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Runs what takes long beside the threads that wait for the network.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)

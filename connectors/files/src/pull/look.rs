@@ -27,7 +27,7 @@ pub(super) struct Look {
     pub(super) markers: std::collections::HashMap<String, String>,
     /// What waits, with why and what to do.
     pub(super) waiting: Vec<String>,
-    /// Files whose time is not told, with when they were met.
+    /// Files whose time is not told and files whose last line does not end, with when they were met.
     pub(super) met: Vec<(Named, i64)>,
     /// Where this part begins.
     pub(super) after: Option<(i64, String)>,
@@ -64,6 +64,9 @@ impl Wait {
 impl Look {
     /// Tells of a file that is not read, once it has waited.
     pub(super) fn waits(&mut self, entry: &Entry, why: Wait, memory: &Memory, now: DateTime<Utc>) {
+        if matches!(why, Wait::Unended(_)) {
+            self.meet(entry, memory, now);
+        }
         if self.age(entry, memory, now) >= Duration::minutes(WAITS_MINUTES) {
             self.waiting
                 .push(format!("{}: {}", words(&entry.name), why.says(entry)));
@@ -72,12 +75,19 @@ impl Look {
 
     /// How long a file is unchanged: by its time, else since it was met.
     pub(super) fn age(&mut self, entry: &Entry, memory: &Memory, now: DateTime<Utc>) -> Duration {
-        let since = entry.changed_at().unwrap_or_else(|| {
-            let met = memory.met(entry).unwrap_or(now);
-            self.met.push((Named::of(entry), met.timestamp()));
-            met
-        });
+        let since = entry
+            .changed_at()
+            .unwrap_or_else(|| self.meet(entry, memory, now));
         now - since
+    }
+
+    /// When a file was first met with this size and time, which is kept.
+    fn meet(&mut self, entry: &Entry, memory: &Memory, now: DateTime<Utc>) -> DateTime<Utc> {
+        let met = memory.met(entry).unwrap_or(now);
+        if self.met.iter().all(|(known, _)| !known.is(entry)) {
+            self.met.push((Named::of(entry), met.timestamp()));
+        }
+        met
     }
 }
 

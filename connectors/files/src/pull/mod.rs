@@ -3,6 +3,7 @@
 mod again;
 mod archive;
 mod draft;
+mod export;
 mod file;
 mod look;
 
@@ -37,7 +38,7 @@ pub(crate) struct Inbox {
     pub(crate) stock: Vec<Arc<Reading>>,
     /// What the first passes over the files under way found; made again where they are not there.
     pub(crate) surveys: Mutex<Vec<Surveyed>>,
-    /// How it understands dates.
+    /// How it understands quantities and dates, and what it reads at once.
     pub(crate) says: Vec<String>,
 }
 

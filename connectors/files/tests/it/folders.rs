@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::time::{Duration, Instant};
 
-use hikiate_files::{Folder as _, LocalFolder};
+use hikiate_files::{Access, Folder as _, LocalFolder};
 use hikiate_sdk::{ErrorClass, Op, Outcome};
 use serde_json::json;
 
@@ -101,15 +101,15 @@ async fn what_goes_out_has_the_mode_and_the_group_of_the_account() {
 
 #[tokio::test]
 async fn a_group_that_is_not_there_is_said_and_nothing_is_written() {
-    let keys = json!({ "group": "no-such-group-here" });
-    let site = site_set("japanese-3pl-utf8", &str::to_owned, &keys);
-    let call = instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]);
-    let prepared = site.operations().prepare(&call).unwrap();
-    let error = site
-        .operations()
-        .send(Op::Instruct, &prepared)
-        .await
-        .unwrap_err();
+    // It was there when the account was built.
+    let site = site("japanese-3pl-utf8");
+    let access = Access {
+        mode: None,
+        group: Some("no-such-group-here".to_owned()),
+    };
+    let folder = LocalFolder::new(site.dir.path()).with_access(access);
+    let written = folder.write_new("outgoing/a.csv", b"a").await;
+    let error = written.unwrap_err();
     assert_eq!(error.class, ErrorClass::Auth);
     assert_eq!(
         error.message,

@@ -4,6 +4,7 @@
 mod cases;
 mod conformance;
 mod dates;
+mod exports;
 mod folders;
 mod formula;
 mod hygiene;

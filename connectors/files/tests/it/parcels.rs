@@ -176,6 +176,46 @@ async fn a_layout_says_whether_quantities_add_up() {
     }
 }
 
+/// A row that is corrected to nothing is told, and one beside other rows of its line adds nothing.
+#[tokio::test]
+async fn a_quantity_of_zero_is_told() {
+    let site = site("japanese-3pl-utf8");
+    let rows = "HK1-S1,1,A,0,,401234567803,2026/11/27 18:00:00\n\
+        HK1-S1,2,B,1,,401234567803,2026/11/27 18:00:00\n\
+        HK2-S1,1,A,2,,401234567804,2026/11/27 18:00:00\n\
+        HK2-S1,1,A,0,,401234567804,2026/11/27 18:00:00\n";
+    let page = read(&site, rows).await;
+    let lines = |n| {
+        let lines = parcel(&page, n).lines.iter();
+        lines
+            .map(|line| (line.n, line.quantity))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((lines(0), lines(1)), (vec![(1, 0), (2, 1)], vec![(1, 2)]));
+}
+
+#[tokio::test]
+async fn a_control_character_in_a_number_makes_a_bad_row() {
+    let site = site("japanese-3pl-utf8");
+    let rows = "HK1-S1,1,A,1,,40123456\u{7}7803,2026/11/27 18:00:00\n\
+        HK2-S1,1,A,1,,40123456\u{0}7803,2026/11/27 18:00:00\n\
+        HK3-S1,1,A,1,,401234567803\u{9b},2026/11/27 18:00:00\n\
+        HK4-S1,1,A,1,,\"401234567803\n401234567804\",2026/11/27 18:00:00\n";
+    let page = read(&site, rows).await;
+    for n in 0..3 {
+        assert!(
+            bad(&page, n).cause.ends_with("holds a control character"),
+            "{n}: {:?}",
+            page.records[n]
+        );
+    }
+    assert_eq!(
+        parcel(&page, 3).also,
+        ["401234567804"],
+        "a line end parts two numbers"
+    );
+}
+
 #[tokio::test]
 async fn answers_that_contradict_each_other_are_not_believed() {
     let site = site("japanese-3pl-utf8");

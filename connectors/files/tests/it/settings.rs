@@ -100,6 +100,25 @@ fn modes_groups_and_budgets_are_checked() {
     let of_budget = ["records", "bytes", "row_bytes", "listing", "idle"];
     assert_eq!(keys, of_budget.map(|k| format!("budget.{k}")));
     assert_eq!(of("budget", json!({ "rows": 5 })).len(), 1);
+    let rows = json!({ "bytes": 65_536, "row_bytes": 70_000 });
+    let found = of("budget", rows);
+    assert!(
+        found.len() == 1
+            && found[0].0 == "budget.row_bytes"
+            && found[0].1.contains("is 70000, more than the 65536"),
+        "{found:?}"
+    );
+    assert_eq!(of("budget", json!({ "bytes": 65_536 })), []);
+    let found = of("group", json!("no-such-group-here"));
+    assert!(
+        found.len() == 1
+            && found[0].0 == "group"
+            && found[0]
+                .1
+                .contains("this machine has no group \"no-such-group-here\": make it"),
+        "{found:?}"
+    );
+    assert_eq!(of("group", json!("root")), []);
     assert_eq!(of("budget", json!({ "records": 500, "idle": "30s" })), []);
     assert_eq!(of("unended_after", json!("soon")).len(), 1);
     let sftp = problems(&json!({ "layout": "hledger", "group": "wms", "sftp": {} }));
@@ -278,6 +297,21 @@ fn a_wrong_layout_is_told_with_its_places() {
             "shipped.quantities: \"delta\" adds what each file names",
         ),
         (
+            "field = \"left_at\", format = \"%Y/%m/%d %H",
+            "field = \"left_at\", format = \"%Y/%m/%d %I",
+            "an hour of twelve without am or pm",
+        ),
+        (
+            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S %Z\"",
+            "a zone's name (%Z), which is not read",
+        ),
+        (
+            "files = \"jisseki-*.csv\"",
+            "files = \"*.csv\"",
+            "stock.files: \"zaiko-*.csv\" and shipped.files (\"*.csv\") both take \"zaiko-.csv\"",
+        ),
+        (
             "name = \"送り状番号\"",
             "name = \"出荷 数量\"",
             "shipped.columns \"出荷 数量\": this name stands twice",
@@ -313,5 +347,87 @@ fn a_wrong_layout_is_told_with_its_places() {
         )
     });
     assert!(damaged.contains("no word is \"sellable\""), "{damaged}");
+    let adds = |format: &str, carrier: &str| {
+        check(&|t| {
+            t.replace("[shipped]\n", "[shipped]\nquantities = \"delta\"\n")
+                .replace(
+                    "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                    &format!("field = \"left_at\", format = \"{format}\""),
+                )
+                .replace("field = \"carrier\"", &format!("field = \"{carrier}\""))
+        })
+    };
+    let days = adds("%Y/%m/%d", "carrier");
+    assert!(
+        days.contains("shipped.quantities: \"delta\" adds each row of a new file")
+            && days.contains("give left_at a time with hours"),
+        "{days}"
+    );
+    assert_eq!(adds("%Y/%m/%d", "parcel"), "");
+    assert_eq!(adds("%Y/%m/%d %H:%M", "carrier"), "");
     assert!(load_layout("nonesuch", dir.path()).is_err());
+}
+
+/// `hikiate check` says in words what each choice means.
+#[test]
+fn what_a_layout_and_an_account_choose_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let says = |change: &dyn Fn(&str) -> String, keys: Value| {
+        std::fs::write(dir.path().join("l.toml"), change(SHIPPED[0].1)).unwrap();
+        let slug = AccountSlug::from("osaka");
+        let mut settings = json!({ "folder": "x", "layout": "l.toml" });
+        for (key, value) in keys.as_object().unwrap() {
+            settings[key] = value.clone();
+        }
+        let config = AccountConfig {
+            slug: &slug,
+            settings: &settings,
+            base_dir: dir.path(),
+            timezone: "Asia/Tokyo",
+        };
+        let account = Files.build(&config).ok().unwrap();
+        account.source().unwrap().says().join("\n")
+    };
+    let plain = says(&str::to_owned, json!({}));
+    for word in [
+        "(total)",
+        "(new)",
+        "(on-hand)",
+        "(unknown)",
+        "10000 records",
+        "4194304 bytes",
+        "mode that this process makes files with",
+    ] {
+        assert!(plain.contains(word), "{word} in {plain}");
+    }
+    let other = says(
+        &|t| {
+            t.replace("[shipped]\n", "[shipped]\nquantities = \"delta\"\n")
+                .replace(
+                    "[stock]\n",
+                    "[stock]\ncount = \"free\"\nabsent = \"zero\"\nquality = { \"良品\" = \"sellable\", \"不良品\" = \"damaged\", \"検品\" = \"held\" }\n",
+                )
+                .replace(
+                    "name = \"倉庫コード\", field = \"location\"",
+                    "name = \"区分\", field = \"quality\"",
+                )
+                .replace(
+                    "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                    "field = \"left_at\", format = \"%Y-%m-%dT%H:%M:%S%:z\"",
+                )
+        },
+        json!({ "mode": "0640", "group": "root", "budget": { "records": 50, "idle": "30s" } }),
+    );
+    for word in [
+        "(delta)",
+        "(free)",
+        "(zero)",
+        "quality 良品 count, 不良品 (damaged), 検品 (held) do not",
+        "a time with its offset in the cell (%Y-%m-%dT%H:%M:%S%:z)",
+        "mode 0640, to the group root",
+        "at most 50 records",
+        "given up 30s after",
+    ] {
+        assert!(other.contains(word), "{word} in {other}");
+    }
 }

@@ -192,3 +192,22 @@ async fn a_code_that_a_spreadsheet_has_rounded_names_no_item_and_its_list_is_non
     assert_eq!(told[1], count("B@W1", 7));
     assert_eq!(page.listing, None, "nobody knows what it leaves out");
 }
+
+#[tokio::test]
+async fn a_list_names_the_places_that_it_speaks_for() {
+    let site = layout("", "absent = \"zero\"");
+    let text = "商品コード,倉庫コード,在庫数,集計日時\nA,W1,3,\nB,,7,\nA,W2,1,\nC,W1,x,\n";
+    let page = read(&site, text).await;
+    let listing = page.listing.unwrap();
+    let places: Vec<_> = listing.places.iter().map(Option::as_deref).collect();
+    assert_eq!(places, [None, Some("W1"), Some("W2")]);
+}
+
+#[tokio::test]
+async fn a_list_without_rows_is_told_as_one() {
+    let site = layout("", "absent = \"zero\"");
+    let page = read(&site, "商品コード,倉庫コード,在庫数,集計日時\n").await;
+    let listing = page.listing.unwrap();
+    assert_eq!((listing.items, listing.places.len()), (0, 0));
+    assert!(listing.last && page.ack.is_some());
+}

@@ -25,12 +25,14 @@ async fn a_file_without_a_final_line_end_is_read_once_it_is_still() {
         text.as_bytes(),
         "2026-11-28T00:00:00Z",
     );
-    let early = site
-        .page_at("shipments", None, "2026-11-28T00:04:59Z")
-        .await;
-    assert!(early.records.is_empty() && early.ack.is_none() && early.waiting.is_empty());
+    let mut cursor = None;
+    for now in ["2026-11-28T00:00:30Z", "2026-11-28T00:05:29Z"] {
+        let early = site.page_at("shipments", cursor.as_ref(), now).await;
+        assert!(early.records.is_empty() && early.ack.is_none(), "{now}");
+        cursor = Some(early.next);
+    }
     let page = site
-        .page_at("shipments", Some(&early.next), "2026-11-28T00:05:00Z")
+        .page_at("shipments", cursor.as_ref(), "2026-11-28T00:05:30Z")
         .await;
     assert_eq!(good(&page), 1);
     let Ok(Observed::Parcel(parcel)) = &page.records[0].parsed else {
@@ -44,6 +46,31 @@ async fn a_file_without_a_final_line_end_is_read_once_it_is_still() {
     assert!(site.names("incoming").is_empty());
 }
 
+/// A far side whose clock is hours behind writes files that look old, and may still be writing them.
+#[tokio::test]
+async fn a_file_without_a_final_line_end_is_still_by_our_clock() {
+    let site = site("japanese-3pl-utf8");
+    let text = format!("{REPLY}HK1-S1,OK,,\nHK2-S1,O");
+    let name = "incoming/uketsuke-1.csv";
+    site.put_at(name, text.as_bytes(), "2026-11-27T15:00:00Z");
+    let first = site
+        .page_at("shipments", None, "2026-11-28T00:00:00Z")
+        .await;
+    assert!(first.records.is_empty(), "{first:?}");
+    let text = format!("{text}K,,\nHK3-S1,OK,,");
+    site.put_at(name, text.as_bytes(), "2026-11-27T15:04:00Z");
+    let mut cursor = Some(first.next);
+    for (now, records) in [
+        ("2026-11-28T00:05:00Z", 0),
+        ("2026-11-28T00:09:59Z", 0),
+        ("2026-11-28T00:10:00Z", 3),
+    ] {
+        let page = site.page_at("shipments", cursor.as_ref(), now).await;
+        assert_eq!(good(&page), records, "{now}");
+        cursor = Some(page.next);
+    }
+}
+
 #[tokio::test]
 async fn how_long_is_a_key_and_what_waits_longer_is_told() {
     let keys = json!({ "unended_after": "1h" });
@@ -54,8 +81,11 @@ async fn how_long_is_a_key_and_what_waits_longer_is_told() {
         text.as_bytes(),
         "2026-11-28T00:00:00Z",
     );
+    let met = site
+        .page_at("shipments", None, "2026-11-28T00:00:00Z")
+        .await;
     let page = site
-        .page_at("shipments", None, "2026-11-28T00:59:59Z")
+        .page_at("shipments", Some(&met.next), "2026-11-28T00:59:59Z")
         .await;
     assert_eq!(
         page.waiting,

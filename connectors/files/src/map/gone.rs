@@ -1,0 +1,99 @@
+//! Rows that an earlier export of a day had and a later one of that day has not, where each repeats the ones before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hikiate_sdk::{BadRecord, ExternalId, Record};
+
+use super::inbound::Reading;
+use super::rows::Content;
+use super::survey::{Survey, Surveyor};
+use super::when::FileTimes;
+use crate::wire::scan::RawRow;
+
+/// An export: a file, when it told what it tells, and its bytes.
+pub(crate) struct Export<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) times: FileTimes,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// The rows of a line: the number by the name of each parcel.
+type Rows = BTreeMap<(String, u32), BTreeMap<String, String>>;
+
+/// Tells each row of its day that the later export no longer has. A line that has as many rows as before, under another number or
+/// time, was corrected; one whose shipment has a bad row may be that row.
+pub(crate) fn gone(
+    reading: &Arc<Reading>,
+    earlier: &Export<'_>,
+    later: &Export<'_>,
+) -> Vec<Record> {
+    if reading.day_of(earlier.times.told) != reading.day_of(later.times.told) {
+        return Vec::new();
+    }
+    let (before, _) = rows(reading, earlier);
+    let (now, unsure) = rows(reading, later);
+    let mut records = Vec::new();
+    for ((reference, n), parcels) in &before {
+        let known = now.get(&(reference.clone(), *n));
+        let is_there = |key: &String| known.is_some_and(|known| known.contains_key(key));
+        let missing: Vec<_> = parcels.iter().filter(|(key, _)| !is_there(key)).collect();
+        let new = known.map_or(0, |known| {
+            known
+                .keys()
+                .filter(|key| !parcels.contains_key(*key))
+                .count()
+        });
+        if missing.len() <= new || unsure.contains(reference) {
+            continue;
+        }
+        for (key, number) in missing {
+            let (file, before) = (later.file, earlier.file);
+            let reason = format!(
+                "{file}: no longer has line {n} of {reference} in parcel {key}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not"
+            );
+            let raw = format!("{file} after {before}: {reference} {n} {key}");
+            let bad = BadRecord::new(Some(ExternalId::from(reference.as_str())), reason)
+                .because(format!(
+                    "{}: a later export of the day lacks a row",
+                    reading.word
+                ))
+                .of_part(format!("parcel line {n} number {number}"));
+            records.push(Record::new(raw, Err(bad)).in_file(file));
+        }
+    }
+    records
+}
+
+/// The good rows of its own day, and the shipments of bad ones.
+fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>) {
+    let mut surveyor = Surveyor::new(reading.clone(), export.file, export.times);
+    surveyor.feed(export.bytes, true);
+    let survey: Survey = surveyor.finish();
+    let (mut rows, mut unsure) = (Rows::new(), BTreeSet::new());
+    let Ok(opened) = &survey.opened else {
+        return (rows, unsure);
+    };
+    let day = reading.day_of(export.times.told);
+    let places = reading.places(export.file, export.times, opened);
+    let mut each = |row: RawRow<'_>| {
+        if row.at.offset < survey.body.offset || !survey.is_data(row.at.offset) {
+            return true;
+        }
+        reading.row(&places, opened, row, |understood, _, _| {
+            match understood.content {
+                Ok(Content::Parcel(parcel)) if reading.day_of(parcel.left()) == day => {
+                    let line = (parcel.reference().to_owned(), parcel.line());
+                    let (key, number) = parcel.named();
+                    rows.entry(line).or_default().insert(key, number);
+                }
+                Ok(_) => {}
+                Err(bad) => unsure.extend(bad.external_id.map(|id| id.to_string())),
+            }
+        });
+        true
+    };
+    // Looked through before, so every byte is of the encoding.
+    drop(reading.scanner().feed(export.bytes, true, &mut each));
+    (rows, unsure)
+}
