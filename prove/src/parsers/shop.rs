@@ -32,6 +32,11 @@ fn medusa(status: u16, body: &[u8]) -> Medusa {
     Medusa::new(http, Settings::default())
 }
 
+/// When every page is asked for.
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp_nanos(1_795_000_000_000_000_000)
+}
+
 /// A page of orders, of stock, or the orders of a few ids; twice, the second time after the first's cursor.
 pub(super) fn page(bytes: &[u8]) {
     let (choice, body) = bytes.split_first().unwrap_or((&0, &[]));
@@ -40,9 +45,9 @@ pub(super) fn page(bytes: &[u8]) {
         wait(medusa.read_orders(&["order_1".into()])).unwrap_or_default()
     } else {
         let stream = if choice % 3 == 0 { "orders" } else { "stock" };
-        match wait(medusa.page(stream, None, chrono::Utc::now())) {
+        match wait(medusa.page(stream, None, now())) {
             Ok(page) => {
-                let _any = wait(medusa.page(stream, Some(&page.next), chrono::Utc::now()));
+                let _any = wait(medusa.page(stream, Some(&page.next), now()));
                 page.records
             }
             Err(error) => {
@@ -129,9 +134,5 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
 pub(super) fn after(cursor: &serde_json::Value, choice: u8) {
     let empty = br#"{"orders":[],"inventory_items":[],"count":3,"offset":0,"limit":50}"#;
     let stream = if choice % 4 < 2 { "orders" } else { "stock" };
-    drop(wait(medusa(200, empty).page(
-        stream,
-        Some(cursor),
-        chrono::Utc::now(),
-    )));
+    drop(wait(medusa(200, empty).page(stream, Some(cursor), now())));
 }

@@ -18,7 +18,11 @@ async fn all(shop: &dyn Connector, stream: &str) -> Vec<Observed> {
         let page = shop
             .source()
             .unwrap()
-            .page(stream, cursor.as_ref(), chrono::Utc::now())
+            .page(
+                stream,
+                cursor.as_ref(),
+                hikiate_sdk::sim::SimClock::real().now(),
+            )
             .await
             .unwrap();
         told.extend(
@@ -225,7 +229,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
     let denied = stranger
         .source()
         .unwrap()
-        .page("orders", None, chrono::Utc::now())
+        .page("orders", None, hikiate_sdk::sim::SimClock::real().now())
         .await
         .unwrap_err();
     assert_eq!(denied.class, ErrorClass::Auth, "{denied}");
