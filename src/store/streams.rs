@@ -165,7 +165,8 @@ impl Store {
                     tracing::warn!(stream, %why, "a record was put into quarantine");
                     let bad = one.refused(&why);
                     done.quarantined += bad.len();
-                    quarantine(tx, account_id, stream, &bad).await?;
+                    let asked = Some(page.asked_at);
+                    quarantine(tx, account_id, stream, &bad, asked).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -323,7 +324,8 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if let Some(bad) = undecodable {
-            quarantine(&mut tx, account_id, stream, &[bad]).await?;
+            super::quarantine::not_dismissed(&mut tx, account_id, stream, &bad).await?;
+            quarantine(&mut tx, account_id, stream, &[bad], None).await?;
         }
         tx.commit().await?;
         Ok(())

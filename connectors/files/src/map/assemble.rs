@@ -49,6 +49,8 @@ struct Group {
     /// Where its record stands among the others.
     place: usize,
     raw: Vec<u8>,
+    /// In which rows of the file its rows begin.
+    rows: Vec<u64>,
     what: Result<Rising, BadRecord>,
     /// A row of it is bad by itself, not because of another one.
     by_itself: bool,
@@ -130,7 +132,7 @@ impl Assembler {
             self.previous = None;
             return true;
         }
-        let places = reading.places(&survey.file, survey.times, opened);
+        let places = reading.places(&survey.file, survey.times, opened, &survey.stood);
         reading.row(&places, opened, row, |understood, view, raw| {
             self.add(opened, understood, view, raw)
         })
@@ -166,7 +168,7 @@ impl Assembler {
                 _ => Err(view.places.bad_row(view.line, "belongs to nothing")),
             });
             if parsed.is_ok() || !self.survey.is_collapsed() {
-                self.push(opened, raw, parsed);
+                self.push(opened, raw, view.line, parsed);
             }
             return true;
         };
@@ -189,6 +191,7 @@ impl Assembler {
                     self.bytes += raw.len();
                 }
                 known.join(content, by_itself, room, view);
+                    known.rows.push(view.line);
             }
             None => self.begin(opened, group, content, by_itself, view, raw),
         }
@@ -219,7 +222,7 @@ impl Assembler {
         self.index.insert(group, self.groups.len());
         // Its record is written when all of its rows are here.
         let placeholder = view.places.bad_row(view.line, "is not read to its end");
-        self.push(opened, raw, Err(placeholder));
+        self.push(opened, raw, view.line, Err(placeholder));
         let taken = self.records.get_mut(place);
         self.groups.push(Group {
             place,
@@ -229,6 +232,7 @@ impl Assembler {
             by_itself,
             what,
         });
+            rows: vec![view.line],
     }
 
     fn push(
@@ -238,10 +242,11 @@ impl Assembler {
         parsed: Result<hikiate_sdk::Observed, BadRecord>,
     ) {
         let mut bytes = opened.head.clone();
+        row: u64,
         bytes.extend_from_slice(raw);
         self.bytes += bytes.len();
         self.records
-            .push(Record::new(bytes, parsed).in_file(&self.survey.file));
+            .push(Record::new(bytes, parsed).in_file(self.survey.rows_of_file(vec![row])));
     }
 
     /// Bytes of the records so far.
@@ -268,6 +273,9 @@ impl Assembler {
             record.parsed = group.what.and_then(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
+            if let Some(file) = &mut record.file {
+                file.rows = group.rows;
+            }
                     parcel.finish(adds, &told)
                 }
                 (Rising::Level(level), Telling::Stock(layout)) => Ok(level.finish(layout.count)),

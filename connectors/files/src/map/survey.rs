@@ -2,16 +2,15 @@
 //!
 //! What it keeps of a row is a number of eight bytes, and that only where rows depend on each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::BadRecord;
+use hikiate_sdk::{BadRecord, InFile};
 use sha2::{Digest as _, Sha256};
 
 use super::inbound::{Opened, Reading};
 use super::rows::{Content, Telling, Understood};
-use super::stock;
 use super::when::FileTimes;
 use crate::layout::{Field, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner};
@@ -56,6 +55,8 @@ pub(crate) struct Survey {
     /// The latest count.
     pub(crate) as_of: Option<DateTime<Utc>>,
 }
+    /// Of rows that were kept by themselves: where in their file each of them stood.
+    pub(crate) stood: BTreeMap<u64, u64>,
 
 /// Whether a file is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,22 @@ impl Survey {
     }
 
     /// Whether the rows of a group do not stand together, or are told with others that may not.
+    /// The file as a whole, for a record that holds it from its beginning.
+    pub(crate) fn whole_file(&self) -> InFile {
+        self.rows_of_file(Vec::new())
+    }
+
+    /// The file, for a record of some of its rows.
+    pub(crate) fn rows_of_file(&self, rows: Vec<u64>) -> InFile {
+        InFile {
+            name: self.file.clone(),
+            sha256: self.sha256.clone(),
+            told: self.times.told,
+            read_at: self.times.read_at,
+            rows,
+        }
+    }
+
     pub(crate) fn is_spread(&self, group: u64) -> bool {
         self.apart.contains(&group) || self.spoiled.contains(&group)
     }
@@ -149,6 +166,7 @@ impl Surveyor {
             items: None,
             as_of: None,
         };
+            stood: BTreeMap::new(),
         Self {
             scanner: reading.scanner(),
             hash: Sha256::new(),
@@ -168,6 +186,12 @@ impl Surveyor {
     }
 
     /// Takes the next bytes of the file; `last` says that nothing follows.
+    /// The rows were kept by themselves, and stood elsewhere in their file.
+    pub(crate) fn stood(mut self, rows: BTreeMap<u64, u64>) -> Self {
+        self.pass.survey.stood = rows;
+        self
+    }
+
     pub(crate) fn feed(&mut self, bytes: &[u8], last: bool) {
         self.hash.update(bytes);
         self.pass.survey.size += bytes.len() as u64;
@@ -264,7 +288,8 @@ impl Pass {
 
     fn read(&mut self, reading: &Reading, opened: &Opened, row: RawRow<'_>) {
         let file = std::mem::take(&mut self.survey.file);
-        let places = reading.places(&file, self.survey.times, opened);
+        let stood = std::mem::take(&mut self.survey.stood);
+        let places = reading.places(&file, self.survey.times, opened, &stood);
         reading.row(&places, opened, row, |understood, view, raw| {
             let bad = self.note(&reading.telling, &understood);
             let Understood { content, .. } = understood;
@@ -284,6 +309,7 @@ impl Pass {
         self.survey.file = file;
     }
 
+        self.survey.stood = stood;
     /// Keeps what other rows depend on; true for a row that is bad because of another one.
     fn note(&mut self, telling: &Telling, row: &Understood) -> bool {
         if let (Some(group), true) = (row.group, row.group != self.previous)

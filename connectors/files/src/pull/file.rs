@@ -132,17 +132,8 @@ impl Inbox {
             let read_at = cursor.seen.iter().find(known).and_then(|s| s.read_at);
             return Ok(Took::Known(seen(entry, &survey.sha256, read_at)));
         }
-        self.begin(
-            &path,
-            &entry.name,
-            entry,
-            reading,
-            survey,
-            bytes,
-            Kept::InFolder,
-            draft,
-        )
-        .await
+        self.begin(&path, entry, reading, survey, bytes, Kept::InFolder, draft)
+            .await
     }
 
     /// Reads a file that was looked through, from its beginning.
@@ -153,7 +144,6 @@ impl Inbox {
     pub(super) async fn begin(
         &self,
         path: &str,
-        name: &str,
         entry: &Entry,
         reading: &Arc<Reading>,
         survey: Arc<Survey>,
@@ -205,7 +195,7 @@ impl Inbox {
             let Some(raw) = self.folder.read_range(path, 0, WHOLE_BYTES).await? else {
                 return Ok(Took::Gone);
             };
-            let record = Record::new(raw, Err(bad)).in_file(name);
+            let record = Record::new(raw, Err(bad)).in_file(survey.whole_file());
             draft.add(vec![record], 0);
         }
         if survey.opened.is_err() {
@@ -247,16 +237,7 @@ impl Inbox {
             // The same time and size, and yet another file.
             draft.lost(&under_way, &self.places.incoming);
             let took = self
-                .begin(
-                    path,
-                    name,
-                    entry,
-                    reading,
-                    survey.clone(),
-                    None,
-                    kept,
-                    draft,
-                )
+                .begin(path, entry, reading, survey.clone(), None, kept, draft)
                 .await?;
             return Ok(match took {
                 Took::Read(went) => went,

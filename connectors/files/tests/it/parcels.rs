@@ -189,7 +189,7 @@ async fn answers_that_contradict_each_other_are_not_believed() {
         let of = page
             .records
             .iter()
-            .filter(|r| r.file.as_deref() == Some(file));
+            .filter(|r| r.file.as_ref().is_some_and(|f| f.name == file));
         of.collect::<Vec<_>>()
     };
     let replies = of("uketsuke-1.csv");
