@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hikiate_sdk::{BadRecord, Record, Told};
 
 use super::inbound::{Opened, Reading};
-use super::parcels::Parcel;
+use super::parcels::{self, Parcel};
 use super::row::RowView;
 use super::rows::{Content, Telling, Understood};
 use super::stock::{self, Level};
@@ -179,6 +179,9 @@ impl Assembler {
                 Err(stock::twice(view))
             }
             Content::Stock(_) if self.survey.spoiled.contains(&group) => Err(stock::spoiled(view)),
+            Content::Parcel(_) if row.exact.is_some_and(|e| self.survey.twice.contains(&e)) => {
+                Err(parcels::twice(view))
+            }
             Content::Stock(row) => Ok(Rising::Level(Box::new(Level::new(*row)))),
             Content::Parcel(row) => Ok(Rising::Parcel(Box::new(Parcel::new(*row, view)))),
         });
@@ -188,10 +191,10 @@ impl Assembler {
                 let room = known.raw.len() < self.most.bytes;
                 if room {
                     known.raw.extend_from_slice(raw);
+                    known.rows.push(view.line);
                     self.bytes += raw.len();
                 }
                 known.join(content, by_itself, room, view);
-                    known.rows.push(view.line);
             }
             None => self.begin(opened, group, content, by_itself, view, raw),
         }
@@ -204,7 +207,7 @@ impl Assembler {
         let spoiled = |mark: Option<u64>| mark.filter(|m| self.survey.spoiled.contains(m));
         match &self.reading.telling {
             Telling::Reply(_) | Telling::CancelReply(_) => spoiled(row.group),
-            Telling::Shipped(_) => row.group,
+            Telling::Shipped(_) => spoiled(row.exact).or(row.group),
             Telling::Stock(_) => spoiled(row.item).or(row.group),
         }
     }
@@ -229,20 +232,20 @@ impl Assembler {
             raw: taken
                 .map(|r| std::mem::take(&mut r.raw))
                 .unwrap_or_default(),
+            rows: vec![view.line],
             by_itself,
             what,
         });
-            rows: vec![view.line],
     }
 
     fn push(
         &mut self,
         opened: &Opened,
         raw: &[u8],
+        row: u64,
         parsed: Result<hikiate_sdk::Observed, BadRecord>,
     ) {
         let mut bytes = opened.head.clone();
-        row: u64,
         bytes.extend_from_slice(raw);
         self.bytes += bytes.len();
         self.records
@@ -270,12 +273,12 @@ impl Assembler {
                 continue;
             };
             record.raw = group.raw;
-            record.parsed = group.what.and_then(|what| match (what, &reading.telling) {
-                (Rising::Parcel(parcel), telling) => {
-                    let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
             if let Some(file) = &mut record.file {
                 file.rows = group.rows;
             }
+            record.parsed = group.what.and_then(|what| match (what, &reading.telling) {
+                (Rising::Parcel(parcel), telling) => {
+                    let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
                     parcel.finish(adds, &told)
                 }
                 (Rising::Level(level), Telling::Stock(layout)) => Ok(level.finish(layout.count)),

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::inbound::{Opened, Reading};
 use super::rows::{Content, Telling, Understood};
 use super::when::FileTimes;
+use super::{parcels, stock};
 use crate::layout::{Field, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner};
 
@@ -54,9 +55,9 @@ pub(crate) struct Survey {
     pub(crate) items: Option<u32>,
     /// The latest count.
     pub(crate) as_of: Option<DateTime<Utc>>,
-}
     /// Of rows that were kept by themselves: where in their file each of them stood.
     pub(crate) stood: BTreeMap<u64, u64>,
+}
 
 /// Whether a file is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,6 @@ impl Survey {
         }
     }
 
-    /// Whether the rows of a group do not stand together, or are told with others that may not.
     /// The file as a whole, for a record that holds it from its beginning.
     pub(crate) fn whole_file(&self) -> InFile {
         self.rows_of_file(Vec::new())
@@ -101,6 +101,7 @@ impl Survey {
         }
     }
 
+    /// Whether the rows of a group do not stand together, or are told with others that may not.
     pub(crate) fn is_spread(&self, group: u64) -> bool {
         self.apart.contains(&group) || self.spoiled.contains(&group)
     }
@@ -165,8 +166,8 @@ impl Surveyor {
             twice: HashSet::new(),
             items: None,
             as_of: None,
-        };
             stood: BTreeMap::new(),
+        };
         Self {
             scanner: reading.scanner(),
             hash: Sha256::new(),
@@ -185,13 +186,13 @@ impl Surveyor {
         }
     }
 
-    /// Takes the next bytes of the file; `last` says that nothing follows.
     /// The rows were kept by themselves, and stood elsewhere in their file.
     pub(crate) fn stood(mut self, rows: BTreeMap<u64, u64>) -> Self {
         self.pass.survey.stood = rows;
         self
     }
 
+    /// Takes the next bytes of the file; `last` says that nothing follows.
     pub(crate) fn feed(&mut self, bytes: &[u8], last: bool) {
         self.hash.update(bytes);
         self.pass.survey.size += bytes.len() as u64;
@@ -302,14 +303,15 @@ impl Pass {
             if bad && self.survey.first_bad.is_none() {
                 self.survey.first_bad = Some(match reading.telling {
                     Telling::Stock(_) => stock::twice(view),
+                    Telling::Shipped(_) => parcels::twice(view),
                     _ => contradicts(view),
                 });
             }
         });
         self.survey.file = file;
+        self.survey.stood = stood;
     }
 
-        self.survey.stood = stood;
     /// Keeps what other rows depend on; true for a row that is bad because of another one.
     fn note(&mut self, telling: &Telling, row: &Understood) -> bool {
         if let (Some(group), true) = (row.group, row.group != self.previous)
@@ -340,6 +342,7 @@ impl Pass {
                 self.twice(row)
             }
             (Ok(Content::Answer(_)), _) => self.contradicts(row),
+            (Ok(Content::Parcel(_)), _) => self.twice(row),
             (Ok(_), _) => false,
         }
     }
@@ -350,7 +353,8 @@ impl Pass {
         };
         // The first one is bad, too.
         self.survey.bad_rows += 1 + u64::from(self.survey.twice.insert(exact));
-        self.survey.spoiled.extend(row.item);
+        // Of a count all of the item; of a parcel these rows alone, as the rest of it has left.
+        self.survey.spoiled.insert(row.item.unwrap_or(exact));
         true
     }
 
