@@ -501,3 +501,27 @@ async fn a_page_that_cannot_be_decoded_is_told_again_after_it_was_dismissed() {
     fail().await;
     assert_eq!(open().await.len(), 1, "of another day, it is another page");
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_is_found_with_the_order_it_is_about() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let subject = shop.subject("A").await;
+    shop.pull(
+        "wms",
+        &bad_row(&reference, "parcel line 1 number 4012", "row"),
+    )
+    .await;
+    shop.pull(
+        "wms",
+        &bad_row("HK404-S1", "parcel line 1 number 4012", "other"),
+    )
+    .await;
+    shop.pull("shop", &bad("changed")).await;
+    let rows = shop.store().quarantined_of(subject).await.unwrap();
+    let about: Vec<_> = rows
+        .iter()
+        .filter_map(|row| row.external_id.as_deref())
+        .collect();
+    assert_eq!(about, [reference.as_str(), "A"]);
+}
