@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
 use crate::engine::not_written;
-use crate::plan::types::OrderInput;
+use crate::plan::types::{NotWritten, OrderInput};
 use crate::plan::{Explanation, explain};
 use crate::registry::CONNECTORS;
 use crate::store::Store;
@@ -77,6 +77,14 @@ impl Session {
         Ok(Some(explanation.map_err(anyhow::Error::from)?))
     }
 
+    /// What the warehouses' layouts cannot write of an order.
+    pub(crate) fn not_written(&self, input: &OrderInput) -> Vec<NotWritten> {
+        not_written(input, &self.loaded.policy, |account| {
+            let mut built = self.loaded.accounts.iter();
+            built.find(|a| a.slug == *account)?.instance.operations()
+        })
+    }
+
     /// Everything planning would see of these orders, at one moment.
     pub(crate) async fn inputs(
         &self,
@@ -90,10 +98,7 @@ impl Session {
         let mut inputs = BTreeMap::new();
         for (id, _, input) in claimed.orders {
             let mut input = input.map_err(anyhow::Error::from)?;
-            input.not_written = not_written(&input, &self.loaded.policy, |account| {
-                let mut built = self.loaded.accounts.iter();
-                built.find(|a| a.slug == *account)?.instance.operations()
-            });
+            input.not_written = self.not_written(&input);
             inputs.insert(id, input);
         }
         Ok((inputs, now))
