@@ -36,7 +36,7 @@ pub(crate) struct Session {
 impl Session {
     /// Loads the configuration, reaches the database and refuses one of a newer version.
     pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
-        let loaded = configuration(global, true)?;
+        let loaded = without_mapping(global)?;
         let actor = actor(global)?;
         let url = url(&loaded)?;
         Store::reach(&url).await?;
@@ -113,6 +113,25 @@ pub(crate) fn configuration(global: &Global, missing_secrets: bool) -> Result<Lo
         CONNECTORS,
     )
     .map_err(Failure::Config)
+}
+
+/// The same for a command beside the daemon. No row of the mapping file may keep an operator from stopping what is shipped.
+pub(crate) fn without_mapping(global: &Global) -> Result<Loaded, Failure> {
+    let surroundings = Surroundings {
+        allow_bad_mapping: true,
+        ..surroundings(true)
+    };
+    let loaded = load(Some(&global.config), &surroundings, CONNECTORS).map_err(Failure::Config)?;
+    if let [first, more @ ..] = loaded.mapping_problems.as_slice() {
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" (and {n} more: hikiate check)"),
+        };
+        out::note(&format!(
+            "{first}{more}; this command goes on without, hikiate run does not start with it"
+        ));
+    }
+    Ok(loaded)
 }
 
 fn surroundings(allow_missing_secrets: bool) -> Surroundings {
