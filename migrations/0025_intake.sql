@@ -4,7 +4,11 @@
 -- Counts have the code in their key, which an older program cannot write.
 UPDATE gate SET min_code = 3;
 
-ALTER TABLE quarantine ADD COLUMN part text, ADD COLUMN file text, ADD COLUMN cause text, ADD COLUMN retry_at timestamptz;
+-- Of the file that a record stood in: its hash, when it was first read, and in which of its rows the record's rows begin. When a
+-- record was told, by its file or when it was asked for, says which good record may settle it.
+ALTER TABLE quarantine ADD COLUMN part text, ADD COLUMN file text, ADD COLUMN cause text, ADD COLUMN retry_at timestamptz,
+  ADD COLUMN file_hash text, ADD COLUMN file_read_at timestamptz, ADD COLUMN file_rows bigint[], ADD COLUMN told_at timestamptz,
+  ADD COLUMN dismissed_at timestamptz;
 CREATE INDEX quarantine_retry ON quarantine (account_id, retry_at) WHERE retry_at IS NOT NULL;
 ALTER TABLE streams ADD COLUMN waiting text, ADD COLUMN waiting_since timestamptz;
 

@@ -33,6 +33,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
         let away = Surroundings {
             allow_missing_secrets: true,
+            allow_bad_mapping: false,
             ..Surroundings::default()
         };
         let mut checked = 0;

@@ -461,9 +461,9 @@ pub(crate) enum ItemCommand {
 pub(crate) struct SetName {
     /// HK number, the number that the customer knows, or account/external id
     pub(crate) order: String,
-    /// The whole name as the label is to show it; kept with the addresses only
-    #[arg(long, value_name = "NAME", value_parser = name_text)]
-    pub(crate) name: String,
+    /// The whole name as the label is to show it, kept with the addresses only; the one that counts now when not given
+    #[arg(long, value_name = "NAME", value_parser = name_text, required_unless_present = "company")]
+    pub(crate) name: Option<String>,
     /// The company as the label is to show it, "" for none; the channel's when not given
     #[arg(long, value_name = "NAME", value_parser = name_or_none)]
     pub(crate) company: Option<String>,

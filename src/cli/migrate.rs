@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::Global;
 use super::failure::Failure;
 use super::out::{Out, note};
-use super::session::configuration;
+use super::session::without_mapping;
 use crate::store::launcher::{Cluster, ClusterOptions, LauncherError, running};
 use crate::store::{Store, StoreError};
 
@@ -20,7 +20,7 @@ const LINE_EVERY: u32 = 60;
 
 /// Applies what is missing. Without a URL and a daemon, the private cluster is started for it.
 pub(crate) async fn migrate(global: &Global, wait: bool) -> Result<(), Failure> {
-    let loaded = configuration(global, true)?;
+    let loaded = without_mapping(global)?;
     let out = Out {
         json: global.json,
         zone: loaded.policy.shop.timezone,

@@ -15,9 +15,9 @@ use super::session::Session;
 use super::words::status_ja;
 use crate::facts::RefundReason;
 use crate::plan::command::{refund_is, tax_rate};
-use crate::plan::{ExcusedInWords, ledger};
+use crate::plan::{ExcusedInWords, Explanation, ledger};
 use crate::store::SubjectRow;
-use crate::store::read::{FactLine, OrderFilter};
+use crate::store::read::{FactLine, OrderFilter, QuarantineRow};
 
 /// Shows orders or decides on them.
 pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), Failure> {
@@ -245,9 +245,32 @@ async fn explained(session: &Session, order: &str) -> Result<(), Failure> {
             "{number} is a batch: `hikiate order show {number}` says what happened"
         ))
     })?;
-    session
-        .out
-        .one(&explanation, || plain(&explanation.to_string(), "\n"))
+    let unread = session.store.quarantined_of(id).await?;
+    let told = Explained {
+        explanation: &explanation,
+        quarantined: &unread,
+    };
+    session.out.one(&told, || {
+        plain(&explanation.to_string(), "\n")
+            + &unread.iter().map(unread_in_words).collect::<String>()
+    })
+}
+
+/// An order in words, and what was told about it and could not be read.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    explanation: &'a Explanation,
+    quarantined: &'a [QuarantineRow],
+}
+
+fn unread_in_words(row: &QuarantineRow) -> String {
+    let QuarantineRow { id, reason, .. } = row;
+    let about = row.external_id.as_deref().unwrap_or("it");
+    let record = plain(&format!("record {id} about {about}: {reason}"), "");
+    format!(
+        "could not be read  {record}\n  what it says is not in the above: look at it (hikiate quarantine show {id}), mend the cause and have it read again (hikiate quarantine retry {id}), or settle it by hand and dismiss it (hikiate quarantine dismiss {id} --reason TEXT)\n"
+    )
 }
 
 #[cfg(test)]

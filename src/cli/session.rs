@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
 use crate::engine::not_written;
-use crate::plan::types::OrderInput;
+use crate::plan::types::{NotWritten, OrderInput};
 use crate::plan::{Explanation, explain};
 use crate::registry::CONNECTORS;
 use crate::store::Store;
@@ -36,7 +36,7 @@ pub(crate) struct Session {
 impl Session {
     /// Loads the configuration, reaches the database and refuses one of a newer version.
     pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
-        let loaded = configuration(global, true)?;
+        let loaded = without_mapping(global)?;
         let actor = actor(global)?;
         let url = url(&loaded)?;
         Store::reach(&url).await?;
@@ -77,6 +77,14 @@ impl Session {
         Ok(Some(explanation.map_err(anyhow::Error::from)?))
     }
 
+    /// What the warehouses' layouts cannot write of an order.
+    pub(crate) fn not_written(&self, input: &OrderInput) -> Vec<NotWritten> {
+        not_written(input, &self.loaded.policy, |account| {
+            let mut built = self.loaded.accounts.iter();
+            built.find(|a| a.slug == *account)?.instance.operations()
+        })
+    }
+
     /// Everything planning would see of these orders, at one moment.
     pub(crate) async fn inputs(
         &self,
@@ -90,10 +98,7 @@ impl Session {
         let mut inputs = BTreeMap::new();
         for (id, _, input) in claimed.orders {
             let mut input = input.map_err(anyhow::Error::from)?;
-            input.not_written = not_written(&input, &self.loaded.policy, |account| {
-                let mut built = self.loaded.accounts.iter();
-                built.find(|a| a.slug == *account)?.instance.operations()
-            });
+            input.not_written = self.not_written(&input);
             inputs.insert(id, input);
         }
         Ok((inputs, now))
@@ -108,6 +113,25 @@ pub(crate) fn configuration(global: &Global, missing_secrets: bool) -> Result<Lo
         CONNECTORS,
     )
     .map_err(Failure::Config)
+}
+
+/// The same for a command beside the daemon. No row of the mapping file may keep an operator from stopping what is shipped.
+pub(crate) fn without_mapping(global: &Global) -> Result<Loaded, Failure> {
+    let surroundings = Surroundings {
+        allow_bad_mapping: true,
+        ..surroundings(true)
+    };
+    let loaded = load(Some(&global.config), &surroundings, CONNECTORS).map_err(Failure::Config)?;
+    if let [first, more @ ..] = loaded.mapping_problems.as_slice() {
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" (and {n} more: hikiate check)"),
+        };
+        out::note(&format!(
+            "{first}{more}; this command goes on without, hikiate run does not start with it"
+        ));
+    }
+    Ok(loaded)
 }
 
 fn surroundings(allow_missing_secrets: bool) -> Surroundings {

@@ -30,6 +30,7 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
         "ALLOCATED",
         "FREE",
         "COUNTED",
+        "NOT READ SINCE",
     ];
     out.list(
         &rows,
@@ -44,6 +45,8 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
                 row.allocated.to_string(),
                 row.free.to_string(),
                 out.time(row.as_of),
+                row.unread
+                    .map_or_else(String::new, |id| format!("quarantine show {id}")),
             ]
         },
     )

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use hikiate_sdk::{is_rounded, text};
+
 use crate::policy::{Catalogue, ItemCode};
 
 use super::model::{CatalogueTable, Mapping};
@@ -12,12 +14,13 @@ use super::routes::Routes;
 /// The heading every mapping file starts with; columns after these are for people.
 pub(crate) const HEADING: &str = "item,account,code,multiplier";
 
-/// Reads the catalogue; every bad line is noted with its number.
+/// Reads the catalogue; every bad line of the file is noted with its number, apart from what is wrong with the configuration.
 pub(super) fn read(
     table: &CatalogueTable,
     base_dir: &Path,
     routes: &Routes<'_>,
     problems: &mut Problems<'_>,
+    mapping: &mut Problems<'_>,
 ) -> Catalogue {
     let key = ["catalogue", "file"];
     let file = match (table.mapping, &table.file) {
@@ -38,10 +41,10 @@ pub(super) fn read(
         (Mapping::Listed, Some(file)) => base_dir.join(file),
     };
     match std::fs::read_to_string(&file) {
-        Ok(text) => Catalogue::Listed(rows(&text, &file.display().to_string(), routes, problems)),
+        Ok(text) => Catalogue::Listed(rows(&text, &file.display().to_string(), routes, mapping)),
         Err(e) => {
-            problems.at(&key, format!("{} cannot be read: {e}", file.display()));
-            Catalogue::SameCode
+            mapping.at(&key, format!("{} cannot be read: {e}", file.display()));
+            Catalogue::Listed(Vec::new())
         }
     }
 }
@@ -98,6 +101,12 @@ fn row(line: &str, width: usize) -> Result<ItemCode, String> {
     }
     cells.truncate(4);
     let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|_| wrong)?;
+    if let Some(rounded) = [&item, &code].into_iter().find(|cell| is_rounded(cell)) {
+        return Err(format!(
+            "{rounded:?} is a number that a spreadsheet has rounded; give it as text"
+        ));
+    }
+    let [item, code] = [item, code].map(|cell| text::code(unmarked(&cell)));
     if item.is_empty() || code.is_empty() {
         return Err("item and code may not be empty".to_owned());
     }
@@ -112,6 +121,27 @@ fn row(line: &str, width: usize) -> Result<ItemCode, String> {
             "multiplier {multiplier:?} is no whole number above 0"
         )),
     }
+}
+
+/// A cell as a spreadsheet may open it: one that begins like a formula is marked as text, and read without the mark.
+pub(crate) fn marked(cell: &str) -> String {
+    match begins_formula(cell) {
+        true => format!("'{cell}"),
+        false => cell.to_owned(),
+    }
+}
+
+fn unmarked(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if begins_formula(rest) => rest,
+        _ => cell,
+    }
+}
+
+/// Marks of before count with what they stand before, so that a cell that has one gets a second.
+fn begins_formula(cell: &str) -> bool {
+    let cell = cell.trim_start_matches('\'');
+    cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 /// The cells of a line; quotes as in RFC 4180, without line breaks inside.

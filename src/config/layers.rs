@@ -20,6 +20,9 @@ pub struct Surroundings {
     /// Build accounts with a placeholder where a secret is missing, to check a file away from its secrets. An account
     /// that cannot be built so (a private key) is left out. Only for `check`: never run what was loaded so.
     pub allow_missing_secrets: bool,
+    /// Load without the rows of the mapping file that cannot be read, and say which: for a command that beside the daemon
+    /// looks at the database or writes to it, which no mapping changes. Never run what was loaded so.
+    pub allow_bad_mapping: bool,
 }
 
 impl Surroundings {
@@ -32,6 +35,7 @@ impl Surroundings {
         Self {
             variables,
             allow_missing_secrets: false,
+            allow_bad_mapping: false,
         }
     }
 }

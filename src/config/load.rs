@@ -1,13 +1,13 @@
 //! Loading: every layer, every check, all or nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hikiate_sdk::{ConnectorKind, Currency};
 use serde_json::{Map, Value};
 
 use super::accounts::{AccountBuilt, Building};
 use super::layers::{self, DEFAULTS, Surroundings};
-use super::model::{File, HoldTable};
+use super::model::{File, HoldTable, Mapping};
 use super::report::{ConfigProblem, Problems};
 use super::resolve::Resolving;
 use super::routes::Routes;
@@ -34,6 +34,10 @@ pub struct Loaded {
     pub rules: RuleSet,
     /// What this configuration will do, for a person.
     pub summary: String,
+    /// The mapping file of codes, where codes are listed.
+    pub mapping_file: Option<PathBuf>,
+    /// With `allow_bad_mapping`, what is wrong with that file; the daemon does not start with it.
+    pub mapping_problems: Vec<ConfigProblem>,
 }
 
 /// Loads the file (only defaults and environment without one) with the connectors there are.
@@ -93,7 +97,17 @@ pub fn load(
         base_dir,
         warehouse_names: written.get("warehouses"),
     };
-    let policy = resolving.policy(&file, &holds, &mut problems);
+    let mut mapping = Problems::new(&sources);
+    let policy = resolving.policy(&file, &holds, &mut problems, &mut mapping);
+    let mapping_problems = if surroundings.allow_bad_mapping {
+        mapping.into_sorted()
+    } else {
+        problems.append(mapping);
+        Vec::new()
+    };
+    let listed = file.catalogue.mapping == Mapping::Listed;
+    let mapping_file = file.catalogue.file.as_ref().filter(|_| listed);
+    let mapping_file = mapping_file.map(|name| base_dir.join(name));
     let settings = Settings::resolve(&file, surroundings, base_dir, &mut problems);
     let rules = compile(&file, &holds, &mut problems);
 
@@ -112,6 +126,8 @@ pub fn load(
                 accounts,
                 rules,
                 summary,
+                mapping_file,
+                mapping_problems,
             })
         }
         _ => Err(problems.into_sorted()),

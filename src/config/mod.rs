@@ -24,7 +24,9 @@ mod warehouses;
 mod words;
 
 pub use accounts::AccountBuilt;
-pub(crate) use catalogue::{HEADING as MAPPING_HEADING, cells as csv_cells};
+pub(crate) use catalogue::{
+    HEADING as MAPPING_HEADING, cells as csv_cells, marked as mapping_cell,
+};
 pub use layers::{DEFAULTS, Surroundings};
 pub use load::{Loaded, load};
 pub use report::ConfigProblem;

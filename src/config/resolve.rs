@@ -36,6 +36,7 @@ impl Resolving<'_> {
         file: &File,
         holds: &[(usize, HoldTable)],
         p: &mut Problems<'_>,
+        mapping: &mut Problems<'_>,
     ) -> Option<Policy> {
         let timezone = p.value(
             &["shop", "timezone"],
@@ -99,7 +100,7 @@ impl Resolving<'_> {
         let calendar = calendar(&file.shop, p);
         let mail = self.mail(file, mails, p);
         let booking = file.booking.as_ref().map(|table| self.booking(table, p));
-        let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p);
+        let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p, mapping);
         for (n, hold) in holds {
             p.value(&["hold", &format!("#{n}"), "name"], slug(&hold.name));
         }

@@ -109,6 +109,7 @@ fn variables(pairs: &[(&str, &str)]) -> Surroundings {
     Surroundings {
         variables,
         allow_missing_secrets: false,
+        allow_bad_mapping: false,
     }
 }
 
@@ -393,6 +394,7 @@ fn missing_secrets_are_a_problem_unless_allowed() {
     ));
     let allowed = Surroundings {
         allow_missing_secrets: true,
+        allow_bad_mapping: false,
         ..Surroundings::default()
     };
     let loaded = folder.load_with(&allowed).unwrap();
@@ -471,6 +473,69 @@ fn the_mapping_file_is_read_with_line_numbers() {
     said.iter()
         .zip(want)
         .for_each(|(said, want)| assert!(said.starts_with(want), "{said} / {want}"));
+}
+
+#[test]
+fn a_command_beside_the_daemon_loads_without_the_rows_that_are_wrong() {
+    let folder = changed(
+        "[mail]",
+        "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n[mail]",
+    );
+    let beside = Surroundings {
+        allow_bad_mapping: true,
+        ..Surroundings::default()
+    };
+    let without_file = folder.load_with(&beside).unwrap().mapping_problems;
+    assert!(without_file[0].message.contains("cannot be read"));
+    let file = folder.0.path().join("items.csv");
+    std::fs::write(
+        &file,
+        "item,account,code,multiplier\nAPPLE,shop-jp,A,0\nAPPLE,shop-jp,B,1\n",
+    )
+    .unwrap();
+    let loaded = folder.load_with(&beside).unwrap();
+    let place = |p: &ConfigProblem| (p.file == file.display().to_string(), p.line);
+    let places: Vec<_> = loaded.mapping_problems.iter().map(place).collect();
+    assert_eq!(places, [(true, 2)]);
+    assert_eq!(loaded.mapping_file, Some(file));
+    assert!(matches!(loaded.policy.catalogue, Catalogue::Listed(rows) if rows.len() == 1));
+    assert_eq!(folder.problems().len(), 1, "the daemon does not start");
+    let other = folder.0.path().join("hikiate.toml");
+    let text = std::fs::read_to_string(&other).unwrap();
+    std::fs::write(other, text.replace("\"listed\"", "\"lsited\"")).unwrap();
+    assert!(folder.load_with(&beside).is_err(), "no other mistake");
+}
+
+#[test]
+fn codes_of_the_mapping_file_are_read_as_codes_of_orders_are() {
+    let folder = changed(
+        "[mail]",
+        "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n[mail]",
+    );
+    let write = |rows: &str| {
+        let text = format!("item,account,code,multiplier\n{rows}");
+        std::fs::write(folder.0.path().join("items.csv"), text).unwrap();
+    };
+    let long = "9".repeat(300);
+    write(&format!(
+        "A,shop-jp,\" VK-1\u{3000}\",1\nB,shop-jp,'=1+1,1\nC,shop-jp,''=1+1,1\nD,shop-jp,'90s,1\nE,shop-jp,{long},1\n"
+    ));
+    let Catalogue::Listed(rows) = folder.load().unwrap().policy.catalogue else {
+        unreachable!()
+    };
+    let codes: Vec<&str> = rows.iter().map(|row| row.code.as_str()).collect();
+    let long = hikiate_sdk::text::code(&long);
+    assert_eq!(codes, ["VK-1", "=1+1", "'=1+1", "'90s", &long]);
+    let marked = |code| mapping_cell(code);
+    assert_eq!(
+        ["=1+1", "'=1+1", "'90s"].map(marked),
+        ["'=1+1", "''=1+1", "'90s"]
+    );
+    write("A,shop-jp,4.90124E+12,1\n");
+    assert!(
+        folder.problems()[0]
+            .contains("items.csv:2: \"4.90124E+12\" is a number that a spreadsheet")
+    );
 }
 
 #[test]

@@ -154,6 +154,7 @@ mod tests {
             let surroundings = Surroundings {
                 variables: BTreeMap::new(),
                 allow_missing_secrets: false,
+                allow_bad_mapping: false,
             };
             load(Some(&path), &surroundings, CONNECTORS).unwrap();
         }

@@ -1,6 +1,6 @@
 //! The border: what a far side told is bounded and cleaned before anything of it is stored, or it is a bad record.
 
-use hikiate_sdk::text::{field, key};
+use hikiate_sdk::text::{code, field, key};
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelState, Charge, DeliveryGroup, Observed, OrderLine,
     OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
@@ -96,7 +96,7 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
         } = line;
         id("a line's id", key.as_str())?;
         id("the group of a line", group.as_str())?;
-        named(sku);
+        coded(sku);
         clean(title);
     }
     for charge in charges {
@@ -236,12 +236,12 @@ fn parcel(report: &mut ParcelReport) {
         *number = key(number);
     }
     for line in lines {
-        named(&mut line.code);
+        coded(&mut line.code);
     }
 }
 
 fn stock(level: &mut StockLevel) {
-    level.code = key(&level.code);
+    level.code = code(&level.code);
     named(&mut level.location);
 }
 
@@ -259,6 +259,14 @@ fn named(text: &mut Option<String>) {
     if let Some(text) = text {
         *text = key(text);
     }
+}
+
+/// An item's code, as the mapping file has it; one of blanks alone is none.
+fn coded(text: &mut Option<String>) {
+    *text = text
+        .take()
+        .map(|text| code(&text))
+        .filter(|text| !text.is_empty());
 }
 
 fn id(what: &str, text: &str) -> Result<(), String> {
@@ -332,6 +340,24 @@ mod tests {
             panic!("no parcel");
         };
         assert_eq!(report.key, "4012-3456");
+    }
+
+    #[test]
+    fn a_code_has_no_blanks_around_it_and_one_of_blanks_is_none() {
+        let read = |text: &str| {
+            let mut sku = Some(text.to_owned());
+            coded(&mut sku);
+            sku
+        };
+        assert_eq!(read("VK-1 \t").as_deref(), Some("VK-1"));
+        assert_eq!(read("\u{3000}VK 1").as_deref(), Some("VK 1"));
+        assert_eq!(read(" \u{3000}"), None);
+        let long = "9".repeat(300);
+        assert_eq!(
+            read(&long),
+            Some(code(&format!("{long} "))),
+            "also a long one"
+        );
     }
 
     #[test]

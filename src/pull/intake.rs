@@ -171,7 +171,7 @@ impl Stock<'_> {
                 }
                 continue;
             }
-            page.stock.extend(rows.into_iter().map(|(level, _)| {
+            page.stock.extend(rows.into_iter().map(|(level, source)| {
                 let StockLevel {
                     code,
                     location: _,
@@ -187,6 +187,7 @@ impl Stock<'_> {
                     free,
                     as_of,
                     read_at,
+                    told: source.file.map(|file| file.told),
                 }
             }));
         }

@@ -133,7 +133,7 @@ async fn read_bytes_again(
     let again = engine.store.due_again(owned.id, READS).await?;
     for record in &again {
         let crate::store::Source { raw, file } = &record.source;
-        let read = source.reread(&record.stream, file.as_deref(), raw, record.first_at);
+        let read = source.reread(&record.stream, file.as_ref(), raw);
         let records = read.unwrap_or_else(|error| {
             let bad = BadRecord::new(None, format!("cannot be read again: {error}"));
             vec![Record {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::text::cut_bytes;
-use hikiate_sdk::{BadRecord, ExternalId, Listing, Personal};
+use hikiate_sdk::{BadRecord, ExternalId, InFile, Listing, Personal};
 
 use super::IncomingStock;
 use crate::facts::{FactBody, OrderFact};
@@ -51,7 +51,14 @@ pub struct Source {
     /// The bytes.
     pub raw: Vec<u8>,
     /// The file, where there is one.
-    pub file: Option<String>,
+    pub file: Option<InFile>,
+}
+
+impl Source {
+    /// When it was told: by its file, else when it was asked for.
+    pub(super) fn told(&self, asked_at: DateTime<Utc>) -> DateTime<Utc> {
+        self.file.as_ref().map_or(asked_at, |file| file.told)
+    }
 }
 
 /// A record that could not be understood.
@@ -258,7 +265,7 @@ impl IncomingFact {
             external_id: Some(self.reference.clone()),
             part: (!self.parts.is_empty()).then(|| self.all_parts()),
             reason: match &self.source.file {
-                Some(file) => format!("{file}: {reason}"),
+                Some(file) => format!("{}: {reason}", file.name),
                 None => reason,
             },
             cause: cause.to_owned(),

@@ -51,12 +51,13 @@ impl Store {
         // What does not count settles nothing.
         let mut understood: Vec<Understood> = Vec::new();
         if Self::store_stock(tx, account_id, page).await? {
-            understood.extend(page.stock.iter().map(Understood::item));
+            let told = |level| Understood::item(level, page.asked_at);
+            understood.extend(page.stock.iter().map(told));
         }
         if page.orders.is_empty() && page.facts.is_empty() {
             settle(tx, account_id, stream, &understood, &[]).await?;
             done.quarantined = page.bad.len();
-            quarantine(tx, account_id, stream, &page.bad).await?;
+            quarantine(tx, account_id, stream, &page.bad, Some(page.asked_at)).await?;
             Self::end_listing(tx, account_id, stream, page).await?;
             return Ok(done);
         }
@@ -285,7 +286,8 @@ impl Store {
                 }
             }
         }
-        understood.extend(names.iter().map(|name| Understood::order(name)));
+        let read = |name: &String| Understood::order(name, page.asked_at);
+        understood.extend(names.iter().map(read));
         let mut raws_read: Vec<&[u8]> = Vec::new();
         let mut told_again: Vec<(i64, &IncomingFact)> = Vec::new();
         let mut with_news: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -336,8 +338,9 @@ impl Store {
             }
             // What was not stored, and does not stand there already, settles nothing.
             if matches!(judged, Judgement::New | Judgement::Same) {
-                let parts = fact.parts.iter();
-                understood.extend(parts.map(|part| Understood::part(&fact.reference, part)));
+                let told = fact.source.told(page.asked_at);
+                let part = |part: &String| Understood::part(&fact.reference, part, told);
+                understood.extend(fact.parts.iter().map(part));
                 raws_read.push(&fact.source.raw);
             }
         }
@@ -384,7 +387,7 @@ impl Store {
         read_soon(tx, &lagging).await?;
         settle(tx, account_id, stream, &understood, &raws_read).await?;
         done.quarantined = bad.len();
-        quarantine(tx, account_id, stream, &bad).await?;
+        quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
         Ok(done)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use hikiate_sdk::text::{FIELD_BYTES, cut_bytes, key, sentence};
-use hikiate_sdk::{AccountSlug, ExternalId};
+use hikiate_sdk::{AccountSlug, ExternalId, InFile};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Acquire as _, Postgres, Transaction};
 use unicode_normalization::UnicodeNormalization as _;
@@ -18,30 +19,35 @@ pub(super) struct Understood {
     pub(super) external_id: String,
     /// Which part of it; `None` for the whole.
     pub(super) part: Option<String>,
+    /// When it was told: what was told later, it does not settle.
+    pub(super) told: DateTime<Utc>,
 }
 
 impl Understood {
     /// An order was read.
-    pub(super) fn order(external_id: &str) -> Self {
+    pub(super) fn order(external_id: &str, told: DateTime<Utc>) -> Self {
         Self {
             external_id: external_id.to_owned(),
             part: None,
+            told,
         }
     }
 
     /// A part of a shipment was told.
-    pub(super) fn part(reference: &str, part: &str) -> Self {
+    pub(super) fn part(reference: &str, part: &str, told: DateTime<Utc>) -> Self {
         Self {
             external_id: reference.to_owned(),
             part: Some(part.to_owned()),
+            told,
         }
     }
 
     /// An item was counted.
-    pub(super) fn item(level: &IncomingStock) -> Self {
+    pub(super) fn item(level: &IncomingStock, asked_at: DateTime<Utc>) -> Self {
         Self {
             external_id: level.code.clone(),
             part: None,
+            told: level.told.unwrap_or(asked_at),
         }
     }
 }
@@ -55,19 +61,18 @@ pub struct Again {
     pub stream: String,
     /// The bytes, and the file they stood in.
     pub source: Source,
-    /// When it was first read.
-    pub first_at: chrono::DateTime<chrono::Utc>,
     /// Now, by the database's clock.
-    pub asked_at: chrono::DateTime<chrono::Utc>,
+    pub asked_at: DateTime<Utc>,
 }
 
-/// Keeps each bad record once, by its bytes. One that was out of quarantine and is told again is back in it. Nothing is
-/// refused here: what is too long is cut.
+/// Keeps each bad record once, by its bytes, with the newest file that it stood in. One that was out of quarantine and is told
+/// again is back in it, unless a person dismissed these very bytes. Nothing is refused here: what is too long is cut.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     stream: &str,
     bad: &[IncomingBad],
+    asked_at: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     if bad.is_empty() {
         return Ok(());
@@ -81,21 +86,38 @@ pub(super) async fn quarantine(
     let mut external: Vec<Option<String>> = Vec::new();
     let (mut part, mut file) = (Vec::new(), Vec::new());
     let (mut raw, mut reason, mut cause) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut file_hash, mut rows) = (Vec::new(), Vec::new());
+    let (mut read_at, mut told) = (Vec::new(), Vec::new());
     for record in once.values() {
         external.push(record.external_id.as_deref().map(key));
         part.push(record.part.as_deref().map(plain));
-        file.push(record.source.file.as_deref().map(file_name));
+        let stood = record.source.file.as_ref();
+        file.push(stood.map(|file| file_name(&file.name)));
+        file_hash.push(stood.map(|file| key(&file.sha256)));
+        read_at.push(stood.map(|file| file.read_at));
+        rows.push(stood.map(|file| in_one(&file.rows)));
+        told.push(stood.map(|file| file.told).or(asked_at));
         raw.push(record.source.raw.clone());
         reason.push(sentence(&record.reason));
         cause.push(sentence(&record.cause));
     }
     sqlx::query!(
-        "INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at)
-         SELECT $1, $2, t.e, t.p, t.f, t.h, t.r, t.w, t.c, (SELECT hk_now()), (SELECT hk_now())
-         FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::text[]) AS t (e, p, f, h, r, w, c)
-         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at, reason = excluded.reason,
-           cause = excluded.cause, external_id = excluded.external_id, part = excluded.part, file = excluded.file, resolved_at = NULL, retry_at = NULL",
-        account_id, stream, &external as &[Option<String>], &part as &[Option<String>], &file as &[Option<String>], &hash, &raw, &reason, &cause
+        "INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at, file_hash, file_read_at, file_rows, told_at)
+         SELECT $1, $2, t.e, t.p, t.f, t.h, t.r, t.w, t.c, (SELECT hk_now()), (SELECT hk_now()), t.fh, t.fr, string_to_array(t.rows, ' ')::bigint[],
+           coalesce(t.told, (SELECT hk_now()))
+         FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[])
+           AS t (e, p, f, h, r, w, c, fh, fr, rows, told)
+         ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at,
+           reason = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.reason ELSE excluded.reason END,
+           cause = excluded.cause, external_id = excluded.external_id, part = excluded.part,
+           file = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file ELSE excluded.file END,
+           file_hash = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_hash ELSE excluded.file_hash END,
+           file_read_at = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_read_at ELSE excluded.file_read_at END,
+           file_rows = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_rows ELSE excluded.file_rows END,
+           told_at = greatest(quarantine.told_at, excluded.told_at),
+           resolved_at = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.resolved_at END, retry_at = NULL",
+        account_id, stream, &external as &[Option<String>], &part as &[Option<String>], &file as &[Option<String>], &hash, &raw, &reason, &cause,
+        &file_hash as &[Option<String>], &read_at as &[Option<DateTime<Utc>>], &rows as &[Option<String>], &told as &[Option<DateTime<Utc>>]
     )
     .execute(&mut **tx)
     .await?;
@@ -103,7 +125,7 @@ pub(super) async fn quarantine(
 }
 
 /// Bad records that are settled: the very record was understood now, by its bytes, or a good one of the same thing and part
-/// came after it. A record of the stream `read` is an order's, as one of `orders` is.
+/// was told no earlier than it. A record of the stream `read` is an order's, as one of `orders` is.
 pub(super) async fn settle(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -128,15 +150,18 @@ pub(super) async fn settle(
         .iter()
         .map(|u| u.part.as_deref().map(plain))
         .collect();
+    let told: Vec<DateTime<Utc>> = understood.iter().map(|u| u.told).collect();
     let hashes: Vec<Vec<u8>> = raws.iter().map(|raw| hash(raw)).collect();
     let same = kept_under(stream);
     sqlx::query!(
         "UPDATE quarantine q SET resolved_at = (SELECT hk_now()), retry_at = NULL
          WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
            AND (q.hash = ANY($5)
-             OR EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS t (e, p) WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part)
-             OR string_to_array(q.part, E'\\n') <@ (SELECT array_agg(t.p) FROM unnest($3::text[], $4::text[]) AS t (e, p) WHERE t.e = q.external_id))",
-        account_id, same, &names, &parts as &[Option<String>], &hashes
+             OR EXISTS (SELECT FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
+               WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part AND t.told >= coalesce(q.told_at, q.first_at))
+             OR string_to_array(q.part, E'\\n') <@ (SELECT array_agg(t.p) FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
+               WHERE t.e = q.external_id AND t.told >= coalesce(q.told_at, q.first_at)))",
+        account_id, same, &names, &parts as &[Option<String>], &hashes, &told
     )
     .execute(&mut **tx)
     .await?;
@@ -164,31 +189,44 @@ fn plain_part(part: &str) -> String {
     key(&plain)
 }
 
+/// Arrays of arrays have one length each, so that what differs in length goes as one text.
+fn in_one(rows: &[u64]) -> String {
+    let rows: Vec<String> = rows.iter().map(u64::to_string).collect();
+    rows.join(" ")
+}
+
 fn file_name(name: &str) -> String {
     let clean: String = name.chars().filter(|c| !c.is_control()).collect();
     cut_bytes(&clean, FIELD_BYTES).to_owned()
 }
 
 impl Store {
-    /// Asks for a record to be read again: an order by its id, another record from its stored bytes. The daemon does it.
+    /// Asks for a record to be read again: an order by its id, another record from its stored bytes. The daemon does it. One
+    /// that was dismissed is back in quarantine first.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for one that is out of quarantine.
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for one that was understood.
     pub async fn retry_quarantined(
         &self,
         directory: &Directory,
         id: i64,
     ) -> Result<String, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
+        let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at, dismissed_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
-        if row.resolved_at.is_some() {
+        if row.resolved_at.is_some() && row.dismissed_at.is_none() {
             return Err(StoreError::Refused(format!(
                 "record {id} is out of quarantine already"
             )));
         }
+        sqlx::query!(
+            "UPDATE quarantine SET resolved_at = NULL, dismissed_at = NULL WHERE id = $1",
+            id
+        )
+        .execute(&mut *tx)
+        .await?;
         let account = directory.slug(row.account_id)?;
         let order = row
             .external_id
@@ -211,7 +249,8 @@ impl Store {
         Ok(next)
     }
 
-    /// Takes a record out of quarantine because a person says so.
+    /// Takes a record out of quarantine because a person says so. The same bytes stay out of it, however often they are told;
+    /// other bytes about the same thing do not.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Refused`] for one that is out already.
@@ -222,7 +261,7 @@ impl Store {
         reason: &str,
     ) -> Result<(), StoreError> {
         let done = sqlx::query_scalar!(
-            "UPDATE quarantine SET resolved_at = (SELECT hk_now()), retry_at = NULL, reason = left(reason || '; dismissed by ' || $2 || ': ' || $3, 2000)
+            "UPDATE quarantine SET resolved_at = (SELECT hk_now()), dismissed_at = (SELECT hk_now()), retry_at = NULL, reason = left(reason || '; dismissed by ' || $2 || ': ' || $3, 2000)
              WHERE id = $1 AND resolved_at IS NULL RETURNING id",
             id, actor, sentence(reason)
         )
@@ -259,21 +298,34 @@ impl Store {
     /// The database's.
     pub async fn due_again(&self, account_id: i16, limit: i64) -> Result<Vec<Again>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, stream, file, raw, first_at, (SELECT hk_now()) AS "now!" FROM quarantine
+            r#"SELECT id, stream, file, file_hash, file_read_at, file_rows, told_at, raw, (SELECT hk_now()) AS "now!" FROM quarantine
                WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) AND resolved_at IS NULL ORDER BY id LIMIT $2"#,
             account_id, limit
         )
         .fetch_all(&self.pool)
         .await?;
-        let again = rows.into_iter().map(|row| Again {
-            id: row.id,
-            stream: row.stream,
-            source: Source {
-                raw: row.raw,
-                file: row.file,
-            },
-            first_at: row.first_at,
-            asked_at: row.now,
+        let again = rows.into_iter().map(|row| {
+            let stood = row.file.zip(row.file_hash);
+            let times = row.told_at.zip(row.file_read_at);
+            let starts = row.file_rows.unwrap_or_default();
+            let file = stood
+                .zip(times)
+                .map(|((name, sha256), (told, read_at))| InFile {
+                    name,
+                    sha256,
+                    told,
+                    read_at,
+                    rows: starts
+                        .iter()
+                        .filter_map(|n| u64::try_from(*n).ok())
+                        .collect(),
+                });
+            Again {
+                id: row.id,
+                stream: row.stream,
+                source: Source { raw: row.raw, file },
+                asked_at: row.now,
+            }
         });
         Ok(again.collect())
     }

@@ -56,6 +56,8 @@ pub struct StockRow {
     pub free: i64,
     /// When it was counted.
     pub as_of: DateTime<Utc>,
+    /// The record of the quarantine that keeps this count from being replaced, where one does.
+    pub unread: Option<i64>,
 }
 
 /// A row of `stream list`.
@@ -188,7 +190,9 @@ impl Store {
         Ok(sqlx::query_as!(
             StockRow,
             r#"SELECT i.code AS item, l.slug AS warehouse, h.on_hand AS "on_hand!", r.soft AS "reserved!", r.firm AS "allocated!",
-                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS "as_of!"
+                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS "as_of!",
+                 (SELECT min(q.id) FROM quarantine q JOIN stock k ON k.code = q.external_id AND k.item_id = s.item_id AND k.location_id = s.location_id
+                  WHERE q.account_id = l.account_id AND q.resolved_at IS NULL) AS unread
                FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
                CROSS JOIN LATERAL (SELECT hk_on_hand(s.item_id, s.location_id) AS on_hand) h
                CROSS JOIN LATERAL (SELECT coalesce(sum(v.qty) FILTER (WHERE NOT v.firm), 0)::bigint AS soft, coalesce(sum(v.qty) FILTER (WHERE v.firm), 0)::bigint AS firm
@@ -279,6 +283,24 @@ impl Store {
                     "no quarantined record {id}: `hikiate quarantine list` shows them"
                 ))
             })
+    }
+
+    /// Records of the quarantine about an order or a shipment of it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn quarantined_of(&self, subject_id: i64) -> Result<Vec<QuarantineRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            QuarantineRow,
+            "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.file, q.reason, q.first_at, q.last_at, q.seen
+             FROM quarantine q JOIN accounts a ON a.id = q.account_id
+             WHERE q.resolved_at IS NULL AND (EXISTS (SELECT FROM aliases n WHERE n.subject_id = $1 AND n.account_id = q.account_id AND n.kind = 'shipment' AND n.external_id = q.external_id)
+               OR q.stream = 'orders' AND EXISTS (SELECT FROM subjects s WHERE s.id = $1 AND s.account_id = q.account_id AND s.external_id = q.external_id))
+             ORDER BY q.id",
+            subject_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// A subject's facts in stored order.

@@ -22,6 +22,8 @@ pub struct IncomingStock {
     pub as_of: Option<DateTime<Utc>>,
     /// When it was first read; `None` is when it was asked for.
     pub read_at: Option<DateTime<Utc>>,
+    /// When its file told it; `None` is when it was asked for.
+    pub told: Option<DateTime<Utc>>,
 }
 
 impl Store {

@@ -167,7 +167,8 @@ impl Store {
                     tracing::warn!(stream, %why, "a record was put into quarantine");
                     let bad = one.refused(&why);
                     done.quarantined += bad.len();
-                    quarantine(tx, account_id, stream, &bad).await?;
+                    let asked = Some(page.asked_at);
+                    quarantine(tx, account_id, stream, &bad, asked).await?;
                 }
                 Err(error) => return Err(error),
             }

@@ -17,11 +17,14 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   WHERE k.kind = 'wave_missed' AND w.n > 0
   UNION ALL
   SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.n > 1 THEN q.n || ' records cannot be read for one cause, the first: ' ELSE '' END
-      || q.reason || '; look at it, mend the cause, then have ' || CASE WHEN q.n > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
+      || q.reason || CASE WHEN q.kept > 0 THEN '; the last count of ' || q.kept || CASE q.kept WHEN 1 THEN ' code' ELSE ' codes' END || ' stands until then, also where a later list has none'
+        ELSE '' END || '; look at it, mend the cause, then have ' || CASE WHEN q.n > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
       jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)),
       jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)))
-  FROM (SELECT account_id, min(id) AS id, count(*) AS n, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at
+  FROM (SELECT account_id, min(id) AS id, count(*) AS n, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at,
+        count(DISTINCT external_id) FILTER (WHERE EXISTS (SELECT FROM stock s JOIN locations l ON l.id = s.location_id
+          WHERE l.account_id = quarantine.account_id AND s.code = quarantine.external_id AND s.bucket = 'sellable')) AS kept
       FROM quarantine WHERE resolved_at IS NULL GROUP BY account_id, stream, coalesce(cause, reason)) q JOIN accounts a ON a.id = q.account_id
   UNION ALL
   SELECT 'stream_waiting', a.slug || '/' || t.name, t.waiting, t.waiting_since, NULL, '[]'

@@ -40,7 +40,7 @@ pub struct Record {
     /// The far side's bytes of this record alone, enough for [`Source::reread`].
     pub raw: Vec<u8>,
     /// The file it stood in, where there is one.
-    pub file: Option<String>,
+    pub file: Option<InFile>,
     /// What it says, or why it could not be understood; then it is quarantined and its neighbours go on.
     pub parsed: Result<Observed, BadRecord>,
 }
@@ -57,10 +57,25 @@ impl Record {
 
     /// With the file it stood in.
     #[must_use]
-    pub fn in_file(mut self, name: &str) -> Self {
-        self.file = Some(name.to_owned());
+    pub fn in_file(mut self, file: InFile) -> Self {
+        self.file = Some(file);
         self
     }
+}
+
+/// Where a record stood in a file, enough to read it again as it was read first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFile {
+    /// The file's name.
+    pub name: String,
+    /// The SHA-256 of all of its content, in lower-case hex.
+    pub sha256: String,
+    /// When it told what it tells: its own time, at the latest its first reading.
+    pub told: DateTime<Utc>,
+    /// When it was first read.
+    pub read_at: DateTime<Utc>,
+    /// In which rows of the file the record's rows begin, from 1; none where the record holds the file from its beginning.
+    pub rows: Vec<u64>,
 }
 
 /// Why a record could not be understood.
@@ -188,17 +203,12 @@ pub trait Source: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Page, Error>;
 
-    /// Reads the stored bytes of one record again, as it stood in `file` and was first read at `read_at`; pure.
+    /// Reads the stored bytes of one record again, as it stood in `file`; pure.
     ///
     /// # Errors
     /// [`ErrorClass::Config`](crate::ErrorClass::Config) where this far side has to send it again.
-    fn reread(
-        &self,
-        stream: &str,
-        file: Option<&str>,
-        raw: &[u8],
-        read_at: DateTime<Utc>,
-    ) -> Result<Vec<Record>, Error>;
+    fn reread(&self, stream: &str, file: Option<&InFile>, raw: &[u8])
+    -> Result<Vec<Record>, Error>;
 
     /// Reads these orders as they stand now, at most 100; an unknown id is simply absent from the answer.
     ///

@@ -95,6 +95,17 @@ pub fn key(text: &str) -> String {
     format!("{head}#{hash}")
 }
 
+/// A code of an item as it is stored and looked up, wherever it comes from: a name without blanks around it.
+///
+/// ```
+/// use hikiate_sdk::text::code;
+/// assert_eq!(code(" VK-1\u{3000}"), "VK-1");
+/// ```
+#[must_use]
+pub fn code(text: &str) -> String {
+    key(text.trim())
+}
+
 /// A far side's words for a task, a log line or an error: one line, without control and direction characters and what
 /// cannot be seen, without mail addresses, at most 300 characters.
 #[must_use]

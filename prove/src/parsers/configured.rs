@@ -38,6 +38,7 @@ fn loaded(dir: &Path) {
     let surroundings = Surroundings {
         variables: std::collections::BTreeMap::new(),
         allow_missing_secrets: true,
+        allow_bad_mapping: false,
     };
     let kinds = kinds();
     let kinds: Vec<&dyn ConnectorKind> = kinds.iter().map(|kind| &**kind).collect();

@@ -22,7 +22,7 @@ use hikiate::store::{
     Source, Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy, InFile,
     OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender,
 };
 use sqlx::PgPool;
@@ -38,6 +38,17 @@ pub struct Shop {
     pub engine: Arc<Engine>,
     /// Its database.
     pub db: TestDb,
+}
+
+/// A file of this name that told what it tells at this minute; the record stood in its rows 3 and 5.
+pub fn in_file(name: &str, minute: i64) -> InFile {
+    InFile {
+        name: name.to_owned(),
+        sha256: format!("{minute:064}"),
+        told: at(minute),
+        read_at: at(minute + 1),
+        rows: vec![3, 5],
+    }
 }
 
 /// A time on the day all of this happens.
@@ -196,6 +207,7 @@ impl Shop {
             free: false,
             as_of,
             read_at: None,
+            told: None,
         }];
         IncomingPage {
             stock,

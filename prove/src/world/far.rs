@@ -125,6 +125,7 @@ impl Far {
         let surroundings = Surroundings {
             variables: BTreeMap::new(),
             allow_missing_secrets: false,
+            allow_bad_mapping: false,
         };
         let kinds: [&dyn ConnectorKind; 3] = [&shop_kind, &file_kind, hikiate_smtp::KIND];
         let loaded = load(Some(&path), &surroundings, &kinds).unwrap();

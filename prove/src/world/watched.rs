@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate::broken::{self, Broken};
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations,
-    Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
+    Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -187,11 +187,10 @@ impl Source for Watched {
     fn reread(
         &self,
         stream: &str,
-        file: Option<&str>,
+        file: Option<&InFile>,
         raw: &[u8],
-        read_at: DateTime<Utc>,
     ) -> Result<Vec<Record>, Error> {
-        self.reads().reread(stream, file, raw, read_at)
+        self.reads().reread(stream, file, raw)
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {

@@ -10,8 +10,8 @@ use hikiate_files::sim::ByFile;
 use hikiate_medusa::sim::Shop;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, run};
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, Observed, Op, OperationSpec, Operations,
-    Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source, StreamSpec,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
+    Operations, Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source, StreamSpec,
 };
 use serde_json::Value;
 
@@ -147,11 +147,10 @@ impl Source for Wrapped {
     fn reread(
         &self,
         stream: &str,
-        file: Option<&str>,
+        file: Option<&InFile>,
         raw: &[u8],
-        read_at: DateTime<Utc>,
     ) -> Result<Vec<Record>, Error> {
-        self.at_source().reread(stream, file, raw, read_at)
+        self.at_source().reread(stream, file, raw)
     }
 
     async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {

@@ -4,9 +4,41 @@ use crate::cli::args::SetName;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::plan::command::{Now, set_name};
+use crate::plan::types::{NotWritten, OrderInput, Written};
 use crate::store::{ReceiverName, StoreError, Typed};
 
 use super::typed::{TRIES, Told};
+
+/// Tries the name at the warehouses' layouts, as planning will.
+fn can_be_written(
+    session: &Session,
+    input: &OrderInput,
+    named: &ReceiverName,
+) -> Result<(), Failure> {
+    let mut renamed = input.clone();
+    if let Some(personal) = &mut renamed.personal {
+        personal
+            .ship_to
+            .retain(|group, _| group.as_str() == named.group.as_str());
+        for party in personal.ship_to.values_mut() {
+            party.name.clone_from(&named.name);
+            if let Some(company) = &named.company {
+                party.company.clone_from(company);
+            }
+        }
+    }
+    let refused = session.not_written(&renamed);
+    let before = |told: &&NotWritten| {
+        told.part == Written::Name
+            || told.part == Written::Together && !input.not_written.contains(told)
+    };
+    match refused.iter().find(before) {
+        Some(NotWritten { warehouse, why, .. }) => Err(Failure::Refused(format!(
+            "{warehouse} cannot write that either: {why}; nothing was changed"
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// `order set-name`
 pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure> {
@@ -26,15 +58,20 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
         };
         let group = args.group.as_deref();
         let (wish, group) = set_name(on, group, &args.reason).map_err(Failure::Refused)?;
+        let personal = input.personal.as_ref();
+        let counts = personal.and_then(|told| told.ship_to.get(group.as_str()));
+        let name = args.name.clone().or(counts.map(|party| party.name.clone()));
+        let named = ReceiverName {
+            group,
+            name: name.unwrap_or_default(),
+            company: args.company.clone(),
+        };
+        can_be_written(session, input, &named)?;
         let typed = Typed {
             subject_id: id,
             seen: input.facts.last().map(|fact| fact.id),
             wish: wish.clone(),
-            named: Some(ReceiverName {
-                group,
-                name: args.name.clone(),
-                company: args.company.clone(),
-            }),
+            named: Some(named),
         };
         let typed = [typed];
         let write = || session.store.type_all(&typed, None, &session.actor, today);

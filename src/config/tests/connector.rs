@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, OnUnknown,
-    Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
-    SecretRef, Source, StreamKind, StreamSpec,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
+    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
+    Replay, SecretRef, Source, StreamKind, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,13 +128,7 @@ impl Source for Account {
         Err(never())
     }
 
-    fn reread(
-        &self,
-        _: &str,
-        _: Option<&str>,
-        _: &[u8],
-        _: DateTime<Utc>,
-    ) -> Result<Vec<Record>, Error> {
+    fn reread(&self, _: &str, _: Option<&InFile>, _: &[u8]) -> Result<Vec<Record>, Error> {
         Err(never())
     }
 

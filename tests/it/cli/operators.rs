@@ -684,7 +684,29 @@ async fn a_receivers_name_is_written_over_what_the_channel_tells() {
         "--reason",
         "too long for the label",
     ];
+    let set = |what: &[&str]| {
+        let reason = ["--reason", "too long for the label"];
+        run(
+            &world,
+            &[&["order", "set-name", &number][..], what, &reason].concat(),
+        )
+    };
+    set(&["--name", &"海砂利".repeat(20)]).refused(5, "tokyo cannot write that either");
+    set(&["--company", "りんご商事"]).refused(5, "tokyo cannot write that either");
+    set(&[]).refused(2, "--name");
+    let facts = run(&world, &["order", "show", &number, "--json"]);
+    assert!(
+        !facts.ended(0).contains("receiver_named"),
+        "nothing is kept"
+    );
     run(&world, &typed).ended(0);
+    set(&["--company", "りんご商事"]).ended(0);
+    let named = "SELECT name || ' ' || company FROM receiver_names";
+    let named: String = sqlx::query_scalar(named)
+        .fetch_one(world.engine.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(named, "五劫の擦り切れ りんご商事", "the company alone");
     let facts = run(&world, &["order", "show", &number, "--json"]);
     let facts = facts.ended(0);
     assert!(facts.contains("receiver_named") && !facts.contains("五劫"));

@@ -112,6 +112,27 @@ async fn a_held_order_is_listed_explained_and_released() {
     }
     let explained = run(&world, &["order", "explain", &number.to_lowercase()]);
     assert!(explained.ended(0).contains("held by many"), "{explained:?}");
+    assert!(!explained.out.contains("quarantine"), "{explained:?}");
+    let unread = sqlx::query_scalar::<_, i64>(
+        "INSERT INTO quarantine (account_id, stream, external_id, hash, raw, reason, first_at, last_at)
+         SELECT account_id, 'orders', external_id, 'x', '{', 'total is no number', hk_now(), hk_now() FROM subjects WHERE number = $1 RETURNING id",
+    )
+    .bind(&number)
+    .fetch_one(world.engine.store.pool())
+    .await
+    .unwrap();
+    let explained = run(&world, &["order", "explain", &number]);
+    let show = format!("hikiate quarantine show {unread}");
+    assert!(
+        explained.ended(0).contains("total is no number") && explained.out.contains(&show),
+        "{explained:?}"
+    );
+    let told = run(&world, &["order", "explain", &number, "--json"]).json();
+    assert_eq!(told["quarantined"][0]["id"], unread);
+    sqlx::query("DELETE FROM quarantine")
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
     assert_eq!(
         run(&world, &["order", "explain", &number, "--json"]).json()["holds"][0]["rule"],
         "many"

@@ -132,6 +132,7 @@ impl World {
         let surroundings = Surroundings {
             variables: Default::default(),
             allow_missing_secrets: false,
+            allow_bad_mapping: false,
         };
         let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
         let store = Store::over(db.pool.clone());
@@ -205,6 +206,7 @@ impl World {
         let surroundings = Surroundings {
             variables: Default::default(),
             allow_missing_secrets: false,
+            allow_bad_mapping: false,
         };
         let path = self.dir.path().join("hikiate.toml");
         let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();

@@ -5,7 +5,7 @@ use hikiate::store::{IncomingBad, Source, StoreError};
 use hikiate_sdk::BadRecord;
 use serde_json::json;
 
-use crate::support::shop::{STREAM, Shop, after, at, order, page, parcel};
+use crate::support::shop::{STREAM, Shop, after, at, in_file, order, page, parcel};
 
 #[tokio::test]
 async fn the_same_page_twice_is_nothing_new() {
@@ -105,7 +105,7 @@ async fn far_side_text_of_any_kind_is_kept_or_kept_apart() {
     let name = "x,1\r\n".repeat(2_000);
     let source = Source {
         raw: vec![0; 10],
-        file: Some("jisseki\u{1}.csv".to_owned()),
+        file: Some(in_file("jisseki\u{1}.csv", 1)),
     };
     let record =
         BadRecord::new(Some(name.as_str().into()), "swallowed \0 rows").of_part(name.as_str());

@@ -4,7 +4,7 @@ use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
 use hikiate_sdk::{BadRecord, Told};
 
-use crate::support::shop::{Shop, at, order, page, parcel, today};
+use crate::support::shop::{Shop, at, in_file, order, page, parcel, today};
 
 fn bad(raw: &str) -> IncomingPage {
     let mut told = page(0, Vec::new());
@@ -136,7 +136,7 @@ fn bad_row(reference: &str, part: &str, raw: &str) -> IncomingPage {
     .of_part(part);
     let source = Source {
         raw: raw.as_bytes().to_vec(),
-        file: Some("jisseki-1.csv".to_owned()),
+        file: Some(in_file("jisseki-1.csv", 1)),
     };
     let mut told = page(1, Vec::new());
     told.bad.push(IncomingBad::new(bad, source));
@@ -388,4 +388,118 @@ async fn a_retried_record_that_the_database_refuses_stops_no_other() {
             .is_empty(),
         "not for ever"
     );
+}
+
+#[tokio::test]
+async fn a_record_is_read_again_as_it_stood_in_the_newest_file_that_had_it() {
+    let shop = Shop::open().await;
+    let tell = async |name: &str, minute| {
+        let mut told = bad_row("HK1-S1", "parcel line 1 number 4012", "row");
+        told.bad[0].source.file = Some(in_file(name, minute));
+        shop.pull("wms", &told).await;
+        let owned = shop.owned("wms").await;
+        sqlx::query("UPDATE quarantine SET retry_at = hk_now()")
+            .execute(shop.pool())
+            .await
+            .unwrap();
+        let again = shop.store().due_again(owned.id, 10).await.unwrap();
+        again[0].source.file.clone()
+    };
+    for (name, minute, stood) in [
+        ("b", 20, ("b", 20)),
+        ("a", 10, ("b", 20)),
+        ("c", 30, ("c", 30)),
+    ] {
+        let file = tell(name, minute).await;
+        assert_eq!(
+            file,
+            Some(in_file(stood.0, stood.1)),
+            "hash, times and rows"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_good_record_of_an_older_file_does_not_settle_a_newer_bad_one() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let open = || async { shop.store().list_quarantine().await.unwrap().len() };
+    let mut told = bad_row(&reference, "parcel line 1 number 4012", "row");
+    told.bad[0].source.file = Some(in_file("evening", 20));
+    shop.pull("wms", &told).await;
+    let mut count = page(20, Vec::new());
+    let bad = BadRecord::new(Some("TEA".into()), "zaiko-2.csv row 3: is no whole number");
+    let (raw, file) = (b"TEA,x".to_vec(), Some(in_file("zaiko-2.csv", 20)));
+    count.bad.push(IncomingBad::new(bad, Source { raw, file }));
+    shop.pull("wms", &count).await;
+    assert_eq!(open().await, 2);
+    // Both are read after it, whatever their files' times are.
+    let good = async |minute| {
+        let mut fact = parcel(&reference, 1, 1);
+        fact.parts = vec!["parcel line 1 number 4012".to_owned()];
+        fact.source.file = Some(in_file("jisseki", minute));
+        let mut told = shop.counted("TEA", 7, minute);
+        told.asked_at = at(40 + minute);
+        told.stock[0].told = Some(at(minute));
+        shop.pull("wms", &told).await;
+        let mut told = page(40 + minute, Vec::new());
+        told.facts.push(fact);
+        shop.pull("wms", &told).await;
+    };
+    good(10).await;
+    assert_eq!(
+        open().await,
+        2,
+        "what was told before them says nothing of them"
+    );
+    good(20).await;
+    assert_eq!(open().await, 0, "told at the same time, or later");
+}
+
+#[tokio::test]
+async fn what_was_dismissed_stays_dismissed_and_other_bytes_do_not() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &bad("one")).await;
+    let open = || async { shop.store().list_quarantine().await.unwrap() };
+    let id = open().await[0].id;
+    let dismiss = shop.store().dismiss_quarantined(id, "ops", "a test order");
+    dismiss.await.unwrap();
+    // The overlap of the next page.
+    shop.pull("shop", &bad("one")).await;
+    assert!(open().await.is_empty(), "the very same bytes");
+    let row = shop.store().quarantine_row(id).await.unwrap();
+    assert!(
+        row.seen == 2 && row.reason.contains("dismissed by ops: a test order"),
+        "{row:?}"
+    );
+    shop.pull("shop", &bad("two")).await;
+    assert_eq!(open().await.len(), 1, "it was changed and is as bad");
+    let retry = shop.store().retry_quarantined(&shop.engine.directory, id);
+    retry.await.unwrap();
+    shop.pull("shop", &bad("one")).await;
+    assert_eq!(open().await.len(), 2, "a person wants it read after all");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_found_with_the_order_it_is_about() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let subject = shop.subject("A").await;
+    shop.pull(
+        "wms",
+        &bad_row(&reference, "parcel line 1 number 4012", "row"),
+    )
+    .await;
+    shop.pull(
+        "wms",
+        &bad_row("HK404-S1", "parcel line 1 number 4012", "other"),
+    )
+    .await;
+    shop.pull("shop", &bad("changed")).await;
+    let rows = shop.store().quarantined_of(subject).await.unwrap();
+    let about: Vec<_> = rows
+        .iter()
+        .filter_map(|row| row.external_id.as_deref())
+        .collect();
+    assert_eq!(about, [reference.as_str(), "A"]);
 }

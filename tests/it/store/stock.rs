@@ -276,6 +276,18 @@ async fn an_item_whose_row_could_not_be_read_is_not_absent_from_a_list() {
     next.bad.push(IncomingBad::new(bad, Source::default()));
     shop.pull("wms", &next).await;
     assert_eq!(on_hand(&shop, "MUG").await, Some(1), "unknown is not zero");
+    let rows = shop.store().list_stock(None).await.unwrap();
+    let record = shop.store().list_quarantine().await.unwrap()[0].id;
+    let kept: Vec<_> = rows.iter().map(|r| (r.item.as_str(), r.unread)).collect();
+    assert_eq!(kept, [("MUG", Some(record)), ("PEAR", None), ("TEA", None)]);
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let told = tasks.iter().find(|task| task.kind == "quarantine").unwrap();
+    assert!(
+        told.detail
+            .contains("the last count of 1 code stands until then"),
+        "{}",
+        told.detail
+    );
     shop.pull("wms", &list(&shop, "c", &["TEA", "MUG", "CUP"], 3))
         .await;
     assert!(

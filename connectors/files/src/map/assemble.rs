@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hikiate_sdk::{BadRecord, Record, Told};
 
 use super::inbound::{Opened, Reading};
-use super::parcels::Parcel;
+use super::parcels::{self, Parcel};
 use super::row::RowView;
 use super::rows::{Content, Telling, Understood};
 use super::stock::{self, Level};
@@ -49,6 +49,8 @@ struct Group {
     /// Where its record stands among the others.
     place: usize,
     raw: Vec<u8>,
+    /// In which rows of the file its rows begin.
+    rows: Vec<u64>,
     what: Result<Rising, BadRecord>,
     /// A row of it is bad by itself, not because of another one.
     by_itself: bool,
@@ -130,7 +132,7 @@ impl Assembler {
             self.previous = None;
             return true;
         }
-        let places = reading.places(&survey.file, survey.times, opened);
+        let places = reading.places(&survey.file, survey.times, opened, &survey.stood);
         reading.row(&places, opened, row, |understood, view, raw| {
             self.add(opened, understood, view, raw)
         })
@@ -166,7 +168,7 @@ impl Assembler {
                 _ => Err(view.places.bad_row(view.line, "belongs to nothing")),
             });
             if parsed.is_ok() || !self.survey.is_collapsed() {
-                self.push(opened, raw, parsed);
+                self.push(opened, raw, view.line, parsed);
             }
             return true;
         };
@@ -177,6 +179,9 @@ impl Assembler {
                 Err(stock::twice(view))
             }
             Content::Stock(_) if self.survey.spoiled.contains(&group) => Err(stock::spoiled(view)),
+            Content::Parcel(_) if row.exact.is_some_and(|e| self.survey.twice.contains(&e)) => {
+                Err(parcels::twice(view))
+            }
             Content::Stock(row) => Ok(Rising::Level(Box::new(Level::new(*row)))),
             Content::Parcel(row) => Ok(Rising::Parcel(Box::new(Parcel::new(*row)))),
         });
@@ -186,6 +191,7 @@ impl Assembler {
                 let room = known.raw.len() < self.most.bytes;
                 if room {
                     known.raw.extend_from_slice(raw);
+                    known.rows.push(view.line);
                     self.bytes += raw.len();
                 }
                 known.join(content, by_itself, room, view);
@@ -201,7 +207,7 @@ impl Assembler {
         let spoiled = |mark: Option<u64>| mark.filter(|m| self.survey.spoiled.contains(m));
         match &self.reading.telling {
             Telling::Reply(_) | Telling::CancelReply(_) => spoiled(row.group),
-            Telling::Shipped(_) => row.group,
+            Telling::Shipped(_) => spoiled(row.exact).or(row.group),
             Telling::Stock(_) => spoiled(row.item).or(row.group),
         }
     }
@@ -219,13 +225,14 @@ impl Assembler {
         self.index.insert(group, self.groups.len());
         // Its record is written when all of its rows are here.
         let placeholder = view.places.bad_row(view.line, "is not read to its end");
-        self.push(opened, raw, Err(placeholder));
+        self.push(opened, raw, view.line, Err(placeholder));
         let taken = self.records.get_mut(place);
         self.groups.push(Group {
             place,
             raw: taken
                 .map(|r| std::mem::take(&mut r.raw))
                 .unwrap_or_default(),
+            rows: vec![view.line],
             by_itself,
             what,
         });
@@ -235,13 +242,14 @@ impl Assembler {
         &mut self,
         opened: &Opened,
         raw: &[u8],
+        row: u64,
         parsed: Result<hikiate_sdk::Observed, BadRecord>,
     ) {
         let mut bytes = opened.head.clone();
         bytes.extend_from_slice(raw);
         self.bytes += bytes.len();
         self.records
-            .push(Record::new(bytes, parsed).in_file(&self.survey.file));
+            .push(Record::new(bytes, parsed).in_file(self.survey.rows_of_file(vec![row])));
     }
 
     /// Bytes of the records so far.
@@ -265,6 +273,9 @@ impl Assembler {
                 continue;
             };
             record.raw = group.raw;
+            if let Some(file) = &mut record.file {
+                file.rows = group.rows;
+            }
             record.parsed = group.what.map(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hikiate_sdk::{BadRecord, ExternalId, Record};
+use hikiate_sdk::{BadRecord, ExternalId, InFile, Record};
 
 use super::inbound::Reading;
 use super::rows::Content;
@@ -31,8 +31,8 @@ pub(crate) fn gone(
     if reading.day_of(earlier.times.told) != reading.day_of(later.times.told) {
         return Vec::new();
     }
-    let (before, _) = rows(reading, earlier);
-    let (now, unsure) = rows(reading, later);
+    let (before, _, _) = rows(reading, earlier);
+    let (now, unsure, stood) = rows(reading, later);
     let mut records = Vec::new();
     for ((reference, n), parcels) in &before {
         let known = now.get(&(reference.clone(), *n));
@@ -59,23 +59,23 @@ pub(crate) fn gone(
                     reading.word
                 ))
                 .of_part(format!("parcel line {n} number {number}"));
-            records.push(Record::new(raw, Err(bad)).in_file(file));
+            records.push(Record::new(raw, Err(bad)).in_file(stood.clone()));
         }
     }
     records
 }
 
-/// The good rows of its own day, and the shipments of bad ones.
-fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>) {
+/// The good rows of its own day, the shipments of bad ones, and which file it is.
+fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>, InFile) {
     let mut surveyor = Surveyor::new(reading.clone(), export.file, export.times);
     surveyor.feed(export.bytes, true);
     let survey: Survey = surveyor.finish();
     let (mut rows, mut unsure) = (Rows::new(), BTreeSet::new());
     let Ok(opened) = &survey.opened else {
-        return (rows, unsure);
+        return (rows, unsure, survey.whole_file());
     };
     let day = reading.day_of(export.times.told);
-    let places = reading.places(export.file, export.times, opened);
+    let places = reading.places(export.file, export.times, opened, &survey.stood);
     let mut each = |row: RawRow<'_>| {
         if row.at.offset < survey.body.offset || !survey.is_data(row.at.offset) {
             return true;
@@ -95,5 +95,5 @@ fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>)
     };
     // Looked through before, so every byte is of the encoding.
     drop(reading.scanner().feed(export.bytes, true, &mut each));
-    (rows, unsure)
+    (rows, unsure, survey.whole_file())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{BadRecord, Record};
+use hikiate_sdk::{BadRecord, InFile, Record};
 
 use super::assemble::Assembler;
 use super::row::{Places, RowView};
@@ -145,6 +145,7 @@ impl Reading {
         file: &'a str,
         times: FileTimes,
         opened: &'a Opened,
+        stood: &'a BTreeMap<u64, u64>,
     ) -> Places<'a> {
         Places {
             word: self.word,
@@ -153,6 +154,7 @@ impl Reading {
             times,
             columns: &self.columns,
             fields: &opened.fields,
+            stood,
         }
     }
 
@@ -245,7 +247,7 @@ impl Reading {
         } = row;
         let count = cells.count();
         let fits = self.fits(opened, &cells);
-        let line = at.line;
+        let line = places.row_at(at.line);
         let (understood, cells) = match cells.cells() {
             Ok(cells) if fits => (None, cells),
             Ok(_) => {
@@ -276,23 +278,40 @@ impl Reading {
         with(understood, &view, &raw)
     }
 
-    /// The records of a whole file, in its order.
-    pub(crate) fn read(
-        self: &Arc<Self>,
-        file: &str,
-        bytes: &[u8],
-        times: FileTimes,
-    ) -> Vec<Record> {
-        let mut surveyor = Surveyor::new(self.clone(), file, times);
+    /// The records of bytes that were kept of a file, told by that file and at its time.
+    pub(crate) fn read_again(self: &Arc<Self>, file: &InFile, bytes: &[u8]) -> Vec<Record> {
+        let times = FileTimes {
+            read_at: file.read_at,
+            told: file.told,
+        };
+        let stood = self.stood(file, bytes);
+        let mut surveyor = Surveyor::new(self.clone(), &file.name, times).stood(stood);
         surveyor.feed(bytes, true);
-        self.assemble(&Arc::new(surveyor.finish()), bytes)
+        let mut survey = surveyor.finish();
+        survey.sha256.clone_from(&file.sha256);
+        self.assemble(&Arc::new(survey), bytes)
+    }
+
+    /// Where in their file the rows stood that begin at a line of the kept bytes.
+    fn stood(&self, file: &InFile, bytes: &[u8]) -> BTreeMap<u64, u64> {
+        let mut lines = Vec::new();
+        if !file.rows.is_empty() {
+            let mut each = |row: RawRow<'_>| {
+                lines.push(row.at.line);
+                true
+            };
+            // Bytes that are not of the encoding are told as such when they are read.
+            drop(self.scanner().feed(bytes, true, &mut each));
+        }
+        let rows = lines.into_iter().skip(usize::from(self.form.header));
+        rows.zip(file.rows.iter().copied()).collect()
     }
 
     /// The records of a whole file that was looked through.
     pub(crate) fn assemble(self: &Arc<Self>, survey: &Arc<Survey>, bytes: &[u8]) -> Vec<Record> {
         let mut records = Vec::new();
         if let Some(bad) = self.whole_bad(survey, None) {
-            records.push(Record::new(bytes, Err(bad)).in_file(&survey.file));
+            records.push(Record::new(bytes, Err(bad)).in_file(survey.whole_file()));
         }
         if survey.opened.is_err() {
             return records;

@@ -81,11 +81,13 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
             left,
         })
     });
+    // A row of no goods may stand there as often as it likes.
+    let goods = content.as_ref().is_ok_and(|row| row.quantity > 0);
     Understood {
         // A row that cannot be understood stands for itself: the rest of its parcel has left all the same.
         group: group.filter(|_| content.is_ok()),
         item: None,
-        exact: None,
+        exact: goods.then(|| mark((group, row.cells))),
         content: content
             .map(|row| Content::Parcel(Box::new(row)))
             .map_err(|bad| of_part(row, bad)),
@@ -105,6 +107,12 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
         Err(_) => key(row.text(Field::Line)),
     };
     bad.of_part(format!("parcel line {line} number {number}"))
+}
+
+/// Why a row does not count that stands twice: one that an export wrote twice, or two boxes.
+pub(super) fn twice(row: &RowView<'_>) -> BadRecord {
+    let rule = "stands in two rows of this file that are the same in every column, so nobody knows whether it left once or twice: have it sent once with what left in all, or tell its boxes apart";
+    of_part(row, row.bad_value(Field::Line, rule))
 }
 
 /// All rows of a parcel that contradict one another: no good row settles them.

@@ -23,9 +23,16 @@ pub(crate) struct Places<'a> {
     pub(crate) columns: &'a [ColumnIn],
     /// Which of them a field is, and the position of its cell.
     pub(crate) fields: &'a BTreeMap<Field, (usize, usize)>,
+    /// Of rows that were kept by themselves: where in their file each of them stood.
+    pub(crate) stood: &'a BTreeMap<u64, u64>,
 }
 
 impl Places<'_> {
+    /// Where in its file a row stands that begins at this line.
+    pub(crate) fn row_at(&self, line: u64) -> u64 {
+        self.stood.get(&line).copied().unwrap_or(line)
+    }
+
     /// Why a row cannot be understood that names nothing.
     pub(crate) fn bad_row(&self, line: u64, rule: &str) -> BadRecord {
         BadRecord::new(None, format!("{} row {line}: {rule}", self.file))

@@ -38,7 +38,7 @@ pub(crate) struct Understood {
     pub(crate) group: Option<u64>,
     /// The item, whatever its place.
     pub(crate) item: Option<u64>,
-    /// What must not stand twice in a group (在庫), or must be the same in all of it (answers).
+    /// What must not stand twice in a group (在庫, 出荷実績), or must be the same in all of it (answers).
     pub(crate) exact: Option<u64>,
     /// What it says, or why it cannot be understood.
     pub(crate) content: Result<Content, BadRecord>,

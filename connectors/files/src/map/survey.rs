@@ -2,17 +2,17 @@
 //!
 //! What it keeps of a row is a number of eight bytes, and that only where rows depend on each other.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::BadRecord;
+use hikiate_sdk::{BadRecord, InFile};
 use sha2::{Digest as _, Sha256};
 
 use super::inbound::{Opened, Reading};
 use super::rows::{Content, Telling, Understood};
-use super::stock;
 use super::when::FileTimes;
+use super::{parcels, stock};
 use crate::layout::{Field, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner};
 
@@ -60,6 +60,8 @@ pub(crate) struct Survey {
     pub(crate) places: BTreeSet<Option<String>>,
     /// The latest count.
     pub(crate) as_of: Option<DateTime<Utc>>,
+    /// Of rows that were kept by themselves: where in their file each of them stood.
+    pub(crate) stood: BTreeMap<u64, u64>,
 }
 
 /// Whether a file is whole.
@@ -85,6 +87,22 @@ impl Survey {
             Whole::Stable => Wholeness::Unended,
             Whole::Trailer(_) if self.trailer.is_some() => Wholeness::Whole,
             Whole::Trailer(_) => Wholeness::NoTrailer,
+        }
+    }
+
+    /// The file as a whole, for a record that holds it from its beginning.
+    pub(crate) fn whole_file(&self) -> InFile {
+        self.rows_of_file(Vec::new())
+    }
+
+    /// The file, for a record of some of its rows.
+    pub(crate) fn rows_of_file(&self, rows: Vec<u64>) -> InFile {
+        InFile {
+            name: self.file.clone(),
+            sha256: self.sha256.clone(),
+            told: self.times.told,
+            read_at: self.times.read_at,
+            rows,
         }
     }
 
@@ -154,6 +172,7 @@ impl Surveyor {
             items: None,
             places: BTreeSet::new(),
             as_of: None,
+            stood: BTreeMap::new(),
         };
         Self {
             scanner: reading.scanner(),
@@ -171,6 +190,12 @@ impl Surveyor {
             },
             reading,
         }
+    }
+
+    /// The rows were kept by themselves, and stood elsewhere in their file.
+    pub(crate) fn stood(mut self, rows: BTreeMap<u64, u64>) -> Self {
+        self.pass.survey.stood = rows;
+        self
     }
 
     /// Takes the next bytes of the file; `last` says that nothing follows.
@@ -270,7 +295,8 @@ impl Pass {
 
     fn read(&mut self, reading: &Reading, opened: &Opened, row: RawRow<'_>) {
         let file = std::mem::take(&mut self.survey.file);
-        let places = reading.places(&file, self.survey.times, opened);
+        let stood = std::mem::take(&mut self.survey.stood);
+        let places = reading.places(&file, self.survey.times, opened, &stood);
         reading.row(&places, opened, row, |understood, view, raw| {
             let bad = self.note(&reading.telling, &understood);
             let Understood { content, .. } = understood;
@@ -283,11 +309,13 @@ impl Pass {
             if bad && self.survey.first_bad.is_none() {
                 self.survey.first_bad = Some(match reading.telling {
                     Telling::Stock(_) => stock::twice(view),
+                    Telling::Shipped(_) => parcels::twice(view),
                     _ => contradicts(view),
                 });
             }
         });
         self.survey.file = file;
+        self.survey.stood = stood;
     }
 
     /// Keeps what other rows depend on; true for a row that is bad because of another one.
@@ -326,6 +354,7 @@ impl Pass {
                 self.twice(row)
             }
             (Ok(Content::Answer(_)), _) => self.contradicts(row),
+            (Ok(Content::Parcel(_)), _) => self.twice(row),
             (Ok(_), _) => false,
         }
     }
@@ -336,7 +365,8 @@ impl Pass {
         };
         // The first one is bad, too.
         self.survey.bad_rows += 1 + u64::from(self.survey.twice.insert(exact));
-        self.survey.spoiled.extend(row.item);
+        // Of a count all of the item; of a parcel these rows alone, as the rest of it has left.
+        self.survey.spoiled.insert(row.item.unwrap_or(exact));
         true
     }
 

@@ -115,7 +115,7 @@ impl Inbox {
         {
             Looked::Through(survey, bytes) => {
                 let took = self
-                    .begin(&path, &name, entry, reading, survey, bytes, kept, draft)
+                    .begin(&path, entry, reading, survey, bytes, kept, draft)
                     .await?;
                 Ok(Some(took))
             }

@@ -1,6 +1,6 @@
 //! A page while it is filled.
 
-use hikiate_sdk::{BadRecord, Error, Listing, Page, Record};
+use hikiate_sdk::{BadRecord, Error, InFile, Listing, Page, Record};
 
 use super::file::Went;
 use super::look::{Look, told};
@@ -117,7 +117,14 @@ impl Draft {
         );
         let raw = format!("{file} {} {line}", under_way.sha256);
         let bad = BadRecord::new(None, reason).because("a file was changed while it was read");
-        self.records.push(Record::new(raw, Err(bad)).in_file(file));
+        let stood = InFile {
+            name: file.clone(),
+            sha256: under_way.sha256.clone(),
+            told: under_way.read_at,
+            read_at: under_way.read_at,
+            rows: Vec::new(),
+        };
+        self.records.push(Record::new(raw, Err(bad)).in_file(stood));
     }
 
     /// What it holds, for a page of the archive.

@@ -137,16 +137,7 @@ impl Inbox {
             .compare(entry, reading, &survey, bytes.as_deref(), cursor, draft)
             .await?;
         let took = self
-            .begin(
-                &path,
-                &entry.name,
-                entry,
-                reading,
-                survey,
-                bytes,
-                Kept::InFolder,
-                draft,
-            )
+            .begin(&path, entry, reading, survey, bytes, Kept::InFolder, draft)
             .await?;
         if let (Took::Read(_), Some((export, gone))) = (&took, export) {
             draft.add(gone, 0);
@@ -163,7 +154,6 @@ impl Inbox {
     pub(super) async fn begin(
         &self,
         path: &str,
-        name: &str,
         entry: &Entry,
         reading: &Arc<Reading>,
         survey: Arc<Survey>,
@@ -215,7 +205,7 @@ impl Inbox {
             let Some(raw) = self.folder.read_range(path, 0, WHOLE_BYTES).await? else {
                 return Ok(Took::Gone);
             };
-            let record = Record::new(raw, Err(bad)).in_file(name);
+            let record = Record::new(raw, Err(bad)).in_file(survey.whole_file());
             draft.add(vec![record], 0);
         }
         if survey.opened.is_err() {
@@ -257,16 +247,7 @@ impl Inbox {
             // The same time and size, and yet another file.
             draft.lost(&under_way, &self.places.incoming);
             let took = self
-                .begin(
-                    path,
-                    name,
-                    entry,
-                    reading,
-                    survey.clone(),
-                    None,
-                    kept,
-                    draft,
-                )
+                .begin(path, entry, reading, survey.clone(), None, kept, draft)
                 .await?;
             return Ok(match took {
                 Took::Read(went) => went,

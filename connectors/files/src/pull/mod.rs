@@ -13,7 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::words;
-use hikiate_sdk::{Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec};
+use hikiate_sdk::{
+    Error, ErrorClass, ExternalId, InFile, Page, Record, Source, StreamKind, StreamSpec,
+};
 use serde_json::Value;
 
 use self::draft::Draft;
@@ -22,7 +24,6 @@ use crate::client::Folder;
 use crate::config::{Budget, Places};
 use crate::cursor::{Ack, Again, Cursor};
 use crate::map::inbound::Reading;
-use crate::map::when::FileTimes;
 
 /// The side of an account that reads.
 pub(crate) struct Inbox {
@@ -163,26 +164,25 @@ impl Source for Inbox {
     fn reread(
         &self,
         stream: &str,
-        file: Option<&str>,
+        file: Option<&InFile>,
         raw: &[u8],
-        read_at: DateTime<Utc>,
     ) -> Result<Vec<Record>, Error> {
         let readings = self.readings(stream)?;
         let again = |why: String| Err(Error::new(ErrorClass::Config, why));
         if raw.len() >= file::WHOLE_BYTES {
             return again("only the beginning of the file was kept: move the archived file that the reason names back into the folder of incoming files under its old name, or have it sent again".to_owned());
         }
-        let Some(name) = file else {
+        let Some(file) = file else {
             return again(
                 "the record does not say in which file it stood: have the file sent again"
                     .to_owned(),
             );
         };
-        match readings.iter().find(|reading| reading.takes(name)) {
-            Some(reading) => Ok(reading.read(name, raw, FileTimes::new(read_at, None))),
+        match readings.iter().find(|reading| reading.takes(&file.name)) {
+            Some(reading) => Ok(reading.read_again(file, raw)),
             None => again(format!(
                 "no pattern of the layout takes {}: correct `files` in the layout, or have the file sent again",
-                words(name)
+                words(&file.name)
             )),
         }
     }

@@ -6,7 +6,7 @@ use hikiate_sdk::text::{FIELD_BYTES, KEY_BYTES};
 use hikiate_sdk::{Observed, Record};
 use proptest::prelude::*;
 
-use crate::support::{Site, at, site_with};
+use crate::support::{Site, kept, site_with};
 
 /// The columns of all kinds with every field there is.
 static SITE: LazyLock<Site> = LazyLock::new(|| {
@@ -50,12 +50,7 @@ fn names(record: &Record) -> (Vec<String>, Vec<String>) {
 fn check(file: &str, stream: &str, text: &str) -> Result<(), TestCaseError> {
     use hikiate_sdk::Connector as _;
     let source = SITE.account.source().unwrap();
-    let read = source.reread(
-        stream,
-        Some(file),
-        text.as_bytes(),
-        at("2026-11-28T01:00:00Z"),
-    );
+    let read = source.reread(stream, Some(&kept(file)), text.as_bytes());
     for record in read.unwrap() {
         let (keys, words) = names(&record);
         for key in &keys {
@@ -115,8 +110,7 @@ proptest! {
     fn any_bytes_are_read_or_told(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         use hikiate_sdk::Connector as _;
         let source = SITE.account.source().unwrap();
-        let read_at = at("2026-11-28T01:00:00Z");
-        let read = source.reread("shipments", Some("jisseki-1.csv"), &bytes, read_at).unwrap();
+        let read = source.reread("shipments", Some(&kept("jisseki-1.csv")), &bytes).unwrap();
         prop_assert!(read.iter().all(|r| r.parsed.is_err()));
     }
 }

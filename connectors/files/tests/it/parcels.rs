@@ -229,7 +229,7 @@ async fn answers_that_contradict_each_other_are_not_believed() {
         let of = page
             .records
             .iter()
-            .filter(|r| r.file.as_deref() == Some(file));
+            .filter(|r| r.file.as_ref().is_some_and(|f| f.name == file));
         of.collect::<Vec<_>>()
     };
     let replies = of("uketsuke-1.csv");
@@ -254,5 +254,38 @@ async fn answers_that_contradict_each_other_are_not_believed() {
     assert_eq!(
         cancels[0].parsed.as_ref().unwrap_err().part.as_deref(),
         Some("cancel")
+    );
+}
+
+#[tokio::test]
+async fn two_rows_that_are_the_same_are_neither_summed_nor_taken_for_one() {
+    let site = site("japanese-3pl-utf8");
+    let row = |line: u32, quantity: u32, time: &str| {
+        format!("HK1-S1,{line},A,{quantity},,401234567890,2026/11/27 {time}\n")
+    };
+    let (once, same) = (row(1, 1, "18:00:00"), row(2, 2, "18:00:00"));
+    let (other, none) = (row(3, 1, "18:00:00"), row(4, 0, "18:00:00"));
+    let lots = format!("{}{}", row(5, 1, "18:00:00"), row(5, 1, "18:05:00"));
+    let page = read(
+        &site,
+        &format!("{once}{same}{other}{same}{lots}{none}{none}"),
+    )
+    .await;
+    assert_eq!(page.records.len(), 2, "{:?}", page.records);
+    let left = &parcel(&page, 0).lines;
+    let left: Vec<_> = left.iter().map(|l| (l.n, l.quantity)).collect();
+    assert_eq!(left, [(1, 1), (3, 1), (5, 2)], "the rest of it has left");
+    let told = bad(&page, 1);
+    assert!(
+        told.reason.starts_with("jisseki-1.csv row 3, ") && told.reason.contains("once or twice"),
+        "{}",
+        told.reason
+    );
+    let part = told.part.as_deref();
+    assert_eq!(part, Some("parcel line 2 number 401234567890"));
+    assert_eq!(
+        page.records[1].raw,
+        format!("{SHIPPED}{same}{same}").as_bytes(),
+        "both, so that they are read again as they were"
     );
 }

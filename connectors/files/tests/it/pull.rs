@@ -58,7 +58,10 @@ async fn a_file_is_read_once_and_archived_after_it_was_stored() {
         cp932(&format!("{REPLY}HK2-S1,NG,住所不備 表,\r\n")),
         "with its header, so that it can be read alone"
     );
-    assert_eq!(page.records[1].file.as_deref(), Some("uketsuke-1.csv"));
+    assert_eq!(
+        page.records[1].file.as_ref().unwrap().name,
+        "uketsuke-1.csv"
+    );
     assert!(!page.more);
 
     // Stored, and then the process died before it acknowledged: the file is not told again, only archived.

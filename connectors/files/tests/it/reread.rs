@@ -1,24 +1,12 @@
 //! Bad records read again from their stored bytes, once the layout was mended.
 
-use hikiate_sdk::{ErrorClass, Observed, ParcelReport, Record};
+use hikiate_sdk::{ErrorClass, Observed, Record};
 
-use crate::support::{at, site, site_with};
+use crate::support::{at, kept, site, site_with};
 
 const SHIPPED: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\n";
 const STOCK: &str = "商品コード,倉庫コード,在庫数,集計日時\n";
 const READ: &str = "2026-11-28T00:30:00Z";
-
-/// What a record says, but for the file that told it.
-fn says(record: &Record) -> Result<Observed, String> {
-    match &record.parsed {
-        Ok(Observed::Parcel(parcel)) => Ok(Observed::Parcel(ParcelReport {
-            told: None,
-            ..parcel.clone()
-        })),
-        Ok(other) => Ok(other.clone()),
-        Err(bad) => Err(bad.cause.clone()),
-    }
-}
 
 #[tokio::test]
 async fn a_bad_row_is_read_from_its_bytes_as_from_its_file() {
@@ -51,15 +39,23 @@ async fn a_bad_row_is_read_from_its_bytes_as_from_its_file() {
         for record in &before {
             again.extend(
                 source
-                    .reread("shipments", record.file.as_deref(), &record.raw, at(READ))
+                    .reread("shipments", record.file.as_ref(), &record.raw)
                     .unwrap(),
             );
         }
-        let said: Vec<_> = again.iter().map(says).collect();
-        assert_eq!(said, fresh.iter().map(says).collect::<Vec<_>>(), "{layout}");
-        assert_eq!(said.iter().filter(|s| s.is_ok()).count(), 2);
-        let raws = |records: &[Record]| records.iter().map(|r| r.raw.clone()).collect::<Vec<_>>();
-        assert_eq!(raws(&again), raws(&fresh), "and is the same record");
+        let parsed =
+            |records: &[Record]| records.iter().map(|r| r.parsed.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            parsed(&again),
+            parsed(&fresh),
+            "{layout}: told by the same file, and of the same row"
+        );
+        assert_eq!(again.iter().filter(|r| r.parsed.is_ok()).count(), 2);
+        let stood = |records: &[Record]| -> Vec<_> {
+            let stood = records.iter().map(|r| (r.raw.clone(), r.file.clone()));
+            stood.collect()
+        };
+        assert_eq!(stood(&again), stood(&fresh), "and is the same record");
     }
 }
 
@@ -76,10 +72,10 @@ async fn a_file_that_was_bad_as_a_whole_is_read_from_its_bytes() {
     assert_eq!(before.len(), 1);
     site.mend(&|t| t.replace("行No", "行番号"));
     let fresh = site.page_at("shipments", None, READ).await.records;
-    let file = before[0].file.as_deref();
+    let file = before[0].file.as_ref();
     let again = site
         .source()
-        .reread("shipments", file, &before[0].raw, at(READ))
+        .reread("shipments", file, &before[0].raw)
         .unwrap();
     let parsed = |records: &[Record]| records.iter().map(|r| r.parsed.clone()).collect::<Vec<_>>();
     assert_eq!(
@@ -99,7 +95,7 @@ async fn an_item_is_read_again_with_all_of_its_rows() {
     assert_eq!(before.len(), 2);
     let source = site.source();
     let same = source
-        .reread("stock", Some("zaiko-1.csv"), &before[0].raw, at(READ))
+        .reread("stock", before[0].file.as_ref(), &before[0].raw)
         .unwrap();
     assert_eq!(same.len(), 1, "none of its rows is believed alone");
     assert_eq!(
@@ -114,7 +110,7 @@ async fn an_item_is_read_again_with_all_of_its_rows() {
     });
     let again = site
         .source()
-        .reread("stock", Some("zaiko-1.csv"), &before[0].raw, at(READ))
+        .reread("stock", before[0].file.as_ref(), &before[0].raw)
         .unwrap();
     assert_eq!(again.len(), 1, "lot W1 stands twice all the same");
     assert!(again[0].parsed.is_err());
@@ -125,7 +121,9 @@ async fn what_cannot_be_read_again_says_what_to_do() {
     let site = site("japanese-3pl-utf8");
     let source = site.source();
     let why = |file: Option<&str>, raw: &[u8]| {
-        source.reread("shipments", file, raw, at(READ)).unwrap_err()
+        let file = file.map(kept);
+        let read = source.reread("shipments", file.as_ref(), raw);
+        read.unwrap_err()
     };
     for (file, raw, words) in [
         (None, &b"x\n"[..], "does not say in which file"),
@@ -145,7 +143,84 @@ async fn what_cannot_be_read_again_says_what_to_do() {
         assert!(error.message.contains(words), "{error}");
     }
     let upper = source
-        .reread("shipments", Some("UKETSUKE-1.CSV"), b"", at(READ))
+        .reread("shipments", Some(&kept("UKETSUKE-1.CSV")), b"")
         .unwrap();
     assert_eq!(upper.len(), 1);
+}
+
+#[tokio::test]
+async fn boxes_of_a_day_without_a_time_stay_two_and_a_count_stays_of_its_file() {
+    let mut site = site_with("japanese-3pl-utf8", &|t| {
+        t.replace(
+            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"left_at\", format = \"%Y-%m-%d\"",
+        )
+    });
+    for (name, number) in [("jisseki-1.csv", "1"), ("jisseki-2.csv", "2")] {
+        let row = format!("HK1-S1,1,A,{number},,40123456789{number},2026/11/27\n");
+        let text = format!("{SHIPPED}{row}");
+        site.put_at(
+            &format!("incoming/{name}"),
+            text.as_bytes(),
+            "2026-11-27T09:30:00Z",
+        );
+    }
+    let count = format!("{STOCK}A,W1,x,\n");
+    site.put_at(
+        "incoming/zaiko-1.csv",
+        count.as_bytes(),
+        "2026-11-27T23:00:00Z",
+    );
+    let before = site.page_at("shipments", None, READ).await.records;
+    let counts = site.page_at("stock", None, READ).await.records;
+    assert!(before.iter().chain(&counts).all(|r| r.parsed.is_err()));
+    site.mend(&|t| t.replace("%Y-%m-%d", "%Y/%m/%d"));
+    let source = site.source();
+    let mut told = Vec::new();
+    for record in &before {
+        let again = source.reread("shipments", record.file.as_ref(), &record.raw);
+        let Ok(Observed::Parcel(report)) = again.unwrap().remove(0).parsed else {
+            panic!("no parcel");
+        };
+        told.push(report.told.unwrap());
+    }
+    assert_ne!(told[0].file, told[1].file, "each of the file it stood in");
+    assert!(told.iter().all(|t| t.at == at("2026-11-27T09:30:00Z")));
+    let mended = String::from_utf8(counts[0].raw.clone())
+        .unwrap()
+        .replace(",x,", ",3,");
+    let again = source.reread("stock", counts[0].file.as_ref(), mended.as_bytes());
+    let again = again.unwrap().remove(0).parsed;
+    let Ok(Observed::Stock(level)) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!(
+        level.as_of,
+        Some(at("2026-11-27T22:55:00Z")),
+        "as of its file"
+    );
+}
+
+#[tokio::test]
+async fn the_reason_of_a_record_that_was_read_again_names_the_row_of_its_file() {
+    let site = site("japanese-3pl-utf8");
+    let text = format!("{STOCK}A,W1,3,\nB,W1,1,\n\nA,W2,4,\nC,\"W\n1\",5,\nA,W1,x,\n");
+    site.put_at("incoming/zaiko-1.csv", text.as_bytes(), READ);
+    let before = site.page_at("stock", None, READ).await.records;
+    let bad: Vec<_> = before.iter().filter(|r| r.parsed.is_err()).collect();
+    assert!(!bad.is_empty());
+    for record in bad {
+        let again = site
+            .source()
+            .reread("stock", record.file.as_ref(), &record.raw);
+        let again = again.unwrap();
+        assert_eq!(again[0].parsed, record.parsed);
+        assert_eq!(again[0].file, record.file, "and keeps it");
+    }
+    let a = before
+        .iter()
+        .find(|r| r.raw.ends_with(b"A,W1,x,\n"))
+        .unwrap();
+    let why = &a.parsed.as_ref().unwrap_err().reason;
+    assert!(why.starts_with("zaiko-1.csv row 8, "), "{why}");
 }

@@ -86,7 +86,7 @@ async fn a_long_file_comes_in_slices_and_is_archived_at_its_end() {
     assert_eq!((pages, all.len()), (11, 96));
     assert!(site.names("incoming").is_empty());
     let other = all.pop().unwrap();
-    assert_eq!(other.file.as_deref(), Some("uketsuke-2.csv"));
+    assert_eq!(other.file.as_ref().unwrap().name, "uketsuke-2.csv");
     assert_eq!(
         sorted(&all),
         sorted(&whole("shipments", "uketsuke-1.csv", &text).await)
@@ -234,7 +234,7 @@ async fn a_long_file_of_bad_rows_keeps_its_beginning_and_names_the_rest() {
     );
     let again = site
         .source()
-        .reread("shipments", Some("uketsuke-1.csv"), &all[0].raw, at(READ));
+        .reread("shipments", all[0].file.as_ref(), &all[0].raw);
     assert!(
         again
             .unwrap_err()
@@ -268,9 +268,8 @@ async fn a_row_that_is_too_long_is_bad_alone() {
         .source()
         .reread(
             "shipments",
-            Some("uketsuke-1.csv"),
+            page.records[1].file.as_ref(),
             &page.records[1].raw,
-            at(READ),
         )
         .unwrap();
     assert!(again[0].parsed.is_err());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use hikiate_files::{FaultyFolder, FilesAccount, Folder, LocalFolder};
 use hikiate_sdk::{
-    AccountConfig, AccountSlug, BatchName, Call, Connector, InstructCall, Instruction,
+    AccountConfig, AccountSlug, BatchName, Call, Connector, InFile, InstructCall, Instruction,
     InstructionLine, Operations, Page, Party, Problem, ShipmentReference, Source,
 };
 use serde_json::{Value, json};
@@ -167,6 +167,17 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 #[expect(clippy::disallowed_methods, reason = "files get the machine's time")]
 pub(crate) fn now() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
+}
+
+/// Bytes kept of a file of this name, from its beginning.
+pub(crate) fn kept(name: &str) -> InFile {
+    InFile {
+        name: name.to_owned(),
+        sha256: "00".repeat(32),
+        told: at("2026-11-28T01:00:00Z"),
+        read_at: at("2026-11-28T01:00:00Z"),
+        rows: Vec::new(),
+    }
 }
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, ExternalId, Page, Record, Source, StreamKind, StreamSpec};
+use hikiate_sdk::{
+    Error, ErrorClass, ExternalId, InFile, Page, Record, Source, StreamKind, StreamSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,9 +74,8 @@ impl Source for Medusa {
     fn reread(
         &self,
         stream: &str,
-        _file: Option<&str>,
+        _file: Option<&InFile>,
         raw: &[u8],
-        _read_at: DateTime<Utc>,
     ) -> Result<Vec<Record>, Error> {
         let raw = std::str::from_utf8(raw)
             .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is no text"))?;

@@ -11,7 +11,7 @@ use super::shop::SECRET;
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
+    Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
     OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
 };
 
@@ -205,9 +205,8 @@ impl Source for Memory {
     fn reread(
         &self,
         _stream: &str,
-        _file: Option<&str>,
+        _file: Option<&InFile>,
         raw: &[u8],
-        _read_at: DateTime<Utc>,
     ) -> Result<Vec<Record>, Error> {
         let order: Value = serde_json::from_slice(raw).map_err(|_| protocol("JSON"))?;
         Ok(vec![self.record(&order)?])
