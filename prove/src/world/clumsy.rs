@@ -100,7 +100,11 @@ impl Desk {
             table.rows.splice(0..0, std::mem::take(&mut self.held));
             self.damaged.clear();
             if clumsy == Some(Clumsy::Cumulative) {
-                table.rows.splice(0..0, self.told.iter().cloned());
+                // What was held back stands there already; twice the same row would be another fault.
+                let rows = &table.rows;
+                let before = self.told.iter().filter(|row| !rows.contains(row));
+                let before: Vec<Vec<u8>> = before.cloned().collect();
+                table.rows.splice(0..0, before);
             }
             self.told.extend(own);
         }
