@@ -274,7 +274,11 @@ async fn two_rows_that_are_the_same_are_neither_summed_nor_taken_for_one() {
     assert_eq!(page.records.len(), 2, "{:?}", page.records);
     let left = &parcel(&page, 0).lines;
     let left: Vec<_> = left.iter().map(|l| (l.n, l.quantity)).collect();
-    assert_eq!(left, [(1, 1), (3, 1), (5, 2)], "the rest of it has left");
+    assert_eq!(
+        left,
+        [(1, 1), (3, 1), (5, 2), (4, 0)],
+        "the rest of it has left"
+    );
     let told = bad(&page, 1);
     assert!(
         told.reason.starts_with("jisseki-1.csv row 3, ") && told.reason.contains("once or twice"),
