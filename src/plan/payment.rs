@@ -31,6 +31,18 @@ pub(crate) struct Payment {
     pub(crate) expired: bool,
 }
 
+/// A payment of which the rest was voided after all that is owed had been captured: the money is there, as when staff capture a
+/// part and then take items out of the order.
+fn kept_of_voided(order: &OrderSnapshot) -> Option<&Tender> {
+    let total = order.total?;
+    let kept = |tender: &&Tender| tender.cancelled && tender.captured - tender.refunded >= total;
+    order
+        .tenders
+        .iter()
+        .filter(|tender| tender.captured > 0)
+        .find(kept)
+}
+
 /// A payment that is not sure any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -158,6 +170,13 @@ impl View<'_> {
         });
         words.sort_unstable();
         words.dedup();
+        let kept = kept_of_voided(order);
+        if words.is_empty()
+            && let Some(tender) = kept
+        {
+            let method = self.route(tender).map(|route| route.method);
+            words.extend(method.map(PaymentMethod::as_str));
+        }
         let zero = order.total == Some(0);
         let word = match words.as_slice() {
             _ if zero => "zero",

@@ -263,15 +263,15 @@ async fn read_due(
             incoming.visible_from = window
                 .and_then(|window| chrono::Duration::from_std(window).ok())
                 .and_then(|window| asked_at.checked_sub_signed(window));
-            if fails > 0 {
-                engine.store.reads_answered(owned.id).await?;
-            }
             let done = engine
                 .store
                 .retried("ingest_read", || {
                     engine.store.ingest_read(owned, &ids, &incoming)
                 })
                 .await?;
+            if fails > 0 {
+                engine.store.reads_answered(owned.id).await?;
+            }
             weigh(engine, account, done).await?;
             Ok(true)
         }

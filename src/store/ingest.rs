@@ -12,7 +12,7 @@ use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
-use super::quarantine::{Understood, quarantine, settle};
+use super::quarantine::{Told, Understood, quarantine, settle};
 use super::{Store, StoreError};
 use crate::facts::FactBody;
 
@@ -55,9 +55,10 @@ impl Store {
             understood.extend(page.stock.iter().map(told));
         }
         if page.orders.is_empty() && page.facts.is_empty() {
-            settle(tx, account_id, stream, &understood, &[]).await?;
+            settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = page.bad.len();
             quarantine(tx, account_id, stream, &page.bad, Some(page.asked_at)).await?;
+            settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
             Self::end_listing(tx, account_id, stream, page).await?;
             return Ok(done);
         }
@@ -385,9 +386,18 @@ impl Store {
         write_raw_and_personal(tx, &raws, &new_persons).await?;
         make_due(tx, &changed, &reread, &read_first).await?;
         read_soon(tx, &lagging).await?;
-        settle(tx, account_id, stream, &understood, &raws_read).await?;
+        settle(
+            tx,
+            account_id,
+            stream,
+            &understood,
+            &raws_read,
+            Told::NoEarlier,
+        )
+        .await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
+        settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
         Ok(done)
     }
 }

@@ -66,7 +66,7 @@ pub struct Again {
 }
 
 /// Keeps each bad record once, by its bytes, with the newest file that it stood in. One that was out of quarantine and is told
-/// again is back in it, unless a person dismissed these very bytes. Nothing is refused here: what is too long is cut.
+/// again is back in it, unless a person dismissed these very bytes or a file tells them that is no newer than the one that was settled. Nothing is refused here: what is too long is cut.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -79,8 +79,12 @@ pub(super) async fn quarantine(
     }
     let stream = kept_under(stream);
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
+    let told_at = |record: &IncomingBad| record.source.file.as_ref().map(|file| file.told);
     for record in bad {
-        once.entry(hash(&record.source.raw)).or_insert(record);
+        let kept = once.entry(hash(&record.source.raw)).or_insert(record);
+        if told_at(record) > told_at(kept) {
+            *kept = record;
+        }
     }
     let hash: Vec<Vec<u8>> = once.keys().cloned().collect();
     let mut external: Vec<Option<String>> = Vec::new();
@@ -115,7 +119,7 @@ pub(super) async fn quarantine(
            file_read_at = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_read_at ELSE excluded.file_read_at END,
            file_rows = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_rows ELSE excluded.file_rows END,
            told_at = greatest(quarantine.told_at, excluded.told_at),
-           resolved_at = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.resolved_at END, retry_at = NULL",
+           resolved_at = CASE WHEN quarantine.dismissed_at IS NOT NULL OR (excluded.file_hash IS NOT NULL AND excluded.told_at <= quarantine.told_at) THEN quarantine.resolved_at END, retry_at = NULL",
         account_id, stream, &external as &[Option<String>], &part as &[Option<String>], &file as &[Option<String>], &hash, &raw, &reason, &cause,
         &file_hash as &[Option<String>], &read_at as &[Option<DateTime<Utc>>], &rows as &[Option<String>], &told as &[Option<DateTime<Utc>>]
     )
@@ -124,14 +128,24 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
+/// When a good record must have been told to settle a bad one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// No earlier than the bad one, which was there before.
+    NoEarlier,
+    /// Later: beside the bad rows of its own page, a file's good rows settle none of the same file.
+    Later,
+}
+
 /// Bad records that are settled: the very record was understood now, by its bytes, or a good one of the same thing and part
-/// was told no earlier than it. A record of the stream `read` is an order's, as one of `orders` is.
+/// was told no earlier than it, or later. A record of the stream `read` is an order's, as one of `orders` is.
 pub(super) async fn settle(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     stream: &str,
     understood: &[Understood],
     raws: &[&[u8]],
+    good: Told,
 ) -> Result<(), StoreError> {
     if understood.is_empty() && raws.is_empty() {
         return Ok(());
@@ -158,10 +172,10 @@ pub(super) async fn settle(
          WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
            AND (q.hash = ANY($5)
              OR EXISTS (SELECT FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
-               WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part AND t.told >= coalesce(q.told_at, q.first_at))
+               WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part AND (t.told > coalesce(q.told_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.told_at, q.first_at)))
              OR string_to_array(q.part, E'\\n') <@ (SELECT array_agg(t.p) FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
-               WHERE t.e = q.external_id AND t.told >= coalesce(q.told_at, q.first_at)))",
-        account_id, same, &names, &parts as &[Option<String>], &hashes, &told
+               WHERE t.e = q.external_id AND (t.told > coalesce(q.told_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.told_at, q.first_at))))",
+        account_id, same, &names, &parts as &[Option<String>], &hashes, &told, good == Told::Later
     )
     .execute(&mut **tx)
     .await?;

@@ -268,9 +268,6 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             "can be given in a folder of this machine only: over SFTP the server decides",
         ));
     }
-    if let (Some(_), None, Some(group)) = (&folder, &sftp, &access.group) {
-        problems.extend(no_group(group));
-    }
     let access_words = access_in_words(&access);
     let place = match (folder, sftp) {
         (Some(path), None) => {
@@ -356,18 +353,13 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     }
 }
 
-/// Why files cannot be given to a group of this machine.
-fn no_group(name: &str) -> Option<Problem> {
+/// What is to be said of a group that is not there. It is no mistake of the configuration: a command may run on another
+/// machine than the daemon, and where files are written it is refused.
+fn no_group(name: &str) -> String {
     match nix::unistd::Group::from_name(name) {
-        Ok(Some(_)) => None,
-        Ok(None) => Some(Problem::new(
-            "group",
-            format!("this machine has no group {name:?}: make it, or write one that exists"),
-        )),
-        Err(e) => Some(Problem::new(
-            "group",
-            format!("cannot look for the group {name:?} on this machine: {e}"),
-        )),
+        Ok(Some(_)) => String::new(),
+        Ok(None) => ", which this machine does not have: make it where the daemon runs, nothing is written before".to_owned(),
+        Err(e) => format!(", which cannot be looked for on this machine: {e}"),
     }
 }
 
@@ -378,7 +370,10 @@ fn access_in_words(access: &Access) -> String {
         |mode| format!("with the mode {mode:04o}"),
     );
     match &access.group {
-        Some(group) => format!("files go out {mode}, to the group {group}"),
+        Some(group) => format!(
+            "files go out {mode}, to the group {group}{}",
+            no_group(group)
+        ),
         None => format!("files go out {mode}"),
     }
 }

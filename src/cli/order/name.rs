@@ -61,10 +61,15 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
         let personal = input.personal.as_ref();
         let counts = personal.and_then(|told| told.ship_to.get(group.as_str()));
         let name = args.name.clone().or(counts.map(|party| party.name.clone()));
+        // What is not typed stays as it was, also where it was typed before.
+        let company = args
+            .company
+            .clone()
+            .or(counts.map(|party| party.company.clone()));
         let named = ReceiverName {
             group,
             name: name.unwrap_or_default(),
-            company: args.company.clone(),
+            company,
         };
         can_be_written(session, input, &named)?;
         let typed = Typed {

@@ -331,3 +331,20 @@ fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
     world.edit(|order| order.tenders[0].authorised = 1500);
     assert_eq!(blocked(&world.settle()), (Status::Allocated, "wave"));
 }
+
+/// Staff capture a part, take items out of the order, and the shop voids what is left of the payment.
+#[test]
+fn what_is_owed_is_paid_by_what_was_captured_before_the_rest_was_voided() {
+    let mut voided = order(&[("A", 1, 1000)]);
+    voided.tenders[0].cancelled = true;
+    voided.tenders[0].authorised = 0;
+    voided.tenders[0].captured = 1499;
+    let mut world = World::new(voided);
+    assert_eq!(
+        blocked(&world.settle()),
+        (Status::Unallocated, "payment"),
+        "one is missing"
+    );
+    world.edit(|order| order.tenders[0].captured = 1500);
+    assert_eq!(blocked(&world.settle()), (Status::Allocated, "wave"));
+}

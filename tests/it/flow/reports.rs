@@ -405,6 +405,16 @@ async fn orders_that_cannot_be_stored_when_they_are_read_by_id_stop_no_stream() 
         fails > 0 && error.contains("could not be stored"),
         "{error}"
     );
+    // It is asked for less and less often, and somebody hears of it.
+    for _ in 0..8 {
+        world.advance(Duration::minutes(5)).await;
+        world.rounds(1).await;
+    }
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    assert!(
+        tasks.iter().any(|task| task.kind == "reads_failing"),
+        "{tasks:?}"
+    );
 }
 
 #[tokio::test]

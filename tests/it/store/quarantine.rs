@@ -456,6 +456,38 @@ async fn a_good_record_of_an_older_file_does_not_settle_a_newer_bad_one() {
     assert_eq!(open().await, 0, "told at the same time, or later");
 }
 
+/// After an outage both files lie there: the bad row and the file that puts it right are of one page.
+#[tokio::test]
+async fn a_good_record_of_a_later_file_settles_a_bad_one_of_the_same_page() {
+    let shop = Shop::open().await;
+    let reference = shipment(&shop).await;
+    let open = || async { shop.store().list_quarantine().await.unwrap().len() };
+    let both = |bad: i64, good: i64| {
+        let mut told = bad_row(&reference, "parcel line 1 number 4012", "row");
+        told.bad[0].source.file = Some(in_file("jisseki-1.csv", bad));
+        let mut fact = parcel(&reference, 1, good);
+        fact.parts = vec!["parcel line 1 number 4012".to_owned()];
+        fact.source.file = Some(in_file("jisseki-2.csv", good));
+        told.facts.push(fact);
+        told
+    };
+    shop.pull("wms", &both(20, 20)).await;
+    assert_eq!(
+        open().await,
+        1,
+        "good rows of one file say nothing of its bad ones"
+    );
+    shop.pull("wms", &both(21, 22)).await;
+    assert_eq!(open().await, 0);
+    // The archive is read again.
+    shop.pull(
+        "wms",
+        &bad_row(&reference, "parcel line 1 number 4012", "row"),
+    )
+    .await;
+    assert_eq!(open().await, 0, "a file that is no newer tells nothing new");
+}
+
 #[tokio::test]
 async fn what_was_dismissed_stays_dismissed_and_other_bytes_do_not() {
     let shop = Shop::open().await;

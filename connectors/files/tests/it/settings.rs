@@ -109,15 +109,8 @@ fn modes_groups_and_budgets_are_checked() {
         "{found:?}"
     );
     assert_eq!(of("budget", json!({ "bytes": 65_536 })), []);
-    let found = of("group", json!("no-such-group-here"));
-    assert!(
-        found.len() == 1
-            && found[0].0 == "group"
-            && found[0]
-                .1
-                .contains("this machine has no group \"no-such-group-here\": make it"),
-        "{found:?}"
-    );
+    // A command may run on another machine than the daemon.
+    assert_eq!(of("group", json!("no-such-group-here")), []);
     assert_eq!(of("group", json!("root")), []);
     assert_eq!(of("budget", json!({ "records": 500, "idle": "30s" })), []);
     assert_eq!(of("unended_after", json!("soon")).len(), 1);

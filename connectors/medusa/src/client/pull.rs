@@ -154,7 +154,7 @@ impl Medusa {
                 )
             })?;
         if more && cursor.from.is_none() {
-            next.begun = self.newest().await?;
+            next.begun = self.newest().await?.map(|newest| newest.min(now));
         }
         let records = page
             .orders
