@@ -27,9 +27,9 @@ UPDATE stock SET base_as_of = (SELECT hk_now()) WHERE base_as_of > (SELECT hk_no
 -- The code that the movement's instruction named; '' where nobody knows.
 ALTER TABLE stock_entries ADD COLUMN code text NOT NULL DEFAULT '';
 
--- Lists of all stock, the last one of each account: one that names far fewer items than the last counts nothing.
+-- Lists of all stock, the last one of each place: one that names far fewer items there than the last counts nothing.
 CREATE TABLE stock_listings (
-  account_id smallint PRIMARY KEY REFERENCES accounts,
+  location_id smallint PRIMARY KEY REFERENCES locations,
   id text NOT NULL,
   items int NOT NULL,
   as_of timestamptz NOT NULL,

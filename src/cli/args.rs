@@ -576,6 +576,9 @@ pub(crate) enum StockCommand {
     BelieveList {
         /// The account, as the task `stock_list_short` names it
         account: String,
+        /// The warehouse, where lists of several were refused
+        #[arg(long, value_name = "NAME")]
+        warehouse: Option<String>,
         /// Why; kept for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,

@@ -9,8 +9,12 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
     let item = match command {
         StockCommand::Show { item } => item,
         // The reason is kept with the command itself, as every command is.
-        StockCommand::BelieveList { account, reason: _ } => {
-            return believe(session, &account).await;
+        StockCommand::BelieveList {
+            account,
+            warehouse,
+            reason: _,
+        } => {
+            return believe(session, &account, warehouse.as_deref()).await;
         }
     };
     let (out, rows) = (
@@ -30,7 +34,7 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
         "ALLOCATED",
         "FREE",
         "COUNTED",
-        "NOT READ SINCE",
+        "KEPT BY",
     ];
     out.list(
         &rows,
@@ -52,10 +56,10 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
     )
 }
 
-async fn believe(session: &Session, account: &str) -> Result<(), Failure> {
+async fn believe(session: &Session, account: &str, warehouse: Option<&str>) -> Result<(), Failure> {
     let directory = session.store.directory().await?;
     let id = directory.account(&account.into())?;
-    let refused = session.store.believe_stock_list(id).await?;
+    let refused = session.store.believe_stock_list(id, warehouse).await?;
     let told = serde_json::json!({ "account": account, "believed": refused });
     session.out.one(&told, || {
         format!("believed: {refused}; a list of that length counts from the next one on\n")

@@ -10,8 +10,9 @@ use super::{Store, StoreError};
 /// Of the last list of all stock, in percent: a list with fewer items is not believed.
 const FEWEST: i64 = 70;
 
-/// The last list of an account.
+/// The last list of a place.
 struct Last {
+    location_id: i16,
     id: String,
     /// Items of the last list that was believed.
     items: i32,
@@ -22,21 +23,20 @@ struct Last {
     refused_items: Option<i32>,
 }
 
-/// What was counted at the places that a list speaks for.
-struct Before {
-    /// The account has other places, too.
-    others: bool,
-    /// Items that lists counted there and that were not gone.
-    items: i64,
-    /// The time of the newest of those counts.
-    as_of: Option<DateTime<Utc>>,
+/// A place that a list speaks for.
+struct Place {
+    id: i16,
+    slug: String,
+    /// Items that the list names there.
+    named: i64,
 }
 
-/// What becomes of a list.
-struct Verdict {
-    refused: Option<String>,
-    /// An operator's word that lists are so short now is used up.
-    by_word: bool,
+/// What becomes of a list at a place.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Believed,
+    /// Why it is refused.
+    Refused(String),
 }
 
 impl Store {
@@ -54,156 +54,177 @@ impl Store {
         }
     }
 
-    /// The last list of an account that was refused as too short is right: lists of that length count from the next one on.
+    /// The last list of a warehouse that was refused as too short is right: lists of that length count from the next one on.
+    /// Returns why each was refused. Where lists of several warehouses of the account were, one must be named.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] where none was refused.
-    pub async fn believe_stock_list(&self, account_id: i16) -> Result<String, StoreError> {
-        sqlx::query_scalar!(
-            r#"UPDATE stock_listings n SET items = n.refused_items, refused = NULL FROM stock_listings s
-               WHERE n.account_id = $1 AND s.account_id = n.account_id AND s.refused IS NOT NULL RETURNING s.refused AS "refused!""#,
-            account_id
+    /// [`StoreError::Refused`] where none was refused, or several and none is named.
+    pub async fn believe_stock_list(
+        &self,
+        account_id: i16,
+        warehouse: Option<&str>,
+    ) -> Result<String, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let refused = sqlx::query!(
+            r#"SELECT n.location_id, l.slug, n.refused AS "refused!" FROM stock_listings n JOIN locations l ON l.id = n.location_id
+               WHERE l.account_id = $1 AND n.refused IS NOT NULL AND ($2::text IS NULL OR l.slug = $2) ORDER BY l.slug FOR UPDATE OF n"#,
+            account_id,
+            warehouse
         )
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or_else(|| StoreError::Refused("no stock list of this account was refused".to_owned()))
+        .fetch_all(&mut *tx)
+        .await?;
+        let [one] = refused.as_slice() else {
+            let slugs: Vec<&str> = refused.iter().map(|row| row.slug.as_str()).collect();
+            return Err(StoreError::Refused(if slugs.is_empty() {
+                "no stock list of this account was refused".to_owned()
+            } else {
+                format!(
+                    "lists of several warehouses were refused, name one with --warehouse: {}",
+                    slugs.join(", ")
+                )
+            }));
+        };
+        sqlx::query!(
+            "UPDATE stock_listings SET items = coalesce(refused_items, items), refused = NULL WHERE location_id = $1",
+            one.location_id
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(one.refused.clone())
     }
 }
 
-/// Whether a list of all stock is believed: it is no older than the last one that was, and names at least [`FEWEST`] percent
-/// as many items. Decided with its first page, and the same for all of them. A list of some places of an account is compared
-/// with what lists counted there.
+/// Whether a list of all stock is believed: at each of its places it is no older than the last one that was, and names at
+/// least [`FEWEST`] percent as many items. Decided with its first page, and the same for all of them.
 pub(super) async fn believed(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     listing: &Listing,
 ) -> Result<bool, StoreError> {
+    let (places, all) = places(tx, account_id, listing).await?;
+    let ids: Vec<i16> = places.iter().map(|place| place.id).collect();
     let last = sqlx::query_as!(
         Last,
-        "SELECT id, items, as_of, refused, refused_items FROM stock_listings WHERE account_id = $1 FOR UPDATE",
-        account_id
+        "SELECT location_id, id, items, as_of, refused, refused_items FROM stock_listings WHERE location_id = ANY($1) ORDER BY location_id FOR UPDATE",
+        &ids
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    if let Some(last) = last.as_ref().filter(|last| last.id == listing.id) {
-        return Ok(last.refused.is_none());
+    if last.iter().any(|last| last.id == listing.id) {
+        let mut refused = last.iter().filter(|last| last.id == listing.id);
+        return Ok(refused.all(|last| last.refused.is_none()));
     }
-    let before = before(tx, account_id, listing).await?;
-    let Some(verdict) = judge(last.as_ref(), &before, listing) else {
+    if let Some(newer) = last.iter().find(|last| last.as_of > listing.as_of) {
+        tracing::warn!(list = listing.name, made = %listing.as_of, last = %newer.as_of, "a list of all stock is older than the last one of its place: nothing of it was counted");
         return Ok(false);
-    };
-    let named = i32::try_from(listing.items).unwrap_or(i32::MAX);
-    let (items, as_of, refused_items) = match (&verdict.refused, &last) {
-        (None, Some(last)) => {
-            let kept = last
-                .refused_items
-                .filter(|_| last.refused.is_none() && !verdict.by_word);
-            (named, last.as_of.max(listing.as_of), kept)
-        }
-        (None, None) => (named, listing.as_of, None),
-        (Some(_), Some(last)) => (last.items, last.as_of, Some(named)),
-        // Nothing was believed yet, and a list of nothing stays refused until somebody says so.
-        (Some(_), None) => (1, listing.as_of, Some(named)),
-    };
-    sqlx::query!(
-        "INSERT INTO stock_listings (account_id, id, items, as_of, refused, refused_items) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (account_id) DO UPDATE SET id = excluded.id, items = excluded.items, as_of = excluded.as_of,
-           refused = excluded.refused, refused_items = excluded.refused_items",
-        account_id, listing.id, items, as_of, verdict.refused, refused_items
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(verdict.refused.is_none())
+    }
+    let judged: Vec<(&Place, Option<&Last>, Verdict)> = places
+        .iter()
+        .map(|place| {
+            let last = last.iter().find(|last| last.location_id == place.id);
+            let unsure = listing.places.is_empty() && all > 1;
+            (place, last, judge(last, place, &listing.name, unsure))
+        })
+        .collect();
+    let believed = judged
+        .iter()
+        .all(|(_, _, verdict)| *verdict == Verdict::Believed);
+    for (place, last, verdict) in judged {
+        let named = i32::try_from(place.named).unwrap_or(i32::MAX);
+        let (items, as_of, refused, refused_items) = match verdict {
+            // Of a list that another place refuses, this one keeps what it knew.
+            Verdict::Believed if !believed => continue,
+            Verdict::Believed => (named, listing.as_of, None, None),
+            Verdict::Refused(why) => {
+                // Nothing was believed yet, and a list of nothing stays refused until somebody says so.
+                let (items, as_of) = last.map_or((1, listing.as_of), |l| (l.items, l.as_of));
+                (items, as_of, Some(why), Some(named))
+            }
+        };
+        sqlx::query!(
+            "INSERT INTO stock_listings (location_id, id, items, as_of, refused, refused_items) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (location_id) DO UPDATE SET id = excluded.id, items = excluded.items, as_of = excluded.as_of,
+               refused = excluded.refused, refused_items = excluded.refused_items",
+            place.id, listing.id, items, as_of, refused, refused_items
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(believed)
 }
 
-/// What becomes of a list; `None` for one that is older than the last one.
-fn judge(last: Option<&Last>, before: &Before, listing: &Listing) -> Option<Verdict> {
+/// What becomes of a list at a place; `unsure` where nobody knows of which of several places it speaks.
+fn judge(last: Option<&Last>, place: &Place, name: &str, unsure: bool) -> Verdict {
+    let known = last.map(|last| i64::from(last.items));
     let word = last.filter(|last| last.refused.is_none());
     let word = word.and_then(|last| last.refused_items).map(i64::from);
-    let (newest, items) = if before.others {
-        (before.as_of, Some(before.items))
-    } else {
-        (
-            last.map(|last| last.as_of),
-            last.map(|last| i64::from(last.items)),
-        )
-    };
-    if newest.is_some_and(|newest| listing.as_of < newest) {
-        return None;
+    let short = |than: i64| place.named * 100 < than * FEWEST;
+    let of_word = word.is_some_and(|word| !short(word));
+    if place.named == 0 && (unsure || (known != Some(0) && word != Some(0))) {
+        return Verdict::Refused(format!(
+            "{name}: names no item at {}: nothing of it was counted",
+            place.slug
+        ));
     }
-    let named = i64::from(listing.items);
-    let short = |than: i64| named * 100 < than * FEWEST;
-    // Of which of several places a list without rows speaks nobody knows.
-    let nothing = named == 0 && (before.others || (word != Some(0) && items != Some(0)));
-    let refused = nothing || items.is_some_and(short);
-    let by_word = refused && word.is_some_and(|word| !short(word) && !nothing);
-    let why = match (refused && !by_word, nothing) {
-        (false, _) => None,
-        (true, true) => Some(format!(
-            "{}: names no item: nothing of it was counted",
-            listing.name
+    match known {
+        Some(known) if short(known) && !of_word => Verdict::Refused(format!(
+            "{name}: {} items at {}, fewer than {FEWEST} % of the {known} of the last list: nothing of it was counted",
+            place.named, place.slug
         )),
-        (true, false) => Some(format!(
-            "{}: {named} items, fewer than {FEWEST} % of the last list: nothing of it was counted",
-            listing.name
-        )),
-    };
-    // A list of all places is compared with the last one, which the word has corrected.
-    Some(Verdict {
-        refused: why,
-        by_word: by_word || !before.others,
-    })
+        _ => Verdict::Believed,
+    }
 }
 
-/// The places that a list names; a place without a code of its own is any that no other is.
-fn codes(listing: &Listing) -> (Vec<String>, bool) {
-    let codes = listing.places.iter().flatten().cloned().collect();
-    (codes, listing.places.contains(&None))
-}
-
-async fn before(
+/// The warehouses that a list speaks for, and how many the account has. A place whose code no warehouse has is of the one without
+/// a code; a list without rows speaks for all of them.
+async fn places(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     listing: &Listing,
-) -> Result<Before, StoreError> {
-    let (codes, nameless) = codes(listing);
-    Ok(sqlx::query_as!(
-        Before,
-        r#"SELECT coalesce(bool_or(NOT l.named), false) AS "others!",
-             count(DISTINCT k.code) FILTER (WHERE l.named AND k.listing IS NOT NULL AND k.base_qty <> 0) AS "items!",
-             max(k.base_as_of) FILTER (WHERE l.named AND k.listing IS NOT NULL) AS as_of
-           FROM (SELECT p.id, (p.code = ANY($2) OR (p.code IS NULL AND ($3 OR EXISTS (SELECT FROM unnest($2::text[]) AS t (c)
-               WHERE NOT EXISTS (SELECT FROM locations o WHERE o.account_id = $1 AND o.code = t.c))))
-               OR ($4 AND (SELECT count(*) FROM locations o WHERE o.account_id = $1) = 1)) IS TRUE AS named
-             FROM locations p WHERE p.account_id = $1) l
-           LEFT JOIN stock k ON k.location_id = l.id AND k.bucket = 'sellable'"#,
-        account_id, &codes, nameless, listing.places.is_empty()
+) -> Result<(Vec<Place>, usize), StoreError> {
+    let rows = sqlx::query!(
+        "SELECT id, slug, code FROM locations WHERE account_id = $1 ORDER BY id",
+        account_id
     )
-    .fetch_one(&mut **tx)
-    .await?)
+    .fetch_all(&mut **tx)
+    .await?;
+    let all = rows.len();
+    let has = |code: &Option<String>| code.is_some() && rows.iter().any(|row| row.code == *code);
+    let mut places = Vec::new();
+    for row in &rows {
+        let here = listing.places.iter().filter(|(code, _)| match &row.code {
+            None => !has(code),
+            Some(_) => row.code == **code,
+        });
+        let named: Vec<i64> = here.map(|(_, items)| i64::from(*items)).collect();
+        if !named.is_empty() || listing.places.is_empty() {
+            places.push(Place {
+                id: row.id,
+                slug: row.slug.clone(),
+                named: named.iter().sum(),
+            });
+        }
+    }
+    Ok((places, all))
 }
 
-/// What a whole list of all stock does not name is gone from its places; one without rows, which an operator believes, is of the
-/// only place.
+/// What a whole list of all stock does not name is gone from its places, where no row of it could be what is missing.
 async fn zero_absent(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     stream: &str,
     listing: &Listing,
 ) -> Result<(), StoreError> {
-    let (codes, nameless) = codes(listing);
-    let empty = listing.items == 0;
     sqlx::query!(
         "WITH gone AS (
-           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM locations l
-           WHERE l.id = s.location_id AND l.account_id = $1 AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
-             AND ($7 OR l.code = ANY($5) OR (l.code IS NULL AND ($6 OR EXISTS (SELECT FROM unnest($5::text[]) AS t (c)
-               WHERE NOT EXISTS (SELECT FROM locations o WHERE o.account_id = $1 AND o.code = t.c)))))
-             AND EXISTS (SELECT FROM stock_listings n WHERE n.account_id = $1 AND n.id = $2 AND n.refused IS NULL)
-             AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code AND q.resolved_at IS NULL)
+           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM stock_listings n
+           WHERE n.location_id = s.location_id AND n.id = $2 AND n.refused IS NULL AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
+             AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code
+               AND (q.resolved_at IS NULL OR q.file_hash = $2))
            RETURNING s.item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
-        account_id, listing.id, listing.as_of, stream, &codes, nameless, empty
+        account_id, listing.id, listing.as_of, stream
     )
     .execute(&mut **tx)
     .await?;

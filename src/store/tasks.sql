@@ -32,7 +32,7 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   UNION ALL
   SELECT 'stock_list_short', a.slug, n.refused || '; have the whole list sent, or believe it if the shop has so few items now', n.as_of, NULL,
     '[{"command": "stock believe-list", "args": {}}]'
-  FROM stock_listings n JOIN accounts a ON a.id = n.account_id WHERE n.refused IS NOT NULL
+  FROM stock_listings n JOIN locations l ON l.id = n.location_id JOIN accounts a ON a.id = l.account_id WHERE n.refused IS NOT NULL
   UNION ALL
   SELECT 'database_set_back', 'push and seal', CASE phase
       WHEN 'suspected' THEN why || '; nothing is sent: say since when, and look first what it would do'

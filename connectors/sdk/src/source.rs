@@ -1,5 +1,6 @@
 //! Pulling: pages of what a far side tells, after a cursor.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -174,12 +175,10 @@ pub struct Listing {
     pub id: String,
     /// The file, for people.
     pub name: String,
-    /// The far side's codes of the places that it names, in all of it; `None` stands for rows without one. It speaks for no
-    /// other place.
-    pub places: Vec<Option<String>>,
-    /// Items in all of it, also on pages to come.
-    pub items: u32,
-    /// When it was made.
+    /// The far side's codes of the places that it names, in all of it, and how many items it names at each; `None` stands for
+    /// rows without one. It speaks for no other place.
+    pub places: BTreeMap<Option<String>, u32>,
+    /// When it was made: what its file told, whatever the times of its rows are.
     pub as_of: DateTime<Utc>,
     /// This page ends it.
     pub last: bool,

@@ -237,7 +237,9 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
 #[tokio::test]
 async fn what_left_on_the_day_of_a_count_is_taken_off_where_only_the_day_is_told() {
     let mut world = World::new(Setup::default()).await;
-    world.tokyo_writes_days().await;
+    let days = "field = \"left_at\", format = \"%Y/%m/%d";
+    let times = format!("{days} %H:%M:%S\"");
+    world.tokyo_differs(&times, &format!("{days}\"")).await;
     world.tokyo.set_stock("APPLE", 10);
     world.count_stock().await;
     world.round().await;
@@ -254,6 +256,32 @@ async fn what_left_on_the_day_of_a_count_is_taken_off_where_only_the_day_is_told
     let more = world.shop.place_order(order(&[("APPLE", 8, "1000")]));
     world.rounds(6).await;
     assert!(!world.is(&more, Status::Instructed).await);
+}
+
+/// A list of all stock without a row empties no warehouse by itself.
+#[tokio::test]
+async fn a_list_of_all_stock_without_rows_is_told() {
+    let mut world = World::new(Setup::default()).await;
+    world
+        .tokyo_differs("[stock]\n", "[stock]\nabsent = \"zero\"\n")
+        .await;
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.round().await;
+    world.advance(Duration::minutes(10)).await;
+    let path = world.dir.path().join("tokyo/incoming/zaiko-9.csv");
+    std::fs::write(path, "商品コード,倉庫コード,在庫数,集計日時\r\n").unwrap();
+    world.rounds(3).await;
+    assert_eq!(world.free("APPLE", "tokyo").await, 10);
+    let tasks = world.tasks().await;
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    let task = &world.engine.store.list_tasks().await.unwrap()[0];
+    assert_eq!(task.kind, "stock_list_short");
+    assert!(
+        task.detail.contains("zaiko-9.csv: names no item at tokyo"),
+        "{}",
+        task.detail
+    );
 }
 
 /// A file that is not as the layout says is a task of its stream, until it is gone.

@@ -172,24 +172,15 @@ impl World {
         std::fs::read_to_string(self.dir.path().join("hikiate.toml")).unwrap()
     }
 
-    /// Tokyo's warehouse writes days without times from now on.
-    pub(crate) async fn tokyo_writes_days(&mut self) {
+    /// Tokyo's warehouse works by the shipped layout with a change.
+    pub(crate) async fn tokyo_differs(&mut self, from: &str, to: &str) {
         let text = include_str!("../../../config/layouts/japanese-3pl-utf8.toml");
-        let days = |field: &str, text: &str| {
-            let timed = format!("field = \"{field}\", format = \"%Y/%m/%d %H:%M:%S\"");
-            assert!(text.contains(&timed), "{field}");
-            text.replace(
-                &timed,
-                &format!("field = \"{field}\", format = \"%Y/%m/%d\""),
-            )
-        };
-        std::fs::write(self.dir.path().join("days.toml"), days("left_at", text)).unwrap();
+        assert!(text.contains(from), "{from}");
+        let path = self.dir.path().join("tokyo.toml");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
         self.restart(|toml| {
-            toml.replacen(
-                "layout = \"japanese-3pl-utf8\"",
-                "layout = \"./days.toml\"",
-                1,
-            )
+            let shipped = "layout = \"japanese-3pl-utf8\"";
+            toml.replacen(shipped, "layout = \"./tokyo.toml\"", 1)
         })
         .await;
     }

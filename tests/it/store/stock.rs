@@ -3,7 +3,7 @@
 use hikiate::facts::FactBody;
 use hikiate::policy::{Catalogue, ItemCode, Policy};
 use hikiate::store::{IncomingBad, IncomingPage, Source, StoreError};
-use hikiate_sdk::{AccountSlug, BadRecord, InstructionReply, Listing, ReplyVerdict};
+use hikiate_sdk::{AccountSlug, BadRecord, InFile, InstructionReply, Listing, ReplyVerdict};
 
 use crate::support::shop::{Shop, at, order, page, parcel};
 
@@ -212,8 +212,7 @@ fn list(shop: &Shop, id: &str, codes: &[&str], minute: i64) -> IncomingPage {
     page.listing = Some(Listing {
         id: id.to_owned(),
         name: format!("zaiko-{id}.csv"),
-        places: vec![None],
-        items: u32::try_from(codes.len()).unwrap(),
+        places: [(None, u32::try_from(codes.len()).unwrap())].into(),
         as_of: at(minute),
         last: true,
     });
@@ -246,19 +245,22 @@ async fn what_a_list_of_all_stock_does_not_name_is_gone_unless_the_list_is_far_t
         assert!(
             tasks[0]
                 .detail
-                .contains(&format!("zaiko-{id}.csv: 1 items")),
+                .contains(&format!("zaiko-{id}.csv: 1 items at tokyo")),
             "{}",
             tasks[0].detail
         );
     }
     shop.store()
-        .believe_stock_list(shop.account("wms"))
+        .believe_stock_list(shop.account("wms"), None)
         .await
         .unwrap();
     assert!(shop.store().list_tasks().await.unwrap().is_empty());
     shop.pull("wms", &list(&shop, "e", &["TEA"], 5)).await;
     assert_eq!(on_hand(&shop, "PEAR").await, Some(0), "believed");
-    let again = shop.store().believe_stock_list(shop.account("wms")).await;
+    let again = shop
+        .store()
+        .believe_stock_list(shop.account("wms"), None)
+        .await;
     assert!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
 }
 
@@ -268,7 +270,7 @@ async fn an_item_whose_row_could_not_be_read_is_not_absent_from_a_list() {
     shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
         .await;
     let mut next = list(&shop, "b", &["TEA", "PEAR"], 2);
-    next.listing.as_mut().unwrap().items = 3;
+    next.listing.as_mut().unwrap().places = [(None, 3)].into();
     let bad = BadRecord::new(
         Some("MUG".into()),
         "zaiko-b.csv row 4, column 在庫数: is no whole number",
@@ -431,7 +433,7 @@ async fn a_list_without_rows_is_told_and_counts_once_it_is_believed() {
         assert!(tasks[0].detail.contains(&says), "{}", tasks[0].detail);
     }
     let wms = shop.account("wms");
-    shop.store().believe_stock_list(wms).await.unwrap();
+    shop.store().believe_stock_list(wms, None).await.unwrap();
     shop.pull("wms", &empty("c", 3)).await;
     assert_eq!(on_hand(&shop, "TEA").await, Some(0));
     // And goods that come in again are counted.
@@ -439,6 +441,57 @@ async fn a_list_without_rows_is_told_and_counts_once_it_is_believed() {
     assert_eq!(on_hand(&shop, "TEA").await, Some(1));
     shop.pull("wms", &empty("e", 5)).await;
     assert_eq!(on_hand(&shop, "TEA").await, Some(1), "told again");
+}
+
+/// The newest row is the one that sold out: the list is of its file's time, not of its rows'.
+#[tokio::test]
+async fn a_list_is_of_its_files_time_whatever_its_rows_are_of() {
+    let shop = Shop::open().await;
+    let rows = |id, minute, times: &[(&str, i64)]| {
+        let codes: Vec<&str> = times.iter().map(|(code, _)| *code).collect();
+        let mut page = list(&shop, id, &codes, minute);
+        for (level, (_, at_minute)) in page.stock.iter_mut().zip(times) {
+            level.as_of = Some(at(*at_minute));
+        }
+        page
+    };
+    let four = [("TEA", 1), ("PEAR", 1), ("MUG", 1), ("CUP", 9)];
+    shop.pull("wms", &rows("a", 10, &four)).await;
+    shop.pull("wms", &rows("b", 20, &four[..3])).await;
+    assert_eq!(on_hand(&shop, "CUP").await, Some(0), "sold out");
+    assert_eq!(on_hand(&shop, "TEA").await, Some(1));
+}
+
+/// Dismissing the row that nobody can read does not make the item sold out.
+#[tokio::test]
+async fn an_item_whose_row_was_dismissed_is_unknown_and_not_gone() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "CUP", "MUG"], 1))
+        .await;
+    let next = |id: &str, minute| {
+        let mut next = list(&shop, id, &["TEA", "PEAR", "CUP"], minute);
+        let bad = BadRecord::new(Some("MUG".into()), "is no whole number");
+        let file = Some(InFile {
+            name: format!("zaiko-{id}.csv"),
+            sha256: id.to_owned(),
+            told: at(minute),
+            read_at: at(minute),
+            rows: vec![4],
+        });
+        let raw = b"MUG,3 pieces".to_vec();
+        next.bad.push(IncomingBad::new(bad, Source { raw, file }));
+        next
+    };
+    shop.pull("wms", &next("b", 2)).await;
+    let id = shop.store().list_quarantine().await.unwrap()[0].id;
+    let dismiss = shop.store().dismiss_quarantined(id, "ops", "known");
+    dismiss.await.unwrap();
+    shop.pull("wms", &next("c", 3)).await;
+    assert!(shop.store().list_quarantine().await.unwrap().is_empty());
+    assert_eq!(on_hand(&shop, "MUG").await, Some(1), "unknown is not zero");
+    shop.pull("wms", &list(&shop, "d", &["TEA", "PEAR", "CUP"], 4))
+        .await;
+    assert_eq!(on_hand(&shop, "MUG").await, Some(0), "gone from the list");
 }
 
 /// A file for each place: each speaks for its own, and is compared with what lists counted there.
@@ -463,7 +516,8 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
         for level in &mut page.stock {
             level.location_id = row.id;
         }
-        page.listing.as_mut().unwrap().places = vec![row.code.clone()];
+        let named = u32::try_from(codes.len()).unwrap();
+        page.listing.as_mut().unwrap().places = [(row.code.clone(), named)].into();
         page
     };
     let at_place = async |item: &str, place: &str| {
@@ -501,11 +555,19 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
         None,
         "older than the last one"
     );
-    // Believed, and the other place's list comes first.
-    let wms = shop.account("wms");
-    shop.store().believe_stock_list(wms).await.unwrap();
-    shop.pull("wms", &of("osaka", "o2", &["TEA", "MUG"], 40))
+    // The other place's list leaves the refusal and, once it is believed, the operator's word alone.
+    shop.pull("wms", &of("osaka", "o3", &["TEA", "MUG"], 35))
         .await;
+    assert_eq!(shop.store().list_tasks().await.unwrap().len(), 1);
+    let wms = shop.account("wms");
+    shop.store().believe_stock_list(wms, None).await.unwrap();
+    shop.pull("wms", &of("osaka", "o2", &["TEA"], 40)).await;
+    assert_eq!(at_place("MUG", "osaka").await, Some(1), "too short there");
+    let tasks = shop.store().list_tasks().await.unwrap();
+    assert!(
+        tasks.len() == 1 && tasks[0].detail.contains("1 items at osaka"),
+        "{tasks:?}"
+    );
     shop.pull("wms", &of("tokyo", "t4", &["MUG"], 50)).await;
     assert_eq!(at_place("PEAR", "tokyo").await, Some(0), "believed");
 }

@@ -115,8 +115,8 @@ impl Reading {
         at.with_timezone(&self.zone).date_naive()
     }
 
-    /// When a list was made that has no row.
-    pub(crate) fn counted_without_rows(&self, times: FileTimes) -> DateTime<Utc> {
+    /// When a list was made. The times of its rows may be those of each item's last count, or of its last movement.
+    pub(crate) fn made_at(&self, times: FileTimes) -> DateTime<Utc> {
         let lag = match &self.telling {
             Telling::Stock(stock) => Duration::from_std(stock.as_of_lag.0).unwrap_or_default(),
             _ => Duration::zero(),

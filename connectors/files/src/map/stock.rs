@@ -146,9 +146,4 @@ impl StockRow {
     pub(crate) fn location(&self) -> Option<&str> {
         self.location.as_deref()
     }
-
-    /// When it was counted.
-    pub(crate) fn as_of(&self) -> DateTime<Utc> {
-        self.as_of
-    }
 }

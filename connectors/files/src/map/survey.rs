@@ -2,10 +2,9 @@
 //!
 //! What it keeps of a row is a number of eight bytes, and that only where rows depend on each other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use hikiate_sdk::{BadRecord, InFile};
 use sha2::{Digest as _, Sha256};
 
@@ -54,12 +53,9 @@ pub(crate) struct Survey {
     pub(crate) spoiled: HashSet<u64>,
     /// What stands twice.
     pub(crate) twice: HashSet<u64>,
-    /// Items of a list of all stock; `None` where a row is bad that names none, so that nobody knows what is missing.
-    pub(crate) items: Option<u32>,
-    /// Places of a list of all stock.
-    pub(crate) places: BTreeSet<Option<String>>,
-    /// The latest count.
-    pub(crate) as_of: Option<DateTime<Utc>>,
+    /// Places of a list of all stock and its items at each; `None` where a row is bad that names none, so that nobody knows what
+    /// is missing.
+    pub(crate) places: Option<BTreeMap<Option<String>, u32>>,
     /// Of rows that were kept by themselves: where in their file each of them stood.
     pub(crate) stood: BTreeMap<u64, u64>,
 }
@@ -143,7 +139,7 @@ struct Pass {
     groups: HashSet<u64>,
     exact: HashSet<u64>,
     verdicts: HashMap<u64, (u64, u32)>,
-    items: HashSet<u64>,
+    items: BTreeMap<Option<String>, HashSet<u64>>,
     nameless: bool,
     /// It cannot be read at all; it is hashed to its end.
     closed: bool,
@@ -169,9 +165,7 @@ impl Surveyor {
             apart: HashSet::new(),
             spoiled: HashSet::new(),
             twice: HashSet::new(),
-            items: None,
-            places: BTreeSet::new(),
-            as_of: None,
+            places: None,
             stood: BTreeMap::new(),
         };
         Self {
@@ -184,7 +178,7 @@ impl Surveyor {
                 groups: HashSet::new(),
                 exact: HashSet::new(),
                 verdicts: HashMap::new(),
-                items: HashSet::new(),
+                items: BTreeMap::new(),
                 nameless: false,
                 closed: false,
             },
@@ -240,8 +234,12 @@ impl Surveyor {
         survey.sha256 = digest.iter().map(|b| format!("{b:02x}")).collect();
         survey.trailer = trailer.map(|(offset, _)| offset);
         if self.reading.lists_all() && !nameless && !survey.is_collapsed() {
-            let good = items.iter().filter(|item| !survey.spoiled.contains(item));
-            survey.items = u32::try_from(good.count()).ok();
+            let good = |items: HashSet<u64>| {
+                let good = items.iter().filter(|item| !survey.spoiled.contains(item));
+                u32::try_from(good.count()).unwrap_or(u32::MAX)
+            };
+            let places = items.into_iter().map(|(place, items)| (place, good(items)));
+            survey.places = Some(places.collect());
         }
         survey
     }
@@ -341,14 +339,11 @@ impl Pass {
                 false
             }
             (Ok(Content::Stock(level)), Telling::Stock(layout)) => {
-                self.survey.as_of = self.survey.as_of.max(Some(level.as_of()));
                 if layout.absent == crate::layout::Absent::Zero {
-                    self.items.extend(row.item);
+                    let place = level.location().map(str::to_owned);
                     // What is not kept is not spoken for, and nothing is gone from there.
-                    if self.survey.places.len() < MOST_PLACES {
-                        self.survey
-                            .places
-                            .insert(level.location().map(str::to_owned));
+                    if self.items.len() < MOST_PLACES || self.items.contains_key(&place) {
+                        self.items.entry(place).or_default().extend(row.item);
                     }
                 }
                 self.twice(row)

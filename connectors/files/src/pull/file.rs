@@ -498,15 +498,12 @@ pub(super) fn seen(entry: &Entry, sha256: &str, read_at: Option<DateTime<Utc>>) 
 
 /// The list that a file is, where what it does not name is gone.
 fn listing(survey: &Survey, reading: &Reading, last: bool) -> Option<Listing> {
-    let items = survey.items.filter(|_| survey.opened.is_ok())?;
+    let places = survey.places.clone().filter(|_| survey.opened.is_ok())?;
     Some(Listing {
         id: survey.sha256.clone(),
         name: survey.file.clone(),
-        places: survey.places.iter().cloned().collect(),
-        items,
-        as_of: survey
-            .as_of
-            .unwrap_or_else(|| reading.counted_without_rows(survey.times)),
+        places,
+        as_of: reading.made_at(survey.times),
         last,
     })
 }

@@ -199,8 +199,11 @@ async fn a_list_names_the_places_that_it_speaks_for() {
     let text = "商品コード,倉庫コード,在庫数,集計日時\nA,W1,3,\nB,,7,\nA,W2,1,\nC,W1,x,\n";
     let page = read(&site, text).await;
     let listing = page.listing.unwrap();
-    let places: Vec<_> = listing.places.iter().map(Option::as_deref).collect();
-    assert_eq!(places, [None, Some("W1"), Some("W2")]);
+    let of = |place: Option<&str>, items| (place.map(str::to_owned), items);
+    let places = [of(None, 1), of(Some("W1"), 1), of(Some("W2"), 1)];
+    assert_eq!(listing.places, places.into());
+    let told = site.now() - chrono::Duration::zero();
+    assert_eq!(listing.as_of, told, "of its file, not of its rows");
 }
 
 #[tokio::test]
@@ -208,6 +211,6 @@ async fn a_list_without_rows_is_told_as_one() {
     let site = layout("", "absent = \"zero\"");
     let page = read(&site, "商品コード,倉庫コード,在庫数,集計日時\n").await;
     let listing = page.listing.unwrap();
-    assert_eq!((listing.items, listing.places.len()), (0, 0));
+    assert_eq!(listing.places.len(), 0);
     assert!(listing.last && page.ack.is_some());
 }
