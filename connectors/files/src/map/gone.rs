@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hikiate_sdk::{BadRecord, ExternalId, InFile, Record};
+use hikiate_sdk::{InFile, Record};
 
 use super::inbound::Reading;
+use super::noticed::Noticed;
 use super::rows::Content;
 use super::survey::{Survey, Surveyor};
 use super::when::FileTimes;
@@ -48,18 +49,16 @@ pub(crate) fn gone(
             continue;
         }
         for (key, number) in missing {
-            let (file, before) = (later.file, earlier.file);
-            let reason = format!(
-                "{file}: no longer has line {n} of {reference} in parcel {key}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not"
-            );
-            let raw = format!("{file} after {before}: {reference} {n} {key}");
-            let bad = BadRecord::new(Some(ExternalId::from(reference.as_str())), reason)
-                .because(format!(
-                    "{}: a later export of the day lacks a row",
-                    reading.word
-                ))
-                .of_part(format!("parcel line {n} number {number}"));
-            records.push(Record::new(raw, Err(bad)).in_file(stood.clone()));
+            let gone = Noticed::RowGone {
+                file: later.file.to_owned(),
+                word: reading.word.to_owned(),
+                before: earlier.file.to_owned(),
+                reference: reference.clone(),
+                line: *n,
+                parcel: key.clone(),
+                number: number.clone(),
+            };
+            records.push(gone.record(stood.clone()));
         }
     }
     records

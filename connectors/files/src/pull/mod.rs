@@ -24,6 +24,7 @@ use crate::client::Folder;
 use crate::config::{Budget, Places};
 use crate::cursor::{Ack, Again, Cursor};
 use crate::map::inbound::Reading;
+use crate::map::noticed::Noticed;
 
 /// The side of an account that reads.
 pub(crate) struct Inbox {
@@ -169,6 +170,9 @@ impl Source for Inbox {
     ) -> Result<Vec<Record>, Error> {
         let readings = self.readings(stream)?;
         let again = |why: String| Err(Error::new(ErrorClass::Config, why));
+        if let Some(noticed) = Noticed::told_again(file, raw) {
+            return Ok(vec![noticed]);
+        }
         if raw.len() >= file::WHOLE_BYTES {
             return again("only the beginning of the file was kept: move the archived file that the reason names back into the folder of incoming files under its old name, or have it sent again".to_owned());
         }

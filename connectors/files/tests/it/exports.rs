@@ -84,6 +84,30 @@ async fn a_row_that_a_later_export_of_the_day_lacks_is_told() {
             Some("parcel line 1 number 401234567802"),
             "the row settles it, should it come again"
         );
+        // It is no row that could be read: read again, it is still about what it was, and says why.
+        let record = page
+            .records
+            .iter()
+            .find(|r| r.parsed.as_ref().err() == Some(gone));
+        let record = record.unwrap();
+        let again = site
+            .source()
+            .reread("shipments", record.file.as_ref(), &record.raw);
+        let again = again.unwrap();
+        assert_eq!(again.len(), 1);
+        assert_eq!((&again[0].raw, &again[0].file), (&record.raw, &record.file));
+        let still = again[0].parsed.as_ref().unwrap_err();
+        assert_eq!(
+            (&still.external_id, &still.part, &still.cause),
+            (&gone.external_id, &gone.part, &gone.cause)
+        );
+        assert_eq!(
+            still.reason,
+            format!(
+                "{}; it is noticed by two files and stands in no row, so it cannot be read again: dismiss it once the warehouse has answered",
+                gone.reason
+            )
+        );
         // The same row is not missed a second time.
         let page_2 = site.drain("shipments", Some(page.next), LATE).await.0;
         assert!(page_2.iter().all(|page| page.records.is_empty()));
