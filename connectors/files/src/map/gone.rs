@@ -19,11 +19,11 @@ pub(crate) struct Export<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// The rows of a line: the number by the name of each parcel.
-type Rows = BTreeMap<(String, u32), BTreeMap<String, String>>;
+/// The rows of a line: the number by the name of each parcel, and whether goods of it are inside.
+type Rows = BTreeMap<(String, u32), BTreeMap<String, (String, bool)>>;
 
 /// Tells each row of its day that the later export no longer has. A line that has as many rows as before, under another number or
-/// time, was corrected; one whose shipment has a bad row may be that row.
+/// time, was corrected; one whose shipment has a bad row may be that row. Of what had a quantity of 0 nothing is missing.
 pub(crate) fn gone(
     reading: &Arc<Reading>,
     earlier: &Export<'_>,
@@ -35,8 +35,9 @@ pub(crate) fn gone(
     let (before, _, _) = rows(reading, earlier);
     let (now, unsure, stood) = rows(reading, later);
     let mut records = Vec::new();
-    for ((reference, n), parcels) in &before {
-        let known = now.get(&(reference.clone(), *n));
+    for ((reference, n), mut parcels) in before {
+        parcels.retain(|_, (_, goods)| *goods);
+        let known = now.get(&(reference.clone(), n));
         let is_there = |key: &String| known.is_some_and(|known| known.contains_key(key));
         let missing: Vec<_> = parcels.iter().filter(|(key, _)| !is_there(key)).collect();
         let new = known.map_or(0, |known| {
@@ -45,16 +46,16 @@ pub(crate) fn gone(
                 .filter(|key| !parcels.contains_key(*key))
                 .count()
         });
-        if missing.len() <= new || unsure.contains(reference) {
+        if missing.len() <= new || unsure.contains(&reference) {
             continue;
         }
-        for (key, number) in missing {
+        for (key, (number, _)) in missing {
             let gone = Noticed::RowGone {
                 file: later.file.to_owned(),
                 word: reading.word.to_owned(),
                 before: earlier.file.to_owned(),
                 reference: reference.clone(),
-                line: *n,
+                line: n,
                 parcel: key.clone(),
                 number: number.clone(),
             };
@@ -83,8 +84,11 @@ fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>,
             match understood.content {
                 Ok(Content::Parcel(parcel)) if reading.day_of(parcel.left()) == day => {
                     let line = (parcel.reference().to_owned(), parcel.line());
+                    let goods = !parcel.is_of_no_goods();
                     let (key, number) = parcel.named();
-                    rows.entry(line).or_default().insert(key, number);
+                    let parcels = rows.entry(line).or_default();
+                    let known = parcels.entry(key).or_insert((number, false));
+                    known.1 |= goods;
                 }
                 Ok(_) => {}
                 Err(bad) => unsure.extend(bad.external_id.map(|id| id.to_string())),

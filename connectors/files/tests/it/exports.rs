@@ -141,3 +141,17 @@ async fn files_of_other_days_and_files_of_what_is_new_lack_nothing() {
     let page = older.page_at("shipments", Some(&next), LATE).await;
     assert!(told(&page).0.iter().all(|bad| bad.contains("rounded")));
 }
+
+/// Goods that were told with a quantity of 0 never left.
+#[tokio::test]
+async fn a_row_of_no_goods_is_not_missed() {
+    let site = site("cumulative");
+    let time = "2026/11/28 08:00:00";
+    let none = row("HK1-S1", "401234567801", time).replace(",1,A,1,", ",1,A,0,");
+    let some = row("HK2-S1", "401234567802", time);
+    put(&site, "jisseki-1.csv", &[none, some.clone()], EARLY);
+    let (_, next) = site.drain("shipments", None, EARLY).await;
+    put(&site, "jisseki-2.csv", &[some], LATE);
+    let page = site.page_at("shipments", Some(&next), LATE).await;
+    assert_eq!(told(&page), (Vec::new(), 1));
+}
