@@ -96,6 +96,7 @@ impl Inbox {
         for (entry, reading) in ready {
             if draft.is_full() && !memory.is_seen(&entry) {
                 draft.later(&entry);
+                look.keeps(&entry, &memory);
                 continue;
             }
             match self
@@ -104,7 +105,10 @@ impl Inbox {
             {
                 Took::Read(went) => draft.settle(went, &entry, &reading, &look),
                 Took::Known(seen) => draft.known(seen, &entry, &reading, &look),
-                Took::Later => draft.later(&entry),
+                Took::Later => {
+                    draft.later(&entry);
+                    look.keeps(&entry, &memory);
+                }
                 Took::Waits(why) => {
                     draft.stays(&entry);
                     look.waits(&entry, why, &memory, now);
