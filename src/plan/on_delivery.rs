@@ -1,12 +1,18 @@
 //! Whether an order is paid to the carrier (代引). No method of ours is that, and a channel says so in its own words only.
 
 use hikiate_sdk::{ChargeKind, OrderSnapshot};
+use unicode_normalization::UnicodeNormalization as _;
 
-/// What ways of paying and of shipping are called that are paid on delivery, without blanks and marks.
-const CALLED: [&str; 6] = [
+/// What ways of paying and of shipping are called that are paid on delivery, in one width and case, without blanks and
+/// marks; 宅急便コレクト and コレクト便 are Yamato's.
+const CALLED: [&str; 10] = [
     "代引",
     "代金引換",
     "代金引き換え",
+    "代金引替",
+    "代金引き替え",
+    "宅急便コレクト",
+    "コレクト便",
     "cashondelivery",
     "daibiki",
     "nachnahme",
@@ -23,10 +29,24 @@ pub(crate) fn paid_on_delivery(order: &OrderSnapshot) -> bool {
 }
 
 fn is_called_so(name: &str) -> bool {
-    let name = name.to_lowercase();
+    let name: String = name.nfkc().flat_map(char::to_lowercase).collect();
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
-    words.any(|word| word == "cod") || CALLED.iter().any(|called| plain.contains(called))
+    words.any(|word| word == "cod")
+        || plain == "cod"
+        || CALLED.iter().any(|called| plain.contains(called))
+        || is_e_collect(&name)
+}
+
+/// What Sagawa calls it, e-コレクト. The letter stands by itself: whoever lets people collect what they ordered (クリック＆
+/// コレクト, Click & Collect) is paid before.
+fn is_e_collect(name: &str) -> bool {
+    name.match_indices("コレクト").any(|(at, _)| {
+        let before = name.get(..at).unwrap_or_default();
+        let before = before.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let letter = before.strip_suffix('e');
+        letter.is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_alphanumeric()))
+    })
 }
 
 #[cfg(test)]
@@ -44,6 +64,17 @@ mod tests {
             "代引き",
             "宅急便（代金引換）",
             "yamato_daibiki",
+            "代金引替",
+            "代引",
+            "ＣＯＤ",
+            "C.O.D.",
+            "宅急便コレクト",
+            "宅急便 ｺﾚｸﾄ",
+            "ヤマト運輸 コレクト便",
+            "e-コレクト",
+            "eコレクト",
+            "ｅ－コレクト（佐川急便）",
+            "佐川急便Eコレクト",
         ] {
             assert!(is_called_so(name), "{name}");
         }
@@ -53,6 +84,12 @@ mod tests {
             "codabar-pay",
             "bank_transfer",
             "宅急便",
+            "Click & Collect",
+            "click_collect",
+            "クリック＆コレクト",
+            "Store コレクト",
+            "codename",
+            "encoded",
             "",
         ] {
             assert!(!is_called_so(name), "{name}");

@@ -22,6 +22,7 @@ mod heard;
 mod parcel;
 mod row;
 mod said;
+mod to_come;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,7 @@
 //! Tracking numbers, however people and spreadsheets write them.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// A number without what is put between its digits, in one width and one case.
@@ -18,9 +20,44 @@ pub(crate) fn is_number(key: &str) -> bool {
 
 /// Two ways to write one number; a placeholder is only itself.
 pub(crate) fn same_number(one: &str, other: &str) -> bool {
-    let key = tracking_key(one);
-    one == other || (is_number(&key) && key == tracking_key(other))
+    one == other || Number::of(one) == Number::of(other)
 }
+
+/// A number as it is written, with what all ways to write it have in common: it is worked out once, however many others it
+/// is compared with.
+#[derive(Clone, Debug)]
+pub(crate) struct Number<'a> {
+    /// As it is written.
+    pub(crate) text: &'a str,
+    key: Cow<'a, str>,
+}
+
+impl<'a> Number<'a> {
+    /// Reads a number; a placeholder is only itself.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let key = tracking_key(text);
+        // What has a number's digits is a number, so that no placeholder is written as one's key.
+        let key = if is_number(&key) {
+            Cow::Owned(key)
+        } else {
+            Cow::Borrowed(text)
+        };
+        Self { text, key }
+    }
+
+    /// The same for each way to write it.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl PartialEq for Number<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Number<'_> {}
 
 #[cfg(test)]
 mod tests {

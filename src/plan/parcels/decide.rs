@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hikiate_sdk::ParcelReport;
 
 use super::super::renumbered::BY_POLICY;
-use super::super::tracking::same_number;
+use super::super::tracking::{Number, same_number};
 use super::heard::{Decided, Instructed};
 use super::parcel::{Merged, Parcel, Renumbered, contents};
-use super::said::{Said, no_number};
+use super::said::Said;
+use super::to_come::ToCome;
 use crate::facts::ParcelCorrectedFact;
 
 /// The parcels of one shipment while its reports are gone through, in stored order.
@@ -17,9 +18,8 @@ pub(super) struct Table<'a, 's> {
     parcels: Vec<Parcel<'a>>,
     /// Files, keys and lines of all reports: what one file tells under two names is two rows, whichever came first.
     files: BTreeSet<(&'a str, &'a str, u32)>,
-    /// All reports, and how many of them were gone through.
-    reports: Vec<&'a ParcelReport>,
-    next: usize,
+    /// Numbers of reports that were not gone through.
+    to_come: ToCome<'a>,
     /// Lines that reports named, by their keys; a line as often as it has rows that add up.
     series: BTreeMap<&'a str, Vec<u32>>,
     /// What reports without a number told of a line, by their keys, of which boxes with numbers turned out to be.
@@ -38,8 +38,7 @@ impl<'a, 's> Table<'a, 's> {
         Self {
             instructed,
             files: reports.iter().copied().flat_map(rows).collect(),
-            reports,
-            next: 0,
+            to_come: ToCome::of(&reports),
             parcels: Vec::new(),
             series: BTreeMap::new(),
             boxed: BTreeMap::new(),
@@ -49,7 +48,7 @@ impl<'a, 's> Table<'a, 's> {
 
     /// Takes the next report.
     pub(super) fn report(&mut self, mut said: Said<'a>) {
-        self.next += 1;
+        self.to_come.goes_on();
         let lines = self.series.entry(said.report.key.as_str()).or_default();
         for line in &said.report.lines {
             if said.report.adds || !lines.contains(&line.n) {
@@ -82,10 +81,13 @@ impl<'a, 's> Table<'a, 's> {
                     parcel.hand = false;
                     renumber(parcel, &said);
                 }
+                self.know(at);
             }
             None => {
+                let at = self.parcels.len();
                 self.parcels.push(Parcel::new(&said));
-                self.take_from_others(self.parcels.len() - 1, &said, &[]);
+                self.know(at);
+                self.take_from_others(at, &said, &[]);
             }
         }
     }
@@ -95,7 +97,7 @@ impl<'a, 's> Table<'a, 's> {
         let key = said.report.key.as_str();
         let series = |p: &Parcel<'_>| p.series.contains(&key);
         let numbered = |p: &Parcel<'_>| {
-            !(p.report.named && said.report.named) && said.numbers.iter().any(|n| p.had_number(n))
+            !(p.report.named && said.report.named) && said.numbers.iter().any(|n| p.had(n))
         };
         let by_series = self.parcels.iter().position(series);
         by_series.or_else(|| self.parcels.iter().position(numbered))
@@ -107,9 +109,8 @@ impl<'a, 's> Table<'a, 's> {
             return at;
         }
         loop {
-            let labelled = |p: &Parcel<'_>| {
-                !p.report.named && said.numbers.iter().any(|number| p.has_number(number))
-            };
+            let labelled =
+                |p: &Parcel<'_>| !p.report.named && said.numbers.iter().any(|number| p.has(number));
             let mut others = self.parcels.iter().enumerate();
             let Some((other, _)) = others.find(|(other, p)| *other != at && labelled(p)) else {
                 return at;
@@ -130,10 +131,12 @@ impl<'a, 's> Table<'a, 's> {
             } else {
                 parcel.complete(said);
             }
+            self.know(at);
             return;
         }
         let had: Vec<u32> = contents(parcel).into_keys().collect();
         parcel.join(said);
+        self.know(at);
         self.take_from_others(at, said, &had);
     }
 
@@ -177,12 +180,17 @@ impl<'a, 's> Table<'a, 's> {
         if said.report.named {
             return None;
         }
+        let lines = said.rows.keys();
+        let exceeds: BTreeMap<u32, bool> = lines
+            .map(|n| (*n, self.exceeds_with_file(*n, said)))
+            .collect();
         let whole = |p: &Parcel<'_>| {
-            let mut held = contents(p).into_keys().peekable();
+            let held = p.lines_ever().map(|n| (n, p.items(n)));
+            let mut held = held.filter(|(_, items)| *items > 0).peekable();
             let some = held.peek().is_some() && !p.report.named;
-            some && held.all(|n| {
-                let exceeds = self.exceeds_with_file(n, said);
-                self.said_by(p, n, said, exceeds) == p.items(n)
+            some && held.all(|(n, items)| {
+                let exceeds = exceeds.get(&n).copied().unwrap_or(false);
+                self.said_by(p, n, said, exceeds) == items
             })
         };
         // Those that were shipped at the same time first.
@@ -285,6 +293,10 @@ impl<'a, 's> Table<'a, 's> {
 
     /// Items of a line in a parcel that a report is of: later, and not beside it. What adds up is of nothing else.
     fn said_by(&self, parcel: &Parcel<'_>, n: u32, said: &Said<'_>, exceeds: bool) -> u32 {
+        let items = parcel.said_by(n, said, exceeds);
+        if items == 0 || said.report.adds {
+            return 0;
+        }
         let told = said.report.told.as_ref();
         let beside = told.is_some_and(|told| {
             let mut series = parcel.series.iter();
@@ -292,38 +304,15 @@ impl<'a, 's> Table<'a, 's> {
                 *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
             })
         });
-        if beside || said.report.adds {
-            return 0;
-        }
-        parcel.said_by(n, said, exceeds)
+        if beside { 0 } else { items }
     }
 
     /// Items of a line that further reports of the same file tell under numbers that no parcel has.
     fn to_come(&self, n: u32, said: &Said<'_>) -> u32 {
-        let Some(told) = said
-            .report
-            .told
-            .as_ref()
-            .filter(|_| !said.numbers.is_empty())
-        else {
-            return 0;
-        };
-        let mut items = 0_u32;
-        for report in self.reports.get(self.next..).unwrap_or_default() {
-            let number = report.tracking.as_deref().filter(|text| !no_number(text));
-            let same = report.told.as_ref().is_some_and(|of| of.file == told.file);
-            let (Some(number), true) = (number, same && !report.named) else {
-                continue;
-            };
-            let key = report.key.as_str();
-            let known = |p: &Parcel<'_>| p.series.contains(&key) || p.had_number(number);
-            if self.parcels.iter().any(known) {
-                continue;
-            }
-            let of_line = report.lines.iter().filter(|line| line.n == n);
-            items = of_line.fold(items, |sum, line| sum.saturating_add(line.quantity));
+        match said.report.told.as_ref() {
+            Some(told) if !said.numbers.is_empty() => self.to_come.items(&told.file, n),
+            _ => 0,
         }
-        items
     }
 
     /// With so many further items, more of a line shipped than was instructed.
@@ -374,14 +363,28 @@ impl<'a, 's> Table<'a, 's> {
             }
             parcel.typed |= fact.reason != BY_POLICY;
             parcel.number_id = id;
-            parcel.numbers.push(to);
+            parcel.numbers.push(Number::of(to));
             let answered = |pending: Renumbered<'_>| {
                 same_number(pending.number, to) || same_number(pending.number, from)
             };
             parcel.renumbered = parcel.renumbered.filter(|pending| !answered(*pending));
         }
+        self.know(at);
         if let Some(other) = other {
             self.unite(at, other);
+        }
+    }
+
+    /// Names and numbers that a parcel has are nothing to come any more.
+    fn know(&mut self, at: usize) {
+        let Some(parcel) = self.parcels.get(at) else {
+            return;
+        };
+        for key in &parcel.series {
+            self.to_come.is_known(key);
+        }
+        for number in &parcel.numbers {
+            self.to_come.is_known_by(number);
         }
     }
 
@@ -429,14 +432,15 @@ fn renumber<'a>(parcel: &mut Parcel<'a>, said: &Said<'a>) {
         return;
     };
     for number in &said.numbers {
-        if !parcel.had_number(number) {
-            parcel.numbers.push(number);
+        if !parcel.had(number) {
+            parcel.numbers.push(number.clone());
         }
     }
-    if parcel.tracking.is_some_and(|own| !same_number(own, first)) {
+    let is_first = |own: &str| Number::of(own) == *first;
+    if parcel.tracking.is_some_and(|own| !is_first(own)) {
         parcel.renumbered = Some(Renumbered {
             id: said.id,
-            number: first,
+            number: first.text,
         });
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ParcelLine, ParcelReport, ShipmentReference};
 
-use super::super::tracking::same_number;
+use super::super::tracking::{Number, same_number};
 use super::row::Row;
 use super::said::{Misread, Said};
 
@@ -61,7 +61,7 @@ pub(crate) struct Parcel<'a> {
     /// Rows that name another item than their line.
     pub(crate) misread: Vec<Misread<'a>>,
     /// All numbers that it ever had.
-    pub(super) numbers: Vec<&'a str>,
+    pub(super) numbers: Vec<Number<'a>>,
     /// What its reports call it.
     pub(super) series: Vec<&'a str>,
     pub(super) rows: BTreeMap<u32, Vec<Row<'a>>>,
@@ -83,8 +83,8 @@ impl<'a> Parcel<'a> {
             key: &said.report.key,
             report: said.report,
             effective: said.effective(),
-            tracking: said.numbers.first().copied(),
-            also: said.numbers.iter().skip(1).copied().collect(),
+            tracking: said.numbers.first().map(|number| number.text),
+            also: said.numbers.iter().skip(1).map(|n| n.text).collect(),
             number_id: said.id,
             renumbered: None,
             typed: said.hand,
@@ -119,7 +119,7 @@ impl<'a> Parcel<'a> {
 
     /// All numbers it was told, typed or is reported under.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.numbers.iter().copied()
+        self.numbers.iter().map(|number| number.text)
     }
 
     /// The numbers of its labels that hold.
@@ -129,12 +129,22 @@ impl<'a> Parcel<'a> {
 
     /// This is the number of one of its labels, however it is written.
     pub(crate) fn has_number(&self, number: &str) -> bool {
-        self.labels().any(|own| same_number(own, number))
+        self.has(&Number::of(number))
+    }
+
+    /// The same of a number that was read. It had all that it has.
+    pub(super) fn has(&self, number: &Number<'_>) -> bool {
+        self.had(number) && self.labels().any(|own| Number::of(own) == *number)
     }
 
     /// It had this number, or has it.
     pub(crate) fn had_number(&self, number: &str) -> bool {
-        self.numbers.iter().any(|own| same_number(own, number))
+        self.had(&Number::of(number))
+    }
+
+    /// The same of a number that was read.
+    pub(super) fn had(&self, number: &Number<'_>) -> bool {
+        self.numbers.contains(number)
     }
 
     /// The carrier's name as told.
@@ -333,12 +343,13 @@ impl<'a> Parcel<'a> {
         let Some((first, further)) = said.numbers.split_first() else {
             return;
         };
-        let known = self.had_number(first);
+        let known = self.had(first);
         for number in &said.numbers {
-            if !self.had_number(number) {
-                self.numbers.push(number);
+            if !self.had(number) {
+                self.numbers.push(number.clone());
             }
         }
+        let first = first.text;
         let pending = self.renumbered;
         if pending.is_some_and(|pending| same_number(pending.number, first)) {
             return;
@@ -360,14 +371,14 @@ impl<'a> Parcel<'a> {
             }
             _ => {
                 self.tracking = Some(first);
-                self.also = further.to_vec();
+                self.also = further.iter().map(|number| number.text).collect();
                 self.number_id = said.id;
             }
         }
     }
 
-    fn label(&mut self, further: &[&'a str], id: i64) {
-        for number in further {
+    fn label(&mut self, further: &[Number<'a>], id: i64) {
+        for number in further.iter().map(|number| number.text) {
             if !self.has_number(number) {
                 self.also.push(number);
                 self.number_id = id;

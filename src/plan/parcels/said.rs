@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ParcelReport, Tracking};
 
-use super::super::tracking::same_number;
+use super::super::tracking::Number;
 
 /// Words, dashes or zeros in place of a number.
 pub(crate) fn no_number(text: &str) -> bool {
@@ -47,7 +47,7 @@ pub(super) struct Said<'a> {
     /// An operator said that it is a box of its own.
     pub(super) two: bool,
     /// Its carrier's number, and those of further labels.
-    pub(super) numbers: Vec<&'a str>,
+    pub(super) numbers: Vec<Number<'a>>,
     /// Rows that are believed, by line.
     pub(super) rows: BTreeMap<u32, u32>,
     pub(super) misread: Vec<Misread<'a>>,
@@ -63,9 +63,13 @@ impl<'a> Said<'a> {
     ) -> Self {
         let number = report.tracking.as_deref();
         let also = report.also.iter().map(String::as_str);
-        let mut numbers: Vec<&str> = Vec::new();
+        let mut numbers: Vec<Number<'_>> = Vec::new();
         for number in number.into_iter().chain(also) {
-            if !no_number(number) && !numbers.iter().any(|known| same_number(known, number)) {
+            if no_number(number) {
+                continue;
+            }
+            let number = Number::of(number);
+            if !numbers.contains(&number) {
                 numbers.push(number);
             }
         }

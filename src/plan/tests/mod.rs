@@ -26,6 +26,7 @@ mod others;
 mod parcels;
 mod parcels_beyond;
 mod parcels_files;
+mod parcels_many;
 mod parcels_random;
 mod parcels_told;
 mod presence;

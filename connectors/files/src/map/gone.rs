@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hikiate_sdk::{BadRecord, ExternalId, InFile, Record};
+use hikiate_sdk::{InFile, Record};
 
 use super::inbound::Reading;
+use super::noticed::Noticed;
 use super::rows::Content;
 use super::survey::{Survey, Surveyor};
 use super::when::FileTimes;
@@ -18,11 +19,11 @@ pub(crate) struct Export<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// The rows of a line: the number by the name of each parcel.
-type Rows = BTreeMap<(String, u32), BTreeMap<String, String>>;
+/// The rows of a line: the number by the name of each parcel, and whether goods of it are inside.
+type Rows = BTreeMap<(String, u32), BTreeMap<String, (String, bool)>>;
 
 /// Tells each row of its day that the later export no longer has. A line that has as many rows as before, under another number or
-/// time, was corrected; one whose shipment has a bad row may be that row.
+/// time, was corrected; one whose shipment has a bad row may be that row. Of what had a quantity of 0 nothing is missing.
 pub(crate) fn gone(
     reading: &Arc<Reading>,
     earlier: &Export<'_>,
@@ -34,8 +35,9 @@ pub(crate) fn gone(
     let (before, _, _) = rows(reading, earlier);
     let (now, unsure, stood) = rows(reading, later);
     let mut records = Vec::new();
-    for ((reference, n), parcels) in &before {
-        let known = now.get(&(reference.clone(), *n));
+    for ((reference, n), mut parcels) in before {
+        parcels.retain(|_, (_, goods)| *goods);
+        let known = now.get(&(reference.clone(), n));
         let is_there = |key: &String| known.is_some_and(|known| known.contains_key(key));
         let missing: Vec<_> = parcels.iter().filter(|(key, _)| !is_there(key)).collect();
         let new = known.map_or(0, |known| {
@@ -44,22 +46,20 @@ pub(crate) fn gone(
                 .filter(|key| !parcels.contains_key(*key))
                 .count()
         });
-        if missing.len() <= new || unsure.contains(reference) {
+        if missing.len() <= new || unsure.contains(&reference) {
             continue;
         }
-        for (key, number) in missing {
-            let (file, before) = (later.file, earlier.file);
-            let reason = format!(
-                "{file}: no longer has line {n} of {reference} in parcel {key}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not"
-            );
-            let raw = format!("{file} after {before}: {reference} {n} {key}");
-            let bad = BadRecord::new(Some(ExternalId::from(reference.as_str())), reason)
-                .because(format!(
-                    "{}: a later export of the day lacks a row",
-                    reading.word
-                ))
-                .of_part(format!("parcel line {n} number {number}"));
-            records.push(Record::new(raw, Err(bad)).in_file(stood.clone()));
+        for (key, (number, _)) in missing {
+            let gone = Noticed::RowGone {
+                file: later.file.to_owned(),
+                word: reading.word.to_owned(),
+                before: earlier.file.to_owned(),
+                reference: reference.clone(),
+                line: n,
+                parcel: key.clone(),
+                number: number.clone(),
+            };
+            records.push(gone.record(stood.clone()));
         }
     }
     records
@@ -84,8 +84,11 @@ fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>,
             match understood.content {
                 Ok(Content::Parcel(parcel)) if reading.day_of(parcel.left()) == day => {
                     let line = (parcel.reference().to_owned(), parcel.line());
+                    let goods = !parcel.is_of_no_goods();
                     let (key, number) = parcel.named();
-                    rows.entry(line).or_default().insert(key, number);
+                    let parcels = rows.entry(line).or_default();
+                    let known = parcels.entry(key).or_insert((number, false));
+                    known.1 |= goods;
                 }
                 Ok(_) => {}
                 Err(bad) => unsure.extend(bad.external_id.map(|id| id.to_string())),

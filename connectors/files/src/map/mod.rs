@@ -5,6 +5,7 @@ pub(crate) mod gone;
 pub(crate) mod inbound;
 pub(crate) mod instruct;
 pub(crate) mod journal;
+pub(crate) mod noticed;
 mod numbers;
 pub(crate) mod outgoing;
 mod parcels;

@@ -41,6 +41,11 @@ impl ParcelRow {
         self.n
     }
 
+    /// It says that nothing of its line is in the parcel.
+    pub(crate) fn is_of_no_goods(&self) -> bool {
+        self.quantity == 0
+    }
+
     /// When it left.
     pub(crate) fn left(&self) -> DateTime<Utc> {
         self.left.from()

@@ -1,12 +1,13 @@
 //! A page while it is filled.
 
-use hikiate_sdk::{BadRecord, Error, InFile, Listing, Page, Record};
+use hikiate_sdk::{Error, InFile, Listing, Page, Record};
 
 use super::file::Went;
 use super::look::{Look, told};
 use crate::client::Entry;
 use crate::cursor::{Ack, AckFile, Cursor, Listed, Named, Seen, UnderWay};
 use crate::map::inbound::Reading;
+use crate::map::noticed::Noticed;
 
 /// A page while it is filled.
 pub(super) struct Draft {
@@ -111,20 +112,20 @@ impl Draft {
 
     /// A file of which a part was read is not there any more, or is another one.
     pub(super) fn lost(&mut self, under_way: &UnderWay, folder: &str) {
-        let (file, line) = (&under_way.file.name, under_way.at.line);
-        let reason = format!(
-            "{file}: was changed or taken out of {folder} while it was read, after row {line}: have it sent again whole"
-        );
-        let raw = format!("{file} {} {line}", under_way.sha256);
-        let bad = BadRecord::new(None, reason).because("a file was changed while it was read");
+        let changed = Noticed::FileChanged {
+            file: under_way.file.name.clone(),
+            sha256: under_way.sha256.clone(),
+            folder: folder.to_owned(),
+            after_row: under_way.at.line,
+        };
         let stood = InFile {
-            name: file.clone(),
+            name: under_way.file.name.clone(),
             sha256: under_way.sha256.clone(),
             told: under_way.read_at,
             read_at: under_way.read_at,
             rows: Vec::new(),
         };
-        self.records.push(Record::new(raw, Err(bad)).in_file(stood));
+        self.records.push(changed.record(stood));
     }
 
     /// What it holds, for a page of the archive.

@@ -81,6 +81,13 @@ impl Look {
         now - since
     }
 
+    /// A file that is not looked at now waits since it was met, if it was.
+    pub(super) fn keeps(&mut self, entry: &Entry, memory: &Memory) {
+        if let Some(met) = memory.met(entry) {
+            self.meet(entry, memory, met);
+        }
+    }
+
     /// When a file was first met with this size and time, which is kept.
     fn meet(&mut self, entry: &Entry, memory: &Memory, now: DateTime<Utc>) -> DateTime<Utc> {
         let met = memory.met(entry).unwrap_or(now);

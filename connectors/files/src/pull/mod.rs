@@ -24,6 +24,7 @@ use crate::client::Folder;
 use crate::config::{Budget, Places};
 use crate::cursor::{Ack, Again, Cursor};
 use crate::map::inbound::Reading;
+use crate::map::noticed::Noticed;
 
 /// The side of an account that reads.
 pub(crate) struct Inbox {
@@ -95,6 +96,7 @@ impl Inbox {
         for (entry, reading) in ready {
             if draft.is_full() && !memory.is_seen(&entry) {
                 draft.later(&entry);
+                look.keeps(&entry, &memory);
                 continue;
             }
             match self
@@ -103,7 +105,10 @@ impl Inbox {
             {
                 Took::Read(went) => draft.settle(went, &entry, &reading, &look),
                 Took::Known(seen) => draft.known(seen, &entry, &reading, &look),
-                Took::Later => draft.later(&entry),
+                Took::Later => {
+                    draft.later(&entry);
+                    look.keeps(&entry, &memory);
+                }
                 Took::Waits(why) => {
                     draft.stays(&entry);
                     look.waits(&entry, why, &memory, now);
@@ -169,6 +174,9 @@ impl Source for Inbox {
     ) -> Result<Vec<Record>, Error> {
         let readings = self.readings(stream)?;
         let again = |why: String| Err(Error::new(ErrorClass::Config, why));
+        if let Some(noticed) = Noticed::told_again(file, raw) {
+            return Ok(vec![noticed]);
+        }
         if raw.len() >= file::WHOLE_BYTES {
             return again("only the beginning of the file was kept: move the archived file that the reason names back into the folder of incoming files under its old name, or have it sent again".to_owned());
         }

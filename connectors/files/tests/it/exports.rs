@@ -84,6 +84,30 @@ async fn a_row_that_a_later_export_of_the_day_lacks_is_told() {
             Some("parcel line 1 number 401234567802"),
             "the row settles it, should it come again"
         );
+        // It is no row that could be read: read again, it is still about what it was, and says why.
+        let record = page
+            .records
+            .iter()
+            .find(|r| r.parsed.as_ref().err() == Some(gone));
+        let record = record.unwrap();
+        let again = site
+            .source()
+            .reread("shipments", record.file.as_ref(), &record.raw);
+        let again = again.unwrap();
+        assert_eq!(again.len(), 1);
+        assert_eq!((&again[0].raw, &again[0].file), (&record.raw, &record.file));
+        let still = again[0].parsed.as_ref().unwrap_err();
+        assert_eq!(
+            (&still.external_id, &still.part, &still.cause),
+            (&gone.external_id, &gone.part, &gone.cause)
+        );
+        assert_eq!(
+            still.reason,
+            format!(
+                "{}; it is noticed by two files and stands in no row, so it cannot be read again: dismiss it once the warehouse has answered",
+                gone.reason
+            )
+        );
         // The same row is not missed a second time.
         let page_2 = site.drain("shipments", Some(page.next), LATE).await.0;
         assert!(page_2.iter().all(|page| page.records.is_empty()));
@@ -116,4 +140,18 @@ async fn files_of_other_days_and_files_of_what_is_new_lack_nothing() {
     put(&older, "jisseki-1.csv", &second, EARLY);
     let page = older.page_at("shipments", Some(&next), LATE).await;
     assert!(told(&page).0.iter().all(|bad| bad.contains("rounded")));
+}
+
+/// Goods that were told with a quantity of 0 never left.
+#[tokio::test]
+async fn a_row_of_no_goods_is_not_missed() {
+    let site = site("cumulative");
+    let time = "2026/11/28 08:00:00";
+    let none = row("HK1-S1", "401234567801", time).replace(",1,A,1,", ",1,A,0,");
+    let some = row("HK2-S1", "401234567802", time);
+    put(&site, "jisseki-1.csv", &[none, some.clone()], EARLY);
+    let (_, next) = site.drain("shipments", None, EARLY).await;
+    put(&site, "jisseki-2.csv", &[some], LATE);
+    let page = site.page_at("shipments", Some(&next), LATE).await;
+    assert_eq!(told(&page), (Vec::new(), 1));
 }

@@ -120,6 +120,29 @@ async fn without_a_time_it_counts_from_when_it_was_met() {
     }
 }
 
+/// Files before it take the page.
+#[tokio::test]
+async fn a_page_without_room_does_not_forget_when_a_file_was_met() {
+    let keys = json!({ "budget": { "records": 10, "bytes": 100_000, "row_bytes": 1_024 } });
+    let site = site_set("japanese-3pl-utf8", &str::to_owned, &keys);
+    let text = format!("{REPLY}HK1-S1,OK,,");
+    let made = "2026-11-28T00:00:00Z";
+    site.put_at("incoming/uketsuke-2.csv", text.as_bytes(), made);
+    let met = site.page_at("shipments", None, made).await;
+    assert_eq!(good(&met), 0);
+    let rows: String = (0..10).map(|n| format!("HK2{n}-S1,OK,,\n")).collect();
+    let text = format!("{REPLY}{rows}");
+    let earlier = "2026-11-27T00:00:00Z";
+    site.put_at("incoming/uketsuke-1.csv", text.as_bytes(), earlier);
+    let now = "2026-11-28T00:03:00Z";
+    let full = site.page_at("shipments", Some(&met.next), now).await;
+    assert_eq!((good(&full), full.more), (10, true));
+    site.source().acknowledge(&full.ack.unwrap()).await.unwrap();
+    let now = "2026-11-28T00:05:00Z";
+    let page = site.page_at("shipments", Some(&full.next), now).await;
+    assert_eq!(good(&page), 1, "five minutes after it was met");
+}
+
 #[tokio::test]
 async fn an_empty_file_is_told_and_left() {
     let site = site("japanese-3pl-utf8");
