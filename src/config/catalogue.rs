@@ -40,7 +40,13 @@ pub(super) fn read(
         }
         (Mapping::Listed, Some(file)) => base_dir.join(file),
     };
-    match std::fs::read_to_string(&file) {
+    let read = std::fs::read(&file).map_err(|e| e.to_string());
+    let text = read.and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| {
+            "it is not UTF-8: save it as \"CSV UTF-8\", as a spreadsheet calls it".to_owned()
+        })
+    });
+    match text {
         Ok(text) => Catalogue::Listed(rows(&text, &file.display().to_string(), routes, mapping)),
         Err(e) => {
             mapping.at(&key, format!("{} cannot be read: {e}", file.display()));
@@ -71,7 +77,9 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
     let width = heading.split(',').count();
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for (n, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+    // Rows of separators, as a spreadsheet leaves them at the end, are no rows.
+    let has_words = |line: &str| line.chars().any(|c| c != ',' && !c.is_whitespace());
+    for (n, line) in lines.filter(|(_, line)| has_words(line)) {
         match row(line, width).and_then(|row| routes.known(row.account.as_str()).map(|()| row)) {
             Ok(row) if !seen.insert((row.account.clone(), row.code.clone())) => {
                 problems.in_file(

@@ -123,9 +123,15 @@ pub fn journal_of(
         sum.0 += row.gross;
         sum.1 += row.tax;
     }
-    let mut entries: Vec<JournalEntry> = sums
+    let moves = |(_, (gross, tax)): &(Place, (i64, i64))| *gross != 0 || *tax != 0;
+    let mut moving: Vec<(Place, (i64, i64))> = sums.into_iter().filter(moves).collect();
+    // What was booked and taken back on one day is written in full where nothing else is: a file without an entry is none.
+    if moving.is_empty() && postings.is_empty() {
+        let each = rows.iter().map(|row| (place_of(row), (row.gross, row.tax)));
+        moving = each.filter(moves).collect();
+    }
+    let mut entries: Vec<JournalEntry> = moving
         .into_iter()
-        .filter(|(_, (gross, tax))| *gross != 0 || *tax != 0)
         .enumerate()
         .map(|(n, (place, (gross, tax)))| {
             let titles = &booking.titles;
@@ -201,6 +207,19 @@ mod tests {
             },
             gross,
             tax,
+        }
+    }
+
+    fn titles() -> Titles {
+        Titles {
+            sales: "売上高".into(),
+            returns: "売上返品".into(),
+            receivables: BTreeMap::new(),
+            receivable: "売掛金".into(),
+            tax: "仮受消費税".into(),
+            rounding: "雑損益".into(),
+            advance: "前受金".into(),
+            deposits: None,
         }
     }
 
@@ -289,18 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_booked_and_taken_back_on_one_day_is_no_empty_file() {
+        let day = "2026-11-20";
+        let back = row(day, "card", 1000, false, -1500, -136);
+        let anew = row(day, "card", 1000, false, 1500, 136);
+        let booking = booking(titles());
+        let both = [back.clone(), anew.clone()];
+        let journal = journal_of(&both, &[], &booking, "books-1");
+        let amounts =
+            |entry: &JournalEntry| entry.lines.iter().map(|l| l.amount).collect::<Vec<_>>();
+        let written: Vec<_> = journal.entries.iter().map(amounts).collect();
+        assert_eq!(written, [[-1500, 1500], [1500, -1500]]);
+        // Beside anything else they are left out, as before.
+        let other = row(day, "card", 800, false, 108, 8);
+        let journal = journal_of(&[back, anew, other], &[], &booking, "books-2");
+        assert_eq!(journal.entries.len(), 1);
+    }
+
+    #[test]
     fn every_entry_balances_and_rates_stand_apart() {
-        let titles = Titles {
-            sales: "売上高".into(),
-            returns: "売上返品".into(),
-            receivables: BTreeMap::new(),
-            receivable: "売掛金".into(),
-            tax: "仮受消費税".into(),
-            rounding: "雑損益".into(),
-            advance: "前受金".into(),
-            deposits: None,
-        };
-        let booking = booking(titles);
+        let booking = booking(titles());
         let rows = [
             row("2026-11-21", "card", 1000, false, 1100, 100),
             row("2026-11-21", "card", 1000, false, 2200, 200),

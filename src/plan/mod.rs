@@ -55,7 +55,7 @@ mod stop;
 mod tasks;
 mod tax;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tracking;
 mod tree;
 pub mod types;

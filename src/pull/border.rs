@@ -1,6 +1,8 @@
 //! The border: what a far side told is bounded and cleaned before anything of it is stored, or it is a bad record.
 
-use hikiate_sdk::text::{code, field, key};
+use std::collections::BTreeSet;
+
+use hikiate_sdk::text::{code, field, key, words};
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelState, Charge, DeliveryGroup, Observed, OrderLine,
     OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
@@ -83,7 +85,14 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
         id("the id of a delivery group", key.as_str())?;
         clean_some(service);
     }
+    let mut keys = BTreeSet::new();
     for line in lines {
+        if !keys.insert(line.key.clone()) {
+            return Err(format!(
+                "line {} stands twice: which of the two is meant nobody can say; mend the order at its channel",
+                words(line.key.as_str())
+            ));
+        }
         let OrderLine {
             key,
             group,
@@ -320,6 +329,21 @@ mod tests {
         );
         assert!(report.tracking.unwrap().len() <= 120);
         assert_eq!(report.carrier.as_deref(), Some("ヤマト"));
+    }
+
+    #[test]
+    fn an_order_with_one_line_twice_is_a_bad_record_that_names_it() {
+        let mut twice = crate::plan::tests::build::order(&[("A", 1, 1000), ("B", 1, 500)]);
+        twice.lines[1].key = twice.lines[0].key.clone();
+        let key = twice.lines[0].key.to_string();
+        let observed = Observed::Order(Box::new(twice), Box::default());
+        let bad = admit(observed, 0).unwrap_err();
+        assert!(bad.external_id.is_some());
+        assert!(
+            bad.reason.contains(&key) && bad.reason.contains("twice"),
+            "{}",
+            bad.reason
+        );
     }
 
     #[test]

@@ -436,7 +436,7 @@ async fn told_before(
     Ok(known)
 }
 
-/// When the orders were placed whose parcels a page tells.
+/// When the orders were placed whose parcels a page tells: at the latest when they were first read, whatever the shop's clock says.
 async fn placed_at(
     tx: &mut Transaction<'_, Postgres>,
     page: &IncomingPage,
@@ -454,7 +454,7 @@ async fn placed_at(
     }
     let ids: Vec<i64> = ids.into_iter().collect();
     Ok(sqlx::query!(
-        r#"SELECT subject_id, min(happened_at) AS "placed!" FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id"#,
+        r#"SELECT subject_id, min(least(happened_at, recorded_at)) AS "placed!" FROM facts WHERE subject_id = ANY($1) AND kind = 'order' GROUP BY subject_id"#,
         &ids
     )
     .fetch_all(&mut **tx)

@@ -175,24 +175,6 @@ impl Store {
         Ok(orders.into_iter().take(5).collect())
     }
 
-    /// The rest of a shipment is not given up while a report about it could not be read: it may say that the rest has left.
-    async fn not_in_quarantine(&self, decision: &Decision) -> Result<(), StoreError> {
-        let Decision::Release { rules, .. } = decision else {
-            return Ok(());
-        };
-        let short = rules.iter().filter_map(|rule| rule.strip_prefix("short:"));
-        let references: Vec<String> = short.map(str::to_owned).collect();
-        if references.is_empty() {
-            return Ok(());
-        }
-        match self.quarantined_under(&references).await?.first() {
-            Some((id, reference)) => Err(StoreError::Refused(format!(
-                "record {id} about {reference} could not be read and may tell the rest: `hikiate quarantine show {id}`, then have it read again or dismiss it"
-            ))),
-            None => Ok(()),
-        }
-    }
-
     /// Stores a person's decision and makes the order due.
     ///
     /// `context` is the hash of the rule context the person decided on.
@@ -207,7 +189,6 @@ impl Store {
         context: &str,
         today: NaiveDate,
     ) -> Result<(), StoreError> {
-        self.not_in_quarantine(decision).await?;
         let typed = Typed {
             subject_id,
             seen: None,

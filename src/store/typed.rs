@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use super::commit::insert_shipments;
 use super::facts::{FactRows, insert_facts};
 use super::{Directory, ReceiverName, Store, StoreError};
+use crate::facts::FactBody;
 use crate::plan::command::Wish;
 use crate::plan::types::NewShipment;
 
@@ -36,6 +37,7 @@ impl Store {
         actor: &str,
         today: NaiveDate,
     ) -> Result<(), StoreError> {
+        self.not_in_quarantine(all).await?;
         let ids: Vec<i64> = all.iter().map(|typed| typed.subject_id).collect();
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
@@ -97,5 +99,27 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The rest of a shipment is not given up while a report about it could not be read: it may say that the rest has left.
+    async fn not_in_quarantine(&self, all: &[Typed]) -> Result<(), StoreError> {
+        let facts = all.iter().flat_map(|typed| &typed.wish.facts);
+        let rules = facts.filter_map(|fact| match &fact.body {
+            FactBody::Released(released) => Some(&released.rules),
+            _ => None,
+        });
+        let short = rules
+            .flatten()
+            .filter_map(|rule| rule.strip_prefix("short:"));
+        let references: Vec<String> = short.map(str::to_owned).collect();
+        if references.is_empty() {
+            return Ok(());
+        }
+        match self.quarantined_under(&references).await?.first() {
+            Some((id, reference)) => Err(StoreError::Refused(format!(
+                "record {id} about {reference} could not be read and may tell the rest: `hikiate quarantine show {id}`, then have it read again or dismiss it"
+            ))),
+            None => Ok(()),
+        }
     }
 }

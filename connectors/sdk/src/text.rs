@@ -95,15 +95,21 @@ pub fn key(text: &str) -> String {
     format!("{head}#{hash}")
 }
 
-/// A code of an item as it is stored and looked up, wherever it comes from: a name without blanks around it.
+/// A code of an item as it is stored and looked up, wherever it comes from: a name without blanks around it and without what
+/// makes a spreadsheet take it for text.
 ///
 /// ```
 /// use hikiate_sdk::text::code;
 /// assert_eq!(code(" VK-1\u{3000}"), "VK-1");
+/// assert_eq!(code("=\"00123\""), "00123");
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
-    key(text.trim())
+    let text = text.trim();
+    let inside = text
+        .strip_prefix("=\"")
+        .and_then(|rest| rest.strip_suffix('"'));
+    key(inside.unwrap_or(text).trim())
 }
 
 /// A far side's words for a task, a log line or an error: one line, without control and direction characters and what

@@ -47,7 +47,14 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     if what.left_at.is_some_and(|at| at > on.now) {
         return Err("--left-at has not come yet".to_owned());
     }
-    let placed = view.order.ordered_at;
+    // At the latest when it was first read, whatever the shop's clock says.
+    let first = view
+        .fold
+        .readings
+        .first()
+        .map(|reading| reading.recorded_at);
+    let ordered = view.order.ordered_at;
+    let placed = first.map_or(ordered, |first| ordered.min(first));
     if what.left_at.is_some_and(|at| at < placed) {
         return Err(format!(
             "--left-at is before order {} was placed, {}",

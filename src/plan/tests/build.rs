@@ -153,7 +153,7 @@ pub(super) fn tender(key: &str, gateway: &str, amount: i64) -> Tender {
 }
 
 /// An order of lines `l1`, `l2`, … given as code, quantity and unit price, with 500 of postage, paid by card.
-pub(super) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
+pub(crate) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
     let mut snapshot = OrderSnapshot {
         external_id: "order_01".into(),
         display: "#1001".to_owned(),

@@ -7,7 +7,7 @@
 )]
 
 mod begin;
-mod build;
+pub(crate) mod build;
 mod cancel;
 mod channel;
 mod command;

@@ -274,6 +274,23 @@ async fn the_rest_of_a_shipment_is_not_given_up_while_a_row_of_it_could_not_be_r
     decide().await.unwrap();
 }
 
+/// A shop whose clock is ahead, or that writes its local time as UTC: the order was there when it was first read.
+#[tokio::test]
+async fn goods_of_an_order_that_is_dated_ahead_are_no_goods_from_before_it() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 10, 0).await;
+    let mut ahead = order("A", 1);
+    ahead.happened_at = at(9 * 60);
+    ahead.fact.order.ordered_at = at(9 * 60);
+    shop.pull("shop", &page(1, vec![ahead])).await;
+    shop.settle().await;
+    let reference = shop.instructed(shop.subject("A").await).await;
+    let mut told = page(20, Vec::new());
+    told.facts.push(parcel(&reference, 1, 20));
+    let done = shop.pull("wms", &told).await;
+    assert_eq!((done.quarantined, done.new_facts), (0, 1));
+}
+
 #[tokio::test]
 async fn rows_that_are_read_again_together_are_all_stored() {
     let shop = Shop::open().await;

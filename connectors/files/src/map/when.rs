@@ -73,7 +73,8 @@ impl FileTimes {
     ) -> Result<DateTime<Utc>, String> {
         let by_file = self.told - lag;
         let at = match when {
-            Some(When::Time(at)) => at,
+            // A clock that is ahead counted no later than we read it.
+            Some(When::Time(at)) => at.min(self.read_at),
             Some(day @ When::Day { .. }) if day.from() <= self.read_at => day.told(by_file),
             // A day that has not begun where we are: it was counted before it was told, whatever its date.
             Some(When::Day { .. }) | None => by_file,
@@ -215,6 +216,18 @@ mod tests {
             day.told(at("2026-11-27T00:00:00Z")),
             at("2026-11-27T15:00:00Z")
         );
+    }
+
+    #[test]
+    fn a_count_of_a_clock_that_is_ahead_was_made_no_later_than_it_was_read() {
+        let read_at = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let times = FileTimes::new(read_at, None);
+        let ahead = read_at + Duration::minutes(8);
+        let counted = times.counted(Some(When::Time(ahead)), Duration::zero());
+        assert_eq!(counted, Ok(read_at));
+        let earlier = read_at - Duration::minutes(8);
+        let counted = times.counted(Some(When::Time(earlier)), Duration::zero());
+        assert_eq!(counted, Ok(earlier));
     }
 
     #[test]
