@@ -31,6 +31,7 @@ ALTER TABLE stock_entries ADD COLUMN code text NOT NULL DEFAULT '';
 CREATE TABLE stock_listings (
   location_id smallint PRIMARY KEY REFERENCES locations,
   id text NOT NULL,
+  counted bool NOT NULL,
   items int NOT NULL,
   as_of timestamptz NOT NULL,
   refused text,

@@ -16,7 +16,6 @@ use hikiate_sdk::{
     ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, Page,
     RefundEffect,
 };
-use serde_json::{Value, json};
 
 /// A fault from outside.
 #[derive(Debug)]
@@ -38,8 +37,10 @@ pub enum Alters {
     Input(fn(&mut OrderInput)),
     /// SQL of the daemons of a world: other SQL with the same parameters and columns.
     Statement(fn(&str) -> Option<String>),
-    /// Pages in a world, with the clock that they are asked for by: what a connector makes of them.
-    Page(fn(&mut Page, DateTime<Utc>)),
+    /// When a page of a stream is asked for in a world, by the clock that its connector believes.
+    Asked(fn(&str, DateTime<Utc>) -> DateTime<Utc>),
+    /// Pages in a world: what a connector makes of them.
+    Page(fn(&mut Page)),
     /// Calls in a world: the answer of an external system that has done nothing.
     Answer(fn(Op) -> Option<Outcome>),
 }
@@ -91,23 +92,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         word: "seen_ahead",
         what: "an order that is dated ahead hides those that change before that time",
-        alters: Alters::Page(|page, now| {
-            let ahead = page.records.iter().filter_map(|record| {
-                let raw: Value = serde_json::from_slice(&record.raw).ok()?;
-                let time: DateTime<Utc> = raw["updated_at"].as_str()?.parse().ok()?;
-                (time > now).then_some(time)
-            });
-            if let Some(time) = ahead.max()
-                && page.next.get("seen").is_some()
-            {
-                page.next = json!({ "seen": time });
-            }
+        alters: Alters::Asked(|stream, now| match stream {
+            "orders" => now + chrono::Duration::days(3_650),
+            _ => now,
         }),
     },
     Mutant {
         word: "odd_records_dropped",
         what: "a record that cannot be understood is passed over",
-        alters: Alters::Page(|page, _| page.records.retain(|record| record.parsed.is_ok())),
+        alters: Alters::Page(|page| page.records.retain(|record| record.parsed.is_ok())),
     },
     Mutant {
         word: "completed_ignored",
@@ -358,10 +351,19 @@ pub(crate) fn read(input: &OrderInput) -> Cow<'_, OrderInput> {
     }
 }
 
+/// When a page is asked for, as the fault leaves it.
+#[must_use]
+pub(crate) fn asked(stream: &str, now: DateTime<Utc>) -> DateTime<Utc> {
+    match ON.get().map(|mutant| mutant.alters) {
+        Some(Alters::Asked(alter)) => alter(stream, now),
+        _ => now,
+    }
+}
+
 /// A page as the fault leaves it.
-pub(crate) fn brought(page: &mut Page, now: DateTime<Utc>) {
+pub(crate) fn brought(page: &mut Page) {
     if let Some(Alters::Page(alter)) = ON.get().map(|mutant| mutant.alters) {
-        alter(page, now);
+        alter(page);
     }
 }
 

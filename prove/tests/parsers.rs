@@ -1,38 +1,18 @@
 //! Every parser of bytes from outside on its seeds and on bytes near them, for a bounded time.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hikiate_prove::model::Rng;
-use hikiate_prove::parsers::{Parser, mutated, named};
+use hikiate_prove::parsers::{Parser, mutated, named, seeds};
 use proptest::prelude::*;
 
 /// For each parser; `HIKIATE_PARSERS_SECONDS` gives it more.
 const BUDGET: Duration = Duration::from_secs(4);
 /// No question takes longer, whoever else the machine works for.
 const SOON: Duration = Duration::from_secs(20);
-
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(name);
-    let mut files: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    files
-        .iter()
-        .map(|file| std::fs::read(file).unwrap())
-        .collect()
-}
 
 fn ask(parser: Parser, bytes: &[u8]) {
     let begun = Instant::now();

@@ -269,10 +269,10 @@ async fn read_due(
                     engine.store.ingest_read(owned, &ids, &incoming)
                 })
                 .await?;
+            weigh(engine, account, done).await?;
             if fails > 0 {
                 engine.store.reads_answered(owned.id).await?;
             }
-            weigh(engine, account, done).await?;
             Ok(true)
         }
         Err(error) => {

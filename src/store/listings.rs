@@ -13,7 +13,10 @@ const FEWEST: i64 = 70;
 /// The last list of a place.
 struct Last {
     location_id: i16,
+    /// Which list; see [`key`].
     id: String,
+    /// It counts. One that an operator believes counts from the next one on, never from the middle of it.
+    counted: bool,
     /// Items of the last list that was believed.
     items: i32,
     /// When that was made.
@@ -21,6 +24,11 @@ struct Last {
     refused: Option<String>,
     /// Items of the list that was refused; once it was not refused any more, those that an operator believes.
     refused_items: Option<i32>,
+}
+
+/// Tells a list from another with the same bytes that comes later.
+fn key(listing: &Listing) -> String {
+    format!("{} {}", listing.id, listing.as_of.timestamp_micros())
 }
 
 /// A place that a list speaks for.
@@ -106,14 +114,15 @@ pub(super) async fn believed(
     let ids: Vec<i16> = places.iter().map(|place| place.id).collect();
     let last = sqlx::query_as!(
         Last,
-        "SELECT location_id, id, items, as_of, refused, refused_items FROM stock_listings WHERE location_id = ANY($1) ORDER BY location_id FOR UPDATE",
+        "SELECT location_id, id, counted, items, as_of, refused, refused_items FROM stock_listings WHERE location_id = ANY($1) ORDER BY location_id FOR UPDATE",
         &ids
     )
     .fetch_all(&mut **tx)
     .await?;
-    if last.iter().any(|last| last.id == listing.id) {
-        let mut refused = last.iter().filter(|last| last.id == listing.id);
-        return Ok(refused.all(|last| last.refused.is_none()));
+    let id = key(listing);
+    if last.iter().any(|last| last.id == id) {
+        let mut said = last.iter().filter(|last| last.id == id);
+        return Ok(said.all(|last| last.counted));
     }
     if let Some(newer) = last.iter().find(|last| last.as_of > listing.as_of) {
         tracing::warn!(list = listing.name, made = %listing.as_of, last = %newer.as_of, "a list of all stock is older than the last one of its place: nothing of it was counted");
@@ -143,10 +152,10 @@ pub(super) async fn believed(
             }
         };
         sqlx::query!(
-            "INSERT INTO stock_listings (location_id, id, items, as_of, refused, refused_items) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (location_id) DO UPDATE SET id = excluded.id, items = excluded.items, as_of = excluded.as_of,
+            "INSERT INTO stock_listings (location_id, id, counted, items, as_of, refused, refused_items) VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (location_id) DO UPDATE SET id = excluded.id, counted = excluded.counted, items = excluded.items, as_of = excluded.as_of,
                refused = excluded.refused, refused_items = excluded.refused_items",
-            place.id, listing.id, items, as_of, refused, refused_items
+            place.id, id, believed, items, as_of, refused, refused_items
         )
         .execute(&mut **tx)
         .await?;
@@ -209,7 +218,8 @@ async fn places(
     Ok((places, all))
 }
 
-/// What a whole list of all stock does not name is gone from its places, where no row of it could be what is missing.
+/// What a whole list of all stock does not name is gone from its places and listed there no more, where no row of it could be
+/// what is missing.
 async fn zero_absent(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -218,13 +228,14 @@ async fn zero_absent(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH gone AS (
-           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = $2 FROM stock_listings n
-           WHERE n.location_id = s.location_id AND n.id = $2 AND n.refused IS NULL AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
+           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = NULL FROM stock_listings n
+           WHERE n.location_id = s.location_id AND n.id = $5 AND n.counted AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
+             AND (s.base_qty <> 0 OR s.listing IS NOT NULL)
              AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code
                AND (q.resolved_at IS NULL OR q.file_hash = $2))
            RETURNING s.item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
-        account_id, listing.id, listing.as_of, stream
+        account_id, listing.id, listing.as_of, stream, key(listing)
     )
     .execute(&mut **tx)
     .await?;

@@ -90,10 +90,11 @@ async fn write(
            INSERT INTO stock (item_id, location_id, code, base_qty, base_as_of, read_at, listing) SELECT item, l, c, q, a, r, $8 FROM level ORDER BY item, l, c
            ON CONFLICT (item_id, location_id, bucket, code) DO UPDATE
              SET listing = excluded.listing,
-               base_qty = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.base_qty ELSE stock.base_qty END,
+               base_qty = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
+                 OR (stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL) THEN excluded.base_qty ELSE stock.base_qty END,
                base_as_of = greatest(stock.base_as_of, excluded.base_as_of),
                read_at = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.read_at ELSE stock.read_at END
-           -- An older count changes nothing, but its list has named the item.
+           -- An older count changes nothing, but its list has named the item; one that an earlier list left out is there again.
            WHERE excluded.listing IS NOT NULL OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
            RETURNING item_id)
          INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM base",

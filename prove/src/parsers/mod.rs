@@ -56,6 +56,24 @@ pub fn named(name: &str) -> Parser {
     found.unwrap_or_else(|| panic!("no parser is called {name:?}"))
 }
 
+/// The seeds of a parser, in the order of their names.
+///
+/// # Panics
+/// Without a folder of them.
+#[must_use]
+pub fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(name);
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let read = |file: &std::path::PathBuf| std::fs::read(file).unwrap();
+    files.iter().map(read).collect()
+}
+
 /// Waits for what no network is behind.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     thread_local! {

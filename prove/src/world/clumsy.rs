@@ -255,6 +255,9 @@ mod tests {
 
     const FILE: &[u8] = b"ref,line,code,qty,carrier,number,at\r\nA,1,T,1,y,41,2026/11/20 10:00:00\r\nB,1,T,1,y,42,2026/11/20 11:00:00\r\n";
 
+    const EARLIER: &[u8] =
+        b"ref,line,code,qty,carrier,number,at\r\nC,1,T,1,y,40,2026/11/20 09:00:00\r\n";
+
     fn written(desk: &mut Desk, clumsy: Clumsy) -> Vec<String> {
         desk.be(clumsy);
         let files = desk.write("jisseki-1.csv", FILE);
@@ -293,7 +296,7 @@ mod tests {
     fn each_mischief_alters_the_file() {
         for clumsy in Clumsy::ALL.into_iter().filter(|c| c.fits("jisseki-1.csv")) {
             let mut desk = Desk::default();
-            desk.write("jisseki-0.csv", FILE);
+            desk.write("jisseki-0.csv", EARLIER);
             desk.be(clumsy);
             let files = desk.write("jisseki-1.csv", FILE);
             assert_ne!(

@@ -2,7 +2,6 @@
 //! world and stored. Whatever they are, no step fails, what was not understood is kept, no text in the database has
 //! control characters, and what comes after them is read.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use super::terms::ITEMS;
 use super::world::World;
 use crate::fault::{self, Fault};
 use crate::model::Rng;
-use crate::parsers::{mutated, named};
+use crate::parsers::{mutated, named, seeds};
 
 /// Parsers whose bytes a far side chooses and whose words are stored.
 pub const PARSERS: [&str; 6] = [
@@ -98,21 +97,6 @@ pub fn hostile(parser: &'static str, budget: Duration, seed: u64, broken: Option
     });
     fault::switch(None);
     stored
-}
-
-fn seeds(parser: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(parser);
-    let mut files: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    files
-        .iter()
-        .map(|file| std::fs::read(file).unwrap())
-        .collect()
 }
 
 async fn one_world(

@@ -168,10 +168,11 @@ impl Source for Watched {
         now: DateTime<Utc>,
     ) -> Result<Page, Error> {
         let act = async {
+            let now = fault::asked(stream, now);
             let mut page = self.reads().page(stream, cursor, now).await?;
             self.broken_page(stream, &mut page).await?;
             self.heard.page(stream, &page);
-            fault::brought(&mut page, now);
+            fault::brought(&mut page);
             Ok(page)
         };
         self.around(format!("page {stream}"), act, |page| {

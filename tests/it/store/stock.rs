@@ -460,6 +460,36 @@ async fn a_list_is_of_its_files_time_whatever_its_rows_are_of() {
     shop.pull("wms", &rows("b", 20, &four[..3])).await;
     assert_eq!(on_hand(&shop, "CUP").await, Some(0), "sold out");
     assert_eq!(on_hand(&shop, "TEA").await, Some(1));
+    // It is there again, and its row is of when it last moved.
+    shop.pull("wms", &rows("c", 30, &four)).await;
+    assert_eq!(on_hand(&shop, "CUP").await, Some(1), "listed again");
+}
+
+/// A long list comes in slices; what an operator says in the middle of it is of the next one.
+#[tokio::test]
+async fn a_list_that_is_believed_while_it_is_read_takes_nothing_away() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG", "CUP"], 1))
+        .await;
+    let slice = |codes: &[&str], last| {
+        let mut page = list(&shop, "b", codes, 2);
+        let listing = page.listing.as_mut().unwrap();
+        (listing.places, listing.last) = ([(None, 2)].into(), last);
+        page
+    };
+    shop.pull("wms", &slice(&["TEA"], false)).await;
+    let wms = shop.account("wms");
+    shop.store().believe_stock_list(wms, None).await.unwrap();
+    shop.pull("wms", &slice(&["PEAR"], true)).await;
+    for item in ["TEA", "PEAR", "MUG", "CUP"] {
+        assert_eq!(on_hand(&shop, item).await, Some(1), "{item}");
+    }
+    // The same bytes in a later file are the next list.
+    let mut next = list(&shop, "b", &["TEA", "PEAR"], 3);
+    next.listing.as_mut().unwrap().places = [(None, 2)].into();
+    shop.pull("wms", &next).await;
+    assert_eq!(on_hand(&shop, "CUP").await, Some(0));
+    assert_eq!(on_hand(&shop, "TEA").await, Some(1));
 }
 
 /// Dismissing the row that nobody can read does not make the item sold out.

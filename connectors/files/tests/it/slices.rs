@@ -353,9 +353,9 @@ async fn a_list_of_all_stock_says_so_on_each_of_its_pages() {
     assert_eq!(
         told,
         [
-            (10, Some(("zaiko-1.csv", 25, false))),
-            (10, Some(("zaiko-1.csv", 25, false))),
-            (6, Some(("zaiko-1.csv", 25, true))),
+            (10, Some(("zaiko-1.csv", 26, false))),
+            (10, Some(("zaiko-1.csv", 26, false))),
+            (6, Some(("zaiko-1.csv", 26, true))),
             (2, Some(("zaiko-2.csv", 1, true))),
             (2, None),
             (0, Some(("zaiko-4.csv", 0, true))),
