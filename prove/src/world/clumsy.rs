@@ -93,11 +93,15 @@ impl Desk {
             self.form = Some((table.head.clone(), table.end.clone()));
             let own = table.rows.clone();
             if clumsy == Some(Clumsy::Merged) {
+                self.held.retain(|row| !own.contains(row));
                 self.held.extend(own);
                 return Vec::new();
             }
             // What was put right stands before what is new.
-            table.rows.splice(0..0, std::mem::take(&mut self.held));
+            let mut held = std::mem::take(&mut self.held);
+            // A file that was written again after a lost reply is held back once.
+            held.retain(|row| !table.rows.contains(row));
+            table.rows.splice(0..0, held);
             self.damaged.clear();
             if clumsy == Some(Clumsy::Cumulative) {
                 // What was held back stands there already; twice the same row would be another fault.

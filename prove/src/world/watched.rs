@@ -179,7 +179,14 @@ impl Source for Watched {
             if page.records.is_empty() {
                 String::new()
             } else {
-                format!("{} records, more {}", page.records.len(), page.more)
+                let bad = page
+                    .records
+                    .iter()
+                    .filter_map(|record| record.parsed.as_ref().err());
+                let bad: String = bad
+                    .map(|bad| format!("; bad: {}", short(&bad.reason)))
+                    .collect();
+                format!("{} records, more {}{bad}", page.records.len(), page.more)
             }
         })
         .await
