@@ -187,7 +187,7 @@ impl Stock<'_> {
                     free,
                     as_of,
                     read_at,
-                    told: source.file.map(|file| file.told),
+                    source,
                 }
             }));
         }

@@ -74,6 +74,9 @@ pub struct IncomingBad {
     pub cause: String,
     /// Where it stood.
     pub source: Source,
+    /// What it is the one record of: the newest stands for all before it, and so does what a person said of it. `None`: its
+    /// bytes are the record.
+    pub one_of: Option<String>,
 }
 
 /// Everything one answer of a far side brings.
@@ -165,6 +168,7 @@ impl IncomingPage {
             reason: why.to_owned(),
             cause: why.to_owned(),
             source,
+            one_of: None,
         };
         let order = |order: &IncomingOrder| {
             let source = Source {
@@ -173,10 +177,7 @@ impl IncomingPage {
             };
             bad(order.external_id.to_string(), source)
         };
-        let level = |level: &IncomingStock| {
-            let raw = format!("{} {}", level.code, level.quantity).into_bytes();
-            bad(level.code.clone(), Source { raw, file: None })
-        };
+        let level = |level: &IncomingStock| bad(level.code.clone(), level.source.clone());
         let orders = self.orders.iter().map(order);
         let facts = self
             .facts
@@ -208,6 +209,24 @@ impl IncomingBad {
             reason: bad.reason,
             cause: bad.cause,
             source,
+            one_of: None,
+        }
+    }
+
+    /// A count of a code that the mapping does not list, and the listed code that is most like it.
+    pub(super) fn unlisted(level: &IncomingStock, like: Option<&str>) -> Self {
+        let code = &level.code;
+        let like = like.map_or_else(String::new, |like| format!(" ({like:?} is listed)"));
+        Self {
+            external_id: Some(code.clone()),
+            part: None,
+            reason: format!(
+                "{} of {code:?} are in stock, and the mapping file does not list that code{like}: list it and restart, or dismiss the record if the item is not yours; it was not counted",
+                level.quantity
+            ),
+            cause: "stock of a code that the mapping file does not list".to_owned(),
+            source: level.source.clone(),
+            one_of: Some(format!("stock of unlisted code {code}")),
         }
     }
 }
@@ -270,6 +289,7 @@ impl IncomingFact {
             },
             cause: cause.to_owned(),
             source: self.source.clone(),
+            one_of: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
 use super::quarantine::{Told, Understood, quarantine, settle};
-use super::{Store, StoreError};
+use super::{IncomingStock, Store, StoreError};
 use crate::facts::FactBody;
 
 /// What a stored page brought.
@@ -50,19 +50,25 @@ impl Store {
         let mut done = PageDone::default();
         // What does not count settles nothing.
         let mut understood: Vec<Understood> = Vec::new();
-        if Self::store_stock(tx, account_id, page).await? {
+        let mut bad = page.bad.clone();
+        if let Some(unlisted) = Self::store_stock(tx, account_id, page).await? {
+            let codes: BTreeSet<_> = unlisted
+                .iter()
+                .map(|bad| bad.external_id.as_deref())
+                .collect();
+            let known = |level: &&IncomingStock| !codes.contains(&Some(level.code.as_str()));
             let told = |level| Understood::item(level, page.asked_at);
-            understood.extend(page.stock.iter().map(told));
+            understood.extend(page.stock.iter().filter(known).map(told));
+            bad.extend(unlisted);
         }
         if page.orders.is_empty() && page.facts.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
-            done.quarantined = page.bad.len();
-            quarantine(tx, account_id, stream, &page.bad, Some(page.asked_at)).await?;
+            done.quarantined = bad.len();
+            quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
             settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
             Self::end_listing(tx, account_id, stream, page).await?;
             return Ok(done);
         }
-        let mut bad = page.bad.clone();
 
         // New subjects first, in external-id order; then every row of the page is locked in id order.
         let mut orders: BTreeMap<&str, Vec<&IncomingOrder>> = BTreeMap::new();

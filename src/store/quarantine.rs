@@ -47,7 +47,7 @@ impl Understood {
         Self {
             external_id: level.code.clone(),
             part: None,
-            told: level.told.unwrap_or(asked_at),
+            told: level.source.told(asked_at),
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct Again {
     pub asked_at: DateTime<Utc>,
 }
 
-/// Keeps each bad record once, by its bytes, with the newest file that it stood in. One that was out of quarantine and is told
+/// Keeps each bad record once, by its bytes or by what it is the one record of, with the newest file that it stood in. One that was out of quarantine and is told
 /// again is back in it, unless a person dismissed these very bytes or a file tells them that is no newer than the one that was settled. Nothing is refused here: what is too long is cut.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
@@ -81,7 +81,9 @@ pub(super) async fn quarantine(
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
     let told_at = |record: &IncomingBad| record.source.file.as_ref().map(|file| file.told);
     for record in bad {
-        let kept = once.entry(hash(&record.source.raw)).or_insert(record);
+        let one = record.one_of.as_ref();
+        let record_of = one.map_or(record.source.raw.as_slice(), |one| one.as_bytes());
+        let kept = once.entry(hash(record_of)).or_insert(record);
         if told_at(record) > told_at(kept) {
             *kept = record;
         }
@@ -114,6 +116,7 @@ pub(super) async fn quarantine(
          ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at,
            reason = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.reason ELSE excluded.reason END,
            cause = excluded.cause, external_id = excluded.external_id, part = excluded.part,
+           raw = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.raw ELSE excluded.raw END,
            file = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file ELSE excluded.file END,
            file_hash = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_hash ELSE excluded.file_hash END,
            file_read_at = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_read_at ELSE excluded.file_read_at END,

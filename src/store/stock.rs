@@ -1,11 +1,17 @@
 //! Stock levels as counted: a new base, never a compensating movement.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 
-use super::incoming::IncomingPage;
+use super::incoming::{IncomingBad, IncomingPage, Source};
 use super::listings::believed;
 use super::{Store, StoreError};
+use crate::suggest::nearest;
+
+/// Codes of one page that are compared with all that is listed.
+const COMPARED: usize = 20;
 
 /// A stock level to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,26 +28,73 @@ pub struct IncomingStock {
     pub as_of: Option<DateTime<Utc>>,
     /// When it was first read; `None` is when it was asked for.
     pub read_at: Option<DateTime<Utc>>,
-    /// When its file told it; `None` is when it was asked for.
-    pub told: Option<DateTime<Utc>>,
+    /// Where it stood.
+    pub source: Source,
 }
 
 impl Store {
     /// Moves bases forward; a count older than the base changes nothing, and of two of one time the later read stands.
-    /// False where the list that they stand in is not believed: nothing of it counts. Touches stock and marks only.
+    /// Touches stock and marks only. `None` where the list that they stand in is not believed: nothing of it counts; else the
+    /// rows whose code the mapping does not list, where only what is listed counts.
     pub(super) async fn store_stock(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         page: &IncomingPage,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<IncomingBad>>, StoreError> {
         if let Some(listing) = &page.listing
             && !believed(tx, account_id, listing).await?
         {
-            return Ok(false);
+            return Ok(None);
         }
+        if page.stock.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let unlisted = unlisted(tx, account_id, page).await?;
         write(tx, account_id, page).await?;
-        Ok(true)
+        Ok(Some(unlisted))
     }
+}
+
+/// Counts of codes that mean no item, because only what the mapping lists does.
+async fn unlisted(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    page: &IncomingPage,
+) -> Result<Vec<IncomingBad>, StoreError> {
+    let codes: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
+    let unlisted: BTreeSet<String> = sqlx::query_scalar!(
+        r#"SELECT t.c AS "code!" FROM unnest($2::text[]) AS t (c)
+           WHERE (SELECT listed FROM gate) AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = $1 AND m.code = t.c)"#,
+        account_id,
+        &codes
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    .into_iter()
+    .collect();
+    if unlisted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed = sqlx::query_scalar!(
+        "SELECT code FROM item_codes WHERE account_id = $1 ORDER BY code",
+        account_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut near: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for code in unlisted.iter().take(COMPARED) {
+        near.insert(code, nearest(code, listed.iter().map(String::as_str)));
+    }
+    let rows = page
+        .stock
+        .iter()
+        .filter(|level| unlisted.contains(&level.code));
+    Ok(rows
+        .map(|level| {
+            let like = near.get(level.code.as_str()).copied().flatten();
+            IncomingBad::unlisted(level, like)
+        })
+        .collect())
 }
 
 async fn write(
@@ -49,9 +102,6 @@ async fn write(
     account_id: i16,
     page: &IncomingPage,
 ) -> Result<(), StoreError> {
-    if page.stock.is_empty() {
-        return Ok(());
-    }
     let (mut code, mut location, mut quantity) = (Vec::new(), Vec::new(), Vec::new());
     let (mut free, mut as_of, mut read_at) = (Vec::new(), Vec::new(), Vec::new());
     for level in &page.stock {

@@ -207,7 +207,10 @@ impl Shop {
             free: false,
             as_of,
             read_at: None,
-            told: None,
+            source: Source {
+                raw: format!("{code},{quantity}").into_bytes(),
+                file: None,
+            },
         }];
         IncomingPage {
             stock,

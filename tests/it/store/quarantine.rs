@@ -457,7 +457,7 @@ async fn a_good_record_of_an_older_file_does_not_settle_a_newer_bad_one() {
         fact.source.file = Some(in_file("jisseki", minute));
         let mut told = shop.counted("TEA", 7, minute);
         told.asked_at = at(40 + minute);
-        told.stock[0].told = Some(at(minute));
+        told.stock[0].source.file = Some(in_file("jisseki", minute));
         shop.pull("wms", &told).await;
         let mut told = page(40 + minute, Vec::new());
         told.facts.push(fact);

@@ -150,6 +150,55 @@ async fn without_its_mapping_file_a_shop_is_back_to_codes_that_are_the_items_own
     assert_eq!(on_hand(&shop, "TEA").await, Some(3));
 }
 
+/// A new item that nobody listed, or a slip in the mapping file, would leave an item without stock and nobody told.
+#[tokio::test]
+async fn a_count_of_a_code_that_is_not_listed_is_one_record_of_that_code() {
+    let shop = Shop::open().await;
+    listed(&shop, vec![code("TEA", "AP-01", 1)]).await.unwrap();
+    let open = async || shop.store().list_quarantine().await.unwrap();
+    shop.count("AP-O1", 5, 1).await;
+    shop.count("AP-O1", 6, 2).await;
+    shop.count("STRANGER", 9, 2).await;
+    let kept = open().await;
+    assert_eq!(kept.len(), 2, "a record a code: {kept:?}");
+    let slip = kept
+        .iter()
+        .find(|row| row.external_id.as_deref() == Some("AP-O1"));
+    let slip = slip.unwrap();
+    assert!(slip.reason.contains("6 of \"AP-O1\""), "{}", slip.reason);
+    assert!(
+        slip.reason.contains("(\"AP-01\" is listed)"),
+        "{}",
+        slip.reason
+    );
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let told: Vec<_> = tasks
+        .iter()
+        .filter(|task| task.kind == "quarantine")
+        .collect();
+    assert_eq!(told.len(), 1, "one task for all codes: {told:?}");
+
+    // What is not ours is dismissed once, whatever is counted of it later.
+    let stranger = kept.iter().find(|row| row.id != slip.id).unwrap();
+    let dismissed = shop
+        .store()
+        .dismiss_quarantined(stranger.id, "ops", "not ours");
+    dismissed.await.unwrap();
+    shop.count("STRANGER", 11, 3).await;
+    assert_eq!(open().await.len(), 1);
+
+    // Its bytes count once the code is listed, and it is settled.
+    listed(
+        &shop,
+        vec![code("TEA", "AP-01", 1), code("TEA", "AP-O1", 1)],
+    )
+    .await
+    .unwrap();
+    shop.count("AP-O1", 6, 4).await;
+    assert_eq!(open().await.len(), 0);
+    assert_eq!(on_hand(&shop, "TEA").await, Some(6));
+}
+
 /// A shop that lists its codes may sell one that happens to be another item's name: it is nothing that is on a shelf.
 #[tokio::test]
 async fn an_order_of_a_code_that_is_not_listed_takes_no_item_of_that_name() {
