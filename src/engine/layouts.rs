@@ -143,6 +143,10 @@ fn refused(
         part,
         why: error.message,
     };
+    // The country stands in each part: where it is refused by itself, the other parts are looked at once it is right.
+    if let Some(country) = why(&plain(&trial)) {
+        return vec![one(Written::Address, country)];
+    }
     let parts: Vec<NotWritten> = parts(&trial)
         .into_iter()
         .filter_map(|(part, alone)| why(&alone).map(|error| one(part, error)))

@@ -11,6 +11,7 @@ mod stock;
 mod tests;
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::text::whole_pairs;
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, DeliveryGroup,
     ExternalId, FulfilledBy, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot, Record,
@@ -30,7 +31,7 @@ pub(crate) const REFERENCE: &str = "hikiate_ref";
 /// Decodes one order; what cannot be understood is a bad record and nothing else.
 #[must_use]
 pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
-    let parsed = serde_json::from_str::<Order>(raw)
+    let parsed = serde_json::from_str::<Order>(&whole_pairs(raw))
         .map_err(|error| reason::of(raw, &error))
         .and_then(|order| {
             order_snapshot(&order, settings)
@@ -44,7 +45,7 @@ pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
 /// Id and time of the last change, where they can be read.
 #[must_use]
 pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
-    let stamp: Stamp = serde_json::from_str(raw).unwrap_or_default();
+    let stamp: Stamp = serde_json::from_str(&whole_pairs(raw)).unwrap_or_default();
     let at = stamp
         .updated_at
         .as_str()

@@ -1,5 +1,7 @@
 //! Text from outside: bounded, without control characters, combining marks composed. Cut and cleaned here and nowhere else.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::char::{compose, is_combining_mark};
 
@@ -102,6 +104,7 @@ pub fn key(text: &str) -> String {
 /// use hikiate_sdk::text::code;
 /// assert_eq!(code(" VK-1\u{3000}"), "VK-1");
 /// assert_eq!(code("=\"00123\""), "00123");
+/// assert_eq!(code("'00123"), "00123");
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
@@ -109,7 +112,61 @@ pub fn code(text: &str) -> String {
     let inside = text
         .strip_prefix("=\"")
         .and_then(|rest| rest.strip_suffix('"'));
-    key(inside.unwrap_or(text).trim())
+    let plain = inside.unwrap_or(text);
+    key(plain.strip_prefix('\'').unwrap_or(plain).trim())
+}
+
+/// A JSON text in which each escaped half of a surrogate pair that stands alone (`\ud83d`, what is left of an emoji that a program
+/// has cut in two) is the replacement character: a decoder would refuse the whole text for it.
+///
+/// ```
+/// use hikiate_sdk::text::whole_pairs;
+/// assert_eq!(whole_pairs(r#""Mug \ud83d""#), r#""Mug \ufffd""#);
+/// assert_eq!(whole_pairs(r#""\ud83d\ude00 \\ud83d""#), r#""\ud83d\ude00 \\ud83d""#);
+/// ```
+#[must_use]
+pub fn whole_pairs(json: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = json[at..].find('\\') {
+        let start = at + found;
+        at = start
+            + json[start..]
+                .chars()
+                .take(2)
+                .map(char::len_utf8)
+                .sum::<usize>();
+        match (half(json, start), half(json, start + 6)) {
+            (Some(Half::High), Some(Half::Low)) => at = start + 12,
+            (Some(_), _) => {
+                at = start + 6;
+                out.push_str(&json[copied..start]);
+                out.push_str("\\ufffd");
+                copied = at;
+            }
+            (None, _) => {}
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.push_str(&json[copied..]);
+    Cow::Owned(out)
+}
+
+enum Half {
+    High,
+    Low,
+}
+
+/// The escaped half of a surrogate pair at a place of a JSON text.
+fn half(json: &str, at: usize) -> Option<Half> {
+    let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+    match u32::from_str_radix(digits, 16).ok()? {
+        0xD800..=0xDBFF => Some(Half::High),
+        0xDC00..=0xDFFF => Some(Half::Low),
+        _ => None,
+    }
 }
 
 /// A far side's words for a task, a log line or an error: one line, without control and direction characters and what

@@ -150,6 +150,18 @@ fn each_part_is_named_by_its_column_and_rule() {
         told.iter().map(|(part, _)| *part).collect::<Vec<_>>(),
         [Written::Name, Written::Address]
     );
+    let abroad = Party {
+        country: "JPN".to_owned(),
+        ..name(&long)
+    };
+    assert_eq!(
+        part(titled("りんご♡"), abroad),
+        [(
+            Written::Address,
+            said("国コード", "has 3 bytes, the layout allows 2")
+        )],
+        "neither the name nor the title is to blame"
+    );
     // Combining marks are written as one letter, and a receiver in Hong Kong has no postal code.
     let garcia = Party {
         country: "HK".to_owned(),

@@ -1,5 +1,6 @@
 //! Stock levels: one record per item and stock location.
 
+use hikiate_sdk::text::whole_pairs;
 use hikiate_sdk::{BadRecord, Currency, ExternalId, Observed, Record, StockLevel};
 use serde_json::Number;
 
@@ -16,7 +17,7 @@ pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
             reason,
         )))
     };
-    let item = match serde_json::from_str::<InventoryItem>(raw) {
+    let item = match serde_json::from_str::<InventoryItem>(&whole_pairs(raw)) {
         Ok(item) => item,
         Err(error) => return vec![bad(reason::of(raw, &error))],
     };

@@ -286,3 +286,14 @@ fn a_level_is_told_per_location_and_half_a_piece_is_none() {
     );
     assert!(stock_records(r#"{"id":"iitem_1","sku":null,"location_levels":[]}"#).is_empty());
 }
+
+/// A program that cuts titles by UTF-16 units leaves half an emoji: the order is read, and only that character is replaced.
+#[test]
+fn half_an_emoji_loses_no_order() {
+    let text = order().to_string().replace("\"Red\"", r#""Red \ud83d""#);
+    let Ok(Observed::Order(read, _)) = order_record(&text, &Settings::default()).parsed else {
+        panic!("not read");
+    };
+    let titles: Vec<&str> = read.lines.iter().map(|line| line.title.as_str()).collect();
+    assert_eq!(titles, ["Mug (Red \u{FFFD})", "Mug (Blue)"]);
+}
