@@ -219,7 +219,7 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
-    /// Write another name of the receiver, one that the warehouse's layout takes; the channel's counts again once it changes
+    /// Write another name of the receiver, one that the warehouse's layout takes; the channel's counts again once it changes, or with --channel
     SetName(SetName),
     /// Say what a refund is that only the payment provider knows of
     RefundIs {
@@ -462,17 +462,23 @@ pub(crate) struct SetName {
     /// HK number, the number that the customer knows, or account/external id
     pub(crate) order: String,
     /// The whole name as the label is to show it, kept with the addresses only; the one that counts now when not given
-    #[arg(long, value_name = "NAME", value_parser = name_text, required_unless_present = "company")]
+    #[arg(long, value_name = "NAME", value_parser = name_text, required_unless_present_any = ["company", "channel"])]
     pub(crate) name: Option<String>,
     /// The company as the label is to show it, "" for none; the channel's when not given
     #[arg(long, value_name = "NAME", value_parser = name_or_none)]
     pub(crate) company: Option<String>,
+    /// Back to the channel's name and company
+    #[arg(long, conflicts_with_all = ["name", "company"])]
+    pub(crate) channel: bool,
     /// Which address, where the order goes to several
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
     /// Why; kept for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 impl std::fmt::Debug for SetName {

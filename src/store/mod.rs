@@ -72,7 +72,7 @@ pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
 pub use lost::{FoundLine, FoundSend, number_of};
-pub use names::ReceiverName;
+pub use names::{Instead, ReceiverName};
 pub use operator::Decision;
 pub use pause::Paused;
 pub use planning::Noted;

@@ -12,9 +12,16 @@ use super::{Store, StoreError};
 pub struct ReceiverName {
     /// The group.
     pub group: GroupKey,
-    /// In place of the channel's name.
+    /// In place of the channel's name and company; `None` is the channel's again.
+    pub instead: Option<Instead>,
+}
+
+/// What is written in place of what the channel tells.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// In place of its name.
     pub name: String,
-    /// In place of the channel's company; `None` leaves that.
+    /// In place of its company; `None` leaves that.
     pub company: Option<String>,
 }
 
@@ -28,12 +35,22 @@ impl std::fmt::Debug for ReceiverName {
 }
 
 impl Store {
-    /// Lays a name over the one that the channel tells now.
+    /// Lays a name over the one that the channel tells now, or takes it off again.
     pub(super) async fn name_receiver(
         tx: &mut Transaction<'_, Postgres>,
         subject_id: i64,
         named: &ReceiverName,
     ) -> Result<(), StoreError> {
+        let Some(instead) = &named.instead else {
+            sqlx::query!(
+                "DELETE FROM receiver_names WHERE subject_id = $1 AND group_key = $2",
+                subject_id,
+                named.group.as_str()
+            )
+            .execute(&mut **tx)
+            .await?;
+            return Ok(());
+        };
         sqlx::query!(
             "INSERT INTO receiver_names (subject_id, group_key, version, name, company, stored_at)
              SELECT $1, $2, max(version), $3, $4, (SELECT hk_now()) FROM personal WHERE subject_id = $1 HAVING max(version) IS NOT NULL
@@ -41,8 +58,8 @@ impl Store {
                company = excluded.company, stored_at = excluded.stored_at",
             subject_id,
             named.group.as_str(),
-            named.name,
-            named.company
+            instead.name,
+            instead.company.as_ref()
         )
         .execute(&mut **tx)
         .await?;

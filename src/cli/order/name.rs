@@ -1,11 +1,13 @@
 //! `order set-name`: another name of the receiver, until the channel tells another one.
 
+use hikiate_sdk::GroupKey;
+
 use crate::cli::args::SetName;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::plan::command::{Now, set_name};
 use crate::plan::types::{NotWritten, OrderInput, Written};
-use crate::store::{ReceiverName, StoreError, Typed};
+use crate::store::{Instead, ReceiverName, StoreError, Typed};
 
 use super::typed::{TRIES, Told};
 
@@ -13,16 +15,17 @@ use super::typed::{TRIES, Told};
 fn can_be_written(
     session: &Session,
     input: &OrderInput,
-    named: &ReceiverName,
+    group: &GroupKey,
+    instead: &Instead,
 ) -> Result<(), Failure> {
     let mut renamed = input.clone();
     if let Some(personal) = &mut renamed.personal {
         personal
             .ship_to
-            .retain(|group, _| group.as_str() == named.group.as_str());
+            .retain(|key, _| key.as_str() == group.as_str());
         for party in personal.ship_to.values_mut() {
-            party.name.clone_from(&named.name);
-            if let Some(company) = &named.company {
+            party.name.clone_from(&instead.name);
+            if let Some(company) = &instead.company {
                 party.company.clone_from(company);
             }
         }
@@ -57,7 +60,8 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
             now,
         };
         let group = args.group.as_deref();
-        let (wish, group) = set_name(on, group, &args.reason).map_err(Failure::Refused)?;
+        let (wish, group) =
+            set_name(on, group, args.channel, &args.reason).map_err(Failure::Refused)?;
         let personal = input.personal.as_ref();
         let counts = personal.and_then(|told| told.ship_to.get(group.as_str()));
         let name = args.name.clone().or(counts.map(|party| party.name.clone()));
@@ -66,12 +70,17 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
             .company
             .clone()
             .or(counts.map(|party| party.company.clone()));
-        let named = ReceiverName {
-            group,
+        let instead = (!args.channel).then(|| Instead {
             name: name.unwrap_or_default(),
             company,
-        };
-        can_be_written(session, input, &named)?;
+        });
+        if let Some(instead) = &instead {
+            can_be_written(session, input, &group, instead)?;
+        }
+        if args.dry_run {
+            break wish;
+        }
+        let named = ReceiverName { group, instead };
         let typed = Typed {
             subject_id: id,
             seen: input.facts.last().map(|fact| fact.id),
@@ -89,7 +98,7 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
     let told = Told {
         number,
         reference: None,
-        dry_run: false,
+        dry_run: args.dry_run,
         does: wish.does,
         stays: wish.stays,
     };

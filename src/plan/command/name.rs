@@ -5,13 +5,14 @@ use hikiate_sdk::GroupKey;
 use super::{Now, Wish, WishedFact};
 use crate::facts::{FactBody, ReceiverNamedFact};
 
-/// `order set-name`: the delivery group whose receiver gets another name, and the fact that says so without it.
+/// `order set-name`: the delivery group whose receiver gets another name, or the channel's again, and the fact that says so without it.
 ///
 /// # Errors
 /// That nothing of it waits to be instructed, or which group to name.
 pub fn set_name(
     on: Now<'_>,
     group: Option<&str>,
+    channels: bool,
     reason: &str,
 ) -> Result<(Wish, GroupKey), String> {
     let view = on.ours()?;
@@ -55,12 +56,18 @@ pub fn set_name(
         ));
     }
     let mut wish = Wish::default();
-    wish.does.push(format!(
-        "instructions go out under the new name until {} tells another one",
-        view.input.channel
-    ));
-    wish.stays
-        .push("mails and the channel keep theirs".to_owned());
+    let channel = &view.input.channel;
+    if channels {
+        wish.does.push(format!(
+            "instructions go out under the name that {channel} tells"
+        ));
+    } else {
+        wish.does.push(format!(
+            "instructions go out under the new name until {channel} tells another one"
+        ));
+        wish.stays
+            .push("mails and the channel keep theirs".to_owned());
+    }
     let body = FactBody::ReceiverNamed(ReceiverNamedFact {
         group: group.clone(),
         reason: reason.to_owned(),

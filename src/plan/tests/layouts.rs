@@ -202,12 +202,12 @@ fn a_name_is_written_over_and_the_order_goes_on() {
         rules: &world.rules,
         now: world.now,
     };
-    let (wish, group) = set_name(on, None, "the label takes no such character").unwrap();
+    let (wish, group) = set_name(on, None, false, "the label takes no such character").unwrap();
     assert_eq!(group.as_str(), "1");
     let body = &wish.facts[0].body;
     assert!(matches!(body, FactBody::ReceiverNamed(named) if named.group == group));
     assert!(
-        set_name(on, Some("2"), "x")
+        set_name(on, Some("2"), false, "x")
             .unwrap_err()
             .contains("it has 1")
     );
@@ -227,7 +227,7 @@ fn a_name_is_written_over_and_the_order_goes_on() {
         rules: &world.rules,
         now: world.now,
     };
-    let why = set_name(on, None, "x").unwrap_err();
+    let why = set_name(on, None, false, "x").unwrap_err();
     assert!(why.contains("order recall HK0123456789ABC-S1"), "{why}");
     assert_eq!(world.input.channel.as_str(), SHOP);
 }

@@ -710,6 +710,21 @@ async fn a_receivers_name_is_written_over_what_the_channel_tells() {
     let facts = run(&world, &["order", "show", &number, "--json"]);
     let facts = facts.ended(0);
     assert!(facts.contains("receiver_named") && !facts.contains("五劫"));
+    let laid = async || -> i64 {
+        let count = "SELECT count(*) FROM receiver_names";
+        let count = sqlx::query_scalar(count).fetch_one(world.engine.store.pool());
+        count.await.unwrap()
+    };
+    let dry = set(&["--channel", "--dry-run"]);
+    assert!(dry.ended(0).contains("nothing was changed"), "{dry:?}");
+    assert_eq!(laid().await, 1);
+    let undone = set(&["--channel"]);
+    assert!(
+        undone.ended(0).contains("the name that shop tells"),
+        "{undone:?}"
+    );
+    assert_eq!(laid().await, 0, "the channel's name again");
+    set(&["--name", "五劫の擦り切れ", "--company", "りんご商事"]).ended(0);
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
