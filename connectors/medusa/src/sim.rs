@@ -138,6 +138,12 @@ impl MedusaSim {
         }
     }
 
+    /// Shows the first page of all orders for a while, whatever page or time is asked for: its paging is broken.
+    pub fn repeat_first_page(&self, seconds: i64) {
+        let until = self.now() + seconds * 1000;
+        self.state().first_page_until = until;
+    }
+
     /// An order as it is shown now, for [`Self::show_older`].
     pub fn shown(&self, id: &str) -> Option<serde_json::Value> {
         let state = self.state();

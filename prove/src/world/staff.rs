@@ -18,7 +18,7 @@ impl World {
         // A replica that lags: who reads it by its id gets what it was before.
         let lags = self.dice.percent(15);
         let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
-        let done = match self.dice.range(0..=23) {
+        let done = match self.dice.range(0..=24) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
                 let number = self.some_number();
@@ -37,6 +37,7 @@ impl World {
             21 => self.staff_void(at),
             22 => self.pay_again(at),
             23 => self.staff_date_ahead(at),
+            24 => self.shop_repeats_a_page(),
             _ => self.staff_delete(at, seen.deleted),
         };
         if done {
@@ -48,6 +49,15 @@ impl World {
             self.log
                 .say("fault", format!("reads of {id} lag for {seconds} s"));
         }
+    }
+
+    /// The shop's paging breaks for a while: whatever is asked for, it shows its first orders.
+    fn shop_repeats_a_page(&mut self) -> bool {
+        let seconds = i64::try_from(self.dice.range(5..=600)).unwrap();
+        self.far.shop.repeat_first_page(seconds);
+        let text = format!("the shop shows its first page for {seconds} s");
+        self.log.say("fault", text);
+        true
     }
 
     /// An import, or a clock that is wrong for a moment, dates a change of an order ahead.

@@ -445,6 +445,53 @@ async fn orders_that_cannot_be_stored_when_they_are_read_by_id_stop_no_stream() 
     );
 }
 
+/// A shop whose paging broke shows its first page for ever. What stands behind it is not passed over when that is mended.
+#[tokio::test]
+async fn a_shop_that_repeats_one_page_is_a_task_and_loses_no_order() {
+    let mut world = stocked(Setup {
+        shop: "page_size = 2",
+        ..Setup::default()
+    })
+    .await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(world.shop.place_order(order(&[("APPLE", 1, "1000")])));
+        world.advance(Duration::seconds(1)).await;
+    }
+    world.shop.repeat_first_page(4 * 3_600);
+    let mut requests = world.shop.requests();
+    for _ in 0..4 {
+        world.advance(Duration::minutes(50)).await;
+        world.rounds(30).await;
+    }
+    let asked = world.shop.requests() - requests;
+    assert!(asked < 200, "{asked} calls");
+    let error: Option<String> =
+        sqlx::query_scalar("SELECT error FROM streams WHERE name = 'orders'")
+            .fetch_one(world.engine.store.pool())
+            .await
+            .unwrap();
+    let error = error.unwrap();
+    assert!(error.contains("shop repeats one page of orders"), "{error}");
+    let tasks = world.tasks().await;
+    assert!(
+        tasks.iter().any(|task| task.contains("stream_failing")),
+        "{tasks:?}"
+    );
+    world.advance(Duration::hours(1)).await;
+    requests = world.shop.requests();
+    world.rounds(30).await;
+    assert!(world.shop.requests() > requests);
+    for id in &ids {
+        assert!(world.is(id, Status::Shipped).await, "{id}");
+    }
+    let tasks = world.tasks().await;
+    assert!(
+        tasks.iter().all(|task| !task.contains("stream_failing")),
+        "{tasks:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_stream_that_cannot_store_its_page_keeps_no_other_from_being_read() {
     let mut world = stocked(Setup::default()).await;

@@ -21,6 +21,8 @@ pub(super) struct State {
     /// Requests so far; makes ties come in another order each time.
     pub(super) requests: u64,
     pub(super) writes: u64,
+    /// Lists are their first page until then.
+    pub(super) first_page_until: i64,
     made: u64,
 }
 
@@ -177,6 +179,7 @@ impl State {
             locations: Vec::new(),
             requests: 0,
             writes: 0,
+            first_page_until: i64::MIN,
             made: 0,
         }
     }
