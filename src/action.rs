@@ -92,7 +92,11 @@ pub enum Action {
     },
     /// Say that a stock list that was refused as too short is right.
     #[serde(rename = "stock believe-list")]
-    BelieveStockList {},
+    BelieveStockList {
+        /// The warehouse whose list it is; absent in rows of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warehouse: Option<String>,
+    },
     /// See what beginning a channel would do.
     #[serde(rename = "begin --dry-run")]
     LookAtBeginning {},
@@ -233,7 +237,11 @@ impl Action {
             Self::DismissQuarantined { id, alike } => {
                 format!("quarantine dismiss {id}{} --reason TEXT", all_alike(*alike))
             }
-            Self::BelieveStockList {} => format!("stock believe-list {on} --reason TEXT"),
+            Self::BelieveStockList { warehouse } => {
+                let of = warehouse.as_ref();
+                let of = of.map_or_else(String::new, |name| format!(" --warehouse {name}"));
+                format!("stock believe-list {on}{of} --reason TEXT")
+            }
             Self::LookAtBeginning {} => format!("begin {on} --dry-run"),
             Self::Begin {} => format!("begin {on} --from TIME --reason TEXT"),
             Self::Adopt { channel } => format!("begin {channel} --adopt {on} --reason TEXT"),

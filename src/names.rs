@@ -44,6 +44,7 @@ const NAMES: &[&str] = &[
     "completed",
     "fulfilled_by_channel",
     "fulfilment_cancelled",
+    "fulfilment_line_unknown",
     "packed_by_others",
     "refunded_in_full",
     "shipped_date",

@@ -63,6 +63,7 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
     cancelled_again(view, &mut blockers, tasks);
     packed(view, &mut blockers, tasks);
     packed_and_shipped(view, tasks);
+    strange(view, tasks);
     blockers
 }
 
@@ -323,6 +324,17 @@ fn packed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
             packed.key
         );
         tasks.tell(view, "packed_by_others", packed.since.id, &what);
+    }
+}
+
+/// The channel shows something as shipped that the order does not have.
+fn strange(view: &View<'_>, tasks: &mut Tasks) {
+    for ((fulfilment, line), since) in &view.others.strange {
+        let what = format!(
+            "fulfilment {fulfilment} at {} has line {line}, which the order does not have: it counts as nothing shipped; look what left, and correct it there",
+            view.input.channel
+        );
+        tasks.tell(view, "fulfilment_line_unknown", since.id, &what);
     }
 }
 

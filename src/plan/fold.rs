@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    Call, ChannelState, ExternalId, LineKey, Op, OrderSnapshot, ParcelReport, ShipmentReference,
+    Call, CancelReply, ChannelState, ExternalId, InstructionReply, LineKey, Op, OrderSnapshot,
+    ParcelReport, ShipmentReference,
 };
 
+use super::answers::Answers;
 use super::codes::other_item;
 use super::deposits::Deposited;
 pub(crate) use super::intent::Intent;
@@ -143,8 +145,8 @@ impl<'a> Fold<'a> {
         let mut heard: BTreeMap<&ShipmentReference, Vec<(i64, &MemberFact)>> = BTreeMap::new();
         let mut parcels = Heard::default();
         let mut recalls: BTreeMap<&ShipmentReference, (i64, &RecallWantedFact)> = BTreeMap::new();
-        let mut replies = BTreeMap::new();
-        let mut cancel_replies = BTreeMap::new();
+        let mut replies: Answers<'_, InstructionReply> = Answers::default();
+        let mut cancel_replies: Answers<'_, CancelReply> = Answers::default();
         let mut answered_by_phone: BTreeSet<&ShipmentReference> = BTreeSet::new();
         let mut outcomes: BTreeMap<&str, (i64, &OutcomeFact)> = BTreeMap::new();
         for fact in &input.facts {
@@ -169,14 +171,15 @@ impl<'a> Fold<'a> {
                     fold.refund_reasons.insert(&refund.refund, refund.is);
                 }
                 FactBody::Reply(reply) => {
-                    replies.insert(&reply.reference, (id, reply));
+                    replies.hear(&reply.reference, fact.happened_at, id, reply);
                 }
                 FactBody::CancelReply(reply) => {
-                    cancel_replies.insert(&reply.reference, (id, reply));
+                    cancel_replies.hear(&reply.reference, fact.happened_at, id, reply);
                 }
                 FactBody::CancelAnswered(answered) => {
                     answered_by_phone.insert(&answered.reply.reference);
-                    cancel_replies.insert(&answered.reply.reference, (id, &answered.reply));
+                    let reply = &answered.reply;
+                    cancel_replies.hear(&reply.reference, fact.happened_at, id, reply);
                 }
                 FactBody::RecallWanted(wanted) => {
                     recalls.entry(&wanted.reference).or_insert((id, wanted));
@@ -292,8 +295,8 @@ impl<'a> Fold<'a> {
                     .find(|row| row.reference == fact.reference)
                     .map(|row| row.state),
                 member: fold.member(&fact.reference),
-                reply: replies.get(&fact.reference).copied(),
-                cancel_reply: cancel_replies.get(&fact.reference).copied(),
+                reply: replies.newest(&fact.reference),
+                cancel_reply: cancel_replies.newest(&fact.reference),
                 stopped_at_once: fold
                     .cancel_requests(&fact.reference)
                     .any(|intent| intent.done()),

@@ -1,5 +1,6 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod answers;
 mod apportion;
 mod begin;
 mod blockers;

@@ -166,7 +166,7 @@ fn lost(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     if !lost || payment.expired || view.dropped() || view.all_under_way() {
         return;
     }
-    let sure = view.tenders().fold(0_i64, |sum, tender| {
+    let sure = view.tenders().fold(view.taken_before(), |sum, tender| {
         sum.saturating_add(tender.authorised.max(tender.captured))
     });
     let due = view.order.total.map_or_else(

@@ -18,6 +18,18 @@ const CALLED: [&str; 10] = [
     "nachnahme",
 ];
 
+/// What is called after it because it cannot be paid so.
+const REFUSED: [&str; 8] = [
+    "代引不可",
+    "代引き不可",
+    "代引ng",
+    "代引きng",
+    "代引対象外",
+    "代引き対象外",
+    "代引利用不可",
+    "代引き利用不可",
+];
+
 /// The order has a charge for cash on delivery, or its way of paying or of shipping is called that.
 pub(crate) fn paid_on_delivery(order: &OrderSnapshot) -> bool {
     let mut charges = order.charges.iter();
@@ -32,6 +44,9 @@ fn is_called_so(name: &str) -> bool {
     let name: String = name.nfkc().flat_map(char::to_lowercase).collect();
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+    if REFUSED.iter().any(|refused| plain.contains(refused)) {
+        return false;
+    }
     words.any(|word| word == "cod")
         || plain == "cod"
         || CALLED.iter().any(|called| plain.contains(called))
@@ -90,6 +105,9 @@ mod tests {
             "Store コレクト",
             "codename",
             "encoded",
+            "ネコポス（代引不可）",
+            "クリックポスト (代引き不可)",
+            "メール便・代引NG",
             "",
         ] {
             assert!(!is_called_so(name), "{name}");

@@ -128,8 +128,12 @@ pub(crate) struct Others<'a> {
     pub(crate) packed: Vec<Packed<'a>>,
     /// When something turned out not to have shipped after all: the fact by which an operator said so, and its time.
     pub(crate) taken_back: Vec<Since>,
+    /// Of lines that no reading of the order has: they are units of nothing. By fulfilment and line.
+    pub(crate) strange: BTreeMap<(&'a ExternalId, &'a LineKey), Since>,
     /// Lines of which no warehouse of ours ships anything.
     foreign: BTreeSet<&'a LineKey>,
+    /// All lines that the order ever had.
+    lines: BTreeSet<&'a LineKey>,
 }
 
 impl<'a> Others<'a> {
@@ -165,8 +169,11 @@ impl<'a> Others<'a> {
     pub(crate) fn of(fold: &Fold<'a>, input: &'a OrderInput, believed: policy::Others) -> Self {
         let unshipped = believed == policy::Others::IgnoreUnshipped;
         let ours = Ours::of(fold, input);
+        let lines = fold.readings.iter().flat_map(|r| &r.fact.order.lines);
+        let keys = lines.map(|line| &line.key);
         let mut others = Self {
             foreign: foreign(fold, input),
+            lines: keys.collect(),
             ..Self::default()
         };
         let mut counted: BTreeSet<&ExternalId> = BTreeSet::new();
@@ -251,7 +258,7 @@ impl<'a> Others<'a> {
                 Some(fulfilment) => {
                     shown.cancelled = None;
                     if let Some(at) = fulfilment.shipped_at.filter(|_| shown.by == shown.key) {
-                        shown.shipped_at = at;
+                        shown.shipped_at = at.min(reading.recorded_at);
                     }
                     let numbers = fulfilment.tracking.iter().map(|n| tracking_key(n));
                     shown.tracking.extend(numbers);
@@ -275,12 +282,22 @@ impl<'a> Others<'a> {
         shipped_at: DateTime<Utc>,
         ours: bool,
     ) {
+        // Before it was read, whatever the channel's clock says.
+        let shipped_at = shipped_at.min(reading.recorded_at);
         let tracking: BTreeSet<String> = fulfilment
             .tracking
             .iter()
             .map(|number| tracking_key(number))
             .collect();
         for (line, units) in &fulfilment.lines {
+            if !self.lines.contains(line) {
+                let since = Since {
+                    id: reading.id,
+                    at: reading.recorded_at,
+                };
+                self.strange.entry((&fulfilment.key, line)).or_insert(since);
+                continue;
+            }
             let mut rest = *units;
             let mut split = Vec::new();
             for shown in &mut self.shown {

@@ -31,16 +31,18 @@ pub(crate) struct Payment {
     pub(crate) expired: bool,
 }
 
-/// A payment of which the rest was voided after all that is owed had been captured: the money is there, as when staff capture a
-/// part and then take items out of the order.
-fn kept_of_voided(order: &OrderSnapshot) -> Option<&Tender> {
-    let total = order.total?;
-    let kept = |tender: &&Tender| tender.cancelled && tender.captured - tender.refunded >= total;
-    order
-        .tenders
-        .iter()
-        .filter(|tender| tender.captured > 0)
-        .find(kept)
+/// Payments of which the rest was voided after all that is owed had been captured: the money is there, as when staff capture a
+/// part and then take items out of the order. None where they cover less.
+fn kept_of_voided(order: &OrderSnapshot) -> Vec<&Tender> {
+    let kept = |tender: &Tender| tender.captured.saturating_sub(tender.refunded);
+    let voided = order.tenders.iter().filter(|tender| tender.cancelled);
+    let taken: Vec<&Tender> = voided.filter(|tender| kept(tender) > 0).collect();
+    let sum = taken.iter().map(|tender| kept(tender)).sum::<i64>();
+    if order.total.is_some_and(|total| sum >= total) {
+        taken
+    } else {
+        Vec::new()
+    }
 }
 
 /// A payment that is not sure any more.
@@ -170,12 +172,11 @@ impl View<'_> {
         });
         words.sort_unstable();
         words.dedup();
-        let kept = kept_of_voided(order);
-        if words.is_empty()
-            && let Some(tender) = kept
-        {
-            let method = self.route(tender).map(|route| route.method);
-            words.extend(method.map(PaymentMethod::as_str));
+        if words.is_empty() {
+            let kept = kept_of_voided(order).into_iter();
+            let methods = kept.filter_map(|tender| self.route(tender).map(|route| route.method));
+            words.extend(methods.map(PaymentMethod::as_str));
+            words.dedup();
         }
         let zero = order.total == Some(0);
         let word = match words.as_slice() {

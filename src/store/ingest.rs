@@ -51,21 +51,19 @@ impl Store {
         // What does not count settles nothing.
         let mut understood: Vec<Understood> = Vec::new();
         let mut bad = page.bad.clone();
-        if let Some(unlisted) = Self::store_stock(tx, account_id, page).await? {
-            let codes: BTreeSet<_> = unlisted
-                .iter()
-                .map(|bad| bad.external_id.as_deref())
-                .collect();
-            let known = |level: &&IncomingStock| !codes.contains(&Some(level.code.as_str()));
+        if let Some(counted) = Self::store_stock(tx, account_id, page).await? {
+            let stands = |level: &&IncomingStock| counted.standing.contains(&level.code);
             let told = |level| Understood::item(level, page.asked_at);
-            understood.extend(page.stock.iter().filter(known).map(told));
-            bad.extend(unlisted);
+            understood.extend(page.stock.iter().filter(stands).map(told));
+            bad.extend(counted.unlisted);
         }
         if page.orders.is_empty() && page.facts.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
             quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
-            settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
+            if !bad.is_empty() {
+                settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
+            }
             Self::end_listing(tx, account_id, stream, page).await?;
             return Ok(done);
         }
@@ -403,7 +401,9 @@ impl Store {
         .await?;
         done.quarantined = bad.len();
         quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
-        settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
+        if !bad.is_empty() {
+            settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
+        }
         Ok(done)
     }
 }

@@ -75,7 +75,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let refused = sqlx::query!(
             r#"SELECT n.location_id, l.slug, n.refused AS "refused!" FROM stock_listings n JOIN locations l ON l.id = n.location_id
-               WHERE l.account_id = $1 AND n.refused IS NOT NULL AND ($2::text IS NULL OR l.slug = $2) ORDER BY l.slug FOR UPDATE OF n"#,
+               WHERE l.account_id = $1 AND n.refused IS NOT NULL AND n.refused_items IS NOT NULL AND ($2::text IS NULL OR l.slug = $2) ORDER BY l.slug FOR UPDATE OF n"#,
             account_id,
             warehouse
         )
@@ -84,7 +84,10 @@ impl Store {
         let [one] = refused.as_slice() else {
             let slugs: Vec<&str> = refused.iter().map(|row| row.slug.as_str()).collect();
             return Err(StoreError::Refused(if slugs.is_empty() {
-                "no stock list of this account was refused".to_owned()
+                let of = warehouse.map_or("this account".to_owned(), |name| {
+                    format!("warehouse {name:?} of this account")
+                });
+                format!("no stock list of {of} was refused that could be believed")
             } else {
                 format!(
                     "lists of several warehouses were refused, name one with --warehouse: {}",
@@ -109,6 +112,7 @@ pub(super) async fn believed(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     listing: &Listing,
+    page: &IncomingPage,
 ) -> Result<bool, StoreError> {
     let (places, all) = places(tx, account_id, listing).await?;
     let ids: Vec<i16> = places.iter().map(|place| place.id).collect();
@@ -128,11 +132,24 @@ pub(super) async fn believed(
         tracing::warn!(list = listing.name, made = %listing.as_of, last = %newer.as_of, "a list of all stock is older than the last one of its place: nothing of it was counted");
         return Ok(false);
     }
+    if is_of_before(tx, page).await? {
+        tracing::warn!(list = listing.name, made = %listing.as_of, "most counts of a list of all stock are older than those that stand: it is an earlier list that came again, and nothing of it was counted");
+        for place in &places {
+            sqlx::query!(
+                "UPDATE stock_listings SET id = $2, counted = false WHERE location_id = $1",
+                place.id,
+                id
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+        return Ok(false);
+    }
+    let unsure = listing.places.is_empty() && all > 1;
     let judged: Vec<(&Place, Option<&Last>, Verdict)> = places
         .iter()
         .map(|place| {
             let last = last.iter().find(|last| last.location_id == place.id);
-            let unsure = listing.places.is_empty() && all > 1;
             (place, last, judge(last, place, &listing.name, unsure))
         })
         .collect();
@@ -148,13 +165,16 @@ pub(super) async fn believed(
             Verdict::Refused(why) => {
                 // Nothing was believed yet, and a list of nothing stays refused until somebody says so.
                 let (items, as_of) = last.map_or((1, listing.as_of), |l| (l.items, l.as_of));
-                (items, as_of, Some(why), Some(named))
+                // Of nothing in no place, nobody can say which place has nothing.
+                let named = (!unsure).then_some(named);
+                (items, as_of, Some(why), named)
             }
         };
         sqlx::query!(
-            "INSERT INTO stock_listings (location_id, id, counted, items, as_of, refused, refused_items) VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO stock_listings (location_id, id, counted, items, as_of, refused, refused_items, refused_at) VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $6::text IS NOT NULL THEN (SELECT hk_now()) END)
              ON CONFLICT (location_id) DO UPDATE SET id = excluded.id, counted = excluded.counted, items = excluded.items, as_of = excluded.as_of,
-               refused = excluded.refused, refused_items = excluded.refused_items",
+               refused = excluded.refused, refused_items = excluded.refused_items,
+               refused_at = CASE WHEN stock_listings.refused IS NOT NULL THEN coalesce(stock_listings.refused_at, excluded.refused_at) ELSE excluded.refused_at END",
             place.id, id, believed, items, as_of, refused, refused_items
         )
         .execute(&mut **tx)
@@ -163,12 +183,34 @@ pub(super) async fn believed(
     Ok(believed)
 }
 
+/// Most of the counts that a list begins with are older than those that stand, other than of items that a later list left out.
+async fn is_of_before(
+    tx: &mut Transaction<'_, Postgres>,
+    page: &IncomingPage,
+) -> Result<bool, StoreError> {
+    let code: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
+    let location: Vec<i16> = page.stock.iter().map(|level| level.location_id).collect();
+    let as_of = page.stock.iter().map(|level| level.as_of);
+    let as_of: Vec<_> = as_of.map(|at| at.unwrap_or(page.asked_at)).collect();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(count(*) FILTER (WHERE t.a < s.base_as_of) * 2 > count(*), false) AS "before!"
+           FROM unnest($1::text[], $2::smallint[], $3::timestamptz[]) AS t (c, l, a)
+           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND (s.listing IS NOT NULL OR s.base_qty <> 0)"#,
+        &code,
+        &location,
+        &as_of
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
 /// What becomes of a list at a place; `unsure` where nobody knows of which of several places it speaks.
 fn judge(last: Option<&Last>, place: &Place, name: &str, unsure: bool) -> Verdict {
     let known = last.map(|last| i64::from(last.items));
     let word = last.filter(|last| last.refused.is_none());
     let word = word.and_then(|last| last.refused_items).map(i64::from);
-    let short = |than: i64| place.named * 100 < than * FEWEST;
+    // One item that is sold out makes no list short, however few there are.
+    let short = |than: i64| place.named * 100 < than * FEWEST && than - place.named > 1;
     let of_word = word.is_some_and(|word| !short(word));
     if place.named == 0 && (unsure || (known != Some(0) && word != Some(0))) {
         return Verdict::Refused(format!(

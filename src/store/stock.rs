@@ -32,27 +32,61 @@ pub struct IncomingStock {
     pub source: Source,
 }
 
+/// What became of a page's counts.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// Codes whose count stands now; only told where something is in quarantine.
+    pub(super) standing: BTreeSet<String>,
+    /// Rows whose code the mapping does not list, where only what is listed counts.
+    pub(super) unlisted: Vec<IncomingBad>,
+}
+
 impl Store {
     /// Moves bases forward; a count older than the base changes nothing, and of two of one time the later read stands.
-    /// Touches stock and marks only. `None` where the list that they stand in is not believed: nothing of it counts; else the
-    /// rows whose code the mapping does not list, where only what is listed counts.
+    /// Touches stock and marks only. `None` where the list that they stand in is not believed: nothing of it counts.
     pub(super) async fn store_stock(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         page: &IncomingPage,
-    ) -> Result<Option<Vec<IncomingBad>>, StoreError> {
+    ) -> Result<Option<Counted>, StoreError> {
         if let Some(listing) = &page.listing
-            && !believed(tx, account_id, listing).await?
+            && !believed(tx, account_id, listing, page).await?
         {
             return Ok(None);
         }
         if page.stock.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Counted::default()));
         }
         let unlisted = unlisted(tx, account_id, page).await?;
         write(tx, account_id, page).await?;
-        Ok(Some(unlisted))
+        let standing = standing(tx, account_id, page).await?;
+        Ok(Some(Counted { standing, unlisted }))
     }
+}
+
+/// Codes of which a count stands now that is no older than the page's: what changes nothing settles nothing either. Only asked for
+/// where a record of the account is in quarantine.
+async fn standing(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    page: &IncomingPage,
+) -> Result<BTreeSet<String>, StoreError> {
+    let code: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
+    let location: Vec<i16> = page.stock.iter().map(|level| level.location_id).collect();
+    let as_of = page.stock.iter().map(|level| level.as_of);
+    let as_of: Vec<_> = as_of.map(|at| at.unwrap_or(page.asked_at)).collect();
+    let codes = sqlx::query_scalar!(
+        r#"SELECT DISTINCT t.c AS "code!" FROM unnest($2::text[], $3::smallint[], $4::timestamptz[]) AS t (c, l, a)
+           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND s.base_as_of <= t.a
+           WHERE EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND resolved_at IS NULL)"#,
+        account_id,
+        &code,
+        &location,
+        &as_of
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(codes.into_iter().collect())
 }
 
 /// Counts of codes that mean no item, because only what the mapping lists does.
@@ -142,8 +176,9 @@ async fn write(
              SET listing = excluded.listing,
                base_qty = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
                  OR (stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL) THEN excluded.base_qty ELSE stock.base_qty END,
-               base_as_of = greatest(stock.base_as_of, excluded.base_as_of),
-               read_at = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.read_at ELSE stock.read_at END
+               base_as_of = CASE WHEN stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL THEN excluded.base_as_of
+                 ELSE greatest(stock.base_as_of, excluded.base_as_of) END,
+               read_at = CASE WHEN (stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL) OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.read_at ELSE stock.read_at END
            -- An older count changes nothing, but its list has named the item; one that an earlier list left out is there again.
            WHERE excluded.listing IS NOT NULL OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
            RETURNING item_id)

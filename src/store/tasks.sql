@@ -18,7 +18,7 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   UNION ALL
   SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.n > 1 THEN q.n || ' records cannot be read for one cause, the first: ' ELSE '' END
       || q.reason || CASE WHEN q.kept > 0 THEN '; the last count of ' || q.kept || CASE q.kept WHEN 1 THEN ' code' ELSE ' codes' END || ' stands until then, also where a later list has none'
-        ELSE '' END || '; look at it, mend the cause, then have ' || CASE WHEN q.n > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
+        ELSE '' END || '; have it sent again as it is right, or mend what it lacks here and have ' || CASE WHEN q.n > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
       jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)),
       jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)))
@@ -30,8 +30,9 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT 'stream_waiting', a.slug || '/' || t.name, t.waiting, t.waiting_since, NULL, '[]'
   FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.waiting IS NOT NULL
   UNION ALL
-  SELECT 'stock_list_short', a.slug, n.refused || '; have the whole list sent, or believe it if the shop has so few items now', n.as_of, NULL,
-    '[{"command": "stock believe-list", "args": {}}]'
+  SELECT 'stock_list_short', a.slug, n.refused || CASE WHEN n.refused_items IS NULL THEN '; have a list sent that names items of each warehouse'
+      ELSE '; have the whole list sent, or believe it if the shop has so few items now' END, coalesce(n.refused_at, n.as_of), NULL,
+    CASE WHEN n.refused_items IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('command', 'stock believe-list', 'args', jsonb_build_object('warehouse', l.slug))) END
   FROM stock_listings n JOIN locations l ON l.id = n.location_id JOIN accounts a ON a.id = l.account_id WHERE n.refused IS NOT NULL
   UNION ALL
   SELECT 'database_set_back', 'push and seal', CASE phase

@@ -104,7 +104,6 @@ pub fn key(text: &str) -> String {
 /// use hikiate_sdk::text::code;
 /// assert_eq!(code(" VK-1\u{3000}"), "VK-1");
 /// assert_eq!(code("=\"00123\""), "00123");
-/// assert_eq!(code("'00123"), "00123");
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
@@ -112,8 +111,7 @@ pub fn code(text: &str) -> String {
     let inside = text
         .strip_prefix("=\"")
         .and_then(|rest| rest.strip_suffix('"'));
-    let plain = inside.unwrap_or(text);
-    key(plain.strip_prefix('\'').unwrap_or(plain).trim())
+    key(inside.unwrap_or(text).trim())
 }
 
 /// A JSON text in which each escaped half of a surrogate pair that stands alone (`\ud83d`, what is left of an emoji that a program

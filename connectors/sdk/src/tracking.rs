@@ -137,7 +137,22 @@ fn whole(text: &str) -> String {
 fn has_two(text: &str) -> bool {
     let long = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= 8;
     let divided = |by: fn(char) -> bool| text.split(by).filter(long).count() > 1;
-    divided(|c| !c.is_ascii_alphanumeric() && !" -_.".contains(c)) || divided(|c| c == ' ')
+    divided(|c| !c.is_ascii_alphanumeric() && !" -_.".contains(c))
+        || divided(|c| c == ' ')
+        || twice_grouped(text)
+}
+
+/// Two numbers in groups of digits, of which the second is grouped as the first. A single number of so many digits is not: the
+/// longest, of USPS, ends with a shorter group.
+fn twice_grouped(text: &str) -> bool {
+    let groups: Vec<&str> = text.split(' ').filter(|group| !group.is_empty()).collect();
+    let digits = |group: &&str| group.bytes().all(|b| b.is_ascii_digit());
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let (first, second) = lengths.split_at(lengths.len() / 2);
+    groups.iter().all(digits)
+        && lengths.iter().sum::<usize>() >= 20
+        && first == second
+        && first.len() > 1
 }
 
 #[cfg(test)]
@@ -169,6 +184,8 @@ mod tests {
             ("UPS 1Z999AA10123456784", "1Z999AA10123456784"),
             ("EG123456789JP", "EG123456789JP"),
             ("EG 123 456 789 JP", "EG 123 456 789 JP"),
+            ("9400 1000 0000 0000 0000 00", "9400 1000 0000 0000 0000 00"),
+            ("9405 5000 0000 0000 0000", "9405 5000 0000 0000 0000"),
             ("1Z999AA10123456784", "1Z999AA10123456784"),
             ("TRK-B1", "TRK-B1"),
             ("401234567890.0", "401234567890"),
@@ -224,6 +241,8 @@ mod tests {
             ("4012-3456-7890/4012-3456-7901", "more than one"),
             ("401234567890 401234567901", "more than one"),
             ("401234567890\n401234567901", "more than one"),
+            ("4012 3456 7890 4012 3456 7901", "more than one"),
+            ("1234 5678 901  1234 5678 912", "more than one"),
             ("1", "no tracking number"),
             ("2個口", "no tracking number"),
             ("4012-3456-7893 他1件", "no tracking number"),

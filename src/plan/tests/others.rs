@@ -56,6 +56,46 @@ pub(super) fn cancel(key: &str, minute: i64) -> impl FnOnce(&mut OrderSnapshot) 
     }
 }
 
+/// What the shop shows as shipped is a line that the order does not have: nothing of the order left.
+#[test]
+fn a_line_that_the_order_does_not_have_is_told_and_ships_nothing() {
+    let mut world = three();
+    let mut strange = by_hand("ful-1", 1, Some(5), "");
+    strange.lines = vec![("nope".into(), 1)];
+    world.edit(show(strange));
+    let plan = world.settle();
+    assert_eq!(revenue(&world), (0, 0), "no postage of what did not leave");
+    assert_eq!(captured(&world), 0);
+    let task = plan
+        .tasks
+        .iter()
+        .find(|t| t.kind == "fulfilment_line_unknown");
+    let detail = &task.unwrap().detail;
+    assert!(
+        detail.contains("ful-1") && detail.contains("line nope"),
+        "{detail}"
+    );
+    assert_eq!(plan.status, Status::Allocated);
+}
+
+/// A clock that is ahead books nothing ahead.
+#[test]
+fn what_staff_shipped_by_a_clock_ahead_left_when_it_was_read() {
+    let mut world = three();
+    world.wait(10);
+    world.edit(show(by_hand("ful-1", 3, Some(525_600), "T1")));
+    world.settle();
+    let days: Vec<_> = world
+        .input
+        .revenue
+        .iter()
+        .map(|row| row.business_date)
+        .collect();
+    assert!(!days.is_empty());
+    let today = at(10).with_timezone(&chrono_tz::Asia::Tokyo).date_naive();
+    assert!(days.iter().all(|day| *day == today), "{days:?}");
+}
+
 /// Three at 1,000 and 500 of postage, and what staff did with them left the shelf of tokyo.
 fn three() -> World {
     let mut world = World::new(order(&[("A", 3, 1000)]));

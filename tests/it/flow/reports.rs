@@ -445,6 +445,40 @@ async fn orders_that_cannot_be_stored_when_they_are_read_by_id_stop_no_stream() 
     );
 }
 
+/// A cumulative export tells old answers again beside new ones. What counts is the newest by its own time.
+#[tokio::test]
+async fn an_answer_that_stands_again_in_a_later_file_is_not_the_newest() {
+    for (first, second, now) in [
+        ("NG,在庫差異", "OK,", Status::Instructed),
+        ("OK,", "NG,破損", Status::Unallocated),
+    ] {
+        let mut world = stocked(Setup::default()).await;
+        let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        let other = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+        world.rounds(3).await;
+        let reference = reference(&id);
+        let row = |what: &str, minute| format!("{reference},{what},2026/11/20 11:{minute:02}:00");
+        put(&world, "uketsuke-1.csv", REPLY, &row(first, 1));
+        world.rounds(2).await;
+        put(&world, "uketsuke-2.csv", REPLY, &row(second, 3));
+        world.rounds(2).await;
+        assert!(
+            world.is(&id, now).await,
+            "{second}: {:?}",
+            world.status(&id).await
+        );
+        let new = format!("{},OK,,2026/11/20 11:04:00", self::reference(&other));
+        let both = format!("{}\r\n{new}", row(first, 1));
+        put(&world, "uketsuke-3.csv", REPLY, &both);
+        world.rounds(2).await;
+        assert!(
+            world.is(&id, now).await,
+            "{first} again: {:?}",
+            world.status(&id).await
+        );
+    }
+}
+
 /// A shop whose paging broke shows its first page for ever. What stands behind it is not passed over when that is mended.
 #[tokio::test]
 async fn a_shop_that_repeats_one_page_is_a_task_and_loses_no_order() {

@@ -443,6 +443,34 @@ async fn an_item_with_an_older_count_is_not_absent_from_its_list() {
     );
 }
 
+/// The zero of an item that a list left out is dated by its file, later than the rows of the list that names it again: what
+/// left since, and later counts, count all the same.
+#[tokio::test]
+async fn an_item_that_is_listed_again_moves_and_is_counted_as_any() {
+    let shop = Shop::open().await;
+    let counted = |id, names: &[&str], minute, quantity, as_of: i64| {
+        let mut page = list(&shop, id, names, minute);
+        for level in &mut page.stock {
+            (level.quantity, level.as_of) = (quantity, Some(at(as_of)));
+        }
+        page
+    };
+    let all = ["TEA", "PEAR", "MUG", "CUP"];
+    shop.pull("wms", &counted("a", &all, 60, 10, 1)).await;
+    shop.pull("wms", &counted("b", &all[1..], 61, 10, 10)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(0));
+    shop.pull("wms", &counted("c", &all, 62, 12, 20)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(12));
+    left(&shop, "parcel:HK1-S1:1:1", "TEA", 1, 40).await;
+    assert_eq!(
+        on_hand(&shop, "TEA").await,
+        Some(11),
+        "left since that count"
+    );
+    shop.pull("wms", &counted("d", &all, 63, 9, 50)).await;
+    assert_eq!(on_hand(&shop, "TEA").await, Some(9), "a later count");
+}
+
 #[tokio::test]
 async fn a_list_that_is_older_than_the_last_one_counts_nothing() {
     let shop = Shop::open().await;

@@ -35,16 +35,15 @@ pub(crate) fn gone(
     let (before, _, _) = rows(reading, earlier);
     let (now, unsure, stood) = rows(reading, later);
     let mut records = Vec::new();
-    for ((reference, n), mut parcels) in before {
-        parcels.retain(|_, (_, goods)| *goods);
+    for ((reference, n), parcels) in before {
         let known = now.get(&(reference.clone(), n));
         let is_there = |key: &String| known.is_some_and(|known| known.contains_key(key));
-        let missing: Vec<_> = parcels.iter().filter(|(key, _)| !is_there(key)).collect();
+        let with_goods = parcels.iter().filter(|(_, (_, goods))| *goods);
+        let missing: Vec<_> = with_goods.filter(|(key, _)| !is_there(key)).collect();
+        let is_new = |key: &String, goods: bool| goods && !parcels.contains_key(key);
         let new = known.map_or(0, |known| {
-            known
-                .keys()
-                .filter(|key| !parcels.contains_key(*key))
-                .count()
+            let rows = known.iter().filter(|(key, (_, goods))| is_new(key, *goods));
+            rows.count()
         });
         if missing.len() <= new || unsure.contains(&reference) {
             continue;

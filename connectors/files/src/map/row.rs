@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::text::{field, key};
+use hikiate_sdk::text::{code, field, key};
 use hikiate_sdk::{BadRecord, ExternalId, is_rounded};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -136,7 +136,13 @@ impl<'a> RowView<'a> {
         } else {
             Field::Reference
         };
-        let id = Some(key(self.text(id))).filter(|id| !id.is_empty());
+        // As counts are stored, and references are looked for.
+        let id = if id == Field::Code {
+            code(self.text(id))
+        } else {
+            key(self.text(id))
+        };
+        let id = Some(id).filter(|id| !id.is_empty());
         BadRecord::new(
             id.map(ExternalId::from),
             format!("{file} row {}, column {name}: {why}", self.line),

@@ -1,6 +1,7 @@
 //! 在庫: rows of one item at one place become one count, or none of them does.
 
 use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::text::code;
 use hikiate_sdk::{BadRecord, Observed, StockLevel};
 
 use super::row::RowView;
@@ -26,23 +27,23 @@ pub(crate) struct Level {
 pub(crate) fn understand(layout: &Stock, lag: Duration, row: &RowView<'_>) -> Understood {
     let named = row
         .needed(Field::Code)
-        .and_then(|code| Ok((code, row.name(Field::Location)?)));
-    let (code, location) = match named {
+        .and_then(|text| Ok((code(&text), row.name(Field::Location)?)));
+    let (item, location) = match named {
         Ok(named) => named,
         Err(bad) => {
-            let item = row.needed(Field::Code).ok().map(mark);
+            let item = row.needed(Field::Code).ok().map(|text| mark(code(&text)));
             return Understood {
                 item,
                 ..Understood::bad(bad)
             };
         }
     };
-    let group = mark((&code, &location));
+    let group = mark((&item, &location));
     let told_apart = [Field::Lot, Field::Shelf, Field::Quality].map(|field| row.text(field));
-    let content = level(layout, lag, row, code.clone(), location);
+    let content = level(layout, lag, row, item.clone(), location);
     Understood {
         group: Some(group),
-        item: Some(mark(&code)),
+        item: Some(mark(&item)),
         exact: Some(mark((group, told_apart))),
         content: content.map(|row| Content::Stock(Box::new(row))),
     }

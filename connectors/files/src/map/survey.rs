@@ -234,11 +234,10 @@ impl Surveyor {
         survey.sha256 = digest.iter().map(|b| format!("{b:02x}")).collect();
         survey.trailer = trailer.map(|(offset, _)| offset);
         if self.reading.lists_all() && !nameless && !survey.is_collapsed() {
-            let good = |items: HashSet<u64>| {
-                let good = items.iter().filter(|item| !survey.spoiled.contains(item));
-                u32::try_from(good.count()).unwrap_or(u32::MAX)
-            };
-            let places = items.into_iter().map(|(place, items)| (place, good(items)));
+            let named = |items: HashSet<u64>| u32::try_from(items.len()).unwrap_or(u32::MAX);
+            let places = items
+                .into_iter()
+                .map(|(place, items)| (place, named(items)));
             survey.places = Some(places.collect());
         }
         survey

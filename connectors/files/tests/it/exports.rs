@@ -155,3 +155,25 @@ async fn a_row_of_no_goods_is_not_missed() {
     let page = site.page_at("shipments", Some(&next), LATE).await;
     assert_eq!(told(&page), (Vec::new(), 1));
 }
+
+/// Nor does it stand for a row of goods of the same line that is gone.
+#[tokio::test]
+async fn a_row_of_no_goods_hides_no_row_that_is_gone() {
+    for stays in [true, false] {
+        let site = site("cumulative");
+        let time = "2026/11/28 08:00:00";
+        let gone = row("HK1-S1", "401234567801", time);
+        let none = row("HK1-S1", "401234567802", time).replace(",1,A,1,", ",1,A,0,");
+        let before = if stays {
+            vec![gone, none.clone()]
+        } else {
+            vec![gone]
+        };
+        put(&site, "jisseki-1.csv", &before, EARLY);
+        let (_, next) = site.drain("shipments", None, EARLY).await;
+        put(&site, "jisseki-2.csv", &[none], LATE);
+        let page = site.page_at("shipments", Some(&next), LATE).await;
+        let records: Vec<_> = page.records.iter().filter(|r| r.parsed.is_err()).collect();
+        assert_eq!(records.len(), 1, "{stays}: {:?}", page.records);
+    }
+}
