@@ -452,7 +452,15 @@ async fn an_answer_that_stands_again_in_a_later_file_is_not_the_newest() {
         ("NG,在庫差異", "OK,", Status::Instructed),
         ("OK,", "NG,破損", Status::Unallocated),
     ] {
-        let mut world = stocked(Setup::default()).await;
+        let handling = |_: &_| SimHandling {
+            ship_after: 50,
+            ..SimHandling::default()
+        };
+        let setup = Setup {
+            handling,
+            ..Setup::default()
+        };
+        let mut world = stocked(setup).await;
         let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
         let other = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
         world.rounds(3).await;

@@ -473,6 +473,25 @@ async fn a_good_record_of_an_older_file_does_not_settle_a_newer_bad_one() {
     assert_eq!(open().await, 0, "told at the same time, or later");
 }
 
+/// A count that is older than the one that stands changes nothing, so that it settles nothing either, whenever it is told.
+#[tokio::test]
+async fn a_count_that_changes_nothing_settles_no_bad_one() {
+    let shop = Shop::open().await;
+    let open = || async { shop.store().list_quarantine().await.unwrap().len() };
+    shop.count("TEA", 7, 30).await;
+    let mut count = page(40, Vec::new());
+    let bad = BadRecord::new(Some("TEA".into()), "zaiko-2.csv row 3: is blank");
+    let (raw, file) = (b"TEA,".to_vec(), Some(in_file("zaiko-2.csv", 40)));
+    count.bad.push(IncomingBad::new(bad, Source { raw, file }));
+    shop.pull("wms", &count).await;
+    let mut older = shop.counted("TEA", 5, 20);
+    older.asked_at = at(41);
+    shop.pull("wms", &older).await;
+    assert_eq!(open().await, 1);
+    shop.count("TEA", 6, 42).await;
+    assert_eq!(open().await, 0);
+}
+
 /// After an outage both files lie there: the bad row and the file that puts it right are of one page.
 #[tokio::test]
 async fn a_good_record_of_a_later_file_settles_a_bad_one_of_the_same_page() {

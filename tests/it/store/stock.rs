@@ -471,10 +471,47 @@ async fn an_item_that_is_listed_again_moves_and_is_counted_as_any() {
     assert_eq!(on_hand(&shop, "TEA").await, Some(9), "a later count");
 }
 
+/// A list that comes again has a newer file time and counts of before: it neither empties what came since nor brings back what is gone.
+#[tokio::test]
+async fn a_list_of_before_that_comes_again_counts_nothing() {
+    let shop = Shop::open().await;
+    let monday = ["A1", "A2", "A3", "A4", "OLD"];
+    let tuesday = ["A1", "A2", "A3", "A4", "NEW"];
+    shop.pull("wms", &list(&shop, "a", &monday, 10)).await;
+    shop.pull("wms", &list(&shop, "b", &tuesday, 20)).await;
+    assert_eq!(on_hand(&shop, "OLD").await, Some(0));
+    // In two slices, the second of which has nothing that is known.
+    let mut again = list(&shop, "a", &monday, 30);
+    for level in &mut again.stock {
+        level.as_of = Some(at(10));
+    }
+    let mut rest = again.clone();
+    rest.stock = again.stock.split_off(4);
+    again.listing.as_mut().unwrap().last = false;
+    shop.pull("wms", &again).await;
+    shop.pull("wms", &rest).await;
+    assert_eq!(on_hand(&shop, "NEW").await, Some(1));
+    assert_eq!(on_hand(&shop, "OLD").await, Some(0));
+    shop.pull("wms", &list(&shop, "c", &tuesday, 40)).await;
+    assert_eq!(on_hand(&shop, "NEW").await, Some(1));
+}
+
+/// One item that is sold out makes a list of three no short one.
+#[tokio::test]
+async fn one_item_that_is_sold_out_makes_no_list_short() {
+    let shop = Shop::open().await;
+    shop.pull("wms", &list(&shop, "a", &["TEA", "PEAR", "MUG"], 1))
+        .await;
+    shop.pull("wms", &list(&shop, "b", &["TEA", "PEAR"], 2))
+        .await;
+    assert_eq!(on_hand(&shop, "MUG").await, Some(0));
+    assert!(shop.store().list_tasks().await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_list_that_is_older_than_the_last_one_counts_nothing() {
     let shop = Shop::open().await;
-    shop.pull("wms", &list(&shop, "new", &["TEA", "PEAR"], 5))
+    shop.pull("wms", &list(&shop, "new", &["TEA", "PEAR", "BOWL"], 5))
         .await;
     shop.pull("wms", &list(&shop, "old", &["TEA", "MUG"], 3))
         .await;
@@ -638,7 +675,7 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
     let many = ["TEA", "PEAR", "MUG", "CUP", "BOWL"];
     shop.pull("wms", &of("tokyo", "t1", &many, 10)).await;
     // Far shorter, and of an earlier time.
-    shop.pull("wms", &of("osaka", "o1", &["TEA", "MUG"], 8))
+    shop.pull("wms", &of("osaka", "o1", &["TEA", "MUG", "BOWL"], 8))
         .await;
     assert_eq!(
         at_place("PEAR", "tokyo").await,
@@ -663,7 +700,7 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
         "older than the last one"
     );
     // The other place's list leaves the refusal and, once it is believed, the operator's word alone.
-    shop.pull("wms", &of("osaka", "o3", &["TEA", "MUG"], 35))
+    shop.pull("wms", &of("osaka", "o3", &["TEA", "MUG", "BOWL"], 35))
         .await;
     assert_eq!(shop.store().list_tasks().await.unwrap().len(), 1);
     let wms = shop.account("wms");
