@@ -35,6 +35,9 @@ pub enum Action {
         channel: String,
         /// Its codes.
         codes: Vec<String>,
+        /// There is no mapping file that they could be written for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        same_code: bool,
     },
     /// Write another name of the receiver, until the channel tells another one.
     #[serde(rename = "order set-name")]
@@ -214,6 +217,9 @@ impl Action {
             Self::Cancel {} => format!("order cancel {on} --reason TEXT"),
             Self::Show {} => format!("order show {on} --json"),
             Self::TaxRate { line } => format!("order tax {on} {line} RATE --reason TEXT"),
+            Self::MapCodes {
+                same_code: true, ..
+            } => "item unmapped".to_owned(),
             Self::MapCodes { .. } => "item unmapped --csv FILE".to_owned(),
             Self::SetName {} => format!("order set-name {on} --name NAME --reason TEXT"),
             Self::ExplainRefund { refund } => {
@@ -349,6 +355,7 @@ mod tests {
             Action::MapCodes {
                 channel: "shop".to_owned(),
                 codes: vec!["A, B".to_owned()],
+                same_code: false,
             },
             Action::SetName {},
             Action::ExplainRefund {

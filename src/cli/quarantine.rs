@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::out;
 use super::raw;
 use super::session::Session;
+use crate::store::read::Quarantined;
 
 /// Shows records or tries them again.
 pub(crate) async fn run(session: &Session, command: QuarantineCommand) -> Result<(), Failure> {
@@ -61,22 +62,31 @@ async fn list(session: &Session) -> Result<(), Failure> {
 
 async fn show(session: &Session, id: i64) -> Result<(), Failure> {
     let row = session.store.quarantine_row(id).await?;
-    let (reason, bytes) = session.store.quarantined(id).await?;
+    let Quarantined {
+        raw: bytes,
+        out_at,
+        dismissed,
+    } = session.store.quarantined(id).await?;
     out::note("these bytes are as they came and may hold names and addresses: do not pass them on");
     let (encoding, text) = raw::decode(&bytes);
     let told = json!({
         "id": id, "account": row.account, "stream": row.stream, "external_id": row.external_id,
-        "reason": reason, "first_at": row.first_at, "last_at": row.last_at, "seen": row.seen,
+        "reason": row.reason, "out_at": out_at, "dismissed": dismissed, "first_at": row.first_at, "last_at": row.last_at, "seen": row.seen,
         "encoding": encoding, "raw": text.unwrap_or_else(|| hex::encode(&bytes)),
     });
     session.out.one(&told, || {
         let (encoding, text) = raw::shown(&bytes);
         let place = format!("{}/{}", row.account, row.stream);
+        let state = match out_at {
+            None => "in quarantine".to_owned(),
+            Some(at) if dismissed => format!("dismissed {}", session.out.time(at)),
+            Some(at) => format!("out since {}: it was read, or a later record of the same thing was", session.out.time(at)),
+        };
         let whose = row.external_id.as_deref().unwrap_or("an id that could not be read");
         format!(
-            "record {id} of {place}, {whose}, seen {} times\nreason: {}\n{} bytes as {encoding:?}:\n\n{text}\n",
+            "record {id} of {place}, {whose}, seen {} times, {state}\nreason: {}\n{} bytes as {encoding:?}:\n\n{text}\n",
             row.seen,
-            out::plain(&reason, ""),
+            out::plain(&row.reason, ""),
             bytes.len()
         )
     })
@@ -96,14 +106,26 @@ async fn with_alike(
 }
 
 async fn dismiss(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failure> {
+    let mut rows = Vec::new();
     for id in ids {
+        rows.push(session.store.quarantine_row(*id).await?);
         session
             .store
             .dismiss_quarantined(*id, &session.actor, reason)
             .await?;
     }
     session.out.one(&json!({ "dismissed": ids }), || {
-        format!("{} records are out of quarantine\n", ids.len())
+        let lines = rows.iter().map(|row| {
+            let whose = row
+                .external_id
+                .as_deref()
+                .unwrap_or("an id that could not be read");
+            format!(
+                "record {} of {}/{}, {whose}, is out of quarantine: {}\n",
+                row.id, row.account, row.stream, row.reason
+            )
+        });
+        lines.collect()
     })
 }
 

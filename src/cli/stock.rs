@@ -22,8 +22,20 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
         session.store.list_stock(item.as_deref()).await?,
     );
     if let Some(item) = item.filter(|_| rows.is_empty()) {
+        let kept = session.store.list_quarantine().await?;
+        let kept = kept
+            .iter()
+            .filter(|row| row.external_id.as_deref() == Some(item.as_str()));
+        let kept: Vec<String> = kept
+            .map(|row| format!("hikiate quarantine show {}", row.id))
+            .collect();
+        let kept = if kept.is_empty() {
+            String::new()
+        } else {
+            format!("; a record about it could not be read: {}", kept.join(", "))
+        };
         return Err(Failure::NotFound(format!(
-            "no warehouse has counted an item {item:?}: `hikiate stock show` lists them"
+            "no warehouse has counted an item {item:?}: `hikiate stock show` lists them{kept}"
         )));
     }
     let columns = [

@@ -1,5 +1,6 @@
 //! From account tables to connectors' accounts.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,10 +50,24 @@ impl Building<'_> {
         tables: &Map<String, Value>,
         problems: &mut Problems<'_>,
     ) -> Vec<AccountBuilt> {
-        tables
+        let built: Vec<AccountBuilt> = tables
             .iter()
             .filter_map(|(name, table)| self.one(name, table, problems))
-            .collect()
+            .collect();
+        let mut takers: BTreeMap<String, &AccountSlug> = BTreeMap::new();
+        for account in &built {
+            for what in account.instance.takes() {
+                if let Some(other) = takers.get(&what).filter(|other| ***other != account.slug) {
+                    problems.at(
+                        &["accounts", account.slug.as_str()],
+                        format!("reads {what}, and so does accounts.{other}: each would get a part of them; give each account a folder, or file names, of its own"),
+                    );
+                    break;
+                }
+                takers.insert(what, &account.slug);
+            }
+        }
+        built
     }
 
     fn one(&self, name: &str, table: &Value, problems: &mut Problems<'_>) -> Option<AccountBuilt> {

@@ -59,8 +59,9 @@ fn dispatch<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // A slow statement is one for whoever looks for it: among warnings its SQL hides what somebody has to do.
     let parsed = EnvFilter::builder()
-        .parse(filter)
+        .parse(format!("sqlx::query=error,{filter}"))
         .map_err(|error| TelemetryError::Filter {
             filter: filter.to_owned(),
             reason: error.to_string(),

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::ShipmentReference;
 
+/// When it was given, the fact that tells it, and what it says.
+type Answer<'a, R> = (DateTime<Utc>, i64, &'a R);
+
 /// Answers of one kind.
 #[derive(Debug)]
-pub(super) struct Answers<'a, R>(BTreeMap<&'a ShipmentReference, Vec<(DateTime<Utc>, i64, &'a R)>>);
+pub(super) struct Answers<'a, R>(BTreeMap<&'a ShipmentReference, Vec<Answer<'a, R>>>);
 
 impl<R> Default for Answers<'_, R> {
     fn default() -> Self {

@@ -8,6 +8,7 @@ use super::tasks::Tasks;
 use super::types::{NotWritten, Written};
 use super::view::{Line, View};
 use crate::action::Action;
+use crate::policy::Catalogue;
 
 /// A check that fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,15 +130,19 @@ fn unmapped(view: &View<'_>) -> Option<Check> {
     };
     let names: Vec<String> = missing.iter().map(name).collect();
     let channel = view.input.channel.to_string();
-    let detail = format!(
-        "no item is known for {}; add the code to the mapping file (account {channel}) or, with same-code items, let a warehouse report its stock",
-        names.join(", ")
-    );
+    let listed = matches!(view.policy.catalogue, Catalogue::Listed(_));
+    let remedy = if listed {
+        format!("add the code to the mapping file (account {channel})")
+    } else {
+        "codes are the items' own ([catalogue] mapping = \"same-code\"): it is known once a warehouse reports its stock; a code that is wrong is corrected at the channel".to_owned()
+    };
+    let detail = format!("no item is known for {}; {remedy}", names.join(", "));
     // A line without a code is the order's own trouble.
     let codes: Option<BTreeSet<String>> = missing.iter().map(|line| line.sku.clone()).collect();
     let map = |codes: BTreeSet<String>| Action::MapCodes {
         channel,
         codes: codes.into_iter().collect(),
+        same_code: !listed,
     };
     Some(Check {
         action: codes.map(map),

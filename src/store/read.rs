@@ -135,6 +135,17 @@ pub struct QuarantineRow {
     pub seen: i32,
 }
 
+/// What `quarantine show` has beside a row of the list.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// The bytes.
+    pub raw: Vec<u8>,
+    /// Since when it is out of quarantine.
+    pub out_at: Option<DateTime<Utc>>,
+    /// A person said so; else it, or a good record of the same thing, was understood.
+    pub dismissed: bool,
+}
+
 /// A fact as listed by `order show`.
 #[derive(Clone, Debug, Serialize)]
 pub struct FactLine {
@@ -273,11 +284,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn quarantined(&self, id: i64) -> Result<(String, Vec<u8>), StoreError> {
-        sqlx::query!("SELECT reason, raw FROM quarantine WHERE id = $1", id)
+    pub async fn quarantined(&self, id: i64) -> Result<Quarantined, StoreError> {
+        sqlx::query_as!(Quarantined, r#"SELECT raw, resolved_at AS out_at, dismissed_at IS NOT NULL AS "dismissed!" FROM quarantine WHERE id = $1"#, id)
             .fetch_optional(&self.pool)
             .await?
-            .map(|r| (r.reason, r.raw))
             .ok_or_else(|| {
                 StoreError::NotFound(format!(
                     "no quarantined record {id}: `hikiate quarantine list` shows them"

@@ -61,7 +61,7 @@ impl Store {
 fn codes(actions: impl Iterator<Item = Action>, items: &[String]) -> Vec<UnmappedCode> {
     let mut orders: BTreeMap<(String, String), usize> = BTreeMap::new();
     for action in actions {
-        let Action::MapCodes { channel, codes } = action else {
+        let Action::MapCodes { channel, codes, .. } = action else {
             continue;
         };
         for code in codes {
@@ -100,8 +100,17 @@ fn joined(tasks: Vec<TaskLine>, items: &[String]) -> Vec<TaskLine> {
         }
     }
     for (channel, mut tasks) in of {
-        let actions = tasks.iter().flat_map(|task| &task.actions);
-        let found = codes(actions.map(|told| told.action.clone()), items);
+        let actions = || tasks.iter().flat_map(|task| &task.actions);
+        let same_code = actions().any(|told| {
+            matches!(
+                told.action,
+                Action::MapCodes {
+                    same_code: true,
+                    ..
+                }
+            )
+        });
+        let found = codes(actions().map(|told| told.action.clone()), items);
         if let [one] = tasks.as_mut_slice() {
             let near: Vec<String> = found.iter().filter_map(alike).collect();
             if !near.is_empty() {
@@ -116,10 +125,11 @@ fn joined(tasks: Vec<TaskLine>, items: &[String]) -> Vec<TaskLine> {
         let action = Action::MapCodes {
             channel: channel.clone(),
             codes: found.iter().map(|code| code.code.clone()).collect(),
+            same_code,
         };
         rest.push(TaskLine {
             kind: KIND.to_owned(),
-            detail: in_words(&channel, tasks.len(), &found),
+            detail: in_words(&channel, tasks.len(), &found, same_code),
             since,
             due_at: None,
             actions: suggestions(vec![action], &channel),
@@ -130,7 +140,7 @@ fn joined(tasks: Vec<TaskLine>, items: &[String]) -> Vec<TaskLine> {
     rest
 }
 
-fn in_words(channel: &str, orders: usize, found: &[UnmappedCode]) -> String {
+fn in_words(channel: &str, orders: usize, found: &[UnmappedCode], same_code: bool) -> String {
     let named: Vec<String> = found
         .iter()
         .take(NAMED)
@@ -148,8 +158,13 @@ fn in_words(channel: &str, orders: usize, found: &[UnmappedCode]) -> String {
         1 => "1 code".to_owned(),
         n => format!("{n} codes"),
     };
+    let remedy = if same_code {
+        "codes are the items' own: each is known once a warehouse reports its stock; correct a wrong one at the channel"
+    } else {
+        "add them to the mapping file"
+    };
     format!(
-        "{} of {channel} wait for {codes} that no item is known for: {}{more}; add them to the mapping file or, with same-code items, let a warehouse report their stock",
+        "{} of {channel} wait for {codes} that no item is known for: {}{more}; {remedy}",
         orders_in_words(orders),
         named.join(", ")
     )
@@ -178,6 +193,7 @@ mod tests {
         let action = Action::MapCodes {
             channel: "shop".to_owned(),
             codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+            same_code: false,
         };
         TaskLine {
             kind: kind.to_owned(),
@@ -216,7 +232,7 @@ mod tests {
         );
         assert_eq!(
             told[2].detail,
-            "2 orders of shop wait for 2 codes that no item is known for: \"APLE-BOX\" (2 orders, like \"APPLE-BOX\"), \"4901234567894\" (1 order); add them to the mapping file or, with same-code items, let a warehouse report their stock"
+            "2 orders of shop wait for 2 codes that no item is known for: \"APLE-BOX\" (2 orders, like \"APPLE-BOX\"), \"4901234567894\" (1 order); add them to the mapping file"
         );
         assert_eq!(told[2].actions[0].line, "hikiate item unmapped --csv FILE");
     }

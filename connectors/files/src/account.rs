@@ -23,6 +23,8 @@ const PAGE_BYTES: usize = 1 << 20;
 pub struct FilesAccount {
     inbox: Option<Inbox>,
     outbox: Option<Outbox>,
+    /// What it reads and puts into the archive.
+    takes: Vec<String>,
 }
 
 impl ConnectorKind for Files {
@@ -84,6 +86,11 @@ impl FilesAccount {
             Place::Sftp(folder) => Arc::new(folder),
         });
         let (shipments, stock) = Reading::of(layout, ready.zone, ready.budget.row_bytes);
+        let readings = shipments.iter().chain(&stock);
+        let incoming = &ready.places.incoming;
+        let takes = readings
+            .map(|reading| format!("{} of {}/{incoming}", reading.files, ready.root))
+            .collect();
         let inbox = layout.reads().then(|| Inbox {
             folder: folder.clone(),
             places: ready.places.clone(),
@@ -109,7 +116,11 @@ impl FilesAccount {
             places: ready.places,
             picked_up,
         });
-        Ok(Self { inbox, outbox })
+        Ok(Self {
+            inbox,
+            outbox,
+            takes,
+        })
     }
 
     /// The same account with other pages: one takes a further file only while it has read fewer bytes.
@@ -136,5 +147,9 @@ impl Connector for FilesAccount {
             concurrency: 1,
             per_second: None,
         }
+    }
+
+    fn takes(&self) -> Vec<String> {
+        self.takes.clone()
     }
 }

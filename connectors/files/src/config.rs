@@ -117,6 +117,8 @@ pub(crate) enum Place {
 /// Settings that were found right.
 pub(crate) struct Ready {
     pub(crate) place: Place,
+    /// Where its folders are, by one name for all accounts that reach them.
+    pub(crate) root: String,
     pub(crate) layout: Layout,
     pub(crate) zone: Tz,
     pub(crate) places: Places,
@@ -269,6 +271,8 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
         ));
     }
     let access_words = access_in_words(&access);
+    let root = root(account.base_dir, folder.as_deref(), sftp.as_ref());
+    let root_words = root_in_words(&root, folder.is_some(), &places);
     let place = match (folder, sftp) {
         (Some(path), None) => {
             let folder = LocalFolder::new(account.base_dir.join(path));
@@ -337,7 +341,9 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             interval,
             stable_for,
             unended_after,
+            root,
             says: [
+                Some(root_words),
                 layout.writes().then_some(access_words),
                 layout.reads().then(|| budget.in_words()),
             ]
@@ -361,6 +367,43 @@ fn no_group(name: &str) -> String {
         Ok(None) => ", which this machine does not have: make it where the daemon runs, nothing is written before".to_owned(),
         Err(e) => format!(", which cannot be looked for on this machine: {e}"),
     }
+}
+
+/// The folder of this machine, or of a server.
+fn root(base: &Path, folder: Option<&str>, sftp: Option<&Map<String, Value>>) -> String {
+    if let Some(folder) = folder {
+        let path = base.join(folder);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let real = path.canonicalize().unwrap_or(path);
+        return real.display().to_string();
+    }
+    let key = |name: &str| sftp.and_then(|keys| keys.get(name)).and_then(Value::as_str);
+    let port = sftp
+        .and_then(|keys| keys.get("port"))
+        .and_then(Value::as_u64);
+    let (host, path) = (
+        key("host").unwrap_or_default(),
+        key("root").unwrap_or_default(),
+    );
+    format!(
+        "sftp://{host}:{}/{}",
+        port.unwrap_or(22),
+        path.trim_matches('/')
+    )
+}
+
+/// Where files are looked for and written.
+fn root_in_words(root: &str, local: bool, places: &Places) -> String {
+    let there = !local || Path::new(root).is_dir();
+    let missing = if there {
+        ""
+    } else {
+        ", which this machine does not have now: files wait until it is there"
+    };
+    format!(
+        "its folders {}, {} and {} are in {root}{missing}",
+        places.incoming, places.outgoing, places.archive
+    )
 }
 
 /// Who may read the files that go out.

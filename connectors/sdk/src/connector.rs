@@ -74,6 +74,12 @@ pub trait Connector: Send + Sync {
 
     /// How many calls may be under way at once and how many a second may start.
     fn pace(&self) -> Pace;
+
+    /// What it takes away as it reads, each by one name for all accounts that reach it: of two accounts that name the same, each would
+    /// get a part. Empty where reading takes nothing away.
+    fn takes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Pacing of an account.

@@ -110,10 +110,16 @@ fn at_once(session: &Session) -> String {
         .collect();
     match without_waves.as_slice() {
         [] => String::new(),
-        names => format!(
-            "{} is instructed without waves, as soon as an order has its stock and its grace time has passed; to look at the orders first: hikiate stop-shipping --warehouse {} --reason TEXT\n",
-            names.join(", "),
-            names.first().copied().unwrap_or_default()
-        ),
+        names => {
+            let are = if names.len() > 1 { "are" } else { "is" };
+            let stops = names
+                .iter()
+                .map(|name| format!("\n  hikiate stop-shipping --warehouse {name} --reason TEXT"));
+            format!(
+                "{} {are} instructed without waves, as soon as an order has its stock and its grace time has passed; to look at the orders first:{}\n",
+                names.join(", "),
+                stops.collect::<String>()
+            )
+        }
     }
 }

@@ -86,7 +86,7 @@ async fn a_record_that_the_database_refuses_is_kept_apart_and_its_neighbours_go_
             .contains("the database does not take this record")),
         "{kept:?}"
     );
-    let raw = shop.store().quarantined(kept[0].id).await.unwrap().1;
+    let raw = shop.store().quarantined(kept[0].id).await.unwrap().raw;
     assert_eq!(raw, b"order B", "its bytes are kept");
     shop.pull("shop", &page(2, vec![order("B", 1)])).await;
     assert_eq!(

@@ -29,7 +29,7 @@ async fn the_same_bytes_are_one_row() {
     let seen: Vec<i32> = rows.iter().map(|row| row.seen).collect();
     assert_eq!(seen, [3, 1]);
     assert_eq!(
-        shop.store().quarantined(rows[0].id).await.unwrap().1,
+        shop.store().quarantined(rows[0].id).await.unwrap().raw,
         b"one"
     );
     let tasks = shop.store().list_tasks().await.unwrap();

@@ -144,7 +144,17 @@ fn verdict<V: Copy>(row: &RowView<'_>, lists: &[(&Vec<String>, V)]) -> Result<V,
     let known = lists
         .iter()
         .find(|(words, _)| words.iter().any(|w| w == word));
-    known
-        .map(|(_, v)| *v)
-        .ok_or_else(|| row.bad_value(Field::Verdict, "is no word of the layout's verdicts"))
+    known.map(|(_, v)| *v).ok_or_else(|| {
+        // Each word is a cause of its own: what one means says nothing of another.
+        let words: Vec<&str> = lists
+            .iter()
+            .flat_map(|(list, _)| list.iter().map(String::as_str))
+            .collect();
+        let shown: String = row.text(Field::Verdict).chars().take(40).collect();
+        let rule = format!(
+            "{shown:?} is no word of the layout's verdicts: {}",
+            words.join(", ")
+        );
+        row.bad(Field::Verdict, &rule)
+    })
 }
