@@ -48,6 +48,7 @@ const NAMES: &[&str] = &[
     "refunded_in_full",
     "shipped_date",
     "shipped_place_unknown",
+    "shipped_refused",
     "shipped_twice",
     "deposit_cancelled",
     "deposit_currency",

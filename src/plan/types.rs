@@ -53,7 +53,7 @@ pub struct OrderInput {
     /// Items by the channel's code; a code that is absent is unmapped.
     pub items: BTreeMap<String, ItemRef>,
     /// Items by a warehouse's account and code: of the codes that its reports name, and of what it was instructed.
-    pub codes: BTreeMap<(AccountSlug, String), i64>,
+    pub codes: BTreeMap<(AccountSlug, String), ItemRef>,
     /// When the channel is to be read again anyway.
     pub read_at: Option<DateTime<Utc>>,
     /// Its account does not show many of its orders at the moment, so that absence says nothing of one of them.

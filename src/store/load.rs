@@ -330,7 +330,7 @@ impl Store {
                         continue;
                     };
                     if let Some(item) = codes.get(&(id, code.clone())) {
-                        meant.insert((account, code), item.item_id);
+                        meant.insert((account, code), item.clone());
                     }
                 }
                 Ok(OrderInput {

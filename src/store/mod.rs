@@ -44,6 +44,7 @@ mod stock;
 mod stops;
 mod streams;
 mod tasks;
+mod told;
 mod typed;
 mod unbooked;
 mod unmapped;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ParcelReport, Tracking};
+use hikiate_sdk::{ParcelLine, ParcelReport, Tracking};
 
 use super::super::tracking::Number;
+use super::heard::ItemsOf;
 
 /// Words, dashes or zeros in place of a number.
 pub(crate) fn no_number(text: &str) -> bool {
@@ -33,6 +34,18 @@ impl Source<'_> {
     }
 }
 
+/// Items of a row, whatever its code counts in.
+///
+/// # Errors
+/// The code, where it is not that of the line.
+pub(super) fn items<'a>(line: &'a ParcelLine, items_of: ItemsOf<'_>) -> Result<u32, &'a str> {
+    let Some(code) = line.code.as_deref() else {
+        return Ok(line.quantity);
+    };
+    let one = items_of(line.n, code).ok_or(code)?;
+    Ok(line.quantity.saturating_mul(one))
+}
+
 /// One report, read.
 #[derive(Clone, Debug)]
 pub(super) struct Said<'a> {
@@ -54,12 +67,12 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// Reads a report; `other_item` says of a line and a code that they certainly do not belong together.
+    /// Reads a report; `items_of` says how many items one of a code is on a line, if it is of that line at all.
     pub(super) fn of(
         id: i64,
         recorded_at: DateTime<Utc>,
         report: &'a ParcelReport,
-        other_item: &dyn Fn(u32, &str) -> bool,
+        items_of: ItemsOf<'_>,
     ) -> Self {
         let number = report.tracking.as_deref();
         let also = report.also.iter().map(String::as_str);
@@ -76,16 +89,16 @@ impl<'a> Said<'a> {
         let mut rows = BTreeMap::new();
         let mut misread = Vec::new();
         for line in &report.lines {
-            match line.code.as_deref() {
-                Some(code) if other_item(line.n, code) => misread.push(Misread {
+            match items(line, items_of) {
+                Ok(items) => {
+                    let sum: &mut u32 = rows.entry(line.n).or_default();
+                    *sum = sum.saturating_add(items);
+                }
+                Err(code) => misread.push(Misread {
                     id,
                     n: line.n,
                     code,
                 }),
-                _ => {
-                    let sum: &mut u32 = rows.entry(line.n).or_default();
-                    *sum = sum.saturating_add(line.quantity);
-                }
             }
         }
         Self {
