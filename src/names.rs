@@ -68,6 +68,7 @@ const NAMES: &[&str] = &[
     "tracking_differs",
     "tracking_missing",
     "tracking_not_told",
+    "tracking_shared",
     "vanished",
     "vanished_left",
 ];

@@ -1,6 +1,6 @@
 //! Numbers of parcels that come later, or turn out to be others: who has to be told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::{Call, Op};
 
@@ -61,6 +61,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
         for parcel in &shipment.parcels {
             differs(view, shipment, parcel, tasks);
+            shared(view, shipment, parcel, tasks);
             told_otherwise(view, shipment, parcel, tasks);
         }
     }
@@ -96,6 +97,32 @@ fn differs(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
     .release(DIFFERS);
     if !parcel.typed {
         task.release(&two);
+    }
+}
+
+/// An earlier parcel of another order, to another recipient, has the same number by the same account.
+fn shared(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: &mut Tasks) {
+    let account = &shipment.fact.account;
+    let others = view.input.shared.iter().filter(|other| {
+        let earlier = other.account == *account && other.since < parcel.number_id;
+        earlier && parcel.has_number(&other.number)
+    });
+    let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for other in others {
+        let orders = named.entry(&other.number).or_default();
+        let order = format!("{} ({})", other.order, other.reference);
+        if !orders.contains(&order) {
+            orders.push(order);
+        }
+    }
+    let reference = &shipment.fact.reference;
+    for (number, orders) in named {
+        let what = format!(
+            "{} reports {reference} under number {number}, which it reported for order {} before, to another recipient: ask it which of them has another one, and type that one with `hikiate parcel correct`. It is right where both were put into one parcel",
+            shipment.fact.warehouse,
+            orders.join(", ")
+        );
+        tasks.tell(view, "tracking_shared", parcel.number_id, &what);
     }
 }
 

@@ -318,7 +318,7 @@ impl Store {
                     fact.happened_at,
                     fact.business_date,
                     &fact.source.raw,
-                    before.takes_back(subject, fact),
+                    before.is_news(subject, fact),
                 )?
             };
             match judged {

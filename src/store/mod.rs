@@ -39,6 +39,7 @@ mod recovery;
 mod resolve;
 mod seal;
 mod setup;
+mod shared;
 mod show;
 mod stock;
 mod stops;

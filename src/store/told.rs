@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hikiate_sdk::ParcelReport;
+use hikiate_sdk::{ParcelReport, Told};
 use sqlx::{Postgres, Transaction};
 
 use super::StoreError;
@@ -68,18 +68,45 @@ impl ToldBefore {
         Ok(())
     }
 
-    /// The same file told just this before.
+    /// The same file told just this before, in the same rows.
     pub(super) fn again(&self, subject: i64, fact: &IncomingFact) -> Result<bool, StoreError> {
         let Some((_, file)) = fact.told_by().filter(|_| !self.known.is_empty()) else {
             return Ok(false);
         };
         let hash = body_hash(&fact.body, &fact.body.to_json()?)?;
-        Ok(self.known.contains(&(subject, file.to_owned(), hash)))
+        let known = self.known.contains(&(subject, file.to_owned(), hash));
+        Ok(known && !self.of_other_rows(subject, fact))
     }
 
-    /// A report that says what the last one of its parcel said is news all the same: another one has told the same goods under
-    /// another name since, and its file does not tell both.
-    pub(super) fn takes_back(&self, subject: i64, fact: &IncomingFact) -> bool {
+    /// A report that says what the last one of its parcel said is news all the same: it is of other rows of the same file, or
+    /// another one has told the same goods under another name since, and its file does not tell both.
+    pub(super) fn is_news(&self, subject: i64, fact: &IncomingFact) -> bool {
+        self.of_other_rows(subject, fact) || self.takes_back(subject, fact)
+    }
+
+    /// Rows of a file that are read each for itself, as bad ones are once they are right.
+    fn of_other_rows(&self, subject: i64, fact: &IncomingFact) -> bool {
+        let FactBody::Parcel(report) = &fact.body else {
+            return false;
+        };
+        let Some(told) = &report.told else {
+            return false;
+        };
+        let reports = self.reports.get(&subject).into_iter().flatten();
+        let of_parcel = reports
+            .filter(|other| (&other.reference, &other.key) == (&report.reference, &report.key));
+        let mut of_file = of_parcel
+            .filter_map(|other| other.told.as_ref())
+            .filter(|other| other.file == told.file)
+            .peekable();
+        let apart = |other: &Told| {
+            let known = !told.rows.is_empty() && !other.rows.is_empty();
+            known && !told.rows.iter().any(|row| other.rows.contains(row))
+        };
+        of_file.peek().is_some() && of_file.all(apart)
+    }
+
+    fn takes_back(&self, subject: i64, fact: &IncomingFact) -> bool {
         let FactBody::Parcel(report) = &fact.body else {
             return false;
         };

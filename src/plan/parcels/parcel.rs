@@ -376,16 +376,23 @@ impl<'a> Parcel<'a> {
             self.held |= *items > 0;
             let rows = self.rows.entry(*n).or_default();
             if said.report.adds {
-                match rows.iter_mut().find(|row| row.adds && row.is_of(said)) {
+                let told =
+                    |row: &&mut Row<'_>| row.adds && row.is_of(said) && !row.stands_apart(said);
+                match rows.iter_mut().find(told) {
                     Some(row) => row.told_again(said, *items),
                     None => rows.push(Row::of(said, *items)),
                 }
                 continue;
             }
-            match rows.split_first_mut() {
-                Some((first, others)) => {
+            // Other rows of its file stay; those that it tells again, or all, are what it says.
+            let some_apart = rows.iter().any(|row| row.stands_apart(said));
+            let mut again = rows
+                .iter_mut()
+                .filter(|row| !some_apart || (row.is_of(said) && !row.stands_apart(said)));
+            match again.next() {
+                Some(first) => {
                     first.told_again(said, *items);
-                    for row in others {
+                    for row in again {
                         row.items = 0;
                     }
                 }

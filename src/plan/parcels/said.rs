@@ -17,6 +17,8 @@ pub(crate) fn no_number(text: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
     file: Option<&'a str>,
+    /// The rows of it; none where they are not known.
+    rows: &'a [u64],
     recorded_at: DateTime<Utc>,
 }
 
@@ -24,6 +26,12 @@ impl Source<'_> {
     /// The file is known by name, so that another one is certainly another.
     pub(super) fn known(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Other rows of the same file.
+    pub(super) fn apart(&self, other: &Self) -> bool {
+        let known = !self.rows.is_empty() && !other.rows.is_empty();
+        known && self.same(other) && !self.rows.iter().any(|row| other.rows.contains(row))
     }
 
     pub(super) fn same(&self, other: &Self) -> bool {
@@ -107,6 +115,7 @@ impl<'a> Said<'a> {
             report,
             source: Source {
                 file: report.told.as_ref().map(|told| told.file.as_str()),
+                rows: report.told.as_ref().map_or(&[], |told| &told.rows),
                 recorded_at,
             },
             hand: false,
