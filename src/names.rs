@@ -49,6 +49,7 @@ const NAMES: &[&str] = &[
     "refunded_in_full",
     "shipped_date",
     "shipped_place_unknown",
+    "shipped_refused",
     "shipped_twice",
     "deposit_cancelled",
     "deposit_currency",
@@ -68,6 +69,7 @@ const NAMES: &[&str] = &[
     "tracking_differs",
     "tracking_missing",
     "tracking_not_told",
+    "tracking_shared",
     "vanished",
     "vanished_left",
 ];

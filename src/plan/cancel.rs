@@ -6,7 +6,7 @@ use hikiate_sdk::{
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::recall::warehouse_of;
-use super::shipment::Shipment;
+use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
 use super::view::{Line, View};
 use crate::action::Action;
@@ -199,6 +199,33 @@ fn requests(
     });
 }
 
+/// The last parcel that left although the order was cancelled.
+pub(super) fn shipped_late<'s, 'a>(
+    view: &View<'_>,
+    shipment: &'s Shipment<'a>,
+) -> Option<&'s Parcel<'a>> {
+    let asked = view.cancel_fact().filter(|_| view.cancelling())?;
+    let by_channel = view.cancelled_at_channel.is_some();
+    let parcels = shipment.parcels.iter();
+    let late = parcels.filter(|parcel| by_channel || parcel.first_id > asked);
+    late.max_by_key(|parcel| parcel.first_id)
+}
+
+/// Since when, and in words, a warehouse says otherwise of what it reported as shipped.
+pub(super) fn taken_back(shipment: &Shipment<'_>) -> (i64, String) {
+    shipment.taken_back().map_or_else(
+        || (0, String::new()),
+        |back| {
+            let words = words_or_none(back.words);
+            let what = format!(
+                ", and its warehouse says since then that it {}: {words}; ask which is right",
+                back.said
+            );
+            (back.id, what)
+        },
+    )
+}
+
 /// Goods that leave, or have left, although the order is cancelled.
 fn too_late(view: &View<'_>, tasks: &mut Tasks) {
     let Some(asked) = view.cancel_fact() else {
@@ -223,23 +250,20 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
     }
     for shipment in &view.fold.shipments {
         let reference = &shipment.fact.reference;
-        let late = shipment
-            .parcels
-            .iter()
-            .filter(|parcel| by_channel || parcel.first_id > asked);
-        let late = late.max_by_key(|parcel| parcel.first_id);
+        let late = shipped_late(view, shipment);
         let declined = shipment.not_stopped().filter(|_| shipment.live());
         let (told, what) = match (late, declined) {
             // The carrier is asked by the number.
-            (Some(parcel), _) => (
-                parcel.first_id,
-                format!(
-                    "left {} {} ({}) although the order is cancelled",
+            (Some(parcel), _) => {
+                let (since, but) = taken_back(shipment);
+                let what = format!(
+                    "left {} {} ({}) although the order is cancelled{but}",
                     shipment.fact.warehouse,
                     view.local(parcel.left_at(view.order.ordered_at)),
                     parcel.tracking.unwrap_or("no number")
-                ),
-            ),
+                );
+                (parcel.first_id.max(since), what)
+            }
             (None, Some((id, reply))) => {
                 let verb = match reply.verdict {
                     CancelVerdict::TooLate => "has left already",

@@ -2,8 +2,9 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::fold::Reading;
+use super::shipment::Shipment;
 use super::types::OrderInput;
-use crate::facts::ShipmentFact;
 
 /// A code in one width and one case, without blanks around it.
 fn plain(code: &str) -> String {
@@ -11,31 +12,61 @@ fn plain(code: &str) -> String {
     narrow.trim().to_owned()
 }
 
-/// The code of a row certainly means another item than the line it names. A code that nobody knows does not.
-pub(super) fn other_item(input: &OrderInput, shipment: &ShipmentFact, n: u32, code: &str) -> bool {
-    let Some(line) = shipment.lines.iter().find(|line| line.n == n) else {
-        return false;
+/// How many items one of a code is, in a row that names a line; `None` where the code is not that line's. Instructions name
+/// a code of one item. Which one those of older versions named is not known: then a code that nobody knows is no contradiction.
+pub(super) fn items_of_code(
+    input: &OrderInput,
+    readings: &[Reading<'_>],
+    shipment: &Shipment<'_>,
+    n: u32,
+    code: &str,
+) -> Option<u32> {
+    let Some(line) = shipment.fact.lines.iter().find(|line| line.n == n) else {
+        return Some(1);
     };
     let code = plain(code);
+    let instructed = shipment.code_of(n);
+    if instructed.is_some_and(|own| plain(own) == code) {
+        return Some(1);
+    }
+    let account = &shipment.fact.account;
     let known = input.codes.iter();
     let mut means = known
-        .filter(|((account, known), _)| *account == shipment.account && plain(known) == code)
-        .map(|(_, item)| *item)
+        .filter(|((at, known), _)| at == account && plain(known) == code)
+        .map(|(_, item)| item)
         .peekable();
-    means.peek().is_some() && means.all(|item| item != line.item_id)
+    if means.peek().is_some() {
+        let own = means.find(|item| item.item_id == line.item_id)?;
+        return Some(own.multiplier.max(1));
+    }
+    let mut ordered = readings
+        .iter()
+        .flat_map(|reading| &reading.fact.order.lines);
+    let by_channel = ordered.any(|ordered| {
+        let sku = ordered.sku.as_deref();
+        ordered.key == line.line && sku.is_some_and(|sku| plain(sku) == code)
+    });
+    (by_channel || instructed.is_none()).then_some(1)
 }
 
 /// The warehouse's code that a line was instructed by, where it is known.
 pub(super) fn instructed_as<'a>(
     input: &'a OrderInput,
-    shipment: &ShipmentFact,
+    shipment: &Shipment<'a>,
     n: u32,
 ) -> Option<&'a str> {
-    let line = shipment.lines.iter().find(|line| line.n == n)?;
+    let line = shipment.fact.lines.iter().find(|line| line.n == n)?;
     let mut known = input.codes.iter();
-    let is = |(account, item): (&hikiate_sdk::AccountSlug, i64)| {
-        *account == shipment.account && item == line.item_id
-    };
-    let ((_, code), _) = known.find(|((account, _), item)| is((account, **item)))?;
-    Some(code)
+    let listed = known.find(|((account, _), item)| {
+        *account == shipment.fact.account && item.item_id == line.item_id
+    });
+    let listed = listed.map(|((_, code), _)| code.as_str());
+    shipment.code_of(n).or(listed)
+}
+
+/// The warehouse's list has this code.
+pub(super) fn is_listed(input: &OrderInput, shipment: &Shipment<'_>, code: &str) -> bool {
+    let code = plain(code);
+    let mut known = input.codes.keys();
+    known.any(|(account, known)| *account == shipment.fact.account && plain(known) == code)
 }

@@ -9,7 +9,7 @@ use hikiate_sdk::{
 };
 
 use super::answers::Answers;
-use super::codes::other_item;
+use super::codes::items_of_code;
 use super::deposits::Deposited;
 pub(crate) use super::intent::Intent;
 use super::others::Since;
@@ -319,7 +319,7 @@ impl<'a> Fold<'a> {
                 &fact.reference,
                 &Instructed {
                     shipment: Some(fact),
-                    other_item: &|n, code| other_item(input, fact, n, code),
+                    items_of: &|n, code| items_of_code(input, &fold.readings, &shipment, n, code),
                 },
             );
             fold.told_of(&mut shipment, decided, now);

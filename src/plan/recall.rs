@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::CancelVerdict;
 
+use super::cancel::taken_back;
 use super::shipment::Shipment;
 use super::tasks::{Tasks, words_or_none};
 use super::types::ShipmentStage;
@@ -34,10 +35,11 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         let warehouse = &shipment.fact.warehouse;
         let left = shipment.parcels.iter().map(|parcel| parcel.first_id);
         if let Some(told) = left.filter(|id| *id > asked).max() {
+            let (since, but) = taken_back(shipment);
             let what = format!(
-                "{reference} was shipped although it was asked back; stop the carrier or await the return"
+                "{reference} was shipped although it was asked back{but}; stop the carrier or await the return"
             );
-            tasks.tell(view, "recall_failed", told, &what);
+            tasks.tell(view, "recall_failed", told.max(since), &what);
             continue;
         }
         if let Some((told, reply)) = shipment.not_stopped().filter(|_| shipment.live()) {

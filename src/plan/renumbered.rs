@@ -1,6 +1,6 @@
 //! Numbers of parcels that come later, or turn out to be others: who has to be told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::{Call, Op};
 
@@ -61,6 +61,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
         for parcel in &shipment.parcels {
             differs(view, shipment, parcel, tasks);
+            shared(view, shipment, parcel, tasks);
             told_otherwise(view, shipment, parcel, tasks);
         }
     }
@@ -99,7 +100,89 @@ fn differs(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
     }
 }
 
-/// The channel was told other numbers than hold, or none, and shows no others.
+/// An earlier parcel of another order, to another recipient, has the same number by the same account.
+fn shared(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: &mut Tasks) {
+    let account = &shipment.fact.account;
+    let others = view.input.shared.iter().filter(|other| {
+        let earlier = other.account == *account && other.since < parcel.number_id;
+        earlier && parcel.has_number(&other.number)
+    });
+    let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for other in others {
+        let orders = named.entry(&other.number).or_default();
+        let order = format!("{} ({})", other.order, other.reference);
+        if !orders.contains(&order) {
+            orders.push(order);
+        }
+    }
+    let reference = &shipment.fact.reference;
+    for (number, orders) in named {
+        let what = format!(
+            "{} reports {reference} under number {number}, which it reported for order {} before, to another recipient: ask it which of them has another one, and type that one with `hikiate parcel correct`. It is right where both were put into one parcel",
+            shipment.fact.warehouse,
+            orders.join(", ")
+        );
+        tasks.tell(view, "tracking_shared", parcel.number_id, &what);
+    }
+}
+
+/// What the channel or the customer was told of a parcel's number, where another one holds.
+struct Void<'v, 'a> {
+    view: &'v View<'a>,
+    parcel: &'v Parcel<'a>,
+    /// What the channel was told with it, a parcel each.
+    told: Vec<Option<&'v str>>,
+    /// What the channel shows.
+    shown: Vec<&'v str>,
+}
+
+impl<'v> Void<'v, '_> {
+    /// No parcel has this number any more.
+    fn void(&self, number: &str) -> bool {
+        let parcels = self.view.parcels();
+        !parcels.iter().any(|other| other.has_number(number))
+    }
+
+    /// A number that the channel was told, and that is none any more.
+    fn told(&self) -> Option<&'v str> {
+        let mut told = self.told.iter().copied().flatten();
+        told.find(|told| self.parcel.had_number(told) && self.void(told))
+    }
+
+    /// The channel was told all that holds and nothing that is void, or is told nothing.
+    fn told_rightly(&self) -> bool {
+        let told = self.told.iter().copied().flatten();
+        let mut labels = self.parcel.labels();
+        let all = labels.all(|own| told.clone().any(|told| same_number(told, own)));
+        self.told.is_empty() || (all && self.told().is_none())
+    }
+
+    /// Numbers of its labels that the channel has not.
+    fn missing(&self) -> Vec<&'v str> {
+        let told = self.told.iter().copied().flatten();
+        let known: Vec<&str> = self.shown.iter().copied().chain(told).collect();
+        let is_known = |number: &&str| known.iter().any(|other| same_number(other, number));
+        self.parcel.labels().filter(|n| !is_known(n)).collect()
+    }
+
+    /// What the customer's mail has in place of its number.
+    fn mailed(&self) -> Option<String> {
+        let parcel = self.parcel;
+        // It is written when it is sent; one that still waits has the newest.
+        let mails = self.view.fold.of_op(Op::Mail).filter(|mail| !mail.void());
+        let sent = mails.filter_map(|mail| Some(mail.outcome?.0)).last();
+        let sent = sent.filter(|sent| *sent > parcel.first_id)?;
+        let mut had = parcel.numbers_at(sent).peekable();
+        if had.peek().is_none() {
+            return parcel.tracking.map(|_| "no number".to_owned());
+        }
+        let old = had.find(|number| self.void(number)).map(str::to_owned);
+        let in_part = parcel.labelled_since(sent);
+        old.or_else(|| in_part.then(|| "not all".to_owned()))
+    }
+}
+
+/// The channel was told other numbers than hold, or none, and shows no others; or only the customer was.
 fn told_otherwise(
     view: &View<'_>,
     shipment: &Shipment<'_>,
@@ -109,58 +192,68 @@ fn told_otherwise(
     let names: BTreeSet<String> = parcel.names().collect();
     let intents = view.fold.of_op(Op::Ship).filter(|intent| !intent.void());
     let calls = intents.filter(|intent| intent.parcels().iter().any(|name| names.contains(name)));
-    let told: Vec<Option<&str>> = calls
+    let told = calls
         .filter_map(|intent| match intent.call() {
             Some(Call::Ship(call)) => Some(&call.parcels),
             _ => None,
         })
         .flatten()
-        .map(|parcel| parcel.tracking.as_deref())
-        .collect();
-    if told.is_empty() {
-        return;
-    }
-    let mut numbers = told.iter().copied().flatten();
-    let held = |number: &str| view.parcels().iter().any(|other| other.has_number(number));
-    let old = numbers.find(|told| parcel.had_number(told) && !held(told));
+        .map(|parcel| parcel.tracking.as_deref());
     let live = view.order.fulfilments.iter().filter(|f| !f.cancelled());
-    let shown = live.flat_map(|f| &f.tracking).map(String::as_str);
-    let mut known: Vec<&str> = shown.collect();
-    if old.is_none() {
-        known.extend(told.iter().copied().flatten());
-    }
-    let is_known = |number: &&str| known.iter().any(|other| same_number(other, number));
-    let missing: Vec<&str> = parcel.labels().filter(|number| !is_known(number)).collect();
-    if missing.is_empty() {
-        return;
-    }
+    let void = Void {
+        view,
+        parcel,
+        told: told.collect(),
+        shown: live.flat_map(|f| &f.tracking).map(String::as_str).collect(),
+    };
     let reference = &shipment.fact.reference;
-    let whole = parcel.tracking.is_some_and(|own| missing.contains(&own));
-    let without = old.is_none() && whole;
-    if without && !told.contains(&None) {
+    let mailed = void.mailed();
+    let Some(there) = to_type(&void) else {
+        // What the channel was told wrongly and shows rightly by now, the customer was told with it.
+        if let Some(has) = mailed.filter(|_| void.told_rightly()) {
+            let labels: Vec<&str> = parcel.labels().collect();
+            let what = format!(
+                "the number of {reference} is another one since: tell the customer {}, whose mail has {has}",
+                labels.join(", ")
+            );
+            tasks.tell(view, "tracking_corrected", parcel.numbered_by(), &what);
+        }
         return;
+    };
+    let mail = mailed.map_or_else(String::new, |has| {
+        format!(", and tell the customer, whose mail has {has}")
+    });
+    let what = format!(
+        "{reference} was told to {} {there} there{mail}",
+        view.input.channel
+    );
+    tasks.tell(view, "tracking_corrected", parcel.numbered_by(), &what);
+}
+
+/// How the channel was told, and what to do.
+fn to_type(void: &Void<'_, '_>) -> Option<String> {
+    if void.told.is_empty() {
+        return None;
     }
-    let mails = view.fold.of_op(Op::Mail).filter(|mail| !mail.void());
-    let mailed = mails.into_iter().any(|mail| mail.id < parcel.number_id);
-    let mail = match (mailed, old) {
-        (false, _) => "",
-        (true, Some(_)) => ", and tell the customer, whose mail has the old one",
-        (true, None) => ", and tell the customer, whose mail has none",
-    };
+    let (old, missing) = (void.told(), void.missing());
     let numbers = missing.join(", ");
-    let channel = &view.input.channel;
-    let what = match old {
-        Some(old) => {
-            format!("{reference} was told to {channel} as {old}: type {numbers} there{mail}")
+    match old {
+        Some(old) if missing.is_empty() => {
+            // It goes when the channel shows it no more.
+            let shown = &void.shown;
+            let there = shown.is_empty() || shown.iter().any(|shown| same_number(shown, old));
+            there.then(|| format!("as {old} too, which is void: take {old} off"))
         }
-        None if without => {
-            format!(
-                "{reference} was told to {channel} without a number: type {numbers} there{mail}"
-            )
+        Some(old) => Some(format!("as {old}: type {numbers}")),
+        None if missing.is_empty() => None,
+        None if void
+            .parcel
+            .tracking
+            .is_some_and(|own| missing.contains(&own)) =>
+        {
+            let without = void.told.contains(&None);
+            without.then(|| format!("without a number: type {numbers}"))
         }
-        None => format!(
-            "{reference} was told to {channel} without all numbers of its labels: add {numbers} there{mail}"
-        ),
-    };
-    tasks.tell(view, "tracking_corrected", parcel.number_id, &what);
+        None => Some(format!("without all numbers of its labels: add {numbers}")),
+    }
 }

@@ -2,10 +2,11 @@
 
 use hikiate_sdk::NO_NUMBER;
 
-use super::codes::instructed_as;
+use super::cancel::shipped_late;
+use super::codes::{instructed_as, is_listed};
 use super::parcels::contents;
 use super::shipment::{Parcel, Shipment};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, words_or_none};
 use super::view::View;
 use crate::action::Action;
 
@@ -17,6 +18,9 @@ const DATE: &str = "shipped_date";
 
 /// The task about two reports that may be one parcel, or two.
 const TWICE: &str = "parcel_told_twice";
+
+/// The task about a shipment that its warehouse refuses, or has stopped, after it reported it as shipped.
+const REFUSED: &str = "shipped_refused";
 
 /// The task about a row whose code is not that of the line it names.
 const MISREAD: &str = "parcel_code_differs";
@@ -43,6 +47,7 @@ impl Parcel<'_> {
 /// What an operator should see of this.
 pub(super) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
+        refused(view, shipment, tasks);
         for parcel in &shipment.parcels {
             missing(view, shipment, parcel, tasks);
             told_twice(view, shipment, parcel, tasks);
@@ -54,6 +59,37 @@ pub(super) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     }
 }
 
+/// Its warehouse takes back that it shipped: which of its words is right, only a person can ask.
+fn refused(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
+    let Some(said) = shipment.taken_back() else {
+        return;
+    };
+    let first = shipment.parcels.iter().map(|parcel| parcel.first_id).max();
+    let asked = shipment.recall.filter(|_| !view.cancelling());
+    let recalled = asked.is_some_and(|(asked, _)| first.is_some_and(|first| first > asked));
+    // The task about goods that were to be stopped says it.
+    if recalled || shipped_late(view, shipment).is_some() {
+        return;
+    }
+    let parcels = shipment.parcels.iter().chain(&shipment.ahead);
+    let told = parcels.map(|parcel| {
+        let number = parcel.tracking.unwrap_or("no number");
+        let at = parcel.left_at(view.order.ordered_at);
+        format!("{}, {number}", view.local(at))
+    });
+    let told: Vec<String> = told.collect();
+    let what = format!(
+        "{} reported {} as shipped ({}) and says since then that it {}: {}. It counts as shipped; ask which is right. If it did not ship, have the parcel reported again with a quantity of 0, and take back what {} and the customer were told",
+        shipment.fact.warehouse,
+        shipment.fact.reference,
+        told.join("; "),
+        said.said,
+        words_or_none(said.words),
+        view.input.channel,
+    );
+    tasks.tell(view, REFUSED, said.id, &what);
+}
+
 /// Rows of which either the line or the code is wrong: they move nothing until somebody says which.
 fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: &mut Tasks) {
     let reference = &shipment.fact.reference;
@@ -62,11 +98,16 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
             continue;
         }
         let line = shipment.fact.lines.iter().find(|line| line.n == row.n);
-        let code = instructed_as(view.input, shipment.fact, row.n).map(str::to_owned);
+        let code = instructed_as(view.input, shipment, row.n).map(str::to_owned);
+        let list = if is_listed(view.input, shipment, row.code) {
+            ""
+        } else {
+            ", and where it is the same item, write that code into the mapping file and restart"
+        };
         let code = code.or_else(|| line.map(|line| view.label(&line.line)));
         let number = parcel.tracking.unwrap_or("no number");
         let what = format!(
-            "{} reports {reference} ({number}) with a row that says line {} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
+            "{} reports {reference} ({number}) with a row that says line {} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped{list}. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
             shipment.fact.warehouse,
             row.n,
             row.code,

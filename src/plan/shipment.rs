@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{CancelReply, CancelVerdict, InstructionReply, LineKey, ReplyVerdict};
 
 use super::fold::Intent;
-use super::parcels::Merged;
 pub(crate) use super::parcels::Parcel;
+use super::parcels::{Merged, contents};
 use super::types::ShipmentStage;
 use crate::facts::{
     IntentWhat, MemberFact, MemberState, RecallWantedFact, ShipmentFact, ShipmentLine, Verdict,
@@ -41,6 +41,17 @@ pub(crate) struct Shipment<'a> {
     pub(crate) recalled: bool,
     /// The group's earliest day when it was decided.
     pub(crate) earliest_then: Option<DateTime<Utc>>,
+}
+
+/// A warehouse's word against its own report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TakenBack<'a> {
+    /// The fact.
+    pub(crate) id: i64,
+    /// What it says, of the shipment.
+    pub(crate) said: &'static str,
+    /// The warehouse's own words.
+    pub(crate) words: &'a str,
 }
 
 impl<'a> Shipment<'a> {
@@ -120,7 +131,8 @@ impl<'a> Shipment<'a> {
         } else if self.taken_out() || self.stopped() {
             ShipmentStage::Cancelled
         } else if self.abandoned().is_some()
-            || (nothing_left && (self.rejected() || verdict == Some(Verdict::Refused)))
+            || (self.rejected() && self.holds_nothing())
+            || (nothing_left && verdict == Some(Verdict::Refused))
         {
             ShipmentStage::Rejected
         } else if nothing_left
@@ -251,6 +263,43 @@ impl<'a> Shipment<'a> {
     fn rejected(&self) -> bool {
         self.reply
             .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
+    }
+
+    /// Whatever its warehouse told of parcels came to nothing.
+    fn holds_nothing(&self) -> bool {
+        self.misread.is_empty() && self.shipped_by().is_none()
+    }
+
+    /// The last fact about parcels of it that hold something.
+    fn shipped_by(&self) -> Option<i64> {
+        let parcels = self.parcels.iter().chain(&self.ahead);
+        let filled = parcels.filter(|parcel| !contents(parcel).is_empty());
+        filled.map(|parcel| parcel.last_id).max()
+    }
+
+    /// What its warehouse said after it had reported it as shipped: that it will not ship it, or that it stopped all of it.
+    pub(crate) fn taken_back(&self) -> Option<TakenBack<'a>> {
+        let shipped = self.shipped_by()?;
+        let rejected = self
+            .reply
+            .filter(|_| self.rejected())
+            .map(|(id, reply)| TakenBack {
+                id,
+                said: "will not ship it",
+                words: &reply.message,
+            });
+        // What is stopped of a part is the rest.
+        let stopped = self
+            .cancel_reply
+            .filter(|_| self.stopped() && self.stage() == ShipmentStage::Shipped)
+            .map(|(id, reply)| TakenBack {
+                id,
+                said: "has stopped it",
+                words: &reply.message,
+            });
+        let said = rejected.into_iter().chain(stopped);
+        said.filter(|said| said.id > shipped)
+            .max_by_key(|said| said.id)
     }
 
     /// The fact that ended it without goods leaving, and the words: refused, or stopped without being asked.

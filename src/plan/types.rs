@@ -53,7 +53,7 @@ pub struct OrderInput {
     /// Items by the channel's code; a code that is absent is unmapped.
     pub items: BTreeMap<String, ItemRef>,
     /// Items by a warehouse's account and code: of the codes that its reports name, and of what it was instructed.
-    pub codes: BTreeMap<(AccountSlug, String), i64>,
+    pub codes: BTreeMap<(AccountSlug, String), ItemRef>,
     /// When the channel is to be read again anyway.
     pub read_at: Option<DateTime<Utc>>,
     /// Its account does not show many of its orders at the moment, so that absence says nothing of one of them.
@@ -72,6 +72,8 @@ pub struct OrderInput {
     pub counted: BTreeMap<(i64, String), DateTime<Utc>>,
     /// Shipments that changed together with more than ten others of their warehouse, within five minutes.
     pub many_changes: BTreeSet<ShipmentReference>,
+    /// Parcels of other orders, to other recipients, that have a number of one of its own.
+    pub shared: Vec<SharedNumber>,
     /// The channel fulfils orders by itself, as many of its last ones show.
     pub channel_alarm: bool,
     /// What its warehouses' accounts could not write of it, as far as they were asked.
@@ -197,6 +199,21 @@ pub fn rule_of(op: Op) -> Option<&'static str> {
         Op::CancelOrder | Op::CancelInstruction => Some("cancel"),
         Op::Instruct | Op::PostJournal => None,
     }
+}
+
+/// A parcel of another order that has a number of one of this order's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedNumber {
+    /// The number, as this order has it.
+    pub number: String,
+    /// The other order's number.
+    pub order: String,
+    /// Its shipment.
+    pub reference: ShipmentReference,
+    /// The account of that one's warehouse.
+    pub account: AccountSlug,
+    /// The fact by which the other one has it.
+    pub since: i64,
 }
 
 /// An item behind a channel's code.

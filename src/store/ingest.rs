@@ -13,6 +13,7 @@ use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
 use super::quarantine::{Told, Understood, quarantine, settle};
+use super::told::ToldBefore;
 use super::{IncomingStock, Store, StoreError};
 use crate::facts::FactBody;
 
@@ -131,7 +132,7 @@ impl Store {
 
         let mut heads = load_heads(tx, &ids).await?;
         let placed = placed_at(tx, page, &subject_of_reference).await?;
-        let known = told_before(tx, page, &ids).await?;
+        let mut before = ToldBefore::of(tx, page, &subject_of_reference).await?;
         let mut persons: BTreeMap<i64, (i32, Value)> = BTreeMap::new();
         if !names.is_empty() {
             for row in sqlx::query!(
@@ -189,7 +190,7 @@ impl Store {
             let report = !matches!(body, FactBody::Order(_));
             let judgement = match judgement {
                 Judgement::Overlap if report => Judgement::New,
-                _ if again => Judgement::New,
+                Judgement::Same if again => Judgement::New,
                 judged => judged,
             };
             let n = heads.get(&place).map_or(0, |h| h.n);
@@ -309,13 +310,7 @@ impl Store {
                 continue;
             }
             // The same file again, whatever was told since: that takes nothing back.
-            let again = match fact.told_by() {
-                Some((_, file)) if !known.is_empty() => {
-                    let hash = body_hash(&fact.body, &fact.body.to_json()?)?;
-                    known.contains(&(subject, file.to_owned(), hash))
-                }
-                _ => false,
-            };
+            let again = before.again(subject, fact)?;
             let judged = if again {
                 Judgement::Same
             } else {
@@ -327,12 +322,13 @@ impl Store {
                     fact.happened_at,
                     fact.business_date,
                     &fact.source.raw,
-                    false,
+                    before.is_news(subject, fact),
                 )?
             };
             match judged {
                 Judgement::New => {
                     done.new_facts += 1;
+                    before.add(subject, &fact.body)?;
                     with_news.extend(fact.told_by());
                 }
                 Judgement::Same => {
@@ -406,40 +402,6 @@ impl Store {
         }
         Ok(done)
     }
-}
-
-/// Reports of parcels that the files of a page have told before: subject, file, and the report's hash.
-async fn told_before(
-    tx: &mut Transaction<'_, Postgres>,
-    page: &IncomingPage,
-    ids: &[i64],
-) -> Result<BTreeSet<(i64, String, Vec<u8>)>, StoreError> {
-    let files: BTreeSet<&str> = page
-        .facts
-        .iter()
-        .filter_map(|fact| fact.told_by())
-        .map(|(_, file)| file)
-        .collect();
-    if files.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let files: Vec<String> = files.into_iter().map(str::to_owned).collect();
-    let rows = sqlx::query!(
-        r#"SELECT subject_id, version, body, body #>> '{told,file}' AS "file!" FROM facts
-           WHERE subject_id = ANY($1) AND kind = 'parcel' AND body #>> '{told,file}' = ANY($2)"#,
-        ids,
-        &files
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut known = BTreeSet::new();
-    for row in rows {
-        if let Ok(body) = FactBody::read("parcel", row.version, row.body) {
-            let hash = body_hash(&body, &body.to_json()?)?;
-            known.insert((row.subject_id, row.file, hash));
-        }
-    }
-    Ok(known)
 }
 
 /// When the orders were placed whose parcels a page tells: at the latest when they were first read, whatever the shop's clock says.

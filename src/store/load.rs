@@ -192,6 +192,7 @@ impl Store {
         let mut deposit_books: BTreeMap<i64, DepositBooks> = BTreeMap::new();
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
+        let mut shared = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
         let mut looks = BTreeMap::new();
         let circumstances = Self::circumstances(tx, directory).await?;
@@ -274,6 +275,7 @@ impl Store {
             deposit_books = Self::load_deposit_books(tx, &orders).await?;
             persons = Self::load_personal(tx, &orders).await?;
             looks = Self::load_looks(tx, &facts).await?;
+            shared = Self::load_shared(tx, &facts, &persons).await?;
             codes = Self::load_codes(
                 tx,
                 directory,
@@ -330,7 +332,7 @@ impl Store {
                         continue;
                     };
                     if let Some(item) = codes.get(&(id, code.clone())) {
-                        meant.insert((account, code), item.item_id);
+                        meant.insert((account, code), item.clone());
                     }
                 }
                 Ok(OrderInput {
@@ -373,6 +375,7 @@ impl Store {
                     news,
                     counted: look.counted,
                     many_changes: look.many_changes,
+                    shared: shared.remove(&row.id).unwrap_or_default(),
                     channel_alarm: circumstances.alarms.contains(&row.account_id),
                     not_written: Vec::new(),
                     at_once: row.at_once,

@@ -141,6 +141,9 @@ pub struct Told {
     pub file: String,
     /// The file's time, at the latest its first reading.
     pub at: DateTime<Utc>,
+    /// In which rows of the file it stands, from 1; none where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<u64>,
 }
 
 /// One line of a parcel.

@@ -126,6 +126,7 @@ impl Order {
             news: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
+            shared: Vec::new(),
             channel_alarm: false,
             not_written: Vec::new(),
             at_once: None,

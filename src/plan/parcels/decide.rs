@@ -38,7 +38,7 @@ impl<'a, 's> Table<'a, 's> {
         Self {
             instructed,
             files: reports.iter().copied().flat_map(rows).collect(),
-            to_come: ToCome::of(&reports),
+            to_come: ToCome::of(&reports, instructed.items_of),
             parcels: Vec::new(),
             series: BTreeMap::new(),
             boxed: BTreeMap::new(),
@@ -115,7 +115,7 @@ impl<'a, 's> Table<'a, 's> {
             let Some((other, _)) = others.find(|(other, p)| *other != at && labelled(p)) else {
                 return at;
             };
-            at = self.unite(at, other);
+            at = self.unite(at, other, said.id);
         }
     }
 
@@ -202,7 +202,9 @@ impl<'a, 's> Table<'a, 's> {
         let too_many = said.rows.keys().any(|n| self.exceeds(*n, said));
         let corrected = |p: &Parcel<'_>| {
             let mut rows = p.lines_ever().flat_map(|n| p.rows_of(n));
-            let earlier = !rows.any(|row| row.beside(said));
+            let mut lines = said.rows.keys();
+            let earlier =
+                !rows.any(|row| row.beside(said)) && !lines.any(|n| self.told_beside(p, said, *n));
             p.tracking.is_some() && !p.report.named && earlier && alike(p)
         };
         if said.numbers.is_empty() || said.two || !too_many || said.report.adds {
@@ -240,14 +242,14 @@ impl<'a, 's> Table<'a, 's> {
                 if let Some(told) = said.report.told.as_ref().filter(|_| exceeds) {
                     self.boxing.insert((&told.file, *n));
                 }
-                at = self.move_row(other, at, *n, taken);
+                at = self.move_row(other, at, (*n, taken), said.id);
                 open = open.saturating_sub(taken);
             }
         }
     }
 
     /// Items of a line that a parcel held are in another one; where that one then is.
-    fn move_row(&mut self, from: usize, to: usize, n: u32, items: u32) -> usize {
+    fn move_row(&mut self, from: usize, to: usize, (n, items): (u32, u32), id: i64) -> usize {
         let Some(parcel) = self.parcels.get_mut(from) else {
             return to;
         };
@@ -265,7 +267,7 @@ impl<'a, 's> Table<'a, 's> {
         let gone = self.parcels.remove(from);
         let to = if from < to { to - 1 } else { to };
         if let Some(parcel) = self.parcels.get_mut(to) {
-            parcel.stands_for(gone);
+            parcel.stands_for(gone, id);
         }
         to
     }
@@ -297,14 +299,22 @@ impl<'a, 's> Table<'a, 's> {
         if items == 0 || said.report.adds {
             return 0;
         }
+        if self.told_beside(parcel, said, n) {
+            0
+        } else {
+            items
+        }
+    }
+
+    /// The file of a report tells the line under another name that is a parcel's, too.
+    fn told_beside(&self, parcel: &Parcel<'_>, said: &Said<'_>, n: u32) -> bool {
         let told = said.report.told.as_ref();
-        let beside = told.is_some_and(|told| {
+        told.is_some_and(|told| {
             let mut series = parcel.series.iter();
             series.any(|key| {
                 *key != said.report.key && self.files.contains(&(told.file.as_str(), key, n))
             })
-        });
-        if beside { 0 } else { items }
+        })
     }
 
     /// Items of a line that further reports of the same file tell under numbers that no parcel has.
@@ -359,7 +369,7 @@ impl<'a, 's> Table<'a, 's> {
                 Some(label) if !parcel.tracking.is_some_and(|own| same_number(own, from)) => {
                     *label = to;
                 }
-                _ => parcel.tracking = Some(to),
+                _ => parcel.set_number(to, id),
             }
             parcel.typed |= fact.reason != BY_POLICY;
             parcel.number_id = id;
@@ -371,7 +381,7 @@ impl<'a, 's> Table<'a, 's> {
         }
         self.know(at);
         if let Some(other) = other {
-            self.unite(at, other);
+            self.unite(at, other, id);
         }
     }
 
@@ -389,11 +399,11 @@ impl<'a, 's> Table<'a, 's> {
     }
 
     /// Two parcels are one, whose contents the second one tells.
-    fn unite(&mut self, at: usize, other: usize) -> usize {
+    fn unite(&mut self, at: usize, other: usize, id: i64) -> usize {
         let told = self.parcels.remove(other);
         let at = if other < at { at - 1 } else { at };
         if let Some(parcel) = self.parcels.get_mut(at) {
-            parcel.unite(told);
+            parcel.unite(told, id);
         }
         at
     }

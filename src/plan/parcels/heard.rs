@@ -14,13 +14,16 @@ use crate::facts::{FactBody, ParcelCorrectedFact, ReleasedFact, ShipmentFact};
 /// The release by which an operator says that what was told twice is two boxes.
 const TWO: &str = "parcel_told_twice";
 
+/// Items of one of a code, by the line that a row names.
+pub(super) type ItemsOf<'s> = &'s dyn Fn(u32, &str) -> Option<u32>;
+
 /// What the warehouse was told of a shipment.
 #[derive(Clone, Copy)]
 pub(crate) struct Instructed<'s> {
     /// The decision; `None` where it is not known, and nothing is too much.
     pub(crate) shipment: Option<&'s ShipmentFact>,
-    /// A code certainly means another item than the line that a row names.
-    pub(crate) other_item: &'s dyn Fn(u32, &str) -> bool,
+    /// How many items one of a code is, on the line that a row names; `None` where the code is not that line's.
+    pub(crate) items_of: ItemsOf<'s>,
 }
 
 impl Instructed<'_> {
@@ -130,7 +133,7 @@ impl<'a> Heard<'a> {
                         .two
                         .iter()
                         .any(|(release, of)| release > id && of.is_none_or(|of| of == reference));
-                    let mut said = Said::of(*id, *recorded_at, report, instructed.other_item);
+                    let mut said = Said::of(*id, *recorded_at, report, instructed.items_of);
                     (said.hand, said.two) = (hand, two);
                     said.reported = hand && reported(&words, &typed, report);
                     table.report(said);

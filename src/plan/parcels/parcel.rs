@@ -27,6 +27,15 @@ pub(crate) struct Renumbered<'a> {
     pub(crate) number: &'a str,
 }
 
+/// A number while it was a parcel's.
+#[derive(Clone, Copy, Debug)]
+struct Held<'a> {
+    number: &'a str,
+    /// The fact that gave it to the parcel, and the one that took it away.
+    since: i64,
+    until: Option<i64>,
+}
+
 /// A parcel by all that was said of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel<'a> {
@@ -60,6 +69,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) may_be_two: bool,
     /// Rows that name another item than their line.
     pub(crate) misread: Vec<Misread<'a>>,
+    /// Its first numbers, one after the other, and those of parcels that turned out to be this one.
+    was: Vec<Held<'a>>,
     /// All numbers that it ever had.
     pub(super) numbers: Vec<Number<'a>>,
     /// What its reports call it.
@@ -93,12 +104,54 @@ impl<'a> Parcel<'a> {
             held: false,
             may_be_two: false,
             misread: said.misread.clone(),
+            was: Vec::new(),
             numbers: said.numbers.clone(),
             series: vec![said.report.key.as_str()],
             rows: BTreeMap::new(),
         };
         parcel.take_rows(said);
+        if let Some(number) = parcel.tracking {
+            parcel.set_number(number, said.id);
+        }
         parcel
+    }
+
+    /// It has this number from a fact on.
+    pub(super) fn set_number(&mut self, number: &'a str, id: i64) {
+        self.no_number_since(id);
+        self.tracking = Some(number);
+        self.number_id = id;
+        self.was.push(Held {
+            number,
+            since: id,
+            until: None,
+        });
+    }
+
+    fn no_number_since(&mut self, id: i64) {
+        for held in self.was.iter_mut().filter(|held| held.until.is_none()) {
+            held.until = Some(id);
+        }
+    }
+
+    /// The first numbers that it had when a fact was stored, with those of parcels that turned out to be this one.
+    pub(crate) fn numbers_at(&self, fact: i64) -> impl Iterator<Item = &'a str> + '_ {
+        let then = move |held: &&Held<'_>| {
+            held.since < fact && held.until.is_none_or(|until| until > fact)
+        };
+        self.was.iter().filter(then).map(|held| held.number)
+    }
+
+    /// Labels were added, or became others, after a fact under the same first number.
+    pub(crate) fn labelled_since(&self, fact: i64) -> bool {
+        let first = self.was.iter().rfind(|held| held.until.is_none());
+        self.number_id > fact && first.is_some_and(|held| held.since < self.number_id)
+    }
+
+    /// The last fact by which it has the numbers that it has, and none of those that it had.
+    pub(crate) fn numbered_by(&self) -> i64 {
+        let ended = self.was.iter().filter_map(|held| held.until);
+        ended.fold(self.number_id, i64::max)
     }
 
     /// How it is named in intents.
@@ -288,7 +341,7 @@ impl<'a> Parcel<'a> {
     }
 
     /// An operator said that another one is this one; of lines that both have, the other's stand, or both where they add up.
-    pub(super) fn unite(&mut self, other: Self) {
+    pub(super) fn unite(&mut self, mut other: Self, id: i64) {
         if self.hand && !other.hand {
             self.empty();
         }
@@ -298,6 +351,7 @@ impl<'a> Parcel<'a> {
             self.effective = other.effective;
         }
         self.last_id = self.last_id.max(other.last_id);
+        other.no_number_since(id);
         self.held |= other.held;
         for (n, rows) in other.rows {
             let own = self.rows.entry(n).or_default();
@@ -307,6 +361,7 @@ impl<'a> Parcel<'a> {
             }
             own.extend(rows);
         }
+        self.was.extend(other.was);
         self.numbers.extend(other.numbers);
         for key in other.series {
             if !self.series.contains(&key) {
@@ -321,16 +376,23 @@ impl<'a> Parcel<'a> {
             self.held |= *items > 0;
             let rows = self.rows.entry(*n).or_default();
             if said.report.adds {
-                match rows.iter_mut().find(|row| row.adds && row.is_of(said)) {
+                let told =
+                    |row: &&mut Row<'_>| row.adds && row.is_of(said) && !row.stands_apart(said);
+                match rows.iter_mut().find(told) {
                     Some(row) => row.told_again(said, *items),
                     None => rows.push(Row::of(said, *items)),
                 }
                 continue;
             }
-            match rows.split_first_mut() {
-                Some((first, others)) => {
+            // Other rows of its file stay; those that it tells again, or all, are what it says.
+            let some_apart = rows.iter().any(|row| row.stands_apart(said));
+            let mut again = rows
+                .iter_mut()
+                .filter(|row| !some_apart || (row.is_of(said) && !row.stands_apart(said)));
+            match again.next() {
+                Some(first) => {
                     first.told_again(said, *items);
-                    for row in others {
+                    for row in again {
                         row.items = 0;
                     }
                 }
@@ -359,6 +421,10 @@ impl<'a> Parcel<'a> {
                 if !self.typed {
                     self.tracking = Some(first);
                 }
+                // All of it is reported under its own number again, which is the newer word.
+                if contents(self).keys().all(|n| said.rows.contains_key(n)) {
+                    self.renumbered = None;
+                }
                 self.label(further, said.id);
             }
             // One of its labels, or one that was corrected since.
@@ -370,9 +436,8 @@ impl<'a> Parcel<'a> {
                 });
             }
             _ => {
-                self.tracking = Some(first);
+                self.set_number(first, said.id);
                 self.also = further.iter().map(|number| number.text).collect();
-                self.number_id = said.id;
             }
         }
     }
@@ -405,7 +470,8 @@ impl<'a> Parcel<'a> {
     }
 
     /// Everything in it is in another parcel, which stands for both.
-    pub(super) fn stands_for(&mut self, other: Self) {
+    pub(super) fn stands_for(&mut self, mut other: Self, id: i64) {
+        other.no_number_since(id);
         for key in other.series {
             if !self.series.contains(&key) {
                 self.series.push(key);
@@ -416,6 +482,7 @@ impl<'a> Parcel<'a> {
             self.first_recorded_at = other.first_recorded_at;
         }
         self.last_id = self.last_id.max(other.last_id);
+        self.was.extend(other.was);
         self.numbers.extend(other.numbers);
     }
 

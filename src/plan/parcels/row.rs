@@ -38,6 +38,12 @@ impl<'a> Row<'a> {
         self.key == said.report.key && self.beside(said)
     }
 
+    /// Other rows of a file that told it are told, which were read each for itself.
+    pub(super) fn stands_apart(&self, said: &Said<'_>) -> bool {
+        let mut beside = self.sources.iter().filter(|s| s.same(&said.source));
+        self.is_of(said) && beside.all(|source| source.apart(&said.source))
+    }
+
     /// A later report says it anew.
     pub(super) fn told_again(&mut self, said: &Said<'a>, items: u32) {
         // A day that is told again happened when it was told first.

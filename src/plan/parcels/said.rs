@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ParcelReport, Tracking};
+use hikiate_sdk::{ParcelLine, ParcelReport, Tracking};
 
 use super::super::tracking::Number;
+use super::heard::ItemsOf;
 
 /// Words, dashes or zeros in place of a number.
 pub(crate) fn no_number(text: &str) -> bool {
@@ -16,6 +17,8 @@ pub(crate) fn no_number(text: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
     file: Option<&'a str>,
+    /// The rows of it; none where they are not known.
+    rows: &'a [u64],
     recorded_at: DateTime<Utc>,
 }
 
@@ -25,12 +28,30 @@ impl Source<'_> {
         self.file.is_some()
     }
 
+    /// Other rows of the same file.
+    pub(super) fn apart(&self, other: &Self) -> bool {
+        let known = !self.rows.is_empty() && !other.rows.is_empty();
+        known && self.same(other) && !self.rows.iter().any(|row| other.rows.contains(row))
+    }
+
     pub(super) fn same(&self, other: &Self) -> bool {
         match (self.file, other.file) {
             (Some(one), Some(other)) => one == other,
             _ => self.recorded_at == other.recorded_at,
         }
     }
+}
+
+/// Items of a row, whatever its code counts in.
+///
+/// # Errors
+/// The code, where it is not that of the line.
+pub(super) fn items<'a>(line: &'a ParcelLine, items_of: ItemsOf<'_>) -> Result<u32, &'a str> {
+    let Some(code) = line.code.as_deref() else {
+        return Ok(line.quantity);
+    };
+    let one = items_of(line.n, code).ok_or(code)?;
+    Ok(line.quantity.saturating_mul(one))
 }
 
 /// One report, read.
@@ -54,12 +75,12 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// Reads a report; `other_item` says of a line and a code that they certainly do not belong together.
+    /// Reads a report; `items_of` says how many items one of a code is on a line, if it is of that line at all.
     pub(super) fn of(
         id: i64,
         recorded_at: DateTime<Utc>,
         report: &'a ParcelReport,
-        other_item: &dyn Fn(u32, &str) -> bool,
+        items_of: ItemsOf<'_>,
     ) -> Self {
         let number = report.tracking.as_deref();
         let also = report.also.iter().map(String::as_str);
@@ -76,16 +97,16 @@ impl<'a> Said<'a> {
         let mut rows = BTreeMap::new();
         let mut misread = Vec::new();
         for line in &report.lines {
-            match line.code.as_deref() {
-                Some(code) if other_item(line.n, code) => misread.push(Misread {
+            match items(line, items_of) {
+                Ok(items) => {
+                    let sum: &mut u32 = rows.entry(line.n).or_default();
+                    *sum = sum.saturating_add(items);
+                }
+                Err(code) => misread.push(Misread {
                     id,
                     n: line.n,
                     code,
                 }),
-                _ => {
-                    let sum: &mut u32 = rows.entry(line.n).or_default();
-                    *sum = sum.saturating_add(line.quantity);
-                }
             }
         }
         Self {
@@ -94,6 +115,7 @@ impl<'a> Said<'a> {
             report,
             source: Source {
                 file: report.told.as_ref().map(|told| told.file.as_str()),
+                rows: report.told.as_ref().map_or(&[], |told| &told.rows),
                 recorded_at,
             },
             hand: false,

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use hikiate_sdk::ParcelReport;
 
 use super::super::tracking::Number;
-use super::said::no_number;
+use super::heard::ItemsOf;
+use super::said::{items, no_number};
 
 /// What is to come of each file and line, under numbers that no parcel has. It is kept as a sum, as it is asked for with each
 /// report.
 pub(super) struct ToCome<'a> {
-    /// The reports by their places; `None` for what is not to come: it was gone through, is of a parcel, or never counted.
-    reports: Vec<Option<&'a ParcelReport>>,
+    /// The reports' rows by their places; none for what is not to come: it was gone through, is of a parcel, or never counted.
+    rows: Vec<Vec<(&'a str, u32, u32)>>,
     next: usize,
     /// Places by what the reports call their parcels.
     by_key: BTreeMap<&'a str, Vec<usize>>,
@@ -22,9 +23,9 @@ pub(super) struct ToCome<'a> {
 
 impl<'a> ToCome<'a> {
     /// All reports, in the order in which they are gone through.
-    pub(super) fn of(reports: &[&'a ParcelReport]) -> Self {
+    pub(super) fn of(reports: &[&'a ParcelReport], items_of: ItemsOf<'_>) -> Self {
         let mut to_come = Self {
-            reports: Vec::with_capacity(reports.len()),
+            rows: Vec::with_capacity(reports.len()),
             next: 0,
             by_key: BTreeMap::new(),
             by_number: BTreeMap::new(),
@@ -34,18 +35,22 @@ impl<'a> ToCome<'a> {
             let number = report.tracking.as_deref().filter(|text| !no_number(text));
             let told = report.told.as_ref().filter(|_| !report.named);
             let (Some(number), Some(told)) = (number, told) else {
-                to_come.reports.push(None);
+                to_come.rows.push(Vec::new());
                 continue;
             };
-            to_come.reports.push(Some(report));
             let number = Number::of(number).key().to_owned();
             to_come.by_number.entry(number).or_default().push(place);
             let key = report.key.as_str();
             to_come.by_key.entry(key).or_default().push(place);
-            for line in &report.lines {
-                let items = to_come.items.entry((&told.file, line.n)).or_default();
-                *items += u64::from(line.quantity);
+            let lines = report.lines.iter();
+            let believed = lines.filter_map(|line| Some((line.n, items(line, items_of).ok()?)));
+            let rows: Vec<_> = believed
+                .map(|(n, items)| (told.file.as_str(), n, items))
+                .collect();
+            for (file, n, items) in &rows {
+                *to_come.items.entry((file, *n)).or_default() += u64::from(*items);
             }
+            to_come.rows.push(rows);
         }
         to_come
     }
@@ -77,13 +82,10 @@ impl<'a> ToCome<'a> {
     }
 
     fn leave(&mut self, place: usize) {
-        let Some(report) = self.reports.get_mut(place).and_then(Option::take) else {
-            return;
-        };
-        let Some(told) = &report.told else { return };
-        for line in &report.lines {
-            if let Some(items) = self.items.get_mut(&(told.file.as_str(), line.n)) {
-                *items = items.saturating_sub(u64::from(line.quantity));
+        let rows = self.rows.get_mut(place).map(std::mem::take);
+        for (file, n, items) in rows.into_iter().flatten() {
+            if let Some(sum) = self.items.get_mut(&(file, n)) {
+                *sum = sum.saturating_sub(u64::from(items));
             }
         }
     }

@@ -28,6 +28,7 @@ mod parcels_beyond;
 mod parcels_files;
 mod parcels_many;
 mod parcels_random;
+mod parcels_refused;
 mod parcels_told;
 mod presence;
 mod random;

@@ -91,6 +91,7 @@ impl World {
         report.told = Some(Told {
             file: file.to_owned(),
             at: self.now,
+            rows: Vec::new(),
         });
         let key = self.nth(format!("parcel:{S1}:{}", report.key));
         self.fact(key, FactBody::Parcel(report), "pull");

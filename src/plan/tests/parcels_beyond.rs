@@ -93,3 +93,75 @@ fn other_goods_beyond_what_was_instructed_are_over_shipped() {
     );
     world.stands(Status::Shipped, -4, 2500, &["over_shipped"]);
 }
+
+/// A number that a third file takes back is the parcel's again, told or not.
+#[test]
+fn a_number_that_goes_back_to_the_earlier_one_is_that_one_again() {
+    // The same row, and a corrected number that is believed or asked about.
+    for (minute, tell) in [(31, false), (90, true), (90, false)] {
+        let mut world = instructed(&[("A", 2, 1000)]);
+        if tell {
+            world.policy.notice.corrected_number = CorrectedNumber::Tell;
+        }
+        let told = |number| row(Some(number), &[(1, 2)], at(31));
+        world.hears("1", vec![told(ONE)]);
+        world.push_all();
+        world.wait(60);
+        world.hears("2", vec![row(Some(TWO), &[(1, 2)], at(minute))]);
+        world.wait(60);
+        world.stores("3", told(ONE));
+        world.plan();
+        assert_eq!(world.parcels(), [(number(ONE), vec![(1, 2)])]);
+        world.stands(Status::Shipped, -2, 2500, &[]);
+        assert_eq!(world.numbers_told(), [[number(ONE)]]);
+    }
+}
+
+/// One number of two is void: it is to be taken off where both are known.
+#[test]
+fn a_void_number_beside_one_that_is_known_is_to_be_taken_off() {
+    let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);
+    let parts = vec![
+        row(Some(ONE), &[(1, 1)], at(31)),
+        row(Some(TWO), &[(2, 1)], at(31)),
+    ];
+    world.hears("1", parts);
+    world.push_all();
+    world.wait(60);
+    world.hears("2", vec![row(Some(TWO), &[(1, 1), (2, 1)], at(31))]);
+    assert_eq!(world.parcels(), [(number(TWO), vec![(1, 1), (2, 1)])]);
+    world.stands(Status::Shipped, -2, 2000, &["tracking_corrected"]);
+    let detail = world.plan().tasks[0].detail.clone();
+    for words in [
+        format!("take {ONE} off there"),
+        format!("tell the customer, whose mail has {ONE}"),
+    ] {
+        assert!(detail.contains(&words), "{detail}");
+    }
+}
+
+/// A shop that is told nothing of shipping, and a customer who was.
+#[test]
+fn a_customer_who_has_a_void_number_is_told_where_the_shop_is_told_nothing() {
+    for (first, words) in [(Some(ONE), ONE), (None, "no number")] {
+        let mut world = instructed(&[("A", 2, 1000)]);
+        for channel in world.policy.channels.values_mut() {
+            channel.notify = false;
+        }
+        world.hears("1", vec![row(first, &[(1, 2)], at(31))]);
+        world.wait(121);
+        world.push_all();
+        assert!(world.intents(Op::Fulfil).is_empty());
+        assert_eq!(world.intents(Op::Mail).len(), 1);
+        world.wait(60);
+        world.hears("2", vec![row(Some(TWO), &[(1, 2)], at(31))]);
+        world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
+        let detail = world.plan().tasks[0].detail.clone();
+        assert!(
+            detail.contains(&format!("tell the customer {TWO}, whose mail has {words}")),
+            "{detail}"
+        );
+        world.release("tracking_corrected");
+        world.stands(Status::Shipped, -2, 2500, &[]);
+    }
+}

@@ -25,6 +25,7 @@ impl World {
         report.told = Some(Told {
             file: file.to_owned(),
             at: told,
+            rows: Vec::new(),
         });
         let key = self.nth(format!("parcel:{S1}:{}", report.key));
         self.fact(key, FactBody::Parcel(report), "pull");
@@ -196,4 +197,44 @@ fn an_older_file_does_not_go_before_what_an_operator_typed() {
     world.hears_late("2", earlier, row(Some(THREE), &[(1, 1)], at(31)));
     assert_eq!(world.parcels(), [(number(TWO), vec![(1, 1)])]);
     assert_eq!(world.moved(), -1);
+}
+
+/// Rows that were bad and are read again one by one are rows of one file all the same; a file that has them all stands for them.
+#[test]
+fn rows_of_one_file_that_are_read_again_one_by_one_add_up() {
+    for adding in [false, true] {
+        let mut world = instructed(&[("A", 4, 1000)]);
+        let left = world.now;
+        let told = |world: &mut World, file: &str, rows: &[u64], items| {
+            let mut report = row(Some(ONE), &[(1, items)], left);
+            report.adds = adding;
+            report.told = Some(Told {
+                file: file.to_owned(),
+                at: left,
+                rows: rows.to_vec(),
+            });
+            let key = world.nth(format!("parcel:{S1}:{ONE}"));
+            world.fact(key, FactBody::Parcel(report), "pull");
+            world.plan();
+            world.parcels()
+        };
+        let holds = |items| [(number(ONE), vec![(1, items)])];
+        assert_eq!(told(&mut world, "1", &[2, 3], 1), holds(1));
+        assert_eq!(told(&mut world, "1", &[5], 1), holds(2));
+        assert_eq!(told(&mut world, "1", &[6], 1), holds(3));
+        assert_eq!(told(&mut world, "1", &[5], 1), holds(3), "read once more");
+        world.push_all();
+        assert_eq!(world.moved(), -3);
+        // The same rows with all of their file.
+        if !adding {
+            assert_eq!(told(&mut world, "1", &[2, 3, 5, 6], 4), holds(4));
+            assert_eq!(told(&mut world, "2", &[2], 2), holds(2), "another file");
+            world.push_all();
+            assert_eq!(world.moved(), -2);
+        }
+        // Which rows those of older versions are is not known.
+        let mut world = instructed(&[("A", 4, 1000)]);
+        told(&mut world, "1", &[], 1);
+        assert_eq!(told(&mut world, "1", &[5], 2), holds(2));
+    }
 }

@@ -6,9 +6,10 @@ use hikiate_sdk::{Op, ParcelReport};
 use super::build::at;
 use super::parcels::{ONE, S1, TWO, day, instructed, row};
 use super::world::World;
+use crate::facts::{FactBody, IntentWhat};
 use crate::plan::command::{Shipped, shipped};
 use crate::plan::parcels_told;
-use crate::plan::types::Status;
+use crate::plan::types::{ItemRef, Status};
 
 fn number(number: &str) -> Option<String> {
     Some(number.to_owned())
@@ -184,6 +185,73 @@ fn a_code_that_is_right_unknown_or_beside_right_rows_holds_nothing_up() {
         1500,
         &["shipped_short", "parcel_code_differs"],
     );
+}
+
+impl World {
+    /// Its instruction named this code on line 1.
+    fn instructed_by(&mut self, code: &str) {
+        for fact in &mut self.input.facts {
+            if let FactBody::Intent(intent) = &mut fact.body
+                && let IntentWhat::Member { codes, .. } = &mut intent.what
+            {
+                *codes = vec![(1, code.to_owned())];
+            }
+        }
+    }
+
+    /// What the warehouse's list says of a code.
+    fn listed(&mut self, code: &str, item_id: i64, multiplier: u32) {
+        let item = ItemRef {
+            item_id,
+            multiplier,
+            stocked: true,
+        };
+        let account = self.shipment(S1).account;
+        self.input.codes.insert((account, code.to_owned()), item);
+    }
+}
+
+/// Field-B4: line number and code must agree, and a code that nobody knows does not.
+#[test]
+fn a_code_that_is_not_the_one_of_its_line_is_not_taken_for_the_line() {
+    let written = |code: &str| {
+        let mut world = instructed(&[("A", 1, 1000)]);
+        world.instructed_by("W-1");
+        world.input.codes.clear();
+        world.listed("W-2", 1, 1);
+        world.hears("1", vec![coded(ONE, &[(1, code)])]);
+        world
+    };
+    // As it was instructed, as the warehouse's list has the item, as the channel has the line.
+    for right in ["ｗ-1 ", "W-2", "A"] {
+        let mut world = written(right);
+        world.stands(Status::Shipped, -1, 1500, &[]);
+    }
+    let mut world = written("4900000000000");
+    world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
+    let detail = world.plan().tasks[0].detail.clone();
+    assert!(
+        detail.contains("line 1 is 4900000000000, it was instructed as W-1"),
+        "{detail}"
+    );
+    assert!(detail.contains("mapping file"), "{detail}");
+    // The mapping file has it from now on.
+    world.listed("4900000000000", 1, 1);
+    world.stands(Status::Shipped, -1, 1500, &[]);
+}
+
+/// Instructions name a code of one item; a row that names a code of several tells as many of each.
+#[test]
+fn a_row_of_a_code_of_several_items_tells_as_many() {
+    for (code, quantity) in [("A", 8), ("ａ4", 2)] {
+        let mut world = instructed(&[("A", 8, 100)]);
+        world.instructed_by("A");
+        world.listed("A4", 1, 4);
+        let mut report = coded(ONE, &[(1, code)]);
+        report.lines[0].quantity = quantity;
+        world.hears("1", vec![report]);
+        world.stands(Status::Shipped, -8, 1300, &[]);
+    }
 }
 
 /// Field case 30: two numbers in one cell are two labels of one parcel.

@@ -99,7 +99,7 @@ impl World {
             codes: ["wms-tokyo", "osaka-3pl"]
                 .into_iter()
                 .flat_map(|at| [(at, "A", 1), (at, "B", 2)])
-                .map(|(at, code, item)| ((slug(at), code.to_owned()), item))
+                .map(|(at, code, id)| ((slug(at), code.to_owned()), item(id, 1, true)))
                 .collect(),
             read_at: None,
             hidden: false,
@@ -111,6 +111,7 @@ impl World {
             news: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
+            shared: Vec::new(),
             channel_alarm: false,
             not_written: Vec::new(),
             at_once: None,

@@ -201,7 +201,11 @@ async fn what_a_file_repeats_is_kept_beside_news_of_the_same_shipment() {
             panic!("no parcel");
         };
         let (file, at) = (file.to_owned(), at(2));
-        report.told = Some(Told { file, at });
+        report.told = Some(Told {
+            file,
+            at,
+            rows: Vec::new(),
+        });
         report.key = number.to_owned();
         report.tracking = Some(number.to_owned());
         fact.series = format!("{reference}:{number}");
@@ -334,7 +338,11 @@ async fn a_file_that_comes_again_takes_nothing_back() {
         };
         // Under another name, and with another time.
         let (file, at) = (file.to_owned(), at(minute));
-        report.told = Some(Told { file, at });
+        report.told = Some(Told {
+            file,
+            at,
+            rows: Vec::new(),
+        });
         let mut page = page(minute, Vec::new());
         page.facts.push(fact);
         shop.pull("wms", &page).await;

@@ -104,6 +104,7 @@ impl Assembler {
         let told = Told {
             file: survey.sha256.chars().take(16).collect(),
             at: survey.times.told,
+            rows: Vec::new(),
         };
         Self {
             reading,
@@ -279,7 +280,11 @@ impl Assembler {
             record.parsed = group.what.map(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
-                    parcel.finish(adds, &told)
+                    let told = Told {
+                        rows: record.file.iter().flat_map(|f| f.rows.clone()).collect(),
+                        ..told.clone()
+                    };
+                    parcel.finish(adds, told)
                 }
                 (Rising::Level(level), Telling::Stock(layout)) => level.finish(layout.count),
                 (Rising::Level(level), _) => level.finish(crate::layout::Count::OnHand),

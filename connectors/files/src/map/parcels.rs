@@ -188,7 +188,7 @@ impl Parcel {
     }
 
     /// The report.
-    pub(crate) fn finish(self, adds: bool, told: &Told) -> Observed {
+    pub(crate) fn finish(self, adds: bool, told: Told) -> Observed {
         let Self { first, lines } = self;
         Observed::Parcel(ParcelReport {
             reference: ShipmentReference::new(first.reference),
@@ -201,7 +201,7 @@ impl Parcel {
             left_until: first.left.until(),
             lines,
             adds,
-            told: Some(told.clone()),
+            told: Some(told),
         })
     }
 }
