@@ -8,6 +8,8 @@ use hikiate_sdk::{
     OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
 };
 
+use super::postal::as_labels_have_it;
+
 /// Longest id of a far side's, in bytes: it is given back to the far side as it came, so it can be neither cut nor hashed.
 const ID_BYTES: usize = 200;
 
@@ -222,6 +224,7 @@ fn party(party: &mut Party) {
     ] {
         clean(text);
     }
+    party.postal_code = as_labels_have_it(&party.country, &party.postal_code);
 }
 
 fn parcel(report: &mut ParcelReport) {

@@ -1,4 +1,6 @@
-//! Countries whose addresses are whole without a postal code.
+//! Postal codes: which addresses need none, and how they are written.
+
+use unicode_normalization::UnicodeNormalization as _;
 
 /// ISO 3166-1 codes of countries and territories without postal codes: those whose address has no line for one in the Universal
 /// Postal Union's "Postal addressing systems" (upu.int), as the address formats of the Unicode CLDR's libaddressinput
@@ -17,6 +19,20 @@ pub(super) fn needs_postal_code(country: &str) -> bool {
     WITHOUT.binary_search(&country).is_err()
 }
 
+/// A Japanese postal code without the mark before it, in one width: as people type it, no label takes it. Others stay as they are.
+#[must_use]
+pub(super) fn as_labels_have_it(country: &str, code: &str) -> String {
+    if country != "JP" {
+        return code.to_owned();
+    }
+    let narrow = code.nfkc().map(|c| match c {
+        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | 'ー' | '─' => '-',
+        c => c,
+    });
+    let narrow: String = narrow.collect();
+    narrow.trim().trim_start_matches('〒').trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +45,19 @@ mod tests {
         for country in ["JP", "DE", "US", "CN", "TW", "SG", ""] {
             assert!(needs_postal_code(country), "{country}");
         }
+    }
+
+    #[test]
+    fn a_japanese_code_is_written_as_labels_have_it() {
+        for text in [
+            "〒100-0001",
+            "１００－０００１",
+            " 〒 100ー0001 ",
+            "100-0001",
+        ] {
+            assert_eq!(as_labels_have_it("JP", text), "100-0001", "{text}");
+        }
+        assert_eq!(as_labels_have_it("GB", " SW1A 1AA"), " SW1A 1AA");
     }
 
     #[test]

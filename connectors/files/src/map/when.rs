@@ -5,6 +5,7 @@ use chrono::{
     Utc,
 };
 use chrono_tz::Tz;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::layout::{AHEAD_MINUTES, OLDEST_COUNT_DAYS, PLANNED_DAYS, is_day};
 
@@ -102,6 +103,17 @@ impl Dated<'_> {
     /// # Errors
     /// The rule that it breaks, to stand after the cell.
     pub(crate) fn read(&self, text: &str, file: FileTimes) -> Result<When, String> {
+        self.written(text, file).or_else(|why| {
+            let narrow: String = text.nfkc().collect();
+            // Figures in full width are the same figures; what is said is said of the cell as it is.
+            if narrow == text {
+                return Err(why);
+            }
+            self.written(&narrow, file)
+        })
+    }
+
+    fn written(&self, text: &str, file: FileTimes) -> Result<When, String> {
         let form = || format!("is no time of the form {:?}", self.format);
         let day = is_day(self.format);
         let when = if day {
@@ -191,6 +203,23 @@ mod tests {
     }
 
     const TOKYO: Tz = chrono_tz::Asia::Tokyo;
+
+    #[test]
+    fn figures_in_full_width_are_the_same_figures() {
+        let read = |text| {
+            read(
+                text,
+                "%Y/%m/%d %H:%M:%S",
+                TOKYO,
+                false,
+                "2026-11-28T09:30:00Z",
+            )
+        };
+        let wide = read("２０２６/１１/２８\u{3000}１７：００：００");
+        assert_eq!(wide, read("2026/11/28 17:00:00"));
+        assert!(wide.is_ok());
+        assert!(read("２６/１１/２８ １７:００:００").is_err());
+    }
 
     #[test]
     fn a_day_is_its_beginning_and_its_end_in_the_zone() {
