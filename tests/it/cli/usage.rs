@@ -232,7 +232,13 @@ async fn quarantined_bytes_are_shown_as_what_they_are() {
             .contains("will be read again by the daemon")
     );
     let dismiss = ["quarantine", "dismiss", &id, "--reason", "typed by hand"];
-    assert!(shop.run(&dismiss).ended(0).contains("1 records are out"));
+    assert!(
+        shop.run(&dismiss)
+            .ended(0)
+            .contains("is out of quarantine: ")
+    );
+    let shown = shop.run(&["quarantine", "show", &id]);
+    assert!(shown.ended(0).contains("dismissed "), "{shown:?}");
     shop.run(&dismiss).refused(5, "already");
     shop.run(&["quarantine", "retry", &id]).ended(0);
     shop.run(&dismiss).ended(0);
