@@ -64,10 +64,11 @@ impl World {
     async fn can_do(&self, action: &Action) -> bool {
         match action {
             Action::Release { rule } => {
-                let short = rule.as_deref().and_then(|rule| rule.strip_prefix("short:"));
-                match short {
-                    Some(reference) => !self.rest_comes(reference).await,
-                    None => true,
+                let of = |what: &str| rule.as_deref().and_then(|rule| rule.strip_prefix(what));
+                match (of("short:"), of("parcel_told_twice:")) {
+                    (Some(reference), _) => !self.rest_comes(reference).await,
+                    (_, Some(reference)) => self.more_left(reference).await,
+                    _ => true,
                 }
             }
             Action::SealWave {}
@@ -126,6 +127,26 @@ impl World {
             order.acts.insert(Act::Ended);
         }
         done
+    }
+
+    /// Whoever asks the warehouse hears whether two boxes were taken for one: more left than counts as left.
+    async fn more_left(&self, reference: &str) -> bool {
+        let counted: i64 = sqlx::query_scalar(
+            "SELECT coalesce(-sum(qty), 0)::bigint FROM stock_entries WHERE starts_with(cause, 'parcel:' || $1 || ':')",
+        )
+        .bind(reference)
+        .fetch_one(&self.admin)
+        .await
+        .unwrap();
+        let left = |w: &Warehouse| {
+            let shipped = w.sim.shipped();
+            let parcels = shipped.get(reference).into_iter().flatten();
+            parcels
+                .flat_map(|parcel| &parcel.lines)
+                .map(|line| i64::from(line.quantity))
+                .sum::<i64>()
+        };
+        self.far.warehouses.iter().map(left).sum::<i64>() > counted
     }
 
     /// Whoever asks the warehouse hears whether the rest will leave, or has left and was not read here yet.
