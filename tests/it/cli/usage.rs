@@ -58,6 +58,32 @@ fn a_wrong_configuration_is_3_with_every_problem() {
     );
 }
 
+/// Of two accounts that read one folder, each would get a part of the files; a slip of the copied lines.
+#[test]
+fn two_accounts_that_read_one_folder_are_refused() {
+    let shop = Shop::new(None);
+    let good = std::fs::read_to_string(shop.config()).unwrap();
+    let second = |folder: &str| {
+        let more = format!(
+            "[accounts.wh2]\nconnector = \"files\"\nfolder = {folder:?}\nlayout = \"japanese-3pl-utf8\"\n[warehouses.osaka]\naccount = \"wh2\"\ndispatch = {{ mode = \"continuous\" }}\nreply_within = \"never\"\n"
+        );
+        std::fs::write(shop.config(), format!("{good}{more}")).unwrap();
+        shop.run(&["check", "--allow-missing-secrets"])
+    };
+    for same in ["wh", "./wh", "other/../wh"] {
+        std::fs::create_dir_all(shop.dir.path().join("other")).unwrap();
+        let said = second(same);
+        said.refused(3, "accounts.wh2: reads ");
+        assert!(said.err.contains("so does accounts.wh:"), "{said:?}");
+    }
+    let said = second("wh2");
+    assert!(
+        said.ended(0)
+            .contains("which this machine does not have now"),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn secrets_are_asked_for_where_they_are_needed_only() {
     let shop = Shop::new(None);
