@@ -66,7 +66,7 @@ impl<'a> View<'a> {
                 digital: false,
             });
         }
-        departures.extend(self.digital());
+        departures.extend(self.digital(false));
         departures.sort_by_key(|departure| departure.first_id);
         departures
     }
@@ -134,8 +134,15 @@ impl<'a> View<'a> {
         order.total.is_some_and(|total| came >= total)
     }
 
-    /// The departure of an order of which nothing ships: when the channel shows it completed, or paid.
-    fn digital(&self) -> Option<Departure> {
+    /// The departure of an order of which nothing ships that was completed, or paid, before its channel cancelled it: it was booked
+    /// then, and is no longer.
+    pub(crate) fn digital_before_cancel(&self) -> Option<Departure> {
+        self.cancelled_at_channel.and_then(|_| self.digital(true))
+    }
+
+    /// The departure of an order of which nothing ships: when the channel shows it completed, or paid. Readings that show it
+    /// cancelled since are passed over on demand.
+    fn digital(&self, before_cancel: bool) -> Option<Departure> {
         if !self.nothing_ships() || self.others.shown.iter().any(|shown| !shown.ours) {
             return None;
         }
@@ -145,6 +152,8 @@ impl<'a> View<'a> {
             .as_ref()
             .is_some_and(|booking| booking.digital == DigitalBooking::Paid);
         let completed = |order: &OrderSnapshot| order.state == ChannelState::Completed;
+        let is_cancelled =
+            |order: &OrderSnapshot| matches!(order.state, ChannelState::Cancelled { .. });
         let deposited = |until: i64| deposits::sum(&self.fold.deposits, self.order.currency, until);
         let done = |order: &OrderSnapshot, until: i64| {
             completed(order) || (paid && self.is_paid(order, deposited(until)))
@@ -154,6 +163,7 @@ impl<'a> View<'a> {
             .readings
             .iter()
             .rev()
+            .skip_while(|reading| before_cancel && is_cancelled(&reading.fact.order))
             .take_while(|reading| done(&reading.fact.order, i64::MAX))
             .last()?;
         // The deposit that made it whole may have come after the reading.

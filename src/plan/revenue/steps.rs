@@ -85,7 +85,8 @@ pub(super) fn of<'a>(
     epoch: DateTime<Utc>,
     delivered: Option<DateTime<Utc>>,
 ) -> Result<Vec<Step<'a>>, Unknown> {
-    let departures = view.departures();
+    let mut departures = view.departures();
+    departures.extend(view.digital_before_cancel());
     let eligible = |one: &&Departure| one.first_recorded_at >= epoch;
     let shipped = departures.iter().any(|one| eligible(&one));
     if !shipped && view.others.taken_back.is_empty() {

@@ -174,6 +174,14 @@ fn a_digital_order_is_captured_and_booked_when_the_channel_completes_it() {
     );
     assert!(world.calls(Op::CancelOrder).is_empty() && world.calls(Op::Fulfil).is_empty());
 
+    // The channel cancels what it had completed: nothing is charged any more.
+    world.edit(|order| {
+        order.state = ChannelState::Cancelled { at: at(60) };
+        order.tenders[0].refunded = 1500;
+    });
+    world.push_all();
+    assert_eq!(booked(&world), 0);
+
     let mut never = digital();
     if let Some(booking) = &mut never.policy.booking {
         booking.digital = DigitalBooking::Never;
