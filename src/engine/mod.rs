@@ -30,7 +30,6 @@ pub use seal::{render_wave, seal_step};
 use crate::config::{Loaded, MailTemplates};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policy;
-use crate::pull::Repeats;
 use crate::push::Pacer;
 use crate::rules::RuleSet;
 use crate::store::witness::Witness;
@@ -47,8 +46,6 @@ pub struct Account {
     pub connector: Arc<dyn Connector>,
     /// Its pace in this process.
     pub pacer: Pacer,
-    /// Pages that it repeats.
-    pub repeats: Repeats,
 }
 
 /// Everything a step needs.
@@ -169,7 +166,6 @@ impl Engine {
                     slug: built.slug.clone(),
                     connector,
                     pacer,
-                    repeats: Repeats::default(),
                 },
             );
         }

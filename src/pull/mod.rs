@@ -4,11 +4,9 @@ mod border;
 mod features;
 mod intake;
 mod postal;
-mod repeats;
 mod step;
 
 pub use features::features;
 pub use intake::intake;
-pub use repeats::Repeats;
 pub(crate) use step::account_error;
 pub use step::{backoff, pull_account};

@@ -187,15 +187,6 @@ async fn pull_stream(
             return Ok(false);
         }
     };
-    if account.repeats.endless(&due.name, &page) {
-        let why = format!(
-            "{} repeats one page of {} and says each time that there is more: what stands behind it is not read; mend its paging",
-            account.slug, due.name
-        );
-        let error = Error::new(ErrorClass::Protocol, why);
-        failed(engine, account, owned, spec, &due, &error).await?;
-        return Ok(false);
-    }
     let records = page.records.len();
     let mut incoming = intake(
         page.records,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use hikiate::engine::{Account, Engine, Guards, allocate_step, batch_step, plan_step, seal_step};
-use hikiate::pull::{Repeats, pull_account};
+use hikiate::pull::pull_account;
 use hikiate::push::{Pacer, push_account};
 use hikiate::store::witness::Witness;
 use hikiate::store::{Instance, OwnedAccount, Store, StoreError};
@@ -82,7 +82,6 @@ impl Daemon {
                 let account = Account {
                     connector,
                     pacer: pacer(account),
-                    repeats: Repeats::default(),
                     ..account.clone()
                 };
                 (*id, account)

@@ -31,13 +31,19 @@ pub(super) struct Cursor {
 }
 
 /// Reading the orders that share the time `from`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tie {
     /// How many were read, in the order of their ids.
     offset: usize,
     /// How many there were.
     count: usize,
+    /// The first of the page before, where the next one is behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<String>,
 }
+
+/// An order of a page: its id and the time of its last change, where they can be read.
+pub(super) type Stamp = (Option<String>, Option<DateTime<Utc>>);
 
 /// What to ask for.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ impl Cursor {
         since: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Query {
-        if let (Some(from), Some(tie)) = (self.from, self.tie) {
+        if let (Some(from), Some(tie)) = (self.from, &self.tie) {
             return Query {
                 from: Some(from),
                 before: Some(from + TICK),
@@ -82,15 +88,32 @@ impl Cursor {
         }
     }
 
-    /// The cursor after a page, and whether there is more to read at once. `times` are those of the page's orders,
+    /// The page is none of what was asked for: not one of its orders is within the bounds of the query, or behind an offset it
+    /// begins with the order that the page before began with. A shop whose paging broke would be read for ever, or past what it
+    /// does not show.
+    pub(super) fn is_ignored(&self, query: &Query, page: &[Stamp]) -> bool {
+        let times = page.iter().filter_map(|(_, time)| *time);
+        let outside = |time: DateTime<Utc>| {
+            query.from.is_some_and(|from| time < from)
+                || query.before.is_some_and(|before| time >= before)
+        };
+        let mut times = times.peekable();
+        let none_within = times.peek().is_some() && times.all(outside);
+        let first = page.first().and_then(|(id, _)| id.as_ref());
+        let before = self.tie.as_ref().and_then(|tie| tie.first.as_ref());
+        none_within || (first.is_some() && first == before)
+    }
+
+    /// The cursor after a page, and whether there is more to read at once. `page` has its orders,
     /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on.
     pub(super) fn after(
         &self,
         query: &Query,
-        times: &[Option<DateTime<Utc>>],
+        page: &[Stamp],
         count: usize,
         now: DateTime<Utc>,
     ) -> Option<(Self, bool)> {
+        let times: Vec<_> = page.iter().map(|(_, time)| *time).collect();
         // The shop keeps finer times than it tells.
         let last = times
             .iter()
@@ -109,7 +132,8 @@ impl Cursor {
             },
             false,
         );
-        if let (Some(from), Some(tie)) = (self.from, self.tie) {
+        if let (Some(from), Some(tie)) = (self.from, &self.tie) {
+            let first = page.first().and_then(|(id, _)| id.clone());
             let offset = match count.cmp(&tie.count) {
                 Ordering::Less => tie.offset.saturating_sub(tie.count - count),
                 // This very millisecond is still being written, maybe in front of what was read.
@@ -133,7 +157,11 @@ impl Cursor {
                             begun: self.begun,
                             seen,
                             from: Some(from),
-                            tie: Some(Tie { offset, count }),
+                            tie: Some(Tie {
+                                offset,
+                                count,
+                                first: first.filter(|_| offset > tie.offset),
+                            }),
                         },
                         true,
                     )
@@ -161,6 +189,7 @@ impl Cursor {
                     tie: Some(Tie {
                         offset: 0,
                         count: 0,
+                        first: None,
                     }),
                 },
                 true,
@@ -193,7 +222,7 @@ mod tests {
 
     fn page(cursor: &Cursor, times: &[i64], count: usize) -> (Cursor, bool) {
         let query = cursor.query(std::time::Duration::from_millis(5), None, at(NOW));
-        let times: Vec<_> = times.iter().map(|ms| Some(at(*ms))).collect();
+        let times: Vec<_> = times.iter().map(|ms| (None, Some(at(*ms)))).collect();
         cursor.after(&query, &times, count, at(NOW)).unwrap()
     }
 
@@ -280,7 +309,8 @@ mod tests {
             tie.tie,
             Some(Tie {
                 offset: 2,
-                count: 5
+                count: 5,
+                first: None,
             })
         );
         // One of those already read was changed and has left: step back by one.
@@ -289,7 +319,8 @@ mod tests {
             tie.tie,
             Some(Tie {
                 offset: 1,
-                count: 4
+                count: 4,
+                first: None,
             })
         );
         let (tie, _) = page(&tie, &[10, 10], 4);
@@ -297,12 +328,48 @@ mod tests {
             page(&tie, &[10], 5).0.tie,
             Some(Tie {
                 offset: 0,
-                count: 5
+                count: 5,
+                first: None,
             }),
             "one more: from the start"
         );
         let (next, more) = page(&tie, &[10], 4);
         assert_eq!((next.from, next.tie, more), (Some(at(11)), None, true));
+    }
+
+    /// Whatever it was asked for, the shop shows the same orders: nothing of that moves the cursor.
+    #[test]
+    fn a_page_that_is_not_what_was_asked_for_is_seen() {
+        let one = |id: &str, ms| (Some(id.to_owned()), Some(at(ms)));
+        let within = Cursor {
+            from: Some(at(10)),
+            ..Cursor::default()
+        };
+        let query = within.query(std::time::Duration::ZERO, None, at(NOW));
+        assert!(within.is_ignored(&query, &[one("a", 5), one("b", 9)]));
+        assert!(!within.is_ignored(&query, &[one("a", 9), one("b", 10)]));
+        assert!(!within.is_ignored(&query, &[]) && !within.is_ignored(&query, &[(None, None)]));
+        let (tie, _) = within.after(&query, &[one("a", 10)], 3, at(NOW)).unwrap();
+        let query = tie.query(std::time::Duration::ZERO, None, at(NOW));
+        assert!(
+            !tie.is_ignored(&query, &[one("a", 10)]),
+            "the first of its time"
+        );
+        assert!(tie.is_ignored(&query, &[one("c", 11)]), "another time");
+        let (next, _) = tie.after(&query, &[one("a", 10)], 3, at(NOW)).unwrap();
+        let query = next.query(std::time::Duration::ZERO, None, at(NOW));
+        assert_eq!(query.offset, 1);
+        assert!(
+            next.is_ignored(&query, &[one("a", 10)]),
+            "the offset is passed over"
+        );
+        assert!(!next.is_ignored(&query, &[one("b", 10)]));
+        let (back, _) = next.after(&query, &[one("b", 10)], 2, at(NOW)).unwrap();
+        let query = back.query(std::time::Duration::ZERO, None, at(NOW));
+        assert!(
+            !back.is_ignored(&query, &[one("b", 10)]),
+            "one has left: it steps back"
+        );
     }
 
     #[test]
@@ -314,11 +381,13 @@ mod tests {
             tie: None,
         };
         let query = start.query(std::time::Duration::ZERO, None, at(NOW));
-        let (next, more) = start.after(&query, &[None, None], 7, at(NOW)).unwrap();
+        let (next, more) = start
+            .after(&query, &[(None, None), (None, None)], 7, at(NOW))
+            .unwrap();
         assert!(more && next.tie.is_some());
         let fresh = Cursor::default();
         let query = fresh.query(std::time::Duration::ZERO, None, at(NOW));
-        assert_eq!(fresh.after(&query, &[None], 2, at(NOW)), None);
+        assert_eq!(fresh.after(&query, &[(None, None)], 2, at(NOW)), None);
     }
 
     #[test]
