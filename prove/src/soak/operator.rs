@@ -126,7 +126,7 @@ async fn typed(stage: &Stage, words: &[String]) -> bool {
     }
 }
 
-/// Lifts what was only for a while and is still in force: stops of shipping, and pauses whose end fell into the time
+/// Lifts what was only for a while and is still in force: stops of shipping, and pauses and holds whose end fell into the time
 /// between the setting back of the database and their being typed again.
 async fn lift(stage: &Stage) -> anyhow::Result<()> {
     let stops: Vec<i64> = sqlx::query_scalar(
@@ -145,6 +145,19 @@ async fn lift(stage: &Stage) -> anyhow::Result<()> {
     )
     .fetch_all(&stage.pool)
     .await?;
+    let held: Vec<String> = sqlx::query_scalar(
+        "SELECT s.number FROM tasks k JOIN subjects s ON s.id = k.subject_id
+         WHERE k.kind = 'hold:manual' AND k.since < hk_now() - interval '30 s' ORDER BY s.number",
+    )
+    .fetch_all(&stage.pool)
+    .await?;
+    for number in held {
+        let release = ["order", "release", &number, "--rule", "manual"];
+        let words = [&release[..], &WHY].concat();
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        // Released meanwhile is released.
+        typed(stage, &words).await;
+    }
     for account in paused {
         let words = [&["resume", &account][..], &WHY].concat();
         stage.fleet.program().type_in(&words).await?;
