@@ -397,7 +397,7 @@ impl<'a> Desk<'a> {
         let number = crate::number::deposit_number(&new.account, &new.reference);
         let stored = sqlx::query_scalar!(
             "INSERT INTO subjects (kind, account_id, external_id, number, origin, status, created_at)
-             VALUES ('deposit', $1, $2, $3, 'live', 'unmatched', (SELECT hk_now())) ON CONFLICT (account_id, kind, external_id) DO NOTHING RETURNING id",
+             VALUES ('deposit', $1, $2, $3, 'live', 'unmatched', (SELECT hk_now())) ON CONFLICT DO NOTHING RETURNING id",
             account_id,
             new.reference,
             number
