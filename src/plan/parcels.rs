@@ -19,6 +19,7 @@
 
 mod decide;
 mod heard;
+mod held;
 mod parcel;
 mod row;
 mod said;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{ParcelLine, ParcelReport, ShipmentReference};
 
 use super::super::tracking::{Number, same_number};
+use super::held::Held;
 use super::row::Row;
 use super::said::{Misread, Said};
 
@@ -25,15 +26,6 @@ pub(crate) struct Renumbered<'a> {
     /// The report.
     pub(crate) id: i64,
     pub(crate) number: &'a str,
-}
-
-/// A number while it was a parcel's.
-#[derive(Clone, Copy, Debug)]
-struct Held<'a> {
-    number: &'a str,
-    /// The fact that gave it to the parcel, and the one that took it away.
-    since: i64,
-    until: Option<i64>,
 }
 
 /// A parcel by all that was said of it.
@@ -121,11 +113,7 @@ impl<'a> Parcel<'a> {
         self.no_number_since(id);
         self.tracking = Some(number);
         self.number_id = id;
-        self.was.push(Held {
-            number,
-            since: id,
-            until: None,
-        });
+        self.was.push(Held::new(number, id));
     }
 
     fn no_number_since(&mut self, id: i64) {
@@ -136,10 +124,8 @@ impl<'a> Parcel<'a> {
 
     /// The first numbers that it had when a fact was stored, with those of parcels that turned out to be this one.
     pub(crate) fn numbers_at(&self, fact: i64) -> impl Iterator<Item = &'a str> + '_ {
-        let then = move |held: &&Held<'_>| {
-            held.since < fact && held.until.is_none_or(|until| until > fact)
-        };
-        self.was.iter().filter(then).map(|held| held.number)
+        let then = self.was.iter().filter(move |held| held.at(fact));
+        then.map(|held| held.number)
     }
 
     /// Labels were added, or became others, after a fact under the same first number.
