@@ -119,6 +119,17 @@ impl IncomingPage {
         !self.lacks(external_id) && !self.orders.iter().any(read)
     }
 
+    /// Its counts: the codes, the warehouses, and when each was made.
+    pub(super) fn counts(&self) -> (Vec<String>, Vec<i16>, Vec<DateTime<Utc>>) {
+        let (mut code, mut location, mut as_of) = (Vec::new(), Vec::new(), Vec::new());
+        for level in &self.stock {
+            code.push(level.code.clone());
+            location.push(level.location_id);
+            as_of.push(level.as_of.unwrap_or(self.asked_at));
+        }
+        (code, location, as_of)
+    }
+
     /// Its records one by one, each as a page; what is bad stays together.
     pub(super) fn apart(&self) -> Vec<Self> {
         let one = || Self {

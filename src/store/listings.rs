@@ -134,15 +134,13 @@ pub(super) async fn believed(
     }
     if is_of_before(tx, page).await? {
         tracing::warn!(list = listing.name, made = %listing.as_of, "most counts of a list of all stock are older than those that stand: it is an earlier list that came again, and nothing of it was counted");
-        for place in &places {
-            sqlx::query!(
-                "UPDATE stock_listings SET id = $2, counted = false WHERE location_id = $1",
-                place.id,
-                id
-            )
-            .execute(&mut **tx)
-            .await?;
-        }
+        sqlx::query!(
+            "UPDATE stock_listings SET id = $2, counted = false WHERE location_id = ANY($1)",
+            &ids,
+            id
+        )
+        .execute(&mut **tx)
+        .await?;
         return Ok(false);
     }
     let unsure = listing.places.is_empty() && all > 1;
@@ -188,10 +186,7 @@ async fn is_of_before(
     tx: &mut Transaction<'_, Postgres>,
     page: &IncomingPage,
 ) -> Result<bool, StoreError> {
-    let code: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
-    let location: Vec<i16> = page.stock.iter().map(|level| level.location_id).collect();
-    let as_of = page.stock.iter().map(|level| level.as_of);
-    let as_of: Vec<_> = as_of.map(|at| at.unwrap_or(page.asked_at)).collect();
+    let (code, location, as_of) = page.counts();
     Ok(sqlx::query_scalar!(
         r#"SELECT coalesce(count(*) FILTER (WHERE t.a < s.base_as_of) * 2 > count(*), false) AS "before!"
            FROM unnest($1::text[], $2::smallint[], $3::timestamptz[]) AS t (c, l, a)

@@ -65,24 +65,22 @@ impl Store {
 }
 
 /// Codes of which a count stands now that is no older than the page's: what changes nothing settles nothing either. Only asked for
-/// where a record of the account is in quarantine.
+/// where a record of the account is in quarantine, or goes there with the page.
 async fn standing(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     page: &IncomingPage,
 ) -> Result<BTreeSet<String>, StoreError> {
-    let code: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
-    let location: Vec<i16> = page.stock.iter().map(|level| level.location_id).collect();
-    let as_of = page.stock.iter().map(|level| level.as_of);
-    let as_of: Vec<_> = as_of.map(|at| at.unwrap_or(page.asked_at)).collect();
+    let (code, location, as_of) = page.counts();
     let codes = sqlx::query_scalar!(
         r#"SELECT DISTINCT t.c AS "code!" FROM unnest($2::text[], $3::smallint[], $4::timestamptz[]) AS t (c, l, a)
            JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND s.base_as_of <= t.a
-           WHERE EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND resolved_at IS NULL)"#,
+           WHERE $5 OR EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND resolved_at IS NULL)"#,
         account_id,
         &code,
         &location,
-        &as_of
+        &as_of,
+        !page.bad.is_empty()
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -95,7 +93,7 @@ async fn unlisted(
     account_id: i16,
     page: &IncomingPage,
 ) -> Result<Vec<IncomingBad>, StoreError> {
-    let codes: Vec<String> = page.stock.iter().map(|level| level.code.clone()).collect();
+    let (codes, ..) = page.counts();
     let unlisted: BTreeSet<String> = sqlx::query_scalar!(
         r#"SELECT t.c AS "code!" FROM unnest($2::text[]) AS t (c)
            WHERE (SELECT listed FROM gate) AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = $1 AND m.code = t.c)"#,
@@ -136,14 +134,11 @@ async fn write(
     account_id: i16,
     page: &IncomingPage,
 ) -> Result<(), StoreError> {
-    let (mut code, mut location, mut quantity) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut free, mut as_of, mut read_at) = (Vec::new(), Vec::new(), Vec::new());
+    let (code, location, as_of) = page.counts();
+    let (mut quantity, mut free, mut read_at) = (Vec::new(), Vec::new(), Vec::new());
     for level in &page.stock {
-        code.push(level.code.clone());
-        location.push(level.location_id);
         quantity.push(level.quantity);
         free.push(level.free);
-        as_of.push(level.as_of.unwrap_or(page.asked_at));
         read_at.push(level.read_at.unwrap_or(page.asked_at));
     }
     let listing = page.listing.as_ref().map(|listing| listing.id.clone());

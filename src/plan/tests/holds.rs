@@ -345,6 +345,15 @@ fn what_is_owed_is_paid_by_what_was_captured_before_the_rest_was_voided() {
         (Status::Unallocated, "payment"),
         "one is missing"
     );
-    world.edit(|order| order.tenders[0].captured = 1500);
-    assert_eq!(blocked(&world.settle()), (Status::Allocated, "wave"));
+    world.edit(|order| {
+        let mut second = order.tenders[0].clone();
+        second.key = "pay_2".into();
+        second.captured = 1;
+        order.tenders.push(second);
+    });
+    assert_eq!(
+        blocked(&world.settle()),
+        (Status::Allocated, "wave"),
+        "two voided payments together"
+    );
 }

@@ -500,6 +500,19 @@ async fn a_count_that_changes_nothing_settles_no_bad_one() {
     assert_eq!(open().await, 0);
 }
 
+/// After an outage the bad count and the later good one are of one page, and nothing was in quarantine before.
+#[tokio::test]
+async fn a_good_count_of_a_later_file_settles_a_bad_one_of_the_same_page() {
+    let shop = Shop::open().await;
+    let mut both = shop.counted("TEA", 6, 42);
+    both.stock[0].source.file = Some(in_file("zaiko-2.csv", 41));
+    let bad = BadRecord::new(Some("TEA".into()), "zaiko-1.csv row 3: is blank");
+    let (raw, file) = (b"TEA,".to_vec(), Some(in_file("zaiko-1.csv", 40)));
+    both.bad.push(IncomingBad::new(bad, Source { raw, file }));
+    shop.pull("wms", &both).await;
+    assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 0);
+}
+
 /// After an outage both files lie there: the bad row and the file that puts it right are of one page.
 #[tokio::test]
 async fn a_good_record_of_a_later_file_settles_a_bad_one_of_the_same_page() {
