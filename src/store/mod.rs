@@ -67,9 +67,7 @@ pub use deposits::{
 pub use error::StoreError;
 pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
 pub use ingest::PageDone;
-pub use journal::{
-    JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
-};
+pub use journal::{JournalRows, RenderedJournal, SealedJournal, SetAside};
 pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
