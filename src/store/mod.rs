@@ -91,3 +91,6 @@ pub use streams::{DuePulls, DueStream, StreamAfter};
 pub use tasks::TaskLine;
 pub use typed::Typed;
 pub use unmapped::UnmappedCode;
+
+/// A transaction of this store.
+pub type Tx<'t> = sqlx::Transaction<'t, sqlx::Postgres>;
