@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::Failure;
 
@@ -97,9 +98,9 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
         let cells = rows
             .iter()
             .filter_map(|row| row.get(n))
-            .map(|cell| width(cell));
+            .map(|cell| cell.width());
         cells
-            .chain(columns.get(n).map(|head| width(head)))
+            .chain(columns.get(n).map(|head| head.width()))
             .max()
             .unwrap_or(0)
     };
@@ -110,7 +111,7 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (cell, wide) in row.iter().zip(&widths) {
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
+            line.extend(std::iter::repeat_n(' ', wide - cell.width() + 2));
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -129,29 +130,6 @@ pub(crate) fn plain(text: &str, keep: &str) -> String {
             }
             plain
         })
-}
-
-/// Columns of a terminal: East Asian wide and full-width characters take two, combining marks none.
-fn width(text: &str) -> usize {
-    text.chars()
-        .map(|c| match u32::from(c) {
-            0x0300..=0x036F | 0x200B..=0x200F | 0x3099..=0x309A | 0xFE00..=0xFE0F => 0,
-            0x1100..=0x115F
-            | 0x2E80..=0x303E
-            | 0x3041..=0x33FF
-            | 0x3400..=0x4DBF
-            | 0x4E00..=0x9FFF
-            | 0xA000..=0xA4CF
-            | 0xAC00..=0xD7A3
-            | 0xF900..=0xFAFF
-            | 0xFE30..=0xFE4F
-            | 0xFF00..=0xFF60
-            | 0xFFE0..=0xFFE6
-            | 0x1F300..=0x1FAFF
-            | 0x20000..=0x3FFFD => 2,
-            _ => 1,
-        })
-        .sum()
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ mod show;
 mod stock;
 mod stops;
 mod streams;
+mod subjects;
 mod tasks;
 mod told;
 mod typed;

@@ -83,7 +83,7 @@ impl FilesAccount {
         };
         let folder: Arc<dyn Folder> = wrap(match ready.place {
             Place::Local(folder) => Arc::new(folder),
-            Place::Sftp(folder) => Arc::new(folder),
+            Place::Sftp(folder) => folder,
         });
         let (shipments, stock) = Reading::of(layout, ready.zone, ready.budget.row_bytes);
         let readings = shipments.iter().chain(&stock);

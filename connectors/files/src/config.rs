@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::client::{Access, LocalFolder, SftpAddress, SftpFolder};
+use crate::client::{Access, Folder, LocalFolder, SftpAddress};
 use crate::layout::{Layout, PickedUp, SHIPPED};
 use crate::words::span;
 
@@ -111,7 +112,7 @@ pub(crate) struct Places {
 /// Where the account's folder is.
 pub(crate) enum Place {
     Local(LocalFolder),
-    Sftp(SftpFolder),
+    Sftp(Arc<dyn Folder>),
 }
 
 /// Settings that were found right.
@@ -482,7 +483,7 @@ fn sftp_place(
     base: &Path,
     (idle, mode): (Duration, Option<u32>),
     problems: &mut Vec<Problem>,
-) -> Option<SftpFolder> {
+) -> Option<Arc<dyn Folder>> {
     let mut table = Table {
         left: keys,
         prefix: "sftp.",
@@ -527,7 +528,8 @@ fn sftp_place(
         idle,
         mode,
     };
-    SftpFolder::new(address, secret.expose_secret())
+    address
+        .folder(secret.expose_secret())
         .map_err(|m| problems.push(Problem::new("sftp.key", m)))
         .ok()
 }

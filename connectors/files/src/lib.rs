@@ -20,7 +20,9 @@ mod words;
 pub use account::{Files, FilesAccount};
 #[cfg(feature = "sim")]
 pub use client::FaultyFolder;
-pub use client::{Access, Entry, Folder, LocalFolder, SftpAddress, SftpFolder, Slice, Written};
+#[cfg(feature = "sftp")]
+pub use client::SftpFolder;
+pub use client::{Access, Entry, Folder, LocalFolder, SftpAddress, Slice, Written};
 pub use config::{Settings, SftpSettings, load as load_layout};
 pub use layout::*;
 pub use wire::delimited::{LineEnd, Quote};

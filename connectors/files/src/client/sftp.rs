@@ -1,7 +1,6 @@
 //! A folder over SFTP: one connection, opened when needed and again after a failure.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hikiate_sdk::{Error, ErrorClass};
@@ -10,29 +9,9 @@ use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use tokio::sync::Mutex;
 
+use super::address::SftpAddress;
 use super::folder::{Entry, Folder, Oldest, PART, Slice, Written, is_visible, read_whole};
 use super::ssh::{Session, connect};
-
-/// Where an SFTP server is and who we are there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SftpAddress {
-    /// Host name or address.
-    pub host: String,
-    /// Usually 22.
-    pub port: u16,
-    /// Login name.
-    pub user: String,
-    /// The pinned host key: `SHA256:…` as `ssh-keygen -lf` shows it.
-    pub host_key: String,
-    /// Before every path; empty is the login folder.
-    pub root: String,
-    /// For connecting and for each request.
-    pub timeout: Duration,
-    /// Without a byte for so long, reading is given up.
-    pub idle: Duration,
-    /// Permission bits of what is written; `None` leaves them to the server.
-    pub mode: Option<u32>,
-}
 
 /// Longest file that is read at once, see [`Folder::read`].
 const MOST: usize = 256 << 20;

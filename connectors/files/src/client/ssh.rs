@@ -10,7 +10,7 @@ use russh_sftp::client::rawsession::Limits;
 use russh_sftp::client::{Config, RawSftpSession};
 use tokio::time::timeout;
 
-use super::sftp::SftpAddress;
+use super::address::SftpAddress;
 
 /// Bytes of one reading where the server does not say less; it may give fewer.
 const READS: usize = 128 << 10;
