@@ -12,6 +12,7 @@ pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
 pub mod faulty;
+pub mod hooks;
 pub mod http;
 mod id;
 mod journal;
