@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod facts;
+pub mod hooks;
 pub mod names;
 pub mod number;
 pub mod ops;
