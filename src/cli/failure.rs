@@ -1,7 +1,7 @@
 //! How a command fails, and its exit code: the one place that maps errors to codes.
 
 use crate::config::ConfigProblem;
-use crate::engine::RunError;
+use crate::daemon::RunError;
 use crate::store::StoreError;
 use crate::store::launcher::LauncherError;
 

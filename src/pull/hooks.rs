@@ -6,7 +6,8 @@ use hikiate_sdk::StreamKind;
 use hikiate_sdk::hooks::{HookTrust, Hooks, Nudge};
 use tracing::warn;
 
-use crate::engine::{Account, Engine};
+use crate::account::Account;
+use crate::engine::Engine;
 use crate::store::{HookWork, OwnedAccount, StoreError, WaitingHook};
 
 /// Hooks worked in one transaction.

@@ -197,7 +197,7 @@ fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Ack
             error: error.message.clone(),
         },
         Replay::Native { .. } => Acknowledgement::Ambiguous {
-            after: crate::pull::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(effect.attempts).as_secs_f64(),
             error: error.message.clone(),
         },
     }
@@ -216,7 +216,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
             error: error.message.clone(),
         },
         _ => Acknowledgement::Later {
-            after: crate::pull::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(effect.attempts).as_secs_f64(),
             attempt: true,
             error: error.message.clone(),
         },

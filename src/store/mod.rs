@@ -69,9 +69,7 @@ pub use error::StoreError;
 pub use hook_inbox::{HookBacklog, HookKept, HookWork, MOST_WAITING, NewHook, WaitingHook};
 pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
 pub use ingest::PageDone;
-pub use journal::{
-    JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
-};
+pub use journal::{JournalRows, RenderedJournal, SealedJournal, SetAside};
 pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};

@@ -72,9 +72,10 @@ impl World {
             .await
             .unwrap();
         let instance = Instance("setup".to_owned());
-        let engine = Engine::start(store, loaded, Metrics::new(), instance, Witness::none())
-            .await
-            .unwrap();
+        let engine =
+            hikiate::daemon::start(store, loaded, Metrics::new(), instance, Witness::none())
+                .await
+                .unwrap();
         let mut world = Self {
             dice,
             terms,

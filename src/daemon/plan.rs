@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use tracing::{debug, error, warn};
 
-use super::{Engine, not_written};
-use crate::plan::plan_order;
+use crate::engine::Engine;
 use crate::plan::types::rule_of;
+use crate::plan::{not_written, plan_order};
 use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
 
 /// News first, then what comes round, then what was planned again as a whole.
