@@ -6,7 +6,6 @@ use hikiate_sdk::hooks::HookTrust;
 use hikiate_sdk::{AccountSlug, Op};
 
 use super::accounts::AccountBuilt;
-use super::routes::word;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
@@ -82,7 +81,7 @@ impl Teller<'_> {
                 1,
                 &format!(
                     "{} are pulled every {}",
-                    word(stream.kind),
+                    stream.kind.plural(),
                     span(stream.interval)
                 ),
             );

@@ -34,6 +34,7 @@ mod propagate;
 mod quarantine;
 mod queue;
 pub mod read;
+mod reads;
 mod recheck;
 mod reclaim;
 mod recovery;

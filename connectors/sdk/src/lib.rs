@@ -45,9 +45,7 @@ pub use order::{
     Tender,
 };
 pub use secret::SecretRef;
-pub use source::{
-    BadRecord, InFile, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec,
-};
+pub use source::{BadRecord, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec};
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,

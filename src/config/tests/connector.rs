@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
-    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
-    Replay, SecretRef, Source, StreamKind, StreamSpec,
+    Kind, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
+    Replay, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,9 +57,9 @@ impl ConnectorKind for Test {
         }
         let replies = keys.offers.iter().any(|word| word == "replies");
         let kind = |word: &str| match word {
-            "orders" => Some(StreamKind::Orders),
-            "shipments" => Some(StreamKind::Shipments),
-            "stock" => Some(StreamKind::Stock),
+            "orders" => Some(Kind::Order),
+            "shipments" => Some(Kind::Shipment),
+            "stock" => Some(Kind::Stock),
             _ => None,
         };
         let streams = keys.offers.iter().filter_map(|word| {

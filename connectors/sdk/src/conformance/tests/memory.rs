@@ -14,8 +14,8 @@ use crate::hooks::{
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
-    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    Found, FulfilledBy, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
+    OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Source for Memory {
     fn streams(&self) -> Vec<StreamSpec> {
         vec![StreamSpec {
             name: "orders".to_owned(),
-            kind: StreamKind::Orders,
+            kind: Kind::Order,
             interval: Duration::from_secs(30),
         }]
     }
