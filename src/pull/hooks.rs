@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hikiate_sdk::StreamKind;
+use hikiate_sdk::Kind;
 use hikiate_sdk::hooks::{HookTrust, Hooks, Nudge};
 use tracing::warn;
 
@@ -55,7 +55,7 @@ fn work(account: &Account, hooks: &dyn Hooks, waiting: &[WaitingHook]) -> HookWo
     let specs = hooks.hooks();
     let streams = account.connector.source().map(|source| source.streams());
     let streams = streams.unwrap_or_default();
-    let of_kind = |kind: StreamKind| {
+    let of_kind = |kind: Kind| {
         let fitting = streams.iter().filter(move |stream| stream.kind == kind);
         fitting.map(|stream| stream.name.clone())
     };
@@ -70,10 +70,10 @@ fn work(account: &Account, hooks: &dyn Hooks, waiting: &[WaitingHook]) -> HookWo
         let signed = spec.trust == HookTrust::Secret;
         for nudge in hooks.nudges(&row.hook, &row.headers, &row.body) {
             match nudge {
-                Nudge::Read(StreamKind::Orders, id) => {
+                Nudge::Read(Kind::Order, id) => {
                     orders.insert(id.as_str().to_owned());
                     if signed {
-                        for_unknown.extend(of_kind(StreamKind::Orders));
+                        for_unknown.extend(of_kind(Kind::Order));
                     }
                 }
                 Nudge::Read(kind, _) if signed => wakes.extend(of_kind(kind)),

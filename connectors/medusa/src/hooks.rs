@@ -7,7 +7,7 @@ use hikiate_sdk::hooks::{
     Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply, verify_timed,
 };
 use hikiate_sdk::http::Method;
-use hikiate_sdk::{ExternalId, StreamKind};
+use hikiate_sdk::{ExternalId, Kind};
 use serde::Deserialize;
 
 use crate::client::{Medusa, is_plain};
@@ -84,7 +84,7 @@ impl Hooks for Medusa {
         posted
             .filter(|_| hook == NAME)
             .and_then(|posted| posted.order().map(ExternalId::from))
-            .map(|id| Nudge::Read(StreamKind::Orders, id))
+            .map(|id| Nudge::Read(Kind::Order, id))
             .into_iter()
             .collect()
     }
@@ -179,7 +179,7 @@ mod tests {
         }
         assert!(key("[1]").flatten().unwrap().contains("README"));
         let nudges = on.nudges(NAME, &[], named.as_bytes());
-        assert_eq!(nudges, [Nudge::Read(StreamKind::Orders, "order_1".into())]);
+        assert_eq!(nudges, [Nudge::Read(Kind::Order, "order_1".into())]);
         assert!(on.nudges("other", &[], named.as_bytes()).is_empty());
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hikiate_sdk::conformance::{HookCase, SentHook};
 use hikiate_sdk::hooks::{Nudge, sign_timed};
 use hikiate_sdk::http::Method;
-use hikiate_sdk::{ExternalId, StreamKind};
+use hikiate_sdk::{ExternalId, Kind};
 use serde_json::json;
 
 use super::MedusaSim;
@@ -44,7 +44,7 @@ impl MedusaSim {
         };
         let about = match case {
             HookCase::Ping | HookCase::UnknownTopic => Vec::new(),
-            _ => vec![Nudge::Read(StreamKind::Orders, ExternalId::from(order))],
+            _ => vec![Nudge::Read(Kind::Order, ExternalId::from(order))],
         };
         SentHook {
             method: Method::Post,

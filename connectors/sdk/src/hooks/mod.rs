@@ -16,7 +16,7 @@ pub use signature::{
 use chrono::{DateTime, Utc};
 
 use crate::http::{Method, Response};
-use crate::{ExternalId, StreamKind};
+use crate::{ExternalId, Kind};
 
 /// The largest body that any hook may take, in bytes.
 pub const MAX_HOOK_BODY: usize = 256 * 1024;
@@ -136,7 +136,7 @@ impl Arrival {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Nudge {
     /// This one, by its id.
-    Read(StreamKind, ExternalId),
+    Read(Kind, ExternalId),
     /// The stream of this name.
     Wake(String),
 }

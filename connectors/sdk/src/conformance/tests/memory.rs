@@ -296,7 +296,7 @@ impl Hooks for Memory {
     fn nudges(&self, _hook: &str, _headers: &[(String, String)], body: &[u8]) -> Vec<Nudge> {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let id = body["id"].as_str().map(ExternalId::from);
-        id.map(|id| Nudge::Read(StreamKind::Orders, id))
+        id.map(|id| Nudge::Read(Kind::Order, id))
             .into_iter()
             .collect()
     }

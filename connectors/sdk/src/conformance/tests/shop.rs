@@ -11,7 +11,7 @@ use super::super::{FarSide, HookCase, SentHook, Times, sample_call};
 use crate::hooks::{Nudge, sign_timed};
 use crate::http::{Method, Request, Response};
 use crate::sim::Simulator;
-use crate::{Call, Op, ShipCall, ShipmentReference, StreamKind};
+use crate::{Call, Kind, Op, ShipCall, ShipmentReference};
 
 pub(super) const PAGE: usize = 3;
 pub(super) const SECRET: &str = "sk_memory_1";
@@ -226,7 +226,7 @@ impl FarSide for Shop {
             _ => (HOOK_SECRET, now),
         };
         let signature = sign_timed(secret, &body, signed_at);
-        let about = id.map(|id| Nudge::Read(StreamKind::Orders, id.into()));
+        let about = id.map(|id| Nudge::Read(Kind::Order, id.into()));
         Some(SentHook {
             method: Method::Post,
             rest: String::new(),
