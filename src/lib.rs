@@ -2,7 +2,6 @@
 
 pub mod account;
 pub mod action;
-pub mod broken;
 pub mod calendar;
 pub mod cli;
 pub mod config;

@@ -5,10 +5,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::facts::{FactRows, insert_facts};
 use super::propagate::member_fact;
-use super::{Store, StoreError};
+use super::subjects::make_due;
+use super::{Store, StoreError, Tx};
 use crate::facts::{AbandonedFact, FactBody, MemberState, OutcomeFact, UnbookedFact, Verdict};
-
-type Tx<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
 
 /// A batch that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -293,11 +292,6 @@ async fn end(tx: &mut Tx<'_>, batch_id: i64, members: &[Member]) -> Result<(), S
         .execute(&mut **tx)
         .await?;
     let orders: Vec<i64> = members.iter().map(|m| m.subject_id).collect();
-    sqlx::query!(
-        "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-        &orders
-    )
-    .execute(&mut **tx)
-    .await?;
+    make_due(tx, &orders).await?;
     Ok(())
 }

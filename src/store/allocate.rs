@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Postgres, Transaction};
 
 use super::load::unsigned;
+use super::subjects::{lock_subjects, make_due};
 use super::{Directory, Store, StoreError};
-use crate::broken::{self, Broken};
 use crate::policy::Policy;
 use crate::stock::allocate::{GrantChange, ItemStock, OpenDemand, Reservation, allocate};
 
@@ -88,18 +88,12 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &subjects
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, &subjects).await?;
 
         free_other_items(&mut tx, &subjects).await?;
         let stock = stock_of(&mut tx, directory, &all_items).await?;
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
-        let mut changes = allocate(&stock, &open, policy);
-        changes.retain(|change| change.quantity > 0 || !broken::is(Broken::ReservationKept));
+        let changes = allocate(&stock, &open, policy);
         write(&mut tx, directory, &changes).await?;
         remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
         tx.commit().await?;
@@ -287,12 +281,7 @@ async fn write(
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    sqlx::query!(
-        "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-        &subjects
-    )
-    .execute(&mut **tx)
-    .await?;
+    make_due(tx, &subjects).await?;
     Ok(())
 }
 

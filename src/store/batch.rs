@@ -3,12 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::BatchName;
 
+use super::subjects::lock_subjects;
 use super::tasks::write_tasks;
-use super::{Directory, Store, StoreError};
+use super::{Directory, Store, StoreError, Tx};
 use crate::action::Action;
 use crate::plan::types::TaskRow;
-
-type Tx<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
 
 /// What waits at a warehouse, and what its batches are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -439,12 +438,7 @@ pub(super) async fn open_at(
     let Some(subject) = found else {
         return Ok(None);
     };
-    sqlx::query!(
-        "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-        subject
-    )
-    .fetch_one(&mut **tx)
-    .await?;
+    lock_subjects(tx, &[subject]).await?;
     // It may have been sealed until the lock was granted.
     let row = sqlx::query!(
         "SELECT seal_at FROM batches WHERE subject_id = $1 AND state = $2",

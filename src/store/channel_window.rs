@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use hikiate_sdk::AccountSlug;
 use sqlx::{Postgres, Transaction};
 
+use super::subjects::make_due;
 use super::{PlannedOrder, Store, StoreError};
 
 /// How many orders of a channel are looked at.
@@ -120,12 +121,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &orders
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &orders).await?;
         sqlx::query!(
             "UPDATE channel_alarms SET woken = true WHERE account_id = ANY($1)",
             &channels

@@ -161,24 +161,19 @@ async fn write_demands(
     let ordered: Vec<DateTime<Utc>> = rows.iter().map(|r| r.1.ordered_at).collect();
     // Where a line means another item now, what was reserved of the one before is free; also what an older program
     // beside this one left.
-    sqlx::query!(
-        "WITH told AS MATERIALIZED (
-           SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::int[], $7::bool[], $8::timestamptz[], $9::timestamptz[], $10::bool[], $11::int[])
-             AS t (s, g, l, i, w, left_us, f, p, o, b, x)),
-         gone AS (DELETE FROM reservations r USING demands d, told t
-           WHERE d.subject_id = t.s AND d.line_key = t.l AND d.cause = 'sale' AND d.n = 0 AND r.demand_id = d.id AND r.item_id <> t.i RETURNING r.item_id, r.demand_id),
-         put AS (
-           INSERT INTO demands (subject_id, group_key, line_key, item_id, wanted, shipped, firm, promised_at, ordered_at, behind, by_others)
-           SELECT * FROM told
-           ON CONFLICT (subject_id, line_key, cause, n) DO UPDATE SET item_id = excluded.item_id, wanted = excluded.wanted, shipped = excluded.shipped,
-             reserved = (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = demands.id AND r.item_id = excluded.item_id), firm = excluded.firm, promised_at = excluded.promised_at, ordered_at = excluded.ordered_at, behind = excluded.behind,
-             by_others = excluded.by_others
-           WHERE (demands.item_id, demands.wanted, demands.shipped, demands.firm, demands.behind, demands.promised_at, demands.by_others)
-             IS DISTINCT FROM (excluded.item_id, excluded.wanted, excluded.shipped, excluded.firm, excluded.behind, excluded.promised_at, excluded.by_others)
-             OR EXISTS (SELECT FROM gone g WHERE g.demand_id = demands.id)
-           RETURNING item_id, id)
-         INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM put UNION ALL SELECT item_id, NULL FROM gone",
-        &subject, &group, &line, &item, &wanted, &shipped, &firm, &promised, &ordered, &behind, &others
+    sqlx::query_file!(
+        "src/store/sql/write_demands.sql",
+        &subject,
+        &group,
+        &line,
+        &item,
+        &wanted,
+        &shipped,
+        &firm,
+        &promised,
+        &ordered,
+        &behind,
+        &others
     )
     .execute(&mut **tx)
     .await?;
@@ -295,27 +290,15 @@ async fn write_entries(
     let effective: Vec<DateTime<Utc>> = rows.iter().map(|r| r.effective_at).collect();
     // What leaves takes its reservation with it, in this very commit: left to the allocation, which comes later, it
     // would be taken for stock that may be shipped. A late parcel of the item before takes none of the one now.
-    sqlx::query!(
-        "WITH told AS MATERIALIZED (
-           SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::text[]) AS t (i, l, c, q, e, d, k)),
-         gone AS (
-           SELECT t.d, t.l, t.i, -sum(t.q - coalesce(e.qty, 0)) AS n FROM told t
-             LEFT JOIN stock_entries e ON e.item_id = t.i AND e.location_id = t.l AND e.bucket = 'sellable' AND e.cause = t.c
-           GROUP BY t.d, t.l, t.i),
-         taken AS MATERIALIZED (
-           SELECT r.demand_id, r.location_id, r.qty, least(r.qty, gone.n)::int AS n FROM gone
-             JOIN reservations r ON r.demand_id = gone.d AND r.location_id = gone.l AND r.item_id = gone.i WHERE gone.n > 0),
-         ended AS (DELETE FROM reservations r USING taken t WHERE r.demand_id = t.demand_id AND r.location_id = t.location_id AND t.n = t.qty),
-         less AS (UPDATE reservations r SET qty = r.qty - t.n FROM taken t WHERE r.demand_id = t.demand_id AND r.location_id = t.location_id AND t.n < t.qty),
-         summed AS (UPDATE demands d SET reserved = d.reserved - t.n FROM (SELECT demand_id, sum(n) AS n FROM taken GROUP BY 1) AS t WHERE d.id = t.demand_id),
-         put AS (
-           INSERT INTO stock_entries (item_id, location_id, cause, qty, effective_at, code, recorded_at)
-           SELECT t.i, t.l, t.c, t.q, t.e, t.k, (SELECT hk_now()) FROM told t
-           ON CONFLICT (item_id, location_id, bucket, cause) DO UPDATE SET qty = excluded.qty, effective_at = excluded.effective_at, code = excluded.code
-           WHERE (stock_entries.qty, stock_entries.effective_at, stock_entries.code) IS DISTINCT FROM (excluded.qty, excluded.effective_at, excluded.code)
-           RETURNING item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM put",
-        &item, &location, &cause, &qty, &effective, &demand as &[Option<i64>], &code
+    sqlx::query_file!(
+        "src/store/sql/write_entries.sql",
+        &item,
+        &location,
+        &cause,
+        &qty,
+        &effective,
+        &demand as &[Option<i64>],
+        &code
     )
     .execute(&mut **tx)
     .await?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::subjects::{lock_subjects, make_due};
 use super::{Directory, Store, StoreError};
 use crate::facts::{DepositFact, DepositTo, DepositWithdrawnFact, FactBody};
 use crate::plan::types::DepositBooks;
@@ -342,12 +343,7 @@ impl<'a> Desk<'a> {
         terms: &'a DepositTerms<'a>,
     ) -> Result<Self, StoreError> {
         let mut tx = store.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            subjects
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, subjects).await?;
         let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
             .fetch_one(&mut *tx)
             .await?;
@@ -552,13 +548,7 @@ impl<'a> Desk<'a> {
         let mut rows = FactRows::default();
         rows.push(order, key, body, body.to_json()?, self.now, self.now, date);
         insert_facts(&mut self.tx, &rows, self.terms.actor, None, false).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
-            order
-        )
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+        make_due(&mut self.tx, &[order]).await
     }
 
     /// What the books are told; of a deposit that was not booked when it came, nothing.

@@ -384,7 +384,7 @@ impl Store {
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
-        make_due(tx, &changed, &reread, &read_first).await?;
+        page_made_due(tx, &changed, &reread, &read_first).await?;
         read_soon(tx, &lagging).await?;
         settle(
             tx,
@@ -433,7 +433,7 @@ async fn placed_at(
 }
 
 /// What has changed is planned; what was read while it changed is read again.
-pub(super) async fn make_due(
+pub(super) async fn page_made_due(
     tx: &mut Transaction<'_, Postgres>,
     changed: &BTreeSet<i64>,
     reread: &BTreeSet<i64>,

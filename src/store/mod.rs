@@ -46,6 +46,7 @@ mod show;
 mod stock;
 mod stops;
 mod streams;
+mod subjects;
 mod tasks;
 mod told;
 mod typed;
@@ -94,3 +95,6 @@ pub use streams::{DuePulls, DueStream, StreamAfter};
 pub use tasks::TaskLine;
 pub use typed::Typed;
 pub use unmapped::UnmappedCode;
+
+/// A transaction of this store.
+pub type Tx<'t> = sqlx::Transaction<'t, sqlx::Postgres>;

@@ -7,7 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
-use super::ingest::make_due;
+use super::ingest::page_made_due;
+use super::subjects::lock_subjects;
 use super::{IncomingPage, Store, StoreError};
 use crate::facts::{ABSENCE_SETTLE, AbsenceBelievedFact, FactBody, PresenceFact};
 
@@ -158,7 +159,7 @@ impl Store {
         )
         .execute(&mut **tx)
         .await?;
-        make_due(tx, &changed, &again, &Default::default()).await?;
+        page_made_due(tx, &changed, &again, &Default::default()).await?;
         Ok(!changed.is_empty())
     }
 
@@ -319,7 +320,7 @@ impl Store {
         }
         let changed = rows.subjects();
         insert_facts(&mut tx, &rows, actor, None, false).await?;
-        make_due(&mut tx, &changed, &BTreeSet::new(), &Default::default()).await?;
+        page_made_due(&mut tx, &changed, &BTreeSet::new(), &Default::default()).await?;
         tx.commit().await?;
         Ok((ids.last().copied(), changed.len()))
     }
@@ -339,12 +340,7 @@ async fn lock_absent(
     )
     .fetch_all(&mut **tx)
     .await?;
-    sqlx::query!(
-        "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-        &ids
-    )
-    .fetch_all(&mut **tx)
-    .await?;
+    lock_subjects(tx, &ids).await?;
     Ok(ids)
 }
 

@@ -6,6 +6,7 @@ use hikiate_sdk::{Op, ShipmentReference};
 
 use super::batch::OpenBatch;
 use super::facts::{FactRows, insert_facts};
+use super::subjects::{lock_subjects, make_due};
 use super::tasks::write_tasks;
 use super::{BatchInput, Directory, Store, StoreError};
 use crate::facts::{
@@ -164,12 +165,7 @@ impl Store {
         }
         let mut tx = self.pool.begin().await?;
         let ids: Vec<i64> = facts.iter().map(|f| f.0).collect();
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &ids
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, &ids).await?;
         let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
             .fetch_one(&mut *tx)
             .await?;
@@ -189,12 +185,7 @@ impl Store {
             .await?
             .into_iter()
             .collect();
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &changed
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &changed).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -363,12 +354,7 @@ impl Store {
             .await?
             .into_iter()
             .collect();
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &told
-        )
-        .execute(&mut **tx)
-        .await?;
+        make_due(tx, &told).await?;
         Ok(())
     }
 

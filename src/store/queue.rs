@@ -8,6 +8,7 @@ use hikiate_sdk::{Op, Personal};
 
 use super::facts::{FactRows, insert_facts};
 use super::setup::CODE_LEVEL;
+use super::subjects::{lock_subjects, make_due};
 use super::{OwnedAccount, Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, Verdict};
 use crate::plan::parcels_told;
@@ -379,12 +380,7 @@ impl Store {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &subjects
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, &subjects).await?;
         let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
             .fetch_one(&mut *tx)
             .await?;
@@ -490,12 +486,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let dirty: Vec<i64> = changed.into_iter().chain(unresolved).collect();
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &dirty
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &dirty).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use hikiate_sdk::{AccountSlug, Op};
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::subjects::{lock_subjects, make_due};
 use super::{Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, UnknownFact, Verdict};
 
@@ -49,12 +50,7 @@ impl Store {
     ) -> Result<Resolved, StoreError> {
         let mut tx = self.pool.begin().await?;
         let spoken = spoken_of(&mut tx, effect_id).await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE",
-            spoken.subject_id
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, &[spoken.subject_id]).await?;
         let state = sqlx::query_scalar!("SELECT state FROM effects WHERE id = $1", effect_id)
             .fetch_optional(&mut *tx)
             .await?;
@@ -81,12 +77,7 @@ impl Store {
             }
         };
         write(&mut tx, &spoken, verdict, reason, actor, today).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = $1",
-            spoken.subject_id
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &[spoken.subject_id]).await?;
         tx.commit().await?;
         Ok(Resolved {
             subject: spoken.subject,

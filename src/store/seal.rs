@@ -9,6 +9,7 @@ use tracing::warn;
 use super::batch::{end_empty, lock_listed};
 use super::facts::{FactRows, insert_facts};
 use super::recheck::{Freshness, Reading, freshness};
+use super::subjects::make_due;
 use super::{Directory, OpenBatch, Recheck, Store, StoreError};
 use crate::facts::{
     FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact, UnreadFact,
@@ -307,12 +308,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &orders
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &orders).await?;
         // Of those that made the cut-off; what has news goes with the next one.
         let more = sqlx::query_scalar!(
             r#"UPDATE batches SET more = EXISTS (SELECT FROM shipments s JOIN subjects o ON o.id = s.subject_id

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::subjects::{lock_subjects, make_due};
 use super::{Store, StoreError};
 use crate::facts::{FactBody, RecallWantedFact};
 use crate::plan::types::ShippingStop;
@@ -239,12 +240,7 @@ async fn replan(tx: &mut Transaction<'_, Postgres>, stop: i64) -> Result<(), Sto
     )
     .fetch_all(&mut **tx)
     .await?;
-    sqlx::query!(
-        "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-        &orders
-    )
-    .fetch_all(&mut **tx)
-    .await?;
+    lock_subjects(tx, &orders).await?;
     sqlx::query!(
         "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 2 WHERE id = ANY($1) AND NOT (plan_class = 0 AND plan_at <= (SELECT hk_now())) IS TRUE",
         &orders
@@ -292,11 +288,6 @@ async fn recall_all(
     }
     let asked = insert_facts(tx, &rows, actor, None, false).await?;
     let orders: Vec<i64> = asked.into_iter().collect();
-    sqlx::query!(
-        "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-        &orders
-    )
-    .execute(&mut **tx)
-    .await?;
+    make_due(tx, &orders).await?;
     Ok(n)
 }

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::commit::insert_shipments;
 use super::facts::{FactRows, insert_facts};
+use super::subjects::{lock_subjects, make_due};
 use super::{Directory, ReceiverName, Store, StoreError};
 use crate::facts::FactBody;
 use crate::plan::command::Wish;
@@ -40,12 +41,7 @@ impl Store {
         self.not_in_quarantine(all).await?;
         let ids: Vec<i64> = all.iter().map(|typed| typed.subject_id).collect();
         let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            &ids
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        lock_subjects(&mut tx, &ids).await?;
         let now = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
             .fetch_one(&mut *tx)
             .await?;
@@ -91,12 +87,7 @@ impl Store {
             insert_shipments(&mut tx, &shipments, directory).await?;
         }
         insert_facts(&mut tx, &rows, actor, None, false).await?;
-        sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE id = ANY($1)",
-            &ids
-        )
-        .execute(&mut *tx)
-        .await?;
+        make_due(&mut tx, &ids).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! A world: everything a seed runs on.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate::broken::{self, Broken};
 use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
 use hikiate::store::witness::Witness;
@@ -19,6 +18,7 @@ use super::hooks::HookWire;
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
+use crate::fault::{self, Around};
 
 /// What went on, for the last line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,7 +147,7 @@ impl World {
             self.pools[at].close().await;
             self.pools[at] = pool(&self.options, ["A", "B"][at]);
         }
-        if broken::is(Broken::SendingForgotten) {
+        if fault::is(Around::SendingForgotten) {
             sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
                 .execute(&self.admin)
                 .await
