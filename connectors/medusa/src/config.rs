@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_hook_has_one_secret_or_two_and_never_shows_what_was_written() {
-        let with = |hook: serde_json::Value| {
+        let with = |hook: Value| {
             let mut table = json!({ "url": "x", "token": { "env": "K" } });
             table
                 .as_object_mut()

@@ -404,7 +404,10 @@ async fn the_listener_answers_within_its_bounds() {
         "x".repeat(40_000)
     );
     let answer = wire(address, long.as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
     assert_eq!(rows(&world).await, 1);
 
     stop.cancel();
