@@ -111,7 +111,7 @@ async fn run(args: &HooksArgs) -> anyhow::Result<Figures> {
     // The server's user must get through.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
     let root = folder.path().canonicalize()?;
-    let cluster = Cluster::start(&ClusterOptions::new(&root.join("cluster"))).await?;
+    let cluster = Cluster::start(&ClusterOptions::new(root.join("cluster"))).await?;
     let stop = CancellationToken::new();
     let figures = beside(args, &root, &cluster.url("hikiate"), &stop).await;
     stop.cancel();
