@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod demo;
 pub mod engine;
 pub mod facts;
+pub mod hooks;
 pub mod names;
 pub mod number;
 pub mod ops;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
+use hikiate_sdk::{AccountSlug, Currency, Kind, Op};
 
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
@@ -132,7 +132,7 @@ impl Resolving<'_> {
         let path = ["channels", name];
         if self.routes.account(name, &path, p).is_some() {
             self.routes
-                .needs_streams(name, &[StreamKind::Orders], "a channel", &path, p);
+                .needs_streams(name, &[Kind::Order], "a channel", &path, p);
             if table.notify {
                 self.routes.needs(
                     name,

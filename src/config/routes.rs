@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::{AccountSlug, Op, StreamKind};
+use hikiate_sdk::{AccountSlug, Kind, Op};
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
@@ -149,7 +149,7 @@ impl<'a> Routes<'a> {
     pub(super) fn needs_streams(
         &self,
         name: &str,
-        kinds: &[StreamKind],
+        kinds: &[Kind],
         why: &str,
         path: &[&str],
         problems: &mut Problems<'_>,
@@ -157,7 +157,7 @@ impl<'a> Routes<'a> {
         let Some(account) = self.built.get(name) else {
             return;
         };
-        let offered: Vec<StreamKind> = account
+        let offered: Vec<Kind> = account
             .instance
             .source()
             .map(|s| s.streams().iter().map(|spec| spec.kind).collect())
@@ -167,19 +167,10 @@ impl<'a> Routes<'a> {
                 path,
                 format!(
                     "{why} needs a stream of {}, which account {name} ({}) does not have",
-                    word(*kind),
+                    kind.plural(),
                     account.connector
                 ),
             );
         }
-    }
-}
-
-/// A stream kind in words.
-pub(super) fn word(kind: StreamKind) -> &'static str {
-    match kind {
-        StreamKind::Orders => "orders",
-        StreamKind::Shipments => "shipments",
-        StreamKind::Stock => "stock levels",
     }
 }

@@ -1,9 +1,11 @@
 //! What a configuration will do, in words.
 
+use std::collections::BTreeSet;
+
+use hikiate_sdk::hooks::HookTrust;
 use hikiate_sdk::{AccountSlug, Op};
 
 use super::accounts::AccountBuilt;
-use super::routes::word;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
@@ -47,6 +49,7 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
     teller.allocation(&mut text);
     teller.holds(&mut text);
     teller.booking(&mut text);
+    teller.hooks(&mut text, settings);
     text
 }
 
@@ -78,7 +81,7 @@ impl Teller<'_> {
                 1,
                 &format!(
                     "{} are pulled every {}",
-                    word(stream.kind),
+                    stream.kind.plural(),
                     span(stream.interval)
                 ),
             );
@@ -406,6 +409,57 @@ impl Teller<'_> {
                     chrono_span(wait)
                 ),
             );
+        }
+    }
+
+    /// What to register where, for each webhook.
+    fn hooks(&self, text: &mut String, settings: &Settings) {
+        let hooks = self.accounts.iter().flat_map(|account| {
+            let hooks = account.instance.hooks().map(|hooks| hooks.hooks());
+            let hooks = hooks.unwrap_or_default().into_iter();
+            hooks.map(move |hook| (account.slug.as_str(), hook))
+        });
+        let mut hooks = hooks.peekable();
+        let Some(open) = &settings.http.hooks else {
+            if hooks.peek().is_some() {
+                let accounts: BTreeSet<&str> = hooks.map(|(account, _)| account).collect();
+                let accounts: Vec<&str> = accounts.into_iter().collect();
+                line(
+                    text,
+                    0,
+                    &format!(
+                        "webhooks do not come in, although {} could have them: write [http.hooks]",
+                        accounts.join(", ")
+                    ),
+                );
+            }
+            return;
+        };
+        line(
+            text,
+            0,
+            &format!(
+                "webhooks come in at {}, behind {}",
+                open.listen, open.public_url
+            ),
+        );
+        if hooks.peek().is_none() {
+            line(
+                text,
+                1,
+                "no account has any: a hook is on once its secret is written",
+            );
+        }
+        for (account, hook) in hooks {
+            line(text, 1, &open.address(account, &hook.name));
+            line(text, 2, &format!("to register: {}", hook.register));
+            if hook.trust == HookTrust::SenderCannotSign {
+                line(
+                    text,
+                    2,
+                    "nobody signs it: it only has read again what is known already",
+                );
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! Loading as a whole, with a connector of the tests that offers what its account says.
 
 mod connector;
+mod hooks;
 mod mistakes;
 
 use std::collections::BTreeMap;

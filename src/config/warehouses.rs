@@ -1,7 +1,7 @@
 //! Warehouses: in order of preference, each with its account and the times instructions go out.
 
 use chrono::NaiveTime;
-use hikiate_sdk::{Op, StreamKind};
+use hikiate_sdk::{Kind, Op};
 
 use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
 use super::report::Problems;
@@ -108,7 +108,7 @@ impl Resolving<'_> {
         );
         self.routes.needs_streams(
             &table.account,
-            &[StreamKind::Shipments, StreamKind::Stock],
+            &[Kind::Shipment, Kind::Stock],
             "a warehouse",
             &path,
             p,

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Op, Sent, SentLine, StreamKind};
+use hikiate_sdk::{Kind, Op, Sent, SentLine};
 use tracing::{info, warn};
 
 use crate::account::Account;
@@ -63,10 +63,10 @@ pub async fn recover_step(
 
 /// Streams of orders come first, so that what warehouses tell finds its order; after a recovery, what warehouses
 /// said of shipments that were taken over late.
-fn belongs(kind: StreamKind, phase: Phase) -> bool {
+fn belongs(kind: Kind, phase: Phase) -> bool {
     match phase {
-        Phase::None => kind == StreamKind::Shipments,
-        _ => (kind == StreamKind::Orders) == (phase == Phase::Orders),
+        Phase::None => kind == Kind::Shipment,
+        _ => (kind == Kind::Order) == (phase == Phase::Orders),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod border;
 mod features;
+mod hooks;
 mod intake;
 mod postal;
 mod step;

@@ -6,6 +6,7 @@ use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Record, Source, StreamSpec};
 use tracing::{info, warn};
 
+use super::hooks::hook_step;
 use super::intake::intake;
 use crate::account::{Account, Gate, backoff};
 use crate::engine::Engine;
@@ -23,8 +24,9 @@ pub async fn pull_account(
     account: &Account,
     owned: &OwnedAccount,
 ) -> Result<bool, StoreError> {
+    let mut busy = hook_step(engine, account, owned).await?;
     let Some(source) = account.connector.source() else {
-        return Ok(false);
+        return Ok(busy);
     };
     if owned.paused.is_some() {
         return Ok(false);
@@ -34,10 +36,9 @@ pub async fn pull_account(
     if matches!(gate, Gate::Shut) {
         return Ok(false);
     }
-    let mut busy = false;
     let mut due = engine.store.due_pulls(owned.id).await?;
     if due.reads {
-        busy = match read_due(engine, account, owned, source, due.read_fails).await {
+        busy |= match read_due(engine, account, owned, source, due.read_fails).await {
             Err(error) if of_the_records(&error) => {
                 read_nothing(engine, account, owned, due.read_fails, &error).await?;
                 false

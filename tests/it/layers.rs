@@ -62,6 +62,11 @@ const RULES: &[(&str, &[&str], &str)] = &[
         "an account at run time: its rate limit, breaker and pause, below pull and push",
     ),
     (
+        "hooks",
+        &["ops", "store"],
+        "webhooks are judged and stored; whoever owns the account works them, in pull",
+    ),
+    (
         "engine",
         &["account", "config", "ops", "policy", "rules", "store"],
         "what one process needs for a step; it takes none itself",
@@ -99,8 +104,8 @@ const RULES: &[(&str, &[&str], &str)] = &[
     (
         "cli",
         &[
-            "action", "config", "daemon", "demo", "engine", "facts", "names", "ops", "plan",
-            "policy", "registry", "store",
+            "action", "config", "daemon", "demo", "engine", "facts", "hooks", "names", "ops",
+            "plan", "policy", "registry", "store",
         ],
         "commands are the top: nothing imports them",
     ),

@@ -9,6 +9,7 @@ mod parcels;
 mod presence;
 mod quarantine;
 mod queue;
+mod reads;
 mod reservations;
 mod stock;
 mod versions;

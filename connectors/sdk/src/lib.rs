@@ -12,6 +12,7 @@ pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
 pub mod faulty;
+pub mod hooks;
 pub mod http;
 mod id;
 mod journal;
@@ -44,9 +45,7 @@ pub use order::{
     Tender,
 };
 pub use secret::SecretRef;
-pub use source::{
-    BadRecord, InFile, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec,
-};
+pub use source::{BadRecord, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec};
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,

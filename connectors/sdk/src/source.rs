@@ -13,15 +13,74 @@ use crate::{
     StockLevel,
 };
 
-/// What a stream tells about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StreamKind {
-    /// Orders of a channel.
-    Orders,
-    /// Replies and parcels of a warehouse.
-    Shipments,
-    /// Stock levels.
+/// What a stream is about, and what can be read by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Orders of a channel, by the channel's id.
+    Order,
+    /// Replies and parcels of a warehouse, by our shipment reference.
+    Shipment,
+    /// Stock levels, by the warehouse's code.
     Stock,
+    /// Payments of a provider, by the provider's key.
+    Payment,
+    /// Payouts of a provider.
+    Payout,
+    /// Returned goods.
+    Return,
+    /// What a carrier reports of a parcel, by its tracking number.
+    Track,
+    /// Incoming bank transfers.
+    Deposit,
+    /// What a channel offers for sale, by its code.
+    Listing,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Order,
+        Self::Shipment,
+        Self::Stock,
+        Self::Payment,
+        Self::Payout,
+        Self::Return,
+        Self::Track,
+        Self::Deposit,
+        Self::Listing,
+    ];
+
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Shipment => "shipment",
+            Self::Stock => "stock",
+            Self::Payment => "payment",
+            Self::Payout => "payout",
+            Self::Return => "return",
+            Self::Track => "track",
+            Self::Deposit => "deposit",
+            Self::Listing => "listing",
+        }
+    }
+
+    /// For people, as a plural.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Order => "orders",
+            Self::Shipment => "shipments",
+            Self::Stock => "stock levels",
+            Self::Payment => "payments",
+            Self::Payout => "payouts",
+            Self::Return => "returns",
+            Self::Track => "parcels under way",
+            Self::Deposit => "deposits",
+            Self::Listing => "listings",
+        }
+    }
 }
 
 /// One stream of an account: a series of pages with a cursor of its own.
@@ -30,7 +89,7 @@ pub struct StreamSpec {
     /// Names the cursor; never reused for something else.
     pub name: String,
     /// What it tells about.
-    pub kind: StreamKind,
+    pub kind: Kind,
     /// How often to ask once the last page was reached.
     pub interval: Duration,
 }

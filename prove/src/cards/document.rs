@@ -68,6 +68,17 @@ fn offers(card: &Card) -> String {
         }
         text.push('\n');
     }
+    if !card.hooks.is_empty() {
+        text.push_str("| hook | to register | bytes at most |\n|---|---|---|\n");
+        for hook in &card.hooks {
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} |",
+                hook.name, hook.register, hook.body_limit
+            );
+        }
+        text.push('\n');
+    }
     text
 }
 

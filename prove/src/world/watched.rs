@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::hooks::Hooks;
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
     Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
@@ -143,6 +144,10 @@ impl Connector for Watched {
 
     fn operations(&self) -> Option<&dyn Operations> {
         self.inner.operations().map(|_| self as &dyn Operations)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        self.inner.hooks()
     }
 
     fn pace(&self) -> Pace {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
-    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
-    Replay, SecretRef, Source, StreamKind, StreamSpec,
+    Kind, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
+    Replay, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,7 @@ struct Keys {
 struct Account {
     streams: Vec<StreamSpec>,
     ops: Vec<OperationSpec>,
+    hooks: Vec<HookSpec>,
 }
 
 impl ConnectorKind for Test {
@@ -57,9 +59,9 @@ impl ConnectorKind for Test {
         }
         let replies = keys.offers.iter().any(|word| word == "replies");
         let kind = |word: &str| match word {
-            "orders" => Some(StreamKind::Orders),
-            "shipments" => Some(StreamKind::Shipments),
-            "stock" => Some(StreamKind::Stock),
+            "orders" => Some(Kind::Order),
+            "shipments" => Some(Kind::Shipment),
+            "stock" => Some(Kind::Stock),
             _ => None,
         };
         let streams = keys.offers.iter().filter_map(|word| {
@@ -90,9 +92,24 @@ impl ConnectorKind for Test {
                     _ => "does something",
                 },
             });
+        let hook = |word: &str| match word {
+            "hook" => Some(HookTrust::Secret),
+            "unsigned-hook" => Some(HookTrust::SenderCannotSign),
+            _ => None,
+        };
+        let hooks = keys.offers.iter().filter_map(|word| {
+            Some(HookSpec {
+                name: word.clone(),
+                register: "every change".to_owned(),
+                trust: hook(word)?,
+                body_limit: 100,
+                keep: Vec::new(),
+            })
+        });
         Ok(Arc::new(Account {
             streams: streams.collect(),
             ops: ops.collect(),
+            hooks: hooks.collect(),
         }))
     }
 }
@@ -106,11 +123,29 @@ impl Connector for Account {
         (!self.ops.is_empty()).then_some(self)
     }
 
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        Some(self)
+    }
+
     fn pace(&self) -> Pace {
         Pace {
             concurrency: 1,
             per_second: None,
         }
+    }
+}
+
+impl Hooks for Account {
+    fn hooks(&self) -> Vec<HookSpec> {
+        self.hooks.clone()
+    }
+
+    fn arrive(&self, _: &str, _: &Arrived<'_>, _: DateTime<Utc>) -> Arrival {
+        Arrival::Answer(reply(200, ""))
+    }
+
+    fn nudges(&self, _: &str, _: &[(String, String)], _: &[u8]) -> Vec<Nudge> {
+        Vec::new()
     }
 }
 

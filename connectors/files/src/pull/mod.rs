@@ -13,9 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::words;
-use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, InFile, Page, Record, Source, StreamKind, StreamSpec,
-};
+use hikiate_sdk::{Error, ErrorClass, ExternalId, InFile, Kind, Page, Record, Source, StreamSpec};
 use serde_json::Value;
 
 use self::draft::Draft;
@@ -132,9 +130,8 @@ impl Source for Inbox {
             kind,
             interval: self.interval,
         };
-        let shipments =
-            (!self.shipments.is_empty()).then(|| stream("shipments", StreamKind::Shipments));
-        let stock = (!self.stock.is_empty()).then(|| stream("stock", StreamKind::Stock));
+        let shipments = (!self.shipments.is_empty()).then(|| stream("shipments", Kind::Shipment));
+        let stock = (!self.stock.is_empty()).then(|| stream("stock", Kind::Stock));
         shipments.into_iter().chain(stock).collect()
     }
 

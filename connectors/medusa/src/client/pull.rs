@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, InFile, Page, Record, Source, StreamKind, StreamSpec,
-};
+use hikiate_sdk::{Error, ErrorClass, ExternalId, InFile, Kind, Page, Record, Source, StreamSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,12 +29,12 @@ impl Source for Medusa {
         vec![
             StreamSpec {
                 name: ORDERS.to_owned(),
-                kind: StreamKind::Orders,
+                kind: Kind::Order,
                 interval: self.settings.interval,
             },
             StreamSpec {
                 name: STOCK.to_owned(),
-                kind: StreamKind::Stock,
+                kind: Kind::Stock,
                 interval: self.settings.stock_interval,
             },
         ]

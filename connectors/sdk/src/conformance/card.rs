@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::hooks::HookSpec;
 use crate::{OnUnknown, OperationSpec, Replay, StreamSpec};
 
 /// The result of one run of the suite.
@@ -13,6 +14,8 @@ pub struct Card {
     pub streams: Vec<StreamSpec>,
     /// Its operations; empty when it offers none.
     pub operations: Vec<OperationSpec>,
+    /// Its webhooks; empty when it has none.
+    pub hooks: Vec<HookSpec>,
     /// Every check with its verdict, in the order they ran.
     pub checks: Vec<(String, Verdict)>,
 }
@@ -99,6 +102,13 @@ impl fmt::Display for Card {
                 f,
                 "  operation {}: {}; {replay}, {unknown}, {end}",
                 spec.op, spec.says
+            )?;
+        }
+        for hook in &self.hooks {
+            writeln!(
+                f,
+                "  hook      {}: {}; at most {} bytes",
+                hook.name, hook.register, hook.body_limit
             )?;
         }
         for (name, verdict) in &self.checks {

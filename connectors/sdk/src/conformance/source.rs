@@ -8,7 +8,7 @@ use super::records::identity;
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::{Bench, Times};
 use crate::faulty::{Fault, RETRY_AFTER, Target};
-use crate::{ErrorClass, ExternalId, StreamKind};
+use crate::{ErrorClass, ExternalId, Kind};
 
 pub(super) async fn checks(run: &mut Run<'_>) {
     for spec in run.card.streams.clone() {
@@ -90,7 +90,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             )
             .await;
         }
-        if spec.kind == StreamKind::Orders {
+        if spec.kind == Kind::Order {
             run.check(
                 &format!("reading orders by id/{stream}"),
                 &[],

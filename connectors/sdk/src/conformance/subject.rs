@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::hooks::{HookCase, SentHook};
 use super::specification::Specification;
 use crate::faulty::FaultSeam;
 use crate::{Call, Connector, Op, ShipmentReference};
@@ -75,6 +76,11 @@ pub trait FarSide: Send + Sync {
 
     /// How often the far side has carried out this call, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
+
+    /// What it sends to a hook of the account; `None` where it has no such hook or cannot send that.
+    async fn hook(&self, _hook: &str, _case: HookCase) -> Option<SentHook> {
+        None
+    }
 
     /// Secrets and personal texts that went into the account, its records and calls. They must not be seen in
     /// errors, labels and `Debug`.

@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::shop::SECRET;
+use super::shop::{HOOK_SECRET, SECRET};
+use crate::hooks::{
+    Arrival, Arrived, Denied, HookSecrets, HookSpec, HookTrust, Hooks, Nudge, reply, verify_timed,
+};
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
-    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    Found, FulfilledBy, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
+    OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,11 @@ pub(super) enum Flaw {
     LocalTimeIsUtc,
     SkipsLate,
     OtherNameForAgain,
+    BelievesAnyHook,
+    BelievesOldHooks,
+    RefusesUnknownTopics,
+    NewIdEachTime,
+    RepeatsWhatWasSent,
 }
 
 pub(super) struct Memory {
@@ -57,6 +65,10 @@ impl Connector for Memory {
     }
 
     fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
         Some(self)
     }
 
@@ -143,7 +155,7 @@ impl Source for Memory {
     fn streams(&self) -> Vec<StreamSpec> {
         vec![StreamSpec {
             name: "orders".to_owned(),
-            kind: StreamKind::Orders,
+            kind: Kind::Order,
             interval: Duration::from_secs(30),
         }]
     }
@@ -234,6 +246,59 @@ impl Source for Memory {
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+impl Hooks for Memory {
+    fn hooks(&self) -> Vec<HookSpec> {
+        vec![HookSpec {
+            name: "orders".to_owned(),
+            register: "every change of an order".to_owned(),
+            trust: HookTrust::Secret,
+            body_limit: 1024,
+            keep: Vec::new(),
+        }]
+    }
+
+    fn arrive(&self, _hook: &str, arrived: &Arrived<'_>, now: DateTime<Utc>) -> Arrival {
+        let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
+        let signature = arrived.header("x-signature");
+        let tolerance = Duration::from_secs(300);
+        match verify_timed(&secrets, signature, arrived.body, now, tolerance) {
+            Err(_) if self.has(Flaw::BelievesAnyHook) => {}
+            Err(Denied::Old) if self.has(Flaw::BelievesOldHooks) => {}
+            Err(denied) => return Arrival::denied(denied),
+            Ok(()) => {}
+        }
+        let topic = serde_json::from_slice(arrived.body).map(|v: Value| v["topic"].clone());
+        match topic.as_ref().ok().and_then(Value::as_str) {
+            Some("order") => {}
+            Some(_) if self.has(Flaw::RefusesUnknownTopics) => {
+                let reply = reply(400, "");
+                return Arrival::Refuse {
+                    why: "unknown topic",
+                    reply,
+                };
+            }
+            _ => return Arrival::Answer(reply(200, "")),
+        }
+        let count = || COUNT.fetch_add(1, Ordering::SeqCst).to_string();
+        let mut reply = reply(200, "");
+        if self.has(Flaw::RepeatsWhatWasSent) {
+            reply.body = arrived.body.to_vec();
+        }
+        Arrival::Take {
+            key: self.has(Flaw::NewIdEachTime).then(count),
+            reply,
+        }
+    }
+
+    fn nudges(&self, _hook: &str, _headers: &[(String, String)], body: &[u8]) -> Vec<Nudge> {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = body["id"].as_str().map(ExternalId::from);
+        id.map(|id| Nudge::Read(Kind::Order, id))
+            .into_iter()
+            .collect()
     }
 }
 

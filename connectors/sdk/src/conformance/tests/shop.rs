@@ -7,13 +7,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::{Value, json};
 
-use super::super::{FarSide, Times, sample_call};
+use super::super::{FarSide, HookCase, SentHook, Times, sample_call};
+use crate::hooks::{Nudge, sign_timed};
 use crate::http::{Method, Request, Response};
 use crate::sim::Simulator;
-use crate::{Call, Op, ShipCall, ShipmentReference};
+use crate::{Call, Kind, Op, ShipCall, ShipmentReference};
 
 pub(super) const PAGE: usize = 3;
 pub(super) const SECRET: &str = "sk_memory_1";
+pub(super) const HOOK_SECRET: &str = "whsec_memory_1";
 
 #[derive(Default)]
 pub(super) struct Shop(Mutex<State>);
@@ -210,8 +212,34 @@ impl FarSide for Shop {
         }
     }
 
+    async fn hook(&self, _hook: &str, case: HookCase) -> Option<SentHook> {
+        let now = DateTime::from_timestamp(1_795_000_000, 0)?;
+        let (topic, id) = match case {
+            HookCase::Ping => (None, None),
+            HookCase::UnknownTopic => (Some("customer"), None),
+            _ => (Some("order"), Some("o0001")),
+        };
+        let body = json!({ "topic": topic, "id": id }).to_string().into_bytes();
+        let (secret, signed_at) = match case {
+            HookCase::BadSignature => ("another", now),
+            HookCase::Old => (HOOK_SECRET, now - chrono::Duration::hours(1)),
+            _ => (HOOK_SECRET, now),
+        };
+        let signature = sign_timed(secret, &body, signed_at);
+        let about = id.map(|id| Nudge::Read(Kind::Order, id.into()));
+        Some(SentHook {
+            method: Method::Post,
+            rest: String::new(),
+            query: String::new(),
+            headers: vec![("x-signature".to_owned(), signature)],
+            body,
+            now,
+            about: about.into_iter().collect(),
+        })
+    }
+
     fn planted(&self) -> Vec<String> {
-        vec![SECRET.to_owned()]
+        vec![SECRET.to_owned(), HOOK_SECRET.to_owned()]
     }
 
     fn debug_texts(&self) -> Vec<String> {

@@ -1,0 +1,22 @@
+-- What is due to be read by its id, of every kind, in one narrow table: an order's row there comes and goes without touching
+-- the order's own.
+
+CREATE TABLE reads (
+  account_id smallint NOT NULL REFERENCES accounts,
+  kind text NOT NULL CHECK (kind IN ('order', 'shipment', 'stock', 'payment', 'payout', 'return', 'track', 'deposit', 'listing')),
+  external_id text NOT NULL,
+  due_at timestamptz NOT NULL,
+  -- Who wanted it last: 'refresh' (open orders are read again), 'hook', 'seal', 'overlap', 'lagging', 'quarantine', 'first'.
+  why text NOT NULL,
+  -- When that was: an answer that was asked for before it does not settle the row.
+  noted_at timestamptz NOT NULL,
+  -- An open order is read again after `again`, which doubles up to `most` with each reading that brings nothing new. Without
+  -- them the row goes with its answer.
+  again interval,
+  most interval,
+  -- Answers in a row that were refused or could not be understood for this id alone.
+  tries smallint NOT NULL DEFAULT 0,
+  PRIMARY KEY (account_id, kind, external_id),
+  CHECK ((again IS NULL) = (most IS NULL))
+) WITH (fillfactor = 70);
+CREATE INDEX reads_due ON reads (account_id, kind, due_at, external_id);
