@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -116,7 +116,7 @@ pub async fn push_account(
             break;
         }
         let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
-        let sent = send_all(engine, account, owned, next).await?;
+        let sent = send_all(engine, account, owned, next, now).await?;
         acknowledge(engine, account, &sent, today).await?;
     }
     Ok(count)
@@ -222,6 +222,7 @@ async fn send_all(
     account: &Account,
     owned: &OwnedAccount,
     send: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<(ClaimedEffect, Acknowledgement)>, StoreError> {
     if send.is_empty() {
         return Ok(Vec::new());
@@ -286,7 +287,7 @@ async fn send_all(
             let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
                 .then(|| answer.as_ref().err().cloned())
                 .flatten();
-            let acknowledgement = after_send(&effect, &spec, answer);
+            let acknowledgement = after_send(&effect, &spec, now, answer);
             metrics.called(
                 account.slug.as_str(),
                 effect.op.as_str(),

@@ -37,8 +37,12 @@ pub struct ClaimedEffect {
     pub looks: i16,
     /// A try may have happened.
     pub ambiguous: bool,
+    /// The outcome is to be asked for before it is sent again.
+    pub look: bool,
     /// It may have been sent in a window that the database has lost.
     pub doubt: Doubt,
+    /// Start of the earliest such window, where there is a doubt.
+    pub lost_since: Option<DateTime<Utc>>,
     /// First send.
     pub first_sent_at: Option<DateTime<Utc>>,
     /// Last send.
@@ -108,6 +112,8 @@ pub enum Acknowledgement {
     Ambiguous {
         /// Seconds.
         after: f64,
+        /// It is looked up before it is sent again, from now on.
+        look: bool,
         /// What went wrong.
         error: String,
     },
@@ -153,9 +159,9 @@ impl Store {
                taken AS (
                  UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $5::int)
                  FROM due, token WHERE e.id = due.id
-                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous,
+                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous, e.look,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
-               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
+               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
                    WHEN EXISTS (SELECT FROM facts o WHERE o.subject_id = t.subject_id AND o.kind = 'outcome' AND o.actor NOT IN ('pull', 'plan', 'push')
@@ -198,6 +204,8 @@ impl Store {
                 sends: row.sends,
                 looks: row.looks,
                 ambiguous: row.ambiguous,
+                look: row.look,
+                lost_since: row.lost_first.filter(|_| row.doubt != 0),
                 doubt: match row.doubt {
                     0 => Doubt::None,
                     1 => Doubt::Perhaps,
@@ -437,6 +445,7 @@ impl Store {
             mut r_after,
             mut r_attempt,
             mut r_ambiguous,
+            mut r_looked,
             mut r_look,
             mut r_error,
         ) = (
@@ -448,25 +457,34 @@ impl Store {
             Vec::new(),
             Vec::new(),
             Vec::new(),
+            Vec::new(),
         );
         let mut unresolved = Vec::new();
         for (effect, acknowledgement) in done {
-            let (state, after, attempt, ambiguous, look, error) = match acknowledgement {
+            let (state, after, attempt, ambiguous, looked, look, error) = match acknowledgement {
                 Acknowledgement::Finished { .. } => continue,
                 Acknowledgement::Later {
                     after,
                     attempt,
                     error,
-                } => ("planned", *after, *attempt, false, false, error.clone()),
-                Acknowledgement::Ambiguous { after, error } => {
-                    ("planned", *after, true, true, false, error.clone())
+                } => (
+                    "planned",
+                    *after,
+                    *attempt,
+                    false,
+                    false,
+                    false,
+                    error.clone(),
+                ),
+                Acknowledgement::Ambiguous { after, look, error } => {
+                    ("planned", *after, true, true, false, *look, error.clone())
                 }
                 Acknowledgement::NotThere { after } => {
-                    ("planned", *after, false, false, true, String::new())
+                    ("planned", *after, false, false, true, false, String::new())
                 }
                 Acknowledgement::Unresolved { error } => {
                     unresolved.push(effect.subject_id);
-                    ("unresolved", 0.0, true, true, false, error.clone())
+                    ("unresolved", 0.0, true, true, false, false, error.clone())
                 }
             };
             r_id.push(effect.id);
@@ -475,17 +493,18 @@ impl Store {
             r_after.push(after);
             r_attempt.push(attempt);
             r_ambiguous.push(ambiguous);
+            r_looked.push(looked);
             r_look.push(look);
             r_error.push(error);
         }
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
-               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.look::int, 30000),
-               error = nullif(t.error, '')
-             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::text[])
-               AS t (id, token, state, after, attempt, ambiguous, look, error)
+               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.looked::int, 30000),
+               look = e.look OR t.look, error = nullif(t.error, '')
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::text[])
+               AS t (id, token, state, after, attempt, ambiguous, looked, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
-            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_look, &r_error
+            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_look, &r_error
         )
         .execute(&mut *tx)
         .await?;

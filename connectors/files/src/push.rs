@@ -97,15 +97,13 @@ impl Outbox {
         }
     }
 
-    fn other(head: &Envelope, bytes: usize, want: usize) -> Outcome {
+    /// Not an answer about this very call: what stands there may be half of ours, or ours that was edited.
+    fn other(head: &Envelope, bytes: usize, want: usize) -> Error {
         let message = format!(
             "{}/{} is there with another content ({bytes} bytes, ours has {want}): look at it, then remove it or resolve by hand",
             head.folder, head.name
         );
-        Outcome::Refused {
-            code: "name_taken".to_owned(),
-            message,
-        }
+        Error::new(ErrorClass::Conflict, message).with_code("name_taken")
     }
 }
 
@@ -127,7 +125,7 @@ impl Operations for Outbox {
         let (head, content) = Envelope::open(prepared)?;
         match self.anywhere(&head, content).await? {
             Standing::Same => return Ok(self.taken(op, head.name)),
-            Standing::Other { bytes } => return Ok(Self::other(&head, bytes, content.len())),
+            Standing::Other { bytes } => return Err(Self::other(&head, bytes, content.len())),
             Standing::Nothing => {}
         }
         match self
@@ -139,7 +137,7 @@ impl Operations for Outbox {
             // It came into being since the look: by a try that was still under way.
             Written::NameTaken => match self.anywhere(&head, content).await? {
                 Standing::Same => Ok(self.taken(op, head.name)),
-                Standing::Other { bytes } => Ok(Self::other(&head, bytes, content.len())),
+                Standing::Other { bytes } => Err(Self::other(&head, bytes, content.len())),
                 Standing::Nothing => {
                     let message = format!(
                         "{}/{} was there and is gone: it was picked up just now",

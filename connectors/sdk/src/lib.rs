@@ -34,7 +34,7 @@ pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
-    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
+    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
     InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
     Sent, SentLine, ShipCall, ShippedLine, Then,
 };

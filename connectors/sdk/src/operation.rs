@@ -100,16 +100,28 @@ pub enum Replay {
         /// After that.
         then: Then,
     },
-    /// It can be asked by our reference. It is asked before the first send too.
+    /// It can be asked by our reference.
     Lookup {
         /// No verdict "not there" before this long after the send.
         settle: Duration,
+        /// Whether it is asked before the first send too.
+        first: First,
     },
     /// Neither: the outcome stays unknown until a person has looked.
     Person,
 }
 
-/// After a native key's lifetime.
+/// What comes first where a call can be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// The look-up, each time: others may do the same thing, and `send` does not see it.
+    Ask,
+    /// The call. It is looked up only in doubt: after a try that may have happened, and when the database was set back.
+    /// For operations that nobody else carries out under our reference, or whose `send` reads before it writes.
+    Send,
+}
+
+/// After a native key's lifetime, and when an error follows a try that may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Ask the far side.
@@ -318,7 +330,9 @@ pub enum Outcome {
         /// The far side's id of what was made.
         id: Option<String>,
     },
-    /// Definitely refused; nothing happened.
+    /// Definitely refused; nothing happened. Where the key is honoured this is believed after a lost reply too: it is the stored
+    /// answer of the first try. An error about the state of things ("already captured", "the name is taken") is
+    /// [`crate::ErrorClass::Conflict`] and is looked up then.
     Refused {
         /// The far side's code.
         code: String,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hikiate_sdk::conformance::{Card, Verdict};
-use hikiate_sdk::{OnUnknown, OperationSpec, Replay, Then};
+use hikiate_sdk::{First, OnUnknown, OperationSpec, Replay, Then};
 
 use super::run::Dealt;
 
@@ -83,7 +83,13 @@ fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
                 Some(t) => format!("the same bytes again for {t:?}, then {then}"),
             }
         }
-        Replay::Lookup { settle } => format!("looked up, not before {settle:?}"),
+        Replay::Lookup { settle, first } => {
+            let first = match first {
+                First::Ask => "; before the first send too",
+                First::Send => "",
+            };
+            format!("looked up, not before {settle:?}{first}")
+        }
         Replay::Person => "never again: a person looks (`Person`)".to_owned(),
     };
     let unknown = match spec.on_unknown {

@@ -8,7 +8,8 @@ use hikiate::plan::types::EffectState;
 use hikiate::push::{Step, after_look_up, after_send, next_step};
 use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt};
 use hikiate_sdk::{
-    AccountSlug, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Outcome, Replay, Then,
+    AccountSlug, Error, ErrorClass, First, Found, OnUnknown, Op, OperationSpec, Outcome, Replay,
+    Then,
 };
 
 use super::command::Fate;
@@ -48,6 +49,7 @@ pub(super) struct Row {
     attempts: i16,
     sends: i16,
     looks: i16,
+    look: bool,
     first: Option<DateTime<Utc>>,
     last: Option<DateTime<Utc>>,
     due: DateTime<Utc>,
@@ -75,6 +77,7 @@ impl Row {
             attempts: 0,
             sends: 0,
             looks: 0,
+            look: false,
             first: None,
             last: None,
             due: now,
@@ -100,7 +103,9 @@ impl Row {
             personal: None,
             order: None,
             parcels: Vec::new(),
+            look: self.look,
             doubt: Doubt::None,
+            lost_since: None,
         }
     }
 }
@@ -115,6 +120,7 @@ fn replay(op: Op) -> Replay {
         },
         _ => Replay::Lookup {
             settle: Span::from_secs(5),
+            first: First::Ask,
         },
     }
 }
@@ -249,7 +255,7 @@ impl World {
             self.mirror_of(at);
             return Ok(());
         }
-        let acknowledgement = after_send(&row.claimed(), &spec(row.op), answer);
+        let acknowledgement = after_send(&row.claimed(), &spec(row.op), self.now, answer);
         self.acknowledge(at, acknowledgement)
     }
 
@@ -266,7 +272,8 @@ impl World {
                 row.attempts = row.attempts.saturating_add(i16::from(attempt));
                 row.due = now + after(s);
             }
-            Acknowledgement::Ambiguous { after: s, .. } => {
+            Acknowledgement::Ambiguous { after: s, look, .. } => {
+                row.look |= look;
                 (row.state, row.ambiguous) = (EffectState::Planned, true);
                 row.attempts = row.attempts.saturating_add(1);
                 row.due = now + after(s);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
-    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
-    Replay, SecretRef, Source, StreamKind, StreamSpec,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, First, Found,
+    InFile, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem,
+    Record, Replay, SecretRef, Source, StreamKind, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -80,6 +80,7 @@ impl ConnectorKind for Test {
                 } else {
                     Replay::Lookup {
                         settle: Duration::from_secs(5),
+                        first: First::Send,
                     }
                 },
                 on_unknown: OnUnknown::Hold,

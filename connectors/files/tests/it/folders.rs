@@ -129,10 +129,7 @@ async fn a_name_that_a_link_has_is_taken() {
         .operations()
         .send(Op::Instruct, &prepared)
         .await
-        .unwrap();
-    assert!(
-        matches!(&sent, Outcome::Refused { code, .. } if code == "name_taken"),
-        "{sent:?}"
-    );
+        .unwrap_err();
+    assert_eq!(sent.code.as_deref(), Some("name_taken"), "{sent}");
     assert!(!site.dir.path().join("elsewhere").exists());
 }

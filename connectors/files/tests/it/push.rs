@@ -93,16 +93,14 @@ async fn the_same_name_is_never_written_twice() {
         before
     );
     std::fs::write(&path, "other").unwrap();
-    let Outcome::Refused { code, message } = site
+    let error = site
         .operations()
         .send(Op::Instruct, &prepared)
         .await
-        .unwrap()
-    else {
-        panic!("not refused")
-    };
-    assert_eq!(code, "name_taken");
-    assert!(!message.contains("髙橋"), "{message}");
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+    assert_eq!(error.code.as_deref(), Some("name_taken"));
+    assert!(!error.message.contains("髙橋"), "{}", error.message);
     assert_eq!(std::fs::read(&path).unwrap(), b"other");
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{OnUnknown, OperationSpec, Replay, StreamSpec};
+use crate::{First, OnUnknown, OperationSpec, Replay, StreamSpec};
 
 /// The result of one run of the suite.
 #[derive(Clone, Debug)]
@@ -83,7 +83,13 @@ impl fmt::Display for Card {
                 Replay::Native {
                     lifetime: Some(t), ..
                 } => format!("the far side honours our key for {t:?}"),
-                Replay::Lookup { settle } => format!("looked up {settle:?} after a lost reply"),
+                Replay::Lookup { settle, first } => {
+                    let first = match first {
+                        First::Ask => "looked up first, and again",
+                        First::Send => "looked up",
+                    };
+                    format!("{first} {settle:?} after a lost reply")
+                }
                 Replay::Person => "a person looks after a lost reply".to_owned(),
             };
             let unknown = match spec.on_unknown {

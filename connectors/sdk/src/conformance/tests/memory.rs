@@ -11,8 +11,9 @@ use super::shop::SECRET;
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
-    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    First, Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations,
+    OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind,
+    StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,6 +247,7 @@ impl Operations for Memory {
             op: Op::Ship,
             replay: Replay::Lookup {
                 settle: Duration::ZERO,
+                first: First::Send,
             },
             on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
