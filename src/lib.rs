@@ -11,6 +11,7 @@ pub mod engine;
 pub mod facts;
 pub mod names;
 pub mod number;
+pub mod operations;
 pub mod ops;
 pub mod plan;
 pub mod policy;

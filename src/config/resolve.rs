@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hikiate_sdk::{AccountSlug, Currency, Op, StreamKind};
+use hikiate_sdk::{AccountSlug, Currency, StreamKind};
 
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
@@ -15,6 +15,7 @@ use super::units::{
 };
 use super::{catalogue, delivery};
 use crate::calendar::Calendar;
+use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     Allocation, Booking, Channel, Close, Notice, OthersShipFrom, PaymentMethod, PaymentRoute,
     Payments, Policy, Shop,
@@ -136,7 +137,7 @@ impl Resolving<'_> {
             if table.notify {
                 self.routes.needs(
                     name,
-                    &[Op::Fulfil, Op::Ship],
+                    &of_rule(NOTICE),
                     "notify = true",
                     &["channels", name, "notify"],
                     p,
@@ -156,7 +157,7 @@ impl Resolving<'_> {
                 (PaymentMethod::Card, Some(account)) => {
                     let found = self.routes.account(account, &path, p);
                     self.routes
-                        .needs(account, &[Op::Capture], "capturing", &path, p);
+                        .needs(account, &of_rule(CAPTURE), "capturing", &path, p);
                     found
                 }
                 (method, Some(_)) => {
@@ -262,7 +263,7 @@ impl Resolving<'_> {
         match &file.mail.account {
             Some(account) => {
                 self.routes
-                    .needs(account, &[Op::Mail], "sending mails", &path, p);
+                    .needs(account, &of_rule(MAIL), "sending mails", &path, p);
                 self.routes.account(account, &path, p)
             }
             None if wanted => {
@@ -280,7 +281,7 @@ impl Resolving<'_> {
         let path = ["booking", "account"];
         let account = self.routes.account(&table.account, &path, p);
         self.routes
-            .needs(&table.account, &[Op::PostJournal], "booking", &path, p);
+            .needs(&table.account, &of_role(Role::Books), "booking", &path, p);
         let close = match (&table.close.at, &table.close.every) {
             (Some(at), None) => p
                 .value(&["booking", "close", "at"], time(at))

@@ -1,13 +1,14 @@
 //! Warehouses: in order of preference, each with its account and the times instructions go out.
 
 use chrono::NaiveTime;
-use hikiate_sdk::{Op, StreamKind};
+use hikiate_sdk::StreamKind;
 
 use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
 use super::report::Problems;
 use super::resolve::Resolving;
 use super::routes::Answers;
 use super::units::{slug, span, span_or_never, time};
+use crate::operations::{Role, of_role};
 use crate::policy::{Dispatch, ReplyTerm, Warehouse};
 use crate::suggest;
 
@@ -101,7 +102,7 @@ impl Resolving<'_> {
         let account = self.routes.account(&table.account, &path, p);
         self.routes.needs(
             &table.account,
-            &[Op::Instruct, Op::CancelInstruction],
+            &of_role(Role::Warehouse),
             "a warehouse",
             &path,
             p,

@@ -9,8 +9,8 @@ use sqlx::{Postgres, Transaction};
 use tracing::{debug, error, warn};
 
 use super::{Engine, not_written};
+use crate::operations::rule_of;
 use crate::plan::plan_order;
-use crate::plan::types::rule_of;
 use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
 
 /// News first, then what comes round, then what was planned again as a whole.
@@ -305,8 +305,8 @@ fn without_news(claimed: &Claimed, plans: &[PlannedOrder]) -> BTreeMap<RuleKey, 
             continue;
         }
         for effect in &planned.plan.effects {
-            if let Some(rule) = rule_of(effect.intent.op) {
-                let key = (rule.to_owned(), effect.intent.account.clone());
+            if let Some(rule) = rule_of(effect.intent.op, &effect.intent.what) {
+                let key = (rule.into_owned(), effect.intent.account.clone());
                 *made.entry(key).or_default() += 1;
             }
         }

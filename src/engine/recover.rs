@@ -9,6 +9,7 @@ use hikiate_sdk::{Op, Sent, SentLine, StreamKind};
 use tracing::{info, warn};
 
 use super::{Account, Engine};
+use crate::operations::of;
 use crate::store::{FoundLine, FoundSend, OwnedAccount, Phase, Recovery, StoreError, number_of};
 
 /// Reading again begins this long before what may be lost: clocks differ, and files lie before they are read.
@@ -128,9 +129,7 @@ fn asked(account: &Account) -> Vec<Op> {
         return Vec::new();
     };
     let offered = operations.operations().into_iter().map(|spec| spec.op);
-    offered
-        .filter(|op| matches!(op, Op::Instruct | Op::PostJournal))
-        .collect()
+    offered.filter(|op| of(*op).batch).collect()
 }
 
 async fn recall(

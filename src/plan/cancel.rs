@@ -12,6 +12,7 @@ use super::view::{Line, View};
 use crate::action::Action;
 use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
+use crate::operations::{Moves, of};
 use crate::policy::{CancelBy, Change};
 
 /// The kind of the task about a cancel that the channel refused.
@@ -71,7 +72,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         .fold
         .intents
         .iter()
-        .any(|i| i.open() && i.fact.op != Op::Mail);
+        .any(|i| i.open() && of(i.fact.op).moves != Moves::Nothing);
     let refused = told.and_then(|intent| intent.refusal());
     let refused = refused.filter(|(id, _)| !view.fold.released_after("cancel_order", *id));
     // One that was refused because a part of it shipped meanwhile is open there all the same.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{
-    Error, ErrorClass, First, Found, OnUnknown, OperationSpec, Outcome, Replay, Then,
-};
+use hikiate_sdk::{Error, ErrorClass, First, Found, OperationSpec, Outcome, Replay, Then};
 
 use crate::broken::{self, Broken};
 use crate::facts::{OutcomeFact, Verdict};
+use crate::operations::{Moves, of};
 use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
 
 /// The next step for a claimed effect.
@@ -40,7 +39,7 @@ pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Ackno
     let counts_as_sent = effect.doubt == Doubt::Known
         && effect.sends == 0
         && spec.replay == Replay::Person
-        && spec.on_unknown == OnUnknown::GoOn;
+        && of(spec.op).moves == Moves::Nothing;
     if counts_as_sent {
         return Some(Acknowledgement::Finished {
             outcome: OutcomeFact {

@@ -10,6 +10,7 @@ use super::facts::{FactRows, insert_facts};
 use super::setup::CODE_LEVEL;
 use super::{OwnedAccount, Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, Verdict};
+use crate::operations::of;
 use crate::plan::parcels_told;
 
 /// A claimed effect with what is needed to carry it out.
@@ -263,7 +264,7 @@ impl Store {
     ) -> Result<Vec<(i64, i64, String)>, StoreError> {
         let ids: Vec<i64> = claimed
             .iter()
-            .filter(|c| c.op == Op::Mail && c.frozen.is_none())
+            .filter(|c| of(c.op).personal && c.frozen.is_none())
             .map(|c| c.subject_id)
             .collect();
         if ids.is_empty() {
@@ -297,7 +298,7 @@ impl Store {
             }
         }
         tx.commit().await?;
-        for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
+        for effect in claimed.iter_mut().filter(|c| of(c.op).personal) {
             effect.personal = persons.remove(&effect.subject_id);
             effect.order = orders.remove(&effect.subject_id);
             let told = parcels.get(&effect.subject_id).into_iter().flatten();
@@ -305,7 +306,7 @@ impl Store {
         }
         let mut back = Vec::new();
         claimed.retain(|effect| {
-            let mail = effect.op == Op::Mail && effect.frozen.is_none();
+            let mail = of(effect.op).personal && effect.frozen.is_none();
             let what = unread.get(&effect.subject_id).filter(|_| mail);
             back.extend(what.map(|what| (effect.id, effect.token, what.clone())));
             what.is_none()

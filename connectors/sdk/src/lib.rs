@@ -35,8 +35,8 @@ pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
-    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
-    Sent, SentLine, ShipCall, ShippedLine, Then,
+    InstructCall, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay, Sent,
+    SentLine, ShipCall, ShippedLine, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,

@@ -81,8 +81,6 @@ pub struct OperationSpec {
     pub op: Op,
     /// What is allowed after a lost reply.
     pub replay: Replay,
-    /// What an unknown outcome means for the order.
-    pub on_unknown: OnUnknown,
     /// True when the far side's acceptance is the end of it; false when a reply comes later as a record
     /// (an acceptance file).
     pub accepted_is_done: bool,
@@ -128,15 +126,6 @@ pub enum Then {
     Lookup,
     /// Ask a person.
     Person,
-}
-
-/// Whether an unknown outcome stops the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Money or goods: the order waits.
-    Hold,
-    /// A mail: a task, and the order goes on.
-    GoOn,
 }
 
 /// The name of a batch: account, kind, period and number. A file's name is this plus the first 8 hex

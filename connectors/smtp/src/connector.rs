@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, OnUnknown, Op,
-    OperationSpec, Operations, Outcome, Pace, Prepared, Problem, Replay, Source,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Op, OperationSpec,
+    Operations, Outcome, Pace, Prepared, Problem, Replay, Source,
 };
 
 use crate::client::Client;
@@ -71,7 +71,6 @@ impl Operations for Account {
         vec![OperationSpec {
             op: Op::Mail,
             replay: Replay::Person,
-            on_unknown: OnUnknown::GoOn,
             accepted_is_done: true,
             says: "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
         }]

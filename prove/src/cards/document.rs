@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hikiate_sdk::conformance::{Card, Verdict};
-use hikiate_sdk::{First, OnUnknown, OperationSpec, Replay, Then};
+use hikiate_sdk::{First, OperationSpec, Replay, Then};
 
 use super::run::Dealt;
 
@@ -57,21 +57,19 @@ fn offers(card: &Card) -> String {
         text.push('\n');
     }
     if !card.operations.is_empty() {
-        text.push_str("| operation | what it does | after a lost reply | an unknown outcome | accepted |\n|---|---|---|---|---|\n");
+        text.push_str(
+            "| operation | what it does | after a lost reply | accepted |\n|---|---|---|---|\n",
+        );
         for spec in &card.operations {
-            let (lost, unknown, end) = declared(spec);
-            let _ = writeln!(
-                text,
-                "| `{}` | {} | {lost} | {unknown} | {end} |",
-                spec.op, spec.says
-            );
+            let (lost, end) = declared(spec);
+            let _ = writeln!(text, "| `{}` | {} | {lost} | {end} |", spec.op, spec.says);
         }
         text.push('\n');
     }
     text
 }
 
-fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
+fn declared(spec: &OperationSpec) -> (String, &'static str) {
     let lost = match spec.replay {
         Replay::Native { lifetime, then } => {
             let then = match then {
@@ -92,16 +90,12 @@ fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
         }
         Replay::Person => "never again: a person looks (`Person`)".to_owned(),
     };
-    let unknown = match spec.on_unknown {
-        OnUnknown::Hold => "the order waits",
-        OnUnknown::GoOn => "the order goes on",
-    };
     let end = if spec.accepted_is_done {
         "is done"
     } else {
         "is told later"
     };
-    (lost, unknown, end)
+    (lost, end)
 }
 
 /// Cases in the order they run, over all cards.

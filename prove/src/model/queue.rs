@@ -8,8 +8,7 @@ use hikiate::plan::types::EffectState;
 use hikiate::push::{Step, after_look_up, after_send, next_step};
 use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt};
 use hikiate_sdk::{
-    AccountSlug, Error, ErrorClass, First, Found, OnUnknown, Op, OperationSpec, Outcome, Replay,
-    Then,
+    AccountSlug, Error, ErrorClass, First, Found, Op, OperationSpec, Outcome, Replay, Then,
 };
 
 use super::command::Fate;
@@ -129,7 +128,6 @@ fn spec(op: Op) -> OperationSpec {
     OperationSpec {
         op,
         replay: replay(op),
-        on_unknown: OnUnknown::Hold,
         accepted_is_done: false,
         says: "",
     }

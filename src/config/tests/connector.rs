@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, First, Found,
-    InFile, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem,
-    Record, Replay, SecretRef, Source, StreamKind, StreamSpec,
+    InFile, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
+    SecretRef, Source, StreamKind, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -83,7 +83,6 @@ impl ConnectorKind for Test {
                         first: First::Send,
                     }
                 },
-                on_unknown: OnUnknown::Hold,
                 accepted_is_done: !replies,
                 says: match op {
                     Op::Capture => "does capture; cannot be undone",

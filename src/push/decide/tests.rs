@@ -78,7 +78,6 @@ fn spec(replay: Replay) -> OperationSpec {
     OperationSpec {
         op: Op::Capture,
         replay,
-        on_unknown: OnUnknown::Hold,
         accepted_is_done: true,
         says: "",
     }
@@ -131,7 +130,7 @@ fn what_a_lost_window_may_have_sent_is_asked_for_or_counts_as_sent() {
         ..effect()
     };
     let mail = OperationSpec {
-        on_unknown: OnUnknown::GoOn,
+        op: Op::Mail,
         ..spec(Replay::Person)
     };
     let mut known = doubtful(Doubt::Known, 0);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use hikiate_sdk::{
-    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, OnUnknown, Op,
-    OperationSpec, Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
+    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, Op, OperationSpec,
+    Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
 };
 use minijinja::value::Value;
 
@@ -155,7 +155,6 @@ impl Outgoing {
             Some(OperationSpec {
                 op,
                 replay: self.replay(),
-                on_unknown: OnUnknown::Hold,
                 accepted_is_done: accept? == Accept::Delivered,
                 says,
             })

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    Call, Currency, Error, ErrorClass, First, Found, OnUnknown, Op, OperationSpec, Operations,
-    Outcome, Prepared, Replay, ShippedLine,
+    Call, Currency, Error, ErrorClass, First, Found, Op, OperationSpec, Operations, Outcome,
+    Prepared, Replay, ShippedLine,
 };
 use serde_json::json;
 
@@ -23,7 +23,6 @@ impl Operations for Medusa {
                 // `send` itself reads first and sees what staff did meanwhile.
                 first: First::Send,
             },
-            on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
             says,
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{First, OnUnknown, OperationSpec, Replay, StreamSpec};
+use crate::{First, OperationSpec, Replay, StreamSpec};
 
 /// The result of one run of the suite.
 #[derive(Clone, Debug)]
@@ -92,20 +92,12 @@ impl fmt::Display for Card {
                 }
                 Replay::Person => "a person looks after a lost reply".to_owned(),
             };
-            let unknown = match spec.on_unknown {
-                OnUnknown::Hold => "the order waits",
-                OnUnknown::GoOn => "the order goes on",
-            };
             let end = if spec.accepted_is_done {
                 "accepted is done"
             } else {
                 "the end comes later"
             };
-            writeln!(
-                f,
-                "  operation {}: {}; {replay}, {unknown}, {end}",
-                spec.op, spec.says
-            )?;
+            writeln!(f, "  operation {}: {}; {replay}, {end}", spec.op, spec.says)?;
         }
         for (name, verdict) in &self.checks {
             match verdict {

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use hikiate::action::Action;
 use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict};
+use hikiate::operations::Lane;
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
-    DemandRow, DemandState, EffectState, Lane, NewEffect, NewFact, NewShipment, OrderPlan,
-    RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
+    DemandRow, DemandState, EffectState, NewEffect, NewFact, NewShipment, OrderPlan, RevenueKind,
+    RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;
 use hikiate_sdk::{AccountSlug, Call, CaptureCall, Currency, Op};

@@ -11,9 +11,8 @@ use super::shop::SECRET;
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    First, Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations,
-    OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind,
-    StreamSpec,
+    First, Found, FulfilledBy, InFile, Observed, Op, OperationSpec, Operations, OrderLine,
+    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +248,6 @@ impl Operations for Memory {
                 settle: Duration::ZERO,
                 first: First::Send,
             },
-            on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
             says: "tells the shop",
         }]

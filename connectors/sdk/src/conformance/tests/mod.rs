@@ -71,7 +71,12 @@ async fn a_sound_connector_passes_everything() {
     assert_eq!(card.counts(), (44, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
-    assert!(text.contains("operation ship: tells the shop; looked up 0ns after a lost reply, the order waits, accepted is done"), "{text}");
+    assert!(
+        text.contains(
+            "operation ship: tells the shop; looked up 0ns after a lost reply, accepted is done"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
