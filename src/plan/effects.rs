@@ -8,7 +8,6 @@ use super::fold::Intent;
 use super::number::business_key;
 use super::types::{EffectState, NewEffect, Withdraw};
 use super::view::View;
-use crate::broken;
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
 use crate::operations::{Lane, of, rule_of};
 
@@ -54,7 +53,6 @@ pub(crate) fn next_n(view: &View<'_>, op: Op, account: &AccountSlug) -> u32 {
         .max()
         .unwrap_or(0)
         .saturating_add(1)
-        .saturating_add(broken::sequence())
 }
 
 /// Chooses at most one effect per account: cancels, then notices, then captures, then mails. What a paused rule

@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{Error, ErrorClass, First, Found, OperationSpec, Outcome, Replay, Then};
 
-use crate::broken::{self, Broken};
 use crate::facts::{OutcomeFact, Verdict};
 use crate::operations::{Moves, of};
 use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
@@ -59,7 +58,6 @@ pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Ackno
 #[must_use]
 pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
     match replay {
-        Replay::Lookup { .. } if broken::is(Broken::LookUpSkipped) => Step::Send,
         Replay::Lookup {
             first: First::Send, ..
         } if !effect.ambiguous && effect.doubt == Doubt::None => Step::Send,
@@ -170,7 +168,7 @@ pub fn after_send(
         ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
         // After a try that may have happened an error proves nothing: look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
-            if effect.ambiguous && !broken::is(Broken::RefusalBelieved) =>
+            if effect.ambiguous =>
         {
             ambiguous(effect, spec, &error)
         }
@@ -182,9 +180,6 @@ pub fn after_send(
 
 /// Whether a refusal of a repeated call is the answer that the first try was given.
 fn replays_answers(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> bool {
-    if broken::is(Broken::RefusalBelieved) {
-        return true;
-    }
     match replay {
         Replay::Native { lifetime, .. } => honoured(effect, lifetime, now),
         Replay::Lookup { .. } | Replay::Person => false,
@@ -219,7 +214,7 @@ fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Ack
         look,
         error: error.message.clone(),
     };
-    let backoff = crate::pull::backoff(effect.attempts);
+    let backoff = crate::account::backoff(effect.attempts);
     match spec.replay {
         Replay::Person => unresolved(),
         // It was looked up since, and the same happens again.
@@ -248,7 +243,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
             error: error.message.clone(),
         },
         _ => Acknowledgement::Later {
-            after: crate::pull::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(effect.attempts).as_secs_f64(),
             attempt: true,
             error: error.message.clone(),
         },
