@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use hikiate_sdk::Op;
+use hikiate_sdk::{Op, OperationSpec, Operations};
 
 use crate::facts::IntentWhat;
 
@@ -254,6 +254,15 @@ pub fn of_role(role: Role) -> Vec<Op> {
         .filter(|row| row.role == role)
         .map(|row| row.op)
         .collect()
+}
+
+/// Most members of a sealed batch of an operation, as its account declares.
+#[must_use]
+pub fn members(operations: &dyn Operations, op: Op) -> u32 {
+    let mut offered = operations.operations().into_iter();
+    offered
+        .find(|spec| spec.op == op)
+        .map_or(OperationSpec::ANY, |spec| spec.members.max(1))
 }
 
 /// The rule that makes an intent, as a pause names it. What goes out in sealed batches has none: allocation grants it

@@ -100,11 +100,11 @@ impl Teller<'_> {
             .iter()
             .filter_map(|op| specs.iter().find(|spec| spec.op == *op))
         {
-            let (op, says) = (spec.op, spec.says);
+            let (op, summary) = (spec.op, spec.summary);
             line(
                 text,
                 2,
-                &format!("{op}: {says}; an unknown outcome {}", unknown(spec)),
+                &format!("{op}: {summary}; an unknown outcome {}", unknown(spec)),
             );
         }
     }

@@ -32,6 +32,10 @@ const MOST_TRIES: i16 = 20;
 /// looked up is looked up before its first send; another may have happened, and a mail counts as sent.
 #[must_use]
 pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Acknowledgement> {
+    // A batch was asked for by its name when the recovery began.
+    if of(spec.op).batch && !spec.knows_shipments() {
+        (effect.doubt, effect.lost_since) = (Doubt::None, None);
+    }
     if effect.doubt == Doubt::None || matches!(spec.replay, Replay::Lookup { .. }) {
         return None;
     }

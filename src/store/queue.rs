@@ -144,12 +144,37 @@ impl Store {
         limit: i64,
         lease_seconds: i32,
     ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        self.claim(owned, None, limit, lease_seconds).await
+    }
+
+    /// Claims due effects of one operation, to go in a request with one that is claimed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_more(
+        &self,
+        owned: &OwnedAccount,
+        op: Op,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        self.claim(owned, Some(op), limit, lease_seconds).await
+    }
+
+    async fn claim(
+        &self,
+        owned: &OwnedAccount,
+        op: Option<Op>,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
         // Lane after lane by its index until there are enough; a later lane is not looked at then.
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
                  SELECT d.id FROM generate_series(0, 2) AS l (lane) CROSS JOIN LATERAL (
                    SELECT e.id FROM effects e
                    WHERE e.account_id = $1 AND e.lane = l.lane::smallint AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
+                     AND ($5::text IS NULL OR e.op = $5)
                      AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $2 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
                      AND (SELECT min_code FROM gate) <= $3 AND NOT (SELECT hk_stopped())
                      AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id))
@@ -158,7 +183,7 @@ impl Store {
                  LIMIT $4),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
                taken AS (
-                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $5::int)
+                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
                  FROM due, token WHERE e.id = due.id
                  RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous, e.look,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
@@ -171,11 +196,13 @@ impl Store {
                      SELECT CASE WHEN max(p.happened_at) > r.lost_until + interval '5 min' OR (max(p.happened_at) > r.lost_until AND max(p.recorded_at) > r.lifted_at) THEN 0
                        WHEN max(p.happened_at) > r.lost_until THEN 1 ELSE 2 END
                      FROM facts p WHERE p.subject_id = t.subject_id AND p.kind = 'parcel')
-                   WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1 ELSE 0 END AS "doubt!"
+                   WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1
+                   WHEN t.op = 'instruct' AND EXISTS (SELECT FROM shipments h JOIN subjects o ON o.id = h.subject_id
+                     WHERE h.batch_id = t.subject_id AND o.created_at <= coalesce(r.lifted_at, 'infinity')) THEN 1 ELSE 0 END AS "doubt!"
                FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
                  CROSS JOIN recovery r
                ORDER BY t.lane, t.due_at, t.id"#,
-            owned.id, owned.token, CODE_LEVEL, limit, lease_seconds
+            owned.id, owned.token, CODE_LEVEL, limit, op.map(Op::as_str), lease_seconds
         )
         .fetch_all(&self.pool)
         .await?;

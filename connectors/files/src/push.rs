@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
-    SentLine,
+    SentLine, one_by_one,
 };
 
 use crate::client::{Folder, Written, read_whole};
@@ -107,21 +107,8 @@ impl Outbox {
     }
 }
 
-#[async_trait]
-impl Operations for Outbox {
-    fn operations(&self) -> Vec<OperationSpec> {
-        self.outgoing.specs()
-    }
-
-    fn by_telephone(&self) -> Vec<Op> {
-        self.outgoing.by_telephone()
-    }
-
-    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
-        self.outgoing.prepare(call)
-    }
-
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+impl Outbox {
+    async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let (head, content) = Envelope::open(prepared)?;
         match self.anywhere(&head, content).await? {
             Standing::Same => return Ok(self.taken(op, head.name)),
@@ -149,7 +136,7 @@ impl Operations for Outbox {
         }
     }
 
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
         let (head, content) = Envelope::open(prepared)?;
         Ok(match self.anywhere(&head, content).await? {
             Standing::Same => Found::Yes(self.taken(op, head.name)),
@@ -157,6 +144,29 @@ impl Operations for Outbox {
             Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
             Standing::Nothing => Found::No,
         })
+    }
+}
+
+#[async_trait]
+impl Operations for Outbox {
+    fn operations(&self) -> Vec<OperationSpec> {
+        self.outgoing.specs()
+    }
+
+    fn by_telephone(&self) -> Vec<Op> {
+        self.outgoing.by_telephone()
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        self.outgoing.prepare(call)
+    }
+
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |file| self.write(op, file)).await
+    }
+
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        one_by_one(calls, |file| self.find(op, file)).await
     }
 
     async fn sent_since(&self, op: Op, since: DateTime<Utc>) -> Result<Option<Vec<Sent>>, Error> {

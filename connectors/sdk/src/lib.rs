@@ -5,6 +5,8 @@
 //! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
 //! no state: cursors, retries, pacing and tokens are the engine's.
 
+mod ability;
+mod answers;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
@@ -27,6 +29,8 @@ pub mod text;
 mod tracking;
 mod warehouse;
 
+pub use ability::{Ability, Cancels, Identity, Parts, Unit, When};
+pub use answers::{one_by_one, one_each};
 pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::answers::only;
 use crate::{
-    Error, ExternalId, Instruction, JournalBatch, LineKey, MailMessage, ShipmentReference,
+    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
+    ShipmentReference,
 };
 
 /// The kinds of operations; the word is used in business keys, tables, metrics and commands.
@@ -84,8 +86,55 @@ pub struct OperationSpec {
     /// True when the far side's acceptance is the end of it; false when a reply comes later as a record
     /// (an acceptance file).
     pub accepted_is_done: bool,
+    /// What of it differs from one external system to another.
+    pub ability: Ability,
+    /// Most members of a sealed batch: 1 for an API that takes one shipment or one entry a call, [`OperationSpec::ANY`] where the
+    /// policy alone decides. Longer batches are split.
+    pub members: u32,
+    /// Most prepared calls that may go in one request; 1 where each is a request of its own.
+    pub together: usize,
     /// What this does, in words, for `hikiate check`: "captures the payment; cannot be undone".
-    pub says: &'static str,
+    pub summary: &'static str,
+}
+
+impl OperationSpec {
+    /// As many as there are.
+    pub const ANY: u32 = u32::MAX;
+
+    /// How often its payments can be captured.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        match self.ability {
+            Ability::Capture(parts) => parts,
+            _ => Parts::Many,
+        }
+    }
+
+    /// Whether its warehouse knows each shipment by our reference, whatever batch it came in.
+    #[must_use]
+    pub fn knows_shipments(&self) -> bool {
+        matches!(
+            self.ability,
+            Ability::Instruct {
+                identity: Identity::Shipment,
+                ..
+            }
+        )
+    }
+
+    /// An operation whose acceptance is the end of it, with batches of any size and one call a request.
+    #[must_use]
+    pub fn new(op: Op, replay: Replay, summary: &'static str) -> Self {
+        Self {
+            op,
+            replay,
+            accepted_is_done: true,
+            ability: Ability::usual(op),
+            members: Self::ANY,
+            together: 1,
+            summary,
+        }
+    }
 }
 
 /// What may be done after a lost reply.
@@ -393,17 +442,31 @@ pub trait Operations: Send + Sync {
     /// with the field named; [`crate::ErrorClass::Config`] for an operation not offered.
     fn prepare(&self, call: &Call) -> Result<Prepared, Error>;
 
-    /// Sends prepared bytes once. Never retries.
-    ///
-    /// # Errors
-    /// [`crate::ErrorClass::OutcomeUnknown`] whenever the far side may have acted.
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error>;
+    /// Sends prepared calls of one operation once, at most [`OperationSpec::together`] of them, of different orders. Never
+    /// retries. One answer for each call, in order: what is refused of one says nothing of the others
+    /// ([`crate::one_by_one`] where each is a request of its own). Any other number of answers counts as unknown for all.
+    /// [`crate::ErrorClass::OutcomeUnknown`] whenever the external system may have acted.
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>>;
 
-    /// Asks whether the prepared call has already happened, by our reference.
+    /// Asks whether prepared calls have already happened, by our references; one answer for each call, in order. A
+    /// look-up changes nothing.
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>>;
+
+    /// [`Operations::send`] with one call.
     ///
     /// # Errors
-    /// Any class; a look-up changes nothing.
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error>;
+    /// As there.
+    async fn send_one(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        only(self.send(op, &[prepared]).await)
+    }
+
+    /// [`Operations::look_up`] with one call.
+    ///
+    /// # Errors
+    /// As there.
+    async fn look_up_one(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        only(self.look_up(op, &[prepared]).await)
+    }
 
     /// Everything of an operation that this far side was sent since `since` and still shows, for a database
     /// that was set back and does not know it any more. `None` when it cannot tell.

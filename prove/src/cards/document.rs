@@ -62,7 +62,11 @@ fn offers(card: &Card) -> String {
         );
         for spec in &card.operations {
             let (lost, end) = declared(spec);
-            let _ = writeln!(text, "| `{}` | {} | {lost} | {end} |", spec.op, spec.says);
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {lost} | {end} |",
+                spec.op, spec.summary
+            );
         }
         text.push('\n');
     }

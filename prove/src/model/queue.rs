@@ -126,12 +126,7 @@ fn replay(op: Op) -> Replay {
 }
 
 fn spec(op: Op) -> OperationSpec {
-    OperationSpec {
-        op,
-        replay: replay(op),
-        accepted_is_done: false,
-        says: "",
-    }
+    OperationSpec::new(op, replay(op), "")
 }
 
 fn nth<T>(mut found: Vec<T>, which: u8) -> Option<T> {

@@ -1,4 +1,4 @@
-use hikiate_sdk::{AccountSlug, Op};
+use hikiate_sdk::{Ability, AccountSlug, Cancels, Identity, Op};
 
 use super::*;
 use crate::facts::{IntentFact, IntentWhat};
@@ -75,12 +75,7 @@ fn lost(replay: Replay, seconds_ago: i64) -> (ClaimedEffect, OperationSpec, Date
 }
 
 fn spec(replay: Replay) -> OperationSpec {
-    OperationSpec {
-        op: Op::Capture,
-        replay,
-        accepted_is_done: true,
-        says: "",
-    }
+    OperationSpec::new(Op::Capture, replay, "")
 }
 
 fn error(class: ErrorClass) -> Error {
@@ -375,4 +370,29 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
         after_send(&effect(), &spec, now, Err(error(ErrorClass::Protocol))),
         Acknowledgement::Ambiguous { .. }
     ));
+}
+
+#[test]
+fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
+    let files = OperationSpec {
+        op: Op::Instruct,
+        ..spec(native(None, Then::Lookup))
+    };
+    let api = OperationSpec {
+        ability: Ability::Instruct {
+            identity: Identity::Shipment,
+            cancel: Cancels::Request,
+        },
+        ..files.clone()
+    };
+    for (spec, doubt) in [(&files, false), (&api, true)] {
+        let mut effect = ClaimedEffect {
+            doubt: Doubt::Perhaps,
+            lost_since: Some(DateTime::UNIX_EPOCH),
+            ..effect()
+        };
+        assert_eq!(doubted(&mut effect, spec), None);
+        assert_eq!(effect.ambiguous, doubt);
+        assert_eq!(effect.lost_since.is_some(), doubt);
+    }
 }

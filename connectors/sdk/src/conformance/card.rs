@@ -97,7 +97,11 @@ impl fmt::Display for Card {
             } else {
                 "the end comes later"
             };
-            writeln!(f, "  operation {}: {}; {replay}, {end}", spec.op, spec.says)?;
+            writeln!(
+                f,
+                "  operation {}: {}; {replay}, {end}",
+                spec.op, spec.summary
+            )?;
         }
         for (name, verdict) in &self.checks {
             match verdict {

@@ -68,7 +68,7 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (44, 0, 0), "{card}");
+    assert_eq!(card.counts(), (46, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(
@@ -130,6 +130,8 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::LocalTimeIsUtc, vec!["time zones/orders"]),
         (Flaw::SkipsLate, vec!["seen late/orders"]),
         (Flaw::OtherNameForAgain, vec!["told twice/orders"]),
+        (Flaw::OneRefusalForAll, vec!["one of several refused/ship"]),
+        (Flaw::SkipsAnAnswer, vec!["one of several refused/ship"]),
     ];
     // The suite waits a second to see that preparing is pure, so the runs go side by side.
     let runs = flaws.map(|(flaw, checks)| {
