@@ -13,6 +13,7 @@ pub mod facts;
 pub mod hooks;
 pub mod names;
 pub mod number;
+pub mod operations;
 pub mod ops;
 pub mod plan;
 pub mod policy;

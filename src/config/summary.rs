@@ -9,6 +9,7 @@ use super::accounts::AccountBuilt;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
+use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
     Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
@@ -93,16 +94,20 @@ impl Teller<'_> {
     }
 
     /// `verb: what the connector says it does; what happens after a lost reply`.
-    fn operation(&self, text: &mut String, slug: &AccountSlug, op: Op) {
+    fn operations(&self, text: &mut String, slug: &AccountSlug, ops: &[Op]) {
         let specs = self
             .account(slug)
             .and_then(|a| a.instance.operations().map(|o| o.operations()))
             .unwrap_or_default();
-        if let Some(spec) = specs.iter().find(|spec| spec.op == op) {
+        for spec in ops
+            .iter()
+            .filter_map(|op| specs.iter().find(|spec| spec.op == *op))
+        {
+            let (op, summary) = (spec.op, spec.summary);
             line(
                 text,
                 2,
-                &format!("{op}: {}; an unknown outcome {}", spec.says, unknown(spec)),
+                &format!("{op}: {summary}; an unknown outcome {}", unknown(spec)),
             );
         }
     }
@@ -185,7 +190,7 @@ impl Teller<'_> {
                         1,
                         &format!("payments {gateway} are card, captured at {account} {when}"),
                     );
-                    self.operation(text, account, Op::Capture);
+                    self.operations(text, account, &of_rule(CAPTURE));
                 }
                 (PaymentMethod::Prepaid, _) => line(
                     text,
@@ -211,8 +216,7 @@ impl Teller<'_> {
         line(text, 1, "an order paid in another way is held");
         if channel.notify {
             line(text, 1, "is told what was shipped, with tracking numbers");
-            self.operation(text, slug, Op::Fulfil);
-            self.operation(text, slug, Op::Ship);
+            self.operations(text, slug, &of_rule(NOTICE));
         } else {
             line(text, 1, "is not told what was shipped");
         }
@@ -228,7 +232,7 @@ impl Teller<'_> {
                         kinds.join(", ")
                     ),
                 );
-                self.operation(text, account, Op::Mail);
+                self.operations(text, account, &of_rule(MAIL));
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
         }
@@ -283,8 +287,7 @@ impl Teller<'_> {
             }
         };
         line(text, 1, &when);
-        self.operation(text, slug, Op::Instruct);
-        self.operation(text, slug, Op::CancelInstruction);
+        self.operations(text, slug, &of_role(Role::Warehouse));
         if warehouse.cancel == CancelBy::Phone {
             line(
                 text,
@@ -538,7 +541,7 @@ impl Teller<'_> {
         line(text, 1, &returns);
         self.deposits(text);
         self.tax(text);
-        self.operation(text, slug, Op::PostJournal);
+        self.operations(text, slug, &of_role(Role::Books));
     }
 
     /// When the shop is closed.

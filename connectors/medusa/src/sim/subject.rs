@@ -259,7 +259,7 @@ impl FarSide for Far {
             Op::Fulfil => fulfil,
             Op::Ship => {
                 let past = account(self.sim.transport(), Settings::default());
-                past.send(Op::Fulfil, &past.prepare(&fulfil).unwrap())
+                past.send_one(Op::Fulfil, &past.prepare(&fulfil).unwrap())
                     .await
                     .unwrap();
                 let parcels = vec![ParcelTold {

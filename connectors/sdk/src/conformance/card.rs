@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::hooks::HookSpec;
-use crate::{OnUnknown, OperationSpec, Replay, StreamSpec};
+use crate::{First, OperationSpec, Replay, StreamSpec};
 
 /// The result of one run of the suite.
 #[derive(Clone, Debug)]
@@ -86,12 +86,14 @@ impl fmt::Display for Card {
                 Replay::Native {
                     lifetime: Some(t), ..
                 } => format!("the far side honours our key for {t:?}"),
-                Replay::Lookup { settle } => format!("looked up {settle:?} after a lost reply"),
+                Replay::Lookup { settle, first } => {
+                    let first = match first {
+                        First::Ask => "looked up first, and again",
+                        First::Send => "looked up",
+                    };
+                    format!("{first} {settle:?} after a lost reply")
+                }
                 Replay::Person => "a person looks after a lost reply".to_owned(),
-            };
-            let unknown = match spec.on_unknown {
-                OnUnknown::Hold => "the order waits",
-                OnUnknown::GoOn => "the order goes on",
             };
             let end = if spec.accepted_is_done {
                 "accepted is done"
@@ -100,8 +102,8 @@ impl fmt::Display for Card {
             };
             writeln!(
                 f,
-                "  operation {}: {}; {replay}, {unknown}, {end}",
-                spec.op, spec.says
+                "  operation {}: {}; {replay}, {end}",
+                spec.op, spec.summary
             )?;
         }
         for hook in &self.hooks {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::calls::sample_call;
 use super::hooks::{HookCase, SentHook};
 use super::specification::Specification;
 use crate::faulty::FaultSeam;
@@ -73,6 +74,12 @@ pub trait FarSide: Send + Sync {
 
     /// Makes what an operation needs at the far side (an order to ship) and tells the call to make.
     async fn call(&self, op: Op) -> Call;
+
+    /// A call that the external system refuses for what it says, for operations of which several go in one request: the others
+    /// of the request are carried out. The default names what no external system has.
+    async fn refused(&self, op: Op) -> Call {
+        sample_call(op)
+    }
 
     /// How often the far side has carried out this call, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;

@@ -14,8 +14,9 @@ use crate::hooks::{
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, Here, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
+    First, Found, FulfilledBy, Here, InFile, Kind, Observed, Op, OperationSpec, Operations,
     OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
+    one_by_one,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(super) enum Flaw {
     RefusesUnknownTopics,
     NewIdEachTime,
     RepeatsWhatWasSent,
+    OneRefusalForAll,
+    SkipsAnAnswer,
 }
 
 pub(super) struct Memory {
@@ -317,14 +320,13 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 #[async_trait]
 impl Operations for Memory {
     fn operations(&self) -> Vec<OperationSpec> {
+        let replay = Replay::Lookup {
+            settle: Duration::ZERO,
+            first: First::Send,
+        };
         vec![OperationSpec {
-            op: Op::Ship,
-            replay: Replay::Lookup {
-                settle: Duration::ZERO,
-            },
-            on_unknown: OnUnknown::Hold,
-            accepted_is_done: true,
-            says: "tells the shop",
+            together: 3,
+            ..OperationSpec::new(Op::Ship, replay, "tells the shop")
         }]
     }
 
@@ -353,8 +355,23 @@ impl Operations for Memory {
         })
     }
 
-    async fn send(&self, _op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let request = Request::post_json("/ships", prepared.bytes.clone());
+    async fn send(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        match self.ship(calls).await {
+            Ok(answers) => answers,
+            Err(error) => calls.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        one_by_one(calls, |call| self.find(call)).await
+    }
+}
+
+impl Memory {
+    /// One request with all references; the shop answers for each.
+    async fn ship(&self, calls: &[&Prepared]) -> Result<Vec<Result<Outcome, Error>>, Error> {
+        let references: Vec<&[u8]> = calls.iter().map(|call| call.bytes.as_slice()).collect();
+        let request = Request::post_json("/ships", references.join(&b'\n'));
         if self.has(Flaw::SendsTwice) {
             self.client.write(request.clone()).await?;
         }
@@ -369,19 +386,38 @@ impl Operations for Memory {
                 },
                 _ => e,
             })?;
-        let done = Ok(Outcome::Done { id: None });
         if self.has(Flaw::IgnoresAnswer) {
-            return done;
+            return Ok(calls
+                .iter()
+                .map(|_| Ok(Outcome::Done { id: None }))
+                .collect());
         }
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
-        if body["shipped"].is_u64() {
-            done
-        } else {
-            Err(protocol("shipped"))
+        let shipped = body["shipped"]
+            .as_array()
+            .ok_or_else(|| protocol("shipped"))?;
+        let outcome = |done: &Value| match done.as_bool() {
+            Some(true) => Ok(Outcome::Done { id: None }),
+            Some(false) => Ok(Outcome::Refused {
+                code: "unknown".to_owned(),
+                message: "no such order".to_owned(),
+            }),
+            None => Err(protocol("shipped")),
+        };
+        let mut answers: Vec<_> = shipped.iter().map(outcome).collect();
+        if self.has(Flaw::OneRefusalForAll) && shipped.contains(&Value::Bool(false)) {
+            answers = shipped
+                .iter()
+                .map(|_| outcome(&Value::Bool(false)))
+                .collect();
         }
+        if self.has(Flaw::SkipsAnAnswer) && calls.len() > 1 {
+            answers.pop();
+        }
+        Ok(answers)
     }
 
-    async fn look_up(&self, _op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, prepared: &Prepared) -> Result<Found, Error> {
         if self.has(Flaw::LookUpAlwaysNo) {
             return Ok(Found::No);
         }

@@ -14,6 +14,8 @@ use crate::sim::Simulator;
 use crate::{Call, Kind, Op, ShipCall, ShipmentReference};
 
 pub(super) const PAGE: usize = 3;
+/// The shop has no order for this.
+const REFUSED: &str = "HK-S0";
 pub(super) const SECRET: &str = "sk_memory_1";
 pub(super) const HOOK_SECRET: &str = "whsec_memory_1";
 
@@ -115,9 +117,16 @@ impl Simulator for Shop {
                 answer(200, &json!({ "there": there }))
             }
             (Method::Post, ["ships"]) => {
-                let reference = String::from_utf8_lossy(&request.body).into_owned();
-                state.shipped.push(reference);
-                answer(200, &json!({ "shipped": state.shipped.len() }))
+                let references = String::from_utf8_lossy(&request.body).into_owned();
+                let ship = |reference: &str| {
+                    let known = reference != REFUSED;
+                    if known {
+                        state.shipped.push(reference.to_owned());
+                    }
+                    known
+                };
+                let shipped: Vec<bool> = references.lines().map(ship).collect();
+                answer(200, &json!({ "shipped": shipped }))
             }
             _ => answer(404, &json!({})),
         }
@@ -194,6 +203,16 @@ impl FarSide for Shop {
         match sample_call(op) {
             Call::Ship(call) => Call::Ship(ShipCall {
                 reference: format!("HK-S{}", state.calls).into(),
+                ..call
+            }),
+            other => other,
+        }
+    }
+
+    async fn refused(&self, op: Op) -> Call {
+        match sample_call(op) {
+            Call::Ship(call) => Call::Ship(ShipCall {
+                reference: REFUSED.into(),
                 ..call
             }),
             other => other,
