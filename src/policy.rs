@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{AccountSlug, Currency};
+use hikiate_sdk::{AccountSlug, Currency, Parts};
 use serde::Serialize;
 
 use crate::calendar::{Calendar, Term, next_time};
@@ -316,6 +316,8 @@ pub struct PaymentRoute {
     pub method: PaymentMethod,
     /// The account that captures; `None` where nothing is captured.
     pub account: Option<AccountSlug>,
+    /// How often that account captures a payment.
+    pub parts: Parts,
 }
 
 /// Ways of paying.

@@ -9,6 +9,7 @@
 
 pub mod cards;
 pub mod fault;
+pub mod hooks;
 pub mod model;
 pub mod pairs;
 pub mod parsers;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{model, pairs, soak, world};
+use hikiate_prove::{hooks, model, pairs, soak, world};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -22,6 +22,8 @@ enum Tool {
     World(world::WorldArgs),
     /// Bytes near each parser's seeds, read by the daemon's own steps and stored.
     Hostile(world::HostileArgs),
+    /// Webhooks at a rate, taken by a daemon that works beside it.
+    Hooks(hooks::HooksArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
 }
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Tool::Hostile(args) => return world::run_hostile(&args),
         Tool::Soak(args) => return soak::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
+        Tool::Hooks(args) => hooks::hooks(&args),
     };
     if well {
         ExitCode::SUCCESS

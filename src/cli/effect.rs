@@ -1,11 +1,11 @@
 //! `hikiate effect`: the queue, and what a person found out about an unknown outcome.
 
-use hikiate_sdk::Op;
 use serde_json::json;
 
 use super::args::{EffectCommand, Resolution};
 use super::failure::Failure;
 use super::session::Session;
+use crate::operations::of;
 use crate::store::Resolved;
 
 /// Shows or resolves effects.
@@ -101,17 +101,17 @@ async fn resolve(
 
 fn next(resolved: &Resolved, done: bool) -> String {
     let (account, subject) = (&resolved.account, &resolved.subject);
-    match (done, resolved.op) {
-        (true, Op::Instruct | Op::PostJournal) => format!(
+    match (done, of(resolved.op).batch) {
+        (true, true) => format!(
             "it happened; batch {subject} counts as sent, its members are told, and it is not sent again"
         ),
-        (true, _) => {
+        (true, false) => {
             format!("it happened; {subject} is planned again now and {account} is not asked again")
         }
-        (false, Op::Instruct | Op::PostJournal) => format!(
+        (false, true) => format!(
             "it did not happen; batch {subject} is sent to {account} again now, byte for byte the same"
         ),
-        (false, _) => format!(
+        (false, false) => format!(
             "it did not happen; {subject} is planned again now, and what is still wanted is sent to {account} again"
         ),
     }

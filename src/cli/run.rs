@@ -19,6 +19,7 @@ use super::session::configuration;
 use crate::config::{DatabaseSettings, Loaded, LogFormat, Settings};
 use crate::daemon;
 use crate::engine::Engine;
+use crate::hooks::{self, Entrance, HookDesk};
 use crate::ops::health::{self, Readiness};
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
@@ -126,6 +127,7 @@ async fn with_store(
             Err(error) => return Err(error.into()),
         };
         patience.over();
+        ops.take_hooks(&engine);
         ops.ready();
         match drained(engine, &ops.readiness, stop, drain).await {
             // It was away just then; what the loops meet later they wait for themselves.
@@ -179,6 +181,7 @@ struct Ops {
     metrics: Metrics,
     readiness: Readiness,
     notifier: Arc<Notifier>,
+    entrance: Option<Entrance>,
     over: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -203,6 +206,20 @@ impl Ops {
                 }
             }));
         }
+        let entrance = settings.http.hooks.as_ref().map(|_on| Entrance::default());
+        if let (Some(hooks), Some(entrance)) = (&settings.http.hooks, &entrance) {
+            let address = hooks.listen;
+            let listener = hooks::bind(address).await.map_err(|error| {
+                let what = format!("http.hooks.listen: {address} cannot be opened; choose another");
+                Failure::Failed(anyhow::Error::new(error).context(what))
+            })?;
+            // Until the database is there, senders are asked to come again.
+            tasks.push(tokio::spawn(hooks::serve(
+                listener,
+                entrance.clone(),
+                stop.clone(),
+            )));
+        }
         let (alive, until) = (Arc::clone(&notifier), over.clone());
         tasks.push(tokio::spawn(async move { alive.keep_alive(until).await }));
         let (told, blocked) = (Arc::clone(&notifier), readiness.clone());
@@ -220,9 +237,21 @@ impl Ops {
             metrics,
             readiness,
             notifier,
+            entrance,
             over,
             tasks,
         })
+    }
+
+    /// From now on webhooks are stored.
+    fn take_hooks(&self, engine: &Engine) {
+        let Some(entrance) = &self.entrance else {
+            return;
+        };
+        let accounts = engine.accounts.values();
+        let accounts = accounts.map(|account| (account.id, &account.slug, &account.connector));
+        let desk = HookDesk::new(engine.store.clone(), accounts, self.metrics.clone());
+        entrance.open(desk);
     }
 
     fn ready(&self) {

@@ -31,7 +31,7 @@ pub use layers::{DEFAULTS, Surroundings};
 pub use load::{Loaded, load};
 pub use report::ConfigProblem;
 pub use settings::{
-    DatabaseSettings, EngineSettings, HttpSettings, Language, LogFormat, LogSettings, MailTemplate,
-    MailTemplates, Settings,
+    DatabaseSettings, EngineSettings, HookSettings, HttpSettings, Language, LogFormat, LogSettings,
+    MailTemplate, MailTemplates, Settings,
 };
 pub(crate) use units::per_cent;

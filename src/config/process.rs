@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::layers::Surroundings;
-use super::model::{File, HttpTable};
+use super::model::{File, HooksTable, HttpTable};
 use super::report::Problems;
-use super::settings::{DatabaseSettings, EngineSettings, HttpSettings, LogSettings, Settings};
+use super::settings::{
+    DatabaseSettings, EngineSettings, HookSettings, HttpSettings, LogSettings, Settings,
+};
 use super::{templates, units};
 
 /// Where state is kept when nothing is said.
 const STATE_DIR: &str = "/var/lib/hikiate";
+/// Where webhooks are listened for when nothing is said.
+const HOOKS: &str = "127.0.0.1:9465";
 
 impl Settings {
     /// The settings; `None` only together with a problem.
@@ -147,23 +151,65 @@ fn database(
 }
 
 fn http(table: &HttpTable, p: &mut Problems<'_>) -> Option<HttpSettings> {
-    let path = ["http", "listen"];
-    if table.listen == "off" {
-        return Some(HttpSettings { listen: None });
+    let hooks = table.hooks.as_ref().map(|table| hooks(table, p));
+    let listen = match table.listen.as_str() {
+        "off" => None,
+        text => {
+            let address = listen(text, &["http", "listen"], "127.0.0.1:9464\", or \"off", p)?;
+            if !address.ip().is_loopback() && !table.allow_remote {
+                p.at(&["http", "listen"], format!("{address} can be reached from other machines, and metrics have no password; write allow_remote = true if that is wanted"));
+            }
+            Some(address)
+        }
+    };
+    let hooks = match hooks {
+        Some(hooks) => Some(hooks?),
+        None => None,
+    };
+    if hooks
+        .as_ref()
+        .is_some_and(|hooks| Some(hooks.listen) == listen)
+    {
+        p.at(
+            &["http", "hooks", "listen"],
+            "health and metrics listen there: webhooks need a port of their own",
+        );
     }
-    let address = p.value(
-        &path,
-        table.listen.parse::<SocketAddr>().map_err(|_| {
-            format!(
-                "{:?} is no address and port; write for example \"127.0.0.1:9464\", or \"off\"",
-                table.listen
-            )
-        }),
-    )?;
-    if !address.ip().is_loopback() && !table.allow_remote {
-        p.at(&path, format!("{address} can be reached from other machines, and metrics have no password; write allow_remote = true if that is wanted"));
+    Some(HttpSettings { listen, hooks })
+}
+
+fn listen(text: &str, path: &[&str], example: &str, p: &mut Problems<'_>) -> Option<SocketAddr> {
+    let address = text
+        .parse()
+        .map_err(|_| format!("{text:?} is no address and port; write for example \"{example}\""));
+    p.value(path, address)
+}
+
+fn hooks(table: &HooksTable, p: &mut Problems<'_>) -> Option<HookSettings> {
+    let path = ["http", "hooks", "listen"];
+    let address = listen(table.listen.as_deref().unwrap_or(HOOKS), &path, HOOKS, p);
+    if address.is_some_and(|a| !a.ip().is_loopback()) && !table.allow_remote {
+        p.at(&path, "webhooks come in without encryption there; let a reverse proxy with a certificate stand before 127.0.0.1, or write allow_remote = true");
     }
-    Some(HttpSettings {
-        listen: Some(address),
+    let public_url = p.value(&["http", "hooks", "public_url"], public(&table.public_url));
+    Some(HookSettings {
+        listen: address?,
+        public_url: public_url?,
     })
+}
+
+/// An address that others can be given.
+fn public(text: &str) -> Result<String, String> {
+    let example = "write for example \"https://hooks.example\"";
+    let url = url::Url::parse(text).map_err(|_| format!("{text:?} is no address; {example}"))?;
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+        return Err(format!(
+            "signatures do not hide what is sent: the address has to begin with https://; {example}"
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.password().is_some() {
+        return Err(format!("only host and path may stand in it; {example}"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }

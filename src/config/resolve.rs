@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hikiate_sdk::{AccountSlug, Currency, Kind, Op};
+use hikiate_sdk::{AccountSlug, Currency, Kind, Parts};
 
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
@@ -15,9 +15,10 @@ use super::units::{
 };
 use super::{catalogue, delivery};
 use crate::calendar::Calendar;
+use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
-    Allocation, Booking, Channel, Close, Notice, OthersShipFrom, PaymentMethod, PaymentRoute,
-    Payments, Policy, Shop,
+    Allocation, Booking, CaptureRule, Channel, Close, Notice, OthersShipFrom, PaymentMethod,
+    PaymentRoute, Payments, Policy, Shop,
 };
 use crate::suggest;
 
@@ -134,9 +135,11 @@ impl Resolving<'_> {
             self.routes
                 .needs_streams(name, &[Kind::Order], "a channel", &path, p);
             if table.notify {
+                self.routes
+                    .reports_departures(name, &["channels", name, "notify"], p);
                 self.routes.needs(
                     name,
-                    &[Op::Fulfil, Op::Ship],
+                    &of_rule(NOTICE),
                     "notify = true",
                     &["channels", name, "notify"],
                     p,
@@ -156,7 +159,7 @@ impl Resolving<'_> {
                 (PaymentMethod::Card, Some(account)) => {
                     let found = self.routes.account(account, &path, p);
                     self.routes
-                        .needs(account, &[Op::Capture], "capturing", &path, p);
+                        .needs(account, &of_rule(CAPTURE), "capturing", &path, p);
                     found
                 }
                 (method, Some(_)) => {
@@ -175,11 +178,15 @@ impl Resolving<'_> {
                 gateway.clone(),
                 PaymentRoute {
                     method: payment.method,
+                    parts: account
+                        .as_ref()
+                        .map_or(Parts::Many, |a| self.routes.parts(a.as_str())),
                     account,
                 },
             )
         });
         let payments: BTreeMap<_, _> = payments.collect();
+        let capture = capture(name, table.capture, &payments, p);
         for warehouse in table
             .locations
             .keys()
@@ -226,7 +233,7 @@ impl Resolving<'_> {
             others: table.others,
             payments,
             notify: table.notify,
-            capture: table.capture,
+            capture,
             mail: table.mail.clone(),
             locations: table.locations.clone(),
             reread: p
@@ -262,7 +269,7 @@ impl Resolving<'_> {
         match &file.mail.account {
             Some(account) => {
                 self.routes
-                    .needs(account, &[Op::Mail], "sending mails", &path, p);
+                    .needs(account, &of_rule(MAIL), "sending mails", &path, p);
                 self.routes.account(account, &path, p)
             }
             None if wanted => {
@@ -280,7 +287,7 @@ impl Resolving<'_> {
         let path = ["booking", "account"];
         let account = self.routes.account(&table.account, &path, p);
         self.routes
-            .needs(&table.account, &[Op::PostJournal], "booking", &path, p);
+            .needs(&table.account, &of_role(Role::Books), "booking", &path, p);
         let close = match (&table.close.at, &table.close.every) {
             (Some(at), None) => p
                 .value(&["booking", "close", "at"], time(at))
@@ -332,5 +339,33 @@ fn calendar(shop: &ShopTable, p: &mut Problems<'_>) -> Calendar {
     Calendar {
         closed_weekdays,
         closed_dates,
+    }
+}
+
+/// When money is captured. An account that captures a payment once would keep the rest of it from the later parcels.
+fn capture(
+    channel: &str,
+    written: Option<CaptureRule>,
+    payments: &BTreeMap<String, PaymentRoute>,
+    p: &mut Problems<'_>,
+) -> CaptureRule {
+    let single = payments.values().filter(|route| route.parts.is_single());
+    let single = single.filter_map(|route| Some((route.account.as_ref()?, route.parts)));
+    match (written, single.min_by_key(|(account, _)| *account)) {
+        (Some(CaptureRule::OnComplete), _) | (None, Some(_)) => CaptureRule::OnComplete,
+        (None, None) | (Some(CaptureRule::EachShipment), None) => CaptureRule::EachShipment,
+        (Some(CaptureRule::EachShipment), Some((account, parts))) => {
+            let why = match parts {
+                Parts::Whole => "captures a payment as a whole only",
+                Parts::Once | Parts::Many => {
+                    "releases the rest of a payment with its first capture"
+                }
+            };
+            p.at(
+                &["channels", channel, "capture"],
+                format!("\"each-shipment\", but account {account} {why}: use \"on-complete\", or take the line out, as that is the default here"),
+            );
+            CaptureRule::OnComplete
+        }
     }
 }

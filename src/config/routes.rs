@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::{AccountSlug, Kind, Op};
+use hikiate_sdk::{Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts, Unit, When};
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
+use crate::operations::{Role, of_role};
 use crate::policy::CancelBy;
 use crate::suggest;
 
@@ -85,6 +86,66 @@ impl<'a> Routes<'a> {
         })
     }
 
+    fn offered(&self, name: &str, op: Op) -> Option<OperationSpec> {
+        let operations = self.built.get(name)?.instance.operations()?;
+        let mut offered = operations.operations().into_iter();
+        offered.find(|spec| spec.op == op)
+    }
+
+    /// How often an account captures a payment.
+    pub(super) fn parts(&self, name: &str) -> Parts {
+        let capture = self.offered(name, Op::Capture);
+        capture.map_or(Parts::Many, |spec| spec.parts())
+    }
+
+    /// Whether a warehouse's account cannot ask for a shipment to be stopped.
+    fn never_cancels(&self, name: &str) -> bool {
+        let ability = self.offered(name, Op::Instruct).map(|spec| spec.ability);
+        matches!(
+            ability,
+            Some(Ability::Instruct {
+                cancel: Cancels::Never,
+                ..
+            })
+        )
+    }
+
+    /// What a warehouse's account has to offer.
+    pub(super) fn of_warehouse(&self, name: &str) -> Vec<Op> {
+        let never = self.never_cancels(name);
+        let mut needed = of_role(Role::Warehouse);
+        needed.retain(|op| !(never && *op == Op::CancelInstruction));
+        needed
+    }
+
+    /// Notes a channel that takes its reports otherwise than they are made: one for what left together, each time.
+    pub(super) fn reports_departures(&self, name: &str, path: &[&str], p: &mut Problems<'_>) {
+        let specs = [Op::Fulfil, Op::Ship].map(|op| self.offered(name, op));
+        for spec in specs.into_iter().flatten() {
+            let Ability::Notice { unit, when } = spec.ability else {
+                continue;
+            };
+            let how = match (unit, when) {
+                (Unit::Departure, When::Each) => continue,
+                (_, When::OrderComplete) => "only once nothing is left to ship",
+                (Unit::Label, _) => "label by label",
+                (Unit::Line, _) => "line by line",
+                (Unit::Order, _) => "once for the whole order",
+            };
+            let op = spec.op;
+            p.at(
+                path,
+                format!("account {name} takes {op} {how}, and hikiate reports what left together, each time: write notify = false and report there by hand"),
+            );
+        }
+    }
+
+    /// Most members of a batch of instructions that an account takes.
+    pub(super) fn members(&self, name: &str) -> u32 {
+        let instruct = self.offered(name, Op::Instruct);
+        instruct.map_or(OperationSpec::ANY, |spec| spec.members.max(1))
+    }
+
     /// How an account's warehouse is asked to stop a shipment.
     pub(super) fn cancel(&self, name: &str) -> CancelBy {
         let operations = self
@@ -95,6 +156,7 @@ impl<'a> Routes<'a> {
             Some(operations) if operations.by_telephone().contains(&Op::CancelInstruction) => {
                 CancelBy::Phone
             }
+            _ if self.never_cancels(name) => CancelBy::Phone,
             _ => CancelBy::Call,
         }
     }

@@ -57,11 +57,30 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// Health and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Health and metrics, and webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// Where to listen; `None` is off.
+    /// Where to listen for health and metrics; `None` is off.
     pub listen: Option<SocketAddr>,
+    /// Webhooks; `None` is off.
+    pub hooks: Option<HookSettings>,
+}
+
+/// Where webhooks come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How external systems reach it, without a slash at the end.
+    pub public_url: String,
+}
+
+impl HookSettings {
+    /// The address to register for a hook of an account.
+    #[must_use]
+    pub fn address(&self, account: &str, hook: &str) -> String {
+        format!("{}/hooks/{account}/{hook}", self.public_url)
+    }
 }
 
 /// Sizes and times of the loops.

@@ -1,11 +1,15 @@
 //! What a configuration will do, in words.
 
+use std::collections::BTreeSet;
+
+use hikiate_sdk::hooks::HookTrust;
 use hikiate_sdk::{AccountSlug, Op};
 
 use super::accounts::AccountBuilt;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
+use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
     Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
@@ -46,6 +50,7 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
     teller.allocation(&mut text);
     teller.holds(&mut text);
     teller.booking(&mut text);
+    teller.hooks(&mut text, settings);
     text
 }
 
@@ -89,16 +94,20 @@ impl Teller<'_> {
     }
 
     /// `verb: what the connector says it does; what happens after a lost reply`.
-    fn operation(&self, text: &mut String, slug: &AccountSlug, op: Op) {
+    fn operations(&self, text: &mut String, slug: &AccountSlug, ops: &[Op]) {
         let specs = self
             .account(slug)
             .and_then(|a| a.instance.operations().map(|o| o.operations()))
             .unwrap_or_default();
-        if let Some(spec) = specs.iter().find(|spec| spec.op == op) {
+        for spec in ops
+            .iter()
+            .filter_map(|op| specs.iter().find(|spec| spec.op == *op))
+        {
+            let (op, summary) = (spec.op, spec.summary);
             line(
                 text,
                 2,
-                &format!("{op}: {}; an unknown outcome {}", spec.says, unknown(spec)),
+                &format!("{op}: {summary}; an unknown outcome {}", unknown(spec)),
             );
         }
     }
@@ -181,7 +190,7 @@ impl Teller<'_> {
                         1,
                         &format!("payments {gateway} are card, captured at {account} {when}"),
                     );
-                    self.operation(text, account, Op::Capture);
+                    self.operations(text, account, &of_rule(CAPTURE));
                 }
                 (PaymentMethod::Prepaid, _) => line(
                     text,
@@ -207,8 +216,7 @@ impl Teller<'_> {
         line(text, 1, "an order paid in another way is held");
         if channel.notify {
             line(text, 1, "is told what was shipped, with tracking numbers");
-            self.operation(text, slug, Op::Fulfil);
-            self.operation(text, slug, Op::Ship);
+            self.operations(text, slug, &of_rule(NOTICE));
         } else {
             line(text, 1, "is not told what was shipped");
         }
@@ -224,7 +232,7 @@ impl Teller<'_> {
                         kinds.join(", ")
                     ),
                 );
-                self.operation(text, account, Op::Mail);
+                self.operations(text, account, &of_rule(MAIL));
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
         }
@@ -279,8 +287,7 @@ impl Teller<'_> {
             }
         };
         line(text, 1, &when);
-        self.operation(text, slug, Op::Instruct);
-        self.operation(text, slug, Op::CancelInstruction);
+        self.operations(text, slug, &of_role(Role::Warehouse));
         if warehouse.cancel == CancelBy::Phone {
             line(
                 text,
@@ -411,6 +418,57 @@ impl Teller<'_> {
         }
     }
 
+    /// What to register where, for each webhook.
+    fn hooks(&self, text: &mut String, settings: &Settings) {
+        let hooks = self.accounts.iter().flat_map(|account| {
+            let hooks = account.instance.hooks().map(|hooks| hooks.hooks());
+            let hooks = hooks.unwrap_or_default().into_iter();
+            hooks.map(move |hook| (account.slug.as_str(), hook))
+        });
+        let mut hooks = hooks.peekable();
+        let Some(open) = &settings.http.hooks else {
+            if hooks.peek().is_some() {
+                let accounts: BTreeSet<&str> = hooks.map(|(account, _)| account).collect();
+                let accounts: Vec<&str> = accounts.into_iter().collect();
+                line(
+                    text,
+                    0,
+                    &format!(
+                        "webhooks do not come in, although {} could have them: write [http.hooks]",
+                        accounts.join(", ")
+                    ),
+                );
+            }
+            return;
+        };
+        line(
+            text,
+            0,
+            &format!(
+                "webhooks come in at {}, behind {}",
+                open.listen, open.public_url
+            ),
+        );
+        if hooks.peek().is_none() {
+            line(
+                text,
+                1,
+                "no account has any: a hook is on once its secret is written",
+            );
+        }
+        for (account, hook) in hooks {
+            line(text, 1, &open.address(account, &hook.name));
+            line(text, 2, &format!("to register: {}", hook.register));
+            if hook.trust == HookTrust::SenderCannotSign {
+                line(
+                    text,
+                    2,
+                    "nobody signs it: it only has read again what is known already",
+                );
+            }
+        }
+    }
+
     fn holds(&self, text: &mut String) {
         if self.policy.holds.is_empty() {
             line(
@@ -483,7 +541,7 @@ impl Teller<'_> {
         line(text, 1, &returns);
         self.deposits(text);
         self.tax(text);
-        self.operation(text, slug, Op::PostJournal);
+        self.operations(text, slug, &of_role(Role::Books));
     }
 
     /// When the shop is closed.

@@ -2,6 +2,7 @@
 //! Loading as a whole, with a connector of the tests that offers what its account says.
 
 mod connector;
+mod hooks;
 mod mistakes;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use self::connector::Test;
 use super::*;
 use crate::calendar::Term;
 use crate::cli::check;
-use crate::policy::{Catalogue, Close, Dispatch, PaymentMethod, ReplyTerm};
+use crate::policy::{CancelBy, CaptureRule, Catalogue, Close, Dispatch, PaymentMethod, ReplyTerm};
 use crate::rules::HoldRules as _;
 
 const KINDS: &[&dyn ConnectorKind] = &[&Test];
@@ -611,5 +612,75 @@ fn check_prints_a_summary_or_all_problems() {
         err.contains("hikiate.toml:40: hold[1].when: order.total is an amount")
             && err.ends_with("1 problem; nothing was started\n"),
         "{err}"
+    );
+}
+
+/// The good configuration with an account of these abilities.
+fn able(keys: &str, rule: &str) -> String {
+    let offers = "offers = [\"orders\", \"fulfil\", \"ship\", \"capture\"]";
+    let text = GOOD.replacen(offers, &format!("{offers}\n{keys}"), 1);
+    text.replacen(
+        "[channels.shop-jp]",
+        &format!("[channels.shop-jp]\n{rule}"),
+        1,
+    )
+}
+
+#[test]
+fn when_money_is_captured_is_what_its_account_can() {
+    let rule = |keys, rule| {
+        let folder = Folder::new(&able(keys, rule));
+        let policy = folder.load().unwrap().policy;
+        let channel = policy.channels.values().next().map(|c| c.capture);
+        channel.unwrap()
+    };
+    assert_eq!(rule("", ""), CaptureRule::EachShipment);
+    for single in ["captures = \"once\"", "captures = \"whole\""] {
+        assert_eq!(rule(single, ""), CaptureRule::OnComplete);
+        assert_eq!(
+            rule(single, "capture = \"on-complete\""),
+            CaptureRule::OnComplete
+        );
+    }
+    for (single, why) in [
+        (
+            "captures = \"once\"",
+            "capture: \"each-shipment\", but account shop-jp releases the rest of a payment with its first capture: use \"on-complete\"",
+        ),
+        (
+            "captures = \"whole\"",
+            "capture: \"each-shipment\", but account shop-jp captures a payment as a whole only: use \"on-complete\"",
+        ),
+    ] {
+        let folder = Folder::new(&able(single, "capture = \"each-shipment\""));
+        let problems = folder.problems();
+        assert!(problems.iter().any(|p| p.contains(why)), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_batch_is_as_long_as_its_account_takes() {
+    let offers =
+        "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";
+    let text = GOOD.replacen(offers, &format!("{offers}\nmembers = 1"), 1);
+    let policy = Folder::new(&text).load().unwrap().policy;
+    let rows = policy.warehouses.iter().map(|w| match w.dispatch {
+        Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => max_rows,
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn a_warehouse_that_cannot_be_asked_to_stop_a_shipment_is_called() {
+    let text = GOOD.replace(
+        ", \"cancel_instruction\", \"replies\"]",
+        ", \"replies\"]\ncancels = \"never\"",
+    );
+    let policy = Folder::new(&text).load().unwrap().policy;
+    assert!(
+        policy
+            .warehouses
+            .iter()
+            .all(|w| w.cancel == CancelBy::Phone)
     );
 }

@@ -1,7 +1,7 @@
 //! Warehouses: in order of preference, each with its account and the times instructions go out.
 
 use chrono::NaiveTime;
-use hikiate_sdk::{Kind, Op};
+use hikiate_sdk::Kind;
 
 use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
 use super::report::Problems;
@@ -101,7 +101,7 @@ impl Resolving<'_> {
         let account = self.routes.account(&table.account, &path, p);
         self.routes.needs(
             &table.account,
-            &[Op::Instruct, Op::CancelInstruction],
+            &self.routes.of_warehouse(&table.account),
             "a warehouse",
             &path,
             p,
@@ -113,7 +113,8 @@ impl Resolving<'_> {
             &path,
             p,
         );
-        let dispatch = dispatch(name, &table.dispatch, p);
+        let members = self.routes.members(&table.account);
+        let dispatch = dispatch(name, &table.dispatch, members, p);
         let reply_within = self.reply_term(name, table, p);
         Some(Warehouse {
             name: name.to_owned(),
@@ -202,7 +203,12 @@ fn times(path: &[&str], texts: &[String], p: &mut Problems<'_>) -> Vec<NaiveTime
     times
 }
 
-fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<Dispatch> {
+fn dispatch(
+    name: &str,
+    table: &DispatchTable,
+    members: u32,
+    p: &mut Problems<'_>,
+) -> Option<Dispatch> {
     let path = |key| ["warehouses", name, "dispatch", key];
     if table.max_rows == 0 {
         p.at(
@@ -231,7 +237,7 @@ fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<D
             let cutoffs = times(&path("cutoffs"), texts, p);
             Some(Dispatch::Wave {
                 cutoffs,
-                max_rows: table.max_rows,
+                max_rows: table.max_rows.min(members),
                 files_per_cutoff: table.files_per_cutoff,
             })
         }
@@ -252,7 +258,7 @@ fn dispatch(name: &str, table: &DispatchTable, p: &mut Problems<'_>) -> Option<D
             let grace = p.value(&path("grace"), span(grace, 0))?;
             Some(Dispatch::Continuous {
                 grace,
-                max_rows: table.max_rows,
+                max_rows: table.max_rows.min(members),
             })
         }
     }

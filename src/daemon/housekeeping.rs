@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::engine::Engine;
 use crate::store::StoreError;
@@ -52,5 +52,20 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
     );
     engine.metrics.set_tasks(&tasks, &bad);
     engine.metrics.set_retries(engine.store.retries());
+    let hooked = engine.accounts.values().filter(|account| {
+        let hooks = account.connector.hooks();
+        hooks.is_some_and(|hooks| !hooks.hooks().is_empty())
+    });
+    let hooked: Vec<String> = hooked.map(|account| account.slug.to_string()).collect();
+    engine
+        .metrics
+        .set_hooks(&hooked, &engine.store.hook_backlogs().await?);
+    let dropped = engine.store.clear_hooks().await?;
+    if dropped > 0 {
+        warn!(
+            dropped,
+            "webhooks that nobody worked for a day were dropped; what they are about is found by polling"
+        );
+    }
     Ok(())
 }

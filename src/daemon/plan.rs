@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::{debug, error, warn};
 
 use crate::engine::Engine;
-use crate::plan::types::rule_of;
+use crate::operations::rule_of;
 use crate::plan::{not_written, plan_order};
 use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError, Tx};
 
@@ -300,8 +300,8 @@ fn without_news(claimed: &Claimed, plans: &[PlannedOrder]) -> BTreeMap<RuleKey, 
             continue;
         }
         for effect in &planned.plan.effects {
-            if let Some(rule) = rule_of(effect.intent.op) {
-                let key = (rule.to_owned(), effect.intent.account.clone());
+            if let Some(rule) = rule_of(effect.intent.op, &effect.intent.what) {
+                let key = (rule.into_owned(), effect.intent.account.clone());
                 *made.entry(key).or_default() += 1;
             }
         }

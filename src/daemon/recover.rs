@@ -5,11 +5,12 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Kind, Op, Sent, SentLine};
+use hikiate_sdk::{Kind, Op, OperationSpec, Sent, SentLine};
 use tracing::{info, warn};
 
 use crate::account::Account;
 use crate::engine::Engine;
+use crate::operations::of;
 use crate::store::{FoundLine, FoundSend, OwnedAccount, Phase, Recovery, StoreError, number_of};
 
 /// Reading again begins this long before what may be lost: clocks differ, and files lie before they are read.
@@ -128,9 +129,15 @@ fn asked(account: &Account) -> Vec<Op> {
     let Some(operations) = account.connector.operations() else {
         return Vec::new();
     };
-    let offered = operations.operations().into_iter().map(|spec| spec.op);
-    offered
-        .filter(|op| matches!(op, Op::Instruct | Op::PostJournal))
+    by_batch(&operations.operations())
+}
+
+/// Shipments that their warehouse knows by our references are looked up when they are sent.
+fn by_batch(offered: &[OperationSpec]) -> Vec<Op> {
+    let batches = offered.iter().filter(|spec| of(spec.op).batch);
+    batches
+        .filter(|spec| !spec.knows_shipments())
+        .map(|spec| spec.op)
         .collect()
 }
 
@@ -275,7 +282,27 @@ async fn missing(engine: &Engine, recovery: &Recovery) -> Result<Option<String>,
 
 #[cfg(test)]
 mod tests {
+    use hikiate_sdk::{Ability, Cancels, Identity, Replay};
+
     use super::*;
+
+    #[test]
+    fn what_a_warehouse_knows_by_our_references_is_not_asked_for() {
+        let spec = |op| OperationSpec::new(op, Replay::Person, "");
+        let by_shipment = OperationSpec {
+            ability: Ability::Instruct {
+                identity: Identity::Shipment,
+                cancel: Cancels::Request,
+            },
+            ..spec(Op::Instruct)
+        };
+        let files = [spec(Op::Instruct), spec(Op::CancelInstruction)];
+        assert_eq!(by_batch(&files), [Op::Instruct]);
+        assert_eq!(
+            by_batch(&[by_shipment, spec(Op::PostJournal)]),
+            [Op::PostJournal]
+        );
+    }
 
     #[test]
     fn references_are_found_in_any_layout() {

@@ -12,12 +12,13 @@ use tracing::{info, warn};
 
 use super::schedule;
 use crate::engine::Engine;
+use crate::operations::members;
 use crate::plan::journal::{OpenPosting, OpenRevenue, journal_of, place_of};
 use crate::plan::render_call;
 use crate::policy::{Booking, Dispatch, Warehouse};
 use crate::store::{
     JournalRows, OpenBatch, Place, Recheck, RenderedJournal, SealRow, SealTerms, Sealed, SetAside,
-    StoreError,
+    Slot, StoreError,
 };
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
@@ -71,11 +72,12 @@ async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<D
     while let Some(last) = due.last().cloned() {
         for batch in &due {
             match seal(engine, batch, recheck, now).await {
-                Ok(0) => {}
-                Ok(rows) => {
-                    done.sealed += 1;
-                    done.more |= !batch.is_journal();
-                    info!(batch = %batch.name, rows, "batch sealed");
+                Ok((rows, more)) => {
+                    done.more |= more;
+                    if rows > 0 {
+                        done.sealed += 1;
+                        info!(batch = %batch.name, rows, "batch sealed");
+                    }
                 }
                 Err(error) if error.is_away() => return Err(error),
                 // One warehouse's trouble is not another's.
@@ -94,20 +96,22 @@ async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<D
     Ok(done)
 }
 
+/// Seals a batch. Returns its rows, and whether another may have to be opened.
 async fn seal(
     engine: &Engine,
     batch: &OpenBatch,
     recheck: &BTreeMap<i16, Recheck>,
     now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
+) -> Result<(usize, bool), StoreError> {
     if batch.is_journal() {
         return seal_journal(engine, batch, now).await;
     }
     let Some(warehouse) = batch.location_id.and_then(|id| warehouse(engine, id)) else {
-        return Ok(0);
+        return Ok((0, false));
     };
     if !schedule::missed(&warehouse.dispatch, batch.seal_at, now) {
-        return seal_wave(engine, batch, warehouse, recheck, now).await;
+        let rows = seal_wave(engine, batch, warehouse, recheck, now).await?;
+        return Ok((rows, rows > 0));
     }
     let zone = engine.policy.shop.timezone;
     let next = schedule::slot(&warehouse.dispatch, zone, now, now, None);
@@ -119,7 +123,7 @@ async fn seal(
     if missed {
         warn!(batch = %batch.name, "a wave was missed and is not sealed by itself any more: `hikiate wave list`");
     }
-    Ok(0)
+    Ok((0, false))
 }
 
 async fn open_batches(engine: &Engine) -> Result<(), StoreError> {
@@ -415,16 +419,16 @@ async fn seal_journal(
     engine: &Engine,
     batch: &OpenBatch,
     now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
+) -> Result<(usize, bool), StoreError> {
     let Some(booking) = &engine.policy.booking else {
-        return Ok(0);
+        return Ok((0, false));
     };
     let Some(operations) = engine
         .accounts
         .get(&batch.account_id)
         .and_then(|a| a.connector.operations())
     else {
-        return Ok(0);
+        return Ok((0, false));
     };
     let terms = SealTerms {
         max_rows: JOURNAL_ROWS,
@@ -453,7 +457,20 @@ async fn seal_journal(
         let tell = || engine.store.tell_aside(&sealed.aside, today);
         engine.store.retried("tell_aside", tell).await?;
     }
-    Ok(sealed.rows)
+    if sealed.more {
+        let place = Place {
+            account_id: batch.account_id,
+            location_id: None,
+            kind: "journal",
+        };
+        let slot = Slot {
+            period: batch.name.period.clone(),
+            seal_at: batch.seal_at,
+        };
+        let store = &engine.store;
+        store.open_batch(&engine.directory, place, &slot).await?;
+    }
+    Ok((sealed.rows, sealed.more))
 }
 
 /// What goes into a journal together or not at all.
@@ -480,9 +497,12 @@ fn render_journal(
         entry.push(row.clone());
     }
     let revenue = entries.values().map(|rows| Part::Revenue(rows));
-    let parts: Vec<Part<'_>> = revenue
+    let mut parts: Vec<Part<'_>> = revenue
         .chain(rows.postings.iter().map(Part::Posting))
         .collect();
+    let most = usize::try_from(members(operations, Op::PostJournal)).unwrap_or(usize::MAX);
+    let more = parts.len() > most;
+    parts.truncate(most);
     let render = |parts: &[Part<'_>]| {
         let (revenue, postings) = taken_apart(parts);
         render_call(
@@ -499,7 +519,10 @@ fn render_journal(
     {
         return Err(unrenderable(name, error));
     }
-    let mut journal = RenderedJournal::default();
+    let mut journal = RenderedJournal {
+        more,
+        ..RenderedJournal::default()
+    };
     for (part, error) in found.bad {
         // Its number in this journal is another in the next, and no news.
         let why = error

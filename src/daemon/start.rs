@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hikiate_sdk::AccountSlug;
+use hikiate_sdk::{AccountSlug, Op};
 use tracing::warn;
 
 use super::{plan, schedule};
 use crate::account::{Account, Pacer};
 use crate::config::Loaded;
 use crate::engine::{Engine, Guards};
+use crate::operations::{CAPTURE, MAIL, NOTICE, of};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policy;
 use crate::store::witness::Witness;
@@ -98,21 +99,21 @@ fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
     let mut rules = Vec::new();
     for (slug, channel) in &policy.channels {
         if channel.notify {
-            rules.push(("notice".to_owned(), slug.clone()));
+            rules.push((NOTICE.to_owned(), slug.clone()));
         }
         rules.extend(
             channel
                 .payments
                 .values()
                 .filter_map(|route| route.account.clone())
-                .map(|account| ("capture".to_owned(), account)),
+                .map(|account| (CAPTURE.to_owned(), account)),
         );
         if let Some(mail) = &policy.mail {
             rules.extend(
                 channel
                     .mail
                     .iter()
-                    .map(|kind| (format!("mail:{}", kind.as_str()), mail.clone())),
+                    .map(|kind| (format!("{MAIL}:{}", kind.as_str()), mail.clone())),
             );
         }
     }
@@ -120,13 +121,13 @@ fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
         policy
             .warehouses
             .iter()
-            .map(|w| ("instruct".to_owned(), w.account.clone())),
+            .map(|w| (of(Op::Instruct).rule.to_owned(), w.account.clone())),
     );
     rules.extend(
         policy
             .booking
             .iter()
-            .map(|b| ("booking".to_owned(), b.account.clone())),
+            .map(|b| (of(Op::PostJournal).rule.to_owned(), b.account.clone())),
     );
     rules.sort();
     rules.dedup();

@@ -1,5 +1,6 @@
 //! What the loops and the housekeeping tell the metrics.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -7,9 +8,11 @@ use chrono::{DateTime, Utc};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::metrics::{AccountLabel, Metrics, RuleLabel, StreamLabel, TaskLabel};
-use crate::store::RuleRow;
+use super::metrics::{
+    AccountLabel, HookLabel, HookOutcome, Metrics, RuleLabel, StreamLabel, TaskLabel,
+};
 use crate::store::read::StreamRow;
+use crate::store::{HookBacklog, RuleRow};
 
 impl Metrics {
     /// Counts facts that a page brought.
@@ -105,6 +108,55 @@ impl Metrics {
             (AccountLabel { account }, *n)
         });
         self.replace(&self.quarantine_open, quarantined.collect());
+    }
+
+    /// Counts a request to a webhook.
+    pub fn hook(&self, account: &str, hook: &str, outcome: HookOutcome) {
+        self.count_hook(account, hook, outcome.word());
+    }
+
+    /// Counts a request to a webhook that does not exist. What was asked for is no label: anybody may ask for anything.
+    pub fn hook_unknown(&self) {
+        self.count_hook("", "", "unknown");
+    }
+
+    fn count_hook(&self, account: &str, hook: &str, outcome: &'static str) {
+        let label = HookLabel {
+            account: account.to_owned(),
+            hook: hook.to_owned(),
+            outcome,
+        };
+        self.hooks.get_or_create(&label).inc();
+    }
+
+    /// Counts webhooks that were worked.
+    pub fn hooks_worked(&self, account: &str, n: usize) {
+        let label = AccountLabel {
+            account: account.to_owned(),
+        };
+        self.hooks_worked.get_or_create(&label).inc_by(n as u64);
+    }
+
+    /// Sets how many webhooks wait and for how long, for every account that has some or may have.
+    pub fn set_hooks(&self, accounts: &[String], backlogs: &[HookBacklog]) {
+        let each = |value: fn(&HookBacklog) -> i64| {
+            let mut rows: BTreeMap<&str, i64> = accounts
+                .iter()
+                .map(|account| (account.as_str(), 0))
+                .collect();
+            rows.extend(
+                backlogs
+                    .iter()
+                    .map(|row| (row.account.as_str(), value(row))),
+            );
+            let label = |account: &str| AccountLabel {
+                account: account.to_owned(),
+            };
+            let rows = rows.into_iter();
+            rows.map(|(account, n)| (label(account), n)).collect()
+        };
+        self.replace(&self.hooks_waiting, each(|row| row.waiting));
+        self.replace(&self.hooks_waiting_age, each(|row| row.age_seconds));
     }
 
     /// Sets the number of transactions repeated since the start.
@@ -205,6 +257,35 @@ mod tests {
             &metrics,
             r#"hikiate_stream_age_seconds{account="shop",stream="stock"} 30"#
         ));
+    }
+
+    #[test]
+    fn webhooks_are_counted_by_outcome_and_shown_while_they_wait() {
+        let metrics = Metrics::new();
+        metrics.hook("shop", "orders", HookOutcome::Stored);
+        metrics.hook("shop", "orders", HookOutcome::Stored);
+        metrics.hook("shop", "orders", HookOutcome::Refused);
+        metrics.hook_unknown();
+        metrics.hooks_worked("shop", 2);
+        let backlog = HookBacklog {
+            account: "shop".to_owned(),
+            waiting: 3,
+            age_seconds: 70,
+        };
+        metrics.set_hooks(&["shop".to_owned(), "other".to_owned()], &[backlog]);
+        for line in [
+            r#"hikiate_hooks_total{account="shop",hook="orders",outcome="stored"} 2"#,
+            r#"hikiate_hooks_total{account="shop",hook="orders",outcome="refused"} 1"#,
+            r#"hikiate_hooks_total{account="",hook="",outcome="unknown"} 1"#,
+            r#"hikiate_hooks_worked_total{account="shop"} 2"#,
+            r#"hikiate_hooks_waiting{account="shop"} 3"#,
+            r#"hikiate_hooks_waiting{account="other"} 0"#,
+            r#"hikiate_hooks_waiting_age_seconds{account="shop"} 70"#,
+        ] {
+            assert!(has(&metrics, line), "{line}");
+        }
+        metrics.set_hooks(&["shop".to_owned()], &[]);
+        assert!(has(&metrics, r#"hikiate_hooks_waiting{account="shop"} 0"#));
     }
 
     #[test]

@@ -60,6 +60,50 @@ pub struct CallLabel {
     pub outcome: String,
 }
 
+/// Of one webhook and what became of a request to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookLabel {
+    /// The account's name in the configuration; empty for an address that does not exist.
+    pub account: String,
+    /// The hook's name; empty for an address that does not exist.
+    pub hook: String,
+    /// See [`HookOutcome`].
+    pub outcome: &'static str,
+}
+
+/// What became of a request to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookOutcome {
+    /// Stored.
+    Stored,
+    /// Stored before, or an equal one waits.
+    Known,
+    /// Answered and not stored: a ping, a topic of no interest.
+    Answered,
+    /// Not genuine, or too old.
+    Refused,
+    /// Too large.
+    TooLarge,
+    /// Too many of its account wait: the sender repeats it.
+    Full,
+    /// It could not be stored: the sender repeats it.
+    Unavailable,
+}
+
+impl HookOutcome {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Known => "known",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::TooLarge => "too_large",
+            Self::Full => "full",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// Every metric of the daemon; cheap to clone and shared by all loops.
 #[derive(Clone)]
 pub struct Metrics {
@@ -96,6 +140,14 @@ pub struct Metrics {
     pub calls: Family<CallLabel, Counter>,
     /// `hikiate_call_seconds`: how long a far side takes to answer.
     pub call_seconds: Family<AccountLabel, Histogram, fn() -> Histogram>,
+    /// `hikiate_hooks_total`: requests to webhooks.
+    pub hooks: Family<HookLabel, Counter>,
+    /// `hikiate_hooks_worked_total`: webhooks that were worked.
+    pub hooks_worked: Family<AccountLabel, Counter>,
+    /// `hikiate_hooks_waiting`: webhooks stored and not worked yet.
+    pub hooks_waiting: Family<AccountLabel, Gauge>,
+    /// `hikiate_hooks_waiting_age_seconds`: since the oldest of them came.
+    pub hooks_waiting_age: Family<AccountLabel, Gauge>,
     /// `hikiate_store_retries_total`: transactions repeated after a deadlock or serialization failure.
     pub store_retries: Counter<u64, AtomicU64>,
 }
@@ -133,6 +185,10 @@ impl Metrics {
             tasks_open: Family::default(),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            hooks: Family::default(),
+            hooks_worked: Family::default(),
+            hooks_waiting: Family::default(),
+            hooks_waiting_age: Family::default(),
             store_retries: Counter::default(),
         };
         metrics.registry = Arc::new(metrics.register());
@@ -196,6 +252,19 @@ impl Metrics {
             "A far side's answering time",
             Unit::Seconds,
             self.call_seconds.clone(),
+        );
+        all.register("hooks", "Requests to webhooks", self.hooks.clone());
+        all.register("hooks_worked", "Webhooks worked", self.hooks_worked.clone());
+        all.register(
+            "hooks_waiting",
+            "Webhooks not worked yet",
+            self.hooks_waiting.clone(),
+        );
+        all.register_with_unit(
+            "hooks_waiting_age",
+            "Since the oldest webhook that waits came",
+            Unit::Seconds,
+            self.hooks_waiting_age.clone(),
         );
         all.register(
             "store_retries",

@@ -11,6 +11,7 @@ use super::tasks::{Tasks, words_or_none};
 use super::view::{Line, View};
 use crate::action::Action;
 use crate::facts::IntentWhat;
+use crate::operations::{Moves, of};
 use crate::policy::{CancelBy, Change};
 
 /// The kind of the task about a cancel that the channel refused.
@@ -69,7 +70,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         .fold
         .intents
         .iter()
-        .any(|i| i.open() && i.fact.op != Op::Mail);
+        .any(|i| i.open() && of(i.fact.op).moves != Moves::Nothing);
     let refused = told.and_then(|intent| intent.refusal());
     let refused = refused.filter(|(id, _)| !view.fold.released_after("cancel_order", *id));
     // One that was refused because a part of it shipped meanwhile is open there all the same.

@@ -1,6 +1,6 @@
 //! Captures: as much as is due for what has left, never more than was authorised, nothing twice.
 
-use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Tender};
+use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Parts, Tender};
 
 use super::deposits;
 use super::effects::{Candidate, Wanted, withdraw};
@@ -235,7 +235,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     let mut rest = due.saturating_sub(others).max(0);
     let mut over = 0_i64;
     for tender in view.tenders().filter(captured_ways) {
-        let Some(account) = view.route(tender).and_then(|route| route.account.clone()) else {
+        let Some(route) = view.route(tender) else {
+            continue;
+        };
+        let (Some(account), parts) = (route.account.clone(), route.parts) else {
             continue;
         };
         let share = view
@@ -263,6 +266,13 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .max(tender.captured)
             .saturating_sub(settled)
             .max(0);
+        // What a single capture left of it was released with it.
+        let room = match parts {
+            Parts::Many => room,
+            Parts::Whole if want < room => 0,
+            Parts::Once | Parts::Whole if settled > 0 => 0,
+            Parts::Once | Parts::Whole => room,
+        };
         over = over.saturating_add(want.saturating_sub(room).max(0));
         let amount = want.min(room);
         let open = view.captures(&tender.key).any(|(intent, _)| intent.open());

@@ -6,9 +6,10 @@ use hikiate_sdk::{AccountSlug, Call, Op};
 
 use super::fold::Intent;
 use super::number::business_key;
-use super::types::{EffectState, Lane, NewEffect, Withdraw, rule_of};
+use super::types::{EffectState, NewEffect, Withdraw};
 use super::view::View;
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
+use crate::operations::{Lane, of, rule_of};
 
 /// An effect that ought to be, if its account is free.
 #[derive(Clone, Debug)]
@@ -42,24 +43,6 @@ pub(crate) fn withdraw(intent: &Intent<'_>, why: &str) -> Option<Withdraw> {
     })
 }
 
-/// Operations whose unknown outcome stops this one for the order.
-fn waits_for(op: Op) -> &'static [Op] {
-    match op {
-        Op::Fulfil | Op::Ship => &[Op::Fulfil, Op::Ship, Op::CancelOrder],
-        Op::Capture => &[Op::Capture, Op::CancelOrder],
-        Op::CancelInstruction => &[Op::CancelInstruction, Op::Instruct],
-        Op::CancelOrder => &[
-            Op::CancelOrder,
-            Op::Capture,
-            Op::Fulfil,
-            Op::Ship,
-            Op::Instruct,
-            Op::CancelInstruction,
-        ],
-        Op::Instruct | Op::Mail | Op::PostJournal => &[],
-    }
-}
-
 /// The n of an operation's next intent on an account.
 pub(crate) fn next_n(view: &View<'_>, op: Op, account: &AccountSlug) -> u32 {
     let mine = view
@@ -80,12 +63,7 @@ pub(crate) fn choose(
     withdrawn: &[Withdraw],
 ) -> (Vec<NewEffect>, BTreeSet<(String, AccountSlug)>) {
     let mut candidates = candidates;
-    candidates.sort_by_key(|candidate| match candidate.op {
-        Op::CancelInstruction | Op::CancelOrder => 0,
-        Op::Mail => 3,
-        Op::Capture => 2,
-        _ => 1,
-    });
+    candidates.sort_by_key(|candidate| of(candidate.op).turn);
     let mut busy: BTreeSet<AccountSlug> = view
         .input
         .queue
@@ -96,17 +74,19 @@ pub(crate) fn choose(
         .collect();
     let (mut effects, mut waits) = (Vec::new(), BTreeSet::new());
     for candidate in candidates {
-        if let Some(rule) = rule_of(candidate.op).filter(|_| !view.input.paused.is_empty()) {
-            let rule = (rule.to_owned(), candidate.account.clone());
+        let paused = !view.input.paused.is_empty();
+        if let Some(rule) = rule_of(candidate.op, &candidate.what).filter(|_| paused) {
+            let rule = (rule.into_owned(), candidate.account.clone());
             if view.input.paused.contains(&rule) {
                 waits.insert(rule);
                 continue;
             }
         }
+        let operation = of(candidate.op);
         let unknown = view.input.queue.iter().any(|row| {
             row.state == EffectState::Unresolved
-                && (row.account == candidate.account || candidate.op == Op::CancelOrder)
-                && waits_for(candidate.op).contains(&row.op)
+                && (row.account == candidate.account || operation.blocked_everywhere)
+                && operation.blocked_by.contains(&row.op)
         });
         if unknown || !busy.insert(candidate.account.clone()) {
             continue;

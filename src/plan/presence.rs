@@ -2,7 +2,6 @@
 //! after two it has vanished: nothing new is made of it until it is back or a person has decided.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::Op;
 
 use super::effects::{Wanted, withdraw};
 use super::tasks::Tasks;
@@ -10,6 +9,7 @@ use super::types::Withdraw;
 use super::view::View;
 use crate::action::Action;
 use crate::facts::{ABSENCE_SETTLE, PresenceFact};
+use crate::operations::{Role, all};
 
 /// The rule a person releases to have a vanished order shipped all the same.
 pub(crate) const VANISHED: &str = "vanished";
@@ -149,7 +149,9 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
     if view.vanished().is_none() {
         return;
     }
-    for op in [Op::CancelOrder, Op::Fulfil, Op::Ship, Op::Capture, Op::Mail] {
+    // What a warehouse was told stays: its answer is read as ever.
+    let ours = all().filter(|row| !row.batch && row.role != Role::Warehouse);
+    for op in ours.map(|row| row.op) {
         for intent in view.fold.of_op(op).filter(|intent| intent.open()) {
             let gone = withdraw(intent, "the channel shows the order no longer");
             // Another reason may take the same one back.

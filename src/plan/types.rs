@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::commitment::FieldKey;
 use crate::action::Action;
 use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
+use crate::operations::Lane;
 
 /// How an order came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,19 +187,6 @@ pub struct LostLine {
     pub item_id: Option<i64>,
     /// Items.
     pub quantity: u32,
-}
-
-/// The rule that makes effects of an operation, as the epochs and `hikiate rule list` name it. What goes out in
-/// sealed batches has none: allocation grants it unit by unit, and a batch is one call.
-#[must_use]
-pub fn rule_of(op: Op) -> Option<&'static str> {
-    match op {
-        Op::Fulfil | Op::Ship => Some("notice"),
-        Op::Capture => Some("capture"),
-        Op::Mail => Some("mail:shipped"),
-        Op::CancelOrder | Op::CancelInstruction => Some("cancel"),
-        Op::Instruct | Op::PostJournal => None,
-    }
 }
 
 /// A parcel of another order that has a number of one of this order's.
@@ -445,29 +433,6 @@ pub struct NewEffect {
     pub lane: Lane,
     /// What.
     pub intent: IntentFact,
-}
-
-/// Urgency of an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    /// Money and cancels.
-    Money = 0,
-    /// Goods and notices.
-    Goods = 1,
-    /// Mails.
-    Mail = 2,
-}
-
-impl Lane {
-    /// The lane of an operation.
-    #[must_use]
-    pub fn of(op: Op) -> Self {
-        match op {
-            Op::Capture | Op::CancelOrder | Op::CancelInstruction => Self::Money,
-            Op::Instruct | Op::Fulfil | Op::Ship | Op::PostJournal => Self::Goods,
-            Op::Mail => Self::Mail,
-        }
-    }
 }
 
 /// A queue row to take back.

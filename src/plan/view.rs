@@ -14,6 +14,7 @@ use super::shipment::{Parcel, Shipment};
 use super::tracking::tracking_key;
 use super::types::{DemandState, EffectState, OrderInput};
 use crate::facts::Features;
+use crate::operations::{Moves, of};
 use crate::policy::{self, Channel, Policy};
 
 /// A line in items.
@@ -401,7 +402,7 @@ impl<'a> View<'a> {
         self.input
             .queue
             .iter()
-            .any(|row| row.state == EffectState::Unresolved && row.op != hikiate_sdk::Op::Mail)
+            .any(|row| row.state == EffectState::Unresolved && of(row.op).moves != Moves::Nothing)
     }
 
     /// When a rule began to work on an account.

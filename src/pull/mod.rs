@@ -3,6 +3,7 @@
 mod border;
 mod by_id;
 mod features;
+mod hooks;
 mod intake;
 mod postal;
 mod step;

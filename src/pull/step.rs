@@ -5,6 +5,7 @@ use hikiate_sdk::{BadRecord, Error, ErrorClass, Here, Kind, Page, Record, Source
 use tracing::{info, warn};
 
 use super::by_id::{Went, read_kind};
+use super::hooks::hook_step;
 use super::intake::intake;
 use crate::account::{Account, Gate, backoff};
 use crate::engine::Engine;
@@ -22,8 +23,9 @@ pub async fn pull_account(
     account: &Account,
     owned: &OwnedAccount,
 ) -> Result<bool, StoreError> {
+    let mut busy = hook_step(engine, account, owned).await?;
     let Some(source) = account.connector.source() else {
-        return Ok(false);
+        return Ok(busy);
     };
     if owned.paused.is_some() {
         return Ok(false);
@@ -33,7 +35,6 @@ pub async fn pull_account(
     if matches!(gate, Gate::Shut) {
         return Ok(false);
     }
-    let mut busy = false;
     let kinds: Vec<Kind> = source.reads().into_iter().map(|(kind, _)| kind).collect();
     let mut due = engine.store.due_pulls(owned.id, &kinds).await?;
     if !due.reads.is_empty() {

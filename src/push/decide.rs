@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, Found, OnUnknown, OperationSpec, Outcome, Replay, Then};
+use hikiate_sdk::{Error, ErrorClass, First, Found, OperationSpec, Outcome, Replay, Then};
 
 use crate::facts::{OutcomeFact, Verdict};
+use crate::operations::{Moves, of};
 use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
 
 /// The next step for a claimed effect.
@@ -28,16 +29,20 @@ const LOOKS: i16 = 2;
 const MOST_TRIES: i16 = 20;
 
 /// What an effect is that was planned from what was known in a window the database has lost. One that can be
-/// looked up is looked up before the first send anyway; another may have happened, and a mail counts as sent.
+/// looked up is looked up before its first send; another may have happened, and a mail counts as sent.
 #[must_use]
 pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Acknowledgement> {
+    // A batch was asked for by its name when the recovery began.
+    if of(spec.op).batch && !spec.knows_shipments() {
+        (effect.doubt, effect.lost_since) = (Doubt::None, None);
+    }
     if effect.doubt == Doubt::None || matches!(spec.replay, Replay::Lookup { .. }) {
         return None;
     }
     let counts_as_sent = effect.doubt == Doubt::Known
         && effect.sends == 0
         && spec.replay == Replay::Person
-        && spec.on_unknown == OnUnknown::GoOn;
+        && of(spec.op).moves == Moves::Nothing;
     if counts_as_sent {
         return Some(Acknowledgement::Finished {
             outcome: OutcomeFact {
@@ -57,21 +62,34 @@ pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Ackno
 #[must_use]
 pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
     match replay {
-        Replay::Lookup { settle } => look_up_step(effect, settle, now),
+        Replay::Lookup {
+            first: First::Send, ..
+        } if !effect.ambiguous && effect.doubt == Doubt::None => Step::Send,
+        Replay::Lookup { settle, .. } => look_up_step(effect, settle, now),
         Replay::Native { .. } if !effect.ambiguous => Step::Send,
-        Replay::Native { lifetime, then } => {
-            let age = effect
-                .first_sent_at
-                .map_or(Duration::ZERO, |at| since(at, now));
-            match (lifetime, then) {
-                (None, _) => Step::Send,
-                (Some(lifetime), _) if age < lifetime => Step::Send,
-                (Some(_), Then::Lookup) => look_up_step(effect, Duration::ZERO, now),
-                (Some(_), Then::Person) => Step::Unresolved,
-            }
-        }
+        Replay::Native {
+            then: Then::Lookup, ..
+        } if effect.look => look_up_step(effect, Duration::ZERO, now),
+        Replay::Native { lifetime, .. } if honoured(effect, lifetime, now) => Step::Send,
+        Replay::Native {
+            then: Then::Lookup, ..
+        } => look_up_step(effect, Duration::ZERO, now),
+        Replay::Native {
+            then: Then::Person, ..
+        } => Step::Unresolved,
         Replay::Person if effect.ambiguous => Step::Unresolved,
         Replay::Person => Step::Send,
+    }
+}
+
+/// Whether the key of a call that may have happened is still remembered. In doubt its age counts from the start of
+/// the lost window: the first send may have been then.
+fn honoured(effect: &ClaimedEffect, lifetime: Option<Duration>, now: DateTime<Utc>) -> bool {
+    let first = [effect.first_sent_at, effect.lost_since];
+    let first = first.into_iter().flatten().min();
+    match (lifetime, first) {
+        (None, _) | (_, None) => true,
+        (Some(lifetime), Some(first)) => since(first, now) < lifetime,
     }
 }
 
@@ -99,7 +117,7 @@ pub fn after_look_up(
     found: Result<Found, Error>,
 ) -> Option<Acknowledgement> {
     let settle = match replay {
-        Replay::Lookup { settle } => settle,
+        Replay::Lookup { settle, .. } => settle,
         _ => Duration::from_secs(60),
     };
     match found {
@@ -120,15 +138,19 @@ pub fn after_look_up(
     }
 }
 
-/// What the answer to a send means.
+/// What the answer to a send means; `now` is the time of the claim.
 #[must_use]
 pub fn after_send(
     effect: &ClaimedEffect,
     spec: &OperationSpec,
+    now: DateTime<Utc>,
     answer: Result<Outcome, Error>,
 ) -> Acknowledgement {
     let error = match answer {
-        Ok(Outcome::Refused { code, message }) => {
+        // Without a key a refusal may be about what an earlier try did ("already captured"): look.
+        Ok(Outcome::Refused { code, message })
+            if effect.ambiguous && !replays_answers(effect, spec.replay, now) =>
+        {
             Error::new(ErrorClass::Rejected, message).with_code(code)
         }
         Ok(outcome) => {
@@ -148,7 +170,7 @@ pub fn after_send(
             later(effect, &error)
         }
         ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
-        // After a try that may have happened a refusal proves nothing ("already captured"): look.
+        // After a try that may have happened an error proves nothing: look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
             if effect.ambiguous =>
         {
@@ -157,6 +179,14 @@ pub fn after_send(
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config => {
             refused(effect, &error)
         }
+    }
+}
+
+/// Whether a refusal of a repeated call is the answer that the first try was given.
+fn replays_answers(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> bool {
+    match replay {
+        Replay::Native { lifetime, .. } => honoured(effect, lifetime, now),
+        Replay::Lookup { .. } | Replay::Person => false,
     }
 }
 
@@ -179,25 +209,28 @@ fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Ack
         error.class,
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
     );
+    let tired = effect.attempts >= MOST_TRIES;
+    let unresolved = || Acknowledgement::Unresolved {
+        error: error.message.clone(),
+    };
+    let again = |after: Duration, look: bool| Acknowledgement::Ambiguous {
+        after: after.as_secs_f64(),
+        look,
+        error: error.message.clone(),
+    };
+    let backoff = crate::account::backoff(effect.attempts);
     match spec.replay {
-        _ if effect.attempts >= MOST_TRIES => Acknowledgement::Unresolved {
-            error: error.message.clone(),
-        },
-        // The key is honoured, so a refusal of the same bytes is about what the first try left behind.
-        Replay::Native { .. } if definite => Acknowledgement::Unresolved {
-            error: error.message.clone(),
-        },
-        Replay::Person => Acknowledgement::Unresolved {
-            error: error.message.clone(),
-        },
-        Replay::Lookup { settle } => Acknowledgement::Ambiguous {
-            after: settle.as_secs_f64(),
-            error: error.message.clone(),
-        },
-        Replay::Native { .. } => Acknowledgement::Ambiguous {
-            after: crate::account::backoff(effect.attempts).as_secs_f64(),
-            error: error.message.clone(),
-        },
+        Replay::Person => unresolved(),
+        // It was looked up since, and the same happens again.
+        _ if effect.look && tired => unresolved(),
+        Replay::Lookup { settle, .. } => again(settle, tired),
+        Replay::Native {
+            then: Then::Person, ..
+        } if definite || tired => unresolved(),
+        // An error that is not the operation's own answer contradicts what the look-up says.
+        Replay::Native { .. } if definite && effect.look => unresolved(),
+        Replay::Native { .. } if definite || tired => again(Duration::from_secs(1), true),
+        Replay::Native { .. } => again(backoff, false),
     }
 }
 
@@ -239,219 +272,4 @@ fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
 }
 
 #[cfg(test)]
-mod tests {
-    use hikiate_sdk::{AccountSlug, Op};
-
-    use super::*;
-    use crate::facts::{IntentFact, IntentWhat};
-
-    const SETTLE: Duration = Duration::from_secs(5);
-
-    fn effect() -> ClaimedEffect {
-        ClaimedEffect {
-            id: 1,
-            token: 1,
-            subject_id: 1,
-            number: "HK1".into(),
-            op: Op::Capture,
-            key: "capture:shop:shop:order_1:1".into(),
-            intent: IntentFact {
-                op: Op::Capture,
-                account: AccountSlug::new("shop"),
-                n: 1,
-                what: IntentWhat::Batch {
-                    batch: String::new(),
-                },
-            },
-            attempts: 0,
-            sends: 0,
-            looks: 0,
-            ambiguous: false,
-            doubt: Doubt::None,
-            first_sent_at: None,
-            last_sent_at: None,
-            frozen: None,
-            personal: None,
-            order: None,
-            parcels: Vec::new(),
-        }
-    }
-
-    fn lost(replay: Replay, seconds_ago: i64) -> (ClaimedEffect, OperationSpec, DateTime<Utc>) {
-        let now = DateTime::from_timestamp(1_000_000, 0).unwrap_or_default();
-        let sent = Some(now - chrono::Duration::seconds(seconds_ago));
-        let effect = ClaimedEffect {
-            ambiguous: true,
-            sends: 1,
-            first_sent_at: sent,
-            last_sent_at: sent,
-            ..effect()
-        };
-        (effect, spec(replay), now)
-    }
-
-    fn spec(replay: Replay) -> OperationSpec {
-        OperationSpec {
-            op: Op::Capture,
-            replay,
-            on_unknown: OnUnknown::Hold,
-            accepted_is_done: true,
-            says: "",
-        }
-    }
-
-    fn error(class: ErrorClass) -> Error {
-        Error::new(class, "x")
-    }
-
-    #[test]
-    fn what_can_be_looked_up_is_looked_up_before_the_first_send_too() {
-        let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
-        assert_eq!(
-            next_step(&effect(), Replay::Lookup { settle: SETTLE }, now),
-            Step::LookUp
-        );
-        assert_eq!(next_step(&effect(), Replay::Person, now), Step::Send);
-    }
-
-    #[test]
-    fn a_lost_reply_is_never_repeated_blindly() {
-        let (effect, _, now) = lost(Replay::Person, 100);
-        assert_eq!(next_step(&effect, Replay::Person, now), Step::Unresolved);
-        let (effect, spec, now) = lost(Replay::Lookup { settle: SETTLE }, 2);
-        assert_eq!(
-            next_step(&effect, spec.replay, now),
-            Step::Wait(Duration::from_secs(3)),
-            "no verdict before it has settled"
-        );
-        let (effect, spec, now) = lost(spec.replay, 6);
-        assert_eq!(next_step(&effect, spec.replay, now), Step::LookUp);
-        assert!(
-            matches!(
-                after_look_up(&effect, spec.replay, Ok(Found::No)),
-                Some(Acknowledgement::NotThere { .. })
-            ),
-            "one no is not enough"
-        );
-        let twice = ClaimedEffect { looks: 1, ..effect };
-        assert_eq!(
-            after_look_up(&twice, spec.replay, Ok(Found::No)),
-            None,
-            "two are"
-        );
-    }
-
-    #[test]
-    fn what_a_lost_window_may_have_sent_is_asked_for_or_counts_as_sent() {
-        let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
-        let doubtful = |doubt, sends| ClaimedEffect {
-            doubt,
-            sends,
-            ..effect()
-        };
-        let mail = OperationSpec {
-            on_unknown: OnUnknown::GoOn,
-            ..spec(Replay::Person)
-        };
-        let mut known = doubtful(Doubt::Known, 0);
-        assert!(matches!(
-            doubted(&mut known, &mail),
-            Some(Acknowledgement::Finished { outcome }) if outcome.verdict == Verdict::Done
-        ));
-        for (doubt, sends, spec) in [
-            (Doubt::Perhaps, 0, &mail),
-            (Doubt::Known, 1, &mail),
-            (Doubt::Known, 0, &spec(Replay::Person)),
-        ] {
-            let mut effect = doubtful(doubt, sends);
-            assert_eq!(doubted(&mut effect, spec), None);
-            assert_eq!(next_step(&effect, spec.replay, now), Step::Unresolved);
-        }
-        let lookup = spec(Replay::Lookup { settle: SETTLE });
-        let mut asked = doubtful(Doubt::Perhaps, 0);
-        assert_eq!(doubted(&mut asked, &lookup), None);
-        assert!(
-            !asked.ambiguous,
-            "it is looked up before the first send anyway"
-        );
-        let mut news = doubtful(Doubt::None, 0);
-        assert_eq!(doubted(&mut news, &mail), None);
-        assert_eq!(next_step(&news, mail.replay, now), Step::Send);
-    }
-
-    #[test]
-    fn a_native_key_is_repeated_within_its_lifetime_only() {
-        let replay = Replay::Native {
-            lifetime: Some(Duration::from_secs(60)),
-            then: Then::Person,
-        };
-        let (effect, _, now) = lost(replay, 59);
-        assert_eq!(next_step(&effect, replay, now), Step::Send);
-        let (effect, _, now) = lost(replay, 61);
-        assert_eq!(next_step(&effect, replay, now), Step::Unresolved);
-    }
-
-    #[test]
-    fn a_refusal_after_a_try_that_may_have_happened_proves_nothing() {
-        let (effect, spec, _) = lost(Replay::Lookup { settle: SETTLE }, 6);
-        for class in [
-            ErrorClass::Rejected,
-            ErrorClass::Conflict,
-            ErrorClass::NotFound,
-        ] {
-            assert!(
-                matches!(
-                    after_send(&effect, &spec, Err(error(class))),
-                    Acknowledgement::Ambiguous { .. }
-                ),
-                "{class:?}"
-            );
-        }
-        let refused = Outcome::Refused {
-            code: "already_captured".into(),
-            message: String::new(),
-        };
-        assert!(matches!(
-            after_send(&effect, &spec, Ok(refused)),
-            Acknowledgement::Ambiguous { .. }
-        ));
-        let (effect, spec, _) = lost(
-            Replay::Native {
-                lifetime: None,
-                then: Then::Person,
-            },
-            6,
-        );
-        assert!(matches!(
-            after_send(&effect, &spec, Err(error(ErrorClass::Rejected))),
-            Acknowledgement::Unresolved { .. }
-        ));
-    }
-
-    #[test]
-    fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing() {
-        let spec = spec(Replay::Lookup { settle: SETTLE });
-        let Acknowledgement::Finished { outcome } =
-            after_send(&effect(), &spec, Err(error(ErrorClass::Rejected)))
-        else {
-            unreachable!()
-        };
-        assert_eq!(outcome.verdict, Verdict::Refused);
-        assert!(matches!(
-            after_send(
-                &effect(),
-                &spec,
-                Err(error(ErrorClass::RateLimited { after: None }))
-            ),
-            Acknowledgement::Later { attempt: false, .. }
-        ));
-        assert!(matches!(
-            after_send(&effect(), &spec, Err(error(ErrorClass::Transient))),
-            Acknowledgement::Later { attempt: true, .. }
-        ));
-        assert!(matches!(
-            after_send(&effect(), &spec, Err(error(ErrorClass::Protocol))),
-            Acknowledgement::Ambiguous { .. }
-        ));
-    }
-}
+mod tests;

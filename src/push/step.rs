@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chrono::NaiveDate;
-use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
+use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared, one_each};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -42,23 +42,20 @@ pub async fn push_account(
             .unwrap_or(1)
             .min(engine.push_batch),
     };
-    let claimed = engine
-        .store
-        .claim_effects(owned, room, engine.lease_seconds)
-        .await?;
-    let count = claimed.len();
-    if claimed.is_empty() {
-        return Ok(0);
-    }
     let specs: BTreeMap<_, _> = operations
         .operations()
         .into_iter()
         .map(|s| (s.op, s))
         .collect();
+    let alone = matches!(gate, Gate::Once(_));
+    let claimed = claim(engine, owned, room, specs.values().filter(|_| !alone)).await?;
+    let count = claimed.len();
+    if claimed.is_empty() {
+        return Ok(0);
+    }
     let now = engine.store.now().await?;
     let mut done = Vec::new();
-    let mut send: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
-    let mut look: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
+    let (mut send, mut look): (Vec<Ready>, Vec<Ready>) = (Vec::new(), Vec::new());
     for mut effect in claimed {
         let Some(spec) = specs.get(&effect.op).cloned() else {
             let error = Error::new(
@@ -107,18 +104,73 @@ pub async fn push_account(
     acknowledge(engine, account, &done, today).await?;
     // Only calls that are about to start are marked as sending, so that a lost process leaves no more
     // of them unknown than were under way.
-    let mut send = send.into_iter().peekable();
+    let mut send = grouped(send).into_iter().peekable();
     while send.peek().is_some() {
         if !account.pacer.breaker().calls() {
-            let back = send.by_ref().map(|(effect, ..)| (effect, resting(account)));
+            let back = send.by_ref().flatten();
+            let back = back.map(|(effect, ..)| (effect, resting(account)));
             acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
             break;
         }
         let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
-        let sent = send_all(engine, account, owned, next).await?;
+        let sent = send_all(engine, account, owned, next, now).await?;
         acknowledge(engine, account, &sent, today).await?;
     }
     Ok(count)
+}
+
+/// A claimed effect with what is sent for it.
+type Ready = (ClaimedEffect, OperationSpec, Prepared);
+
+/// Claims effects for so many requests: what may go together with a claimed one is claimed with it.
+async fn claim(
+    engine: &Engine,
+    owned: &OwnedAccount,
+    room: i64,
+    specs: impl Iterator<Item = &OperationSpec>,
+) -> Result<Vec<ClaimedEffect>, StoreError> {
+    let (store, lease) = (&engine.store, engine.lease_seconds);
+    let mut claimed = store.claim_effects(owned, room, lease).await?;
+    for spec in specs.filter(|spec| spec.together > 1) {
+        let mine = claimed.iter().filter(|e| e.op == spec.op).count();
+        let room = mine.div_ceil(spec.together) * spec.together - mine;
+        if room > 0 {
+            let room = i64::try_from(room).unwrap_or(i64::MAX);
+            claimed.extend(store.claim_more(owned, spec.op, room, lease).await?);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Calls that go in one request: of one operation, and at most as many as its connector takes.
+fn grouped(calls: Vec<Ready>) -> Vec<Vec<Ready>> {
+    let mut groups: Vec<Vec<Ready>> = Vec::new();
+    for call in calls {
+        let (op, most) = (call.0.op, call.1.together);
+        let fits = |group: &&mut Vec<Ready>| {
+            group.len() < most && group.first().is_some_and(|first| first.0.op == op)
+        };
+        match groups.iter_mut().rev().find(fits) {
+            Some(group) => group.push(call),
+            None => groups.push(vec![call]),
+        }
+    }
+    groups
+}
+
+/// How a request ended for the account: what it says of itself, else an error only where no call was answered.
+fn ended<T>(answers: &[Result<T, Error>]) -> Option<&Error> {
+    let errors = || answers.iter().filter_map(|answer| answer.as_ref().err());
+    let own = |e: &&Error| matches!(e.class, ErrorClass::RateLimited { .. } | ErrorClass::Auth);
+    errors().find(own).or_else(|| {
+        let answered = answers.iter().any(Result::is_ok);
+        errors().next().filter(|_| !answered)
+    })
+}
+
+/// The same error for each call of a request that was not made.
+fn none_of<T>(calls: usize, error: &Error) -> Vec<Result<T, Error>> {
+    (0..calls).map(|_| Err(error.clone())).collect()
 }
 
 fn resting(account: &Account) -> Acknowledgement {
@@ -152,39 +204,44 @@ type Looked = (
     Option<Acknowledgement>,
 );
 
-async fn look_up_all(
-    engine: &Engine,
-    account: &Account,
-    look: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
-) -> Vec<Looked> {
+async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Vec<Looked> {
     let mut tasks = JoinSet::new();
-    for (effect, spec, prepared) in look {
+    for group in grouped(look) {
         let account = account.clone();
         let metrics = engine.metrics.clone();
         tasks.spawn(async move {
+            let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
+            let op = group.first().map(|(effect, ..)| effect.op);
             let found = match (account.pacer.start().await, account.connector.operations()) {
-                (Err(wait), _) => Err(slow(wait)),
+                (Err(wait), _) => none_of(calls.len(), &slow(wait)),
                 (Ok(_), _) if !account.pacer.breaker().calls() => {
-                    let verdict = resting(&account);
-                    return (effect, spec, prepared, Some(verdict));
+                    let rests = |(effect, spec, prepared)| {
+                        (effect, spec, prepared, Some(resting(&account)))
+                    };
+                    return group.into_iter().map(rests).collect();
                 }
-                (Ok(_permit), Some(operations)) => operations.look_up(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(
-                    ErrorClass::Config,
-                    "the account offers no operations",
-                )),
+                (Ok(_permit), Some(operations)) => match op {
+                    Some(op) => one_each(calls.len(), operations.look_up(op, &calls).await),
+                    None => Vec::new(),
+                },
+                (Ok(_), None) => none_of(calls.len(), &offers_nothing()),
             };
-            account.pacer.heard(found.as_ref().err());
-            account.heard(&metrics, found.as_ref().err());
-            let verdict = after_look_up(&effect, spec.replay, found);
-            (effect, spec, prepared, verdict)
+            account.pacer.heard(ended(&found));
+            account.heard(&metrics, ended(&found));
+            let looked = group.into_iter().zip(found);
+            looked
+                .map(|((effect, spec, prepared), found)| {
+                    let verdict = after_look_up(&effect, spec.replay, found);
+                    (effect, spec, prepared, verdict)
+                })
+                .collect::<Vec<Looked>>()
         });
     }
     let mut looked = Vec::new();
     while let Some(joined) = tasks.join_next().await {
         match joined {
-            Ok(one) => looked.push(one),
-            // The effect's lease runs out and it is claimed again.
+            Ok(group) => looked.extend(group),
+            // The effects' leases run out and they are claimed again.
             Err(error) => warn!(account = %account.slug, %error, "a look-up was lost"),
         }
     }
@@ -195,13 +252,15 @@ async fn send_all(
     engine: &Engine,
     account: &Account,
     owned: &OwnedAccount,
-    send: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
+    send: Vec<Vec<Ready>>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<(ClaimedEffect, Acknowledgement)>, StoreError> {
     if send.is_empty() {
         return Ok(Vec::new());
     }
     let marks: Vec<ToSend> = send
         .iter()
+        .flatten()
         .map(|(effect, _, prepared)| ToSend {
             id: effect.id,
             token: effect.token,
@@ -221,7 +280,7 @@ async fn send_all(
         && let Err(why) = witnessed(engine, account, round).await?
     {
         // Nothing was sent: they go back as they were.
-        let marked = send.into_iter().map(|(effect, ..)| effect);
+        let marked = send.into_iter().flatten().map(|(effect, ..)| effect);
         let marked = marked.filter(|effect| marked_ids.contains(&effect.id));
         return Ok(marked
             .map(|effect| {
@@ -235,51 +294,55 @@ async fn send_all(
             .collect());
     }
     let mut tasks = JoinSet::new();
-    for (effect, spec, prepared) in send {
+    for group in send {
         // Not marked: the lease was lost, and somebody else has it now.
-        let Some(bytes) = marked.bytes.remove(&effect.id) else {
+        let mine = group.into_iter().filter_map(|(effect, spec, prepared)| {
+            let bytes = marked.bytes.remove(&effect.id)?;
+            Some((effect, spec, Prepared { bytes, ..prepared }))
+        });
+        let group: Vec<Ready> = mine.collect();
+        let Some(op) = group.first().map(|(effect, ..)| effect.op) else {
             continue;
         };
         let account = account.clone();
         let metrics = engine.metrics.clone();
         tasks.spawn(async move {
-            let prepared = Prepared { bytes, ..prepared };
+            let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
             let turn = account.pacer.start().await;
             let started = Instant::now();
-            let answer = match (&turn, account.connector.operations()) {
-                (Err(wait), _) => Err(slow(*wait)),
-                (Ok(_permit), Some(operations)) => operations.send(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(
-                    ErrorClass::Config,
-                    "the account offers no operations",
-                )),
+            let answers = match (&turn, account.connector.operations()) {
+                (Err(wait), _) => none_of(calls.len(), &slow(*wait)),
+                (Ok(_permit), Some(operations)) => {
+                    one_each(calls.len(), operations.send(op, &calls).await)
+                }
+                (Ok(_), None) => none_of(calls.len(), &offers_nothing()),
             };
             drop(turn);
-            account.pacer.heard(answer.as_ref().err());
-            account.heard(&metrics, answer.as_ref().err());
-            let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
-                .then(|| answer.as_ref().err().cloned())
-                .flatten();
-            let acknowledgement = after_send(&effect, &spec, answer);
-            metrics.called(
-                account.slug.as_str(),
-                effect.op.as_str(),
-                word(&acknowledgement),
-                started.elapsed(),
-            );
-            (effect, acknowledgement, auth)
+            let error = ended(&answers).cloned();
+            account.pacer.heard(error.as_ref());
+            account.heard(&metrics, error.as_ref());
+            let took = started.elapsed();
+            let answered = group.into_iter().zip(answers);
+            let done = answered.map(|((effect, spec, _), answer)| {
+                let acknowledgement = after_send(&effect, &spec, now, answer);
+                let outcome = word(&acknowledgement);
+                metrics.called(account.slug.as_str(), op.as_str(), outcome, took);
+                (effect, acknowledgement)
+            });
+            let auth = error.filter(|error| error.class == ErrorClass::Auth);
+            (done.collect::<Vec<_>>(), auth)
         });
     }
     let mut done = Vec::new();
     let mut auth = None;
     while let Some(joined) = tasks.join_next().await {
         match joined {
-            Ok((effect, acknowledgement, refused)) => {
+            Ok((answered, refused)) => {
                 auth = auth.or(refused);
-                done.push((effect, acknowledgement));
+                done.extend(answered);
             }
             Err(error) => {
-                warn!(account = %account.slug, %error, "a call was lost; it counts as unknown once its lease runs out")
+                warn!(account = %account.slug, %error, "a request was lost; its calls count as unknown once their leases run out")
             }
         }
     }
@@ -311,6 +374,10 @@ async fn witnessed(
     };
     warn!(account = %account.slug, why, "the witness file cannot be written: nothing is sent before it can");
     Ok(Err(format!("the witness file cannot be written: {why}")))
+}
+
+fn offers_nothing() -> Error {
+    Error::new(ErrorClass::Config, "the account offers no operations")
 }
 
 /// Our own pace counts like the far side's wish to slow down: nothing was sent.
@@ -365,3 +432,6 @@ fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub struct RenderedJournal {
     pub aside: Vec<SetAside>,
     /// Postings that are left out, with the layout's words.
     pub aside_postings: Vec<(i64, String)>,
+    /// There is more than the account takes in one batch.
+    pub more: bool,
 }
 
 /// Revenue that is left out of a journal, because the layout forbids its entry.
@@ -57,6 +59,8 @@ pub struct SealedJournal {
     pub rows: usize,
     /// What was left out; its orders are to be told.
     pub aside: Vec<SetAside>,
+    /// There is more than the account takes in one batch: a further one of the same period follows.
+    pub more: bool,
 }
 
 impl Store {
@@ -131,6 +135,7 @@ impl Store {
             revenue,
             aside,
             aside_postings,
+            more,
         } = render(&open)?;
         let left_out: Vec<i64> = aside.iter().flat_map(|a| &a.rows).map(|r| r.id).collect();
         sqlx::query!(
@@ -144,7 +149,11 @@ impl Store {
         if sealed.members.is_empty() {
             end_empty(&mut tx, &[batch.subject_id]).await?;
             tx.commit().await?;
-            return Ok(SealedJournal { rows: 0, aside });
+            return Ok(SealedJournal {
+                rows: 0,
+                aside,
+                more,
+            });
         }
         let (members, postings) = sealed.members.split_at(revenue.min(sealed.members.len()));
         sqlx::query!(
@@ -175,6 +184,7 @@ impl Store {
         Ok(SealedJournal {
             rows: sealed.members.len(),
             aside,
+            more,
         })
     }
 

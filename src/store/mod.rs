@@ -16,6 +16,7 @@ mod elsewhere;
 mod error;
 mod facts;
 mod heads;
+mod hook_inbox;
 mod incoming;
 mod ingest;
 mod journal;
@@ -70,6 +71,7 @@ pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
 pub use error::StoreError;
+pub use hook_inbox::{HookBacklog, HookKept, HookWork, MOST_WAITING, NewHook, WaitingHook};
 pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
 pub use ingest::PageDone;
 pub use journal::{JournalRows, RenderedJournal, SealedJournal, SetAside};

@@ -11,6 +11,7 @@ use super::setup::CODE_LEVEL;
 use super::subjects::{lock_subjects, make_due};
 use super::{OwnedAccount, Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, Verdict};
+use crate::operations::of;
 use crate::plan::parcels_told;
 
 /// A claimed effect with what is needed to carry it out.
@@ -38,8 +39,12 @@ pub struct ClaimedEffect {
     pub looks: i16,
     /// A try may have happened.
     pub ambiguous: bool,
+    /// The outcome is to be asked for before it is sent again.
+    pub look: bool,
     /// It may have been sent in a window that the database has lost.
     pub doubt: Doubt,
+    /// Start of the earliest such window, where there is a doubt.
+    pub lost_since: Option<DateTime<Utc>>,
     /// First send.
     pub first_sent_at: Option<DateTime<Utc>>,
     /// Last send.
@@ -109,6 +114,8 @@ pub enum Acknowledgement {
     Ambiguous {
         /// Seconds.
         after: f64,
+        /// It is looked up before it is sent again, from now on.
+        look: bool,
         /// What went wrong.
         error: String,
     },
@@ -138,12 +145,37 @@ impl Store {
         limit: i64,
         lease_seconds: i32,
     ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        self.claim(owned, None, limit, lease_seconds).await
+    }
+
+    /// Claims due effects of one operation, to go in a request with one that is claimed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_more(
+        &self,
+        owned: &OwnedAccount,
+        op: Op,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
+        self.claim(owned, Some(op), limit, lease_seconds).await
+    }
+
+    async fn claim(
+        &self,
+        owned: &OwnedAccount,
+        op: Option<Op>,
+        limit: i64,
+        lease_seconds: i32,
+    ) -> Result<Vec<ClaimedEffect>, StoreError> {
         // Lane after lane by its index until there are enough; a later lane is not looked at then.
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
                  SELECT d.id FROM generate_series(0, 2) AS l (lane) CROSS JOIN LATERAL (
                    SELECT e.id FROM effects e
                    WHERE e.account_id = $1 AND e.lane = l.lane::smallint AND e.state = 'planned' AND e.due_at <= (SELECT hk_now())
+                     AND ($5::text IS NULL OR e.op = $5)
                      AND EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.lease_token = $2 AND a.paused IS NULL AND a.lease_until > (SELECT hk_now()))
                      AND (SELECT min_code FROM gate) <= $3 AND NOT (SELECT hk_stopped())
                      AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id))
@@ -152,11 +184,11 @@ impl Store {
                  LIMIT $4),
                token AS MATERIALIZED (SELECT nextval('lease_tokens') AS t),
                taken AS (
-                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $5::int)
+                 UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
                  FROM due, token WHERE e.id = due.id
-                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous,
+                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous, e.look,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
-               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.first_sent_at, t.last_sent_at,
+               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
                    WHEN EXISTS (SELECT FROM facts o WHERE o.subject_id = t.subject_id AND o.kind = 'outcome' AND o.actor NOT IN ('pull', 'plan', 'push')
@@ -165,11 +197,13 @@ impl Store {
                      SELECT CASE WHEN max(p.happened_at) > r.lost_until + interval '5 min' OR (max(p.happened_at) > r.lost_until AND max(p.recorded_at) > r.lifted_at) THEN 0
                        WHEN max(p.happened_at) > r.lost_until THEN 1 ELSE 2 END
                      FROM facts p WHERE p.subject_id = t.subject_id AND p.kind = 'parcel')
-                   WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1 ELSE 0 END AS "doubt!"
+                   WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1
+                   WHEN t.op = 'instruct' AND EXISTS (SELECT FROM shipments h JOIN subjects o ON o.id = h.subject_id
+                     WHERE h.batch_id = t.subject_id AND o.created_at <= coalesce(r.lifted_at, 'infinity')) THEN 1 ELSE 0 END AS "doubt!"
                FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
                  CROSS JOIN recovery r
                ORDER BY t.lane, t.due_at, t.id"#,
-            owned.id, owned.token, CODE_LEVEL, limit, lease_seconds
+            owned.id, owned.token, CODE_LEVEL, limit, op.map(Op::as_str), lease_seconds
         )
         .fetch_all(&self.pool)
         .await?;
@@ -199,6 +233,8 @@ impl Store {
                 sends: row.sends,
                 looks: row.looks,
                 ambiguous: row.ambiguous,
+                look: row.look,
+                lost_since: row.lost_first.filter(|_| row.doubt != 0),
                 doubt: match row.doubt {
                     0 => Doubt::None,
                     1 => Doubt::Perhaps,
@@ -256,7 +292,7 @@ impl Store {
     ) -> Result<Vec<(i64, i64, String)>, StoreError> {
         let ids: Vec<i64> = claimed
             .iter()
-            .filter(|c| c.op == Op::Mail && c.frozen.is_none())
+            .filter(|c| of(c.op).personal && c.frozen.is_none())
             .map(|c| c.subject_id)
             .collect();
         if ids.is_empty() {
@@ -290,7 +326,7 @@ impl Store {
             }
         }
         tx.commit().await?;
-        for effect in claimed.iter_mut().filter(|c| c.op == Op::Mail) {
+        for effect in claimed.iter_mut().filter(|c| of(c.op).personal) {
             effect.personal = persons.remove(&effect.subject_id);
             effect.order = orders.remove(&effect.subject_id);
             let told = parcels.get(&effect.subject_id).into_iter().flatten();
@@ -298,7 +334,7 @@ impl Store {
         }
         let mut back = Vec::new();
         claimed.retain(|effect| {
-            let mail = effect.op == Op::Mail && effect.frozen.is_none();
+            let mail = of(effect.op).personal && effect.frozen.is_none();
             let what = unread.get(&effect.subject_id).filter(|_| mail);
             back.extend(what.map(|what| (effect.id, effect.token, what.clone())));
             what.is_none()
@@ -433,6 +469,7 @@ impl Store {
             mut r_after,
             mut r_attempt,
             mut r_ambiguous,
+            mut r_looked,
             mut r_look,
             mut r_error,
         ) = (
@@ -444,25 +481,34 @@ impl Store {
             Vec::new(),
             Vec::new(),
             Vec::new(),
+            Vec::new(),
         );
         let mut unresolved = Vec::new();
         for (effect, acknowledgement) in done {
-            let (state, after, attempt, ambiguous, look, error) = match acknowledgement {
+            let (state, after, attempt, ambiguous, looked, look, error) = match acknowledgement {
                 Acknowledgement::Finished { .. } => continue,
                 Acknowledgement::Later {
                     after,
                     attempt,
                     error,
-                } => ("planned", *after, *attempt, false, false, error.clone()),
-                Acknowledgement::Ambiguous { after, error } => {
-                    ("planned", *after, true, true, false, error.clone())
+                } => (
+                    "planned",
+                    *after,
+                    *attempt,
+                    false,
+                    false,
+                    false,
+                    error.clone(),
+                ),
+                Acknowledgement::Ambiguous { after, look, error } => {
+                    ("planned", *after, true, true, false, *look, error.clone())
                 }
                 Acknowledgement::NotThere { after } => {
-                    ("planned", *after, false, false, true, String::new())
+                    ("planned", *after, false, false, true, false, String::new())
                 }
                 Acknowledgement::Unresolved { error } => {
                     unresolved.push(effect.subject_id);
-                    ("unresolved", 0.0, true, true, false, error.clone())
+                    ("unresolved", 0.0, true, true, false, false, error.clone())
                 }
             };
             r_id.push(effect.id);
@@ -471,17 +517,18 @@ impl Store {
             r_after.push(after);
             r_attempt.push(attempt);
             r_ambiguous.push(ambiguous);
+            r_looked.push(looked);
             r_look.push(look);
             r_error.push(error);
         }
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
-               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.look::int, 30000),
-               error = nullif(t.error, '')
-             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::text[])
-               AS t (id, token, state, after, attempt, ambiguous, look, error)
+               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.looked::int, 30000),
+               look = e.look OR t.look, error = nullif(t.error, '')
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::text[])
+               AS t (id, token, state, after, attempt, ambiguous, looked, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
-            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_look, &r_error
+            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_look, &r_error
         )
         .execute(&mut *tx)
         .await?;

@@ -180,7 +180,7 @@ impl Store {
         sqlx::query!(
             "UPDATE recovery SET epoch = epoch + 1, suspected_at = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
                lost_until = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
-               lost_since = CASE WHEN phase IN ('orders', 'rest') THEN least(lost_since, $1) ELSE $1 END,
+               lost_since = CASE WHEN phase IN ('orders', 'rest') THEN least(lost_since, $1) ELSE $1 END, lost_first = least(lost_first, $1),
                phase = 'orders', begun_at = (SELECT hk_now()), why = $2, actor = $3, settle_at = NULL, lifted_at = NULL",
             lost_since, reason, actor
         )

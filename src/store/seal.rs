@@ -15,8 +15,8 @@ use super::{Directory, OpenBatch, Recheck, Store, StoreError};
 use crate::facts::{
     FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact, UnreadFact,
 };
+use crate::operations::Lane;
 use crate::plan::committed;
-use crate::plan::types::Lane;
 
 /// Waiting shipments looked at for one batch where a second look at their orders is required.
 const LOOKED_AT: i64 = 10_000;

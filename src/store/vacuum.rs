@@ -17,6 +17,7 @@ impl Store {
             "VACUUM (SKIP_LOCKED) item_marks",
             "VACUUM (SKIP_LOCKED) subjects",
             "VACUUM (SKIP_LOCKED) planning",
+            "VACUUM (SKIP_LOCKED) hook_inbox",
         ] {
             self.pool.execute(table).await?;
         }

@@ -312,7 +312,7 @@ async fn due_effects_of_a_lane() {
     let claim = Claim {
         marker: "WITH due AS MATERIALIZED",
         inside: Some(("WITH due AS MATERIALIZED (", "),\n")),
-        values: "2, 7, 1, 50",
+        values: "2, 7, 1, 50, NULL",
         table: "effects",
         index: "effects_due",
         none: 0,

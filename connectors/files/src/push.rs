@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
     Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
-    SentLine,
+    SentLine, one_by_one,
 };
 
 use crate::client::{Folder, Written, read_whole};
@@ -97,15 +97,53 @@ impl Outbox {
         }
     }
 
-    fn other(head: &Envelope, bytes: usize, want: usize) -> Outcome {
+    /// Not an answer about this very call: what stands there may be half of ours, or ours that was edited.
+    fn other(head: &Envelope, bytes: usize, want: usize) -> Error {
         let message = format!(
             "{}/{} is there with another content ({bytes} bytes, ours has {want}): look at it, then remove it or resolve by hand",
             head.folder, head.name
         );
-        Outcome::Refused {
-            code: "name_taken".to_owned(),
-            message,
+        Error::new(ErrorClass::Conflict, message).with_code("name_taken")
+    }
+}
+
+impl Outbox {
+    async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        let (head, content) = Envelope::open(prepared)?;
+        match self.anywhere(&head, content).await? {
+            Standing::Same => return Ok(self.taken(op, head.name)),
+            Standing::Other { bytes } => return Err(Self::other(&head, bytes, content.len())),
+            Standing::Nothing => {}
         }
+        match self
+            .folder
+            .write_new(&format!("{}/{}", head.folder, head.name), content)
+            .await?
+        {
+            Written::New => Ok(self.taken(op, head.name)),
+            // It came into being since the look: by a try that was still under way.
+            Written::NameTaken => match self.anywhere(&head, content).await? {
+                Standing::Same => Ok(self.taken(op, head.name)),
+                Standing::Other { bytes } => Err(Self::other(&head, bytes, content.len())),
+                Standing::Nothing => {
+                    let message = format!(
+                        "{}/{} was there and is gone: it was picked up just now",
+                        head.folder, head.name
+                    );
+                    Err(Error::new(ErrorClass::OutcomeUnknown, message))
+                }
+            },
+        }
+    }
+
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        let (head, content) = Envelope::open(prepared)?;
+        Ok(match self.anywhere(&head, content).await? {
+            Standing::Same => Found::Yes(self.taken(op, head.name)),
+            Standing::Other { .. } => Found::Unclear,
+            Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
+            Standing::Nothing => Found::No,
+        })
     }
 }
 
@@ -123,42 +161,12 @@ impl Operations for Outbox {
         self.outgoing.prepare(call)
     }
 
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let (head, content) = Envelope::open(prepared)?;
-        match self.anywhere(&head, content).await? {
-            Standing::Same => return Ok(self.taken(op, head.name)),
-            Standing::Other { bytes } => return Ok(Self::other(&head, bytes, content.len())),
-            Standing::Nothing => {}
-        }
-        match self
-            .folder
-            .write_new(&format!("{}/{}", head.folder, head.name), content)
-            .await?
-        {
-            Written::New => Ok(self.taken(op, head.name)),
-            // It came into being since the look: by a try that was still under way.
-            Written::NameTaken => match self.anywhere(&head, content).await? {
-                Standing::Same => Ok(self.taken(op, head.name)),
-                Standing::Other { bytes } => Ok(Self::other(&head, bytes, content.len())),
-                Standing::Nothing => {
-                    let message = format!(
-                        "{}/{} was there and is gone: it was picked up just now",
-                        head.folder, head.name
-                    );
-                    Err(Error::new(ErrorClass::OutcomeUnknown, message))
-                }
-            },
-        }
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |file| self.write(op, file)).await
     }
 
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
-        let (head, content) = Envelope::open(prepared)?;
-        Ok(match self.anywhere(&head, content).await? {
-            Standing::Same => Found::Yes(self.taken(op, head.name)),
-            Standing::Other { .. } => Found::Unclear,
-            Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
-            Standing::Nothing => Found::No,
-        })
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        one_by_one(calls, |file| self.find(op, file)).await
     }
 
     async fn sent_since(&self, op: Op, since: DateTime<Utc>) -> Result<Option<Vec<Sent>>, Error> {

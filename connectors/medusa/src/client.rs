@@ -9,6 +9,7 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+use hikiate_sdk::hooks::{HookSecrets, Hooks};
 use hikiate_sdk::http::{HttpClient, Request, Response};
 use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Pace, Source};
 use serde::de::DeserializeOwned;
@@ -20,13 +21,28 @@ use crate::wire::Refusal;
 pub struct Medusa {
     http: HttpClient,
     settings: Settings,
+    /// What the shop's hooks are signed with; none where they are off.
+    pub(crate) hook: Option<HookSecrets>,
 }
 
 impl Medusa {
     /// An account over any client, so that a simulator or a faulty transport can stand in for the shop.
     #[must_use]
     pub fn new(http: HttpClient, settings: Settings) -> Self {
-        Self { http, settings }
+        Self {
+            http,
+            settings,
+            hook: None,
+        }
+    }
+
+    /// With hooks that are signed so.
+    #[must_use]
+    pub fn with_hook(self, secrets: HookSecrets) -> Self {
+        Self {
+            hook: Some(secrets),
+            ..self
+        }
     }
 
     async fn get(&self, path: String) -> Result<Response, Error> {
@@ -60,6 +76,10 @@ impl Connector for Medusa {
     }
 
     fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
         Some(self)
     }
 

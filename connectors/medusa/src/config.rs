@@ -54,6 +54,10 @@ pub struct Keys {
     /// Where the shop keeps what the customer wrote: a path below the order's metadata, or several of which the first
     /// that holds text counts. Default `["metadata.remarks", "metadata.notes"]`.
     pub remarks: Option<Written>,
+    /// What the shop signs its webhooks with. Without it there is no hook, and orders are polled only.
+    pub hook_secret: Option<SecretRef>,
+    /// The secret before it, which holds too while the shop is given the new one.
+    pub hook_secret_previous: Option<SecretRef>,
 }
 
 /// An account's keys, checked, with defaults.
@@ -136,6 +140,8 @@ pub(crate) struct Reach {
     pub(crate) token: SecretRef,
     /// Longest wait for one answer.
     pub(crate) timeout: Duration,
+    /// What hooks are signed with, and what they were signed with before.
+    pub(crate) hook: Option<(SecretRef, Option<SecretRef>)>,
 }
 
 /// Reads an account's table.
@@ -231,6 +237,15 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
             Remarks::default()
         }
     };
+    if keys.hook_secret.is_none() && keys.hook_secret_previous.is_some() {
+        problems.push(Problem::new(
+            "hook_secret_previous",
+            "there is no hook_secret beside it: write the new secret there, or leave this one out",
+        ));
+    }
+    let hook = keys
+        .hook_secret
+        .map(|secret| (secret, keys.hook_secret_previous));
     let mut require = |key: &str, what: &str| {
         // One problem a key: a value that could not be read has its own already.
         if table.get(key).is_none() {
@@ -256,6 +271,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 allow_insecure: keys.allow_insecure.unwrap_or(false),
                 token,
                 timeout,
+                hook,
             },
             Settings {
                 interval,
@@ -278,6 +294,9 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     }
 }
 
+/// Keys that name secrets.
+const SECRETS: [&str; 3] = ["token", "hook_secret", "hook_secret_previous"];
+
 /// Decodes key by key, so that one wrong key does not hide the others.
 fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
     let Some(table) = table.as_object() else {
@@ -292,9 +311,9 @@ fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
                 good.insert(key.clone(), value.clone());
             }
             // Whoever writes the key itself here must not read it back in a log.
-            Err(_) if key == "token" => {
+            Err(_) if SECRETS.contains(&key.as_str()) => {
                 problems.push(Problem::new(
-                    "token",
+                    key.clone(),
                     "not a reference: write { env = \"NAME\" } or { file = \"/path\" }",
                 ));
             }
@@ -381,6 +400,30 @@ mod tests {
         let (_, day) =
             read(&json!({ "url": "x", "token": { "env": "K" }, "since": "2026-11-01" })).unwrap();
         assert_eq!(day.since.unwrap().to_rfc3339(), "2026-11-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn a_hook_has_one_secret_or_two_and_never_shows_what_was_written() {
+        let with = |hook: Value| {
+            let mut table = json!({ "url": "x", "token": { "env": "K" } });
+            table
+                .as_object_mut()
+                .unwrap()
+                .extend(hook.as_object().unwrap().clone());
+            read(&table)
+        };
+        assert!(with(json!({})).unwrap().0.hook.is_none());
+        let both = json!({ "hook_secret": { "env": "N" }, "hook_secret_previous": { "env": "O" } });
+        let (new, old) = with(both).unwrap().0.hook.unwrap();
+        assert_eq!(
+            (new.env.as_deref(), old.unwrap().env.as_deref()),
+            (Some("N"), Some("O"))
+        );
+        let alone = with(json!({ "hook_secret_previous": { "env": "O" } })).unwrap_err();
+        assert_eq!(alone[0].key, "hook_secret_previous");
+        let plain = with(json!({ "hook_secret": "hunter2" })).unwrap_err();
+        assert_eq!(plain[0].key, "hook_secret");
+        assert!(!format!("{plain:?}").contains("hunter2"), "{plain:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::http::{HttpClient, HttpSettings};
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +38,18 @@ impl ConnectorKind for MedusaKind {
             .token
             .read()
             .map_err(|message| vec![Problem::new("token", message)])?;
+        let hook = reach
+            .hook
+            .map(|(current, previous)| HookSecrets::read(&current, previous.as_ref()))
+            .transpose()
+            .map_err(|(previous, message)| {
+                let key = if previous {
+                    "hook_secret_previous"
+                } else {
+                    "hook_secret"
+                };
+                vec![Problem::new(key, message)]
+            })?;
         let http = HttpClient::new(HttpSettings {
             base_url: reach.url,
             allow_insecure: reach.allow_insecure,
@@ -46,7 +59,11 @@ impl ConnectorKind for MedusaKind {
         })
         .map_err(|problem| vec![problem])?;
         // The key itself, too: the header has it encoded.
-        Ok(Arc::new(Medusa::new(http.guarding(token), settings)))
+        let account = Medusa::new(http.guarding(token), settings);
+        Ok(Arc::new(match hook {
+            Some(secrets) => account.with_hook(secrets),
+            None => account,
+        }))
     }
 
     #[cfg(feature = "sim")]

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod fields;
+mod hooks;
 mod kind;
 mod map;
 mod remarks;

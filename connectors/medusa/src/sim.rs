@@ -1,6 +1,7 @@
 //! A shop with state that speaks the Admin API as the real one was seen to, quirks included: no idempotency keys,
 //! unrounded totals, ties in any order, captures that leave `updated_at` alone, 200 for captures that do nothing.
 
+mod hooks;
 mod list;
 mod memory;
 mod money;

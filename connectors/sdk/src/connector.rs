@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::hooks::Hooks;
 use crate::{AccountSlug, Operations, Source};
 
 /// A kind of far side, as the registry lists it.
@@ -71,6 +72,11 @@ pub trait Connector: Send + Sync {
 
     /// What can be done to it.
     fn operations(&self) -> Option<&dyn Operations>;
+
+    /// Its webhooks; `None` where it has none.
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        None
+    }
 
     /// How many calls may be under way at once and how many a second may start.
     fn pace(&self) -> Pace;

@@ -5,6 +5,8 @@
 //! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
 //! no state: cursors, retries, pacing and tokens are the engine's.
 
+mod ability;
+mod answers;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
@@ -12,6 +14,7 @@ pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
 pub mod faulty;
+pub mod hooks;
 pub mod http;
 mod id;
 mod journal;
@@ -27,6 +30,8 @@ pub mod text;
 mod tracking;
 mod warehouse;
 
+pub use ability::{Ability, Cancels, Identity, Parts, Unit, When};
+pub use answers::{one_by_one, one_each};
 pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
@@ -34,9 +39,9 @@ pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
-    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
-    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
-    Sent, SentLine, ShipCall, ShippedLine, Then,
+    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
+    InstructCall, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay, Sent,
+    SentLine, ShipCall, ShippedLine, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::answers::only;
 use crate::{
-    Error, ExternalId, Instruction, JournalBatch, LineKey, MailMessage, ShipmentReference,
+    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
+    ShipmentReference,
 };
 
 /// The kinds of operations; the word is used in business keys, tables, metrics and commands.
@@ -81,13 +83,58 @@ pub struct OperationSpec {
     pub op: Op,
     /// What is allowed after a lost reply.
     pub replay: Replay,
-    /// What an unknown outcome means for the order.
-    pub on_unknown: OnUnknown,
     /// True when the far side's acceptance is the end of it; false when a reply comes later as a record
     /// (an acceptance file).
     pub accepted_is_done: bool,
+    /// What of it differs from one external system to another.
+    pub ability: Ability,
+    /// Most members of a sealed batch: 1 for an API that takes one shipment or one entry a call, [`OperationSpec::ANY`] where the
+    /// policy alone decides. Longer batches are split.
+    pub members: u32,
+    /// Most prepared calls that may go in one request; 1 where each is a request of its own.
+    pub together: usize,
     /// What this does, in words, for `hikiate check`: "captures the payment; cannot be undone".
-    pub says: &'static str,
+    pub summary: &'static str,
+}
+
+impl OperationSpec {
+    /// As many as there are.
+    pub const ANY: u32 = u32::MAX;
+
+    /// How often its payments can be captured.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        match self.ability {
+            Ability::Capture(parts) => parts,
+            _ => Parts::Many,
+        }
+    }
+
+    /// Whether its warehouse knows each shipment by our reference, whatever batch it came in.
+    #[must_use]
+    pub fn knows_shipments(&self) -> bool {
+        matches!(
+            self.ability,
+            Ability::Instruct {
+                identity: Identity::Shipment,
+                ..
+            }
+        )
+    }
+
+    /// An operation whose acceptance is the end of it, with batches of any size and one call a request.
+    #[must_use]
+    pub fn new(op: Op, replay: Replay, summary: &'static str) -> Self {
+        Self {
+            op,
+            replay,
+            accepted_is_done: true,
+            ability: Ability::usual(op),
+            members: Self::ANY,
+            together: 1,
+            summary,
+        }
+    }
 }
 
 /// What may be done after a lost reply.
@@ -100,31 +147,34 @@ pub enum Replay {
         /// After that.
         then: Then,
     },
-    /// It can be asked by our reference. It is asked before the first send too.
+    /// It can be asked by our reference.
     Lookup {
         /// No verdict "not there" before this long after the send.
         settle: Duration,
+        /// Whether it is asked before the first send too.
+        first: First,
     },
     /// Neither: the outcome stays unknown until a person has looked.
     Person,
 }
 
-/// After a native key's lifetime.
+/// What comes first where a call can be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// The look-up, each time: others may do the same thing, and `send` does not see it.
+    Ask,
+    /// The call. It is looked up only in doubt: after a try that may have happened, and when the database was set back.
+    /// For operations that nobody else carries out under our reference, or whose `send` reads before it writes.
+    Send,
+}
+
+/// After a native key's lifetime, and when an error follows a try that may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Ask the far side.
     Lookup,
     /// Ask a person.
     Person,
-}
-
-/// Whether an unknown outcome stops the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Money or goods: the order waits.
-    Hold,
-    /// A mail: a task, and the order goes on.
-    GoOn,
 }
 
 /// The name of a batch: account, kind, period and number. A file's name is this plus the first 8 hex
@@ -318,7 +368,9 @@ pub enum Outcome {
         /// The far side's id of what was made.
         id: Option<String>,
     },
-    /// Definitely refused; nothing happened.
+    /// Definitely refused; nothing happened. Where the key is honoured this is believed after a lost reply too: it is the stored
+    /// answer of the first try. An error about the state of things ("already captured", "the name is taken") is
+    /// [`crate::ErrorClass::Conflict`] and is looked up then.
     Refused {
         /// The far side's code.
         code: String,
@@ -390,17 +442,31 @@ pub trait Operations: Send + Sync {
     /// with the field named; [`crate::ErrorClass::Config`] for an operation not offered.
     fn prepare(&self, call: &Call) -> Result<Prepared, Error>;
 
-    /// Sends prepared bytes once. Never retries.
-    ///
-    /// # Errors
-    /// [`crate::ErrorClass::OutcomeUnknown`] whenever the far side may have acted.
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error>;
+    /// Sends prepared calls of one operation once, at most [`OperationSpec::together`] of them, of different orders. Never
+    /// retries. One answer for each call, in order: what is refused of one says nothing of the others
+    /// ([`crate::one_by_one`] where each is a request of its own). Any other number of answers counts as unknown for all.
+    /// [`crate::ErrorClass::OutcomeUnknown`] whenever the external system may have acted.
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>>;
 
-    /// Asks whether the prepared call has already happened, by our reference.
+    /// Asks whether prepared calls have already happened, by our references; one answer for each call, in order. A
+    /// look-up changes nothing.
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>>;
+
+    /// [`Operations::send`] with one call.
     ///
     /// # Errors
-    /// Any class; a look-up changes nothing.
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error>;
+    /// As there.
+    async fn send_one(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        only(self.send(op, &[prepared]).await)
+    }
+
+    /// [`Operations::look_up`] with one call.
+    ///
+    /// # Errors
+    /// As there.
+    async fn look_up_one(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+        only(self.look_up(op, &[prepared]).await)
+    }
 
     /// Everything of an operation that this far side was sent since `since` and still shows, for a database
     /// that was set back and does not know it any more. `None` when it cannot tell.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, OnUnknown, Op,
-    OperationSpec, Operations, Outcome, Pace, Prepared, Problem, Replay, Source,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Op, OperationSpec,
+    Operations, Outcome, Pace, Prepared, Problem, Replay, Source, one_by_one,
 };
 
 use crate::client::Client;
@@ -68,13 +68,11 @@ impl Connector for Account {
 #[async_trait]
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
-        vec![OperationSpec {
-            op: Op::Mail,
-            replay: Replay::Person,
-            on_unknown: OnUnknown::GoOn,
-            accepted_is_done: true,
-            says: "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
-        }]
+        vec![OperationSpec::new(
+            Op::Mail,
+            Replay::Person,
+            "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
+        )]
     }
 
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
@@ -84,7 +82,17 @@ impl Operations for Account {
         }
     }
 
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |mail| self.deliver(op, mail)).await
+    }
+
+    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        calls.iter().map(|_| Ok(Found::Unclear)).collect()
+    }
+}
+
+impl Account {
+    async fn deliver(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         if op != Op::Mail {
             return Err(not_offered(op));
         }
@@ -94,10 +102,6 @@ impl Operations for Account {
             message: format!("{}: {}", prepared.label, e.message),
             ..e
         })
-    }
-
-    async fn look_up(&self, _op: Op, _prepared: &Prepared) -> Result<Found, Error> {
-        Ok(Found::Unclear)
     }
 }
 

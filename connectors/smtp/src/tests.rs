@@ -60,7 +60,7 @@ fn mail() -> Call {
 async fn send(account: &dyn Connector) -> Result<Outcome, Error> {
     let operations = account.operations().unwrap();
     operations
-        .send(Op::Mail, &operations.prepare(&mail()).unwrap())
+        .send_one(Op::Mail, &operations.prepare(&mail()).unwrap())
         .await
 }
 
@@ -104,7 +104,7 @@ async fn lines_of_dots_arrive_as_they_were_written() {
     let prepared = operations
         .prepare(&Call::Mail(MailMessage { text, ..mail }))
         .unwrap();
-    operations.send(Op::Mail, &prepared).await.unwrap();
+    operations.send_one(Op::Mail, &prepared).await.unwrap();
     let text = sim.mails()[0].text.clone();
     assert!(
         text.ends_with("\r\n\r\n.\r\n..\r\n.hidden\r\nQUIT\r\n\r\n"),

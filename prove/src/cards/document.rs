@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hikiate_sdk::conformance::{Card, Verdict};
-use hikiate_sdk::{OnUnknown, OperationSpec, Replay, Then};
+use hikiate_sdk::{First, OperationSpec, Replay, Then};
 
 use super::run::Dealt;
 
@@ -57,13 +57,26 @@ fn offers(card: &Card) -> String {
         text.push('\n');
     }
     if !card.operations.is_empty() {
-        text.push_str("| operation | what it does | after a lost reply | an unknown outcome | accepted |\n|---|---|---|---|---|\n");
+        text.push_str(
+            "| operation | what it does | after a lost reply | accepted |\n|---|---|---|---|\n",
+        );
         for spec in &card.operations {
-            let (lost, unknown, end) = declared(spec);
+            let (lost, end) = declared(spec);
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {lost} | {unknown} | {end} |",
-                spec.op, spec.says
+                "| `{}` | {} | {lost} | {end} |",
+                spec.op, spec.summary
+            );
+        }
+        text.push('\n');
+    }
+    if !card.hooks.is_empty() {
+        text.push_str("| hook | to register | bytes at most |\n|---|---|---|\n");
+        for hook in &card.hooks {
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} |",
+                hook.name, hook.register, hook.body_limit
             );
         }
         text.push('\n');
@@ -71,7 +84,7 @@ fn offers(card: &Card) -> String {
     text
 }
 
-fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
+fn declared(spec: &OperationSpec) -> (String, &'static str) {
     let lost = match spec.replay {
         Replay::Native { lifetime, then } => {
             let then = match then {
@@ -83,19 +96,21 @@ fn declared(spec: &OperationSpec) -> (String, &'static str, &'static str) {
                 Some(t) => format!("the same bytes again for {t:?}, then {then}"),
             }
         }
-        Replay::Lookup { settle } => format!("looked up, not before {settle:?}"),
+        Replay::Lookup { settle, first } => {
+            let first = match first {
+                First::Ask => "; before the first send too",
+                First::Send => "",
+            };
+            format!("looked up, not before {settle:?}{first}")
+        }
         Replay::Person => "never again: a person looks (`Person`)".to_owned(),
-    };
-    let unknown = match spec.on_unknown {
-        OnUnknown::Hold => "the order waits",
-        OnUnknown::GoOn => "the order goes on",
     };
     let end = if spec.accepted_is_done {
         "is done"
     } else {
         "is told later"
     };
-    (lost, unknown, end)
+    (lost, end)
 }
 
 /// Cases in the order they run, over all cards.

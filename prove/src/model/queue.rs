@@ -8,7 +8,7 @@ use hikiate::plan::types::EffectState;
 use hikiate::push::{Step, after_look_up, after_send, next_step};
 use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt};
 use hikiate_sdk::{
-    AccountSlug, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Outcome, Replay, Then,
+    AccountSlug, Error, ErrorClass, First, Found, Op, OperationSpec, Outcome, Replay, Then,
 };
 
 use super::command::Fate;
@@ -49,6 +49,7 @@ pub(super) struct Row {
     attempts: i16,
     sends: i16,
     looks: i16,
+    look: bool,
     first: Option<DateTime<Utc>>,
     last: Option<DateTime<Utc>>,
     due: DateTime<Utc>,
@@ -76,6 +77,7 @@ impl Row {
             attempts: 0,
             sends: 0,
             looks: 0,
+            look: false,
             first: None,
             last: None,
             due: now,
@@ -101,7 +103,9 @@ impl Row {
             personal: None,
             order: None,
             parcels: Vec::new(),
+            look: self.look,
             doubt: Doubt::None,
+            lost_since: None,
         }
     }
 }
@@ -116,18 +120,13 @@ fn replay(op: Op) -> Replay {
         },
         _ => Replay::Lookup {
             settle: Span::from_secs(5),
+            first: First::Ask,
         },
     }
 }
 
 fn spec(op: Op) -> OperationSpec {
-    OperationSpec {
-        op,
-        replay: replay(op),
-        on_unknown: OnUnknown::Hold,
-        accepted_is_done: false,
-        says: "",
-    }
+    OperationSpec::new(op, replay(op), "")
 }
 
 fn nth<T>(mut found: Vec<T>, which: u8) -> Option<T> {
@@ -250,7 +249,7 @@ impl World {
             self.mirror_of(at);
             return Ok(());
         }
-        let acknowledgement = after_send(&row.claimed(), &spec(row.op), answer);
+        let acknowledgement = after_send(&row.claimed(), &spec(row.op), self.now, answer);
         self.acknowledge(at, acknowledgement)
     }
 
@@ -267,7 +266,8 @@ impl World {
                 row.attempts = row.attempts.saturating_add(i16::from(attempt));
                 row.due = now + after(s);
             }
-            Acknowledgement::Ambiguous { after: s, .. } => {
+            Acknowledgement::Ambiguous { after: s, look, .. } => {
+                row.look |= look;
                 (row.state, row.ambiguous) = (EffectState::Planned, true);
                 row.attempts = row.attempts.saturating_add(1);
                 row.due = now + after(s);

@@ -84,10 +84,10 @@ pub(super) fn answer(bytes: &[u8]) {
     let ops = [Op::Capture, Op::Fulfil, Op::Ship, Op::CancelOrder];
     let op = ops[usize::from(choice / 8 % 4)];
     let prepared = prepared(operations, op);
-    if let Err(error) = wait(operations.look_up(op, &prepared)) {
+    if let Err(error) = wait(operations.look_up_one(op, &prepared)) {
         assert!(error.message.len() < 2000, "{}", error.message);
     }
-    if let Err(error) = wait(operations.send(op, &prepared)) {
+    if let Err(error) = wait(operations.send_one(op, &prepared)) {
         assert!(error.message.len() < 2000, "{}", error.message);
     }
 }

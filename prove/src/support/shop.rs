@@ -432,6 +432,7 @@ fn policy() -> Policy {
     let card = PaymentRoute {
         method: PaymentMethod::Card,
         account: Some(AccountSlug::new("shop")),
+        parts: hikiate_sdk::Parts::Many,
     };
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),

@@ -13,6 +13,7 @@ use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::sim::MedusaSim;
 use hikiate_medusa::{Medusa, MedusaKind, Settings};
 use hikiate_sdk::faulty::FaultSeam;
+use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::http::{HttpClient, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
@@ -22,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::folder::MemoryFolder;
 use super::handling::handling;
 use super::terms::{ITEMS, STORE, TOKYO, Terms, UNKNOWN_ITEM, start};
+
+/// What the shop signs its webhooks with.
+pub(super) const HOOK_SECRET: &str = "whsec_world";
 
 /// A far side's name, and what changes in one place while everything else stays.
 pub(super) struct Warehouse {
@@ -80,6 +84,7 @@ impl Far {
             sim: shop,
             wire: transport,
         } = shops.remove(0);
+        shop.note_changes();
         // The places that staff can name; the shop's own stock never runs out.
         for code in ITEMS.into_iter().chain([UNKNOWN_ITEM]) {
             for place in [TOKYO, STORE] {
@@ -208,10 +213,9 @@ impl ConnectorKind for ShopKind {
     }
 
     fn build(&self, _: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        Ok(Arc::new(Medusa::new(
-            self.http.clone(),
-            self.settings.clone(),
-        )))
+        let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
+        let account = Medusa::new(self.http.clone(), self.settings.clone());
+        Ok(Arc::new(account.with_hook(secrets)))
     }
 }
 

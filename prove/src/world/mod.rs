@@ -10,6 +10,7 @@ mod folder;
 mod gate;
 mod ground;
 mod handling;
+mod hooks;
 mod hostile;
 mod judge;
 mod log;

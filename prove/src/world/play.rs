@@ -70,6 +70,7 @@ impl World {
                 self.place().await;
             }
             self.turn().await;
+            self.hooks_arrive().await;
             if self.terms.people && self.dice.percent(25) {
                 self.people_act().await;
             }

@@ -17,6 +17,7 @@ const STILL: usize = 10;
 /// What is still to come: effects, marks, open batches, orders that have not ended or are due to be planned.
 const UNDONE: &str = r"
 SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
+  + (SELECT count(*) FROM hook_inbox WHERE done_at IS NULL)
   + (SELECT count(*) FROM batches WHERE state = 'open')
   + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')
   + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()))";
@@ -26,6 +27,7 @@ const DUE: &str = r"
 SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= $1
 UNION ALL SELECT 'pull', r.account_id FROM reads r WHERE r.due_at <= $1
   AND NOT EXISTS (SELECT FROM read_failures f WHERE f.account_id = r.account_id AND f.kind = r.kind AND f.due_at > $1)
+UNION ALL SELECT 'pull', account_id FROM hook_inbox WHERE done_at IS NULL
 UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= $1
 UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= $1
 UNION ALL SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= $1

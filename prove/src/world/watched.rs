@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use hikiate_sdk::hooks::Hooks;
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
     OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
@@ -131,6 +132,29 @@ impl Watched {
     }
 }
 
+impl Watched {
+    /// [`Watched::around`] for calls that go together; what one of them is answered is said of each.
+    async fn around_all<T: std::fmt::Debug>(
+        &self,
+        what: String,
+        act: impl Future<Output = Vec<Result<T, Error>>>,
+    ) -> Vec<Result<T, Error>> {
+        self.gate
+            .pass(&format!("before {} {what}", self.slug))
+            .await;
+        let answers = act.await;
+        for answer in &answers {
+            let said = match answer {
+                Ok(value) => format!("{value:?}"),
+                Err(error) => format!("{:?}: {}", error.class, short(&error.message)),
+            };
+            self.gate.say(format!("  {} {what} -> {said}", self.slug));
+        }
+        self.gate.pass(&format!("after {} {what}", self.slug)).await;
+        answers
+    }
+}
+
 fn short(text: &str) -> String {
     text.chars().take(110).collect()
 }
@@ -142,6 +166,10 @@ impl Connector for Watched {
 
     fn operations(&self) -> Option<&dyn Operations> {
         self.inner.operations().map(|_| self as &dyn Operations)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        self.inner.hooks()
     }
 
     fn pace(&self) -> Pace {
@@ -237,32 +265,33 @@ impl Operations for Watched {
         self.writes().prepare(call)
     }
 
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
         self.broken_mark().await;
         let act = async {
             if let Some(outcome) = fault::answered(op) {
-                return Ok(outcome);
+                return calls.iter().map(|_| Ok(outcome.clone())).collect();
             }
-            let mut answer = self.writes().send(op, prepared).await;
-            if let Err(error) = &mut answer
-                && error.class == ErrorClass::OutcomeUnknown
-                && fault::is(Around::LostReplyIgnored)
-            {
-                error.class = ErrorClass::Transient;
+            let mut answers = self.writes().send(op, calls).await;
+            for error in answers.iter_mut().filter_map(|a| a.as_mut().err()) {
+                if error.class == ErrorClass::OutcomeUnknown && fault::is(Around::LostReplyIgnored)
+                {
+                    error.class = ErrorClass::Transient;
+                }
             }
-            answer
+            answers
         };
-        self.around(format!("send {op} {}", prepared.label), act, |outcome| {
-            format!("{outcome:?}")
-        })
-        .await
+        self.around_all(format!("send {op} {}", labels(calls)), act)
+            .await
     }
 
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
-        let act = self.writes().look_up(op, prepared);
-        self.around(format!("look up {op} {}", prepared.label), act, |found| {
-            format!("{found:?}")
-        })
-        .await
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        let act = self.writes().look_up(op, calls);
+        self.around_all(format!("look up {op} {}", labels(calls)), act)
+            .await
     }
+}
+
+fn labels(calls: &[&Prepared]) -> String {
+    let labels: Vec<&str> = calls.iter().map(|call| call.label.as_str()).collect();
+    labels.join(", ")
 }

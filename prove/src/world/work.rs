@@ -34,6 +34,7 @@ impl World {
                 }
                 self.run(at, Step::Own, false).await;
             }
+            self.hooks_arrive().await;
             self.all_due().await;
             self.look().await;
             if !self.violations.is_empty() {

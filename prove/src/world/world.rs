@@ -14,6 +14,7 @@ use super::dice::Dice;
 use super::far::Far;
 use super::gate::Shock;
 use super::ground::{Ground, pool, rest};
+use super::hooks::HookWire;
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
@@ -47,6 +48,7 @@ pub(super) struct World {
     pub(super) shrunk: std::collections::BTreeSet<(usize, String)>,
     /// When shelves were counted, by warehouse and its clock.
     pub(super) counted: Vec<(usize, DateTime<Utc>)>,
+    pub(super) hooks: HookWire,
     pub(super) engine: Engine,
     pub(super) admin: PgPool,
     pub(super) pools: [PgPool; 2],
@@ -76,7 +78,9 @@ impl World {
             hikiate::daemon::start(store, loaded, Metrics::new(), instance, Witness::none())
                 .await
                 .unwrap();
+        let hooks = HookWire::new(&engine, seed);
         let mut world = Self {
+            hooks,
             dice,
             terms,
             log,

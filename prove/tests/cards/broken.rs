@@ -11,7 +11,7 @@ use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, r
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
     OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source,
-    StreamSpec,
+    StreamSpec, one_by_one,
 };
 use serde_json::Value;
 
@@ -182,8 +182,18 @@ impl Operations for Wrapped {
         Ok(prepared)
     }
 
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let result = self.at_operations().send(op, prepared).await;
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |call| self.send_it(op, call)).await
+    }
+
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        self.at_operations().look_up(op, calls).await
+    }
+}
+
+impl Wrapped {
+    async fn send_it(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        let result = self.at_operations().send_one(op, prepared).await;
         let lost = matches!(&result, Err(e) if e.class == ErrorClass::OutcomeUnknown);
         if !(lost && self.is(Broken::SendsAgainUnderAnotherName)) {
             return result;
@@ -193,11 +203,7 @@ impl Operations for Wrapped {
             batch.batch.n += 1;
         }
         let again = self.at_operations().prepare(&call)?;
-        self.at_operations().send(op, &again).await.and(result)
-    }
-
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
-        self.at_operations().look_up(op, prepared).await
+        self.at_operations().send_one(op, &again).await.and(result)
     }
 }
 

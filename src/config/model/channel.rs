@@ -17,9 +17,9 @@ pub struct ChannelTable {
     /// Tell the channel what was shipped.
     #[serde(default = "yes")]
     pub notify: bool,
-    /// When money is captured.
-    #[serde(default = "each")]
-    pub capture: CaptureRule,
+    /// When money is captured; what its accounts can do where it is not written.
+    #[serde(default)]
+    pub capture: Option<CaptureRule>,
     /// Mails hikiate sends.
     #[serde(default)]
     pub mail: Vec<MailKind>,
@@ -85,10 +85,6 @@ pub struct PaymentTable {
 
 fn yes() -> bool {
     true
-}
-
-fn each() -> CaptureRule {
-    CaptureRule::EachShipment
 }
 
 fn completed_hold() -> String {

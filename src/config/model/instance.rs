@@ -63,6 +63,23 @@ pub struct HttpTable {
     pub listen: String,
     /// Listen on an address that is not loopback.
     pub allow_remote: bool,
+    /// Where webhooks come in; without it none do.
+    #[serde(default)]
+    pub hooks: Option<HooksTable>,
+}
+
+/// `[http.hooks]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HooksTable {
+    /// Address and port.
+    #[serde(default)]
+    pub listen: Option<String>,
+    /// How external systems reach it: the address of the reverse proxy.
+    pub public_url: String,
+    /// Listen on an address that is not loopback.
+    #[serde(default)]
+    pub allow_remote: bool,
 }
 
 /// `[engine]`.

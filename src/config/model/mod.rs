@@ -6,7 +6,7 @@ mod policy;
 mod warehouse;
 
 pub use channel::{BeginWord, ChannelTable, PaymentTable};
-pub use instance::{DatabaseTable, EngineTable, HttpTable, LogTable, ShopTable};
+pub use instance::{DatabaseTable, EngineTable, HooksTable, HttpTable, LogTable, ShopTable};
 pub use policy::{
     BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,
     NoticeTable, PaymentsTable, TitlesTable,

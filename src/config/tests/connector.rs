@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
+use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Here, InFile, Kind,
-    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
-    Replay, SecretRef, Source, StreamSpec,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Found, Here, InFile,
+    Kind, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
+    SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +22,14 @@ pub(super) struct Test;
 #[serde(deny_unknown_fields)]
 struct Keys {
     offers: Vec<String>,
+    #[serde(default)]
+    captures: Option<String>,
+    #[serde(default)]
+    ships: Option<String>,
+    #[serde(default)]
+    cancels: Option<String>,
+    #[serde(default)]
+    members: Option<u32>,
     #[serde(default)]
     token: Option<SecretRef>,
     #[serde(default)]
@@ -32,6 +43,7 @@ struct Keys {
 struct Account {
     streams: Vec<StreamSpec>,
     ops: Vec<OperationSpec>,
+    hooks: Vec<HookSpec>,
 }
 
 impl ConnectorKind for Test {
@@ -80,19 +92,55 @@ impl ConnectorKind for Test {
                 } else {
                     Replay::Lookup {
                         settle: Duration::from_secs(5),
+                        first: First::Send,
                     }
                 },
-                on_unknown: OnUnknown::Hold,
                 accepted_is_done: !replies,
-                says: match op {
+                ability: match (op, keys.captures.as_deref(), keys.ships.as_deref()) {
+                    (Op::Capture, Some("once"), _) => Ability::Capture(Parts::Once),
+                    (Op::Capture, Some("whole"), _) => Ability::Capture(Parts::Whole),
+                    (Op::Ship, _, Some("line")) => Ability::Notice {
+                        unit: Unit::Line,
+                        when: When::Each,
+                    },
+                    (Op::Ship, _, Some("complete")) => Ability::Notice {
+                        unit: Unit::Order,
+                        when: When::OrderComplete,
+                    },
+                    (Op::Instruct, ..) if keys.cancels.as_deref() == Some("never") => {
+                        Ability::Instruct {
+                            identity: Identity::Shipment,
+                            cancel: Cancels::Never,
+                        }
+                    }
+                    _ => Ability::usual(op),
+                },
+                members: keys.members.unwrap_or(OperationSpec::ANY),
+                together: 1,
+                summary: match op {
                     Op::Capture => "does capture; cannot be undone",
                     Op::Mail => "does mail; cannot be undone",
                     _ => "does something",
                 },
             });
+        let hook = |word: &str| match word {
+            "hook" => Some(HookTrust::Secret),
+            "unsigned-hook" => Some(HookTrust::SenderCannotSign),
+            _ => None,
+        };
+        let hooks = keys.offers.iter().filter_map(|word| {
+            Some(HookSpec {
+                name: word.clone(),
+                register: "every change".to_owned(),
+                trust: hook(word)?,
+                body_limit: 100,
+                keep: Vec::new(),
+            })
+        });
         Ok(Arc::new(Account {
             streams: streams.collect(),
             ops: ops.collect(),
+            hooks: hooks.collect(),
         }))
     }
 }
@@ -106,11 +154,29 @@ impl Connector for Account {
         (!self.ops.is_empty()).then_some(self)
     }
 
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        Some(self)
+    }
+
     fn pace(&self) -> Pace {
         Pace {
             concurrency: 1,
             per_second: None,
         }
+    }
+}
+
+impl Hooks for Account {
+    fn hooks(&self) -> Vec<HookSpec> {
+        self.hooks.clone()
+    }
+
+    fn arrive(&self, _: &str, _: &Arrived<'_>, _: DateTime<Utc>) -> Arrival {
+        Arrival::Answer(reply(200, ""))
+    }
+
+    fn nudges(&self, _: &str, _: &[(String, String)], _: &[u8]) -> Vec<Nudge> {
+        Vec::new()
     }
 }
 
@@ -147,11 +213,11 @@ impl Operations for Account {
         Err(never())
     }
 
-    async fn send(&self, _: Op, _: &Prepared) -> Result<Outcome, Error> {
-        Err(never())
+    async fn send(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        calls.iter().map(|_| Err(never())).collect()
     }
 
-    async fn look_up(&self, _: Op, _: &Prepared) -> Result<Found, Error> {
-        Err(never())
+    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        calls.iter().map(|_| Err(never())).collect()
     }
 }

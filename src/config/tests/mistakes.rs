@@ -3,7 +3,7 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 45] = [
+const WRONG: [(&str, &str, &str); 47] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -138,6 +138,16 @@ const WRONG: [(&str, &str, &str); 45] = [
         "\"instruct\", \"cancel_instruction\"",
         "\"instruct\"",
         "a warehouse needs cancel_instruction",
+    ),
+    (
+        "\"fulfil\", \"ship\", \"capture\"]",
+        "\"fulfil\", \"ship\", \"capture\"]\nships = \"line\"",
+        "channels.shop-jp.notify: account shop-jp takes ship line by line, and hikiate reports what left together, each time: write notify = false",
+    ),
+    (
+        "\"fulfil\", \"ship\", \"capture\"]",
+        "\"fulfil\", \"ship\", \"capture\"]\nships = \"complete\"",
+        "account shop-jp takes ship only once nothing is left to ship",
     ),
     (
         "\"post_journal\"",

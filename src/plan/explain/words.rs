@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{CancelVerdict, ChannelState, LineKey, Op};
+use hikiate_sdk::{CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
+use crate::operations::{MAIL, NOTICE, of};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
@@ -242,7 +243,7 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
 
 pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
     let intents = view.fold.intents.iter();
-    let telling = intents.filter(|i| matches!(i.fact.op, Op::Fulfil | Op::Ship | Op::Mail));
+    let telling = intents.filter(|i| [NOTICE, MAIL].contains(&of(i.fact.op).rule));
     telling
         .map(|intent| {
             let account = &intent.fact.account;

@@ -30,6 +30,7 @@ pub(super) fn policy() -> Policy {
     let payment = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(slug),
+        parts: hikiate_sdk::Parts::Many,
     };
     let channel = Channel {
         payments: BTreeMap::from([

@@ -1,7 +1,7 @@
 //! Deposits, captures and revenue.
 
 use chrono::Duration;
-use hikiate_sdk::{Call, CaptureCall, Currency, Op};
+use hikiate_sdk::{Call, CaptureCall, Currency, Op, Parts};
 
 use super::build::{at, order, pay, tender};
 use super::flow::ship_all;
@@ -127,6 +127,46 @@ fn each_shipment_captures_what_has_left_and_the_last_makes_it_whole() {
     let gross: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
     let tax: i64 = world.input.revenue.iter().map(|row| row.tax).sum();
     assert_eq!((gross, tax), (1500, 136));
+}
+
+/// Two of A leave in two parcels, captured as the account can.
+fn two_parcels(parts: Parts, capture: CaptureRule) -> World {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    for channel in world.policy.channels.values_mut() {
+        channel.capture = capture;
+        for route in channel.payments.values_mut() {
+            route.parts = parts;
+        }
+    }
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    for parcel in ["T1", "T2"] {
+        world.parcel(S1, parcel, &[(1, 1)]);
+        world.push_all();
+    }
+    world
+}
+
+#[test]
+fn what_the_first_capture_released_is_never_captured() {
+    let world = two_parcels(Parts::Many, CaptureRule::EachShipment);
+    assert_eq!(captures(&world).len(), 2);
+    for (parts, n) in [(Parts::Once, 1), (Parts::Whole, 0)] {
+        // As after a change of the account: the check of the configuration refuses this rule for it.
+        let mut world = two_parcels(parts, CaptureRule::EachShipment);
+        assert_eq!(captures(&world).len(), n, "{parts:?}");
+        let plan = world.settle();
+        assert_eq!(
+            World::kinds(&plan),
+            ["capture_over_authorised"],
+            "{parts:?}"
+        );
+        let world = two_parcels(parts, CaptureRule::OnComplete);
+        let all: Vec<_> = captures(&world).iter().map(|c| c.captured_after).collect();
+        assert_eq!(all, [2000], "{parts:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! One effect of an order and account at a time: refused when it is planned, so that a claim can not
 //! fail on it.
 
-use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
+use hikiate::operations::Lane;
+use hikiate::plan::types::{NewEffect, OrderPlan};
 use hikiate::store::{Acknowledgement, ClaimedEffect, StoreError};
 
 use crate::support::desk::quiet;

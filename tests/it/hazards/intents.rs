@@ -2,7 +2,8 @@
 //! that it was intended.
 
 use hikiate::facts::Verdict;
-use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
+use hikiate::operations::Lane;
+use hikiate::plan::types::{NewEffect, OrderPlan};
 use hikiate::store::StoreError;
 
 use crate::support::desk::{finished, quiet};

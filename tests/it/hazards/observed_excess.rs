@@ -2,7 +2,8 @@
 //! a true fact unstorable: it goes into quarantine, and orders are decided on without it.
 
 use hikiate::facts::{IntentFact, IntentWhat};
-use hikiate::plan::types::{Lane, NewEffect, OrderPlan};
+use hikiate::operations::Lane;
+use hikiate::plan::types::{NewEffect, OrderPlan};
 use hikiate::store::{IncomingPage, StoreError};
 use hikiate_sdk::{AccountSlug, Call, CaptureCall, ExternalId, Op};
 

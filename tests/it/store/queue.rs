@@ -3,10 +3,10 @@
 use hikiate::daemon::plan_step;
 use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Withdraw};
-use hikiate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
+use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt, OwnedAccount, StoreError, ToSend};
 
 use crate::support::desk::{finished, outcome, quiet};
-use crate::support::shop::{Shop, at, today};
+use crate::support::shop::{Shop, at, page, parcel, today};
 use crate::support::turns::{ended, session, start_blocked};
 
 fn to_send(effect: &ClaimedEffect) -> [ToSend; 1] {
@@ -397,4 +397,79 @@ async fn an_answer_that_cannot_be_stored_keeps_no_other_from_being_stored() {
             .await,
         1
     );
+}
+
+/// The row that knew of the first send is lost, and the call is planned again.
+#[tokio::test]
+async fn after_a_set_back_a_call_may_have_been_sent_first_in_any_window_that_was_lost() {
+    let shop = Shop::open().await;
+    let subject = shop.allocated("A").await;
+    let reference = shop.instructed(subject).await;
+    let lift = "UPDATE recovery SET phase = 'none', lifted_at = hk_now()";
+    for (since, now) in [(-120, 0), (-10, 20)] {
+        shop.clock(now).await;
+        shop.store()
+            .begin_recovery(at(since), &[], "restored", "ken", false)
+            .await
+            .unwrap();
+        sqlx::query(lift).execute(shop.pool()).await.unwrap();
+    }
+    let mut told = page(1, Vec::new());
+    told.facts.push(parcel(&reference, 1, 1));
+    shop.pull("wms", &told).await;
+    shop.settle().await;
+    let effect = shop.claimed().await;
+    assert_eq!((effect.sends, effect.first_sent_at), (0, None));
+    assert_eq!(effect.doubt, Doubt::Perhaps);
+    assert_eq!(
+        effect.lost_since,
+        Some(at(-120)),
+        "the second window is younger than the first, in which it may have been sent"
+    );
+    // An order that came later has no part in it.
+    let owned = shop.owned("shop").await;
+    shop.store()
+        .acknowledge(&[finished(&effect, Verdict::Done)], today())
+        .await
+        .unwrap();
+    sqlx::query("UPDATE subjects SET created_at = $1")
+        .bind(at(30))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.settle().await;
+    let next = shop.store().claim_effects(&owned, 10, 60).await.unwrap();
+    let next: Vec<_> = next.iter().map(|e| (e.doubt, e.lost_since)).collect();
+    assert_eq!(next, [(Doubt::None, None)]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_looked_up_stays_so_until_it_ends() {
+    let shop = Shop::open().await;
+    let (_, owned, effect) = sending(&shop).await;
+    assert!(!effect.look);
+    let asked = |effect: &ClaimedEffect, look| {
+        let unclear = Acknowledgement::Ambiguous {
+            after: 0.0,
+            look,
+            error: "x".to_owned(),
+        };
+        [(effect.clone(), unclear)]
+    };
+    let store = shop.store();
+    store
+        .acknowledge(&asked(&effect, true), today())
+        .await
+        .unwrap();
+    let again = shop.claimed().await;
+    assert!(again.look && again.ambiguous);
+    store
+        .mark_sending(&owned, &to_send(&again), 60)
+        .await
+        .unwrap();
+    store
+        .acknowledge(&asked(&again, false), today())
+        .await
+        .unwrap();
+    assert!(shop.claimed().await.look);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use hikiate_sdk::{
-    BatchName, Call, CancelInstructionCall, Error, ErrorClass, JournalBatch, OnUnknown, Op,
-    OperationSpec, Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
+    Ability, BatchName, Call, CancelInstructionCall, Cancels, Error, ErrorClass, Identity,
+    JournalBatch, Op, OperationSpec, Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
 };
 use minijinja::value::Value;
 
@@ -151,16 +151,29 @@ impl Outgoing {
                 "writes a file of journal entries; a file is never changed or taken back",
             ),
         ];
-        let spec = |(op, accept, says)| {
+        let spec = |(op, accept, summary)| {
             Some(OperationSpec {
-                op,
-                replay: self.replay(),
-                on_unknown: OnUnknown::Hold,
                 accepted_is_done: accept? == Accept::Delivered,
-                says,
+                ability: self.ability(op),
+                ..OperationSpec::new(op, self.replay(), summary)
             })
         };
         offered.into_iter().filter_map(spec).collect()
+    }
+
+    fn ability(&self, op: Op) -> Ability {
+        match op {
+            Op::Instruct => Ability::Instruct {
+                identity: Identity::Batch,
+                cancel: if self.telephone {
+                    Cancels::Never
+                } else {
+                    Cancels::Request
+                },
+            },
+            Op::PostJournal => Ability::Journal(self.tax),
+            _ => Ability::usual(op),
+        }
     }
 
     /// A name and its bytes are never written twice, as long as the name can still be seen. Where the far

@@ -71,7 +71,7 @@ async fn an_apostrophe_makes_it_text_and_is_taken_off_when_it_is_read_back() {
         "{file}"
     );
     site.operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     let since = "2020-01-01T00:00:00Z".parse().unwrap();

@@ -82,7 +82,7 @@ async fn an_hledger_file_is_complete_in_itself() {
     let prepared = site.operations().prepare(&call(1, journal())).unwrap();
     assert!(matches!(
         site.operations()
-            .send(Op::PostJournal, &prepared)
+            .send_one(Op::PostJournal, &prepared)
             .await
             .unwrap(),
         Outcome::Done { .. }
@@ -109,7 +109,7 @@ async fn hledger_accepts_each_file_and_all_of_them() {
     for n in 1..=2 {
         let prepared = site.operations().prepare(&call(n, journal())).unwrap();
         site.operations()
-            .send(Op::PostJournal, &prepared)
+            .send_one(Op::PostJournal, &prepared)
             .await
             .unwrap();
     }

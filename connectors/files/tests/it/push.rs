@@ -27,7 +27,7 @@ async fn a_batch_is_a_file_of_rows_in_cp932() {
     assert_eq!(prepared, site.operations().prepare(&one()).unwrap());
     let outcome = site
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     let name = file(&site);
@@ -65,14 +65,14 @@ async fn the_same_name_is_never_written_twice() {
     let prepared = site.operations().prepare(&one()).unwrap();
     let first = site
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     let path = site.dir.path().join("outgoing").join(file(&site));
     let before = std::fs::metadata(&path).unwrap().modified().unwrap();
     assert_eq!(
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
         first
@@ -80,7 +80,7 @@ async fn the_same_name_is_never_written_twice() {
     site.faults.inject(Target::Read, Fault::Truncated);
     let short = site
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap_err();
     assert_eq!(
@@ -93,16 +93,14 @@ async fn the_same_name_is_never_written_twice() {
         before
     );
     std::fs::write(&path, "other").unwrap();
-    let Outcome::Refused { code, message } = site
+    let error = site
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
-        .unwrap()
-    else {
-        panic!("not refused")
-    };
-    assert_eq!(code, "name_taken");
-    assert!(!message.contains("髙橋"), "{message}");
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+    assert_eq!(error.code.as_deref(), Some("name_taken"));
+    assert!(!error.message.contains("髙橋"), "{}", error.message);
     assert_eq!(std::fs::read(&path).unwrap(), b"other");
 }
 
@@ -113,7 +111,7 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
     site.faults.inject(Target::Write, Fault::NotSent);
     assert_eq!(
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap_err()
             .class,
@@ -122,7 +120,7 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
     assert!(site.names("outgoing").is_empty());
     assert_eq!(
         site.operations()
-            .look_up(Op::Instruct, &prepared)
+            .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
         Found::No
@@ -130,7 +128,7 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
     site.faults.inject(Target::Write, Fault::LostReply);
     assert_eq!(
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap_err()
             .class,
@@ -138,14 +136,14 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
     );
     assert!(matches!(
         site.operations()
-            .look_up(Op::Instruct, &prepared)
+            .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
         Found::Yes(Outcome::Accepted { .. })
     ));
     assert!(matches!(
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
         Outcome::Accepted { .. }
@@ -160,7 +158,7 @@ async fn a_half_written_file_of_an_earlier_try_is_no_obstacle() {
     let name = prepared.label.strip_prefix("outgoing/").unwrap().to_owned();
     site.put(&format!("outgoing/{name}.part"), b"half");
     site.operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     assert_eq!(file(&site), name);
@@ -196,7 +194,7 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
         );
         let prepared = site.operations().prepare(&one()).unwrap();
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap();
         let name = file(&site);
@@ -207,7 +205,7 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
         .unwrap();
         let found = site
             .operations()
-            .look_up(Op::Instruct, &prepared)
+            .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap();
         match word {
@@ -215,7 +213,7 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
             "moved" => {
                 assert!(matches!(found, Found::Yes(_)));
                 site.operations()
-                    .send(Op::Instruct, &prepared)
+                    .send_one(Op::Instruct, &prepared)
                     .await
                     .unwrap();
                 assert!(
@@ -235,7 +233,7 @@ async fn a_missing_folder_is_waited_for_and_not_made() {
     let prepared = site.operations().prepare(&one()).unwrap();
     let error = site
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
@@ -317,7 +315,7 @@ async fn cancel_requests_have_a_file_each() {
             .unwrap();
         assert!(matches!(
             site.operations()
-                .send(Op::CancelInstruction, &prepared)
+                .send_one(Op::CancelInstruction, &prepared)
                 .await
                 .unwrap(),
             Outcome::Accepted { .. }
@@ -368,7 +366,7 @@ async fn what_was_sent_can_be_shown_unless_it_is_removed() {
     let kept = site("japanese-3pl-utf8");
     let prepared = kept.operations().prepare(&one()).unwrap();
     kept.operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     kept.put("outgoing/osaka-cancel-HK1.csv", b"another operation");
@@ -385,7 +383,7 @@ async fn what_was_sent_can_be_shown_unless_it_is_removed() {
     let moved = site_with("japanese-3pl-utf8", &change("moved"));
     moved
         .operations()
-        .send(Op::Instruct, &prepared)
+        .send_one(Op::Instruct, &prepared)
         .await
         .unwrap();
     let name = file(&moved);
@@ -410,7 +408,7 @@ async fn the_lines_of_what_was_sent_are_read_back_by_the_layout() {
     let read = async |site: &Site, by: &Site| {
         let operations = site.operations();
         let prepared = operations.prepare(&call).unwrap();
-        operations.send(Op::Instruct, &prepared).await.unwrap();
+        operations.send_one(Op::Instruct, &prepared).await.unwrap();
         let since = crate::support::at("2020-01-01T00:00:00Z");
         let sent = operations.sent_since(Op::Instruct, since).await;
         by.operations()

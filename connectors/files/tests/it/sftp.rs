@@ -43,12 +43,15 @@ async fn files_go_and_come() {
         ))
         .unwrap();
     assert_eq!(
-        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        operations
+            .look_up_one(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
         Found::No
     );
     for _ in 0..2 {
         assert!(matches!(
-            operations.send(Op::Instruct, &prepared).await.unwrap(),
+            operations.send_one(Op::Instruct, &prepared).await.unwrap(),
             Outcome::Accepted { .. }
         ));
     }
@@ -97,14 +100,20 @@ async fn a_connection_lost_after_the_rename_is_unknown_and_then_found() {
         .prepare(&instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]))
         .unwrap();
     server.sim.drop_after_rename();
-    let error = operations.send(Op::Instruct, &prepared).await.unwrap_err();
+    let error = operations
+        .send_one(Op::Instruct, &prepared)
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
     assert!(matches!(
-        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        operations
+            .look_up_one(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
         Found::Yes(_)
     ));
     assert!(matches!(
-        operations.send(Op::Instruct, &prepared).await.unwrap(),
+        operations.send_one(Op::Instruct, &prepared).await.unwrap(),
         Outcome::Accepted { .. }
     ));
     assert_eq!(names(&server.dir.path().join("outgoing")).len(), 1);
@@ -222,7 +231,7 @@ async fn what_is_written_has_its_mode_and_links_are_not_listed() {
     let operations = account.operations().unwrap();
     let call = instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]);
     let prepared = operations.prepare(&call).unwrap();
-    operations.send(Op::Instruct, &prepared).await.unwrap();
+    operations.send_one(Op::Instruct, &prepared).await.unwrap();
     let file = server.dir.path().join(&prepared.label);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     let link = server.dir.path().join("incoming/uketsuke-1.csv");
@@ -293,11 +302,14 @@ async fn a_server_nobody_here_wrote() {
     let call = instruct(vec![instruction(&reference, &[("A-1", 1)])]);
     let prepared = operations.prepare(&call).unwrap();
     for _ in 0..2 {
-        let outcome = operations.send(Op::Instruct, &prepared).await.unwrap();
+        let outcome = operations.send_one(Op::Instruct, &prepared).await.unwrap();
         assert!(matches!(outcome, Outcome::Accepted { .. }));
     }
     assert!(matches!(
-        operations.look_up(Op::Instruct, &prepared).await.unwrap(),
+        operations
+            .look_up_one(Op::Instruct, &prepared)
+            .await
+            .unwrap(),
         Found::Yes(_)
     ));
     // The server holds lab-out/ and lab-in/uketsuke-1.csv.

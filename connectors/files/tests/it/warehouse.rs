@@ -56,7 +56,10 @@ async fn read_all(site: &Site, stream: &str, cursor: &mut Option<Value>) -> Vec<
 
 async fn send(site: &Site, call: &Call) {
     let prepared = site.operations().prepare(call).unwrap();
-    site.operations().send(call.op(), &prepared).await.unwrap();
+    site.operations()
+        .send_one(call.op(), &prepared)
+        .await
+        .unwrap();
 }
 
 async fn cancel(site: &Site, reference: &str) {
@@ -177,7 +180,7 @@ async fn whole_way(site: &Site) {
     if site.names("outgoing").len() > 1 {
         let prepared = site.operations().prepare(&call).unwrap();
         site.operations()
-            .send(Op::Instruct, &prepared)
+            .send_one(Op::Instruct, &prepared)
             .await
             .unwrap();
         sim.tick(at("2026-11-21T08:00:00Z")).await.unwrap();

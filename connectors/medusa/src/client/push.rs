@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    Call, Currency, Error, ErrorClass, Found, OnUnknown, Op, OperationSpec, Operations, Outcome,
-    Prepared, Replay, ShippedLine,
+    Call, Currency, Error, ErrorClass, First, Found, Op, OperationSpec, Operations, Outcome,
+    Prepared, Replay, ShippedLine, one_by_one,
 };
 use serde_json::json;
 
@@ -16,15 +16,12 @@ use crate::wire::{OrderAnswer, OrderBrief, Payment, PaymentAnswer};
 #[async_trait]
 impl Operations for Medusa {
     fn operations(&self) -> Vec<OperationSpec> {
-        let spec = |op, says| OperationSpec {
-            op,
-            replay: Replay::Lookup {
-                settle: self.settings.settle,
-            },
-            on_unknown: OnUnknown::Hold,
-            accepted_is_done: true,
-            says,
+        let replay = Replay::Lookup {
+            settle: self.settings.settle,
+            // `send` itself reads first and sees what staff did meanwhile.
+            first: First::Send,
         };
+        let spec = |op, summary| OperationSpec::new(op, replay, summary);
         vec![
             spec(
                 Op::Fulfil,
@@ -49,7 +46,17 @@ impl Operations for Medusa {
         prepared::prepare(call)
     }
 
-    async fn send(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |call| self.write(op, call)).await
+    }
+
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        one_by_one(calls, |call| self.find(op, call)).await
+    }
+}
+
+impl Medusa {
+    async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let frozen = Frozen::read(prepared)?;
         match &frozen.find {
             Find::Fulfilment {
@@ -75,7 +82,7 @@ impl Operations for Medusa {
         }
     }
 
-    async fn look_up(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
         let frozen = Frozen::read(prepared)?;
         let found = match &frozen.find {
             Find::Fulfilment {
@@ -112,9 +119,7 @@ impl Operations for Medusa {
         };
         Ok(found.map_or(Found::No, Found::Yes))
     }
-}
 
-impl Medusa {
     async fn brief(&self, order: &str) -> Result<OrderBrief, Error> {
         let answer: OrderAnswer = self
             .get_json(format!("/admin/orders/{order}?fields={BRIEF_FIELDS}"))

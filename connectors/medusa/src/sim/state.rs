@@ -24,6 +24,8 @@ pub(super) struct State {
     /// Lists are their first page until then.
     pub(super) first_page_until: i64,
     made: u64,
+    /// Orders that were placed or changed, where somebody wants to know.
+    pub(super) changes: Option<Vec<String>>,
 }
 
 pub(super) struct Order {
@@ -181,6 +183,7 @@ impl State {
             writes: 0,
             first_page_until: i64::MIN,
             made: 0,
+            changes: None,
         }
     }
 
@@ -312,7 +315,14 @@ impl State {
         self.by_id.insert(id.clone(), at);
         self.by_updated.insert((now, at));
         self.orders.push(order);
+        self.note(&id);
         id
+    }
+
+    fn note(&mut self, id: &str) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(id.to_owned());
+        }
     }
 
     /// A payment that was authorised for the order at this place.
@@ -361,5 +371,6 @@ impl State {
         let after = order.updated;
         self.by_updated.remove(&(before, at));
         self.by_updated.insert((after, at));
+        self.note(id);
     }
 }

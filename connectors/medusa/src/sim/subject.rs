@@ -12,9 +12,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::conformance::{
-    Bench, Exchanges, FarSide, Specification, Subject, Times, Waiver, sample_call,
+    Bench, Exchanges, FarSide, HookCase, SentHook, Specification, Subject, Times, Waiver,
+    sample_call,
 };
 use hikiate_sdk::faulty::FaultyTransport;
+use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::http::{HttpClient, Transport};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
@@ -29,6 +31,7 @@ use crate::{Medusa, basic};
 
 const PAGE: usize = 3;
 const TOKEN: &str = "sk_hunter2";
+const HOOK_SECRET: &str = "whsec_hunter3";
 const LOCATION: &str = "sloc_01SIM";
 const REFERENCE: &str = "HK0000000000001-S1";
 
@@ -73,7 +76,8 @@ fn account(transport: Arc<dyn Transport>, settings: Settings) -> Medusa {
     let http = HttpClient::over(transport)
         .guarding(basic(&token))
         .guarding(token);
-    Medusa::new(http, settings)
+    let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
+    Medusa::new(http, settings).with_hook(secrets)
 }
 
 /// `lines` times two mugs at 12.50, and shipping at 4.90, 19 %.
@@ -255,7 +259,7 @@ impl FarSide for Far {
             Op::Fulfil => fulfil,
             Op::Ship => {
                 let past = account(self.sim.transport(), Settings::default());
-                past.send(Op::Fulfil, &past.prepare(&fulfil).unwrap())
+                past.send_one(Op::Fulfil, &past.prepare(&fulfil).unwrap())
                     .await
                     .unwrap();
                 let parcels = vec![ParcelTold {
@@ -297,9 +301,15 @@ impl FarSide for Far {
         }
     }
 
+    async fn hook(&self, _hook: &str, case: HookCase) -> Option<SentHook> {
+        let order = self.sim.place_order(mugs(1));
+        Some(self.sim.hook(HOOK_SECRET, &order, case))
+    }
+
     fn planted(&self) -> Vec<String> {
         [
             "hunter2",
+            "hunter3",
             "taro@example.test",
             "Yamada",
             "Hidden Town",
@@ -311,7 +321,9 @@ impl FarSide for Far {
 
     fn debug_texts(&self) -> Vec<String> {
         let table = serde_json::json!({ "url": "https://shop.example", "token": { "env": "K" } });
+        let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
         vec![
+            format!("{secrets:?}"),
             format!("{:?}", crate::config::read(&table)),
             format!("{:?}", basic(&TOKEN.to_owned().into())),
         ]

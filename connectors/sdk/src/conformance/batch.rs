@@ -25,7 +25,7 @@ pub(super) async fn partial_batch(bench: &Bench, seen: &Seen, spec: &OperationSp
     let prepared = operations
         .prepare(&call)
         .map_err(|e| failed(seen, &e, "prepare"))?;
-    let sent = operations.send(spec.op, &prepared).await;
+    let sent = operations.send_one(spec.op, &prepared).await;
     sent.map_err(|e| failed(seen, &e, "sending a batch"))?;
     let stream = bench.far.answer_batch(&call, second).await;
     let heard: BTreeMap<_, _> = drain(bench, seen, &stream, None)

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{OnUnknown, OperationSpec, Replay, StreamSpec};
+use crate::hooks::HookSpec;
+use crate::{First, OperationSpec, Replay, StreamSpec};
 
 /// The result of one run of the suite.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Card {
     pub streams: Vec<StreamSpec>,
     /// Its operations; empty when it offers none.
     pub operations: Vec<OperationSpec>,
+    /// Its webhooks; empty when it has none.
+    pub hooks: Vec<HookSpec>,
     /// Every check with its verdict, in the order they ran.
     pub checks: Vec<(String, Verdict)>,
 }
@@ -83,12 +86,14 @@ impl fmt::Display for Card {
                 Replay::Native {
                     lifetime: Some(t), ..
                 } => format!("the far side honours our key for {t:?}"),
-                Replay::Lookup { settle } => format!("looked up {settle:?} after a lost reply"),
+                Replay::Lookup { settle, first } => {
+                    let first = match first {
+                        First::Ask => "looked up first, and again",
+                        First::Send => "looked up",
+                    };
+                    format!("{first} {settle:?} after a lost reply")
+                }
                 Replay::Person => "a person looks after a lost reply".to_owned(),
-            };
-            let unknown = match spec.on_unknown {
-                OnUnknown::Hold => "the order waits",
-                OnUnknown::GoOn => "the order goes on",
             };
             let end = if spec.accepted_is_done {
                 "accepted is done"
@@ -97,8 +102,15 @@ impl fmt::Display for Card {
             };
             writeln!(
                 f,
-                "  operation {}: {}; {replay}, {unknown}, {end}",
-                spec.op, spec.says
+                "  operation {}: {}; {replay}, {end}",
+                spec.op, spec.summary
+            )?;
+        }
+        for hook in &self.hooks {
+            writeln!(
+                f,
+                "  hook      {}: {}; at most {} bytes",
+                hook.name, hook.register, hook.body_limit
             )?;
         }
         for (name, verdict) in &self.checks {

@@ -6,6 +6,7 @@ mod calls;
 mod card;
 mod drain;
 mod edges;
+mod hooks;
 mod logs;
 mod operations;
 mod records;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use calls::sample_call;
 pub use card::{Card, Verdict};
+pub use hooks::{HookCase, SentHook};
 pub use records::{identity, parts, told_at};
 pub use run::run;
 pub use specification::{Exchange, Exchanges, Specification};

@@ -38,7 +38,21 @@ pub(super) async fn checks(run: &mut Run<'_>) {
                 .iter()
                 .filter(|s| specs.iter().filter(|t| t.op == s.op).count() > 1)
                 .count();
-            ensure(twice == 0, "an operation is declared twice")
+            ensure(twice == 0, "an operation is declared twice")?;
+            for spec in &specs {
+                ensure(
+                    spec.ability.fits(spec.op),
+                    format!(
+                        "{} declares {:?}, which is of another operation",
+                        spec.op, spec.ability
+                    ),
+                )?;
+                ensure(
+                    spec.members > 0 && spec.together > 0,
+                    format!("{} takes batches of none or no call in a request", spec.op),
+                )?;
+            }
+            Ok(())
         },
     )
     .await;
@@ -64,6 +78,20 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             run.check(&format!("partial batch/{op}"), &[], async |bench, seen| {
                 partial_batch(bench, seen, spec).await
             })
+            .await;
+        }
+        if spec.together > 1 {
+            run.check(
+                &format!("one of several refused/{op}"),
+                &[],
+                async |bench, seen| one_refused(bench, seen, spec).await,
+            )
+            .await;
+            run.check(
+                &format!("several lost/{op}"),
+                &[Fault::LostReply],
+                async |bench, seen| several_lost(bench, seen, spec).await,
+            )
             .await;
         }
         if matches!(spec.replay, Replay::Native { .. }) {
@@ -172,7 +200,7 @@ pub(super) fn failed(seen: &Seen, error: &Error, what: &str) -> String {
 
 impl Ready<'_> {
     async fn send(&self) -> Result<Outcome, Error> {
-        let result = self.operations.send(self.spec.op, &self.prepared).await;
+        let result = self.operations.send_one(self.spec.op, &self.prepared).await;
         self.seen.debug(&result);
         result
     }
@@ -202,7 +230,10 @@ impl Ready<'_> {
     }
 
     async fn look(&self) -> Result<Found, Error> {
-        let found = self.operations.look_up(self.spec.op, &self.prepared).await;
+        let found = self
+            .operations
+            .look_up_one(self.spec.op, &self.prepared)
+            .await;
         self.seen.debug(&found);
         found
     }
@@ -328,6 +359,82 @@ async fn duplicate(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked 
     bench.inject(Target::Write, Fault::Duplicate);
     ready.send_well("delivered twice").await?;
     ready.done(1, "delivered twice").await
+}
+
+/// Two good calls with a refused one between them, as they go in one request.
+async fn three(
+    bench: &Bench,
+    seen: &Seen,
+    op: Op,
+    middle: Call,
+) -> Result<[(Call, Prepared); 3], String> {
+    let operations = operations(bench)?;
+    let prepare = |call: Call| {
+        let prepared = operations.prepare(&call);
+        prepared
+            .map(|prepared| (call, prepared))
+            .map_err(|e| failed(seen, &e, "prepare"))
+    };
+    Ok([
+        prepare(bench.far.call(op).await)?,
+        prepare(middle)?,
+        prepare(bench.far.call(op).await)?,
+    ])
+}
+
+/// What is refused of one leaves the others done, and each is given its own answer.
+async fn one_refused(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
+    let op = spec.op;
+    let middle = bench.far.refused(op).await;
+    let calls = three(bench, seen, op, middle).await?;
+    let prepared: Vec<&Prepared> = calls.iter().map(|(_, prepared)| prepared).collect();
+    let mut answers = Vec::new();
+    for group in prepared.chunks(spec.together) {
+        answers.extend(operations(bench)?.send(op, group).await);
+    }
+    answers.iter().for_each(|answer| seen.debug(answer));
+    ensure(
+        answers.len() == calls.len(),
+        format!("{} answers for {} calls", answers.len(), calls.len()),
+    )?;
+    for (n, ((call, _), answer)) in calls.iter().zip(&answers).enumerate() {
+        let refused = match answer {
+            Ok(Outcome::Refused { .. }) => true,
+            Ok(_) => false,
+            Err(error) => matches!(
+                error.class,
+                ErrorClass::Rejected | ErrorClass::NotFound | ErrorClass::Conflict
+            ),
+        };
+        let want = n == 1;
+        ensure(
+            refused == want,
+            format!("call {} of 3 was answered {answer:?}", n + 1),
+        )?;
+        let done = bench.far.times_done(op, call).await;
+        ensure(
+            done == usize::from(!want),
+            format!("call {} of 3 was done {done} times", n + 1),
+        )?;
+    }
+    Ok(())
+}
+
+/// A lost reply says nothing of any call of its request.
+async fn several_lost(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
+    let op = spec.op;
+    let middle = bench.far.call(op).await;
+    let calls = three(bench, seen, op, middle).await?;
+    let prepared: Vec<&Prepared> = calls.iter().map(|(_, prepared)| prepared).collect();
+    let first = prepared.get(..spec.together.min(3)).unwrap_or_default();
+    bench.inject(Target::Write, Fault::LostReply);
+    let answers = operations(bench)?.send(op, first).await;
+    answers.iter().for_each(|answer| seen.debug(answer));
+    let unknown = |answer: &Result<Outcome, Error>| matches!(answer, Err(error) if error.class == ErrorClass::OutcomeUnknown);
+    ensure(
+        answers.len() == first.len() && answers.iter().all(unknown),
+        format!("the reply was lost, and the answers are {answers:?}"),
+    )
 }
 
 /// A look-up that cannot be understood must never be taken for "not there": it would be sent a second time.

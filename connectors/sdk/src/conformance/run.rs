@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::card::{Card, Verdict};
 use super::logs::Logs;
 use super::subject::{Bench, Subject};
-use super::{operations, source};
+use super::{hooks, operations, source};
 use crate::faulty::{Fault, Target};
 
 /// A check's end: what did not hold.
@@ -31,6 +31,11 @@ pub async fn run(subject: &dyn Subject) -> Card {
             .connector
             .operations()
             .map(|o| o.operations())
+            .unwrap_or_default(),
+        hooks: bench
+            .connector
+            .hooks()
+            .map(|h| h.hooks())
             .unwrap_or_default(),
         checks: Vec::new(),
     };
@@ -67,6 +72,7 @@ pub async fn run(subject: &dyn Subject) -> Card {
     .await;
     source::checks(&mut run).await;
     operations::checks(&mut run).await;
+    hooks::checks(&mut run).await;
     let seen = std::mem::take(&mut run.seen);
     drop(listening);
     run.check("nothing secret is shown", &[], async |bench, _| {

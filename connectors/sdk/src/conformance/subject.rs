@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::calls::sample_call;
+use super::hooks::{HookCase, SentHook};
 use super::specification::Specification;
 use crate::faulty::FaultSeam;
 use crate::{Call, Connector, Op, ShipmentReference};
@@ -73,8 +75,19 @@ pub trait FarSide: Send + Sync {
     /// Makes what an operation needs at the far side (an order to ship) and tells the call to make.
     async fn call(&self, op: Op) -> Call;
 
+    /// A call that the external system refuses for what it says, for operations of which several go in one request: the others
+    /// of the request are carried out. The default names what no external system has.
+    async fn refused(&self, op: Op) -> Call {
+        sample_call(op)
+    }
+
     /// How often the far side has carried out this call, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
+
+    /// What it sends to a hook of the account; `None` where it has no such hook or cannot send that.
+    async fn hook(&self, _hook: &str, _case: HookCase) -> Option<SentHook> {
+        None
+    }
 
     /// Secrets and personal texts that went into the account, its records and calls. They must not be seen in
     /// errors, labels and `Debug`.

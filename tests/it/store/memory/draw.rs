@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use chrono::Duration;
 use hikiate::action::Action;
 use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict};
+use hikiate::operations::Lane;
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
-    DemandRow, DemandState, EffectState, Lane, NewEffect, NewFact, NewShipment, OrderPlan, Reread,
+    DemandRow, DemandState, EffectState, NewEffect, NewFact, NewShipment, OrderPlan, Reread,
     RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;

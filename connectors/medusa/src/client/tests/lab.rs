@@ -62,18 +62,22 @@ async fn read(shop: &dyn Connector, id: &ExternalId) -> OrderSnapshot {
 async fn once(shop: &dyn Connector, call: &Call) {
     let (ops, op) = (shop.operations().unwrap(), call.op());
     let prepared = ops.prepare(call).unwrap();
-    assert_eq!(ops.look_up(op, &prepared).await.unwrap(), Found::No, "{op}");
-    let first = ops.send(op, &prepared).await.unwrap();
+    assert_eq!(
+        ops.look_up_one(op, &prepared).await.unwrap(),
+        Found::No,
+        "{op}"
+    );
+    let first = ops.send_one(op, &prepared).await.unwrap();
     assert!(
         matches!(first, Outcome::Done { id: Some(_), .. }),
         "{op}: {first:?}"
     );
     assert_eq!(
-        ops.look_up(op, &prepared).await.unwrap(),
+        ops.look_up_one(op, &prepared).await.unwrap(),
         Found::Yes(first.clone()),
         "{op}"
     );
-    assert_eq!(ops.send(op, &prepared).await.unwrap(), first, "{op}");
+    assert_eq!(ops.send_one(op, &prepared).await.unwrap(), first, "{op}");
 }
 
 fn fresh(order: &OrderSnapshot) -> bool {
@@ -204,7 +208,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
             order: order.external_id.clone(),
         }))
         .unwrap();
-    let refused = ops.send(Op::CancelOrder, &cancel).await.unwrap_err();
+    let refused = ops.send_one(Op::CancelOrder, &cancel).await.unwrap_err();
     assert_eq!(
         (refused.class, refused.code.as_deref()),
         (ErrorClass::Rejected, Some("not_allowed")),

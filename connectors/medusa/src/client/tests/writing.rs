@@ -81,12 +81,12 @@ impl World {
 
     async fn send(&self, call: &Call) -> Result<Outcome, Error> {
         let prepared = self.medusa.prepare(call).unwrap();
-        self.medusa.send(call.op(), &prepared).await
+        self.medusa.send_one(call.op(), &prepared).await
     }
 
     async fn found(&self, call: &Call) -> Found {
         let prepared = self.medusa.prepare(call).unwrap();
-        self.medusa.look_up(call.op(), &prepared).await.unwrap()
+        self.medusa.look_up_one(call.op(), &prepared).await.unwrap()
     }
 }
 
@@ -263,7 +263,7 @@ async fn what_is_not_there_is_not_found() {
     let prepared = w.medusa.prepare(&capture).unwrap();
     assert_eq!(
         w.medusa
-            .look_up(Op::Capture, &prepared)
+            .look_up_one(Op::Capture, &prepared)
             .await
             .unwrap_err()
             .class,
@@ -280,7 +280,11 @@ async fn what_is_not_there_is_not_found() {
         ErrorClass::NotFound
     );
     assert_eq!(
-        w.medusa.send(Op::Mail, &prepared).await.unwrap_err().class,
+        w.medusa
+            .send_one(Op::Mail, &prepared)
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Config
     );
 }

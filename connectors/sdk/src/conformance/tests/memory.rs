@@ -7,12 +7,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::shop::SECRET;
+use super::shop::{HOOK_SECRET, SECRET};
+use crate::hooks::{
+    Arrival, Arrived, Denied, HookSecrets, HookSpec, HookTrust, Hooks, Nudge, reply, verify_timed,
+};
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, Here, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
+    First, Found, FulfilledBy, Here, InFile, Kind, Observed, Op, OperationSpec, Operations,
     OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
+    one_by_one,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,13 @@ pub(super) enum Flaw {
     SkipsLate,
     NeverSweeps,
     OtherNameForAgain,
+    BelievesAnyHook,
+    BelievesOldHooks,
+    RefusesUnknownTopics,
+    NewIdEachTime,
+    RepeatsWhatWasSent,
+    OneRefusalForAll,
+    SkipsAnAnswer,
 }
 
 pub(super) struct Memory {
@@ -58,6 +69,10 @@ impl Connector for Memory {
     }
 
     fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
         Some(self)
     }
 
@@ -247,19 +262,71 @@ impl Source for Memory {
     }
 }
 
+impl Hooks for Memory {
+    fn hooks(&self) -> Vec<HookSpec> {
+        vec![HookSpec {
+            name: "orders".to_owned(),
+            register: "every change of an order".to_owned(),
+            trust: HookTrust::Secret,
+            body_limit: 1024,
+            keep: Vec::new(),
+        }]
+    }
+
+    fn arrive(&self, _hook: &str, arrived: &Arrived<'_>, now: DateTime<Utc>) -> Arrival {
+        let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
+        let signature = arrived.header("x-signature");
+        let tolerance = Duration::from_secs(300);
+        match verify_timed(&secrets, signature, arrived.body, now, tolerance) {
+            Err(_) if self.has(Flaw::BelievesAnyHook) => {}
+            Err(Denied::Old) if self.has(Flaw::BelievesOldHooks) => {}
+            Err(denied) => return Arrival::denied(denied),
+            Ok(()) => {}
+        }
+        let topic = serde_json::from_slice(arrived.body).map(|v: Value| v["topic"].clone());
+        match topic.as_ref().ok().and_then(Value::as_str) {
+            Some("order") => {}
+            Some(_) if self.has(Flaw::RefusesUnknownTopics) => {
+                let reply = reply(400, "");
+                return Arrival::Refuse {
+                    why: "unknown topic",
+                    reply,
+                };
+            }
+            _ => return Arrival::Answer(reply(200, "")),
+        }
+        let count = || COUNT.fetch_add(1, Ordering::SeqCst).to_string();
+        let mut reply = reply(200, "");
+        if self.has(Flaw::RepeatsWhatWasSent) {
+            reply.body = arrived.body.to_vec();
+        }
+        Arrival::Take {
+            key: self.has(Flaw::NewIdEachTime).then(count),
+            reply,
+        }
+    }
+
+    fn nudges(&self, _hook: &str, _headers: &[(String, String)], body: &[u8]) -> Vec<Nudge> {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = body["id"].as_str().map(ExternalId::from);
+        id.map(|id| Nudge::Read(Kind::Order, id))
+            .into_iter()
+            .collect()
+    }
+}
+
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 #[async_trait]
 impl Operations for Memory {
     fn operations(&self) -> Vec<OperationSpec> {
+        let replay = Replay::Lookup {
+            settle: Duration::ZERO,
+            first: First::Send,
+        };
         vec![OperationSpec {
-            op: Op::Ship,
-            replay: Replay::Lookup {
-                settle: Duration::ZERO,
-            },
-            on_unknown: OnUnknown::Hold,
-            accepted_is_done: true,
-            says: "tells the shop",
+            together: 3,
+            ..OperationSpec::new(Op::Ship, replay, "tells the shop")
         }]
     }
 
@@ -288,8 +355,23 @@ impl Operations for Memory {
         })
     }
 
-    async fn send(&self, _op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let request = Request::post_json("/ships", prepared.bytes.clone());
+    async fn send(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        match self.ship(calls).await {
+            Ok(answers) => answers,
+            Err(error) => calls.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        one_by_one(calls, |call| self.find(call)).await
+    }
+}
+
+impl Memory {
+    /// One request with all references; the shop answers for each.
+    async fn ship(&self, calls: &[&Prepared]) -> Result<Vec<Result<Outcome, Error>>, Error> {
+        let references: Vec<&[u8]> = calls.iter().map(|call| call.bytes.as_slice()).collect();
+        let request = Request::post_json("/ships", references.join(&b'\n'));
         if self.has(Flaw::SendsTwice) {
             self.client.write(request.clone()).await?;
         }
@@ -304,19 +386,38 @@ impl Operations for Memory {
                 },
                 _ => e,
             })?;
-        let done = Ok(Outcome::Done { id: None });
         if self.has(Flaw::IgnoresAnswer) {
-            return done;
+            return Ok(calls
+                .iter()
+                .map(|_| Ok(Outcome::Done { id: None }))
+                .collect());
         }
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
-        if body["shipped"].is_u64() {
-            done
-        } else {
-            Err(protocol("shipped"))
+        let shipped = body["shipped"]
+            .as_array()
+            .ok_or_else(|| protocol("shipped"))?;
+        let outcome = |done: &Value| match done.as_bool() {
+            Some(true) => Ok(Outcome::Done { id: None }),
+            Some(false) => Ok(Outcome::Refused {
+                code: "unknown".to_owned(),
+                message: "no such order".to_owned(),
+            }),
+            None => Err(protocol("shipped")),
+        };
+        let mut answers: Vec<_> = shipped.iter().map(outcome).collect();
+        if self.has(Flaw::OneRefusalForAll) && shipped.contains(&Value::Bool(false)) {
+            answers = shipped
+                .iter()
+                .map(|_| outcome(&Value::Bool(false)))
+                .collect();
         }
+        if self.has(Flaw::SkipsAnAnswer) && calls.len() > 1 {
+            answers.pop();
+        }
+        Ok(answers)
     }
 
-    async fn look_up(&self, _op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, prepared: &Prepared) -> Result<Found, Error> {
         if self.has(Flaw::LookUpAlwaysNo) {
             return Ok(Found::No);
         }

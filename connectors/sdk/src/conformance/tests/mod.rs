@@ -68,10 +68,15 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (44, 0, 0), "{card}");
+    assert_eq!(card.counts(), (54, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
-    assert!(text.contains("operation ship: tells the shop; looked up 0ns after a lost reply, the order waits, accepted is done"), "{text}");
+    assert!(
+        text.contains(
+            "operation ship: tells the shop; looked up 0ns after a lost reply, accepted is done"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -132,6 +137,19 @@ fn each_flaw_is_caught_by_its_check() {
         ),
         (Flaw::NeverSweeps, vec!["tail and sweep/orders"]),
         (Flaw::OtherNameForAgain, vec!["told twice/orders"]),
+        (
+            Flaw::BelievesAnyHook,
+            vec!["hook, bad signature/orders", "hook, old/orders"],
+        ),
+        (Flaw::BelievesOldHooks, vec!["hook, old/orders"]),
+        (
+            Flaw::RefusesUnknownTopics,
+            vec!["hook, unknown topic/orders"],
+        ),
+        (Flaw::NewIdEachTime, vec!["hook, twice/orders"]),
+        (Flaw::RepeatsWhatWasSent, vec!["hook, good/orders"]),
+        (Flaw::OneRefusalForAll, vec!["one of several refused/ship"]),
+        (Flaw::SkipsAnAnswer, vec!["one of several refused/ship"]),
     ];
     // The suite waits a second to see that preparing is pure, so the runs go side by side.
     let runs = flaws.map(|(flaw, checks)| {

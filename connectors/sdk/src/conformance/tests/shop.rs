@@ -7,13 +7,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::{Value, json};
 
-use super::super::{FarSide, Times, sample_call};
+use super::super::{FarSide, HookCase, SentHook, Times, sample_call};
+use crate::hooks::{Nudge, sign_timed};
 use crate::http::{Method, Request, Response};
 use crate::sim::Simulator;
-use crate::{Call, Op, ShipCall, ShipmentReference};
+use crate::{Call, Kind, Op, ShipCall, ShipmentReference};
 
 pub(super) const PAGE: usize = 3;
+/// The shop has no order for this.
+const REFUSED: &str = "HK-S0";
 pub(super) const SECRET: &str = "sk_memory_1";
+pub(super) const HOOK_SECRET: &str = "whsec_memory_1";
 
 #[derive(Default)]
 pub(super) struct Shop(Mutex<State>);
@@ -113,9 +117,16 @@ impl Simulator for Shop {
                 answer(200, &json!({ "there": there }))
             }
             (Method::Post, ["ships"]) => {
-                let reference = String::from_utf8_lossy(&request.body).into_owned();
-                state.shipped.push(reference);
-                answer(200, &json!({ "shipped": state.shipped.len() }))
+                let references = String::from_utf8_lossy(&request.body).into_owned();
+                let ship = |reference: &str| {
+                    let known = reference != REFUSED;
+                    if known {
+                        state.shipped.push(reference.to_owned());
+                    }
+                    known
+                };
+                let shipped: Vec<bool> = references.lines().map(ship).collect();
+                answer(200, &json!({ "shipped": shipped }))
             }
             _ => answer(404, &json!({})),
         }
@@ -198,6 +209,16 @@ impl FarSide for Shop {
         }
     }
 
+    async fn refused(&self, op: Op) -> Call {
+        match sample_call(op) {
+            Call::Ship(call) => Call::Ship(ShipCall {
+                reference: REFUSED.into(),
+                ..call
+            }),
+            other => other,
+        }
+    }
+
     async fn times_done(&self, _op: Op, call: &Call) -> usize {
         match call {
             Call::Ship(call) => self
@@ -210,8 +231,34 @@ impl FarSide for Shop {
         }
     }
 
+    async fn hook(&self, _hook: &str, case: HookCase) -> Option<SentHook> {
+        let now = DateTime::from_timestamp(1_795_000_000, 0)?;
+        let (topic, id) = match case {
+            HookCase::Ping => (None, None),
+            HookCase::UnknownTopic => (Some("customer"), None),
+            _ => (Some("order"), Some("o0001")),
+        };
+        let body = json!({ "topic": topic, "id": id }).to_string().into_bytes();
+        let (secret, signed_at) = match case {
+            HookCase::BadSignature => ("another", now),
+            HookCase::Old => (HOOK_SECRET, now - chrono::Duration::hours(1)),
+            _ => (HOOK_SECRET, now),
+        };
+        let signature = sign_timed(secret, &body, signed_at);
+        let about = id.map(|id| Nudge::Read(Kind::Order, id.into()));
+        Some(SentHook {
+            method: Method::Post,
+            rest: String::new(),
+            query: String::new(),
+            headers: vec![("x-signature".to_owned(), signature)],
+            body,
+            now,
+            about: about.into_iter().collect(),
+        })
+    }
+
     fn planted(&self) -> Vec<String> {
-        vec![SECRET.to_owned()]
+        vec![SECRET.to_owned(), HOOK_SECRET.to_owned()]
     }
 
     fn debug_texts(&self) -> Vec<String> {
