@@ -11,11 +11,6 @@ const RULES: &[(&str, &[&str], &str)] = &[
         &[],
         "what a person may type next is a value that all layers name",
     ),
-    (
-        "broken",
-        &[],
-        "a switch without knowledge of what it breaks",
-    ),
     ("calendar", &[], "days and cut-offs are arithmetic"),
     ("names", &[], "reserved words are a list"),
     ("number", &[], "numbers are arithmetic"),
@@ -38,14 +33,13 @@ const RULES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "stock",
-        &["broken", "policy"],
+        &["policy"],
         "who gets which units is decided without the database",
     ),
     (
         "plan",
         &[
             "action",
-            "broken",
             "facts",
             "names",
             "operations",
@@ -64,7 +58,6 @@ const RULES: &[(&str, &[&str], &str)] = &[
         "store",
         &[
             "action",
-            "broken",
             "facts",
             "number",
             "operations",
@@ -100,7 +93,6 @@ const RULES: &[(&str, &[&str], &str)] = &[
         "push",
         &[
             "account",
-            "broken",
             "config",
             "engine",
             "facts",

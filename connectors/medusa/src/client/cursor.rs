@@ -465,6 +465,7 @@ mod tests {
             seen: Some(at(0)),
             from: None,
             tie: None,
+            swept: None,
         };
         let text = serde_json::to_string(&idle).unwrap();
         assert_eq!(text, r#"{"seen":"1970-01-01T00:00:00Z"}"#);
