@@ -20,3 +20,18 @@ CREATE TABLE reads (
   CHECK ((again IS NULL) = (most IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX reads_due ON reads (account_id, kind, due_at, external_id);
+CREATE INDEX reads_refused ON reads (account_id) WHERE tries >= 5;
+
+-- Orders that are due to be read move there; an older program would not find them.
+UPDATE gate SET min_code = 4;
+INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
+  SELECT account_id, 'order', external_id, read_at, 'refresh', (SELECT hk_now()) FROM subjects WHERE kind = 'order' AND read_at IS NOT NULL ORDER BY account_id, external_id;
+ALTER TABLE subjects DROP COLUMN read_at;
+
+-- Each kind that cannot be read by id backs off for itself.
+ALTER TABLE read_failures ADD COLUMN kind text NOT NULL DEFAULT 'order', DROP CONSTRAINT read_failures_pkey, ADD PRIMARY KEY (account_id, kind);
+ALTER TABLE read_failures ALTER COLUMN kind DROP DEFAULT;
+
+-- Of the bytes of the last reading, and of the lease under which they were read: the same bytes are not taken apart again by
+-- the same program with the same configuration. Without it the readings are compared by what they say.
+ALTER TABLE heads ADD COLUMN raw_hash bytea;

@@ -138,7 +138,10 @@ impl Teller<'_> {
             Some(every) => line(
                 text,
                 1,
-                &format!("open orders are read again every {}", chrono_span(every)),
+                &format!(
+                    "open orders are read again every {}, less and less often while only time is waited for",
+                    chrono_span(every)
+                ),
             ),
             None => line(text, 1, "open orders are not read again by themselves"),
         }

@@ -140,6 +140,7 @@ impl Memory {
             blocked_by,
             next,
             read_at,
+            reread: _,
             closed,
             decisions: _,
             demands,
@@ -170,7 +171,11 @@ impl Memory {
         self.status = *status;
         self.blocked_by.clone_from(blocked_by);
         self.plan_at = *next;
-        self.input.read_at = *read_at;
+        let due = self.input.read_at;
+        self.input.read_at = match read_at {
+            Some(at) => Some(due.map_or(*at, |due| due.min(*at))),
+            None => due.filter(|due| *due <= now),
+        };
         self.closed_at = closed.then(|| self.closed_at.unwrap_or(now));
         self.planned_fact = seen.unwrap_or(self.planned_fact);
         let new = self.input.facts.iter().rev();

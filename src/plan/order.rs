@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 
 use super::begin::{self, Whose};
@@ -33,7 +33,7 @@ use super::shipping::shipping;
 use super::status::{Standing, status};
 use super::stop::stops;
 use super::tasks::Tasks;
-use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Status};
+use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Reread, Status};
 use super::view::View;
 use super::{by_hand, checks, demand, renumbered, reported};
 use crate::action::Action;
@@ -77,6 +77,9 @@ impl PlanError {
         }
     }
 }
+
+/// While only time is waited for, an order is read again at least this often.
+const SELDOM: Duration = Duration::hours(6);
 
 /// Everything planning found, for the plan and for the words about it.
 pub(crate) struct Planned<'a> {
@@ -144,6 +147,7 @@ pub(crate) fn planned<'a>(
         // One that is not to be found, or cannot be understood, is not asked for without a pause.
         let look = fold.absence.map(|absence| absence.look_at(None, now));
         plan.read_at = input.read_at.into_iter().chain(look).min().or(Some(now));
+        plan.reread = look.map(|at| Reread::every(at - now));
         return Ok(Planned {
             view: None,
             payment: None,
@@ -213,6 +217,7 @@ pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<Strin
         blocked_by,
         next: None,
         read_at: None,
+        reread: None,
         closed: false,
         decisions: Vec::new(),
         demands: Vec::new(),
@@ -411,14 +416,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Delivered, delivered.filter(|at| *at > now)),
         (Next::Vanished, view.given_up_at().filter(|at| *at > now)),
         (Next::ReplyLate, late),
-        (
-            Next::Items,
-            unmapped.then(|| now + chrono::Duration::seconds(30)),
-        ),
-        (
-            Next::Layout,
-            unwritable.then(|| now + chrono::Duration::minutes(1)),
-        ),
+        (Next::Items, unmapped.then(|| now + Duration::seconds(30))),
+        (Next::Layout, unwritable.then(|| now + Duration::minutes(1))),
         (Next::AtChannel, blockers.next),
         (Next::Changes, changes.next),
         (Next::Placed, placed.next),
@@ -441,11 +440,22 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     decisions.append(&mut shipping.decisions);
     let mut entries = entries(&view);
     entries.append(&mut placed.entries);
+    let sent = matches!(status, Status::Shipped | Status::Delivered | Status::Booked);
+    let deposit = blocked_by.as_deref() == Some("payment")
+        && payment.bank_wanted.is_some()
+        && !payment.bank_paid
+        && view.fold.shipments.is_empty();
+    let idle = tasks.rows.is_empty()
+        && view.input.queue.is_empty()
+        && effects.is_empty()
+        && waits.is_empty();
+    let (read_at, reread) = read_again(&view, closed, idle && (sent || deposit));
     let plan = OrderPlan {
         status,
         blocked_by,
         next: moments.iter().map(|(at, _)| *at).min(),
-        read_at: read_at(&view, closed),
+        read_at,
+        reread,
         closed,
         decisions,
         demands,
@@ -579,15 +589,25 @@ fn closed(view: &View<'_>, cancel: &Cancel, status: Status, pending: bool, tasks
     over && !pending && view.input.queue.is_empty()
 }
 
-pub(super) fn read_at(view: &View<'_>, closed: bool) -> Option<DateTime<Utc>> {
+/// When it is read again at its channel, and how after that. `patient` says that only time is waited for: nothing is to be
+/// decided, sealed or reported.
+pub(super) fn read_again(
+    view: &View<'_>,
+    closed: bool,
+    patient: bool,
+) -> (Option<DateTime<Utc>>, Option<Reread>) {
     let asked = view.input.read_at;
     if closed {
-        return asked.filter(|at| *at <= view.now);
+        return (asked.filter(|at| *at <= view.now), None);
     }
-    let reread = view.channel.reread;
-    let again = match view.fold.absence {
-        Some(absence) => Some(absence.look_at(reread, view.now)),
-        None => reread.and_then(|every| view.now.checked_add_signed(every)),
+    let every = view.channel.reread;
+    let reread = match view.fold.absence {
+        Some(absence) => Some(Reread::every(absence.look_at(every, view.now) - view.now)),
+        None => every.map(|first| Reread {
+            first,
+            most: if patient { first.max(SELDOM) } else { first },
+        }),
     };
-    asked.into_iter().chain(again).min()
+    let again = reread.and_then(|reread| view.now.checked_add_signed(reread.first));
+    (asked.into_iter().chain(again).min(), reread)
 }

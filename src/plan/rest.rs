@@ -5,7 +5,7 @@ use hikiate_sdk::{ChannelState, OrderSnapshot};
 
 use super::begin::Whose;
 use super::holds::Holds;
-use super::order::{Next, Planned, quiet, read_at};
+use super::order::{Next, Planned, quiet, read_again};
 use super::places::{Placed, placed};
 use super::shipping::shipping;
 use super::tasks::Tasks;
@@ -63,7 +63,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
         .flatten()
         .filter(|at| *at > view.now && reserves)
         .min();
-    plan.read_at = read_at(&view, !reserves);
+    (plan.read_at, plan.reread) = read_again(&view, !reserves, tasks.rows.is_empty());
     // What others shipped of it is off the shelf all the same.
     let mut untold = Tasks::default();
     let moved = if view.whose == Whose::History {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use hikiate_sdk::{
     AccountSlug, Currency, ExternalId, GroupKey, LineKey, Op, Personal, ShipmentReference,
 };
@@ -302,6 +302,25 @@ pub enum ShipmentStage {
     Shipped,
 }
 
+/// The pauses between readings of an open order that bring nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reread {
+    /// The first; each later one is twice as long …
+    pub first: Duration,
+    /// … and no longer than this.
+    pub most: Duration,
+}
+
+impl Reread {
+    /// Always the same pause.
+    pub(crate) fn every(pause: Duration) -> Self {
+        Self {
+            first: pause,
+            most: pause,
+        }
+    }
+}
+
 /// What planning an order decides. The store writes it in one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrderPlan {
@@ -313,6 +332,8 @@ pub struct OrderPlan {
     pub next: Option<DateTime<Utc>>,
     /// When the channel is to be read again; what the row has is kept when it is earlier.
     pub read_at: Option<DateTime<Utc>>,
+    /// How it is read again after that, as long as that brings nothing new.
+    pub reread: Option<Reread>,
     /// True once nothing more is expected.
     pub closed: bool,
     /// Decisions in order; keys are unique per subject.

@@ -1,6 +1,7 @@
 //! Pulling: what far sides tell becomes facts.
 
 mod border;
+mod by_id;
 mod features;
 mod hooks;
 mod intake;

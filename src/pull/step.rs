@@ -1,19 +1,18 @@
 //! One round of pulling for one owned account: acknowledge what is stored, ask for what is due, store it.
 
-use std::time::Duration;
-
 use hikiate_sdk::text::sentence;
-use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Record, Source, StreamSpec};
+use hikiate_sdk::{BadRecord, Error, ErrorClass, Here, Kind, Page, Record, Source, StreamSpec};
 use tracing::{info, warn};
 
+use super::by_id::{Went, read_kind};
 use super::hooks::hook_step;
 use super::intake::intake;
 use crate::account::{Account, Gate, backoff};
 use crate::engine::Engine;
-use crate::store::{DueStream, OwnedAccount, PageDone, StoreError, StreamAfter};
+use crate::store::{DueStream, OwnedAccount, PageDone, StoreError, StreamAfter, after_codes};
 
-/// Orders read by id in one call.
-const READS: i64 = 50;
+/// Records of the quarantine that are read again at a time.
+const AGAIN: i64 = 50;
 
 /// Pulls every due stream of an account one page further. True when something was pulled.
 ///
@@ -36,17 +35,20 @@ pub async fn pull_account(
     if matches!(gate, Gate::Shut) {
         return Ok(false);
     }
-    let mut due = engine.store.due_pulls(owned.id).await?;
-    if due.reads {
-        busy |= match read_due(engine, account, owned, source, due.read_fails).await {
-            Err(error) if of_the_records(&error) => {
-                read_nothing(engine, account, owned, due.read_fails, &error).await?;
-                false
+    let kinds: Vec<Kind> = source.reads().into_iter().map(|(kind, _)| kind).collect();
+    let mut due = engine.store.due_pulls(owned.id, &kinds).await?;
+    if !due.reads.is_empty() {
+        for kind in due.reads {
+            if !account.pacer.breaker().calls() {
+                return Ok(false);
             }
-            read => read?,
-        };
+            match read_kind(engine, account, owned, source, kind).await? {
+                Went::Refused => return Ok(false),
+                went => busy |= went == Went::More,
+            }
+        }
         // Reading took its time, which says when the pages are asked for.
-        due = engine.store.due_pulls(owned.id).await?;
+        due = engine.store.due_pulls(owned.id, &kinds).await?;
     }
     let bytes = due.bytes;
     for due in due.streams {
@@ -58,7 +60,8 @@ pub async fn pull_account(
         };
         let fails = due.fails;
         match pull_stream(engine, account, owned, source, &spec, due).await {
-            Ok(more) => busy |= more,
+            Ok(Went::Refused) => return Ok(false),
+            Ok(went) => busy |= went == Went::More,
             // What one stream cannot store is its own trouble: the others of the account go on.
             Err(error) if of_the_records(&error) => {
                 stored_nothing(engine, account, owned, &spec, fails, &error).await?;
@@ -73,35 +76,17 @@ pub async fn pull_account(
 }
 
 /// Storing failed because of what was to be stored: neither a lost lease nor a database that is away or busy.
-fn of_the_records(error: &StoreError) -> bool {
+pub(super) fn of_the_records(error: &StoreError) -> bool {
     !matches!(error, StoreError::LostLease(_)) && !error.is_away() && !error.is_retryable()
 }
 
 /// Why the database refused, for a person.
-fn why(error: &StoreError) -> String {
+pub(super) fn why(error: &StoreError) -> String {
     if error.is_refusal() {
         error.refusal()
     } else {
         error.to_string()
     }
-}
-
-/// Orders that were read by their ids could not be stored: such reading backs off, and it is a task once that goes on.
-async fn read_nothing(
-    engine: &Engine,
-    account: &Account,
-    owned: &OwnedAccount,
-    fails: i16,
-    error: &StoreError,
-) -> Result<(), StoreError> {
-    let why = why(error);
-    let retry = backoff(fails);
-    warn!(account = %account.slug, error = why, retry_seconds = retry.as_secs(), "orders that were read by their ids could not be stored; they stay due");
-    let message = format!("they could not be stored: {why}");
-    engine
-        .store
-        .reads_failed(owned.id, &message, retry.as_secs_f64())
-        .await
 }
 
 /// A page could not be stored: the stream backs off, and it is a task once that goes on.
@@ -130,7 +115,7 @@ async fn read_bytes_again(
     owned: &OwnedAccount,
     source: &dyn Source,
 ) -> Result<bool, StoreError> {
-    let again = engine.store.due_again(owned.id, READS).await?;
+    let again = engine.store.due_again(owned.id, AGAIN).await?;
     for record in &again {
         let crate::store::Source { raw, file } = &record.source;
         let read = source.reread(&record.stream, file.as_ref(), raw);
@@ -164,29 +149,49 @@ async fn pull_stream(
     source: &dyn Source,
     spec: &StreamSpec,
     due: DueStream,
-) -> Result<bool, StoreError> {
+) -> Result<Went, StoreError> {
     if let Some(ack) = &due.ack {
         let acknowledged = source.acknowledge(ack).await;
         account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
             Err(error) => {
-                failed(engine, account, owned, spec, &due, &error).await?;
-                return Ok(false);
+                return failed(engine, account, owned, spec, &due, &error).await;
             }
         }
     }
-    let page = source
-        .page(&due.name, due.cursor.as_ref(), due.asked_at)
-        .await;
-    account.heard(&engine.metrics, page.as_ref().err());
-    let page = match page {
+    let codes = match spec.by_code {
+        Some(most) => Some(
+            engine
+                .store
+                .codes_after(owned.id, due.cursor.as_ref(), most)
+                .await?,
+        ),
+        None => None,
+    };
+    let cursor = due.cursor.as_ref().filter(|_| codes.is_none());
+    let here = Here {
+        now: due.asked_at,
+        codes: codes.as_deref().unwrap_or_default(),
+    };
+    let page = if codes.as_ref().is_some_and(Vec::is_empty) {
+        // There is nothing to ask for.
+        Ok(Page::new(Vec::new(), after_codes(None), false))
+    } else {
+        let page = source.page(&due.name, cursor, here).await;
+        account.heard(&engine.metrics, page.as_ref().err());
+        page
+    };
+    let mut page = match page {
         Ok(page) => page,
         Err(error) => {
-            failed(engine, account, owned, spec, &due, &error).await?;
-            return Ok(false);
+            return failed(engine, account, owned, spec, &due, &error).await;
         }
     };
+    if let Some(codes) = &codes {
+        page.more = Some(codes.len()) == spec.by_code;
+        page.next = after_codes(codes.last().filter(|_| page.more));
+    }
     let records = page.records.len();
     let mut incoming = intake(
         page.records,
@@ -197,6 +202,7 @@ async fn pull_stream(
         due.asked_at,
     );
     incoming.listing = page.listing;
+    incoming.read_by = Some(owned.token);
     let after = StreamAfter {
         cursor: page.next,
         ack: page.ack.clone(),
@@ -233,69 +239,19 @@ async fn pull_stream(
             }
         }
     }
-    Ok(page.more || done.new_facts > 0)
-}
-
-async fn read_due(
-    engine: &Engine,
-    account: &Account,
-    owned: &OwnedAccount,
-    source: &dyn Source,
-    fails: i16,
-) -> Result<bool, StoreError> {
-    let (ids, asked_at): (Vec<ExternalId>, _) = engine.store.due_reads(owned.id, READS).await?;
-    if ids.is_empty() {
-        return Ok(false);
-    }
-    let read = source.read_orders(&ids).await;
-    account.heard(&engine.metrics, read.as_ref().err());
-    match read {
-        Ok(records) => {
-            let mut incoming = intake(
-                records,
-                &account.slug,
-                owned.id,
-                &engine.directory,
-                engine.policy.shop.timezone,
-                asked_at,
-            );
-            let window = source.visible_for();
-            incoming.visible_from = window
-                .and_then(|window| chrono::Duration::from_std(window).ok())
-                .and_then(|window| asked_at.checked_sub_signed(window));
-            let done = engine
-                .store
-                .retried("ingest_read", || {
-                    engine.store.ingest_read(owned, &ids, &incoming)
-                })
-                .await?;
-            weigh(engine, account, done).await?;
-            if fails > 0 {
-                engine.store.reads_answered(owned.id).await?;
-            }
-            Ok(true)
-        }
-        Err(error) => {
-            let retry = match error.class {
-                ErrorClass::RateLimited { after } => after.unwrap_or_else(|| backoff(fails)),
-                ErrorClass::Auth => Duration::from_secs(60),
-                _ => backoff(fails),
-            };
-            engine
-                .store
-                .reads_failed(owned.id, &error.to_string(), retry.as_secs_f64())
-                .await?;
-            account
-                .pause_if_refused(&engine.store, owned, &error)
-                .await?;
-            warn!(account = %account.slug, orders = ids.len(), %error, retry_seconds = retry.as_secs(), "orders could not be read again; they stay due");
-            Ok(false)
-        }
-    }
+    Ok(if page.more || done.new_facts > 0 {
+        Went::More
+    } else {
+        Went::Idle
+    })
 }
 
 /// Looks whether an account hides many of its orders, after some were absent or are shown again.
-async fn weigh(engine: &Engine, account: &Account, done: PageDone) -> Result<(), StoreError> {
+pub(super) async fn weigh(
+    engine: &Engine,
+    account: &Account,
+    done: PageDone,
+) -> Result<(), StoreError> {
     if done.absences && engine.store.weigh_absences(account.id).await? {
         warn!(account = %account.slug, "many open orders of this account are absent when they are read by id: none of them is shipped until it shows them again, see `hikiate tasks`");
     }
@@ -309,7 +265,7 @@ async fn failed(
     spec: &StreamSpec,
     due: &DueStream,
     error: &Error,
-) -> Result<(), StoreError> {
+) -> Result<Went, StoreError> {
     let retry = match error.class {
         ErrorClass::RateLimited { after } => after.unwrap_or(spec.interval),
         _ => backoff(due.fails),
@@ -319,5 +275,12 @@ async fn failed(
         .store
         .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())
         .await?;
-    account.pause_if_refused(&engine.store, owned, error).await
+    account
+        .pause_if_refused(&engine.store, owned, error)
+        .await?;
+    Ok(if error.class == ErrorClass::Auth {
+        Went::Refused
+    } else {
+        Went::Idle
+    })
 }

@@ -1,8 +1,9 @@
 //! Codes of warehouses and items, as the policy has them: what changed or is gone gives its code up first.
 
+use serde_json::{Value, json};
 use sqlx::{Postgres, Transaction};
 
-use super::StoreError;
+use super::{Store, StoreError};
 use crate::policy::Policy;
 
 /// Two warehouses that change their codes, or their accounts, would each take what the other still has: those that change give
@@ -58,4 +59,40 @@ pub(super) async fn unlist(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// The cursor of a stream that is asked by our codes, behind this one; `None` begins anew.
+pub(crate) fn after_codes(last: Option<&String>) -> Value {
+    json!({ "after": last })
+}
+
+impl Store {
+    /// The next codes of an account to be asked for, at most so many: those of its mapping, and the item's own where it maps none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn codes_after(
+        &self,
+        account_id: i16,
+        cursor: Option<&Value>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let after = cursor
+            .and_then(|cursor| cursor["after"].as_str())
+            .unwrap_or_default();
+        Ok(sqlx::query_scalar!(
+            r#"SELECT code AS "code!" FROM (
+                 (SELECT code FROM item_codes WHERE account_id = $1 AND code > $2 ORDER BY code LIMIT $3)
+                 UNION ALL
+                 (SELECT i.code FROM items i WHERE i.kind = 'stock' AND i.code > $2
+                    AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = $1 AND m.item_id = i.id)
+                    AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = $1 AND m.code = i.code) ORDER BY i.code LIMIT $3)) AS c
+               ORDER BY code LIMIT $3"#,
+            account_id,
+            after,
+            i64::try_from(most).unwrap_or(i64::MAX)
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
 }

@@ -7,6 +7,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
 use super::load::stage_word;
+use super::reads::plan_reads;
 use super::tasks::write_tasks;
 use super::{Directory, Store, StoreError};
 use crate::facts::FactBody;
@@ -120,20 +121,19 @@ impl Store {
         let blocked: Vec<Option<String>> =
             plans.iter().map(|p| p.plan.blocked_by.clone()).collect();
         let next: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.next).collect();
-        let read: Vec<Option<DateTime<Utc>>> = plans.iter().map(|p| p.plan.read_at).collect();
         let closed: Vec<bool> = plans.iter().map(|p| p.plan.closed).collect();
         let seen: Vec<Option<i64>> = plans.iter().map(|p| p.plan.seen).collect();
         sqlx::query!(
-            "UPDATE subjects s SET status = p.status, blocked_by = p.blocked, plan_at = p.next, plan_class = 1, plan_fails = 0, read_at = p.read,
+            "UPDATE subjects s SET status = p.status, blocked_by = p.blocked, plan_at = p.next, plan_class = 1, plan_fails = 0,
                closed_at = CASE WHEN p.closed THEN coalesce(s.closed_at, (SELECT hk_now())) END, planned_fact = coalesce(p.seen, s.planned_fact)
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[], $7::bigint[])
-               AS p (id, status, blocked, next, read, closed, seen) WHERE s.id = p.id",
-            &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &read as &[Option<DateTime<Utc>>], &closed,
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::bool[], $6::bigint[])
+               AS p (id, status, blocked, next, closed, seen) WHERE s.id = p.id",
+            &ids, &status, &blocked as &[Option<String>], &next as &[Option<DateTime<Utc>>], &closed,
             &seen as &[Option<i64>]
         )
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        plan_reads(tx, plans).await
     }
 }
 

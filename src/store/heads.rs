@@ -98,6 +98,7 @@ pub(super) async fn write_heads(
     tx: &mut Transaction<'_, Postgres>,
     heads: &BTreeMap<SeriesKey, Head>,
     touched: &BTreeSet<SeriesKey>,
+    raw_hashes: &BTreeMap<SeriesKey, Vec<u8>>,
 ) -> Result<(), StoreError> {
     if touched.is_empty() {
         return Ok(());
@@ -112,6 +113,7 @@ pub(super) async fn write_heads(
     let mut asked = Vec::new();
     let mut answered = Vec::new();
     let mut contradicted = Vec::new();
+    let mut raw = Vec::new();
     for place in touched {
         let Some(head) = heads.get(place) else {
             continue;
@@ -126,15 +128,16 @@ pub(super) async fn write_heads(
         asked.push(head.asked_at);
         answered.push(head.answered_at);
         contradicted.push(head.contradicted_at);
+        raw.push(raw_hashes.get(place).cloned());
     }
     sqlx::query!(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version, contradicted_at)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::timestamptz[])
+        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version, contradicted_at, raw_hash)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::timestamptz[], $11::bytea[])
          ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
            n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at,
-           contradicted_at = excluded.contradicted_at",
+           contradicted_at = excluded.contradicted_at, raw_hash = excluded.raw_hash",
         &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version,
-        &contradicted as &[Option<DateTime<Utc>>]
+        &contradicted as &[Option<DateTime<Utc>>], &raw as &[Option<Vec<u8>>]
     )
     .execute(&mut **tx)
     .await?;

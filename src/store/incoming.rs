@@ -98,6 +98,9 @@ pub struct IncomingPage {
     pub listing: Option<Listing>,
     /// Orders that are older may be there although the far side does not show them.
     pub visible_from: Option<DateTime<Utc>>,
+    /// The lease under which it was read: what the same reader has read before, byte for byte, is dropped. Without it
+    /// readings are compared by what they say.
+    pub read_by: Option<i64>,
 }
 
 impl IncomingPage {
@@ -136,6 +139,7 @@ impl IncomingPage {
             asked_at: self.asked_at,
             day: self.day,
             visible_from: self.visible_from,
+            read_by: self.read_by,
             ..Self::default()
         };
         let listing = self.listing.clone().map(|listing| Listing {

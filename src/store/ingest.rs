@@ -13,6 +13,8 @@ use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
 use super::presence::Returned;
 use super::quarantine::{Told, Understood, quarantine, settle};
+use super::reads::read_orders_in;
+use super::same_bytes::raw_hash;
 use super::told::ToldBefore;
 use super::{IncomingStock, Store, StoreError};
 use crate::facts::FactBody;
@@ -58,7 +60,10 @@ impl Store {
             understood.extend(page.stock.iter().filter(stands).map(told));
             bad.extend(counted.unlisted);
         }
-        if page.orders.is_empty() && page.facts.is_empty() {
+        let same = Self::same_bytes(tx, account_id, page).await?;
+        done.unchanged += same.len();
+        let news = |order: &&IncomingOrder| !same.contains(order.external_id.as_str());
+        if !page.orders.iter().any(|order| news(&order)) && page.facts.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
             quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
@@ -71,7 +76,7 @@ impl Store {
 
         // New subjects first, in external-id order; then every row of the page is locked in id order.
         let mut orders: BTreeMap<&str, Vec<&IncomingOrder>> = BTreeMap::new();
-        for order in &page.orders {
+        for order in page.orders.iter().filter(news) {
             orders
                 .entry(order.external_id.as_str())
                 .or_default()
@@ -167,6 +172,7 @@ impl Store {
         let mut lagging = BTreeSet::new();
         let mut read_first = BTreeSet::new();
         let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
+        let mut raw_hashes: BTreeMap<SeriesKey, Vec<u8>> = BTreeMap::new();
         let mut record = |subject: i64,
                           series: &str,
                           body: &FactBody,
@@ -194,6 +200,11 @@ impl Store {
                 judged => judged,
             };
             let n = heads.get(&place).map_or(0, |h| h.n);
+            if let (Some(lease), false, Judgement::New | Judgement::Same) =
+                (page.read_by, report, judgement)
+            {
+                raw_hashes.insert(place.clone(), raw_hash(lease, raw));
+            }
             match judgement {
                 Judgement::New => {
                     let key = fact_key(body.kind(), series, n + 1);
@@ -382,10 +393,12 @@ impl Store {
         done.absences = !returned.is_empty();
         let changed = rows.subjects();
         insert_facts(tx, &rows, "pull", None, true).await?;
-        write_heads(tx, &heads, &touched).await?;
+        write_heads(tx, &heads, &touched, &raw_hashes).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
         page_made_due(tx, &changed, &reread, &read_first).await?;
-        read_soon(tx, &lagging).await?;
+        // A lagging replica has caught up by then.
+        let lagging: Vec<i64> = lagging.iter().copied().collect();
+        read_orders_in(tx, &lagging, 30.0, "lagging").await?;
         settle(
             tx,
             account_id,
@@ -444,32 +457,15 @@ pub(super) async fn page_made_due(
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = CASE WHEN s.id = ANY($2) THEN 'live' ELSE s.origin END,
-               read_at = CASE WHEN s.id = ANY($3) THEN (SELECT hk_now()) ELSE s.read_at END
+        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0, origin = CASE WHEN s.id = ANY($2) THEN 'live' ELSE s.origin END
              FROM unnest($1::bigint[]) AS t (id) WHERE s.id = t.id",
         &due.into_iter().collect::<Vec<_>>(),
-        &read_first.iter().copied().collect::<Vec<_>>(),
-        &reread.iter().copied().collect::<Vec<_>>()
+        &read_first.iter().copied().collect::<Vec<_>>()
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
-}
-
-/// What a lagging replica showed is read again in half a minute.
-async fn read_soon(
-    tx: &mut Transaction<'_, Postgres>,
-    lagging: &BTreeSet<i64>,
-) -> Result<(), StoreError> {
-    if lagging.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "UPDATE subjects SET read_at = least(read_at, (SELECT hk_now()) + interval '30 seconds') WHERE id = ANY($1)",
-        &lagging.iter().copied().collect::<Vec<_>>()
-    )
-    .execute(&mut **tx)
-    .await?;
+    let reread: Vec<i64> = reread.iter().copied().collect();
+    read_orders_in(tx, &reread, 0.0, "overlap").await?;
     Ok(())
 }
 

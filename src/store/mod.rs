@@ -39,6 +39,7 @@ mod recheck;
 mod reclaim;
 mod recovery;
 mod resolve;
+mod same_bytes;
 mod seal;
 mod setup;
 mod shared;
@@ -51,6 +52,7 @@ mod tasks;
 mod told;
 mod typed;
 mod unbooked;
+
 mod unmapped;
 mod vacuum;
 pub mod waves;
@@ -63,6 +65,7 @@ pub use allocate::AllocateDone;
 pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
 pub use begin::{BeginTerms, Beginning, Classed, Listed, Unbegun};
 pub use bursts::{RuleKey, RuleRow};
+pub(crate) use codes::after_codes;
 pub use commit::PlannedOrder;
 pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,

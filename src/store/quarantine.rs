@@ -10,6 +10,7 @@ use sqlx::{Acquire as _, Postgres, Transaction};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::incoming::{IncomingBad, Source};
+use super::reads::read_orders_in;
 use super::{Directory, IncomingStock, OwnedAccount, Store, StoreError};
 
 /// What a good record says about bad ones that were told before it.
@@ -393,11 +394,19 @@ async fn due_again(
 ) -> Result<(), StoreError> {
     let number = crate::number::order_number(account, &ExternalId::from(external));
     sqlx::query!(
-        "INSERT INTO subjects (kind, account_id, external_id, number, created_at, read_at) VALUES ('order', $1, $2, $3, (SELECT hk_now()), (SELECT hk_now()))
-         ON CONFLICT (account_id, kind, external_id) DO UPDATE SET read_at = excluded.read_at",
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at) VALUES ('order', $1, $2, $3, (SELECT hk_now()))
+         ON CONFLICT (account_id, kind, external_id) DO NOTHING",
         account_id, external, number
     )
     .execute(&mut **tx)
     .await?;
+    let subject = sqlx::query_scalar!(
+        "SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = $2",
+        account_id,
+        external
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    read_orders_in(tx, &[subject], 0.0, "quarantine").await?;
     Ok(())
 }

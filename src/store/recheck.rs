@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::reads::read_orders_in;
 use super::{Store, StoreError};
 
 /// A batch waits this long past its time for orders that are being read again.
@@ -105,7 +106,7 @@ impl Store {
                    JOIN unnest($3::smallint[], $4::float8[]) AS r (account_id, before) ON r.account_id = o.account_id
                    CROSS JOIN LATERAL (SELECT hk_looked_at(o.id) AS looked_at) l
                  WHERE s.location_id = $1 AND s.state = 'waiting' AND s.release_at <= $2
-                   AND (o.read_at IS NULL OR o.read_at > (SELECT hk_now()))
+                   AND NOT EXISTS (SELECT FROM reads r WHERE r.account_id = o.account_id AND r.kind = 'order' AND r.external_id = o.external_id AND r.due_at <= (SELECT hk_now()))
                    AND $2 - make_interval(secs => r.before) <= (SELECT hk_now())
                    AND (l.looked_at IS NULL OR l.looked_at < $2 - make_interval(secs => r.before))",
                 location_id, batch.seal_at, &account, &before
@@ -116,31 +117,10 @@ impl Store {
                 continue;
             }
             let mut tx = self.pool.begin().await?;
-            // One that is in use comes round again.
-            let locked = sqlx::query_scalar!(
-                "SELECT id FROM subjects WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-                &old
-            )
-            .fetch_all(&mut *tx)
-            .await?;
-            marked += Self::read_now(&mut tx, &locked).await?;
+            marked += read_orders_in(&mut tx, &old, 0.0, "seal").await?;
             tx.commit().await?;
         }
         Ok(marked)
-    }
-
-    /// Makes locked orders due to be read now, unless they are already.
-    pub(super) async fn read_now(
-        tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
-        orders: &[i64],
-    ) -> Result<usize, StoreError> {
-        let done = sqlx::query!(
-            "UPDATE subjects SET read_at = (SELECT hk_now()) WHERE id = ANY($1) AND (read_at IS NULL OR read_at > (SELECT hk_now()))",
-            orders
-        )
-        .execute(&mut **tx)
-        .await?;
-        Ok(usize::try_from(done.rows_affected()).unwrap_or(0))
     }
 
     /// Which of these open orders were not read since.

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::batch::{end_empty, lock_listed};
 use super::facts::{FactRows, insert_facts};
+use super::reads::read_orders_in;
 use super::recheck::{Freshness, Reading, freshness};
 use super::subjects::make_due;
 use super::{Directory, OpenBatch, Recheck, Store, StoreError};
@@ -355,7 +356,7 @@ impl Store {
         )
         .execute(&mut **tx)
         .await?;
-        Self::read_now(tx, &orders).await?;
+        read_orders_in(tx, &orders, 0.0, "seal").await?;
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! Streams: what is due to be pulled, and the fence under which a page is stored.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::ExternalId;
+use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
 use sqlx::{Acquire as _, PgExecutor, Postgres, Transaction};
 
 use super::quarantine::quarantine;
+use super::reads::settle_reads;
 use super::{IncomingPage, OwnedAccount, PageDone, Store, StoreError};
 
 /// A stream that is due.
@@ -28,10 +29,8 @@ pub struct DueStream {
 /// What is due to be pulled.
 #[derive(Clone, Debug, Default)]
 pub struct DuePulls {
-    /// Orders wait to be read by id.
-    pub reads: bool,
-    /// Readings by id that failed in a row.
-    pub read_fails: i16,
+    /// Kinds of which something is due to be read by id, each with how often that failed in a row.
+    pub reads: Vec<(Kind, i16)>,
     /// Records of the quarantine wait to be read again from their bytes.
     pub bytes: bool,
     /// Streams, in the order they fell due.
@@ -71,32 +70,40 @@ impl Store {
         Ok(())
     }
 
-    /// What is due to be pulled at an account.
+    /// What is due to be pulled at an account that can read these kinds by id; nothing while its credentials are refused.
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_pulls(&self, account_id: i16) -> Result<DuePulls, StoreError> {
+    pub async fn due_pulls(&self, account_id: i16, kinds: &[Kind]) -> Result<DuePulls, StoreError> {
+        let words: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
         let rows = sqlx::query!(
             // The first by its index; an EXISTS, for which any row would do, read the whole table.
-            r#"SELECT r.first AS "reads?", coalesce(r.fails, 0::smallint) AS "read_fails!", r.now AS "asked_at!", r.bytes AS "bytes!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
+            r#"WITH kinds AS MATERIALIZED (
+                 SELECT k.kind, coalesce(f.fails, 0::smallint) AS fails FROM unnest($2::text[]) AS k (kind)
+                   LEFT JOIN read_failures f ON f.account_id = $1 AND f.kind = k.kind
+                 WHERE (f.due_at > (SELECT hk_now())) IS NOT TRUE
+                   AND (SELECT external_id FROM reads r WHERE r.account_id = $1 AND r.kind = k.kind AND r.due_at <= (SELECT hk_now())
+                     ORDER BY account_id, kind, due_at LIMIT 1) IS NOT NULL)
+               SELECT r.now AS "asked_at!", r.bytes AS "bytes!", r.kinds AS "kinds!", r.fails AS "read_fails!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
                FROM (SELECT hk_now() AS now,
                        (SELECT id FROM quarantine WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) ORDER BY account_id, retry_at LIMIT 1) IS NOT NULL AS bytes,
-                       (SELECT fails FROM read_failures WHERE account_id = $1) AS fails,
-                       (SELECT id FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
-                         AND NOT EXISTS (SELECT FROM read_failures WHERE account_id = $1 AND due_at > (SELECT hk_now()))
-                       ORDER BY account_id, read_at, id LIMIT 1) AS first) AS r
+                       array(SELECT k.kind FROM kinds k) AS kinds, array(SELECT k.fails FROM kinds k) AS fails) AS r
                  LEFT JOIN streams t ON t.account_id = $1 AND t.due_at <= (SELECT hk_now())
                WHERE NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'reads')
+                 AND NOT EXISTS (SELECT FROM accounts a WHERE a.id = $1 AND a.paused IS NOT NULL)
                ORDER BY t.due_at, t.name"#,
-            account_id
+            account_id, &words
         )
         .fetch_all(&self.pool)
         .await?;
         let mut due = DuePulls::default();
         for row in rows {
-            due.reads |= row.reads.is_some();
-            due.read_fails = row.read_fails;
             due.bytes = row.bytes;
+            let reads = row.kinds.iter().zip(row.read_fails);
+            let kind = |word: &String| kinds.iter().find(|kind| kind.as_str() == word).copied();
+            due.reads = reads
+                .filter_map(|(word, fails)| Some((kind(word)?, fails)))
+                .collect();
             if let (Some(name), Some(seq), Some(fails)) = (row.name, row.seq, row.fails) {
                 due.streams.push(DueStream {
                     name,
@@ -177,15 +184,16 @@ impl Store {
         Ok(done)
     }
 
-    /// Stores orders that were read by id; those that were asked for are no longer due to be read, unless that became
-    /// due after the request. One that the answer lacks is noted as absent; one that cannot be understood is read again after a
-    /// while.
+    /// Stores what was read by id; what was asked for is no longer due to be read, unless that became due after the request. An order
+    /// that the answer lacks is noted as absent; what cannot be understood is read again after a while. What brings nothing new
+    /// costs neither a plan nor a fact.
     ///
     /// # Errors
     /// [`StoreError::LostLease`]; the database's.
     pub async fn ingest_read(
         &self,
         owned: &OwnedAccount,
+        kind: Kind,
         asked: &[ExternalId],
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
@@ -194,22 +202,23 @@ impl Store {
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
         let unread: Vec<String> = names
             .iter()
-            .filter(|id| page.cannot_read(id))
+            .filter(|id| kind == Kind::Order && page.cannot_read(id))
             .cloned()
             .collect();
-        let mine = sqlx::query!(
-            "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
-             UPDATE subjects SET read_at = CASE WHEN read_at > $3 THEN read_at WHEN subjects.external_id = ANY($4) THEN (SELECT hk_now()) + interval '10 minutes' END, plan_at = (SELECT hk_now()), plan_class = least(plan_class, 1)
-             FROM mine WHERE subjects.id = mine.id RETURNING subjects.id, subjects.external_id",
-            owned.id, &names, page.asked_at, &unread
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let absent: Vec<i64> = mine
-            .into_iter()
-            .filter(|row| page.lacks(&row.external_id))
-            .map(|row| row.id)
-            .collect();
+        let lacking = kind == Kind::Order && names.iter().any(|id| page.lacks(id));
+        let mut absent: Vec<i64> = Vec::new();
+        if lacking {
+            // All of them at once: rows are locked in one order.
+            for row in sqlx::query!(
+                "SELECT id, external_id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
+                owned.id, &names
+            )
+            .fetch_all(&mut *tx)
+            .await?
+            {
+                absent.extend(page.lacks(&row.external_id).then_some(row.id));
+            }
+        }
         let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
         let mut inner = tx.begin().await?;
         let mut done = match Self::store_page(&mut inner, owned.id, "read", page).await {
@@ -223,65 +232,10 @@ impl Store {
                 done
             }
         };
+        settle_reads(&mut tx, owned.id, kind, (&names, &unread), page.asked_at).await?;
         done.absences |= changed || !absent.is_empty();
         tx.commit().await?;
         Ok(done)
-    }
-
-    /// Orders of an account that are due to be read again, and when that was; without any the time says nothing.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn due_reads(
-        &self,
-        account_id: i16,
-        limit: i64,
-    ) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
-        let rows = sqlx::query!(
-            r#"SELECT external_id, (SELECT hk_now()) AS "asked_at!" FROM subjects WHERE account_id = $1 AND read_at <= (SELECT hk_now())
-               ORDER BY account_id, read_at, id LIMIT $2"#,
-            account_id, limit
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let asked_at = rows.first().map(|row| row.asked_at).unwrap_or_default();
-        let ids = rows.into_iter().map(|row| ExternalId::new(row.external_id));
-        Ok((ids.collect(), asked_at))
-    }
-
-    /// Orders could not be read by id: they are asked for again later.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn reads_failed(
-        &self,
-        account_id: i16,
-        error: &str,
-        retry_in_seconds: f64,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "INSERT INTO read_failures (account_id, fails, since, due_at, error)
-             VALUES ($1, 1, (SELECT hk_now()), (SELECT hk_now()) + make_interval(secs => $3), $2)
-             ON CONFLICT (account_id) DO UPDATE SET fails = least(read_failures.fails + 1, 1000), due_at = excluded.due_at, error = excluded.error",
-            account_id, error, retry_in_seconds
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// Orders can be read by id again.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn reads_answered(&self, account_id: i16) -> Result<(), StoreError> {
-        sqlx::query!(
-            "DELETE FROM read_failures WHERE account_id = $1",
-            account_id
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 
     /// The source has been told that its page is stored.

@@ -78,8 +78,11 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
   FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
   UNION ALL
-  SELECT 'reads_failing', a.slug, f.error || '; orders cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
+  SELECT 'reads_failing', a.slug || CASE f.kind WHEN 'order' THEN '' ELSE '/' || f.kind END, f.error || '; ' || f.kind || 's cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
   FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
+  UNION ALL
+  SELECT 'reads_failing', a.slug || '/' || r.external_id, 'this ' || r.kind || ' is refused each time it is read by its id; the others go on, and it is tried again by itself', r.noted_at, NULL, '[]'
+  FROM reads r JOIN accounts a ON a.id = r.account_id WHERE r.tries >= 5
   UNION ALL
   SELECT 'changes_at_once', a.slug, count(*) || ' shipments differ from their orders since about the same minute, so none of them is recalled by itself: '
     || array_to_string((array_agg(c.reference ORDER BY c.id))[1:20], ', ') || CASE WHEN count(*) > 20 THEN ', …' ELSE '' END

@@ -119,7 +119,7 @@ impl Claim {
         let others = [
             self.index,
             "accounts_pkey",
-            "subjects_read",
+            "reads_due",
             "streams_pkey",
             "read_failures_pkey",
             "subjects_pkey",
@@ -235,8 +235,8 @@ fn with_accounts(fill: &str) -> String {
 /// Orders and, one in a hundred, batches; half of what is not due has a time to come.
 const SUBJECTS: &str = "
     UPDATE gate SET policy_id = 1;
-    INSERT INTO subjects (kind, account_id, external_id, number, created_at, plan_class, plan_at, read_at)
-      SELECT CASE WHEN i % 100 = 0 THEN 'batch' ELSE 'order' END, 1 + i % 10, 'e' || i, 'N' || i, now(), i % 3, t.at, t.at
+    INSERT INTO subjects (kind, account_id, external_id, number, created_at, plan_class, plan_at)
+      SELECT CASE WHEN i % 100 = 0 THEN 'batch' ELSE 'order' END, 1 + i % 10, 'e' || i, 'N' || i, now(), i % 3, t.at
       FROM generate_series(1, 300000) i CROSS JOIN LATERAL (SELECT CASE
         WHEN i > 300000 - {due} THEN now() - interval '1 day' + (i / 10 + i % 7) * interval '1 ms'
         WHEN i % 2 = 0 THEN now() + interval '1 day' + i * interval '1 ms' END AS at) t;";
@@ -264,12 +264,25 @@ async fn due_orders_due_batches_and_orders_to_be_read() {
         full: 30,
         all_due: false,
     };
+    check("subjects", SUBJECTS, &[orders, batches]).await;
+}
+
+/// What is due to be read by its id, of two kinds; half of it has a time to come.
+const READS: &str = "
+    INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
+      SELECT 1 + i % 10, CASE WHEN i % 20 < 10 THEN 'order' ELSE 'payment' END, 'e' || i, CASE
+        WHEN i > 300000 - {due} THEN now() - interval '1 day' + (i / 10 + i % 7) * interval '1 ms'
+        ELSE now() + interval '1 day' + i * interval '1 ms' END, 'hook', now()
+      FROM generate_series(1, 300000) i;";
+
+#[tokio::test]
+async fn what_is_due_to_be_read_by_its_id() {
     let reads = Claim {
-        marker: "ORDER BY account_id, read_at, id LIMIT $2",
+        marker: "ORDER BY account_id, kind, due_at, external_id LIMIT",
         inside: None,
-        values: "3, 50",
-        table: "subjects",
-        index: "subjects_read",
+        values: "3, 'order', 50",
+        table: "reads",
+        index: "reads_due",
         none: 0,
         full: 50,
         all_due: false,
@@ -277,14 +290,14 @@ async fn due_orders_due_batches_and_orders_to_be_read() {
     let any_read = Claim {
         marker: "ORDER BY t.due_at, t.name",
         inside: None,
-        values: "3",
-        table: "subjects",
-        index: "subjects_read",
+        values: "3, '{order}'",
+        table: "reads",
+        index: "reads_due",
         none: 1,
         full: 1,
         all_due: false,
     };
-    check("subjects", SUBJECTS, &[orders, batches, reads, any_read]).await;
+    check("reads", &with_accounts(READS), &[reads, any_read]).await;
 }
 
 /// Half of what is not due waits for its time, half for a person.
@@ -344,7 +357,7 @@ async fn due_streams_of_an_account() {
     let claim = Claim {
         marker: "ORDER BY t.due_at, t.name",
         inside: None,
-        values: "29999",
+        values: "29999, '{}'",
         table: "streams",
         index: "streams_pkey",
         none: 1,

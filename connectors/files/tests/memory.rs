@@ -48,7 +48,7 @@ fn pages(account: &FilesAccount, stream: &str) -> Vec<usize> {
     let (mut cursor, mut records) = (None::<Value>, Vec::new());
     loop {
         let page = runtime
-            .block_on(source.page(stream, cursor.as_ref(), now))
+            .block_on(source.page(stream, cursor.as_ref(), hikiate_sdk::Here::at(now)))
             .unwrap();
         let twice = page.records.clone();
         records.push(twice.len());

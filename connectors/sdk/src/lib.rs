@@ -45,7 +45,9 @@ pub use order::{
     Tender,
 };
 pub use secret::SecretRef;
-pub use source::{BadRecord, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec};
+pub use source::{
+    BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,
+};
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
     CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,

@@ -92,6 +92,26 @@ pub struct StreamSpec {
     pub kind: Kind,
     /// How often to ask once the last page was reached.
     pub interval: Duration,
+    /// It is asked by our codes, at most so many a page: the engine goes over its own ([`Here::codes`]), and
+    /// [`Page::next`] and [`Page::more`] say nothing.
+    pub by_code: Option<usize>,
+}
+
+/// What a page is asked with that a connector cannot know.
+#[derive(Clone, Copy, Debug)]
+pub struct Here<'a> {
+    /// Now, by the engine's clock.
+    pub now: DateTime<Utc>,
+    /// The codes of ours that are asked for, of a stream with [`StreamSpec::by_code`]; else none.
+    pub codes: &'a [String],
+}
+
+impl Here<'_> {
+    /// Without codes.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self { now, codes: &[] }
+    }
 }
 
 /// One record of a page: the bytes as they came, and what they mean.
@@ -250,7 +270,8 @@ pub trait Source: Send + Sync {
     fn streams(&self) -> Vec<StreamSpec>;
 
     /// The page after `cursor`; `None` is the beginning of time as the account's configuration has it.
-    /// The lower bound is inclusive and overlaps; the engine drops what it already knows. `now` is by the engine's clock.
+    /// The lower bound is inclusive and overlaps; the engine drops what it already knows. Each page of a quiet stream reaches a
+    /// few seconds back, for equal times and late commits; the whole overlap is read again now and then.
     ///
     /// # Errors
     /// Any class; nothing was consumed.
@@ -258,7 +279,7 @@ pub trait Source: Send + Sync {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        now: DateTime<Utc>,
+        here: Here<'_>,
     ) -> Result<Page, Error>;
 
     /// Reads the stored bytes of one record again, as it stood in `file`; pure.
@@ -268,11 +289,22 @@ pub trait Source: Send + Sync {
     fn reread(&self, stream: &str, file: Option<&InFile>, raw: &[u8])
     -> Result<Vec<Record>, Error>;
 
-    /// Reads these orders as they stand now, at most 100; an unknown id is simply absent from the answer.
+    /// What can be read by id, and at most how many ids a call. The engine cuts what is due into such slices, and finds the one id
+    /// for which a whole slice is refused.
+    fn reads(&self) -> Vec<(Kind, usize)> {
+        Vec::new()
+    }
+
+    /// Reads these as they stand now; an unknown id is simply absent from the answer, which the engine keeps as a fact where
+    /// the kind is an order. A repeated, an unknown or no id is no error.
     ///
     /// # Errors
-    /// Any class.
-    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error>;
+    /// Any class; [`ErrorClass::Config`](crate::ErrorClass::Config) for a kind that [`Source::reads`] does not name.
+    async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        let _ = ids;
+        let why = format!("{} cannot be read by id", kind.plural());
+        Err(Error::new(crate::ErrorClass::Config, why))
+    }
 
     /// Tells a consuming source that a page is safely stored. Repeatable.
     ///

@@ -7,6 +7,8 @@ use hikiate::store::{
     Acknowledgement, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,
 };
 
+use hikiate_sdk::Kind;
+
 use super::state::{COUNTS, Given, PUSHED};
 use crate::support::desk::outcome;
 use crate::support::shop::{STREAM, after, today};
@@ -115,7 +117,7 @@ impl Deed {
                 let asked = ["A".into(), "N".into()];
                 let done = store
                     .retried("ingest_read", || {
-                        store.ingest_read(&given.shop, &asked, &given.read)
+                        store.ingest_read(&given.shop, Kind::Order, &asked, &given.read)
                     })
                     .await?;
                 Ok(format!("{} new, {} known", done.new_facts, done.unchanged))

@@ -89,7 +89,9 @@ fn page(account: &FilesAccount, stream: &str, cursor: Option<&Value>) -> Option<
     match wait(account.source().unwrap().page(
         stream,
         cursor,
-        chrono::DateTime::from_timestamp_nanos(1_795_000_000_000_000_000),
+        hikiate_sdk::Here::at(chrono::DateTime::from_timestamp_nanos(
+            1_795_000_000_000_000_000,
+        )),
     )) {
         Ok(page) => Some(page),
         Err(error) => {
@@ -136,7 +138,9 @@ fn read(stream: &str, kinds: &[&str], bytes: &[u8]) {
     let again = wait(account.source().unwrap().page(
         stream,
         Some(&page.next),
-        chrono::DateTime::from_timestamp_nanos(1_795_000_000_000_000_000),
+        hikiate_sdk::Here::at(chrono::DateTime::from_timestamp_nanos(
+            1_795_000_000_000_000_000,
+        )),
     ));
     if let Ok(again) = again {
         assert!(again.records.is_empty(), "a file is read twice");

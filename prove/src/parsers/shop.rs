@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hikiate_medusa::{Medusa, Settings};
 use hikiate_sdk::http::{HttpClient, Request, Response, Transport, TransportError};
-use hikiate_sdk::{Connector, Op, Prepared, Source};
+use hikiate_sdk::{Connector, Kind, Op, Prepared, Source};
 
 use super::wait;
 
@@ -42,12 +42,13 @@ pub(super) fn page(bytes: &[u8]) {
     let (choice, body) = bytes.split_first().unwrap_or((&0, &[]));
     let medusa = medusa(200, body);
     let records = if choice % 3 == 2 {
-        wait(medusa.read_orders(&["order_1".into()])).unwrap_or_default()
+        wait(medusa.read(Kind::Order, &["order_1".into()])).unwrap_or_default()
     } else {
         let stream = if choice % 3 == 0 { "orders" } else { "stock" };
-        match wait(medusa.page(stream, None, now())) {
+        match wait(medusa.page(stream, None, hikiate_sdk::Here::at(now()))) {
             Ok(page) => {
-                let _any = wait(medusa.page(stream, Some(&page.next), now()));
+                let _any =
+                    wait(medusa.page(stream, Some(&page.next), hikiate_sdk::Here::at(now())));
                 page.records
             }
             Err(error) => {
@@ -134,5 +135,9 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
 pub(super) fn after(cursor: &serde_json::Value, choice: u8) {
     let empty = br#"{"orders":[],"inventory_items":[],"count":3,"offset":0,"limit":50}"#;
     let stream = if choice % 4 < 2 { "orders" } else { "stock" };
-    drop(wait(medusa(200, empty).page(stream, Some(cursor), now())));
+    drop(wait(medusa(200, empty).page(
+        stream,
+        Some(cursor),
+        hikiate_sdk::Here::at(now()),
+    )));
 }

@@ -109,6 +109,7 @@ pub fn quiet() -> OrderPlan {
         blocked_by: None,
         next,
         read_at: None,
+        reread: None,
         closed: false,
         decisions: Vec::new(),
         demands: Vec::new(),

@@ -25,8 +25,8 @@ SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
 /// What a daemon would find to do at `$1`: the step's name and the account's id.
 const DUE: &str = r"
 SELECT 'pull', t.account_id FROM streams t WHERE t.due_at <= $1
-UNION ALL SELECT 'pull', s.account_id FROM subjects s WHERE s.read_at <= $1
-  AND NOT EXISTS (SELECT FROM read_failures f WHERE f.account_id = s.account_id AND f.due_at > $1)
+UNION ALL SELECT 'pull', r.account_id FROM reads r WHERE r.due_at <= $1
+  AND NOT EXISTS (SELECT FROM read_failures f WHERE f.account_id = r.account_id AND f.kind = r.kind AND f.due_at > $1)
 UNION ALL SELECT 'pull', account_id FROM hook_inbox WHERE done_at IS NULL
 UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= $1
 UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= $1

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use hikiate_sdk::hooks::Hooks;
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
-    Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
+    OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -58,7 +57,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    fn reads(&self) -> &dyn Source {
+    fn at_source(&self) -> &dyn Source {
         self.inner.source().expect("asked only where there is one")
     }
 
@@ -85,7 +84,7 @@ impl Watched {
         if let Some(ack) = &page.ack
             && fault::is(Around::AcknowledgedBeforeCommit)
         {
-            self.reads().acknowledge(ack).await?;
+            self.at_source().acknowledge(ack).await?;
         }
         if fault::is(Around::ParcelCountedTwice) {
             for record in &mut page.records {
@@ -158,22 +157,25 @@ impl Connector for Watched {
 #[async_trait]
 impl Source for Watched {
     fn streams(&self) -> Vec<StreamSpec> {
-        self.reads().streams()
+        self.at_source().streams()
     }
 
     fn says(&self) -> Vec<String> {
-        self.reads().says()
+        self.at_source().says()
     }
 
     async fn page(
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        now: DateTime<Utc>,
+        here: Here<'_>,
     ) -> Result<Page, Error> {
         let act = async {
-            let now = fault::asked(stream, now);
-            let mut page = self.reads().page(stream, cursor, now).await?;
+            let here = Here {
+                now: fault::asked(stream, here.now),
+                ..here
+            };
+            let mut page = self.at_source().page(stream, cursor, here).await?;
             self.broken_page(stream, &mut page).await?;
             self.heard.page(stream, &page);
             fault::brought(&mut page);
@@ -202,19 +204,25 @@ impl Source for Watched {
         file: Option<&InFile>,
         raw: &[u8],
     ) -> Result<Vec<Record>, Error> {
-        self.reads().reread(stream, file, raw)
+        self.at_source().reread(stream, file, raw)
     }
 
-    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
-        let act = self.reads().read_orders(ids);
-        self.around(format!("read {} orders", ids.len()), act, |records| {
-            format!("{} records", records.len())
-        })
+    fn reads(&self) -> Vec<(Kind, usize)> {
+        self.at_source().reads()
+    }
+
+    async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        let act = self.at_source().read(kind, ids);
+        self.around(
+            format!("read {} {}", ids.len(), kind.plural()),
+            act,
+            |records| format!("{} records", records.len()),
+        )
         .await
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {
-        let act = self.reads().acknowledge(ack);
+        let act = self.at_source().acknowledge(ack);
         self.around("acknowledge".to_owned(), act, |()| "ok".to_owned())
             .await
     }

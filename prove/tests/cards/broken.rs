@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use hikiate_files::sim::ByFile;
 use hikiate_medusa::sim::Shop;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, run};
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
-    Operations, Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source, StreamSpec,
+    Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
+    OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source,
+    StreamSpec,
 };
 use serde_json::Value;
 
@@ -123,12 +123,12 @@ impl Source for Wrapped {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        now: DateTime<Utc>,
+        here: Here<'_>,
     ) -> Result<Page, Error> {
         if self.is(Broken::LogsItsToken) {
             tracing::trace!("asking as {TOKEN}");
         }
-        let mut page = match self.at_source().page(stream, cursor, now).await {
+        let mut page = match self.at_source().page(stream, cursor, here).await {
             Err(e) if self.is(Broken::TriesARefusedLoginAgain) => {
                 return Err(Error {
                     class: ErrorClass::Transient,
@@ -153,8 +153,12 @@ impl Source for Wrapped {
         self.at_source().reread(stream, file, raw)
     }
 
-    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
-        self.at_source().read_orders(ids).await
+    fn reads(&self) -> Vec<(Kind, usize)> {
+        self.at_source().reads()
+    }
+
+    async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        self.at_source().read(kind, ids).await
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
-    Kind, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Here, InFile, Kind,
+    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
     Replay, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
@@ -69,6 +69,7 @@ impl ConnectorKind for Test {
                 name: word.clone(),
                 kind: kind(word)?,
                 interval: Duration::from_secs(30),
+                by_code: None,
             })
         });
         let ops = keys
@@ -159,15 +160,11 @@ impl Source for Account {
         self.streams.clone()
     }
 
-    async fn page(&self, _: &str, _: Option<&Value>, _: DateTime<Utc>) -> Result<Page, Error> {
+    async fn page(&self, _: &str, _: Option<&Value>, _: Here<'_>) -> Result<Page, Error> {
         Err(never())
     }
 
     fn reread(&self, _: &str, _: Option<&InFile>, _: &[u8]) -> Result<Vec<Record>, Error> {
-        Err(never())
-    }
-
-    async fn read_orders(&self, _: &[ExternalId]) -> Result<Vec<Record>, Error> {
         Err(never())
     }
 

@@ -6,7 +6,7 @@ use hikiate_sdk::{ChannelState, Op, ReplyVerdict};
 use super::build::{at, order, pay, slug};
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::types::{Origin, ShipmentStage, Status};
+use crate::plan::types::{Origin, Reread, ShipmentStage, Status};
 
 const S1: &str = "HK0123456789ABC-S1";
 
@@ -189,6 +189,40 @@ fn open_orders_are_read_again_and_never_later_for_being_planned_twice() {
     assert_eq!(world.plan().read_at, Some(at(30)));
     world.wait(10);
     assert_eq!(world.plan().read_at, Some(at(30)));
+}
+
+#[test]
+fn an_order_that_waits_for_time_alone_is_read_more_and_more_seldom() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    let half = Duration::minutes(30);
+    let often = Some(Reread::every(half));
+    let seldom = Some(Reread {
+        first: half,
+        most: Duration::hours(6),
+    });
+    assert_eq!(world.plan().reread, often, "it is to be sealed");
+    ship_all(&mut world);
+    assert_eq!(world.plan().reread, often, "it is to be reported");
+    world.push_all();
+    assert_eq!(world.plan().reread, seldom);
+    world.wait(2 * 24 * 60);
+    world.answered();
+    assert_eq!(world.plan().reread, seldom, "it is delivered, to be booked");
+    world.book_all();
+    assert_eq!(world.plan().reread, None);
+}
+
+#[test]
+fn an_order_that_waits_for_its_deposit_is_read_more_and_more_seldom() {
+    let mut snapshot = order(&[("A", 1, 1000)]);
+    pay(&mut snapshot, "bank");
+    let mut world = World::new(snapshot);
+    let plan = world.plan();
+    assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
+    assert_eq!(
+        plan.reread.map(|reread| reread.most),
+        Some(Duration::hours(6))
+    );
 }
 
 /// Carries an order until all of its shipments have left.

@@ -4,6 +4,7 @@ mod acceptance;
 mod begin;
 mod happy;
 mod hooks;
+mod patience;
 mod presence;
 mod recover;
 mod reports;

@@ -413,7 +413,7 @@ async fn orders_that_cannot_be_stored_when_they_are_read_by_id_stop_no_stream() 
     .await
     .unwrap();
     world.shop.delete(&id);
-    sqlx::query("UPDATE subjects SET read_at = hk_now() WHERE external_id = $1")
+    sqlx::query("UPDATE reads SET due_at = hk_now() WHERE external_id = $1")
         .bind(&id)
         .execute(&pool)
         .await

@@ -1,6 +1,7 @@
 //! Readings of a state have no id of their own: what is told again after a change is a change, also when
 //! it is what was told before.
 
+use hikiate_sdk::Kind;
 use sqlx::query_scalar;
 
 use crate::support::shop::{STREAM, Shop, after, at, order, page};
@@ -148,7 +149,7 @@ async fn readings_that_overlap_in_time_are_read_again() {
     assert_eq!(readings(&shop, subject).await, [1_000]);
     let (ids, _) = shop
         .store()
-        .due_reads(shop.account("shop"), 10)
+        .due_reads(shop.account("shop"), Kind::Order, 10)
         .await
         .unwrap();
     assert_eq!(ids, ["A".into()]);

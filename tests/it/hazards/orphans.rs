@@ -1,22 +1,21 @@
 //! An order and a mention of it commit together: whoever comes second meets the first on the order's row.
 
 use hikiate::store::{IncomingBad, Source};
-use hikiate_sdk::BadRecord;
+use hikiate_sdk::{BadRecord, Kind};
 use sqlx::{Postgres, Transaction};
 
 use crate::support::shop::{STREAM, Shop, after, at, order, page};
 use crate::support::turns::{ended, session, start_blocked};
 
 /// A session that is just making the order's row.
-async fn making(shop: &Shop, read_at: Option<i64>) -> Transaction<'static, Postgres> {
+async fn making(shop: &Shop) -> Transaction<'static, Postgres> {
     let mut tx = shop.pool().begin().await.unwrap();
     sqlx::query(
-        "INSERT INTO subjects (kind, account_id, external_id, number, created_at, read_at) VALUES ('order', $1, 'A', $2, $3, $4)",
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at) VALUES ('order', $1, 'A', $2, $3)",
     )
     .bind(shop.account("shop"))
     .bind(order("A", 1).number)
     .bind(at(0))
-    .bind(read_at.map(at))
     .execute(&mut *tx)
     .await
     .unwrap();
@@ -26,7 +25,7 @@ async fn making(shop: &Shop, read_at: Option<i64>) -> Transaction<'static, Postg
 #[tokio::test]
 async fn an_order_meets_the_mention_that_came_first() {
     let shop = Shop::open().await;
-    let mut mention = making(&shop, Some(0)).await;
+    let mut mention = making(&shop).await;
     let holder = session(&mut mention).await;
     let (store, owned) = (shop.store().clone(), shop.owned("shop").await);
     let pulling = start_blocked(shop.pool(), holder, async move {
@@ -53,7 +52,7 @@ async fn a_mention_meets_the_order_that_came_first() {
     ));
     shop.pull("shop", &bad).await;
     let id = shop.store().list_quarantine().await.unwrap()[0].id;
-    let mut import = making(&shop, None).await;
+    let mut import = making(&shop).await;
     let holder = session(&mut import).await;
     let engine = shop.engine.clone();
     let asking = start_blocked(shop.pool(), holder, async move {
@@ -65,7 +64,7 @@ async fn a_mention_meets_the_order_that_came_first() {
     assert_eq!(shop.number("SELECT count(*) FROM subjects").await, 1);
     let (due, _) = shop
         .store()
-        .due_reads(shop.account("shop"), 10)
+        .due_reads(shop.account("shop"), Kind::Order, 10)
         .await
         .unwrap();
     assert_eq!(due, ["A".into()]);
@@ -84,7 +83,7 @@ async fn looking_for_each_other_finds_nobody() {
         .fetch_one(&mut *mention)
         .await
         .unwrap();
-    let mut import = making(&shop, None).await;
+    let mut import = making(&shop).await;
     let told: i64 = sqlx::query_scalar("SELECT count(*) FROM orphans WHERE external_id = 'A'")
         .fetch_one(&mut *import)
         .await

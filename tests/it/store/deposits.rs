@@ -5,6 +5,8 @@ use hikiate::store::{
     Added, DepositFilter, DepositMove, DepositRow, DepositTerms, NewDeposit, StoreError,
 };
 
+use hikiate_sdk::Kind;
+
 use crate::support::shop::{Shop, at, order, page, today};
 
 fn booked() -> DepositTerms<'static> {
@@ -313,14 +315,22 @@ async fn what_is_due_is_due_by_the_clock_s_row() {
     assert_eq!(shop.store().now().await.unwrap(), at(0));
     shop.pull("shop", &page(0, vec![order("A", 1)])).await;
     let subject = shop.subject("A").await;
-    sqlx::query("UPDATE subjects SET read_at = $1, plan_at = NULL")
+    sqlx::query("UPDATE subjects SET plan_at = NULL")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.store()
+        .read_soon(shop.account("shop"), Kind::Order, &["A".into()], "hook")
+        .await
+        .unwrap();
+    sqlx::query("UPDATE reads SET due_at = $1")
         .bind(at(10))
         .execute(shop.pool())
         .await
         .unwrap();
     assert!(
         shop.store()
-            .due_reads(shop.account("shop"), 1)
+            .due_reads(shop.account("shop"), Kind::Order, 1)
             .await
             .unwrap()
             .0
@@ -333,7 +343,7 @@ async fn what_is_due_is_due_by_the_clock_s_row() {
     assert_eq!(shop.store().now().await.unwrap(), at(10));
     assert_eq!(
         shop.store()
-            .due_reads(shop.account("shop"), 1)
+            .due_reads(shop.account("shop"), Kind::Order, 1)
             .await
             .unwrap()
             .0

@@ -2,7 +2,7 @@
 
 use hikiate::daemon::{batch_step, plan_step};
 use hikiate::store::{IncomingBad, Source, StoreError};
-use hikiate_sdk::BadRecord;
+use hikiate_sdk::{BadRecord, Kind};
 use serde_json::json;
 
 use crate::support::shop::{STREAM, Shop, after, at, in_file, order, page, parcel};
@@ -53,7 +53,10 @@ async fn a_lost_lease_stores_nothing_of_a_page() {
         .ingest(&owned, STREAM, 0, &told, &after(1))
         .await;
     assert!(matches!(lost, Err(StoreError::LostLease(_))), "{lost:?}");
-    let read = shop.store().ingest_read(&owned, &["A".into()], &told).await;
+    let read = shop
+        .store()
+        .ingest_read(&owned, Kind::Order, &["A".into()], &told)
+        .await;
     assert!(matches!(read, Err(StoreError::LostLease(_))), "{read:?}");
     assert_eq!(shop.number("SELECT count(*) FROM subjects").await, 0);
     assert_eq!(shop.seq("shop").await, 0);
@@ -128,14 +131,14 @@ async fn an_acknowledgement_waits_in_the_stream_s_row() {
         .ingest(&owned, STREAM, 0, &page(0, Vec::new()), &next)
         .await
         .unwrap();
-    let due = shop.store().due_pulls(id).await.unwrap().streams;
+    let due = shop.store().due_pulls(id, &[]).await.unwrap().streams;
     assert_eq!(due[0].ack, Some(json!(["a.csv"])));
     shop.store()
         .acknowledged(id, STREAM, &json!(["other.csv"]))
         .await
         .unwrap();
     assert_eq!(
-        shop.store().due_pulls(id).await.unwrap().streams[0].ack,
+        shop.store().due_pulls(id, &[]).await.unwrap().streams[0].ack,
         Some(json!(["a.csv"]))
     );
     shop.store()
@@ -143,7 +146,7 @@ async fn an_acknowledgement_waits_in_the_stream_s_row() {
         .await
         .unwrap();
     assert_eq!(
-        shop.store().due_pulls(id).await.unwrap().streams[0].ack,
+        shop.store().due_pulls(id, &[]).await.unwrap().streams[0].ack,
         None
     );
 }
@@ -155,28 +158,44 @@ async fn an_answer_does_not_settle_a_later_question() {
     shop.pull("shop", &page(0, vec![order("A", 1)])).await;
     let subject = shop.subject("A").await;
     let owned = shop.owned("shop").await;
-    sqlx::query("UPDATE subjects SET read_at = $1")
-        .bind(at(7))
-        .execute(shop.pool())
+    shop.clock(7).await;
+    shop.store()
+        .read_soon(owned.id, Kind::Order, &["A".into()], "hook")
         .await
         .unwrap();
+    shop.settle().await;
+    let planned = shop.planned_for(subject).await;
     shop.clock(8).await;
     let owned_now = shop.owned("shop").await;
     assert_ne!(owned, owned_now, "the lease had run out");
     shop.store()
-        .ingest_read(&owned_now, &["A".into()], &page(6, vec![order("A", 1)]))
+        .ingest_read(
+            &owned_now,
+            Kind::Order,
+            &["A".into()],
+            &page(6, vec![order("A", 1)]),
+        )
         .await
         .unwrap();
-    let (due, asked_at) = shop.store().due_reads(owned_now.id, 10).await.unwrap();
+    let (due, asked_at) = shop
+        .store()
+        .due_reads(owned_now.id, Kind::Order, 10)
+        .await
+        .unwrap();
     assert_eq!(due, ["A".into()]);
     shop.store()
-        .ingest_read(&owned_now, &["A".into()], &page(8, vec![order("A", 1)]))
+        .ingest_read(
+            &owned_now,
+            Kind::Order,
+            &["A".into()],
+            &page(8, vec![order("A", 1)]),
+        )
         .await
         .unwrap();
     assert_eq!(asked_at, at(8));
     assert!(
         shop.store()
-            .due_reads(owned_now.id, 10)
+            .due_reads(owned_now.id, Kind::Order, 10)
             .await
             .unwrap()
             .0
@@ -184,8 +203,8 @@ async fn an_answer_does_not_settle_a_later_question() {
     );
     assert_eq!(
         shop.planned_for(subject).await,
-        Some(at(8)),
-        "the reading is planned"
+        planned,
+        "what brings nothing new is not planned"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use hikiate::store::{IncomingBad, IncomingPage, Source};
-use hikiate_sdk::BadRecord;
+use hikiate_sdk::{BadRecord, Kind};
 use sqlx::Row as _;
 
 use crate::support::shop::{Shop, at, order, page};
@@ -17,7 +17,7 @@ async fn look(shop: &Shop, minute: i64, answer: IncomingPage) {
     };
     let asked = ["A".into()];
     shop.store()
-        .ingest_read(&owned, &asked, &answer)
+        .ingest_read(&owned, Kind::Order, &asked, &answer)
         .await
         .unwrap();
 }

@@ -2,7 +2,7 @@
 
 use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
-use hikiate_sdk::{BadRecord, Told};
+use hikiate_sdk::{BadRecord, Kind, Told};
 
 use crate::support::shop::{Shop, at, in_file, order, page, parcel, today};
 
@@ -93,15 +93,22 @@ async fn a_retry_asks_for_the_order_and_the_answer_settles_it() {
         .await
         .unwrap();
     let owned = shop.owned("shop").await;
-    let (due, asked_at) = shop.store().due_reads(owned.id, 10).await.unwrap();
+    let (due, asked_at) = shop
+        .store()
+        .due_reads(owned.id, Kind::Order, 10)
+        .await
+        .unwrap();
     assert_eq!(due, ["A".into()]);
     let mut read = page(0, vec![order("A", 1)]);
     read.asked_at = asked_at;
-    shop.store().ingest_read(&owned, &due, &read).await.unwrap();
+    shop.store()
+        .ingest_read(&owned, Kind::Order, &due, &read)
+        .await
+        .unwrap();
     assert!(shop.store().list_quarantine().await.unwrap().is_empty());
     assert!(
         shop.store()
-            .due_reads(owned.id, 10)
+            .due_reads(owned.id, Kind::Order, 10)
             .await
             .unwrap()
             .0
@@ -364,21 +371,35 @@ async fn an_order_that_still_cannot_be_read_is_one_record_and_is_not_asked_for_w
     let retry = shop.store().retry_quarantined(&shop.engine.directory, id);
     retry.await.unwrap();
     let owned = shop.owned("shop").await;
-    let (due, asked_at) = shop.store().due_reads(owned.id, 10).await.unwrap();
+    let (due, asked_at) = shop
+        .store()
+        .due_reads(owned.id, Kind::Order, 10)
+        .await
+        .unwrap();
     let mut read = bad("one");
     read.asked_at = asked_at;
-    shop.store().ingest_read(&owned, &due, &read).await.unwrap();
+    shop.store()
+        .ingest_read(&owned, Kind::Order, &due, &read)
+        .await
+        .unwrap();
     shop.settle().await;
     assert!(
         shop.store()
-            .due_reads(owned.id, 10)
+            .due_reads(owned.id, Kind::Order, 10)
             .await
             .unwrap()
             .0
             .is_empty()
     );
     shop.clock(11).await;
-    assert_eq!(shop.store().due_reads(owned.id, 10).await.unwrap().0, due);
+    assert_eq!(
+        shop.store()
+            .due_reads(owned.id, Kind::Order, 10)
+            .await
+            .unwrap()
+            .0,
+        due
+    );
     assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
 }
 

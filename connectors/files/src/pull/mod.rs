@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::words;
-use hikiate_sdk::{Error, ErrorClass, ExternalId, InFile, Kind, Page, Record, Source, StreamSpec};
+use hikiate_sdk::{Error, ErrorClass, Here, InFile, Kind, Page, Record, Source, StreamSpec};
 use serde_json::Value;
 
 use self::draft::Draft;
@@ -129,6 +129,7 @@ impl Source for Inbox {
             name: name.to_owned(),
             kind,
             interval: self.interval,
+            by_code: None,
         };
         let shipments = (!self.shipments.is_empty()).then(|| stream("shipments", Kind::Shipment));
         let stock = (!self.stock.is_empty()).then(|| stream("stock", Kind::Stock));
@@ -139,10 +140,11 @@ impl Source for Inbox {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        now: DateTime<Utc>,
+        here: Here<'_>,
     ) -> Result<Page, Error> {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
+        let now = here.now;
         match cursor.again.clone() {
             Some(again) => self.archive_page(readings, cursor, again, now).await,
             None => self.folder_page(readings, cursor, now).await,
@@ -190,13 +192,6 @@ impl Source for Inbox {
                 words(&file.name)
             )),
         }
-    }
-
-    async fn read_orders(&self, _ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
-        Err(Error::new(
-            ErrorClass::Config,
-            "a files account has no orders to read",
-        ))
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {

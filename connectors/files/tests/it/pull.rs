@@ -438,12 +438,15 @@ async fn a_growing_file_is_seen_by_the_second_look() {
         std::fs::write(path, format!("{REPLY}HK1-S1,OK,,\r\nHK2-S1,OK,,\r\n")).unwrap();
     });
     let source = hikiate_sdk::Connector::source(&account).unwrap();
-    let page = source.page("shipments", None, now()).await.unwrap();
+    let page = source
+        .page("shipments", None, hikiate_sdk::Here::at(now()))
+        .await
+        .unwrap();
     writer.await.unwrap();
     assert!(page.records.is_empty());
     assert_eq!(
         source
-            .page("shipments", Some(&page.next), now())
+            .page("shipments", Some(&page.next), hikiate_sdk::Here::at(now()))
             .await
             .unwrap()
             .records
@@ -572,7 +575,7 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     let site = site("japanese-3pl-utf8");
     assert_eq!(
         site.source()
-            .page("orders", None, now())
+            .page("orders", None, hikiate_sdk::Here::at(now()))
             .await
             .unwrap_err()
             .class,
@@ -580,20 +583,28 @@ async fn what_is_not_there_is_an_error_of_its_class() {
     );
     assert_eq!(
         site.source()
-            .page("stock", Some(&serde_json::json!(7)), now())
+            .page(
+                "stock",
+                Some(&serde_json::json!(7)),
+                hikiate_sdk::Here::at(now())
+            )
             .await
             .unwrap_err()
             .class,
         ErrorClass::Protocol
     );
     assert_eq!(
-        site.source().read_orders(&[]).await.unwrap_err().class,
+        site.source()
+            .read(hikiate_sdk::Kind::Order, &[])
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Config
     );
     std::fs::remove_dir(site.dir.path().join("incoming")).unwrap();
     assert_eq!(
         site.source()
-            .page("stock", None, now())
+            .page("stock", None, hikiate_sdk::Here::at(now()))
             .await
             .unwrap_err()
             .class,
@@ -644,7 +655,7 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     let mut again = Vec::new();
     loop {
         let page = source
-            .page("shipments", cursor.as_ref(), now())
+            .page("shipments", cursor.as_ref(), hikiate_sdk::Here::at(now()))
             .await
             .unwrap();
         assert!(page.ack.is_none(), "it is archived already");
@@ -662,7 +673,7 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
     let later: chrono::DateTime<chrono::Utc> = "2999-01-01T00:00:00Z".parse().unwrap();
     let cursor = source.rewind("shipments", cursor.as_ref(), later);
     let page = source
-        .page("shipments", cursor.as_ref(), now())
+        .page("shipments", cursor.as_ref(), hikiate_sdk::Here::at(now()))
         .await
         .unwrap();
     assert!(page.records.is_empty(), "nothing came since then");

@@ -70,7 +70,10 @@ async fn files_go_and_come() {
     )
     .unwrap();
     let source = account.source().unwrap();
-    let page = source.page("shipments", None, now()).await.unwrap();
+    let page = source
+        .page("shipments", None, hikiate_sdk::Here::at(now()))
+        .await
+        .unwrap();
     assert_eq!(
         page.records.iter().filter(|r| r.parsed.is_ok()).count(),
         3000
@@ -115,7 +118,7 @@ async fn another_host_key_is_not_talked_to() {
     let error = account
         .source()
         .unwrap()
-        .page("stock", None, now())
+        .page("stock", None, hikiate_sdk::Here::at(now()))
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Auth, "{error}");
@@ -132,13 +135,17 @@ async fn a_refused_login_pauses_and_comes_back() {
     let source = account.source().unwrap();
     server.sim.refuse_login(true);
     assert_eq!(
-        source.page("stock", None, now()).await.unwrap_err().class,
+        source
+            .page("stock", None, hikiate_sdk::Here::at(now()))
+            .await
+            .unwrap_err()
+            .class,
         ErrorClass::Auth
     );
     server.sim.refuse_login(false);
     assert!(
         source
-            .page("stock", None, now())
+            .page("stock", None, hikiate_sdk::Here::at(now()))
             .await
             .unwrap()
             .records
@@ -155,7 +162,7 @@ async fn nobody_there_is_transient() {
     assert_eq!(
         gone.source()
             .unwrap()
-            .page("stock", None, now())
+            .page("stock", None, hikiate_sdk::Here::at(now()))
             .await
             .unwrap_err()
             .class,
@@ -180,7 +187,10 @@ async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
         server.sim.hang_on_read(what == "read");
         server.sim.hang_on_list(what == "list");
         let began = std::time::Instant::now();
-        let error = source.page("shipments", None, now).await.unwrap_err();
+        let error = source
+            .page("shipments", None, hikiate_sdk::Here::at(now))
+            .await
+            .unwrap_err();
         assert_eq!(error.class, ErrorClass::Transient, "{error}");
         assert!(
             error.message.starts_with(&format!("cannot {what} ")),
@@ -193,7 +203,10 @@ async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
         );
     }
     server.sim.hang_on_list(false);
-    let page = source.page("shipments", None, now).await.unwrap();
+    let page = source
+        .page("shipments", None, hikiate_sdk::Here::at(now))
+        .await
+        .unwrap();
     assert_eq!(page.records.len(), 1);
 }
 
@@ -218,7 +231,7 @@ async fn what_is_written_has_its_mode_and_links_are_not_listed() {
     let page = account
         .source()
         .unwrap()
-        .page("shipments", None, now)
+        .page("shipments", None, hikiate_sdk::Here::at(now))
         .await
         .unwrap();
     assert!(
@@ -246,7 +259,7 @@ async fn a_long_file_comes_in_slices() {
     loop {
         let now = now();
         let page = source
-            .page("shipments", cursor.as_ref(), now)
+            .page("shipments", cursor.as_ref(), hikiate_sdk::Here::at(now))
             .await
             .unwrap();
         if let Some(ack) = &page.ack {
@@ -289,18 +302,30 @@ async fn a_server_nobody_here_wrote() {
     ));
     // The server holds lab-out/ and lab-in/uketsuke-1.csv.
     let source = account.source().unwrap();
-    assert!(source.page("stock", None, now()).await.is_ok());
-    let page = source.page("shipments", None, now()).await.unwrap();
+    assert!(
+        source
+            .page("stock", None, hikiate_sdk::Here::at(now()))
+            .await
+            .is_ok()
+    );
+    let page = source
+        .page("shipments", None, hikiate_sdk::Here::at(now()))
+        .await
+        .unwrap();
     let ack = page.ack.unwrap();
     for _ in 0..2 {
         source.acknowledge(&ack).await.unwrap();
     }
     let page = source
-        .page("shipments", Some(&page.next), now())
+        .page("shipments", Some(&page.next), hikiate_sdk::Here::at(now()))
         .await
         .unwrap();
     assert!(page.records.is_empty() && page.ack.is_none());
     let missing = build(dir.path(), &settings("nowhere")).unwrap().0;
-    let error = missing.source().unwrap().page("stock", None, now()).await;
+    let error = missing
+        .source()
+        .unwrap()
+        .page("stock", None, hikiate_sdk::Here::at(now()))
+        .await;
     assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
 }

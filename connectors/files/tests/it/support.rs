@@ -141,7 +141,10 @@ impl Site {
 
     /// What a page tells at a time.
     pub(crate) async fn page_at(&self, stream: &str, cursor: Option<&Value>, now: &str) -> Page {
-        self.source().page(stream, cursor, at(now)).await.unwrap()
+        self.source()
+            .page(stream, cursor, hikiate_sdk::Here::at(at(now)))
+            .await
+            .unwrap()
     }
 
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
@@ -149,7 +152,10 @@ impl Site {
     }
 
     pub(crate) async fn page(&self, stream: &str, cursor: Option<&Value>) -> Page {
-        self.source().page(stream, cursor, now()).await.unwrap()
+        self.source()
+            .page(stream, cursor, hikiate_sdk::Here::at(now()))
+            .await
+            .unwrap()
     }
 }
 

@@ -5,7 +5,8 @@
 //! repeats a few orders and loses none. A change that is dated ahead of our clock (an import, a clock that was wrong for an
 //! hour) is read and not remembered as seen: the next round would begin behind everything that comes until then. Only where one time fills a whole page is that time alone read by id with an
 //! offset, which steps back by as many orders as have left it. What becomes visible late, behind the newest time seen,
-//! is what the overlap of the next round is for.
+//! is what rounds reach back for: each by a few seconds, for ties and commits that took long, and once every overlap one of them
+//! by the whole overlap, counted from where the last such sweep began, so that no time between two sweeps is left out.
 
 use std::cmp::Ordering;
 
@@ -28,7 +29,22 @@ pub(super) struct Cursor {
     /// read before its neighbours were in sight, so the next round begins behind this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) begun: Option<DateTime<Utc>>,
+    /// The last sweep of the whole overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) swept: Option<Swept>,
 }
+
+/// A sweep of the whole overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Swept {
+    /// When it began, by our clock.
+    at: DateTime<Utc>,
+    /// The newest change that was known then: the next sweep reaches back from here.
+    seen: DateTime<Utc>,
+}
+
+/// How far each round reaches back: changes of one moment, and transactions that were committed late.
+const TAIL: Duration = Duration::seconds(10);
 
 /// Reading the orders that share the time `from`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +72,8 @@ pub(super) struct Query {
     pub(super) order: &'static str,
     /// Skipped.
     pub(super) offset: usize,
+    /// It begins a sweep of the whole overlap.
+    pub(super) sweep: bool,
 }
 
 impl Cursor {
@@ -72,19 +90,27 @@ impl Cursor {
                 before: Some(from + TICK),
                 order: "id",
                 offset: tie.offset,
+                sweep: false,
             };
         }
         let overlap = Duration::from_std(overlap).unwrap_or_default();
-        let start = self
-            .seen
-            .map(|seen| seen.min(now))
-            .and_then(|seen| seen.checked_sub_signed(overlap))
+        let lately = |swept: &Swept| swept.at <= now && now - swept.at < overlap;
+        let sweep = !self.swept.as_ref().is_some_and(lately);
+        let seen = self.seen.map(|seen| seen.min(now));
+        let (behind, back) = match &self.swept {
+            Some(swept) if sweep => (seen.map(|seen| seen.min(swept.seen)), overlap),
+            None => (seen, overlap),
+            Some(_) => (seen, overlap.min(TAIL)),
+        };
+        let start = behind
+            .and_then(|seen| seen.checked_sub_signed(back))
             .max(since);
         Query {
             from: self.from.or(start),
             before: None,
             order: "updated_at",
             offset: 0,
+            sweep: sweep && self.from.is_none(),
         }
     }
 
@@ -122,13 +148,20 @@ impl Cursor {
             .map(|time| time.trunc_subsecs(3));
         let past = times.iter().flatten().filter(|time| **time <= now).max();
         let past = past.map(|time| time.trunc_subsecs(3));
-        let seen = self.seen.map(|seen| seen.min(now)).max(past);
+        let known = self.seen.map(|seen| seen.min(now));
+        // Before anything was seen there is nothing to reach back from: the round after it sweeps.
+        let swept = match known {
+            Some(seen) if query.sweep => Some(Swept { at: now, seen }),
+            _ => self.swept,
+        };
+        let seen = known.max(past);
         let done = (
             Self {
                 seen: self.begun.map_or(seen, |begun| seen.min(Some(begun))),
                 from: None,
                 tie: None,
                 begun: None,
+                swept,
             },
             false,
         );
@@ -145,6 +178,7 @@ impl Cursor {
                     (
                         Self {
                             begun: self.begun,
+                            swept,
                             seen,
                             from: Some(from + TICK),
                             tie: None,
@@ -155,6 +189,7 @@ impl Cursor {
                     (
                         Self {
                             begun: self.begun,
+                            swept,
                             seen,
                             from: Some(from),
                             tie: Some(Tie {
@@ -175,6 +210,7 @@ impl Cursor {
             Some(last) if query.from.is_none_or(|from| last > from) => Some((
                 Self {
                     begun: self.begun,
+                    swept,
                     seen,
                     from: Some(last),
                     tie: None,
@@ -184,6 +220,7 @@ impl Cursor {
             Some(last) => Some((
                 Self {
                     begun: self.begun,
+                    swept,
                     seen,
                     from: Some(last),
                     tie: Some(Tie {
@@ -241,7 +278,8 @@ mod tests {
                     begun: None,
                     seen: Some(at(12)),
                     from: None,
-                    tie: None
+                    tie: None,
+                    swept: None,
                 },
                 false
             )
@@ -253,7 +291,8 @@ mod tests {
                 from: Some(at(7)),
                 before: None,
                 order: "updated_at",
-                offset: 0
+                offset: 0,
+                sweep: true,
             }
         );
         assert_eq!(
@@ -270,6 +309,7 @@ mod tests {
             seen: Some(at(12)),
             from: Some(at(12)),
             tie: None,
+            swept: None,
         };
         assert_eq!(
             page(&cursor, &[], 0),
@@ -278,7 +318,8 @@ mod tests {
                     begun: None,
                     seen: Some(at(12)),
                     from: None,
-                    tie: None
+                    tie: None,
+                    swept: None,
                 },
                 false
             )
@@ -292,6 +333,7 @@ mod tests {
             seen: Some(at(9)),
             from: Some(at(10)),
             tie: None,
+            swept: None,
         };
         let (tie, _) = page(&start, &[10, 10], 7);
         let query = tie.query(std::time::Duration::ZERO, None, at(NOW));
@@ -301,7 +343,8 @@ mod tests {
                 from: Some(at(10)),
                 before: Some(at(11)),
                 order: "id",
-                offset: 0
+                offset: 0,
+                sweep: false,
             }
         );
         let (tie, _) = page(&tie, &[10, 10], 5);
@@ -379,6 +422,7 @@ mod tests {
             seen: None,
             from: Some(at(10)),
             tie: None,
+            swept: None,
         };
         let query = start.query(std::time::Duration::ZERO, None, at(NOW));
         let (next, more) = start
@@ -425,5 +469,62 @@ mod tests {
         let text = serde_json::to_string(&idle).unwrap();
         assert_eq!(text, r#"{"seen":"1970-01-01T00:00:00Z"}"#);
         assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), idle);
+    }
+
+    /// Quiet rounds reach back ten seconds, and one in each overlap reaches back from where the last one of its kind began.
+    #[test]
+    fn each_round_reads_a_short_tail_and_one_in_each_overlap_sweeps_all_of_it() {
+        let overlap = std::time::Duration::from_secs(300);
+        let second = |n: i64| at(n * 1_000);
+        let mut cursor = Cursor {
+            seen: Some(second(1_000)),
+            ..Cursor::default()
+        };
+        let (mut tails, mut sweeps) = (0, Vec::new());
+        for now in (1_000..2_000).step_by(30) {
+            let query = cursor.query(overlap, None, second(now));
+            if query.sweep {
+                sweeps.push((now, query.from.unwrap()));
+            } else {
+                tails += 1;
+                assert_eq!(query.from, Some(cursor.seen.unwrap() - TAIL));
+            }
+            // Something has changed at just this time.
+            let page = [(None, Some(second(now)))];
+            (cursor, _) = cursor.after(&query, &page, 1, second(now)).unwrap();
+            // A stored cursor is text.
+            cursor = serde_json::from_value(serde_json::to_value(&cursor).unwrap()).unwrap();
+        }
+        assert_eq!(
+            sweeps,
+            [
+                (1_000, second(700)),
+                (1_300, second(700)),
+                (1_600, second(970)),
+                (1_900, second(1_270)),
+            ],
+            "back from the newest change before the last sweep"
+        );
+        assert_eq!(tails, 30);
+        // Whatever was dated up to five minutes into the past when it came into sight is within the next sweep.
+        for shown in 1_000..1_900 {
+            let next = sweeps.iter().find(|(began, _)| *began > shown);
+            let (began, from) = next.unwrap();
+            assert!(*from <= second(shown - 300) && began - shown <= 300);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_sweeps() {
+        let cursor = Cursor {
+            seen: Some(at(900)),
+            swept: Some(Swept {
+                at: at(5_000),
+                seen: at(800),
+            }),
+            ..Cursor::default()
+        };
+        let query = cursor.query(std::time::Duration::from_millis(5), None, at(NOW));
+        assert!(query.sweep && query.from == Some(at(795)));
     }
 }

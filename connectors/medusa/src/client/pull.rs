@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, ExternalId, InFile, Kind, Page, Record, Source, StreamSpec};
+use hikiate_sdk::{
+    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +16,8 @@ use crate::wire::{InventoryPage, OrderPage};
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
+/// Orders read by id in one call: an address that no proxy finds too long.
+const READS: usize = 50;
 
 /// Where a sweep over the stock stands.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -31,11 +35,13 @@ impl Source for Medusa {
                 name: ORDERS.to_owned(),
                 kind: Kind::Order,
                 interval: self.settings.interval,
+                by_code: None,
             },
             StreamSpec {
                 name: STOCK.to_owned(),
                 kind: Kind::Stock,
                 interval: self.settings.stock_interval,
+                by_code: None,
             },
         ]
     }
@@ -44,10 +50,10 @@ impl Source for Medusa {
         &self,
         stream: &str,
         cursor: Option<&Value>,
-        now: DateTime<Utc>,
+        here: Here<'_>,
     ) -> Result<Page, Error> {
         match stream {
-            ORDERS => self.orders(stored(stream, cursor)?, now).await,
+            ORDERS => self.orders(stored(stream, cursor)?, here.now).await,
             STOCK => self.stock(&stored(stream, cursor)?).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
@@ -84,7 +90,15 @@ impl Source for Medusa {
         })
     }
 
-    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+    fn reads(&self) -> Vec<(Kind, usize)> {
+        vec![(Kind::Order, READS)]
+    }
+
+    async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+        if kind != Kind::Order {
+            let why = format!("a medusa account reads no {} by id", kind.plural());
+            return Err(Error::new(ErrorClass::Config, why));
+        }
         // What is no id of a shop is an order it does not have; without any the filter would mean all.
         let ids: Vec<&str> = ids
             .iter()

@@ -84,7 +84,7 @@ pub(super) async fn drain_at(
     let mut cursor = from;
     for _ in 0..ENDLESS {
         let page = source
-            .page(stream, cursor.as_ref(), now)
+            .page(stream, cursor.as_ref(), crate::Here::at(now))
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         seen.debug(

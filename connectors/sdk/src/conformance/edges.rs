@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::drain::{drain, drain_at};
+use super::drain::{drain, drain_at, now};
 use super::records::{identity, parts, told_at};
 use super::run::{Checked, Seen, ensure};
 use super::source::{same, seeded};
@@ -44,6 +44,31 @@ pub(super) async fn seen_late(bench: &Bench, seen: &Seen, stream: &str) -> Check
         late.is_subset(&second),
         "records with a time before the last page's end, seen after it, were never told",
     )
+}
+
+/// All of the overlap is read again at least once in so long.
+const SWEPT_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+/// What is seen late behind a later round, which may have read a short tail only, is told by the next sweep.
+pub(super) async fn tail_and_sweep(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    seeded(bench, stream, 2, Times::Rising).await?;
+    let mut cursor = drain(bench, seen, stream, None).await?.cursor();
+    for round in ["second", "third", "fourth"] {
+        cursor = drain(bench, seen, stream, cursor).await?.cursor();
+        let late = seeded(bench, stream, 2, Times::Late).await?;
+        let tail = drain(bench, seen, stream, cursor).await?;
+        let then = now() + SWEPT_WITHIN;
+        let sweep = drain_at(bench, seen, stream, tail.cursor(), then).await?;
+        cursor = sweep.cursor();
+        let told: BTreeSet<String> = tail.ids().into_iter().chain(sweep.ids()).collect();
+        ensure(
+            late.is_subset(&told),
+            format!(
+                "records that were seen late behind the {round} round were told neither by the next one nor an hour later"
+            ),
+        )?;
+    }
+    Ok(())
 }
 
 /// An order of 150 lines is told with 150 lines or not at all.

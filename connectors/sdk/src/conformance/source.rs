@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::drain::{drain, now, shown, source, told};
-use super::edges::{long_list, partial_fields, seen_late, time_zones, told_twice};
+use super::edges::{long_list, partial_fields, seen_late, tail_and_sweep, time_zones, told_twice};
 use super::records::identity;
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::{Bench, Times};
@@ -51,6 +51,12 @@ pub(super) async fn checks(run: &mut Run<'_>) {
         })
         .await;
         run.check(
+            &format!("tail and sweep/{stream}"),
+            &[],
+            async |bench, seen| tail_and_sweep(bench, seen, stream).await,
+        )
+        .await;
+        run.check(
             &format!("a long list inside/{stream}"),
             &[],
             async |bench, seen| long_list(bench, seen, stream).await,
@@ -95,6 +101,12 @@ pub(super) async fn checks(run: &mut Run<'_>) {
                 &format!("reading orders by id/{stream}"),
                 &[],
                 async |bench, seen| by_id(bench, seen, stream).await,
+            )
+            .await;
+            run.check(
+                &format!("absent by id/{stream}"),
+                &[],
+                async |bench, seen| absent(bench, seen, stream).await,
             )
             .await;
         }
@@ -204,7 +216,7 @@ async fn told_again(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let source = source(bench)?;
     for _ in 0..2 {
         let page = source
-            .page(stream, None, now())
+            .page(stream, None, crate::Here::at(now()))
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         same(&told(&page), &wanted, "read without acknowledging")?;
@@ -231,7 +243,10 @@ async fn bad_record(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
 async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> Checked {
     let wanted = seeded(bench, stream, 2, Times::Rising).await?;
     bench.inject(Target::Read, fault);
-    match source(bench)?.page(stream, None, now()).await {
+    match source(bench)?
+        .page(stream, None, crate::Here::at(now()))
+        .await
+    {
         Ok(page) => return Err(format!("gave a page of {} records", page.records.len())),
         Err(error) => {
             seen.debug(&error);
@@ -259,6 +274,40 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
     )
 }
 
+/// As many ids as a call takes, of which one is an order and comes twice: the others are simply absent.
+async fn absent(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    let wanted = seeded(bench, stream, 1, Times::Rising).await?;
+    let source = source(bench)?;
+    let reads = source.reads();
+    let most = reads.iter().find(|(kind, _)| *kind == Kind::Order);
+    let &(_, most) = most.ok_or("a source of orders that reads none by its id")?;
+    ensure(most > 0, "a call by id that takes no id")?;
+    let known = wanted.iter().cycle().take(most.min(2)).cloned();
+    let mut ids: Vec<ExternalId> = known.map(ExternalId::new).collect();
+    for n in ids.len()..most {
+        ids.push(ExternalId::from(format!("no-such-order-{n}").as_str()));
+    }
+    let records = source
+        .read(Kind::Order, &ids)
+        .await
+        .map_err(|e| shown(seen, &e, "reading orders of which most are absent"))?;
+    let told: BTreeSet<String> = records
+        .iter()
+        .filter_map(|r| r.parsed.as_ref().ok())
+        .map(identity)
+        .collect();
+    same(&told, &wanted, "one order among ids that nobody has")?;
+    let gone: Vec<ExternalId> = ids.into_iter().skip(most.min(2)).collect();
+    let none = source
+        .read(Kind::Order, &gone)
+        .await
+        .map_err(|e| shown(seen, &e, "reading orders that are all absent"))?;
+    ensure(
+        none.is_empty(),
+        "asked for orders that nobody has and got some",
+    )
+}
+
 async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let wanted = seeded(bench, stream, 3, Times::Rising).await?;
     let source = source(bench)?;
@@ -270,7 +319,7 @@ async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let asked: BTreeSet<String> = wanted.iter().take(2).cloned().collect();
     ids.insert(1, ExternalId::from("there-is-no-such-order"));
     let records = source
-        .read_orders(&ids)
+        .read(Kind::Order, &ids)
         .await
         .map_err(|e| shown(seen, &e, "reading orders"))?;
     ensure(
@@ -284,7 +333,7 @@ async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         .collect();
     same(&told, &asked, "two orders and an unknown one by id")?;
     let none = source
-        .read_orders(&[])
+        .read(Kind::Order, &[])
         .await
         .map_err(|e| shown(seen, &e, "reading no orders"))?;
     ensure(none.is_empty(), "asked for no order and got some")

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
 use hikiate::action::Action;
 use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict};
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
-    DemandRow, DemandState, EffectState, Lane, NewEffect, NewFact, NewShipment, OrderPlan,
+    DemandRow, DemandState, EffectState, Lane, NewEffect, NewFact, NewShipment, OrderPlan, Reread,
     RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;
@@ -41,6 +42,10 @@ pub(super) fn plan(rng: &mut Rng, order: &Memory, now: i64) -> OrderPlan {
         blocked_by: maybe(rng, 50, |rng| pick(rng, &["stock", "payment"]).to_owned()),
         next: maybe(rng, 50, minute),
         read_at: maybe(rng, 50, minute),
+        reread: maybe(rng, 50, |rng| Reread {
+            first: Duration::minutes(i64::from(rng.small(9))),
+            most: Duration::hours(1),
+        }),
         closed: rng.chance(30),
         decisions: decisions(rng, now),
         demands: demands(rng),

@@ -21,7 +21,7 @@ async fn all(shop: &dyn Connector, stream: &str) -> Vec<Observed> {
             .page(
                 stream,
                 cursor.as_ref(),
-                hikiate_sdk::sim::SimClock::real().now(),
+                hikiate_sdk::Here::at(hikiate_sdk::sim::SimClock::real().now()),
             )
             .await
             .unwrap();
@@ -41,7 +41,10 @@ async fn read(shop: &dyn Connector, id: &ExternalId) -> OrderSnapshot {
     let records = shop
         .source()
         .unwrap()
-        .read_orders(&[ExternalId::from("order_nope"), id.clone()])
+        .read(
+            hikiate_sdk::Kind::Order,
+            &[ExternalId::from("order_nope"), id.clone()],
+        )
         .await
         .unwrap();
     match records
@@ -229,7 +232,11 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
     let denied = stranger
         .source()
         .unwrap()
-        .page("orders", None, hikiate_sdk::sim::SimClock::real().now())
+        .page(
+            "orders",
+            None,
+            hikiate_sdk::Here::at(hikiate_sdk::sim::SimClock::real().now()),
+        )
         .await
         .unwrap_err();
     assert_eq!(denied.class, ErrorClass::Auth, "{denied}");

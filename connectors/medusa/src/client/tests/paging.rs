@@ -29,7 +29,10 @@ async fn step_at(
     seen: &mut BTreeMap<String, String>,
     now: DateTime<Utc>,
 ) -> bool {
-    let page = medusa.page("orders", cursor.as_ref(), now).await.unwrap();
+    let page = medusa
+        .page("orders", cursor.as_ref(), hikiate_sdk::Here::at(now))
+        .await
+        .unwrap();
     for record in &page.records {
         let raw: Value = serde_json::from_slice(&record.raw).unwrap();
         let Ok(Observed::Order(order, _)) = &record.parsed else {
@@ -133,12 +136,20 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
     };
     let medusa = account(sim.transport(), Settings::default());
     let first = medusa
-        .page("orders", None, DateTime::<Utc>::MAX_UTC)
+        .page(
+            "orders",
+            None,
+            hikiate_sdk::Here::at(DateTime::<Utc>::MAX_UTC),
+        )
         .await
         .unwrap();
     assert_eq!((told(&first), first.more), (ids.clone(), false));
     let second = medusa
-        .page("orders", Some(&first.next), DateTime::<Utc>::MAX_UTC)
+        .page(
+            "orders",
+            Some(&first.next),
+            hikiate_sdk::Here::at(DateTime::<Utc>::MAX_UTC),
+        )
         .await
         .unwrap();
     assert_eq!(told(&second), ids[1..], "five minutes behind the last one");
@@ -147,7 +158,11 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
         ..Settings::default()
     };
     let late = account(sim.transport(), since)
-        .page("orders", None, DateTime::<Utc>::MAX_UTC)
+        .page(
+            "orders",
+            None,
+            hikiate_sdk::Here::at(DateTime::<Utc>::MAX_UTC),
+        )
         .await
         .unwrap();
     assert_eq!(told(&late), ids[2..]);
@@ -157,7 +172,11 @@ async fn a_round_starts_behind_the_newest_change_and_at_a_given_date() {
     };
     assert_eq!(
         account(sim.transport(), other)
-            .page("orders", None, DateTime::<Utc>::MAX_UTC)
+            .page(
+                "orders",
+                None,
+                hikiate_sdk::Here::at(DateTime::<Utc>::MAX_UTC)
+            )
             .await
             .unwrap()
             .records
@@ -176,7 +195,11 @@ async fn a_cursor_or_stream_of_something_else_is_refused() {
         ("parcels", None),
     ] {
         let error = medusa
-            .page(stream, cursor.as_ref(), DateTime::<Utc>::MAX_UTC)
+            .page(
+                stream,
+                cursor.as_ref(),
+                hikiate_sdk::Here::at(DateTime::<Utc>::MAX_UTC),
+            )
             .await
             .unwrap_err();
         assert_eq!(error.class, hikiate_sdk::ErrorClass::Config, "{stream}");

@@ -14,7 +14,7 @@ use crate::hooks::{
 use crate::http::{HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    Found, FulfilledBy, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
+    Found, FulfilledBy, Here, InFile, Kind, Observed, OnUnknown, Op, OperationSpec, Operations,
     OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
 };
 
@@ -39,6 +39,7 @@ pub(super) enum Flaw {
     GuessesFields,
     LocalTimeIsUtc,
     SkipsLate,
+    NeverSweeps,
     OtherNameForAgain,
     BelievesAnyHook,
     BelievesOldHooks,
@@ -157,6 +158,7 @@ impl Source for Memory {
             name: "orders".to_owned(),
             kind: Kind::Order,
             interval: Duration::from_secs(30),
+            by_code: None,
         }]
     }
 
@@ -164,7 +166,7 @@ impl Source for Memory {
         &self,
         _stream: &str,
         cursor: Option<&Value>,
-        _now: DateTime<Utc>,
+        _here: Here<'_>,
     ) -> Result<Page, Error> {
         let time = cursor.map_or(0, |c| c["time"].as_u64().unwrap_or(0));
         let id = match cursor {
@@ -187,7 +189,11 @@ impl Source for Memory {
             orders => orders.ok_or_else(|| protocol("orders"))?,
         };
         // A round starts a little behind the newest change, for what is seen late.
-        let ended = body["more"].as_bool() == Some(false) && !self.has(Flaw::SkipsLate);
+        let behind = match cursor {
+            Some(_) => !self.has(Flaw::SkipsLate) && !self.has(Flaw::NeverSweeps),
+            None => !self.has(Flaw::SkipsLate),
+        };
+        let ended = behind && body["more"].as_bool() == Some(false);
         let next = match orders.last() {
             Some(last) if ended => {
                 json!({ "time": last["time"].as_u64().unwrap_or(0).saturating_sub(2), "id": "-" })
@@ -224,7 +230,11 @@ impl Source for Memory {
         Ok(vec![self.record(&order)?])
     }
 
-    async fn read_orders(&self, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
+    fn reads(&self) -> Vec<(Kind, usize)> {
+        vec![(Kind::Order, 20)]
+    }
+
+    async fn read(&self, _kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         for id in ids {
             match self

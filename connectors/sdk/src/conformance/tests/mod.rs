@@ -88,7 +88,10 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::SkipsEqualTimes, vec!["equal times/orders"]),
         (Flaw::BadRecordBreaksPage, vec!["a bad record/orders"]),
         (Flaw::DropsBadRecord, vec!["a bad record/orders"]),
-        (Flaw::UnknownIdIsError, vec!["reading orders by id/orders"]),
+        (
+            Flaw::UnknownIdIsError,
+            vec!["reading orders by id/orders", "absent by id/orders"],
+        ),
         (
             Flaw::LookUpAlwaysNo,
             vec![
@@ -123,7 +126,11 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::CutsLists, vec!["a long list inside/orders"]),
         (Flaw::GuessesFields, vec!["partial fields/orders"]),
         (Flaw::LocalTimeIsUtc, vec!["time zones/orders"]),
-        (Flaw::SkipsLate, vec!["seen late/orders"]),
+        (
+            Flaw::SkipsLate,
+            vec!["seen late/orders", "tail and sweep/orders"],
+        ),
+        (Flaw::NeverSweeps, vec!["tail and sweep/orders"]),
         (Flaw::OtherNameForAgain, vec!["told twice/orders"]),
         (
             Flaw::BelievesAnyHook,
