@@ -1,7 +1,5 @@
 //! The owner of an account works its webhooks: each makes something due to be read, and is gone.
 
-use std::collections::BTreeSet;
-
 use hikiate_sdk::Kind;
 use hikiate_sdk::hooks::{HookTrust, Hooks, Nudge};
 use tracing::warn;
@@ -53,14 +51,10 @@ pub(super) async fn hook_step(
 /// What hooks make due, each once.
 fn work(account: &Account, hooks: &dyn Hooks, waiting: &[WaitingHook]) -> HookWork {
     let specs = hooks.hooks();
-    let streams = account.connector.source().map(|source| source.streams());
-    let streams = streams.unwrap_or_default();
-    let of_kind = |kind: Kind| {
-        let fitting = streams.iter().filter(move |stream| stream.kind == kind);
-        fitting.map(|stream| stream.name.clone())
+    let mut work = HookWork {
+        ids: waiting.iter().map(|row| row.id).collect(),
+        ..HookWork::default()
     };
-    let (mut orders, mut wakes, mut for_unknown) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for row in waiting {
         // A hook that is off by now, since its secret was taken out, is not believed any more.
         let Some(spec) = specs.iter().find(|spec| spec.name == row.hook) else {
@@ -70,25 +64,19 @@ fn work(account: &Account, hooks: &dyn Hooks, waiting: &[WaitingHook]) -> HookWo
         let signed = spec.trust == HookTrust::Secret;
         for nudge in hooks.nudges(&row.hook, &row.headers, &row.body) {
             match nudge {
-                Nudge::Read(Kind::Order, id) => {
-                    orders.insert(id.as_str().to_owned());
-                    if signed {
-                        for_unknown.extend(of_kind(Kind::Order));
-                    }
+                Nudge::Read(kind, id) if signed => {
+                    work.reads.insert((kind, id));
                 }
-                Nudge::Read(kind, _) if signed => wakes.extend(of_kind(kind)),
                 Nudge::Wake(stream) if signed => {
-                    wakes.insert(stream);
+                    work.streams.insert(stream);
                 }
                 // Whoever cannot sign has only what is known already read again.
+                Nudge::Read(Kind::Order, id) => {
+                    work.known_orders.insert(id);
+                }
                 Nudge::Read(..) | Nudge::Wake(_) => {}
             }
         }
     }
-    HookWork {
-        ids: waiting.iter().map(|row| row.id).collect(),
-        orders: orders.into_iter().collect(),
-        for_unknown: for_unknown.into_iter().collect(),
-        streams: wakes.into_iter().collect(),
-    }
+    work
 }

@@ -1,5 +1,8 @@
 //! Webhooks between their arrival and the work that they make due.
 
+use std::collections::BTreeSet;
+
+use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
 
 use super::streams::hold_lease;
@@ -70,12 +73,12 @@ pub struct WaitingHook {
 pub struct HookWork {
     /// The rows it comes from.
     pub ids: Vec<i64>,
-    /// Orders to be read, by their ids.
-    pub orders: Vec<String>,
-    /// Streams to be read when one of `orders` is not known yet.
-    pub for_unknown: Vec<String>,
+    /// What is to be read by its id, known or not.
+    pub reads: BTreeSet<(Kind, ExternalId)>,
+    /// Orders that are to be read only if they are known: nobody signed for them.
+    pub known_orders: BTreeSet<ExternalId>,
     /// Streams to be read.
-    pub streams: Vec<String>,
+    pub streams: BTreeSet<String>,
 }
 
 /// Hooks of an account that wait.
@@ -166,17 +169,28 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         hold_lease(&mut tx, owned).await?;
-        let known = sqlx::query_scalar!(
-            "WITH mine AS (SELECT id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
-             UPDATE subjects s SET read_at = (SELECT hk_now()) FROM mine WHERE s.id = mine.id RETURNING s.external_id",
-            owned.id, &work.orders
+        let (kinds, ids): (Vec<String>, Vec<String>) = work
+            .reads
+            .iter()
+            .map(|(kind, id)| (kind.as_str().to_owned(), id.as_str().to_owned()))
+            .unzip();
+        let known: Vec<String> = work
+            .known_orders
+            .iter()
+            .map(|id| id.as_str().to_owned())
+            .collect();
+        sqlx::query!(
+            "INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
+             SELECT $1::smallint, t.kind, t.id, (SELECT hk_now()), 'hook', (SELECT hk_now()) FROM (
+               SELECT * FROM unnest($2::text[], $3::text[]) AS t (kind, id)
+               UNION SELECT 'order', s.external_id FROM subjects s WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($4)) AS t
+             ORDER BY t.kind, t.id
+             ON CONFLICT (account_id, kind, external_id) DO UPDATE SET due_at = least(reads.due_at, excluded.due_at), why = excluded.why, noted_at = excluded.noted_at",
+            owned.id, &kinds, &ids, &known
         )
-        .fetch_all(&mut *tx)
+        .execute(&mut *tx)
         .await?;
-        let mut streams = work.streams.clone();
-        if known.len() < work.orders.len() {
-            streams.extend(work.for_unknown.iter().cloned());
-        }
+        let streams: Vec<String> = work.streams.iter().cloned().collect();
         // At most one page of a stream in two seconds for hooks, and none before its back-off is over.
         sqlx::query!(
             "UPDATE streams SET due_at = least(due_at, greatest((SELECT hk_now()), page_at + interval '2 seconds'))
