@@ -165,7 +165,7 @@ fn what_the_first_capture_released_is_never_captured() {
         );
         let world = two_parcels(parts, CaptureRule::OnComplete);
         let all: Vec<_> = captures(&world).iter().map(|c| c.captured_after).collect();
-        assert_eq!(all, [2000], "{parts:?}");
+        assert_eq!(all, [2500], "{parts:?}");
     }
 }
 
