@@ -361,6 +361,8 @@ mod tests {
             stream: "s".into(),
         };
         metrics.stream_age.get_or_create(&stream).set(1);
+        metrics.hooks_waiting_age.get_or_create(&account).set(1);
+        metrics.hook("a", "h", HookOutcome::Refused);
         let text = metrics.render().unwrap();
         let named: Vec<&str> = rules
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
