@@ -229,6 +229,7 @@ impl Resolving<'_> {
             capture: table.capture,
             mail: table.mail.clone(),
             locations: table.locations.clone(),
+            carriers: table.carriers.clone(),
             reread: p
                 .value(
                     &["channels", name, "reread"],

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::remarks::{Remarks, Written};
+use crate::wishes::{FieldKeys, Fields};
 
 /// The keys below `[accounts.NAME]` with `connector = "medusa"`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,6 +55,9 @@ pub struct Keys {
     /// Where the shop keeps what the customer wrote: a path below the order's metadata, or several of which the first
     /// that holds text counts. Default `["metadata.remarks", "metadata.notes"]`.
     pub remarks: Option<Written>,
+    /// Where the shop keeps what a buyer asks of the delivery: `fields = { arrive_on = "metadata.arrive_on" }`. Nothing is
+    /// read without.
+    pub fields: Option<FieldKeys>,
 }
 
 /// An account's keys, checked, with defaults.
@@ -81,6 +85,8 @@ pub struct Settings {
     pub since: Option<DateTime<Utc>>,
     /// See [`Keys::remarks`].
     pub remarks: Remarks,
+    /// See [`Keys::fields`].
+    pub fields: Fields,
 }
 
 /// What marks an order as a test.
@@ -121,6 +127,7 @@ impl Default for Settings {
             test: None,
             since: None,
             remarks: Remarks::default(),
+            fields: Fields::default(),
         }
     }
 }
@@ -231,6 +238,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
             Remarks::default()
         }
     };
+    let fields = Fields::read(keys.fields.unwrap_or_default(), &mut problems);
     let mut require = |key: &str, what: &str| {
         // One problem a key: a value that could not be read has its own already.
         if table.get(key).is_none() {
@@ -272,6 +280,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 test,
                 since,
                 remarks,
+                fields,
             },
         )),
         _ => Err(problems),

@@ -26,6 +26,7 @@ mod source;
 pub mod text;
 mod tracking;
 mod warehouse;
+mod wishes;
 
 pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
 pub use error::{Error, ErrorClass};
@@ -35,8 +36,8 @@ pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
-    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
-    Sent, SentLine, ShipCall, ShippedLine, Then,
+    InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Sent,
+    SentLine, ShipCall, ShippedLine, ShippedParcel, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
@@ -49,6 +50,7 @@ pub use source::{
 };
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
-    CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
-    ParcelReport, ReplyVerdict, StockLevel, Told,
+    CancelReply, CancelVerdict, CodeLine, Contents, Instruction, InstructionLine, InstructionReply,
+    ParcelLine, ParcelReport, ReplyVerdict, StockLevel, Told,
 };
+pub use wishes::{Asks, Cod, Customs, Gift, SlipPrices, Temperature, UnreadWish, Wishes};
