@@ -182,6 +182,9 @@ pub struct Channel {
     pub mail: Vec<MailKind>,
     /// Our warehouse name → the channel's code of that place.
     pub locations: BTreeMap<String, String>,
+    /// A warehouse's name of a carrier → the channel's. Empty passes names on as they come.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub carriers: BTreeMap<String, String>,
     /// Where units left from that others shipped from a place which the channel does not name; `None`: not known, they
     /// stay blocked until a count.
     pub others_ship_from: Option<OthersShipFrom>,
@@ -280,6 +283,16 @@ pub struct ChangeRules {
     pub date: Change,
     /// Another shipping method.
     pub service: Change,
+    /// Another amount to be collected on delivery.
+    #[serde(skip_serializing_if = "Change::is_recall")]
+    pub cod: Change,
+}
+
+impl Change {
+    /// The default for an amount to collect, which a document of before does not have.
+    fn is_recall(&self) -> bool {
+        *self == Self::Recall
+    }
 }
 
 impl Default for ChangeRules {
@@ -290,6 +303,7 @@ impl Default for ChangeRules {
             address: Change::Ask,
             date: Change::Ask,
             service: Change::Ask,
+            cod: Change::Recall,
         }
     }
 }
@@ -342,11 +356,13 @@ pub enum PaymentMethod {
     Prepaid,
     /// 銀行振込: confirmed when deposits cover it.
     BankTransfer,
+    /// 代引: collected by the carrier when it delivers. Confirmed at once, and nothing is captured.
+    Cod,
 }
 
 impl PaymentMethod {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Card, Self::Prepaid, Self::BankTransfer];
+    pub const ALL: [Self; 4] = [Self::Card, Self::Prepaid, Self::BankTransfer, Self::Cod];
 
     /// The word used in rules, journals and lists.
     #[must_use]
@@ -355,6 +371,7 @@ impl PaymentMethod {
             Self::Card => "card",
             Self::Prepaid => "prepaid",
             Self::BankTransfer => "bank_transfer",
+            Self::Cod => "cod",
         }
     }
 }
@@ -419,6 +436,13 @@ pub struct Warehouse {
     /// How it is asked to stop a shipment.
     #[serde(skip_serializing_if = "CancelBy::is_call")]
     pub cancel: CancelBy,
+    /// A channel's name of a shipping method → the warehouse's. Empty passes names on as they come; a name that is not in a
+    /// table holds the order.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, String>,
+    /// The same of times of day.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slots: BTreeMap<String, String>,
 }
 
 /// When a warehouse's reply to what it was sent is overdue.

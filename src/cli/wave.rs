@@ -275,7 +275,14 @@ fn rendered(
     if !with_addresses {
         rows.iter_mut().for_each(mask);
     }
-    let (sealed, refused) = render_wave(&row.batch_name(WAVE), &rows, operations)?;
+    let policy = &session.loaded.policy;
+    let name = row.warehouse.as_deref().unwrap_or_default();
+    let Some(warehouse) = warehouse(session, name) else {
+        let words = format!("warehouse {name} is no longer configured");
+        return Err(Failure::Refused(words));
+    };
+    let (sealed, refused) =
+        render_wave(&row.batch_name(WAVE), &rows, operations, policy, warehouse)?;
     for (id, why) in &refused {
         let of = rows.iter().find(|row| row.shipment_id == *id);
         let reference = of.map(|row| row.shipment.reference.to_string());
@@ -333,7 +340,15 @@ fn mask(row: &mut SealRow) {
         return;
     };
     blank(&mut personal.remarks);
-    for party in std::iter::once(&mut personal.buyer).chain(personal.ship_to.values_mut()) {
+    for gift in personal.gifts.values_mut() {
+        let text = [&mut gift.noshi_name, &mut gift.message];
+        text.into_iter().for_each(blank);
+    }
+    let parties = personal
+        .ship_to
+        .values_mut()
+        .chain(personal.senders.values_mut());
+    for party in std::iter::once(&mut personal.buyer).chain(parties) {
         for field in [
             &mut party.name,
             &mut party.company,

@@ -236,6 +236,7 @@ impl Resolving<'_> {
             capture,
             mail: table.mail.clone(),
             locations: table.locations.clone(),
+            carriers: table.carriers.clone(),
             reread: p
                 .value(
                     &["channels", name, "reread"],

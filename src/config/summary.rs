@@ -206,6 +206,13 @@ impl Teller<'_> {
                         "payments {gateway} are bank transfers: orders wait until deposits cover them"
                     ),
                 ),
+                (PaymentMethod::Cod, _) => line(
+                    text,
+                    1,
+                    &format!(
+                        "payments {gateway} are collected by the carrier: the amount stands on the instruction, and the order leaves in one parcel"
+                    ),
+                ),
                 (PaymentMethod::Card, None) => line(
                     text,
                     1,

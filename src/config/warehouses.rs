@@ -124,6 +124,8 @@ impl Resolving<'_> {
             reply_within,
             change: table.change,
             cancel: self.routes.cancel(&table.account),
+            services: table.services.clone(),
+            slots: table.slots.clone(),
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Opening batches for what waits, and sealing those whose time has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
-    BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine, Op, Operations,
-    Prepared,
+    AccountSlug, BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine,
+    Op, Operations, Prepared,
 };
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
@@ -14,8 +14,8 @@ use super::schedule;
 use crate::engine::Engine;
 use crate::operations::members;
 use crate::plan::journal::{OpenPosting, OpenRevenue, journal_of, place_of};
-use crate::plan::render_call;
-use crate::policy::{Booking, Dispatch, Warehouse};
+use crate::plan::{asked, collected_by, render_call};
+use crate::policy::{Booking, Dispatch, Policy, Warehouse};
 use crate::store::{
     JournalRows, OpenBatch, Place, Recheck, RenderedJournal, SealRow, SealTerms, Sealed, SetAside,
     Slot, StoreError,
@@ -238,6 +238,7 @@ async fn seal_wave(
         at_once,
         recheck: recheck.clone(),
         reply_within_seconds: reply_within(warehouse, operations, now, engine),
+        on_delivery: on_delivery(&engine.policy),
         policy_id: engine.policy_id,
         today: engine.today(now),
     };
@@ -247,7 +248,7 @@ async fn seal_wave(
             engine
                 .store
                 .seal_wave(&engine.directory, batch, &terms, |rows| {
-                    render_wave(&batch.name, rows, operations)
+                    render_wave(&batch.name, rows, operations, &engine.policy, warehouse)
                 })
         })
         .await?;
@@ -280,7 +281,10 @@ pub fn render_wave(
     name: &BatchName,
     rows: &[SealRow],
     operations: &dyn Operations,
+    policy: &Policy,
+    warehouse: &Warehouse,
 ) -> Result<(Sealed, Vec<(i64, String)>), StoreError> {
+    let instruction = |row: &SealRow| instruction(row, policy, warehouse);
     let render = |rows: &[&SealRow]| {
         render_call(
             operations,
@@ -373,7 +377,19 @@ fn sound<T: Copy>(parts: &[T], render: &dyn Fn(&[T]) -> Result<Prepared, Error>)
     Sound { good, bad }
 }
 
-fn instruction(row: &SealRow) -> Result<Instruction, String> {
+/// Per channel, the ways of paying that are collected on delivery.
+fn on_delivery(policy: &Policy) -> BTreeMap<AccountSlug, BTreeSet<String>> {
+    let channels = policy.channels.iter();
+    channels
+        .map(|(slug, channel)| (slug.clone(), collected_by(channel).cloned().collect()))
+        .collect()
+}
+
+fn instruction(
+    row: &SealRow,
+    policy: &Policy,
+    warehouse: &Warehouse,
+) -> Result<Instruction, String> {
     let order = &row.order.order;
     let group = row.shipment.group.as_str();
     let personal = row
@@ -386,20 +402,26 @@ fn instruction(row: &SealRow) -> Result<Instruction, String> {
         .ok_or_else(|| format!("delivery group {group} has no address"))?
         .clone();
     let known = order.groups.iter().find(|g| g.key.as_str() == group);
+    let channel = policy.channels.get(&row.channel);
+    let asked = known.map(|known| asked(order, known, personal, channel, warehouse));
+    let asked = asked.unwrap_or_default();
+    if let Some(unmapped) = asked.unmapped.first() {
+        return Err(unmapped.clone());
+    }
     let lines = row
         .shipment
         .lines
         .iter()
-        .map(|line| InstructionLine {
-            n: line.n,
-            code: row.codes.get(&line.item_id).cloned().unwrap_or_default(),
-            title: order
-                .lines
-                .iter()
-                .find(|l| l.key == line.line)
-                .map(|l| l.title.clone())
-                .unwrap_or_default(),
-            quantity: line.quantity,
+        .map(|line| {
+            let sold = order.lines.iter().find(|l| l.key == line.line);
+            InstructionLine {
+                n: line.n,
+                code: row.codes.get(&line.item_id).cloned().unwrap_or_default(),
+                title: sold.map(|l| l.title.clone()).unwrap_or_default(),
+                quantity: line.quantity,
+                unit_price: sold.and_then(|l| l.unit_price),
+                customs: sold.map(|l| l.customs.clone()).unwrap_or_default(),
+            }
         })
         .collect();
     Ok(Instruction {
@@ -408,10 +430,11 @@ fn instruction(row: &SealRow) -> Result<Instruction, String> {
         display: order.display.clone(),
         channel: row.channel.to_string(),
         ordered_at: order.ordered_at,
-        service: known.and_then(|g| g.service.clone()),
+        service: asked.service,
         earliest_ship: known.and_then(|g| g.earliest_ship),
         ship_to,
         lines,
+        asks: asked.asks,
     })
 }
 
@@ -436,6 +459,7 @@ async fn seal_journal(
         at_once: false,
         recheck: BTreeMap::new(),
         reply_within_seconds: None,
+        on_delivery: BTreeMap::new(),
         policy_id: engine.policy_id,
         today: engine.today(now),
     };
@@ -489,7 +513,7 @@ fn render_journal(
     booking: &Booking,
     operations: &dyn Operations,
 ) -> Result<RenderedJournal, StoreError> {
-    let account = hikiate_sdk::AccountSlug::new(name.account.clone());
+    let account = AccountSlug::new(name.account.clone());
     let number = crate::number::batch_number(&account, name);
     let mut entries: BTreeMap<_, Vec<OpenRevenue>> = BTreeMap::new();
     for row in &rows.revenue {

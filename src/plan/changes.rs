@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{CancelVerdict, LineKey, ShipmentReference};
+use hikiate_sdk::{CancelVerdict, Cod, LineKey, ShipmentReference};
 use sha2::{Digest, Sha256};
 
 use super::commitment::{committed, differing};
@@ -360,22 +360,48 @@ fn fields(
         view.order,
         personal,
         &shipment.fact.group,
+        view.cod().map(|cod| cod.amount),
     );
     for field in differing(was, &is).unwrap_or_default() {
         let rule = match field.as_str() {
-            "date" => rules.date,
-            "service" => rules.service,
+            "date" | "arrive_on" | "slot" => rules.date,
+            "service" | "temperature" => rules.service,
+            "cod" => rules.cod,
             _ => rules.address,
         };
         changed.recall |= rule == Change::Recall;
-        changed
-            .what
-            .push(format!("another {}", field.replace('_', " ")));
+        changed.what.push(match field.as_str() {
+            "cod" => collected(view, shipment),
+            _ => format!("another {}", named(&field)),
+        });
         let hash = is.fields.get(&field).map_or("", String::as_str);
         parts.push(format!("{field}:{hash}"));
         changed.fields.push(field);
     }
     parts
+}
+
+/// What the carrier collects by the instruction that was sent, and what is owed.
+fn collected(view: &View<'_>, shipment: &Shipment<'_>) -> String {
+    let sealed = shipment.member.map_or(0, |member| member.id);
+    let then = view.fold.reading_before(sealed);
+    let was = then.and_then(|then| view.cod_in(&then.fact.order));
+    let in_words =
+        |cod: Option<Cod>| cod.map_or("nothing".to_owned(), |cod| view.money(cod.amount));
+    format!(
+        "the carrier collects {}, owed to it is {}",
+        in_words(was),
+        in_words(view.cod())
+    )
+}
+
+/// A field in words.
+fn named(field: &str) -> String {
+    match field {
+        "arrive_on" => "delivery date".to_owned(),
+        "slot" => "time of day".to_owned(),
+        other => other.replace('_', " "),
+    }
 }
 
 /// Lines that mean another item now than when they were sealed.

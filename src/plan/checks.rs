@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hikiate_sdk::{ChannelGate, ChannelState, OrderLine, Tender};
+use hikiate_sdk::{ChannelGate, ChannelState, DeliveryGroup, OrderLine, Tender};
 
 use super::tasks::Tasks;
 use super::types::{NotWritten, Written};
@@ -37,6 +37,7 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
         unmapped(view),
         payment_methods(view).map(of("payment_method_unknown")),
         totals(view).map(|(kind, detail)| Check::new(kind, detail)),
+        unread(view).map(of("wish_unreadable")),
         // What is missing cannot be written either.
         addresses(view)
             .map(of("address_missing"))
@@ -75,7 +76,20 @@ fn to_instruct(line: &Line<'_>) -> bool {
 }
 
 fn in_words(refused: &NotWritten) -> String {
+    let warehouse = &refused.warehouse;
     let (what, remedy) = match refused.part {
+        Written::Unmapped => {
+            return format!(
+                "{}: write what {warehouse} calls it there, or an empty word to leave it out, and restart",
+                refused.why
+            );
+        }
+        Written::Wish => {
+            return format!(
+                "what the order asks of its delivery cannot be written for {warehouse}, which was asked nothing: {}; mend the layout and restart, or take it off the order at the channel",
+                refused.why
+            );
+        }
         Written::Name => (
             "the receiver's name",
             "write another name (order set-name), or mend the layout",
@@ -91,11 +105,30 @@ fn in_words(refused: &NotWritten) -> String {
         Written::Title => ("a title", "mend the layout"),
         Written::Together => ("the instruction", "mend the layout"),
     };
-    let warehouse = &refused.warehouse;
     format!(
         "{what} cannot be written for {warehouse}, which was asked nothing: {}; {remedy}: a character goes into its [map], with loss = \"map\" on the column, a length into the column's bytes, chars or template; then restart",
         refused.why
     )
+}
+
+/// What the channel shows of the delivery and its connector cannot read: shipped without it, it would be lost.
+fn unread(view: &View<'_>) -> Option<String> {
+    let going = |group: &&DeliveryGroup| {
+        let mut lines = view.lines.iter().filter(|line| line.group == group.key);
+        lines.any(to_instruct)
+    };
+    let groups = view.order.groups.iter().filter(going);
+    let unread = groups.flat_map(|group| &group.wishes.unread);
+    let told: BTreeSet<String> = unread
+        .map(|one| format!("{} {}", one.field, one.why))
+        .collect();
+    let told: Vec<String> = told.into_iter().collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "what the order asks of its delivery cannot be read: {}; correct it at the channel",
+            told.join("; ")
+        )
+    })
 }
 
 /// The channel lets it be shipped.

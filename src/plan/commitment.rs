@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::{GroupKey, OrderSnapshot, Party, Personal};
+use chrono::NaiveDate;
+use hikiate_sdk::{GroupKey, OrderSnapshot, Party, Personal, Wishes};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization as _;
@@ -33,13 +34,15 @@ impl std::fmt::Debug for FieldKey {
     }
 }
 
-/// Hashes of everything that an instruction of a delivery group says beside its lines.
+/// Hashes of everything that an instruction of a delivery group says beside its lines; `cod` is what the carrier is to
+/// collect, minor units.
 #[must_use]
 pub fn committed(
     key: &FieldKey,
     order: &OrderSnapshot,
     personal: &Personal,
     group: &GroupKey,
+    cod: Option<i64>,
 ) -> Committed {
     let mut fields = BTreeMap::new();
     let mut put = |name: &str, value: &str| {
@@ -67,11 +70,40 @@ pub fn committed(
     );
     let date = known.and_then(|g| g.earliest_ship);
     put("date", &date.map(|at| at.to_rfc3339()).unwrap_or_default());
+    let nothing = Wishes::default();
+    let wishes = known.map_or(&nothing, |group| &group.wishes);
+    let sender = personal.senders.get(group.as_str());
+    let gift = personal.gifts.get(group.as_str());
+    let day = |day: NaiveDate| day.to_string();
+    let asked = [
+        ("arrive_on", wishes.arrive_on.map(day)),
+        ("slot", wishes.slot.clone()),
+        (
+            "temperature",
+            wishes.temperature.map(|t| t.as_str().to_owned()),
+        ),
+        ("sender", sender.map(written)),
+        ("gift", gift.map(written)),
+        ("cod", cod.map(|amount| amount.to_string())),
+    ];
+    for (name, value) in asked {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            put(name, &value);
+        }
+    }
     Committed {
         version: VERSION,
         key: key.id,
         fields,
     }
+}
+
+/// What is put only where it is asked: an instruction without it asked nothing of the kind.
+const ASKED: [&str; 6] = ["arrive_on", "slot", "temperature", "sender", "gift", "cod"];
+
+/// All of a value in one text, in the order of its fields.
+fn written(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Fields that differ; `None` where the two cannot be compared.
@@ -82,7 +114,15 @@ pub(crate) fn differing(was: &Committed, is: &Committed) -> Option<Vec<String>> 
     let differs =
         |(name, hash): &(&String, &String)| was.fields.get(*name).is_some_and(|old| old != *hash);
     let names = is.fields.iter().filter(differs);
-    Some(names.map(|(name, _)| name.clone()).collect())
+    let mut names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+    let one_alone = |name: &&str| was.fields.contains_key(*name) != is.fields.contains_key(*name);
+    names.extend(
+        ASKED
+            .iter()
+            .filter(|name| one_alone(name))
+            .map(|name| (*name).to_owned()),
+    );
+    Some(names)
 }
 
 fn hash(key: &FieldKey, name: &str, value: &str) -> String {

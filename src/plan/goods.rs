@@ -81,7 +81,7 @@ fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
         return Some(departure.shipped_at);
     }
     // What is paid to the carrier is delivered once it was paid: only a report says so.
-    if paid_on_delivery(view.order) {
+    if paid_on_delivery(view.order) || view.cod().is_some() {
         return None;
     }
     let mut lines = view.lines.iter();

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::{
-    AccountSlug, BatchName, Call, DeliveryGroup, Error, ErrorClass, InstructCall, Instruction,
-    InstructionLine, Operations, OrderLine, OrderSnapshot, Party, Prepared,
+    AccountSlug, Asks, BatchName, Call, DeliveryGroup, Error, ErrorClass, InstructCall,
+    Instruction, InstructionLine, Operations, OrderLine, OrderSnapshot, Party, Prepared,
 };
 
+use super::asks::{Asked, asked};
 use super::number::shipment_reference;
 use super::types::{DemandState, NotWritten, OrderInput, Written};
 use crate::facts::FactBody;
@@ -46,8 +47,17 @@ pub fn not_written<'o>(
             else {
                 continue;
             };
-            let trial = trial(input, order, group, ship_to, &lines);
-            told.push(refused(warehouse, operations, trial));
+            let channel = policy.channels.get(&input.channel);
+            let asked = asked(order, group, personal, channel, warehouse);
+            let unmapped = asked.unmapped.iter().map(|why| NotWritten {
+                warehouse: warehouse.name.clone(),
+                part: Written::Unmapped,
+                why: why.clone(),
+            });
+            let mut here: Vec<NotWritten> = unmapped.collect();
+            let trial = trial(input, order, group, ship_to, &lines, asked);
+            here.extend(refused(warehouse, operations, trial));
+            told.push(here);
         }
         let all = told.len() == policy.warehouses.len();
         if !at.is_empty() || all && told.iter().all(|told| !told.is_empty()) {
@@ -106,12 +116,15 @@ fn trial(
     group: &DeliveryGroup,
     ship_to: &Party,
     lines: &[&OrderLine],
+    asked: Asked,
 ) -> Instruction {
     let line = |(n, line): (usize, &&OrderLine)| InstructionLine {
         n: u32::try_from(n + 1).unwrap_or(u32::MAX),
         code: "x".to_owned(),
         title: line.title.clone(),
         quantity: line.quantity,
+        unit_price: line.unit_price,
+        customs: line.customs.clone(),
     };
     Instruction {
         reference: shipment_reference(&input.number, 1),
@@ -119,10 +132,11 @@ fn trial(
         display: order.display.clone(),
         channel: input.channel.to_string(),
         ordered_at: order.ordered_at,
-        service: group.service.clone(),
+        service: asked.service,
         earliest_ship: group.earliest_ship,
         ship_to: ship_to.clone(),
         lines: lines.iter().enumerate().map(line).collect(),
+        asks: asked.asks,
     }
 }
 
@@ -193,6 +207,40 @@ fn parts(trial: &Instruction) -> Vec<(Written, Instruction)> {
         alone.service.clone_from(&trial.service);
         alone.display.clone_from(&trial.display);
     });
+    let asks = &trial.asks;
+    for alone in [
+        Asks {
+            arrive_on: asks.arrive_on,
+            ..Asks::default()
+        },
+        Asks {
+            slot: asks.slot.clone(),
+            ..Asks::default()
+        },
+        Asks {
+            temperature: asks.temperature,
+            ..Asks::default()
+        },
+        Asks {
+            sender: asks.sender.clone(),
+            ..Asks::default()
+        },
+        Asks {
+            gift: asks.gift.clone(),
+            ..Asks::default()
+        },
+        Asks {
+            cod: asks.cod,
+            ..Asks::default()
+        },
+    ] {
+        part(Written::Wish, &|instruction| {
+            instruction.asks = Asks {
+                prices: asks.prices,
+                ..alone.clone()
+            };
+        });
+    }
     let mut titles: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, line) in trial.lines.iter().enumerate() {
         titles.entry(&line.title).or_insert(at);
@@ -227,6 +275,10 @@ fn plain(trial: &Instruction) -> Instruction {
         display: "1".to_owned(),
         service: Some(x()),
         ship_to,
+        asks: Asks {
+            prices: trial.asks.prices,
+            ..Asks::default()
+        },
         lines: lines
             .map(|line| InstructionLine {
                 title: x(),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod apportion;
+mod asks;
 mod begin;
 mod blockers;
 mod by_hand;
@@ -65,6 +66,8 @@ mod unbooked;
 mod view;
 
 pub use apportion::apportion;
+pub(crate) use asks::collected_by;
+pub use asks::{Asked, asked, cod_of};
 pub use begin::{Whose, whose};
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::{
-    Call, ChannelFulfilment, FulfilCall, LineKey, Op, ParcelTold, ShipCall, ShipmentReference,
-    ShippedLine,
+    Call, ChannelFulfilment, FulfilCall, LineKey, Op, ShipCall, ShipmentReference, ShippedLine,
+    ShippedParcel,
 };
 
 use super::effects::{Candidate, Wanted, withdraw};
@@ -53,7 +53,18 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         }
         wanted.pending = true;
         let waits = told_by(view, fulfil).any(|parcel| view.number_may_come(parcel));
-        if asked.is_none() && !waits && (fulfil.done() || shown.is_some()) {
+        let unmapped = unmapped_carriers(view, fulfil);
+        if asked.is_none() && !unmapped.is_empty() {
+            tasks.add(
+                "carrier_unmapped",
+                format!(
+                    "the channel is not told what left in {}: its carrier {} is not in [channels.{}.carriers]; write what the channel calls it there and restart",
+                    call.reference,
+                    unmapped.join(", "),
+                    view.input.channel
+                ),
+            );
+        } else if asked.is_none() && !waits && (fulfil.done() || shown.is_some()) {
             wanted.candidates.push(ship(view, fulfil, call));
         }
     }
@@ -138,15 +149,21 @@ pub(super) fn told_by<'v, 'a>(
 
 fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
     let labels = |parcel: &Parcel<'_>| {
-        let carrier = parcel.carrier();
-        let told = |tracking: Option<&str>| ParcelTold {
-            carrier: carrier.map(str::to_owned),
+        let carrier = parcel.carrier().map(|name| carrier_at(view, name));
+        let told = |tracking: Option<&str>| ShippedParcel {
+            key: parcel.name(),
+            carrier: carrier.flatten().map(str::to_owned),
             tracking: tracking.map(str::to_owned),
+            left_at: Some(parcel.left_at(view.order.ordered_at)),
+            lines: Vec::new(),
         };
-        let mut labels: Vec<ParcelTold> =
+        let mut labels: Vec<ShippedParcel> =
             parcel.labels().map(|number| told(Some(number))).collect();
         if labels.is_empty() {
             labels.push(told(None));
+        }
+        if let Some(first) = labels.first_mut() {
+            first.lines = units_in(view, parcel);
         }
         labels
     };
@@ -164,6 +181,47 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
             parcels: fulfil.parcels().to_vec(),
         },
     }
+}
+
+/// What the channel calls a carrier; `None` where its table lacks the name.
+fn carrier_at<'n>(view: &View<'n>, name: &'n str) -> Option<&'n str> {
+    let table = &view.channel.carriers;
+    if table.is_empty() {
+        return Some(name);
+    }
+    table.get(name).map(String::as_str)
+}
+
+/// Carriers of what an intent tells that the channel's table lacks.
+fn unmapped_carriers(view: &View<'_>, intent: &Intent<'_>) -> Vec<String> {
+    let carriers: BTreeSet<&str> = told_by(view, intent).filter_map(Parcel::carrier).collect();
+    let lacking = carriers
+        .into_iter()
+        .filter(|name| carrier_at(view, name).is_none());
+    lacking.map(|name| format!("{name:?}")).collect()
+}
+
+/// What a parcel holds in the channel's units; none where it holds a part of a unit.
+fn units_in(view: &View<'_>, parcel: &Parcel<'_>) -> Vec<ShippedLine> {
+    let Some(shipment) = view.shipment(parcel.reference()) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for line in &view.lines {
+        let rows = shipment.lines_of(&line.key);
+        let items = rows.fold(0_u32, |sum, row| sum.saturating_add(parcel.items(row.n)));
+        if items == 0 {
+            continue;
+        }
+        if items % line.multiplier != 0 {
+            return Vec::new();
+        }
+        lines.push(ShippedLine {
+            line: line.key.clone(),
+            quantity: items / line.multiplier,
+        });
+    }
+    lines
 }
 
 /// Tells what is in some parcels, under the first one's shipment; without any, what the parcels that were told

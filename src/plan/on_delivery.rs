@@ -1,7 +1,11 @@
-//! Whether an order is paid to the carrier (代引). No method of ours is that, and a channel says so in its own words only.
+//! Whether an order is paid to the carrier (代引): by its method, or by what its channel calls it where that is mapped otherwise.
 
-use hikiate_sdk::{ChargeKind, OrderSnapshot};
+use hikiate_sdk::{ChargeKind, Cod, OrderSnapshot};
 use unicode_normalization::UnicodeNormalization as _;
+
+use super::asks::cod_of;
+use super::view::View;
+use crate::policy::PaymentMethod;
 
 /// What ways of paying and of shipping are called that are paid on delivery, in one width and case, without blanks and
 /// marks; 宅急便コレクト and コレクト便 are Yamato's.
@@ -29,6 +33,21 @@ const REFUSED: [&str; 8] = [
     "代引利用不可",
     "代引き利用不可",
 ];
+
+impl View<'_> {
+    /// What the carrier is to collect.
+    pub(crate) fn cod(&self) -> Option<Cod> {
+        self.cod_in(self.order)
+    }
+
+    /// What it was to collect by a reading of the order.
+    pub(crate) fn cod_in(&self, order: &OrderSnapshot) -> Option<Cod> {
+        let route = |gateway: &str| self.channel.payments.get(gateway);
+        cod_of(order, |gateway| {
+            route(gateway).is_some_and(|route| route.method == PaymentMethod::Cod)
+        })
+    }
+}
 
 /// The order has a charge for cash on delivery, or its way of paying or of shipping is called that.
 pub(crate) fn paid_on_delivery(order: &OrderSnapshot) -> bool {

@@ -355,7 +355,8 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .or_else(|| {
                 let inactive = !shipping.inactive.is_empty();
                 inactive.then(|| "check:instruct_not_active".to_owned())
-            }),
+            })
+            .or_else(|| shipping.cod_split.then(|| "check:cod_split".to_owned())),
         stopped,
         cancelled: cancel.complete,
         ended: view.ended().is_some(),
@@ -388,6 +389,14 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
             .add(
                 "instruct_not_active",
                 format!("{names} {what}; ship it by hand and cancel it"),
+            )
+            .action(Action::Cancel {});
+    }
+    if shipping.cod_split {
+        tasks
+            .add(
+                "cod_split",
+                "it is paid on delivery and would leave in more than one parcel, of which only one can collect the money; bring its goods to one warehouse and one address, have it paid in another way, or cancel it".to_owned(),
             )
             .action(Action::Cancel {});
     }

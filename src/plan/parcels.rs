@@ -13,6 +13,9 @@
 //! - (f) beyond that, the same lines and quantities under another number are a corrected number: nothing moves;
 //! - (g) everything else beyond that is over-shipped, and moves.
 //!
+//! A report that names codes is of the lines of these codes, in their order. One that says everything holds what is in no
+//! other parcel; several such reports of one file are labels of one parcel, and of a later file another number is a corrected one.
+//!
 //! Of one parcel and line the last file's quantity stands, lines that were not named before join, and lines that a later
 //! report does not name stay; quantities of a report that says so are added instead, by each file once. Files are
 //! gone through by their own times, where they have one; what an operator typed stays where it was typed.
@@ -20,6 +23,7 @@
 mod decide;
 mod heard;
 mod held;
+mod lines;
 mod parcel;
 mod row;
 mod said;

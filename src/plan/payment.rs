@@ -65,7 +65,7 @@ struct Funds {
 }
 
 /// What is to be paid by a tender; the only one pays the total where its amount is not told.
-fn amount_of(order: &OrderSnapshot, tender: &Tender) -> Option<i64> {
+pub(super) fn amount_of(order: &OrderSnapshot, tender: &Tender) -> Option<i64> {
     let only = live(order).count() == 1;
     tender.amount.or(if only { order.total } else { None })
 }
@@ -157,7 +157,8 @@ impl View<'_> {
                 Some(PaymentMethod::Card) => {
                     sure &= amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
                 }
-                Some(PaymentMethod::Prepaid) => {}
+                // What the carrier collects is owed until then, and nothing waits for it.
+                Some(PaymentMethod::Prepaid | PaymentMethod::Cod) => {}
                 Some(PaymentMethod::BankTransfer) => {
                     bank_known &= amount.is_some();
                     let sum = bank_wanted.unwrap_or(0).saturating_add(amount.unwrap_or(0));

@@ -97,8 +97,9 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         if view.fold.released_after(MISREAD, row.id) {
             continue;
         }
-        let line = shipment.fact.lines.iter().find(|line| line.n == row.n);
-        let code = instructed_as(view.input, shipment, row.n).map(str::to_owned);
+        let n = row.n.unwrap_or_default();
+        let line = shipment.fact.lines.iter().find(|line| line.n == n);
+        let code = instructed_as(view.input, shipment, n).map(str::to_owned);
         let list = if is_listed(view.input, shipment, row.code) {
             ""
         } else {
@@ -106,12 +107,20 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         };
         let code = code.or_else(|| line.map(|line| view.label(&line.line)));
         let number = parcel.tracking.unwrap_or("no number");
+        let wrong = match row.n {
+            Some(n) => format!(
+                "a row that says line {n} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped",
+                row.code,
+                code.as_deref().unwrap_or("another item"),
+            ),
+            None => format!(
+                "a row of {}, which is the code of no line of it: the row counts for nothing; ask it what was shipped",
+                row.code
+            ),
+        };
         let what = format!(
-            "{} reports {reference} ({number}) with a row that says line {} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped{list}. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
+            "{} reports {reference} ({number}) with {wrong}{list}. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
             shipment.fact.warehouse,
-            row.n,
-            row.code,
-            code.as_deref().unwrap_or("another item"),
         );
         tasks
             .add(MISREAD, what)

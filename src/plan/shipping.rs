@@ -23,6 +23,8 @@ pub(crate) struct Shipping {
     pub(crate) taken_out: BTreeMap<LineKey, u32>,
     /// Warehouses that would ship a part, but are instructed only for orders stored later.
     pub(crate) inactive: Vec<String>,
+    /// What the carrier collects would leave in more than one parcel, so nothing more is decided.
+    pub(crate) cod_split: bool,
     /// What is shipped may change once what has left took its reservations with it: to be planned again at once.
     pub(crate) again: bool,
 }
@@ -40,7 +42,9 @@ pub(crate) fn shipping(
     let mut shipping = Shipping::default();
     let ready = ready && !stopped;
     let covered = view.lines.iter().all(|line| covered(line, stopped));
-    let waits = view.policy.allocation.partial == Partial::Wait && !covered;
+    // What is paid on delivery leaves at once or not at all.
+    let cod = view.cod().is_some();
+    let waits = (cod || view.policy.allocation.partial == Partial::Wait) && !covered;
     let reason = if view.cancelling() {
         Some("the order is cancelled")
     } else if view.ended().is_some() {
@@ -117,10 +121,32 @@ pub(crate) fn shipping(
                 .iter()
                 .any(|line| line.item_id.is_some() && open(line));
         } else if !refused {
+            let before = shipping.clone();
             create(view, &mut shipping);
+            let (new, there) = (shipping.new.len(), under_way(view, &before));
+            if cod && new > 0 && new + there > 1 {
+                shipping = before;
+                shipping.cod_split = true;
+            }
         }
     }
     shipping
+}
+
+/// Shipments that may leave or have left, but for those that this plan takes out.
+fn under_way(view: &View<'_>, decided: &Shipping) -> usize {
+    let out = |reference: &ShipmentReference| {
+        let mut stages = decided.stages.iter();
+        stages.any(|(of, stage)| of == reference && *stage == ShipmentStage::Cancelled)
+    };
+    let live = |shipment: &&super::shipment::Shipment<'_>| {
+        !out(&shipment.fact.reference)
+            && !matches!(
+                shipment.stage(),
+                ShipmentStage::Cancelled | ShipmentStage::Rejected
+            )
+    };
+    view.fold.shipments.iter().filter(live).count()
 }
 
 /// More or less of it has left than its stored demand says, by us or others: its reservations, as loaded, still hold what

@@ -109,6 +109,10 @@ pub enum Written {
     Service,
     /// The title of a line.
     Title,
+    /// Something that is asked of the delivery.
+    Wish,
+    /// A word that the warehouse's own tables lack.
+    Unmapped,
     /// None of these alone.
     Together,
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::text::{code, field, key, words};
 use hikiate_sdk::{
-    BadRecord, ChannelFulfilment, ChannelState, Charge, DeliveryGroup, Observed, OrderLine,
-    OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
+    BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed,
+    OrderLine, OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
+    UnreadWish, Wishes,
 };
 
 use super::postal::as_labels_have_it;
@@ -83,9 +84,11 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
             service,
             earliest_ship: _,
             ship_by: _,
+            wishes,
         } = group;
         id("the id of a delivery group", key.as_str())?;
         clean_some(service);
+        asked(wishes);
     }
     let mut keys = BTreeSet::new();
     for line in lines {
@@ -104,11 +107,14 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
             unit_price: _,
             tax_rate_bp: _,
             by: _,
+            customs,
         } = line;
         id("a line's id", key.as_str())?;
         id("the group of a line", group.as_str())?;
         coded(sku);
         clean(title);
+        named(&mut customs.hs_code);
+        named(&mut customs.origin);
     }
     for charge in charges {
         let Charge {
@@ -152,11 +158,41 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
         buyer,
         ship_to,
         remarks,
+        senders,
+        gifts,
     } = personal;
     party(buyer);
     ship_to.values_mut().for_each(party);
     clean(remarks);
+    senders.values_mut().for_each(party);
+    for gift in gifts.values_mut() {
+        let Gift {
+            noshi,
+            noshi_name,
+            wrapping,
+            message,
+        } = gift;
+        for text in [noshi, noshi_name, wrapping, message] {
+            clean(text);
+        }
+    }
     Ok(())
+}
+
+fn asked(wishes: &mut Wishes) {
+    let Wishes {
+        arrive_on: _,
+        slot,
+        temperature: _,
+        sender: _,
+        gift: _,
+        unread,
+    } = wishes;
+    clean_some(slot);
+    for UnreadWish { field, why } in unread {
+        clean(field);
+        clean(why);
+    }
 }
 
 fn payment(tender: &mut Tender) -> Result<(), String> {
@@ -236,7 +272,7 @@ fn parcel(report: &mut ParcelReport) {
         also,
         left_at: _,
         left_until: _,
-        lines,
+        contents,
         adds: _,
         named: _,
         told: _,
@@ -247,8 +283,12 @@ fn parcel(report: &mut ParcelReport) {
     for number in also {
         *number = key(number);
     }
-    for line in lines {
-        coded(&mut line.code);
+    match contents {
+        Contents::Lines(lines) => lines.iter_mut().for_each(|line| coded(&mut line.code)),
+        Contents::Codes(lines) => lines
+            .iter_mut()
+            .for_each(|line| line.code = code(&line.code)),
+        Contents::Whole => {}
     }
 }
 
@@ -311,7 +351,7 @@ mod tests {
             also: Vec::new(),
             left_at: DateTime::UNIX_EPOCH,
             left_until: None,
-            lines: Vec::new(),
+            contents: Contents::Whole,
             adds: false,
             named: false,
             told: None,

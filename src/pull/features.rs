@@ -91,6 +91,7 @@ mod tests {
             service: None,
             earliest_ship: None,
             ship_by: None,
+            wishes: hikiate_sdk::Wishes::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{AccountSlug, BadRecord, ExternalId, Observed, ParcelLine, Record, StockLevel};
+use hikiate_sdk::{AccountSlug, BadRecord, Contents, ExternalId, Observed, Record, StockLevel};
 
 use super::border::admit;
 use super::features::features;
@@ -84,8 +84,12 @@ pub fn intake(
                 let series = format!("{reference}:{}", parcel.key);
                 let at = parcel.effective_at(asked_at);
                 let number = parcel.tracking.as_deref().unwrap_or_default();
-                let part = |line: &ParcelLine| format!("parcel line {} number {number}", line.n);
-                let parts = parcel.lines.iter().map(part).collect();
+                let part = |line: String| format!("parcel line {line} number {number}");
+                let parts = match &parcel.contents {
+                    Contents::Lines(lines) => lines.iter().map(|l| part(l.n.to_string())).collect(),
+                    Contents::Codes(codes) => codes.iter().map(|l| part(l.code.clone())).collect(),
+                    Contents::Whole => vec![part(String::new())],
+                };
                 let body = FactBody::Parcel(parcel);
                 page.facts
                     .push(about(reference, body, series, parts, at, zone, source));

@@ -26,6 +26,8 @@ fn policy(split: bool) -> Policy {
         reply_within: None,
         change: Default::default(),
         cancel: Default::default(),
+        services: Default::default(),
+        slots: Default::default(),
     };
     Policy {
         shop: Shop {

@@ -547,8 +547,8 @@ fn parcel_codes(facts: &[Fact]) -> BTreeSet<(AccountSlug, String)> {
         let Some(account) = accounts.get(&report.reference) else {
             continue;
         };
-        let named = report.lines.iter().filter_map(|line| line.code.clone());
-        codes.extend(named.map(|code| ((*account).clone(), code)));
+        let named = report.codes();
+        codes.extend(named.map(|code| ((*account).clone(), code.to_owned())));
     }
     codes
 }

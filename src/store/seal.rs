@@ -1,6 +1,6 @@
 //! Sealing: membership, rows and bytes become final under the locks of all members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use hikiate_sdk::{AccountSlug, InstructionReply, Op, Personal, ReplyVerdict};
@@ -16,7 +16,7 @@ use crate::facts::{
     FactBody, IntentFact, IntentWhat, OrderFact, SealedFact, ShipmentFact, UnreadFact,
 };
 use crate::operations::Lane;
-use crate::plan::committed;
+use crate::plan::{cod_of, committed};
 
 /// Waiting shipments looked at for one batch where a second look at their orders is required.
 const LOOKED_AT: i64 = 10_000;
@@ -89,6 +89,8 @@ pub struct SealTerms {
     pub recheck: BTreeMap<i16, Recheck>,
     /// When replies are overdue.
     pub reply_within_seconds: Option<f64>,
+    /// Per channel, the ways of paying that are collected on delivery.
+    pub on_delivery: BTreeMap<AccountSlug, BTreeSet<String>>,
     /// The policy in force.
     pub policy_id: i32,
     /// The day in the shop's zone.
@@ -253,7 +255,11 @@ impl Store {
                     batch: name.clone(),
                     reference: member.shipment.reference.clone(),
                     committed: member.personal.as_ref().map(|personal| {
-                        committed(&key, &member.order.order, personal, &member.shipment.group)
+                        let order = &member.order.order;
+                        let by = terms.on_delivery.get(&member.channel);
+                        let is_cod = |gateway: &str| by.is_some_and(|by| by.contains(gateway));
+                        let cod = cod_of(order, is_cod).map(|cod| cod.amount);
+                        committed(&key, order, personal, &member.shipment.group, cod)
                     }),
                     codes: member.codes_by_line(),
                 },

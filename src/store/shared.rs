@@ -118,7 +118,7 @@ fn of_another(
     let parcels = parcels_told(told.iter().map(|(id, at, body)| (*id, *at, body)));
     let parcels = parcels.into_iter().filter(|parcel| {
         let mut labels = parcel.tracking.iter().chain(&parcel.also);
-        labels.any(|label| same(label)) && parcel.lines.iter().any(|line| line.quantity > 0)
+        labels.any(|label| same(label)) && parcel.lines().iter().any(|line| line.quantity > 0)
     });
     let shared = parcels.filter_map(|parcel| {
         let mut facts = told.iter();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hikiate_sdk::{ParcelReport, Told};
+use hikiate_sdk::{Contents, ParcelReport, Told};
 use sqlx::{Postgres, Transaction};
 
 use super::StoreError;
@@ -140,14 +140,24 @@ fn place(report: &ParcelReport) -> (String, String, String) {
 /// The same row, or the same goods: a line at the same clock time, or the same quantities of the same lines.
 fn same_goods(one: &ParcelReport, other: &ParcelReport) -> bool {
     let clock = |report: &ParcelReport| report.left_until.is_none().then_some(report.left_at);
-    let lines = |report: &ParcelReport| -> BTreeMap<u32, u32> {
-        report
-            .lines
-            .iter()
-            .map(|line| (line.n, line.quantity))
-            .collect()
-    };
-    let (mine, its) = (lines(one), lines(other));
+    let (mine, its) = (inside(one), inside(other));
     let row = clock(one).is_some_and(|at| clock(other) == Some(at));
     mine == its || (row && mine.keys().any(|n| its.contains_key(n)))
+}
+
+/// Quantities by what the report names: a line, a code, or everything.
+fn inside(report: &ParcelReport) -> BTreeMap<(Option<u32>, &str), u32> {
+    match &report.contents {
+        Contents::Lines(lines) => {
+            let lines = lines.iter();
+            lines.map(|l| ((Some(l.n), ""), l.quantity)).collect()
+        }
+        Contents::Codes(codes) => {
+            let codes = codes.iter();
+            codes
+                .map(|l| ((None, l.code.as_str()), l.quantity))
+                .collect()
+        }
+        Contents::Whole => BTreeMap::from([((None, ""), 1)]),
+    }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::remarks::{Remarks, Written};
+use crate::wishes::{FieldKeys, Fields};
 
 /// The keys below `[accounts.NAME]` with `connector = "medusa"`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -58,6 +59,9 @@ pub struct Keys {
     pub hook_secret: Option<SecretRef>,
     /// The secret before it, which holds too while the shop is given the new one.
     pub hook_secret_previous: Option<SecretRef>,
+    /// Where the shop keeps what a buyer asks of the delivery: `fields = { arrive_on = "metadata.arrive_on" }`. Nothing is
+    /// read without.
+    pub fields: Option<FieldKeys>,
 }
 
 /// An account's keys, checked, with defaults.
@@ -85,6 +89,8 @@ pub struct Settings {
     pub since: Option<DateTime<Utc>>,
     /// See [`Keys::remarks`].
     pub remarks: Remarks,
+    /// See [`Keys::fields`].
+    pub fields: Fields,
 }
 
 /// What marks an order as a test.
@@ -125,6 +131,7 @@ impl Default for Settings {
             test: None,
             since: None,
             remarks: Remarks::default(),
+            fields: Fields::default(),
         }
     }
 }
@@ -246,6 +253,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     let hook = keys
         .hook_secret
         .map(|secret| (secret, keys.hook_secret_previous));
+    let fields = Fields::read(keys.fields.unwrap_or_default(), &mut problems);
     let mut require = |key: &str, what: &str| {
         // One problem a key: a value that could not be read has its own already.
         if table.get(key).is_none() {
@@ -288,6 +296,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 test,
                 since,
                 remarks,
+                fields,
             },
         )),
         _ => Err(problems),

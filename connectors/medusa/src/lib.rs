@@ -10,7 +10,9 @@ mod remarks;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod wire;
+mod wishes;
 
 pub use client::Medusa;
 pub use config::{Keys, Settings, TestMark};
 pub use kind::{MedusaKind, basic};
+pub use wishes::{FieldKeys, Fields};

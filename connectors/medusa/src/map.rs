@@ -13,8 +13,9 @@ mod tests;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::whole_pairs;
 use hikiate_sdk::{
-    BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, DeliveryGroup,
-    ExternalId, FulfilledBy, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot, Record,
+    BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, Customs,
+    DeliveryGroup, ExternalId, FulfilledBy, GroupKey, LineKey, Observed, OrderLine, OrderSnapshot,
+    Record,
 };
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
         .map_err(|error| reason::of(raw, &error))
         .and_then(|order| {
             order_snapshot(&order, settings)
-                .map(|snapshot| (snapshot, personal::of(&order, &settings.remarks)))
+                .map(|snapshot| (snapshot, personal::of(&order, settings)))
         })
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
         .map_err(|reason| BadRecord::new(stamp(raw).0.map(ExternalId::new), reason));
@@ -72,8 +73,11 @@ pub(crate) fn order_snapshot(order: &Order, settings: &Settings) -> Result<Order
     let total = minor("total", &order.total, currency)?;
     let charges: Vec<Charge> = amounts::charges(order, &items, total, currency)?;
     let mut lines = Vec::with_capacity(items.len());
+    let mut wishes = settings.fields.of(&order.metadata).wishes;
     for item in items {
-        lines.push(line(item, &group, currency)?);
+        let (customs, unread) = settings.fields.customs(&item.metadata);
+        wishes.unread.extend(unread);
+        lines.push(line(item, &group, customs, currency)?);
     }
     let mut fulfilments: Vec<&Fulfillment> = order.fulfillments.iter().collect();
     fulfilments.sort_by(|a, b| a.id.cmp(&b.id));
@@ -93,6 +97,7 @@ pub(crate) fn order_snapshot(order: &Order, settings: &Settings) -> Result<Order
             service: service(order),
             earliest_ship: None,
             ship_by: None,
+            wishes,
         }],
         lines,
         charges,
@@ -147,7 +152,12 @@ fn service(order: &Order) -> Option<String> {
     newest.name.clone().filter(|name| !name.is_empty())
 }
 
-fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, String> {
+fn line(
+    item: &Item,
+    group: &GroupKey,
+    customs: Customs,
+    currency: Currency,
+) -> Result<OrderLine, String> {
     let quantity = whole("items.detail.quantity", &item.detail.quantity)?;
     let gross = minor("items.total", &item.total, currency)?;
     Ok(OrderLine {
@@ -169,6 +179,7 @@ fn line(item: &Item, group: &GroupKey, currency: Currency) -> Result<OrderLine, 
         } else {
             FulfilledBy::Us
         },
+        customs,
     })
 }
 

@@ -112,6 +112,9 @@ pub(crate) struct Item {
     pub(crate) variant_sku: Option<String>,
     /// False for services and downloads.
     pub(crate) requires_shipping: Option<bool>,
+    /// Free keys of the shop.
+    #[serde(default)]
+    pub(crate) metadata: Value,
     /// Tax included, unrounded, for the whole line, after discounts.
     pub(crate) total: Number,
     /// The tax in it.

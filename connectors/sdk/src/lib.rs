@@ -29,6 +29,7 @@ mod source;
 pub mod text;
 mod tracking;
 mod warehouse;
+mod wishes;
 
 pub use ability::{Ability, Cancels, Identity, Parts, Unit, When};
 pub use answers::{one_by_one, one_each};
@@ -40,8 +41,8 @@ pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
-    InstructCall, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay, Sent,
-    SentLine, ShipCall, ShippedLine, Then,
+    InstructCall, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Sent, SentLine,
+    ShipCall, ShippedLine, ShippedParcel, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
@@ -54,6 +55,7 @@ pub use source::{
 };
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
-    CancelReply, CancelVerdict, Instruction, InstructionLine, InstructionReply, ParcelLine,
-    ParcelReport, ReplyVerdict, StockLevel, Told,
+    CancelReply, CancelVerdict, CodeLine, Contents, Instruction, InstructionLine, InstructionReply,
+    ParcelLine, ParcelReport, ReplyVerdict, StockLevel, Told,
 };
+pub use wishes::{Asks, Cod, Customs, Gift, SlipPrices, Temperature, UnreadWish, Wishes};

@@ -297,16 +297,26 @@ pub struct ShipCall {
     /// What left.
     pub lines: Vec<ShippedLine>,
     /// In which parcels.
-    pub parcels: Vec<ParcelTold>,
+    pub parcels: Vec<ShippedParcel>,
 }
 
-/// A parcel as it is told to a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParcelTold {
-    /// The carrier's name as the warehouse told it.
+/// A label of a parcel as a channel is told of it. A channel that has no place for a part of it leaves that out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippedParcel {
+    /// Names the parcel within the order, `reference:parcel`; several labels of one parcel share it. Empty in calls of
+    /// before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// The carrier, by the channel's word where the configuration maps it, else as the warehouse reports it.
     pub carrier: Option<String>,
     /// The carrier's number.
     pub tracking: Option<String>,
+    /// When it left the house.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<DateTime<Utc>>,
+    /// What is in it, in the channel's units; none where it holds parts of units. A parcel's second label repeats none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<ShippedLine>,
 }
 
 /// A capture.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, ExternalId, GroupKey, LineKey};
+use crate::{Currency, Customs, ExternalId, Gift, GroupKey, LineKey, Wishes};
 
 /// One reading of an order at its channel, without personal data.
 ///
@@ -122,6 +122,9 @@ pub struct DeliveryGroup {
     pub earliest_ship: Option<DateTime<Utc>>,
     /// The date promised to the customer or demanded by the channel.
     pub ship_by: Option<DateTime<Utc>>,
+    /// What is asked of its delivery.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub wishes: Wishes,
 }
 
 /// One line as sold.
@@ -144,6 +147,9 @@ pub struct OrderLine {
     /// Who fulfils it.
     #[serde(default)]
     pub by: FulfilledBy,
+    /// For a parcel that goes abroad.
+    #[serde(default, skip_serializing_if = "Customs::is_empty")]
+    pub customs: Customs,
 }
 
 impl OrderLine {
@@ -319,6 +325,12 @@ pub struct Personal {
     pub ship_to: BTreeMap<String, Party>,
     /// The customer's words.
     pub remarks: String,
+    /// Who is named as the sender in place of the shop (ご依頼主), per group key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub senders: BTreeMap<String, Party>,
+    /// What makes a gift of a delivery, per group key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gifts: BTreeMap<String, Gift>,
 }
 
 /// A person or company at an address. Empty means not told.

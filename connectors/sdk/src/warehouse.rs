@@ -1,9 +1,9 @@
 //! What is said to and heard from a warehouse or 3PL.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Party, ShipmentReference};
+use crate::{Asks, Customs, Party, ShipmentReference};
 
 /// One shipping instruction (出荷指示): a shipment from one warehouse to one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Instruction {
     pub ship_to: Party,
     /// What goes in; at least one line.
     pub lines: Vec<InstructionLine>,
+    /// What is asked of the shipment beyond that. An account whose far side cannot be told it refuses the instruction.
+    #[serde(default)]
+    pub asks: Asks,
 }
 
 /// One line of an instruction.
@@ -39,6 +42,12 @@ pub struct InstructionLine {
     pub title: String,
     /// How many.
     pub quantity: u32,
+    /// Tax included, minor units, for one as it was sold; `None` where the channel does not say.
+    #[serde(default)]
+    pub unit_price: Option<i64>,
+    /// For a parcel that goes abroad.
+    #[serde(default)]
+    pub customs: Customs,
 }
 
 /// A warehouse's answer to one instruction (受付).
@@ -112,7 +121,8 @@ pub struct ParcelReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_until: Option<DateTime<Utc>>,
     /// What is inside.
-    pub lines: Vec<ParcelLine>,
+    #[serde(rename = "lines")]
+    pub contents: Contents,
     /// The lines add to what was told before; else they are what the parcel holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adds: bool,
@@ -122,6 +132,25 @@ pub struct ParcelReport {
 }
 
 impl ParcelReport {
+    /// The instruction's lines inside; none where it says its contents otherwise.
+    #[must_use]
+    pub fn lines(&self) -> &[ParcelLine] {
+        match &self.contents {
+            Contents::Lines(lines) => lines,
+            Contents::Codes(_) | Contents::Whole => &[],
+        }
+    }
+
+    /// The warehouse's codes that it names, beside a line or in place of one.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let codes: &[CodeLine] = match &self.contents {
+            Contents::Codes(codes) => codes,
+            Contents::Lines(_) | Contents::Whole => &[],
+        };
+        let beside = self.lines().iter().filter_map(|line| line.code.as_deref());
+        beside.chain(codes.iter().map(|line| line.code.as_str()))
+    }
+
     /// When the goods left, for stock and books: a time as it is; a day without a time at the moment it was told, within that
     /// day. `recorded_at` stands for that moment where the report does not say.
     #[must_use]
@@ -144,6 +173,64 @@ pub struct Told {
     /// In which rows of the file it stands, from 1; none where that is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<u64>,
+}
+
+/// What a parcel holds, in the terms of the system that reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "StoredContents")]
+pub enum Contents {
+    /// Lines of the instruction, each with its number.
+    Lines(Vec<ParcelLine>),
+    /// Items by the warehouse's codes, from a system that does not keep our line numbers.
+    Codes(Vec<CodeLine>),
+    /// Everything of the shipment that is in no other parcel of it, from a system that reports numbers alone. Several such
+    /// parcels of one shipment hold it together; what is in which of them is unknown.
+    Whole,
+}
+
+/// How contents are stored: a list, or a word.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredContents {
+    Lines(Vec<ParcelLine>),
+    Codes(Vec<CodeLine>),
+    Word(ContentsWord),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ContentsWord {
+    Whole,
+}
+
+impl From<StoredContents> for Contents {
+    fn from(stored: StoredContents) -> Self {
+        match stored {
+            StoredContents::Lines(lines) => Self::Lines(lines),
+            StoredContents::Codes(codes) => Self::Codes(codes),
+            StoredContents::Word(ContentsWord::Whole) => Self::Whole,
+        }
+    }
+}
+
+impl Serialize for Contents {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Lines(lines) => lines.serialize(serializer),
+            Self::Codes(codes) => codes.serialize(serializer),
+            Self::Whole => ContentsWord::Whole.serialize(serializer),
+        }
+    }
+}
+
+/// So many of a code in a parcel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeLine {
+    /// The warehouse's code of the item.
+    pub code: String,
+    /// How many, in what the code counts.
+    pub quantity: u32,
 }
 
 /// One line of a parcel.
@@ -187,4 +274,42 @@ pub struct StockLevel {
     /// When it was first read; of two counts of one time the later read stands. `None` means when it was asked for.
     #[serde(default)]
     pub read_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn contents_are_stored_as_a_list_or_a_word() {
+        let code = |code: &str, quantity| CodeLine {
+            code: code.to_owned(),
+            quantity,
+        };
+        for (contents, stored) in [
+            (
+                Contents::Lines(vec![ParcelLine::new(2, 3)]),
+                json!([{"n": 2, "quantity": 3}]),
+            ),
+            (Contents::Lines(Vec::new()), json!([])),
+            (
+                Contents::Codes(vec![code("A-1", 2), code("B", 0)]),
+                json!([{"code": "A-1", "quantity": 2}, {"code": "B", "quantity": 0}]),
+            ),
+            (Contents::Whole, json!("whole")),
+        ] {
+            assert_eq!(to_value(&contents).unwrap(), stored);
+            assert_eq!(from_value::<Contents>(stored).unwrap(), contents);
+        }
+        let checked = json!([{"n": 1, "quantity": 1, "code": "A-1"}]);
+        let read: Contents = from_value(checked.clone()).unwrap();
+        assert!(matches!(&read, Contents::Lines(lines) if lines[0].code.is_some()));
+        assert_eq!(to_value(read).unwrap(), checked);
+        for wrong in [json!(null), json!("some"), json!([{"quantity": 1}])] {
+            assert!(from_value::<Contents>(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use hikiate::facts::{FactBody, IntentWhat, ShipmentFact};
 use hikiate_sdk::{
-    Call, CancelReply, CancelVerdict, ChannelFulfilment, ChannelState, InstructionReply, Op,
-    ParcelLine, ParcelReport, ReplyVerdict,
+    Call, CancelReply, CancelVerdict, ChannelFulfilment, ChannelState, Contents, InstructionReply,
+    Op, ParcelLine, ParcelReport, ReplyVerdict,
 };
 
 use super::command::Fate;
@@ -349,11 +349,13 @@ impl World {
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.clone()),
             left_at: parcel.1,
-            lines: parcel
-                .0
-                .iter()
-                .map(|(n, quantity)| ParcelLine::new(*n, *quantity))
-                .collect(),
+            contents: Contents::Lines(
+                parcel
+                    .0
+                    .iter()
+                    .map(|(n, quantity)| ParcelLine::new(*n, *quantity))
+                    .collect(),
+            ),
         };
         let (place, order) = (told.place, told.order);
         self.orders[order].shrunk |= against || set < here || after > wanted;

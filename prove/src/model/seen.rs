@@ -270,7 +270,7 @@ impl<'a> Seen<'a> {
             let numbers = first.copied().into_iter().chain(report.tracking.as_deref());
             let numbers: BTreeSet<String> = numbers.map(digits).collect();
             for line in &shipment.fact.lines {
-                let rows = report.lines.iter().filter(|row| row.n == line.n);
+                let rows = report.lines().iter().filter(|row| row.n == line.n);
                 let items: u32 = rows.map(|row| row.quantity).sum();
                 *ours.entry(&line.line).or_default() += items;
                 *shipment.left.entry(line.n).or_default() += items;

@@ -141,6 +141,7 @@ fn by_people(policy: &mut Policy, rng: &mut Rng) {
                 address: rule(rng),
                 date: Change::Ask,
                 service: rule(rng),
+                cod: Change::Recall,
             };
         }
         if rng.chance(15) {
@@ -198,6 +199,7 @@ fn policy() -> Policy {
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::new(),
+        carriers: BTreeMap::new(),
         others_ship_from: None,
         completed: Default::default(),
         completed_hold: Some(Duration::hours(72)),
@@ -218,6 +220,8 @@ fn policy() -> Policy {
         reply_within: Some(ReplyTerm::Within(Duration::minutes(60))),
         change: Default::default(),
         cancel: Default::default(),
+        services: Default::default(),
+        slots: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),

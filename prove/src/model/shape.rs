@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{
-    ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup, FulfilledBy, LineKey,
-    OrderLine, OrderSnapshot, Party, Personal, Tender,
+    ChannelGate, ChannelState, Charge, ChargeKind, Currency, Customs, DeliveryGroup, FulfilledBy,
+    LineKey, OrderLine, OrderSnapshot, Party, Personal, Tender, Wishes,
 };
 
 use super::money;
@@ -34,6 +34,7 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
                 service: None,
                 earliest_ship: rng.chance(10).then(|| now + Duration::hours(5)),
                 ship_by: rng.chance(30).then(|| now + Duration::hours(20 + n as i64)),
+                wishes: Wishes::default(),
             })
             .collect(),
         lines: Vec::new(),
@@ -73,6 +74,7 @@ pub(super) fn order(shape: u32, number: usize, now: DateTime<Utc>) -> OrderSnaps
             } else {
                 FulfilledBy::Nobody
             },
+            customs: Customs::default(),
         });
     }
     if rng.chance(25) {
@@ -173,6 +175,7 @@ pub(super) fn add_line(order: &mut OrderSnapshot, n: i64, which: u8, units: u32)
         unit_price: Some(350),
         tax_rate_bp: Some(1000),
         by: FulfilledBy::Us,
+        customs: Customs::default(),
     });
     settle(order);
 }

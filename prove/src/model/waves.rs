@@ -101,7 +101,7 @@ impl World {
                 };
                 let group = decided.group.clone();
                 let committed = order.input.personal.as_ref().map(|personal| {
-                    committed(&order.input.field_key, seen.order(), personal, &group)
+                    committed(&order.input.field_key, seen.order(), personal, &group, None)
                 });
                 let with = seen.sealed_with(&group);
                 order.sealed_with.insert(reference.to_string(), with);

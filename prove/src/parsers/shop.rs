@@ -94,7 +94,8 @@ pub(super) fn answer(bytes: &[u8]) {
 
 fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
     use hikiate_sdk::{
-        Call, CancelOrderCall, CaptureCall, Currency, FulfilCall, ParcelTold, ShipCall, ShippedLine,
+        Call, CancelOrderCall, CaptureCall, Currency, FulfilCall, ShipCall, ShippedLine,
+        ShippedParcel,
     };
     let line = ShippedLine {
         line: "item_1".into(),
@@ -119,9 +120,10 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
             order: "order_1".into(),
             reference: "HK0123456789ABC-S1".into(),
             lines: vec![line],
-            parcels: vec![ParcelTold {
+            parcels: vec![ShippedParcel {
                 carrier: Some("yamato".to_owned()),
                 tracking: Some("T1".to_owned()),
+                ..ShippedParcel::default()
             }],
         }),
         _ => Call::CancelOrder(CancelOrderCall {

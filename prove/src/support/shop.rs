@@ -23,8 +23,9 @@ use hikiate::store::{
     Source, Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy, InFile,
-    OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Contents, Customs, DeliveryGroup,
+    FulfilledBy, InFile, OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal,
+    Tender, Wishes,
 };
 use sqlx::PgPool;
 
@@ -321,6 +322,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
         service: None,
         earliest_ship: None,
         ship_by: None,
+        wishes: Wishes::default(),
     }];
     let address = Party {
         name: "受取人".into(),
@@ -335,7 +337,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
     let personal = Personal {
         buyer: address,
         ship_to,
-        remarks: String::new(),
+        ..Personal::default()
     };
     let snapshot = OrderSnapshot {
         external_id: id.into(),
@@ -354,6 +356,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             unit_price: Some(1_000),
             tax_rate_bp: Some(1_000),
             by: FulfilledBy::Us,
+            customs: Customs::default(),
         }],
         charges: vec![Charge {
             kind: ChargeKind::Goods,
@@ -412,7 +415,7 @@ pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
         carrier: Some("yamato".to_owned()),
         tracking: Some("4000".to_owned()),
         left_at: at(minute),
-        lines: vec![ParcelLine::new(1, quantity)],
+        contents: Contents::Lines(vec![ParcelLine::new(1, quantity)]),
     };
     IncomingFact {
         reference: reference.to_owned(),
@@ -440,6 +443,7 @@ fn policy() -> Policy {
         capture: CaptureRule::EachShipment,
         mail: Vec::new(),
         locations: BTreeMap::new(),
+        carriers: BTreeMap::new(),
         others_ship_from: None,
         completed: Default::default(),
         completed_hold: Some(chrono::Duration::hours(72)),
@@ -463,6 +467,8 @@ fn policy() -> Policy {
         reply_within: None,
         change: Default::default(),
         cancel: Default::default(),
+        services: Default::default(),
+        slots: Default::default(),
     };
     Policy {
         shop: Merchant {

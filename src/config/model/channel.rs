@@ -26,6 +26,9 @@ pub struct ChannelTable {
     /// Our warehouse → the channel's code of the place.
     #[serde(default)]
     pub locations: BTreeMap<String, String>,
+    /// A warehouse's name of a carrier → the channel's; a name that is not here is a task. Names go as they come without.
+    #[serde(default)]
+    pub carriers: BTreeMap<String, String>,
     /// Open orders are read again this often; `never` for not at all.
     #[serde(default = "reread")]
     pub reread: String,

@@ -1,5 +1,7 @@
 //! `[warehouses.NAME]` and `[allocation]`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,6 +27,12 @@ pub struct WarehouseTable {
     /// What is done when an order changes after its instruction was sent.
     #[serde(default)]
     pub change: ChangeRules,
+    /// A channel's shipping method → the warehouse's word; one that is not here holds the order. Names go as they come without.
+    #[serde(default)]
+    pub services: BTreeMap<String, String>,
+    /// A channel's time of day → the warehouse's word, in the same way; an empty word leaves it out.
+    #[serde(default)]
+    pub slots: BTreeMap<String, String>,
 }
 
 /// `dispatch`.

@@ -162,7 +162,7 @@ const WRONG: [(&str, &str, &str); 47] = [
     (
         "method = \"card\"",
         "method = \"crad\"",
-        "payments.pp_system_default.method: \"crad\" is not one of \"card\", \"prepaid\", \"bank_transfer\"; did you mean \"card\"?",
+        "payments.pp_system_default.method: \"crad\" is not one of \"card\", \"prepaid\", \"bank_transfer\", \"cod\"; did you mean \"card\"?",
     ),
     (
         "{ method = \"bank_transfer\" }",

@@ -1,7 +1,7 @@
 //! A parcel that an operator shipped or saw: goods that were not sealed come off stock, a sealed shipment has its parcel.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{GroupKey, NO_NUMBER, ParcelLine, ParcelReport, ShipmentReference};
+use hikiate_sdk::{Contents, GroupKey, NO_NUMBER, ParcelLine, ParcelReport, ShipmentReference};
 
 use super::super::holds::open_holds;
 use super::super::lost::last_number;
@@ -350,7 +350,7 @@ fn parcel(
                 carrier: what.carrier.map(str::to_owned),
                 tracking: Some(tracking.to_owned()),
                 left_at,
-                lines,
+                contents: Contents::Lines(lines),
             }),
         )
     };

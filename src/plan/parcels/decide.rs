@@ -6,7 +6,8 @@ use hikiate_sdk::ParcelReport;
 
 use super::super::renumbered::BY_POLICY;
 use super::super::tracking::{Number, same_number};
-use super::heard::{Decided, Instructed};
+use super::heard::Decided;
+use super::lines::{Inside, Lines};
 use super::parcel::{Merged, Parcel, Renumbered, contents};
 use super::said::Said;
 use super::to_come::ToCome;
@@ -14,7 +15,7 @@ use crate::facts::ParcelCorrectedFact;
 
 /// The parcels of one shipment while its reports are gone through, in stored order.
 pub(super) struct Table<'a, 's> {
-    instructed: &'s Instructed<'s>,
+    lines: &'s Lines<'s>,
     parcels: Vec<Parcel<'a>>,
     /// Files, keys and lines of all reports: what one file tells under two names is two rows, whichever came first.
     files: BTreeSet<(&'a str, &'a str, u32)>,
@@ -29,16 +30,17 @@ pub(super) struct Table<'a, 's> {
 }
 
 impl<'a, 's> Table<'a, 's> {
-    pub(super) fn new(instructed: &'s Instructed<'s>, reports: Vec<&'a ParcelReport>) -> Self {
-        let rows = |report: &'a ParcelReport| {
+    /// The reports in the order in which they are gone through.
+    pub(super) fn new(lines: &'s Lines<'s>, reports: &[(&'a ParcelReport, Inside<'a>)]) -> Self {
+        let rows = |(report, inside): &(&'a ParcelReport, Inside<'a>)| {
             let file = report.told.as_ref().map(|told| told.file.as_str());
-            let lines = report.lines.iter();
-            lines.filter_map(move |line| Some((file?, report.key.as_str(), line.n)))
+            let row = |n: &u32| Some((file?, report.key.as_str(), *n));
+            inside.named.iter().filter_map(row).collect::<Vec<_>>()
         };
         Self {
-            instructed,
-            files: reports.iter().copied().flat_map(rows).collect(),
-            to_come: ToCome::of(&reports, instructed.items_of),
+            lines,
+            files: reports.iter().flat_map(rows).collect(),
+            to_come: ToCome::of(reports),
             parcels: Vec::new(),
             series: BTreeMap::new(),
             boxed: BTreeMap::new(),
@@ -50,10 +52,13 @@ impl<'a, 's> Table<'a, 's> {
     pub(super) fn report(&mut self, mut said: Said<'a>) {
         self.to_come.goes_on();
         let lines = self.series.entry(said.report.key.as_str()).or_default();
-        for line in &said.report.lines {
-            if said.report.adds || !lines.contains(&line.n) {
-                lines.push(line.n);
+        for n in &said.named {
+            if said.report.adds || !lines.contains(n) {
+                lines.push(*n);
             }
+        }
+        if said.whole {
+            self.fill(&mut said);
         }
         if self.boxed_again(&mut said) {
             return;
@@ -83,13 +88,57 @@ impl<'a, 's> Table<'a, 's> {
                 }
                 self.know(at);
             }
-            None => {
-                let at = self.parcels.len();
-                self.parcels.push(Parcel::new(&said));
-                self.know(at);
-                self.take_from_others(at, &said, &[]);
-            }
+            None => match self.of_the_whole(&said) {
+                Some(at) if blank => {
+                    self.join(at, &said);
+                }
+                Some(at) => {
+                    if let Some(parcel) = self.parcels.get_mut(at) {
+                        parcel.labelled(&said);
+                    }
+                    self.know(at);
+                }
+                None => {
+                    // What holds everything is there already: this is beyond it.
+                    said.whole &= !self.parcels.iter().any(|p| p.whole);
+                    let at = self.parcels.len();
+                    self.parcels.push(Parcel::new(&said));
+                    self.know(at);
+                    self.take_from_others(at, &said, &[]);
+                }
+            },
         }
+    }
+
+    /// What is everything, by now: what is in no other parcel. Where nothing is left, it is all that was instructed, and beyond it.
+    fn fill(&self, said: &mut Said<'a>) {
+        let own = self.own(said);
+        let counts = |(at, p): &(usize, &Parcel<'_>)| {
+            Some(*at) != own && !p.whole && (!p.hand || p.reported)
+        };
+        let others: Vec<_> = self.parcels.iter().enumerate().filter(counts).collect();
+        let rest = self.lines.wanted().iter().map(|(n, wanted)| {
+            let taken = others.iter().map(|(_, p)| p.items(*n));
+            let taken = taken.fold(0, u32::saturating_add);
+            (*n, wanted.saturating_sub(taken))
+        });
+        said.rows = rest.collect();
+        if said.rows.values().all(|items| *items == 0) {
+            said.rows.clone_from(self.lines.wanted());
+            said.whole = false;
+        }
+    }
+
+    /// The parcel that holds everything together with this one: of the same file, without a number, or by an operator's word.
+    fn of_the_whole(&self, said: &Said<'a>) -> Option<usize> {
+        let together = |p: &Parcel<'_>| {
+            let mut rows = p.lines_ever().flat_map(|n| p.rows_of(n));
+            p.whole && (said.two || said.numbers.is_empty() || rows.any(|row| row.beside(said)))
+        };
+        self.parcels
+            .iter()
+            .position(together)
+            .filter(|_| said.whole)
     }
 
     /// The parcel that it names: by its series, or by a number.
@@ -329,7 +378,7 @@ impl<'a, 's> Table<'a, 's> {
     fn is_too_much(&self, n: u32, more: u32) -> bool {
         let sum = self.parcels.iter().map(|p| p.items(n));
         let sum = sum.fold(more, u32::saturating_add);
-        self.instructed.items(n).is_some_and(|wanted| sum > wanted)
+        self.lines.items(n).is_some_and(|wanted| sum > wanted)
     }
 
     /// The same together with all that its file tells under numbers: boxes of what had none come together.
@@ -408,18 +457,36 @@ impl<'a, 's> Table<'a, 's> {
         at
     }
 
+    /// What holds everything holds what no other parcel does, whichever was known first.
+    fn fill_whole(&mut self) {
+        let Some(at) = self.parcels.iter().position(|p| p.whole) else {
+            return;
+        };
+        for (n, wanted) in self.lines.wanted() {
+            let others = self.parcels.iter().enumerate();
+            let taken = others.filter(|(other, _)| *other != at);
+            let taken = taken.fold(0_u32, |sum, (_, p)| sum.saturating_add(p.items(*n)));
+            if let Some(parcel) = self.parcels.get_mut(at) {
+                parcel.set_items(*n, wanted.saturating_sub(taken));
+            }
+        }
+    }
+
     /// What there is.
     pub(super) fn decided(mut self) -> Decided<'a> {
         let mut decided = Decided::default();
+        self.fill_whole();
         // A quantity of 0 that corrects nothing is no parcel.
         self.parcels.retain(Parcel::says);
         for (key, lines) in self.series {
             if !self.parcels.iter().any(|parcel| parcel.key == key) {
+                let lines = self.lines.all_of(lines);
                 decided.merged.push(Merged { key, lines });
             }
         }
         let mut parcels = self.parcels;
         parcels.sort_by_key(|parcel| parcel.first_id);
+        self.lines.spread(&mut parcels);
         (decided.parcels, decided.misread) = parcels
             .into_iter()
             .partition(|parcel| parcel.misread.is_empty() || parcel.lines_ever().next().is_some());

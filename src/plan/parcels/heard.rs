@@ -7,9 +7,10 @@ use hikiate_sdk::{ParcelReport, ShipmentReference};
 
 use super::super::tracking::same_number;
 use super::decide::Table;
+use super::lines::Lines;
 use super::parcel::{Merged, Parcel};
 use super::said::Said;
-use crate::facts::{FactBody, ParcelCorrectedFact, ReleasedFact, ShipmentFact};
+use crate::facts::{FactBody, ParcelCorrectedFact, ReleasedFact, ShipmentFact, ShipmentLine};
 
 /// The release by which an operator says that what was told twice is two boxes.
 const TWO: &str = "parcel_told_twice";
@@ -27,10 +28,9 @@ pub(crate) struct Instructed<'s> {
 }
 
 impl Instructed<'_> {
-    /// Items of a line; `None` where that is not known.
-    pub(super) fn items(&self, n: u32) -> Option<u32> {
-        let line = self.shipment?.lines.iter().find(|line| line.n == n)?;
-        Some(line.quantity)
+    /// The lines that it was instructed with; none where the decision is not known.
+    pub(super) fn lines(&self) -> &[ShipmentLine] {
+        self.shipment.map_or(&[], |shipment| &shipment.lines)
     }
 }
 
@@ -115,16 +115,18 @@ impl<'a> Heard<'a> {
         for files in words.split_mut(by_hand) {
             files.sort_by_key(|(_, word)| word.told_at());
         }
-        let mut table = Table::new(
-            instructed,
-            words
-                .iter()
-                .filter_map(|(_, word)| match word {
-                    Word::Report(_, report) => Some(*report),
-                    Word::Corrected(_) => None,
-                })
-                .collect(),
-        );
+        let reports = || {
+            words.iter().filter_map(|(_, word)| match word {
+                Word::Report(_, report) => Some(*report),
+                Word::Corrected(_) => None,
+            })
+        };
+        let lines = Lines::of(instructed, reports());
+        let read: Vec<_> = reports()
+            .map(|report| (report, lines.inside(report)))
+            .collect();
+        let mut table = Table::new(&lines, &read);
+        let mut read = read.into_iter();
         for (id, word) in &words {
             match word {
                 Word::Report(recorded_at, report) => {
@@ -133,7 +135,8 @@ impl<'a> Heard<'a> {
                         .two
                         .iter()
                         .any(|(release, of)| release > id && of.is_none_or(|of| of == reference));
-                    let mut said = Said::of(*id, *recorded_at, report, instructed.items_of);
+                    let inside = read.next().map(|(_, inside)| inside).unwrap_or_default();
+                    let mut said = Said::of(*id, *recorded_at, report, inside);
                     (said.hand, said.two) = (hand, two);
                     said.reported = hand && reported(&words, &typed, report);
                     table.report(said);

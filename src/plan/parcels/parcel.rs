@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{ParcelLine, ParcelReport, ShipmentReference};
+use hikiate_sdk::{Contents, ParcelLine, ParcelReport, ShipmentReference};
 
 use super::super::tracking::{Number, same_number};
 use super::held::Held;
@@ -55,6 +55,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) hand: bool,
     /// Then: its warehouse tells of it under its own name, and every other name is another parcel.
     pub(super) reported: bool,
+    /// It holds everything that is in no other parcel.
+    pub(super) whole: bool,
     /// Something was in it, if only for a while.
     held: bool,
     /// It was told anew under another name, without its being too much for two.
@@ -93,6 +95,7 @@ impl<'a> Parcel<'a> {
             typed: said.hand,
             hand: said.hand,
             reported: said.reported,
+            whole: said.whole,
             held: false,
             may_be_two: false,
             misread: said.misread.clone(),
@@ -254,7 +257,7 @@ impl<'a> Parcel<'a> {
         ParcelReport {
             tracking: self.tracking.map(str::to_owned),
             also: self.also.iter().map(|&number| number.to_owned()).collect(),
-            lines: lines.map(|n| ParcelLine::new(n, self.items(n))).collect(),
+            contents: Contents::Lines(lines.map(|n| ParcelLine::new(n, self.items(n))).collect()),
             adds: false,
             ..self.report.clone()
         }
@@ -284,6 +287,7 @@ impl<'a> Parcel<'a> {
             said.effective()
         };
         self.report = said.report;
+        self.whole = said.whole;
         self.take_rows(said);
         self.take_numbers(said);
     }
@@ -307,7 +311,8 @@ impl<'a> Parcel<'a> {
         }
         let answered = |row: &Misread<'_>| {
             said.hand
-                || said.rows.contains_key(&row.n)
+                || row.n.is_some_and(|n| said.rows.contains_key(&n))
+                || (row.n.is_none() && !said.rows.is_empty())
                 || said.names_code(row.code)
                 || said
                     .misread
@@ -332,6 +337,7 @@ impl<'a> Parcel<'a> {
             self.empty();
         }
         self.hand &= other.hand;
+        self.whole &= other.whole;
         if other.last_id > self.last_id || !other.hand {
             self.report = other.report;
             self.effective = other.effective;
@@ -475,6 +481,53 @@ impl<'a> Parcel<'a> {
     fn empty(&mut self) {
         for row in self.rows.values_mut().flatten() {
             row.items = 0;
+        }
+    }
+
+    /// A report is a further label of it: what holds everything is told once for each.
+    pub(super) fn labelled(&mut self, said: &Said<'a>) {
+        self.confirm(said);
+        for number in &said.numbers {
+            if !self.had(number) {
+                self.numbers.push(number.clone());
+            }
+        }
+        match (self.tracking, said.numbers.split_first()) {
+            (None, Some((first, further))) => {
+                self.set_number(first.text, said.id);
+                self.label(further, said.id);
+            }
+            _ => self.label(&said.numbers, said.id),
+        }
+    }
+
+    /// So many items of a line are in it.
+    pub(super) fn set_items(&mut self, n: u32, items: u32) {
+        let now = self.items(n);
+        self.give_up(n, now.saturating_sub(items));
+        let row = self.rows.get_mut(&n).and_then(|rows| rows.last_mut());
+        if let Some(row) = row {
+            row.items += items.saturating_sub(now);
+            self.held |= items > 0;
+        }
+    }
+
+    /// Rows of a line that several count as are those of each of them, which are filled in order by what is open of them.
+    pub(super) fn spread(&mut self, first: u32, open: &mut [(u32, u32)]) {
+        let Some(rows) = self.rows.remove(&first) else {
+            return;
+        };
+        for row in rows {
+            let mut rest = row.items;
+            let last = open.len().saturating_sub(1);
+            for (at, (n, open)) in open.iter_mut().enumerate() {
+                let items = if at == last { rest } else { rest.min(*open) };
+                *open = open.saturating_sub(items);
+                rest -= items;
+                let mut part = row.clone();
+                part.items = items;
+                self.rows.entry(*n).or_default().push(part);
+            }
         }
     }
 

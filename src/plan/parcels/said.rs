@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{ParcelLine, ParcelReport, Tracking};
+use hikiate_sdk::{ParcelReport, Tracking};
 
 use super::super::tracking::Number;
-use super::heard::ItemsOf;
+use super::lines::Inside;
 
 /// Words, dashes or zeros in place of a number.
 pub(crate) fn no_number(text: &str) -> bool {
@@ -42,18 +42,6 @@ impl Source<'_> {
     }
 }
 
-/// Items of a row, whatever its code counts in.
-///
-/// # Errors
-/// The code, where it is not that of the line.
-pub(super) fn items<'a>(line: &'a ParcelLine, items_of: ItemsOf<'_>) -> Result<u32, &'a str> {
-    let Some(code) = line.code.as_deref() else {
-        return Ok(line.quantity);
-    };
-    let one = items_of(line.n, code).ok_or(code)?;
-    Ok(line.quantity.saturating_mul(one))
-}
-
 /// One report, read.
 #[derive(Clone, Debug)]
 pub(super) struct Said<'a> {
@@ -72,15 +60,21 @@ pub(super) struct Said<'a> {
     /// Rows that are believed, by line.
     pub(super) rows: BTreeMap<u32, u32>,
     pub(super) misread: Vec<Misread<'a>>,
+    /// Lines that it names, believed or not.
+    pub(super) named: Vec<u32>,
+    /// It holds everything that is in no other parcel; its rows are what that is by now.
+    pub(super) whole: bool,
+    /// Codes beside believed rows.
+    codes: Vec<&'a str>,
 }
 
 impl<'a> Said<'a> {
-    /// Reads a report; `items_of` says how many items one of a code is on a line, if it is of that line at all.
+    /// Reads a report.
     pub(super) fn of(
         id: i64,
         recorded_at: DateTime<Utc>,
         report: &'a ParcelReport,
-        items_of: ItemsOf<'_>,
+        inside: Inside<'a>,
     ) -> Self {
         let number = report.tracking.as_deref();
         let also = report.also.iter().map(String::as_str);
@@ -95,20 +89,12 @@ impl<'a> Said<'a> {
             }
         }
         let mut rows = BTreeMap::new();
-        let mut misread = Vec::new();
-        for line in &report.lines {
-            match items(line, items_of) {
-                Ok(items) => {
-                    let sum: &mut u32 = rows.entry(line.n).or_default();
-                    *sum = sum.saturating_add(items);
-                }
-                Err(code) => misread.push(Misread {
-                    id,
-                    n: line.n,
-                    code,
-                }),
-            }
+        for (n, items, _) in &inside.rows {
+            let sum: &mut u32 = rows.entry(*n).or_default();
+            *sum = sum.saturating_add(*items);
         }
+        let misread = inside.misread.into_iter();
+        let misread = misread.map(|(n, code)| Misread { id, n, code }).collect();
         Self {
             id,
             recorded_at,
@@ -124,6 +110,9 @@ impl<'a> Said<'a> {
             numbers,
             rows,
             misread,
+            named: inside.named,
+            whole: inside.whole,
+            codes: inside.rows.iter().filter_map(|(.., code)| *code).collect(),
         }
     }
 
@@ -131,21 +120,19 @@ impl<'a> Said<'a> {
         self.report.effective_at(self.recorded_at)
     }
 
-    /// It names one of these codes on a line that is believed.
+    /// It names this code in a row that is believed.
     pub(super) fn names_code(&self, code: &str) -> bool {
-        let rows = self.report.lines.iter();
-        let mut rows = rows.filter(|line| line.code.as_deref() == Some(code));
-        rows.any(|line| !self.misread.iter().any(|m| (m.n, m.code) == (line.n, code)))
+        self.codes.contains(&code)
     }
 }
 
-/// A row whose code means another item than the line it names.
+/// A row whose code means another item than the line it names, or no item of the shipment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Misread<'a> {
     /// The report.
     pub(crate) id: i64,
-    /// The line that it names.
-    pub(crate) n: u32,
-    /// The code beside it.
+    /// The line that it names; `None` where it names the code alone.
+    pub(crate) n: Option<u32>,
+    /// The code.
     pub(crate) code: &'a str,
 }

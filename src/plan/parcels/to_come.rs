@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hikiate_sdk::ParcelReport;
 
 use super::super::tracking::Number;
-use super::heard::ItemsOf;
-use super::said::{items, no_number};
+use super::lines::Inside;
+use super::said::no_number;
 
 /// What is to come of each file and line, under numbers that no parcel has. It is kept as a sum, as it is asked for with each
 /// report.
@@ -23,7 +23,7 @@ pub(super) struct ToCome<'a> {
 
 impl<'a> ToCome<'a> {
     /// All reports, in the order in which they are gone through.
-    pub(super) fn of(reports: &[&'a ParcelReport], items_of: ItemsOf<'_>) -> Self {
+    pub(super) fn of(reports: &[(&'a ParcelReport, Inside<'a>)]) -> Self {
         let mut to_come = Self {
             rows: Vec::with_capacity(reports.len()),
             next: 0,
@@ -31,7 +31,7 @@ impl<'a> ToCome<'a> {
             by_number: BTreeMap::new(),
             items: BTreeMap::new(),
         };
-        for (place, report) in reports.iter().copied().enumerate() {
+        for (place, (report, inside)) in reports.iter().enumerate() {
             let number = report.tracking.as_deref().filter(|text| !no_number(text));
             let told = report.told.as_ref().filter(|_| !report.named);
             let (Some(number), Some(told)) = (number, told) else {
@@ -42,10 +42,9 @@ impl<'a> ToCome<'a> {
             to_come.by_number.entry(number).or_default().push(place);
             let key = report.key.as_str();
             to_come.by_key.entry(key).or_default().push(place);
-            let lines = report.lines.iter();
-            let believed = lines.filter_map(|line| Some((line.n, items(line, items_of).ok()?)));
+            let believed = inside.rows.iter();
             let rows: Vec<_> = believed
-                .map(|(n, items)| (told.file.as_str(), n, items))
+                .map(|(n, items, _)| (told.file.as_str(), *n, *items))
                 .collect();
             for (file, n, items) in &rows {
                 *to_come.items.entry((file, *n)).or_default() += u64::from(*items);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Currency, DeliveryGroup,
-    FulfilledBy, OrderLine, OrderSnapshot, Tender,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Currency, Customs, DeliveryGroup,
+    FulfilledBy, OrderLine, OrderSnapshot, Tender, Wishes,
 };
 
 use crate::calendar::Term;
@@ -40,11 +40,13 @@ pub(super) fn policy() -> Policy {
                 "bank".to_owned(),
                 payment(PaymentMethod::BankTransfer, None),
             ),
+            ("cod".to_owned(), payment(PaymentMethod::Cod, None)),
         ]),
         notify: true,
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::from([("tokyo".to_owned(), "sloc_1".to_owned())]),
+        carriers: BTreeMap::new(),
         others_ship_from: None,
         completed: Default::default(),
         completed_hold: Some(Duration::hours(72)),
@@ -65,6 +67,8 @@ pub(super) fn policy() -> Policy {
         reply_within: Some(ReplyTerm::Within(Duration::minutes(60))),
         change: Default::default(),
         cancel: Default::default(),
+        services: Default::default(),
+        slots: Default::default(),
     };
     let grace = Dispatch::Continuous {
         grace: Duration::minutes(30),
@@ -168,6 +172,7 @@ pub(crate) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
             service: Some("standard".to_owned()),
             earliest_ship: None,
             ship_by: None,
+            wishes: Wishes::default(),
         }],
         lines: Vec::new(),
         charges: vec![charge(ChargeKind::Postage, None, 500, 1000)],
@@ -193,6 +198,7 @@ pub(crate) fn order(lines: &[(&str, u32, i64)]) -> OrderSnapshot {
             unit_price: Some(*price),
             tax_rate_bp: Some(1000),
             by: FulfilledBy::Us,
+            customs: Customs::default(),
         });
     }
     pay(&mut snapshot, "card");

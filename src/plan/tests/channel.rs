@@ -146,6 +146,33 @@ fn completed_is_what_the_channel_says_it_is() {
     }
 }
 
+/// FBA, a till: the goods are the channel's to send, whether or not they are an item of ours.
+#[test]
+fn an_order_that_the_channel_fulfils_makes_no_demand_and_closes_with_it() {
+    let mut snapshot = order(&[("A", 2, 1000)]);
+    snapshot.lines[0].by = FulfilledBy::Channel;
+    pay(&mut snapshot, "points");
+    let mut world = World::new(snapshot);
+    let plan = world.settle();
+    assert_eq!((plan.tasks.len(), plan.closed), (0, false));
+    assert!(
+        plan.demands.iter().all(|row| row.wanted == 0),
+        "{:?}",
+        plan.demands
+    );
+    assert!(world.input.shipments.is_empty());
+    world.edit(complete);
+    world.push_all();
+    assert_eq!(booked(&world), 2500, "it counts for the books");
+    world.book_all();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.status, plan.closed, plan.tasks.len()),
+        (Status::Booked, true, 0)
+    );
+    assert_eq!((world.moved(), captures(&world)), (0, vec![]));
+}
+
 #[test]
 fn a_digital_order_is_captured_and_booked_when_the_channel_completes_it() {
     let digital = || {

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
-    Call, CancelReply, CancelVerdict, Currency, InstructionReply, Op, ParcelLine, ParcelReport,
-    ReplyVerdict, ShipmentReference,
+    Call, CancelReply, CancelVerdict, Contents, Currency, InstructionReply, Op, ParcelLine,
+    ParcelReport, ReplyVerdict, ShipmentReference,
 };
 
 use super::build::{SHOP, slug};
 use super::world::World;
 use crate::facts::*;
 use crate::plan::types::*;
-use crate::plan::{business_key, committed};
+use crate::plan::{business_key, cod_of, committed};
 
 impl World {
     /// Seals every waiting shipment that may leave.
@@ -42,6 +42,7 @@ impl World {
                         &self.order(),
                         personal,
                         &shipment.group,
+                        cod_of(&self.order(), |gateway| gateway == "cod").map(|cod| cod.amount),
                     )
                 }),
 
@@ -200,7 +201,7 @@ impl World {
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.to_owned()),
             left_at,
-            lines: lines.iter().map(line).collect(),
+            contents: Contents::Lines(lines.iter().map(line).collect()),
         };
         self.fact(key, FactBody::Parcel(report), "pull");
         if let Some(shipment) = self.input.facts.iter().find_map(|fact| match &fact.body {

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod asks;
 mod begin;
 pub(crate) mod build;
 mod cancel;
@@ -25,6 +26,7 @@ mod notice;
 mod others;
 mod parcels;
 mod parcels_beyond;
+mod parcels_contents;
 mod parcels_files;
 mod parcels_many;
 mod parcels_random;

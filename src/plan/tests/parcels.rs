@@ -40,9 +40,19 @@ pub(super) fn row(
         also: Vec::new(),
         left_at,
         left_until: None,
-        lines: lines.iter().map(|(n, q)| ParcelLine::new(*n, *q)).collect(),
+        contents: hikiate_sdk::Contents::Lines(
+            lines.iter().map(|(n, q)| ParcelLine::new(*n, *q)).collect(),
+        ),
         adds: false,
         told: None,
+    }
+}
+
+/// The lines of a report that names them.
+pub(super) fn lines_of(report: &mut ParcelReport) -> &mut Vec<ParcelLine> {
+    match &mut report.contents {
+        hikiate_sdk::Contents::Lines(lines) => lines,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -102,8 +112,9 @@ impl World {
         let facts = self.input.facts.iter().map(crate::facts::Fact::said);
         let told = parcels_told(facts).into_iter();
         told.map(|parcel| {
-            let lines = parcel.lines.iter().map(|line| (line.n, line.quantity));
-            (parcel.tracking, lines.filter(|(_, q)| *q > 0).collect())
+            let lines = parcel.lines().iter().map(|line| (line.n, line.quantity));
+            let lines = lines.filter(|(_, q)| *q > 0).collect();
+            (parcel.tracking, lines)
         })
         .collect()
     }

@@ -6,7 +6,7 @@ use hikiate_sdk::ParcelReport;
 use proptest::prelude::*;
 
 use super::build::at;
-use super::parcels::{ONE, S1, THREE, TWO, day, instructed, row};
+use super::parcels::{ONE, S1, THREE, TWO, day, instructed, lines_of, row};
 use super::world::World;
 use crate::plan::command::correct;
 use crate::plan::parcels_told;
@@ -68,7 +68,7 @@ fn report(drawn: &Drawn, named: bool) -> ParcelReport {
         report.also.push(THREE.to_owned());
     }
     if drawn.wrong_code {
-        for line in &mut report.lines {
+        for line in lines_of(&mut report) {
             line.code = Some("B".to_owned());
         }
     }

@@ -4,7 +4,7 @@ use chrono::Duration;
 use hikiate_sdk::{Op, ParcelReport};
 
 use super::build::at;
-use super::parcels::{ONE, S1, TWO, day, instructed, row};
+use super::parcels::{ONE, S1, TWO, day, instructed, lines_of, row};
 use super::world::World;
 use crate::facts::{FactBody, IntentWhat};
 use crate::plan::command::{Shipped, shipped};
@@ -76,7 +76,7 @@ fn goods_do_not_ship_ten_minutes_before_their_order() {
 fn coded(number: &str, lines: &[(u32, &str)]) -> ParcelReport {
     let quantities: Vec<(u32, u32)> = lines.iter().map(|(n, _)| (*n, 1)).collect();
     let mut report = row(Some(number), &quantities, at(31));
-    for (line, (_, code)) in report.lines.iter_mut().zip(lines) {
+    for (line, (_, code)) in lines_of(&mut report).iter_mut().zip(lines) {
         line.code = Some((*code).to_owned());
     }
     report
@@ -189,7 +189,7 @@ fn a_code_that_is_right_unknown_or_beside_right_rows_holds_nothing_up() {
 
 impl World {
     /// Its instruction named this code on line 1.
-    fn instructed_by(&mut self, code: &str) {
+    pub(super) fn instructed_by(&mut self, code: &str) {
         for fact in &mut self.input.facts {
             if let FactBody::Intent(intent) = &mut fact.body
                 && let IntentWhat::Member { codes, .. } = &mut intent.what
@@ -248,7 +248,7 @@ fn a_row_of_a_code_of_several_items_tells_as_many() {
         world.instructed_by("A");
         world.listed("A4", 1, 4);
         let mut report = coded(ONE, &[(1, code)]);
-        report.lines[0].quantity = quantity;
+        lines_of(&mut report)[0].quantity = quantity;
         world.hears("1", vec![report]);
         world.stands(Status::Shipped, -8, 1300, &[]);
     }

@@ -1,7 +1,9 @@
 //! Reports with no number, with one that comes later, with a time that cannot be.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Call, ChannelFulfilment, Op, ParcelLine, ParcelReport, ShipmentReference};
+use hikiate_sdk::{
+    Call, ChannelFulfilment, Contents, Op, ParcelLine, ParcelReport, ShipmentReference,
+};
 
 use super::build::{at, order};
 use super::world::World;
@@ -51,7 +53,7 @@ impl World {
             carrier: None,
             tracking: tracking.map(str::to_owned),
             left_at,
-            lines: vec![ParcelLine::new(1, items)],
+            contents: Contents::Lines(vec![ParcelLine::new(1, items)]),
         };
         let key = self.nth(format!("parcel:{reference}:{key}"));
         self.fact(key, FactBody::Parcel(report), "pull");

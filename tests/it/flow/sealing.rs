@@ -28,6 +28,7 @@ fn terms(world: &World) -> SealTerms {
         at_once: false,
         recheck: Default::default(),
         reply_within_seconds: None,
+        on_delivery: Default::default(),
         policy_id: world.engine.policy_id,
         today: world.engine.today(world.now()),
     }

@@ -2,7 +2,7 @@
 
 use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
-use hikiate_sdk::{BadRecord, Kind, Told};
+use hikiate_sdk::{BadRecord, Contents, Kind, ParcelLine, Told};
 
 use crate::support::shop::{Shop, at, in_file, order, page, parcel, today};
 
@@ -313,7 +313,7 @@ async fn rows_that_are_read_again_together_are_all_stored() {
         let FactBody::Parcel(report) = &mut fact.body else {
             panic!("no parcel");
         };
-        report.lines[0].n = line;
+        report.contents = Contents::Lines(vec![ParcelLine::new(line, 1)]);
         let mut told = page(2, Vec::new());
         told.facts.push(fact);
         shop.pull("wms", &told).await;

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::asks::Ask;
 use super::dates;
-use super::incoming::{Bucket, ColumnIn, Exports, Field, Kind, Quantities, Shipped, Stock, Whole};
+use super::incoming::{
+    Bucket, ColumnIn, Exports, Field, Kind, Quantities, Says, Shipped, Stock, Whole,
+};
 use super::model::{Accept, ColumnOut, Form, JournalFormat, Layout};
 use crate::wire::encoding::{Encoding, Loss};
 use crate::words::heading;
@@ -97,6 +100,11 @@ impl Layout {
             );
         }
         if let Some(i) = &self.instruct
+            && i.ignores.contains(&Ask::Cod)
+        {
+            found.push("instruct.ignores: \"cod\" cannot be left out: a parcel that goes out without it brings no money".to_owned());
+        }
+        if let Some(i) = &self.instruct
             && i.accept == Accept::Phone
         {
             found.push("instruct.accept: only a cancel is asked by telephone: write \"delivered\" or \"file\"".to_owned());
@@ -143,9 +151,10 @@ impl Layout {
             words(kind.word, &lists, found);
         }
         if let Some(i) = &self.shipped {
-            let needed = [Reference, Line, Quantity, LeftAt];
-            let more = [Tracking, Parcel, Carrier, Code, Location];
+            let needed = [Reference, LeftAt];
+            let more = [Line, Quantity, Tracking, Parcel, Carrier, Code, Location];
             read(&i.kind(), form, &needed, &more, found);
+            inside(i, found);
             delta(i, found);
             if i.exports == Exports::Cumulative && i.quantities == Quantities::Delta {
                 found.push("shipped.quantities: \"delta\" adds what each file names, and with exports = \"cumulative\" later files name it again: write \"total\"".to_owned());
@@ -196,6 +205,27 @@ impl Layout {
         .into_iter()
         .flatten()
     }
+}
+
+/// Whether the columns say in one way what a parcel holds.
+fn inside(shipped: &Shipped, found: &mut Vec<String>) {
+    let has = |field| shipped.columns.iter().any(|c| c.field == Some(field));
+    let why = match Says::of(&shipped.columns) {
+        Says::Lines if !has(Field::Quantity) => {
+            "a column has the field \"line\" and none \"quantity\": name the quantity, or leave out both, and a row is everything of its shipment"
+        }
+        Says::Codes if !has(Field::Code) => {
+            "a column has the field \"quantity\" and none \"line\" or \"code\", so nothing says of what: name one of them, or leave out the quantity, and a row is everything of its shipment"
+        }
+        Says::Whole if has(Field::Code) => {
+            "a column has the field \"code\" and none \"quantity\": name the quantity, or leave out both, and a row is everything of its shipment"
+        }
+        Says::Whole if shipped.quantities == Quantities::Delta => {
+            "with quantities = \"delta\" a row must say how many of what: name columns with the fields \"quantity\" and \"line\" or \"code\""
+        }
+        _ => return,
+    };
+    found.push(format!("shipped.columns: {why}"));
 }
 
 /// Whether quantities that add up can be told from ones that are told again.

@@ -27,7 +27,7 @@ pub struct Incoming<V> {
     pub verdicts: V,
 }
 
-/// 出荷実績: a row per line of a parcel.
+/// 出荷実績: a row per line of a parcel, per item of it, or per parcel; see [`Says`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shipped {
@@ -47,6 +47,30 @@ pub struct Shipped {
     /// What a file holds.
     #[serde(default)]
     pub exports: Exports,
+}
+
+/// How rows of 出荷実績 say what is in their parcel, by the columns that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// By the instruction's line number and a quantity.
+    Lines,
+    /// By the code of an item and a quantity.
+    Codes,
+    /// Not at all: everything of the shipment that is in no other parcel.
+    Whole,
+}
+
+impl Says {
+    /// By these columns.
+    #[must_use]
+    pub fn of(columns: &[ColumnIn]) -> Self {
+        let has = |field| columns.iter().any(|c| c.field == Some(field));
+        match (has(Field::Line), has(Field::Quantity)) {
+            (true, _) => Self::Lines,
+            (false, true) => Self::Codes,
+            (false, false) => Self::Whole,
+        }
+    }
 }
 
 /// What a quantity of 出荷実績 says of a parcel and line that an earlier file named.

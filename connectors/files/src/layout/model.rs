@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hikiate_sdk::TaxStyle;
 use serde::Deserialize;
 
+use super::asks::Ask;
 use super::incoming::{CancelVerdicts, Incoming, ReplyVerdicts, Shipped, Stock};
 use crate::wire::delimited::{LineEnd, Quote};
 use crate::wire::encoding::{Encoding, Loss};
@@ -179,6 +180,12 @@ pub struct ColumnOut {
 pub struct Instruct {
     /// What counts as acceptance.
     pub accept: Accept,
+    /// What a row is.
+    #[serde(default)]
+    pub rows: InstructRows,
+    /// What an order may ask and the warehouse does without; anything else that no column writes holds the order.
+    #[serde(default)]
+    pub ignores: Vec<Ask>,
     /// File name extension.
     #[serde(default = "csv")]
     pub extension: String,
@@ -187,6 +194,17 @@ pub struct Instruct {
     pub form: FormPart,
     /// In order.
     pub columns: Vec<ColumnOut>,
+}
+
+/// What a row of 出荷指示 is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstructRows {
+    /// A line of a shipment.
+    #[default]
+    Lines,
+    /// A shipment, as a carrier's slip software has it: the values of a line are those of its first one.
+    Shipments,
 }
 
 /// A request to stop a shipment: a file of one row.

@@ -1,6 +1,6 @@
 //! What a layout's choices mean, in words, a sentence each.
 
-use super::incoming::{Absent, Bucket, Count, Exports, Quantities, Shipped, Stock};
+use super::incoming::{Absent, Bucket, Count, Exports, Quantities, Says, Shipped, Stock};
 use super::model::Layout;
 
 impl Layout {
@@ -15,13 +15,21 @@ impl Layout {
 }
 
 fn shipped(of: &Shipped) -> String {
+    let of_what = match Says::of(&of.columns) {
+        Says::Lines => "line",
+        Says::Codes => "code",
+        Says::Whole => "",
+    };
     let quantities = match of.quantities {
-        Quantities::Total => {
-            "a quantity stands instead of what earlier files told of its parcel and line (total)"
+        Quantities::Total if of_what.is_empty() => {
+            "a row is everything of its shipment that is in no other parcel (whole)".to_owned()
         }
-        Quantities::Delta => {
-            "a quantity is added to what earlier files told of its parcel and line, by each file with new content (delta)"
-        }
+        Quantities::Total => format!(
+            "a quantity stands instead of what earlier files told of its parcel and {of_what} (total)"
+        ),
+        Quantities::Delta => format!(
+            "a quantity is added to what earlier files told of its parcel and {of_what}, by each file with new content (delta)"
+        ),
     };
     let exports = match of.exports {
         Exports::New => "a file holds what left since the one before (new)",

@@ -7,6 +7,7 @@ use hikiate_sdk::{InFile, Record};
 
 use super::inbound::Reading;
 use super::noticed::Noticed;
+use super::parcels::Piece;
 use super::rows::Content;
 use super::survey::{Survey, Surveyor};
 use super::when::FileTimes;
@@ -20,7 +21,7 @@ pub(crate) struct Export<'a> {
 }
 
 /// The rows of a line: the number by the name of each parcel, and whether goods of it are inside.
-type Rows = BTreeMap<(String, u32), BTreeMap<String, (String, bool)>>;
+type Rows = BTreeMap<(String, Piece), BTreeMap<String, (String, bool)>>;
 
 /// Tells each row of its day that the later export no longer has. A line that has as many rows as before, under another number or
 /// time, was corrected; one whose shipment has a bad row may be that row. Of what had a quantity of 0 nothing is missing.
@@ -35,8 +36,8 @@ pub(crate) fn gone(
     let (before, _, _) = rows(reading, earlier);
     let (now, unsure, stood) = rows(reading, later);
     let mut records = Vec::new();
-    for ((reference, n), parcels) in before {
-        let known = now.get(&(reference.clone(), n));
+    for ((reference, piece), parcels) in before {
+        let known = now.get(&(reference.clone(), piece.clone()));
         let is_there = |key: &String| known.is_some_and(|known| known.contains_key(key));
         let with_goods = parcels.iter().filter(|(_, (_, goods))| *goods);
         let missing: Vec<_> = with_goods.filter(|(key, _)| !is_there(key)).collect();
@@ -54,7 +55,7 @@ pub(crate) fn gone(
                 word: reading.word.to_owned(),
                 before: earlier.file.to_owned(),
                 reference: reference.clone(),
-                line: n,
+                line: piece.clone(),
                 parcel: key.clone(),
                 number: number.clone(),
             };
@@ -82,7 +83,7 @@ fn rows(reading: &Arc<Reading>, export: &Export<'_>) -> (Rows, BTreeSet<String>,
         reading.row(&places, opened, row, |understood, _, _| {
             match understood.content {
                 Ok(Content::Parcel(parcel)) if reading.day_of(parcel.left()) == day => {
-                    let line = (parcel.reference().to_owned(), parcel.line());
+                    let line = (parcel.reference().to_owned(), parcel.piece());
                     let goods = !parcel.is_of_no_goods();
                     let (key, number) = parcel.named();
                     let parcels = rows.entry(line).or_default();

@@ -13,7 +13,7 @@ use super::rows::{Telling, Understood, understand};
 use super::survey::{Survey, Surveyor};
 use super::when::FileTimes;
 use crate::glob;
-use crate::layout::{Absent, ColumnIn, Exports, Field, Form, Kind, Layout, Whole};
+use crate::layout::{Absent, ColumnIn, Exports, Field, Form, Kind, Layout, Says, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner, Split};
 use crate::words::heading;
 
@@ -210,10 +210,12 @@ impl Reading {
             Telling::Reply(_) | Telling::CancelReply(_) => {
                 matches!(field, Field::Reference | Field::Verdict)
             }
-            Telling::Shipped(_) => matches!(
-                field,
-                Field::Reference | Field::Line | Field::Quantity | Field::LeftAt
-            ),
+            Telling::Shipped(_) => match Says::of(&self.columns) {
+                _ if matches!(field, Field::Reference | Field::LeftAt) => true,
+                Says::Lines => matches!(field, Field::Line | Field::Quantity),
+                Says::Codes => matches!(field, Field::Code | Field::Quantity),
+                Says::Whole => false,
+            },
             // Without its quality nobody knows what of an item can be sold.
             Telling::Stock(_) => matches!(field, Field::Code | Field::Quantity | Field::Quality),
         }

@@ -1,5 +1,6 @@
 //! Pure mapping between the trade and the cells of files.
 
+mod asks;
 pub(crate) mod assemble;
 pub(crate) mod gone;
 pub(crate) mod inbound;

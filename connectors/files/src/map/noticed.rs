@@ -4,6 +4,8 @@
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Record};
 use serde::{Deserialize, Serialize};
 
+use super::parcels::Piece;
+
 /// Something that was noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "noticed", rename_all = "snake_case", deny_unknown_fields)]
@@ -16,7 +18,7 @@ pub(crate) enum Noticed {
         /// The export that had it.
         before: String,
         reference: String,
-        line: u32,
+        line: Piece,
         parcel: String,
         /// Empty where none was told.
         number: String,
@@ -64,8 +66,13 @@ impl Noticed {
                 parcel,
                 number,
             } => {
+                let what = match line {
+                    Piece::Line(n) => format!("line {n} of {reference}"),
+                    Piece::Code(code) if code.is_empty() => reference.clone(),
+                    Piece::Code(code) => format!("{code} of {reference}"),
+                };
                 let reason = format!(
-                    "{file}: no longer has line {line} of {reference} in parcel {parcel}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not{why}"
+                    "{file}: no longer has {what} in parcel {parcel}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not{why}"
                 );
                 BadRecord::new(Some(ExternalId::from(reference.as_str())), reason)
                     .because(format!("{word}: a later export of the day lacks a row"))

@@ -6,14 +6,16 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use hikiate_sdk::{
     Ability, BatchName, Call, CancelInstructionCall, Cancels, Error, ErrorClass, Identity,
-    JournalBatch, Op, OperationSpec, Prepared, Replay, SentLine, ShipmentReference, TaxStyle, Then,
+    Instruction, JournalBatch, Op, OperationSpec, Prepared, Replay, SentLine, ShipmentReference,
+    TaxStyle, Then,
 };
 use minijinja::value::Value;
 
+use super::asks::without;
 use super::instruct::{cancel, context, example, instruction, rows};
 use super::journal::JournalSheet;
 use super::sheet::Sheet;
-use crate::layout::{Accept, Layout, PickedUp};
+use crate::layout::{Accept, Ask, InstructRows, Layout, PickedUp};
 use crate::wire::envelope::{Envelope, sha256};
 
 /// Everything that goes out of one account.
@@ -25,6 +27,8 @@ pub(crate) struct Outgoing {
     tax: TaxStyle,
     picked_up: PickedUp,
     instruct: Option<Out<Sheet>>,
+    rows: InstructRows,
+    ignores: Vec<Ask>,
     cancel: Option<Out<Sheet>>,
     /// The warehouse is called when a shipment is to be stopped.
     telephone: bool,
@@ -117,6 +121,10 @@ impl Outgoing {
             titles,
             tax: layout.journal.as_ref().map(|j| j.tax).unwrap_or_default(),
             picked_up: layout.picked_up,
+            rows: layout.instruct.as_ref().map(|i| i.rows).unwrap_or_default(),
+            ignores: (layout.instruct.iter())
+                .flat_map(|i| i.ignores.iter().copied())
+                .collect(),
             instruct,
             cancel,
             telephone,
@@ -255,7 +263,10 @@ impl Outgoing {
                         empty.reference
                     )));
                 }
-                let content = out.sheet.write(rows(c, &self.values))?;
+                for asked in &c.instructions {
+                    self.writes_all(&out.sheet, asked)?;
+                }
+                let content = out.sheet.write(rows(c, self.rows, &self.values))?;
                 self.seal(&stem(&c.batch)?, &out.extension, &content)
             }
             (Call::CancelInstruction(c), _, Some(out), _) => {
@@ -289,6 +300,35 @@ impl Outgoing {
                 ),
             )),
         }
+    }
+
+    /// Whether the rows of an instruction say all that it asks.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Rejected`] with what no column writes.
+    fn writes_all(&self, sheet: &Sheet, asked: &Instruction) -> Result<(), Error> {
+        let Some(line) = asked.lines.first() else {
+            return Ok(());
+        };
+        let row = |of: &Instruction| context(instruction(of, line), "example", &self.values);
+        for ask in Ask::ALL {
+            let Some(less) = without(asked, ask).filter(|_| !self.ignores.contains(&ask)) else {
+                continue;
+            };
+            if !sheet.same(&row(asked), &row(&less)) {
+                continue;
+            }
+            let (what, value) = ask.says();
+            let ignore = match ask {
+                Ask::Cod => "",
+                _ => ", or name it in ignores of [instruct] where the warehouse does without",
+            };
+            return Err(rejected(format!(
+                "instruct row {}: the order asks for {what}, and no column of the layout writes it: write {value} in one{ignore}",
+                asked.reference
+            )));
+        }
+        Ok(())
     }
 
     fn seal(&self, stem: &str, extension: &str, content: &[u8]) -> Result<Prepared, Error> {

@@ -1,14 +1,20 @@
 //! 出荷実績: rows of one parcel become one report, or none of them does.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
-use hikiate_sdk::text::key;
-use hikiate_sdk::{BadRecord, Observed, ParcelLine, ParcelReport, ShipmentReference, Told};
+use hikiate_sdk::text::{code, key};
+use hikiate_sdk::{
+    BadRecord, CodeLine, Contents, Observed, ParcelLine, ParcelReport, ShipmentReference, Told,
+};
+
+use serde::{Deserialize, Serialize};
 
 use super::numbers::Numbers;
 use super::row::RowView;
 use super::rows::{Content, Understood, mark};
 use super::when::When;
-use crate::layout::Field;
+use crate::layout::{Field, Says};
 
 /// What a row says of its parcel.
 pub(crate) struct ParcelRow {
@@ -19,15 +25,31 @@ pub(crate) struct ParcelRow {
     carrier: Option<String>,
     numbers: Numbers,
     left: When,
-    n: u32,
-    quantity: u32,
-    code: Option<String>,
+    inside: Contents,
 }
 
 /// The rows of one parcel while its file is read. A quantity of 0 is told as well: it may correct an earlier one.
 pub(crate) struct Parcel {
     first: ParcelRow,
-    lines: Vec<ParcelLine>,
+}
+
+/// What a row names of its shipment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Piece {
+    /// A line of the instruction.
+    Line(u32),
+    /// An item; everything where it is empty.
+    Code(String),
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(n) => write!(f, "{n}"),
+            Self::Code(code) => f.write_str(code),
+        }
+    }
 }
 
 impl ParcelRow {
@@ -36,14 +58,26 @@ impl ParcelRow {
         &self.reference
     }
 
-    /// The instruction's line.
-    pub(crate) fn line(&self) -> u32 {
-        self.n
+    /// What it names.
+    pub(crate) fn piece(&self) -> Piece {
+        match &self.inside {
+            Contents::Lines(lines) => Piece::Line(lines.first().map_or(0, |line| line.n)),
+            Contents::Codes(codes) => Piece::Code(
+                codes
+                    .first()
+                    .map_or(String::new(), |line| line.code.clone()),
+            ),
+            Contents::Whole => Piece::Code(String::new()),
+        }
     }
 
-    /// It says that nothing of its line is in the parcel.
+    /// It says that nothing of what it names is in the parcel.
     pub(crate) fn is_of_no_goods(&self) -> bool {
-        self.quantity == 0
+        match &self.inside {
+            Contents::Lines(lines) => lines.iter().all(|line| line.quantity == 0),
+            Contents::Codes(codes) => codes.iter().all(|line| line.quantity == 0),
+            Contents::Whole => false,
+        }
     }
 
     /// When it left.
@@ -76,9 +110,7 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
             .ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
         Ok(ParcelRow {
             named: !row.text(Field::Parcel).is_empty(),
-            n: row.number(Field::Line)?,
-            quantity: row.number(Field::Quantity)?,
-            code: row.name(Field::Code)?,
+            inside: inside(row)?,
             carrier: row.words(Field::Carrier),
             reference,
             key,
@@ -86,8 +118,9 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
             left,
         })
     });
-    // A row of no goods may stand there as often as it likes.
-    let goods = content.as_ref().is_ok_and(|row| row.quantity > 0);
+    // A row of no goods may stand there as often as it likes, and so may one that says everything.
+    let counts = Says::of(row.places.columns) != Says::Whole;
+    let goods = counts && content.as_ref().is_ok_and(|row| !row.is_of_no_goods());
     Understood {
         // A row that cannot be understood stands for itself: the rest of its parcel has left all the same.
         group: group.filter(|_| content.is_ok()),
@@ -99,7 +132,23 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
     }
 }
 
-/// What tells a parcel's rows apart: the line, and the number as a good row would have it.
+/// What a row says is inside.
+fn inside(row: &RowView<'_>) -> Result<Contents, BadRecord> {
+    Ok(match Says::of(row.places.columns) {
+        Says::Lines => Contents::Lines(vec![ParcelLine {
+            n: row.number(Field::Line)?,
+            quantity: row.number(Field::Quantity)?,
+            code: row.name(Field::Code)?,
+        }]),
+        Says::Codes => Contents::Codes(vec![CodeLine {
+            code: row.needed(Field::Code)?,
+            quantity: row.number(Field::Quantity)?,
+        }]),
+        Says::Whole => Contents::Whole,
+    })
+}
+
+/// What tells a parcel's rows apart: the line or code, and the number as a good row would have it.
 fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
     let text = row.text(Field::Tracking);
     let number = match Numbers::read(text) {
@@ -107,9 +156,13 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
         // A corrected row has another one.
         Err(_) => "?".to_owned(),
     };
-    let line = match row.number::<u32>(Field::Line) {
-        Ok(n) => n.to_string(),
-        Err(_) => key(row.text(Field::Line)),
+    let line = match Says::of(row.places.columns) {
+        Says::Lines => match row.number::<u32>(Field::Line) {
+            Ok(n) => n.to_string(),
+            Err(_) => key(row.text(Field::Line)),
+        },
+        Says::Codes => code(row.text(Field::Code)),
+        Says::Whole => String::new(),
     };
     bad.of_part(format!("parcel line {line} number {number}"))
 }
@@ -117,7 +170,11 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
 /// Why a row does not count that stands twice: one that an export wrote twice, or two boxes.
 pub(super) fn twice(row: &RowView<'_>) -> BadRecord {
     let rule = "stands in two rows of this file that are the same in every column, so nobody knows whether it left once or twice: have it sent once with what left in all, or tell its boxes apart";
-    of_part(row, row.bad_value(Field::Line, rule))
+    let field = match Says::of(row.places.columns) {
+        Says::Codes => Field::Code,
+        Says::Lines | Says::Whole => Field::Line,
+    };
+    of_part(row, row.bad_value(field, rule))
 }
 
 /// All rows of a parcel that contradict one another: no good row settles them.
@@ -141,15 +198,7 @@ fn name(row: &RowView<'_>, numbers: &Result<Numbers, BadRecord>) -> Result<Strin
 impl Parcel {
     /// A parcel begins with a row.
     pub(crate) fn new(first: ParcelRow) -> Self {
-        let line = ParcelLine {
-            n: first.n,
-            quantity: first.quantity,
-            code: first.code.clone(),
-        };
-        Self {
-            lines: vec![line],
-            first,
-        }
+        Self { first }
     }
 
     /// The parcel of a further row joins it.
@@ -164,32 +213,21 @@ impl Parcel {
         }
         first.carrier = first.carrier.take().or(row.carrier);
         first.numbers.join(row.numbers);
-        let Some(line) = self.lines.iter_mut().find(|line| line.n == row.n) else {
-            self.lines.push(ParcelLine {
-                n: row.n,
-                quantity: row.quantity,
-                code: row.code,
-            });
-            return Ok(());
-        };
-        match (&line.code, row.code) {
-            (Some(code), Some(other)) if *code != other => {
-                let why = "is not the code that another row of this parcel has for the line";
-                return Err(of_all(view.bad_value(Field::Code, why)));
-            }
-            (None, Some(other)) => line.code = Some(other),
-            _ => {}
+        match (&mut first.inside, row.inside) {
+            (Contents::Lines(lines), Contents::Lines(more)) => more
+                .into_iter()
+                .try_for_each(|line| join_line(lines, line, view)),
+            (Contents::Codes(codes), Contents::Codes(more)) => more
+                .into_iter()
+                .try_for_each(|line| join_code(codes, line, view)),
+            // One layout, one way of saying it.
+            _ => Ok(()),
         }
-        line.quantity = line
-            .quantity
-            .checked_add(row.quantity)
-            .ok_or_else(|| of_all(view.bad(Field::Quantity, "is out of range")))?;
-        Ok(())
     }
 
     /// The report.
     pub(crate) fn finish(self, adds: bool, told: Told) -> Observed {
-        let Self { first, lines } = self;
+        let Self { first } = self;
         Observed::Parcel(ParcelReport {
             reference: ShipmentReference::new(first.reference),
             key: first.key,
@@ -199,9 +237,48 @@ impl Parcel {
             also: first.numbers.also,
             left_at: first.left.from(),
             left_until: first.left.until(),
-            lines,
+            contents: first.inside,
             adds,
             told: Some(told),
         })
     }
+}
+
+fn join_line(
+    lines: &mut Vec<ParcelLine>,
+    row: ParcelLine,
+    view: &RowView<'_>,
+) -> Result<(), BadRecord> {
+    let Some(line) = lines.iter_mut().find(|line| line.n == row.n) else {
+        lines.push(row);
+        return Ok(());
+    };
+    match (&line.code, row.code) {
+        (Some(code), Some(other)) if *code != other => {
+            let why = "is not the code that another row of this parcel has for the line";
+            return Err(of_all(view.bad_value(Field::Code, why)));
+        }
+        (None, Some(other)) => line.code = Some(other),
+        _ => {}
+    }
+    line.quantity = sum(line.quantity, row.quantity, view)?;
+    Ok(())
+}
+
+fn join_code(
+    codes: &mut Vec<CodeLine>,
+    row: CodeLine,
+    view: &RowView<'_>,
+) -> Result<(), BadRecord> {
+    let Some(line) = codes.iter_mut().find(|line| line.code == row.code) else {
+        codes.push(row);
+        return Ok(());
+    };
+    line.quantity = sum(line.quantity, row.quantity, view)?;
+    Ok(())
+}
+
+fn sum(one: u32, other: u32, view: &RowView<'_>) -> Result<u32, BadRecord> {
+    one.checked_add(other)
+        .ok_or_else(|| of_all(view.bad(Field::Quantity, "is out of range")))
 }

@@ -96,6 +96,15 @@ impl Sheet {
         Ok(out)
     }
 
+    /// Two rows are the same in every column.
+    pub(crate) fn same(&self, one: &Value, other: &Value) -> bool {
+        let cell = |n: usize, context: &Value| {
+            let template = self.env.get_template(&n.to_string()).ok()?;
+            template.render(context).ok()
+        };
+        (0..self.columns.len()).all(|n| cell(n, one) == cell(n, other))
+    }
+
     /// The column whose template is this field of a row and nothing else.
     pub(crate) fn column_of(&self, field: &str) -> Option<usize> {
         let template = format!("{{{{row.{field}}}}}");

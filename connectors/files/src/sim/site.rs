@@ -302,8 +302,11 @@ fn instruct(references: &[String]) -> Call {
                 code: code.to_owned(),
                 title: "能登の塩, 表\"印\"".to_owned(),
                 quantity: n,
+                unit_price: None,
+                customs: hikiate_sdk::Customs::default(),
             })
             .collect(),
+        asks: hikiate_sdk::Asks::default(),
     };
     Call::Instruct(InstructCall {
         batch: name("instruct"),

@@ -137,7 +137,7 @@ fn says(record: &Record) -> String {
                     l.code.as_deref().unwrap_or("?")
                 )
             };
-            let lines: Vec<_> = p.lines.iter().map(line).collect();
+            let lines: Vec<_> = p.lines().iter().map(line).collect();
             let also = if p.also.is_empty() {
                 String::new()
             } else {

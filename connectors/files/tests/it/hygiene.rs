@@ -30,7 +30,7 @@ fn names(record: &Record) -> (Vec<String>, Vec<String>) {
         Ok(Observed::CancelReply(r)) => (vec![r.reference.to_string()], vec![r.message.clone()]),
         Ok(Observed::Parcel(p)) => {
             let mut keys = vec![p.reference.to_string(), p.key.clone()];
-            keys.extend(p.lines.iter().filter_map(|l| l.code.clone()));
+            keys.extend(p.codes().map(str::to_owned));
             keys.extend(p.tracking.iter().chain(&p.also).cloned());
             (keys, p.carrier.iter().cloned().collect())
         }

@@ -1,6 +1,7 @@
 //! The connector as the engine sees it, against folders and servers that are really there.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod asks;
 mod cases;
 mod conformance;
 mod dates;

@@ -1,6 +1,7 @@
 //! 出荷実績: how rows become parcels.
 
-use hikiate_sdk::{BadRecord, Observed, Page, ParcelReport};
+use hikiate_files::Layout;
+use hikiate_sdk::{BadRecord, CodeLine, Contents, Observed, Page, ParcelReport};
 
 use crate::support::{Site, site, site_with};
 
@@ -143,7 +144,7 @@ async fn a_line_keeps_the_code_that_the_row_names() {
         HK3-S1,1,VW-a,1,,401234567805,2026/11/27 18:00:00\n\
         HK3-S1,1,VW-b,1,,401234567805,2026/11/27 18:00:00\n";
     let page = read(&site, rows).await;
-    let line = &parcel(&page, 0).lines;
+    let line = parcel(&page, 0).lines();
     assert_eq!(
         (
             line.len(),
@@ -153,7 +154,7 @@ async fn a_line_keeps_the_code_that_the_row_names() {
         ),
         (1, 1, 3, Some("VW-b"))
     );
-    assert_eq!(parcel(&page, 1).lines[0].code, None);
+    assert_eq!(parcel(&page, 1).lines()[0].code, None);
     assert_eq!(
         bad(&page, 2).reason,
         "jisseki-1.csv row 6, column 商品コード: \"VW-b\" is not the code that another row of this parcel has for the line"
@@ -186,7 +187,7 @@ async fn a_quantity_of_zero_is_told() {
         HK2-S1,1,A,0,,401234567804,2026/11/27 18:00:00\n";
     let page = read(&site, rows).await;
     let lines = |n| {
-        let lines = parcel(&page, n).lines.iter();
+        let lines = parcel(&page, n).lines().iter();
         lines
             .map(|line| (line.n, line.quantity))
             .collect::<Vec<_>>()
@@ -272,7 +273,7 @@ async fn two_rows_that_are_the_same_are_neither_summed_nor_taken_for_one() {
     )
     .await;
     assert_eq!(page.records.len(), 2, "{:?}", page.records);
-    let left = &parcel(&page, 0).lines;
+    let left = parcel(&page, 0).lines();
     let left: Vec<_> = left.iter().map(|l| (l.n, l.quantity)).collect();
     assert_eq!(
         left,
@@ -292,4 +293,102 @@ async fn two_rows_that_are_the_same_are_neither_summed_nor_taken_for_one() {
         format!("{SHIPPED}{same}{same}").as_bytes(),
         "both, so that they are read again as they were"
     );
+}
+
+/// A layout whose export has these columns of the shipped file, in the order of the header.
+fn site_of(columns: &[&str]) -> Site {
+    site_with("japanese-3pl-utf8", &|text| with_columns(text, columns))
+}
+
+fn layout_of(columns: &[&str]) -> String {
+    let mut layouts = hikiate_files::SHIPPED.iter();
+    let (_, text) = layouts
+        .find(|(name, _)| *name == "japanese-3pl-utf8")
+        .unwrap();
+    with_columns(text, columns)
+}
+
+/// The layout with those of the columns that say what is inside.
+fn with_columns(text: &str, columns: &[&str]) -> String {
+    let names = ["行番号", "商品コード", "出荷数量"];
+    let part = text.split("\n[shipped]").nth(1).unwrap();
+    let end = part.find("\n[").unwrap_or(part.len());
+    let kept: String = part[..end]
+        .lines()
+        .filter(|line| {
+            let named = names.iter().find(|name| line.contains(*name));
+            named.is_none_or(|name| columns.contains(name))
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text.replace(&part[..end], &kept)
+}
+
+#[tokio::test]
+async fn a_layout_without_lines_says_what_is_inside_by_code() {
+    let site = site_of(&["商品コード", "出荷数量"]);
+    let header = "出荷指示番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\n";
+    let rows = "HK1-S1,A-1,2,ヤマト,401234567893,2026/11/27 18:00:00\n\
+        HK1-S1,B,1,ヤマト,401234567893,2026/11/27 18:00:00\n\
+        HK1-S1,A-1,3,,401234567893,2026/11/27 18:01:00\n\
+        HK2-S1,,1,,401234567904,2026/11/27 18:00:00\n\
+        HK3-S1,A-1,1,,401234567915,2026/11/27 18:00:00\n\
+        HK3-S1,A-1,1,,401234567915,2026/11/27 18:00:00\n";
+    let file = format!("{header}{rows}");
+    site.put_at("incoming/jisseki-1.csv", file.as_bytes(), READ);
+    let page = site.page_at("shipments", None, READ).await;
+    let codes = [("A-1", 5), ("B", 1)].map(|(code, quantity)| CodeLine {
+        code: code.to_owned(),
+        quantity,
+    });
+    let first = parcel(&page, 0);
+    assert_eq!(first.contents, Contents::Codes(codes.to_vec()));
+    assert_eq!(first.tracking.as_deref(), Some("401234567893"));
+    assert!(bad(&page, 1).reason.contains("column 商品コード: is blank"));
+    let twice = bad(&page, 2);
+    assert!(twice.reason.contains("the same in every column"));
+    assert_eq!(
+        twice.part.as_deref(),
+        Some("parcel line A-1 number 401234567915")
+    );
+}
+
+#[tokio::test]
+async fn a_layout_without_quantities_says_everything() {
+    let site = site_of(&[]);
+    let rows = "出荷指示番号,配送業者,送り状番号,出荷日時\n\
+        HK1-S1,ヤマト,401234567893,2026/11/27 18:00:00\n\
+        HK1-S1,ヤマト,401234567904,2026/11/27 18:00:00\n\
+        HK2-S1,ヤマト,401234567915,2026/11/27 18:00:00\n\
+        HK2-S1,ヤマト,401234567915,2026/11/27 18:00:00\n";
+    site.put_at("incoming/jisseki-1.csv", rows.as_bytes(), READ);
+    let page = site.page_at("shipments", None, READ).await;
+    let parcels: Vec<_> = (0..page.records.len())
+        .map(|n| parcel(&page, n))
+        .map(|p| (p.reference.as_str(), p.key.as_str(), &p.contents))
+        .collect();
+    assert_eq!(
+        parcels,
+        [
+            ("HK1-S1", "401234567893", &Contents::Whole),
+            ("HK1-S1", "401234567904", &Contents::Whole),
+            ("HK2-S1", "401234567915", &Contents::Whole),
+        ]
+    );
+}
+
+#[test]
+fn columns_that_say_contents_in_part_are_refused() {
+    for (columns, why) in [
+        (&["行番号"][..], "none \"quantity\""),
+        (&["出荷数量"][..], "nothing says of what"),
+        (&["商品コード"][..], "none \"quantity\""),
+    ] {
+        let layout: Layout = toml::from_str(&layout_of(columns)).unwrap();
+        let problems = layout.problems();
+        assert!(
+            matches!(&problems[..], [one] if one.starts_with("shipped.columns:") && one.contains(why)),
+            "{columns:?}: {problems:?}"
+        );
+    }
 }

@@ -199,7 +199,7 @@ async fn rows_of_one_parcel_are_one_report_and_a_bad_one_stands_for_itself() {
     let Ok(Observed::Parcel(first)) = &records[0] else {
         panic!("{records:?}")
     };
-    assert_eq!(first.lines, [line(1, 2, "A-1"), line(2, 1, "B-2")]);
+    assert_eq!(first.lines(), [line(1, 2, "A-1"), line(2, 1, "B-2")]);
     assert_eq!(
         (first.key.as_str(), first.carrier.as_deref(), first.left_at),
         (
@@ -213,10 +213,10 @@ async fn rows_of_one_parcel_are_one_report_and_a_bad_one_stands_for_itself() {
         format!("{SHIPPED}{}\n{}\n", rows[0], rows[2]).as_bytes()
     );
     assert!(
-        matches!(&records[1], Ok(Observed::Parcel(p)) if p.lines == [line(1, 1, "A-1")]),
+        matches!(&records[1], Ok(Observed::Parcel(p)) if p.lines() == [line(1, 1, "A-1")]),
         "what could be read of the parcel has left"
     );
-    assert!(matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines == [line(2, 3, "B-2")]));
+    assert!(matches!(&records[2], Ok(Observed::Parcel(p)) if p.lines() == [line(2, 3, "B-2")]));
     assert_eq!(
         records[3].as_ref().unwrap_err(),
         "jisseki-1.csv row 6, column 出荷数量: is blank"
@@ -226,7 +226,7 @@ async fn rows_of_one_parcel_are_one_report_and_a_bad_one_stands_for_itself() {
         format!("{SHIPPED}{}\n", rows[4]).as_bytes()
     );
     assert!(
-        matches!(&records[4], Ok(Observed::Parcel(p)) if p.lines == [line(1, 0, "A-1")]),
+        matches!(&records[4], Ok(Observed::Parcel(p)) if p.lines() == [line(1, 0, "A-1")]),
         "it may correct what was told before"
     );
     assert_eq!(
@@ -234,7 +234,7 @@ async fn rows_of_one_parcel_are_one_report_and_a_bad_one_stands_for_itself() {
         "jisseki-1.csv row 9, column 出荷数量: is out of range"
     );
     assert!(
-        matches!(&records[6], Ok(Observed::Parcel(p)) if p.lines == [line(1, 1, "A-1")]),
+        matches!(&records[6], Ok(Observed::Parcel(p)) if p.lines() == [line(1, 1, "A-1")]),
         "full width"
     );
 }
@@ -313,7 +313,7 @@ async fn a_tracking_number_is_a_number_none_or_a_bad_row() {
     let Ok(Observed::Parcel(first)) = &told(&page)[0] else {
         panic!("{:?}", page.records[0])
     };
-    assert_eq!(first.lines.len(), 2);
+    assert_eq!(first.lines().len(), 2);
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn a_parcel_whose_rows_stand_apart_is_one_report() {
         sorted(&all),
         sorted(&whole("shipments", "jisseki-1.csv", &text).await)
     );
-    assert!(matches!(&all[0].parsed, Ok(Observed::Parcel(p)) if p.lines.len() == 3));
+    assert!(matches!(&all[0].parsed, Ok(Observed::Parcel(p)) if p.lines().len() == 3));
 }
 
 #[tokio::test]

@@ -229,8 +229,11 @@ pub(crate) fn instruction(reference: &str, lines: &[(&str, u32)]) -> Instruction
                 code: (*code).to_owned(),
                 title: "能登の塩, 表\"印\"".to_owned(),
                 quantity: *quantity,
+                unit_price: None,
+                customs: hikiate_sdk::Customs::default(),
             })
             .collect(),
+        asks: hikiate_sdk::Asks::default(),
     }
 }
 

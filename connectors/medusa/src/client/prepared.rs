@@ -228,7 +228,7 @@ fn rejected(message: String) -> Error {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use hikiate_sdk::{CancelOrderCall, ExternalId, LineKey, ParcelTold, ShipmentReference};
+    use hikiate_sdk::{CancelOrderCall, ExternalId, LineKey, ShipmentReference, ShippedParcel};
 
     use super::*;
 
@@ -296,9 +296,10 @@ mod tests {
 
     #[test]
     fn parcels_become_labels_with_all_their_fields() {
-        let parcel = |tracking: Option<&str>| ParcelTold {
+        let parcel = |tracking: Option<&str>| ShippedParcel {
             carrier: None,
             tracking: tracking.map(str::to_owned),
+            ..ShippedParcel::default()
         };
         let call = Call::Ship(ShipCall {
             order: ExternalId::from("order_1"),

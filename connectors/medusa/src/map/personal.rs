@@ -2,10 +2,10 @@
 
 use hikiate_sdk::{Party, Personal};
 
-use crate::remarks::Remarks;
+use crate::config::Settings;
 use crate::wire::{Address, Order};
 
-pub(super) fn of(order: &Order, remarks: &Remarks) -> Personal {
+pub(super) fn of(order: &Order, settings: &Settings) -> Personal {
     let mut buyer = order
         .billing_address
         .as_ref()
@@ -17,10 +17,19 @@ pub(super) fn of(order: &Order, remarks: &Remarks) -> Personal {
         .iter()
         .map(|address| ("1".to_owned(), party(address)))
         .collect();
+    let asked = settings.fields.of(&order.metadata);
+    let gift = Some(asked.gift).filter(|gift| !gift.is_empty());
+    let group = || "1".to_owned();
     Personal {
         buyer,
         ship_to,
-        remarks: remarks.of(&order.metadata),
+        remarks: settings.remarks.of(&order.metadata),
+        senders: asked
+            .sender
+            .into_iter()
+            .map(|sender| (group(), sender))
+            .collect(),
+        gifts: gift.into_iter().map(|gift| (group(), gift)).collect(),
     }
 }
 

@@ -297,3 +297,46 @@ fn half_an_emoji_loses_no_order() {
     let titles: Vec<&str> = read.lines.iter().map(|line| line.title.as_str()).collect();
     assert_eq!(titles, ["Mug (Red \u{FFFD})", "Mug (Blue)"]);
 }
+
+#[test]
+fn what_a_buyer_asks_of_the_delivery_is_read_where_the_account_says() {
+    let keys = json!({ "arrive_on": "metadata.day", "sender": "metadata.from", "message": "metadata.card", "hs_code": "items.metadata.hs" });
+    let mut problems = Vec::new();
+    let settings = Settings {
+        fields: crate::wishes::Fields::read(serde_json::from_value(keys).unwrap(), &mut problems),
+        ..Settings::default()
+    };
+    assert!(problems.is_empty());
+    let mut told = order();
+    told["metadata"] =
+        json!({ "day": "2026-12-24", "from": { "name": "Bo" }, "card": "Alles Gute" });
+    told["items"][0]["metadata"] = json!({ "hs": "6912.00" });
+    let asked = |settings: &Settings| match order_record(&told.to_string(), settings).parsed {
+        Ok(Observed::Order(order, personal)) => (*order, *personal),
+        other => panic!("{other:?}"),
+    };
+    let (snapshot, personal) = asked(&settings);
+    let wishes = &snapshot.groups[0].wishes;
+    assert_eq!(wishes.arrive_on, "2026-12-24".parse().ok());
+    assert!(wishes.sender && wishes.gift && wishes.unread.is_empty());
+    assert_eq!(personal.senders["1"].name, "Bo");
+    assert_eq!(personal.gifts["1"].message, "Alles Gute");
+    let customs = snapshot
+        .lines
+        .iter()
+        .map(|line| line.customs.hs_code.as_deref());
+    assert_eq!(customs.collect::<Vec<_>>(), [None, Some("691200")]);
+    let stored = serde_json::to_string(&snapshot).unwrap();
+    assert!(
+        !stored.contains("Alles") && !stored.contains("Bo\""),
+        "{stored}"
+    );
+    // Without paths nothing is asked, and the order is stored as it was before.
+    let (plain, personal) = asked(&Settings::default());
+    assert!(plain.groups[0].wishes.is_empty() && personal.senders.is_empty());
+    let stored = serde_json::to_string(&plain).unwrap();
+    assert!(
+        !stored.contains("wishes") && !stored.contains("customs"),
+        "{stored}"
+    );
+}

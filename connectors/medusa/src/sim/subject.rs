@@ -21,7 +21,7 @@ use hikiate_sdk::http::{HttpClient, Transport};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
     Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Op, Operations,
-    ParcelTold, Party, ShipCall, ShipmentReference, ShippedLine,
+    Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 use secrecy::SecretString;
 
@@ -262,9 +262,10 @@ impl FarSide for Far {
                 past.send_one(Op::Fulfil, &past.prepare(&fulfil).unwrap())
                     .await
                     .unwrap();
-                let parcels = vec![ParcelTold {
+                let parcels = vec![ShippedParcel {
                     carrier: None,
                     tracking: Some("T-1".to_owned()),
+                    ..ShippedParcel::default()
                 }];
                 Call::Ship(ShipCall {
                     order,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::Observed;
+use crate::{Contents, Observed};
 
 /// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
 /// `parcel:REF/KEY`, `stock:CODE@PLACE`.
@@ -26,7 +26,11 @@ pub fn identity(observed: &Observed) -> String {
 pub fn parts(observed: &Observed) -> usize {
     match observed {
         Observed::Order(order, _) => order.lines.len(),
-        Observed::Parcel(parcel) => parcel.lines.len(),
+        Observed::Parcel(parcel) => match &parcel.contents {
+            Contents::Lines(lines) => lines.len(),
+            Contents::Codes(codes) => codes.len(),
+            Contents::Whole => 1,
+        },
         Observed::InstructionReply(_) | Observed::CancelReply(_) | Observed::Stock(_) => 1,
     }
 }

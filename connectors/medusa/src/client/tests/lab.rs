@@ -6,7 +6,7 @@ use std::path::Path;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, CancelOrderCall, CaptureCall, ChannelState, Connector,
     ConnectorKind, ErrorClass, ExternalId, Found, FulfilCall, Observed, Op, OrderSnapshot, Outcome,
-    ParcelTold, ShipCall, ShipmentReference, ShippedLine,
+    ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 use serde_json::{Value, json};
 
@@ -152,9 +152,10 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
             quantity: line.quantity,
         }];
         let id = order.external_id.clone();
-        let parcels = vec![ParcelTold {
+        let parcels = vec![ShippedParcel {
             carrier: Some("Yamato".to_owned()),
             tracking: Some(format!("4000-{n}")),
+            ..ShippedParcel::default()
         }];
         once(
             &*shop,

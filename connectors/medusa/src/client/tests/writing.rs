@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
     Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, Found, FulfilCall,
-    LineKey, Op, Operations, Outcome, ParcelTold, ShipCall, ShipmentReference, ShippedLine,
+    LineKey, Op, Operations, Outcome, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 
 use super::support::{LOCATION, account, mugs, shop};
@@ -49,9 +49,10 @@ impl World {
     fn ship(&self, reference: &str, tracking: &[&str]) -> Call {
         let parcels = tracking
             .iter()
-            .map(|n| ParcelTold {
+            .map(|n| ShippedParcel {
                 carrier: None,
                 tracking: Some((*n).to_owned()),
+                ..ShippedParcel::default()
             })
             .collect();
         Call::Ship(ShipCall {

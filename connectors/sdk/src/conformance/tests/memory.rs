@@ -133,6 +133,7 @@ fn snapshot(external_id: ExternalId, ordered_at: DateTime<Utc>, lines: u64) -> O
         unit_price: None,
         tax_rate_bp: None,
         by: FulfilledBy::Us,
+        customs: crate::Customs::default(),
     };
     OrderSnapshot {
         display: external_id.to_string(),
