@@ -316,6 +316,9 @@ pub struct PaymentRoute {
     pub method: PaymentMethod,
     /// The account that captures; `None` where nothing is captured.
     pub account: Option<AccountSlug>,
+    /// That account is another than the channel's and reports its payments: what it says counts, and not the channel.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reads: bool,
 }
 
 /// Ways of paying.

@@ -175,6 +175,10 @@ impl Resolving<'_> {
                 gateway.clone(),
                 PaymentRoute {
                     method: payment.method,
+                    reads: account.as_ref().is_some_and(|account| {
+                        let elsewhere = account.as_str() != name;
+                        elsewhere && self.routes.reads(account.as_str(), StreamKind::Payments)
+                    }),
                     account,
                 },
             )

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::ChannelState;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
@@ -11,6 +12,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
+use super::payments::Claimed;
 use super::presence::Returned;
 use super::quarantine::{Told, Understood, quarantine, settle};
 use super::told::ToldBefore;
@@ -58,7 +60,7 @@ impl Store {
             understood.extend(page.stock.iter().filter(stands).map(told));
             bad.extend(counted.unlisted);
         }
-        if page.orders.is_empty() && page.facts.is_empty() {
+        if page.orders.is_empty() && page.facts.is_empty() && page.payments.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
             quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
@@ -83,6 +85,18 @@ impl Store {
             .filter_map(|o| o.first())
             .map(|o| o.number.clone())
             .collect();
+        let elsewhere: Vec<String> = page
+            .orders
+            .iter()
+            .filter(|order| order.payments.is_some())
+            .map(|order| order.external_id.to_string())
+            .collect();
+        let brought = page
+            .orders
+            .iter()
+            .filter_map(|order| order.payments.clone());
+        let brought = brought.flatten().collect();
+        let meeting = Self::meet(tx, account_id, &elsewhere, brought, &page.payments).await?;
         if !names.is_empty() {
             sqlx::query!(
                 "INSERT INTO subjects (kind, account_id, external_id, number, created_at)
@@ -102,7 +116,7 @@ impl Store {
             .collect();
         let mut subject_of_order: BTreeMap<String, (i64, bool)> = BTreeMap::new();
         let mut subject_of_reference: BTreeMap<String, i64> = BTreeMap::new();
-        let mut ids = BTreeSet::new();
+        let mut ids: BTreeSet<i64> = meeting.subjects().collect();
         if !references.is_empty() {
             for row in sqlx::query!(
                 "SELECT external_id, subject_id FROM aliases WHERE account_id = $1 AND kind = 'shipment' AND external_id = ANY($2)",
@@ -167,6 +181,7 @@ impl Store {
         let mut lagging = BTreeSet::new();
         let mut read_first = BTreeSet::new();
         let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
+        let mut claimed: Vec<Claimed<'_>> = Vec::new();
         let mut record = |subject: i64,
                           series: &str,
                           body: &FactBody,
@@ -278,6 +293,16 @@ impl Store {
                     &order.raw,
                     false,
                 )?;
+                if let Some(names) = &order.payments
+                    && matches!(verdict, Judgement::New | Judgement::Same)
+                {
+                    claimed.retain(|order| order.subject != subject);
+                    claimed.push(Claimed {
+                        subject,
+                        names,
+                        live: !matches!(order.fact.order.state, ChannelState::Cancelled { .. }),
+                    });
+                }
                 if verdict == Judgement::New {
                     done.new_facts += 1;
                     if known.is_none_or(|(v, _)| *v != version) {
@@ -380,10 +405,22 @@ impl Store {
         }
         Self::note_returned(tx, &returned).await?;
         done.absences = !returned.is_empty();
-        let changed = rows.subjects();
+        let mut changed = rows.subjects();
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
+        let met = Self::hear_payments(
+            tx,
+            account_id,
+            meeting,
+            &claimed,
+            &page.payments,
+            (page.asked_at, page.day),
+        )
+        .await?;
+        done.new_facts += met.new_facts;
+        done.unchanged += met.unchanged;
+        changed.extend(met.due);
         make_due(tx, &changed, &reread, &read_first).await?;
         read_soon(tx, &lagging).await?;
         settle(
@@ -473,7 +510,7 @@ async fn read_soon(
     Ok(())
 }
 
-async fn write_raw_and_personal(
+pub(super) async fn write_raw_and_personal(
     tx: &mut Transaction<'_, Postgres>,
     raws: &[(i64, String, &[u8])],
     persons: &[(i64, i32, Value)],

@@ -5,6 +5,7 @@ mod config;
 mod fields;
 mod kind;
 mod map;
+mod metadata;
 mod remarks;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

@@ -19,6 +19,7 @@ mod mail;
 mod money;
 mod operation;
 mod order;
+mod payment;
 mod secret;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -32,7 +33,7 @@ pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
 pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
 pub use mail::MailMessage;
-pub use money::{Currency, Decimal, MoneyError, to_minor};
+pub use money::{Currency, Decimal, MoneyError, Unit, Units, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Found, FulfilCall,
     InstructCall, OnUnknown, Op, OperationSpec, Operations, Outcome, ParcelTold, Prepared, Replay,
@@ -40,9 +41,9 @@ pub use operation::{
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
-    OrderLine, OrderSnapshot, Party, PaymentRef, Personal, RefundEffect, RefundSeen, TaxSum,
-    Tender,
+    OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
+pub use payment::{Parts, PaymentRef, PaymentSnapshot, PaymentState};
 pub use secret::SecretRef;
 pub use source::{
     BadRecord, InFile, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec,

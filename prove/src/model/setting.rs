@@ -186,6 +186,7 @@ fn policy() -> Policy {
     let route = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(AccountSlug::new),
+        reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([

@@ -30,6 +30,7 @@ pub(super) fn policy() -> Policy {
     let payment = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(slug),
+        reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([
@@ -148,6 +149,7 @@ pub(super) fn tender(key: &str, gateway: &str, amount: i64) -> Tender {
         provider: None,
         authorised_until: None,
         pay_by: None,
+        review: None,
         refunds: Vec::new(),
     }
 }
