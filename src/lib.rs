@@ -1,10 +1,11 @@
 //! hikiate (引当): a headless OMS–WMS bridge. Pull facts, plan from the whole set of them, push effects.
 
+pub mod account;
 pub mod action;
-pub mod broken;
 pub mod calendar;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;

@@ -1,23 +1,24 @@
-//! Faults put in on purpose, which a tool must find. New ones live here and alter what passes by from outside: a plan
-//! between the planner and the store, a statement on the wire, an external system's answer. The older ones are switches
-//! inside the product.
+//! Faults put in on purpose, which a tool must find. Each alters what passes by from outside the product: a plan
+//! between the planner and the store, a statement on the wire, an external system's answer.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use hikiate::broken::{self, Broken};
-use hikiate::facts::FactBody;
+use hikiate::facts::{FactBody, IntentFact, IntentWhat};
 use hikiate::plan::tax_inside;
-use hikiate::plan::types::{Begin, OrderInput, OrderPlan};
+use hikiate::plan::types::{Begin, OrderInput, OrderPlan, Status};
 use hikiate::policy::TaxRounding;
+use hikiate::push::Step;
+use hikiate::stock::allocate::OpenDemand;
+use hikiate::store::Judgement;
 use hikiate_sdk::{
-    ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, Page,
+    Call, ChannelFulfilment, ChannelState, Charge, ChargeKind, Op, OrderSnapshot, Outcome, Page,
     RefundEffect,
 };
 
-/// A fault from outside.
+/// A fault and what it alters.
 #[derive(Debug)]
 pub struct Mutant {
     /// Its name on the command line and in the documents.
@@ -31,8 +32,8 @@ pub struct Mutant {
 /// What a mutant alters.
 #[derive(Clone, Copy, Debug)]
 pub enum Alters {
-    /// Each plan of the model, before it is checked and written.
-    Plan(fn(&mut OrderPlan)),
+    /// Each plan of the model, before it is checked and written, beside what it was made from.
+    Plan(fn(&OrderInput, &mut OrderPlan)),
     /// What each plan of the model is made from.
     Input(fn(&mut OrderInput)),
     /// SQL of the daemons of a world: other SQL with the same parameters and columns.
@@ -43,6 +44,31 @@ pub enum Alters {
     Page(fn(&mut Page)),
     /// Calls in a world: the answer of an external system that has done nothing.
     Answer(fn(Op) -> Option<Outcome>),
+    /// What the model's allocation is decided from.
+    Demands(fn(&mut [OpenDemand])),
+    /// How the model's store judges a reading.
+    Judged(fn(Judgement) -> Judgement),
+    /// What the model's pusher does next.
+    Next(fn(Step) -> Step),
+    /// What a world does around a daemon's calls and pages.
+    Around(Around),
+}
+
+/// A fault of a daemon that a world plays around its calls and pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// The cursor moves on before the page is committed.
+    CursorBeforeCommit,
+    /// A page that its source consumes is acknowledged before it is committed.
+    AcknowledgedBeforeCommit,
+    /// What is about to be sent is not marked as sending before the call.
+    SendingNotMarked,
+    /// What was being sent when a process died is handed back as if it had never left.
+    SendingForgotten,
+    /// A lost reply is taken for a call that never left.
+    LostReplyIgnored,
+    /// The same parcel in another file is another parcel.
+    ParcelCountedTwice,
 }
 
 /// All of them.
@@ -50,7 +76,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         word: "movement_forgotten",
         what: "goods ship and the ledger of stock does not move",
-        alters: Alters::Plan(|plan| plan.entries.clear()),
+        alters: Alters::Plan(|_, plan| plan.entries.clear()),
     },
     Mutant {
         word: "others_ignored",
@@ -118,7 +144,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         word: "change_untold",
         what: "a sealed shipment goes to the old address and nobody is told",
-        alters: Alters::Plan(|plan| {
+        alters: Alters::Plan(|_, plan| {
             plan.tasks
                 .retain(|task| task.kind != "changed_after_sealing");
             plan.decisions
@@ -191,12 +217,12 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         word: "returns_forgotten",
         what: "revenue stays as it was after a refund",
-        alters: Alters::Plan(|plan| plan.revenue.retain(|row| row.gross >= 0)),
+        alters: Alters::Plan(|_, plan| plan.revenue.retain(|row| row.gross >= 0)),
     },
     Mutant {
         word: "tax_by_row",
         what: "the tax of each row is rounded by itself",
-        alters: Alters::Plan(|plan| {
+        alters: Alters::Plan(|_, plan| {
             for row in &mut plan.revenue {
                 row.tax = tax_inside(row.gross, row.tax_of.rate_bp, TaxRounding::HalfUp);
             }
@@ -205,7 +231,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         word: "unexplained_untold",
         what: "a refund that nothing explains is no task",
-        alters: Alters::Plan(|plan| plan.tasks.retain(|task| task.kind != "refund_unexplained")),
+        alters: Alters::Plan(|_, plan| plan.tasks.retain(|task| task.kind != "refund_unexplained")),
     },
     Mutant {
         word: "returns_unstored",
@@ -231,7 +257,152 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a capture is taken for done, and no money was captured",
         alters: Alters::Answer(|op| (op == Op::Capture).then_some(Outcome::Done { id: None })),
     },
+    Mutant {
+        word: "older_reading",
+        what: "an older reading replaces a newer one",
+        alters: Alters::Judged(|judgement| match judgement {
+            Judgement::Stale | Judgement::Older => Judgement::New,
+            other => other,
+        }),
+    },
+    Mutant {
+        word: "reservation_kept",
+        what: "a cancelled order keeps its demand, and with it what is reserved",
+        alters: Alters::Plan(|_, plan| {
+            if plan.status == Status::Cancelled {
+                plan.demands.clear();
+            }
+        }),
+    },
+    Mutant {
+        word: "reservation_undeleted",
+        what: "what is reserved and not needed any more stays reserved",
+        alters: Alters::Statement(|sql| {
+            let frees = sql.contains("DELETE FROM reservations r USING unnest");
+            frees.then(|| sql.replace("t.q = 0", "t.q < 0"))
+        }),
+    },
+    Mutant {
+        word: "capture_ordered",
+        what: "the total is captured with the first goods, not what is due for them",
+        alters: Alters::Plan(|input, plan| {
+            let orders = input
+                .facts
+                .iter()
+                .rev()
+                .filter_map(|fact| match &fact.body {
+                    FactBody::Order(reading) => reading.order.total,
+                    _ => None,
+                });
+            let Some(total) = { orders }.next() else {
+                return;
+            };
+            intents(plan, |_, intent| {
+                if let IntentWhat::Call { call, .. } = &mut intent.what
+                    && let Call::Capture(capture) = call.as_mut()
+                {
+                    let more = total - capture.captured_after;
+                    capture.captured_after = total;
+                    capture.amount = capture.amount.map(|amount| amount + more);
+                }
+            });
+        }),
+    },
+    Mutant {
+        word: "key_from_sequence",
+        what: "a key counts up with every plan that is made, not with the tries that ended",
+        alters: Alters::Plan(|_, plan| {
+            let more = SEQUENCE.get().wrapping_add(1) % 1_000_000;
+            SEQUENCE.set(more);
+            intents(plan, |key, intent| {
+                let own = format!(":{}", intent.n);
+                intent.n += more;
+                if let Some(start) = key.strip_suffix(&own) {
+                    *key = format!("{start}:{}", intent.n);
+                }
+            });
+        }),
+    },
+    Mutant {
+        word: "rank_ignored",
+        what: "stock goes to whoever came last",
+        alters: Alters::Demands(|demands| {
+            let ranks: Vec<_> = demands
+                .iter()
+                .map(|d| (d.promised_at, d.ordered_at))
+                .collect();
+            let first = ranks.iter().map(|rank| rank.0).min();
+            let last = ranks.iter().map(|rank| rank.0).max();
+            if let (Some(first), Some(last)) = (first, last) {
+                for demand in demands {
+                    demand.promised_at = first + (last - demand.promised_at);
+                }
+            }
+        }),
+    },
+    Mutant {
+        word: "cancel_in_the_dark",
+        what: "the channel is told of a cancel while the outcome of an instruction is unknown",
+        alters: Alters::Input(|input| {
+            let cancelled = |body: &FactBody| matches!(body, FactBody::CancelWanted(_));
+            if !input.facts.iter().any(|fact| cancelled(&fact.body)) {
+                return;
+            }
+            let instructs = |body: &FactBody| matches!(body, FactBody::Intent(intent) if intent.op == Op::Instruct);
+            without(input, instructs);
+        }),
+    },
+    Mutant {
+        word: "look_up_skipped",
+        what: "an operation that must be looked up before it is sent again is simply sent again",
+        alters: Alters::Next(|step| match step {
+            Step::LookUp => Step::Send,
+            other => other,
+        }),
+    },
+    Mutant {
+        word: "cursor_before_commit",
+        what: "the cursor moves on before the page is committed",
+        alters: Alters::Around(Around::CursorBeforeCommit),
+    },
+    Mutant {
+        word: "acknowledged_before_commit",
+        what: "a page that its source consumes is acknowledged before it is committed",
+        alters: Alters::Around(Around::AcknowledgedBeforeCommit),
+    },
+    Mutant {
+        word: "sending_not_marked",
+        what: "what is about to be sent is not marked as sending before the call",
+        alters: Alters::Around(Around::SendingNotMarked),
+    },
+    Mutant {
+        word: "sending_forgotten",
+        what: "what was being sent when a process died is handed back as if it had never left",
+        alters: Alters::Around(Around::SendingForgotten),
+    },
+    Mutant {
+        word: "lost_reply_ignored",
+        what: "a lost reply is taken for a call that never left",
+        alters: Alters::Around(Around::LostReplyIgnored),
+    },
+    Mutant {
+        word: "parcel_counted_twice",
+        what: "the same parcel in another file is another parcel",
+        alters: Alters::Around(Around::ParcelCountedTwice),
+    },
 ];
+
+/// Changes each intent of a plan, with its key.
+fn intents(plan: &mut OrderPlan, mut change: impl FnMut(&mut String, &mut IntentFact)) {
+    for fact in &mut plan.decisions {
+        if let FactBody::Intent(intent) = &mut fact.body {
+            change(&mut fact.key, intent);
+        }
+    }
+    for effect in &mut plan.effects {
+        change(&mut effect.key, &mut effect.intent);
+    }
+}
 
 /// Changes every reading of an order.
 fn readings(input: &mut OrderInput, mut change: impl FnMut(&mut OrderSnapshot)) {
@@ -257,35 +428,15 @@ fn without(input: &mut OrderInput, gone: impl Fn(&FactBody) -> bool) {
     input.facts.retain(|fact| !gone(&fact.body));
 }
 
-/// A fault of either sort.
+/// A fault by its name.
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
-    /// Inside the product.
-    Switch(Broken),
-    /// Outside.
-    Mutant(&'static Mutant),
-}
-
-impl From<Broken> for Fault {
-    fn from(fault: Broken) -> Self {
-        Self::Switch(fault)
-    }
-}
+pub struct Fault(&'static Mutant);
 
 impl Fault {
     /// Its name on the command line and in the documents.
     #[must_use]
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Switch(fault) => fault.word(),
-            Self::Mutant(mutant) => mutant.word,
-        }
-    }
-
-    /// All of both sorts.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let switches = Broken::ALL.into_iter().map(Self::Switch);
-        switches.chain(MUTANTS.iter().map(Self::Mutant))
+        self.0.word
     }
 
     /// The fault of this name.
@@ -293,10 +444,11 @@ impl Fault {
     /// # Errors
     /// There is none; in words, with the names that there are.
     pub fn named(word: &str) -> Result<Self, String> {
-        Self::all()
-            .find(|fault| fault.word() == word)
+        let mut all = MUTANTS.iter();
+        all.find(|mutant| mutant.word == word)
+            .map(Self)
             .ok_or_else(|| {
-                let words: Vec<_> = Self::all().map(Self::word).collect();
+                let words: Vec<_> = MUTANTS.iter().map(|mutant| mutant.word).collect();
                 format!("no fault {word:?}; there are: {}", words.join(", "))
             })
     }
@@ -304,11 +456,8 @@ impl Fault {
     /// How it rewrites SQL, if it does.
     #[must_use]
     pub fn statement(self) -> Option<fn(&str) -> Option<String>> {
-        match self {
-            Self::Mutant(Mutant {
-                alters: Alters::Statement(rewrite),
-                ..
-            }) => Some(*rewrite),
+        match self.0.alters {
+            Alters::Statement(rewrite) => Some(rewrite),
             _ => None,
         }
     }
@@ -316,24 +465,50 @@ impl Fault {
 
 thread_local! {
     static ON: Cell<Option<&'static Mutant>> = const { Cell::new(None) };
+    static SEQUENCE: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Puts one fault in for this thread, or takes all out.
 pub fn switch(fault: Option<Fault>) {
-    let (inside, outside) = match fault {
-        Some(Fault::Switch(fault)) => (Some(fault), None),
-        Some(Fault::Mutant(mutant)) => (None, Some(mutant)),
-        None => (None, None),
-    };
-    broken::switch(inside);
-    ON.set(outside);
+    ON.set(fault.map(|fault| fault.0));
+}
+
+/// Whether a world plays this fault in this thread.
+#[must_use]
+pub(crate) fn is(around: Around) -> bool {
+    matches!(ON.get().map(|mutant| mutant.alters), Some(Alters::Around(on)) if on == around)
+}
+
+/// Demands as the fault leaves them.
+pub(crate) fn ranked(demands: &mut [OpenDemand]) {
+    if let Some(Alters::Demands(alter)) = ON.get().map(|mutant| mutant.alters) {
+        alter(demands);
+    }
+}
+
+/// A judgement as the fault leaves it.
+#[must_use]
+pub(crate) fn judged(judgement: Judgement) -> Judgement {
+    match ON.get().map(|mutant| mutant.alters) {
+        Some(Alters::Judged(alter)) => alter(judgement),
+        _ => judgement,
+    }
+}
+
+/// A step of the pusher as the fault leaves it.
+#[must_use]
+pub(crate) fn next(step: Step) -> Step {
+    match ON.get().map(|mutant| mutant.alters) {
+        Some(Alters::Next(alter)) => alter(step),
+        _ => step,
+    }
 }
 
 /// A plan as the fault leaves it.
 #[must_use]
-pub(crate) fn altered(mut plan: OrderPlan) -> OrderPlan {
+pub(crate) fn altered(input: &OrderInput, mut plan: OrderPlan) -> OrderPlan {
     if let Some(Alters::Plan(alter)) = ON.get().map(|mutant| mutant.alters) {
-        alter(&mut plan);
+        alter(input, &mut plan);
     }
     plan
 }

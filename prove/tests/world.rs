@@ -9,7 +9,6 @@
 use std::env;
 use std::hash::{BuildHasher as _, RandomState};
 
-use hikiate::broken::Broken;
 use hikiate_prove::fault::Fault;
 use hikiate_prove::world::{explain, run_seeds};
 
@@ -34,8 +33,7 @@ fn fresh_seeds_find_nothing() {
 }
 
 /// Each is found by one of the first seeds.
-fn caught(fault: impl Into<Fault>, within: u64) {
-    let fault = fault.into();
+fn caught(fault: Fault, within: u64) {
     let summary = run_seeds(1, within, 1, Some(fault), false);
     let words = fault.word();
     assert!(
@@ -50,12 +48,12 @@ fn caught(fault: impl Into<Fault>, within: u64) {
 
 #[test]
 fn a_lost_reply_that_is_ignored_is_seen() {
-    caught(Broken::LostReplyIgnored, 60);
+    caught(Fault::named("lost_reply_ignored").unwrap(), 60);
 }
 
 #[test]
 fn a_reservation_that_is_kept_is_seen() {
-    caught(Broken::ReservationKept, 60);
+    caught(Fault::named("reservation_undeleted").unwrap(), 60);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How a command fails, and its exit code: the one place that maps errors to codes.
 
 use crate::config::ConfigProblem;
-use crate::engine::RunError;
+use crate::daemon::RunError;
 use crate::store::StoreError;
 use crate::store::launcher::LauncherError;
 
@@ -15,9 +15,6 @@ Exit codes:
   4   what was named is not there
   5   refused: the state does not allow it
   75  the database is away, or no daemon is running: try again";
-
-/// SQLSTATE of a table that does not exist.
-const UNDEFINED_TABLE: &str = "42P01";
 
 /// Why a command did not do what it was told.
 #[derive(Debug)]
@@ -74,24 +71,6 @@ impl Failure {
             | Self::Away(text) => format!("hikiate: {text}"),
         })
     }
-
-    fn of_database(error: &sqlx::Error) -> Option<Self> {
-        match error {
-            sqlx::Error::Configuration(why) => Some(Self::Settings(format!(
-                "the database's URL cannot be used: {why}"
-            ))),
-            sqlx::Error::Database(answer) => match answer.code().as_deref() {
-                Some(UNDEFINED_TABLE) => Some(Self::Refused(
-                    "the database has no tables of this version: run `hikiate migrate`".to_owned(),
-                )),
-                Some(code) if code.starts_with("28") || code == "3D000" => {
-                    Some(Self::Settings(format!("the database refuses us: {answer}")))
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
 }
 
 impl From<anyhow::Error> for Failure {
@@ -105,10 +84,12 @@ impl From<StoreError> for Failure {
         if error.is_away() {
             return Self::Away(format!("the database is away: {error}"));
         }
-        if let StoreError::Database(answer) = &error
-            && let Some(failure) = Self::of_database(answer)
-        {
-            return failure;
+        if let Some(text) = error.connection_settings() {
+            return Self::Settings(text);
+        }
+        if error.lacks_tables() {
+            let text = "the database has no tables of this version: run `hikiate migrate`";
+            return Self::Refused(text.to_owned());
         }
         match error {
             StoreError::NotFound(text) => Self::NotFound(text),

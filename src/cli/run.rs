@@ -17,7 +17,8 @@ use super::args::Global;
 use super::failure::Failure;
 use super::session::configuration;
 use crate::config::{DatabaseSettings, Loaded, LogFormat, Settings};
-use crate::engine::{self, Engine};
+use crate::daemon;
+use crate::engine::Engine;
 use crate::ops::health::{self, Readiness};
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
@@ -128,7 +129,7 @@ async fn with_store(
         ops.ready();
         match drained(engine, &ops.readiness, stop, drain).await {
             // It was away just then; what the loops meet later they wait for themselves.
-            Err(engine::RunError::Store(error)) if error.is_away() => {
+            Err(daemon::RunError::Store(error)) if error.is_away() => {
                 patience.wait(&error, stop).await;
             }
             ended => return Ok(ended?),
@@ -154,7 +155,7 @@ async fn prepared(
         ));
     }
     let (instance, witness) = (held.instance.clone(), held.witness.clone());
-    Engine::start(store.clone(), loaded, metrics.clone(), instance, witness).await
+    daemon::start(store.clone(), loaded, metrics.clone(), instance, witness).await
 }
 
 /// The loops, and after the signal their drain, but not for ever.
@@ -163,9 +164,9 @@ async fn drained(
     readiness: &Readiness,
     stop: &CancellationToken,
     drain: Duration,
-) -> Result<(), engine::RunError> {
+) -> Result<(), daemon::RunError> {
     tokio::select! {
-        ended = engine::run(engine, readiness.clone(), stop.clone()) => ended,
+        ended = daemon::run(engine, readiness.clone(), stop.clone()) => ended,
         () = async { stop.cancelled().await; sleep(drain).await } => {
             warn!(seconds = drain.as_secs(), "calls still run: they are cut off, count as unknown and are looked up by the next run");
             Ok(())

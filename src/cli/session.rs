@@ -12,9 +12,8 @@ use super::check;
 use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
-use crate::engine::not_written;
 use crate::plan::types::{NotWritten, OrderInput};
-use crate::plan::{Explanation, explain};
+use crate::plan::{self, Explanation, explain};
 use crate::registry::CONNECTORS;
 use crate::store::Store;
 use crate::store::launcher::{ClusterOptions, running};
@@ -79,7 +78,7 @@ impl Session {
 
     /// What the warehouses' layouts cannot write of an order.
     pub(crate) fn not_written(&self, input: &OrderInput) -> Vec<NotWritten> {
-        not_written(input, &self.loaded.policy, |account| {
+        plan::not_written(input, &self.loaded.policy, |account| {
             let mut built = self.loaded.accounts.iter();
             built.find(|a| a.slug == *account)?.instance.operations()
         })

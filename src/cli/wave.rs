@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::out;
 use super::raw;
 use super::session::Session;
-use crate::engine::{render_wave, slot_now};
+use crate::daemon::{render_wave, slot_now};
 use crate::policy::{Dispatch, Warehouse};
 use crate::store::waves::{BatchRow, Members};
 use crate::store::{Place, SealRow, StopRow, StoreError};

@@ -10,7 +10,6 @@ use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
 use super::view::{Line, View};
 use crate::action::Action;
-use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
 use crate::policy::{CancelBy, Change};
 
@@ -43,8 +42,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
     }
     // What stands in a refused batch is withdrawn by this very plan: the warehouse does not have it.
     let at_warehouse = |s: &Shipment<'_>| s.instructed() && s.batch_refused().is_none();
-    let under_way =
-        view.fold.shipments.iter().any(at_warehouse) && !broken::is(Broken::CancelInTheDark);
+    let under_way = view.fold.shipments.iter().any(at_warehouse);
     cancel.complete = !under_way && !view.something_left();
     let told = view.fold.of_op(Op::CancelOrder).last();
     // One that it no longer shows cannot be cancelled there.

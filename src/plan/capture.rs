@@ -7,7 +7,6 @@ use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
 use super::tasks::Tasks;
 use super::view::View;
-use crate::broken::{self, Broken};
 use crate::facts::IntentWhat;
 use crate::policy::{CaptureRule, PaymentMethod};
 
@@ -229,12 +228,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         }
         return wanted;
     }
-    let due = if broken::is(Broken::CaptureOrdered) {
-        view.order.total
-    } else {
-        view.due(&view.departed(|_| true))
-    };
-    let Some(due) = due else {
+    let Some(due) = view.due(&view.departed(|_| true)) else {
         return wanted;
     };
     let captured_ways = |tender: &&Tender| view.route(tender).is_some_and(|r| r.account.is_some());

@@ -7,7 +7,6 @@ use hikiate_sdk::LineKey;
 use super::payment::Payment;
 use super::types::DemandRow;
 use super::view::{Line, View};
-use crate::broken::{self, Broken};
 
 impl Line<'_> {
     /// Items wanted in all; never below what has left or stands in a sealed shipment.
@@ -28,7 +27,7 @@ impl Line<'_> {
 
 /// Nothing more is wanted than what is under way: cancelled, ended, not paid in time, or vanished for too long.
 pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
-    (view.dropped() && !broken::is(Broken::ReservationKept))
+    view.dropped()
         || payment.expired
         || view.completed_stops()
         || !view.whose.reserves()

@@ -8,7 +8,6 @@ use super::fold::Intent;
 use super::number::business_key;
 use super::types::{EffectState, Lane, NewEffect, Withdraw, rule_of};
 use super::view::View;
-use crate::broken;
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
 
 /// An effect that ought to be, if its account is free.
@@ -71,7 +70,6 @@ pub(crate) fn next_n(view: &View<'_>, op: Op, account: &AccountSlug) -> u32 {
         .max()
         .unwrap_or(0)
         .saturating_add(1)
-        .saturating_add(broken::sequence())
 }
 
 /// Chooses at most one effect per account: cancels, then notices, then captures, then mails. What a paused rule

@@ -8,7 +8,6 @@ use super::lost::last_number;
 use super::number::shipment_reference;
 use super::types::{NewFact, NewShipment, ShipmentStage};
 use super::view::{Line, View};
-use crate::broken::{self, Broken};
 use crate::facts::{FactBody, ShipmentFact, ShipmentLine, ShipmentWithdrawnFact};
 use crate::policy::{Dispatch, Partial, Warehouse};
 
@@ -130,7 +129,6 @@ fn moved(line: &Line<'_>) -> bool {
     let now = (line.shipped, line.by_others);
     let stored = line.state.filter(|_| line.item_id.is_some());
     stored.is_some_and(|stored| (stored.shipped, stored.by_others) != now)
-        && !broken::is(Broken::StockSentTwice)
 }
 
 /// Firm reservations of a line at a warehouse.

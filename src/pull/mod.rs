@@ -8,5 +8,4 @@ mod step;
 
 pub use features::features;
 pub use intake::intake;
-pub(crate) use step::account_error;
-pub use step::{backoff, pull_account};
+pub use step::pull_account;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use backon::BackoffBuilder;
 use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Record, Source, StreamSpec};
 use tracing::{info, warn};
 
 use super::intake::intake;
-use crate::engine::{Account, Engine};
-use crate::push::{Gate, gate, heard};
+use crate::account::{Account, Gate, backoff};
+use crate::engine::Engine;
 use crate::store::{DueStream, OwnedAccount, PageDone, StoreError, StreamAfter};
 
 /// Orders read by id in one call.
@@ -31,7 +30,7 @@ pub async fn pull_account(
         return Ok(false);
     }
     // Held to the end: it is the permit where the account is only tried.
-    let gate = gate(engine, account).await?;
+    let gate = account.gate(&engine.store).await?;
     if matches!(gate, Gate::Shut) {
         return Ok(false);
     }
@@ -167,7 +166,7 @@ async fn pull_stream(
 ) -> Result<bool, StoreError> {
     if let Some(ack) = &due.ack {
         let acknowledged = source.acknowledge(ack).await;
-        heard(account, &engine.metrics, acknowledged.as_ref().err());
+        account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
             Err(error) => {
@@ -179,7 +178,7 @@ async fn pull_stream(
     let page = source
         .page(&due.name, due.cursor.as_ref(), due.asked_at)
         .await;
-    heard(account, &engine.metrics, page.as_ref().err());
+    account.heard(&engine.metrics, page.as_ref().err());
     let page = match page {
         Ok(page) => page,
         Err(error) => {
@@ -225,7 +224,7 @@ async fn pull_stream(
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.
         let acknowledged = source.acknowledge(&ack).await;
-        heard(account, &engine.metrics, acknowledged.as_ref().err());
+        account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
             Err(error) => {
@@ -248,7 +247,7 @@ async fn read_due(
         return Ok(false);
     }
     let read = source.read_orders(&ids).await;
-    heard(account, &engine.metrics, read.as_ref().err());
+    account.heard(&engine.metrics, read.as_ref().err());
     match read {
         Ok(records) => {
             let mut incoming = intake(
@@ -285,7 +284,9 @@ async fn read_due(
                 .store
                 .reads_failed(owned.id, &error.to_string(), retry.as_secs_f64())
                 .await?;
-            account_error(engine, account, owned, &error).await?;
+            account
+                .pause_if_refused(&engine.store, owned, &error)
+                .await?;
             warn!(account = %account.slug, orders = ids.len(), %error, retry_seconds = retry.as_secs(), "orders could not be read again; they stay due");
             Ok(false)
         }
@@ -317,36 +318,5 @@ async fn failed(
         .store
         .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())
         .await?;
-    account_error(engine, account, owned, error).await
-}
-
-/// Refused credentials pause the account; it is tried again by itself.
-pub(crate) async fn account_error(
-    engine: &Engine,
-    account: &Account,
-    owned: &OwnedAccount,
-    error: &Error,
-) -> Result<(), StoreError> {
-    if error.class == ErrorClass::Auth {
-        warn!(account = %account.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret and restart, or wait");
-        engine
-            .store
-            .pause_account(owned.id, &format!("credentials were refused: {error}"), 60)
-            .await?;
-    }
-    Ok(())
-}
-
-/// 1 s, 2 s, 4 s … up to 5 minutes, with jitter.
-#[must_use]
-pub fn backoff(fails: i16) -> Duration {
-    let steps = usize::try_from(fails).unwrap_or(0).min(12);
-    backon::ExponentialBuilder::default()
-        .with_min_delay(Duration::from_secs(1))
-        .with_max_delay(Duration::from_secs(300))
-        .with_max_times(13)
-        .with_jitter()
-        .build()
-        .nth(steps)
-        .unwrap_or(Duration::from_secs(300))
+    account.pause_if_refused(&engine.store, owned, error).await
 }

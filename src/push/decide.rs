@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{Error, ErrorClass, Found, OnUnknown, OperationSpec, Outcome, Replay, Then};
 
-use crate::broken::{self, Broken};
 use crate::facts::{OutcomeFact, Verdict};
 use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
 
@@ -58,7 +57,6 @@ pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Ackno
 #[must_use]
 pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
     match replay {
-        Replay::Lookup { .. } if broken::is(Broken::LookUpSkipped) => Step::Send,
         Replay::Lookup { settle } => look_up_step(effect, settle, now),
         Replay::Native { .. } if !effect.ambiguous => Step::Send,
         Replay::Native { lifetime, then } => {
@@ -152,7 +150,7 @@ pub fn after_send(
         ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
         // After a try that may have happened a refusal proves nothing ("already captured"): look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
-            if effect.ambiguous && !broken::is(Broken::RefusalBelieved) =>
+            if effect.ambiguous =>
         {
             ambiguous(effect, spec, &error)
         }
@@ -197,7 +195,7 @@ fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Ack
             error: error.message.clone(),
         },
         Replay::Native { .. } => Acknowledgement::Ambiguous {
-            after: crate::pull::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(effect.attempts).as_secs_f64(),
             error: error.message.clone(),
         },
     }
@@ -216,7 +214,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
             error: error.message.clone(),
         },
         _ => Acknowledgement::Later {
-            after: crate::pull::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(effect.attempts).as_secs_f64(),
             attempt: true,
             error: error.message.clone(),
         },

@@ -9,11 +9,10 @@ use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::breaker::{Change, Gate};
 use super::decide::{Step, after_look_up, after_send, doubted, next_step, refused};
 use super::prepare::prepare;
-use crate::engine::{Account, Engine};
-use crate::ops::metrics::Metrics;
+use crate::account::{Account, Gate};
+use crate::engine::Engine;
 use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
@@ -35,7 +34,7 @@ pub async fn push_account(
         return Ok(0);
     }
     // Held to the end: it is the permit where the account is only tried.
-    let gate = gate(engine, account).await?;
+    let gate = account.gate(&engine.store).await?;
     let room = match &gate {
         Gate::Shut => return Ok(0),
         Gate::Once(_) => 1,
@@ -122,31 +121,6 @@ pub async fn push_account(
     Ok(count)
 }
 
-/// Whether an account may be called; the clock is asked only while it rests.
-pub(crate) async fn gate(engine: &Engine, account: &Account) -> Result<Gate, StoreError> {
-    let breaker = account.pacer.breaker();
-    if breaker.works() {
-        return Ok(Gate::Open);
-    }
-    Ok(breaker.gate(engine.store.now().await?))
-}
-
-/// Hears how a call to an account ended.
-pub(crate) fn heard(account: &Account, metrics: &Metrics, error: Option<&Error>) {
-    match account.pacer.breaker().heard(error) {
-        Change::None => {}
-        Change::Opened => {
-            let error = error.map(ToString::to_string).unwrap_or_default();
-            warn!(account = %account.slug, error, "calls keep failing: the account rests and is tried now and then; nothing is lost by it");
-            metrics.account_resting(account.slug.as_str(), true);
-        }
-        Change::Closed => {
-            info!(account = %account.slug, "the account answers again");
-            metrics.account_resting(account.slug.as_str(), false);
-        }
-    }
-}
-
 fn resting(account: &Account) -> Acknowledgement {
     Acknowledgement::Later {
         after: 1.0,
@@ -201,7 +175,7 @@ async fn look_up_all(
                 )),
             };
             account.pacer.heard(found.as_ref().err());
-            heard(&account, &metrics, found.as_ref().err());
+            account.heard(&metrics, found.as_ref().err());
             let verdict = after_look_up(&effect, spec.replay, found);
             (effect, spec, prepared, verdict)
         });
@@ -282,7 +256,7 @@ async fn send_all(
             };
             drop(turn);
             account.pacer.heard(answer.as_ref().err());
-            heard(&account, &metrics, answer.as_ref().err());
+            account.heard(&metrics, answer.as_ref().err());
             let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
                 .then(|| answer.as_ref().err().cloned())
                 .flatten();
@@ -310,7 +284,9 @@ async fn send_all(
         }
     }
     if let Some(error) = auth {
-        crate::pull::account_error(engine, account, owned, &error).await?;
+        account
+            .pause_if_refused(&engine.store, owned, &error)
+            .await?;
     }
     Ok(done)
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::allocate::{GrantChange, ItemStock, OpenDemand, Reservation};
-use crate::broken::{self, Broken};
 use crate::policy::Policy;
 
 /// A demand at work: its reservations by warehouse number.
@@ -83,9 +82,6 @@ impl<'a> Desk<'a> {
             })
             .collect();
         seats.sort_by_key(Seat::rank);
-        if broken::is(Broken::RankIgnored) {
-            seats.reverse();
-        }
         let mut orders: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (at, seat) in seats.iter().enumerate() {
             orders.entry(seat.demand.subject_id).or_default().push(at);

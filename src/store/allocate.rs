@@ -8,7 +8,6 @@ use sqlx::{Postgres, Transaction};
 
 use super::load::unsigned;
 use super::{Directory, Store, StoreError};
-use crate::broken::{self, Broken};
 use crate::policy::Policy;
 use crate::stock::allocate::{GrantChange, ItemStock, OpenDemand, Reservation, allocate};
 
@@ -98,8 +97,7 @@ impl Store {
         free_other_items(&mut tx, &subjects).await?;
         let stock = stock_of(&mut tx, directory, &all_items).await?;
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
-        let mut changes = allocate(&stock, &open, policy);
-        changes.retain(|change| change.quantity > 0 || !broken::is(Broken::ReservationKept));
+        let changes = allocate(&stock, &open, policy);
         write(&mut tx, directory, &changes).await?;
         remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
         tx.commit().await?;

@@ -6,6 +6,9 @@ use std::sync::atomic::Ordering;
 use sqlx::migrate::MigrateError;
 use tracing::debug;
 
+/// PostgreSQL's code of a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -45,6 +48,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What is wrong with the settings by which the database is reached; `None` when they are not to blame.
+    #[must_use]
+    pub fn connection_settings(&self) -> Option<String> {
+        match self {
+            Self::Database(sqlx::Error::Configuration(why)) => {
+                Some(format!("the database's URL cannot be used: {why}"))
+            }
+            Self::Database(sqlx::Error::Database(answer)) => {
+                let code = answer.code();
+                let refuses = |code: &str| code.starts_with("28") || code == "3D000";
+                code.is_some_and(|code| refuses(&code))
+                    .then(|| format!("the database refuses us: {answer}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The database has no tables of this version.
+    #[must_use]
+    pub fn lacks_tables(&self) -> bool {
+        self.code().is_some_and(|code| code == UNDEFINED_TABLE)
+    }
+
     /// Deadlock or serialization failure: the same transaction may succeed at once.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

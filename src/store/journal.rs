@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use hikiate_sdk::{AccountSlug, Currency, Op};
+use hikiate_sdk::Op;
 use sha2::{Digest, Sha256};
 use sqlx::{Postgres, Transaction};
 
 use super::batch::{end_empty, lock_listed};
 use super::{Directory, OpenBatch, SealTerms, Sealed, Store, StoreError};
 use crate::facts::{BookingRefusedFact, FactBody};
+use crate::plan::journal::{OpenPosting, OpenRevenue};
 use crate::plan::types::{PostingKind, RevenueKind, TaxOf};
 
 /// An entry that the layout forbids is tried again after this long.
@@ -17,56 +18,6 @@ const ASIDE_SECONDS: f64 = 3600.0;
 
 /// Postings of deposits in one journal at the most: each is an entry, and an entry's number has few digits.
 const MOST_POSTINGS: i64 = 5_000;
-
-/// A revenue event that waits to be booked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenRevenue {
-    /// Row id.
-    pub id: i64,
-    /// The order's row.
-    pub subject_id: i64,
-    /// Names it among the order's.
-    pub key: String,
-    /// Posting date.
-    pub business_date: NaiveDate,
-    /// Channel.
-    pub channel: AccountSlug,
-    /// What it is.
-    pub kind: RevenueKind,
-    /// Who pays: a payment method's word, or `sponsor:NAME`.
-    pub payment: String,
-    /// Currency.
-    pub currency: Currency,
-    /// Some of its order came by a deposit that is not in the books: it came before their titles were set.
-    pub unbooked_deposit: bool,
-    /// What it is taxed by.
-    pub tax_of: TaxOf,
-    /// Minor units, tax included.
-    pub gross: i64,
-    /// The tax in it.
-    pub tax: i64,
-}
-
-/// A posting of a deposit that waits to be booked; an entry of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenPosting {
-    /// Row id.
-    pub id: i64,
-    /// What it is.
-    pub kind: PostingKind,
-    /// Our number of the deposit; of the order where it is about the rest.
-    pub number: String,
-    /// Our number of the order.
-    pub order: Option<String>,
-    /// Posting date.
-    pub business_date: NaiveDate,
-    /// Channel.
-    pub channel: AccountSlug,
-    /// Currency.
-    pub currency: Currency,
-    /// Minor units; above zero but for a rest that is missing.
-    pub amount: i64,
-}
 
 /// What waits to be booked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::broken::{self, Broken};
-
 /// A channel that shows an older version for so long means it: it was set back itself, or its clocks differ.
 const SHOWN_FOR: Duration = Duration::minutes(10);
 
@@ -59,7 +57,6 @@ pub fn judge(
     }
     match (version, head.version) {
         (Some(new), Some(old)) if new > old => Judgement::New,
-        (Some(new), Some(old)) if new < old && broken::is(Broken::OlderReading) => Judgement::New,
         (Some(new), Some(old)) if new < old && asked < head.answered_at => Judgement::Stale,
         (Some(new), Some(old)) if new < old => match head.contradicted_at {
             Some(since) if asked >= since + SHOWN_FOR => Judgement::New,

@@ -68,9 +68,7 @@ pub use deposits::{
 pub use error::StoreError;
 pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
 pub use ingest::PageDone;
-pub use journal::{
-    JournalRows, OpenPosting, OpenRevenue, RenderedJournal, SealedJournal, SetAside,
-};
+pub use journal::{JournalRows, RenderedJournal, SealedJournal, SetAside};
 pub use judge::{Head, Judgement, judge};
 pub use lease::{Instance, OwnedAccount};
 pub use load::{BatchInput, Claimed};
@@ -95,3 +93,6 @@ pub use streams::{DuePulls, DueStream, StreamAfter};
 pub use tasks::TaskLine;
 pub use typed::Typed;
 pub use unmapped::UnmappedCode;
+
+/// A transaction of this store.
+pub type Tx<'t> = sqlx::Transaction<'t, sqlx::Postgres>;

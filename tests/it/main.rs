@@ -10,6 +10,7 @@ mod guarantees;
 mod guards;
 mod hazards;
 mod launcher;
+mod layers;
 mod previous;
 mod registry;
 mod setback;

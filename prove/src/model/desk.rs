@@ -6,6 +6,7 @@ use hikiate::stock::allocate::{GrantChange, ItemStock, OpenDemand, allocate};
 use super::setting::PLACES;
 use super::violation::{Violation, ensure};
 use super::world::World;
+use crate::fault;
 
 impl World {
     /// On hand by the ledger: as the goods stand, and as they stand at worst around a count.
@@ -74,12 +75,16 @@ impl World {
         if demands.is_empty() {
             return Ok(());
         }
-        let changes = allocate(&stock, &demands, &self.setting.policy);
+        let mut ranked = demands.clone();
+        fault::ranked(&mut ranked);
+        let changes = allocate(&stock, &ranked, &self.setting.policy);
         for change in &changes {
             self.grant(change)?;
         }
         let (after_stock, after) = self.desk();
-        let again = allocate(&after_stock, &after, &self.setting.policy);
+        let mut ranked = after.clone();
+        fault::ranked(&mut ranked);
+        let again = allocate(&after_stock, &ranked, &self.setting.policy);
         ensure(again.is_empty(), || {
             format!("allocating again changes {again:?}")
         })?;

@@ -188,7 +188,7 @@ impl World {
                 &self.setting.rules,
                 self.now,
             )
-            .map(fault::altered)
+            .map(|plan| fault::altered(&order.input, plan))
             .map_err(|error| Violation::new(error.to_string()))
         };
         check::same_end(&planned(order)?, &planned(&other)?)

@@ -14,6 +14,7 @@ use hikiate_sdk::{
 use super::command::Fate;
 use super::violation::Violation;
 use super::world::World;
+use crate::fault;
 
 /// Whose effect it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ impl World {
         let row = &self.rows[at];
         let effect = row.claimed();
         let replay = replay(row.op);
-        match next_step(&effect, replay, self.now) {
+        match fault::next(next_step(&effect, replay, self.now)) {
             Step::Send => self.send(at),
             Step::LookUp => {
                 let found = if self.far.happened(&row.key) {

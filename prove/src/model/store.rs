@@ -18,6 +18,7 @@ use hikiate_sdk::{AccountSlug, OrderSnapshot};
 use super::setting::{SHOP, ZONE, epochs, items};
 use super::shape;
 use super::violation::{Violation, ensure};
+use crate::fault;
 
 /// A reading on its way to the store.
 #[derive(Clone, Debug)]
@@ -205,13 +206,13 @@ impl Order {
                 self.hashes.to_be_bytes().to_vec()
             }
         };
-        let judgement = judge(
+        let judgement = fault::judged(judge(
             known.map(|(head, _)| head),
             &hash,
             said.version,
             said.asked,
             answered,
-        );
+        ));
         let n = known.map_or(0, |(head, _)| head.n) + 1;
         self.newest = self.newest.max(said.version.unwrap_or(0));
         let shown = matches!(said.body, FactBody::Order(_));

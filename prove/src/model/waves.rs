@@ -6,9 +6,9 @@ use hikiate::facts::{
     BookedFact, FactBody, IntentFact, IntentWhat, OutcomeFact, ShipmentFact, Verdict,
 };
 use hikiate::plan::committed;
+use hikiate::plan::journal::OpenRevenue;
 use hikiate::plan::journal::journal_of;
 use hikiate::plan::types::{ShipmentStage, ShippingStop};
-use hikiate::store::OpenRevenue;
 use hikiate_sdk::{AccountSlug, Op, ShipmentReference};
 
 use super::check;

@@ -427,7 +427,7 @@ impl World {
     fn peek(&self, at: usize) -> Result<OrderPlan, Violation> {
         let input = fault::read(&self.orders[at].input);
         plan_order(&input, &self.setting.policy, &self.setting.rules, self.now)
-            .map(fault::altered)
+            .map(|plan| fault::altered(&input, plan))
             .map_err(|error| Violation::new(error.to_string()))
     }
 

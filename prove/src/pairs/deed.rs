@@ -1,6 +1,7 @@
 //! What one session of a pair does: a step of the engine or a command of a person, as the program calls it.
 
-use hikiate::engine::{Engine, allocate_step, plan_step};
+use hikiate::daemon::{allocate_step, plan_step};
+use hikiate::engine::Engine;
 use hikiate::facts::Verdict;
 use hikiate::store::{
     Acknowledgement, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,

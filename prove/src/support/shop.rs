@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use hikiate::config::{MailTemplate, MailTemplates};
-use hikiate::engine::{Engine, Guards, allocate_step, plan_step};
+use hikiate::daemon::{allocate_step, plan_step};
+use hikiate::engine::{Engine, Guards};
 use hikiate::facts::{FactBody, OrderFact, PaymentFact};
 use hikiate::number::order_number;
 use hikiate::ops::metrics::Metrics;

@@ -6,9 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use hikiate::engine::{Account, Engine, Guards, allocate_step, batch_step, plan_step, seal_step};
+use hikiate::account::Account;
+use hikiate::account::Pacer;
+use hikiate::daemon::{allocate_step, batch_step, plan_step, seal_step};
+use hikiate::engine::{Engine, Guards};
 use hikiate::pull::pull_account;
-use hikiate::push::{Pacer, push_account};
+use hikiate::push::push_account;
 use hikiate::store::witness::Witness;
 use hikiate::store::{Instance, OwnedAccount, Store, StoreError};
 use hikiate_sdk::Pace;

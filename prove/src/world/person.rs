@@ -1,7 +1,7 @@
 //! The people who work with the daemon: they hold, release, cancel and take in money by command, look into
 //! the far sides when an outcome is unknown, and do what a task tells them to type.
 
-use hikiate::engine::slot_now;
+use hikiate::daemon::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};

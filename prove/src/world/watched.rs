@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hikiate::broken::{self, Broken};
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
     Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
@@ -14,7 +13,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use super::gate::Gate;
-use crate::fault;
+use crate::fault::{self, Around};
 
 /// What a far side's pages held, for whoever wants to find it in the database again.
 #[derive(Default)]
@@ -70,7 +69,7 @@ impl Watched {
 
     /// What a page becomes in a daemon that is broken on purpose.
     async fn broken_page(&self, stream: &str, page: &mut Page) -> Result<(), Error> {
-        if broken::is(Broken::CursorBeforeCommit) {
+        if fault::is(Around::CursorBeforeCommit) {
             sqlx::query(
                 "UPDATE streams SET cursor = $3 WHERE name = $2
                  AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
@@ -83,11 +82,11 @@ impl Watched {
             .unwrap();
         }
         if let Some(ack) = &page.ack
-            && broken::is(Broken::AcknowledgedBeforeCommit)
+            && fault::is(Around::AcknowledgedBeforeCommit)
         {
             self.reads().acknowledge(ack).await?;
         }
-        if broken::is(Broken::ParcelCountedTwice) {
+        if fault::is(Around::ParcelCountedTwice) {
             for record in &mut page.records {
                 if let Ok(Observed::Parcel(parcel)) = &mut record.parsed {
                     parcel.key.push_str(&format!(".{}", self.gate.count()));
@@ -99,7 +98,7 @@ impl Watched {
 
     /// What is done in a daemon that is broken on purpose when it has said that it is about to send.
     async fn broken_mark(&self) {
-        if broken::is(Broken::SendingNotMarked) {
+        if fault::is(Around::SendingNotMarked) {
             sqlx::query(
                 "UPDATE effects SET state = 'leased' WHERE state = 'sending'
                  AND account_id = (SELECT id FROM accounts WHERE slug = $1)",
@@ -239,7 +238,7 @@ impl Operations for Watched {
             let mut answer = self.writes().send(op, prepared).await;
             if let Err(error) = &mut answer
                 && error.class == ErrorClass::OutcomeUnknown
-                && broken::is(Broken::LostReplyIgnored)
+                && fault::is(Around::LostReplyIgnored)
             {
                 error.class = ErrorClass::Transient;
             }

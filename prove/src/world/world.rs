@@ -1,7 +1,6 @@
 //! A world: everything a seed runs on.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate::broken::{self, Broken};
 use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
 use hikiate::store::witness::Witness;
@@ -18,6 +17,7 @@ use super::ground::{Ground, pool, rest};
 use super::log::Log;
 use super::orders::Placed;
 use super::terms::{Terms, start};
+use crate::fault::{self, Around};
 
 /// What went on, for the last line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,9 +72,10 @@ impl World {
             .await
             .unwrap();
         let instance = Instance("setup".to_owned());
-        let engine = Engine::start(store, loaded, Metrics::new(), instance, Witness::none())
-            .await
-            .unwrap();
+        let engine =
+            hikiate::daemon::start(store, loaded, Metrics::new(), instance, Witness::none())
+                .await
+                .unwrap();
         let mut world = Self {
             dice,
             terms,
@@ -142,7 +143,7 @@ impl World {
             self.pools[at].close().await;
             self.pools[at] = pool(&self.options, ["A", "B"][at]);
         }
-        if broken::is(Broken::SendingForgotten) {
+        if fault::is(Around::SendingForgotten) {
             sqlx::query("UPDATE effects SET state = 'leased' WHERE state = 'sending'")
                 .execute(&self.admin)
                 .await

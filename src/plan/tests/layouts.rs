@@ -8,9 +8,9 @@ use serde_json::json;
 use super::build::{SHOP, order, slug};
 use super::world::World;
 use crate::action::Action;
-use crate::engine::not_written;
 use crate::facts::FactBody;
 use crate::plan::command::{Now, set_name};
+use crate::plan::not_written;
 use crate::plan::types::{NotWritten, OrderPlan, Status, Written};
 use crate::registry::CONNECTORS;
 

@@ -1,6 +1,6 @@
 //! What operators pause, stop, ask back, end and ship by hand, typed against a database that the engine works on.
 
-use hikiate::engine::seal_step;
+use hikiate::daemon::seal_step;
 use hikiate::plan::types::Status;
 use hikiate::store::{OwnedAccount, Store};
 use hikiate_files::sim::{SimCancel, SimHandling};

@@ -248,7 +248,7 @@ async fn after_a_stop_nothing_is_sealed_or_sent_until_the_channel_begins_again()
     assert_eq!((left.waiting, left.instructed, left.withdrawn), (1, 0, 0));
     // The wave's time comes before the order is planned again.
     world.advance(Duration::hours(2)).await;
-    hikiate::engine::seal_step(&world.engine).await.unwrap();
+    hikiate::daemon::seal_step(&world.engine).await.unwrap();
     world.rounds(5).await;
     assert_eq!(written(&world), (0, 0, 0, 0));
     assert_eq!(world.status(&waiting).await.1.as_deref(), Some("begin"));
@@ -278,7 +278,7 @@ async fn calls_that_were_claimed_when_the_channel_was_stopped_are_not_sent() {
         world.advance(Duration::seconds(1)).await;
         world.pull().await;
         world.plan().await;
-        hikiate::engine::seal_step(&world.engine).await.unwrap();
+        hikiate::daemon::seal_step(&world.engine).await.unwrap();
         world.plan().await;
         if count(&world, "SELECT count(*) FROM effects WHERE op = 'fulfil'").await > 0 {
             owned = world

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate::engine::seal_step;
+use hikiate::daemon::seal_step;
 use hikiate::push::push_account;
 use hikiate::store::Phase;
 use hikiate::store::witness::{Kept, Standing};

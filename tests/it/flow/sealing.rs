@@ -1,7 +1,7 @@
 //! What a wave takes when something has happened since it was listed: an operator, another daemon, a stop, news.
 
 use chrono::Duration;
-use hikiate::engine::seal_step;
+use hikiate::daemon::seal_step;
 use hikiate::plan::types::Status;
 use hikiate::store::{JournalRows, OpenBatch, Place, SealRow, SealTerms, Slot};
 

@@ -2,7 +2,7 @@
 //! there is.
 
 use chrono::Duration;
-use hikiate::engine::{allocate_step, plan_step};
+use hikiate::daemon::{allocate_step, plan_step};
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate_files::sim::SimHandling;

@@ -1,7 +1,7 @@
 //! Batches that people see, time and give up.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate::engine::seal_step;
+use hikiate::daemon::seal_step;
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate::store::waves::BatchRow;

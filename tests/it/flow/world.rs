@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::config::{Surroundings, load};
+use hikiate::daemon::{allocate_step, batch_step, plan_step, recover_step, seal_step};
 use hikiate::demo::merchant::{
     Merchant, Reach, ShopSystem, ShopTerms, Systems, WarehouseTerms, disk_folder,
 };
-use hikiate::engine::{Engine, allocate_step, batch_step, plan_step, recover_step, seal_step};
+use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
 use hikiate::plan::types::Status;
 use hikiate::plan::{context_hash, rule_context};
@@ -140,7 +141,7 @@ impl World {
             .set_clock(Some(start()), Duration::zero())
             .await
             .unwrap();
-        let engine = Engine::start(
+        let engine = hikiate::daemon::start(
             store,
             loaded,
             Metrics::new(),
@@ -204,7 +205,7 @@ impl World {
         let witness = Witness::open(&self.dir.path().join(format!("state-{instance}"))).unwrap();
         let store = Store::connect_with(&self.at, 8, &witness).unwrap();
         let instance = Instance(instance.to_owned());
-        Engine::start(store, loaded, Metrics::new(), instance, witness)
+        hikiate::daemon::start(store, loaded, Metrics::new(), instance, witness)
             .await
             .unwrap()
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hikiate::engine::{Guards, plan_step};
+use hikiate::daemon::plan_step;
+use hikiate::engine::Guards;
 use hikiate::store::StoreError;
 use hikiate_sdk::AccountSlug;
 

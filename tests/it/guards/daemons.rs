@@ -1,7 +1,8 @@
 //! Several daemons on one database: an account has one owner, an order is planned once, one policy plans.
 
 use chrono::Duration;
-use hikiate::engine::{Engine, plan_step};
+use hikiate::daemon::plan_step;
+use hikiate::engine::Engine;
 use hikiate::plan::types::Status;
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
@@ -141,9 +142,9 @@ async fn a_daemon_with_another_policy_pulls_and_pushes_and_does_not_plan() {
     for _ in 0..12 {
         world.rounds(1).await;
         plan_all(&other).await;
-        hikiate::engine::allocate_step(&other).await.unwrap();
+        hikiate::daemon::allocate_step(&other).await.unwrap();
         plan_all(&other).await;
-        hikiate::engine::seal_step(&other).await.unwrap();
+        hikiate::daemon::seal_step(&other).await.unwrap();
     }
     assert!(
         world.is(&id, Status::Shipped).await,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hikiate::engine::plan_step;
+use hikiate::daemon::plan_step;
 
 use crate::support::shop::{Shop, order, page};
 

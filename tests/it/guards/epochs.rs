@@ -1,7 +1,7 @@
 //! A rule acts only on what came after it, for every kind of effect, whatever is planned again.
 
 use chrono::Duration;
-use hikiate::engine::plan_step;
+use hikiate::daemon::plan_step;
 use hikiate::plan::types::Status;
 
 use crate::flow::world::{Setup, World, order};

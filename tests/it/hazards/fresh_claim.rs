@@ -1,7 +1,7 @@
 //! A claim that also loads reads what the statement's snapshot shows, while the lock is granted on the
 //! newer row: a cancel committed in between is never read, and the order sleeps for ever.
 
-use hikiate::engine::plan_step;
+use hikiate::daemon::plan_step;
 use sqlx::{PgConnection, PgPool};
 
 use crate::support::shop::{Shop, at, today};

@@ -1,7 +1,7 @@
 //! Stock is given out apart from planning: planning locks no stock, rank is over all who wait, and only
 //! those who got something are planned again.
 
-use hikiate::engine::{allocate_step, plan_step};
+use hikiate::daemon::{allocate_step, plan_step};
 use hikiate::plan::types::OrderPlan;
 use hikiate::stock::allocate::{ItemStock, OpenDemand, allocate};
 use hikiate::store::IncomingOrder;

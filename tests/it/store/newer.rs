@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hikiate::engine::plan_step;
+use hikiate::daemon::plan_step;
 use hikiate::store::StoreError;
 
 use crate::support::shop::{Shop, order, page};

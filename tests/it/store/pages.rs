@@ -1,6 +1,6 @@
 //! Pages: all of one or nothing of it, and what is known already is not stored again.
 
-use hikiate::engine::{batch_step, plan_step};
+use hikiate::daemon::{batch_step, plan_step};
 use hikiate::store::{IncomingBad, Source, StoreError};
 use hikiate_sdk::BadRecord;
 use serde_json::json;

@@ -74,9 +74,7 @@ async fn strays(shop: &Shop) -> Vec<String> {
 
 async fn tasks(shop: &Shop) -> Vec<(String, String)> {
     let tasks = shop.store().list_tasks().await.unwrap().into_iter();
-    tasks
-        .map(|task| (task.subject, task.kind))
-        .collect()
+    tasks.map(|task| (task.subject, task.kind)).collect()
 }
 
 async fn nothing_is_told(shop: &Shop) {

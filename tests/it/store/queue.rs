@@ -1,6 +1,6 @@
 //! The effect queue: what is claimed, sent, answered, lost, and taken back.
 
-use hikiate::engine::plan_step;
+use hikiate::daemon::plan_step;
 use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Withdraw};
 use hikiate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};

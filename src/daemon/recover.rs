@@ -8,7 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{Op, Sent, SentLine, StreamKind};
 use tracing::{info, warn};
 
-use super::{Account, Engine};
+use crate::account::Account;
+use crate::engine::Engine;
 use crate::store::{FoundLine, FoundSend, OwnedAccount, Phase, Recovery, StoreError, number_of};
 
 /// Reading again begins this long before what may be lost: clocks differ, and files lie before they are read.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
 
-use super::Engine;
 use crate::calendar::next_time;
+use crate::engine::Engine;
 use crate::policy::{Close, Dispatch};
 use crate::store::{CutOff, Place, Slot, StoreError};
 

@@ -10,12 +10,14 @@ use hikiate_sdk::{
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::{Engine, schedule};
-use crate::plan::journal::{journal_of, place_of};
+use super::schedule;
+use crate::engine::Engine;
+use crate::plan::journal::{OpenPosting, OpenRevenue, journal_of, place_of};
+use crate::plan::render_call;
 use crate::policy::{Booking, Dispatch, Warehouse};
 use crate::store::{
-    JournalRows, OpenBatch, OpenPosting, OpenRevenue, Place, Recheck, RenderedJournal, SealRow,
-    SealTerms, Sealed, SetAside, StoreError,
+    JournalRows, OpenBatch, Place, Recheck, RenderedJournal, SealRow, SealTerms, Sealed, SetAside,
+    StoreError,
 };
 
 /// A wave waits this long past its cut-off for orders whose news are being planned.
@@ -276,7 +278,7 @@ pub fn render_wave(
     operations: &dyn Operations,
 ) -> Result<(Sealed, Vec<(i64, String)>), StoreError> {
     let render = |rows: &[&SealRow]| {
-        prepare(
+        render_call(
             operations,
             &Call::Instruct(InstructCall {
                 batch: name.clone(),
@@ -313,15 +315,6 @@ pub fn render_wave(
         },
         refused,
     ))
-}
-
-/// Renders a call; a panic is a failure of this call and of no other.
-pub(super) fn prepare(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operations.prepare(call)))
-        .unwrap_or_else(|_| {
-            let words = "rendering it hit a bug in hikiate; report it";
-            Err(Error::new(ErrorClass::Config, words))
-        })
 }
 
 /// The error of a batch of which nothing can be rendered, unless each part was refused for what it says.
@@ -492,7 +485,7 @@ fn render_journal(
         .collect();
     let render = |parts: &[Part<'_>]| {
         let (revenue, postings) = taken_apart(parts);
-        prepare(
+        render_call(
             operations,
             &Call::PostJournal {
                 batch: name.clone(),

@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use tracing::{info, warn};
 
-use super::Engine;
 use crate::action::Action;
+use crate::engine::Engine;
 use crate::facts::{FactBody, OutcomeFact, Verdict};
 use crate::plan::types::TaskRow;
 use crate::store::{BatchInput, BatchPlan, Store, StoreError};

@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::{
-    AccountSlug, BatchName, Call, DeliveryGroup, ErrorClass, InstructCall, Instruction,
-    InstructionLine, Operations, OrderLine, OrderSnapshot, Party,
+    AccountSlug, BatchName, Call, DeliveryGroup, Error, ErrorClass, InstructCall, Instruction,
+    InstructionLine, Operations, OrderLine, OrderSnapshot, Party, Prepared,
 };
 
-use super::seal::prepare;
+use super::number::shipment_reference;
+use super::types::{DemandState, NotWritten, OrderInput, Written};
 use crate::facts::FactBody;
-use crate::plan::shipment_reference;
-use crate::plan::types::{DemandState, NotWritten, OrderInput, Written};
 use crate::policy::{Policy, Warehouse};
 
 /// What cannot be written of the goods that are still to ship: at the warehouses that have them reserved; where nothing of a
@@ -56,6 +55,18 @@ pub fn not_written<'o>(
         }
     }
     found
+}
+
+/// Renders a call; a panic is a failure of this call and of no other.
+///
+/// # Errors
+/// See [`Operations::prepare`].
+pub fn render_call(operations: &dyn Operations, call: &Call) -> Result<Prepared, Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operations.prepare(call)))
+        .unwrap_or_else(|_| {
+            let words = "rendering it hit a bug in hikiate; report it";
+            Err(Error::new(ErrorClass::Config, words))
+        })
 }
 
 fn demand<'a>(input: &'a OrderInput, line: &OrderLine) -> Option<&'a DemandState> {
@@ -132,13 +143,13 @@ fn refused(
             instructions: vec![instruction.clone()],
         });
         // What is no fault of the order's is for the batch to tell.
-        let error = prepare(operations, &call).err();
+        let error = render_call(operations, &call).err();
         error.filter(|error| error.class == ErrorClass::Rejected)
     };
     let Some(whole) = why(&trial) else {
         return Vec::new();
     };
-    let one = |part, error: hikiate_sdk::Error| NotWritten {
+    let one = |part, error: Error| NotWritten {
         warehouse: warehouse.name.clone(),
         part,
         why: error.message,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::debug;
 
-use super::Engine;
+use crate::engine::Engine;
 use crate::store::StoreError;
 
 /// Starts the scheduler.

@@ -5,13 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Postgres, Transaction};
 use tracing::{debug, error, warn};
 
-use super::{Engine, not_written};
-use crate::plan::plan_order;
+use crate::engine::Engine;
 use crate::plan::types::rule_of;
-use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError};
+use crate::plan::{not_written, plan_order};
+use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError, Tx};
 
 /// News first, then what comes round, then what was planned again as a whole.
 const CLASSES: std::ops::Range<i16> = 0..3;
@@ -88,11 +87,7 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
     Ok(planned)
 }
 
-async fn claim(
-    tx: &mut Transaction<'_, Postgres>,
-    due: Due,
-    policy_id: i32,
-) -> Result<Vec<i64>, StoreError> {
+async fn claim(tx: &mut Tx<'_>, due: Due, policy_id: i32) -> Result<Vec<i64>, StoreError> {
     match due {
         Due::Suspect => Store::claim_suspect(tx, policy_id).await,
         Due::First { limit } => {
@@ -178,7 +173,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
 
 async fn plan_claimed(
     engine: &Engine,
-    tx: &mut Transaction<'_, Postgres>,
+    tx: &mut Tx<'_>,
     ids: &[i64],
     row: i64,
     alone: bool,
@@ -224,7 +219,7 @@ type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);
 /// orders that have no news.
 async fn within_limits(
     engine: &Engine,
-    tx: &mut Transaction<'_, Postgres>,
+    tx: &mut Tx<'_>,
     claimed: &mut Claimed,
     now: DateTime<Utc>,
 ) -> Result<(Vec<PlannedOrder>, Vec<(i64, String)>, Made), StoreError> {

@@ -9,7 +9,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Account, Engine, allocate_step, batch_step, plan_step, recover_step, seal_step};
+use super::{allocate_step, batch_step, plan_step, recover_step, seal_step};
+use crate::account::Account;
+use crate::engine::Engine;
 use crate::ops::health::Readiness;
 use crate::pull::pull_account;
 use crate::push::push_account;

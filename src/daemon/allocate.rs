@@ -1,6 +1,6 @@
 //! Allocating: marks become reservations.
 
-use super::Engine;
+use crate::engine::Engine;
 use crate::store::StoreError;
 
 /// Works off one batch of marks. Returns how many.

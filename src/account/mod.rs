@@ -1,0 +1,79 @@
+//! An account at run time, below pull and push: its connector, its rate limit, its circuit breaker, its pause.
+
+mod backoff;
+mod breaker;
+mod pacer;
+
+use std::sync::Arc;
+
+use hikiate_sdk::{AccountSlug, Connector, Error, ErrorClass};
+use tracing::{info, warn};
+
+pub use backoff::backoff;
+pub use breaker::{Breaker, Change, Gate};
+pub use pacer::Pacer;
+
+use crate::ops::metrics::Metrics;
+use crate::store::{OwnedAccount, Store, StoreError};
+
+/// An account as configured.
+#[derive(Clone)]
+pub struct Account {
+    /// Row id.
+    pub id: i16,
+    /// Name.
+    pub slug: AccountSlug,
+    /// What speaks to its external system.
+    pub connector: Arc<dyn Connector>,
+    /// Its rate limit in this process.
+    pub pacer: Pacer,
+}
+
+impl Account {
+    /// Whether it may be called; the clock is asked only while its circuit breaker is open.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn gate(&self, store: &Store) -> Result<Gate, StoreError> {
+        let breaker = self.pacer.breaker();
+        if breaker.works() {
+            return Ok(Gate::Open);
+        }
+        Ok(breaker.gate(store.now().await?))
+    }
+
+    /// Records how a call ended.
+    pub fn heard(&self, metrics: &Metrics, error: Option<&Error>) {
+        match self.pacer.breaker().heard(error) {
+            Change::None => {}
+            Change::Opened => {
+                let error = error.map(ToString::to_string).unwrap_or_default();
+                warn!(account = %self.slug, error, "calls keep failing: the account rests and is tried now and then; nothing is lost by it");
+                metrics.account_resting(self.slug.as_str(), true);
+            }
+            Change::Closed => {
+                info!(account = %self.slug, "the account answers again");
+                metrics.account_resting(self.slug.as_str(), false);
+            }
+        }
+    }
+
+    /// Pauses it for a minute when its credentials were refused; it is tried again by itself.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn pause_if_refused(
+        &self,
+        store: &Store,
+        owned: &OwnedAccount,
+        error: &Error,
+    ) -> Result<(), StoreError> {
+        if error.class != ErrorClass::Auth {
+            return Ok(());
+        }
+        warn!(account = %self.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret and restart, or wait");
+        store
+            .pause_account(owned.id, &format!("credentials were refused: {error}"), 60)
+            .await
+    }
+}

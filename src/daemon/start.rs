@@ -1,0 +1,134 @@
+//! The start of a process: the configuration's names become rows, its policy is activated.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hikiate_sdk::AccountSlug;
+use tracing::warn;
+
+use super::{plan, schedule};
+use crate::account::{Account, Pacer};
+use crate::config::Loaded;
+use crate::engine::{Engine, Guards};
+use crate::ops::metrics::Metrics;
+use crate::policy::Policy;
+use crate::store::witness::Witness;
+use crate::store::{Instance, Store, StoreError};
+
+/// Registers what the configuration names, activates its policy and builds an engine.
+///
+/// # Errors
+/// The database's; an account that changed its connector.
+pub async fn start(
+    store: Store,
+    loaded: Loaded,
+    metrics: Metrics,
+    instance: Instance,
+    witness: Witness,
+) -> Result<Engine, StoreError> {
+    store.watch_now(&witness).await?;
+    let names: Vec<(AccountSlug, &str)> = loaded
+        .accounts
+        .iter()
+        .map(|a| (a.slug.clone(), a.connector))
+        .collect();
+    let directory = store.register(&names, &loaded.policy).await?;
+    let policy_id = store
+        .activate_policy(
+            &loaded.policy_hash,
+            &loaded.policy_document,
+            &rules_of(&loaded.policy),
+        )
+        .await?;
+    store
+        .end_channel_alarms(&loaded.policy.undecided_channels())
+        .await?;
+    let channels: Vec<AccountSlug> = loaded.policy.channels.keys().cloned().collect();
+    for channel in store.not_begun(&channels).await? {
+        warn!(
+            channel,
+            "the channel has not begun: its orders are read, planned and reserved for, and nothing is sent for them; look with `hikiate begin {channel} --dry-run`"
+        );
+    }
+    let mut accounts = BTreeMap::new();
+    for built in &loaded.accounts {
+        let id = directory.account(&built.slug)?;
+        let connector = Arc::clone(&built.instance);
+        if let Some(source) = connector.source() {
+            let streams: Vec<String> = source.streams().into_iter().map(|s| s.name).collect();
+            store.register_streams(id, &streams).await?;
+        }
+        let pacer = Pacer::new(connector.pace());
+        accounts.insert(
+            id,
+            Account {
+                id,
+                slug: built.slug.clone(),
+                connector,
+                pacer,
+            },
+        );
+    }
+    store.retry_failed().await?;
+    let engine = Engine {
+        store,
+        policy_id,
+        rules: Arc::new(loaded.rules),
+        policy: Arc::new(loaded.policy),
+        directory,
+        accounts,
+        templates: loaded.settings.templates,
+        metrics,
+        instance,
+        witness,
+        lease_seconds: loaded.settings.engine.lease_seconds,
+        plan_batch: loaded.settings.engine.plan_batch,
+        push_batch: loaded.settings.engine.push_batch,
+        idle: loaded.settings.engine.idle,
+        drain: loaded.settings.engine.drain,
+        guards: Guards::new(loaded.settings.engine.rule_burst),
+    };
+    plan::tell_alarms(&engine).await?;
+    schedule::retime(&engine).await?;
+    Ok(engine)
+}
+
+/// Every (rule, account) the policy makes active.
+fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
+    let mut rules = Vec::new();
+    for (slug, channel) in &policy.channels {
+        if channel.notify {
+            rules.push(("notice".to_owned(), slug.clone()));
+        }
+        rules.extend(
+            channel
+                .payments
+                .values()
+                .filter_map(|route| route.account.clone())
+                .map(|account| ("capture".to_owned(), account)),
+        );
+        if let Some(mail) = &policy.mail {
+            rules.extend(
+                channel
+                    .mail
+                    .iter()
+                    .map(|kind| (format!("mail:{}", kind.as_str()), mail.clone())),
+            );
+        }
+    }
+    rules.extend(
+        policy
+            .warehouses
+            .iter()
+            .map(|w| ("instruct".to_owned(), w.account.clone())),
+    );
+    rules.extend(
+        policy
+            .booking
+            .iter()
+            .map(|b| ("booking".to_owned(), b.account.clone())),
+    );
+    rules.sort();
+    rules.dedup();
+    rules
+}

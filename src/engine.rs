@@ -1,0 +1,102 @@
+//! The engine: what one process needs to pull, plan and push.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::account::Account;
+use crate::config::MailTemplates;
+use crate::ops::metrics::Metrics;
+use crate::policy::Policy;
+use crate::rules::RuleSet;
+use crate::store::witness::Witness;
+use crate::store::{Directory, Instance, OwnedAccount, Store, StoreError};
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// Everything a step needs.
+pub struct Engine {
+    /// The database.
+    pub store: Store,
+    /// The policy in force when this process started.
+    pub policy: Arc<Policy>,
+    /// Its row.
+    pub policy_id: i32,
+    /// Its compiled hold rules.
+    pub rules: Arc<RuleSet>,
+    /// Ids of names.
+    pub directory: Directory,
+    /// Configured accounts by row id.
+    pub accounts: BTreeMap<i16, Account>,
+    /// Mail templates.
+    pub templates: MailTemplates,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Names this process.
+    pub instance: Instance,
+    /// What was sent, told outside the database.
+    pub witness: Witness,
+    /// Leases of accounts and effects.
+    pub lease_seconds: i32,
+    /// Orders planned in one transaction.
+    pub plan_batch: i64,
+    /// Effects of an account claimed at once, at the most.
+    pub push_batch: i64,
+    /// Pause of a loop that found nothing to do.
+    pub idle: std::time::Duration,
+    /// How long calls under way may take to end at shutdown.
+    pub drain: std::time::Duration,
+    /// What keeps a wrong rule or a deadly order from doing harm.
+    pub guards: Guards,
+}
+
+/// Limits of planning and what it remembers of failures.
+#[derive(Debug)]
+pub struct Guards {
+    /// Effects a rule may make in a minute without news of their orders before it pauses itself.
+    pub rule_burst: i32,
+    /// Rows of failed batches that were not deleted yet, with their orders.
+    failed: Mutex<Vec<(i64, Vec<i64>)>>,
+}
+
+impl Guards {
+    /// With that limit.
+    #[must_use]
+    pub fn new(rule_burst: i32) -> Self {
+        Self {
+            rule_burst,
+            failed: Mutex::default(),
+        }
+    }
+
+    /// Rows of failed batches that were not deleted yet.
+    pub(crate) fn failed(&self) -> MutexGuard<'_, Vec<(i64, Vec<i64>)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self::new(100)
+    }
+}
+
+impl Engine {
+    /// The day in the shop's zone.
+    #[must_use]
+    pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
+        now.with_timezone(&self.policy.shop.timezone).date_naive()
+    }
+
+    /// Takes or renews the leases of all accounts and cleans up after whoever had them before.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn own(&self, fresh: bool) -> Result<Vec<OwnedAccount>, StoreError> {
+        let ids: Vec<i16> = self.accounts.keys().copied().collect();
+        let owned = self
+            .store
+            .own_accounts(&self.instance, &ids, self.lease_seconds, fresh)
+            .await?;
+        self.store.reclaim(&owned).await?;
+        Ok(owned)
+    }
+}
