@@ -112,14 +112,16 @@ impl View<'_> {
         let funds = self.funds(self.order, deposited);
         let lost = if funds.confirmed { None } else { self.lost() };
         // What warehouses have keeps no stock from others, and an order of which a part has shipped is not over by that.
-        let waits = !funds.confirmed && (!funds.bank_paid || lost.is_some());
+        let pay_by = self.pay_by();
+        let later = !funds.bank_paid || pay_by.is_some();
+        let waits = !funds.confirmed && (later || lost.is_some());
         let since = lost.map_or_else(|| self.waits_since(), |lost| lost.at);
         let shop = &self.policy.shop;
         let expires_at = match self.policy.allocation.expire_unpaid {
             Some(term) if waits && !self.something_left() && !self.all_under_way() => {
                 let term = term.ends(since, &shop.calendar, shop.timezone);
                 // Who may pay until a day is waited for until then.
-                term.map(|end| self.pay_by().map_or(end, |by| by.max(end)))
+                term.map(|end| pay_by.map_or(end, |by| by.max(end)))
             }
             _ => None,
         };
@@ -151,9 +153,10 @@ impl View<'_> {
         ended.fold(self.order.ordered_at, DateTime::max)
     }
 
-    /// The last moment until which a customer may pay something that is not paid.
+    /// The last moment until which a customer may pay, or might have paid, something that is not paid.
     fn pay_by(&self) -> Option<DateTime<Utc>> {
-        let open = self.tenders().filter(|tender| self.sure(tender) == 0);
+        let tenders = self.order.tenders.iter();
+        let open = tenders.filter(|tender| self.sure(tender) == 0);
         open.filter_map(|tender| tender.pay_by).max()
     }
 

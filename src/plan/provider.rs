@@ -199,12 +199,17 @@ impl Sight<'_> {
 
     fn hear(&mut self, fact: &Fact, told: &PaymentFact) {
         let key = (told.account.clone(), told.payment.key.clone());
-        let first_id = self.known.get(&key).map_or(fact.id, |known| known.first_id);
+        let known = self.known.get(&key);
+        let first_id = known.map_or(fact.id, |known| known.first_id);
+        let mut payment = told.payment.clone();
+        // A provider may tell it only while it can still be paid.
+        let before = known.and_then(|known| known.payment.pay_by);
+        payment.pay_by = payment.pay_by.or(before);
         let seen = SeenPayment {
             first_id,
             id: fact.id,
             at: fact.recorded_at,
-            payment: told.payment.clone(),
+            payment,
         };
         self.known.insert(key, seen);
     }
@@ -372,6 +377,8 @@ fn unseen(tender: &mut Tender) {
     tender.authorised = 0;
     tender.captured = 0;
     tender.refunded = 0;
+    // Nor is it the payment that it names: another tender may be.
+    tender.provider = None;
 }
 
 fn stands(tender: &mut Tender, payment: &PaymentSnapshot) {

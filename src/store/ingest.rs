@@ -130,8 +130,8 @@ impl Store {
             }
         }
         for row in sqlx::query!(
-            "SELECT id, external_id, origin FROM subjects WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2))
-             ORDER BY id FOR NO KEY UPDATE",
+            r#"SELECT id, external_id, origin, account_id = $1 AND kind = 'order' AS "here!" FROM subjects
+             WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2)) ORDER BY id FOR NO KEY UPDATE"#,
             account_id,
             &names,
             &ids.iter().copied().collect::<Vec<_>>()
@@ -140,7 +140,10 @@ impl Store {
         .await?
         {
             ids.insert(row.id);
-            subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+            // An order of another channel may have the same id there.
+            if row.here {
+                subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+            }
         }
         let ids: Vec<i64> = ids.into_iter().collect();
 

@@ -194,8 +194,12 @@ impl Store {
         if !moved.is_empty() {
             let named: BTreeSet<PaymentName> = moved.iter().map(|row| row.name.clone()).collect();
             let concerned = meeting.rows.iter().filter(|row| named.contains(&row.name));
-            met.due.extend(concerned.map(|row| row.claim.order));
-            put_back(tx, &moved).await?;
+            met.due.extend(concerned.clone().map(|row| row.claim.order));
+            // Also where another order comes to name it better than the one that has it.
+            let holders = concerned.map(|row| (&row.name, row.claim.order));
+            let gone = moved.iter().filter(|row| row.gone);
+            let holders = holders.chain(gone.map(|row| (&row.name, row.subject)));
+            put_back(tx, &holders.collect::<Vec<_>>()).await?;
             looking.extend(kept(tx, &named).await?);
         }
         let mut locked = meeting.claimed.clone();
@@ -426,14 +430,13 @@ async fn write_names(
     Ok(moved)
 }
 
-/// A payment that was an order's by a name that the order has no more looks for its order again.
-async fn put_back(tx: &mut Transaction<'_, Postgres>, moved: &[Moved]) -> Result<(), StoreError> {
-    let gone: Vec<&Moved> = moved.iter().filter(|row| row.gone).collect();
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let (account, kind, text) = columns(gone.iter().map(|row| &row.name));
-    let subject: Vec<i64> = gone.iter().map(|row| row.subject).collect();
+/// Payments of these names that these orders have look for their order again: it may be the same.
+async fn put_back(
+    tx: &mut Transaction<'_, Postgres>,
+    holders: &[(&PaymentName, i64)],
+) -> Result<(), StoreError> {
+    let (account, kind, text) = columns(holders.iter().map(|(name, _)| *name));
+    let subject: Vec<i64> = holders.iter().map(|(_, subject)| *subject).collect();
     sqlx::query!(
         "INSERT INTO stray_payments (account_id, key, reference, version, body, seen_at)
          SELECT DISTINCT ON (a.id, f.body #>> '{payment,key}') a.id, f.body #>> '{payment,key}', f.body #>> '{payment,reference}', h.version, f.body, h.asked_at

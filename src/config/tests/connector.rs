@@ -60,6 +60,7 @@ impl ConnectorKind for Test {
             "orders" => Some(StreamKind::Orders),
             "shipments" => Some(StreamKind::Shipments),
             "stock" => Some(StreamKind::Stock),
+            "payments" => Some(StreamKind::Payments),
             _ => None,
         };
         let streams = keys.offers.iter().filter_map(|word| {

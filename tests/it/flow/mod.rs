@@ -4,6 +4,7 @@ mod acceptance;
 mod begin;
 mod happy;
 mod presence;
+mod provider;
 mod recover;
 mod reports;
 mod sealing;

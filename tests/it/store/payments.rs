@@ -270,6 +270,41 @@ async fn a_payment_follows_its_name_to_another_order() {
     assert_eq!(strays(&shop).await, [""; 0]);
 }
 
+/// Another channel's order may have the same id there, and name the same payment.
+#[tokio::test]
+async fn an_order_of_another_channel_with_the_same_id_is_another_order() {
+    let shop = Shop::with_provider().await;
+    let other: i64 = sqlx::query_scalar(
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at) VALUES ('order', $1, 'A', 'HKZ', hk_now()) RETURNING id",
+    )
+    .bind(shop.account("wms"))
+    .fetch_one(shop.pool())
+    .await
+    .unwrap();
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) VALUES ($1, 'reference', '1001', $2, false, false)";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .bind(other)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.pull("stripe", &payments(0, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    let told = named(&shop, "A", by_reference("1001"));
+    shop.pull("shop", &page(1, vec![told])).await;
+    assert_eq!(
+        shop.keys(other).await,
+        ["payment:stripe/pi_1:1"],
+        "its only claim then"
+    );
+    let mine = "SELECT count(*) FROM facts f JOIN subjects s ON s.id = f.subject_id WHERE s.number <> 'HKZ' AND f.kind IN ('order', 'payment')";
+    assert_eq!(
+        shop.number(mine).await,
+        2,
+        "it is alive, and the other is cancelled"
+    );
+}
+
 /// Stores a page beside everything else that goes on.
 fn storing(
     shop: &Shop,
