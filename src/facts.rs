@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::text::{field, words};
 use hikiate_sdk::{
     AccountSlug, Call, CancelReply, Currency, ExternalId, GroupKey, InstructionReply, LineKey, Op,
-    OrderSnapshot, ParcelReport, ShipmentReference,
+    OrderSnapshot, ParcelReport, PaymentSnapshot, ShipmentReference,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,6 +100,8 @@ impl Fact {
 pub enum FactBody {
     /// Observation, external id empty: the order as the channel shows it.
     Order(Box<OrderFact>),
+    /// Observation, external id `account/payment`: a payment as the account that holds the money reports it.
+    Payment(Box<PaymentFact>),
     /// Observation, external id `reference:parcel key`.
     Parcel(ParcelReport),
     /// Observation, external id = reference.
@@ -181,6 +183,23 @@ pub struct OrderFact {
     pub features: Features,
     /// The version of the personal row it came with; 0 for none.
     pub personal_version: i32,
+}
+
+/// A payment as observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentFact {
+    /// The account that reported it.
+    pub account: AccountSlug,
+    /// The reading.
+    pub payment: PaymentSnapshot,
+}
+
+impl PaymentFact {
+    /// The series of its observations.
+    #[must_use]
+    pub fn series(&self) -> String {
+        format!("{}/{}", self.account, self.payment.key)
+    }
 }
 
 /// What rules and checks may know of names and addresses after they are purged.
@@ -692,6 +711,7 @@ macro_rules! kinds {
 
 kinds! {
     "order", 2, Observation, Order;
+    "payment", 1, Observation, Payment;
     "parcel", 1, Observation, Parcel;
     "reply", 1, Observation, Reply;
     "cancel_reply", 1, Observation, CancelReply;

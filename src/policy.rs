@@ -332,6 +332,9 @@ pub struct PaymentRoute {
     pub account: Option<AccountSlug>,
     /// How often that account captures a payment.
     pub parts: Parts,
+    /// That account is another than the channel's and reports its payments: what it says counts, and not the channel.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reads: bool,
 }
 
 /// Ways of paying.

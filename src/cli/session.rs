@@ -98,6 +98,7 @@ impl Session {
         for (id, _, input) in claimed.orders {
             let mut input = input.map_err(anyhow::Error::from)?;
             input.not_written = self.not_written(&input);
+            input.see_payments(&self.loaded.policy);
             inputs.insert(id, input);
         }
         Ok((inputs, now))

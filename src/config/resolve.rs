@@ -181,6 +181,10 @@ impl Resolving<'_> {
                     parts: account
                         .as_ref()
                         .map_or(Parts::Many, |a| self.routes.parts(a.as_str())),
+                    reads: account.as_ref().is_some_and(|account| {
+                        let elsewhere = account.as_str() != name;
+                        elsewhere && self.routes.reads(account.as_str(), Kind::Payment)
+                    }),
                     account,
                 },
             )

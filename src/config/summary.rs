@@ -191,6 +191,10 @@ impl Teller<'_> {
                         &format!("payments {gateway} are card, captured at {account} {when}"),
                     );
                     self.operations(text, account, &of_rule(CAPTURE));
+                    if route.elsewhere().is_some() {
+                        let what = "its payments are read there: what it reports counts, and not what the channel shows";
+                        line(text, 2, what);
+                    }
                 }
                 (PaymentMethod::Prepaid, _) => line(
                     text,

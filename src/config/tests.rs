@@ -121,6 +121,29 @@ fn changed(from: &str, to: &str) -> Folder {
 }
 
 #[test]
+fn payments_count_as_the_account_that_holds_them_reports_them() {
+    let reads = |offers: &str, route: &str| {
+        let text = GOOD
+            .replace("offers = [\"mail\"]", offers)
+            .replace("account = \"shop-jp\" }", route);
+        let loaded = Folder::new(&text).load().unwrap();
+        let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
+        let route = &channel.payments["pp_system_default"];
+        route.elsewhere().map(ToString::to_string)
+    };
+    let there = "account = \"post\" }";
+    let all = "offers = [\"mail\", \"capture\", \"payments\"]";
+    assert_eq!(reads(all, there).as_deref(), Some("post"));
+    assert_eq!(
+        reads("offers = [\"mail\", \"capture\"]", there),
+        None,
+        "it reports none"
+    );
+    let here = "account = \"shop-jp\" }";
+    assert_eq!(reads(all, here), None, "the channel itself");
+}
+
+#[test]
 fn a_second_look_and_the_end_of_a_vanished_order_s_stock_can_be_switched_off() {
     let keys = "mail = [\"shipped\"]\nrecheck = \"off\"\nvanished_after = \"never\"";
     let loaded = changed("mail = [\"shipped\"]", keys).load().unwrap();

@@ -1,4 +1,4 @@
-//! What may be missed without harm: vacuuming the queue tables, refreshing gauges. The cron scheduler
+//! What may be missed without harm: vacuuming the queue tables, deleting old payments of others, refreshing gauges. The cron scheduler
 //! only wakes these; nothing that must happen depends on it.
 
 use std::sync::Arc;
@@ -12,6 +12,19 @@ use crate::store::StoreError;
 /// Starts the scheduler.
 pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
+    let purging = Arc::clone(&engine);
+    scheduler
+        .add(Job::new_async("0 17 * * * *", move |_, _| {
+            let engine = Arc::clone(&purging);
+            Box::pin(async move {
+                match engine.store.purge_stray_payments().await {
+                    Ok(0) => {}
+                    Ok(gone) => debug!(gone, "payments that nobody claimed for 35 days were deleted"),
+                    Err(error) => debug!(%error, "old payments that nobody claimed could not be deleted; it is tried again"),
+                }
+            })
+        })?)
+        .await?;
     let vacuuming = Arc::clone(&engine);
     scheduler
         .add(Job::new_async("*/5 * * * * *", move |_, _| {

@@ -184,6 +184,7 @@ async fn plan_claimed(
             let id = engine.directory.account(account).ok()?;
             engine.accounts.get(&id)?.connector.operations()
         });
+        input.see_payments(&engine.policy);
     }
     let now = claimed.now;
     let (plans, failed, made) = within_limits(engine, tx, &mut claimed, now).await?;

@@ -1,6 +1,6 @@
 //! Captures: as much as is due for what has left, never more than was authorised, nothing twice.
 
-use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Parts, Tender};
+use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Parts, PaymentRef, Tender};
 
 use super::deposits;
 use super::effects::{Candidate, Wanted, withdraw};
@@ -15,6 +15,16 @@ fn amount_of(call: &CaptureCall) -> i64 {
     call.amount.unwrap_or(call.captured_after)
 }
 
+/// A capture is of this payment, by the channel's name of it or by its provider's.
+fn is_of(call: &CaptureCall, tender: &Tender) -> bool {
+    let key = |provider: &Option<PaymentRef>| provider.as_ref().and_then(|known| known.key.clone());
+    call.payment == tender.key
+        || call
+            .provider
+            .as_ref()
+            .is_some_and(|there| there.key.is_some() && there.key == key(&tender.provider))
+}
+
 fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
     match intent.call() {
         Some(Call::Capture(call)) => Some(call),
@@ -25,12 +35,14 @@ fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
 impl<'a> View<'a> {
     /// Captures of a payment that were not refused or taken back.
     fn captures<'v>(&'v self, key: &'v ExternalId) -> impl Iterator<Item = (&'v Intent<'a>, i64)> {
+        let tender = self.order.tenders.iter().find(|tender| tender.key == *key);
         self.fold
             .of_op(Op::Capture)
             .filter(|intent| !intent.void())
             .filter_map(move |intent| {
                 let call = capture_call(intent)?;
-                (call.payment == *key).then(|| (intent, amount_of(call)))
+                let mine = tender.map_or(call.payment == *key, |tender| is_of(call, tender));
+                mine.then(|| (intent, amount_of(call)))
             })
     }
 
@@ -94,7 +106,7 @@ impl<'a> View<'a> {
         let gone = captures
             .filter(|intent| !intent.void())
             .filter_map(capture_call)
-            .filter(|call| !tenders.iter().any(|tender| tender.key == call.payment));
+            .filter(|call| !tenders.iter().any(|tender| is_of(call, tender)));
         gone.fold(voided, |sum, call| sum.saturating_add(amount_of(call)))
     }
 
@@ -253,6 +265,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .unwrap_or(0)
             .saturating_sub(others)
             .clamp(0, share);
+        if waits_for_the_rest(view, tender, gone) {
+            wanted.pending |= share > view.held(tender);
+            continue;
+        }
         let settled = view.settled(tender);
         let want = share.saturating_sub(view.held(tender).max(before));
         take_back(view, tender, share, &mut wanted);
@@ -276,6 +292,9 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         over = over.saturating_add(want.saturating_sub(room).max(0));
         let amount = want.min(room);
         let open = view.captures(&tender.key).any(|(intent, _)| intent.open());
+        if amount > 0 && not_whole(view, tender, amount, tasks) {
+            continue;
+        }
         if amount > 0 && !open {
             wanted
                 .candidates
@@ -312,6 +331,42 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     wanted
 }
 
+/// In how many parts the account says that a payment can be captured.
+fn parts(view: &View<'_>, tender: &Tender) -> Option<Parts> {
+    let at = view.at_provider(&tender.key)?;
+    at.seen.as_ref().and_then(|seen| seen.payment.parts)
+}
+
+/// What is captured of it once releases the rest: it is captured when nothing is left to ship.
+fn waits_for_the_rest(view: &View<'_>, tender: &Tender, gone: bool) -> bool {
+    !gone && matches!(parts(view, tender), Some(Parts::Once | Parts::Whole))
+}
+
+/// It can be captured in one piece alone, which is not what is due.
+fn not_whole(view: &View<'_>, tender: &Tender, amount: i64, tasks: &mut Tasks) -> bool {
+    let whole = parts(view, tender) == Some(Parts::Whole);
+    if !whole || amount == tender.authorised {
+        return false;
+    }
+    let detail = format!(
+        "payment {} can be captured as a whole alone ({}), and {} is due; capture it at the provider and give the rest back there",
+        tender.key,
+        view.money(tender.authorised),
+        view.money(amount)
+    );
+    tasks.add("capture_whole", detail);
+    true
+}
+
+impl View<'_> {
+    /// How the account that captures a payment knows it; `None` where that is the channel's.
+    fn provider_of(&self, tender: &Tender) -> Option<PaymentRef> {
+        let route = self.route(tender)?;
+        let elsewhere = route.account.as_ref() != Some(&self.input.channel);
+        tender.provider.clone().filter(|_| elsewhere)
+    }
+}
+
 fn candidate(
     view: &View<'_>,
     tender: &Tender,
@@ -328,6 +383,7 @@ fn candidate(
             call: Box::new(Call::Capture(CaptureCall {
                 order: view.input.external_id.clone(),
                 payment: tender.key.clone(),
+                provider: view.provider_of(tender),
                 key: String::new(),
                 amount: if untouched && whole {
                     None
@@ -359,7 +415,7 @@ fn take_back(view: &View<'_>, tender: &Tender, due: i64, wanted: &mut Wanted) {
 
 /// The last capture of a payment was refused, and no person has asked for another.
 fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
-    let mine = |intent: &&Intent<'_>| capture_call(intent).is_some_and(|c| c.payment == tender.key);
+    let mine = |intent: &&Intent<'_>| capture_call(intent).is_some_and(|c| is_of(c, tender));
     let Some(last) = view.fold.of_op(Op::Capture).filter(mine).last() else {
         return false;
     };

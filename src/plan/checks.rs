@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::{ChannelGate, ChannelState, DeliveryGroup, OrderLine, Tender};
 
+use super::provider_tasks::doubts;
 use super::tasks::Tasks;
 use super::types::{NotWritten, Written};
 use super::view::{Line, View};
@@ -43,7 +44,14 @@ pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
             .map(of("address_missing"))
             .or_else(|| not_writable(view)),
     ];
-    failed.into_iter().flatten().collect()
+    let doubted = if view.lines.iter().any(to_instruct) {
+        doubts(view)
+    } else {
+        Vec::new()
+    };
+    let doubted = doubted.into_iter();
+    let doubted = doubted.map(|(kind, detail)| Check::new(kind, detail));
+    failed.into_iter().flatten().chain(doubted).collect()
 }
 
 fn channel_state(view: &View<'_>) -> Option<String> {
@@ -71,7 +79,7 @@ fn not_writable(view: &View<'_>) -> Option<Check> {
 }
 
 /// Something of a line is in no sealed shipment yet. What a warehouse was told already is not told otherwise by a check.
-fn to_instruct(line: &Line<'_>) -> bool {
+pub(crate) fn to_instruct(line: &Line<'_>) -> bool {
     line.item_id.is_some() && line.ordered > 0 && line.open(false) > line.instructed
 }
 

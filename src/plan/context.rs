@@ -6,6 +6,7 @@ use hikiate_sdk::DeliveryGroup;
 use super::fold::Fold;
 use super::number::hex_sha256;
 use super::order::PlanError;
+use super::provider;
 use super::tree::Tree;
 use super::types::OrderInput;
 use super::view::View;
@@ -73,6 +74,7 @@ pub fn rule_context(
         .channels
         .get(&input.channel)
         .ok_or_else(|| PlanError::channel(input))?;
+    provider::seen(input, channel)?;
     let fold = Fold::of(input, now);
     let Some(head) = fold.readings.last().copied() else {
         return Ok(None);

@@ -14,6 +14,7 @@ use self::words::{cancelled_by, minute};
 use super::begin::Whose;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
+use super::provider_tasks::name;
 use super::shipment::Shipment;
 use super::types::{OrderInput, Status, TaskRow};
 use super::view::View;
@@ -303,12 +304,36 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
 fn captured(view: &View<'_>) -> Vec<String> {
     let tenders = view.order.tenders.iter();
     tenders
-        .filter(|tender| !tender.cancelled || view.settled(tender) > 0)
+        .filter(|tender| {
+            let elsewhere = view.at_provider(&tender.key).is_some();
+            !tender.cancelled || elsewhere || view.settled(tender) > 0
+        })
         .map(|tender| {
             let voided = if tender.cancelled { " (voided)" } else { "" };
+            let at = view.at_provider(&tender.key);
+            let payment = at.map_or_else(|| format!("payment {}", tender.key), name);
+            if at.is_some_and(|at| at.seen.is_none()) {
+                return format!("{payment}{voided}: not reported by its account so far");
+            }
+            let state = at.and_then(|at| at.seen.as_ref());
+            let state = state.map_or("", |seen| seen.payment.state.as_str());
+            let state = if state.is_empty() {
+                String::new()
+            } else {
+                format!(" {state},")
+            };
+            let until = |word: &str, at: Option<DateTime<Utc>>| {
+                at.map_or_else(String::new, |at| {
+                    format!(", {word} {}", minute(at, view.policy.shop.timezone))
+                })
+            };
+            let ends = until("authorised until", tender.authorised_until);
+            let pay_by = until(
+                "to be paid by",
+                tender.pay_by.filter(|_| tender.captured == 0),
+            );
             format!(
-                "payment {}{voided}: {} captured, {} decided, {} authorised",
-                tender.key,
+                "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}",
                 view.money(tender.captured),
                 view.money(view.intended(&tender.key)),
                 view.money(tender.authorised)

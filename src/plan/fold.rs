@@ -152,11 +152,19 @@ impl<'a> Fold<'a> {
         for fact in &input.facts {
             let id = fact.id;
             match &fact.body {
-                FactBody::Order(order) => fold.readings.push(Reading {
-                    id,
-                    recorded_at: fact.recorded_at,
-                    fact: order,
-                }),
+                FactBody::Order(_) | FactBody::Payment(_) => {
+                    let told = match &fact.body {
+                        FactBody::Order(order) => Some(order.as_ref()),
+                        _ => None,
+                    };
+                    let payments = input.payments.as_ref();
+                    let shown = payments.and_then(|payments| payments.reading(id)).or(told);
+                    fold.readings.extend(shown.map(|fact_now| Reading {
+                        id,
+                        recorded_at: fact.recorded_at,
+                        fact: fact_now,
+                    }));
+                }
                 FactBody::Parcel(_) | FactBody::Shipped(_) => {
                     parcels.hear(id, fact.recorded_at, &fact.body);
                 }

@@ -198,6 +198,14 @@ fn charges(view: &View<'_>) -> Vec<Entry> {
     entries
 }
 
+/// Who does what we do not do to a payment: nobody tells which of those who may.
+fn maker(view: &View<'_>, payment: &ExternalId) -> Maker {
+    match view.at_provider(payment) {
+        Some(_) => Maker::Provider,
+        None => Maker::Channel,
+    }
+}
+
 /// Ways of paying, what was authorised of them and what of that was voided, each when it was first read.
 fn payments(view: &View<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -207,9 +215,13 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
             let before = known.insert(&tender.key, tender);
             let day = view.day(reading.recorded_at);
             let id = tender.key.as_str();
-            let entry = |kind, amount| Entry::of_money(kind, id, day, Maker::Channel, amount);
+            let maker = maker(view, &tender.key);
+            let entry = |kind, amount| Entry::of_money(kind, id, day, maker, amount);
             if before.is_none_or(|before| before.amount != tender.amount) {
-                entries.push(entry(EntryKind::Tender, tender.amount));
+                entries.push(Entry {
+                    maker: Maker::Channel,
+                    ..entry(EntryKind::Tender, tender.amount)
+                });
             }
             let was = before.map_or(0, |before| before.authorised);
             if tender.authorised > was {
@@ -260,7 +272,7 @@ fn captures(view: &View<'_>) -> Vec<Entry> {
                     EntryKind::Capture,
                     tender.key.as_str(),
                     view.day(reading.recorded_at),
-                    Maker::Channel,
+                    maker(view, &tender.key),
                     Some(beyond.saturating_sub(*known)),
                 ));
                 *known = beyond;
@@ -303,7 +315,7 @@ fn refunds(view: &View<'_>) -> Vec<Entry> {
                 EntryKind::Refund,
                 tender.key.as_str(),
                 view.day(view.head.recorded_at),
-                Maker::Channel,
+                maker(view, &tender.key),
                 Some(rest),
             ));
         }

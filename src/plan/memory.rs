@@ -362,7 +362,7 @@ impl Memory {
     #[must_use]
     pub fn payments(&self) -> BTreeMap<ExternalId, Bound> {
         let mut bounds: BTreeMap<ExternalId, Bound> = BTreeMap::new();
-        let mut captures: BTreeMap<&str, (&ExternalId, i64)> = BTreeMap::new();
+        let mut captures: BTreeMap<&str, (ExternalId, i64)> = BTreeMap::new();
         let mut void: BTreeMap<&str, bool> = BTreeMap::new();
         for fact in &self.input.facts {
             match &fact.body {
@@ -373,12 +373,22 @@ impl Memory {
                         bound.ceiling = bound.ceiling.max(shown);
                     }
                 }
+                FactBody::Payment(told) => {
+                    let bound = bounds.entry(told.series().into()).or_default();
+                    let shown = told.payment.authorised.max(told.payment.captured);
+                    bound.ceiling = bound.ceiling.max(shown);
+                }
                 FactBody::Intent(intent) => {
                     if let IntentWhat::Call { call, .. } = &intent.what
                         && let Call::Capture(call) = call.as_ref()
                     {
                         let amount = call.amount.unwrap_or(call.captured_after);
-                        captures.insert(&fact.key, (&call.payment, amount));
+                        let there = call.provider.as_ref().and_then(|known| known.key.as_ref());
+                        let payment = match there {
+                            Some(key) => format!("{}/{key}", intent.account).into(),
+                            None => call.payment.clone(),
+                        };
+                        captures.insert(&fact.key, (payment, amount));
                     }
                 }
                 FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
@@ -393,7 +403,7 @@ impl Memory {
             }
         }
         for (key, (payment, amount)) in captures {
-            let bound = bounds.entry(payment.clone()).or_default();
+            let bound = bounds.entry(payment).or_default();
             if !void.get(key).copied().unwrap_or(false) {
                 bound.intended += amount;
             }

@@ -26,6 +26,8 @@ use super::notice::notices;
 use super::payment::Payment;
 use super::places::placed;
 use super::presence;
+use super::provider;
+use super::provider_tasks::provider_tasks;
 use super::recall::recalled;
 use super::rest::{at_rest, resting};
 use super::revenue::{Revenue, revenue};
@@ -53,6 +55,14 @@ pub enum PlanError {
         number: String,
         /// The account.
         channel: AccountSlug,
+    },
+    /// Its payments at other accounts were not looked at.
+    #[error(
+        "order {number}: its payments at another account were not looked at, which is a bug in hikiate: nothing is done with it; report it"
+    )]
+    Unseen {
+        /// Our number.
+        number: String,
     },
     /// Planning panicked, which is a bug of ours; the other orders go on.
     #[error("planning this order hit a bug in hikiate: keep its facts and report it")]
@@ -118,6 +128,8 @@ pub(crate) enum Next {
     Ships,
     /// A parcel is told without the number that did not come.
     Unnumbered,
+    /// A payment at a provider is late, or its authorisation ends.
+    Payments,
     /// The rest of this plan.
     Planned,
 }
@@ -172,6 +184,7 @@ pub(crate) fn planned<'a>(
         .channels
         .get(&input.channel)
         .ok_or_else(|| PlanError::channel(input))?;
+    provider::seen(input, channel)?;
     for (at, shipment) in fold.shipments.iter().enumerate() {
         let reference = &shipment.fact.reference;
         if fold
@@ -375,6 +388,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     imported_after_all(&view, &mut tasks);
     booking_refused(&view, &mut tasks);
     money_tasks(&view, &payment, &mut tasks);
+    let payments = provider_tasks(&view, &mut tasks);
     if let Some(unknown) = &not_known {
         not_booked(unknown, &mut tasks);
     }
@@ -433,6 +447,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Recalled, recalled.next),
         (Next::Ships, view.ships_at()),
         (Next::Unnumbered, view.number_due()),
+        (Next::Payments, payments),
         (Next::Planned, at_once.then_some(now)),
     ];
     let moments: Vec<_> = again

@@ -112,12 +112,16 @@ impl View<'_> {
         let funds = self.funds(self.order, deposited);
         let lost = if funds.confirmed { None } else { self.lost() };
         // What warehouses have keeps no stock from others, and an order of which a part has shipped is not over by that.
-        let waits = !funds.confirmed && (!funds.bank_paid || lost.is_some());
-        let since = lost.map_or(self.order.ordered_at, |lost| lost.at);
+        let pay_by = self.pay_by();
+        let later = !funds.bank_paid || pay_by.is_some();
+        let waits = !funds.confirmed && (later || lost.is_some());
+        let since = lost.map_or_else(|| self.waits_since(), |lost| lost.at);
         let shop = &self.policy.shop;
         let expires_at = match self.policy.allocation.expire_unpaid {
             Some(term) if waits && !self.something_left() && !self.all_under_way() => {
-                term.ends(since, &shop.calendar, shop.timezone)
+                let term = term.ends(since, &shop.calendar, shop.timezone);
+                // Who may pay until a day is waited for until then.
+                term.map(|end| pay_by.map_or(end, |by| by.max(end)))
             }
             _ => None,
         };
@@ -133,6 +137,27 @@ impl View<'_> {
             expires_at,
             expired: expires_at.is_some_and(|at| at <= self.now),
         }
+    }
+
+    /// What is there or can be taken: an authorisation that ended is worth what was captured of it.
+    fn sure(&self, tender: &Tender) -> i64 {
+        let ended = tender.authorised_until.is_some_and(|end| end <= self.now);
+        let authorised = if ended { 0 } else { tender.authorised };
+        authorised.max(tender.captured)
+    }
+
+    /// Since when an order that was never paid waits: an authorisation that ended made it wait anew.
+    fn waits_since(&self) -> DateTime<Utc> {
+        let ends = self.tenders().filter_map(|tender| tender.authorised_until);
+        let ended = ends.filter(|end| *end <= self.now);
+        ended.fold(self.order.ordered_at, DateTime::max)
+    }
+
+    /// The last moment until which a customer may pay, or might have paid, something that is not paid.
+    fn pay_by(&self) -> Option<DateTime<Utc>> {
+        let tenders = self.order.tenders.iter();
+        let open = tenders.filter(|tender| self.sure(tender) == 0);
+        open.filter_map(|tender| tender.pay_by).max()
     }
 
     /// What deposits may differ from what is to be paid.
@@ -155,7 +180,7 @@ impl View<'_> {
             words.push(method.map_or("unknown", PaymentMethod::as_str));
             match method {
                 Some(PaymentMethod::Card) => {
-                    sure &= amount.is_some_and(|a| tender.authorised.max(tender.captured) >= a);
+                    sure &= amount.is_some_and(|a| self.sure(tender) >= a);
                 }
                 // What the carrier collects is owed until then, and nothing waits for it.
                 Some(PaymentMethod::Prepaid | PaymentMethod::Cod) => {}

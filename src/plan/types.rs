@@ -9,6 +9,7 @@ use hikiate_sdk::{
 use serde::Serialize;
 
 use super::commitment::FieldKey;
+use super::provider::{NamedPayment, Payments};
 use crate::action::Action;
 use crate::facts::{Fact, FactBody, IntentFact, OutcomeFact};
 use crate::operations::Lane;
@@ -85,6 +86,10 @@ pub struct OrderInput {
     pub field_key: FieldKey,
     /// Whether hikiate acts for its channel.
     pub begin: Begin,
+    /// Orders that claim the names of its payments at other accounts, itself among them.
+    pub claims: Vec<NamedPayment>,
+    /// Its payments at other accounts; `None` where none is, or [`OrderInput::see_payments`] was not called yet.
+    pub payments: Option<Payments>,
 }
 
 /// Something that a warehouse's account cannot write.

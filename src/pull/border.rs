@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::text::{code, field, key, words};
 use hikiate_sdk::{
-    BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed,
-    OrderLine, OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender,
-    UnreadWish, Wishes,
+    BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed, OrderLine, OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender, UnreadWish, Wishes, PaymentSnapshot, PaymentState,
 };
 
 use super::postal::as_labels_have_it;
@@ -49,6 +47,11 @@ pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRec
         Observed::Stock(mut level) => {
             stock(&mut level);
             Ok(Observed::Stock(level))
+        }
+        Observed::Payment(mut payment) => {
+            let key = payment.key.clone();
+            reported(&mut payment).map_err(|why| BadRecord::new(Some(key), why))?;
+            Ok(Observed::Payment(payment))
         }
     }
 }
@@ -207,8 +210,10 @@ fn payment(tender: &mut Tender) -> Result<(), String> {
         provider,
         authorised_until: _,
         pay_by: _,
+        review,
         refunds,
     } = tender;
+    clean_some(review);
     id("a payment's id", key.as_str())?;
     clean(gateway);
     if let Some(provider) = provider {
@@ -217,6 +222,10 @@ fn payment(tender: &mut Tender) -> Result<(), String> {
         }
         clean_some(&mut provider.reference);
     }
+    given_back(refunds)
+}
+
+fn given_back(refunds: &[RefundSeen]) -> Result<(), String> {
     for RefundSeen {
         key,
         amount: _,
@@ -231,6 +240,51 @@ fn payment(tender: &mut Tender) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A payment as the account that holds the money reports it.
+fn reported(payment: &mut PaymentSnapshot) -> Result<(), String> {
+    let PaymentSnapshot {
+        key,
+        reference,
+        version: _,
+        currency: _,
+        state,
+        amount,
+        authorised,
+        captured,
+        refunded,
+        disputed,
+        authorised_until: _,
+        pay_by: _,
+        parts: _,
+        refunds,
+    } = payment;
+    id("a payment's id", key.as_str())?;
+    if key.as_str().is_empty() {
+        return Err("a payment without an id".to_owned());
+    }
+    clean_some(reference);
+    let sums = [
+        ("amount", amount),
+        ("authorised", authorised),
+        ("captured", captured),
+        ("refunded", refunded),
+        ("disputed", disputed),
+    ];
+    if let Some((name, sum)) = sums.into_iter().find(|(_, sum)| **sum < 0) {
+        return Err(format!("{name} is {sum}: a sum of money is not below zero"));
+    }
+    match state {
+        PaymentState::Review { reasons } => reasons.iter_mut().for_each(clean),
+        PaymentState::Refused { reason: text } | PaymentState::Unknown { raw: text } => clean(text),
+        PaymentState::Waiting
+        | PaymentState::Authorised
+        | PaymentState::Paid
+        | PaymentState::Cancelled
+        | PaymentState::Expired => {}
+    }
+    given_back(refunds)
 }
 
 fn party(party: &mut Party) {

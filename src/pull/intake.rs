@@ -8,10 +8,11 @@ use hikiate_sdk::{AccountSlug, BadRecord, Contents, ExternalId, Observed, Record
 
 use super::border::admit;
 use super::features::features;
-use crate::facts::{FactBody, OrderFact};
+use crate::facts::{FactBody, OrderFact, PaymentFact};
 use crate::number::order_number;
 use crate::store::{
-    Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingStock, Source,
+    Directory, IncomingBad, IncomingFact, IncomingOrder, IncomingPage, IncomingPayment,
+    IncomingStock, Source,
 };
 
 /// How far clocks differ. A count dated further ahead would stand until then, whatever is counted before.
@@ -52,6 +53,7 @@ pub fn intake(
                 page.orders.push(IncomingOrder {
                     external_id: order.external_id.clone(),
                     number: order_number(account, &order.external_id),
+                    payments: directory.payment_names(account_id, &order),
                     fact: OrderFact {
                         features: features(&order.groups, &personal),
                         order: *order,
@@ -94,6 +96,13 @@ pub fn intake(
                 page.facts
                     .push(about(reference, body, series, parts, at, zone, source));
             }
+            Ok(Observed::Payment(payment)) => page.payments.push(IncomingPayment {
+                fact: PaymentFact {
+                    account: account.clone(),
+                    payment: *payment,
+                },
+                raw: source.raw,
+            }),
             Ok(Observed::Stock(level)) => {
                 page.bad.extend(stock.count(level, source));
             }

@@ -1,10 +1,12 @@
 //! What one answer of a far side brings, sorted by what it is about.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::text::cut_bytes;
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Listing, Personal};
 
-use super::IncomingStock;
+use super::{IncomingPayment, IncomingStock, PaymentName};
 use crate::facts::{FactBody, OrderFact};
 
 /// An order as pulled.
@@ -24,6 +26,8 @@ pub struct IncomingOrder {
     pub business_date: NaiveDate,
     /// The bytes.
     pub raw: Vec<u8>,
+    /// The names of its payments at other accounts; `None` where none of the channel's is reported elsewhere.
+    pub payments: Option<BTreeSet<PaymentName>>,
 }
 
 /// A warehouse's observation about a shipment of ours.
@@ -88,6 +92,8 @@ pub struct IncomingPage {
     pub facts: Vec<IncomingFact>,
     /// Stock levels.
     pub stock: Vec<IncomingStock>,
+    /// Payments.
+    pub payments: Vec<IncomingPayment>,
     /// Records that could not be understood.
     pub bad: Vec<IncomingBad>,
     /// When it was asked for, by the database's clock.
@@ -166,6 +172,12 @@ impl IncomingPage {
                 ..one()
             });
         }
+        for payment in &self.payments {
+            pages.push(Self {
+                payments: vec![payment.clone()],
+                ..one()
+            });
+        }
         for bad in &self.bad {
             pages.push(Self {
                 bad: vec![bad.clone()],
@@ -198,9 +210,17 @@ impl IncomingPage {
             .facts
             .iter()
             .map(|fact| bad(fact.reference.clone(), fact.source.clone()));
+        let payment = |payment: &IncomingPayment| {
+            let source = Source {
+                raw: payment.raw.clone(),
+                file: None,
+            };
+            bad(payment.fact.payment.key.to_string(), source)
+        };
         orders
             .chain(facts)
             .chain(self.stock.iter().map(level))
+            .chain(self.payments.iter().map(payment))
             .collect()
     }
 
@@ -209,6 +229,7 @@ impl IncomingPage {
         self.orders.is_empty()
             && self.facts.is_empty()
             && self.stock.is_empty()
+            && self.payments.is_empty()
             && self.bad.is_empty()
             && self.listing.is_none()
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::ChannelState;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
@@ -11,6 +12,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::incoming::{IncomingFact, IncomingOrder, IncomingPage};
 use super::judge::{Head, Judgement, judge};
+use super::payments::Claimed;
 use super::presence::Returned;
 use super::quarantine::{Told, Understood, quarantine, settle};
 use super::reads::read_orders_in;
@@ -63,7 +65,10 @@ impl Store {
         let same = Self::same_bytes(tx, account_id, page).await?;
         done.unchanged += same.len();
         let news = |order: &&IncomingOrder| !same.contains(order.external_id.as_str());
-        if !page.orders.iter().any(|order| news(&order)) && page.facts.is_empty() {
+        if !page.orders.iter().any(|order| news(&order)) 
+            && page.facts.is_empty()
+            && page.payments.is_empty()
+        {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
             quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
@@ -88,6 +93,18 @@ impl Store {
             .filter_map(|o| o.first())
             .map(|o| o.number.clone())
             .collect();
+        let elsewhere: Vec<String> = page
+            .orders
+            .iter()
+            .filter(|order| order.payments.is_some())
+            .map(|order| order.external_id.to_string())
+            .collect();
+        let brought = page
+            .orders
+            .iter()
+            .filter_map(|order| order.payments.clone());
+        let brought = brought.flatten().collect();
+        let meeting = Self::meet(tx, account_id, &elsewhere, brought, &page.payments).await?;
         if !names.is_empty() {
             sqlx::query!(
                 "INSERT INTO subjects (kind, account_id, external_id, number, created_at)
@@ -107,7 +124,7 @@ impl Store {
             .collect();
         let mut subject_of_order: BTreeMap<String, (i64, bool)> = BTreeMap::new();
         let mut subject_of_reference: BTreeMap<String, i64> = BTreeMap::new();
-        let mut ids = BTreeSet::new();
+        let mut ids: BTreeSet<i64> = meeting.subjects().collect();
         if !references.is_empty() {
             for row in sqlx::query!(
                 "SELECT external_id, subject_id FROM aliases WHERE account_id = $1 AND kind = 'shipment' AND external_id = ANY($2)",
@@ -121,8 +138,8 @@ impl Store {
             }
         }
         for row in sqlx::query!(
-            "SELECT id, external_id, origin FROM subjects WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2))
-             ORDER BY id FOR NO KEY UPDATE",
+            r#"SELECT id, external_id, origin, account_id = $1 AND kind = 'order' AS "here!" FROM subjects
+             WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2)) ORDER BY id FOR NO KEY UPDATE"#,
             account_id,
             &names,
             &ids.iter().copied().collect::<Vec<_>>()
@@ -131,7 +148,10 @@ impl Store {
         .await?
         {
             ids.insert(row.id);
-            subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+            // An order of another channel may have the same id there.
+            if row.here {
+                subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+            }
         }
         let ids: Vec<i64> = ids.into_iter().collect();
 
@@ -173,6 +193,7 @@ impl Store {
         let mut read_first = BTreeSet::new();
         let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
         let mut raw_hashes: BTreeMap<SeriesKey, Vec<u8>> = BTreeMap::new();
+        let mut claimed: Vec<Claimed<'_>> = Vec::new();
         let mut record = |subject: i64,
                           series: &str,
                           body: &FactBody,
@@ -289,6 +310,16 @@ impl Store {
                     &order.raw,
                     false,
                 )?;
+                if let Some(names) = &order.payments
+                    && matches!(verdict, Judgement::New | Judgement::Same)
+                {
+                    claimed.retain(|order| order.subject != subject);
+                    claimed.push(Claimed {
+                        subject,
+                        names,
+                        live: !matches!(order.fact.order.state, ChannelState::Cancelled { .. }),
+                    });
+                }
                 if verdict == Judgement::New {
                     done.new_facts += 1;
                     if known.is_none_or(|(v, _)| *v != version) {
@@ -391,10 +422,22 @@ impl Store {
         }
         Self::note_returned(tx, &returned).await?;
         done.absences = !returned.is_empty();
-        let changed = rows.subjects();
+        let mut changed = rows.subjects();
         insert_facts(tx, &rows, "pull", None, true).await?;
         write_heads(tx, &heads, &touched, &raw_hashes).await?;
         write_raw_and_personal(tx, &raws, &new_persons).await?;
+        let met = Self::hear_payments(
+            tx,
+            account_id,
+            meeting,
+            &claimed,
+            &page.payments,
+            (page.asked_at, page.day),
+        )
+        .await?;
+        done.new_facts += met.new_facts;
+        done.unchanged += met.unchanged;
+        changed.extend(met.due);
         page_made_due(tx, &changed, &reread, &read_first).await?;
         // A lagging replica has caught up by then.
         let lagging: Vec<i64> = lagging.iter().copied().collect();
@@ -469,7 +512,7 @@ pub(super) async fn page_made_due(
     Ok(())
 }
 
-async fn write_raw_and_personal(
+pub(super) async fn write_raw_and_personal(
     tx: &mut Transaction<'_, Postgres>,
     raws: &[(i64, String, &[u8])],
     persons: &[(i64, i32, Value)],

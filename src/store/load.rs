@@ -195,6 +195,7 @@ impl Store {
         let mut shared = BTreeMap::new();
         let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
         let mut looks = BTreeMap::new();
+        let mut claims = BTreeMap::new();
         let circumstances = Self::circumstances(tx, directory).await?;
         let begins = Self::begins(tx).await?;
         claimed.now = circumstances.now;
@@ -274,6 +275,7 @@ impl Store {
             }
             deposit_books = Self::load_deposit_books(tx, &orders).await?;
             persons = Self::load_personal(tx, &orders).await?;
+            claims = Self::load_claims(tx, &paid_elsewhere(&facts), directory).await?;
             looks = Self::load_looks(tx, &facts).await?;
             shared = Self::load_shared(tx, &facts, &persons).await?;
             codes = Self::load_codes(
@@ -384,6 +386,8 @@ impl Store {
                         .get(&row.account_id)
                         .map(|channel| channel.begin(row.created_at))
                         .unwrap_or_default(),
+                    claims: claims.remove(&row.id).unwrap_or_default(),
+                    payments: None,
                 })
             });
             claimed.orders.push((row.id, row.account_id, input));
@@ -529,6 +533,21 @@ impl Store {
         }
         Ok(codes)
     }
+}
+
+/// Orders that name a payment at another account, or have one.
+fn paid_elsewhere(facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>) -> Vec<i64> {
+    let named = |fact: &Fact| match &fact.body {
+        FactBody::Order(order) => {
+            let mut tenders = order.order.tenders.iter();
+            tenders.any(|tender| tender.provider.is_some())
+        }
+        FactBody::Payment(_) => true,
+        _ => false,
+    };
+    let orders = facts.iter();
+    let orders = orders.filter(|(_, list)| list.iter().flatten().any(named));
+    orders.map(|(id, _)| *id).collect()
 }
 
 /// The codes that warehouses' reports of an order name, with the accounts that they are of.

@@ -1,18 +1,19 @@
 //! Connecting, migrating, and the rows that name what the configuration names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use hikiate_sdk::AccountSlug;
+use hikiate_sdk::{AccountSlug, OrderSnapshot};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tracing::info;
 
-use super::StoreError;
 use super::codes::{free_codes, unlist};
 use super::witness::Witness;
+use super::{PaymentName, StoreError};
+use crate::plan::NameKind;
 use crate::policy::{Catalogue, Policy};
 
 /// The code level of this binary; a migration that an older binary must not work on raises the gate above it.
@@ -32,6 +33,8 @@ pub struct Directory {
     slugs: BTreeMap<i16, AccountSlug>,
     locations: BTreeMap<String, LocationRow>,
     names: BTreeMap<i16, String>,
+    /// Where a channel's way of paying is reported, when that is another account.
+    payments: BTreeMap<(i16, String), i16>,
 }
 
 /// An account as stored.
@@ -95,6 +98,54 @@ impl Directory {
             .get(&id)
             .map(String::as_str)
             .ok_or_else(|| StoreError::NotFound(format!("no warehouse with id {id}")))
+    }
+
+    /// With the accounts that report the payments of a policy's channels.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an account that has no row.
+    pub fn with_payments(mut self, policy: &Policy) -> Result<Self, StoreError> {
+        for (slug, channel) in &policy.channels {
+            for (gateway, route) in &channel.payments {
+                if let Some(account) = route.elsewhere() {
+                    let place = (self.account(slug)?, gateway.clone());
+                    let account = self.account(account)?;
+                    self.payments.insert(place, account);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// The names of an order's payments at other accounts; `None` where none of its channel's is reported elsewhere.
+    #[must_use]
+    pub fn payment_names(
+        &self,
+        channel: i16,
+        order: &OrderSnapshot,
+    ) -> Option<BTreeSet<PaymentName>> {
+        let mut routes = self.payments.range((channel, String::new())..);
+        routes.next().filter(|((id, _), _)| *id == channel)?;
+        let mut names = BTreeSet::new();
+        for tender in &order.tenders {
+            let place = (channel, tender.gateway.clone());
+            let (Some(account), Some(known)) = (self.payments.get(&place), &tender.provider) else {
+                continue;
+            };
+            let key = known.key.as_ref().map(|key| (NameKind::Key, key.as_str()));
+            let reference = known.reference.as_deref();
+            let reference = reference.map(|name| (NameKind::Reference, name));
+            names.extend(
+                key.into_iter()
+                    .chain(reference)
+                    .map(|(kind, name)| PaymentName {
+                        account_id: *account,
+                        kind,
+                        name: name.to_owned(),
+                    }),
+            );
+        }
+        Some(names)
     }
 
     /// One warehouse without a location code, behind this account.
@@ -382,7 +433,7 @@ impl Store {
             unlist(&mut tx, &[], &[], false).await?;
         }
         tx.commit().await?;
-        self.directory().await
+        self.directory().await?.with_payments(policy)
     }
 
     /// Reads the names.

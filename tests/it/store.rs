@@ -6,6 +6,7 @@ mod memory;
 mod newer;
 mod pages;
 mod parcels;
+mod payments;
 mod presence;
 mod quarantine;
 mod queue;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::metadata::MetadataPath;
 use crate::remarks::{Remarks, Written};
 use crate::wishes::{FieldKeys, Fields};
 
@@ -62,6 +63,9 @@ pub struct Keys {
     /// Where the shop keeps what a buyer asks of the delivery: `fields = { arrive_on = "metadata.arrive_on" }`. Nothing is
     /// read without.
     pub fields: Option<FieldKeys>,
+    /// Where the shop keeps the payment provider's id of an order's payment: a path below the order's metadata, for example
+    /// `metadata.payment_intent`. For payments that another account captures. None when absent.
+    pub payment_reference: Option<String>,
 }
 
 /// An account's keys, checked, with defaults.
@@ -91,6 +95,8 @@ pub struct Settings {
     pub remarks: Remarks,
     /// See [`Keys::fields`].
     pub fields: Fields,
+    /// See [`Keys::payment_reference`].
+    pub payment_reference: Option<MetadataPath>,
 }
 
 /// What marks an order as a test.
@@ -132,6 +138,7 @@ impl Default for Settings {
             since: None,
             remarks: Remarks::default(),
             fields: Fields::default(),
+            payment_reference: None,
         }
     }
 }
@@ -254,6 +261,11 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         .hook_secret
         .map(|secret| (secret, keys.hook_secret_previous));
     let fields = Fields::read(keys.fields.unwrap_or_default(), &mut problems);
+    let payment_reference = keys.payment_reference.as_deref().and_then(|path| {
+        MetadataPath::read(path, "metadata.payment_intent")
+            .map_err(|what| problems.push(Problem::new("payment_reference", what)))
+            .ok()
+    });
     let mut require = |key: &str, what: &str| {
         // One problem a key: a value that could not be read has its own already.
         if table.get(key).is_none() {
@@ -297,6 +309,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 since,
                 remarks,
                 fields,
+                payment_reference,
             },
         )),
         _ => Err(problems),
@@ -369,7 +382,7 @@ mod tests {
             "url": "http://shop", "allow_insecure": true, "token": { "file": "/k" }, "interval": "10s", "stock_interval": "1h",
             "overlap": "1s", "page_size": 100, "settle": "2s", "timeout": "5s", "concurrency": 1, "per_second": 10,
             "sales_channel": "sc_1", "tags": ["gift", "vip"], "test": "metadata.test", "since": "2026-11-01T00:00:00+09:00",
-            "remarks": "metadata.customer_note",
+            "remarks": "metadata.customer_note", "payment_reference": "metadata.payment_intent",
         }))
         .unwrap();
         let second = Duration::from_secs(1);
@@ -401,6 +414,10 @@ mod tests {
                 .remarks
                 .of(&json!({ "customer_note": "soon", "notes": "x" })),
             "soon"
+        );
+        assert_eq!(
+            settings.payment_reference,
+            Some(MetadataPath::key("payment_intent"))
         );
         assert_eq!(
             settings.since.unwrap().to_rfc3339(),
@@ -440,6 +457,7 @@ mod tests {
         let problems = read(&json!({
             "token": { "environment": "K" }, "intervall": "10s", "interval": "1ms", "overlap": 5, "page_size": 101, "concurrency": 0,
             "per_second": 0, "since": "yesterday", "sales_channel": "a&b", "tags": ["a,b"], "test": "metadata.", "remarks": ["note"],
+            "payment_reference": "payment_intent",
         }))
         .unwrap_err();
         let mut keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
@@ -450,6 +468,7 @@ mod tests {
             "intervall",
             "overlap",
             "page_size",
+            "payment_reference",
             "per_second",
             "remarks",
             "sales_channel",

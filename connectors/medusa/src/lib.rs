@@ -6,6 +6,7 @@ mod fields;
 mod hooks;
 mod kind;
 mod map;
+mod metadata;
 mod remarks;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

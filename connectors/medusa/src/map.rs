@@ -101,7 +101,7 @@ pub(crate) fn order_snapshot(order: &Order, settings: &Settings) -> Result<Order
         }],
         lines,
         charges,
-        tenders: payment::tenders(order, total, currency)?,
+        tenders: payment::tenders(order, total, currency, settings.payment_reference.as_ref())?,
         total: Some(total),
         fulfilments: fulfilments
             .into_iter()

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::metadata::MetadataPath;
+
 /// One path or several, as written in TOML.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -16,11 +18,14 @@ pub enum Written {
 
 /// Paths below the order's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remarks(Vec<Vec<String>>);
+pub struct Remarks(Vec<MetadataPath>);
 
 impl Default for Remarks {
     fn default() -> Self {
-        Self(vec![vec!["remarks".to_owned()], vec!["notes".to_owned()]])
+        Self(vec![
+            MetadataPath::key("remarks"),
+            MetadataPath::key("notes"),
+        ])
     }
 }
 
@@ -34,36 +39,13 @@ impl Remarks {
             Written::One(path) => vec![path],
             Written::Several(paths) => paths,
         };
-        let mut read = Vec::new();
-        for path in paths {
-            let parts: Vec<String> = path.split('.').map(str::to_owned).collect();
-            match parts.split_first() {
-                Some((first, rest))
-                    if first == "metadata"
-                        && !rest.is_empty()
-                        && !rest.contains(&String::new()) =>
-                {
-                    read.push(rest.to_vec());
-                }
-                _ => {
-                    return Err(format!(
-                        "{path:?} is no path below the order's metadata: write for example \"metadata.customer_note\""
-                    ));
-                }
-            }
-        }
-        Ok(Self(read))
+        let read = |path: &String| MetadataPath::read(path, "metadata.customer_note");
+        Ok(Self(paths.iter().map(read).collect::<Result<_, _>>()?))
     }
 
     /// The first text of an order's metadata that one of the paths holds; empty without any.
     pub(crate) fn of(&self, metadata: &Value) -> String {
-        let mut texts = self.0.iter().filter_map(|path| {
-            let mut at = metadata;
-            for part in path {
-                at = at.get(part)?;
-            }
-            at.as_str().filter(|text| !text.is_empty())
-        });
+        let mut texts = self.0.iter().filter_map(|path| path.text(metadata));
         texts.next().unwrap_or_default().to_owned()
     }
 }

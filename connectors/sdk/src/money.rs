@@ -18,6 +18,9 @@ pub enum MoneyError {
     /// The number does not fit 64 bits of minor units.
     #[error("{0:?} is too large an amount")]
     Overflow(String),
+    /// The amount has a part that the other unit cannot express: it would have to be rounded, and is not.
+    #[error("{0} is a fraction of what can be expressed there")]
+    Fraction(String),
 }
 
 /// An ISO 4217 currency code, upper case.
@@ -30,6 +33,12 @@ impl Currency {
     pub const JPY: Self = Self(*b"JPY");
     /// The euro.
     pub const EUR: Self = Self(*b"EUR");
+
+    /// A currency by its three upper-case letters, for tables that are written in code.
+    #[must_use]
+    pub const fn of(code: [u8; 3]) -> Self {
+        Self(code)
+    }
 
     /// The code as text.
     #[must_use]
@@ -211,6 +220,78 @@ impl FromStr for Decimal {
     }
 }
 
+/// How an external system writes a currency's amounts as integers, where that is not as ISO 4217 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Which.
+    pub currency: Currency,
+    /// Digits after the point of its integers.
+    pub digits: u32,
+    /// They are multiples of this; 1 where every integer is taken.
+    pub step: i64,
+}
+
+/// The currencies of an external system that are not written as ISO 4217 has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Units(pub &'static [Unit]);
+
+impl Units {
+    /// All are as ISO 4217 has them.
+    pub const ISO: Self = Self(&[]);
+
+    fn of(self, currency: Currency) -> Unit {
+        let mut own = self.0.iter().filter(|unit| unit.currency == currency);
+        own.next().copied().unwrap_or(Unit {
+            currency,
+            digits: currency.exponent(),
+            step: 1,
+        })
+    }
+
+    /// The system's integer as minor units.
+    ///
+    /// # Errors
+    /// [`MoneyError::Fraction`] where it has more digits than the currency, and they say something;
+    /// [`MoneyError::Overflow`].
+    pub fn read(self, amount: i64, currency: Currency) -> Result<i64, MoneyError> {
+        let digits = self.of(currency).digits;
+        scale(amount, digits, currency.exponent(), currency)
+    }
+
+    /// Minor units as the system's integer.
+    ///
+    /// # Errors
+    /// [`MoneyError::Fraction`] where the system has fewer digits than the amount needs, or takes it in larger steps;
+    /// [`MoneyError::Overflow`].
+    pub fn write(self, minor: i64, currency: Currency) -> Result<i64, MoneyError> {
+        let unit = self.of(currency);
+        let amount = scale(minor, currency.exponent(), unit.digits, currency)?;
+        match amount.checked_rem(unit.step) {
+            Some(0) => Ok(amount),
+            _ => Err(MoneyError::Fraction(format!(
+                "{} {currency}",
+                currency.format(minor)
+            ))),
+        }
+    }
+}
+
+/// An integer with `from` decimals as one with `to`.
+fn scale(amount: i64, from: u32, to: u32, currency: Currency) -> Result<i64, MoneyError> {
+    let in_words = || format!("{amount}e-{from} {currency}");
+    let power = |digits: u32| 10_i64.checked_pow(digits);
+    let overflow = || MoneyError::Overflow(in_words());
+    if to >= from {
+        let factor = power(to - from).ok_or_else(overflow)?;
+        return amount.checked_mul(factor).ok_or_else(overflow);
+    }
+    let divisor = power(from - to).ok_or_else(overflow)?;
+    match amount % divisor {
+        0 => Ok(amount / divisor),
+        _ => Err(MoneyError::Fraction(in_words())),
+    }
+}
+
 /// Reads a JSON number or numeric string kept as text and rounds it to minor units.
 ///
 /// # Errors
@@ -259,6 +340,38 @@ mod tests {
         );
         let huge: Result<Decimal, _> = "9e29".parse();
         assert!(huge.and_then(|h| h.checked_add("1e-30".parse()?)).is_err());
+    }
+
+    #[test]
+    fn a_system_s_own_decimals_are_read_and_written_and_a_fraction_is_refused() {
+        const KRONA: Currency = Currency::of(*b"ISK");
+        const DINAR: Currency = Currency::of(*b"KWD");
+        const ARIARY: Currency = Currency::of(*b"MGA");
+        let unit = |currency, digits, step| Unit {
+            currency,
+            digits,
+            step,
+        };
+        let units = Units(Box::leak(Box::new([
+            unit(KRONA, 2, 1),
+            unit(ARIARY, 0, 1),
+            unit(DINAR, 3, 10),
+        ])));
+        assert_eq!(units.read(50_000, KRONA), Ok(500));
+        assert_eq!(units.write(500, KRONA), Ok(50_000));
+        let fraction = MoneyError::Fraction("50050e-2 ISK".to_owned());
+        assert_eq!(units.read(50_050, KRONA), Err(fraction));
+        assert_eq!(units.write(1_200, ARIARY), Ok(12));
+        let fraction = MoneyError::Fraction("1250e-2 MGA".to_owned());
+        assert_eq!(units.write(1_250, ARIARY), Err(fraction));
+        assert_eq!(units.write(1_010, DINAR), Ok(1_010));
+        let fraction = MoneyError::Fraction("1.005 KWD".to_owned());
+        assert_eq!(units.write(1_005, DINAR), Err(fraction), "in tens");
+        // Whatever has no digits of its own has those of the standard.
+        assert_eq!(units.read(7, Currency::JPY), Ok(7));
+        assert_eq!(Units::ISO.read(500, KRONA), Ok(500));
+        assert_eq!(Units::ISO.write(-99, Currency::EUR), Ok(-99));
+        assert!(units.write(i64::MAX, KRONA).is_err(), "too large");
     }
 
     #[test]

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::only;
 use crate::{
-    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
-    ShipmentReference,
+    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts, ShipmentReference, PaymentRef,
 };
 
 /// The kinds of operations; the word is used in business keys, tables, metrics and commands.
@@ -324,8 +323,11 @@ pub struct ShippedParcel {
 pub struct CaptureCall {
     /// The channel's order.
     pub order: ExternalId,
-    /// The payment.
+    /// The payment, by the channel's id.
     pub payment: ExternalId,
+    /// How the account that captures it knows it, where that is another than the channel's; `None` is by `payment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<PaymentRef>,
     /// Names the capture; unique for ever.
     pub key: String,
     /// Minor units; `None` captures all that is authorised by the far side's own unrounded total, as long as
@@ -335,6 +337,17 @@ pub struct CaptureCall {
     pub currency: crate::Currency,
     /// What is expected to have been captured in all once this is done, minor units.
     pub captured_after: i64,
+}
+
+impl CaptureCall {
+    /// The id by which the account that captures it knows the payment.
+    #[must_use]
+    pub fn payment_there(&self) -> &ExternalId {
+        let provider = self.provider.as_ref();
+        provider
+            .and_then(|provider| provider.key.as_ref())
+            .unwrap_or(&self.payment)
+    }
 }
 
 /// A cancellation at the channel.

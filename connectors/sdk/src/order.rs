@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, Customs, ExternalId, Gift, GroupKey, LineKey, Wishes};
+use crate::{Currency, Customs, ExternalId, Gift, GroupKey, LineKey, PaymentRef, Wishes};
 
 /// One reading of an order at its channel, without personal data.
 ///
@@ -232,18 +232,12 @@ pub struct Tender {
     /// To be paid until then.
     #[serde(default)]
     pub pay_by: Option<DateTime<Utc>>,
+    /// Somebody has to look at it before anything ships, for this reason; `None` where nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
     /// Refunds one by one, in the order they were made; empty where the channel tells only the sum.
     #[serde(default)]
     pub refunds: Vec<RefundSeen>,
-}
-
-/// How a payment provider knows a payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaymentRef {
-    /// The provider's id.
-    pub key: Option<ExternalId>,
-    /// What the merchant called it there.
-    pub reference: Option<String>,
 }
 
 /// A refund that the channel records.

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::text::sentence;
 use crate::{
-    CancelReply, Error, ExternalId, InstructionReply, OrderSnapshot, ParcelReport, Personal,
-    StockLevel,
+    CancelReply, Error, ExternalId, InstructionReply, OrderSnapshot, ParcelReport, PaymentSnapshot,
+    Personal, StockLevel,
 };
 
 /// What a stream is about, and what can be read by id.
@@ -81,6 +81,8 @@ impl Kind {
             Self::Listing => "listings",
         }
     }
+    /// Payments of a payment provider.
+    Payments,
 }
 
 /// One stream of an account: a series of pages with a cursor of its own.
@@ -213,6 +215,8 @@ pub enum Observed {
     Parcel(ParcelReport),
     /// A stock level as counted.
     Stock(StockLevel),
+    /// A payment as it stands at the account that holds the money.
+    Payment(Box<PaymentSnapshot>),
 }
 
 /// One page of a stream.

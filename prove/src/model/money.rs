@@ -19,6 +19,7 @@ pub(super) fn unpaid(key: &str, way: &str) -> Tender {
         provider: None,
         authorised_until: None,
         pay_by: None,
+        review: None,
         refunds: Vec::new(),
     }
 }

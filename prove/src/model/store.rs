@@ -132,6 +132,8 @@ impl Order {
             not_written: Vec::new(),
             at_once: None,
             field_key: FieldKey::default(),
+            claims: Vec::new(),
+            payments: None,
         };
         Self {
             rows: Memory::new(input, ZONE),

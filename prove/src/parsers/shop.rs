@@ -105,6 +105,7 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
         Op::Capture => Call::Capture(CaptureCall {
             order: "order_1".into(),
             payment: "pay_1".into(),
+            provider: None,
             key: "capture:shop:shop:order_1:1".to_owned(),
             amount: Some(100),
             currency: Currency::JPY,

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use hikiate::config::{MailTemplate, MailTemplates};
 use hikiate::daemon::{allocate_step, plan_step};
 use hikiate::engine::{Engine, Guards};
-use hikiate::facts::{FactBody, OrderFact};
+use hikiate::facts::{FactBody, OrderFact, PaymentFact};
 use hikiate::number::order_number;
 use hikiate::ops::metrics::Metrics;
 use hikiate::policy::{
@@ -19,13 +19,11 @@ use hikiate::policy::{
 use hikiate::pull::features;
 use hikiate::rules::RuleSet;
 use hikiate::store::{
-    IncomingFact, IncomingOrder, IncomingPage, IncomingStock, Instance, OwnedAccount, PageDone,
-    Source, Store, StoreError, StreamAfter,
+    IncomingFact, IncomingOrder, IncomingPage, IncomingPayment, IncomingStock, Instance,
+    OwnedAccount, PageDone, Source, Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Contents, Customs, DeliveryGroup,
-    FulfilledBy, InFile, OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal,
-    Tender, Wishes,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Contents, Customs, DeliveryGroup, FulfilledBy, InFile, OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender, Wishes, PaymentSnapshot,
 };
 use sqlx::PgPool;
 
@@ -66,23 +64,45 @@ pub fn today() -> NaiveDate {
 impl Shop {
     /// A database with the accounts `shop` and `wms` and the warehouse `tokyo`. The clock stands.
     pub async fn open() -> Self {
+        Self::with(policy(), &["shop", "wms"]).await
+    }
+
+    /// The same, with card payments that the account `stripe` holds and reports.
+    pub async fn with_provider() -> Self {
+        let mut policy = policy();
+        for channel in policy.channels.values_mut() {
+            for route in channel.payments.values_mut() {
+                route.account = Some(AccountSlug::new("stripe"));
+                route.reads = true;
+            }
+        }
+        Self::with(policy, &["shop", "wms", "stripe"]).await
+    }
+
+    async fn with(policy: Policy, accounts: &[&str]) -> Self {
         let db = db().await;
         let store = Store::over(db.pool.clone());
         store
             .set_clock(Some(at(0)), TimeDelta::zero())
             .await
             .unwrap();
-        let policy = policy();
-        let slugs = [
-            (AccountSlug::new("shop"), "test"),
-            (AccountSlug::new("wms"), "test"),
-        ];
+        let slugs: Vec<_> = accounts
+            .iter()
+            .map(|account| (AccountSlug::new(*account), "test"))
+            .collect();
         let directory = store.register(&slugs, &policy).await.unwrap();
         let document = serde_json::json!({});
         let rules: Vec<_> = ["notice", "capture", "instruct"]
             .into_iter()
             .map(|rule| {
-                let account = if rule == "instruct" { "wms" } else { "shop" };
+                let account = match rule {
+                    "instruct" => "wms",
+                    "capture" => accounts
+                        .last()
+                        .filter(|last| **last == "stripe")
+                        .unwrap_or(&"shop"),
+                    _ => "shop",
+                };
                 (rule.to_owned(), AccountSlug::new(account))
             })
             .collect();
@@ -90,8 +110,8 @@ impl Shop {
             .activate_policy(b"policy", &document, &rules)
             .await
             .unwrap();
-        for account in ["shop", "wms"] {
-            let id = directory.account(&AccountSlug::new(account)).unwrap();
+        for account in accounts {
+            let id = directory.account(&AccountSlug::new(*account)).unwrap();
             store
                 .register_streams(id, &[STREAM.to_owned()])
                 .await
@@ -378,6 +398,7 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             provider: None,
             authorised_until: None,
             pay_by: None,
+            review: None,
             refunds: Vec::new(),
         }],
         total: Some(total),
@@ -399,6 +420,24 @@ pub fn order(id: &str, quantity: u32) -> IncomingOrder {
             personal_version: 0,
         },
         personal,
+        payments: None,
+    }
+}
+
+/// Payments asked for at a minute of the day, as the account `stripe` reported them.
+pub fn payments(minute: i64, payments: Vec<PaymentSnapshot>) -> IncomingPage {
+    let incoming = |payment: PaymentSnapshot| IncomingPayment {
+        raw: format!("payment {}", payment.key).into_bytes(),
+        fact: PaymentFact {
+            account: AccountSlug::new("stripe"),
+            payment,
+        },
+    };
+    IncomingPage {
+        payments: payments.into_iter().map(incoming).collect(),
+        asked_at: at(minute),
+        day: today(),
+        ..IncomingPage::default()
     }
 }
 
@@ -435,7 +474,7 @@ fn policy() -> Policy {
     let card = PaymentRoute {
         method: PaymentMethod::Card,
         account: Some(AccountSlug::new("shop")),
-        parts: hikiate_sdk::Parts::Many,
+    parts: hikiate_sdk::Parts::Many, reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),

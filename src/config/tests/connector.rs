@@ -71,6 +71,7 @@ impl ConnectorKind for Test {
             "orders" => Some(Kind::Order),
             "shipments" => Some(Kind::Shipment),
             "stock" => Some(Kind::Stock),
+            "payments" => Some(Kind::Payment),
             _ => None,
         };
         let streams = keys.offers.iter().filter_map(|word| {

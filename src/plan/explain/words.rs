@@ -273,6 +273,7 @@ pub(super) fn next(what: Next) -> &'static str {
         Next::Placed => "it is looked whether a stock count says where it left",
         Next::Ships => "a parcel that was told ahead ships",
         Next::Unnumbered => "without its number until then, a parcel is told without",
+        Next::Payments => "a payment at its provider is late, or its authorisation ends",
         Next::Planned => "it is planned again",
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn policy() -> Policy {
     let payment = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(slug),
-        parts: hikiate_sdk::Parts::Many,
+    parts: hikiate_sdk::Parts::Many, reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([
@@ -153,6 +153,7 @@ pub(super) fn tender(key: &str, gateway: &str, amount: i64) -> Tender {
         provider: None,
         authorised_until: None,
         pay_by: None,
+        review: None,
         refunds: Vec::new(),
     }
 }

@@ -32,6 +32,7 @@ mod parcels_many;
 mod parcels_random;
 mod parcels_refused;
 mod parcels_told;
+mod payments;
 mod presence;
 mod random;
 mod reported;

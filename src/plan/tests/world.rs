@@ -116,6 +116,8 @@ impl World {
             not_written: Vec::new(),
             at_once: None,
             field_key: FieldKey::default(),
+            claims: Vec::new(),
+            payments: None,
         };
         let policy = policy();
         let mut world = Self {
@@ -140,6 +142,7 @@ impl World {
         let known = key.clone();
         let stored = self.rows.store(&mut self.ids, key, body, at, actor);
         assert!(stored, "key {known} a second time");
+        self.rows.input.see_payments(&self.policy);
     }
 
     pub(super) fn nth(&mut self, series: String) -> String {

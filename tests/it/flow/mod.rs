@@ -6,6 +6,7 @@ mod happy;
 mod hooks;
 mod patience;
 mod presence;
+mod provider;
 mod recover;
 mod reports;
 mod sealing;

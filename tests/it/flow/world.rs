@@ -23,7 +23,7 @@ use hikiate_files::sim::{SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
 use hikiate_sdk::faulty::FaultyTransport;
 use hikiate_sdk::sim::SimClock;
-use hikiate_sdk::{Currency, Party};
+use hikiate_sdk::{ConnectorKind, Currency, Party};
 use hikiate_smtp::sim::SmtpSim;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,8 @@ use crate::support::{TestDb, db};
 
 /// What differs between worlds.
 pub(crate) struct Setup {
+    /// What accounts may be of.
+    pub(crate) connectors: &'static [&'static dyn ConnectorKind],
     /// TOML of `[warehouses.tokyo]` and `[warehouses.osaka]` dispatch.
     pub(crate) tokyo: &'static str,
     pub(crate) osaka: &'static str,
@@ -50,6 +52,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            connectors: CONNECTORS,
             tokyo: r#"{ mode = "continuous" }"#,
             osaka: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
             shop: "",
@@ -78,6 +81,7 @@ pub(crate) struct World {
     now: DateTime<Utc>,
     /// The database in use: a restored backup is another one.
     at: String,
+    connectors: &'static [&'static dyn ConnectorKind],
     _db: TestDb,
 }
 
@@ -135,7 +139,7 @@ impl World {
             allow_missing_secrets: false,
             allow_bad_mapping: false,
         };
-        let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
+        let loaded = load(Some(&path), &surroundings, setup.connectors).unwrap();
         let store = Store::over(db.pool.clone());
         store
             .set_clock(Some(start()), Duration::zero())
@@ -164,6 +168,7 @@ impl World {
             skew: Duration::zero(),
             now: start(),
             at: db.url.clone(),
+            connectors: setup.connectors,
             _db: db,
         }
     }
@@ -201,7 +206,7 @@ impl World {
             allow_bad_mapping: false,
         };
         let path = self.dir.path().join("hikiate.toml");
-        let loaded = load(Some(&path), &surroundings, CONNECTORS).unwrap();
+        let loaded = load(Some(&path), &surroundings, self.connectors).unwrap();
         let witness = Witness::open(&self.dir.path().join(format!("state-{instance}"))).unwrap();
         let store = Store::connect_with(&self.at, 8, &witness).unwrap();
         let instance = Instance(instance.to_owned());

@@ -83,6 +83,7 @@ async fn capturing_more_than_was_known_as_authorised_can_not_be_decided() {
     let capture = CaptureCall {
         order: ExternalId::from("A"),
         payment: payment(&shop, subject).await,
+        provider: None,
         key: String::new(),
         amount: Some(5_001),
         currency: "JPY".parse().unwrap(),

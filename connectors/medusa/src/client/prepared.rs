@@ -153,7 +153,7 @@ fn ship(call: &ShipCall) -> Result<Frozen, Error> {
 }
 
 fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
-    let payment = plain("payment", call.payment.as_str())?;
+    let payment = plain("payment", call.payment_there().as_str())?;
     let body = match call.amount {
         None => json!({}),
         Some(amount) if amount > 0 => json!({ "amount": decimal(amount, call.currency)? }),
@@ -252,6 +252,7 @@ mod tests {
         Call::Capture(CaptureCall {
             order: ExternalId::from("order_1"),
             payment: ExternalId::from("pay_1"),
+            provider: None,
             key: "k".to_owned(),
             amount,
             currency: Currency::EUR,

@@ -1,8 +1,9 @@
 //! Tenders: payments and what has happened to them.
 
-use hikiate_sdk::{Currency, ExternalId, RefundEffect, RefundSeen, Tender};
+use hikiate_sdk::{Currency, ExternalId, PaymentRef, RefundEffect, RefundSeen, Tender};
 
 use super::amounts::{minor, sum};
+use crate::metadata::MetadataPath;
 use crate::wire::{Order, Payment, PaymentCollection};
 
 /// What has been captured of a payment, minor units.
@@ -18,10 +19,12 @@ pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, Str
 }
 
 /// One tender per payment; a collection nobody has paid yet is one that is not authorised. Nothing to pay is no tender.
+/// `reference` is where the shop keeps the provider's id of the payment that counts.
 pub(super) fn tenders(
     order: &Order,
     total: i64,
     currency: Currency,
+    reference: Option<&MetadataPath>,
 ) -> Result<Vec<Tender>, String> {
     let mut tenders = Vec::new();
     for collection in &order.payment_collections {
@@ -34,7 +37,21 @@ pub(super) fn tenders(
     }
     tenders.retain(|tender| tender.amount != Some(0));
     tenders.sort_by(|a, b| a.key.cmp(&b.key));
+    if let Some(id) = reference.and_then(|path| path.text(&order.metadata)) {
+        name(&mut tenders, id);
+    }
     Ok(tenders)
+}
+
+/// Gives the provider's id to the payments that are alive; where all were cancelled with the order, to the newest, so that
+/// what its provider gives back is seen.
+fn name(tenders: &mut [Tender], id: &str) {
+    let all_over = tenders.iter().all(|tender| tender.cancelled);
+    let named = |tender: &&mut Tender| all_over || !tender.cancelled;
+    let most = if all_over { 1 } else { usize::MAX };
+    for tender in tenders.iter_mut().rev().filter(named).take(most) {
+        tender.provider = Some(PaymentRef::by_key(id));
+    }
 }
 
 fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
@@ -55,6 +72,7 @@ fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
         provider: None,
         authorised_until: None,
         pay_by: None,
+        review: None,
         refunds: refunds(payment, currency)?,
     })
 }
@@ -99,6 +117,7 @@ fn unpaid(collection: &PaymentCollection, currency: Currency) -> Result<Tender, 
         provider: None,
         authorised_until: None,
         pay_by: None,
+        review: None,
         refunds: Vec::new(),
     })
 }

@@ -277,6 +277,7 @@ impl FarSide for Far {
             Op::Capture => Call::Capture(CaptureCall {
                 order,
                 payment: ExternalId::new(memory.payment.unwrap()),
+                provider: None,
                 key: "capture:1".to_owned(),
                 amount: None,
                 currency: Currency::EUR,

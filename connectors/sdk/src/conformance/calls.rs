@@ -42,6 +42,7 @@ pub fn sample_call(op: Op) -> Call {
         Op::Capture => Call::Capture(CaptureCall {
             order: "order-1".into(),
             payment: "payment-1".into(),
+            provider: None,
             key: "capture:sample:1".to_owned(),
             amount: None,
             currency: Currency::JPY,

@@ -173,6 +173,7 @@ fn unversioned(observed: &Observed) -> Observed {
         Observed::Order(order, _) => order.version = None,
         Observed::Parcel(parcel) => parcel.told = None,
         Observed::Stock(level) => level.read_at = None,
+        Observed::Payment(payment) => payment.version = None,
         Observed::InstructionReply(_) | Observed::CancelReply(_) => {}
     }
     observed

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{Contents, Observed};
 
 /// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
-/// `parcel:REF/KEY`, `stock:CODE@PLACE`.
+/// `parcel:REF/KEY`, `stock:CODE@PLACE`, `payment:ID`.
 #[must_use]
 pub fn identity(observed: &Observed) -> String {
     match observed {
@@ -18,6 +18,7 @@ pub fn identity(observed: &Observed) -> String {
             level.code,
             level.location.as_deref().unwrap_or_default()
         ),
+        Observed::Payment(payment) => format!("payment:{}", payment.key),
     }
 }
 
@@ -31,6 +32,7 @@ pub fn parts(observed: &Observed) -> usize {
             Contents::Codes(codes) => codes.len(),
             Contents::Whole => 1,
         },
+        Observed::Payment(payment) => payment.refunds.len().max(1),
         Observed::InstructionReply(_) | Observed::CancelReply(_) | Observed::Stock(_) => 1,
     }
 }
@@ -44,5 +46,6 @@ pub fn told_at(observed: &Observed) -> Option<DateTime<Utc>> {
         Observed::CancelReply(reply) => reply.at,
         Observed::Parcel(parcel) => Some(parcel.left_at),
         Observed::Stock(level) => level.as_of,
+        Observed::Payment(_) => None,
     }
 }

@@ -223,6 +223,7 @@ fn capture(rng: &mut Rng) -> IntentWhat {
         call: Box::new(Call::Capture(CaptureCall {
             order: "A".into(),
             payment: pick(rng, &["p1", "p2"]).into(),
+            provider: None,
             key: String::new(),
             amount: maybe(rng, 50, |_| amount),
             currency: Currency::JPY,

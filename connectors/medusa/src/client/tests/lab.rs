@@ -183,6 +183,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
         Call::Capture(CaptureCall {
             order: order.external_id.clone(),
             payment: tender.key.clone(),
+            provider: None,
             key: "lab".to_owned(),
             amount,
             currency: order.currency,

@@ -67,6 +67,7 @@ impl World {
         Call::Capture(CaptureCall {
             order: ExternalId::new(self.order.clone()),
             payment: ExternalId::new(self.sim.order(&self.order).unwrap().payment.unwrap()),
+            provider: None,
             key: "capture:1".to_owned(),
             amount,
             currency: Currency::EUR,
@@ -256,6 +257,7 @@ async fn what_is_not_there_is_not_found() {
     let capture = Call::Capture(CaptureCall {
         order: ExternalId::from("order_nope"),
         payment: ExternalId::from("pay_nope"),
+        provider: None,
         key: "k".to_owned(),
         amount: None,
         currency: Currency::EUR,

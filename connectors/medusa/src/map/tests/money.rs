@@ -1,9 +1,12 @@
 //! Amounts by value.
 
-use hikiate_sdk::{ChargeKind, Currency};
+use hikiate_sdk::{ChargeKind, Currency, Observed};
 use serde_json::{Value, json};
 
 use super::{order, read, with};
+use crate::config::Settings;
+use crate::map::order_record;
+use crate::metadata::MetadataPath;
 
 #[test]
 fn an_unrounded_total_is_the_sum_of_its_rounded_charges() {
@@ -158,4 +161,57 @@ fn what_nobody_has_paid_yet_is_a_tender_that_is_not_authorised() {
         o["payment_collections"][0]["payments"] = json!([]);
     });
     assert_eq!(free.tenders, []);
+}
+
+#[test]
+fn the_provider_s_id_is_given_to_the_payment_that_counts() {
+    let settings = Settings {
+        payment_reference: Some(
+            MetadataPath::read("metadata.checkout.payment_intent", "metadata.x").unwrap(),
+        ),
+        ..Settings::default()
+    };
+    let named = |change: &dyn Fn(&mut Value)| {
+        let mut told = order();
+        told["metadata"] = json!({ "checkout": { "payment_intent": "pi_1" } });
+        change(&mut told);
+        let parsed = order_record(&told.to_string(), &settings).parsed;
+        let Ok(Observed::Order(order, _)) = parsed else {
+            panic!("{parsed:?}")
+        };
+        let names = order.tenders.into_iter().map(|tender| {
+            let provider = tender.provider.and_then(|provider| provider.key);
+            (tender.key.to_string(), provider.map(|key| key.to_string()))
+        });
+        names.collect::<Vec<_>>()
+    };
+    let name = |key: &str, id: Option<&str>| (key.to_owned(), id.map(str::to_owned));
+    assert_eq!(named(&|_| {}), [name("pay_1", Some("pi_1"))]);
+    let voided = |o: &mut Value, n: usize| {
+        o["payment_collections"][0]["payments"][n]["canceled_at"] = json!("2026-11-21T23:00:00Z");
+    };
+    let second = |o: &mut Value| {
+        let mut payment = o["payment_collections"][0]["payments"][0].clone();
+        payment["id"] = json!("pay_2");
+        o["payment_collections"][0]["payments"]
+            .as_array_mut()
+            .unwrap()
+            .push(payment);
+        voided(o, 0);
+    };
+    let edited = named(&second);
+    assert_eq!(edited, [name("pay_1", None), name("pay_2", Some("pi_1"))]);
+    let over = named(&|o| {
+        second(o);
+        voided(o, 1);
+    });
+    assert_eq!(over, [name("pay_1", None), name("pay_2", Some("pi_1"))]);
+    for absent in [
+        json!(null),
+        json!({}),
+        json!({ "checkout": { "payment_intent": "" } }),
+    ] {
+        let none = named(&|o| o["metadata"] = absent.clone());
+        assert_eq!(none, [name("pay_1", None)]);
+    }
 }

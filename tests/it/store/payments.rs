@@ -1,0 +1,419 @@
+//! Payments at another account meet their orders: whichever comes first, by whatever name, and at once.
+
+use hikiate::store::{IncomingOrder, IncomingPage};
+use hikiate_sdk::{ChannelState, Currency, PaymentRef, PaymentSnapshot, PaymentState};
+
+use crate::support::shop::{STREAM, Shop, after, at, order, page, payments};
+use crate::support::turns::{blocked_by, ended, session, start_blocked};
+
+/// A thousand yen, authorised.
+fn payment(key: &str, reference: Option<&str>) -> PaymentSnapshot {
+    PaymentSnapshot {
+        key: key.into(),
+        reference: reference.map(str::to_owned),
+        version: None,
+        currency: Currency::JPY,
+        state: PaymentState::Authorised,
+        amount: 1_000,
+        authorised: 1_000,
+        captured: 0,
+        refunded: 0,
+        disputed: 0,
+        authorised_until: None,
+        pay_by: None,
+        parts: None,
+        refunds: Vec::new(),
+    }
+}
+
+fn captured(key: &str, amount: i64) -> PaymentSnapshot {
+    PaymentSnapshot {
+        captured: amount,
+        ..payment(key, None)
+    }
+}
+
+/// An order of one tea whose payment is known by this name.
+fn named(shop: &Shop, id: &str, name: PaymentRef) -> IncomingOrder {
+    changed(shop, id, |order| order.tenders[0].provider = Some(name))
+}
+
+fn changed(
+    shop: &Shop,
+    id: &str,
+    change: impl FnOnce(&mut hikiate_sdk::OrderSnapshot),
+) -> IncomingOrder {
+    let mut told = order(id, 1);
+    change(&mut told.fact.order);
+    let directory = &shop.engine.directory;
+    told.payments = directory.payment_names(shop.account("shop"), &told.fact.order);
+    told
+}
+
+fn by_key(key: &str) -> PaymentRef {
+    PaymentRef::by_key(key)
+}
+
+fn by_reference(reference: &str) -> PaymentRef {
+    PaymentRef::by_reference(reference)
+}
+
+/// Keys of the payments that an order has, each as often as it was told.
+async fn paid(shop: &Shop, order: &str) -> Vec<String> {
+    let subject = shop.subject(order).await;
+    let keys = shop.keys(subject).await.into_iter();
+    keys.filter(|key| key.starts_with("payment:")).collect()
+}
+
+async fn strays(shop: &Shop) -> Vec<String> {
+    sqlx::query_scalar("SELECT key FROM stray_payments ORDER BY key")
+        .fetch_all(shop.pool())
+        .await
+        .unwrap()
+}
+
+async fn tasks(shop: &Shop) -> Vec<(String, String)> {
+    let tasks = shop.store().list_tasks().await.unwrap().into_iter();
+    tasks.map(|task| (task.subject, task.kind)).collect()
+}
+
+async fn nothing_is_told(shop: &Shop) {
+    assert_eq!(tasks(shop).await, []);
+    assert!(shop.store().list_quarantine().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_after_its_order_finds_it() {
+    let shop = Shop::with_provider().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![named(&shop, "A", by_key("pi_1"))]))
+        .await;
+    shop.settle().await;
+    let subject = shop.subject("A").await;
+    assert_eq!(shop.status(subject).await, "unallocated");
+    let told = payments(1, vec![payment("pi_1", None), payment("pi_x", None)]);
+    let done = shop.pull("stripe", &told).await;
+    assert_eq!((done.new_facts, done.unchanged), (1, 1));
+    assert_eq!(shop.planned_for(subject).await, Some(at(0)), "due");
+    shop.settle().await;
+    assert_eq!(shop.status(subject).await, "allocated");
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_1:1"]);
+    assert_eq!(strays(&shop).await, ["pi_x"]);
+    nothing_is_told(&shop).await;
+    // Told again it is nothing new; changed it is.
+    let again = shop.pull("stripe", &told).await;
+    assert_eq!((again.new_facts, again.unchanged), (0, 2));
+    let more = payments(2, vec![captured("pi_1", 300)]);
+    assert_eq!(shop.pull("stripe", &more).await.new_facts, 1);
+    let ceiling = "SELECT ceiling FROM payments WHERE payment = 'stripe/pi_1'";
+    assert_eq!(shop.number(ceiling).await, 1_000);
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_before_its_order_waits_for_it_and_is_nobody_s_trouble() {
+    let shop = Shop::with_provider().await;
+    shop.count("TEA", 5, 0).await;
+    for (minute, amount) in [(0, 0), (1, 400)] {
+        let told = payments(
+            minute,
+            vec![captured("pi_1", amount), payment("pi_2", Some("1001"))],
+        );
+        let done = shop.pull("stripe", &told).await;
+        assert_eq!((done.new_facts, done.quarantined), (0, 0));
+    }
+    assert_eq!(strays(&shop).await, ["pi_1", "pi_2"]);
+    nothing_is_told(&shop).await;
+    let orders = vec![
+        named(&shop, "A", by_key("pi_1")),
+        named(&shop, "B", by_reference("1001")),
+    ];
+    let done = shop.pull("shop", &page(2, orders)).await;
+    assert_eq!(done.new_facts, 4);
+    assert_eq!(strays(&shop).await, [""; 0]);
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_1:1"]);
+    let body = "SELECT (body #>> '{payment,captured}')::bigint FROM facts WHERE key = 'payment:stripe/pi_1:1'";
+    assert_eq!(shop.number(body).await, 400, "the newest reading");
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_2:1"]);
+    shop.settle().await;
+    for order in ["A", "B"] {
+        assert_eq!(shop.status(shop.subject(order).await).await, "allocated");
+    }
+    // What it learnt: the provider tells the payment by its id alone.
+    let more = payments(3, vec![captured("pi_2", 1_000)]);
+    assert_eq!(shop.pull("stripe", &more).await.new_facts, 1);
+    assert_eq!(paid(&shop, "B").await.len(), 2);
+}
+
+#[tokio::test]
+async fn strangers_payments_go_after_thirty_five_days() {
+    let shop = Shop::with_provider().await;
+    shop.pull(
+        "stripe",
+        &payments(0, vec![payment("pi_x", Some("77")), payment("pi_y", None)]),
+    )
+    .await;
+    let days = |n: i64| n * 24 * 60;
+    shop.clock(days(20)).await;
+    shop.pull("stripe", &payments(days(20), vec![payment("pi_y", None)]))
+        .await;
+    shop.clock(days(35)).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 0);
+    shop.clock(days(35) + 1).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 1);
+    assert_eq!(strays(&shop).await, ["pi_y"], "it was read again since");
+    nothing_is_told(&shop).await;
+}
+
+#[tokio::test]
+async fn a_reference_that_two_orders_have_pays_neither_until_one_lets_go() {
+    let shop = Shop::with_provider().await;
+    shop.count("TEA", 5, 0).await;
+    let twins = ["A", "B"].map(|id| named(&shop, id, by_reference("1001")));
+    shop.pull("shop", &page(0, twins.to_vec())).await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    shop.settle().await;
+    let shared = |id: &str| (order(id, 1).number, "payment_shared".to_owned());
+    assert_eq!(strays(&shop).await, ["pi_1"], "never silently one of them");
+    let mut told = tasks(&shop).await;
+    told.sort();
+    let mut want = vec![shared("A"), shared("B")];
+    want.sort();
+    assert_eq!(told, want);
+    let cancelled = changed(&shop, "B", |order| {
+        order.tenders[0].provider = Some(by_reference("1001"));
+        order.state = ChannelState::Cancelled { at: at(2) };
+    });
+    shop.pull("shop", &page(2, vec![cancelled])).await;
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_1:1"]);
+    assert_eq!(paid(&shop, "B").await, [""; 0]);
+    shop.settle().await;
+    assert_eq!(shop.status(shop.subject("A").await).await, "allocated");
+    nothing_is_told(&shop).await;
+}
+
+#[tokio::test]
+async fn an_order_that_comes_second_to_a_payment_s_name_stops_the_first() {
+    let shop = Shop::with_provider().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("stripe", &payments(0, vec![payment("pi_1", None)]))
+        .await;
+    shop.pull("shop", &page(1, vec![named(&shop, "A", by_key("pi_1"))]))
+        .await;
+    shop.settle().await;
+    assert_eq!(shop.status(shop.subject("A").await).await, "allocated");
+    shop.pull("shop", &page(2, vec![named(&shop, "B", by_key("pi_1"))]))
+        .await;
+    shop.settle().await;
+    for id in ["A", "B"] {
+        assert_eq!(shop.status(shop.subject(id).await).await, "unallocated");
+    }
+    assert_eq!(tasks(&shop).await.len(), 2, "{:?}", tasks(&shop).await);
+    // It was the first one's after all: the second is corrected at the channel.
+    shop.pull("shop", &page(3, vec![named(&shop, "B", by_key("pi_2"))]))
+        .await;
+    shop.pull(
+        "stripe",
+        &payments(4, vec![payment("pi_2", None), captured("pi_1", 10)]),
+    )
+    .await;
+    shop.settle().await;
+    for id in ["A", "B"] {
+        assert_eq!(shop.status(shop.subject(id).await).await, "allocated");
+    }
+    assert_eq!(paid(&shop, "A").await.len(), 2);
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_2:1"]);
+    nothing_is_told(&shop).await;
+}
+
+#[tokio::test]
+async fn a_payment_follows_its_name_to_another_order() {
+    let shop = Shop::with_provider().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    shop.settle().await;
+    // Nothing of it is told again, and it is found all the same.
+    shop.pull(
+        "shop",
+        &page(2, vec![named(&shop, "A", by_reference("1002"))]),
+    )
+    .await;
+    assert_eq!(strays(&shop).await, ["pi_1"]);
+    shop.settle().await;
+    assert_eq!(shop.status(shop.subject("A").await).await, "unallocated");
+    shop.pull(
+        "shop",
+        &page(3, vec![named(&shop, "B", by_reference("1001"))]),
+    )
+    .await;
+    shop.settle().await;
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
+    assert_eq!(shop.status(shop.subject("B").await).await, "allocated");
+    // And back, though the order has had it before.
+    let back = [("B", "1003"), ("A", "1001")];
+    for (minute, (id, reference)) in (4..).zip(back) {
+        shop.pull(
+            "shop",
+            &page(minute, vec![named(&shop, id, by_reference(reference))]),
+        )
+        .await;
+    }
+    shop.settle().await;
+    assert_eq!(shop.status(shop.subject("A").await).await, "allocated");
+    assert_eq!(shop.status(shop.subject("B").await).await, "unallocated");
+    assert_eq!(strays(&shop).await, [""; 0]);
+}
+
+/// Another channel's order may have the same id there, and name the same payment.
+#[tokio::test]
+async fn an_order_of_another_channel_with_the_same_id_is_another_order() {
+    let shop = Shop::with_provider().await;
+    let other: i64 = sqlx::query_scalar(
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at) VALUES ('order', $1, 'A', 'HKZ', hk_now()) RETURNING id",
+    )
+    .bind(shop.account("wms"))
+    .fetch_one(shop.pool())
+    .await
+    .unwrap();
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) VALUES ($1, 'reference', '1001', $2, false, false)";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .bind(other)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.pull("stripe", &payments(0, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    let told = named(&shop, "A", by_reference("1001"));
+    shop.pull("shop", &page(1, vec![told])).await;
+    assert_eq!(
+        shop.keys(other).await,
+        ["payment:stripe/pi_1:1"],
+        "its only claim then"
+    );
+    let mine = "SELECT count(*) FROM facts f JOIN subjects s ON s.id = f.subject_id WHERE s.number <> 'HKZ' AND f.kind IN ('order', 'payment')";
+    assert_eq!(
+        shop.number(mine).await,
+        2,
+        "it is alive, and the other is cancelled"
+    );
+}
+
+/// Stores a page beside everything else that goes on.
+fn storing(
+    shop: &Shop,
+    owned: hikiate::store::OwnedAccount,
+    page: IncomingPage,
+) -> impl Future<Output = usize> + Send + 'static {
+    let store = shop.store().clone();
+    async move {
+        let stored = store.ingest(&owned, STREAM, 0, &page, &after(1)).await;
+        stored.unwrap().new_facts
+    }
+}
+
+/// An order in the way of a page that has it too.
+async fn in_the_way(shop: &Shop) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    sqlx::query(
+        "INSERT INTO subjects (kind, account_id, external_id, number, created_at) VALUES ('order', $1, 'Z', 'HKZ', hk_now())",
+    )
+    .bind(shop.account("shop"))
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let mut tx = shop.pool().begin().await.unwrap();
+    sqlx::query("SELECT FROM subjects WHERE external_id = 'Z' FOR NO KEY UPDATE")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_while_its_order_is_stored_is_not_lost() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    let holder = session(&mut way).await;
+    let orders = ["Z", "A"].map(|id| named(&shop, id, by_key(&format!("pi_{id}"))));
+    let owned = shop.owned("shop").await;
+    let order = storing(&shop, owned, page(0, orders.to_vec()));
+    let order = start_blocked(shop.pool(), holder, order).await;
+    let first = blocked_by(shop.pool(), holder).await;
+    let owned = shop.owned("stripe").await;
+    let payment = storing(&shop, owned, payments(0, vec![payment("pi_A", None)]));
+    let payment = start_blocked(shop.pool(), first, payment).await;
+    way.commit().await.unwrap();
+    assert_eq!((ended(order).await, ended(payment).await), (2, 1));
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_A:1"]);
+    assert_eq!(strays(&shop).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_order_that_comes_while_its_payment_is_stored_finds_it() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) SELECT $1, 'key', 'pi_Z', id, false, true FROM subjects";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let holder = session(&mut way).await;
+    let owned = shop.owned("stripe").await;
+    let both = vec![payment("pi_A", None), payment("pi_Z", None)];
+    let payment = storing(&shop, owned, payments(0, both));
+    let payment = start_blocked(shop.pool(), holder, payment).await;
+    let first = blocked_by(shop.pool(), holder).await;
+    let owned = shop.owned("shop").await;
+    let order = storing(
+        &shop,
+        owned,
+        page(0, vec![named(&shop, "A", by_key("pi_A"))]),
+    );
+    let order = start_blocked(shop.pool(), first, order).await;
+    way.commit().await.unwrap();
+    assert_eq!((ended(payment).await, ended(order).await), (1, 2));
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_A:1"]);
+    assert_eq!(strays(&shop).await, [""; 0]);
+    let subject = shop.subject("A").await;
+    assert_eq!(shop.planned_for(subject).await, Some(at(0)), "due");
+}
+
+/// A capture at another account is bound by what that account reported, not by what the channel shows.
+#[tokio::test]
+async fn the_database_refuses_to_capture_what_the_account_never_reported() {
+    let shop = Shop::with_provider().await;
+    shop.pull("shop", &page(0, vec![named(&shop, "A", by_key("pi_1"))]))
+        .await;
+    let subject = shop.subject("A").await;
+    let capture = |key: &'static str, payment: &'static str, amount: i64| {
+        let body = serde_json::json!({ "op": "capture", "account": "stripe", "n": 1, "what": { "is": "call", "call": {
+            "op": "capture", "order": "A", "payment": "pay-A", "provider": { "key": payment, "reference": null }, "key": key,
+            "amount": amount, "currency": "JPY", "captured_after": amount }, "parcels": [] } });
+        let row = "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+            VALUES ($1, $2, 'intent', 'intent', 1, $3, hk_now(), hk_now(), hk_now(), hk_now()::date, 'plan')";
+        sqlx::query(row)
+            .bind(subject)
+            .bind(key)
+            .bind(body)
+            .execute(shop.pool())
+    };
+    let refused = capture("capture:1", "pi_1", 1_000).await.unwrap_err();
+    assert!(refused.to_string().contains("payments_bound"), "{refused}");
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", None)]))
+        .await;
+    capture("capture:2", "pi_1", 600).await.unwrap();
+    let refused = capture("capture:3", "pi_1", 401).await.unwrap_err();
+    assert!(refused.to_string().contains("payments_bound"), "{refused}");
+    capture("capture:4", "pi_1", 400).await.unwrap();
+    assert!(
+        capture("capture:5", "pi_2", 1).await.is_err(),
+        "another's payment"
+    );
+}
