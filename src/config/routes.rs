@@ -208,7 +208,7 @@ impl<'a> Routes<'a> {
     }
 
     /// Whether an account has a stream of some kind.
-    pub(super) fn reads(&self, name: &str, kind: StreamKind) -> bool {
+    pub(super) fn reads(&self, name: &str, kind: Kind) -> bool {
         let account = self.built.get(name);
         let source = account.and_then(|account| account.instance.source());
         source.is_some_and(|source| source.streams().iter().any(|spec| spec.kind == kind))

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use hikiate_sdk::text::{code, field, key, words};
 use hikiate_sdk::{
-    BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed, OrderLine, OrderSnapshot, ParcelReport, Party, Personal, RefundSeen, StockLevel, Tender, UnreadWish, Wishes, PaymentSnapshot, PaymentState,
+    BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed,
+    OrderLine, OrderSnapshot, ParcelReport, Party, PaymentSnapshot, PaymentState, Personal,
+    RefundSeen, StockLevel, Tender, UnreadWish, Wishes,
 };
 
 use super::postal::as_labels_have_it;

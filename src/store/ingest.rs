@@ -65,7 +65,7 @@ impl Store {
         let same = Self::same_bytes(tx, account_id, page).await?;
         done.unchanged += same.len();
         let news = |order: &&IncomingOrder| !same.contains(order.external_id.as_str());
-        if !page.orders.iter().any(|order| news(&order)) 
+        if !page.orders.iter().any(|order| news(&order))
             && page.facts.is_empty()
             && page.payments.is_empty()
         {

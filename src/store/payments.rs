@@ -616,7 +616,7 @@ async fn store(
         }
     }
     insert_facts(tx, &rows, "pull", None, true).await?;
-    write_heads(tx, &heads, &touched).await?;
+    write_heads(tx, &heads, &touched, &BTreeMap::new()).await?;
     write_raw_and_personal(tx, &raws, &[]).await?;
     sqlx::query!(
         "WITH found AS MATERIALIZED (SELECT DISTINCT * FROM unnest($1::smallint[], $2::text[], $3::bigint[]) AS t (a, k, s)),

@@ -1,6 +1,6 @@
 //! What an account can do of an operation, beyond carrying it out: compared with the policy by `hikiate check`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Op, TaxStyle};
 
@@ -52,7 +52,7 @@ pub enum When {
 }
 
 /// How often an authorised payment can be captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parts {
     /// Once, and the whole of it: an amount cannot be given.

@@ -39,7 +39,7 @@ pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
 pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
 pub use mail::MailMessage;
-pub use money::{Currency, Decimal, MoneyError, Unit, Units, to_minor};
+pub use money::{Currency, Decimal, MinorUnit, MinorUnits, MoneyError, to_minor};
 pub use operation::{
     BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
     InstructCall, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Sent, SentLine,
@@ -49,7 +49,7 @@ pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
-pub use payment::{Parts, PaymentRef, PaymentSnapshot, PaymentState};
+pub use payment::{PaymentRef, PaymentSnapshot, PaymentState};
 pub use secret::SecretRef;
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,

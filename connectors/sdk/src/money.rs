@@ -222,7 +222,7 @@ impl FromStr for Decimal {
 
 /// How an external system writes a currency's amounts as integers, where that is not as ISO 4217 has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub struct MinorUnit {
     /// Which.
     pub currency: Currency,
     /// Digits after the point of its integers.
@@ -233,15 +233,15 @@ pub struct Unit {
 
 /// The currencies of an external system that are not written as ISO 4217 has them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Units(pub &'static [Unit]);
+pub struct MinorUnits(pub &'static [MinorUnit]);
 
-impl Units {
+impl MinorUnits {
     /// All are as ISO 4217 has them.
     pub const ISO: Self = Self(&[]);
 
-    fn of(self, currency: Currency) -> Unit {
+    fn of(self, currency: Currency) -> MinorUnit {
         let mut own = self.0.iter().filter(|unit| unit.currency == currency);
-        own.next().copied().unwrap_or(Unit {
+        own.next().copied().unwrap_or(MinorUnit {
             currency,
             digits: currency.exponent(),
             step: 1,
@@ -347,12 +347,12 @@ mod tests {
         const KRONA: Currency = Currency::of(*b"ISK");
         const DINAR: Currency = Currency::of(*b"KWD");
         const ARIARY: Currency = Currency::of(*b"MGA");
-        let unit = |currency, digits, step| Unit {
+        let unit = |currency, digits, step| MinorUnit {
             currency,
             digits,
             step,
         };
-        let units = Units(Box::leak(Box::new([
+        let units = MinorUnits(Box::leak(Box::new([
             unit(KRONA, 2, 1),
             unit(ARIARY, 0, 1),
             unit(DINAR, 3, 10),
@@ -369,8 +369,8 @@ mod tests {
         assert_eq!(units.write(1_005, DINAR), Err(fraction), "in tens");
         // Whatever has no digits of its own has those of the standard.
         assert_eq!(units.read(7, Currency::JPY), Ok(7));
-        assert_eq!(Units::ISO.read(500, KRONA), Ok(500));
-        assert_eq!(Units::ISO.write(-99, Currency::EUR), Ok(-99));
+        assert_eq!(MinorUnits::ISO.read(500, KRONA), Ok(500));
+        assert_eq!(MinorUnits::ISO.write(-99, Currency::EUR), Ok(-99));
         assert!(units.write(i64::MAX, KRONA).is_err(), "too large");
     }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::only;
 use crate::{
-    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts, ShipmentReference, PaymentRef,
+    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
+    PaymentRef, ShipmentReference,
 };
 
 /// The kinds of operations; the word is used in business keys, tables, metrics and commands.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, ExternalId, RefundSeen};
+use crate::{Currency, ExternalId, Parts, RefundSeen};
 
 /// How a payment provider knows a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,18 +139,6 @@ impl PaymentState {
             Self::Unknown { .. } => "unknown",
         }
     }
-}
-
-/// In how many parts an authorisation can be captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parts {
-    /// All of it or nothing.
-    Whole,
-    /// Once, in any amount: the rest is released.
-    Once,
-    /// As often as something is left of it.
-    Many,
 }
 
 #[cfg(test)]

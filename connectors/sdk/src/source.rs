@@ -81,8 +81,6 @@ impl Kind {
             Self::Listing => "listings",
         }
     }
-    /// Payments of a payment provider.
-    Payments,
 }
 
 /// One stream of an account: a series of pages with a cursor of its own.

@@ -187,7 +187,8 @@ fn policy() -> Policy {
     let route = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(AccountSlug::new),
-    parts: hikiate_sdk::Parts::Many, reads: false,
+        parts: hikiate_sdk::Parts::Many,
+        reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([

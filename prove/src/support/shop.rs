@@ -23,7 +23,9 @@ use hikiate::store::{
     OwnedAccount, PageDone, Source, Store, StoreError, StreamAfter,
 };
 use hikiate_sdk::{
-    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Contents, Customs, DeliveryGroup, FulfilledBy, InFile, OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party, Personal, Tender, Wishes, PaymentSnapshot,
+    AccountSlug, ChannelGate, ChannelState, Charge, ChargeKind, Contents, Customs, DeliveryGroup,
+    FulfilledBy, InFile, OrderLine, OrderSnapshot, ParcelLine, ParcelReport, Party,
+    PaymentSnapshot, Personal, Tender, Wishes,
 };
 use sqlx::PgPool;
 
@@ -474,7 +476,8 @@ fn policy() -> Policy {
     let card = PaymentRoute {
         method: PaymentMethod::Card,
         account: Some(AccountSlug::new("shop")),
-    parts: hikiate_sdk::Parts::Many, reads: false,
+        parts: hikiate_sdk::Parts::Many,
+        reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),

@@ -30,7 +30,8 @@ pub(super) fn policy() -> Policy {
     let payment = |method, account: Option<&str>| PaymentRoute {
         method,
         account: account.map(slug),
-    parts: hikiate_sdk::Parts::Many, reads: false,
+        parts: hikiate_sdk::Parts::Many,
+        reads: false,
     };
     let channel = Channel {
         payments: BTreeMap::from([

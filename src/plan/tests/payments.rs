@@ -27,6 +27,7 @@ fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
     let route = PaymentRoute {
         method: PaymentMethod::Card,
         account: Some(slug("stripe")),
+        parts: Parts::Many,
         reads: true,
     };
     for channel in world.policy.channels.values_mut() {

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use hikiate::plan::types::Status;
 use hikiate::registry::CONNECTORS;
 use hikiate_medusa::sim::NewOrder;
 use hikiate_sdk::{
-    AccountConfig, Call, CaptureCall, Connector, ConnectorKind, Currency, Error, ErrorClass,
-    ExternalId, Found, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, Outcome, Pace,
-    Page, PaymentSnapshot, PaymentState, Prepared, Problem, Record, Replay, Source, StreamKind,
-    StreamSpec, Then,
+    Ability, AccountConfig, Call, CaptureCall, Connector, ConnectorKind, Currency, Error,
+    ErrorClass, Found, Here, InFile, Kind, Observed, Op, OperationSpec, Operations, Outcome, Pace,
+    Page, Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, Replay, Source,
+    StreamSpec, Then, one_by_one,
 };
 use serde_json::{Value, json};
 
@@ -100,10 +99,11 @@ impl Source for Provider {
             name: "payments".to_owned(),
             kind: Kind::Payment,
             interval: Duration::from_secs(1),
+            by_code: None,
         }]
     }
 
-    async fn page(&self, _: &str, _: Option<&Value>, _: DateTime<Utc>) -> Result<Page, Error> {
+    async fn page(&self, _: &str, _: Option<&Value>, _: Here<'_>) -> Result<Page, Error> {
         let till = self.0.lock().unwrap();
         let records = till.payments.values().map(|payment| {
             let told = Observed::Payment(Box::new(payment.clone()));
@@ -114,10 +114,6 @@ impl Source for Provider {
 
     fn reread(&self, _: &str, _: Option<&InFile>, _: &[u8]) -> Result<Vec<Record>, Error> {
         Err(Error::new(ErrorClass::Config, "ask again"))
-    }
-
-    async fn read_orders(&self, _: &[ExternalId]) -> Result<Vec<Record>, Error> {
-        Ok(Vec::new())
     }
 
     async fn acknowledge(&self, _: &Value) -> Result<(), Error> {
@@ -134,9 +130,11 @@ impl Operations for Provider {
                 lifetime: None,
                 then: Then::Person,
             },
-            on_unknown: OnUnknown::Hold,
             accepted_is_done: true,
-            says: "captures the payment; cannot be undone",
+            ability: Ability::Capture(Parts::Many),
+            members: OperationSpec::ANY,
+            together: 1,
+            summary: "captures the payment; cannot be undone",
         }]
     }
 
@@ -150,7 +148,17 @@ impl Operations for Provider {
         })
     }
 
-    async fn send(&self, _: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+    async fn send(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |prepared| async move { self.capture(prepared) }).await
+    }
+
+    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+        calls.iter().map(|_| Ok(Found::Unclear)).collect()
+    }
+}
+
+impl Provider {
+    fn capture(&self, prepared: &Prepared) -> Result<Outcome, Error> {
         let call: CaptureCall = serde_json::from_slice(&prepared.bytes).unwrap();
         let mut till = self.0.lock().unwrap();
         if !till.captures.contains_key(&call.key) {
@@ -167,10 +175,6 @@ impl Operations for Provider {
             till.captures.insert(call.key, (key, amount));
         }
         Ok(Outcome::Done { id: None })
-    }
-
-    async fn look_up(&self, _: Op, _: &Prepared) -> Result<Found, Error> {
-        Ok(Found::Unclear)
     }
 }
 
