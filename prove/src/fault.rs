@@ -341,18 +341,6 @@ pub const MUTANTS: &[Mutant] = &[
         }),
     },
     Mutant {
-        word: "cancel_in_the_dark",
-        what: "the channel is told of a cancel while the outcome of an instruction is unknown",
-        alters: Alters::Input(|input| {
-            let cancelled = |body: &FactBody| matches!(body, FactBody::CancelWanted(_));
-            if !input.facts.iter().any(|fact| cancelled(&fact.body)) {
-                return;
-            }
-            let instructs = |body: &FactBody| matches!(body, FactBody::Intent(intent) if intent.op == Op::Instruct);
-            without(input, instructs);
-        }),
-    },
-    Mutant {
         word: "look_up_skipped",
         what: "an operation that must be looked up before it is sent again is simply sent again",
         alters: Alters::Next(|step| match step {

@@ -75,7 +75,6 @@ mutants! {
     a_capture_of_what_was_ordered_is_caught: "capture_ordered";
     a_key_from_a_sequence_is_caught: "key_from_sequence";
     a_rank_that_is_ignored_is_caught: "rank_ignored";
-    a_cancel_told_in_the_dark_is_caught: "cancel_in_the_dark";
     a_call_repeated_without_looking_is_caught: "look_up_skipped";
     goods_that_ship_without_a_movement_are_caught: "movement_forgotten";
     shipments_by_staff_that_are_ignored_are_caught: "others_ignored";

@@ -8,7 +8,7 @@ use super::fold::Intent;
 use super::tasks::Tasks;
 use super::view::View;
 use crate::facts::IntentWhat;
-use crate::policy::{CaptureRule, PaymentMethod};
+use crate::policy::{CaptureRule, PaymentMethod, PaymentRoute};
 
 /// What an intent captures: its amount, or all that was expected where it names none.
 fn amount_of(call: &CaptureCall) -> i64 {
@@ -250,9 +250,10 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         let Some(route) = view.route(tender) else {
             continue;
         };
-        let (Some(account), parts) = (route.account.clone(), route.parts) else {
+        let Some(account) = route.account.clone() else {
             continue;
         };
+        let parts = parts(view, tender, route);
         let share = view
             .still_to_pay(tender)
             .map_or(rest, |amount| rest.min(amount));
@@ -265,7 +266,8 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .unwrap_or(0)
             .saturating_sub(others)
             .clamp(0, share);
-        if waits_for_the_rest(view, tender, gone) {
+        // What is captured of it once releases the rest: it is captured when nothing is left to ship.
+        if parts.is_single() && !gone {
             wanted.pending |= share > view.held(tender);
             continue;
         }
@@ -285,14 +287,13 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         // What a single capture left of it was released with it.
         let room = match parts {
             Parts::Many => room,
-            Parts::Whole if want < room => 0,
             Parts::Once | Parts::Whole if settled > 0 => 0,
             Parts::Once | Parts::Whole => room,
         };
         over = over.saturating_add(want.saturating_sub(room).max(0));
         let amount = want.min(room);
         let open = view.captures(&tender.key).any(|(intent, _)| intent.open());
-        if amount > 0 && not_whole(view, tender, amount, tasks) {
+        if amount > 0 && parts == Parts::Whole && not_whole(view, tender, amount, tasks) {
             continue;
         }
         if amount > 0 && !open {
@@ -331,21 +332,17 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     wanted
 }
 
-/// In how many parts the account says that a payment can be captured.
-fn parts(view: &View<'_>, tender: &Tender) -> Option<Parts> {
-    let at = view.at_provider(&tender.key)?;
-    at.seen.as_ref().and_then(|seen| seen.payment.parts)
-}
-
-/// What is captured of it once releases the rest: it is captured when nothing is left to ship.
-fn waits_for_the_rest(view: &View<'_>, tender: &Tender, gone: bool) -> bool {
-    !gone && matches!(parts(view, tender), Some(Parts::Once | Parts::Whole))
+/// How often a payment can be captured: as its account says of this very payment, else as that account does in general.
+fn parts(view: &View<'_>, tender: &Tender, route: &PaymentRoute) -> Parts {
+    let at = view.at_provider(&tender.key);
+    let seen = at.and_then(|at| at.seen.as_ref());
+    seen.and_then(|seen| seen.payment.parts)
+        .unwrap_or(route.parts)
 }
 
 /// It can be captured in one piece alone, which is not what is due.
 fn not_whole(view: &View<'_>, tender: &Tender, amount: i64, tasks: &mut Tasks) -> bool {
-    let whole = parts(view, tender) == Some(Parts::Whole);
-    if !whole || amount == tender.authorised {
+    if amount == tender.authorised {
         return false;
     }
     let detail = format!(

@@ -333,7 +333,8 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
                 }
         }
         Fault::Unauthorised => class == ErrorClass::Auth,
-        Fault::Refused => class == ErrorClass::Rejected,
+        // Definite both: of this very call, or of something else that is in its way.
+        Fault::Refused => matches!(class, ErrorClass::Rejected | ErrorClass::Conflict),
         Fault::Garbage | Fault::Truncated | Fault::ErrorInOk => {
             matches!(class, ErrorClass::Protocol | ErrorClass::OutcomeUnknown)
         }
