@@ -68,7 +68,8 @@ fn returns_that_are_not_stored_are_seen() {
 
 #[test]
 fn an_order_dated_ahead_that_hides_others_is_seen() {
-    caught(Fault::named("seen_ahead").unwrap(), 60);
+    // Rare since webhooks and readings by id show most of what it hides.
+    caught(Fault::named("seen_ahead").unwrap(), 250);
 }
 
 #[test]

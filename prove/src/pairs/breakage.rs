@@ -129,7 +129,7 @@ pub const BREAKAGES: &[Breakage] = &[
         what: "a page reads the heads of orders that it has not locked",
         pair: [Deed::Pull, Deed::Read],
         rewrite: |_, sql| {
-            sql.contains("SELECT id, external_id, origin FROM subjects WHERE id = ANY($3)")
+            sql.contains("SELECT id, external_id, origin, account_id = $1 AND kind = 'order' AS")
                 .then(|| sql.replace("FOR NO KEY UPDATE", ""))
         },
         schema: "",
