@@ -159,7 +159,7 @@ const SHIP: Operation = Operation {
     ..FULFIL
 };
 
-const TAKE: Operation = Operation {
+const CAPTURE_PAYMENT: Operation = Operation {
     op: Op::Capture,
     role: Role::Payments,
     rule: CAPTURE,
@@ -192,7 +192,7 @@ const CANCEL_ORDER: Operation = Operation {
     personal: false,
 };
 
-const LETTER: Operation = Operation {
+const SEND_MAIL: Operation = Operation {
     op: Op::Mail,
     role: Role::Mail,
     rule: MAIL,
@@ -226,9 +226,9 @@ pub fn of(op: Op) -> &'static Operation {
         Op::CancelInstruction => &CANCEL_INSTRUCTION,
         Op::Fulfil => &FULFIL,
         Op::Ship => &SHIP,
-        Op::Capture => &TAKE,
+        Op::Capture => &CAPTURE_PAYMENT,
         Op::CancelOrder => &CANCEL_ORDER,
-        Op::Mail => &LETTER,
+        Op::Mail => &SEND_MAIL,
         Op::PostJournal => &POST_JOURNAL,
     }
 }

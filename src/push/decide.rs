@@ -272,4 +272,4 @@ fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

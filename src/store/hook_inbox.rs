@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
 
+use super::reads::read_soon;
 use super::streams::hold_lease;
 use super::{OwnedAccount, Store, StoreError};
 
@@ -169,27 +170,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         hold_lease(&mut tx, owned).await?;
-        let (kinds, ids): (Vec<String>, Vec<String>) = work
-            .reads
-            .iter()
-            .map(|(kind, id)| (kind.as_str().to_owned(), id.as_str().to_owned()))
-            .unzip();
-        let known: Vec<String> = work
-            .known_orders
-            .iter()
-            .map(|id| id.as_str().to_owned())
-            .collect();
-        sqlx::query!(
-            "INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
-             SELECT $1::smallint, t.kind, t.id, (SELECT hk_now()), 'hook', (SELECT hk_now()) FROM (
-               SELECT * FROM unnest($2::text[], $3::text[]) AS t (kind, id)
-               UNION SELECT 'order', s.external_id FROM subjects s WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($4)) AS t
-             ORDER BY t.kind, t.id
-             ON CONFLICT (account_id, kind, external_id) DO UPDATE SET due_at = least(reads.due_at, excluded.due_at), why = excluded.why, noted_at = excluded.noted_at",
-            owned.id, &kinds, &ids, &known
-        )
-        .execute(&mut *tx)
-        .await?;
+        read_soon(&mut tx, owned.id, &work.reads, &work.known_orders, "hook").await?;
         let streams: Vec<String> = work.streams.iter().cloned().collect();
         // At most one page of a stream in two seconds for hooks, and none before its back-off is over.
         sqlx::query!(

@@ -206,15 +206,18 @@ impl Store {
         locked.extend(orders.iter().map(|order| order.subject));
         let mut facts: BTreeMap<i64, Vec<Looking>> = BTreeMap::new();
         let mut strays = Vec::new();
+        // One that was kept may have a name that is none of this page's.
+        let known: BTreeSet<&PaymentName> = meeting.rows.iter().map(|row| &row.name).collect();
+        let more: BTreeSet<PaymentName> = looking
+            .iter()
+            .filter(|payment| payment.raw.is_none())
+            .flat_map(|payment| names_of(payment.account_id, &payment.fact))
+            .filter(|name| !known.contains(name))
+            .collect();
+        meeting.rows.extend(rows_of(tx, &more).await?);
         for payment in looking {
             let names: BTreeSet<PaymentName> =
                 names_of(payment.account_id, &payment.fact).collect();
-            // One that was kept may have a name that is none of this page's.
-            if payment.raw.is_none() {
-                let known: BTreeSet<_> = meeting.rows.iter().map(|row| row.name.clone()).collect();
-                let more: BTreeSet<_> = names.difference(&known).cloned().collect();
-                meeting.rows.extend(rows_of(tx, &more).await?);
-            }
             let owners = meeting.owners(&names);
             let owner = owners.first().filter(|_| owners.len() == 1);
             match owner.filter(|subject| locked.contains(subject)) {

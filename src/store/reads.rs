@@ -1,6 +1,8 @@
 //! What is due to be read by its id. Rows of one statement are locked in the order of their ids, and after the rows of
 //! their subjects where those are locked at all.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ExternalId, Kind};
 use sqlx::{Postgres, Transaction};
@@ -20,15 +22,10 @@ impl Store {
         ids: &[ExternalId],
         why: &str,
     ) -> Result<(), StoreError> {
-        let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        sqlx::query!(
-            "INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
-             SELECT DISTINCT $1::smallint, $2::text, t.id, (SELECT hk_now()), $4::text, (SELECT hk_now()) FROM unnest($3::text[]) AS t (id) ORDER BY t.id
-             ON CONFLICT (account_id, kind, external_id) DO UPDATE SET due_at = least(reads.due_at, excluded.due_at), why = excluded.why, noted_at = excluded.noted_at",
-            account_id, kind.as_str(), &ids, why
-        )
-        .execute(&self.pool)
-        .await?;
+        let wanted = ids.iter().map(|id| (kind, id.clone())).collect();
+        let mut tx = self.pool.begin().await?;
+        read_soon(&mut tx, account_id, &wanted, &BTreeSet::new(), why).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -110,6 +107,34 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// Makes ids due to be read now, of orders in `known_orders` only those that are known. See [`Store::read_soon`].
+pub(super) async fn read_soon(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    wanted: &BTreeSet<(Kind, ExternalId)>,
+    known_orders: &BTreeSet<ExternalId>,
+    why: &str,
+) -> Result<(), StoreError> {
+    let (kinds, ids): (Vec<String>, Vec<String>) = wanted
+        .iter()
+        .map(|(kind, id)| (kind.as_str().to_owned(), id.as_str().to_owned()))
+        .unzip();
+    let known = known_orders.iter().map(|id| id.as_str().to_owned());
+    let known: Vec<String> = known.collect();
+    sqlx::query!(
+        "INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)
+         SELECT $1::smallint, t.kind, t.id, (SELECT hk_now()), $5::text, (SELECT hk_now()) FROM (
+           SELECT * FROM unnest($2::text[], $3::text[]) AS t (kind, id)
+           UNION SELECT 'order', s.external_id FROM subjects s WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($4)) AS t
+         ORDER BY t.kind, t.id
+         ON CONFLICT (account_id, kind, external_id) DO UPDATE SET due_at = least(reads.due_at, excluded.due_at), why = excluded.why, noted_at = excluded.noted_at",
+        account_id, &kinds, &ids, &known, why
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// What was asked for is no longer due, unless something wanted it after it was asked for. Open orders are due again, later each

@@ -29,7 +29,8 @@ fn looked_up(acknowledgement: &Acknowledgement) -> bool {
     )
 }
 
-fn effect() -> ClaimedEffect {
+/// A claimed capture that was never sent.
+pub(in crate::push) fn effect() -> ClaimedEffect {
     ClaimedEffect {
         id: 1,
         token: 1,

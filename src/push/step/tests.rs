@@ -1,38 +1,14 @@
-use hikiate_sdk::{AccountSlug, Op, Replay};
+use hikiate_sdk::{Op, Replay};
 
 use super::*;
-use crate::facts::{IntentFact, IntentWhat};
-use crate::store::Doubt;
+use crate::push::decide::tests::effect as claimed;
 
 fn ready(id: i64, op: Op, together: usize) -> Ready {
     let effect = ClaimedEffect {
         id,
-        token: 1,
         subject_id: id,
-        number: String::new(),
         op,
-        key: String::new(),
-        intent: IntentFact {
-            op,
-            account: AccountSlug::new("shop"),
-            n: 1,
-            what: IntentWhat::Batch {
-                batch: String::new(),
-            },
-        },
-        attempts: 0,
-        sends: 0,
-        looks: 0,
-        ambiguous: false,
-        look: false,
-        doubt: Doubt::None,
-        lost_since: None,
-        first_sent_at: None,
-        last_sent_at: None,
-        frozen: None,
-        personal: None,
-        order: None,
-        parcels: Vec::new(),
+        ..claimed()
     };
     let spec = OperationSpec {
         together,

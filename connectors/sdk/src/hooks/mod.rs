@@ -9,9 +9,7 @@ mod tests;
 pub use secrets::HookSecrets;
 #[cfg(any(test, feature = "sim"))]
 pub use signature::sign_timed;
-pub use signature::{
-    Denied, Encoding, HmacHash, verify_hmac, verify_standard, verify_timed, verify_token,
-};
+pub use signature::{Denied, Encoding, verify_hmac, verify_standard, verify_timed, verify_token};
 
 use chrono::{DateTime, Utc};
 

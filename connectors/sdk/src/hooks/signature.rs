@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 use sha2::Sha256;
 
 use super::{Arrived, HookSecrets};
@@ -37,15 +36,6 @@ impl Denied {
     }
 }
 
-/// The hash below an HMAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HmacHash {
-    /// HMAC-SHA256.
-    Sha256,
-    /// HMAC-SHA1, for senders that have nothing better.
-    Sha1,
-}
-
 /// How a signature is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -64,19 +54,18 @@ impl Encoding {
     }
 }
 
-/// Checks an HMAC over `parts`, one after the other, under any of the secrets.
+/// Checks an HMAC-SHA256 over `parts`, one after the other, under any of the secrets.
 ///
 /// # Errors
 /// [`Denied::Malformed`] for a signature that is not written so, [`Denied::Wrong`].
 pub fn verify_hmac(
     secrets: &HookSecrets,
-    hash: HmacHash,
     encoding: Encoding,
     parts: &[&[u8]],
     signature: &str,
 ) -> Result<(), Denied> {
     let tag = encoding.read(signature).ok_or(Denied::Malformed)?;
-    holds(secrets.any(|secret| fits(hash, secret.as_bytes(), parts, &tag)))
+    holds(secrets.any(|secret| verified::<Hmac<Sha256>>(secret.as_bytes(), parts, &tag)))
 }
 
 /// Checks a header `t=UNIX,v1=HEX` of which the HMAC-SHA256 is over `UNIX.BODY`; several `v1` may stand in it while the
@@ -157,7 +146,7 @@ pub fn verify_token(secrets: &HookSecrets, given: Option<&str>) -> Result<(), De
     // Both are hashed first: comparing texts of two lengths would tell the length.
     holds(secrets.any(|secret| {
         let tag = mac::<Hmac<Sha256>>(b"token", &[given.as_bytes()]);
-        tag.is_some_and(|tag| fits(HmacHash::Sha256, b"token", &[secret.as_bytes()], &tag))
+        tag.is_some_and(|tag| verified::<Hmac<Sha256>>(b"token", &[secret.as_bytes()], &tag))
     }))
 }
 
@@ -207,17 +196,10 @@ fn any_fits(
         for tag in tags {
             any |= key
                 .as_deref()
-                .is_some_and(|key| fits(HmacHash::Sha256, key, parts, tag));
+                .is_some_and(|key| verified::<Hmac<Sha256>>(key, parts, tag));
         }
         any
     })
-}
-
-fn fits(hash: HmacHash, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
-    match hash {
-        HmacHash::Sha256 => verified::<Hmac<Sha256>>(key, parts, tag),
-        HmacHash::Sha1 => verified::<Hmac<Sha1>>(key, parts, tag),
-    }
 }
 
 fn verified<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
