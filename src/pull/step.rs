@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Record, Source, StreamSpec};
 use tracing::{info, warn};
@@ -29,6 +30,7 @@ pub async fn pull_account(
     if owned.paused.is_some() {
         return Ok(false);
     }
+    account.count_ahead(&engine.store, owned).await?;
     // Held to the end: it is the permit where the account is only tried.
     let gate = account.gate(&engine.store).await?;
     if matches!(gate, Gate::Shut) {
@@ -36,6 +38,9 @@ pub async fn pull_account(
     }
     let mut busy = false;
     let mut due = engine.store.due_pulls(owned.id).await?;
+    if let Some(stream) = due.streams.first() {
+        account.link.set_clock(stream.asked_at);
+    }
     if due.reads {
         busy = match read_due(engine, account, owned, source, due.read_fails).await {
             Err(error) if of_the_records(&error) => {
@@ -49,7 +54,7 @@ pub async fn pull_account(
     }
     let bytes = due.bytes;
     for due in due.streams {
-        if !account.pacer.breaker().calls() {
+        if !account.breaker.calls() {
             return Ok(false);
         }
         let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
@@ -165,7 +170,7 @@ async fn pull_stream(
     due: DueStream,
 ) -> Result<bool, StoreError> {
     if let Some(ack) = &due.ack {
-        let acknowledged = source.acknowledge(ack).await;
+        let acknowledged = Urgency::Reads.scope(source.acknowledge(ack)).await;
         account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
@@ -175,8 +180,12 @@ async fn pull_stream(
             }
         }
     }
-    let page = source
-        .page(&due.name, due.cursor.as_ref(), due.asked_at)
+    let urgency = match due.cursor {
+        Some(_) => Urgency::Reads,
+        None => Urgency::BackFill,
+    };
+    let page = urgency
+        .scope(source.page(&due.name, due.cursor.as_ref(), due.asked_at))
         .await;
     account.heard(&engine.metrics, page.as_ref().err());
     let page = match page {
@@ -223,7 +232,7 @@ async fn pull_stream(
     }
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.
-        let acknowledged = source.acknowledge(&ack).await;
+        let acknowledged = Urgency::Reads.scope(source.acknowledge(&ack)).await;
         account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
@@ -246,7 +255,8 @@ async fn read_due(
     if ids.is_empty() {
         return Ok(false);
     }
-    let read = source.read_orders(&ids).await;
+    // Something waits for these: a wave, a look at what is absent.
+    let read = Urgency::Goods.scope(source.read_orders(&ids)).await;
     account.heard(&engine.metrics, read.as_ref().err());
     match read {
         Ok(records) => {
@@ -274,8 +284,11 @@ async fn read_due(
             }
             Ok(true)
         }
+        // They stay due and keep their place.
+        Err(error) if error.is_put_off() => Ok(false),
         Err(error) => {
             let retry = match error.class {
+                ErrorClass::Busy { after } => after.unwrap_or_else(|| backoff(fails)),
                 ErrorClass::RateLimited { after } => after.unwrap_or_else(|| backoff(fails)),
                 ErrorClass::Auth => Duration::from_secs(60),
                 _ => backoff(fails),
@@ -309,8 +322,13 @@ async fn failed(
     due: &DueStream,
     error: &Error,
 ) -> Result<(), StoreError> {
+    // It stays due and keeps its place.
+    if error.is_put_off() {
+        return Ok(());
+    }
     let retry = match error.class {
         ErrorClass::RateLimited { after } => after.unwrap_or(spec.interval),
+        ErrorClass::Busy { after } => after.unwrap_or_else(|| backoff(due.fails)),
         _ => backoff(due.fails),
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");

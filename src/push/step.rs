@@ -2,10 +2,13 @@
 //! are about to be sent, send outside any transaction, acknowledge what came back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::NaiveDate;
+use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -30,7 +33,11 @@ pub async fn push_account(
     let Some(operations) = account.connector.operations() else {
         return Ok(0);
     };
-    if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
+    if owned.paused.is_some() {
+        return Ok(0);
+    }
+    account.count_ahead(&engine.store, owned).await?;
+    if account.link.meter().rest().as_secs() > 0 {
         return Ok(0);
     }
     // Held to the end: it is the permit where the account is only tried.
@@ -38,7 +45,7 @@ pub async fn push_account(
     let room = match &gate {
         Gate::Shut => return Ok(0),
         Gate::Once(_) => 1,
-        Gate::Open => i64::try_from(account.pacer.room())
+        Gate::Open => i64::try_from(account.room())
             .unwrap_or(1)
             .min(engine.push_batch),
     };
@@ -56,6 +63,7 @@ pub async fn push_account(
         .map(|s| (s.op, s))
         .collect();
     let now = engine.store.now().await?;
+    account.link.set_clock(now);
     let mut done = Vec::new();
     let mut send: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
     let mut look: Vec<(ClaimedEffect, OperationSpec, Prepared)> = Vec::new();
@@ -109,12 +117,12 @@ pub async fn push_account(
     // of them unknown than were under way.
     let mut send = send.into_iter().peekable();
     while send.peek().is_some() {
-        if !account.pacer.breaker().calls() {
+        if !account.breaker.calls() {
             let back = send.by_ref().map(|(effect, ..)| (effect, resting(account)));
             acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
             break;
         }
-        let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
+        let next: Vec<_> = send.by_ref().take(account.link.meter().width()).collect();
         let sent = send_all(engine, account, owned, next).await?;
         acknowledge(engine, account, &sent, today).await?;
     }
@@ -158,23 +166,28 @@ async fn look_up_all(
     look: Vec<(ClaimedEffect, OperationSpec, Prepared)>,
 ) -> Vec<Looked> {
     let mut tasks = JoinSet::new();
+    // So few at a time that a system that is away is noticed before all were asked.
+    let at_once = Arc::new(Semaphore::new(account.link.meter().width()));
     for (effect, spec, prepared) in look {
         let account = account.clone();
         let metrics = engine.metrics.clone();
+        let at_once = Arc::clone(&at_once);
         tasks.spawn(async move {
-            let found = match (account.pacer.start().await, account.connector.operations()) {
-                (Err(wait), _) => Err(slow(wait)),
-                (Ok(_), _) if !account.pacer.breaker().calls() => {
-                    let verdict = resting(&account);
-                    return (effect, spec, prepared, Some(verdict));
+            let _permit = at_once.acquire_owned().await;
+            if !account.breaker.calls() {
+                let verdict = resting(&account);
+                return (effect, spec, prepared, Some(verdict));
+            }
+            let found = match account.connector.operations() {
+                Some(operations) => {
+                    let call = operations.look_up(effect.op, &prepared);
+                    Urgency::of(effect.op).scope(call).await
                 }
-                (Ok(_permit), Some(operations)) => operations.look_up(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(
+                None => Err(Error::new(
                     ErrorClass::Config,
                     "the account offers no operations",
                 )),
             };
-            account.pacer.heard(found.as_ref().err());
             account.heard(&metrics, found.as_ref().err());
             let verdict = after_look_up(&effect, spec.replay, found);
             (effect, spec, prepared, verdict)
@@ -244,18 +257,17 @@ async fn send_all(
         let metrics = engine.metrics.clone();
         tasks.spawn(async move {
             let prepared = Prepared { bytes, ..prepared };
-            let turn = account.pacer.start().await;
             let started = Instant::now();
-            let answer = match (&turn, account.connector.operations()) {
-                (Err(wait), _) => Err(slow(*wait)),
-                (Ok(_permit), Some(operations)) => operations.send(effect.op, &prepared).await,
-                (Ok(_), None) => Err(Error::new(
+            let answer = match account.connector.operations() {
+                Some(operations) => {
+                    let call = operations.send(effect.op, &prepared);
+                    Urgency::of(effect.op).scope(call).await
+                }
+                None => Err(Error::new(
                     ErrorClass::Config,
                     "the account offers no operations",
                 )),
             };
-            drop(turn);
-            account.pacer.heard(answer.as_ref().err());
             account.heard(&metrics, answer.as_ref().err());
             let auth = matches!(&answer, Err(error) if error.class == ErrorClass::Auth)
                 .then(|| answer.as_ref().err().cloned())
@@ -311,14 +323,6 @@ async fn witnessed(
     };
     warn!(account = %account.slug, why, "the witness file cannot be written: nothing is sent before it can");
     Ok(Err(format!("the witness file cannot be written: {why}")))
-}
-
-/// Our own pace counts like the far side's wish to slow down: nothing was sent.
-fn slow(wait: std::time::Duration) -> Error {
-    Error::new(
-        ErrorClass::RateLimited { after: Some(wait) },
-        "waiting for the account's pace",
-    )
 }
 
 fn word(acknowledgement: &Acknowledgement) -> &'static str {

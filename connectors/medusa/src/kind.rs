@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hikiate_sdk::http::{HttpClient, HttpSettings};
-use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
+use hikiate_sdk::http::{Auth, Site};
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem, Secret};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client::Medusa;
 use crate::config;
+use crate::dialect::Shop;
 
 /// Largest answer that is read: a page of 100 large orders is about 4 MiB.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -35,23 +36,31 @@ impl ConnectorKind for MedusaKind {
         let (reach, settings) = config::read(account.settings)?;
         let token = reach
             .token
-            .read()
+            .open()
             .map_err(|message| vec![Problem::new("token", message)])?;
-        let http = HttpClient::new(HttpSettings {
-            base_url: reach.url,
+        let site = Site {
             allow_insecure: reach.allow_insecure,
-            authorization: Some(basic(&token)),
             timeout: reach.timeout,
-            max_body: MAX_BODY,
-        })
-        .map_err(|problem| vec![problem])?;
-        // The key itself, too: the header has it encoded.
-        Ok(Arc::new(Medusa::new(http.guarding(token), settings)))
+            ..site(reach.url, token)
+        };
+        let http = account.link.http(site).map_err(|problem| vec![problem])?;
+        Ok(Arc::new(Medusa::new(http, settings)))
     }
 
     #[cfg(feature = "sim")]
     fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
         vec![Box::new(crate::sim::Shop::default())]
+    }
+}
+
+/// The site of a shop with its secret API key.
+#[must_use]
+pub fn site(url: impl Into<String>, token: Secret) -> Site {
+    Site {
+        max_body: MAX_BODY,
+        auth: vec![Auth::header("authorization", token, basic)],
+        dialect: Arc::new(Shop),
+        ..Site::new(url)
     }
 }
 

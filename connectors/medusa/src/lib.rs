@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod dialect;
 mod fields;
 mod kind;
 mod map;
@@ -12,4 +13,4 @@ mod wire;
 
 pub use client::Medusa;
 pub use config::{Keys, Settings, TestMark};
-pub use kind::{MedusaKind, basic};
+pub use kind::{MedusaKind, basic, site};

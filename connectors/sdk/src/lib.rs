@@ -3,8 +3,9 @@
 //! faulty transport and the conformance suite.
 //!
 //! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
-//! no state: cursors, retries, pacing and tokens are the engine's.
+//! no state: cursors, retries, budgets, secrets and time are the engine's, lent by a [`Link`].
 
+pub mod budget;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
@@ -15,6 +16,7 @@ pub mod faulty;
 pub mod http;
 mod id;
 mod journal;
+mod link;
 mod mail;
 mod money;
 mod operation;
@@ -27,10 +29,11 @@ pub mod text;
 mod tracking;
 mod warehouse;
 
-pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
+pub use connector::{AccountConfig, Connector, ConnectorKind, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
 pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
+pub use link::Link;
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MoneyError, to_minor};
 pub use operation::{
@@ -43,7 +46,7 @@ pub use order::{
     OrderLine, OrderSnapshot, Party, PaymentRef, Personal, RefundEffect, RefundSeen, TaxSum,
     Tender,
 };
-pub use secret::SecretRef;
+pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, InFile, Listing, Observed, Page, Record, Source, StreamKind, StreamSpec,
 };

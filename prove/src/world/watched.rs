@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate::broken::{self, Broken};
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, InFile, Observed, Op, OperationSpec,
-    Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
+    Operations, Outcome, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -146,8 +147,8 @@ impl Connector for Watched {
         self.inner.operations().map(|_| self as &dyn Operations)
     }
 
-    fn pace(&self) -> Pace {
-        self.inner.pace()
+    fn budgets(&self) -> Vec<Budget> {
+        self.inner.budgets()
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, ExternalId, Found, InFile,
-    OnUnknown, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record,
-    Replay, SecretRef, Source, StreamKind, StreamSpec,
+    OnUnknown, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, Replay,
+    SecretRef, Source, StreamKind, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -106,11 +107,8 @@ impl Connector for Account {
         (!self.ops.is_empty()).then_some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(1, None)]
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::specification::Specification;
 use crate::faulty::FaultSeam;
-use crate::{Call, Connector, Op, ShipmentReference};
+use crate::{Call, Connector, Link, Op, ShipmentReference};
 
 /// A connector under test.
 #[async_trait]
@@ -34,6 +34,8 @@ pub struct Bench {
     pub far: Arc<dyn FarSide>,
     /// Where faults are put.
     pub seam: Arc<dyn FaultSeam>,
+    /// What the account was built with: its meter is watched.
+    pub link: Link,
 }
 
 /// The far side as the suite prepares and asks it, past the connector.

@@ -8,11 +8,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::shop::SECRET;
-use crate::http::{HttpClient, Request};
+use crate::budget::Budget;
+use crate::http::{Answer, Dialect, HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
     Found, FulfilledBy, InFile, Observed, OnUnknown, Op, OperationSpec, Operations, OrderLine,
-    OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
+    OrderSnapshot, Outcome, Page, Prepared, Record, Replay, Source, StreamKind, StreamSpec,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,25 @@ pub(super) enum Flaw {
     LocalTimeIsUtc,
     SkipsLate,
     OtherNameForAgain,
+    BelievesTheStatus,
+    TakesNoTurn,
+}
+
+/// The shop's way to say that it is asked too often.
+pub(super) struct Slow;
+
+impl Dialect for Slow {
+    fn judge(&self, answer: &Answer<'_>, plain: Option<Error>) -> Option<Error> {
+        let body: Option<Value> = serde_json::from_slice(&answer.response.body).ok();
+        if body.is_some_and(|body| body["slow"] == json!(true)) {
+            let after = answer.response.retry_after();
+            return Some(Error::new(
+                ErrorClass::RateLimited { after },
+                "the shop is asked too often",
+            ));
+        }
+        plain
+    }
 }
 
 pub(super) struct Memory {
@@ -60,11 +80,8 @@ impl Connector for Memory {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(1, None)]
     }
 }
 
