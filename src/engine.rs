@@ -86,6 +86,19 @@ impl Engine {
         now.with_timezone(&self.policy.shop.timezone).date_naive()
     }
 
+    /// Gives the leases back, with the counts of their budgets.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn release(&self, owned: &[OwnedAccount]) -> Result<(), StoreError> {
+        for owned in owned {
+            if let Some(account) = self.accounts.get(&owned.id) {
+                account.settle_counts(&self.store, owned).await?;
+            }
+        }
+        self.store.release_accounts(owned).await
+    }
+
     /// Takes or renews the leases of all accounts and cleans up after whoever had them before.
     ///
     /// # Errors
@@ -97,6 +110,11 @@ impl Engine {
             .own_accounts(&self.instance, &ids, self.lease_seconds, fresh)
             .await?;
         self.store.reclaim(&owned).await?;
+        for account in owned.iter().filter(|account| account.taken) {
+            if let Some(account) = self.accounts.get(&account.id) {
+                account.go_on_counting(&self.store).await?;
+            }
+        }
         Ok(owned)
     }
 }

@@ -13,11 +13,12 @@ use hikiate::demo::merchant::{Merchant, Reach, ShopTerms, Systems, WarehouseTerm
 use hikiate::store::launcher::{Cluster, ClusterOptions};
 use hikiate_files::sim::{SimHandling, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
-use hikiate_sdk::Party;
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::HookCase;
 use hikiate_sdk::hooks::sign_timed;
-use hikiate_sdk::http::{HttpClient, HttpSettings, Request};
+use hikiate_sdk::http::{HttpClient, Request, Site};
 use hikiate_sdk::sim::SimClock;
+use hikiate_sdk::{Link, Party};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
@@ -259,14 +260,14 @@ async fn number(pool: &PgPool, sql: &'static str) -> anyhow::Result<i64> {
 }
 
 fn client(address: &str) -> anyhow::Result<HttpClient> {
-    HttpClient::new(HttpSettings {
-        base_url: address.to_owned(),
-        allow_insecure: false,
-        authorization: None,
+    let site = Site {
         timeout: Duration::from_secs(20),
         max_body: 4096,
-    })
-    .map_err(|problem| anyhow::anyhow!("{}", problem.message))
+        ..Site::new(address)
+    };
+    Link::new(Clock::default())
+        .http(site)
+        .map_err(|problem| anyhow::anyhow!("{}", problem.message))
 }
 
 async fn free_port() -> anyhow::Result<u16> {

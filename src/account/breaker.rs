@@ -118,7 +118,12 @@ impl Breaker {
     pub fn heard(&self, error: Option<&Error>) -> Change {
         let failed = match error.map(|e| e.class) {
             Some(ErrorClass::Transient | ErrorClass::OutcomeUnknown) => true,
-            Some(ErrorClass::RateLimited { .. } | ErrorClass::Auth | ErrorClass::Config) => {
+            Some(
+                ErrorClass::RateLimited { .. }
+                | ErrorClass::Busy { .. }
+                | ErrorClass::Auth
+                | ErrorClass::Config,
+            ) => {
                 return Change::None;
             }
             Some(
@@ -230,7 +235,11 @@ mod tests {
             assert!(breaker.works());
         }
         // These neither count nor prove anything.
-        for class in [ErrorClass::RateLimited { after: None }, ErrorClass::Auth] {
+        for class in [
+            ErrorClass::RateLimited { after: None },
+            ErrorClass::Busy { after: None },
+            ErrorClass::Auth,
+        ] {
             for _ in 0..20 {
                 assert_eq!(
                     breaker.heard(Some(&Error::new(class, "wait"))),

@@ -1,17 +1,16 @@
-//! An account at run time, below pull and push: its connector, its rate limit, its circuit breaker, its pause.
+//! An account at run time, below pull and push: its connector, the budget of its calls, its circuit breaker, its pause.
 
 mod backoff;
 mod breaker;
-mod pacer;
+mod budget;
 
 use std::sync::Arc;
 
-use hikiate_sdk::{AccountSlug, Connector, Error, ErrorClass};
+use hikiate_sdk::{AccountSlug, Connector, Error, ErrorClass, Link};
 use tracing::{info, warn};
 
 pub use backoff::backoff;
 pub use breaker::{Breaker, Change, Gate};
-pub use pacer::Pacer;
 
 use crate::ops::metrics::Metrics;
 use crate::store::{OwnedAccount, Store, StoreError};
@@ -25,8 +24,10 @@ pub struct Account {
     pub slug: AccountSlug,
     /// What speaks to its external system.
     pub connector: Arc<dyn Connector>,
-    /// Its rate limit in this process.
-    pub pacer: Pacer,
+    /// What it reaches its external system with; the budget of its calls in this process.
+    pub link: Link,
+    /// Whether calls to it keep failing.
+    pub breaker: Breaker,
 }
 
 impl Account {
@@ -35,7 +36,7 @@ impl Account {
     /// # Errors
     /// The database's.
     pub async fn gate(&self, store: &Store) -> Result<Gate, StoreError> {
-        let breaker = self.pacer.breaker();
+        let breaker = &self.breaker;
         if breaker.works() {
             return Ok(Gate::Open);
         }
@@ -44,7 +45,7 @@ impl Account {
 
     /// Records how a call ended.
     pub fn heard(&self, metrics: &Metrics, error: Option<&Error>) {
-        match self.pacer.breaker().heard(error) {
+        match self.breaker.heard(error) {
             Change::None => {}
             Change::Opened => {
                 let error = error.map(ToString::to_string).unwrap_or_default();
@@ -71,7 +72,7 @@ impl Account {
         if error.class != ErrorClass::Auth {
             return Ok(());
         }
-        warn!(account = %self.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret and restart, or wait");
+        warn!(account = %self.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret, it is read again by itself");
         store
             .pause_account(owned.id, &format!("credentials were refused: {error}"), 60)
             .await

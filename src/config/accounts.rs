@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use hikiate_sdk::{AccountConfig, AccountSlug, Connector, ConnectorKind, SecretRef};
+use hikiate_sdk::budget::Clock;
+use hikiate_sdk::{AccountConfig, AccountSlug, Connector, ConnectorKind, Link, SecretRef};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
@@ -23,6 +24,8 @@ pub struct AccountBuilt {
     pub connector: &'static str,
     /// The account.
     pub instance: Arc<dyn Connector>,
+    /// What it was lent.
+    pub link: Link,
 }
 
 impl std::fmt::Debug for AccountBuilt {
@@ -41,6 +44,7 @@ pub(super) struct Building<'a> {
     pub(super) base_dir: &'a Path,
     pub(super) timezone: &'a str,
     pub(super) allow_missing_secrets: bool,
+    pub(super) clock: Clock,
 }
 
 impl Building<'_> {
@@ -102,18 +106,24 @@ impl Building<'_> {
             Placeholders::default()
         };
         let slug = AccountSlug::from(name);
+        let link = Link::new(self.clock.clone());
         let config = AccountConfig {
             slug: &slug,
             settings: &settings,
             base_dir: self.base_dir,
             timezone: self.timezone,
+            link: &link,
         };
         match kind.build(&config) {
-            Ok(instance) => Some(AccountBuilt {
-                slug,
-                connector: kind.name(),
-                instance,
-            }),
+            Ok(instance) => {
+                link.meter().declare(instance.budgets());
+                Some(AccountBuilt {
+                    slug,
+                    connector: kind.name(),
+                    instance,
+                    link,
+                })
+            }
             Err(wrong) => {
                 for problem in wrong
                     .iter()
@@ -136,11 +146,9 @@ fn anchor_secrets(value: &mut Value, base_dir: &Path) {
     let Some(table) = value.as_object_mut() else {
         return;
     };
-    if table.len() == 1
-        && let Some(Value::String(file)) = table.get_mut("file")
-    {
+    let is_secret = table.keys().all(|key| key == "file" || key == "next");
+    if is_secret && let Some(Value::String(file)) = table.get_mut("file") {
         *file = base_dir.join(&*file).display().to_string();
-        return;
     }
     for below in table.values_mut() {
         anchor_secrets(below, base_dir);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::{ConnectorKind, Currency};
 use serde_json::{Map, Value};
 
@@ -89,6 +90,7 @@ pub fn load(
         base_dir,
         timezone: &file.shop.timezone,
         allow_missing_secrets: surroundings.allow_missing_secrets,
+        clock: Clock::default(),
     };
     let accounts = building.all(&tables, &mut problems);
     let routes = Routes::new(written.get("accounts"), &accounts);

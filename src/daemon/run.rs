@@ -134,7 +134,7 @@ pub async fn run(
     }
     housekeeping.shutdown().await?;
     let owned = owned.read().await.clone();
-    if let Err(error) = engine.store.release_accounts(&owned).await {
+    if let Err(error) = engine.release(&owned).await {
         warn!(%error, "leases could not be given back; they run out by themselves");
     }
     Ok(())
@@ -167,10 +167,13 @@ async fn account_round(
         .find(|o| o.id == account.id)
         .cloned();
     let Some(mine) = mine else { return Ok(false) };
-    match work {
+    let worked = match work {
         Work::Pull => pull_account(&engine, &account, &mine).await,
-        Work::Push => Ok(push_account(&engine, &account, &mine).await? > 0),
-    }
+        Work::Push => push_account(&engine, &account, &mine).await.map(|n| n > 0),
+    };
+    let counts = account.link.meter().counts();
+    engine.metrics.budget(account.slug.as_str(), counts);
+    worked
 }
 
 async fn step_round(engine: Arc<Engine>, step: Step) -> Result<bool, StoreError> {

@@ -7,7 +7,7 @@ use hikiate_sdk::{AccountSlug, Op};
 use tracing::warn;
 
 use super::{plan, schedule};
-use crate::account::{Account, Pacer};
+use crate::account::{Account, Breaker};
 use crate::config::Loaded;
 use crate::engine::{Engine, Guards};
 use crate::operations::{CAPTURE, MAIL, NOTICE, of};
@@ -59,14 +59,15 @@ pub async fn start(
             let streams: Vec<String> = source.streams().into_iter().map(|s| s.name).collect();
             store.register_streams(id, &streams).await?;
         }
-        let pacer = Pacer::new(connector.pace());
+        built.link.set_clock(store.now().await?);
         accounts.insert(
             id,
             Account {
                 id,
                 slug: built.slug.clone(),
                 connector,
-                pacer,
+                link: built.link.clone(),
+                breaker: Breaker::default(),
             },
         );
     }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use hikiate_files::sim::{SimFolders, SimHandling, SimShipment, WarehouseSim};
 use hikiate_files::{Folder, LocalFolder, load_layout};
-use hikiate_medusa::sim::MedusaSim;
+use hikiate_medusa::sim::{MedusaSim, words};
 use hikiate_sdk::Currency;
 use hikiate_sdk::faulty::FaultyTransport;
+use hikiate_sdk::http::Transport;
 use hikiate_sdk::sim::{SimClock, SimTransport, serve_transport};
 use hikiate_smtp::sim::SmtpSim;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The secret API key of every simulated shop; it lies in the file `token` of the world's folder.
-const TOKEN: &str = "sk_sim";
+pub const TOKEN: &str = "sk_sim";
 /// Where the journal debits what customers owe.
 pub const RECEIVABLE: &str = "Assets:Receivable";
 /// Where it debits what they paid before shipping.
@@ -219,11 +220,12 @@ impl Systems {
         let mut shops = Vec::new();
         for _ in &merchant.shops {
             let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::JPY));
-            let wire = Arc::new(FaultyTransport::new(if reach.network {
+            let way: Arc<dyn Transport> = if reach.network {
                 Arc::new(SimTransport(sim.clone()))
             } else {
                 sim.transport()
-            }));
+            };
+            let wire = Arc::new(FaultyTransport::new(way).speaking(words));
             addresses.shops.push(if reach.network {
                 let (listener, port) = listen().await.context("open a port for a shop")?;
                 let shutdown = stop.clone().cancelled_owned();

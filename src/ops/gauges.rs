@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::Counts;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -42,6 +43,21 @@ impl Metrics {
         self.account_resting
             .get_or_create(&label)
             .set(i64::from(rests));
+    }
+
+    /// Sets what the budget of an account has counted.
+    pub fn budget(&self, account: &str, counts: Counts) {
+        let label = AccountLabel {
+            account: account.to_owned(),
+        };
+        for (family, count) in [
+            (&self.budget_calls, counts.calls),
+            (&self.budget_put_off, counts.put_off),
+            (&self.budget_throttled, counts.throttled),
+        ] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            family.get_or_create(&label).set(count);
+        }
     }
 
     /// Says that a rule has paused itself.

@@ -122,6 +122,12 @@ pub struct Metrics {
     pub account_paused: Family<AccountLabel, Gauge>,
     /// `hikiate_account_resting`: 1 while calls to an account keep failing and it is tried only now and then.
     pub account_resting: Family<AccountLabel, Gauge>,
+    /// `hikiate_budget_calls`: calls to an account since the start.
+    pub budget_calls: Family<AccountLabel, Gauge>,
+    /// `hikiate_budget_put_off`: calls that had to come back later because the account's budget was used up.
+    pub budget_put_off: Family<AccountLabel, Gauge>,
+    /// `hikiate_budget_throttled`: answers of an account that said to slow down.
+    pub budget_throttled: Family<AccountLabel, Gauge>,
     /// `hikiate_rule_paused`: 1 while a rule has paused itself.
     pub rule_paused: Family<RuleLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
@@ -176,6 +182,9 @@ impl Metrics {
             push_stopped: Gauge::default(),
             account_paused: Family::default(),
             account_resting: Family::default(),
+            budget_calls: Family::default(),
+            budget_put_off: Family::default(),
+            budget_throttled: Family::default(),
             rule_paused: Family::default(),
             stream_age: Family::default(),
             facts: Family::default(),
@@ -223,6 +232,21 @@ impl Metrics {
             self.account_resting.clone(),
         );
         all.register(
+            "budget_calls",
+            "Calls to it since the start",
+            self.budget_calls.clone(),
+        );
+        all.register(
+            "budget_put_off",
+            "Calls that had to come back later for its budget",
+            self.budget_put_off.clone(),
+        );
+        all.register(
+            "budget_throttled",
+            "Answers of it that said to slow down",
+            self.budget_throttled.clone(),
+        );
+        all.register(
             "rule_paused",
             "1 while a rule has paused itself",
             self.rule_paused.clone(),
@@ -249,7 +273,7 @@ impl Metrics {
         all.register("calls", "Calls to far sides", self.calls.clone());
         all.register_with_unit(
             "call",
-            "A far side's answering time",
+            "A far side's answering time and the wait for a turn",
             Unit::Seconds,
             self.call_seconds.clone(),
         );

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::{Error, ErrorClass, ExternalId, Kind, Record, Source};
 use tracing::warn;
 
@@ -43,7 +44,8 @@ pub(super) async fn read_kind(
         return Ok(Went::Idle);
     }
     loop {
-        let read = source.read(kind, ids).await;
+        // Something waits for these: a wave, a look at what is absent.
+        let read = Urgency::Goods.scope(source.read(kind, ids)).await;
         account.heard(&engine.metrics, read.as_ref().err());
         let error = match read {
             Ok(records) => {
@@ -147,8 +149,14 @@ async fn not_read(
     ids: &[ExternalId],
     error: &Error,
 ) -> Result<Went, StoreError> {
+    // They stay due and keep their place.
+    if error.is_put_off() {
+        return Ok(Went::Idle);
+    }
     let retry = match error.class {
-        ErrorClass::RateLimited { after } => after.unwrap_or_else(|| backoff(fails)),
+        ErrorClass::Busy { after } | ErrorClass::RateLimited { after } => {
+            after.unwrap_or_else(|| backoff(fails))
+        }
         ErrorClass::Auth => Duration::from_secs(60),
         _ => backoff(fails),
     };

@@ -1,5 +1,6 @@
 //! One round of pulling for one owned account: acknowledge what is stored, ask for what is due, store it.
 
+use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, Here, Kind, Page, Record, Source, StreamSpec};
 use tracing::{info, warn};
@@ -30,6 +31,7 @@ pub async fn pull_account(
     if owned.paused.is_some() {
         return Ok(false);
     }
+    account.count_ahead(&engine.store, owned).await?;
     // Held to the end: it is the permit where the account is only tried.
     let gate = account.gate(&engine.store).await?;
     if matches!(gate, Gate::Shut) {
@@ -37,9 +39,12 @@ pub async fn pull_account(
     }
     let kinds: Vec<Kind> = source.reads().into_iter().map(|(kind, _)| kind).collect();
     let mut due = engine.store.due_pulls(owned.id, &kinds).await?;
+    if let Some(stream) = due.streams.first() {
+        account.link.set_clock(stream.asked_at);
+    }
     if !due.reads.is_empty() {
         for kind in due.reads {
-            if !account.pacer.breaker().calls() {
+            if !account.breaker.calls() {
                 return Ok(false);
             }
             match read_kind(engine, account, owned, source, kind).await? {
@@ -52,7 +57,7 @@ pub async fn pull_account(
     }
     let bytes = due.bytes;
     for due in due.streams {
-        if !account.pacer.breaker().calls() {
+        if !account.breaker.calls() {
             return Ok(false);
         }
         let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
@@ -151,7 +156,7 @@ async fn pull_stream(
     due: DueStream,
 ) -> Result<Went, StoreError> {
     if let Some(ack) = &due.ack {
-        let acknowledged = source.acknowledge(ack).await;
+        let acknowledged = Urgency::Reads.scope(source.acknowledge(ack)).await;
         account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
@@ -174,11 +179,15 @@ async fn pull_stream(
         now: due.asked_at,
         codes: codes.as_deref().unwrap_or_default(),
     };
+    let urgency = match due.cursor {
+        Some(_) => Urgency::Reads,
+        None => Urgency::BackFill,
+    };
     let page = if codes.as_ref().is_some_and(Vec::is_empty) {
         // There is nothing to ask for.
         Ok(Page::new(Vec::new(), after_codes(None), false))
     } else {
-        let page = source.page(&due.name, cursor, here).await;
+        let page = urgency.scope(source.page(&due.name, cursor, here)).await;
         account.heard(&engine.metrics, page.as_ref().err());
         page
     };
@@ -230,7 +239,7 @@ async fn pull_stream(
     }
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.
-        let acknowledged = source.acknowledge(&ack).await;
+        let acknowledged = Urgency::Reads.scope(source.acknowledge(&ack)).await;
         account.heard(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
@@ -266,8 +275,13 @@ async fn failed(
     due: &DueStream,
     error: &Error,
 ) -> Result<Went, StoreError> {
+    // It stays due and keeps its place.
+    if error.is_put_off() {
+        return Ok(Went::Idle);
+    }
     let retry = match error.class {
         ErrorClass::RateLimited { after } => after.unwrap_or(spec.interval),
+        ErrorClass::Busy { after } => after.unwrap_or_else(|| backoff(due.fails)),
         _ => backoff(due.fails),
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");

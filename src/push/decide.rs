@@ -161,14 +161,20 @@ pub fn after_send(
         Err(error) => error,
     };
     match error.class {
-        ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Auth
+        // Our own budget had no turn for it: this try was none.
+        _ if error.is_put_off() => later(effect, &error),
+        ErrorClass::Transient
+        | ErrorClass::RateLimited { .. }
+        | ErrorClass::Busy { .. }
+        | ErrorClass::Auth
             if effect.ambiguous =>
         {
             ambiguous(effect, spec, &error)
         }
-        ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Auth => {
-            later(effect, &error)
-        }
+        ErrorClass::Transient
+        | ErrorClass::RateLimited { .. }
+        | ErrorClass::Busy { .. }
+        | ErrorClass::Auth => later(effect, &error),
         ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
         // After a try that may have happened an error proves nothing: look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
@@ -244,6 +250,12 @@ fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
         ErrorClass::Auth => Acknowledgement::Later {
             after: 1.0,
             attempt: false,
+            error: error.message.clone(),
+        },
+        // Other calls go on; what stays in use for long becomes a task like other failures.
+        ErrorClass::Busy { after: Some(after) } => Acknowledgement::Later {
+            after: after.as_secs_f64(),
+            attempt: true,
             error: error.message.clone(),
         },
         _ => Acknowledgement::Later {

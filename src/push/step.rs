@@ -2,10 +2,13 @@
 //! are about to be sent, send outside any transaction, acknowledge what came back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared, one_each};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -30,7 +33,11 @@ pub async fn push_account(
     let Some(operations) = account.connector.operations() else {
         return Ok(0);
     };
-    if owned.paused.is_some() || account.pacer.wait().as_secs() > 0 {
+    if owned.paused.is_some() {
+        return Ok(0);
+    }
+    account.count_ahead(&engine.store, owned).await?;
+    if account.link.meter().rest().as_secs() > 0 {
         return Ok(0);
     }
     // Held to the end: it is the permit where the account is only tried.
@@ -38,7 +45,7 @@ pub async fn push_account(
     let room = match &gate {
         Gate::Shut => return Ok(0),
         Gate::Once(_) => 1,
-        Gate::Open => i64::try_from(account.pacer.room())
+        Gate::Open => i64::try_from(account.room())
             .unwrap_or(1)
             .min(engine.push_batch),
     };
@@ -54,6 +61,7 @@ pub async fn push_account(
         return Ok(0);
     }
     let now = engine.store.now().await?;
+    account.link.set_clock(now);
     let mut done = Vec::new();
     let (mut send, mut look): (Vec<Ready>, Vec<Ready>) = (Vec::new(), Vec::new());
     for mut effect in claimed {
@@ -106,13 +114,13 @@ pub async fn push_account(
     // of them unknown than were under way.
     let mut send = grouped(send).into_iter().peekable();
     while send.peek().is_some() {
-        if !account.pacer.breaker().calls() {
+        if !account.breaker.calls() {
             let back = send.by_ref().flatten();
             let back = back.map(|(effect, ..)| (effect, resting(account)));
             acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
             break;
         }
-        let next: Vec<_> = send.by_ref().take(account.pacer.width()).collect();
+        let next: Vec<_> = send.by_ref().take(account.link.meter().width()).collect();
         let sent = send_all(engine, account, owned, next, now).await?;
         acknowledge(engine, account, &sent, today).await?;
     }
@@ -206,27 +214,29 @@ type Looked = (
 
 async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Vec<Looked> {
     let mut tasks = JoinSet::new();
+    // So few at a time that a system that is away is noticed before all were asked.
+    let at_once = Arc::new(Semaphore::new(account.link.meter().width()));
     for group in grouped(look) {
         let account = account.clone();
         let metrics = engine.metrics.clone();
+        let at_once = Arc::clone(&at_once);
         tasks.spawn(async move {
+            let _permit = at_once.acquire_owned().await;
             let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
             let op = group.first().map(|(effect, ..)| effect.op);
-            let found = match (account.pacer.start().await, account.connector.operations()) {
-                (Err(wait), _) => none_of(calls.len(), &slow(wait)),
-                (Ok(_), _) if !account.pacer.breaker().calls() => {
-                    let rests = |(effect, spec, prepared)| {
-                        (effect, spec, prepared, Some(resting(&account)))
-                    };
-                    return group.into_iter().map(rests).collect();
+            if !account.breaker.calls() {
+                let rests =
+                    |(effect, spec, prepared)| (effect, spec, prepared, Some(resting(&account)));
+                return group.into_iter().map(rests).collect();
+            }
+            let found = match (op, account.connector.operations()) {
+                (Some(op), Some(operations)) => {
+                    let look_up = Urgency::of(op).scope(operations.look_up(op, &calls));
+                    one_each(calls.len(), look_up.await)
                 }
-                (Ok(_permit), Some(operations)) => match op {
-                    Some(op) => one_each(calls.len(), operations.look_up(op, &calls).await),
-                    None => Vec::new(),
-                },
-                (Ok(_), None) => none_of(calls.len(), &offers_nothing()),
+                (None, _) => Vec::new(),
+                (Some(_), None) => none_of(calls.len(), &offers_nothing()),
             };
-            account.pacer.heard(ended(&found));
             account.heard(&metrics, ended(&found));
             let looked = group.into_iter().zip(found);
             looked
@@ -308,18 +318,15 @@ async fn send_all(
         let metrics = engine.metrics.clone();
         tasks.spawn(async move {
             let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
-            let turn = account.pacer.start().await;
             let started = Instant::now();
-            let answers = match (&turn, account.connector.operations()) {
-                (Err(wait), _) => none_of(calls.len(), &slow(*wait)),
-                (Ok(_permit), Some(operations)) => {
-                    one_each(calls.len(), operations.send(op, &calls).await)
+            let answers = match account.connector.operations() {
+                Some(operations) => {
+                    let send = Urgency::of(op).scope(operations.send(op, &calls));
+                    one_each(calls.len(), send.await)
                 }
-                (Ok(_), None) => none_of(calls.len(), &offers_nothing()),
+                None => none_of(calls.len(), &offers_nothing()),
             };
-            drop(turn);
             let error = ended(&answers).cloned();
-            account.pacer.heard(error.as_ref());
             account.heard(&metrics, error.as_ref());
             let took = started.elapsed();
             let answered = group.into_iter().zip(answers);
@@ -378,14 +385,6 @@ async fn witnessed(
 
 fn offers_nothing() -> Error {
     Error::new(ErrorClass::Config, "the account offers no operations")
-}
-
-/// Our own pace counts like the far side's wish to slow down: nothing was sent.
-fn slow(wait: std::time::Duration) -> Error {
-    Error::new(
-        ErrorClass::RateLimited { after: Some(wait) },
-        "waiting for the account's pace",
-    )
 }
 
 fn word(acknowledgement: &Acknowledgement) -> &'static str {

@@ -6,6 +6,7 @@ mod acts;
 mod allocate;
 mod batch;
 mod begin;
+mod budget;
 mod bursts;
 mod channel_window;
 mod circumstances;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Operations, Pace, Problem, Source};
+use hikiate_sdk::budget::{Budget, Limit};
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Operations, Problem, Source};
 
 use crate::client::Folder;
 use crate::config::{Place, Settings, read};
@@ -10,7 +11,7 @@ use crate::map::inbound::Reading;
 use crate::map::outgoing::Outgoing;
 use crate::map::template::from_json;
 use crate::pull::Inbox;
-use crate::push::Outbox;
+use crate::push::{Outbox, WRITES};
 
 /// Warehouse and accounting by file, in a folder or over SFTP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,6 +109,7 @@ impl FilesAccount {
             ]
             .concat(),
             surveys: std::sync::Mutex::default(),
+            meter: account.link.meter().clone(),
         });
         let picked_up = layout.picked_up;
         let outbox = outgoing.map(|outgoing| Outbox {
@@ -115,6 +117,7 @@ impl FilesAccount {
             outgoing,
             places: ready.places,
             picked_up,
+            meter: account.link.meter().clone(),
         });
         Ok(Self {
             inbox,
@@ -142,11 +145,12 @@ impl Connector for FilesAccount {
         self.outbox.as_ref().map(|o| o as &dyn Operations)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    /// One file is written at a time; reading goes on beside it.
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget {
+            class: WRITES,
+            limits: vec![Limit::AtOnce(1)],
+        }]
     }
 
     fn takes(&self) -> Vec<String> {

@@ -9,7 +9,6 @@ use chrono_tz::Tz;
 use hikiate_sdk::duration::Span;
 use hikiate_sdk::{AccountConfig, Problem, SecretRef};
 use schemars::JsonSchema;
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -512,10 +511,13 @@ fn sftp_place(
     }
     let key = key.map(|mut key| {
         key.file = key.file.map(|file| base.join(file));
+        if let Some(next) = &mut key.next {
+            next.file = next.file.take().map(|file| base.join(file));
+        }
         key
     });
     let secret = key?
-        .read()
+        .open()
         .map_err(|m| problems.push(Problem::new("sftp.key", m)))
         .ok()?;
     let address = SftpAddress {
@@ -529,7 +531,7 @@ fn sftp_place(
         mode,
     };
     address
-        .folder(secret.expose_secret())
+        .folder(secret)
         .map_err(|m| problems.push(Problem::new("sftp.key", m)))
         .ok()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::{Ask, Meter, Turn};
 use hikiate_sdk::{
     Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
     SentLine, one_by_one,
@@ -24,7 +25,12 @@ pub(crate) struct Outbox {
     pub(crate) outgoing: Outgoing,
     pub(crate) places: Places,
     pub(crate) picked_up: PickedUp,
+    /// Each visit of the folder takes a turn at it.
+    pub(crate) meter: Meter,
 }
+
+/// The class of writing files, one at a time.
+pub(crate) const WRITES: &str = "writes";
 
 /// What stands under a file's name.
 enum Standing {
@@ -34,6 +40,14 @@ enum Standing {
 }
 
 impl Outbox {
+    async fn turn(&self) -> Result<Turn, Error> {
+        let ask = Ask {
+            class: WRITES,
+            cost: 1,
+        };
+        self.meter.turn(ask).await
+    }
+
     fn taken(&self, op: Op, name: String) -> Outcome {
         if self.outgoing.is_done(op) {
             Outcome::Done { id: Some(name) }
@@ -110,6 +124,7 @@ impl Outbox {
 impl Outbox {
     async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let (head, content) = Envelope::open(prepared)?;
+        let _turn = self.turn().await?;
         match self.anywhere(&head, content).await? {
             Standing::Same => return Ok(self.taken(op, head.name)),
             Standing::Other { bytes } => return Err(Self::other(&head, bytes, content.len())),
@@ -138,6 +153,7 @@ impl Outbox {
 
     async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
         let (head, content) = Envelope::open(prepared)?;
+        let _turn = self.turn().await?;
         Ok(match self.anywhere(&head, content).await? {
             Standing::Same => Found::Yes(self.taken(op, head.name)),
             Standing::Other { .. } => Found::Unclear,
@@ -176,6 +192,7 @@ impl Operations for Outbox {
         let Some(names) = self.outgoing.names(op) else {
             return Ok(Some(Vec::new()));
         };
+        let _turn = self.turn().await?;
         let mut sent = Vec::new();
         // A file that is moved between two looks is seen by the second.
         let folders = [

@@ -24,6 +24,7 @@ fn account(dir: &std::path::Path) -> FilesAccount {
         settings: &settings,
         base_dir: dir,
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     FilesAccount::new(&config, |folder| folder).unwrap()
 }

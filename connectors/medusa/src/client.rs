@@ -9,13 +9,13 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::{HookSecrets, Hooks};
 use hikiate_sdk::http::{HttpClient, Request, Response};
-use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Pace, Source};
+use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Source};
 use serde::de::DeserializeOwned;
 
 use crate::config::Settings;
-use crate::wire::Refusal;
 
 /// An account: one shop.
 pub struct Medusa {
@@ -26,7 +26,7 @@ pub struct Medusa {
 }
 
 impl Medusa {
-    /// An account over any client, so that a simulator or a faulty transport can stand in for the shop.
+    /// An account over a client of [`crate::site`].
     #[must_use]
     pub fn new(http: HttpClient, settings: Settings) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Medusa {
     }
 
     async fn get(&self, path: String) -> Result<Response, Error> {
-        self.http.read(Request::get(path)).await.map_err(refine)
+        self.http.read(Request::get(path)).await
     }
 
     async fn get_json<T: DeserializeOwned>(&self, path: String) -> Result<T, Error> {
@@ -57,11 +57,7 @@ impl Medusa {
 
     async fn post<T: DeserializeOwned>(&self, path: String, body: Vec<u8>) -> Result<T, Error> {
         let label = path.split('?').next().unwrap_or_default().to_owned();
-        let response = self
-            .http
-            .write(Request::post_json(path, body))
-            .await
-            .map_err(refine)?;
+        let response = self.http.write(Request::post_json(path, body)).await?;
         // The shop said yes in words nobody understands: it may have acted.
         serde_json::from_slice(&response.body).map_err(|e| Error {
             class: ErrorClass::OutcomeUnknown,
@@ -83,8 +79,11 @@ impl Connector for Medusa {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        self.settings.pace
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(
+            self.settings.concurrency,
+            self.settings.per_second,
+        )]
     }
 }
 
@@ -105,28 +104,4 @@ fn unreadable(label: &str, error: &serde_json::Error) -> Error {
         ErrorClass::Protocol,
         format!("{label}: the shop's answer is not what its interface promises ({place})"),
     )
-}
-
-/// Puts the shop's own type of error in the place of the bare status.
-fn refine(error: Error) -> Error {
-    let refusal = error
-        .message
-        .find('{')
-        .and_then(|start| serde_json::from_str::<Refusal>(&error.message[start..]).ok());
-    match refusal {
-        Some(Refusal {
-            kind: Some(kind),
-            message,
-        }) => {
-            let start = error.message.find('{').unwrap_or(error.message.len());
-            let head = error.message[..start].trim_end_matches([' ', ':']);
-            let words = message.unwrap_or_default();
-            Error {
-                message: format!("{head} {kind}: {words}"),
-                code: Some(kind),
-                ..error
-            }
-        }
-        _ => error,
-    }
 }

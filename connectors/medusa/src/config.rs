@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use hikiate_sdk::duration::Span;
-use hikiate_sdk::{Pace, Problem, SecretRef};
+use hikiate_sdk::{Problem, SecretRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ pub struct Keys {
     pub url: Option<String>,
     /// Plain HTTP to a host that is not loopback.
     pub allow_insecure: Option<bool>,
-    /// A secret API key (`sk_…`) of the shop. Required.
+    /// A secret API key (`sk_…`) of the shop. Required. While it is exchanged, `next` inside it names the place of the new one.
     pub token: Option<SecretRef>,
     /// How often orders are asked for. Default `30s`.
     pub interval: Option<Span>,
@@ -81,8 +81,10 @@ pub struct Settings {
     pub page_size: usize,
     /// See [`Keys::settle`].
     pub settle: Duration,
-    /// Pacing.
-    pub pace: Pace,
+    /// See [`Keys::concurrency`].
+    pub concurrency: usize,
+    /// See [`Keys::per_second`].
+    pub per_second: Option<u32>,
     /// See [`Keys::sales_channel`].
     pub sales_channel: Option<String>,
     /// See [`Keys::tags`].
@@ -128,10 +130,8 @@ impl Default for Settings {
             overlap: Duration::from_secs(300),
             page_size: 50,
             settle: Duration::from_secs(5),
-            pace: Pace {
-                concurrency: 1,
-                per_second: None,
-            },
+            concurrency: 1,
+            per_second: None,
             sales_channel: None,
             tags: Vec::new(),
             test: None,
@@ -196,7 +196,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     if !(1..=100).contains(&page_size) {
         problems.push(Problem::new("page_size", "out of range: write 1 to 100"));
     }
-    let concurrency = keys.concurrency.unwrap_or(defaults.pace.concurrency);
+    let concurrency = keys.concurrency.unwrap_or(defaults.concurrency);
     if !(1..=64).contains(&concurrency) {
         problems.push(Problem::new("concurrency", "out of range: write 1 to 64"));
     }
@@ -299,10 +299,8 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 overlap,
                 page_size: usize::try_from(page_size).unwrap_or(50),
                 settle,
-                pace: Pace {
-                    concurrency,
-                    per_second: keys.per_second,
-                },
+                concurrency,
+                per_second: keys.per_second,
                 sales_channel: keys.sales_channel,
                 tags,
                 test,
@@ -393,13 +391,7 @@ mod tests {
             (settings.overlap, settings.page_size, settings.settle),
             (second, 100, Duration::from_secs(2))
         );
-        assert_eq!(
-            settings.pace,
-            Pace {
-                concurrency: 1,
-                per_second: Some(10)
-            }
-        );
+        assert_eq!((settings.concurrency, settings.per_second), (1, Some(10)));
         assert_eq!(settings.sales_channel.as_deref(), Some("sc_1"));
         assert_eq!(settings.tags, ["gift", "vip"]);
         assert_eq!(settings.test, Some(TestMark::Metadata("test".to_owned())));

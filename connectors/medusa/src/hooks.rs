@@ -94,8 +94,10 @@ impl Hooks for Medusa {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use hikiate_sdk::Link;
+    use hikiate_sdk::budget::Clock;
     use hikiate_sdk::hooks::{HookSecrets, sign_timed};
-    use hikiate_sdk::http::HttpClient;
+    use secrecy::SecretString;
 
     use super::*;
     use crate::Settings;
@@ -104,8 +106,10 @@ mod tests {
     fn account(hook: Option<HookSecrets>) -> Medusa {
         let currency = hikiate_sdk::Currency::EUR;
         let sim = MedusaSim::new(hikiate_sdk::sim::SimClock::real(), "sk", currency);
-        let http = HttpClient::over(std::sync::Arc::new(sim).transport());
-        let account = Medusa::new(http, Settings::default());
+        let link = Link::new(Clock::default()).over(std::sync::Arc::new(sim).transport());
+        let token = SecretString::from("sk".to_owned());
+        let http = link.http(crate::site("https://shop.example", token.into()));
+        let account = Medusa::new(http.unwrap(), Settings::default());
         match hook {
             Some(secrets) => account.with_hook(secrets),
             None => account,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hikiate_sdk::hooks::HookSecrets;
-use hikiate_sdk::http::{HttpClient, HttpSettings};
-use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
+use hikiate_sdk::http::{Auth, Site};
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem, Secret};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client::Medusa;
 use crate::config;
+use crate::dialect::Shop;
 
 /// Largest answer that is read: a page of 100 large orders is about 4 MiB.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -36,7 +37,7 @@ impl ConnectorKind for MedusaKind {
         let (reach, settings) = config::read(account.settings)?;
         let token = reach
             .token
-            .read()
+            .open()
             .map_err(|message| vec![Problem::new("token", message)])?;
         let hook = reach
             .hook
@@ -50,16 +51,13 @@ impl ConnectorKind for MedusaKind {
                 };
                 vec![Problem::new(key, message)]
             })?;
-        let http = HttpClient::new(HttpSettings {
-            base_url: reach.url,
+        let site = Site {
             allow_insecure: reach.allow_insecure,
-            authorization: Some(basic(&token)),
             timeout: reach.timeout,
-            max_body: MAX_BODY,
-        })
-        .map_err(|problem| vec![problem])?;
-        // The key itself, too: the header has it encoded.
-        let account = Medusa::new(http.guarding(token), settings);
+            ..site(reach.url, token)
+        };
+        let http = account.link.http(site).map_err(|problem| vec![problem])?;
+        let account = Medusa::new(http, settings);
         Ok(Arc::new(match hook {
             Some(secrets) => account.with_hook(secrets),
             None => account,
@@ -69,6 +67,17 @@ impl ConnectorKind for MedusaKind {
     #[cfg(feature = "sim")]
     fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
         vec![Box::new(crate::sim::Shop::default())]
+    }
+}
+
+/// The site of a shop with its secret API key.
+#[must_use]
+pub fn site(url: impl Into<String>, token: Secret) -> Site {
+    Site {
+        max_body: MAX_BODY,
+        auth: vec![Auth::header("authorization", token, basic)],
+        dialect: Arc::new(Shop),
+        ..Site::new(url)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod dialect;
 mod fields;
 mod hooks;
 mod kind;
@@ -15,5 +16,5 @@ mod wishes;
 
 pub use client::Medusa;
 pub use config::{Keys, Settings, TestMark};
-pub use kind::{MedusaKind, basic};
+pub use kind::{MedusaKind, basic, site};
 pub use wishes::{FieldKeys, Fields};

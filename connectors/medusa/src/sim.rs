@@ -10,6 +10,7 @@ mod route;
 mod staff;
 mod state;
 mod subject;
+mod words;
 mod writes;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ use state::State;
 
 pub use memory::{FulfilmentMemory, OrderMemory};
 pub use subject::Shop;
+pub use words::words;
 
 /// The sales channel all orders of a simulated shop come through.
 pub const SALES_CHANNEL: &str = "sc_01SIM";
@@ -35,7 +37,7 @@ pub const SALES_CHANNEL: &str = "sc_01SIM";
 /// A simulated shop.
 pub struct MedusaSim {
     clock: SimClock,
-    authorization: SecretString,
+    authorization: Mutex<SecretString>,
     state: Mutex<State>,
 }
 
@@ -67,7 +69,7 @@ impl MedusaSim {
         let authorization = basic(&SecretString::from(token.to_owned()));
         Self {
             clock,
-            authorization,
+            authorization: Mutex::new(authorization),
             state: Mutex::new(State::new(currency)),
         }
     }
@@ -174,7 +176,19 @@ impl MedusaSim {
         state.touch(id, now);
     }
 
-    /// Reaches this shop in process with its own key, as the network would.
+    /// From now on the shop knows this key and no other, as after its staff have exchanged it.
+    pub fn exchange_key(&self, token: &str) {
+        let key = basic(&SecretString::from(token.to_owned()));
+        *self.key() = key;
+    }
+
+    fn key(&self) -> MutexGuard<'_, SecretString> {
+        self.authorization
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reaches this shop in process, with its own key where the request brings none.
     #[must_use]
     pub fn transport(self: &Arc<Self>) -> Arc<dyn Transport> {
         Arc::new(InProcess(Arc::clone(self)))
@@ -196,7 +210,7 @@ impl Simulator for MedusaSim {
             .iter()
             .find(|(name, _)| name == "authorization")
             .map(|(_, value)| value.as_str());
-        if given != Some(self.authorization.expose_secret()) {
+        if given != Some(self.key().expose_secret()) {
             return route::unauthorized();
         }
         let now = self.now();
@@ -209,10 +223,14 @@ struct InProcess(Arc<MedusaSim>);
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        request.headers.push((
-            "authorization".to_owned(),
-            self.0.authorization.expose_secret().to_owned(),
-        ));
+        if !request
+            .headers
+            .iter()
+            .any(|(name, _)| name == "authorization")
+        {
+            let key = self.0.key().expose_secret().to_owned();
+            request.headers.push(("authorization".to_owned(), key));
+        }
         Ok(self.0.handle(request))
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::hooks::Hooks;
-use crate::{AccountSlug, Operations, Source};
+use crate::{AccountSlug, Link, Operations, Source};
 
 /// A kind of far side, as the registry lists it.
 pub trait ConnectorKind: Send + Sync {
@@ -44,6 +45,8 @@ pub struct AccountConfig<'a> {
     pub base_dir: &'a Path,
     /// The shop's time zone, for far sides that write local times.
     pub timezone: &'a str,
+    /// What the engine lends it: HTTP clients, the time, the budget of its calls, its secrets.
+    pub link: &'a Link,
 }
 
 /// One thing wrong with an account's table.
@@ -78,21 +81,13 @@ pub trait Connector: Send + Sync {
         None
     }
 
-    /// How many calls may be under way at once and how many a second may start.
-    fn pace(&self) -> Pace;
+    /// What the external system allows in calls. Every call takes a turn at the account's meter ([`Link::meter`]): HTTP clients do so
+    /// by themselves, other connectors once for each visit.
+    fn budgets(&self) -> Vec<Budget>;
 
     /// What it takes away as it reads, each by one name for all accounts that reach it: of two accounts that name the same, each would
     /// get a part. Empty where reading takes nothing away.
     fn takes(&self) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// Pacing of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Calls under way at once, at least 1.
-    pub concurrency: usize,
-    /// Calls started a second at the most; `None` is without a limit of ours.
-    pub per_second: Option<u32>,
 }

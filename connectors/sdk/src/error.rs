@@ -14,6 +14,12 @@ pub enum ErrorClass {
         /// Its `Retry-After`, where told.
         after: Option<Duration>,
     },
+    /// Nothing happened: what the call is about is in use at the far side (a lock, a key in flight). This call later; the
+    /// account goes on.
+    Busy {
+        /// When to ask again, where told.
+        after: Option<Duration>,
+    },
     /// It may or may not have happened. For a read the same as `Transient`.
     OutcomeUnknown,
     /// A definite refusal with the far side's code; becomes a task.
@@ -64,7 +70,7 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         matches!(
             self.class,
-            ErrorClass::Transient | ErrorClass::RateLimited { .. }
+            ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Busy { .. }
         )
     }
 }

@@ -3,10 +3,11 @@
 //! faulty transport and the conformance suite.
 //!
 //! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
-//! no state: cursors, retries, pacing and tokens are the engine's.
+//! no state: cursors, retries, budgets, secrets and time are the engine's, lent by a [`Link`].
 
 mod ability;
 mod answers;
+pub mod budget;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
@@ -18,6 +19,7 @@ pub mod hooks;
 pub mod http;
 mod id;
 mod journal;
+mod link;
 mod mail;
 mod money;
 mod operation;
@@ -34,10 +36,11 @@ mod wishes;
 
 pub use ability::{Ability, Cancels, Identity, Parts, Unit, When};
 pub use answers::{one_by_one, one_each};
-pub use connector::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
+pub use connector::{AccountConfig, Connector, ConnectorKind, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};
 pub use journal::{JournalBatch, JournalEntry, JournalLine, LineTax, TaxStyle};
+pub use link::Link;
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MinorUnit, MinorUnits, MoneyError, to_minor};
 pub use operation::{
@@ -50,7 +53,7 @@ pub use order::{
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
 pub use payment::{PaymentRef, PaymentSnapshot, PaymentState};
-pub use secret::SecretRef;
+pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,
 };

@@ -1,13 +1,16 @@
-//! Where a secret is: in the environment or in a file, never in the configuration itself.
+//! Where a secret is: in the environment or in a file, never in the configuration itself; and a secret in use, which may be
+//! replaced while the process runs.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// `{ env = "NAME" }` or `{ file = "/run/credentials/…" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+/// `{ env = "NAME" }` or `{ file = "/run/credentials/…" }`. While a secret rotates, `next` names the place of the second value:
+/// both are tried, and a file that is replaced is read again when its value is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRef {
     /// An environment variable.
@@ -16,14 +19,25 @@ pub struct SecretRef {
     /// A file; a trailing line break is dropped.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// A second value that may be valid too. It need not be there.
+    #[serde(default)]
+    pub next: Option<SecretPlace>,
 }
 
-impl SecretRef {
-    /// Reads the secret.
-    ///
-    /// # Errors
-    /// Says which variable or file is missing or empty; never what is inside.
-    pub fn read(&self) -> Result<SecretString, String> {
+/// The place of one value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretPlace {
+    /// An environment variable.
+    #[serde(default)]
+    pub env: Option<String>,
+    /// A file; a trailing line break is dropped.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+}
+
+impl SecretPlace {
+    fn read(&self) -> Result<SecretString, String> {
         let text = match (&self.env, &self.file) {
             (Some(name), None) => std::env::var(name).map_err(|_| {
                 format!(
@@ -43,5 +57,314 @@ impl SecretRef {
             return Err("the secret is empty".to_owned());
         }
         Ok(SecretString::from(trimmed.to_owned()))
+    }
+}
+
+impl SecretRef {
+    fn first(&self) -> SecretPlace {
+        SecretPlace {
+            env: self.env.clone(),
+            file: self.file.clone(),
+        }
+    }
+
+    /// Reads the first value.
+    ///
+    /// # Errors
+    /// Says which variable or file is missing or empty; never what is inside.
+    pub fn read(&self) -> Result<SecretString, String> {
+        self.first().read()
+    }
+
+    /// Opens the secret for use.
+    ///
+    /// # Errors
+    /// The first value's. A second one that is not there is none: most of the time nothing rotates.
+    pub fn open(&self) -> Result<Secret, String> {
+        let second = self.next.as_ref();
+        if second.is_some_and(|next| next.env.is_some() == next.file.is_some()) {
+            return Err("next is either { env = \"NAME\" } or { file = \"/path\" }".to_owned());
+        }
+        let places: Vec<SecretPlace> = std::iter::once(self.first())
+            .chain(second.cloned())
+            .collect();
+        self.read()?;
+        Ok(Secret::of(places))
+    }
+}
+
+/// A secret in use: one value, or two while it rotates. Clones are one secret.
+#[derive(Clone)]
+pub struct Secret(Arc<Inner>);
+
+struct Inner {
+    places: Vec<SecretPlace>,
+    state: Mutex<State>,
+}
+
+struct State {
+    values: Vec<SecretString>,
+    /// The value that was taken last, by its place among `values`.
+    good: usize,
+    /// Rises with every change of `values`.
+    generation: u64,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl From<SecretString> for Secret {
+    /// A value that has no place: it is never read again.
+    fn from(value: SecretString) -> Self {
+        Self(Arc::new(Inner {
+            places: Vec::new(),
+            state: Mutex::new(State {
+                values: vec![value],
+                good: 0,
+                generation: 0,
+            }),
+        }))
+    }
+}
+
+/// Most attempts with a call whose credentials are refused: as they were, as they were read again, and the other value.
+const ATTEMPTS: usize = 3;
+
+/// The attempts to log in with the same secrets for one call.
+#[derive(Debug)]
+pub struct Attempts {
+    secrets: Vec<Secret>,
+    picks: Vec<Pick>,
+    turn: usize,
+    made: usize,
+}
+
+impl Attempts {
+    /// Before the first one.
+    #[must_use]
+    pub fn with(secrets: Vec<Secret>) -> Self {
+        Self {
+            secrets,
+            picks: Vec::new(),
+            turn: 0,
+            made: 0,
+        }
+    }
+
+    /// Begins an attempt; which value of each secret to use: see [`Secret::pick`].
+    pub fn begin(&mut self) -> usize {
+        self.made += 1;
+        let turn = self.turn;
+        self.picks = self.secrets.iter().map(|s| s.pick(turn).1).collect();
+        turn
+    }
+
+    /// We were let in: the values of this attempt are tried first from now on.
+    pub fn taken(&self) {
+        for (secret, pick) in self.secrets.iter().zip(&self.picks) {
+            secret.was_taken(*pick);
+        }
+    }
+
+    /// The values were refused, which means that nothing was done: whether there is another attempt to make. The places are
+    /// read again first.
+    pub fn again(&mut self) -> bool {
+        if self.made >= ATTEMPTS {
+            return false;
+        }
+        let mut is_new = false;
+        for (secret, pick) in self.secrets.iter().zip(&self.picks) {
+            is_new |= secret.is_new_since(*pick);
+        }
+        if is_new {
+            self.turn = 0;
+            return true;
+        }
+        self.turn += 1;
+        self.turn == 1 && self.secrets.iter().any(Secret::rotates)
+    }
+}
+
+/// Which values an attempt uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    generation: u64,
+    turn: usize,
+}
+
+impl Secret {
+    fn of(places: Vec<SecretPlace>) -> Self {
+        let secret = Self(Arc::new(Inner {
+            places,
+            state: Mutex::new(State {
+                values: Vec::new(),
+                good: 0,
+                generation: 0,
+            }),
+        }));
+        secret.read_again();
+        secret
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value that was taken last.
+    #[must_use]
+    pub fn value(&self) -> SecretString {
+        self.pick(0).0
+    }
+
+    /// The value for an attempt, the one that was taken last first; and what [`Self::was_taken`] and [`Self::is_new_since`]
+    /// want to know.
+    #[must_use]
+    pub fn pick(&self, turn: usize) -> (SecretString, Pick) {
+        let state = self.state();
+        let count = state.values.len().max(1);
+        let value = state.values.get((state.good + turn) % count).cloned();
+        let pick = Pick {
+            generation: state.generation,
+            turn,
+        };
+        (value.unwrap_or_default(), pick)
+    }
+
+    /// Every value, to be taken out of what an external system says.
+    #[must_use]
+    pub fn values(&self) -> Vec<SecretString> {
+        self.state().values.clone()
+    }
+
+    /// True while there are two values.
+    #[must_use]
+    pub fn rotates(&self) -> bool {
+        self.state().values.len() > 1
+    }
+
+    /// The external system took this value.
+    pub fn was_taken(&self, pick: Pick) {
+        let mut state = self.state();
+        if state.generation == pick.generation && pick.turn > 0 {
+            let count = state.values.len().max(1);
+            state.good = (state.good + pick.turn) % count;
+        }
+    }
+
+    /// After this value was refused: reads its places again, and says whether there is anything new.
+    #[must_use]
+    pub fn is_new_since(&self, pick: Pick) -> bool {
+        self.read_again();
+        self.state().generation != pick.generation
+    }
+
+    /// Reads the places again; a place that cannot be read now keeps what it had.
+    fn read_again(&self) {
+        let read: Vec<Option<SecretString>> = self.0.places.iter().map(|p| p.read().ok()).collect();
+        let mut state = self.state();
+        let mut values: Vec<SecretString> = Vec::new();
+        for (n, value) in read.into_iter().enumerate() {
+            // A second value that is gone is a rotation that has ended.
+            let value = value.or_else(|| state.values.get(n).filter(|_| n == 0).cloned());
+            let known = |v: &SecretString| values.iter().any(|w| same(v, w));
+            if let Some(value) = value.filter(|v| !known(v)) {
+                values.push(value);
+            }
+        }
+        let unchanged = values.len() == state.values.len()
+            && values.iter().zip(&state.values).all(|(a, b)| same(a, b));
+        if !values.is_empty() && !unchanged {
+            state.values = values;
+            state.good = 0;
+            state.generation += 1;
+        }
+    }
+}
+
+fn same(a: &SecretString, b: &SecretString) -> bool {
+    a.expose_secret() == b.expose_secret()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn shown(secret: &Secret) -> Vec<String> {
+        let values = secret.values();
+        values
+            .iter()
+            .map(|v| v.expose_secret().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_replaced_file_is_read_again_and_a_second_value_is_tried_until_it_is_gone() {
+        let folder = std::env::temp_dir().join(format!("hikiate-secret-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (one, two) = (folder.join("one"), folder.join("two"));
+        std::fs::write(&one, "old\n").unwrap();
+        std::fs::remove_file(&two).ok();
+        let secret = SecretRef {
+            file: Some(one.clone()),
+            next: Some(SecretPlace {
+                file: Some(two.clone()),
+                ..SecretPlace::default()
+            }),
+            ..SecretRef::default()
+        };
+        let secret = secret.open().unwrap();
+        assert_eq!(
+            (shown(&secret), secret.rotates()),
+            (vec!["old".to_owned()], false)
+        );
+        let (_, refused) = secret.pick(0);
+        assert!(!secret.is_new_since(refused), "nothing has changed");
+        std::fs::write(&two, "new").unwrap();
+        assert!(secret.is_new_since(refused) && secret.rotates());
+        let (value, second) = secret.pick(1);
+        assert_eq!(value.expose_secret(), "new");
+        secret.was_taken(second);
+        assert_eq!(
+            secret.value().expose_secret(),
+            "new",
+            "tried first from now on"
+        );
+        std::fs::write(&one, "new").unwrap();
+        std::fs::remove_file(&two).unwrap();
+        let (_, refused) = secret.pick(0);
+        assert!(secret.is_new_since(refused));
+        assert_eq!(shown(&secret), ["new"]);
+        std::fs::remove_file(&one).unwrap();
+        let (_, refused) = secret.pick(0);
+        assert!(
+            !secret.is_new_since(refused),
+            "what cannot be read keeps its value"
+        );
+        assert_eq!(secret.value().expose_secret(), "new");
+        assert_eq!(format!("{secret:?}"), "Secret");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_a_second_value_may_be() {
+        let place = |name: &str| SecretRef {
+            env: Some(name.to_owned()),
+            ..SecretRef::default()
+        };
+        let missing = place("HIKIATE_NO_SUCH_SECRET").open().unwrap_err();
+        assert!(missing.contains("HIKIATE_NO_SUCH_SECRET"), "{missing}");
+        let mut both = place("PATH");
+        both.next = Some(SecretPlace {
+            env: Some("HIKIATE_NO_SUCH_SECRET".to_owned()),
+            ..SecretPlace::default()
+        });
+        assert!(!both.open().unwrap().rotates());
+        both.next = Some(SecretPlace::default());
+        assert!(both.open().is_err());
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use hikiate_sdk::http::excerpt;
-use hikiate_sdk::{Error, ErrorClass, Outcome, Problem};
+use hikiate_sdk::{Attempts, Error, ErrorClass, Outcome, Problem};
 use lettre::message::header::{Date, Header};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -108,7 +108,24 @@ impl Client {
         outcome
     }
 
+    /// Up to the message's body. A password that is refused is read again, and a second one is tried: nothing was sent.
     async fn open(&self, mail: &Frozen) -> Result<AsyncSmtpConnection, Error> {
+        let secrets = self.settings.login.iter().map(|(_, secret)| secret.clone());
+        let mut attempts = Attempts::with(secrets.collect());
+        loop {
+            let turn = attempts.begin();
+            match self.try_open(mail, turn).await {
+                Ok(connection) => {
+                    attempts.taken();
+                    return Ok(connection);
+                }
+                Err(e) if e.class == ErrorClass::Auth && attempts.again() => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn try_open(&self, mail: &Frozen, turn: usize) -> Result<AsyncSmtpConnection, Error> {
         let hello = ClientId::Domain(self.settings.domain.clone());
         let implicit = self
             .tls
@@ -124,7 +141,7 @@ impl Client {
         )
         .await
         .map_err(|e| self.before_body(Step::Connect, &e))?;
-        let prepared = self.introduce(&mut connection, mail, &hello).await;
+        let prepared = self.introduce(&mut connection, mail, &hello, turn).await;
         if prepared.is_err() {
             connection.abort().await;
         }
@@ -136,6 +153,7 @@ impl Client {
         connection: &mut AsyncSmtpConnection,
         mail: &Frozen,
         hello: &ClientId,
+        turn: usize,
     ) -> Result<(), Error> {
         if let (Tls::Starttls, Some(tls)) = (self.settings.tls, &self.tls) {
             if !connection.can_starttls() {
@@ -161,6 +179,7 @@ impl Client {
                     "the mail server offers no login by PLAIN or LOGIN here: check port and tls, or leave user and password out",
                 ));
             }
+            let (password, _) = password.pick(turn);
             let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
             connection
                 .auth(&mechanisms, &credentials)
@@ -257,10 +276,13 @@ impl Client {
             cause = inner.source();
         }
         let login = self.settings.login.as_ref();
+        let values = login.map(|(_, password)| password.values());
+        let values = values.unwrap_or_default();
+        let passwords = values.iter().map(ExposeSecret::expose_secret);
         let secrets: Vec<&str> = login
-            .map(|(user, password)| [user.as_str(), password.expose_secret()])
+            .map(|(user, _)| user.as_str())
             .into_iter()
-            .flatten()
+            .chain(passwords)
             .collect();
         excerpt(text.as_bytes(), &secrets)
     }

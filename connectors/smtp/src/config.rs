@@ -5,10 +5,9 @@ mod reader;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hikiate_sdk::{Problem, SecretRef};
+use hikiate_sdk::{Problem, Secret, SecretRef};
 use lettre::message::Mailbox;
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -94,7 +93,7 @@ pub(crate) struct Settings {
     pub(crate) tls: Tls,
     pub(crate) from: Mailbox,
     pub(crate) domain: String,
-    pub(crate) login: Option<(String, SecretString)>,
+    pub(crate) login: Option<(String, Secret)>,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) concurrency: usize,

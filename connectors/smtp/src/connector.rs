@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hikiate_sdk::budget::{Ask, Budget};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Op, OperationSpec,
-    Operations, Outcome, Pace, Prepared, Problem, Replay, Source, one_by_one,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Link, Op,
+    OperationSpec, Operations, Outcome, Prepared, Problem, Replay, Source, one_by_one,
 };
 
 use crate::client::Client;
@@ -32,7 +33,12 @@ impl ConnectorKind for Smtp {
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
         let settings = config::read(account.settings)?;
         let client = Client::new(settings.clone()).map_err(|problem| vec![problem])?;
-        Ok(Arc::new(Account { settings, client }))
+        let link = account.link.clone();
+        Ok(Arc::new(Account {
+            settings,
+            client,
+            link,
+        }))
     }
 
     #[cfg(feature = "sim")]
@@ -46,6 +52,7 @@ impl ConnectorKind for Smtp {
 pub(crate) struct Account {
     settings: Settings,
     client: Client,
+    link: Link,
 }
 
 impl Connector for Account {
@@ -57,11 +64,11 @@ impl Connector for Account {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: self.settings.concurrency,
-            per_second: self.settings.per_second,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(
+            self.settings.concurrency,
+            self.settings.per_second,
+        )]
     }
 }
 
@@ -97,6 +104,7 @@ impl Account {
             return Err(not_offered(op));
         }
         let frozen = map::frozen(prepared)?;
+        let _turn = self.link.meter().turn(Ask::default()).await?;
         let result = self.client.deliver(&frozen).await;
         result.map_err(|e| Error {
             message: format!("{}: {}", prepared.label, e.message),

@@ -26,6 +26,7 @@ pub(super) fn settings(bytes: &[u8]) {
         settings: &settings,
         base_dir: Path::new("/nowhere"),
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     let kind = &kinds()[usize::from(choice % 3)];
     if let Err(problems) = kind.build(&account) {

@@ -77,6 +77,7 @@ fn account(choice: u8, files: Vec<(String, Vec<u8>)>) -> FilesAccount {
         settings: &settings,
         base_dir: LAYOUTS.path(),
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     let made = FilesAccount::new(&account, |_| Arc::new(Shelf(files)));
     match made {
@@ -193,6 +194,7 @@ fn build(settings: &Value, base_dir: &Path) {
         settings,
         base_dir,
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     drop(FilesAccount::new(&account, |folder| folder));
 }

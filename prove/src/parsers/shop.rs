@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate_medusa::{Medusa, Settings};
-use hikiate_sdk::http::{HttpClient, Request, Response, Transport, TransportError};
-use hikiate_sdk::{Connector, Kind, Op, Prepared, Source};
+use hikiate_medusa::{Medusa, Settings, site};
+use hikiate_sdk::budget::Clock;
+use hikiate_sdk::http::{Request, Response, Transport, TransportError};
+use hikiate_sdk::{Connector, Kind, Link, Op, Prepared, Source};
+use secrecy::SecretString;
 
 use super::wait;
 
@@ -28,8 +30,10 @@ impl Transport for Parrot {
 
 fn medusa(status: u16, body: &[u8]) -> Medusa {
     let body = body.to_vec();
-    let http = HttpClient::over(Arc::new(Parrot { status, body }));
-    Medusa::new(http, Settings::default())
+    let link = Link::new(Clock::default()).over(Arc::new(Parrot { status, body }));
+    let token = SecretString::from("sk_parrot").into();
+    let http = link.http(site("https://shop.example", token));
+    Medusa::new(http.expect("the address is good"), Settings::default())
 }
 
 /// When every page is asked for.

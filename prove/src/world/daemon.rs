@@ -6,15 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use hikiate::account::Account;
-use hikiate::account::Pacer;
+use hikiate::account::{Account, Breaker};
 use hikiate::daemon::{allocate_step, batch_step, plan_step, seal_step};
 use hikiate::engine::{Engine, Guards};
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::store::witness::Witness;
 use hikiate::store::{Instance, OwnedAccount, Store, StoreError};
-use hikiate_sdk::Pace;
 use sqlx::PgPool;
 
 use super::gate::{Gate, Shock};
@@ -84,7 +82,7 @@ impl Daemon {
                 });
                 let account = Account {
                     connector,
-                    pacer: pacer(account),
+                    breaker: Breaker::default(),
                     ..account.clone()
                 };
                 (*id, account)
@@ -182,17 +180,11 @@ impl Daemon {
     pub(super) fn forget_pace(&mut self) {
         if let Some(engine) = Arc::get_mut(&mut self.engine) {
             for account in engine.accounts.values_mut() {
-                account.pacer = pacer(account);
+                account.breaker = Breaker::default();
+                account.link.meter().forget();
             }
         }
     }
-}
-
-fn pacer(account: &Account) -> Pacer {
-    Pacer::new(Pace {
-        per_second: None,
-        ..account.connector.pace()
-    })
 }
 
 /// Polls a step to its end, to a shock at its gate, or until it was polled so often.

@@ -7,17 +7,18 @@ use std::time::Duration as Span;
 
 use async_trait::async_trait;
 use hikiate::config::{Loaded, Surroundings, load};
-use hikiate::demo::merchant::{Reach, ShopSystem, Systems};
+use hikiate::demo::merchant::{Reach, ShopSystem, Systems, TOKEN};
 use hikiate_files::sim::{SimShipment, WarehouseSim};
 use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::sim::MedusaSim;
-use hikiate_medusa::{Medusa, MedusaKind, Settings};
+use hikiate_medusa::{Medusa, MedusaKind, Settings, site};
 use hikiate_sdk::faulty::FaultSeam;
 use hikiate_sdk::hooks::HookSecrets;
-use hikiate_sdk::http::{HttpClient, Request, Response, Transport, TransportError};
+use hikiate_sdk::http::{Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
-use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Pace, Problem};
+use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
 use hikiate_smtp::sim::SmtpSim;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::MemoryFolder;
@@ -113,16 +114,14 @@ impl Far {
             words: Mutex::default(),
         });
         let shop_kind = ShopKind {
-            http: HttpClient::over(Arc::clone(&mouth) as _),
+            way: Arc::clone(&mouth) as _,
             settings: Settings {
                 interval: Span::from_secs(10),
                 overlap: Span::from_secs(60),
                 page_size: terms.page_size,
                 settle: Span::from_secs(2),
-                pace: Pace {
-                    concurrency: 2,
-                    per_second: None,
-                },
+                concurrency: 2,
+                per_second: None,
                 ..Settings::default()
             },
         };
@@ -195,7 +194,7 @@ impl Transport for Mouth {
 
 /// Medusa over a transport of ours.
 struct ShopKind {
-    http: HttpClient,
+    way: Arc<dyn Transport>,
     settings: Settings,
 }
 
@@ -212,9 +211,13 @@ impl ConnectorKind for ShopKind {
         MedusaKind.schema()
     }
 
-    fn build(&self, _: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
+    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
+        let link = account.link.clone().over(Arc::clone(&self.way));
+        let token = SecretString::from(TOKEN.to_owned());
+        let http = link.http(site("https://shop.example", token.into()));
+        let http = http.map_err(|problem| vec![problem])?;
         let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
-        let account = Medusa::new(self.http.clone(), self.settings.clone());
+        let account = Medusa::new(http, self.settings.clone());
         Ok(Arc::new(account.with_hook(secrets)))
     }
 }

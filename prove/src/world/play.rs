@@ -13,22 +13,28 @@ use super::world::World;
 
 /// What may befall a call. A duplicated write is left out where the far side has no key against it: nothing on
 /// this side could tell, or help.
-const READS: [Fault; 7] = [
+const READS: [Fault; 10] = [
     Fault::LostReply,
     Fault::ErrorBefore,
     Fault::RateLimited,
+    Fault::RateLimitedSilently,
+    Fault::SlowDown,
+    Fault::RateLimitedInOk,
     Fault::Unauthorised,
     Fault::Garbage,
     Fault::Truncated,
     Fault::Duplicate,
 ];
-const WRITES: [Fault; 10] = [
+const WRITES: [Fault; 13] = [
     Fault::LostReply,
     Fault::LostReply,
     Fault::NotSent,
     Fault::ErrorBefore,
     Fault::ErrorAfter,
     Fault::RateLimited,
+    Fault::RateLimitedSilently,
+    Fault::SlowDown,
+    Fault::RateLimitedInOk,
     Fault::Unauthorised,
     Fault::Refused,
     Fault::Truncated,

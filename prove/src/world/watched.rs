@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::Hooks;
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
-    OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, Source, StreamSpec,
+    OperationSpec, Operations, Outcome, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -172,8 +173,8 @@ impl Connector for Watched {
         self.inner.hooks()
     }
 
-    fn pace(&self) -> Pace {
-        self.inner.pace()
+    fn budgets(&self) -> Vec<Budget> {
+        self.inner.budgets()
     }
 }
 

@@ -7,11 +7,12 @@ use std::thread;
 use async_trait::async_trait;
 use hikiate_files::sim::ByFile;
 use hikiate_medusa::sim::Shop;
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, run};
 use hikiate_sdk::{
     Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
-    OperationSpec, Operations, Outcome, Pace, Page, Prepared, Record, ReplyVerdict, Source,
-    StreamSpec, one_by_one,
+    OperationSpec, Operations, Outcome, Page, Prepared, Record, ReplyVerdict, Source, StreamSpec,
+    one_by_one,
 };
 use serde_json::Value;
 
@@ -104,8 +105,8 @@ impl Connector for Wrapped {
         self.inner.operations().map(|_| self as &dyn Operations)
     }
 
-    fn pace(&self) -> Pace {
-        self.inner.pace()
+    fn budgets(&self) -> Vec<Budget> {
+        self.inner.budgets()
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Found, Here, InFile,
-    Kind, Op, OperationSpec, Operations, Outcome, Pace, Page, Prepared, Problem, Record, Replay,
+    Kind, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, Replay,
     SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
@@ -159,11 +160,8 @@ impl Connector for Account {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(1, None)]
     }
 }
 

@@ -36,6 +36,7 @@ fn files(value: Option<&str>) -> Arc<dyn Connector> {
         settings: &json!({ "folder": "none", "layout": "layout.toml" }),
         base_dir: folder.path(),
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     kind.unwrap().build(&account).unwrap()
 }

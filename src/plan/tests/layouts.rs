@@ -23,6 +23,7 @@ fn files(layout: &str) -> Arc<dyn Connector> {
         settings: &json!({ "folder": "none", "layout": layout }),
         base_dir: &folder,
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     kind.unwrap().build(&account).unwrap()
 }

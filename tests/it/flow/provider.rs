@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use hikiate::plan::types::Status;
 use hikiate::registry::CONNECTORS;
 use hikiate_medusa::sim::NewOrder;
+use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
     Ability, AccountConfig, Call, CaptureCall, Connector, ConnectorKind, Currency, Error,
-    ErrorClass, Found, Here, InFile, Kind, Observed, Op, OperationSpec, Operations, Outcome, Pace,
-    Page, Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, Replay, Source,
-    StreamSpec, Then, one_by_one,
+    ErrorClass, Found, Here, InFile, Kind, Observed, Op, OperationSpec, Operations, Outcome, Page,
+    Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, Replay, Source, StreamSpec,
+    Then, one_by_one,
 };
 use serde_json::{Value, json};
 
@@ -84,11 +85,8 @@ impl Connector for Provider {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(1, None)]
     }
 }
 

@@ -2,10 +2,12 @@
 //! there is.
 
 use chrono::Duration;
-use hikiate::daemon::{allocate_step, plan_step};
+use hikiate::account::Account;
+use hikiate::daemon::{allocate_step, plan_step, seal_step};
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate_files::sim::SimHandling;
+use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::faulty::{Fault, FaultSeam, When};
 use hikiate_sdk::http::Method;
 
@@ -54,6 +56,110 @@ async fn a_far_side_that_keeps_asking_for_patience_is_neither_hammered_nor_given
         assert_eq!((seen.captures, seen.repeated()), (1, 0));
     }
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+fn shop(world: &World) -> &Account {
+    let mut accounts = world.engine.accounts.values();
+    accounts.find(|a| a.slug.as_str() == "shop").unwrap()
+}
+
+fn arrived(world: &World) -> usize {
+    world.faults.arrivals().unwrap().len()
+}
+
+/// The shop throttles a page: what is due to be written waits as long, and goes out afterwards. Every call had its turn.
+#[tokio::test]
+async fn a_throttle_on_a_page_holds_back_writes_and_pages_take_turns() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let due = async |world: &World| {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM effects WHERE account_id = $1")
+            .bind(shop(world).id)
+            .fetch_one(world.engine.store.pool())
+            .await
+            .unwrap()
+    };
+    // Everything but the last step of a round, until something is due to the shop.
+    for _ in 0..60 {
+        world.tokyo.tick(world.now()).await.unwrap();
+        world.osaka.tick(world.now()).await.unwrap();
+        world.advance(Duration::seconds(1)).await;
+        world.pull().await;
+        world.plan().await;
+        seal_step(&world.engine).await.unwrap();
+        world.plan().await;
+        if due(&world).await > 0 {
+            break;
+        }
+        world.push().await;
+        world.plan().await;
+    }
+    assert!(due(&world).await > 0);
+    world
+        .faults
+        .inject_when(When::new(Method::Get, "/admin/orders?"), Fault::SlowDown);
+    world.advance(Duration::seconds(2)).await;
+    world.pull().await;
+    assert_eq!(world.faults.injected()[&Fault::SlowDown], 1);
+    let before = arrived(&world);
+    world.push().await;
+    world.pull().await;
+    assert_eq!(arrived(&world), before, "nothing is asked or written");
+    // A 403 names no time: ten seconds.
+    world.advance(Duration::seconds(11)).await;
+    world.push().await;
+    assert!(arrived(&world) > before);
+    let counts = shop(&world).link.meter().counts();
+    assert_eq!(
+        (counts.calls, counts.throttled),
+        (arrived(&world) as u64, 1)
+    );
+    world.rounds(20).await;
+    let seen = world.shop.order(&id).unwrap();
+    assert!(seen.is_shipped() && seen.repeated() == 0);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// A budget of a day: used up it is used up, by a process that died as well, until the day ends where the shop is.
+#[tokio::test]
+async fn calls_of_a_day_are_counted_across_a_restart() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let declare = async |world: &World| {
+        let day = Limit::Day {
+            calls: 60,
+            zone: chrono_tz::Asia::Tokyo,
+        };
+        let account = shop(world);
+        account
+            .link
+            .meter()
+            .declare(vec![Budget::account(vec![day])]);
+        account.go_on_counting(&world.engine.store).await.unwrap();
+    };
+    declare(&world).await;
+    let begin = arrived(&world);
+    world.rounds(12).await;
+    let used = arrived(&world) - begin;
+    assert!((12..=60).contains(&used), "{used}");
+    // Nothing is given back: the process dies.
+    world.restart(str::to_owned).await;
+    declare(&world).await;
+    world.rounds(50).await;
+    let used = arrived(&world) - begin;
+    assert!((20..=60).contains(&used), "{used} of 60");
+    world.rounds(5).await;
+    assert_eq!(arrived(&world) - begin, used, "the day is used up");
+    assert!(shop(&world).link.meter().counts().put_off > 0);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    // 11:00 in Tokyo it was.
+    world.advance(Duration::hours(13)).await;
+    world.rounds(3).await;
+    assert!(arrived(&world) - begin > used, "another day");
+    // What was reserved and not used is given back with the account.
+    world.engine.release(&world.owned).await.unwrap();
+    let stored = world.engine.store.budget_days(shop(&world).id).await;
+    let today = shop(&world).link.meter().days();
+    assert_eq!(stored.unwrap(), today);
 }
 
 /// A key that was taken back: the account pauses and says so, drops nothing, and goes on by itself.

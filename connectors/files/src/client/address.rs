@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hikiate_sdk::Secret;
+
 use super::folder::Folder;
 
 /// Where an SFTP server is and who we are there.
@@ -32,13 +34,13 @@ impl SftpAddress {
     /// # Errors
     /// When the text is no such key, or this program was built without SFTP; in words for a person.
     #[cfg(feature = "sftp")]
-    pub(crate) fn folder(self, key: &str) -> Result<Arc<dyn Folder>, String> {
+    pub(crate) fn folder(self, key: Secret) -> Result<Arc<dyn Folder>, String> {
         Ok(Arc::new(super::SftpFolder::new(self, key)?))
     }
 
     /// No folder: this program was built without SFTP.
     #[cfg(not(feature = "sftp"))]
-    pub(crate) fn folder(self, _: &str) -> Result<Arc<dyn Folder>, String> {
+    pub(crate) fn folder(self, _: Secret) -> Result<Arc<dyn Folder>, String> {
         let words = "this hikiate was built without the feature `sftp`: build it with that feature, or name a folder";
         Err(format!("{}: {words}", self.host))
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate_sdk::{Error, ErrorClass};
+use hikiate_sdk::{Attempts, Error, ErrorClass, Secret};
 use russh::keys::PrivateKey;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::address::SftpAddress;
@@ -26,7 +27,7 @@ const PLAIN: u32 = 0o100_000;
 /// A folder on an SFTP server.
 pub struct SftpFolder {
     address: SftpAddress,
-    key: Arc<PrivateKey>,
+    key: Secret,
     session: Mutex<Option<Arc<Session>>>,
 }
 
@@ -39,19 +40,44 @@ impl std::fmt::Debug for SftpFolder {
     }
 }
 
+fn decode(key: &SecretString) -> Result<Arc<PrivateKey>, String> {
+    russh::keys::decode_secret_key(key.expose_secret(), None)
+        .map(Arc::new)
+        .map_err(|_| "this is no private key without passphrase in OpenSSH form: make one with `ssh-keygen -t ed25519 -N ''`".to_owned())
+}
+
 impl SftpFolder {
     /// A folder reached with a private key in OpenSSH form; opens no connection.
     ///
     /// # Errors
     /// When the text is no such key, in words for a person.
-    pub fn new(address: SftpAddress, key: &str) -> Result<Self, String> {
-        let key = russh::keys::decode_secret_key(key, None)
-            .map_err(|_| "this is no private key without passphrase in OpenSSH form: make one with `ssh-keygen -t ed25519 -N ''`".to_owned())?;
+    pub fn new(address: SftpAddress, key: Secret) -> Result<Self, String> {
+        decode(&key.value())?;
         Ok(Self {
             address,
-            key: Arc::new(key),
+            key,
             session: Mutex::new(None),
         })
+    }
+
+    /// Connects with the key that was taken last; one that is refused is read again, and a second one is tried.
+    async fn connect(&self) -> Result<Session, Error> {
+        let mut attempts = Attempts::with(vec![self.key.clone()]);
+        loop {
+            let (key, _) = self.key.pick(attempts.begin());
+            let connected = match decode(&key) {
+                Ok(key) => connect(&self.address, &key).await,
+                Err(why) => Err(Error::new(ErrorClass::Auth, why)),
+            };
+            match connected {
+                Ok(session) => {
+                    attempts.taken();
+                    return Ok(session);
+                }
+                Err(e) if e.class == ErrorClass::Auth && attempts.again() => {}
+                Err(e) => return Err(e),
+            }
+        }
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
@@ -59,7 +85,7 @@ impl SftpFolder {
         if let Some(session) = place.as_ref().filter(|s| !s.is_closed()) {
             return Ok(session.clone());
         }
-        let session = Arc::new(connect(&self.address, &self.key).await?);
+        let session = Arc::new(self.connect().await?);
         *place = Some(session.clone());
         Ok(session)
     }

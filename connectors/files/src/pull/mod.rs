@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::{Ask, Meter};
 use hikiate_sdk::text::words;
 use hikiate_sdk::{Error, ErrorClass, Here, InFile, Kind, Page, Record, Source, StreamSpec};
 use serde_json::Value;
@@ -40,6 +41,8 @@ pub(crate) struct Inbox {
     pub(crate) surveys: Mutex<Vec<Surveyed>>,
     /// How it understands quantities and dates, and what it reads at once.
     pub(crate) says: Vec<String>,
+    /// Each visit of the folder takes a turn at it.
+    pub(crate) meter: Meter,
 }
 
 impl Inbox {
@@ -145,6 +148,7 @@ impl Source for Inbox {
         let readings = self.readings(stream)?;
         let cursor = Cursor::read(cursor)?;
         let now = here.now;
+        let _turn = self.meter.turn(Ask::default()).await?;
         match cursor.again.clone() {
             Some(again) => self.archive_page(readings, cursor, again, now).await,
             None => self.folder_page(readings, cursor, now).await,
@@ -201,6 +205,7 @@ impl Source for Inbox {
                 "the acknowledgement was not written by this version",
             )
         })?;
+        let _turn = self.meter.turn(Ask::default()).await?;
         for file in &ack.files {
             self.put_away(file).await?;
         }

@@ -9,8 +9,9 @@ use std::fs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Waiver};
-use hikiate_sdk::{AccountConfig, AccountSlug, Connector};
+use hikiate_sdk::{AccountConfig, AccountSlug, Connector, Link};
 use serde_json::json;
 
 use super::SftpSim;
@@ -58,6 +59,14 @@ impl ByFile {
     ];
 }
 
+/// The ways to say "slow down".
+const THROTTLES: [&str; 4] = [
+    "rate limited",
+    "rate limited without a time",
+    "slow down in a 403",
+    "rate limited in a 200",
+];
+
 #[async_trait]
 impl Subject for ByFile {
     fn name(&self) -> String {
@@ -77,10 +86,10 @@ impl Subject for ByFile {
         let status = "a folder answers with a status and nothing else, and the size is compared before the file gets its name";
         let mut waivers = Vec::new();
         for stream in streams {
-            waivers.push(Waiver::new(
-                format!("rate limited on reading/{stream}"),
-                limit,
-            ));
+            for throttle in THROTTLES {
+                let check = format!("{throttle} on reading/{stream}");
+                waivers.push(Waiver::new(check, limit));
+            }
             waivers.push(Waiver::new(
                 format!("error in ok on reading/{stream}"),
                 status,
@@ -90,7 +99,11 @@ impl Subject for ByFile {
             waivers.push(Waiver::new(format!("truncated on reading/{stream}"), file));
         }
         for op in ops {
-            waivers.push(Waiver::new(format!("rate limited/{op}"), limit));
+            for throttle in THROTTLES {
+                waivers.push(Waiver::new(format!("{throttle}/{op}"), limit));
+            }
+            let looking_up = format!("rate limited in a 200 on looking up/{op}");
+            waivers.push(Waiver::new(looking_up, limit));
             for fault in [
                 "garbage",
                 "truncated",
@@ -133,11 +146,13 @@ impl Subject for ByFile {
             settings["folder"] = json!(".");
         }
         let slug = AccountSlug::from("osaka");
+        let link = Link::new(Clock::default());
         let config = AccountConfig {
             slug: &slug,
             settings: &settings,
             base_dir: dir.path(),
             timezone: self.zone.name(),
+            link: &link,
         };
         let mut seam = None;
         let account = FilesAccount::new(&config, |folder| {
@@ -151,6 +166,7 @@ impl Subject for ByFile {
             connector,
             far: Arc::new(Site::new(dir, self.zone, settings, sim)),
             seam: seam.unwrap(),
+            link,
         }
     }
 }

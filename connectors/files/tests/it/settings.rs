@@ -12,6 +12,7 @@ fn problems(settings: &Value) -> Vec<(String, String)> {
         settings,
         base_dir: dir.path(),
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     match Files.build(&config) {
         Ok(_) => Vec::new(),
@@ -161,6 +162,7 @@ fn a_wrong_layout_is_told_with_its_places() {
             settings: &settings,
             base_dir: dir.path(),
             timezone: "Asia/Tokyo",
+            link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
         };
         Files
             .build(&config)
@@ -377,6 +379,7 @@ fn what_a_layout_and_an_account_choose_is_said() {
             settings: &settings,
             base_dir: dir.path(),
             timezone: "Asia/Tokyo",
+            link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
         };
         let account = Files.build(&config).ok().unwrap();
         account.source().unwrap().says().join("\n")

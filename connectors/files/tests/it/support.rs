@@ -28,6 +28,7 @@ pub(crate) fn build(
         settings,
         base_dir: base,
         timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
     };
     let mut faults = None;
     let account = FilesAccount::new(&config, |folder| {

@@ -11,23 +11,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{
     Bench, Exchanges, FarSide, HookCase, SentHook, Specification, Subject, Times, Waiver,
     sample_call,
 };
 use hikiate_sdk::faulty::FaultyTransport;
 use hikiate_sdk::hooks::HookSecrets;
-use hikiate_sdk::http::{HttpClient, Transport};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Op, Operations,
-    Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
+    Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Link, Op,
+    Operations, Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 use secrecy::SecretString;
 
-use super::{MedusaSim, NewOrder};
+use super::{MedusaSim, NewOrder, words};
 use crate::config::Settings;
-use crate::{Medusa, basic};
+use crate::{Medusa, basic, site};
 
 const PAGE: usize = 3;
 const TOKEN: &str = "sk_hunter2";
@@ -71,13 +71,11 @@ struct Far {
     clock: SimClock,
 }
 
-fn account(transport: Arc<dyn Transport>, settings: Settings) -> Medusa {
+fn account(link: &Link, settings: Settings) -> Medusa {
     let token = SecretString::from(TOKEN.to_owned());
-    let http = HttpClient::over(transport)
-        .guarding(basic(&token))
-        .guarding(token);
+    let http = link.http(site("https://shop.example", token.into()));
     let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
-    Medusa::new(http, settings).with_hook(secrets)
+    Medusa::new(http.unwrap(), settings).with_hook(secrets)
 }
 
 /// `lines` times two mugs at 12.50, and shipping at 4.90, 19 %.
@@ -126,16 +124,19 @@ impl Subject for Shop {
         let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::EUR));
         let seam = Arc::new(
             FaultyTransport::new(self.exchanges.over(sim.transport()))
-                .echoing(format!("{TOKEN} taro@example.test")),
+                .echoing(format!("{TOKEN} taro@example.test"))
+                .speaking(words),
         );
+        let link = Link::new(Clock::default()).over(seam.clone());
         let settings = Settings {
             page_size: PAGE,
             ..Settings::default()
         };
         Bench {
-            connector: Arc::new(account(seam.clone(), settings)),
+            connector: Arc::new(account(&link, settings)),
             far: Arc::new(Far { sim, clock }),
             seam,
+            link,
         }
     }
 }
@@ -258,7 +259,8 @@ impl FarSide for Far {
         match op {
             Op::Fulfil => fulfil,
             Op::Ship => {
-                let past = account(self.sim.transport(), Settings::default());
+                let past = Link::new(Clock::default()).over(self.sim.transport());
+                let past = account(&past, Settings::default());
                 past.send_one(Op::Fulfil, &past.prepare(&fulfil).unwrap())
                     .await
                     .unwrap();

@@ -2,6 +2,7 @@
 //! simulator with faults on the way. [`run`] gives a [`Card`]; what does not apply must be waived with a reason.
 
 mod batch;
+mod budget;
 mod calls;
 mod card;
 mod drain;

@@ -115,12 +115,15 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const WRITE_FAULTS: [Fault; 10] = [
+const WRITE_FAULTS: [Fault; 13] = [
     Fault::LostReply,
     Fault::NotSent,
     Fault::ErrorBefore,
     Fault::ErrorAfter,
     Fault::RateLimited,
+    Fault::RateLimitedSilently,
+    Fault::SlowDown,
+    Fault::RateLimitedInOk,
     Fault::Unauthorised,
     Fault::Refused,
     Fault::Garbage,
@@ -128,9 +131,10 @@ const WRITE_FAULTS: [Fault; 10] = [
     Fault::ErrorInOk,
 ];
 
-const LOOK_UP_FAULTS: [Fault; 5] = [
+const LOOK_UP_FAULTS: [Fault; 6] = [
     Fault::LostReply,
     Fault::ErrorBefore,
+    Fault::RateLimitedInOk,
     Fault::Garbage,
     Fault::Truncated,
     Fault::ErrorInOk,
@@ -332,6 +336,9 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
                     after: Some(RETRY_AFTER),
                 }
         }
+        Fault::RateLimitedSilently | Fault::SlowDown | Fault::RateLimitedInOk => {
+            matches!(class, ErrorClass::RateLimited { .. })
+        }
         Fault::Unauthorised => class == ErrorClass::Auth,
         // Definite both: of this very call, or of something else that is in its way.
         Fault::Refused => matches!(class, ErrorClass::Rejected | ErrorClass::Conflict),
@@ -341,6 +348,7 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
         _ => class == ErrorClass::OutcomeUnknown,
     };
     ensure(right, format!("was {class:?}"))?;
+    bench.rested();
     match fault {
         Fault::LostReply | Fault::ErrorAfter | Fault::Garbage | Fault::Truncated => {
             ready.settled(true, "afterwards").await
@@ -452,5 +460,6 @@ async fn faulty_look_up(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault:
             "a look-up changes nothing, its outcome is not unknown",
         ),
     }?;
+    bench.rested();
     ready.looks(true, "asked again").await
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::card::{Card, Verdict};
 use super::logs::Logs;
 use super::subject::{Bench, Subject};
-use super::{hooks, operations, source};
+use super::{budget, hooks, operations, source};
 use crate::faulty::{Fault, Target};
 
 /// A check's end: what did not hold.
@@ -63,16 +63,13 @@ pub async fn run(subject: &dyn Subject) -> Card {
         ensure(
             offers,
             "the account offers neither a stream nor an operation",
-        )?;
-        ensure(
-            bench.connector.pace().concurrency > 0,
-            "its pace allows no call at all",
         )
     })
     .await;
     source::checks(&mut run).await;
     operations::checks(&mut run).await;
     hooks::checks(&mut run).await;
+    budget::checks(&mut run).await;
     let seen = std::mem::take(&mut run.seen);
     drop(listening);
     run.check("nothing secret is shown", &[], async |bench, _| {
@@ -194,5 +191,9 @@ impl Bench {
     /// Orders a fault.
     pub(super) fn inject(&self, target: Target, fault: Fault) {
         self.seam.inject(target, fault);
+    }
+    /// The time that the far side asked to wait for is over.
+    pub(super) fn rested(&self) {
+        self.link.meter().forget();
     }
 }

@@ -113,11 +113,14 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const READ_FAULTS: [Fault; 8] = [
+const READ_FAULTS: [Fault; 11] = [
     Fault::NotSent,
     Fault::LostReply,
     Fault::ErrorBefore,
     Fault::RateLimited,
+    Fault::RateLimitedSilently,
+    Fault::SlowDown,
+    Fault::RateLimitedInOk,
     Fault::Unauthorised,
     Fault::Garbage,
     Fault::Truncated,
@@ -257,6 +260,9 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
                             after: Some(RETRY_AFTER),
                         }
                 }
+                Fault::RateLimitedSilently | Fault::SlowDown | Fault::RateLimitedInOk => {
+                    matches!(error.class, ErrorClass::RateLimited { .. })
+                }
                 Fault::Unauthorised => error.class == ErrorClass::Auth,
                 Fault::Garbage | Fault::ErrorInOk => error.class == ErrorClass::Protocol,
                 Fault::Truncated => {
@@ -267,6 +273,7 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
             ensure(right, format!("was {:?}: {error}", error.class))?;
         }
     }
+    bench.rested();
     same(
         &drain(bench, seen, stream, None).await?.ids(),
         &wanted,

@@ -10,7 +10,7 @@ use super::calls::sample_call;
 use super::hooks::{HookCase, SentHook};
 use super::specification::Specification;
 use crate::faulty::FaultSeam;
-use crate::{Call, Connector, Op, ShipmentReference};
+use crate::{Call, Connector, Link, Op, ShipmentReference};
 
 /// A connector under test.
 #[async_trait]
@@ -36,6 +36,8 @@ pub struct Bench {
     pub far: Arc<dyn FarSide>,
     /// Where faults are put.
     pub seam: Arc<dyn FaultSeam>,
+    /// What the account was built with: its meter is watched.
+    pub link: Link,
 }
 
 /// The far side as the suite prepares and asks it, past the connector.

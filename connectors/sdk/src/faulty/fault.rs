@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// What a rate-limited answer asks to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
@@ -20,6 +22,12 @@ pub enum Fault {
     ErrorAfter,
     /// The far side asks to wait [`RETRY_AFTER`] and does nothing.
     RateLimited,
+    /// The same without saying for how long.
+    RateLimitedSilently,
+    /// The far side says to slow down in the words of a refusal (403) and does nothing.
+    SlowDown,
+    /// The far side says to slow down in a reply that looks like success (200) and does nothing.
+    RateLimitedInOk,
     /// The far side refuses our credentials.
     Unauthorised,
     /// The far side refuses definitely and does nothing (422, 550).
@@ -38,12 +46,15 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::LostReply,
         Self::NotSent,
         Self::ErrorBefore,
         Self::ErrorAfter,
         Self::RateLimited,
+        Self::RateLimitedSilently,
+        Self::SlowDown,
+        Self::RateLimitedInOk,
         Self::Unauthorised,
         Self::Refused,
         Self::Garbage,
@@ -62,6 +73,9 @@ impl Fault {
             Self::ErrorBefore => "error before the effect",
             Self::ErrorAfter => "error after the effect",
             Self::RateLimited => "rate limited",
+            Self::RateLimitedSilently => "rate limited without a time",
+            Self::SlowDown => "slow down in a 403",
+            Self::RateLimitedInOk => "rate limited in a 200",
             Self::Unauthorised => "unauthorised",
             Self::Refused => "refused",
             Self::Garbage => "garbage",
@@ -99,4 +113,9 @@ pub trait FaultSeam: Send + Sync {
 
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;
+
+    /// When each call came to the far side, faulty ones too; `None` where single calls cannot be told apart.
+    fn arrivals(&self) -> Option<Vec<Instant>> {
+        None
+    }
 }

@@ -6,4 +6,4 @@ mod transport;
 
 pub use fault::{Fault, FaultSeam, RETRY_AFTER, Target};
 pub use prng::Prng;
-pub use transport::{FaultyTransport, When};
+pub use transport::{FaultyTransport, When, Words};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::{Fault, FaultSeam, Prng, RETRY_AFTER, Target};
 use crate::http::{Method, Request, Response, Transport, TransportError};
@@ -49,11 +50,17 @@ fn target(request: &Request) -> Target {
 pub struct FaultyTransport {
     inner: Arc<dyn Transport>,
     echo: String,
+    words: Words,
     state: Mutex<State>,
 }
 
+/// The answer of one external system where it throttles, refuses credentials or refuses a call, in its own words; `None` where
+/// it has none of its own. The text is to be repeated somewhere in it.
+pub type Words = fn(Fault, &str) -> Option<Response>;
+
 #[derive(Default)]
 struct State {
+    arrivals: Vec<Instant>,
     script: Vec<(When, Fault)>,
     drawn: Option<Drawn>,
     injected: BTreeMap<Fault, u64>,
@@ -72,6 +79,7 @@ impl FaultyTransport {
         Self {
             inner,
             echo: String::new(),
+            words: |_, _| None,
             state: Mutex::default(),
         }
     }
@@ -106,6 +114,13 @@ impl FaultyTransport {
         self
     }
 
+    /// Throttles and refuses in the words of one external system.
+    #[must_use]
+    pub fn speaking(mut self, words: Words) -> Self {
+        self.words = words;
+        self
+    }
+
     /// Orders a fault for the next request that matches.
     pub fn inject_when(&self, when: When, fault: Fault) {
         self.state().script.push((when, fault));
@@ -122,6 +137,7 @@ impl FaultyTransport {
 
     fn next(&self, request: &Request) -> Option<Fault> {
         let mut state = self.state();
+        state.arrivals.push(Instant::now());
         let fault = match state
             .script
             .iter()
@@ -164,6 +180,9 @@ impl Transport for FaultyTransport {
         let Some(fault) = self.next(&request) else {
             return self.inner.send(request).await;
         };
+        if let Some(answer) = (self.words)(fault, &self.echo) {
+            return Ok(answer);
+        }
         match fault {
             Fault::NotSent => Err(TransportError::NotSent(
                 "simulated: connection refused".to_owned(),
@@ -176,6 +195,10 @@ impl Transport for FaultyTransport {
                 let after = RETRY_AFTER.as_secs().to_string();
                 Ok(self.answer(429, vec![("retry-after".to_owned(), after)]))
             }
+            Fault::RateLimitedSilently => Ok(self.answer(429, Vec::new())),
+            // Only in words that somebody knows: see `supported`.
+            Fault::SlowDown => Ok(self.answer(403, Vec::new())),
+            Fault::RateLimitedInOk => Ok(self.answer(200, Vec::new())),
             Fault::LostReply => {
                 self.inner.send(request).await?;
                 lost("simulated: connection reset")
@@ -211,8 +234,13 @@ impl Transport for FaultyTransport {
 }
 
 impl FaultSeam for FaultyTransport {
+    /// A throttle in a 403 or a 200 only where the external system has words for it.
     fn supported(&self) -> Vec<Fault> {
-        Fault::ALL.to_vec()
+        let spoken = |fault: &Fault| {
+            !matches!(fault, Fault::SlowDown | Fault::RateLimitedInOk)
+                || (self.words)(*fault, "").is_some()
+        };
+        Fault::ALL.into_iter().filter(spoken).collect()
     }
 
     fn inject(&self, target: Target, fault: Fault) {
@@ -227,6 +255,10 @@ impl FaultSeam for FaultyTransport {
 
     fn injected(&self) -> BTreeMap<Fault, u64> {
         self.state().injected.clone()
+    }
+
+    fn arrivals(&self) -> Option<Vec<Instant>> {
+        Some(self.state().arrivals.clone())
     }
 }
 
@@ -273,7 +305,9 @@ mod tests {
                 Fault::NotSent => (None, 0),
                 Fault::ErrorBefore => (Some(500), 0),
                 Fault::ErrorAfter => (Some(502), 1),
-                Fault::RateLimited => (Some(429), 0),
+                Fault::RateLimited | Fault::RateLimitedSilently => (Some(429), 0),
+                Fault::SlowDown => (Some(403), 0),
+                Fault::RateLimitedInOk => (Some(200), 0),
                 Fault::Unauthorised => (Some(401), 0),
                 Fault::Refused => (Some(422), 0),
                 Fault::Garbage | Fault::Truncated => (Some(200), 1),
@@ -329,6 +363,23 @@ mod tests {
             b"[0003]"
         );
         assert_eq!(sim.0.load(Ordering::SeqCst), 4);
+    }
+
+    #[test]
+    fn a_throttle_in_other_words_is_promised_only_where_there_are_words() {
+        let (_, plain) = faulty();
+        let promised = plain.supported();
+        assert!(promised.contains(&Fault::RateLimitedSilently));
+        assert!(!promised.contains(&Fault::SlowDown));
+        let spoken = plain.speaking(|fault, echo| {
+            (fault == Fault::SlowDown).then(|| Response {
+                status: 403,
+                headers: Vec::new(),
+                body: echo.as_bytes().to_vec(),
+            })
+        });
+        assert!(spoken.supported().contains(&Fault::SlowDown));
+        assert!(!spoken.supported().contains(&Fault::RateLimitedInOk));
     }
 
     #[tokio::test]

@@ -35,6 +35,7 @@ pub fn classify(
         401 | 403 => ErrorClass::Auth,
         404 | 410 => ErrorClass::NotFound,
         409 => ErrorClass::Conflict,
+        423 => ErrorClass::Busy { after: retry_after },
         400..=499 => ErrorClass::Rejected,
         301..=303 if is_write => ErrorClass::OutcomeUnknown,
         300..=399 => ErrorClass::Protocol,
@@ -105,7 +106,8 @@ mod tests {
     #[test]
     fn every_status_has_its_class() {
         use ErrorClass::{
-            Auth, Conflict, NotFound, OutcomeUnknown, Protocol, RateLimited, Rejected, Transient,
+            Auth, Busy, Conflict, NotFound, OutcomeUnknown, Protocol, RateLimited, Rejected,
+            Transient,
         };
         for (status, read, write) in [
             (200, None, None),
@@ -122,6 +124,7 @@ mod tests {
             (409, Some(Conflict), Some(Conflict)),
             (410, Some(NotFound), Some(NotFound)),
             (422, Some(Rejected), Some(Rejected)),
+            (423, Some(Busy { after: None }), Some(Busy { after: None })),
             (425, Some(Transient), Some(Transient)),
             (
                 429,

@@ -1,21 +1,26 @@
-//! Maps requests to a transport and responses to error classes.
+//! Carries requests to one site: a turn of the account's budget for each, its credentials, and the class of each answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use super::auth::Credentials;
 use super::network::Network;
 use super::{
-    HttpSettings, Request, Response, Transport, TransportError, classify, excerpt, retry_after,
+    Answer, Dialect, Request, Response, Site, Transport, TransportError, classify, excerpt,
 };
-use crate::{Error, ErrorClass, Problem};
+use crate::budget::Ask;
+use crate::{Error, ErrorClass, Link, Problem};
 
-/// A client of one account.
+/// A client of one site of an account. Made by [`Link::http`].
 #[derive(Clone)]
 pub struct HttpClient {
+    link: Link,
     transport: Arc<dyn Transport>,
-    secrets: Vec<SecretString>,
+    credentials: Credentials,
+    dialect: Arc<dyn Dialect>,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -25,44 +30,29 @@ impl std::fmt::Debug for HttpClient {
 }
 
 impl HttpClient {
-    /// A client over the network.
-    ///
-    /// # Errors
-    /// A [`Problem`] at `url` for a bad address or plain HTTP to a distant host, at `authorization` for a
-    /// secret that no header can carry.
-    pub fn new(settings: HttpSettings) -> Result<Self, Problem> {
-        let client = Self::over(Arc::new(Network::new(&settings)?));
-        Ok(match settings.authorization {
-            Some(secret) => client.guarding(secret),
-            None => client,
+    pub(crate) fn new(
+        link: Link,
+        site: Site,
+        transport: Option<Arc<dyn Transport>>,
+    ) -> Result<Self, Problem> {
+        let base = site.base()?;
+        let transport = match transport {
+            Some(transport) => transport,
+            None => Arc::new(Network::new(base, site.timeout, site.max_body)?),
+        };
+        Ok(Self {
+            link,
+            transport,
+            credentials: Credentials::new(site.auth),
+            dialect: site.dialect,
         })
     }
 
-    /// A client over any transport: a simulator, a faulty one.
-    #[must_use]
-    pub fn over(transport: Arc<dyn Transport>) -> Self {
-        Self {
-            transport,
-            secrets: Vec::new(),
-        }
-    }
-
-    /// Takes a secret, and of `Basic …` or `Bearer …` the part after the word, out of the far side's words
-    /// before they reach an error. [`Self::new`] does so for its `authorization`.
-    #[must_use]
-    pub fn guarding(mut self, secret: SecretString) -> Self {
-        if let Some((_, credentials)) = secret.expose_secret().split_once(' ') {
-            self.secrets
-                .push(SecretString::from(credentials.to_owned()));
-        }
-        self.secrets.push(secret);
-        self
-    }
-
-    /// Sends a request that changes nothing at the far side.
+    /// Sends a request that changes nothing at the external system.
     ///
     /// # Errors
-    /// The class of the response or of its absence; a read is never `OutcomeUnknown`.
+    /// The class of the answer or of its absence; a read is never `OutcomeUnknown`. `RateLimited` where the account's own
+    /// budget has no turn for it ([`Error::is_put_off`]).
     pub async fn read(&self, request: Request) -> Result<Response, Error> {
         self.call(request, false).await
     }
@@ -70,50 +60,134 @@ impl HttpClient {
     /// Sends a request that may change something.
     ///
     /// # Errors
-    /// 5xx and a lost answer are `OutcomeUnknown`; 429 `RateLimited`; 401 and 403 `Auth`; 404 `NotFound`;
-    /// 409 `Conflict`; any other 4xx `Rejected`. The far side's own words are cut to 300 characters.
+    /// What the site's dialect says; where it says nothing, 5xx and a lost answer are `OutcomeUnknown`, 429 `RateLimited`, 423
+    /// `Busy`, 401 and 403 `Auth`, 404 `NotFound`, 409 `Conflict`, any other 4xx `Rejected`. The external system's own words
+    /// are cut to 300 characters.
     pub async fn write(&self, request: Request) -> Result<Response, Error> {
         self.call(request, true).await
     }
 
     async fn call(&self, request: Request, is_write: bool) -> Result<Response, Error> {
+        let mut attempts = self.credentials.attempts();
+        loop {
+            let turn = attempts.begin();
+            let dressed = self.credentials.dress(&request, self.link.now(), turn)?;
+            let answer = self.once(&request, dressed, is_write).await;
+            match &answer {
+                Err(error) if error.class == ErrorClass::Auth && attempts.again() => {
+                    tracing::info!(
+                        request = request.label(),
+                        "credentials were refused; trying the value that was read again, or the other one"
+                    );
+                }
+                Err(_) => return answer,
+                Ok(_) => {
+                    attempts.taken();
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// One request, one turn.
+    async fn once(
+        &self,
+        request: &Request,
+        dressed: Request,
+        is_write: bool,
+    ) -> Result<Response, Error> {
         let label = request.label();
+        let ask = Ask {
+            class: request.class,
+            cost: request.cost,
+        };
+        let turn = self.link.meter().turn(ask).await?;
         let (method, started) = (request.method.as_str(), Instant::now());
-        let result = self.transport.send(request).await;
+        let result = self.transport.send(dressed).await;
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let path = label.split_once(' ').map_or("", |(_, path)| path);
-        match &result {
-            Ok(response) => tracing::debug!(
-                method,
-                path,
-                status = response.status,
-                milliseconds,
-                "request"
-            ),
-            Err(_) => tracing::debug!(method, path, milliseconds, "request without an answer"),
+        let Ok(response) = &result else {
+            tracing::debug!(method, path, milliseconds, "request without an answer");
+            return result.map_err(|e| without_answer(&label, &e, is_write));
+        };
+        let status = response.status;
+        tracing::debug!(method, path, status, milliseconds, "request");
+        let answer = Answer {
+            request,
+            response,
+            is_write,
+        };
+        if let Some(reading) = self.dialect.reading(&answer) {
+            turn.read(reading);
         }
-        let response = result.map_err(|e| without_answer(&label, &e, is_write))?;
-        if (200..300).contains(&response.status) {
-            return Ok(response);
-        }
-        let after = retry_after(response.header("retry-after"), response.header("date"));
-        let secrets: Vec<&str> = self
-            .secrets
-            .iter()
-            .map(ExposeSecret::expose_secret)
-            .collect();
-        let words = excerpt(&response.body, &secrets);
-        match classify(response.status, after, &words, is_write) {
+        let error = self.judged(&answer);
+        turn.ended(error.as_ref());
+        match error {
+            None => result.map_err(|e| without_answer(&label, &e, is_write)),
             Some(error) => Err(Error {
                 message: format!("{label}: {}", error.message),
                 ..error
             }),
-            None => Ok(response),
+        }
+    }
+
+    /// The error that an answer is. Nothing secret reaches its words, whatever the dialect quotes: it judges a body without
+    /// secrets.
+    fn judged(&self, answer: &Answer<'_>) -> Option<Error> {
+        let judge = |answer: &Answer<'_>| self.dialect.judge(answer, plain(answer));
+        let error = judge(answer)?;
+        match without(&answer.response.body, &self.credentials.texts()) {
+            Cow::Borrowed(_) => Some(error),
+            Cow::Owned(body) => {
+                let response = Response {
+                    body,
+                    ..answer.response.clone()
+                };
+                let clean = Answer {
+                    response: &response,
+                    ..*answer
+                };
+                // Judged without its secrets it may be no error any more: the bare class must do.
+                let bare = || Error::new(error.class, "the answer repeats our credentials");
+                Some(judge(&clean).unwrap_or_else(bare))
+            }
         }
     }
 }
 
-fn without_answer(label: &str, error: &TransportError, is_write: bool) -> Error {
+/// What the status alone says.
+fn plain(answer: &Answer<'_>) -> Option<Error> {
+    let response = answer.response;
+    if (200..300).contains(&response.status) {
+        return None;
+    }
+    let words = excerpt(&response.body, &[]);
+    classify(
+        response.status,
+        response.retry_after(),
+        &words,
+        answer.is_write,
+    )
+}
+
+/// A body without these texts.
+fn without<'a>(body: &'a [u8], secrets: &[SecretString]) -> Cow<'a, [u8]> {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Cow::Borrowed(body);
+    };
+    let mut text = Cow::Borrowed(text);
+    for secret in secrets.iter().map(ExposeSecret::expose_secret) {
+        if text.contains(secret) {
+            text = Cow::Owned(text.replace(secret, "***"));
+        }
+    }
+    match text {
+        Cow::Borrowed(_) => Cow::Borrowed(body),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+pub(super) fn without_answer(label: &str, error: &TransportError, is_write: bool) -> Error {
     let class = match error {
         TransportError::NotSent(_) => ErrorClass::Transient,
         _ if is_write => ErrorClass::OutcomeUnknown,

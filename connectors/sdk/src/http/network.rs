@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
-use secrecy::ExposeSecret;
 
-use super::settings::{Base, HttpSettings};
+use super::site::Base;
 use super::{Method, Request, Response, Transport, TransportError};
 use crate::Problem;
 
@@ -29,19 +28,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new(settings: &HttpSettings) -> Result<Self, Problem> {
-        let base = settings.base()?;
-        let mut headers = HeaderMap::new();
-        if let Some(secret) = &settings.authorization {
-            let mut value = HeaderValue::from_str(secret.expose_secret()).map_err(|_| {
-                Problem::new(
-                    "authorization",
-                    "the secret has characters a header cannot carry: check for line breaks",
-                )
-            })?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+    pub(super) fn new(base: Base, timeout: Duration, max_body: usize) -> Result<Self, Problem> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that makes an HTTP client"
@@ -54,9 +41,8 @@ impl Network {
             .no_proxy()
             .referer(false)
             .user_agent(concat!("hikiate/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .connect_timeout(settings.timeout.min(CONNECT))
-            .timeout(settings.timeout)
+            .connect_timeout(timeout.min(CONNECT))
+            .timeout(timeout)
             .pool_idle_timeout(IDLE)
             .build()
             .map_err(|e| {
@@ -68,8 +54,17 @@ impl Network {
         Ok(Self {
             client,
             base,
-            max_body: settings.max_body,
+            max_body,
         })
+    }
+
+    /// The same connections to another host of the same scheme.
+    pub(super) fn at(&self, base: Base) -> Self {
+        Self {
+            client: self.client.clone(),
+            base,
+            max_body: self.max_body,
+        }
     }
 }
 
@@ -156,8 +151,10 @@ impl Network {
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| not_sent("a header's name is not allowed"))?;
-            let value = HeaderValue::from_str(value)
+            let mut value = HeaderValue::from_str(value)
                 .map_err(|_| not_sent("a header's value is not allowed"))?;
+            // Which of them are credentials is not known here.
+            value.set_sensitive(true);
             headers.append(name, value);
         }
         let address = format!("{}{}", self.base.text, request.path);

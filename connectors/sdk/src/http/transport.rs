@@ -1,6 +1,11 @@
 //! The seam between a connector and the wire, where tests put faults and simulators.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+
+use super::retry_after;
+use crate::budget::EVERY;
 
 /// HTTP methods connectors use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+    /// Which of the account's budgets it counts in, beside those of all calls.
+    pub class: &'static str,
+    /// Units of a bucket that it costs.
+    pub cost: u32,
 }
 
 impl Request {
@@ -53,6 +62,8 @@ impl Request {
             path: path.into(),
             headers: Vec::new(),
             body: Vec::new(),
+            class: EVERY,
+            cost: 1,
         }
     }
 
@@ -64,6 +75,18 @@ impl Request {
             path: path.into(),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body,
+            class: EVERY,
+            cost: 1,
+        }
+    }
+
+    /// The same request in a class of budgets, with its cost.
+    #[must_use]
+    pub fn counted(self, class: &'static str, cost: u32) -> Self {
+        Self {
+            class,
+            cost,
+            ..self
         }
     }
 
@@ -100,6 +123,12 @@ impl Response {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// How long it asks to wait, where it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.header("retry-after"), self.header("date"))
     }
 }
 

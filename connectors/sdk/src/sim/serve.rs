@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use tokio::net::TcpListener;
 
 use super::{SimTransport, Simulator};
+use crate::budget::EVERY;
 use crate::http::{Method, Request, Response, Transport, TransportError};
 
 /// Largest request body that is taken.
@@ -69,6 +70,8 @@ async fn handle(
             })
             .collect(),
         body: body.to_vec(),
+        class: EVERY,
+        cost: 1,
     };
     match transport.send(request).await {
         Ok(answer) => convert(answer),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use hikiate_sdk::{Problem, SecretRef};
-use secrecy::SecretString;
+use hikiate_sdk::{Problem, Secret, SecretRef};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -55,7 +54,7 @@ impl<'a> Reader<'a> {
         self.optional(key, expects)
     }
 
-    pub(super) fn login(&mut self) -> Option<(String, SecretString)> {
+    pub(super) fn login(&mut self) -> Option<(String, Secret)> {
         let user: Option<String> = self.optional("user", "a text");
         let place: Option<SecretRef> = self.optional(
             "password",
@@ -69,7 +68,7 @@ impl<'a> Reader<'a> {
                 );
             }
         }
-        let secret = match place?.read() {
+        let secret = match place?.open() {
             Ok(secret) => Some(secret),
             Err(why) => {
                 self.problem("password", &why);

@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{
     Bench, FarSide, Specification, Subject, Times, Waiver, sample_call,
 };
-use hikiate_sdk::{AccountConfig, AccountSlug, Call, MailMessage, Op, ShipmentReference};
+use hikiate_sdk::{AccountConfig, AccountSlug, Call, Link, MailMessage, Op, ShipmentReference};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -115,13 +116,14 @@ impl Subject for Mail {
 
     fn waivers(&self) -> Vec<Waiver> {
         let reply = "a 4xx or 5xx reply to the message means by RFC 5321 that it was not taken; it leaves nothing open";
+        let busy = "SMTP names no time to wait: a busy server says 421, which is transient";
         vec![
             Waiver::new("error before the effect/mail", reply),
             Waiver::new("error after the effect/mail", reply),
-            Waiver::new(
-                "rate limited/mail",
-                "SMTP names no time to wait: a busy server says 421, which is transient",
-            ),
+            Waiver::new("rate limited/mail", busy),
+            Waiver::new("rate limited without a time/mail", busy),
+            Waiver::new("slow down in a 403/mail", busy),
+            Waiver::new("rate limited in a 200/mail", busy),
             Waiver::new(
                 "error in ok/mail",
                 "250 is the server's word that it has the mail; there is nothing else to read",
@@ -146,11 +148,13 @@ impl Subject for Mail {
             "user": "shop", "password": { "file": secret.path() },
         });
         let slug = AccountSlug::from("mail");
+        let link = Link::new(Clock::default());
         let config = AccountConfig {
             slug: &slug,
             settings: &settings,
             base_dir: Path::new("."),
             timezone: "Asia/Tokyo",
+            link: &link,
         };
         let connector = KIND
             .build(&config)
@@ -165,6 +169,7 @@ impl Subject for Mail {
             connector,
             far: Arc::new(far),
             seam: Arc::new(sim),
+            link,
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, CancelOrderCall, CaptureCall, ChannelState, Connector,
-    ConnectorKind, ErrorClass, ExternalId, Found, FulfilCall, Observed, Op, OrderSnapshot, Outcome,
-    ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
+    ConnectorKind, ErrorClass, ExternalId, Found, FulfilCall, Link, Observed, Op, OrderSnapshot,
+    Outcome, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 use serde_json::{Value, json};
 
@@ -110,6 +111,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
             settings: &table,
             base_dir: Path::new("/"),
             timezone: "UTC",
+            link: &Link::new(Clock::default()),
         };
         MedusaKind
             .build(&config)

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use hikiate_sdk::http::{HttpClient, Transport};
+use hikiate_sdk::budget::Clock;
+use hikiate_sdk::http::Transport;
 use hikiate_sdk::sim::SimClock;
-use hikiate_sdk::{Currency, Party};
+use hikiate_sdk::{Currency, Link, Party};
 
 use secrecy::SecretString;
 
 use crate::config::Settings;
 use crate::sim::{MedusaSim, NewOrder};
-use crate::{Medusa, basic};
+use crate::{Medusa, site};
 
 pub(super) const TOKEN: &str = "sk_hunter2";
 pub(super) const LOCATION: &str = "sloc_01SIM";
@@ -23,12 +24,9 @@ pub(super) fn shop(clock: &SimClock, currency: Currency) -> Arc<MedusaSim> {
 
 pub(super) fn account(transport: Arc<dyn Transport>, settings: Settings) -> Medusa {
     let token = SecretString::from(TOKEN.to_owned());
-    Medusa::new(
-        HttpClient::over(transport)
-            .guarding(basic(&token))
-            .guarding(token),
-        settings,
-    )
+    let link = Link::new(Clock::default()).over(transport);
+    let http = link.http(site("https://shop.example", token.into()));
+    Medusa::new(http.unwrap(), settings)
 }
 
 /// Two mugs at 12.50 and shipping at 4.90, 19 %: 35.581.

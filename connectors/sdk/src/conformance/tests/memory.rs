@@ -8,14 +8,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::shop::{HOOK_SECRET, SECRET};
+use crate::budget::Budget;
 use crate::hooks::{
     Arrival, Arrived, Denied, HookSecrets, HookSpec, HookTrust, Hooks, Nudge, reply, verify_timed,
 };
-use crate::http::{HttpClient, Request};
+use crate::http::{Answer, Dialect, HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
     First, Found, FulfilledBy, Here, InFile, Kind, Observed, Op, OperationSpec, Operations,
-    OrderLine, OrderSnapshot, Outcome, Pace, Page, Prepared, Record, Replay, Source, StreamSpec,
+    OrderLine, OrderSnapshot, Outcome, Page, Prepared, Record, Replay, Source, StreamSpec,
     one_by_one,
 };
 
@@ -49,6 +50,25 @@ pub(super) enum Flaw {
     RepeatsWhatWasSent,
     OneRefusalForAll,
     SkipsAnAnswer,
+    BelievesTheStatus,
+    TakesNoTurn,
+}
+
+/// The shop's way to say that it is asked too often.
+pub(super) struct Slow;
+
+impl Dialect for Slow {
+    fn judge(&self, answer: &Answer<'_>, plain: Option<Error>) -> Option<Error> {
+        let body: Option<Value> = serde_json::from_slice(&answer.response.body).ok();
+        if body.is_some_and(|body| body["slow"] == json!(true)) {
+            let after = answer.response.retry_after();
+            return Some(Error::new(
+                ErrorClass::RateLimited { after },
+                "the shop is asked too often",
+            ));
+        }
+        plain
+    }
 }
 
 pub(super) struct Memory {
@@ -76,11 +96,8 @@ impl Connector for Memory {
         Some(self)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            concurrency: 1,
-            per_second: None,
-        }
+    fn budgets(&self) -> Vec<Budget> {
+        vec![Budget::paced(1, None)]
     }
 }
 

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::memory::{Flaw, Memory};
+use self::memory::{Flaw, Memory, Slow};
 use self::shop::{PAGE, SECRET, Shop};
 use super::{Bench, Card, Specification, Subject, Verdict, Waiver, run};
-use crate::faulty::FaultyTransport;
-use crate::http::HttpClient;
+use crate::Link;
+use crate::budget::Clock;
+use crate::faulty::{Fault, FaultyTransport};
+use crate::http::{Auth, Response, Site};
 use crate::sim::SimTransport;
 
 struct MemorySubject {
@@ -37,12 +39,37 @@ impl Subject for MemorySubject {
 
     async fn fresh(&self) -> Bench {
         let shop = Arc::new(Shop::default());
-        let faulty =
-            Arc::new(FaultyTransport::new(Arc::new(SimTransport(shop.clone()))).echoing(SECRET));
-        let client = match self.flaw {
-            Some(Flaw::LeaksSecret) => HttpClient::over(faulty.clone()),
-            _ => HttpClient::over(faulty.clone()).guarding(SECRET.to_owned().into()),
+        let faulty = FaultyTransport::new(Arc::new(SimTransport(shop.clone())))
+            .echoing(SECRET)
+            .speaking(|fault, echo| {
+                let status = match fault {
+                    Fault::SlowDown => 403,
+                    Fault::RateLimitedInOk => 200,
+                    _ => return None,
+                };
+                let body = serde_json::json!({ "slow": true, "echo": echo });
+                Some(Response {
+                    status,
+                    headers: Vec::new(),
+                    body: body.to_string().into_bytes(),
+                })
+            });
+        let faulty = Arc::new(faulty);
+        let link = Link::new(Clock::default()).over(faulty.clone());
+        let mut site = Site::new("https://shop.example");
+        let secret = secrecy::SecretString::from(SECRET.to_owned());
+        if self.flaw != Some(Flaw::LeaksSecret) {
+            site.auth = vec![Auth::bearer(secret.into())];
+        }
+        if self.flaw != Some(Flaw::BelievesTheStatus) {
+            site.dialect = Arc::new(Slow);
+        }
+        let other = Link::new(Clock::default()).over(faulty.clone());
+        let lent = match self.flaw {
+            Some(Flaw::TakesNoTurn) => &other,
+            _ => &link,
         };
+        let client = lent.http(site).unwrap();
         let connector = Arc::new(Memory {
             client,
             flaw: self.flaw,
@@ -52,6 +79,7 @@ impl Subject for MemorySubject {
             connector,
             far: shop,
             seam: faulty,
+            link,
         }
     }
 }
@@ -68,7 +96,7 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (56, 0, 0), "{card}");
+    assert_eq!(card.counts(), (64, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(
@@ -150,6 +178,15 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::RepeatsWhatWasSent, vec!["hook, good/orders"]),
         (Flaw::OneRefusalForAll, vec!["one of several refused/ship"]),
         (Flaw::SkipsAnAnswer, vec!["one of several refused/ship"]),
+        (
+            Flaw::BelievesTheStatus,
+            vec![
+                "slow down in a 403/ship",
+                "rate limited in a 200/ship",
+                "slow down in a 403 on reading/orders",
+            ],
+        ),
+        (Flaw::TakesNoTurn, vec!["the budget is kept"]),
     ];
     // The suite waits a second to see that preparing is pure, so the runs go side by side.
     let runs = flaws.map(|(flaw, checks)| {
@@ -205,15 +242,15 @@ async fn a_fault_that_never_happens_or_cannot_be_done_is_no_pass() {
     struct Silent(bool);
 
     impl crate::faulty::FaultSeam for Silent {
-        fn supported(&self) -> Vec<crate::faulty::Fault> {
+        fn supported(&self) -> Vec<Fault> {
             if self.0 {
-                crate::faulty::Fault::ALL.to_vec()
+                Fault::ALL.to_vec()
             } else {
                 Vec::new()
             }
         }
-        fn inject(&self, _: crate::faulty::Target, _: crate::faulty::Fault) {}
-        fn injected(&self) -> std::collections::BTreeMap<crate::faulty::Fault, u64> {
+        fn inject(&self, _: crate::faulty::Target, _: Fault) {}
+        fn injected(&self) -> std::collections::BTreeMap<Fault, u64> {
             std::collections::BTreeMap::new()
         }
     }

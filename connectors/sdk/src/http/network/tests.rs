@@ -8,9 +8,10 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::ErrorClass;
-use crate::http::HttpClient;
+use crate::budget::Clock;
+use crate::http::{Auth, HttpClient, Site};
 use crate::sim::{SimTransport, Simulator, serve_transport};
+use crate::{ErrorClass, Link};
 
 /// Tells back what it heard; some paths misbehave.
 struct Echo;
@@ -74,20 +75,23 @@ async fn started() -> SocketAddr {
     address
 }
 
-fn settings(address: SocketAddr, max_body: usize) -> HttpSettings {
-    HttpSettings {
-        base_url: format!("http://{address}/api/"),
-        allow_insecure: false,
-        authorization: Some(SecretString::from("Bearer hunter2")),
+fn site(address: SocketAddr, max_body: usize) -> Site {
+    Site {
+        auth: vec![Auth::bearer(SecretString::from("hunter2").into())],
         timeout: Duration::from_millis(500),
         max_body,
+        ..Site::new(format!("http://{address}/api/"))
     }
+}
+
+fn client(site: Site) -> Result<HttpClient, Problem> {
+    Link::new(Clock::default()).http(site)
 }
 
 #[tokio::test]
 async fn requests_arrive_whole_below_the_prefix_with_credentials() {
     let address = started().await;
-    let client = HttpClient::new(settings(address, 10_000)).unwrap();
+    let client = client(site(address, 10_000)).unwrap();
     let answer = client
         .write(Request::post_json("/echo?a=%20b", b"{}".to_vec()))
         .await
@@ -104,7 +108,7 @@ async fn requests_arrive_whole_below_the_prefix_with_credentials() {
 
 #[tokio::test]
 async fn answers_get_their_class_and_secrets_stay_out_of_words() {
-    let client = HttpClient::new(settings(started().await, 10_000)).unwrap();
+    let client = client(site(started().await, 10_000)).unwrap();
     let refused = client
         .write(Request::post_json("/no?token=x", Vec::new()))
         .await
@@ -120,6 +124,10 @@ async fn answers_get_their_class_and_secrets_stay_out_of_words() {
         !format!("{refused} {refused:?}").contains("hunter2"),
         "{refused}"
     );
+    assert_eq!(
+        client.read(Request::get("/moved")).await.unwrap_err().class,
+        ErrorClass::Protocol
+    );
     let busy = client.read(Request::get("/busy")).await.unwrap_err();
     assert_eq!(
         busy.class,
@@ -127,15 +135,11 @@ async fn answers_get_their_class_and_secrets_stay_out_of_words() {
             after: Some(Duration::from_secs(7))
         }
     );
-    assert_eq!(
-        client.read(Request::get("/moved")).await.unwrap_err().class,
-        ErrorClass::Protocol
-    );
 }
 
 #[tokio::test]
 async fn a_lost_or_late_answer_leaves_a_write_open() {
-    let client = HttpClient::new(settings(started().await, 10_000)).unwrap();
+    let client = client(site(started().await, 10_000)).unwrap();
     for path in ["/cut", "/slow"] {
         let write = client
             .write(Request::post_json(path, b"{}".to_vec()))
@@ -149,7 +153,7 @@ async fn a_lost_or_late_answer_leaves_a_write_open() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_read_to_its_end() {
-    let client = HttpClient::new(settings(started().await, 20)).unwrap();
+    let client = client(site(started().await, 20)).unwrap();
     let read = client.read(Request::get("/echo")).await.unwrap_err();
     assert_eq!(read.class, ErrorClass::Protocol);
     assert!(read.message.contains("larger than 20 bytes"), "{read}");
@@ -160,7 +164,7 @@ async fn what_never_left_is_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let client = HttpClient::new(settings(address, 20)).unwrap();
+    let client = client(site(address, 20)).unwrap();
     let write = client
         .write(Request::post_json("/echo?key=hunter2", Vec::new()))
         .await
@@ -176,19 +180,22 @@ async fn what_never_left_is_told_apart() {
 
 #[test]
 fn a_client_over_tls_is_built_with_the_machines_certificates_or_says_what_is_missing() {
-    let mut wanted = settings(SocketAddr::from(([127, 0, 0, 1], 1)), 20);
-    wanted.base_url = "https://shop.example".to_owned();
-    let problem = HttpClient::new(wanted.clone()).err();
+    let wanted = Site::new("https://shop.example");
+    let problem = client(wanted).err();
     assert!(
         problem
             .as_ref()
             .is_none_or(|p| p.message.contains("ca-certificates")),
         "{problem:?}"
     );
-    wanted.authorization = Some(SecretString::from("a\nb"));
-    wanted.base_url = "http://127.0.0.1".to_owned();
-    assert_eq!(
-        HttpClient::new(wanted).err().map(|p| p.key),
-        Some("authorization".to_owned())
-    );
+}
+
+#[tokio::test]
+async fn a_secret_that_no_header_can_carry_never_leaves() {
+    let mut wanted = site(SocketAddr::from(([127, 0, 0, 1], 1)), 20);
+    wanted.auth = vec![Auth::bearer(SecretString::from("a\nb").into())];
+    let error = client(wanted).unwrap().read(Request::get("/x")).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert!(error.message.contains("a header's value"), "{error}");
 }

@@ -1,38 +1,54 @@
-//! How a client reaches its far side, checked before anything is sent.
+//! One site of an external system: where it is, how it is logged in to and how its answers are understood.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::{Auth, Dialect, Plain};
 use crate::Problem;
 
-/// How a client reaches its far side.
+/// One site of an external system. An account may have several.
 #[derive(Clone)]
-pub struct HttpSettings {
+pub struct Site {
     /// Scheme, host, port and an optional path prefix.
     pub base_url: String,
     /// Plain HTTP to a host that is not loopback only when the operator says so.
     pub allow_insecure: bool,
-    /// The whole `Authorization` header value.
-    pub authorization: Option<SecretString>,
     /// For one request, connect to last byte.
     pub timeout: Duration,
-    /// Largest body that is read.
+    /// Largest body that is read, in bytes.
     pub max_body: usize,
+    /// What is added to each request, in this order.
+    pub auth: Vec<Auth>,
+    /// How its answers are understood.
+    pub dialect: Arc<dyn Dialect>,
 }
 
-impl std::fmt::Debug for HttpSettings {
+impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpSettings")
+        f.debug_struct("Site")
             .field("timeout", &self.timeout)
             .field("max_body", &self.max_body)
             .finish_non_exhaustive()
     }
 }
 
-impl HttpSettings {
+impl Site {
+    /// A site without credentials, with time and size that suit most, whose status codes mean what they say.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            allow_insecure: false,
+            timeout: Duration::from_secs(30),
+            max_body: 32 * 1024 * 1024,
+            auth: Vec::new(),
+            dialect: Arc::new(Plain),
+        }
+    }
+
     /// The base address without a slash at its end, and whether it is reached over TLS.
     ///
     /// # Errors
@@ -75,7 +91,7 @@ impl HttpSettings {
 }
 
 /// A checked base address.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Base {
     /// Without a slash at its end.
     pub(super) text: String,
@@ -83,7 +99,7 @@ pub(super) struct Base {
     pub(super) tls: bool,
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
@@ -97,12 +113,9 @@ mod tests {
     use super::*;
 
     fn base(url: &str, allow_insecure: bool) -> Result<Base, Problem> {
-        HttpSettings {
-            base_url: url.to_owned(),
+        Site {
             allow_insecure,
-            authorization: None,
-            timeout: Duration::from_secs(1),
-            max_body: 1,
+            ..Site::new(url)
         }
         .base()
     }
