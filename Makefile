@@ -17,7 +17,7 @@ model: ## random histories against the pure planner; STEPS=1000000, SEED= for a 
 
 SEEDS ?= 200
 BASE ?= 1
-prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the far sides
+prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemons, judged by the external systems
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seeds $(SEEDS) --base $(BASE)
 
 hostile: postgres ## SECONDS of odd bytes for each parser, read and stored by the daemon's own steps

@@ -1,4 +1,4 @@
-//! What a person may type about a task: a command with its arguments, stored and told as data.
+//! What an operator may type about a task: a command with its arguments, stored and told as data.
 
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ pub enum Action {
     AbandonBooks {},
     /// Let an automation that has paused itself act again.
     #[serde(rename = "rule resume")]
-    ResumeRule {
+    ResumeAutomation {
         /// Which.
         rule: String,
         /// The account it acts on.
@@ -279,7 +279,9 @@ impl Action {
             Self::SealWave {} => format!("wave seal {on}"),
             Self::AbandonWave {} => format!("wave abandon {on} --not-imported --reason TEXT"),
             Self::AbandonBooks {} => format!("books abandon {on} --not-imported --reason TEXT"),
-            Self::ResumeRule { rule, account } => format!("rule resume {rule} {account}"),
+            Self::ResumeAutomation { rule, account } => {
+                format!("automation resume {rule} {account}")
+            }
         };
         format!("hikiate {words}")
     }
@@ -404,7 +406,7 @@ mod tests {
             Action::SealWave {},
             Action::AbandonWave {},
             Action::AbandonBooks {},
-            Action::ResumeRule {
+            Action::ResumeAutomation {
                 rule: "mail:shipped".to_owned(),
                 account: "shop".to_owned(),
             },

@@ -45,24 +45,24 @@ pub struct Engine {
     /// How long calls under way may take to end at shutdown.
     pub drain: std::time::Duration,
     /// What keeps a wrong rule or a deadly order from doing harm.
-    pub guards: Guards,
+    pub guards: PlanningLimits,
 }
 
 /// Limits of planning and what it remembers of failures.
 #[derive(Debug)]
-pub struct Guards {
-    /// Effects a rule may make in a minute without news of their orders before it pauses itself.
-    pub rule_burst: i32,
+pub struct PlanningLimits {
+    /// Effects a rule may make in a minute without new input of their orders before it pauses itself.
+    pub automation_burst: i32,
     /// Rows of failed batches that were not deleted yet, with their orders.
     failed: Mutex<Vec<(i64, Vec<i64>)>>,
 }
 
-impl Guards {
+impl PlanningLimits {
     /// With that limit.
     #[must_use]
-    pub fn new(rule_burst: i32) -> Self {
+    pub fn new(automation_burst: i32) -> Self {
         Self {
-            rule_burst,
+            automation_burst,
             failed: Mutex::default(),
         }
     }
@@ -73,7 +73,7 @@ impl Guards {
     }
 }
 
-impl Default for Guards {
+impl Default for PlanningLimits {
     fn default() -> Self {
         Self::new(100)
     }

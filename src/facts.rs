@@ -29,7 +29,7 @@ pub use operator::{
 /// What sort of fact it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FactClass {
-    /// Immutable, with the far side's id.
+    /// Immutable, with the external system's id.
     Event,
     /// State as read; the last one of a series counts.
     Observation,
@@ -81,9 +81,9 @@ impl Fact {
         (self.id, self.recorded_at, &self.body)
     }
 
-    /// Somebody else told us this, or a person decided it: not a consequence that planning drew by itself.
+    /// Somebody else told us this, or an operator decided it: not a consequence that planning drew by itself.
     #[must_use]
-    pub fn is_news(&self) -> bool {
+    pub fn is_new_input(&self) -> bool {
         match self.body.class() {
             FactClass::Event | FactClass::Observation => true,
             FactClass::Outcome => {
@@ -114,7 +114,7 @@ pub enum FactBody {
     DepositWithdrawn(DepositWithdrawnFact),
     /// Event: revenue of the order stands in an accepted journal batch.
     Booked(BookedFact),
-    /// Decision: a rule or a person holds the order.
+    /// Decision: a rule or an operator holds the order.
     Held(HeldFact),
     /// Decision: a hold lets go.
     Released(ReleasedFact),
@@ -253,11 +253,11 @@ pub struct BookedFact {
 /// A hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldFact {
-    /// The rule's name; `manual` for a person's.
+    /// The rule's name; `manual` for an operator's.
     pub rule: String,
-    /// For a person.
+    /// For an operator.
     pub reason: String,
-    /// Hash of the rule context it was decided on; empty for a person's.
+    /// Hash of the rule context it was decided on; empty for an operator's.
     pub context: String,
     /// How it lets go.
     pub release: HoldRelease,
@@ -267,8 +267,9 @@ pub struct HeldFact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldRelease {
-    /// When a person releases it.
-    Person,
+    /// When an operator releases it.
+    #[serde(rename = "person")]
+    Manual,
     /// Once the expression is no longer true.
     Auto,
 }
@@ -513,7 +514,7 @@ pub struct IntentFact {
     pub op: Op,
     /// On which account.
     pub account: AccountSlug,
-    /// The how-manieth try after definite refusals or withdrawals, from 1.
+    /// The number of the try after definite refusals or withdrawals, from 1.
     pub n: u32,
     /// The substance.
     pub what: IntentWhat,
@@ -574,10 +575,10 @@ pub struct OutcomeFact {
     pub intent: String,
     /// Verdict.
     pub verdict: Verdict,
-    /// The far side's id of what was made.
+    /// The external system's id of what was made.
     #[serde(default)]
     pub id: Option<String>,
-    /// The far side's code of a refusal.
+    /// The external system's code of a refusal.
     #[serde(default)]
     pub code: Option<String>,
     /// Its words, or the operator's reason.
@@ -586,7 +587,7 @@ pub struct OutcomeFact {
 }
 
 impl OutcomeFact {
-    /// With the far side's words as they can be stored.
+    /// With the external system's words as they can be stored.
     #[must_use]
     pub(crate) fn cleaned(&self) -> Self {
         Self {
@@ -617,7 +618,7 @@ pub enum Verdict {
     Refused,
     /// Taken back before it was sent.
     Withdrawn,
-    /// A person looked: it did not happen.
+    /// An operator looked: it did not happen.
     NotDone,
     /// An answer that came after its lease was lost; it proves, it decides nothing.
     Evidence,

@@ -13,13 +13,13 @@ pub const GATES: [&str; 19] = [
     "hold",
     "check",
     "payment",
-    "gate",
+    "channel_gate",
     "stock",
-    "wave",
+    "batch",
     "sending",
     "warehouse",
-    "batch_refused",
-    "unknown",
+    "batch_rejected",
+    "unknown_outcome",
     "cancel",
     "absent",
 ];
@@ -36,7 +36,7 @@ const NAMES: &[&str] = &[
     "booking",
     // Gates that a refusal shuts.
     "cancel_order",
-    "capture_over_authorised",
+    "capture_exceeds_authorisation",
     // What has happened and cannot be undone.
     "abandoned_imported",
     "cancel_rest",
@@ -49,29 +49,29 @@ const NAMES: &[&str] = &[
     "refunded_in_full",
     "shipped_date",
     "shipped_place_unknown",
-    "shipped_refused",
+    "shipped_rejected",
     "shipped_twice",
-    "deposit_cancelled",
+    "deposit_for_cancelled_order",
     "deposit_currency",
-    "deposit_over",
+    "deposit_overpaid",
     "ended_captured",
-    "mail_address",
+    "mail_address_missing",
     "over_captured",
     "over_shipped",
     "parcel_code_differs",
-    "parcel_told_twice",
-    "parcel_unknown",
+    "parcel_reported_twice",
+    "unexpected_parcel",
     "payment_withdrawn",
     "recall_failed",
     "return_received",
-    "told_too_much",
+    "notice_exceeds_shipped",
     "tracking_corrected",
     "tracking_differs",
     "tracking_missing",
-    "tracking_not_told",
+    "tracking_not_reported",
     "tracking_shared",
     "vanished",
-    "vanished_left",
+    "vanished_shipped",
 ];
 
 /// Names with the reference, mail or gate they are about.
@@ -84,13 +84,13 @@ const PREFIXES: &[&str] = &[
     "fulfilment_cancelled:",
     "mail:",
     "notice_cancelled:",
-    "parcel_told_twice:",
+    "parcel_reported_twice:",
     "recalled:",
     "rejected:",
     "short:",
 ];
 
-/// The name of the gate that opens when a person has settled a recovery, before its number.
+/// The name of the gate that opens when an operator has settled a recovery, before its number.
 pub const LOST: &str = "lost-";
 
 /// True for a name that no hold rule may have.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// `HK` + 12 Crockford base-32 characters of SHA-256(account, far-side id) + a check character.
+/// `HK` + 12 Crockford base-32 characters of SHA-256(account, external id) + a check character.
 #[must_use]
 pub fn order_number(account: &AccountSlug, external_id: &ExternalId) -> String {
     number("HK", &["order", account.as_str(), external_id.as_str()])

@@ -97,7 +97,7 @@ pub struct Operation {
     pub op: Op,
     /// What sort of account is asked.
     pub role: Role,
-    /// The rule that makes it, as epochs, `hikiate rule list` and releases name it.
+    /// The rule that makes it, as epochs, `hikiate automation list` and releases name it.
     pub rule: &'static str,
     /// Urgency in the queue of an account.
     pub lane: Lane,
@@ -268,7 +268,7 @@ pub fn members(operations: &dyn Operations, op: Op) -> u32 {
 /// The rule that makes an intent, as a pause names it. What goes out in sealed batches has none: allocation grants it
 /// unit by unit.
 #[must_use]
-pub fn rule_of(op: Op, what: &IntentWhat) -> Option<Cow<'static, str>> {
+pub fn automation_of(op: Op, what: &IntentWhat) -> Option<Cow<'static, str>> {
     let row = of(op);
     match what {
         _ if row.batch => None,
@@ -329,12 +329,18 @@ mod tests {
         let mail = IntentWhat::Mail {
             kind: MailKind::Shipped,
         };
-        assert_eq!(rule_of(Op::Mail, &mail).as_deref(), Some("mail:shipped"));
+        assert_eq!(
+            automation_of(Op::Mail, &mail).as_deref(),
+            Some("mail:shipped")
+        );
         let batch = IntentWhat::Batch {
             batch: String::new(),
         };
-        assert_eq!(rule_of(Op::Instruct, &batch), None);
-        assert_eq!(rule_of(Op::Capture, &batch).as_deref(), Some("capture"));
+        assert_eq!(automation_of(Op::Instruct, &batch), None);
+        assert_eq!(
+            automation_of(Op::Capture, &batch).as_deref(),
+            Some("capture")
+        );
     }
 
     #[test]

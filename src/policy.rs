@@ -175,7 +175,7 @@ pub struct Channel {
     /// The channel's name of a way of paying → ours. A name that is not here holds the order.
     pub payments: BTreeMap<String, PaymentRoute>,
     /// Tell the channel what was shipped.
-    pub notify: bool,
+    pub shipping_notice: bool,
     /// When money is captured.
     pub capture: CaptureRule,
     /// Mails to send, by template name.
@@ -195,9 +195,9 @@ pub struct Channel {
     pub completed_hold: Option<Duration>,
     /// Whether fulfilments that the channel makes by itself are believed.
     pub others: Others,
-    /// Open orders are read again this often, because some far sides change without telling.
+    /// Open orders are read again this often, because some external systems change without telling.
     #[serde(serialize_with = "opt_seconds")]
-    pub reread: Option<Duration>,
+    pub refresh: Option<Duration>,
     /// It counts as begun for all time.
     pub begun: bool,
     /// Before it begins, older orders reserve nothing; then they are history.
@@ -428,7 +428,7 @@ pub struct Warehouse {
     pub name: String,
     /// The account that is instructed.
     pub account: AccountSlug,
-    /// The far side's code of the place, where the account has several.
+    /// The external system's code of the place, where the account has several.
     pub location: Option<String>,
     /// When instructions go out.
     pub dispatch: Dispatch,
@@ -563,8 +563,8 @@ pub struct HoldRule {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
-    /// When a person releases it.
-    Person,
+    /// When an operator releases it.
+    Manual,
     /// By itself, once the expression is no longer true.
     Auto,
 }

@@ -301,8 +301,8 @@ pub const MUTANTS: &[Mutant] = &[
                 if let IntentWhat::Call { call, .. } = &mut intent.what
                     && let Call::Capture(capture) = call.as_mut()
                 {
-                    let more = total - capture.captured_after;
-                    capture.captured_after = total;
+                    let more = total - capture.expected_captured_total;
+                    capture.expected_captured_total = total;
                     capture.amount = capture.amount.map(|amount| amount + more);
                 }
             });

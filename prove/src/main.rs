@@ -18,7 +18,7 @@ enum Tool {
     Model(model::tool::Options),
     /// Every interleaving of every pair of things that are done at once, on a real PostgreSQL.
     Pairs(pairs::PairsArgs),
-    /// Seeded worlds: faults and crashes everywhere, judged by what the far sides remember.
+    /// Seeded worlds: faults and crashes everywhere, judged by what the external systems remember.
     World(world::WorldArgs),
     /// Bytes near each parser's seeds, read by the daemon's own steps and stored.
     Hostile(world::HostileArgs),

@@ -34,10 +34,10 @@ async fn a_parcel_corrected_after_all_had_left_is_planned() {
     assert_eq!(state(&shop, subject).await, "shipped");
     left(&shop, &reference, 1, 5).await;
     assert_eq!(state(&shop, subject).await, "instructed");
-    let shipped = shop.number("SELECT shipped::bigint FROM demands").await;
+    let shipped = shop.number("SELECT shipped_qty::bigint FROM demands").await;
     assert_eq!(shipped, 1, "one of two has left");
     let short = shop.number("SELECT count(*) FROM tasks WHERE kind = 'shipped_short'");
-    assert_eq!(short.await, 1, "a person is asked about the other");
+    assert_eq!(short.await, 1, "an operator is asked about the other");
     left(&shop, &reference, 2, 9).await;
     assert_eq!(state(&shop, subject).await, "shipped");
 }
@@ -53,6 +53,6 @@ async fn a_parcel_of_a_shipment_in_no_wave_is_planned() {
         .unwrap();
     left(&shop, &reference, 2, 1).await;
     assert_eq!(state(&shop, subject).await, "shipped");
-    let shipped = shop.number("SELECT shipped::bigint FROM demands").await;
+    let shipped = shop.number("SELECT shipped_qty::bigint FROM demands").await;
     assert_eq!(shipped, 2);
 }

@@ -15,13 +15,13 @@ const LONGEST: TimeDelta = TimeDelta::seconds(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// At work, with so many failures in a row.
-    Working(u32),
+    Closed(u32),
     /// The `n`th rest, from the next look at the clock on.
     Tripped(u32),
     /// The `n`th rest.
-    Resting { n: u32, until: DateTime<Utc> },
+    Open { n: u32, until: DateTime<Utc> },
     /// One call is trying it.
-    Trying(u32),
+    HalfOpen(u32),
 }
 
 /// What an answer changed.
@@ -37,24 +37,24 @@ pub enum Change {
 
 /// Whether an account may be called.
 #[derive(Debug)]
-pub enum Gate {
+pub enum Permit {
     /// As usual.
-    Open,
+    Normal,
     /// Once, to try it. The permit ends with the value.
-    Once(Try),
+    Probe(Probe),
     /// Not now.
-    Shut,
+    Denied,
 }
 
 /// The permit to try an account that rests; given back unused, somebody else may try at once.
 #[derive(Debug)]
-pub struct Try(Breaker);
+pub struct Probe(Breaker);
 
-impl Drop for Try {
+impl Drop for Probe {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        if let State::Trying(n) = *state {
-            *state = State::Resting {
+        if let State::HalfOpen(n) = *state {
+            *state = State::Open {
                 n,
                 until: DateTime::UNIX_EPOCH,
             };
@@ -68,7 +68,7 @@ pub struct Breaker(Arc<Mutex<State>>);
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State::Working(0))))
+        Self(Arc::new(Mutex::new(State::Closed(0))))
     }
 }
 
@@ -80,34 +80,34 @@ impl Breaker {
     /// At work: no look at the clock is needed.
     #[must_use]
     pub fn works(&self) -> bool {
-        matches!(*self.state(), State::Working(_))
+        matches!(*self.state(), State::Closed(_))
     }
 
     /// A call may start: it is at work, or somebody has the permit to try it.
     #[must_use]
     pub fn calls(&self) -> bool {
-        matches!(*self.state(), State::Working(_) | State::Trying(_))
+        matches!(*self.state(), State::Closed(_) | State::HalfOpen(_))
     }
 
     /// Whether to call it now.
     #[must_use]
-    pub fn gate(&self, now: DateTime<Utc>) -> Gate {
+    pub fn gate(&self, now: DateTime<Utc>) -> Permit {
         let mut state = self.state();
         match *state {
-            State::Working(_) => Gate::Open,
-            State::Trying(_) => Gate::Shut,
+            State::Closed(_) => Permit::Normal,
+            State::HalfOpen(_) => Permit::Denied,
             State::Tripped(n) => {
                 let doubled = FIRST * 2_i32.pow(n.min(8));
                 let until = now
                     .checked_add_signed(doubled.min(LONGEST))
                     .unwrap_or(DateTime::<Utc>::MAX_UTC);
-                *state = State::Resting { n, until };
-                Gate::Shut
+                *state = State::Open { n, until };
+                Permit::Denied
             }
-            State::Resting { until, .. } if now < until => Gate::Shut,
-            State::Resting { n, .. } => {
-                *state = State::Trying(n);
-                Gate::Once(Try(self.clone()))
+            State::Open { until, .. } if now < until => Permit::Denied,
+            State::Open { n, .. } => {
+                *state = State::HalfOpen(n);
+                Permit::Probe(Probe(self.clone()))
             }
         }
     }
@@ -115,7 +115,7 @@ impl Breaker {
     /// Hears how a call ended. Whoever answers is at work, with a refusal too; being told to slow down or that
     /// credentials are wrong says nothing here, since both pause the account by other means.
     #[must_use]
-    pub fn heard(&self, error: Option<&Error>) -> Change {
+    pub fn record_result(&self, error: Option<&Error>) -> Change {
         let failed = match error.map(|e| e.class) {
             Some(ErrorClass::Transient | ErrorClass::OutcomeUnknown) => true,
             Some(
@@ -136,28 +136,28 @@ impl Breaker {
         };
         let mut state = self.state();
         match (*state, failed) {
-            (State::Working(_), false) => {
-                *state = State::Working(0);
+            (State::Closed(_), false) => {
+                *state = State::Closed(0);
                 Change::None
             }
             (_, false) => {
-                *state = State::Working(0);
+                *state = State::Closed(0);
                 Change::Closed
             }
-            (State::Working(n), true) if n + 1 < FAILURES => {
-                *state = State::Working(n + 1);
+            (State::Closed(n), true) if n + 1 < FAILURES => {
+                *state = State::Closed(n + 1);
                 Change::None
             }
-            (State::Working(_), true) => {
+            (State::Closed(_), true) => {
                 *state = State::Tripped(0);
                 Change::Opened
             }
-            (State::Trying(n), true) => {
+            (State::HalfOpen(n), true) => {
                 *state = State::Tripped(n.saturating_add(1));
                 Change::None
             }
             // A call that was under way when the rest began.
-            (State::Tripped(_) | State::Resting { .. }, true) => Change::None,
+            (State::Tripped(_) | State::Open { .. }, true) => Change::None,
         }
     }
 }
@@ -177,9 +177,9 @@ mod tests {
     fn rests() -> Breaker {
         let breaker = Breaker::default();
         for n in 1..FAILURES {
-            assert_eq!(breaker.heard(Some(&failure())), Change::None, "{n}");
+            assert_eq!(breaker.record_result(Some(&failure())), Change::None, "{n}");
         }
-        assert_eq!(breaker.heard(Some(&failure())), Change::Opened);
+        assert_eq!(breaker.record_result(Some(&failure())), Change::Opened);
         breaker
     }
 
@@ -188,32 +188,36 @@ mod tests {
         let breaker = rests();
         let mut now = 0;
         for rest in [5, 10, 20, 40, 60, 60] {
-            assert!(matches!(breaker.gate(at(now)), Gate::Shut));
-            assert!(matches!(breaker.gate(at(now + rest - 1)), Gate::Shut));
+            assert!(matches!(breaker.gate(at(now)), Permit::Denied));
+            assert!(matches!(breaker.gate(at(now + rest - 1)), Permit::Denied));
             let once = breaker.gate(at(now + rest));
-            assert!(matches!(once, Gate::Once(_)), "after {rest} s");
+            assert!(matches!(once, Permit::Probe(_)), "after {rest} s");
             assert!(
-                matches!(breaker.gate(at(now + rest)), Gate::Shut),
+                matches!(breaker.gate(at(now + rest)), Permit::Denied),
                 "only one tries"
             );
-            assert_eq!(breaker.heard(Some(&failure())), Change::None, "said once");
+            assert_eq!(
+                breaker.record_result(Some(&failure())),
+                Change::None,
+                "said once"
+            );
             drop(once);
             now += rest;
         }
-        assert!(matches!(breaker.gate(at(now)), Gate::Shut));
+        assert!(matches!(breaker.gate(at(now)), Permit::Denied));
         let once = breaker.gate(at(now + 60));
-        assert!(matches!(once, Gate::Once(_)));
-        assert_eq!(breaker.heard(None), Change::Closed);
+        assert!(matches!(once, Permit::Probe(_)));
+        assert_eq!(breaker.record_result(None), Change::Closed);
         drop(once);
-        assert!(breaker.works() && matches!(breaker.gate(at(now)), Gate::Open));
+        assert!(breaker.works() && matches!(breaker.gate(at(now)), Permit::Normal));
     }
 
     #[test]
     fn a_permit_that_was_not_used_is_free_again() {
         let breaker = rests();
-        assert!(matches!(breaker.gate(at(0)), Gate::Shut));
+        assert!(matches!(breaker.gate(at(0)), Permit::Denied));
         drop(breaker.gate(at(5)));
-        assert!(matches!(breaker.gate(at(5)), Gate::Once(_)));
+        assert!(matches!(breaker.gate(at(5)), Permit::Probe(_)));
     }
 
     #[test]
@@ -226,10 +230,10 @@ mod tests {
             ErrorClass::Protocol,
         ] {
             for _ in 1..FAILURES {
-                assert_eq!(breaker.heard(Some(&failure())), Change::None);
+                assert_eq!(breaker.record_result(Some(&failure())), Change::None);
             }
             assert_eq!(
-                breaker.heard(Some(&Error::new(class, "refused"))),
+                breaker.record_result(Some(&Error::new(class, "refused"))),
                 Change::None
             );
             assert!(breaker.works());
@@ -242,7 +246,7 @@ mod tests {
         ] {
             for _ in 0..20 {
                 assert_eq!(
-                    breaker.heard(Some(&Error::new(class, "wait"))),
+                    breaker.record_result(Some(&Error::new(class, "wait"))),
                     Change::None
                 );
             }

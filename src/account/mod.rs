@@ -10,7 +10,7 @@ use hikiate_sdk::{AccountSlug, Connector, Error, ErrorClass, Link};
 use tracing::{info, warn};
 
 pub use backoff::backoff;
-pub use breaker::{Breaker, Change, Gate};
+pub use breaker::{Breaker, Change, Permit};
 
 use crate::ops::metrics::Metrics;
 use crate::store::{OwnedAccount, Store, StoreError};
@@ -35,26 +35,26 @@ impl Account {
     ///
     /// # Errors
     /// The database's.
-    pub async fn gate(&self, store: &Store) -> Result<Gate, StoreError> {
+    pub async fn gate(&self, store: &Store) -> Result<Permit, StoreError> {
         let breaker = &self.breaker;
         if breaker.works() {
-            return Ok(Gate::Open);
+            return Ok(Permit::Normal);
         }
         Ok(breaker.gate(store.now().await?))
     }
 
     /// Records how a call ended.
-    pub fn heard(&self, metrics: &Metrics, error: Option<&Error>) {
-        match self.breaker.heard(error) {
+    pub fn record_result(&self, metrics: &Metrics, error: Option<&Error>) {
+        match self.breaker.record_result(error) {
             Change::None => {}
             Change::Opened => {
                 let error = error.map(ToString::to_string).unwrap_or_default();
                 warn!(account = %self.slug, error, "calls keep failing: the account rests and is tried now and then; nothing is lost by it");
-                metrics.account_resting(self.slug.as_str(), true);
+                metrics.circuit_breaker_open(self.slug.as_str(), true);
             }
             Change::Closed => {
                 info!(account = %self.slug, "the account answers again");
-                metrics.account_resting(self.slug.as_str(), false);
+                metrics.circuit_breaker_open(self.slug.as_str(), false);
             }
         }
     }

@@ -111,11 +111,13 @@ pub(crate) async fn dated(
     command: &mut Command,
 ) -> Result<Vec<OsString>, Failure> {
     let words = match command {
-        Command::Order(OrderCommand::Shipped(ShippedArgs { left_at, .. })) if left_at.is_none() => {
+        Command::Order(OrderCommand::Shipped(ShippedArgs { shipped_at, .. }))
+            if shipped_at.is_none() =>
+        {
             let now = session.store.now().await?;
-            *left_at = Some(now);
+            *shipped_at = Some(now);
             let now = now.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-            vec!["--left-at".to_owned(), now]
+            vec!["--shipped-at".to_owned(), now]
         }
         Command::Deposit(DepositCommand::Add { date, .. }) if date.is_none() => {
             let today = session.today().await?;

@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Orders: list, look into, hold, release, cancel
     #[command(subcommand)]
     Order(OrderCommand),
-    /// Everything that waits for a person, oldest first
+    /// Everything that waits for an operator, oldest first
     Tasks,
     /// Goods that came back
     #[command(subcommand)]
@@ -99,12 +99,12 @@ pub(crate) enum Command {
     /// Streams that are pulled
     #[command(subcommand)]
     Stream(StreamCommand),
-    /// Calls to far sides that are queued or whose outcome is unknown
+    /// Calls to external systems that are queued or whose outcome is unknown
     #[command(subcommand)]
     Effect(EffectCommand),
     /// What acts on orders by itself: since when, and whether it has paused itself
     #[command(subcommand)]
-    Rule(RuleCommand),
+    Automation(AutomationCommand),
     /// Accounts as a whole
     #[command(subcommand)]
     Account(AccountCommand),
@@ -269,7 +269,7 @@ pub(crate) struct ShippedArgs {
     pub(crate) from: Option<String>,
     /// When it left [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) left_at: Option<DateTime<Utc>>,
+    pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// What is inside, by the channel's code or line [default: all that is open]
     #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
     pub(crate) lines: Vec<(String, u32)>,
@@ -402,7 +402,7 @@ impl Command {
                 | StopShipping { dry_run: true, .. },
             )
             | Self::Effect(EffectCommand::List { .. })
-            | Self::Rule(RuleCommand::List)
+            | Self::Automation(AutomationCommand::List)
             | Self::Quarantine(QuarantineCommand::List | QuarantineCommand::Show { .. })
             | Self::Recover(Recover { dry_run: true, .. })
             | Self::Begin(Begin { dry_run: true, .. })
@@ -435,7 +435,7 @@ impl Command {
             | Self::StopShipping(_)
             | Self::Deposit(_)
             | Self::Effect(_)
-            | Self::Rule(_)
+            | Self::Automation(_)
             | Self::Quarantine(_)
             | Self::Begin(_)
             | Self::Unbegin(_)
@@ -703,7 +703,7 @@ pub(crate) enum EffectCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// Write down what was seen at the far side about an unknown outcome
+    /// Write down what was seen at the external system about an unknown outcome
     Resolve {
         /// As `effect list` shows it
         id: i64,
@@ -715,7 +715,7 @@ pub(crate) enum EffectCommand {
     },
 }
 
-/// What a person saw.
+/// What an operator saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Resolution {
     /// It happened
@@ -805,16 +805,16 @@ pub(crate) struct Recover {
 
 /// `rule …`
 #[derive(Debug, Subcommand)]
-pub(crate) enum RuleCommand {
+pub(crate) enum AutomationCommand {
     /// Every rule, paused ones first, with how many orders wait for it
     List,
     /// Let a rule that has paused itself act again, on the orders that wait too
     Resume {
-        /// As `rule list` shows it
-        rule: String,
+        /// As `automation list` shows it
+        automation: String,
         /// The account it acts on
         account: String,
-        /// Let so many effects through although their orders have no news
+        /// Let so many effects through although their orders have no new input
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
         allow: i32,
     },

@@ -26,7 +26,7 @@ const REFERENCE: usize = 60;
 
 /// What `begin` answers.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Reply<'a> {
     channel: &'a AccountSlug,
     dry_run: bool,
     from: DateTime<Utc>,
@@ -131,7 +131,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
     for row in &shown {
         *counts.entry(row.listing.class).or_insert(0) += 1;
     }
-    let told = Told {
+    let told = Reply {
         channel: &channel,
         dry_run: args.dry_run,
         from,

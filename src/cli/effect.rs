@@ -1,4 +1,4 @@
-//! `hikiate effect`: the queue, and what a person found out about an unknown outcome.
+//! `hikiate effect`: the queue, and what an operator found out about an unknown outcome.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ async fn list(session: &Session, unresolved: bool, limit: i64) -> Result<(), Fai
         "nothing is queued"
     };
     out.list(&rows, &columns, empty, |row| {
-        let state = if row.ambiguous && row.state != "unresolved" {
+        let state = if row.outcome_unknown && row.state != "unresolved" {
             format!("{} (may have happened)", row.state)
         } else {
             row.state.clone()

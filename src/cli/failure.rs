@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// What to tell the person, in lines.
+    /// What to tell the operator, in lines.
     pub(crate) fn words(&self) -> Option<String> {
         Some(match self {
             Self::Said(_) => return None,

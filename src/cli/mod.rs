@@ -3,6 +3,7 @@
 mod account;
 mod acts;
 pub(crate) mod args;
+mod automation;
 mod begin;
 mod books;
 pub mod check;
@@ -18,7 +19,6 @@ mod pause;
 mod quarantine;
 pub mod raw;
 mod recover;
-mod rule;
 mod run;
 mod session;
 mod stock;
@@ -115,7 +115,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Unbegin(args) => begin::unbegin(session, args).await,
         Command::Recover(args) => recover::run(session, args).await,
         Command::Account(command) => account::run(session, command).await,
-        Command::Rule(command) => rule::run(session, command).await,
+        Command::Automation(command) => automation::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
         // Carried out before a session is opened.
         Command::Run | Command::Check { .. } | Command::Migrate { .. } => Ok(()),

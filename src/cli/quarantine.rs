@@ -38,7 +38,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
         "ID",
         "ACCOUNT",
         "STREAM",
-        "FAR-SIDE ID",
+        "EXTERNAL ID",
         "FILE",
         "FIRST",
         "LAST",

@@ -1,4 +1,4 @@
-//! Bytes as a person can read them.
+//! Bytes as an operator can read them.
 
 use std::fmt::Write as _;
 

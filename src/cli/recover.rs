@@ -1,4 +1,4 @@
-//! `hikiate recover`: what a person says after the database was set back.
+//! `hikiate recover`: what an operator says after the database was set back.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::out::plain;
 use super::session::Session;
 use crate::store::Phase;
 
-/// Begins a recovery, or tells what a person found out for one.
+/// Begins a recovery, or tells what an operator found out for one.
 pub(crate) async fn run(session: &Session, args: Recover) -> Result<(), Failure> {
     match (&args.lost_since, &args.instructed) {
         (Some(_), _) => begin(session, args).await,
@@ -59,7 +59,7 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
             "the daemon goes on by itself once all of this is read and planned; `hikiate tasks` says what is missing"
         };
         format!(
-            "{found}\n{} calls in the queue {verb} taken for perhaps made: looked up first, or left to a person; {} of them are mails, which count as sent\n\
+            "{found}\n{} calls in the queue {verb} taken for perhaps made: looked up first, or left to an operator; {} of them are mails, which count as sent\n\
              {} streams {verb} read again from an hour before {}\n{} unsealed batches {verb} given up for such with new names\n\
              {} open orders {verb} planned again\n{}{end}\n",
             begun.effects,

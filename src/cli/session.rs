@@ -18,7 +18,7 @@ use crate::registry::CONNECTORS;
 use crate::store::Store;
 use crate::store::launcher::{ClusterOptions, running};
 
-/// Who the daemon's own steps are; a person must not pass for them.
+/// Who the daemon's own steps are; an operator must not pass for them.
 const STEPS: [&str; 3] = ["pull", "plan", "push"];
 
 /// Connections of a command.
@@ -167,7 +167,7 @@ fn actor(global: &Global) -> Result<String, Failure> {
         .unwrap_or_else(|| "operator".to_owned());
     if STEPS.contains(&actor.as_str()) {
         return Err(Failure::Usage(format!(
-            "--actor {actor} is the name of a step of the daemon; give a person's"
+            "--actor {actor} is the name of a step of the daemon; give an operator's"
         )));
     }
     Ok(actor)

@@ -1,17 +1,17 @@
-//! `hikiate tasks`: the list a person works through.
+//! `hikiate tasks`: the list an operator works through.
 
 use super::failure::Failure;
 use super::out::table;
 use super::session::Session;
 
-/// Shows what waits for a person.
+/// Shows what waits for an operator.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     let (out, mut tasks) = (session.out, session.store.list_tasks().await?);
     // Until it is settled the rest may be an old state.
-    tasks.sort_by_key(|task| task.kind != "database_set_back");
+    tasks.sort_by_key(|task| task.kind != "database_data_loss");
     out.one(&tasks, || {
         if tasks.is_empty() {
-            return "nothing waits for a person\n".to_owned();
+            return "nothing waits for an operator\n".to_owned();
         }
         let columns = ["SINCE", "DUE", "KIND", "SUBJECT", "WHAT TO DO"];
         let mut rows = Vec::new();

@@ -20,7 +20,7 @@ use crate::suggest;
 pub struct AccountBuilt {
     /// Its name.
     pub slug: AccountSlug,
-    /// The kind of far side.
+    /// The kind of external system.
     pub connector: &'static str,
     /// The account.
     pub instance: Arc<dyn Connector>,

@@ -33,7 +33,7 @@ pub struct Loaded {
     pub accounts: Vec<AccountBuilt>,
     /// The hold rules, compiled.
     pub rules: RuleSet,
-    /// What this configuration will do, for a person.
+    /// What this configuration will do, for an operator.
     pub summary: String,
     /// The mapping file of codes, where codes are listed.
     pub mapping_file: Option<PathBuf>,

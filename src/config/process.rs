@@ -41,7 +41,7 @@ impl Settings {
         for (key, n, most) in [
             ("plan_batch", engine.plan_batch, 1000),
             ("push_batch", engine.push_batch, 1000),
-            ("rule_burst", engine.rule_burst, 1_000_000),
+            ("automation_burst", engine.automation_burst, 1_000_000),
         ] {
             if !(1..=most).contains(&n) {
                 p.at(
@@ -83,7 +83,7 @@ impl Settings {
             engine: EngineSettings {
                 plan_batch: i64::from(engine.plan_batch),
                 push_batch: i64::from(engine.push_batch),
-                rule_burst: i32::try_from(engine.rule_burst).unwrap_or(i32::MAX),
+                automation_burst: i32::try_from(engine.automation_burst).unwrap_or(i32::MAX),
                 lease_seconds: lease?,
                 idle: idle?,
                 drain: drain?,

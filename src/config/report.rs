@@ -121,7 +121,7 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// A key as a person writes it: `channels."shop a".payments`, `hold[2].when`.
+/// A key as an operator writes it: `channels."shop a".payments`, `hold[2].when`.
 fn dotted(path: &[&str]) -> String {
     let mut text = String::new();
     for part in path {

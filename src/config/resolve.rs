@@ -134,14 +134,14 @@ impl Resolving<'_> {
         if self.routes.account(name, &path, p).is_some() {
             self.routes
                 .needs_streams(name, &[Kind::Order], "a channel", &path, p);
-            if table.notify {
+            if table.shipping_notice {
                 self.routes
-                    .reports_departures(name, &["channels", name, "notify"], p);
+                    .reports_departures(name, &["channels", name, "shipping_notice"], p);
                 self.routes.needs(
                     name,
                     &of_rule(NOTICE),
-                    "notify = true",
-                    &["channels", name, "notify"],
+                    "shipping_notice = true",
+                    &["channels", name, "shipping_notice"],
                     p,
                 );
             }
@@ -236,15 +236,15 @@ impl Resolving<'_> {
                 .flatten(),
             others: table.others,
             payments,
-            notify: table.notify,
+            shipping_notice: table.shipping_notice,
             capture,
             mail: table.mail.clone(),
             locations: table.locations.clone(),
             carriers: table.carriers.clone(),
-            reread: p
+            refresh: p
                 .value(
-                    &["channels", name, "reread"],
-                    span_or_never(&table.reread, 1),
+                    &["channels", name, "refresh"],
+                    span_or_never(&table.refresh, 1),
                 )
                 .flatten(),
             begun: table.begin == Some(BeginWord::All),

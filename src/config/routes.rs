@@ -42,7 +42,7 @@ impl<'a> Routes<'a> {
     /// Whether an account of that name was written.
     ///
     /// # Errors
-    /// The words for a person.
+    /// The words for an operator.
     pub(super) fn known(&self, name: &str) -> Result<(), String> {
         if self.names.contains(&name) {
             return Ok(());
@@ -75,7 +75,7 @@ impl<'a> Routes<'a> {
         let operations = self.built.get(name)?.instance.operations()?;
         let asked = [Op::Instruct, Op::CancelInstruction];
         let mut offered = operations.operations().into_iter();
-        if offered.any(|spec| asked.contains(&spec.op) && !spec.accepted_is_done) {
+        if offered.any(|spec| asked.contains(&spec.op) && !spec.completes_on_accept) {
             return Some(Answers::Always);
         }
         let called = operations.by_telephone().contains(&Op::CancelInstruction);

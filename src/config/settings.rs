@@ -92,8 +92,8 @@ pub struct EngineSettings {
     pub push_batch: i64,
     /// How long a claim of an account or effect lasts.
     pub lease_seconds: i32,
-    /// Effects a rule may make in a minute without news before it pauses itself.
-    pub rule_burst: i32,
+    /// Effects a rule may make in a minute without new input before it pauses itself.
+    pub automation_burst: i32,
     /// Pause of a loop that found nothing to do.
     pub idle: Duration,
     /// How long running calls may take to end at shutdown.

@@ -139,7 +139,7 @@ impl Teller<'_> {
         line(text, 0, &format!("channel {slug} ({})", self.kind(slug)));
         self.beginning(text, slug, channel);
         self.streams(text, slug);
-        match channel.reread {
+        match channel.refresh {
             Some(every) => line(
                 text,
                 1,
@@ -225,7 +225,7 @@ impl Teller<'_> {
             }
         }
         line(text, 1, "an order paid in another way is held");
-        if channel.notify {
+        if channel.shipping_notice {
             line(text, 1, "is told what was shipped, with tracking numbers");
             self.operations(text, slug, &of_rule(NOTICE));
         } else {
@@ -490,7 +490,7 @@ impl Teller<'_> {
         }
         for hold in &self.policy.holds {
             let release = match hold.release {
-                Release::Person => "until a person releases it",
+                Release::Manual => "until an operator releases it",
                 Release::Auto => "until that is no longer so",
             };
             let when = hold.when.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -210,7 +210,7 @@ fn a_good_configuration_becomes_a_policy() {
         PaymentMethod::Card
     );
     assert_eq!(channel.payments["bank.transfer"].account, None);
-    assert_eq!(channel.reread, Some(chrono::Duration::minutes(15)));
+    assert_eq!(channel.refresh, Some(chrono::Duration::minutes(15)));
     assert_eq!(channel.recheck, Some(chrono::Duration::minutes(10)));
     assert!(!channel.recheck_required);
     assert_eq!(channel.vanished_after, Some(chrono::Duration::hours(72)));
@@ -615,7 +615,7 @@ fn check_prints_a_summary_or_all_problems() {
         "open orders are read again every 15 min",
         "payments pp_system_default are card, captured at shop-jp each time goods leave, for what has left",
         "capture: does capture; cannot be undone; an unknown outcome is asked for by reference",
-        "mail: does mail; cannot be undone; an unknown outcome is held for a person",
+        "mail: does mail; cannot be undone; an unknown outcome is held for an operator",
         "payments bank.transfer are bank transfers",
         "instructions are sealed and sent at 09:00 and 13:00, at most 3000 in a batch",
         "instructions are sent 30 min after allocation, at most 10 in a batch",
@@ -623,7 +623,7 @@ fn check_prints_a_summary_or_all_problems() {
         "a task opens when a reply is missing after 30 min",
         "any other parcel in JP counts as delivered 3 days after it left",
         "one abroad counts as delivered 10 days after it left",
-        "hold high-value: an order is held until a person releases it when order.total >= yen(100000)",
+        "hold high-value: an order is held until an operator releases it when order.total >= yen(100000)",
         "revenue is booked when goods leave (出荷基準); a journal batch closes daily at 02:00 and goes to books (test)",
         "policy ",
     ] {

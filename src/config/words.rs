@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use hikiate_sdk::{OperationSpec, Replay, Then};
+use hikiate_sdk::{OperationSpec, RetryPolicy, Then};
 
 /// Adds an indented line.
 pub(super) fn line(text: &mut String, indent: usize, words: &str) {
@@ -13,17 +13,18 @@ pub(super) fn line(text: &mut String, indent: usize, words: &str) {
 
 /// What happens after a lost reply.
 pub(super) fn unknown(spec: &OperationSpec) -> String {
-    match spec.replay {
-        Replay::Lookup { .. } => "is asked for by reference".to_owned(),
-        Replay::Person => "is held for a person".to_owned(),
-        Replay::Native { lifetime, then } => {
-            let until = lifetime
-                .map(|l| format!(" for {}", span(l)))
-                .unwrap_or_default();
-            let then = match (lifetime, then) {
+    match spec.retry {
+        RetryPolicy::LookUp { .. } => "is asked for by reference".to_owned(),
+        RetryPolicy::Manual => "is held for an operator".to_owned(),
+        RetryPolicy::IdempotencyKey {
+            ttl,
+            after_expiry: then,
+        } => {
+            let until = ttl.map(|l| format!(" for {}", span(l))).unwrap_or_default();
+            let then = match (ttl, then) {
                 (None, _) => "",
-                (_, Then::Lookup) => ", then asked for by reference",
-                (_, Then::Person) => ", then held for a person",
+                (_, Then::LookUp) => ", then asked for by reference",
+                (_, Then::Manual) => ", then held for an operator",
             };
             format!("is sent again under the same key{until}{then}")
         }

@@ -12,7 +12,7 @@ use crate::store::{BatchInput, BatchPlan, Store, StoreError};
 /// Orders that a task names at the most.
 const NAMED: usize = 50;
 
-/// Plans batches with news. Returns how many.
+/// Plans batches with new input. Returns how many.
 ///
 /// # Errors
 /// The database's.
@@ -55,9 +55,12 @@ async fn one(
     let told = told(batch);
     if let Some(outcome) = told {
         if batch.kind == "instruct" {
-            engine.store.tell_members(batch, outcome, today).await?;
+            engine
+                .store
+                .propagate_outcome(batch, outcome, today)
+                .await?;
         } else if outcome.verdict != Verdict::Refused {
-            engine.store.tell_booked(batch, today).await?;
+            engine.store.propagate_posting(batch, today).await?;
         }
         info!(
             batch = batch.name,
@@ -166,7 +169,7 @@ fn plan_batch(
             match due {
                 Some(at) if !unanswered.is_empty() && at <= now => {
                     plan.tasks.push(TaskRow::new(
-                        "reply_missing",
+                        "batch_replies_overdue",
                         format!(
                             "batch {}: {} shipments have no reply yet ({}): ask the warehouse",
                             batch.name,
@@ -209,7 +212,7 @@ fn plan_batch(
                     outcome.message,
                     some_of(cancelled)
                 );
-                let mut task = TaskRow::new("batch_refused", what);
+                let mut task = TaskRow::new("batch_rejected", what);
                 task.action(give_up(batch));
                 plan.tasks.push(task);
             } else if released >= refusals && !batch.queued {
@@ -219,7 +222,7 @@ fn plan_batch(
                     "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again, or give it up once you know that it was not imported",
                     batch.name, outcome.message
                 );
-                let mut task = TaskRow::new("batch_refused", what);
+                let mut task = TaskRow::new("batch_rejected", what);
                 task.action(Action::Release { rule: None });
                 task.action(give_up(batch));
                 plan.tasks.push(task);

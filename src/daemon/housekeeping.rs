@@ -58,7 +58,9 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
         &engine.store.list_streams().await?,
         engine.store.now().await?,
     );
-    engine.metrics.set_rules(&engine.store.list_rules().await?);
+    engine
+        .metrics
+        .set_automations(&engine.store.list_automations().await?);
     let (tasks, bad) = (
         engine.store.count_tasks().await?,
         engine.store.count_quarantine().await?,

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use tracing::{debug, error, warn};
 
 use crate::engine::Engine;
-use crate::operations::rule_of;
+use crate::operations::automation_of;
 use crate::plan::{not_written, plan_order};
-use crate::store::{Claimed, Noted, PlannedOrder, RuleKey, Store, StoreError, Tx};
+use crate::store::{AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, Tx};
 
 /// News first, then what comes round, then what was planned again as a whole.
 const CLASSES: std::ops::Range<i16> = 0..3;
@@ -26,13 +26,13 @@ enum Due {
 }
 
 /// How one transaction ended.
-enum Turn {
+enum PlanTurn {
     Planned(usize),
     /// Some of what was claimed was being planned by a process that died; it is planned alone from now on.
-    Suspected,
+    Interrupted,
 }
 
-/// Plans up to one batch of due orders, news first, and then one suspect. Returns how many were planned.
+/// Plans up to one batch of due orders, new input first, and then one suspect. Returns how many were planned.
 ///
 /// # Errors
 /// The database's.
@@ -116,21 +116,21 @@ async fn plan_due(engine: &Engine, due: Due) -> Result<usize, StoreError> {
     forget_failed(engine).await?;
     loop {
         // Each turn that ends in suspicion deletes a row, so this ends.
-        if let Turn::Planned(n) = turn(engine, due).await? {
+        if let PlanTurn::Planned(n) = turn(engine, due).await? {
             return Ok(n);
         }
     }
 }
 
-async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
+async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
     let mut tx = engine.store.pool().begin().await?;
     let ids = claim(&mut tx, due, engine.policy_id).await?;
     if ids.is_empty() {
-        return Ok(Turn::Planned(0));
+        return Ok(PlanTurn::Planned(0));
     }
     let row = match engine.store.begin_planning(&engine.instance, &ids).await? {
-        Noted::Row(row) => row,
-        Noted::Left(rows) => {
+        CrashGuard::Row(row) => row,
+        CrashGuard::Interrupted(rows) => {
             let (suspects, aside) = Store::suspect(&mut tx, &rows).await?;
             tx.commit().await?;
             warn!(
@@ -141,7 +141,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
                 error!(subjects = ?aside, "planning these orders ended the process each time; they are set aside, `hikiate tasks` shows them");
                 engine.metrics.plan_failed(aside.len());
             }
-            return Ok(Turn::Suspected);
+            return Ok(PlanTurn::Interrupted);
         }
     };
     let alone = matches!(due, Due::Suspect);
@@ -159,10 +159,10 @@ async fn turn(engine: &Engine, due: Due) -> Result<Turn, StoreError> {
                 tell_alarms(engine).await?;
             }
             for (rule, account) in made.paused {
-                error!(rule, %account, "a rule acted on more orders without news than is sound and has paused itself: see `hikiate rule list`, look at what it did, then `hikiate rule resume {rule} {account}`");
-                engine.metrics.rule_paused(&rule, account.as_str());
+                error!(rule, %account, "a rule acted on more orders without new input than is sound and has paused itself: see `hikiate automation list`, look at what it did, then `hikiate automation resume {rule} {account}`");
+                engine.metrics.automation_paused(&rule, account.as_str());
             }
-            Ok(Turn::Planned(ids.len()))
+            Ok(PlanTurn::Planned(ids.len()))
         }
         Err(error) => {
             engine.guards.failed().push((row, ids));
@@ -208,7 +208,7 @@ async fn plan_claimed(
 #[derive(Default)]
 struct Made {
     /// Rules that have paused themselves.
-    paused: Vec<RuleKey>,
+    paused: Vec<AutomationKey>,
     /// Orders that seemed shipped are held, because their channel fulfils by itself.
     alarmed: bool,
 }
@@ -216,7 +216,7 @@ struct Made {
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);
 
 /// Plans, and plans again what came of channels that fulfil by themselves, and without the rules that made too much of
-/// orders that have no news.
+/// orders that have no new input.
 async fn within_limits(
     engine: &Engine,
     tx: &mut Tx<'_>,
@@ -225,7 +225,7 @@ async fn within_limits(
 ) -> Result<(Vec<PlannedOrder>, Vec<(i64, String)>, Made), StoreError> {
     let undecided = undecided(engine)?;
     let mut made = Made::default();
-    let mut counted: BTreeMap<RuleKey, i32> = BTreeMap::new();
+    let mut counted: BTreeMap<AutomationKey, i32> = BTreeMap::new();
     loop {
         let (plans, failed) = plan_all(engine, claimed, now);
         let alarmed = Store::count_window(tx, &plans, &undecided).await?;
@@ -251,7 +251,7 @@ async fn within_limits(
         let paused = if more.is_empty() {
             Default::default()
         } else {
-            let limit = engine.guards.rule_burst;
+            let limit = engine.guards.automation_burst;
             Store::count_burst(tx, &more, limit, &engine.directory).await?
         };
         if paused.is_empty() {
@@ -290,18 +290,18 @@ pub(super) async fn tell_alarms(engine: &Engine) -> Result<(), StoreError> {
 }
 
 /// Effects per rule that these plans make of orders nobody told us anything about since their last plan.
-fn without_news(claimed: &Claimed, plans: &[PlannedOrder]) -> BTreeMap<RuleKey, i32> {
+fn without_news(claimed: &Claimed, plans: &[PlannedOrder]) -> BTreeMap<AutomationKey, i32> {
     let mut made = BTreeMap::new();
     let quiet = |id: i64| {
         let order = claimed.orders.iter().find(|order| order.0 == id);
-        order.is_some_and(|(_, _, input)| input.as_ref().is_ok_and(|input| !input.news))
+        order.is_some_and(|(_, _, input)| input.as_ref().is_ok_and(|input| !input.new_input))
     };
     for planned in plans.iter().filter(|p| !p.plan.effects.is_empty()) {
         if !quiet(planned.subject_id) {
             continue;
         }
         for effect in &planned.plan.effects {
-            if let Some(rule) = rule_of(effect.intent.op, &effect.intent.what) {
+            if let Some(rule) = automation_of(effect.intent.op, &effect.intent.what) {
                 let key = (rule.into_owned(), effect.intent.account.clone());
                 *made.entry(key).or_default() += 1;
             }

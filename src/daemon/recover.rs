@@ -1,4 +1,4 @@
-//! Going on after the database was set back: streams are read again, far sides are asked what they were sent,
+//! Going on after the database was set back: streams are read again, external systems are asked what they were sent,
 //! planning catches up, and only then push and seal go on.
 
 use std::collections::btree_map::Entry;
@@ -19,7 +19,7 @@ const OVERLAP: Duration = Duration::hours(1);
 /// One step of a recovery, if there is one. Returns why nothing is sent, for the health page and the log.
 ///
 /// # Errors
-/// The database's; a far side that cannot be asked is asked again.
+/// The database's; an external system that cannot be asked is asked again.
 pub async fn recover_step(
     engine: &Engine,
     owned: &[OwnedAccount],
@@ -123,7 +123,7 @@ async fn rewind(
     Ok(())
 }
 
-/// What far sides must be asked: operations whose business key is the batch, which another database would form
+/// What external systems must be asked: operations whose business key is the batch, which another database would form
 /// differently.
 fn asked(account: &Account) -> Vec<Op> {
     let Some(operations) = account.connector.operations() else {
@@ -172,7 +172,7 @@ async fn recall(
                 .await?
                 .into_iter()
                 .collect();
-            let can_tell = sent.is_some();
+            let can_list = sent.is_some();
             let lost: Vec<Sent> = sent
                 .into_iter()
                 .flatten()
@@ -190,10 +190,10 @@ async fn recall(
                     })
                     .collect(),
             };
-            info!(account = %account.slug, %op, can_tell, batches = lost.len(), found = found.len(), "asked what was sent before the database was set back");
+            info!(account = %account.slug, %op, can_list, batches = lost.len(), found = found.len(), "asked what was sent before the database was set back");
             engine
                 .store
-                .store_recall(account.id, op.as_str(), recovery.epoch, can_tell, &found)
+                .store_recall(account.id, op.as_str(), recovery.epoch, can_list, &found)
                 .await?;
         }
     }
@@ -282,13 +282,13 @@ async fn missing(engine: &Engine, recovery: &Recovery) -> Result<Option<String>,
 
 #[cfg(test)]
 mod tests {
-    use hikiate_sdk::{Ability, Cancels, Identity, Replay};
+    use hikiate_sdk::{Ability, Cancels, Identity, RetryPolicy};
 
     use super::*;
 
     #[test]
     fn what_a_warehouse_knows_by_our_references_is_not_asked_for() {
-        let spec = |op| OperationSpec::new(op, Replay::Person, "");
+        let spec = |op| OperationSpec::new(op, RetryPolicy::Manual, "");
         let by_shipment = OperationSpec {
             ability: Ability::Instruct {
                 identity: Identity::Shipment,

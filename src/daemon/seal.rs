@@ -21,9 +21,9 @@ use crate::store::{
     Slot, StoreError,
 };
 
-/// A wave waits this long past its cut-off for orders whose news are being planned.
+/// A wave waits this long past its cut-off for orders whose new input are being planned.
 const PATIENCE: Duration = Duration::seconds(60);
-/// Where the next batch follows at once, an order with news goes with that one: under load there is always
+/// Where the next batch follows at once, an order with new input goes with that one: under load there is always
 /// one, and waiting for it would hold up all others.
 const PATIENCE_AT_ONCE: Duration = Duration::seconds(2);
 const JOURNAL_ROWS: i64 = 100_000;
@@ -264,7 +264,7 @@ fn reply_within(
 ) -> Option<f64> {
     let offered = operations.operations();
     let instruct = offered.iter().find(|spec| spec.op == Op::Instruct)?;
-    if instruct.accepted_is_done {
+    if instruct.completes_on_accept {
         return None;
     }
     let due = warehouse.reply_within.as_ref()?;
@@ -548,7 +548,7 @@ fn render_journal(
         ..RenderedJournal::default()
     };
     for (part, error) in found.bad {
-        // Its number in this journal is another in the next, and no news.
+        // Its number in this journal is another in the next, and no new input.
         let why = error
             .message
             .replace(&format!("journal entry {number}-1"), "the entry");

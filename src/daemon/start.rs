@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{plan, schedule};
 use crate::account::{Account, Breaker};
 use crate::config::Loaded;
-use crate::engine::{Engine, Guards};
+use crate::engine::{Engine, PlanningLimits};
 use crate::operations::{CAPTURE, MAIL, NOTICE, of};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policy;
@@ -38,7 +38,7 @@ pub async fn start(
         .activate_policy(
             &loaded.policy_hash,
             &loaded.policy_document,
-            &rules_of(&loaded.policy),
+            &automations_of(&loaded.policy),
         )
         .await?;
     store
@@ -88,7 +88,7 @@ pub async fn start(
         push_batch: loaded.settings.engine.push_batch,
         idle: loaded.settings.engine.idle,
         drain: loaded.settings.engine.drain,
-        guards: Guards::new(loaded.settings.engine.rule_burst),
+        guards: PlanningLimits::new(loaded.settings.engine.automation_burst),
     };
     plan::tell_alarms(&engine).await?;
     schedule::retime(&engine).await?;
@@ -96,10 +96,10 @@ pub async fn start(
 }
 
 /// Every (rule, account) the policy makes active.
-fn rules_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
+fn automations_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
     let mut rules = Vec::new();
     for (slug, channel) in &policy.channels {
-        if channel.notify {
+        if channel.shipping_notice {
             rules.push((NOTICE.to_owned(), slug.clone()));
         }
         rules.extend(

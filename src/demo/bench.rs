@@ -60,7 +60,7 @@ pub(super) async fn run(
     }
     let took = begun.elapsed();
     progress.end();
-    // What follows the booking (notices, captures, mails) ends before the far sides are asked. Between two
+    // What follows the booking (notices, captures, mails) ends before the external systems are asked. Between two
     // effects of an order its queue is empty for a moment.
     let mut quiet = 0;
     while booked == count && quiet < 8 && Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! The real program as child processes: the daemon, and the commands a person would type beside it.
+//! The real program as child processes: the daemon, and the commands an operator would type beside it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -52,7 +52,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
     };
     let (state, shared, lease) = match reader {
         Reader::Demo | Reader::Bench => (quoted(&root.join("state")), String::new(), "60s"),
-        // Another daemon takes over soon, and no call of these far sides takes nearly as long.
+        // Another daemon takes over soon, and no call of these external systems takes nearly as long.
         Reader::Shared { state, url } => (
             quoted(state),
             format!("url = {{ file = {} }}\n", quoted(url)),

@@ -1,4 +1,4 @@
-//! What the judge is shown: the far sides' memory and what the database says, as plain values.
+//! What the judge is shown: the external systems' memory and what the database says, as plain values.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ pub struct ParcelSeen {
     /// Its tracking number.
     pub tracking: String,
     /// When it left.
-    pub left_at: DateTime<Utc>,
+    pub shipped_at: DateTime<Utc>,
     /// What was inside.
     pub goods: Goods,
 }
@@ -105,9 +105,9 @@ pub struct Evidence {
     pub mails: Vec<MailSeen>,
     /// The books.
     pub journal: Vec<Entry>,
-    /// What waits for a person.
+    /// What waits for an operator.
     pub tasks: Vec<TaskLine>,
-    /// What went wrong on the way, in words: a far side that stumbled, a planned fault that did not happen.
+    /// What went wrong on the way, in words: an external system that stumbled, a planned fault that did not happen.
     pub troubles: Vec<String>,
 }
 

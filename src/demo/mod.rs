@@ -1,5 +1,5 @@
 //! `hikiate demo`: simulated shops, warehouses, mail server and books around the real daemon, which runs
-//! as a child process, and a judge that compares what the far sides remember with what the database says.
+//! as a child process, and a judge that compares what the external systems remember with what the database says.
 
 pub mod amounts;
 mod bench;

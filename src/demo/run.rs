@@ -41,7 +41,7 @@ pub(super) struct Stage {
     pub(super) root: PathBuf,
     /// The daemon, while it runs.
     pub(super) daemon: Mutex<Option<Daemon>>,
-    /// The far sides, once they are open.
+    /// The external systems, once they are open.
     pub(super) world: Mutex<Option<Arc<World>>>,
 }
 
@@ -181,7 +181,7 @@ impl Stage {
         }
     }
 
-    /// Ends the daemon as a person would, and says what was not as it ought to be.
+    /// Ends the daemon as an operator would, and says what was not as it ought to be.
     pub(super) async fn end_daemon(&self) -> anyhow::Result<Option<String>> {
         match self.daemon.lock().await.take() {
             Some(daemon) => daemon.stop().await,

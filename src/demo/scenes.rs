@@ -149,7 +149,7 @@ fn shipments(world: &World) -> Vec<ShipmentSeen> {
                 }
                 parcels.push(ParcelSeen {
                     tracking: parcel.tracking,
-                    left_at: parcel.left_at,
+                    shipped_at: parcel.shipped_at,
                     goods,
                 });
             }

@@ -1,4 +1,4 @@
-//! What happens when: customers order and change their minds, a person releases and books deposits, and
+//! What happens when: customers order and change their minds, an operator releases and books deposits, and
 //! the demo ends once everything that can end has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,11 +25,11 @@ type Rows = BTreeMap<(String, String), OrderRow>;
 
 /// Leads the demo from the first order to the last.
 pub(super) struct Director<'a> {
-    /// The far sides.
+    /// The external systems.
     pub(super) world: &'a World,
     /// The database, read only.
     pub(super) store: &'a Store,
-    /// For the commands that a person types.
+    /// For the commands that an operator types.
     pub(super) program: &'a Program,
     /// Orders still to place.
     pub(super) later: Vec<Wish>,

@@ -1,4 +1,4 @@
-//! What an order leaves at the far sides, and whether it is there once: told to the warehouse, shown by
+//! What an order leaves at the external systems, and whether it is there once: told to the warehouse, shown by
 //! the shop, written to the customer.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ impl<'a> Traces<'a> {
         Self { mails }
     }
 
-    /// Everything of an order that a far side saw more than once. Captures are judged by their sum.
+    /// Everything of an order that an external system saw more than once. Captures are judged by their sum.
     #[must_use]
     pub fn twice(
         &self,

@@ -1,5 +1,5 @@
 //! The judge: nothing twice, nothing lost, the money and the books right. Pure, and it counts only what
-//! the far sides remember.
+//! the external systems remember.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +23,13 @@ pub struct Verdict {
     pub cancelled: usize,
     /// Neither.
     pub open: usize,
-    /// What waits for a person.
+    /// What waits for an operator.
     pub tasks: usize,
     /// Yen due on cards for what the warehouses shipped.
     pub owed: i64,
     /// Yen captured in the shops.
     pub captured: i64,
-    /// Things a far side saw more than once.
+    /// Things an external system saw more than once.
     pub twice: usize,
     /// Things that did not arrive.
     pub lost: usize,
@@ -198,7 +198,7 @@ fn end(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
     }
 }
 
-/// Only the unreadable orders leave work to a person.
+/// Only the unreadable orders leave work to an operator.
 fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
     let unreadable = evidence
         .orders

@@ -1,4 +1,4 @@
-//! The far sides: two shops, two warehouses, a mail server and a folder of books, all in this process,
+//! The external systems: two shops, two warehouses, a mail server and a folder of books, all in this process,
 //! with one clock that runs beside the database's.
 
 use std::collections::BTreeSet;

@@ -10,10 +10,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::metrics::{
-    AccountLabel, HookLabel, HookOutcome, Metrics, RuleLabel, StreamLabel, TaskLabel,
+    AccountLabel, AutomationLabel, HookLabel, HookOutcome, Metrics, StreamLabel, TaskLabel,
 };
 use crate::store::read::StreamRow;
-use crate::store::{HookBacklog, RuleRow};
+use crate::store::{AutomationRow, HookBacklog};
 
 impl Metrics {
     /// Counts facts that a page brought.
@@ -36,11 +36,11 @@ impl Metrics {
     }
 
     /// Says whether an account rests because calls to it keep failing.
-    pub fn account_resting(&self, account: &str, rests: bool) {
+    pub fn circuit_breaker_open(&self, account: &str, rests: bool) {
         let label = AccountLabel {
             account: account.to_owned(),
         };
-        self.account_resting
+        self.circuit_breaker_open
             .get_or_create(&label)
             .set(i64::from(rests));
     }
@@ -61,24 +61,24 @@ impl Metrics {
     }
 
     /// Says that a rule has paused itself.
-    pub fn rule_paused(&self, rule: &str, account: &str) {
-        let label = RuleLabel {
-            rule: rule.to_owned(),
+    pub fn automation_paused(&self, automation: &str, account: &str) {
+        let label = AutomationLabel {
+            automation: automation.to_owned(),
             account: account.to_owned(),
         };
-        self.rule_paused.get_or_create(&label).set(1);
+        self.automation_paused.get_or_create(&label).set(1);
     }
 
     /// Sets which rules are paused.
-    pub fn set_rules(&self, rules: &[RuleRow]) {
+    pub fn set_automations(&self, rules: &[AutomationRow]) {
         let rows = rules.iter().map(|row| {
-            let label = RuleLabel {
-                rule: row.rule.clone(),
+            let label = AutomationLabel {
+                automation: row.automation.clone(),
                 account: row.account.clone(),
             };
             (label, i64::from(row.paused_at.is_some()))
         });
-        self.replace(&self.rule_paused, rows.collect());
+        self.replace(&self.automation_paused, rows.collect());
     }
 
     /// Sets, per account: its name, unresolved effects, other effects in the queue, whether it is paused.
@@ -177,7 +177,9 @@ impl Metrics {
 
     /// Sets the number of transactions repeated since the start.
     pub fn set_retries(&self, n: u64) {
-        self.store_retries.inner().fetch_max(n, Ordering::Relaxed);
+        self.transaction_retries
+            .inner()
+            .fetch_max(n, Ordering::Relaxed);
     }
 
     /// Makes a family exactly these, so that what has vanished is not shown any more; no scrape sees it half done.
@@ -317,7 +319,7 @@ mod tests {
             r#"hikiate_facts_total{account="shop",stream="orders"} 3"#,
             "hikiate_plans_total 4",
             "hikiate_plan_failures_total 1",
-            "hikiate_store_retries_total 5",
+            "hikiate_transaction_retries_total 5",
         ] {
             assert!(has(&metrics, line), "{line}");
         }

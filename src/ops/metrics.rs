@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Upper bounds of a far side's answering time, in seconds.
+/// Upper bounds of an external system's answering time, in seconds.
 const CALL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// Of one account.
@@ -42,9 +42,9 @@ pub struct TaskLabel {
 
 /// Of one rule on an account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RuleLabel {
+pub struct AutomationLabel {
     /// The rule's name.
-    pub rule: String,
+    pub automation: String,
     /// The account's name in the configuration.
     pub account: String,
 }
@@ -118,18 +118,18 @@ pub struct Metrics {
     pub effects_queued: Family<AccountLabel, Gauge>,
     /// `hikiate_push_stopped`: 1 while nothing is sent because the database was set back.
     pub push_stopped: Gauge,
-    /// `hikiate_account_paused`: 1 while the far side refuses our credentials.
+    /// `hikiate_account_paused`: 1 while the external system refuses our credentials.
     pub account_paused: Family<AccountLabel, Gauge>,
-    /// `hikiate_account_resting`: 1 while calls to an account keep failing and it is tried only now and then.
-    pub account_resting: Family<AccountLabel, Gauge>,
+    /// `hikiate_circuit_breaker_open`: 1 while calls to an account keep failing and it is tried only now and then.
+    pub circuit_breaker_open: Family<AccountLabel, Gauge>,
     /// `hikiate_budget_calls`: calls to an account since the start.
     pub budget_calls: Family<AccountLabel, Gauge>,
     /// `hikiate_budget_put_off`: calls that had to come back later because the account's budget was used up.
     pub budget_put_off: Family<AccountLabel, Gauge>,
     /// `hikiate_budget_throttled`: answers of an account that said to slow down.
     pub budget_throttled: Family<AccountLabel, Gauge>,
-    /// `hikiate_rule_paused`: 1 while a rule has paused itself.
-    pub rule_paused: Family<RuleLabel, Gauge>,
+    /// `hikiate_automation_paused`: 1 while a rule has paused itself.
+    pub automation_paused: Family<AutomationLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
     pub stream_age: Family<StreamLabel, Gauge>,
     /// `hikiate_facts_total`: facts stored, by stream.
@@ -140,11 +140,11 @@ pub struct Metrics {
     pub plan_failures: Counter,
     /// `hikiate_quarantine_open`: records that could not be read.
     pub quarantine_open: Family<AccountLabel, Gauge>,
-    /// `hikiate_tasks_open`: what waits for a person.
+    /// `hikiate_tasks_open`: what waits for an operator.
     pub tasks_open: Family<TaskLabel, Gauge>,
-    /// `hikiate_calls_total`: calls to far sides.
+    /// `hikiate_calls_total`: calls to external systems.
     pub calls: Family<CallLabel, Counter>,
-    /// `hikiate_call_seconds`: how long a far side takes to answer.
+    /// `hikiate_call_seconds`: how long an external system takes to answer.
     pub call_seconds: Family<AccountLabel, Histogram, fn() -> Histogram>,
     /// `hikiate_hooks_total`: requests to webhooks.
     pub hooks: Family<HookLabel, Counter>,
@@ -154,8 +154,8 @@ pub struct Metrics {
     pub hooks_waiting: Family<AccountLabel, Gauge>,
     /// `hikiate_hooks_waiting_age_seconds`: since the oldest of them came.
     pub hooks_waiting_age: Family<AccountLabel, Gauge>,
-    /// `hikiate_store_retries_total`: transactions repeated after a deadlock or serialization failure.
-    pub store_retries: Counter<u64, AtomicU64>,
+    /// `hikiate_transaction_retries_total`: transactions repeated after a deadlock or serialization failure.
+    pub transaction_retries: Counter<u64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -181,11 +181,11 @@ impl Metrics {
             effects_queued: Family::default(),
             push_stopped: Gauge::default(),
             account_paused: Family::default(),
-            account_resting: Family::default(),
+            circuit_breaker_open: Family::default(),
             budget_calls: Family::default(),
             budget_put_off: Family::default(),
             budget_throttled: Family::default(),
-            rule_paused: Family::default(),
+            automation_paused: Family::default(),
             stream_age: Family::default(),
             facts: Family::default(),
             plans: Counter::default(),
@@ -198,7 +198,7 @@ impl Metrics {
             hooks_worked: Family::default(),
             hooks_waiting: Family::default(),
             hooks_waiting_age: Family::default(),
-            store_retries: Counter::default(),
+            transaction_retries: Counter::default(),
         };
         metrics.registry = Arc::new(metrics.register());
         metrics
@@ -227,9 +227,9 @@ impl Metrics {
             self.account_paused.clone(),
         );
         all.register(
-            "account_resting",
+            "circuit_breaker_open",
             "1 while calls to it keep failing",
-            self.account_resting.clone(),
+            self.circuit_breaker_open.clone(),
         );
         all.register(
             "budget_calls",
@@ -247,9 +247,9 @@ impl Metrics {
             self.budget_throttled.clone(),
         );
         all.register(
-            "rule_paused",
+            "automation_paused",
             "1 while a rule has paused itself",
-            self.rule_paused.clone(),
+            self.automation_paused.clone(),
         );
         all.register_with_unit(
             "stream_age",
@@ -269,11 +269,15 @@ impl Metrics {
             "Unreadable records",
             self.quarantine_open.clone(),
         );
-        all.register("tasks_open", "Tasks for a person", self.tasks_open.clone());
-        all.register("calls", "Calls to far sides", self.calls.clone());
+        all.register(
+            "tasks_open",
+            "Tasks for an operator",
+            self.tasks_open.clone(),
+        );
+        all.register("calls", "Calls to external systems", self.calls.clone());
         all.register_with_unit(
             "call",
-            "A far side's answering time and the wait for a turn",
+            "An external system's answering time and the wait for a turn",
             Unit::Seconds,
             self.call_seconds.clone(),
         );
@@ -291,9 +295,9 @@ impl Metrics {
             self.hooks_waiting_age.clone(),
         );
         all.register(
-            "store_retries",
+            "transaction_retries",
             "Transactions repeated",
-            self.store_retries.clone(),
+            self.transaction_retries.clone(),
         );
         all
     }
@@ -373,8 +377,8 @@ mod tests {
         };
         metrics.effects_unresolved.get_or_create(&account).set(1);
         metrics.account_paused.get_or_create(&account).set(1);
-        metrics.account_resting("a", true);
-        metrics.rule_paused("r", "a");
+        metrics.circuit_breaker_open("a", true);
+        metrics.automation_paused("r", "a");
         metrics.quarantine_open.get_or_create(&account).set(1);
         metrics
             .tasks_open

@@ -195,7 +195,7 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
     };
     // What shipped before may have come back; the rest is shipped as long as something is charged for it.
     let nothing_charged = view.charged_total().is_some_and(|total| total <= 0);
-    let in_full = view.alive() <= 0 && (nothing_charged || !view.something_left());
+    let in_full = view.alive() <= 0 && (nothing_charged || !view.any_shipped());
     let shipments = view.fold.shipments.iter();
     let with: Vec<String> = shipments
         .filter(|shipment| shipment.instructed() && shipment.live())
@@ -261,7 +261,7 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
         let what = format!("{} × {}", shown.units, view.label(shown.line));
         let ours = view.fold.shipments.iter().filter(|_| shown.ours);
         let ours: Vec<(String, bool)> = ours
-            .filter(|shipment| shipment.left_of(shown.line) > 0)
+            .filter(|shipment| shipment.shipped_of(shown.line) > 0)
             .map(|s| (s.fact.reference.to_string(), can_be_told(view, s)))
             .collect();
         let detail = if shown.ours {
@@ -340,7 +340,7 @@ fn strange(view: &View<'_>, tasks: &mut Tasks) {
 
 /// What a warehouse shipped for us is packed in the channel's own fulfilment, which cannot be told beside it.
 fn packed_and_shipped(view: &View<'_>, tasks: &mut Tasks) {
-    if !view.channel.notify || view.channel.others == Others::IgnoreUnshipped {
+    if !view.channel.shipping_notice || view.channel.others == Others::IgnoreUnshipped {
         return;
     }
     for packed in &view.others.packed {
@@ -351,7 +351,7 @@ fn packed_and_shipped(view: &View<'_>, tasks: &mut Tasks) {
             continue;
         };
         let shipments = view.fold.shipments.iter();
-        let ours = shipments.filter(|shipment| shipment.left_of(&line.key) > 0);
+        let ours = shipments.filter(|shipment| shipment.shipped_of(&line.key) > 0);
         let parcels: Vec<_> = ours
             .flat_map(|s| s.parcels.iter().map(move |parcel| (s, parcel)))
             .collect();

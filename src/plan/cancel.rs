@@ -15,7 +15,7 @@ use crate::operations::{Moves, of};
 use crate::policy::{CancelBy, Change};
 
 /// The kind of the task about a cancel that the channel refused.
-pub(crate) const REFUSED: &str = "cancel_order_refused";
+pub(crate) const REFUSED: &str = "channel_cancel_rejected";
 
 /// The kind of the task about what is left of an order that was cancelled after a part of it had shipped.
 pub(crate) const REST: &str = "cancel_rest";
@@ -42,9 +42,9 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         return cancel;
     }
     // What stands in a refused batch is withdrawn by this very plan: the warehouse does not have it.
-    let at_warehouse = |s: &Shipment<'_>| s.instructed() && s.batch_refused().is_none();
+    let at_warehouse = |s: &Shipment<'_>| s.instructed() && s.batch_rejected().is_none();
     let under_way = view.fold.shipments.iter().any(at_warehouse);
-    cancel.complete = !under_way && !view.something_left();
+    cancel.complete = !under_way && !view.any_shipped();
     let told = view.fold.of_op(Op::CancelOrder).last();
     // One that it no longer shows cannot be cancelled there.
     cancel.channel_knows = view.cancelled_at_channel.is_some()
@@ -133,7 +133,7 @@ fn requests(
     let asked = view.cancelling() || recall.contains(reference) || shipment.recall.is_some();
     let wanted = asked
         && shipment.instructed()
-        && shipment.batch_refused().is_none()
+        && shipment.batch_rejected().is_none()
         && shipment.parcels.is_empty();
     if !wanted {
         let moot = last.filter(|intent| intent.open());
@@ -178,7 +178,9 @@ fn requests(
                     "the warehouse refused the request to stop {reference}: {}; call it, or release it to ask again",
                     words_or_none(&outcome.message)
                 );
-                tasks.add("cancel_refused", what).release(&rule);
+                tasks
+                    .add("cancellation_request_rejected", what)
+                    .release(&rule);
                 return;
             }
         }
@@ -258,7 +260,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
                 let what = format!(
                     "left {} {} ({}) although the order is cancelled{but}",
                     shipment.fact.warehouse,
-                    view.local(parcel.left_at(view.order.ordered_at)),
+                    view.local(parcel.shipped_at(view.order.ordered_at)),
                     parcel.tracking.unwrap_or("no number")
                 );
                 (parcel.first_id.max(since), what)

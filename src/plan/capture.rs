@@ -12,7 +12,7 @@ use crate::policy::{CaptureRule, PaymentMethod, PaymentRoute};
 
 /// What an intent captures: its amount, or all that was expected where it names none.
 fn amount_of(call: &CaptureCall) -> i64 {
-    call.amount.unwrap_or(call.captured_after)
+    call.amount.unwrap_or(call.expected_captured_total)
 }
 
 /// A capture is of this payment, by the channel's name of it or by its provider's.
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
         unsent.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount))
     }
 
-    /// What a person would have to give back: all that came, less what was given back and what was not sent.
+    /// What an operator would have to give back: all that came, less what was given back and what was not sent.
     pub(crate) fn to_give_back(&self) -> i64 {
         let tenders = self.order.tenders.iter();
         let unsent = tenders.fold(0_i64, |sum, tender| {
@@ -221,7 +221,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     }
     wanted.pending = view.fold.of_op(Op::Capture).any(Intent::open);
     let rest_waits = view.channel.capture == CaptureRule::OnComplete && !gone;
-    if rest_waits || !view.something_left() {
+    if rest_waits || !view.any_shipped() {
         // Nothing is due any more of what was decided before: the goods did not ship after all.
         for tender in &view.order.tenders {
             take_back(view, tender, 0, &mut wanted);
@@ -320,13 +320,13 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .unwrap_or(0);
         if view
             .fold
-            .released_after("capture_over_authorised", told.max(view.head.id))
+            .released_after("capture_exceeds_authorisation", told.max(view.head.id))
         {
             wanted.pending = !wanted.candidates.is_empty();
         } else {
             tasks
-                .add("capture_over_authorised", detail)
-                .release("capture_over_authorised");
+                .add("capture_exceeds_authorisation", detail)
+                .release("capture_exceeds_authorisation");
         }
     }
     wanted
@@ -388,7 +388,7 @@ fn candidate(
                     Some(amount)
                 },
                 currency: view.order.currency,
-                captured_after: settled.saturating_add(amount),
+                expected_captured_total: settled.saturating_add(amount),
             })),
             parcels: Vec::new(),
         },
@@ -410,7 +410,7 @@ fn take_back(view: &View<'_>, tender: &Tender, due: i64, wanted: &mut Wanted) {
         .extend(open.iter().filter_map(|(intent, _)| withdraw(intent, why)));
 }
 
-/// The last capture of a payment was refused, and no person has asked for another.
+/// The last capture of a payment was refused, and no operator has asked for another.
 fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
     let mine = |intent: &&Intent<'_>| capture_call(intent).is_some_and(|c| is_of(c, tender));
     let Some(last) = view.fold.of_op(Op::Capture).filter(mine).last() else {
@@ -424,7 +424,7 @@ fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
     }
     tasks
         .add(
-        "capture_refused",
+        "capture_rejected",
         format!(
             "the capture of payment {} was refused: {} {}; settle it with the provider, or release it to try again",
             tender.key,

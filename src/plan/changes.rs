@@ -79,7 +79,7 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
             continue;
         }
         match changed.seen {
-            None if shipment.batch_refused().is_none() => {
+            None if shipment.batch_rejected().is_none() => {
                 let prefix = format!("change_seen:{}", changed.reference);
                 all.decisions.push(NewFact {
                     key: view.fold.unused_key(&prefix),
@@ -94,7 +94,7 @@ pub(crate) fn changes(view: &View<'_>, tasks: &mut Tasks) -> Changes {
             }
             _ => {}
         }
-        if shipment.batch_refused().is_some() {
+        if shipment.batch_rejected().is_some() {
             all.unsent.push(changed.reference);
         } else if changed.recall && shipment.parcels.is_empty() {
             recall(view, shipment, &changed, &mut all, tasks);
@@ -260,7 +260,7 @@ impl Surplus {
                 let here = shipment.quantity_of(&line.key);
                 (
                     stood.saturating_add(here),
-                    left.saturating_add(shipment.left_of(&line.key)),
+                    left.saturating_add(shipment.shipped_of(&line.key)),
                 )
             });
             let elsewhere = line.shipped.saturating_sub(left);
@@ -282,7 +282,7 @@ impl Surplus {
         let stood = self.sealed.get_mut(line);
         let stood = stood.map_or(0, |rest| share(rest, shipment.quantity_of(line)));
         let (taken, by_others) = self.now.get_mut(line).map_or((0, false), |(rest, others)| {
-            (share(rest, shipment.to_leave(line)), *others)
+            (share(rest, shipment.remaining_qty(line)), *others)
         });
         (stood, taken, by_others)
     }
@@ -302,7 +302,7 @@ fn quantities(
             continue;
         }
         seen.push(&shipped.line);
-        let here = shipment.to_leave(&shipped.line);
+        let here = shipment.remaining_qty(&shipped.line);
         open = open.saturating_add(here);
         let (stood, taken, by_others) = surplus.take(shipment, &shipped.line);
         if stood == 0 && taken == 0 {

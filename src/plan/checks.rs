@@ -34,14 +34,14 @@ impl Check {
 pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     let of = |kind| move |detail| Check::new(kind, detail);
     let failed = [
-        channel_state(view).map(of("unknown_channel_state")),
+        channel_state(view).map(of("channel_state_unknown")),
         unmapped(view),
-        payment_methods(view).map(of("payment_method_unknown")),
+        payment_methods(view).map(of("payment_method_unmapped")),
         totals(view).map(|(kind, detail)| Check::new(kind, detail)),
         unread(view).map(of("wish_unreadable")),
         // What is missing cannot be written either.
         addresses(view)
-            .map(of("address_missing"))
+            .map(of("address_incomplete"))
             .or_else(|| not_writable(view)),
     ];
     let doubted = if view.lines.iter().any(to_instruct) {

@@ -46,7 +46,7 @@ impl<'a> View<'a> {
                 departures.push(Departure {
                     first_id: parcel.first_id,
                     first_recorded_at: parcel.first_recorded_at,
-                    shipped_at: parcel.left_at(self.order.ordered_at),
+                    shipped_at: parcel.shipped_at(self.order.ordered_at),
                     items,
                     of: shipment.fact.reference.to_string(),
                     digital: false,
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
     pub(crate) fn ships_at(&self) -> Option<DateTime<Utc>> {
         let placed = self.order.ordered_at;
         let ahead = self.fold.shipments.iter().flat_map(|s| &s.ahead);
-        ahead.map(|parcel| parcel.left_at(placed)).min()
+        ahead.map(|parcel| parcel.shipped_at(placed)).min()
     }
 
     /// What has shipped in the departures that `counts` accepts.

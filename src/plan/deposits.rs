@@ -41,7 +41,7 @@ pub(crate) fn rest_posting(view: &View<'_>, payment: &Payment) -> Option<RestPos
     let titled = booking.titles.deposits.is_some();
     // Deposits of before their titles were set are not in the books, and neither is what they left.
     let posted = payment.deposited != 0 && books.matched == payment.deposited;
-    let kept = !view.dropped() || view.something_left();
+    let kept = !view.dropped() || view.any_shipped();
     let rest = match payment.bank_wanted {
         Some(wanted) if titled && posted && payment.bank_paid && kept => {
             payment.deposited.saturating_sub(wanted)

@@ -9,7 +9,7 @@ use super::number::business_key;
 use super::types::{EffectState, NewEffect, Withdraw};
 use super::view::View;
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
-use crate::operations::{Lane, of, rule_of};
+use crate::operations::{Lane, automation_of, of};
 
 /// An effect that ought to be, if its account is free.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub(crate) fn choose(
     let (mut effects, mut waits) = (Vec::new(), BTreeSet::new());
     for candidate in candidates {
         let paused = !view.input.paused.is_empty();
-        if let Some(rule) = rule_of(candidate.op, &candidate.what).filter(|_| paused) {
+        if let Some(rule) = automation_of(candidate.op, &candidate.what).filter(|_| paused) {
             let rule = (rule.into_owned(), candidate.account.clone());
             if view.input.paused.contains(&rule) {
                 waits.insert(rule);

@@ -1,4 +1,4 @@
-//! Explaining: the same functions as planning, in words for a person.
+//! Explaining: the same functions as planning, in words for an operator.
 
 mod elsewhere;
 mod words;
@@ -41,7 +41,7 @@ pub struct Explanation {
     pub cancelled: Option<String>,
     /// Open holds.
     pub holds: Vec<HoldInWords>,
-    /// Rules that would hold it, had a person not let go of them on the same facts.
+    /// Rules that would hold it, had an operator not let go of them on the same facts.
     pub excused: Vec<ExcusedInWords>,
     /// How it is paid.
     pub payment: String,
@@ -55,9 +55,9 @@ pub struct Explanation {
     pub captured: Vec<String>,
     /// Revenue and the batches it stands in.
     pub booked: Vec<String>,
-    /// What waits for a person.
+    /// What waits for an operator.
     pub tasks: Vec<TaskInWords>,
-    /// What happens without news, the next first.
+    /// What happens without new input, the next first.
     pub next: Vec<NextInWords>,
     /// The shop's zone, for people.
     #[serde(skip)]
@@ -99,7 +99,7 @@ pub struct TaskInWords {
     pub actions: Vec<Suggestion>,
 }
 
-/// Something that happens without news.
+/// Something that happens without new input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NextInWords {
     /// When.
@@ -169,7 +169,7 @@ pub fn explain(
     words.because = because(&words, &input.channel, view.as_ref());
     for (rule, account) in &plan.waits {
         words.because.push_str(&format!(
-            "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate rule list`"
+            "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate automation list`"
         ));
     }
     if let Some(at) = plan.read_at {
@@ -208,7 +208,7 @@ pub fn explain(
         words.next.extend(cutoffs(&view, elsewhere));
         let mut waiting = view.fold.shipments.iter().filter(|s| s.waiting());
         let why = waiting.find_map(|s| words::kept_back(&view, elsewhere, s.fact));
-        if let Some(why) = why.filter(|_| words.blocked_by.as_deref() == Some("wave")) {
+        if let Some(why) = why.filter(|_| words.blocked_by.as_deref() == Some("batch")) {
             words.because = why;
         }
     }
@@ -270,12 +270,12 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
                 "its channel did not show it when it was last read by its id; it is read again"
             }
             "payment" => "the payment is not confirmed",
-            "gate" => "the channel does not let it be shipped yet",
+            "channel_gate" => "the channel does not let it be shipped yet",
             "stock" => "a part of it has no stock reserved for good",
             "completion" => "nothing of it ships; it ends when the channel shows it completed",
-            "wave" => "it waits for its batch to be sealed",
+            "batch" => "it waits for its batch to be sealed",
             "sending" => "its batch is sealed, and it is not known that the warehouse has it",
-            "batch_refused" => "the batch it stands in was refused; see the batch's task",
+            "batch_rejected" => "the batch it stands in was refused; see the batch's task",
             "warehouse" => {
                 let mut shipments = view.iter().flat_map(|view| &view.fold.shipments);
                 let asked = |s: &Shipment<'_>| s.instructed() && !s.accepted() && s.parcels.is_empty();
@@ -285,7 +285,7 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
                     "the warehouse has accepted it and has not reported all of it as shipped"
                 }
             }
-            "unknown" => "the outcome of an effect is unknown; see the task",
+            "unknown_outcome" => "the outcome of an effect is unknown; see the task",
             "cancel" => return format!("it is being cancelled, asked {by}"),
             "ended" => {
                 return view.and_then(words::ended_by).unwrap_or_else(|| {

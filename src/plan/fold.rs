@@ -48,7 +48,7 @@ pub(crate) struct HeldAt<'a> {
     pub(crate) fact: &'a HeldFact,
 }
 
-/// A release, and whether a person made it.
+/// A release, and whether an operator made it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReleasedAt<'a> {
     pub(crate) id: i64,
@@ -428,14 +428,14 @@ impl<'a> Fold<'a> {
             .filter(move |intent| intent.fact.op == op)
     }
 
-    /// A person released this after the given fact.
+    /// An operator released this after the given fact.
     pub(crate) fn released_after(&self, rule: &str, id: i64) -> bool {
         self.released
             .iter()
             .any(|released| released.by_person && released.id > id && released.fact.names(rule))
     }
 
-    /// The first release by a person between two facts that `settles` accepts.
+    /// The first release by an operator between two facts that `settles` accepts.
     pub(crate) fn released_between(
         &self,
         after: i64,

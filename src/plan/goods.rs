@@ -31,7 +31,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
         let parcels = shipment.parcels.iter().map(|parcel| (parcel, true));
         let ahead = shipment.ahead.iter().map(|parcel| (parcel, false));
         for (parcel, left) in parcels.chain(ahead) {
-            let left_at = parcel.left_at(placed);
+            let shipped_at = parcel.shipped_at(placed);
             for line in &shipment.fact.lines {
                 // Quantities that add up, each at its own time.
                 for (at, row) in parcel.rows_of(line.n).iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn entries(view: &View<'_>) -> Vec<StockEntryRow> {
                     let items = if left { row.items } else { 0 };
                     let unknown = parcel.doubted(placed)
                         || row.effective.signed_duration_since(view.now) > CLOCKS;
-                    let at = if unknown { left_at } else { row.effective };
+                    let at = if unknown { shipped_at } else { row.effective };
                     entries.push(movement(line, cause, items, at));
                 }
             }
@@ -127,7 +127,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         }
         if !short.is_empty() && shipment.live() {
             let rule = format!("short:{reference}");
-            let two = format!("parcel_told_twice:{reference}");
+            let two = format!("parcel_reported_twice:{reference}");
             let known = shipment.parcels.iter().find(|parcel| parcel.may_be_two);
             let mut detail = format!(
                 "{reference} left with {}; when the rest comes later there is nothing to do, when it will not, release it and the rest is planned anew",
@@ -155,7 +155,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
                 "the warehouse reports line {} of {reference}, which it was never told; correct its stock by hand",
                 unknown.join(", ")
             );
-            tasks.tell(view, "parcel_unknown", told, &what);
+            tasks.tell(view, "unexpected_parcel", told, &what);
         }
     }
     for (told, report) in &view.fold.stray {
@@ -163,7 +163,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             "the warehouse reports a parcel of {}, which is no shipment of this order; ask it",
             report.reference
         );
-        tasks.tell(view, "parcel_unknown", *told, &what);
+        tasks.tell(view, "unexpected_parcel", *told, &what);
     }
 }
 
@@ -214,7 +214,7 @@ pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
                     "{} ({} {}, {tracking})",
                     shipment.fact.reference,
                     shipment.fact.warehouse,
-                    view.local(parcel.left_at(view.order.ordered_at))
+                    view.local(parcel.shipped_at(view.order.ordered_at))
                 ));
             }
         }
@@ -306,7 +306,7 @@ impl View<'_> {
     }
 }
 
-/// Shipments a warehouse refused whose goods the order still wants, and whether one of them still waits for a person.
+/// Shipments a warehouse refused whose goods the order still wants, and whether one of them still waits for an operator.
 pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
     if view.dropped() {
         return None;
@@ -398,7 +398,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             .reply
             .is_some_and(|(_, r)| r.verdict == ReplyVerdict::Accepted)
             || shipment.told_of_parcels()
-            || shipment.batch_refused().is_some()
+            || shipment.batch_rejected().is_some()
             || member.done();
         let Some(due) = view.reply_due(shipment, member.recorded_at) else {
             continue;
@@ -414,7 +414,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             "{} has not answered for {}; ask it whether the batch arrived",
             shipment.fact.warehouse, shipment.fact.reference
         );
-        tasks.add_due("reply_late", detail, Some(due));
+        tasks.add_due("instruction_reply_overdue", detail, Some(due));
     }
     next
 }

@@ -19,7 +19,7 @@ pub(crate) struct OpenHold {
     pub(crate) release: HoldRelease,
 }
 
-/// A rule that would hold the order, had a person not let go of it on these very facts.
+/// A rule that would hold the order, had an operator not let go of it on these very facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExcusedHold {
     pub(crate) rule: String,
@@ -126,14 +126,14 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
 fn wanted_hold(verdict: &RuleVerdict, open: &[OpenHold]) -> Option<HeldFact> {
     let (reason, release) = match (&verdict.holds, verdict.release) {
         (Ok(false), _) => return None,
-        (Ok(true), Release::Person) => ("the rule is true".to_owned(), HoldRelease::Person),
+        (Ok(true), Release::Manual) => ("the rule is true".to_owned(), HoldRelease::Manual),
         (Ok(true), Release::Auto) => ("the rule is true".to_owned(), HoldRelease::Auto),
         // Not decided is not true: it lets go by itself once it is decided to be false.
         (Err(why), _) => (format!("could not be decided: {why}"), HoldRelease::Auto),
     };
     let standing = open.iter().find(|hold| hold.rule == verdict.rule);
     let enough = standing
-        .is_some_and(|hold| hold.release == HoldRelease::Person || release == HoldRelease::Auto);
+        .is_some_and(|hold| hold.release == HoldRelease::Manual || release == HoldRelease::Auto);
     if enough {
         return None;
     }
@@ -145,7 +145,7 @@ fn wanted_hold(verdict: &RuleVerdict, open: &[OpenHold]) -> Option<HeldFact> {
     })
 }
 
-/// The last release by which a person has let go of the rule on these very facts.
+/// The last release by which an operator has let go of the rule on these very facts.
 fn excused<'f, 'a>(
     fold: &'f Fold<'a>,
     rule: &str,

@@ -43,7 +43,7 @@ impl<'a> Intent<'a> {
         self.verdict() == Some(Verdict::Done)
     }
 
-    /// The far side took it.
+    /// The external system took it.
     pub(crate) fn taken(&self) -> bool {
         matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
     }
@@ -54,7 +54,7 @@ impl<'a> Intent<'a> {
             .filter(|(_, outcome)| outcome.verdict == Verdict::Refused)
     }
 
-    /// What became of it, for a person.
+    /// What became of it, for an operator.
     pub(crate) fn word(&self) -> &'static str {
         match (self.verdict(), self.row.map(|row| row.state)) {
             (Some(Verdict::Done), _) => "done",
@@ -71,7 +71,7 @@ impl<'a> Intent<'a> {
     /// A row that has certainly not been sent.
     pub(crate) fn unsent(&self) -> Option<&'a QueuedEffect> {
         self.row.filter(|row| {
-            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.ambiguous
+            matches!(row.state, EffectState::Planned | EffectState::Leased) && !row.outcome_unknown
         })
     }
 

@@ -113,7 +113,7 @@ fn earned(titles: &Titles, kind: RevenueKind) -> &String {
     }
 }
 
-/// For a person who reads the books.
+/// For an operator who reads the books.
 fn describe(place: &Place) -> String {
     let rate = place.tax_of.rate_bp;
     let mut words = vec![place.channel.to_string(), place.payment.clone()];

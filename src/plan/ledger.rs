@@ -245,7 +245,7 @@ fn captures(view: &View<'_>) -> Vec<Entry> {
         let Some(Call::Capture(call)) = intent.call() else {
             continue;
         };
-        let amount = call.amount.unwrap_or(call.captured_after);
+        let amount = call.amount.unwrap_or(call.expected_captured_total);
         asked
             .entry(&call.payment)
             .or_default()

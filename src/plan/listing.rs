@@ -1,4 +1,4 @@
-//! An order as a person looks at it before its channel begins. No names or addresses.
+//! An order as an operator looks at it before its channel begins. No names or addresses.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct Listing {
     pub number: String,
     /// The number that the customer knows.
     pub display: String,
-    /// `new` and `ours` are not for a person to change; else `left`, `adopted`, `adopted-instructed` or `history`.
+    /// `new` and `ours` are not for an operator to change; else `left`, `adopted`, `adopted-instructed` or `history`.
     pub class: &'static str,
     /// When the customer ordered.
     pub ordered_at: DateTime<Utc>,

@@ -1,5 +1,5 @@
 //! After the database was set back: what a warehouse was sent of an order, and the database does not know.
-//! It is taken over where it can only mean one thing, and otherwise a person is asked; nothing of the order is
+//! It is taken over where it can only mean one thing, and otherwise an operator is asked; nothing of the order is
 //! instructed before that.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use super::lost_lines::{fit, not_ours};
 use super::number::{shipment_number, shipment_reference};
 use super::shipment::Shipment;
 use super::tasks::Tasks;
-use super::types::{LostSend, NewFact, NewShipment, ShipmentStage};
+use super::types::{NewFact, NewShipment, ShipmentStage, UnrecordedShipment};
 use super::view::{Line, View};
 use crate::action::Action;
 use crate::facts::{
@@ -45,9 +45,9 @@ pub(crate) fn instructed_before(view: &View<'_>) -> Option<Found> {
     (!found.decisions.is_empty()).then_some(found)
 }
 
-/// Shipments that were sent and never decided here. Of an order that a person has released, only those that a
-/// person has told of: it was said of all others that the warehouse has them not.
-pub(crate) fn unknown<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v LostSend> {
+/// Shipments that were sent and never decided here. Of an order that an operator has released, only those that an
+/// operator has told of: it was said of all others that the warehouse has them not.
+pub(crate) fn unknown<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v UnrecordedShipment> {
     let released = is_released(view);
     view.input
         .lost
@@ -56,7 +56,7 @@ pub(crate) fn unknown<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v LostSe
         .filter(move |sent| (sent.told || !released) && shipment(view, &sent.reference).is_none())
 }
 
-/// The number of this order's last shipment, those included that only the far sides know: a number is never used
+/// The number of this order's last shipment, those included that only the external systems know: a number is never used
 /// a second time.
 pub(crate) fn last_number(view: &View<'_>) -> usize {
     let lost = &view.input.lost;
@@ -87,7 +87,7 @@ fn is_released(view: &View<'_>) -> bool {
 }
 
 impl Found {
-    fn take_lost(&mut self, sent: &LostSend) {
+    fn take_lost(&mut self, sent: &UnrecordedShipment) {
         self.take(
             &sent.account,
             &sent.reference,
@@ -149,7 +149,7 @@ fn may_be(shipment: &Shipment<'_>, account: &AccountSlug) -> bool {
 
 /// Decides the shipments that were sent, when they can only mean one thing.
 fn adopt(view: &View<'_>, found: &mut Found) {
-    let all: Vec<&LostSend> = unknown(view).collect();
+    let all: Vec<&UnrecordedShipment> = unknown(view).collect();
     let fitted = match all.as_slice() {
         [] => None,
         [one] if one.lines.is_none() => whole(view, one).map(|lines| vec![lines]),
@@ -195,7 +195,7 @@ pub(super) fn warehouse_of<'a>(view: &View<'a>, account: &AccountSlug) -> Option
 }
 
 /// Without its lines it can only be the whole of an order that has no other shipment.
-fn whole(view: &View<'_>, sent: &LostSend) -> Option<(GroupKey, Vec<ShipmentLine>)> {
+fn whole(view: &View<'_>, sent: &UnrecordedShipment) -> Option<(GroupKey, Vec<ShipmentLine>)> {
     let next = shipment_reference(&view.input.number, last_decided(view) + 1);
     let [group] = view.order.groups.as_slice() else {
         return None;
@@ -285,7 +285,7 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
     if strange.is_empty() && (lost.untold.is_empty() || !open || lost.reading) {
         return None;
     }
-    // Not all far sides were asked yet, or not all was taken over.
+    // Not all external systems were asked yet, or not all was taken over.
     if lost.reading {
         return Some(rule);
     }
@@ -307,14 +307,14 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
          row it has, in its order; without, the shipment is the whole of the order); if it has none, release it"
     );
     tasks
-        .add("lost_instruction", detail)
+        .add("unrecorded_shipment", detail)
         .action(Action::Instructed {})
         .action(Action::release(&rule))
         .action(Action::Show {});
     Some(rule)
 }
 
-fn in_words(sent: &LostSend) -> String {
+fn in_words(sent: &UnrecordedShipment) -> String {
     let lines = sent.lines.iter().flatten();
     let lines: Vec<String> = lines
         .map(|line| format!("{}={}", line.code, line.quantity))

@@ -1,10 +1,10 @@
 //! Which lines of an order the shipments of a lost window were for: all that was sent must fit what is still to
-//! leave, or else what others have shipped since, or else a person's word; each row one line, or nothing is said.
+//! leave, or else what others have shipped since, or else an operator's word; each row one line, or nothing is said.
 
 use hikiate_sdk::GroupKey;
 
 use super::lost::warehouse_of;
-use super::types::{LostLine, LostSend};
+use super::types::{UnrecordedLine, UnrecordedShipment};
 use super::view::{Line, View};
 use crate::facts::ShipmentLine;
 
@@ -13,7 +13,7 @@ const TRIES: usize = 10_000;
 
 /// The rows of all shipments with the order's line of each, in the order of both.
 struct Search<'s, 'v> {
-    rows: Vec<(usize, &'s LostLine)>,
+    rows: Vec<(usize, &'s UnrecordedLine)>,
     view: &'s View<'v>,
     /// Items of each line that no row has yet.
     free: Vec<u32>,
@@ -25,7 +25,7 @@ struct Search<'s, 'v> {
 /// The group and the lines of each shipment. `None` unless all of them fit.
 pub(super) fn fit(
     view: &View<'_>,
-    sent: &[&LostSend],
+    sent: &[&UnrecordedShipment],
 ) -> Option<Vec<(GroupKey, Vec<ShipmentLine>)>> {
     // The demand of a line that was just read is stored with this plan.
     let wanted = view.lines.iter().filter(|line| line.item_id.is_some());
@@ -74,7 +74,7 @@ pub(super) fn not_ours(line: &Line<'_>) -> u32 {
         .saturating_sub(line.instructed)
 }
 
-/// A person has looked: the order may have wanted more then.
+/// An operator has looked: the order may have wanted more then.
 fn as_told(_: &Line<'_>) -> u32 {
     u32::MAX
 }
@@ -104,7 +104,7 @@ impl Search<'_, '_> {
         false
     }
 
-    fn may_be(&self, shipment: usize, row: &LostLine, at: usize) -> bool {
+    fn may_be(&self, shipment: usize, row: &UnrecordedLine, at: usize) -> bool {
         let (Some(line), Some(free)) = (self.view.lines.get(at), self.free.get(at)) else {
             return false;
         };

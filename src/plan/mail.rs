@@ -38,7 +38,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     let Some(epoch) = view.epoch("mail:shipped", account) else {
         return wanted;
     };
-    // What others shipped as well is no news to the customer.
+    // What others shipped as well is no new input to the customer.
     let ours = |line: &super::view::Line<'_>| {
         line.shipped > line.by_others && (line.by_others == 0 || line.by_others < line.ordered)
     };
@@ -68,7 +68,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     {
         tasks
             .add(
-                "mail_refused",
+                "mail_rejected",
                 format!(
                     "the shipped mail was not sent: {}; mend the cause and release it to try again",
                     outcome.message
@@ -80,7 +80,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
     if !view.features.buyer_mail || view.input.personal.is_none() {
         tasks.tell(
             view,
-            "mail_address",
+            "mail_address_missing",
             0,
             "the shipped mail cannot be sent: the order has no usable mail address; tell the customer another way",
         );

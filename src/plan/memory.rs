@@ -53,7 +53,7 @@ pub struct Memory {
     pub status: Status,
     /// As last planned.
     pub blocked_by: Option<String>,
-    /// When it is planned again without news.
+    /// When it is planned again without new input.
     pub plan_at: Option<DateTime<Utc>>,
     /// Since when nothing more is expected.
     pub closed_at: Option<DateTime<Utc>>,
@@ -119,7 +119,7 @@ impl Memory {
             business_date: happened_at.with_timezone(&self.zone).date_naive(),
             actor: actor.to_owned(),
         };
-        self.input.news |= fact.is_news();
+        self.input.new_input |= fact.is_new_input();
         self.input.facts.push(fact);
         true
     }
@@ -179,9 +179,9 @@ impl Memory {
         self.closed_at = closed.then(|| self.closed_at.unwrap_or(now));
         self.planned_fact = seen.unwrap_or(self.planned_fact);
         let new = self.input.facts.iter().rev();
-        self.input.news = new
+        self.input.new_input = new
             .take_while(|fact| fact.id > self.planned_fact)
-            .any(Fact::is_news);
+            .any(Fact::is_new_input);
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl Memory {
             let unsent = |row: &QueuedEffect| {
                 row.id == gone.effect_id
                     && matches!(row.state, EffectState::Planned | EffectState::Leased)
-                    && !row.ambiguous
+                    && !row.outcome_unknown
             };
             let at = self.input.queue.iter().position(unsent);
             let at = at.ok_or_else(|| {
@@ -382,7 +382,7 @@ impl Memory {
                     if let IntentWhat::Call { call, .. } = &intent.what
                         && let Call::Capture(call) = call.as_ref()
                     {
-                        let amount = call.amount.unwrap_or(call.captured_after);
+                        let amount = call.amount.unwrap_or(call.expected_captured_total);
                         let there = call.provider.as_ref().and_then(|known| known.key.as_ref());
                         let payment = match there {
                             Some(key) => format!("{}/{key}", intent.account).into(),
@@ -455,7 +455,7 @@ impl Memory {
                 op: effect.intent.op,
                 key,
                 state: EffectState::Planned,
-                ambiguous: false,
+                outcome_unknown: false,
             });
         }
         Ok(())

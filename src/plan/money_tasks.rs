@@ -24,7 +24,7 @@ pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks)
 fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
     let cancelled = view.cancelled_at_channel.is_some();
     // Goods of a cancelled order that shipped all the same have a task of their own.
-    if cancelled && view.something_left() {
+    if cancelled && view.any_shipped() {
         return;
     }
     let Some(charged) = view.charged_total() else {
@@ -211,7 +211,7 @@ fn expired(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let what =
         format!("not paid in time{came}, its stock is on sale again; cancel the order, or, {late}");
     let task = tasks
-        .add_due("unpaid_expired", what, payment.expires_at)
+        .add_due("payment_overdue", what, payment.expires_at)
         .action(Action::Cancel {});
     if by_bank {
         task.action(Action::AddDeposit {});
@@ -226,13 +226,13 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     // What a card no longer pays, as after a refund by mistake, is paid by what came beyond.
     if let Some(charged) = view.charged_total()
         && over > 0
-        && view.something_left()
+        && view.any_shipped()
         && view.cancelled_at_channel.is_none()
     {
         over = over.min(view.held_in_all().saturating_sub(charged).max(0));
     }
     // An order that nothing stands for is one that is not paid yet, unless goods left for it.
-    let counts = came != 0 || payment.foreign || view.something_left();
+    let counts = came != 0 || payment.foreign || view.any_shipped();
     if payment.foreign {
         let what = format!(
             "a deposit came in a currency that is not {}; match it by hand",
@@ -241,12 +241,12 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         tasks.tell(view, "deposit_currency", last.unwrap_or(0), &what);
     }
     if let Some(last) = last.filter(|_| view.ended().is_none()) {
-        if view.cancelling() && came > 0 && !view.something_left() {
+        if view.cancelling() && came > 0 && !view.any_shipped() {
             let what = format!(
                 "{} came for a cancelled order; give it back",
                 view.money(came)
             );
-            tasks.tell(view, "deposit_cancelled", last, &what);
+            tasks.tell(view, "deposit_for_cancelled_order", last, &what);
         } else if payment.bank_wanted.is_some()
             && over.saturating_abs() <= payment.tolerance
             && payment.bank_paid
@@ -259,10 +259,10 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 view.money(wanted),
                 view.money(over)
             );
-            tasks.tell(view, "deposit_over", last, &what);
+            tasks.tell(view, "deposit_overpaid", last, &what);
         } else if over < 0 && counts && !payment.expired {
             tasks.add(
-                "deposit_short",
+                "deposit_underpaid",
                 format!(
                     "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it and add what comes",
                     view.money(came),

@@ -9,7 +9,7 @@ use hikiate_sdk::{
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
-use super::notice_tasks::{told_elsewhere, told_too_much, unnumbered};
+use super::notice_tasks::{notice_exceeds_shipped, told_elsewhere, unnumbered};
 use super::shipment::{Parcel, Shipment};
 use super::tasks::Tasks;
 use super::view::View;
@@ -31,12 +31,12 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     let Some(epoch) = view.epoch("notice", &view.input.channel) else {
         return wanted;
     };
-    if !view.channel.notify {
+    if !view.channel.shipping_notice {
         return wanted;
     }
-    let told = Told::of(view);
+    let told = NoticeState::of(view);
     unnumbered(view, &told, tasks);
-    told_too_much(view, &told, tasks);
+    notice_exceeds_shipped(view, &told, tasks);
     told_elsewhere(view, &told, tasks);
     for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
         let Some(Call::Fulfil(call)) = fulfil.call() else {
@@ -101,7 +101,7 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
     {
         wanted.candidates.clear();
         tasks.add(
-            "notice_refused",
+            "shipping_notice_rejected",
             format!(
                 "the channel refused to be told what left: {words}; mark it there by hand, or release it to tell it again"
             ),
@@ -154,7 +154,7 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
             key: parcel.name(),
             carrier: carrier.flatten().map(str::to_owned),
             tracking: tracking.map(str::to_owned),
-            left_at: Some(parcel.left_at(view.order.ordered_at)),
+            shipped_at: Some(parcel.shipped_at(view.order.ordered_at)),
             lines: Vec::new(),
         };
         let mut labels: Vec<ShippedParcel> =
@@ -226,7 +226,7 @@ fn units_in(view: &View<'_>, parcel: &Parcel<'_>) -> Vec<ShippedLine> {
 
 /// Tells what is in some parcels, under the first one's shipment; without any, what the parcels that were told
 /// hold more than was told.
-fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Candidate> {
+fn fulfil(view: &View<'_>, told: &NoticeState<'_>, loads: &[Load<'_, '_>]) -> Option<Candidate> {
     let items_of = |(shipment, parcel): &Load<'_, '_>, line: &LineKey| {
         let rows = shipment.lines_of(line);
         rows.fold(0_u32, |sum, row| sum.saturating_add(parcel.items(row.n)))
@@ -287,7 +287,7 @@ fn fulfil(view: &View<'_>, told: &Told<'_>, loads: &[Load<'_, '_>]) -> Option<Ca
 }
 
 /// What the channel knows, by our intents and by its own reading.
-pub(super) struct Told<'a> {
+pub(super) struct NoticeState<'a> {
     parcels: BTreeSet<&'a str>,
     references: BTreeSet<&'a str>,
     fulfilments: Vec<&'a ChannelFulfilment>,
@@ -301,7 +301,7 @@ pub(super) struct Told<'a> {
     in_part: BTreeSet<String>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> NoticeState<'a> {
     fn of(view: &View<'a>) -> Self {
         let fulfilments: Vec<_> = view
             .order
@@ -355,7 +355,7 @@ impl<'a> Told<'a> {
             }
         }
         let by_intent = |parcel: &Parcel<'_>| told.by_intent(parcel);
-        told.items = view.left_in(by_intent);
+        told.items = view.shipped_in(by_intent);
         for shipment in &view.fold.shipments {
             told.left_out(shipment);
         }
@@ -495,7 +495,7 @@ pub(super) fn can_be_told(view: &View<'_>, shipment: &Shipment<'_>) -> bool {
         units.fold(0_u32, |sum, (_, units)| sum.saturating_add(*units))
     };
     let mut lines = view.lines.iter();
-    lines.any(|line| shipment.left_of(&line.key) > 0 && line.units > fulfilled(&line.key))
+    lines.any(|line| shipment.shipped_of(&line.key) > 0 && line.units > fulfilled(&line.key))
 }
 
 /// The notices of a shipment have ended, and the channel was read since.

@@ -1,9 +1,9 @@
-//! What a person has to put right at the channel about notices of ours.
+//! What an operator has to put right at the channel about notices of ours.
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{Call, Op};
 
-use super::notice::{Told, ship_intent, told_by};
+use super::notice::{NoticeState, ship_intent, told_by};
 use super::parcels::contents;
 use super::renumbered::believed;
 use super::shipment::Parcel;
@@ -25,7 +25,7 @@ impl View<'_> {
 
     /// When the first parcel is told, or mailed, without its number.
     pub(super) fn number_due(&self) -> Option<DateTime<Utc>> {
-        if !self.channel.notify && self.channel.mail.is_empty() {
+        if !self.channel.shipping_notice && self.channel.mail.is_empty() {
             return None;
         }
         let parcels = self.parcels().into_iter();
@@ -36,7 +36,7 @@ impl View<'_> {
 }
 
 /// Somebody marked a fulfilment of ours as shipped without the numbers that we were to tell.
-pub(super) fn unnumbered(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
+pub(super) fn unnumbered(view: &View<'_>, told: &NoticeState<'_>, tasks: &mut Tasks) {
     for fulfil in view.fold.of_op(Op::Fulfil).filter(|intent| !intent.void()) {
         let Some(Call::Fulfil(call)) = fulfil.call() else {
             continue;
@@ -65,7 +65,7 @@ pub(super) fn unnumbered(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
 }
 
 /// The warehouse reports less of a line than it reported when the channel was told.
-pub(super) fn told_too_much(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
+pub(super) fn notice_exceeds_shipped(view: &View<'_>, told: &NoticeState<'_>, tasks: &mut Tasks) {
     for line in &view.lines {
         let ours = line.shipped.saturating_sub(line.by_others);
         let left = ours / line.multiplier;
@@ -82,12 +82,12 @@ pub(super) fn told_too_much(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks)
             view.input.channel,
             view.label(&line.key)
         );
-        tasks.tell(view, "told_too_much", last, &what);
+        tasks.tell(view, "notice_exceeds_shipped", last, &what);
     }
 }
 
 /// Goods that the channel was told of under another number, and are in a parcel of which it has not heard.
-pub(super) fn told_elsewhere(view: &View<'_>, told: &Told<'_>, tasks: &mut Tasks) {
+pub(super) fn told_elsewhere(view: &View<'_>, told: &NoticeState<'_>, tasks: &mut Tasks) {
     for shipment in &view.fold.shipments {
         for parcel in &shipment.parcels {
             let numbers: Vec<&str> = parcel.labels().collect();

@@ -32,7 +32,7 @@ use super::recall::recalled;
 use super::rest::{at_rest, resting};
 use super::revenue::{Revenue, revenue};
 use super::shipping::shipping;
-use super::status::{Standing, status};
+use super::status::{StatusInputs, status};
 use super::stop::stops;
 use super::tasks::Tasks;
 use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Reread, Status};
@@ -96,12 +96,12 @@ pub(crate) struct Planned<'a> {
     pub(crate) view: Option<View<'a>>,
     pub(crate) payment: Option<Payment>,
     pub(crate) holds: Holds,
-    /// When it is planned again without news, and for what.
+    /// When it is planned again without new input, and for what.
     pub(crate) moments: Vec<(DateTime<Utc>, Next)>,
     pub(crate) plan: OrderPlan,
 }
 
-/// What happens at a moment without news.
+/// What happens at a moment without new input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// An unpaid order gives its stock back.
@@ -159,7 +159,7 @@ pub(crate) fn planned<'a>(
         // One that is not to be found, or cannot be understood, is not asked for without a pause.
         let look = fold.absence.map(|absence| absence.look_at(None, now));
         plan.read_at = input.read_at.into_iter().chain(look).min().or(Some(now));
-        plan.reread = look.map(|at| Reread::every(at - now));
+        plan.refresh = look.map(|at| Reread::every(at - now));
         return Ok(Planned {
             view: None,
             payment: None,
@@ -205,7 +205,7 @@ pub(crate) fn planned<'a>(
     if let Some(found) = instructed_before(&view).or_else(|| begin::taken_over(&view)) {
         // Planned again at once, with what was found among its facts.
         let mut plan = quiet(input, Status::Instructed, None);
-        // What it does afterwards, it does on the same news.
+        // What it does afterwards, it does on the same new input.
         plan.seen = None;
         plan.next = Some(now);
         plan.read_at = input.read_at;
@@ -230,7 +230,7 @@ pub(super) fn quiet(input: &OrderInput, status: Status, blocked_by: Option<Strin
         blocked_by,
         next: None,
         read_at: None,
-        reread: None,
+        refresh: None,
         closed: false,
         decisions: Vec::new(),
         demands: Vec::new(),
@@ -306,7 +306,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
 
     let cancel = cancel(&view, &changes.recall, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
-    let gone = view.something_left() && !view.lines.iter().any(open);
+    let gone = view.any_shipped() && !view.lines.iter().any(open);
     let mut telling = [
         notices(&view, &mut tasks),
         captures(&view, gone, &mut tasks),
@@ -361,13 +361,13 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         .iter()
         .map(|((line, _), n)| (line.clone(), *n))
         .collect();
-    let standing = Standing {
+    let standing = StatusInputs {
         released,
         gate: before(&view, awaits)
             .or_else(|| gate(&view, &failed, &holds, &payment, refused))
             .or_else(|| {
                 let inactive = !shipping.inactive.is_empty();
-                inactive.then(|| "check:instruct_not_active".to_owned())
+                inactive.then(|| "check:order_predates_warehouse".to_owned())
             })
             .or_else(|| shipping.cod_split.then(|| "check:cod_split".to_owned())),
         stopped,
@@ -401,7 +401,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         let what = "was made a warehouse after this order was stored and is not told of older ones";
         tasks
             .add(
-                "instruct_not_active",
+                "order_predates_warehouse",
                 format!("{names} {what}; ship it by hand and cancel it"),
             )
             .action(Action::Cancel {});
@@ -473,13 +473,13 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         && view.input.queue.is_empty()
         && effects.is_empty()
         && waits.is_empty();
-    let (read_at, reread) = read_again(&view, closed, idle && (sent || deposit));
+    let (read_at, refresh) = read_again(&view, closed, idle && (sent || deposit));
     let plan = OrderPlan {
         status,
         blocked_by,
         next: moments.iter().map(|(at, _)| *at).min(),
         read_at,
-        reread,
+        refresh,
         closed,
         decisions,
         demands,
@@ -547,7 +547,7 @@ fn gate(
         return Some("payment".to_owned());
     }
     if !gate_open(view) {
-        return Some("gate".to_owned());
+        return Some("channel_gate".to_owned());
     }
     refused.map(|rule| format!("hold:{rule}"))
 }
@@ -606,7 +606,7 @@ fn closed(view: &View<'_>, cancel: &Cancel, status: Status, pending: bool, tasks
             !tasks.rows.iter().any(|row| row.kind == ended::MONEY)
         }
         Status::Cancelled => cancel.channel_knows,
-        // Goods that left a cancelled order are a person's until the task is released.
+        // Goods that left a cancelled order are an operator's until the task is released.
         Status::Delivered if view.cancelled_at_channel.is_some() => !late,
         status => status == last,
     };
@@ -624,14 +624,14 @@ pub(super) fn read_again(
     if closed {
         return (asked.filter(|at| *at <= view.now), None);
     }
-    let every = view.channel.reread;
-    let reread = match view.fold.absence {
+    let every = view.channel.refresh;
+    let refresh = match view.fold.absence {
         Some(absence) => Some(Reread::every(absence.look_at(every, view.now) - view.now)),
         None => every.map(|first| Reread {
             first,
             most: if patient { first.max(SELDOM) } else { first },
         }),
     };
-    let again = reread.and_then(|reread| view.now.checked_add_signed(reread.first));
-    (asked.into_iter().chain(again).min(), reread)
+    let again = refresh.and_then(|refresh| view.now.checked_add_signed(refresh.first));
+    (asked.into_iter().chain(again).min(), refresh)
 }

@@ -118,7 +118,7 @@ impl View<'_> {
         let since = lost.map_or_else(|| self.waits_since(), |lost| lost.at);
         let shop = &self.policy.shop;
         let expires_at = match self.policy.allocation.expire_unpaid {
-            Some(term) if waits && !self.something_left() && !self.all_under_way() => {
+            Some(term) if waits && !self.any_shipped() && !self.all_under_way() => {
                 let term = term.ends(since, &shop.calendar, shop.timezone);
                 // Who may pay until a day is waited for until then.
                 term.map(|end| pay_by.map_or(end, |by| by.max(end)))

@@ -1,5 +1,5 @@
 //! Presence: an order that its channel does not show any more when it is read by its id. One look decides nothing;
-//! after two it has vanished: nothing new is made of it until it is back or a person has decided.
+//! after two it has vanished: nothing new is made of it until it is back or an operator has decided.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -11,10 +11,10 @@ use crate::action::Action;
 use crate::facts::{ABSENCE_SETTLE, PresenceFact};
 use crate::operations::{Role, all};
 
-/// The rule a person releases to have a vanished order shipped all the same.
+/// The rule an operator releases to have a vanished order shipped all the same.
 pub(crate) const VANISHED: &str = "vanished";
-/// The rule a person releases once what left of a vanished order is settled.
-const LEFT: &str = "vanished_left";
+/// The rule an operator releases once what left of a vanished order is settled.
+const LEFT: &str = "vanished_shipped";
 /// An absent order is read again this often where open orders are not read again by themselves.
 const AGAIN: Duration = Duration::minutes(15);
 
@@ -26,7 +26,7 @@ pub(crate) struct Absence {
     /// When the first of them was asked.
     pub(crate) since: DateTime<Utc>,
     misses: u8,
-    /// A person has said that it is gone.
+    /// An operator has said that it is gone.
     pub(crate) believed: bool,
 }
 
@@ -35,7 +35,7 @@ impl Absence {
     pub(crate) fn after(
         known: Option<Self>,
         id: i64,
-        asked_at: DateTime<Utc>,
+        requested_at: DateTime<Utc>,
         told: PresenceFact,
     ) -> Option<Self> {
         if told.misses == 0 {
@@ -44,7 +44,7 @@ impl Absence {
         let first = Self {
             first_id: id,
             last_id: id,
-            since: asked_at,
+            since: requested_at,
             misses: told.misses,
             believed: false,
         };
@@ -56,7 +56,7 @@ impl Absence {
     }
 
     /// When the order is to be looked for again.
-    pub(crate) fn look_at(&self, reread: Option<Duration>, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn look_at(&self, refresh: Option<Duration>, now: DateTime<Utc>) -> DateTime<Utc> {
         let second = self.since + ABSENCE_SETTLE;
         if self.misses < 2 && second > now {
             return second;
@@ -64,7 +64,7 @@ impl Absence {
         let pause = if self.misses < 2 {
             ABSENCE_SETTLE
         } else {
-            reread.unwrap_or(AGAIN)
+            refresh.unwrap_or(AGAIN)
         };
         now.checked_add_signed(pause).unwrap_or(now)
     }
@@ -82,7 +82,7 @@ impl View<'_> {
         (absence.misses >= 2 && (absence.believed || !self.input.hidden)).then_some(absence)
     }
 
-    /// A person wants it shipped although it has vanished.
+    /// An operator wants it shipped although it has vanished.
     fn let_go(&self) -> bool {
         self.vanished()
             .is_some_and(|absence| self.fold.released_after(VANISHED, absence.last_id))
@@ -112,7 +112,7 @@ impl View<'_> {
         parcels.max().unwrap_or(0).max(absence.last_id)
     }
 
-    /// Goods left since the channel stopped showing the order, and no person has settled that.
+    /// Goods left since the channel stopped showing the order, and no operator has settled that.
     pub(crate) fn left_unseen(&self) -> bool {
         self.fold.absence.is_some_and(|absence| {
             let unseen = |parcel: &&super::shipment::Parcel<'_>| parcel.first_id > absence.first_id;
@@ -123,7 +123,7 @@ impl View<'_> {
         })
     }
 
-    /// A person has settled what left of it.
+    /// An operator has settled what left of it.
     fn settled_by_hand(&self) -> bool {
         self.vanished().is_some_and(|absence| {
             self.fold
@@ -164,12 +164,12 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
     }
 }
 
-/// What a person is to do. `gone` says that nothing is left to ship; `kept` that money, mail or a notice waits.
+/// What an operator is to do. `gone` says that nothing is left to ship; `kept` that money, mail or a notice waits.
 pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
     let Some(absence) = view.vanished() else {
         return;
     };
-    let left = view.something_left() && (kept || view.left_unseen());
+    let left = view.any_shipped() && (kept || view.left_unseen());
     if left && view.cancelled_at_channel.is_none() {
         tasks.tell(
             view,

@@ -95,7 +95,7 @@ pub struct AtProvider {
     /// The account that holds the money.
     pub account: AccountSlug,
     /// When the channel was last read with another state of it.
-    pub told_at: DateTime<Utc>,
+    pub reported_at: DateTime<Utc>,
     /// When the order first had it.
     pub since: DateTime<Utc>,
     /// What its account reported.
@@ -185,8 +185,9 @@ impl Sight<'_> {
             let Some(order) = last else { continue };
             let merged = sight.merged(order);
             // A payment that changes nothing of the order is no reading of it.
-            let news = matches!(fact.body, FactBody::Order(_)) || shown.as_ref() != Some(&merged);
-            if news {
+            let new_input =
+                matches!(fact.body, FactBody::Order(_)) || shown.as_ref() != Some(&merged);
+            if new_input {
                 payments.readings.insert(fact.id, merged.clone());
             }
             shown = Some(merged);
@@ -258,7 +259,11 @@ impl Sight<'_> {
                     .provider
                     .as_ref()
                     .and_then(|known| known.key.as_ref());
-                (doubt(&seen.payment), named != Some(&key.1), seen.first_id)
+                (
+                    loss_risk(&seen.payment),
+                    named != Some(&key.1),
+                    seen.first_id,
+                )
             });
             if let Some((key, _)) = found.first() {
                 taken.insert((*key).clone());
@@ -308,13 +313,15 @@ impl Sight<'_> {
                 continue;
             };
             let also = self.candidates(tender).filter(|(key, seen)| {
-                !used.contains(key) && doubt(&seen.payment) == 0 && self.rivals_of(key).is_empty()
+                !used.contains(key)
+                    && loss_risk(&seen.payment) == 0
+                    && self.rivals_of(key).is_empty()
             });
-            let (told_at, since) = self.told(tender);
+            let (reported_at, since) = self.told(tender);
             all.push(AtProvider {
                 tender: tender.clone(),
                 account: account.clone(),
-                told_at,
+                reported_at,
                 since,
                 seen: assigned
                     .get(&at)
@@ -362,7 +369,7 @@ impl Sight<'_> {
 }
 
 /// 0 for money that is there or can be taken, more the less is to be expected of it.
-fn doubt(payment: &PaymentSnapshot) -> u8 {
+fn loss_risk(payment: &PaymentSnapshot) -> u8 {
     match &payment.state {
         _ if payment.captured > 0 => 0,
         PaymentState::Authorised | PaymentState::Paid | PaymentState::Review { .. } => 0,
@@ -383,7 +390,7 @@ fn unseen(tender: &mut Tender) {
 
 fn stands(tender: &mut Tender, payment: &PaymentSnapshot) {
     tender.amount = tender.amount.or(Some(payment.amount));
-    tender.authorised = match doubt(payment) {
+    tender.authorised = match loss_risk(payment) {
         0 if !payment.state.is_over() => payment.authorised.max(payment.captured),
         _ => payment.captured,
     };

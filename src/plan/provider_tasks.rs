@@ -13,7 +13,7 @@ const SETTLE: Duration = Duration::hours(1);
 /// The end of an authorisation is a task this long before it.
 const BEFORE_END: Duration = Duration::hours(48);
 
-/// What a person has to settle about a payment before goods leave: a check while something is to be instructed, else a
+/// What an operator has to settle about a payment before goods leave: a check while something is to be instructed, else a
 /// task.
 pub(crate) fn doubts(view: &View<'_>) -> Vec<(&'static str, String)> {
     let mut doubts = Vec::new();
@@ -182,7 +182,7 @@ fn differs(
     if differences.is_empty() {
         return;
     }
-    let due = at.told_at.max(seen.at) + SETTLE;
+    let due = at.reported_at.max(seen.at) + SETTLE;
     next.push(due);
     if due <= view.now {
         tasks.add(
@@ -198,7 +198,7 @@ fn differs(
 
 /// An authorisation that is still needed ends, or has ended.
 fn ends(view: &View<'_>, tasks: &mut Tasks, next: &mut Vec<DateTime<Utc>>) {
-    if view.dropped() && !view.something_left() {
+    if view.dropped() && !view.any_shipped() {
         return;
     }
     let zone = view.policy.shop.timezone;

@@ -83,7 +83,7 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
                     "{warehouse} has not answered the request to stop {reference}; call it, then type what it said"
                 );
                 tasks
-                    .add_due("reply_late", detail, Some(due))
+                    .add_due("instruction_reply_overdue", detail, Some(due))
                     .action(Action::Recalled {
                         reference: reference.to_string(),
                     });

@@ -78,7 +78,7 @@ fn differs(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
     let reference = &shipment.fact.reference;
     let Renumbered { number, .. } = pending;
     let warehouse = &shipment.fact.warehouse;
-    let two = format!("parcel_told_twice:{reference}");
+    let two = format!("parcel_reported_twice:{reference}");
     let what = if parcel.typed {
         format!(
             "{warehouse} reports {reference} under number {number}, an operator typed {own}; correct the one that is wrong, or release it"

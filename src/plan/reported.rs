@@ -11,16 +11,16 @@ use super::view::View;
 use crate::action::Action;
 
 /// The task about a parcel whose warehouse told something else in place of its number.
-const MISSING: &str = "tracking_not_told";
+const MISSING: &str = "tracking_not_reported";
 
 /// The task about a parcel that cannot have been shipped when its warehouse says.
 const DATE: &str = "shipped_date";
 
 /// The task about two reports that may be one parcel, or two.
-const TWICE: &str = "parcel_told_twice";
+const TWICE: &str = "parcel_reported_twice";
 
 /// The task about a shipment that its warehouse refuses, or has stopped, after it reported it as shipped.
-const REFUSED: &str = "shipped_refused";
+const REFUSED: &str = "shipped_rejected";
 
 /// The task about a row whose code is not that of the line it names.
 const MISREAD: &str = "parcel_code_differs";
@@ -30,7 +30,7 @@ const MISREAD: &str = "parcel_code_differs";
 pub(super) fn may_be_one(one: &Parcel<'_>, other: &Parcel<'_>) -> bool {
     one.tracking.is_none()
         && other.tracking.is_some()
-        && one.report.left_at == other.report.left_at
+        && one.report.shipped_at == other.report.shipped_at
         && one.first_recorded_at < other.first_recorded_at
         && contents(one) == contents(other)
 }
@@ -59,7 +59,7 @@ pub(super) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
     }
 }
 
-/// Its warehouse takes back that it shipped: which of its words is right, only a person can ask.
+/// Its warehouse takes back that it shipped: which of its words is right, only an operator can ask.
 fn refused(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
     let Some(said) = shipment.taken_back() else {
         return;
@@ -74,7 +74,7 @@ fn refused(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
     let parcels = shipment.parcels.iter().chain(&shipment.ahead);
     let told = parcels.map(|parcel| {
         let number = parcel.tracking.unwrap_or("no number");
-        let at = parcel.left_at(view.order.ordered_at);
+        let at = parcel.shipped_at(view.order.ordered_at);
         format!("{}, {number}", view.local(at))
     });
     let told: Vec<String> = told.collect();
@@ -166,7 +166,7 @@ fn told_twice(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tas
         return;
     };
     let reference = &shipment.fact.reference;
-    let rule = format!("parcel_told_twice:{reference}");
+    let rule = format!("parcel_reported_twice:{reference}");
     // A release without a shipment, as before they were told apart, stands for all that were told by then.
     let answered = |rule: &str| view.fold.released_after(rule, other.first_id);
     if answered(&rule) || answered(TWICE) {
@@ -192,7 +192,7 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
     if !parcel.doubted(placed) {
         return;
     }
-    let told = parcel.report.left_at;
+    let told = parcel.report.shipped_at;
     let why = if told < placed {
         format!("before the order was placed ({})", view.local(placed))
     } else {
@@ -203,7 +203,7 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
         shipment.fact.warehouse,
         shipment.fact.reference,
         view.local(told),
-        view.local(parcel.left_at(placed)),
+        view.local(parcel.shipped_at(placed)),
     );
     tasks.tell(view, DATE, parcel.last_id, &what);
 }

@@ -35,7 +35,7 @@ pub(crate) struct Shipment<'a> {
     pub(crate) merged: Vec<Merged<'a>>,
     /// An operator asked for it back.
     pub(crate) recall: Option<(i64, &'a RecallWantedFact)>,
-    /// The rest is not waited for: a person said that it will not come, or the order wants none of it.
+    /// The rest is not waited for: an operator said that it will not come, or the order wants none of it.
     pub(crate) closed_short: bool,
     /// We asked for it to be stopped because the order had changed.
     pub(crate) recalled: bool,
@@ -102,13 +102,13 @@ impl<'a> Shipment<'a> {
     }
 
     /// Items of a channel's line that left in it.
-    pub(crate) fn left_of(&self, line: &LineKey) -> u32 {
+    pub(crate) fn shipped_of(&self, line: &LineKey) -> u32 {
         self.lines_of(line)
             .fold(0, |sum, shipped| sum.saturating_add(self.left(shipped.n)))
     }
 
     /// Items of a channel's line that are still to leave in it.
-    pub(crate) fn to_leave(&self, line: &LineKey) -> u32 {
+    pub(crate) fn remaining_qty(&self, line: &LineKey) -> u32 {
         if !self.live() {
             return 0;
         }
@@ -231,7 +231,7 @@ impl<'a> Shipment<'a> {
     }
 
     /// Its batch was refused as a whole and may be sent again: the warehouse does not have it.
-    pub(crate) fn batch_refused(&self) -> Option<&'a str> {
+    pub(crate) fn batch_rejected(&self) -> Option<&'a str> {
         let (id, last) = self.heard.last()?;
         let taken = self.member.is_some_and(|member| {
             member.taken() && member.outcome.is_some_and(|(outcome, _)| outcome > *id)

@@ -64,7 +64,7 @@ pub(crate) fn shipping(
             || stopped
             || shipment.recall.is_some()
             || unsent.contains(&shipment.fact.reference);
-        if out && shipment.batch_refused().is_some() {
+        if out && shipment.batch_rejected().is_some() {
             gone.push((at, "it is not to leave as it is, and its batch was refused"));
             for line in &shipment.fact.lines {
                 let sum = shipping.taken_out.entry(line.line.clone()).or_default();
@@ -181,7 +181,7 @@ fn instructed_at(view: &View<'_>, line: &LineKey, warehouse: &str) -> u32 {
     let here = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.fact.warehouse == warehouse;
     let shipments = view.fold.shipments.iter().filter(here);
     shipments.fold(0, |sum, shipment| {
-        sum.saturating_add(shipment.to_leave(line))
+        sum.saturating_add(shipment.remaining_qty(line))
     })
 }
 
@@ -216,7 +216,9 @@ fn stale(
             .shipments
             .iter()
             .filter(|s| s.waiting() && s.fact.warehouse == *warehouse)
-            .fold(0_u32, |sum, s| sum.saturating_add(s.to_leave(&line.key)));
+            .fold(0_u32, |sum, s| {
+                sum.saturating_add(s.remaining_qty(&line.key))
+            });
         let free =
             firm_at(line, warehouse).saturating_sub(instructed_at(view, &line.key, warehouse));
         if waiting_here > free {

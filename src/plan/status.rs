@@ -5,7 +5,7 @@ use super::view::{Line, View};
 
 /// What the status is derived from, beside the view.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct StatusInputs {
     /// Nothing holds the order.
     pub(crate) released: bool,
     /// The first gate that fails before stock is looked at.
@@ -29,7 +29,7 @@ pub(crate) struct Standing {
 }
 
 /// Status and `blocked_by`.
-pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<String>) {
+pub(crate) fn status(view: &View<'_>, standing: &StatusInputs) -> (Status, Option<String>) {
     if standing.cancelled {
         return (Status::Cancelled, None);
     }
@@ -39,8 +39,8 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
         .filter_map(|line| of_line(view, standing, line))
         .collect();
     let least = open.iter().min_by_key(|(status, _)| *status).copied();
-    if standing.ended && least.is_none() && !view.something_left() {
-        let blocked = if unknown { "unknown" } else { "ended" };
+    if standing.ended && least.is_none() && !view.any_shipped() {
+        let blocked = if unknown { "unknown_outcome" } else { "ended" };
         return (Status::Cancelled, Some(blocked.to_owned()));
     }
     let Some((status, gate)) = least.or_else(|| nothing_open(view)) else {
@@ -50,14 +50,14 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
             (false, _) => Status::Shipped,
         };
         let blocked = match (unknown, standing.ended) {
-            (true, _) => Some("unknown"),
+            (true, _) => Some("unknown_outcome"),
             (false, true) => Some("ended"),
             (false, false) => None,
         };
         return (status, blocked.map(str::to_owned));
     };
     let blocked = if unknown {
-        "unknown".to_owned()
+        "unknown_outcome".to_owned()
     } else if view.cancelling() {
         "cancel".to_owned()
     } else {
@@ -72,16 +72,16 @@ pub(crate) fn status(view: &View<'_>, standing: &Standing) -> (Status, Option<St
 
 /// An order of which nothing is open and nothing has left: held by a check, or unpaid for too long.
 fn nothing_open(view: &View<'_>) -> Option<(Status, &'static str)> {
-    if view.nothing_ships() && !view.something_left() {
+    if view.nothing_ships() && !view.any_shipped() {
         return Some((Status::Unallocated, "completion"));
     }
-    (!view.something_left()).then_some((Status::Unallocated, "stock"))
+    (!view.any_shipped()).then_some((Status::Unallocated, "stock"))
 }
 
 /// The least advanced part of a line, and what it waits for.
 fn of_line(
     view: &View<'_>,
-    standing: &Standing,
+    standing: &StatusInputs,
     line: &Line<'_>,
 ) -> Option<(Status, &'static str)> {
     let open = line.open(standing.stopped);
@@ -111,13 +111,14 @@ fn of_line(
         return Some((status, "stock"));
     }
     if waiting > 0 {
-        let gate = if standing.stop { "stop" } else { "wave" };
+        let gate = if standing.stop { "stop" } else { "batch" };
         return Some((Status::Allocated, gate));
     }
-    let taken = |s: &&super::shipment::Shipment<'_>| s.instructed() && s.to_leave(&line.key) > 0;
+    let taken =
+        |s: &&super::shipment::Shipment<'_>| s.instructed() && s.remaining_qty(&line.key) > 0;
     let mut here = view.fold.shipments.iter().filter(taken);
-    if here.clone().any(|s| s.batch_refused().is_some()) {
-        return Some((Status::Allocated, "batch_refused"));
+    if here.clone().any(|s| s.batch_rejected().is_some()) {
+        return Some((Status::Allocated, "batch_rejected"));
     }
     let all_taken = here.all(|s| s.taken());
     Some(if all_taken {

@@ -1,4 +1,4 @@
-//! Tasks: what a person should see and what to do about it.
+//! Tasks: what an operator should see and what to do about it.
 
 use chrono::{DateTime, Utc};
 
@@ -56,7 +56,7 @@ impl Tasks {
         &mut self.rows[at]
     }
 
-    /// Adds what has happened and cannot be undone, unless a person has released it after the fact that told it.
+    /// Adds what has happened and cannot be undone, unless an operator has released it after the fact that told it.
     pub(crate) fn tell(&mut self, view: &View<'_>, kind: &str, told: i64, detail: &str) {
         if view.fold.released_after(kind, told) {
             return;

@@ -17,8 +17,8 @@ use crate::operations::Lane;
 /// How an order came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Named by another far side before its channel told it: it is to be read.
-    Stub,
+    /// Named by another external system before its channel told it: it is to be read.
+    Placeholder,
     /// Seen while it was open.
     Live,
     /// An earlier version first saw it closed or shipped: no effects.
@@ -61,15 +61,15 @@ pub struct OrderInput {
     /// Its account does not show many of its orders at the moment, so that absence says nothing of one of them.
     pub hidden: bool,
     /// When each (rule, account) became active; an effect needs a cause stored at or after it. Absent means not active.
-    pub epochs: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
+    pub active_from: BTreeMap<(String, AccountSlug), DateTime<Utc>>,
     /// What a lost window may have done.
-    pub lost: Lost,
-    /// Rules that are paused: their effects wait until a person resumes them.
+    pub lost: DataLoss,
+    /// Rules that are paused: their effects wait until an operator resumes them.
     pub paused: BTreeSet<(String, AccountSlug)>,
     /// Stops of shipping that stand.
     pub stops: Vec<ShippingStop>,
     /// Something that is not ours was stored since the last committed plan.
-    pub news: bool,
+    pub new_input: bool,
     /// When the stock of an item was last counted at a warehouse, for units whose place nobody names.
     pub counted: BTreeMap<(i64, String), DateTime<Utc>>,
     /// Shipments that changed together with more than ten others of their warehouse, within five minutes.
@@ -161,33 +161,33 @@ pub struct ShippingStop {
 
 /// What is known of a window that the database has lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
+pub struct DataLoss {
     /// Recoveries begun.
     pub epoch: i32,
     /// Orders are still being read again, or it is not known yet since when: no shipment is decided.
     pub reading: bool,
     /// Shipments of this order that warehouses' accounts were sent and this database does not know.
-    pub found: Vec<LostSend>,
+    pub found: Vec<UnrecordedShipment>,
     /// Accounts that cannot tell what they were sent; empty for an order that came later.
     pub untold: Vec<AccountSlug>,
 }
 
 /// A shipment of a lost window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostSend {
+pub struct UnrecordedShipment {
     /// The warehouse's account.
     pub account: AccountSlug,
     /// Our reference.
     pub reference: ShipmentReference,
-    /// A person said so; otherwise it was found at the far side.
+    /// An operator said so; otherwise it was found at the external system.
     pub told: bool,
     /// Its lines, where they are known.
-    pub lines: Option<Vec<LostLine>>,
+    pub lines: Option<Vec<UnrecordedLine>>,
 }
 
 /// A line of such a shipment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostLine {
+pub struct UnrecordedLine {
     /// Counts from 1 within the shipment; the warehouse's answers name it.
     pub n: u32,
     /// The warehouse's code.
@@ -238,7 +238,7 @@ pub struct QueuedEffect {
     /// Where it stands.
     pub state: EffectState,
     /// An attempt may have happened.
-    pub ambiguous: bool,
+    pub outcome_unknown: bool,
 }
 
 /// Where an effect stands.
@@ -250,7 +250,7 @@ pub enum EffectState {
     Leased,
     /// Being sent.
     Sending,
-    /// Unknown; a person must look.
+    /// Unknown; an operator must look.
     Unresolved,
 }
 
@@ -323,9 +323,9 @@ impl Reread {
 pub struct OrderPlan {
     /// Derived status.
     pub status: Status,
-    /// The first gate that fails, for a person: `hold:high-value`, `payment`, `stock`, `wave`.
+    /// The first gate that fails, for an operator: `hold:high-value`, `payment`, `stock`, `wave`.
     pub blocked_by: Option<String>,
-    /// When to plan again without news.
+    /// When to plan again without new input.
     pub next: Option<DateTime<Utc>>,
     /// When the channel is to be read again; what the row has is kept when it is earlier.
     pub read_at: Option<DateTime<Utc>>,
@@ -348,8 +348,8 @@ pub struct OrderPlan {
     pub effects: Vec<NewEffect>,
     /// Rows of the queue to take back; if one can not be, the plan is made again.
     pub withdraw: Vec<Withdraw>,
-    /// The newest fact it was made from, when it has dealt with all news; what is withdrawn or has to wait is made
-    /// later, on the same news.
+    /// The newest fact it was made from, when it has dealt with all new input; what is withdrawn or has to wait is made
+    /// later, on the same new input.
     pub seen: Option<i64>,
     /// Paused rules that would have queued an effect.
     pub waits: BTreeSet<(String, AccountSlug)>,
@@ -520,7 +520,7 @@ impl PostingKind {
         }
     }
 
-    /// For a person who reads the books.
+    /// For an operator who reads the books.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
@@ -590,7 +590,7 @@ pub struct TaxOf {
     pub class: String,
 }
 
-/// Something a person should see.
+/// Something an operator should see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRow {
     /// Kind, unique per order: `hold:high-value`, `unmapped_sku`, `cancel_too_late`.
@@ -599,7 +599,7 @@ pub struct TaskRow {
     pub detail: String,
     /// When it becomes urgent.
     pub due: Option<DateTime<Utc>>,
-    /// What a person may type, the likeliest first.
+    /// What an operator may type, the likeliest first.
     pub actions: Vec<Action>,
 }
 

@@ -23,7 +23,7 @@ pub struct Unbooked {
     pub currency: String,
     /// Why it is not booked: a word, as tasks have it.
     pub reason: &'static str,
-    /// The same for a person.
+    /// The same for an operator.
     pub detail: String,
 }
 

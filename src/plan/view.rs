@@ -286,7 +286,7 @@ impl<'a> View<'a> {
             }
             let keys = shipment.fact.lines.iter().map(|row| row.line.clone());
             let lacking: Left = keys
-                .map(|key| (key.clone(), shipment.to_leave(&key)))
+                .map(|key| (key.clone(), shipment.remaining_qty(&key)))
                 .collect();
             let unwanted = lacking.iter().all(|(key, lacks)| {
                 let line = self.lines.iter().find(|line| line.key == *key);
@@ -367,7 +367,7 @@ impl<'a> View<'a> {
     }
 
     /// What has left in the parcels that `counts` accepts.
-    pub(crate) fn left_in(&self, counts: impl Fn(&Parcel<'_>) -> bool) -> Left {
+    pub(crate) fn shipped_in(&self, counts: impl Fn(&Parcel<'_>) -> bool) -> Left {
         let mut left = Left::new();
         for shipment in &self.fold.shipments {
             for parcel in shipment.parcels.iter().filter(|parcel| counts(parcel)) {
@@ -384,13 +384,13 @@ impl<'a> View<'a> {
     }
 
     /// Something has left.
-    pub(crate) fn something_left(&self) -> bool {
+    pub(crate) fn any_shipped(&self) -> bool {
         self.lines.iter().any(|line| line.shipped > 0) || !self.departures().is_empty()
     }
 
     /// All goods of ours are with warehouses or have left: nothing of the order is to be instructed any more.
     pub(crate) fn all_under_way(&self) -> bool {
-        let begun = self.something_left() || self.fold.shipments.iter().any(|s| s.instructed());
+        let begun = self.any_shipped() || self.fold.shipments.iter().any(|s| s.instructed());
         let open = |line: &Line<'_>| {
             line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
         };
@@ -412,7 +412,7 @@ impl<'a> View<'a> {
         account: &hikiate_sdk::AccountSlug,
     ) -> Option<DateTime<Utc>> {
         self.input
-            .epochs
+            .active_from
             .get(&(rule.to_owned(), account.clone()))
             .copied()
     }
@@ -507,9 +507,9 @@ fn lines<'a>(
 }
 
 /// Items of a line that have left in shipments of ours.
-fn left_of(fold: &Fold<'_>, key: &LineKey) -> u32 {
+fn shipped_of(fold: &Fold<'_>, key: &LineKey) -> u32 {
     let shipments = fold.shipments.iter();
-    shipments.fold(0_u32, |sum, s| sum.saturating_add(s.left_of(key)))
+    shipments.fold(0_u32, |sum, s| sum.saturating_add(s.shipped_of(key)))
 }
 
 /// The item of a line whose code `means` one today. What a warehouse was told to ship stays that while it is to leave,
@@ -519,9 +519,9 @@ fn item_of(fold: &Fold<'_>, key: &LineKey, means: Option<i64>, open: bool) -> Op
         let mut shipments = fold.shipments.iter().rev().filter(|s| counts(s));
         shipments.find_map(|s| s.lines_of(key).next().map(|row| row.item_id))
     };
-    last(&|s| s.instructed() && s.to_leave(key) > 0)
+    last(&|s| s.instructed() && s.remaining_qty(key) > 0)
         .or_else(|| means.filter(|_| open))
-        .or_else(|| last(&|s| s.left_of(key) > 0 || s.stage_is_sealed()))
+        .or_else(|| last(&|s| s.shipped_of(key) > 0 || s.stage_is_sealed()))
         .or(means)
 }
 
@@ -552,11 +552,17 @@ fn in_items<'a>(
         multiplier,
         units,
         ordered,
-        shipped: left_of(fold, key),
+        shipped: shipped_of(fold, key),
         by_others: 0,
         packed: 0,
-        instructed: sum(&|s| if s.instructed() { s.to_leave(key) } else { 0 }),
-        waiting: sum(&|s| if s.waiting() { s.to_leave(key) } else { 0 }),
+        instructed: sum(&|s| {
+            if s.instructed() {
+                s.remaining_qty(key)
+            } else {
+                0
+            }
+        }),
+        waiting: sum(&|s| if s.waiting() { s.remaining_qty(key) } else { 0 }),
         state,
     }
 }

@@ -1,4 +1,4 @@
-//! The border: what a far side told is bounded and cleaned before anything of it is stored, or it is a bad record.
+//! The border: what an external system told is bounded and cleaned before anything of it is stored, or it is a bad record.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use hikiate_sdk::{
 
 use super::postal::as_labels_have_it;
 
-/// Longest id of a far side's, in bytes: it is given back to the far side as it came, so it can be neither cut nor hashed.
+/// Longest id of an external system's, in bytes: it is given back to the external system as it came, so it can be neither cut nor hashed.
 const ID_BYTES: usize = 200;
 
 /// Most bytes of one order.
@@ -326,8 +326,8 @@ fn parcel(report: &mut ParcelReport) {
         carrier,
         tracking,
         also,
-        left_at: _,
-        left_until: _,
+        shipped_at: _,
+        shipped_until: _,
         contents,
         adds: _,
         named: _,
@@ -405,8 +405,8 @@ mod tests {
             carrier: Some("ヤマト\0".to_owned()),
             tracking: Some("4".repeat(700)),
             also: Vec::new(),
-            left_at: DateTime::UNIX_EPOCH,
-            left_until: None,
+            shipped_at: DateTime::UNIX_EPOCH,
+            shipped_until: None,
             contents: Contents::Whole,
             adds: false,
             named: false,

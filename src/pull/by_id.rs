@@ -38,7 +38,7 @@ pub(super) async fn read_kind(
     let most = source.reads().into_iter().find(|(of, _)| *of == kind);
     let most = most.map_or(1, |(_, most)| most.max(1));
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let (due, asked_at) = engine.store.due_reads(owned.id, kind, limit).await?;
+    let (due, requested_at) = engine.store.due_reads(owned.id, kind, limit).await?;
     let mut ids = due.as_slice();
     if ids.is_empty() {
         return Ok(Went::Idle);
@@ -46,10 +46,10 @@ pub(super) async fn read_kind(
     loop {
         // Something waits for these: a wave, a look at what is absent.
         let read = Urgency::Goods.scope(source.read(kind, ids)).await;
-        account.heard(&engine.metrics, read.as_ref().err());
+        account.record_result(&engine.metrics, read.as_ref().err());
         let error = match read {
             Ok(records) => {
-                let page = page_of(engine, account, owned, source, records, asked_at);
+                let page = page_of(engine, account, owned, source, records, requested_at);
                 return stored(engine, account, owned, (kind, fails), ids, page).await;
             }
             Err(error) if about_the_ids(&error) => error,
@@ -90,7 +90,7 @@ fn page_of(
     owned: &OwnedAccount,
     source: &dyn Source,
     records: Vec<Record>,
-    asked_at: chrono::DateTime<chrono::Utc>,
+    requested_at: chrono::DateTime<chrono::Utc>,
 ) -> IncomingPage {
     let mut page = intake(
         records,
@@ -98,13 +98,13 @@ fn page_of(
         owned.id,
         &engine.directory,
         engine.policy.shop.timezone,
-        asked_at,
+        requested_at,
     );
     page.read_by = Some(owned.token);
     let window = source.visible_for();
     page.visible_from = window
         .and_then(|window| chrono::Duration::from_std(window).ok())
-        .and_then(|window| asked_at.checked_sub_signed(window));
+        .and_then(|window| requested_at.checked_sub_signed(window));
     page
 }
 
@@ -140,7 +140,7 @@ async fn stored(
     }
 }
 
-/// The far side gave no answer: the kind backs off.
+/// The external system gave no answer: the kind backs off.
 async fn not_read(
     engine: &Engine,
     account: &Account,

@@ -29,11 +29,11 @@ pub fn intake(
     account_id: i16,
     directory: &Directory,
     zone: Tz,
-    asked_at: DateTime<Utc>,
+    requested_at: DateTime<Utc>,
 ) -> IncomingPage {
     let mut page = IncomingPage {
-        asked_at,
-        day: asked_at.with_timezone(&zone).date_naive(),
+        requested_at,
+        day: requested_at.with_timezone(&zone).date_naive(),
         ..IncomingPage::default()
     };
     let mut stock = Stock {
@@ -41,7 +41,7 @@ pub fn intake(
         account_id,
         directory,
         zone,
-        asked_at,
+        requested_at,
         levels: BTreeMap::new(),
     };
     for Record { raw, file, parsed } in records {
@@ -66,7 +66,7 @@ pub fn intake(
                 });
             }
             Ok(Observed::InstructionReply(reply)) => {
-                let at = reply.at.unwrap_or(asked_at);
+                let at = reply.at.unwrap_or(requested_at);
                 let series = reply.reference.to_string();
                 let body = FactBody::Reply(reply);
                 let parts = vec!["reply".to_owned()];
@@ -74,7 +74,7 @@ pub fn intake(
                     .push(about(series.clone(), body, series, parts, at, zone, source));
             }
             Ok(Observed::CancelReply(reply)) => {
-                let at = reply.at.unwrap_or(asked_at);
+                let at = reply.at.unwrap_or(requested_at);
                 let series = reply.reference.to_string();
                 let body = FactBody::CancelReply(reply);
                 let parts = vec!["cancel".to_owned()];
@@ -84,7 +84,7 @@ pub fn intake(
             Ok(Observed::Parcel(parcel)) => {
                 let reference = parcel.reference.to_string();
                 let series = format!("{reference}:{}", parcel.key);
-                let at = parcel.effective_at(asked_at);
+                let at = parcel.effective_at(requested_at);
                 let number = parcel.tracking.as_deref().unwrap_or_default();
                 let part = |line: String| format!("parcel line {line} number {number}");
                 let parts = match &parcel.contents {
@@ -124,7 +124,7 @@ struct Stock<'a> {
     account_id: i16,
     directory: &'a Directory,
     zone: Tz,
-    asked_at: DateTime<Utc>,
+    requested_at: DateTime<Utc>,
     levels: BTreeMap<Shelf, Vec<Counted>>,
 }
 
@@ -135,7 +135,7 @@ impl Stock<'_> {
             let record = BadRecord::new(Some(code), why).because(cause);
             Some(IncomingBad::new(record, source))
         };
-        if let Some(to_come) = level.as_of.filter(|at| *at > self.asked_at + AHEAD) {
+        if let Some(to_come) = level.as_of.filter(|at| *at > self.requested_at + AHEAD) {
             let day = to_come.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
             let why = format!("a count dated {day}, which has not come; correct its date");
             return bad(source, why, "a count of a day that has not come");

@@ -1,4 +1,4 @@
-//! Pulling: what far sides tell becomes facts.
+//! Pulling: what external systems tell becomes facts.
 
 mod border;
 mod by_id;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::by_id::{Went, read_kind};
 use super::hooks::hook_step;
 use super::intake::intake;
-use crate::account::{Account, Gate, backoff};
+use crate::account::{Account, Permit, backoff};
 use crate::engine::Engine;
 use crate::store::{DueStream, OwnedAccount, PageDone, StoreError, StreamAfter, after_codes};
 
@@ -18,7 +18,7 @@ const AGAIN: i64 = 50;
 /// Pulls every due stream of an account one page further. True when something was pulled.
 ///
 /// # Errors
-/// The database's; a far side's errors are the stream's.
+/// The database's; an external system's errors are the stream's.
 pub async fn pull_account(
     engine: &Engine,
     account: &Account,
@@ -34,13 +34,13 @@ pub async fn pull_account(
     account.count_ahead(&engine.store, owned).await?;
     // Held to the end: it is the permit where the account is only tried.
     let gate = account.gate(&engine.store).await?;
-    if matches!(gate, Gate::Shut) {
+    if matches!(gate, Permit::Denied) {
         return Ok(false);
     }
     let kinds: Vec<Kind> = source.reads().into_iter().map(|(kind, _)| kind).collect();
     let mut due = engine.store.due_pulls(owned.id, &kinds).await?;
     if let Some(stream) = due.streams.first() {
-        account.link.set_clock(stream.asked_at);
+        account.link.set_clock(stream.requested_at);
     }
     if !due.reads.is_empty() {
         for kind in due.reads {
@@ -85,7 +85,7 @@ pub(super) fn of_the_records(error: &StoreError) -> bool {
     !matches!(error, StoreError::LostLease(_)) && !error.is_away() && !error.is_retryable()
 }
 
-/// Why the database refused, for a person.
+/// Why the database refused, for an operator.
 pub(super) fn why(error: &StoreError) -> String {
     if error.is_refusal() {
         error.refusal()
@@ -138,7 +138,7 @@ async fn read_bytes_again(
             owned.id,
             &engine.directory,
             engine.policy.shop.timezone,
-            record.asked_at,
+            record.requested_at,
         );
         let stored = || engine.store.read_again(owned, record, &page);
         let done = engine.store.retried("read_again", stored).await?;
@@ -157,7 +157,7 @@ async fn pull_stream(
 ) -> Result<Went, StoreError> {
     if let Some(ack) = &due.ack {
         let acknowledged = Urgency::Reads.scope(source.acknowledge(ack)).await;
-        account.heard(&engine.metrics, acknowledged.as_ref().err());
+        account.record_result(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, ack).await?,
             Err(error) => {
@@ -176,7 +176,7 @@ async fn pull_stream(
     };
     let cursor = due.cursor.as_ref().filter(|_| codes.is_none());
     let here = Here {
-        now: due.asked_at,
+        now: due.requested_at,
         codes: codes.as_deref().unwrap_or_default(),
     };
     let urgency = match due.cursor {
@@ -188,7 +188,7 @@ async fn pull_stream(
         Ok(Page::new(Vec::new(), after_codes(None), false))
     } else {
         let page = urgency.scope(source.page(&due.name, cursor, here)).await;
-        account.heard(&engine.metrics, page.as_ref().err());
+        account.record_result(&engine.metrics, page.as_ref().err());
         page
     };
     let mut page = match page {
@@ -208,7 +208,7 @@ async fn pull_stream(
         owned.id,
         &engine.directory,
         engine.policy.shop.timezone,
-        due.asked_at,
+        due.requested_at,
     );
     incoming.listing = page.listing;
     incoming.read_by = Some(owned.token);
@@ -240,7 +240,7 @@ async fn pull_stream(
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.
         let acknowledged = Urgency::Reads.scope(source.acknowledge(&ack)).await;
-        account.heard(&engine.metrics, acknowledged.as_ref().err());
+        account.record_result(&engine.metrics, acknowledged.as_ref().err());
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
             Err(error) => {

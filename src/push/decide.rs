@@ -3,48 +3,48 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Error, ErrorClass, First, Found, OperationSpec, Outcome, Replay, Then};
+use hikiate_sdk::{Error, ErrorClass, First, LookUp, OperationSpec, Outcome, RetryPolicy, Then};
 
 use crate::facts::{OutcomeFact, Verdict};
 use crate::operations::{Moves, of};
-use crate::store::{Acknowledgement, ClaimedEffect, Doubt};
+use crate::store::{AttemptResult, ClaimedEffect, LossRisk};
 
 /// The next step for a claimed effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send it.
     Send,
-    /// Ask the far side first.
+    /// Ask the external system first.
     LookUp,
     /// Too early for a verdict: wait.
     Wait(Duration),
-    /// Only a person can tell.
+    /// Only an operator can tell.
     Unresolved,
 }
 
 /// "Not there" must be said this often, a settle time apart, before an ambiguous call is repeated.
 const LOOKS: i16 = 2;
 
-/// After this many tries without a definite end a person is asked.
+/// After this many tries without a definite end an operator is asked.
 const MOST_TRIES: i16 = 20;
 
 /// What an effect is that was planned from what was known in a window the database has lost. One that can be
 /// looked up is looked up before its first send; another may have happened, and a mail counts as sent.
 #[must_use]
-pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Acknowledgement> {
+pub fn apply_loss_risk(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<AttemptResult> {
     // A batch was asked for by its name when the recovery began.
     if of(spec.op).batch && !spec.knows_shipments() {
-        (effect.doubt, effect.lost_since) = (Doubt::None, None);
+        (effect.loss_risk, effect.lost_since) = (LossRisk::None, None);
     }
-    if effect.doubt == Doubt::None || matches!(spec.replay, Replay::Lookup { .. }) {
+    if effect.loss_risk == LossRisk::None || matches!(spec.retry, RetryPolicy::LookUp { .. }) {
         return None;
     }
-    let counts_as_sent = effect.doubt == Doubt::Known
+    let counts_as_sent = effect.loss_risk == LossRisk::Known
         && effect.sends == 0
-        && spec.replay == Replay::Person
+        && spec.retry == RetryPolicy::Manual
         && of(spec.op).moves == Moves::Nothing;
     if counts_as_sent {
-        return Some(Acknowledgement::Finished {
+        return Some(AttemptResult::Finished {
             outcome: OutcomeFact {
                 intent: effect.key.clone(),
                 verdict: Verdict::Done,
@@ -54,47 +54,50 @@ pub fn doubted(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Option<Ackno
             },
         });
     }
-    effect.ambiguous = true;
+    effect.outcome_unknown = true;
     None
 }
 
 /// Decides the next step.
 #[must_use]
-pub fn next_step(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> Step {
-    match replay {
-        Replay::Lookup {
+pub fn next_step(effect: &ClaimedEffect, retry: RetryPolicy, now: DateTime<Utc>) -> Step {
+    match retry {
+        RetryPolicy::LookUp {
             first: First::Send, ..
-        } if !effect.ambiguous && effect.doubt == Doubt::None => Step::Send,
-        Replay::Lookup { settle, .. } => look_up_step(effect, settle, now),
-        Replay::Native { .. } if !effect.ambiguous => Step::Send,
-        Replay::Native {
-            then: Then::Lookup, ..
+        } if !effect.outcome_unknown && effect.loss_risk == LossRisk::None => Step::Send,
+        RetryPolicy::LookUp { settle, .. } => look_up_step(effect, settle, now),
+        RetryPolicy::IdempotencyKey { .. } if !effect.outcome_unknown => Step::Send,
+        RetryPolicy::IdempotencyKey {
+            after_expiry: Then::LookUp,
+            ..
         } if effect.look => look_up_step(effect, Duration::ZERO, now),
-        Replay::Native { lifetime, .. } if honoured(effect, lifetime, now) => Step::Send,
-        Replay::Native {
-            then: Then::Lookup, ..
+        RetryPolicy::IdempotencyKey { ttl, .. } if honoured(effect, ttl, now) => Step::Send,
+        RetryPolicy::IdempotencyKey {
+            after_expiry: Then::LookUp,
+            ..
         } => look_up_step(effect, Duration::ZERO, now),
-        Replay::Native {
-            then: Then::Person, ..
+        RetryPolicy::IdempotencyKey {
+            after_expiry: Then::Manual,
+            ..
         } => Step::Unresolved,
-        Replay::Person if effect.ambiguous => Step::Unresolved,
-        Replay::Person => Step::Send,
+        RetryPolicy::Manual if effect.outcome_unknown => Step::Unresolved,
+        RetryPolicy::Manual => Step::Send,
     }
 }
 
 /// Whether the key of a call that may have happened is still remembered. In doubt its age counts from the start of
 /// the lost window: the first send may have been then.
-fn honoured(effect: &ClaimedEffect, lifetime: Option<Duration>, now: DateTime<Utc>) -> bool {
+fn honoured(effect: &ClaimedEffect, ttl: Option<Duration>, now: DateTime<Utc>) -> bool {
     let first = [effect.first_sent_at, effect.lost_since];
     let first = first.into_iter().flatten().min();
-    match (lifetime, first) {
+    match (ttl, first) {
         (None, _) | (_, None) => true,
-        (Some(lifetime), Some(first)) => since(first, now) < lifetime,
+        (Some(ttl), Some(first)) => since(first, now) < ttl,
     }
 }
 
 fn look_up_step(effect: &ClaimedEffect, settle: Duration, now: DateTime<Utc>) -> Step {
-    if !effect.ambiguous {
+    if !effect.outcome_unknown {
         return Step::LookUp;
     }
     let age = effect.last_sent_at.map_or(settle, |at| since(at, now));
@@ -113,25 +116,25 @@ fn since(at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
 #[must_use]
 pub fn after_look_up(
     effect: &ClaimedEffect,
-    replay: Replay,
-    found: Result<Found, Error>,
-) -> Option<Acknowledgement> {
-    let settle = match replay {
-        Replay::Lookup { settle, .. } => settle,
+    retry: RetryPolicy,
+    found: Result<LookUp, Error>,
+) -> Option<AttemptResult> {
+    let settle = match retry {
+        RetryPolicy::LookUp { settle, .. } => settle,
         _ => Duration::from_secs(60),
     };
     match found {
-        Ok(Found::Yes(outcome)) => Some(Acknowledgement::Finished {
+        Ok(LookUp::Found(outcome)) => Some(AttemptResult::Finished {
             outcome: outcome_fact(effect, &outcome),
         }),
-        Ok(Found::No) if !effect.ambiguous || effect.looks + 1 >= LOOKS => None,
-        Ok(Found::No) => Some(Acknowledgement::NotThere {
+        Ok(LookUp::NotFound) if !effect.outcome_unknown || effect.lookups + 1 >= LOOKS => None,
+        Ok(LookUp::NotFound) => Some(AttemptResult::NotFoundYet {
             after: settle.as_secs_f64().max(1.0),
         }),
-        Ok(Found::Unclear) if effect.looks >= 10 => Some(Acknowledgement::Unresolved {
-            error: "the far side cannot say whether it happened".to_owned(),
+        Ok(LookUp::Inconclusive) if effect.lookups >= 10 => Some(AttemptResult::Unresolved {
+            error: "the external system cannot say whether it happened".to_owned(),
         }),
-        Ok(Found::Unclear) => Some(Acknowledgement::NotThere {
+        Ok(LookUp::Inconclusive) => Some(AttemptResult::NotFoundYet {
             after: settle.as_secs_f64().max(5.0),
         }),
         Err(error) => Some(later(effect, &error)),
@@ -145,16 +148,16 @@ pub fn after_send(
     spec: &OperationSpec,
     now: DateTime<Utc>,
     answer: Result<Outcome, Error>,
-) -> Acknowledgement {
+) -> AttemptResult {
     let error = match answer {
         // Without a key a refusal may be about what an earlier try did ("already captured"): look.
         Ok(Outcome::Refused { code, message })
-            if effect.ambiguous && !replays_answers(effect, spec.replay, now) =>
+            if effect.outcome_unknown && !replays_answers(effect, spec.retry, now) =>
         {
             Error::new(ErrorClass::Rejected, message).with_code(code)
         }
         Ok(outcome) => {
-            return Acknowledgement::Finished {
+            return AttemptResult::Finished {
                 outcome: outcome_fact(effect, &outcome),
             };
         }
@@ -167,20 +170,20 @@ pub fn after_send(
         | ErrorClass::RateLimited { .. }
         | ErrorClass::Busy { .. }
         | ErrorClass::Auth
-            if effect.ambiguous =>
+            if effect.outcome_unknown =>
         {
-            ambiguous(effect, spec, &error)
+            outcome_unknown(effect, spec, &error)
         }
         ErrorClass::Transient
         | ErrorClass::RateLimited { .. }
         | ErrorClass::Busy { .. }
         | ErrorClass::Auth => later(effect, &error),
-        ErrorClass::OutcomeUnknown | ErrorClass::Protocol => ambiguous(effect, spec, &error),
+        ErrorClass::OutcomeUnknown | ErrorClass::Protocol => outcome_unknown(effect, spec, &error),
         // After a try that may have happened an error proves nothing: look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
-            if effect.ambiguous =>
+            if effect.outcome_unknown =>
         {
-            ambiguous(effect, spec, &error)
+            outcome_unknown(effect, spec, &error)
         }
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config => {
             refused(effect, &error)
@@ -189,17 +192,17 @@ pub fn after_send(
 }
 
 /// Whether a refusal of a repeated call is the answer that the first try was given.
-fn replays_answers(effect: &ClaimedEffect, replay: Replay, now: DateTime<Utc>) -> bool {
-    match replay {
-        Replay::Native { lifetime, .. } => honoured(effect, lifetime, now),
-        Replay::Lookup { .. } | Replay::Person => false,
+fn replays_answers(effect: &ClaimedEffect, retry: RetryPolicy, now: DateTime<Utc>) -> bool {
+    match retry {
+        RetryPolicy::IdempotencyKey { ttl, .. } => honoured(effect, ttl, now),
+        RetryPolicy::LookUp { .. } | RetryPolicy::Manual => false,
     }
 }
 
 /// A call that cannot be expressed never left the house: a definite refusal of ours.
 #[must_use]
-pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
-    Acknowledgement::Finished {
+pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
+    AttemptResult::Finished {
         outcome: OutcomeFact {
             intent: effect.key.clone(),
             verdict: Verdict::Refused,
@@ -210,55 +213,58 @@ pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> Acknowledgement 
     }
 }
 
-fn ambiguous(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> Acknowledgement {
+fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) -> AttemptResult {
     let definite = matches!(
         error.class,
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
     );
     let tired = effect.attempts >= MOST_TRIES;
-    let unresolved = || Acknowledgement::Unresolved {
+    let unresolved = || AttemptResult::Unresolved {
         error: error.message.clone(),
     };
-    let again = |after: Duration, look: bool| Acknowledgement::Ambiguous {
+    let again = |after: Duration, look: bool| AttemptResult::OutcomeUnknown {
         after: after.as_secs_f64(),
         look,
         error: error.message.clone(),
     };
     let backoff = crate::account::backoff(effect.attempts);
-    match spec.replay {
-        Replay::Person => unresolved(),
+    match spec.retry {
+        RetryPolicy::Manual => unresolved(),
         // It was looked up since, and the same happens again.
         _ if effect.look && tired => unresolved(),
-        Replay::Lookup { settle, .. } => again(settle, tired),
-        Replay::Native {
-            then: Then::Person, ..
+        RetryPolicy::LookUp { settle, .. } => again(settle, tired),
+        RetryPolicy::IdempotencyKey {
+            after_expiry: Then::Manual,
+            ..
         } if definite || tired => unresolved(),
         // An error that is not the operation's own answer contradicts what the look-up says.
-        Replay::Native { .. } if definite && effect.look => unresolved(),
-        Replay::Native { .. } if definite || tired => again(Duration::from_secs(1), true),
-        Replay::Native { .. } => again(backoff, false),
+        RetryPolicy::IdempotencyKey { .. } if definite && effect.look => unresolved(),
+        RetryPolicy::IdempotencyKey { .. } if definite || tired => {
+            again(Duration::from_secs(1), true)
+        }
+        RetryPolicy::IdempotencyKey { .. } => again(backoff, false),
     }
 }
 
-fn later(effect: &ClaimedEffect, error: &Error) -> Acknowledgement {
+fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
     match error.class {
-        ErrorClass::RateLimited { after } => Acknowledgement::Later {
+        ErrorClass::RateLimited { after } => AttemptResult::RetryLater {
             after: after.unwrap_or(Duration::from_secs(10)).as_secs_f64(),
             attempt: false,
             error: error.message.clone(),
         },
-        ErrorClass::Auth => Acknowledgement::Later {
+        ErrorClass::Auth => AttemptResult::RetryLater {
             after: 1.0,
             attempt: false,
             error: error.message.clone(),
         },
         // Other calls go on; what stays in use for long becomes a task like other failures.
-        ErrorClass::Busy { after: Some(after) } => Acknowledgement::Later {
+        ErrorClass::Busy { after: Some(after) } => AttemptResult::RetryLater {
             after: after.as_secs_f64(),
             attempt: true,
             error: error.message.clone(),
         },
-        _ => Acknowledgement::Later {
+        _ => AttemptResult::RetryLater {
             after: crate::account::backoff(effect.attempts).as_secs_f64(),
             attempt: true,
             error: error.message.clone(),

@@ -12,11 +12,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::decide::{Step, after_look_up, after_send, doubted, next_step, refused};
+use super::decide::{Step, after_look_up, after_send, apply_loss_risk, next_step, refused};
 use super::prepare::prepare;
-use crate::account::{Account, Gate};
+use crate::account::{Account, Permit};
 use crate::engine::Engine;
-use crate::store::{Acknowledgement, ClaimedEffect, OwnedAccount, StoreError, ToSend};
+use crate::store::{AttemptResult, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
 const SENDING_LEASES: i32 = 3;
@@ -24,7 +24,7 @@ const SENDING_LEASES: i32 = 3;
 /// Claims and carries out due effects of an account. Returns how many were claimed.
 ///
 /// # Errors
-/// The database's; a far side's errors are the effects'.
+/// The database's; an external system's errors are the effects'.
 pub async fn push_account(
     engine: &Engine,
     account: &Account,
@@ -43,9 +43,9 @@ pub async fn push_account(
     // Held to the end: it is the permit where the account is only tried.
     let gate = account.gate(&engine.store).await?;
     let room = match &gate {
-        Gate::Shut => return Ok(0),
-        Gate::Once(_) => 1,
-        Gate::Open => i64::try_from(account.room())
+        Permit::Denied => return Ok(0),
+        Permit::Probe(_) => 1,
+        Permit::Normal => i64::try_from(account.room())
             .unwrap_or(1)
             .min(engine.push_batch),
     };
@@ -54,7 +54,7 @@ pub async fn push_account(
         .into_iter()
         .map(|s| (s.op, s))
         .collect();
-    let alone = matches!(gate, Gate::Once(_));
+    let alone = matches!(gate, Permit::Probe(_));
     let claimed = claim(engine, owned, room, specs.values().filter(|_| !alone)).await?;
     let count = claimed.len();
     if claimed.is_empty() {
@@ -74,7 +74,7 @@ pub async fn push_account(
             done.push((effect.clone(), refused(&effect, &error)));
             continue;
         };
-        if let Some(acknowledgement) = doubted(&mut effect, &spec) {
+        if let Some(acknowledgement) = apply_loss_risk(&mut effect, &spec) {
             done.push((effect, acknowledgement));
             continue;
         }
@@ -85,19 +85,20 @@ pub async fn push_account(
                 continue;
             }
         };
-        match next_step(&effect, spec.replay, now) {
+        match next_step(&effect, spec.retry, now) {
             Step::Send => send.push((effect, spec, prepared)),
             Step::LookUp => look.push((effect, spec, prepared)),
             Step::Wait(wait) => done.push((
                 effect,
-                Acknowledgement::NotThere {
+                AttemptResult::NotFoundYet {
                     after: wait.as_secs_f64(),
                 },
             )),
             Step::Unresolved => done.push((
                 effect,
-                Acknowledgement::Unresolved {
-                    error: "the outcome is unknown and this far side cannot be asked".to_owned(),
+                AttemptResult::Unresolved {
+                    error: "the outcome is unknown and this external system cannot be asked"
+                        .to_owned(),
                 },
             )),
         }
@@ -181,8 +182,8 @@ fn none_of<T>(calls: usize, error: &Error) -> Vec<Result<T, Error>> {
     (0..calls).map(|_| Err(error.clone())).collect()
 }
 
-fn resting(account: &Account) -> Acknowledgement {
-    Acknowledgement::Later {
+fn resting(account: &Account) -> AttemptResult {
+    AttemptResult::RetryLater {
         after: 1.0,
         attempt: false,
         error: format!("not sent: calls to {} keep failing", account.slug),
@@ -192,7 +193,7 @@ fn resting(account: &Account) -> Acknowledgement {
 async fn acknowledge(
     engine: &Engine,
     account: &Account,
-    done: &[(ClaimedEffect, Acknowledgement)],
+    done: &[(ClaimedEffect, AttemptResult)],
     today: NaiveDate,
 ) -> Result<(), StoreError> {
     if done.is_empty() {
@@ -209,7 +210,7 @@ type Looked = (
     ClaimedEffect,
     OperationSpec,
     Prepared,
-    Option<Acknowledgement>,
+    Option<AttemptResult>,
 );
 
 async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Vec<Looked> {
@@ -237,11 +238,11 @@ async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Ve
                 (None, _) => Vec::new(),
                 (Some(_), None) => none_of(calls.len(), &offers_nothing()),
             };
-            account.heard(&metrics, ended(&found));
+            account.record_result(&metrics, ended(&found));
             let looked = group.into_iter().zip(found);
             looked
                 .map(|((effect, spec, prepared), found)| {
-                    let verdict = after_look_up(&effect, spec.replay, found);
+                    let verdict = after_look_up(&effect, spec.retry, found);
                     (effect, spec, prepared, verdict)
                 })
                 .collect::<Vec<Looked>>()
@@ -264,7 +265,7 @@ async fn send_all(
     owned: &OwnedAccount,
     send: Vec<Vec<Ready>>,
     now: DateTime<Utc>,
-) -> Result<Vec<(ClaimedEffect, Acknowledgement)>, StoreError> {
+) -> Result<Vec<(ClaimedEffect, AttemptResult)>, StoreError> {
     if send.is_empty() {
         return Ok(Vec::new());
     }
@@ -294,7 +295,7 @@ async fn send_all(
         let marked = marked.filter(|effect| marked_ids.contains(&effect.id));
         return Ok(marked
             .map(|effect| {
-                let later = Acknowledgement::Later {
+                let later = AttemptResult::RetryLater {
                     after: 5.0,
                     attempt: false,
                     error: why.clone(),
@@ -327,7 +328,7 @@ async fn send_all(
                 None => none_of(calls.len(), &offers_nothing()),
             };
             let error = ended(&answers).cloned();
-            account.heard(&metrics, error.as_ref());
+            account.record_result(&metrics, error.as_ref());
             let took = started.elapsed();
             let answered = group.into_iter().zip(answers);
             let done = answered.map(|((effect, spec, _), answer)| {
@@ -387,45 +388,45 @@ fn offers_nothing() -> Error {
     Error::new(ErrorClass::Config, "the account offers no operations")
 }
 
-fn word(acknowledgement: &Acknowledgement) -> &'static str {
+fn word(acknowledgement: &AttemptResult) -> &'static str {
     match acknowledgement {
-        Acknowledgement::Finished { outcome } => match outcome.verdict {
+        AttemptResult::Finished { outcome } => match outcome.verdict {
             crate::facts::Verdict::Done => "done",
             crate::facts::Verdict::Accepted => "accepted",
-            _ => "refused",
+            _ => "rejected",
         },
-        Acknowledgement::Later { .. } => "later",
-        Acknowledgement::Ambiguous { .. } => "unknown",
-        Acknowledgement::NotThere { .. } => "not_there",
-        Acknowledgement::Unresolved { .. } => "unresolved",
+        AttemptResult::RetryLater { .. } => "retry_later",
+        AttemptResult::OutcomeUnknown { .. } => "unknown",
+        AttemptResult::NotFoundYet { .. } => "not_found",
+        AttemptResult::Unresolved { .. } => "unresolved",
     }
 }
 
-fn report(account: &Account, done: &[(ClaimedEffect, Acknowledgement)]) {
+fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
     for (effect, acknowledgement) in done {
         let (order, op, id) = (&effect.number, effect.op, effect.id);
         match acknowledgement {
-            Acknowledgement::Finished { outcome }
+            AttemptResult::Finished { outcome }
                 if outcome.verdict == crate::facts::Verdict::Refused =>
             {
                 warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "refused");
             }
-            Acknowledgement::Finished { .. } => {
+            AttemptResult::Finished { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "done")
             }
-            Acknowledgement::Unresolved { error } => {
-                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: a person must look, then `hikiate effect resolve {id} done` or `not-done`, with --reason");
+            AttemptResult::Unresolved { error } => {
+                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: an operator must look, then `hikiate effect resolve {id} done` or `not-done`, with --reason");
             }
-            Acknowledgement::Ambiguous { error, .. } => {
+            AttemptResult::OutcomeUnknown { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key")
             }
-            Acknowledgement::Later { error, .. } if effect.attempts >= 4 => {
+            AttemptResult::RetryLater { error, .. } if effect.attempts >= 4 => {
                 warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error, "not sent again and again; it is a task, and tried again later")
             }
-            Acknowledgement::Later { error, .. } => {
+            AttemptResult::RetryLater { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later")
             }
-            Acknowledgement::NotThere { .. } => {
+            AttemptResult::NotFoundYet { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "looked up: not there yet")
             }
         }

@@ -12,7 +12,7 @@ use super::compile::{Compiled, RuleSet};
 use super::functions::add_functions;
 use super::{HoldRules, RuleContext, RuleVerdict};
 
-/// Orders with more lines are held for a person instead of being evaluated.
+/// Orders with more lines are held for an operator instead of being evaluated.
 const MAX_LINES: usize = 1000;
 /// The same for rules with `exists` inside `exists`: 40,000 steps take a third of a second, unoptimised.
 const MAX_LINES_NESTED: usize = 200;

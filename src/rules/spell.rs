@@ -1,4 +1,4 @@
-//! Writes a part of an expression the way a person wrote it, for messages.
+//! Writes a part of an expression the way an operator wrote it, for messages.
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators as op};
 

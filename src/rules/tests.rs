@@ -14,7 +14,7 @@ fn rule(when: &str) -> HoldRule {
     HoldRule {
         name: "r".to_owned(),
         when: when.to_owned(),
-        release: Release::Person,
+        release: Release::Manual,
     }
 }
 
@@ -159,7 +159,7 @@ fn verdicts_come_in_order_with_name_and_release() {
         HoldRule {
             name: "b".to_owned(),
             when: "order.total > yen(1)".to_owned(),
-            release: Release::Person,
+            release: Release::Manual,
         },
     ];
     let mut unknown = order();
@@ -178,7 +178,7 @@ fn verdicts_come_in_order_with_name_and_release() {
     );
     assert_eq!(
         (verdicts[1].rule.as_str(), verdicts[1].release),
-        ("b", Release::Person)
+        ("b", Release::Manual)
     );
     assert!(verdicts[1].holds.is_err());
 }

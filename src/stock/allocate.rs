@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::desk::Desk;
+use super::allocator::Allocator;
 use crate::policy::Policy;
 
 /// Stock of an item at a warehouse. A pair that is absent has nothing.
@@ -78,13 +78,13 @@ pub struct GrantChange {
 /// Decides reservations. Asking again after the answer was written changes nothing.
 #[must_use]
 pub fn allocate(stock: &[ItemStock], demands: &[OpenDemand], policy: &Policy) -> Vec<GrantChange> {
-    let mut desk = Desk::new(stock, demands, policy);
-    desk.give_back_excess();
-    desk.take_back_shortfall();
+    let mut allocator = Allocator::new(stock, demands, policy);
+    allocator.give_back_excess();
+    allocator.take_back_shortfall();
     // Without splitting, what an order leaves behind by moving, or another's grant, may change which warehouse
     // serves a better rank best. Each round reserves more or moves an order for good, so this ends.
-    while desk.grant() {}
-    desk.changes()
+    while allocator.grant() {}
+    allocator.changes()
 }
 
 #[cfg(test)]

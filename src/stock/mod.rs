@@ -1,4 +1,4 @@
 //! Stock: who is given what.
 
 pub mod allocate;
-mod desk;
+mod allocator;

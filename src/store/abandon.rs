@@ -29,7 +29,7 @@ struct Queued {
     id: i64,
     key: String,
     state: String,
-    ambiguous: bool,
+    outcome_unknown: bool,
 }
 
 impl Store {
@@ -75,7 +75,7 @@ impl Store {
         }
         let queued = sqlx::query_as!(
             Queued,
-            "SELECT e.id, f.key, e.state, e.ambiguous FROM effects e JOIN facts f ON f.id = e.intent_id WHERE e.subject_id = $1",
+            "SELECT e.id, f.key, e.state, e.outcome_unknown FROM effects e JOIN facts f ON f.id = e.intent_id WHERE e.subject_id = $1",
             batch_id
         )
         .fetch_all(&mut *tx)
@@ -127,7 +127,7 @@ impl Store {
             &FactBody::Abandoned(fact.clone()),
         )?;
         for effect in &queued {
-            let verdict = if effect.state == "planned" && !effect.ambiguous {
+            let verdict = if effect.state == "planned" && !effect.outcome_unknown {
                 Verdict::Withdrawn
             } else {
                 Verdict::NotDone

@@ -53,7 +53,7 @@ impl Store {
             return Ok(AllocateDone::default());
         }
         let marks = sqlx::query!(
-            "DELETE FROM item_marks WHERE id = ANY(ARRAY(SELECT id FROM item_marks ORDER BY id LIMIT $1)) RETURNING item_id, demand_id",
+            "DELETE FROM allocation_requests WHERE id = ANY(ARRAY(SELECT id FROM allocation_requests ORDER BY id LIMIT $1)) RETURNING item_id, demand_id",
             MARKS
         )
         .fetch_all(&mut *tx)
@@ -115,7 +115,7 @@ async fn candidates(
         r#"SELECT subject_id AS "id!" FROM demands WHERE id = ANY($2)
            UNION
            SELECT w.subject_id FROM unnest($1::bigint[]) AS i (id) CROSS JOIN LATERAL (
-             SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved
+             SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty
              ORDER BY d.item_id, d.behind, d.promised_at, d.ordered_at, d.id LIMIT $3) w
            UNION
            SELECT h.subject_id FROM stock_levels s CROSS JOIN LATERAL (
@@ -139,9 +139,9 @@ async fn free_other_items(
     sqlx::query!(
         "WITH gone AS (DELETE FROM reservations r USING demands d WHERE d.subject_id = ANY($1) AND r.demand_id = d.id AND r.item_id <> d.item_id
              RETURNING r.demand_id, r.item_id),
-           summed AS (UPDATE demands d SET reserved = (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = d.id AND r.item_id = d.item_id)
+           summed AS (UPDATE demands d SET reserved_qty = (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = d.id AND r.item_id = d.item_id)
              WHERE d.id IN (SELECT demand_id FROM gone))
-         INSERT INTO item_marks (item_id) SELECT item_id FROM gone",
+         INSERT INTO allocation_requests (item_id) SELECT item_id FROM gone",
         subjects
     )
     .execute(&mut **tx)
@@ -198,7 +198,7 @@ async fn open_demand(
     }
     let mut open: Vec<OpenDemand> = Vec::new();
     for row in sqlx::query!(
-        r#"SELECT d.id, d.subject_id, d.item_id, d.wanted, d.shipped, d.firm, d.behind, d.promised_at, d.ordered_at,
+        r#"SELECT d.id, d.subject_id, d.item_id, d.required_qty, d.shipped_qty, d.firm, d.behind, d.promised_at, d.ordered_at,
              r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
            FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id AND r.item_id = d.item_id
            WHERE d.subject_id = ANY($1) AND d.item_id = ANY($2) ORDER BY d.id, r.location_id"#,
@@ -212,7 +212,7 @@ async fn open_demand(
                 demand_id: row.id,
                 subject_id: row.subject_id,
                 item_id: row.item_id,
-                open: unsigned(row.wanted - row.shipped),
+                open: unsigned(row.required_qty - row.shipped_qty),
                 firm: row.firm,
                 behind: row.behind,
                 promised_at: row.promised_at,
@@ -270,7 +270,7 @@ async fn write(
     .execute(&mut **tx)
     .await?;
     sqlx::query!(
-        "UPDATE demands d SET reserved = coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.demand_id = d.id), 0) WHERE d.id = ANY($1)",
+        "UPDATE demands d SET reserved_qty = coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.demand_id = d.id), 0) WHERE d.id = ANY($1)",
         &demand
     )
     .execute(&mut **tx)
@@ -294,8 +294,8 @@ async fn remark(
 ) -> Result<(), StoreError> {
     if moved {
         sqlx::query!(
-            "INSERT INTO item_marks (item_id) SELECT i.id FROM unnest($1::bigint[]) AS i (id) WHERE EXISTS (
-               SELECT FROM demands d WHERE d.item_id = i.id AND d.wanted > d.shipped + d.reserved AND NOT d.subject_id = ANY($2))",
+            "INSERT INTO allocation_requests (item_id) SELECT i.id FROM unnest($1::bigint[]) AS i (id) WHERE EXISTS (
+               SELECT FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty AND NOT d.subject_id = ANY($2))",
             items, seen
         )
         .execute(&mut **tx)

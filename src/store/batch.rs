@@ -351,7 +351,7 @@ impl Store {
     ) -> Result<Vec<OpenBatch>, StoreError> {
         let mut due = Vec::new();
         for row in sqlx::query!(
-            "SELECT subject_id, account_id, location_id, kind, period, n, seal_at FROM batches
+            "SELECT subject_id, account_id, location_id, kind, period, batch_no, seal_at FROM batches
              WHERE state = 'open' AND seal_at <= (SELECT hk_now()) AND (SELECT min_code FROM gate) <= $1 AND NOT (SELECT hk_stopped())
                AND ((SELECT NOT EXISTS (SELECT FROM account_pauses) AND NOT EXISTS (SELECT FROM shipping_stops WHERE lifted_at IS NULL))
                  OR hk_kept_back(account_id, location_id) IS NULL)
@@ -374,7 +374,7 @@ impl Store {
                     account: directory.slug(row.account_id)?.to_string(),
                     kind: row.kind.clone(),
                     period: row.period,
-                    n: u32::try_from(row.n).unwrap_or(1),
+                    n: u32::try_from(row.batch_no).unwrap_or(1),
                 },
                 kind: row.kind,
                 seal_at: row.seal_at,
@@ -460,7 +460,7 @@ async fn next_name(
     epoch: i32,
 ) -> Result<(BatchName, i32), StoreError> {
     let n = sqlx::query_scalar!(
-        r#"SELECT greatest(coalesce(max(n), 0), $4 * 1000) + 1 AS "n!" FROM batches WHERE account_id = $1 AND kind = $2 AND period = $3"#,
+        r#"SELECT greatest(coalesce(max(batch_no), 0), $4 * 1000) + 1 AS "batch_no!" FROM batches WHERE account_id = $1 AND kind = $2 AND period = $3"#,
         place.account_id, place.kind, period, epoch
     )
     .fetch_one(&mut **tx)
@@ -492,7 +492,7 @@ pub(super) async fn insert_open(
     .fetch_one(&mut **tx)
     .await?;
     sqlx::query!(
-        "INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, seal_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, seal_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         subject, place.account_id, place.location_id, place.kind, slot.period, n, slot.seal_at
     )
     .execute(&mut **tx)
@@ -529,7 +529,7 @@ pub(super) async fn rename(
     let number = crate::number::batch_number(directory.slug(place.account_id)?, &name);
     let name = name.to_string();
     sqlx::query!(
-        "UPDATE batches SET period = $2, n = $3, seal_at = $4, retry_at = NULL WHERE subject_id = $1",
+        "UPDATE batches SET period = $2, batch_no = $3, seal_at = $4, retry_at = NULL WHERE subject_id = $1",
         subject_id, slot.period, n, slot.seal_at
     )
     .execute(&mut **tx)

@@ -207,8 +207,8 @@ impl Store {
         named: &[i64],
     ) -> Result<Vec<Listed>, StoreError> {
         Ok(sqlx::query!(
-            r#"SELECT s.id, s.number, h.n, h.hash, s.closed_at IS NOT NULL AS "closed!" FROM subjects s JOIN accounts a ON a.id = s.account_id
-               JOIN heads h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
+            r#"SELECT s.id, s.number, h.revision, h.hash, s.closed_at IS NOT NULL AS "closed!" FROM subjects s JOIN accounts a ON a.id = s.account_id
+               JOIN latest_observations h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
              WHERE a.slug = $1 AND s.kind = 'order' AND (s.closed_at IS NULL OR s.id = ANY($2)
                OR EXISTS (SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= $3)) ORDER BY s.id"#,
             channel.as_str(),
@@ -218,7 +218,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?
         .into_iter()
-        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.n, &row.hash), closed: row.closed })
+        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.revision, &row.hash), closed: row.closed })
         .collect())
     }
 
@@ -378,8 +378,8 @@ impl Store {
             r#"SELECT q.withdrawn AS "withdrawn!", q.sending AS "sending!", q.unknown AS "unknown!", g.waiting AS "waiting!", g.instructed AS "instructed!",
                  (SELECT count(*) FROM revenue_events WHERE channel_id = $1 AND batch_id IS NULL)
                    + (SELECT count(*) FROM deposit_postings WHERE channel_id = $1 AND batch_id IS NULL) AS "revenue!"
-               FROM (SELECT count(*) FILTER (WHERE e.state = 'planned' AND NOT e.ambiguous) AS withdrawn, count(*) FILTER (WHERE e.state = 'sending') AS sending,
-                   count(*) FILTER (WHERE e.state = 'unresolved' OR (e.state = 'planned' AND e.ambiguous)) AS unknown
+               FROM (SELECT count(*) FILTER (WHERE e.state = 'planned' AND NOT e.outcome_unknown) AS withdrawn, count(*) FILTER (WHERE e.state = 'sending') AS sending,
+                   count(*) FILTER (WHERE e.state = 'unresolved' OR (e.state = 'planned' AND e.outcome_unknown)) AS unknown
                  FROM effects e JOIN subjects s ON s.id = e.subject_id WHERE s.account_id = $1 AND s.kind = 'order') q
                CROSS JOIN (SELECT count(*) FILTER (WHERE h.state = 'waiting') AS waiting, count(*) FILTER (WHERE h.state = 'instructed') AS instructed
                  FROM shipments h JOIN subjects s ON s.id = h.subject_id WHERE s.account_id = $1) g"#,
@@ -459,13 +459,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let ids: Vec<i64> = classes.iter().map(|c| c.order.id).collect();
         let heads: BTreeMap<i64, String> = sqlx::query!(
-            "SELECT subject_id, n, hash FROM heads WHERE subject_id = ANY($1) AND kind = 'order' AND series = ''",
+            "SELECT subject_id, revision, hash FROM latest_observations WHERE subject_id = ANY($1) AND kind = 'order' AND series = ''",
             &ids
         )
         .fetch_all(&mut **tx)
         .await?
         .into_iter()
-        .map(|row| (row.subject_id, seen(row.n, &row.hash)))
+        .map(|row| (row.subject_id, seen(row.revision, &row.hash)))
         .collect();
         let acted: BTreeSet<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM facts WHERE subject_id = ANY($1) AND class = 'intent'",
@@ -498,7 +498,7 @@ impl Store {
         )))
     }
 
-    /// The orders of a channel are planned again, behind all news.
+    /// The orders of a channel are planned again, behind all new input.
     async fn wake(
         tx: &mut Transaction<'_, Postgres>,
         channel: i16,

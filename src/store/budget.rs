@@ -5,7 +5,7 @@ use hikiate_sdk::budget::DayCount;
 use super::streams::hold_lease;
 use super::{OwnedAccount, Store, StoreError};
 
-/// Days whose counts are kept for a person who asks why an account stood still.
+/// Days whose counts are kept for an operator who asks why an account stood still.
 const KEPT_DAYS: i64 = 31;
 
 impl Store {

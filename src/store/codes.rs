@@ -42,7 +42,7 @@ pub(super) async fn unlist(
            DELETE FROM item_codes m USING accounts a WHERE a.id = m.account_id
              AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS t (s, c) WHERE t.s = a.slug AND t.c = m.code)
            RETURNING m.account_id, m.code, m.item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
+         INSERT INTO allocation_requests (item_id) SELECT DISTINCT item_id FROM gone",
         slugs, codes
     )
     .execute(&mut **tx)
@@ -53,7 +53,7 @@ pub(super) async fn unlist(
              AND ($1 OR i.code <> s.code)
              AND NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = l.account_id AND m.code = s.code AND m.item_id = s.item_id)
            RETURNING s.item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
+         INSERT INTO allocation_requests (item_id) SELECT DISTINCT item_id FROM gone",
         listed
     )
     .execute(&mut **tx)

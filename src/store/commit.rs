@@ -51,7 +51,7 @@ impl Store {
         if !withdraw.is_empty() {
             let ids: Vec<i64> = withdraw.iter().map(|w| w.1).collect();
             let gone = sqlx::query_scalar!(
-                "DELETE FROM effects WHERE id = ANY($1) AND state IN ('planned', 'leased') AND NOT ambiguous RETURNING id",
+                "DELETE FROM effects WHERE id = ANY($1) AND state IN ('planned', 'leased') AND NOT outcome_unknown RETURNING id",
                 &ids
             )
             .fetch_all(&mut **tx)
@@ -196,7 +196,7 @@ async fn write_shipments(
         stage_to.push(stage_word(*stage).to_owned());
     }
     if !stage_reference.is_empty() {
-        // Sealing holds the same subject lock, so the rows are as they were loaded; a far side that corrects what it
+        // Sealing holds the same subject lock, so the rows are as they were loaded; an external system that corrects what it
         // told moves them either way. A withdrawn shipment bound its order to the warehouse: what it leaves unmet is
         // marked, because it may be served elsewhere now.
         let changed = sqlx::query_scalar!(
@@ -204,9 +204,9 @@ async fn write_shipments(
                UPDATE shipments s SET state = t.w FROM unnest($1::text[], $2::text[]) AS t (r, w)
                WHERE s.reference = t.r RETURNING s.id, s.state),
              marked AS (
-               INSERT INTO item_marks (item_id, demand_id) SELECT DISTINCT d.item_id, d.id FROM changed c
+               INSERT INTO allocation_requests (item_id, demand_id) SELECT DISTINCT d.item_id, d.id FROM changed c
                  JOIN shipment_demands sd ON sd.shipment_id = c.id JOIN demands d ON d.id = sd.demand_id
-               WHERE c.state = 'cancelled' AND d.wanted > d.shipped + d.reserved)
+               WHERE c.state = 'cancelled' AND d.required_qty > d.shipped_qty + d.reserved_qty)
              SELECT id FROM changed",
             &stage_reference,
             &stage_to

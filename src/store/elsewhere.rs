@@ -27,7 +27,7 @@ impl Store {
             elsewhere.waves.insert(row.slug, row.seal_at);
         }
         for row in sqlx::query!(
-            r#"SELECT s.reference AS "reference!", u.number AS "number!", b.sealed_at AS "sealed_at!", e.state AS "state?", e.attempts AS "attempts?", e.ambiguous AS "ambiguous?", e.error
+            r#"SELECT s.reference AS "reference!", u.number AS "number!", b.sealed_at AS "sealed_at!", e.state AS "state?", e.attempts AS "attempts?", e.outcome_unknown AS "outcome_unknown?", e.error
                FROM shipments s JOIN batches b ON b.subject_id = s.batch_id JOIN subjects u ON u.id = b.subject_id
                LEFT JOIN effects e ON e.subject_id = b.subject_id WHERE s.subject_id = $1 AND b.sealed_at IS NOT NULL"#,
             subject_id
@@ -38,7 +38,7 @@ impl Store {
             let sending = row.state.map(|state| match effect_state(&state) {
                 EffectState::Unresolved => Sending::Unknown,
                 EffectState::Leased | EffectState::Sending => Sending::Now,
-                EffectState::Planned if row.ambiguous == Some(true) => Sending::Doubtful,
+                EffectState::Planned if row.outcome_unknown == Some(true) => Sending::Doubtful,
                 EffectState::Planned => match row.attempts.unwrap_or(0) {
                     0 => Sending::Waits,
                     tries => Sending::Fails {

@@ -39,7 +39,7 @@ pub enum StoreError {
         /// Ours.
         has: i32,
     },
-    /// Something named by a person is not there.
+    /// Something named by an operator is not there.
     #[error("{0}")]
     NotFound(String),
     /// The state does not allow it.

@@ -72,7 +72,7 @@ pub(super) async fn insert_facts(
     }
     let stored = if tolerant {
         sqlx::query_scalar!(
-            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id)
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id)
              SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
                WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o
@@ -84,7 +84,7 @@ pub(super) async fn insert_facts(
         .await?
     } else {
         sqlx::query_scalar!(
-            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id)
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id)
              SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
                WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o

@@ -19,7 +19,7 @@ pub(super) async fn load_heads(
     let mut heads: BTreeMap<SeriesKey, Head> = BTreeMap::new();
     let mut older: Vec<(SeriesKey, String)> = Vec::new();
     for row in sqlx::query!(
-        "SELECT subject_id, kind, series, hash, version, n, asked_at, answered_at, contradicted_at, fact_version FROM heads WHERE subject_id = ANY($1)",
+        "SELECT subject_id, kind, series, hash, version, revision, requested_at, received_at, contradicted_at, fact_version FROM latest_observations WHERE subject_id = ANY($1)",
         ids
     )
     .fetch_all(&mut **tx)
@@ -27,11 +27,11 @@ pub(super) async fn load_heads(
     {
         let place = (row.subject_id, row.kind, row.series);
         if FactBody::version_of(&place.1) > Some(row.fact_version) {
-            older.push((place.clone(), fact_key(&place.1, &place.2, row.n)));
+            older.push((place.clone(), fact_key(&place.1, &place.2, row.revision)));
         }
         heads.insert(
             place,
-            Head { hash: row.hash, version: row.version, n: row.n, asked_at: row.asked_at, answered_at: row.answered_at, contradicted_at: row.contradicted_at, here: false },
+            Head { hash: row.hash, version: row.version, n: row.revision, requested_at: row.requested_at, received_at: row.received_at, contradicted_at: row.contradicted_at, here: false },
         );
     }
     rehash(tx, &mut heads, older).await?;
@@ -125,16 +125,16 @@ pub(super) async fn write_heads(
         version.push(head.version);
         n.push(head.n);
         fact_version.push(FactBody::version_of(&place.1).unwrap_or(1));
-        asked.push(head.asked_at);
-        answered.push(head.answered_at);
+        asked.push(head.requested_at);
+        answered.push(head.received_at);
         contradicted.push(head.contradicted_at);
         raw.push(raw_hashes.get(place).cloned());
     }
     sqlx::query!(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at, fact_version, contradicted_at, raw_hash)
+        "INSERT INTO latest_observations (subject_id, kind, series, hash, version, revision, requested_at, received_at, fact_version, contradicted_at, raw_hash)
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::int[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::timestamptz[], $11::bytea[])
          ON CONFLICT (subject_id, kind, series) DO UPDATE SET hash = excluded.hash, version = excluded.version,
-           n = excluded.n, fact_version = excluded.fact_version, asked_at = excluded.asked_at, answered_at = excluded.answered_at,
+           revision = excluded.revision, fact_version = excluded.fact_version, requested_at = excluded.requested_at, received_at = excluded.received_at,
            contradicted_at = excluded.contradicted_at, raw_hash = excluded.raw_hash",
         &subject, &kind, &series, &hash, &version as &[Option<i64>], &n, &asked, &answered, &fact_version,
         &contradicted as &[Option<DateTime<Utc>>], &raw as &[Option<Vec<u8>>]

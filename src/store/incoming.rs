@@ -1,4 +1,4 @@
-//! What one answer of a far side brings, sorted by what it is about.
+//! What one answer of an external system brings, sorted by what it is about.
 
 use std::collections::BTreeSet;
 
@@ -60,8 +60,8 @@ pub struct Source {
 
 impl Source {
     /// When it was told: by its file, else when it was asked for.
-    pub(super) fn told(&self, asked_at: DateTime<Utc>) -> DateTime<Utc> {
-        self.file.as_ref().map_or(asked_at, |file| file.told)
+    pub(super) fn told(&self, requested_at: DateTime<Utc>) -> DateTime<Utc> {
+        self.file.as_ref().map_or(requested_at, |file| file.told)
     }
 }
 
@@ -78,12 +78,12 @@ pub struct IncomingBad {
     pub cause: String,
     /// Where it stood.
     pub source: Source,
-    /// What it is the one record of: the newest stands for all before it, and so does what a person said of it. `None`: its
+    /// What it is the one record of: the newest stands for all before it, and so does what an operator said of it. `None`: its
     /// bytes are the record.
     pub one_of: Option<String>,
 }
 
-/// Everything one answer of a far side brings.
+/// Everything one answer of an external system brings.
 #[derive(Clone, Debug, Default)]
 pub struct IncomingPage {
     /// Orders.
@@ -97,12 +97,12 @@ pub struct IncomingPage {
     /// Records that could not be understood.
     pub bad: Vec<IncomingBad>,
     /// When it was asked for, by the database's clock.
-    pub asked_at: DateTime<Utc>,
+    pub requested_at: DateTime<Utc>,
     /// That day in the shop's zone.
     pub day: NaiveDate,
     /// The stock is, or is a part of, a list of all stock.
     pub listing: Option<Listing>,
-    /// Orders that are older may be there although the far side does not show them.
+    /// Orders that are older may be there although the external system does not show them.
     pub visible_from: Option<DateTime<Utc>>,
     /// The lease under which it was read: what the same reader has read before, byte for byte, is dropped. Without it
     /// readings are compared by what they say.
@@ -134,7 +134,7 @@ impl IncomingPage {
         for level in &self.stock {
             code.push(level.code.clone());
             location.push(level.location_id);
-            as_of.push(level.as_of.unwrap_or(self.asked_at));
+            as_of.push(level.as_of.unwrap_or(self.requested_at));
         }
         (code, location, as_of)
     }
@@ -142,7 +142,7 @@ impl IncomingPage {
     /// Its records one by one, each as a page; what is bad stays together.
     pub(super) fn apart(&self) -> Vec<Self> {
         let one = || Self {
-            asked_at: self.asked_at,
+            requested_at: self.requested_at,
             day: self.day,
             visible_from: self.visible_from,
             read_by: self.read_by,

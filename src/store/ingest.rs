@@ -58,20 +58,20 @@ impl Store {
         let mut bad = page.bad.clone();
         if let Some(counted) = Self::store_stock(tx, account_id, page).await? {
             let stands = |level: &&IncomingStock| counted.standing.contains(&level.code);
-            let told = |level| Understood::item(level, page.asked_at);
+            let told = |level| Understood::item(level, page.requested_at);
             understood.extend(page.stock.iter().filter(stands).map(told));
             bad.extend(counted.unlisted);
         }
         let same = Self::same_bytes(tx, account_id, page).await?;
         done.unchanged += same.len();
-        let news = |order: &&IncomingOrder| !same.contains(order.external_id.as_str());
-        if !page.orders.iter().any(|order| news(&order))
+        let new_input = |order: &&IncomingOrder| !same.contains(order.external_id.as_str());
+        if !page.orders.iter().any(|order| new_input(&order))
             && page.facts.is_empty()
             && page.payments.is_empty()
         {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
-            quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
+            quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
             if !bad.is_empty() {
                 settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
             }
@@ -81,7 +81,7 @@ impl Store {
 
         // New subjects first, in external-id order; then every row of the page is locked in id order.
         let mut orders: BTreeMap<&str, Vec<&IncomingOrder>> = BTreeMap::new();
-        for order in page.orders.iter().filter(news) {
+        for order in page.orders.iter().filter(new_input) {
             orders
                 .entry(order.external_id.as_str())
                 .or_default()
@@ -150,7 +150,7 @@ impl Store {
             ids.insert(row.id);
             // An order of another channel may have the same id there.
             if row.here {
-                subject_of_order.insert(row.external_id, (row.id, row.origin == "stub"));
+                subject_of_order.insert(row.external_id, (row.id, row.origin == "placeholder"));
             }
         }
         let ids: Vec<i64> = ids.into_iter().collect();
@@ -172,17 +172,17 @@ impl Store {
             }
         }
         let standing = sqlx::query!(
-            r#"SELECT hk_now() AS "now!", p.subject_id AS "subject_id?", p.n AS "n?" FROM (SELECT) AS one
-               LEFT JOIN presence p ON p.subject_id = ANY($1) AND p.misses > 0 AND p.asked_at <= $2"#,
+            r#"SELECT hk_now() AS "now!", p.subject_id AS "subject_id?", p.revision AS "revision?" FROM (SELECT) AS one
+               LEFT JOIN presence p ON p.subject_id = ANY($1) AND p.misses > 0 AND p.requested_at <= $2"#,
             &ids,
-            page.asked_at
+            page.requested_at
         )
         .fetch_all(&mut **tx)
         .await?;
-        let answered_at = standing.first().ok_or(sqlx::Error::RowNotFound)?.now;
+        let received_at = standing.first().ok_or(sqlx::Error::RowNotFound)?.now;
         let absent: BTreeMap<i64, i32> = standing
             .into_iter()
-            .filter_map(|row| row.subject_id.zip(row.n))
+            .filter_map(|row| row.subject_id.zip(row.revision))
             .collect();
 
         let mut rows = FactRows::default();
@@ -210,8 +210,8 @@ impl Store {
                 heads.get(&place),
                 &hash,
                 version,
-                page.asked_at,
-                answered_at,
+                page.requested_at,
+                received_at,
             );
             // A report is no state of something: one that was read beside another of its series tells as much as any.
             let report = !matches!(body, FactBody::Order(_));
@@ -235,7 +235,7 @@ impl Store {
                         body,
                         json,
                         happened,
-                        page.asked_at,
+                        page.requested_at,
                         date,
                     );
                     raws.push((subject, key, raw));
@@ -245,8 +245,8 @@ impl Store {
                             hash,
                             version,
                             n: n + 1,
-                            asked_at: page.asked_at,
-                            answered_at,
+                            requested_at: page.requested_at,
+                            received_at,
                             contradicted_at: None,
                             here: true,
                         },
@@ -255,9 +255,9 @@ impl Store {
                 }
                 Judgement::Same => {
                     if let Some(head) = heads.get_mut(&place) {
-                        if page.asked_at > head.asked_at {
-                            head.asked_at = page.asked_at;
-                            head.answered_at = answered_at;
+                        if page.requested_at > head.requested_at {
+                            head.requested_at = page.requested_at;
+                            head.received_at = received_at;
                             head.version = head.version.max(version);
                             head.contradicted_at = None;
                             touched.insert(place);
@@ -271,7 +271,7 @@ impl Store {
                 }
                 Judgement::Older => {
                     if let Some(head) = heads.get_mut(&place) {
-                        head.contradicted_at.get_or_insert(page.asked_at);
+                        head.contradicted_at.get_or_insert(page.requested_at);
                         touched.insert(place);
                     }
                     lagging.insert(subject);
@@ -334,7 +334,7 @@ impl Store {
                 }
             }
         }
-        let read = |name: &String| Understood::order(name, page.asked_at);
+        let read = |name: &String| Understood::order(name, page.requested_at);
         understood.extend(names.iter().map(read));
         let mut raws_read: Vec<&[u8]> = Vec::new();
         let mut told_again: Vec<(i64, &IncomingFact)> = Vec::new();
@@ -364,7 +364,7 @@ impl Store {
                     fact.happened_at,
                     fact.business_date,
                     &fact.source.raw,
-                    before.is_news(subject, fact),
+                    before.is_new_input(subject, fact),
                 )?
             };
             match judged {
@@ -381,14 +381,14 @@ impl Store {
             }
             // What was not stored, and does not stand there already, settles nothing.
             if matches!(judged, Judgement::New | Judgement::Same) {
-                let told = fact.source.told(page.asked_at);
+                let told = fact.source.told(page.requested_at);
                 let part = |part: &String| Understood::part(&fact.reference, part, told);
                 understood.extend(fact.parts.iter().map(part));
                 raws_read.push(&fact.source.raw);
             }
         }
 
-        // What a file repeats beside news of the same shipment is kept with it: one file that tells two numbers tells two parcels.
+        // What a file repeats beside new input of the same shipment is kept with it: one file that tells two numbers tells two parcels.
         for (subject, fact) in told_again {
             if fact.told_by().is_some_and(|by| with_news.contains(&by)) {
                 record(
@@ -417,7 +417,7 @@ impl Store {
         for order in &returned {
             let (key, body) = order.fact();
             let json = body.to_json()?;
-            let (asked, day) = (page.asked_at, page.day);
+            let (asked, day) = (page.requested_at, page.day);
             rows.push(order.subject_id, key, &body, json, asked, asked, day);
         }
         Self::note_returned(tx, &returned).await?;
@@ -432,7 +432,7 @@ impl Store {
             meeting,
             &claimed,
             &page.payments,
-            (page.asked_at, page.day),
+            (page.requested_at, page.day),
         )
         .await?;
         done.new_facts += met.new_facts;
@@ -452,7 +452,7 @@ impl Store {
         )
         .await?;
         done.quarantined = bad.len();
-        quarantine(tx, account_id, stream, &bad, Some(page.asked_at)).await?;
+        quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
         if !bad.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
         }

@@ -188,7 +188,7 @@ impl Store {
         })
     }
 
-    /// Tells orders that their revenue was left out of a journal, and why. What was told before is no news.
+    /// Tells orders that their revenue was left out of a journal, and why. What was told before is no new input.
     ///
     /// # Errors
     /// The database's.

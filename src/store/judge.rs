@@ -1,4 +1,4 @@
-//! Whether a reading is news: judged against the head of its series. Pure.
+//! Whether a reading is new input: judged against the head of its series. Pure.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -12,12 +12,12 @@ pub struct Head {
     pub hash: Vec<u8>,
     /// The channel's own count or time of changes.
     pub version: Option<i64>,
-    /// The how-manieth of its series.
+    /// The number of the of its series.
     pub n: i32,
     /// When it was asked for.
-    pub asked_at: DateTime<Utc>,
+    pub requested_at: DateTime<Utc>,
     /// When its answer was stored.
-    pub answered_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
     /// When a later answer first showed an older version, until one shows this version or a newer one again.
     pub contradicted_at: Option<DateTime<Utc>>,
     /// It came in the answer that is being stored.
@@ -57,14 +57,14 @@ pub fn judge(
     }
     match (version, head.version) {
         (Some(new), Some(old)) if new > old => Judgement::New,
-        (Some(new), Some(old)) if new < old && asked < head.answered_at => Judgement::Stale,
+        (Some(new), Some(old)) if new < old && asked < head.received_at => Judgement::Stale,
         (Some(new), Some(old)) if new < old => match head.contradicted_at {
             Some(since) if asked >= since + SHOWN_FOR => Judgement::New,
             _ => Judgement::Older,
         },
-        // Within one answer the far side's own order counts.
-        _ if head.here || asked >= head.answered_at => Judgement::New,
-        _ if answered <= head.asked_at => Judgement::Stale,
+        // Within one answer the external system's own order counts.
+        _ if head.here || asked >= head.received_at => Judgement::New,
+        _ if answered <= head.requested_at => Judgement::Stale,
         _ => Judgement::Overlap,
     }
 }
@@ -82,8 +82,8 @@ mod tests {
             hash: vec![hash],
             version,
             n: 1,
-            asked_at: at(asked),
-            answered_at: at(answered),
+            requested_at: at(asked),
+            received_at: at(answered),
             contradicted_at: None,
             here: false,
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_far_side_version_beats_the_clock() {
+    fn an_external_system_version_beats_the_clock() {
         let known = head(1, Some(7), 10, 20);
         assert_eq!(
             judge(Some(&known), &[2], Some(8), at(0), at(1)),

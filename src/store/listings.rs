@@ -188,9 +188,9 @@ async fn is_of_before(
 ) -> Result<bool, StoreError> {
     let (code, location, as_of) = page.counts();
     Ok(sqlx::query_scalar!(
-        r#"SELECT coalesce(count(*) FILTER (WHERE t.a < s.base_as_of) * 2 > count(*), false) AS "before!"
+        r#"SELECT coalesce(count(*) FILTER (WHERE t.a < s.counted_at) * 2 > count(*), false) AS "before!"
            FROM unnest($1::text[], $2::smallint[], $3::timestamptz[]) AS t (c, l, a)
-           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND (s.listing IS NOT NULL OR s.base_qty <> 0)"#,
+           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND (s.listing IS NOT NULL OR s.counted_qty <> 0)"#,
         &code,
         &location,
         &as_of
@@ -265,13 +265,13 @@ async fn zero_absent(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH gone AS (
-           UPDATE stock s SET base_qty = 0, base_as_of = $3, listing = NULL FROM stock_listings n
-           WHERE n.location_id = s.location_id AND n.id = $5 AND n.counted AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.base_as_of < $3
-             AND (s.base_qty <> 0 OR s.listing IS NOT NULL)
+           UPDATE stock s SET counted_qty = 0, counted_at = $3, listing = NULL FROM stock_listings n
+           WHERE n.location_id = s.location_id AND n.id = $5 AND n.counted AND s.bucket = 'sellable' AND s.listing IS DISTINCT FROM $2 AND s.counted_at < $3
+             AND (s.counted_qty <> 0 OR s.listing IS NOT NULL)
              AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.stream = $4 AND q.external_id = s.code
                AND (q.resolved_at IS NULL OR q.file_hash = $2))
            RETURNING s.item_id)
-         INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM gone",
+         INSERT INTO allocation_requests (item_id) SELECT DISTINCT item_id FROM gone",
         account_id, listing.id, listing.as_of, stream, key(listing)
     )
     .execute(&mut **tx)

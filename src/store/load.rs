@@ -11,8 +11,8 @@ use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
 use crate::plan::types::{
-    DemandState, DepositBooks, EffectState, ItemRef, Lost, LostSend, OrderInput, Origin,
-    QueuedEffect, RevenueKind, RevenueRow, ShipmentStage, ShipmentState, TaxOf,
+    DataLoss, DemandState, DepositBooks, EffectState, ItemRef, OrderInput, Origin, QueuedEffect,
+    RevenueKind, RevenueRow, ShipmentStage, ShipmentState, TaxOf, UnrecordedShipment,
 };
 
 /// Claimed subjects, loaded. One that this binary cannot read carries its reason.
@@ -155,7 +155,7 @@ impl Store {
         }
         let mut queue: BTreeMap<i64, Vec<QueuedEffect>> = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT e.id, e.subject_id, e.account_id, e.op, e.state, e.ambiguous, f.key FROM effects e JOIN facts f ON f.id = e.intent_id
+            "SELECT e.id, e.subject_id, e.account_id, e.op, e.state, e.outcome_unknown, f.key FROM effects e JOIN facts f ON f.id = e.intent_id
              WHERE e.subject_id = ANY($1) ORDER BY e.id",
             ids
         )
@@ -169,7 +169,7 @@ impl Store {
                 op,
                 key: row.key,
                 state: effect_state(&row.state),
-                ambiguous: row.ambiguous,
+                outcome_unknown: row.outcome_unknown,
             });
         }
         let subjects = sqlx::query!(
@@ -193,8 +193,8 @@ impl Store {
         let mut persons: BTreeMap<i64, Personal> = BTreeMap::new();
         let mut codes: BTreeMap<(i16, String), ItemRef> = BTreeMap::new();
         let mut shared = BTreeMap::new();
-        let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
-        let mut looks = BTreeMap::new();
+        let mut lost: BTreeMap<String, Vec<UnrecordedShipment>> = BTreeMap::new();
+        let mut lookups = BTreeMap::new();
         let mut claims = BTreeMap::new();
         let circumstances = Self::circumstances(tx, directory).await?;
         let begins = Self::begins(tx).await?;
@@ -203,7 +203,7 @@ impl Store {
         if circumstances.epoch > 0 {
             let numbers: Vec<String> = subjects.iter().map(|s| s.number.clone()).collect();
             lost = Self::load_lost(tx, directory, &numbers).await?;
-            for row in sqlx::query!("SELECT account_id FROM recalls WHERE op = 'instruct' AND NOT can_tell AND epoch = $1 ORDER BY account_id", circumstances.epoch)
+            for row in sqlx::query!("SELECT account_id FROM recovery_queries WHERE op = 'instruct' AND NOT can_list AND epoch = $1 ORDER BY account_id", circumstances.epoch)
                 .fetch_all(&mut **tx)
                 .await?
             {
@@ -212,7 +212,7 @@ impl Store {
         }
         if !orders.is_empty() {
             for row in sqlx::query!(
-                r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.wanted, d.shipped, d.by_others, d.firm,
+                r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.required_qty, d.shipped_qty, d.by_others, d.firm,
                      r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?"
                    FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id AND r.item_id = d.item_id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
                 &orders
@@ -226,8 +226,8 @@ impl Store {
                         id: row.id,
                         line: LineKey::new(row.line_key),
                         item_id: row.item_id,
-                        wanted: unsigned(row.wanted),
-                        shipped: unsigned(row.shipped),
+                        wanted: unsigned(row.required_qty),
+                        shipped: unsigned(row.shipped_qty),
                         by_others: unsigned(row.by_others),
                         firm: row.firm,
                         reserved: Vec::new(),
@@ -276,7 +276,7 @@ impl Store {
             deposit_books = Self::load_deposit_books(tx, &orders).await?;
             persons = Self::load_personal(tx, &orders).await?;
             claims = Self::load_claims(tx, &paid_elsewhere(&facts), directory).await?;
-            looks = Self::load_looks(tx, &facts).await?;
+            lookups = Self::load_looks(tx, &facts).await?;
             shared = Self::load_shared(tx, &facts, &persons).await?;
             codes = Self::load_codes(
                 tx,
@@ -322,12 +322,12 @@ impl Store {
                     .filter(|((_, code), _)| names_code(&facts, code))
                     .map(|((_, code), item)| (code.clone(), item.clone()))
                     .collect();
-                let news = facts
+                let new_input = facts
                     .iter()
                     .rev()
                     .take_while(|fact| fact.id > row.planned_fact)
-                    .any(Fact::is_news);
-                let look: Looks = looks.remove(&row.id).unwrap_or_default();
+                    .any(Fact::is_new_input);
+                let look: Looks = lookups.remove(&row.id).unwrap_or_default();
                 let mut meant = BTreeMap::new();
                 for (account, code) in parcel_codes(&facts) {
                     let Ok(id) = directory.account(&account) else {
@@ -341,7 +341,7 @@ impl Store {
                     subject_id: row.id,
                     channel: channel.clone(),
                     external_id: ExternalId::new(row.external_id),
-                    lost: Lost {
+                    lost: DataLoss {
                         epoch: circumstances.epoch,
                         reading: circumstances.reading,
                         found: lost.remove(&row.number).unwrap_or_default(),
@@ -360,7 +360,7 @@ impl Store {
                     origin: match row.origin.as_str() {
                         "live" => Origin::Live,
                         "history" => Origin::History,
-                        _ => Origin::Stub,
+                        _ => Origin::Placeholder,
                     },
                     facts,
                     personal: persons.remove(&row.id),
@@ -371,10 +371,10 @@ impl Store {
                     deposit_books: deposit_books.remove(&row.id).unwrap_or_default(),
                     items,
                     codes: meant,
-                    epochs: circumstances.epochs.clone(),
+                    active_from: circumstances.active_from.clone(),
                     paused: circumstances.paused.clone(),
                     stops: circumstances.stops.clone(),
-                    news,
+                    new_input,
                     counted: look.counted,
                     many_changes: look.many_changes,
                     shared: shared.remove(&row.id).unwrap_or_default(),
@@ -400,7 +400,7 @@ impl Store {
         tx: &mut Transaction<'_, Postgres>,
         facts: &BTreeMap<i64, Result<Vec<Fact>, UnknownFact>>,
     ) -> Result<BTreeMap<i64, Looks>, StoreError> {
-        let mut looks: BTreeMap<i64, Looks> = BTreeMap::new();
+        let mut lookups: BTreeMap<i64, Looks> = BTreeMap::new();
         let (mut subject, mut item, mut place) = (Vec::new(), Vec::new(), Vec::new());
         let mut changed = BTreeMap::new();
         for (id, list) in facts {
@@ -423,7 +423,7 @@ impl Store {
         }
         if !subject.is_empty() {
             for row in sqlx::query!(
-                r#"SELECT t.s AS "subject!", t.i AS "item!", t.p AS "place!", k.base_as_of AS "base_as_of!"
+                r#"SELECT t.s AS "subject!", t.i AS "item!", t.p AS "place!", k.counted_at AS "counted_at!"
                    FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (s, i, p)
                    JOIN locations l ON l.slug = t.p JOIN stock_levels k ON k.item_id = t.i AND k.location_id = l.id"#,
                 &subject, &item, &place
@@ -431,8 +431,8 @@ impl Store {
             .fetch_all(&mut **tx)
             .await?
             {
-                let look = looks.entry(row.subject).or_default();
-                look.counted.insert((row.item, row.place), row.base_as_of);
+                let look = lookups.entry(row.subject).or_default();
+                look.counted.insert((row.item, row.place), row.counted_at);
             }
         }
         let changed: Vec<i64> = changed
@@ -449,11 +449,11 @@ impl Store {
             .fetch_all(&mut **tx)
             .await?
             {
-                let look = looks.entry(row.subject_id).or_default();
+                let look = lookups.entry(row.subject_id).or_default();
                 look.many_changes.insert(ShipmentReference::new(row.reference));
             }
         }
-        Ok(looks)
+        Ok(lookups)
     }
 
     /// The newest personal row of each order.

@@ -1,4 +1,4 @@
-//! What far sides were sent in a lost window: found there, or told by a person.
+//! What external systems were sent in a lost window: found there, or told by an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 
 use super::{Directory, Store, StoreError};
-use crate::plan::types::{LostLine, LostSend};
+use crate::plan::types::{UnrecordedLine, UnrecordedShipment};
 
-/// Stands for the file of what a person has told.
-const TOLD: &str = "told by a person";
+/// Stands for the file of what an operator has told.
+const TOLD: &str = "told by an operator";
 
 /// One thing that was sent and this database does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct FoundLine {
 }
 
 impl Store {
-    /// Keeps what an account was sent and this database does not know. `can_tell` is false for one that cannot be
+    /// Keeps what an account was sent and this database does not know. `can_list` is false for one that cannot be
     /// asked.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Store {
         account_id: i16,
         op: &str,
         epoch: i32,
-        can_tell: bool,
+        can_list: bool,
         found: &[FoundSend],
     ) -> Result<(), StoreError> {
         let reference: Vec<String> = found.iter().map(|f| f.reference.clone()).collect();
@@ -65,7 +65,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         sqlx::query!(
-            "INSERT INTO lost_sends (account_id, op, reference, number, file, lines, epoch)
+            "INSERT INTO unrecorded_sends (account_id, op, reference, number, file, lines, epoch)
              SELECT $1, $2, t.r, t.n, t.f, t.l, $3 FROM unnest($4::text[], $5::text[], $6::text[], $7::jsonb[]) AS t (r, n, f, l)
              WHERE NOT EXISTS (SELECT FROM facts i JOIN subjects s ON s.id = i.subject_id WHERE s.number = t.n AND i.key = 'instruct:' || t.r)
              ON CONFLICT (account_id, op, reference) DO NOTHING",
@@ -74,9 +74,9 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "INSERT INTO recalls (account_id, op, epoch, can_tell) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (account_id, op) DO UPDATE SET epoch = excluded.epoch, can_tell = excluded.can_tell",
-            account_id, op, epoch, can_tell
+            "INSERT INTO recovery_queries (account_id, op, epoch, can_list) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (account_id, op) DO UPDATE SET epoch = excluded.epoch, can_list = excluded.can_list",
+            account_id, op, epoch, can_list
         )
         .execute(&mut *tx)
         .await?;
@@ -90,7 +90,7 @@ impl Store {
         Ok(())
     }
 
-    /// A person says that a shipment was instructed in the lost window, with these items by the warehouse's code;
+    /// An operator says that a shipment was instructed in the lost window, with these items by the warehouse's code;
     /// without any it is the whole of its order. The last word about a shipment counts.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Store {
             Some(serde_json::to_value(rows)?)
         };
         sqlx::query!(
-            "INSERT INTO lost_sends (account_id, op, reference, number, file, lines, epoch) VALUES ($1, 'instruct', $2, $3, $4, $5, $6)
+            "INSERT INTO unrecorded_sends (account_id, op, reference, number, file, lines, epoch) VALUES ($1, 'instruct', $2, $3, $4, $5, $6)
              ON CONFLICT (account_id, op, reference) DO UPDATE SET file = excluded.file, lines = excluded.lines, epoch = excluded.epoch",
             id, reference, number, TOLD, rows, recovery.epoch
         )
@@ -186,11 +186,11 @@ impl Store {
         let (accounts, names): (Vec<i16>, Vec<String>) = streams.iter().cloned().unzip();
         Ok(sqlx::query_scalar!(
             r#"WITH taken AS (
-                 UPDATE lost_sends l SET heard = true WHERE l.account_id = ANY($1) AND l.op = 'instruct' AND NOT l.heard
+                 UPDATE unrecorded_sends l SET replies_refetched = true WHERE l.account_id = ANY($1) AND l.op = 'instruct' AND NOT l.replies_refetched
                    AND EXISTS (SELECT FROM subjects s JOIN facts f ON f.subject_id = s.id WHERE s.number = l.number AND f.key = 'instruct:' || l.reference)
                  RETURNING l.account_id),
                again AS (
-                 UPDATE streams t SET again = 'wanted', due_at = least(t.due_at, (SELECT hk_now())) FROM unnest($1::smallint[], $2::text[]) AS w (account_id, name)
+                 UPDATE streams t SET resync = 'wanted', due_at = least(t.due_at, (SELECT hk_now())) FROM unnest($1::smallint[], $2::text[]) AS w (account_id, name)
                  WHERE t.account_id = w.account_id AND t.name = w.name AND t.account_id IN (SELECT account_id FROM taken))
                SELECT count(*) AS "taken!" FROM taken"#,
             &accounts, &names
@@ -204,9 +204,9 @@ impl Store {
         tx: &mut Transaction<'_, Postgres>,
         directory: &Directory,
         numbers: &[String],
-    ) -> Result<BTreeMap<String, Vec<LostSend>>, StoreError> {
+    ) -> Result<BTreeMap<String, Vec<UnrecordedShipment>>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT number AS "number!", account_id, reference, file, lines FROM lost_sends WHERE op = 'instruct' AND number = ANY($1)
+            r#"SELECT number AS "number!", account_id, reference, file, lines FROM unrecorded_sends WHERE op = 'instruct' AND number = ANY($1)
                ORDER BY length(reference), reference, account_id"#,
             numbers
         )
@@ -224,9 +224,9 @@ impl Store {
             read.push((row.number, row.account_id, row.reference, row.file, lines));
         }
         let items = Self::items_of(tx, &wanted).await?;
-        let mut lost: BTreeMap<String, Vec<LostSend>> = BTreeMap::new();
+        let mut lost: BTreeMap<String, Vec<UnrecordedShipment>> = BTreeMap::new();
         for (number, account_id, reference, file, lines) in read {
-            let line = |line: FoundLine| LostLine {
+            let line = |line: FoundLine| UnrecordedLine {
                 n: line.n,
                 item_id: items
                     .get(&(account_id, line.code.clone()))
@@ -235,7 +235,7 @@ impl Store {
                 code: line.code,
                 quantity: line.quantity,
             };
-            lost.entry(number).or_default().push(LostSend {
+            lost.entry(number).or_default().push(UnrecordedShipment {
                 account: directory.slug(account_id)?.clone(),
                 reference: ShipmentReference::new(reference),
                 told: file == TOLD,

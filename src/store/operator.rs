@@ -10,7 +10,7 @@ use crate::facts::{CancelWantedFact, FactBody, HeldFact, ReleasedFact};
 use crate::plan::command::{Wish, WishedFact};
 use crate::plan::same_number;
 
-/// A decision typed by a person.
+/// A decision typed by an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// `order hold`.
@@ -43,7 +43,7 @@ impl Decision {
                     rule: "manual".to_owned(),
                     reason: reason.clone(),
                     context: String::new(),
-                    release: crate::facts::HoldRelease::Person,
+                    release: crate::facts::HoldRelease::Manual,
                 }),
             ),
             Self::Release { rules, reason } => (
@@ -175,9 +175,9 @@ impl Store {
         Ok(orders.into_iter().take(5).collect())
     }
 
-    /// Stores a person's decision and makes the order due.
+    /// Stores an operator's decision and makes the order due.
     ///
-    /// `context` is the hash of the rule context the person decided on.
+    /// `context` is the hash of the rule context the operator decided on.
     ///
     /// # Errors
     /// The database's.

@@ -172,7 +172,7 @@ impl Store {
         mut meeting: Meeting,
         orders: &[Claimed<'_>],
         payments: &[IncomingPayment],
-        (asked_at, day): (DateTime<Utc>, NaiveDate),
+        (requested_at, day): (DateTime<Utc>, NaiveDate),
     ) -> Result<Met, StoreError> {
         let mut met = Met::default();
         let moved = write_names(tx, &mut meeting, orders).await?;
@@ -186,7 +186,7 @@ impl Store {
                     account_id,
                     fact,
                     version: version.and_then(|version| i64::try_from(version).ok()),
-                    seen_at: asked_at,
+                    seen_at: requested_at,
                     raw: Some(payment.raw.clone()),
                 }
             })
@@ -442,13 +442,13 @@ async fn put_back(
     let subject: Vec<i64> = holders.iter().map(|(_, subject)| *subject).collect();
     sqlx::query!(
         "INSERT INTO stray_payments (account_id, key, reference, version, body, seen_at)
-         SELECT DISTINCT ON (a.id, f.body #>> '{payment,key}') a.id, f.body #>> '{payment,key}', f.body #>> '{payment,reference}', h.version, f.body, h.asked_at
-         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[]) AS t (a, k, n, s)
-           JOIN heads h ON h.subject_id = t.s AND h.kind = 'payment'
-           JOIN facts f ON f.subject_id = h.subject_id AND f.key = 'payment:' || h.series || ':' || h.n
+         SELECT DISTINCT ON (a.id, f.body #>> '{payment,key}') a.id, f.body #>> '{payment,key}', f.body #>> '{payment,reference}', h.version, f.body, h.requested_at
+         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[]) AS t (a, k, revision, s)
+           JOIN latest_observations h ON h.subject_id = t.s AND h.kind = 'payment'
+           JOIN facts f ON f.subject_id = h.subject_id AND f.key = 'payment:' || h.series || ':' || h.revision
            JOIN accounts a ON a.slug = f.body ->> 'account' AND a.id = t.a
-         WHERE f.body #>> ARRAY['payment', t.k] = t.n
-         ORDER BY 1, 2, h.asked_at DESC
+         WHERE f.body #>> ARRAY['payment', t.k] = t.revision
+         ORDER BY 1, 2, h.requested_at DESC
          ON CONFLICT (account_id, key) DO NOTHING",
         &account,
         &kind,
@@ -545,7 +545,7 @@ async fn store(
     }
     let ids: Vec<i64> = found.keys().copied().collect();
     let mut heads = load_heads(tx, &ids).await?;
-    let answered_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
+    let received_at = sqlx::query_scalar!(r#"SELECT hk_now() AS "now!""#)
         .fetch_one(&mut **tx)
         .await?;
     let mut rows = FactRows::default();
@@ -570,7 +570,7 @@ async fn store(
             let (asked, version) = (payment.seen_at, payment.version);
             let known = heads.get_mut(&place);
             let n = known.as_ref().map_or(0, |head| head.n);
-            match judge(known.as_deref(), &hash, version, asked, answered_at) {
+            match judge(known.as_deref(), &hash, version, asked, received_at) {
                 // Each reading is whole: of two that overlap the one that is stored last counts, until the next.
                 Judgement::New | Judgement::Overlap => {
                     let key = fact_key(body.kind(), &series, n + 1);
@@ -584,8 +584,8 @@ async fn store(
                             hash,
                             version,
                             n: n + 1,
-                            asked_at: asked,
-                            answered_at,
+                            requested_at: asked,
+                            received_at,
                             contradicted_at: None,
                             here: true,
                         },
@@ -597,9 +597,9 @@ async fn store(
                 Judgement::Same => {
                     met.unchanged += 1;
                     if let Some(head) = known {
-                        if asked > head.asked_at {
-                            head.asked_at = asked;
-                            head.answered_at = answered_at;
+                        if asked > head.requested_at {
+                            head.requested_at = asked;
+                            head.received_at = received_at;
                             head.version = head.version.max(version);
                             head.contradicted_at = None;
                             touched.insert(place);

@@ -13,11 +13,11 @@ const ASIDE_SECONDS: i32 = 3600;
 
 /// What was found when a batch was written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Noted {
+pub enum CrashGuard {
     /// It may be planned; the row's id.
     Row(i64),
     /// Some of it was being planned by a process that died: the rows' ids.
-    Left(Vec<i64>),
+    Interrupted(Vec<i64>),
 }
 
 impl Store {
@@ -31,18 +31,20 @@ impl Store {
         &self,
         instance: &Instance,
         ids: &[i64],
-    ) -> Result<Noted, StoreError> {
+    ) -> Result<CrashGuard, StoreError> {
         let row = sqlx::query!(
             r#"WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS off),
-               dead AS MATERIALIZED (SELECT id FROM planning WHERE ids && $2),
-               mine AS (INSERT INTO planning (process, ids, at) SELECT $1, $2, hk_now() FROM quick WHERE NOT EXISTS (SELECT FROM dead) RETURNING id)
+               dead AS MATERIALIZED (SELECT id FROM planning_claims WHERE ids && $2),
+               mine AS (INSERT INTO planning_claims (process, ids, at) SELECT $1, $2, hk_now() FROM quick WHERE NOT EXISTS (SELECT FROM dead) RETURNING id)
                SELECT (SELECT id FROM mine) AS "mine?", (SELECT coalesce(array_agg(id), '{}') FROM dead) AS "dead!""#,
             instance.0,
             ids
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(row.mine.map_or(Noted::Left(row.dead), Noted::Row))
+        Ok(row
+            .mine
+            .map_or(CrashGuard::Interrupted(row.dead), CrashGuard::Row))
     }
 
     /// Deletes the row in the plan's own commit; what was planned is not suspected any more.
@@ -54,7 +56,7 @@ impl Store {
         row: i64,
         suspect: Option<i64>,
     ) -> Result<(), StoreError> {
-        sqlx::query!("DELETE FROM planning WHERE id = $1", row)
+        sqlx::query!("DELETE FROM planning_claims WHERE id = $1", row)
             .execute(&mut **tx)
             .await?;
         if let Some(id) = suspect {
@@ -70,7 +72,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn forget_planning(&self, row: i64) -> Result<(), StoreError> {
-        sqlx::query!("DELETE FROM planning WHERE id = $1", row)
+        sqlx::query!("DELETE FROM planning_claims WHERE id = $1", row)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -86,7 +88,7 @@ impl Store {
         rows: &[i64],
     ) -> Result<(Vec<i64>, Vec<i64>), StoreError> {
         let marked = sqlx::query!(
-            "WITH dead AS (DELETE FROM planning WHERE id = ANY($1) RETURNING ids)
+            "WITH dead AS (DELETE FROM planning_claims WHERE id = ANY($1) RETURNING ids)
              INSERT INTO plan_suspects AS s (subject_id, deaths, not_before)
              SELECT u.id, max((cardinality(dead.ids) = 1)::int)::smallint, (SELECT hk_now()) FROM dead, unnest(dead.ids) AS u (id) GROUP BY u.id ORDER BY u.id
              ON CONFLICT (subject_id) DO UPDATE SET deaths = least(s.deaths + excluded.deaths, 100) RETURNING subject_id, deaths",
@@ -133,7 +135,7 @@ impl Store {
         )
     }
 
-    /// Locks one due suspect. One that is set aside is not due before its time, whatever news it has.
+    /// Locks one due suspect. One that is set aside is not due before its time, whatever new input it has.
     ///
     /// # Errors
     /// The database's.

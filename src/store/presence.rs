@@ -101,9 +101,9 @@ impl Store {
         let mut hidden = Vec::new();
         let mut again = BTreeSet::new();
         for row in sqlx::query!(
-            r#"SELECT s.id, hk_now() AS "now!", p.misses AS "misses?", p.since AS "since?", p.n AS "n?", h.asked_at AS "asked_at?", h.answered_at AS "answered_at?",
+            r#"SELECT s.id, hk_now() AS "now!", p.misses AS "misses?", p.since AS "since?", p.revision AS "revision?", h.requested_at AS "requested_at?", h.received_at AS "received_at?",
                  (SELECT f.happened_at FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' ORDER BY f.id DESC LIMIT 1) AS ordered_at
-               FROM subjects s LEFT JOIN presence p ON p.subject_id = s.id LEFT JOIN heads h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
+               FROM subjects s LEFT JOIN presence p ON p.subject_id = s.id LEFT JOIN latest_observations h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
                WHERE s.id = ANY($1) AND s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'history' ORDER BY s.id"#,
             ids
         )
@@ -118,17 +118,17 @@ impl Store {
                 .visible_from
                 .zip(row.ordered_at)
                 .is_none_or(|(from, ordered)| ordered > from);
-            let shown = row.asked_at.zip(row.answered_at);
-            match look(known, shown, readable, page.asked_at, row.now) {
+            let shown = row.requested_at.zip(row.received_at);
+            match look(known, shown, readable, page.requested_at, row.now) {
                 Look::Nothing if !readable => hidden.push(row.id),
                 Look::Nothing => {}
                 Look::Again => {
                     again.insert(row.id);
                 }
                 Look::Missed(n) => {
-                    let next = row.n.unwrap_or(0) + 1;
+                    let next = row.revision.unwrap_or(0) + 1;
                     let body = FactBody::Presence(PresenceFact { misses: n });
-                    rows.push(row.id, key(next), &body, body.to_json()?, page.asked_at, page.asked_at, page.day);
+                    rows.push(row.id, key(next), &body, body.to_json()?, page.requested_at, page.requested_at, page.day);
                     subject.push(row.id);
                     misses.push(i16::from(n));
                     number.push(next);
@@ -138,23 +138,23 @@ impl Store {
         let changed = rows.subjects();
         insert_facts(tx, &rows, "pull", None, false).await?;
         sqlx::query!(
-            "INSERT INTO presence (subject_id, account_id, misses, since, asked_at, n)
-             SELECT t.s, $1, t.m, $2, $2, t.n FROM unnest($3::bigint[], $4::smallint[], $5::int[]) AS t (s, m, n)
-             ON CONFLICT (subject_id) DO UPDATE SET misses = excluded.misses, asked_at = excluded.asked_at, n = excluded.n,
+            "INSERT INTO presence (subject_id, account_id, misses, since, requested_at, revision)
+             SELECT t.s, $1, t.m, $2, $2, t.revision FROM unnest($3::bigint[], $4::smallint[], $5::int[]) AS t (s, m, revision)
+             ON CONFLICT (subject_id) DO UPDATE SET misses = excluded.misses, requested_at = excluded.requested_at, revision = excluded.revision,
                since = CASE WHEN excluded.misses = 1 THEN excluded.since ELSE presence.since END,
                believed = presence.believed AND excluded.misses = 2",
-            account_id, page.asked_at, &subject, &misses, &number
+            account_id, page.requested_at, &subject, &misses, &number
         )
         .execute(&mut **tx)
         .await?;
         // It was looked for all the same: a sight of it that was asked for before does not end the row of misses.
         sqlx::query!(
-            "WITH looked AS (UPDATE presence SET asked_at = $3 WHERE subject_id = ANY($1) AND asked_at < $3)
-             INSERT INTO presence (subject_id, account_id, misses, since, asked_at, n)
+            "WITH looked AS (UPDATE presence SET requested_at = $3 WHERE subject_id = ANY($1) AND requested_at < $3)
+             INSERT INTO presence (subject_id, account_id, misses, since, requested_at, revision)
              SELECT t.s, $4, 0, $3, $3, 0 FROM unnest($2::bigint[]) AS t (s) ON CONFLICT (subject_id) DO NOTHING",
             ids,
             &hidden,
-            page.asked_at,
+            page.requested_at,
             account_id
         )
         .execute(&mut **tx)
@@ -173,7 +173,7 @@ impl Store {
         }
         let ids: Vec<i64> = returned.iter().map(|r| r.subject_id).collect();
         sqlx::query!(
-            "UPDATE presence SET misses = 0, n = n + 1, believed = false WHERE subject_id = ANY($1)",
+            "UPDATE presence SET misses = 0, revision = revision + 1, believed = false WHERE subject_id = ANY($1)",
             &ids
         )
         .execute(&mut **tx)
@@ -309,13 +309,13 @@ impl Store {
         let mut rows = FactRows::default();
         for row in sqlx::query!(
             r#"UPDATE presence SET believed = true WHERE subject_id = ANY($1) AND misses > 0 AND NOT believed
-               RETURNING subject_id, n, hk_now() AS "now!""#,
+               RETURNING subject_id, revision, hk_now() AS "now!""#,
             &ids
         )
         .fetch_all(&mut *tx)
         .await?
         {
-            let key = format!("absence_believed:{}", row.n);
+            let key = format!("absence_believed:{}", row.revision);
             rows.push(row.subject_id, key, &body, body.to_json()?, row.now, row.now, today);
         }
         let changed = rows.subjects();
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_older_than_what_the_far_side_shows_is_never_absent() {
+    fn an_order_older_than_what_the_external_system_shows_is_never_absent() {
         let look = |known| look(known, None, false, at(1000), at(1001));
         assert_eq!(look(None), Look::Nothing);
         assert_eq!(look(missed(1, 10)), Look::Missed(0));

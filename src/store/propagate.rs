@@ -19,11 +19,11 @@ use crate::plan::types::TaskRow;
 pub struct BatchPlan {
     /// Status of the subject.
     pub status: &'static str,
-    /// Send the same bytes again under this number, after a person released a refusal.
+    /// Send the same bytes again under this number, after an operator released a refusal.
     pub again: Option<u32>,
     /// All tasks the batch has.
     pub tasks: Vec<TaskRow>,
-    /// When to plan again without news.
+    /// When to plan again without new input.
     pub next: Option<DateTime<Utc>>,
     /// Nothing more is expected.
     pub closed: bool,
@@ -57,7 +57,7 @@ fn sent_as(batch: &BatchInput, outcome: &OutcomeFact) -> u32 {
 }
 
 impl Store {
-    /// Batches with news.
+    /// Batches with new input.
     ///
     /// # Errors
     /// The database's.
@@ -75,7 +75,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn tell_members(
+    pub async fn propagate_outcome(
         &self,
         batch: &BatchInput,
         outcome: &OutcomeFact,
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn tell_booked(
+    pub async fn propagate_posting(
         &self,
         batch: &BatchInput,
         today: NaiveDate,
@@ -231,7 +231,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a batch's plan, unless news came while it was made.
+    /// Writes a batch's plan, unless new input came while it was made.
     ///
     /// # Errors
     /// The database's.

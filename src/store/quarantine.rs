@@ -1,4 +1,4 @@
-//! Records that could not be understood: kept with their reason until they can be, or until a person says so.
+//! Records that could not be understood: kept with their reason until they can be, or until an operator says so.
 
 use std::collections::BTreeMap;
 
@@ -44,11 +44,11 @@ impl Understood {
     }
 
     /// An item was counted.
-    pub(super) fn item(level: &IncomingStock, asked_at: DateTime<Utc>) -> Self {
+    pub(super) fn item(level: &IncomingStock, requested_at: DateTime<Utc>) -> Self {
         Self {
             external_id: level.code.clone(),
             part: None,
-            told: level.source.told(asked_at),
+            told: level.source.told(requested_at),
         }
     }
 }
@@ -63,29 +63,29 @@ pub struct Again {
     /// The bytes, and the file they stood in.
     pub source: Source,
     /// Now, by the database's clock.
-    pub asked_at: DateTime<Utc>,
+    pub requested_at: DateTime<Utc>,
 }
 
 /// Keeps each bad record once, by its bytes or by what it is the one record of, with the newest file that it stood in. One that was out of quarantine and is told
-/// again is back in it, unless a person dismissed these very bytes or a file tells them that is no newer than the one that was settled. Nothing is refused here: what is too long is cut.
+/// again is back in it, unless an operator dismissed these very bytes or a file tells them that is no newer than the one that was settled. Nothing is refused here: what is too long is cut.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     stream: &str,
     bad: &[IncomingBad],
-    asked_at: Option<DateTime<Utc>>,
+    requested_at: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     if bad.is_empty() {
         return Ok(());
     }
     let stream = kept_under(stream);
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
-    let told_at = |record: &IncomingBad| record.source.file.as_ref().map(|file| file.told);
+    let reported_at = |record: &IncomingBad| record.source.file.as_ref().map(|file| file.told);
     for record in bad {
         let one = record.one_of.as_ref();
         let record_of = one.map_or(record.source.raw.as_slice(), |one| one.as_bytes());
         let kept = once.entry(hash(record_of)).or_insert(record);
-        if told_at(record) > told_at(kept) {
+        if reported_at(record) > reported_at(kept) {
             *kept = record;
         }
     }
@@ -103,7 +103,7 @@ pub(super) async fn quarantine(
         file_hash.push(stood.map(|file| key(&file.sha256)));
         read_at.push(stood.map(|file| file.read_at));
         rows.push(stood.map(|file| in_one(&file.rows)));
-        told.push(stood.map(|file| file.told).or(asked_at));
+        told.push(stood.map(|file| file.told).or(requested_at));
         raw.push(record.source.raw.clone());
         reason.push(sentence(&record.reason));
         cause.push(sentence(&record.cause));
@@ -173,9 +173,9 @@ pub(super) async fn settle(
          WHERE q.account_id = $1 AND q.resolved_at IS NULL AND (CASE q.stream WHEN 'read' THEN 'orders' ELSE q.stream END) = $2
            AND (q.hash = ANY($5)
              OR EXISTS (SELECT FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
-               WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part AND (t.told > coalesce(q.told_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.told_at, q.first_at)))
+               WHERE t.e = q.external_id AND t.p IS NOT DISTINCT FROM q.part AND (t.told > coalesce(q.reported_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.reported_at, q.first_at)))
              OR string_to_array(q.part, E'\\n') <@ (SELECT array_agg(t.p) FROM unnest($3::text[], $4::text[], $6::timestamptz[]) AS t (e, p, told)
-               WHERE t.e = q.external_id AND (t.told > coalesce(q.told_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.told_at, q.first_at))))",
+               WHERE t.e = q.external_id AND (t.told > coalesce(q.reported_at, q.first_at) OR NOT $7 AND t.told = coalesce(q.reported_at, q.first_at))))",
         account_id, same, &names, &parts as &[Option<String>], &hashes, &told, good == Told::Later
     )
     .execute(&mut **tx)
@@ -264,7 +264,7 @@ impl Store {
         Ok(next)
     }
 
-    /// Takes a record out of quarantine because a person says so. The same bytes stay out of it, however often they are told;
+    /// Takes a record out of quarantine because an operator says so. The same bytes stay out of it, however often they are told;
     /// other bytes about the same thing do not.
     ///
     /// # Errors
@@ -313,7 +313,7 @@ impl Store {
     /// The database's.
     pub async fn due_again(&self, account_id: i16, limit: i64) -> Result<Vec<Again>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, stream, file, file_hash, file_read_at, file_rows, told_at, raw, (SELECT hk_now()) AS "now!" FROM quarantine
+            r#"SELECT id, stream, file, file_hash, file_read_at, file_rows, reported_at, raw, (SELECT hk_now()) AS "now!" FROM quarantine
                WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) AND resolved_at IS NULL ORDER BY id LIMIT $2"#,
             account_id, limit
         )
@@ -321,7 +321,7 @@ impl Store {
         .await?;
         let again = rows.into_iter().map(|row| {
             let stood = row.file.zip(row.file_hash);
-            let times = row.told_at.zip(row.file_read_at);
+            let times = row.reported_at.zip(row.file_read_at);
             let starts = row.file_rows.unwrap_or_default();
             let file = stood
                 .zip(times)
@@ -339,7 +339,7 @@ impl Store {
                 id: row.id,
                 stream: row.stream,
                 source: Source { raw: row.raw, file },
-                asked_at: row.now,
+                requested_at: row.now,
             }
         });
         Ok(again.collect())

@@ -36,13 +36,13 @@ pub struct ClaimedEffect {
     /// Times it was sent.
     pub sends: i16,
     /// Look-ups that said "not there" since the last send.
-    pub looks: i16,
+    pub lookups: i16,
     /// A try may have happened.
-    pub ambiguous: bool,
+    pub outcome_unknown: bool,
     /// The outcome is to be asked for before it is sent again.
     pub look: bool,
     /// It may have been sent in a window that the database has lost.
-    pub doubt: Doubt,
+    pub loss_risk: LossRisk,
     /// Start of the earliest such window, where there is a doubt.
     pub lost_since: Option<DateTime<Utc>>,
     /// First send.
@@ -61,12 +61,12 @@ pub struct ClaimedEffect {
 
 /// Whether an effect may have been sent in a window that the database has lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Doubt {
+pub enum LossRisk {
     /// Its cause is newer.
     #[default]
     None,
     /// It may have been.
-    Perhaps,
+    Possible,
     /// Its cause was known then: where nobody can be asked, it counts as sent.
     Known,
 }
@@ -95,14 +95,14 @@ pub struct ToSend {
 
 /// What became of a claimed effect.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Acknowledgement {
+pub enum AttemptResult {
     /// A definite end: the row leaves the queue, its outcome is a fact.
     Finished {
         /// The outcome.
         outcome: OutcomeFact,
     },
-    /// Try again after this long; nothing happened at the far side.
-    Later {
+    /// Try again after this long; nothing happened at the external system.
+    RetryLater {
         /// Seconds.
         after: f64,
         /// Counts as a failed try.
@@ -111,7 +111,7 @@ pub enum Acknowledgement {
         error: String,
     },
     /// It may have happened: look up or send again after this long.
-    Ambiguous {
+    OutcomeUnknown {
         /// Seconds.
         after: f64,
         /// It is looked up before it is sent again, from now on.
@@ -120,11 +120,11 @@ pub enum Acknowledgement {
         error: String,
     },
     /// A look-up said "not there", but not yet for good: look again after this long.
-    NotThere {
+    NotFoundYet {
         /// Seconds.
         after: f64,
     },
-    /// A person must look.
+    /// An operator must look.
     Unresolved {
         /// What went wrong.
         error: String,
@@ -186,9 +186,9 @@ impl Store {
                taken AS (
                  UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
                  FROM due, token WHERE e.id = due.id
-                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.looks, e.ambiguous, e.look,
+                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.look,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
-               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.looks, t.ambiguous, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
+               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.lookups, t.outcome_unknown, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
                    WHEN EXISTS (SELECT FROM facts o WHERE o.subject_id = t.subject_id AND o.kind = 'outcome' AND o.actor NOT IN ('pull', 'plan', 'push')
@@ -199,7 +199,7 @@ impl Store {
                      FROM facts p WHERE p.subject_id = t.subject_id AND p.kind = 'parcel')
                    WHEN s.kind = 'order' AND s.created_at <= coalesce(r.lifted_at, 'infinity') THEN 1
                    WHEN t.op = 'instruct' AND EXISTS (SELECT FROM shipments h JOIN subjects o ON o.id = h.subject_id
-                     WHERE h.batch_id = t.subject_id AND o.created_at <= coalesce(r.lifted_at, 'infinity')) THEN 1 ELSE 0 END AS "doubt!"
+                     WHERE h.batch_id = t.subject_id AND o.created_at <= coalesce(r.lifted_at, 'infinity')) THEN 1 ELSE 0 END AS "loss_risk!"
                FROM taken t JOIN facts f ON f.id = t.intent_id JOIN subjects s ON s.id = t.subject_id LEFT JOIN batches b ON b.subject_id = t.subject_id
                  CROSS JOIN recovery r
                ORDER BY t.lane, t.due_at, t.id"#,
@@ -231,14 +231,14 @@ impl Store {
                 intent: *intent,
                 attempts: row.attempts,
                 sends: row.sends,
-                looks: row.looks,
-                ambiguous: row.ambiguous,
+                lookups: row.lookups,
+                outcome_unknown: row.outcome_unknown,
                 look: row.look,
-                lost_since: row.lost_first.filter(|_| row.doubt != 0),
-                doubt: match row.doubt {
-                    0 => Doubt::None,
-                    1 => Doubt::Perhaps,
-                    _ => Doubt::Known,
+                lost_since: row.lost_first.filter(|_| row.loss_risk != 0),
+                loss_risk: match row.loss_risk {
+                    0 => LossRisk::None,
+                    1 => LossRisk::Possible,
+                    _ => LossRisk::Known,
                 },
                 first_sent_at: row.first_sent_at,
                 last_sent_at: row.last_sent_at,
@@ -362,7 +362,7 @@ impl Store {
                  UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) AND NOT (SELECT hk_stopped())
                    AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'writes')
                  RETURNING send_seq)
-               UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), looks = 0,
+               UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), lookups = 0,
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
                  lease_until = (SELECT hk_now()) + make_interval(secs => $7::int)
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
@@ -386,7 +386,7 @@ impl Store {
     /// The database's.
     pub async fn acknowledge(
         &self,
-        done: &[(ClaimedEffect, Acknowledgement)],
+        done: &[(ClaimedEffect, AttemptResult)],
         today: NaiveDate,
     ) -> Result<(), StoreError> {
         match self.acknowledge_all(done, today).await {
@@ -406,7 +406,7 @@ impl Store {
 
     async fn acknowledge_all(
         &self,
-        done: &[(ClaimedEffect, Acknowledgement)],
+        done: &[(ClaimedEffect, AttemptResult)],
         today: NaiveDate,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
@@ -421,9 +421,9 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
 
-        let finished: Vec<&(ClaimedEffect, Acknowledgement)> = done
+        let finished: Vec<&(ClaimedEffect, AttemptResult)> = done
             .iter()
-            .filter(|d| matches!(d.1, Acknowledgement::Finished { .. }))
+            .filter(|d| matches!(d.1, AttemptResult::Finished { .. }))
             .collect();
         let id: Vec<i64> = finished.iter().map(|d| d.0.id).collect();
         let token: Vec<i64> = finished.iter().map(|d| d.0.token).collect();
@@ -438,7 +438,7 @@ impl Store {
         .collect();
         let mut rows = FactRows::default();
         for (effect, acknowledgement) in &finished {
-            let Acknowledgement::Finished { outcome } = acknowledgement else {
+            let AttemptResult::Finished { outcome } = acknowledgement else {
                 continue;
             };
             let mut outcome = outcome.cleaned();
@@ -485,48 +485,49 @@ impl Store {
         );
         let mut unresolved = Vec::new();
         for (effect, acknowledgement) in done {
-            let (state, after, attempt, ambiguous, looked, look, error) = match acknowledgement {
-                Acknowledgement::Finished { .. } => continue,
-                Acknowledgement::Later {
-                    after,
-                    attempt,
-                    error,
-                } => (
-                    "planned",
-                    *after,
-                    *attempt,
-                    false,
-                    false,
-                    false,
-                    error.clone(),
-                ),
-                Acknowledgement::Ambiguous { after, look, error } => {
-                    ("planned", *after, true, true, false, *look, error.clone())
-                }
-                Acknowledgement::NotThere { after } => {
-                    ("planned", *after, false, false, true, false, String::new())
-                }
-                Acknowledgement::Unresolved { error } => {
-                    unresolved.push(effect.subject_id);
-                    ("unresolved", 0.0, true, true, false, false, error.clone())
-                }
-            };
+            let (state, after, attempt, outcome_unknown, looked, look, error) =
+                match acknowledgement {
+                    AttemptResult::Finished { .. } => continue,
+                    AttemptResult::RetryLater {
+                        after,
+                        attempt,
+                        error,
+                    } => (
+                        "planned",
+                        *after,
+                        *attempt,
+                        false,
+                        false,
+                        false,
+                        error.clone(),
+                    ),
+                    AttemptResult::OutcomeUnknown { after, look, error } => {
+                        ("planned", *after, true, true, false, *look, error.clone())
+                    }
+                    AttemptResult::NotFoundYet { after } => {
+                        ("planned", *after, false, false, true, false, String::new())
+                    }
+                    AttemptResult::Unresolved { error } => {
+                        unresolved.push(effect.subject_id);
+                        ("unresolved", 0.0, true, true, false, false, error.clone())
+                    }
+                };
             r_id.push(effect.id);
             r_token.push(effect.token);
             r_state.push(state.to_owned());
             r_after.push(after);
             r_attempt.push(attempt);
-            r_ambiguous.push(ambiguous);
+            r_ambiguous.push(outcome_unknown);
             r_looked.push(looked);
             r_look.push(look);
             r_error.push(error);
         }
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
-               attempts = least(e.attempts + t.attempt::int, 30000), ambiguous = e.ambiguous OR t.ambiguous, looks = least(e.looks + t.looked::int, 30000),
+               attempts = least(e.attempts + t.attempt::int, 30000), outcome_unknown = e.outcome_unknown OR t.outcome_unknown, lookups = least(e.lookups + t.looked::int, 30000),
                look = e.look OR t.look, error = nullif(t.error, '')
              FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::text[])
-               AS t (id, token, state, after, attempt, ambiguous, looked, look, error)
+               AS t (id, token, state, after, attempt, outcome_unknown, looked, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
             &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_look, &r_error
         )

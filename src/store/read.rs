@@ -75,7 +75,7 @@ pub struct StreamRow {
     pub fails: i16,
     /// The last failure.
     pub error: Option<String>,
-    /// What waits at the far side and is not read.
+    /// What waits at the external system and is not read.
     pub waiting: Option<String>,
     /// Who owns the account.
     pub owner: Option<String>,
@@ -99,12 +99,12 @@ pub struct EffectRow {
     /// `planned`, `leased`, `sending`, `unresolved`.
     pub state: String,
     /// A try may have happened.
-    pub ambiguous: bool,
+    pub outcome_unknown: bool,
     /// Times sent.
     pub sends: i16,
     /// Due.
     pub due_at: DateTime<Utc>,
-    /// What was sent, for a person.
+    /// What was sent, for an operator.
     pub label: Option<String>,
     /// The last error.
     pub error: Option<String>,
@@ -142,7 +142,7 @@ pub struct Quarantined {
     pub raw: Vec<u8>,
     /// Since when it is out of quarantine.
     pub out_at: Option<DateTime<Utc>>,
-    /// A person said so; else it, or a good record of the same thing, was understood.
+    /// An operator said so; else it, or a good record of the same thing, was understood.
     pub dismissed: bool,
 }
 
@@ -201,7 +201,7 @@ impl Store {
         Ok(sqlx::query_as!(
             StockRow,
             r#"SELECT i.code AS item, l.slug AS warehouse, h.on_hand AS "on_hand!", r.soft AS "reserved!", r.firm AS "allocated!",
-                 h.on_hand - r.soft - r.firm AS "free!", s.base_as_of AS "as_of!",
+                 h.on_hand - r.soft - r.firm AS "free!", s.counted_at AS "as_of!",
                  (SELECT min(q.id) FROM quarantine q JOIN stock k ON k.code = q.external_id AND k.item_id = s.item_id AND k.location_id = s.location_id
                   WHERE q.account_id = l.account_id AND q.resolved_at IS NULL) AS unread
                FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
@@ -241,7 +241,7 @@ impl Store {
     ) -> Result<Vec<EffectRow>, StoreError> {
         Ok(sqlx::query_as!(
             EffectRow,
-            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.ambiguous, e.sends, e.due_at, e.label, e.error,
+            "SELECT e.id, s.number AS subject, a.slug AS account, e.op, f.key, e.state, e.outcome_unknown, e.sends, e.due_at, e.label, e.error,
                (SELECT 'paused by ' || p.actor || ': ' || p.reason FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'writes') AS paused
              FROM effects e JOIN subjects s ON s.id = e.subject_id JOIN accounts a ON a.id = e.account_id JOIN facts f ON f.id = e.intent_id
              WHERE NOT $1 OR e.state = 'unresolved' ORDER BY e.state = 'unresolved' DESC, e.due_at, e.id LIMIT $2",

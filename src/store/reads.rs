@@ -40,15 +40,15 @@ impl Store {
         limit: i64,
     ) -> Result<(Vec<ExternalId>, DateTime<Utc>), StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT external_id, (SELECT hk_now()) AS "asked_at!" FROM reads WHERE account_id = $1 AND kind = $2 AND due_at <= (SELECT hk_now())
+            r#"SELECT external_id, (SELECT hk_now()) AS "requested_at!" FROM reads WHERE account_id = $1 AND kind = $2 AND due_at <= (SELECT hk_now())
                ORDER BY account_id, kind, due_at, external_id LIMIT $3"#,
             account_id, kind.as_str(), limit
         )
         .fetch_all(&self.pool)
         .await?;
-        let asked_at = rows.first().map(|row| row.asked_at).unwrap_or_default();
+        let requested_at = rows.first().map(|row| row.requested_at).unwrap_or_default();
         let ids = rows.into_iter().map(|row| ExternalId::new(row.external_id));
-        Ok((ids.collect(), asked_at))
+        Ok((ids.collect(), requested_at))
     }
 
     /// A kind could not be read by id: it is asked for again later, and other kinds go on.
@@ -145,7 +145,7 @@ pub(super) async fn settle_reads(
     account_id: i16,
     kind: Kind,
     (asked, unread): (&[String], &[String]),
-    asked_at: DateTime<Utc>,
+    requested_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH mine AS MATERIALIZED (
@@ -156,7 +156,7 @@ pub(super) async fn settle_reads(
          UPDATE reads r SET tries = 0, why = 'refresh', again = CASE WHEN m.planned THEN r.again ELSE least(r.again * 2, r.most) END,
            due_at = (SELECT hk_now()) + CASE WHEN r.external_id = ANY($4) THEN interval '10 min' WHEN m.planned THEN interval '6 h' ELSE least(r.again * 2, r.most) END
          FROM mine m WHERE r.account_id = $1 AND r.kind = $2 AND r.external_id = m.external_id AND NOT m.ends",
-        account_id, kind.as_str(), asked, unread, asked_at
+        account_id, kind.as_str(), asked, unread, requested_at
     )
     .execute(&mut **tx)
     .await?;

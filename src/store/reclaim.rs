@@ -20,7 +20,7 @@ impl Store {
             // One comparison for both cases, so that the index on the end of leases serves any plan; with
             // an OR it read every leased row of the account (measured: 59,377 buffers for 27,000 rows).
             let rows = sqlx::query!(
-                "UPDATE effects SET ambiguous = ambiguous OR state = 'sending', state = 'planned', token = NULL, lease_until = NULL,
+                "UPDATE effects SET outcome_unknown = outcome_unknown OR state = 'sending', state = 'planned', token = NULL, lease_until = NULL,
                    error = CASE WHEN state = 'sending' THEN 'the process was lost while this was being sent' ELSE error END
                  WHERE id = ANY(ARRAY(
                    SELECT d.id FROM unnest($1::smallint[], $2::bigint[], $3::bool[]) AS o (id, token, taken) CROSS JOIN LATERAL (

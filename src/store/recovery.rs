@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tracing::{error, info, warn};
 
 use super::batch::end_empty;
-use super::witness::{Compared, Standing, Witness, compare};
+use super::witness::{Compared, ServerState, Witness, compare};
 use super::{OwnedAccount, Store, StoreError};
 
 /// Where a recovery stands.
@@ -15,9 +15,9 @@ use super::{OwnedAccount, Store, StoreError};
 pub enum Phase {
     /// Nothing is stopped.
     None,
-    /// Push and seal are stopped until a person gives the time.
+    /// Push and seal are stopped until an operator gives the time.
     Suspected,
-    /// Streams of orders are read again, and far sides are asked what they were sent.
+    /// Streams of orders are read again, and external systems are asked what they were sent.
     Orders,
     /// All other streams are read again.
     Rest,
@@ -30,13 +30,13 @@ pub struct Recovery {
     pub phase: Phase,
     /// Recoveries begun.
     pub epoch: i32,
-    /// Why it is suspected, or what the person gave as the reason.
+    /// Why it is suspected, or what the operator gave as the reason.
     pub why: String,
     /// From when on things may be lost.
     pub lost_since: Option<DateTime<Utc>>,
     /// Planning has caught up when nothing is due from before.
     pub settle_at: Option<DateTime<Utc>>,
-    /// Revenue that waits for a person to look at the books.
+    /// Revenue that waits for an operator to look at the books.
     pub books_held: bool,
 }
 
@@ -98,7 +98,7 @@ impl Store {
             }
             Compared::Behind(why) => {
                 let stopped = sqlx::query(
-                    // A recovery that was begun since the rows were read is the person's answer to just this.
+                    // A recovery that was begun since the rows were read is the operator's answer to just this.
                     "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected' AND epoch = $2",
                 )
                 .bind(&why)
@@ -187,7 +187,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let streams = sqlx::query!(
-            "UPDATE streams t SET again = 'wanted', due_at = least(due_at, (SELECT hk_now())) FROM accounts a WHERE a.id = t.account_id AND a.slug = ANY($1)",
+            "UPDATE streams t SET resync = 'wanted', due_at = least(due_at, (SELECT hk_now())) FROM accounts a WHERE a.id = t.account_id AND a.slug = ANY($1)",
             accounts
         )
         .execute(&mut *tx)
@@ -200,7 +200,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let queued = sqlx::query_scalar!(
-            "UPDATE effects SET ambiguous = true, state = 'planned', token = NULL, lease_until = NULL, looks = 0, due_at = least(due_at, (SELECT hk_now())),
+            "UPDATE effects SET outcome_unknown = true, state = 'planned', token = NULL, lease_until = NULL, lookups = 0, due_at = least(due_at, (SELECT hk_now())),
                first_sent_at = coalesce(first_sent_at, $1), last_sent_at = coalesce(last_sent_at, $1),
                error = 'may have been sent before the database was set back'
              WHERE state <> 'unresolved' RETURNING op",
@@ -208,7 +208,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        // Their names may stand at a far side already, with other members.
+        // Their names may stand at an external system already, with other members.
         let open = sqlx::query_scalar!("SELECT subject_id FROM batches WHERE state = 'open'")
             .fetch_all(&mut *tx)
             .await?;
@@ -240,7 +240,7 @@ impl Store {
     pub async fn streams_again(
         &self,
     ) -> Result<Vec<(i16, String, Option<serde_json::Value>, bool)>, StoreError> {
-        Ok(sqlx::query!(r#"SELECT account_id, name, cursor, (again = 'running') AS "running!" FROM streams WHERE again IS NOT NULL ORDER BY account_id, name"#)
+        Ok(sqlx::query!(r#"SELECT account_id, name, cursor, (resync = 'running') AS "running!" FROM streams WHERE resync IS NOT NULL ORDER BY account_id, name"#)
             .fetch_all(&self.pool)
             .await?
             .into_iter()
@@ -259,8 +259,8 @@ impl Store {
         cursor: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE streams s SET cursor = $3, again = 'running', seq = s.seq + 1, due_at = (SELECT hk_now())
-             FROM accounts a WHERE a.id = $1 AND a.lease_token = $4 AND s.account_id = a.id AND s.name = $2 AND s.again = 'wanted'",
+            "UPDATE streams s SET cursor = $3, resync = 'running', seq = s.seq + 1, due_at = (SELECT hk_now())
+             FROM accounts a WHERE a.id = $1 AND a.lease_token = $4 AND s.account_id = a.id AND s.name = $2 AND s.resync = 'wanted'",
             owned.id, name, cursor, owned.token
         )
         .execute(&self.pool)
@@ -273,14 +273,15 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn recalled(&self, epoch: i32) -> Result<Vec<(i16, String)>, StoreError> {
-        Ok(
-            sqlx::query!("SELECT account_id, op FROM recalls WHERE epoch = $1", epoch)
-                .fetch_all(&self.pool)
-                .await?
-                .into_iter()
-                .map(|r| (r.account_id, r.op))
-                .collect(),
+        Ok(sqlx::query!(
+            "SELECT account_id, op FROM recovery_queries WHERE epoch = $1",
+            epoch
         )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|r| (r.account_id, r.op))
+        .collect())
     }
 
     /// Names of an account's batches that the database knows as sealed, or given up since.
@@ -296,7 +297,7 @@ impl Store {
         .await?)
     }
 
-    /// A person has taken the lost window's journals out of the books: its revenue is booked anew. Returns the
+    /// An operator has taken the lost window's journals out of the books: its revenue is booked anew. Returns the
     /// names of those journals.
     ///
     /// # Errors
@@ -323,7 +324,7 @@ impl Store {
     /// The database's.
     pub async fn lost_journals(&self) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT file FROM lost_sends WHERE op = 'post_journal' AND epoch = (SELECT epoch FROM recovery) ORDER BY file"
+            "SELECT file FROM unrecorded_sends WHERE op = 'post_journal' AND epoch = (SELECT epoch FROM recovery) ORDER BY file"
         )
         .fetch_all(&self.pool)
         .await?)
@@ -375,8 +376,8 @@ impl Store {
                 "UPDATE recovery SET phase = 'none', settle_at = NULL, lifted_at = (SELECT hk_now()),
                    books_upto = CASE WHEN l.held THEN (SELECT max(id) FROM revenue_events) END,
                    deposits_upto = CASE WHEN l.held THEN (SELECT max(id) FROM deposit_postings) END
-                 FROM (SELECT EXISTS (SELECT FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = r.epoch)
-                   OR EXISTS (SELECT FROM recalls c WHERE c.op = 'post_journal' AND c.epoch = r.epoch AND NOT c.can_tell) AS held FROM recovery r) l"
+                 FROM (SELECT EXISTS (SELECT FROM unrecorded_sends l WHERE l.op = 'post_journal' AND l.epoch = r.epoch)
+                   OR EXISTS (SELECT FROM recovery_queries c WHERE c.op = 'post_journal' AND c.epoch = r.epoch AND NOT c.can_list) AS held FROM recovery r) l"
             )
             .execute(&mut *tx)
             .await?;
@@ -410,7 +411,7 @@ async fn revive(tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
 
 /// What the database says, or nothing before its tables are there. A server that does not tell who it is
 /// is known by its counts alone.
-async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, StoreError> {
+async fn standing(connection: &mut PgConnection) -> Result<Option<ServerState>, StoreError> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('recovery') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;
@@ -442,7 +443,7 @@ async fn standing(connection: &mut PgConnection) -> Result<Option<Standing>, Sto
             .fetch_one(&mut *connection)
             .await,
     )?;
-    Ok(Some(Standing {
+    Ok(Some(ServerState {
         epoch,
         recovering: phase == "orders" || phase == "rest",
         system,

@@ -1,4 +1,4 @@
-//! What a person found out about a call whose outcome was unknown, and its correction while nothing rests on it.
+//! What an operator found out about a call whose outcome was unknown, and its correction while nothing rests on it.
 
 use chrono::NaiveDate;
 use hikiate_sdk::{AccountSlug, Op};
@@ -34,7 +34,7 @@ struct Spoken {
 }
 
 impl Store {
-    /// Writes what a person found out about an unresolved effect. Said otherwise later, it is corrected as long as
+    /// Writes what an operator found out about an unresolved effect. Said otherwise later, it is corrected as long as
     /// nothing rests on it: calls that were planned because of it and have not begun are taken back.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ async fn unsay(
         return Err(rests(spoken, "its orders count as sent or booked since"));
     }
     let after = sqlx::query!(
-        r#"SELECT f.key, f.kind, e.id AS "effect?", coalesce(e.state IN ('planned', 'leased') AND NOT e.ambiguous, false) AS "free!"
+        r#"SELECT f.key, f.kind, e.id AS "effect?", coalesce(e.state IN ('planned', 'leased') AND NOT e.outcome_unknown, false) AS "free!"
            FROM facts f LEFT JOIN effects e ON e.intent_id = f.id
            WHERE f.subject_id = $1 AND f.id > $2 AND f.kind IN ('intent', 'shipment')
              AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = f.subject_id AND o.key = f.key || ':outcome:withdrawn') ORDER BY f.id"#,
@@ -169,7 +169,7 @@ async fn unsay(
     }
     let effects: Vec<i64> = after.iter().filter_map(|row| row.effect).collect();
     let gone = sqlx::query_scalar!(
-        "DELETE FROM effects WHERE id = ANY($1) AND state IN ('planned', 'leased') AND NOT ambiguous RETURNING id",
+        "DELETE FROM effects WHERE id = ANY($1) AND state IN ('planned', 'leased') AND NOT outcome_unknown RETURNING id",
         &effects
     )
     .fetch_all(&mut **tx)

@@ -49,14 +49,14 @@ impl Store {
             r#"WITH same AS MATERIALIZED (
                  SELECT s.id, s.external_id FROM unnest($2::text[], $3::bytea[]) AS t (e, h)
                    JOIN subjects s ON s.account_id = $1 AND s.kind = 'order' AND s.external_id = t.e
-                   JOIN heads h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = '' AND h.raw_hash = t.h AND h.fact_version = $5
+                   JOIN latest_observations h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = '' AND h.raw_hash = t.h AND h.fact_version = $5
                  WHERE NOT EXISTS (SELECT FROM presence p WHERE p.subject_id = s.id AND p.misses > 0)
                    AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.external_id = t.e AND q.resolved_at IS NULL)),
                moved AS (
-                 UPDATE heads h SET asked_at = $4, answered_at = (SELECT hk_now()), contradicted_at = NULL FROM same
-                 WHERE h.subject_id = same.id AND h.kind = 'order' AND h.series = '' AND h.asked_at < $4)
+                 UPDATE latest_observations h SET requested_at = $4, received_at = (SELECT hk_now()), contradicted_at = NULL FROM same
+                 WHERE h.subject_id = same.id AND h.kind = 'order' AND h.series = '' AND h.requested_at < $4)
                SELECT external_id FROM same"#,
-            account_id, &names, &hashes, page.asked_at, version
+            account_id, &names, &hashes, page.requested_at, version
         )
         .fetch_all(&mut **tx)
         .await?;

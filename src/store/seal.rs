@@ -81,7 +81,7 @@ pub struct Sealed {
 pub struct SealTerms {
     /// Rows at the most.
     pub max_rows: i64,
-    /// How long past its time a wave waits for orders with unread news.
+    /// How long past its time a wave waits for orders with unplanned new input.
     pub patience: Duration,
     /// The next batch follows at once: what is waited for goes with that one and holds up nobody.
     pub at_once: bool,
@@ -101,7 +101,7 @@ impl Store {
     /// Seals a wave. Locks the batch and every order with a waiting shipment in id order, reads in a
     /// later statement, renders with `render` (pure), then freezes membership, rows and bytes.
     ///
-    /// An order with unread news keeps the wave open (`Ok(None)`) until it is planned or the patience has
+    /// An order with unplanned new input keeps the wave open (`Ok(None)`) until it is planned or the patience has
     /// passed since the cut-off; then it is left to the next wave. So does one whose last reading is too old; when
     /// it could not be read in time it goes all the same and the batch says so, or it is left to the next wave.
     ///
@@ -126,7 +126,7 @@ impl Store {
             terms.max_rows
         };
         let mut tx = self.pool.begin().await?;
-        // Past its patience a wave takes its rows from those without news, so that news at the head of it do not keep
+        // Past its patience a wave takes its rows from those without new input, so that new input at the head of it do not keep
         // out what stands behind.
         let mut lock: Vec<i64> = sqlx::query_scalar!(
             "SELECT DISTINCT subject_id FROM (SELECT subject_id FROM shipments WHERE location_id = $1 AND state = 'waiting' AND release_at <= (SELECT hk_now())
@@ -153,7 +153,7 @@ impl Store {
         };
         let patient = now - batch.seal_at < terms.patience;
         let rows = sqlx::query!(
-            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, s.unread_since, hk_looked_at(o.id) AS looked_at, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "news!",
+            r#"SELECT s.id, s.subject_id, s.reference, o.number, o.account_id, o.external_id, s.unread_since, hk_looked_at(o.id) AS looked_at, (o.plan_class = 0 AND o.plan_at <= (SELECT hk_now())) AS "new_input!",
                  (o.plan_fails > 0 AND o.created_at <= (SELECT lifted_at FROM recovery)) IS TRUE AS "unread!"
                FROM shipments s JOIN subjects o ON o.id = s.subject_id
                WHERE s.subject_id = ANY($1) AND s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= (SELECT hk_now())
@@ -186,12 +186,15 @@ impl Store {
         let awaited = rows
             .iter()
             .any(|row| is(row.id, |f| matches!(f, Freshness::Awaited { .. })));
-        if (rows.iter().any(|r| r.news) && patient) || (awaited && !terms.at_once) {
+        if (rows.iter().any(|r| r.new_input) && patient) || (awaited && !terms.at_once) {
             tx.commit().await?;
             return Ok(None);
         }
         // One that could not be planned since a recovery was not compared with what its warehouse has.
-        let rows: Vec<_> = rows.into_iter().filter(|r| !r.news && !r.unread).collect();
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|r| !r.new_input && !r.unread)
+            .collect();
         let most = usize::try_from(terms.max_rows).unwrap_or(usize::MAX);
         let rows: Vec<_> = rows
             .into_iter()
@@ -316,7 +319,7 @@ impl Store {
             .await?;
         }
         make_due(&mut tx, &orders).await?;
-        // Of those that made the cut-off; what has news goes with the next one.
+        // Of those that made the cut-off; what has new input goes with the next one.
         let more = sqlx::query_scalar!(
             r#"UPDATE batches SET more = EXISTS (SELECT FROM shipments s JOIN subjects o ON o.id = s.subject_id
                  WHERE s.location_id = $2 AND s.state = 'waiting' AND s.release_at <= $3 AND hk_may_go(s.id, o.id) AND NOT (o.id = ANY($4))

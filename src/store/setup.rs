@@ -53,7 +53,7 @@ pub struct LocationRow {
     pub id: i16,
     /// The account that is instructed.
     pub account_id: i16,
-    /// The far side's code.
+    /// The external system's code.
     pub code: Option<String>,
 }
 
@@ -493,15 +493,18 @@ impl Store {
         sqlx::query!("UPDATE gate SET policy_id = $1", id)
             .execute(&mut *tx)
             .await?;
-        let names: Vec<String> = rules.iter().map(|(rule, _)| rule.clone()).collect();
+        let names: Vec<String> = rules
+            .iter()
+            .map(|(automation, _)| automation.clone())
+            .collect();
         let slugs: Vec<String> = rules
             .iter()
             .map(|(_, account)| account.to_string())
             .collect();
         sqlx::query!(
-            "INSERT INTO rule_epochs (rule, account_id, active_from)
+            "INSERT INTO automations (automation, account_id, active_from)
              SELECT t.r, a.id, (SELECT hk_now()) FROM unnest($1::text[], $2::text[]) AS t (r, s) JOIN accounts a ON a.slug = t.s
-             ORDER BY 1, 2 ON CONFLICT (rule, account_id) DO NOTHING",
+             ORDER BY 1, 2 ON CONFLICT (automation, account_id) DO NOTHING",
             &names,
             &slugs
         )
@@ -510,9 +513,9 @@ impl Store {
         // What the policy has dropped ends: on again, it acts on what comes after. A warehouse is no switch: orders
         // that waited while it was away are still to be shipped.
         let ended = sqlx::query!(
-            r#"DELETE FROM rule_epochs e USING accounts a WHERE a.id = e.account_id AND e.rule <> 'instruct'
-                 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS t (r, s) WHERE t.r = e.rule AND t.s = a.slug)
-               RETURNING e.rule, a.slug"#,
+            r#"DELETE FROM automations e USING accounts a WHERE a.id = e.account_id AND e.automation <> 'instruct'
+                 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS t (r, s) WHERE t.r = e.automation AND t.s = a.slug)
+               RETURNING e.automation, a.slug"#,
             &names,
             &slugs
         )
@@ -520,13 +523,13 @@ impl Store {
         .await?;
         for row in ended {
             info!(
-                rule = row.rule,
+                automation = row.automation,
                 account = row.slug,
                 "no longer in the policy; switched on again, it will act only on what comes after"
             );
         }
         if before != Some(id) {
-            // A new policy decides what is still undecided: open orders are planned again, behind all news.
+            // A new policy decides what is still undecided: open orders are planned again, behind all new input.
             sqlx::query!(
                 "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 2
                  WHERE kind = 'order' AND closed_at IS NULL AND (plan_at IS NULL OR plan_class = 1)

@@ -74,7 +74,7 @@ async fn standing(
     let (code, location, as_of) = page.counts();
     let codes = sqlx::query_scalar!(
         r#"SELECT DISTINCT t.c AS "code!" FROM unnest($2::text[], $3::smallint[], $4::timestamptz[]) AS t (c, l, a)
-           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND s.base_as_of <= t.a
+           JOIN stock s ON s.code = t.c AND s.location_id = t.l AND s.bucket = 'sellable' AND s.counted_at <= t.a
            WHERE $5 OR EXISTS (SELECT FROM quarantine WHERE account_id = $1 AND resolved_at IS NULL)"#,
         account_id,
         &code,
@@ -139,7 +139,7 @@ async fn write(
     for level in &page.stock {
         quantity.push(level.quantity);
         free.push(level.free);
-        read_at.push(level.read_at.unwrap_or(page.asked_at));
+        read_at.push(level.read_at.unwrap_or(page.requested_at));
     }
     let listing = page.listing.as_ref().map(|listing| listing.id.clone());
     // A code that no mapping knows is an item of that very code, unless only what is listed counts.

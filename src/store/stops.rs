@@ -232,7 +232,7 @@ impl Store {
     }
 }
 
-/// Locks the orders of a stop's shipments and makes them due, behind the news.
+/// Locks the orders of a stop's shipments and makes them due, behind the new input.
 async fn replan(tx: &mut Transaction<'_, Postgres>, stop: i64) -> Result<(), StoreError> {
     let orders = sqlx::query_scalar!(
         r#"SELECT DISTINCT subject_id AS "id!" FROM stopped_shipments WHERE stop_id = $1"#,

@@ -23,7 +23,7 @@ pub struct DueStream {
     /// Failures in a row.
     pub fails: i16,
     /// Now, by the database's clock: when the page will have been asked for.
-    pub asked_at: DateTime<Utc>,
+    pub requested_at: DateTime<Utc>,
 }
 
 /// What is due to be pulled.
@@ -46,7 +46,7 @@ pub struct StreamAfter {
     pub ack: Option<Value>,
     /// 0 when there is more to read at once.
     pub due_in_seconds: f64,
-    /// What waits at the far side and is not read.
+    /// What waits at the external system and is not read.
     pub waiting: Option<String>,
 }
 
@@ -84,7 +84,7 @@ impl Store {
                  WHERE (f.due_at > (SELECT hk_now())) IS NOT TRUE
                    AND (SELECT external_id FROM reads r WHERE r.account_id = $1 AND r.kind = k.kind AND r.due_at <= (SELECT hk_now())
                      ORDER BY account_id, kind, due_at LIMIT 1) IS NOT NULL)
-               SELECT r.now AS "asked_at!", r.bytes AS "bytes!", r.kinds AS "kinds!", r.fails AS "read_fails!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
+               SELECT r.now AS "requested_at!", r.bytes AS "bytes!", r.kinds AS "kinds!", r.fails AS "read_fails!", t.name AS "name?", t.cursor, t.seq AS "seq?", t.ack, t.fails AS "fails?"
                FROM (SELECT hk_now() AS now,
                        (SELECT id FROM quarantine WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) ORDER BY account_id, retry_at LIMIT 1) IS NOT NULL AS bytes,
                        array(SELECT k.kind FROM kinds k) AS kinds, array(SELECT k.fails FROM kinds k) AS fails) AS r
@@ -111,7 +111,7 @@ impl Store {
                     seq,
                     ack: row.ack,
                     fails,
-                    asked_at: row.asked_at,
+                    requested_at: row.requested_at,
                 });
             }
         }
@@ -174,7 +174,7 @@ impl Store {
                     tracing::warn!(stream, %why, "a record was put into quarantine");
                     let bad = one.refused(&why);
                     done.quarantined += bad.len();
-                    let asked = Some(page.asked_at);
+                    let asked = Some(page.requested_at);
                     quarantine(tx, account_id, stream, &bad, asked).await?;
                 }
                 Err(error) => return Err(error),
@@ -232,7 +232,14 @@ impl Store {
                 done
             }
         };
-        settle_reads(&mut tx, owned.id, kind, (&names, &unread), page.asked_at).await?;
+        settle_reads(
+            &mut tx,
+            owned.id,
+            kind,
+            (&names, &unread),
+            page.requested_at,
+        )
+        .await?;
         done.absences |= changed || !absent.is_empty();
         tx.commit().await?;
         Ok(done)
@@ -308,7 +315,7 @@ async fn move_cursor<'c>(
         "UPDATE streams s SET cursor = $3, seq = s.seq + 1, ack = $6, fails = 0, error = NULL, page_at = (SELECT hk_now()), waiting = $8,
            waiting_since = CASE WHEN $8::text IS NOT NULL THEN coalesce(s.waiting_since, (SELECT hk_now())) END,
            due_at = (SELECT hk_now()) + make_interval(secs => $7),
-           again = CASE WHEN s.again = 'running' AND $7 > 0 THEN NULL ELSE s.again END
+           resync = CASE WHEN s.resync = 'running' AND $7 > 0 THEN NULL ELSE s.resync END
          FROM accounts a WHERE a.id = $1 AND s.account_id = a.id AND s.name = $2 AND s.seq = $4
            AND a.lease_token = $5 AND a.lease_until > (SELECT hk_now()) RETURNING s.seq",
         owned.id, stream, after.cursor, seq, owned.token, after.ack, after.due_in_seconds, after.waiting

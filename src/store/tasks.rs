@@ -1,4 +1,4 @@
-//! What waits for a person: written with each plan, listed with what the rest of the store has to tell.
+//! What waits for an operator: written with each plan, listed with what the rest of the store has to tell.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::action::{Action, Suggestion, stored, suggestions};
 use crate::plan::types::TaskRow;
 
-/// Something a person should see.
+/// Something an operator should see.
 #[derive(Clone, Debug, Serialize)]
 pub struct TaskLine {
     /// `hold:…`, `unknown_outcome`, `quarantine`, `account_paused`, `stream_failing`.
@@ -99,7 +99,7 @@ impl Store {
         let actions = serde_json::to_value([Action::Show {}])?;
         sqlx::query!(
             "INSERT INTO tasks (subject_id, kind, detail, since, actions) SELECT t.s, 'plan_failed', t.d || CASE WHEN EXISTS (SELECT FROM unplanned_news u WHERE u.subject_id = t.s)
-               THEN '; it has unread news, so nothing of it is sealed before it is planned' ELSE '' END, (SELECT hk_now()), $3
+               THEN '; it has unplanned new input, so nothing of it is sealed before it is planned' ELSE '' END, (SELECT hk_now()), $3
              FROM unnest($1::bigint[], $2::text[]) AS t (s, d) ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail",
             &ids, &why, actions
         )
@@ -119,7 +119,7 @@ impl Store {
             .await?)
     }
 
-    /// Everything that waits for a person, oldest first.
+    /// Everything that waits for an operator, oldest first.
     ///
     /// # Errors
     /// The database's.

@@ -1,9 +1,9 @@
--- Everything that waits for a person. Read whole by `list_tasks`, counted by `count_tasks`.
+-- Everything that waits for an operator. Read whole by `list_tasks`, counted by `count_tasks`.
 WITH changed AS MATERIALIZED (
   SELECT f.body ->> 'account' AS account, f.recorded_at, s.id, s.reference
   FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed'
   WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
-    AND NOT EXISTS (SELECT FROM facts n WHERE n.subject_id = f.subject_id AND n.kind = 'change_seen' AND n.id > f.id AND n.body -> 'reference' = f.body -> 'reference')
+    AND NOT EXISTS (SELECT FROM facts revision WHERE revision.subject_id = f.subject_id AND revision.kind = 'change_seen' AND revision.id > f.id AND revision.body -> 'reference' = f.body -> 'reference')
     AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
       AND r.body -> 'rules' ? ('changed:' || s.reference))),
 seen AS MATERIALIZED (SELECT DISTINCT account, recorded_at FROM changed)
@@ -11,18 +11,18 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
   WHERE k.kind <> 'wave_missed'
   UNION ALL
-  SELECT k.kind, s.number, w.n || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
-    JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS n FROM shipments p
+  SELECT k.kind, s.number, w.revision || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
+    JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS revision FROM shipments p
       WHERE p.location_id = b.location_id AND p.state = 'waiting' AND p.release_at <= k.since AND hk_may_go(p.id, p.subject_id)) w
-  WHERE k.kind = 'wave_missed' AND w.n > 0
+  WHERE k.kind = 'wave_missed' AND w.revision > 0
   UNION ALL
-  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.n > 1 THEN q.n || ' records cannot be read for one cause, the first: ' ELSE '' END
+  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.revision > 1 THEN q.revision || ' records cannot be read for one cause, the first: ' ELSE '' END
       || q.reason || CASE WHEN q.kept > 0 THEN '; the last count of ' || q.kept || CASE q.kept WHEN 1 THEN ' code' ELSE ' codes' END || ' stands until then, also where a later list has none'
-        ELSE '' END || '; have it sent again as it is right, or mend what it lacks here and have ' || CASE WHEN q.n > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
+        ELSE '' END || '; have it sent again as it is right, or mend what it lacks here and have ' || CASE WHEN q.revision > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
-      jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)),
-      jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.n > 1)))
-  FROM (SELECT account_id, min(id) AS id, count(*) AS n, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at,
+      jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)),
+      jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)))
+  FROM (SELECT account_id, min(id) AS id, count(*) AS revision, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at,
         count(DISTINCT external_id) FILTER (WHERE EXISTS (SELECT FROM stock s JOIN locations l ON l.id = s.location_id
           WHERE l.account_id = quarantine.account_id AND s.code = quarantine.external_id AND s.bucket = 'sellable')) AS kept
       FROM quarantine WHERE resolved_at IS NULL GROUP BY account_id, stream, coalesce(cause, reason)) q JOIN accounts a ON a.id = q.account_id
@@ -30,15 +30,15 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT 'stream_waiting', a.slug || '/' || t.name, t.waiting, t.waiting_since, NULL, '[]'
   FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.waiting IS NOT NULL
   UNION ALL
-  SELECT 'stock_list_short', a.slug, n.refused || CASE WHEN n.refused_items IS NULL THEN '; have a list sent that names items of each warehouse'
-      ELSE '; have the whole list sent, or believe it if the shop has so few items now' END, coalesce(n.refused_at, n.as_of), NULL,
-    CASE WHEN n.refused_items IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('command', 'stock believe-list', 'args', jsonb_build_object('warehouse', l.slug))) END
-  FROM stock_listings n JOIN locations l ON l.id = n.location_id JOIN accounts a ON a.id = l.account_id WHERE n.refused IS NOT NULL
+  SELECT 'stock_list_short', a.slug, revision.refused || CASE WHEN revision.refused_items IS NULL THEN '; have a list sent that names items of each warehouse'
+      ELSE '; have the whole list sent, or believe it if the shop has so few items now' END, coalesce(revision.refused_at, revision.as_of), NULL,
+    CASE WHEN revision.refused_items IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('command', 'stock believe-list', 'args', jsonb_build_object('warehouse', l.slug))) END
+  FROM stock_listings revision JOIN locations l ON l.id = revision.location_id JOIN accounts a ON a.id = l.account_id WHERE revision.refused IS NOT NULL
   UNION ALL
-  SELECT 'database_set_back', 'push and seal', CASE phase
+  SELECT 'database_data_loss', 'push and seal', CASE phase
       WHEN 'suspected' THEN why || '; nothing is sent: say since when, and look first what it would do'
       ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
-        SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.again IS NOT NULL), 'nothing')
+        SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.resync IS NOT NULL), 'nothing')
       END, coalesce(suspected_at, (SELECT hk_now())), NULL,
     CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
   UNION ALL
@@ -49,8 +49,8 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   FROM accounts a LEFT JOIN channel_begins c ON c.account_id = a.id
   WHERE NOT hk_acts(a.id) AND EXISTS (SELECT FROM subjects o WHERE o.account_id = a.id AND o.kind = 'order')
   UNION ALL
-  SELECT 'lost_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
-    || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM lost_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
+  SELECT 'unrecorded_journal', 'books', 'revenue of before the recovery may stand in journals that this database does not know: '
+    || coalesce((SELECT string_agg(file, ', ' ORDER BY file) FROM unrecorded_sends l WHERE l.op = 'post_journal' AND l.epoch = recovery.epoch), 'the books cannot be asked which')
     || '; take those out of the books and say so, and it is booked anew', lifted_at, NULL, '[{"command": "recover --books-cleared", "args": {}}]'
   FROM recovery WHERE books_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM revenue_events WHERE batch_id IS NULL AND id <= books_upto)
     OR deposits_upto IS NOT NULL AND phase = 'none' AND EXISTS (SELECT FROM deposit_postings WHERE batch_id IS NULL AND id <= deposits_upto)
@@ -108,13 +108,13 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
   GROUP BY a.slug
   UNION ALL
-  SELECT 'not_sent', u.number, a.slug || ' has not taken ' || f.key || ' yet: ' || coalesce(e.error, 'no reason was told')
+  SELECT 'send_failing', u.number, a.slug || ' has not taken ' || f.key || ' yet: ' || coalesce(e.error, 'no reason was told')
     || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5
   UNION ALL
-  SELECT 'rule_paused', b.rule || '/' || a.slug, b.reason || '; look at what it did, mend it, then let it act again', b.paused_at, NULL,
+  SELECT 'automation_paused', b.automation || '/' || a.slug, b.reason || '; look at what it did, mend it, then let it act again', b.paused_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'effect list', 'args', '{}'::jsonb),
-      jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.rule, 'account', a.slug)))
-  FROM rule_bursts b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
+      jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.automation, 'account', a.slug)))
+  FROM automation_usage b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL
 ) AS all_tasks

@@ -1,8 +1,8 @@
-//! What files have told of parcels before: the same again is no news, unless another report has taken its place since.
+//! What files have told of parcels before: the same again is no new input, unless another report has taken its place since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hikiate_sdk::{Contents, ParcelReport, Told};
+use hikiate_sdk::{Contents, ParcelReport, ReportSource};
 use sqlx::{Postgres, Transaction};
 
 use super::StoreError;
@@ -78,9 +78,9 @@ impl ToldBefore {
         Ok(known && !self.of_other_rows(subject, fact))
     }
 
-    /// A report that says what the last one of its parcel said is news all the same: it is of other rows of the same file, or
+    /// A report that says what the last one of its parcel said is new input all the same: it is of other rows of the same file, or
     /// another one has told the same goods under another name since, and its file does not tell both.
-    pub(super) fn is_news(&self, subject: i64, fact: &IncomingFact) -> bool {
+    pub(super) fn is_new_input(&self, subject: i64, fact: &IncomingFact) -> bool {
         self.of_other_rows(subject, fact) || self.takes_back(subject, fact)
     }
 
@@ -99,7 +99,7 @@ impl ToldBefore {
             .filter_map(|other| other.told.as_ref())
             .filter(|other| other.file == told.file)
             .peekable();
-        let apart = |other: &Told| {
+        let apart = |other: &ReportSource| {
             let known = !told.rows.is_empty() && !other.rows.is_empty();
             known && !told.rows.iter().any(|row| other.rows.contains(row))
         };
@@ -139,7 +139,7 @@ fn place(report: &ParcelReport) -> (String, String, String) {
 
 /// The same row, or the same goods: a line at the same clock time, or the same quantities of the same lines.
 fn same_goods(one: &ParcelReport, other: &ParcelReport) -> bool {
-    let clock = |report: &ParcelReport| report.left_until.is_none().then_some(report.left_at);
+    let clock = |report: &ParcelReport| report.shipped_until.is_none().then_some(report.shipped_at);
     let (mine, its) = (inside(one), inside(other));
     let row = clock(one).is_some_and(|at| clock(other) == Some(at));
     mine == its || (row && mine.keys().any(|n| its.contains_key(n)))

@@ -11,7 +11,7 @@ impl Store {
     pub async fn maybe_unbooked(&self) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.status IN ('instructed', 'shipped', 'delivered')
-             UNION SELECT d.subject_id FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE s.closed_at IS NULL AND d.shipped > 0
+             UNION SELECT d.subject_id FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE s.closed_at IS NULL AND d.shipped_qty > 0
              UNION SELECT e.subject_id FROM revenue_events e LEFT JOIN batches b ON b.subject_id = e.batch_id WHERE e.batch_id IS NULL OR b.state <> 'done'
              UNION SELECT t.subject_id FROM tasks t WHERE t.kind IN ('amount_unknown', 'tax_unknown', 'refund_unexplained', 'booking_refused')
              ORDER BY 1"

@@ -14,9 +14,9 @@ impl Store {
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         for table in [
             "VACUUM (SKIP_LOCKED) effects",
-            "VACUUM (SKIP_LOCKED) item_marks",
+            "VACUUM (SKIP_LOCKED) allocation_requests",
             "VACUUM (SKIP_LOCKED) subjects",
-            "VACUUM (SKIP_LOCKED) planning",
+            "VACUUM (SKIP_LOCKED) planning_claims",
             "VACUUM (SKIP_LOCKED) hook_inbox",
         ] {
             self.pool.execute(table).await?;

@@ -27,7 +27,7 @@ pub struct BatchRow {
     /// The local time or day in its name.
     pub period: String,
     /// Counts from 1 within the period.
-    pub n: i32,
+    pub batch_no: i32,
     /// When it is sealed.
     pub seal_at: DateTime<Utc>,
     /// When it was.
@@ -118,7 +118,7 @@ impl Store {
     ) -> Result<Vec<BatchRow>, StoreError> {
         Ok(sqlx::query_as!(
             BatchRow,
-            r#"SELECT s.id, s.external_id AS name, s.number, a.slug AS account, l.slug AS "warehouse?", b.period, b.n, b.seal_at, b.sealed_at,
+            r#"SELECT s.id, s.external_id AS name, s.number, a.slug AS account, l.slug AS "warehouse?", b.period, b.batch_no, b.seal_at, b.sealed_at,
                  CASE WHEN b.state = 'open' AND b.seal_error IS NOT NULL THEN 'failing' WHEN b.state <> 'sealed' THEN b.state
                    WHEN e.state = 'unresolved' THEN 'unknown' WHEN e.state IN ('leased', 'sending') THEN 'sending'
                    WHEN e.state IS NULL AND s.status = 'refused' THEN 'refused' ELSE 'sealed' END AS "state!",
@@ -291,7 +291,7 @@ impl BatchRow {
             account: self.account.clone(),
             kind: kind.to_owned(),
             period: self.period.clone(),
-            n: u32::try_from(self.n).unwrap_or(1),
+            n: u32::try_from(self.batch_no).unwrap_or(1),
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct Record {
 
 /// What the database says of the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ServerState {
     /// Recoveries begun.
     pub epoch: i32,
     /// One is under way.
@@ -65,7 +65,7 @@ pub enum Compared {
     Fine,
     /// There is no record yet: it is written from the database, and nothing is proven.
     First,
-    /// A person has begun a recovery since: the file follows.
+    /// An operator has begun a recovery since: the file follows.
     Recovered,
     /// The database was set back, or is another one.
     Behind(String),
@@ -73,7 +73,7 @@ pub enum Compared {
 
 /// Compares what was sent with what the database knows. Pure.
 #[must_use]
-pub fn compare(file: &Kept, db: &Standing) -> Compared {
+pub fn compare(file: &Kept, db: &ServerState) -> Compared {
     let file = match file {
         Kept::Nothing => return Compared::First,
         Kept::Damaged if db.recovering => return Compared::Recovered,
@@ -231,7 +231,7 @@ impl Witness {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn follow(&self, db: &Standing) -> io::Result<()> {
+    pub fn follow(&self, db: &ServerState) -> io::Result<()> {
         self.change(|record| {
             record.flushed = if record.epoch == db.epoch {
                 record.flushed.max(db.flushed)
@@ -252,7 +252,7 @@ impl Witness {
     /// next writing puts it on disk; true when there was none for a second, so that it is time for
     /// [`Witness::keep`].
     #[must_use]
-    pub fn saw(&self, db: &Standing) -> bool {
+    pub fn saw(&self, db: &ServerState) -> bool {
         let Some(inner) = &self.inner else {
             return false;
         };

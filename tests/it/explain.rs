@@ -300,7 +300,7 @@ async fn what_is_due_to_be_read_by_its_id() {
     check("reads", &with_accounts(READS), &[reads, any_read]).await;
 }
 
-/// Half of what is not due waits for its time, half for a person.
+/// Half of what is not due waits for its time, half for an operator.
 const EFFECTS: &str = "
     INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at)
       SELECT i, 1 + i % 10, 'ship', i, i % 3, CASE WHEN i > 300000 - {due} OR i % 2 = 0 THEN 'planned' ELSE 'unresolved' END,
@@ -370,7 +370,7 @@ async fn due_streams_of_an_account() {
 /// One open batch for each of so many warehouses; the others are done or have time.
 const BATCHES: &str = "
     UPDATE gate SET policy_id = 1;
-    INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash)
+    INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, body, hash)
       SELECT i, i / 300, i % 300, 'instruct', 'p', i, CASE WHEN t.open THEN 'open' ELSE 'done' END,
         now() + CASE WHEN i > 300000 - {due} THEN -1 ELSE 1 END * interval '1 hour' + (i / 10 + i % 7) * interval '1 ms',
         CASE WHEN NOT t.open THEN 'x'::bytea END, CASE WHEN NOT t.open THEN 'x'::bytea END
@@ -407,7 +407,7 @@ const WAITING: &str = "
     INSERT INTO locations (slug, account_id, code) SELECT 'l' || i, 1, 'c' || i FROM generate_series(1, 3) i;
     INSERT INTO shipments (reference, subject_id, account_id, location_id, state, release_at)
       SELECT 'r' || i, i, 1, i, 'waiting', now() FROM generate_series(1, 3) i;
-    INSERT INTO batches (subject_id, account_id, location_id, kind, period, n, state, seal_at, body, hash, more)
+    INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, body, hash, more)
       SELECT i, 1, 1 + i % 3, 'instruct', 'p' || i / 15, i, 'done', now(), 'x', 'x', true FROM generate_series(1, 300000) i;";
 
 #[tokio::test]
@@ -451,24 +451,24 @@ async fn shipments_waiting_for_a_wave() {
 /// at the table's first page while the index goes on to the right. (Not vacuumed, 300,000 of them cost
 /// the next claim 2,733 buffers, and those after it 822.)
 const MARKS: &str = "
-    INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, 300000 - {due}) i;
-    DELETE FROM item_marks;";
-const NEW_MARKS: &str = "INSERT INTO item_marks (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, {due}) i;";
+    INSERT INTO allocation_requests (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, 300000 - {due}) i;
+    DELETE FROM allocation_requests;";
+const NEW_MARKS: &str = "INSERT INTO allocation_requests (item_id, demand_id) SELECT i % 1000, i FROM generate_series(1, {due}) i;";
 
 #[tokio::test]
 async fn marks_of_items() {
     let claim = Claim {
-        marker: "DELETE FROM item_marks",
+        marker: "DELETE FROM allocation_requests",
         inside: Some(("ARRAY(", "))")),
         values: "100",
-        table: "item_marks",
+        table: "allocation_requests",
         index: "item_marks_pkey",
         none: 0,
         full: 100,
         all_due: true,
     };
     check(
-        "item_marks",
+        "allocation_requests",
         &format!("{MARKS}--vacuum\n{NEW_MARKS}"),
         &[claim],
     )

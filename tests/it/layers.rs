@@ -9,7 +9,7 @@ const RULES: &[(&str, &[&str], &str)] = &[
     (
         "action",
         &[],
-        "what a person may type next is a value that all layers name",
+        "what an operator may type next is a value that all layers name",
     ),
     ("calendar", &[], "days and cut-offs are arithmetic"),
     ("names", &[], "reserved words are a list"),

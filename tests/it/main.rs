@@ -1,4 +1,4 @@
-//! The integration tests, one binary: they drive the program as its users and far sides do.
+//! The integration tests, one binary: they drive the program as its users and external systems do.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -52,7 +52,7 @@ fn now() -> DateTime<Utc> {
     SimClock::real().now()
 }
 
-/// The world's far sides work in real time until this order has left, or not.
+/// The world's external systems work in real time until this order has left, or not.
 async fn shipped(world: &World, id: &str, within: Duration) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < within {

@@ -47,11 +47,11 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// Tests, the demo and the run against real far sides are users of them: they name whom they play.
+/// Tests, the demo and the run against real external systems are users of them: they name whom they play.
 fn may_name(path: &Path, connector: &str) -> bool {
     path == Path::new("src/registry.rs")
         || path.starts_with("src/demo")
-        // The run against real far sides.
+        // The run against real external systems.
         || path.starts_with("scripts/real")
         || path == Path::new("scripts/real.sh")
         || path.starts_with(Path::new("connectors").join(connector))

@@ -113,7 +113,7 @@ async fn the_daemon_that_sent_nothing_of_what_is_lost_notices_it_too() {
     let why = second.store.recovery().await.unwrap().why;
     assert!(why.contains("its log ends at"), "{why}");
 
-    // A person has seen to it: its file goes on from where the server is now.
+    // An operator has seen to it: its file goes on from where the server is now.
     let high = second.record().flushed.unwrap();
     let since = SimClock::real().now() - Duration::minutes(5);
     second

@@ -33,7 +33,7 @@ pub struct Settings {
     pub incoming: Option<String>,
     /// Where files go once they are read and stored. Default `archive`.
     pub archive: Option<String>,
-    /// Where the far side moves our files to, when the layout says `picked_up = "moved"`.
+    /// Where the external system moves our files to, when the layout says `picked_up = "moved"`.
     pub picked_up_to: Option<String>,
     /// How often to look for files. Default `60s`.
     pub interval: Option<Span>,

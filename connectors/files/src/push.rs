@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::budget::{Ask, Meter, Turn};
 use hikiate_sdk::{
-    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
+    Call, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, Sent,
     SentLine, one_by_one,
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct Outbox {
 pub(crate) const WRITES: &str = "writes";
 
 /// What stands under a file's name.
-enum Standing {
+enum FileState {
     Nothing,
     Same,
     Other { bytes: usize },
@@ -61,26 +61,26 @@ impl Outbox {
         folder: &str,
         head: &Envelope,
         content: &[u8],
-    ) -> Result<Standing, Error> {
+    ) -> Result<FileState, Error> {
         let path = format!("{folder}/{}", head.name);
         // One byte more than ours has: of a longer file there is no need to know more.
         let most = content.len() + 1;
         let bytes = match self.folder.read_range(&path, 0, most).await? {
             Some(bytes) => bytes,
             None => match self.folder.size(&path).await? {
-                None => return Ok(Standing::Nothing),
+                None => return Ok(FileState::Nothing),
                 // It came into being just now, or it is no file: a link, a pipe.
                 Some(size) => match self.folder.read_range(&path, 0, most).await? {
                     Some(bytes) => bytes,
                     None => {
                         let bytes = usize::try_from(size).unwrap_or_default();
-                        return Ok(Standing::Other { bytes });
+                        return Ok(FileState::Other { bytes });
                     }
                 },
             },
         };
         if bytes == content {
-            return Ok(Standing::Same);
+            return Ok(FileState::Same);
         }
         // "Another content" is a definite refusal, so a reading that was cut short must not pass for it.
         let size = self
@@ -93,7 +93,7 @@ impl Outbox {
             && size.min(most) == bytes.len()
             && again.as_deref() == Some(&bytes)
         {
-            return Ok(Standing::Other { bytes: size });
+            return Ok(FileState::Other { bytes: size });
         }
         Err(Error::new(
             ErrorClass::Transient,
@@ -101,12 +101,12 @@ impl Outbox {
         ))
     }
 
-    /// Where the file may be, in the order in which the far side moves it: one that is moved between two
+    /// Where the file may be, in the order in which the external system moves it: one that is moved between two
     /// looks is seen by the second.
-    async fn anywhere(&self, head: &Envelope, content: &[u8]) -> Result<Standing, Error> {
+    async fn anywhere(&self, head: &Envelope, content: &[u8]) -> Result<FileState, Error> {
         let first = self.standing(&head.folder, head, content).await?;
         match (&first, &self.places.picked_up_to) {
-            (Standing::Nothing, Some(moved)) => self.standing(moved, head, content).await,
+            (FileState::Nothing, Some(moved)) => self.standing(moved, head, content).await,
             _ => Ok(first),
         }
     }
@@ -126,9 +126,9 @@ impl Outbox {
         let (head, content) = Envelope::open(prepared)?;
         let _turn = self.turn().await?;
         match self.anywhere(&head, content).await? {
-            Standing::Same => return Ok(self.taken(op, head.name)),
-            Standing::Other { bytes } => return Err(Self::other(&head, bytes, content.len())),
-            Standing::Nothing => {}
+            FileState::Same => return Ok(self.taken(op, head.name)),
+            FileState::Other { bytes } => return Err(Self::other(&head, bytes, content.len())),
+            FileState::Nothing => {}
         }
         match self
             .folder
@@ -138,9 +138,9 @@ impl Outbox {
             Written::New => Ok(self.taken(op, head.name)),
             // It came into being since the look: by a try that was still under way.
             Written::NameTaken => match self.anywhere(&head, content).await? {
-                Standing::Same => Ok(self.taken(op, head.name)),
-                Standing::Other { bytes } => Err(Self::other(&head, bytes, content.len())),
-                Standing::Nothing => {
+                FileState::Same => Ok(self.taken(op, head.name)),
+                FileState::Other { bytes } => Err(Self::other(&head, bytes, content.len())),
+                FileState::Nothing => {
                     let message = format!(
                         "{}/{} was there and is gone: it was picked up just now",
                         head.folder, head.name
@@ -151,14 +151,14 @@ impl Outbox {
         }
     }
 
-    async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
         let (head, content) = Envelope::open(prepared)?;
         let _turn = self.turn().await?;
         Ok(match self.anywhere(&head, content).await? {
-            Standing::Same => Found::Yes(self.taken(op, head.name)),
-            Standing::Other { .. } => Found::Unclear,
-            Standing::Nothing if self.picked_up == PickedUp::Removed => Found::Unclear,
-            Standing::Nothing => Found::No,
+            FileState::Same => LookUp::Found(self.taken(op, head.name)),
+            FileState::Other { .. } => LookUp::Inconclusive,
+            FileState::Nothing if self.picked_up == PickedUp::Removed => LookUp::Inconclusive,
+            FileState::Nothing => LookUp::NotFound,
         })
     }
 }
@@ -181,7 +181,7 @@ impl Operations for Outbox {
         one_by_one(calls, |file| self.write(op, file)).await
     }
 
-    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         one_by_one(calls, |file| self.find(op, file)).await
     }
 

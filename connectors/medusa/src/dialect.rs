@@ -46,7 +46,7 @@ impl Dialect for Shop {
                 message,
             }) => {
                 let words = message.unwrap_or_default();
-                let message = format!("the far side answered {status} {kind}: {words}");
+                let message = format!("the external system answered {status} {kind}: {words}");
                 Some(Error::new(plain.class, message).with_code(kind))
             }
             _ => Some(plain),
@@ -146,7 +146,7 @@ mod tests {
                 .map(|e| (e.code.as_deref(), e.message.as_str())),
             Some((
                 Some("invalid_data"),
-                "the far side answered 400 invalid_data: no such line"
+                "the external system answered 400 invalid_data: no such line"
             ))
         );
         assert!(judged(200, r#"{"orders":[],"count":0}"#, None).is_none());

@@ -88,7 +88,7 @@ pub enum Cancels {
     Command,
     /// The warehouse answers later, and may decline.
     Request,
-    /// Only by telephone: a person asks and types the answer.
+    /// Only by telephone: an operator asks and types the answer.
     Never,
 }
 

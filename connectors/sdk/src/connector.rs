@@ -9,12 +9,12 @@ use crate::budget::Budget;
 use crate::hooks::Hooks;
 use crate::{AccountSlug, Link, Operations, Source};
 
-/// A kind of far side, as the registry lists it.
+/// A kind of external system, as the registry lists it.
 pub trait ConnectorKind: Send + Sync {
     /// The word of `connector = "…"`.
     fn name(&self) -> &'static str;
 
-    /// One line for a person.
+    /// One line for an operator.
     fn title(&self) -> &'static str;
 
     /// The JSON schema of an account's keys, for `hikiate check` and the key reference.
@@ -26,7 +26,7 @@ pub trait ConnectorKind: Send + Sync {
     /// Every problem found, not only the first.
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>>;
 
-    /// What the conformance suite checks of this kind: accounts on far sides of their own. A connector that
+    /// What the conformance suite checks of this kind: accounts on external systems of their own. A connector that
     /// names none fails the suite's loop over the registry.
     #[cfg(feature = "sim")]
     fn subjects(&self) -> Vec<Box<dyn crate::conformance::Subject>> {
@@ -43,7 +43,7 @@ pub struct AccountConfig<'a> {
     pub settings: &'a Value,
     /// Relative paths start at the configuration file's folder.
     pub base_dir: &'a Path,
-    /// The shop's time zone, for far sides that write local times.
+    /// The shop's time zone, for external systems that write local times.
     pub timezone: &'a str,
     /// What the engine lends it: HTTP clients, the time, the budget of its calls, its secrets.
     pub link: &'a Link,

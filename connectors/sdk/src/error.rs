@@ -1,4 +1,4 @@
-//! Errors of a far side, each with a class; only the engine retries.
+//! Errors of an external system, each with a class; only the engine retries.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::text::{sentence, words};
 /// What the engine does about an error depends on its class alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Nothing happened at the far side; try again after a back-off.
+    /// Nothing happened at the external system; try again after a back-off.
     Transient,
-    /// The far side asks to slow down; uses no attempt.
+    /// The external system asks to slow down; uses no attempt.
     RateLimited {
         /// Its `Retry-After`, where told.
         after: Option<Duration>,
     },
-    /// Nothing happened: what the call is about is in use at the far side (a lock, a key in flight). This call later; the
+    /// Nothing happened: what the call is about is in use at the external system (a lock, a key in flight). This call later; the
     /// account goes on.
     Busy {
         /// When to ask again, where told.
@@ -22,11 +22,11 @@ pub enum ErrorClass {
     },
     /// It may or may not have happened. For a read the same as `Transient`.
     OutcomeUnknown,
-    /// A definite refusal with the far side's code; becomes a task.
+    /// A definite refusal with the external system's code; becomes a task.
     Rejected,
     /// What was named is not there.
     NotFound,
-    /// The far side's state does not allow it (now).
+    /// The external system's state does not allow it (now).
     Conflict,
     /// Credentials were refused: the account pauses and resumes by itself.
     Auth,
@@ -36,20 +36,20 @@ pub enum ErrorClass {
     Config,
 }
 
-/// An error of a far side, in words fit for a log: no secrets, no personal data.
+/// An error of an external system, in words fit for a log: no secrets, no personal data.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// What to do about it.
     pub class: ErrorClass,
-    /// The far side's code, where it has one.
+    /// The external system's code, where it has one.
     pub code: Option<String>,
     /// What happened and where; lower case, fits after "failed: ".
     pub message: String,
 }
 
 impl Error {
-    /// An error of a class with its words, which are cleaned and cut: they may quote a far side.
+    /// An error of a class with its words, which are cleaned and cut: they may quote an external system.
     pub fn new(class: ErrorClass, message: impl AsRef<str>) -> Self {
         Self {
             class,
@@ -58,14 +58,14 @@ impl Error {
         }
     }
 
-    /// Adds the far side's code.
+    /// Adds the external system's code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(words(&code.into()));
         self
     }
 
-    /// True when the far side was never reached or said nothing happened.
+    /// True when the external system was never reached or said nothing happened.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         matches!(

@@ -50,15 +50,15 @@ text_id!(
     AccountSlug
 );
 text_id!(
-    /// A far side's own id for something, unique per account and kind.
+    /// An external system's own id for something, unique per account and kind.
     ExternalId
 );
 text_id!(
-    /// A far side's id of an order line; lines are never matched by SKU.
+    /// An external system's id of an order line; lines are never matched by SKU.
     LineKey
 );
 text_id!(
-    /// A far side's id of a delivery group (one ship-to); `"1"` where the far side has no groups.
+    /// An external system's id of a delivery group (one ship-to); `"1"` where the external system has no groups.
     GroupKey
 );
 text_id!(

@@ -19,7 +19,7 @@ pub struct JournalEntry {
     pub reference: String,
     /// Posting date in the shop's zone.
     pub date: NaiveDate,
-    /// What it is, for a person: channel, payment, tax rate.
+    /// What it is, for an operator: channel, payment, tax rate.
     pub description: String,
     /// Currency of all its lines.
     pub currency: Currency,

@@ -1,8 +1,8 @@
-//! What every hikiate connector is written against: the trade's types, the two traits a far side is
+//! What every hikiate connector is written against: the trade's types, the two traits an external system is
 //! reached through ([`Source`] to pull, [`Operations`] to push), error classes, the HTTP client, the
 //! faulty transport and the conformance suite.
 //!
-//! A connector is a *kind* of far side; an account is a configured instance of one. Connectors hold
+//! A connector is a *kind* of external system; an account is a configured instance of one. Connectors hold
 //! no state: cursors, retries, budgets, secrets and time are the engine's, lent by a [`Link`].
 
 mod ability;
@@ -44,9 +44,9 @@ pub use link::Link;
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MinorUnit, MinorUnits, MoneyError, to_minor};
 pub use operation::{
-    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, Found, FulfilCall,
-    InstructCall, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Sent, SentLine,
-    ShipCall, ShippedLine, ShippedParcel, Then,
+    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, FulfilCall,
+    InstructCall, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, RetryPolicy, Sent,
+    SentLine, ShipCall, ShippedLine, ShippedParcel, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
@@ -60,6 +60,6 @@ pub use source::{
 pub use tracking::{NO_NUMBER, Tracking, is_rounded};
 pub use warehouse::{
     CancelReply, CancelVerdict, CodeLine, Contents, Instruction, InstructionLine, InstructionReply,
-    ParcelLine, ParcelReport, ReplyVerdict, StockLevel, Told,
+    ParcelLine, ParcelReport, ReplyVerdict, ReportSource, StockLevel,
 };
 pub use wishes::{Asks, Cod, Customs, Gift, SlipPrices, Temperature, UnreadWish, Wishes};

@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
-/// An exact decimal number as a far side wrote it: `units × 10^-scale`. No float is ever involved.
+/// An exact decimal number as an external system wrote it: `units × 10^-scale`. No float is ever involved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal {
     units: i128,

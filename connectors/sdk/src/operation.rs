@@ -1,4 +1,4 @@
-//! Pushing: what is done to a far side, prepared as bytes by a pure function and then sent.
+//! Pushing: what is done to an external system, prepared as bytes by a pure function and then sent.
 
 use std::fmt;
 use std::time::Duration;
@@ -82,10 +82,10 @@ pub struct OperationSpec {
     /// Which.
     pub op: Op,
     /// What is allowed after a lost reply.
-    pub replay: Replay,
-    /// True when the far side's acceptance is the end of it; false when a reply comes later as a record
+    pub retry: RetryPolicy,
+    /// True when the external system's acceptance is the end of it; false when a reply comes later as a record
     /// (an acceptance file).
-    pub accepted_is_done: bool,
+    pub completes_on_accept: bool,
     /// What of it differs from one external system to another.
     pub ability: Ability,
     /// Most members of a sealed batch: 1 for an API that takes one shipment or one entry a call, [`OperationSpec::ANY`] where the
@@ -124,11 +124,11 @@ impl OperationSpec {
 
     /// An operation whose acceptance is the end of it, with batches of any size and one call a request.
     #[must_use]
-    pub fn new(op: Op, replay: Replay, summary: &'static str) -> Self {
+    pub fn new(op: Op, retry: RetryPolicy, summary: &'static str) -> Self {
         Self {
             op,
-            replay,
-            accepted_is_done: true,
+            retry,
+            completes_on_accept: true,
             ability: Ability::usual(op),
             members: Self::ANY,
             together: 1,
@@ -139,23 +139,23 @@ impl OperationSpec {
 
 /// What may be done after a lost reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replay {
-    /// The far side honours our key: the same bytes again, within the lifetime from the first send.
-    Native {
+pub enum RetryPolicy {
+    /// The external system honours our key: the same bytes again, within the lifetime from the first send.
+    IdempotencyKey {
         /// How long it remembers; `None` is for ever.
-        lifetime: Option<Duration>,
+        ttl: Option<Duration>,
         /// After that.
-        then: Then,
+        after_expiry: Then,
     },
     /// It can be asked by our reference.
-    Lookup {
+    LookUp {
         /// No verdict "not there" before this long after the send.
         settle: Duration,
         /// Whether it is asked before the first send too.
         first: First,
     },
-    /// Neither: the outcome stays unknown until a person has looked.
-    Person,
+    /// Neither: the outcome stays unknown until an operator has looked.
+    Manual,
 }
 
 /// What comes first where a call can be looked up.
@@ -171,10 +171,10 @@ pub enum First {
 /// After a native key's lifetime, and when an error follows a try that may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Ask the far side.
-    Lookup,
-    /// Ask a person.
-    Person,
+    /// Ask the external system.
+    LookUp,
+    /// Ask an operator.
+    Manual,
 }
 
 /// The name of a batch: account, kind, period and number. A file's name is this plus the first 8 hex
@@ -270,7 +270,7 @@ pub struct CancelInstructionCall {
 pub struct FulfilCall {
     /// The channel's order.
     pub order: ExternalId,
-    /// Our reference of the shipment; the far side keeps it, so that it can be looked up.
+    /// Our reference of the shipment; the external system keeps it, so that it can be looked up.
     pub reference: ShipmentReference,
     /// The channel's code of the place the goods leave from, where the configuration maps one.
     pub location: Option<String>,
@@ -313,7 +313,7 @@ pub struct ShippedParcel {
     pub tracking: Option<String>,
     /// When it left the house.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_at: Option<DateTime<Utc>>,
+    pub shipped_at: Option<DateTime<Utc>>,
     /// What is in it, in the channel's units; none where it holds parts of units. A parcel's second label repeats none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<ShippedLine>,
@@ -331,13 +331,14 @@ pub struct CaptureCall {
     pub provider: Option<PaymentRef>,
     /// Names the capture; unique for ever.
     pub key: String,
-    /// Minor units; `None` captures all that is authorised by the far side's own unrounded total, as long as
+    /// Minor units; `None` captures all that is authorised by the external system's own unrounded total, as long as
     /// that is `captured_after`. Where more is authorised by now, `captured_after` is the most.
     pub amount: Option<i64>,
     /// The order's currency.
     pub currency: crate::Currency,
     /// What is expected to have been captured in all once this is done, minor units.
-    pub captured_after: i64,
+    #[serde(rename = "captured_after")]
+    pub expected_captured_total: i64,
 }
 
 impl CaptureCall {
@@ -378,43 +379,43 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// A definite answer of a far side. What is not an answer is an [`Error`].
+/// A definite answer of an external system. What is not an answer is an [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Outcome {
     /// Taken; the end of it comes later.
     Accepted {
-        /// The far side's id of what was made.
+        /// The external system's id of what was made.
         id: Option<String>,
     },
     /// Done.
     Done {
-        /// The far side's id of what was made.
+        /// The external system's id of what was made.
         id: Option<String>,
     },
     /// Definitely refused; nothing happened. Where the key is honoured this is believed after a lost reply too: it is the stored
     /// answer of the first try. An error about the state of things ("already captured", "the name is taken") is
     /// [`crate::ErrorClass::Conflict`] and is looked up then.
     Refused {
-        /// The far side's code.
+        /// The external system's code.
         code: String,
-        /// Its words, for a person.
+        /// Its words, for an operator.
         message: String,
     },
 }
 
 /// What a look-up says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum LookUp {
     /// It is there; this is its outcome.
-    Yes(Outcome),
+    Found(Outcome),
     /// It is not there.
-    No,
-    /// The far side does not know yet or cannot say.
-    Unclear,
+    NotFound,
+    /// The external system does not know yet or cannot say.
+    Inconclusive,
 }
 
-/// Something that a far side was sent and still shows.
+/// Something that an external system was sent and still shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sent {
     /// Its name; a batch's begins with the name of the batch.
@@ -446,13 +447,13 @@ pub struct SentLine {
     pub quantity: u32,
 }
 
-/// A far side that can be written to.
+/// An external system that can be written to.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// What this account offers. A route to anything else fails `hikiate check`.
     fn operations(&self) -> Vec<OperationSpec>;
 
-    /// Operations that this far side is asked for by telephone only: they are not among [`Operations::operations`], and
+    /// Operations that this external system is asked for by telephone only: they are not among [`Operations::operations`], and
     /// an operator types what was said.
     fn by_telephone(&self) -> Vec<Op> {
         Vec::new()
@@ -474,7 +475,7 @@ pub trait Operations: Send + Sync {
 
     /// Asks whether prepared calls have already happened, by our references; one answer for each call, in order. A
     /// look-up changes nothing.
-    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>>;
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>>;
 
     /// [`Operations::send`] with one call.
     ///
@@ -488,11 +489,11 @@ pub trait Operations: Send + Sync {
     ///
     /// # Errors
     /// As there.
-    async fn look_up_one(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn look_up_one(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
         only(self.look_up(op, &[prepared]).await)
     }
 
-    /// Everything of an operation that this far side was sent since `since` and still shows, for a database
+    /// Everything of an operation that this external system was sent since `since` and still shows, for a database
     /// that was set back and does not know it any more. `None` when it cannot tell.
     ///
     /// # Errors

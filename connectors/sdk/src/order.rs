@@ -209,7 +209,7 @@ pub enum ChargeKind {
 /// One payment of an order, as the channel or provider tells it. Amounts are what has happened, not what ought to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tender {
-    /// The far side's id of the payment.
+    /// The external system's id of the payment.
     pub key: ExternalId,
     /// The channel's name of the way of paying; the configuration maps it to a method of ours.
     pub gateway: String,
@@ -327,7 +327,7 @@ pub struct Personal {
     pub gifts: BTreeMap<String, Gift>,
 }
 
-/// A person or company at an address. Empty means not told.
+/// An operator or company at an address. Empty means not told.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Party {

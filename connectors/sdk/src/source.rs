@@ -1,4 +1,4 @@
-//! Pulling: pages of what a far side tells, after a cursor.
+//! Pulling: pages of what an external system tells, after a cursor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Here<'_> {
 /// One record of a page: the bytes as they came, and what they mean.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The far side's bytes of this record alone, enough for [`Source::reread`].
+    /// The external system's bytes of this record alone, enough for [`Source::reread`].
     pub raw: Vec<u8>,
     /// The file it stood in, where there is one.
     pub file: Option<InFile>,
@@ -161,7 +161,7 @@ pub struct InFile {
 /// Why a record could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRecord {
-    /// The far side's id of the order, our reference of the shipment, or the code of the item: where at least that could
+    /// The external system's id of the order, our reference of the shipment, or the code of the item: where at least that could
     /// be read.
     pub external_id: Option<ExternalId>,
     /// Tells records of one id apart: the line and number of a parcel's row, one a text line where it holds several. Good
@@ -200,7 +200,7 @@ impl BadRecord {
     }
 }
 
-/// What a far side told.
+/// What an external system told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observed {
     /// An order as it stands.
@@ -220,7 +220,7 @@ pub enum Observed {
 /// One page of a stream.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// In the far side's order.
+    /// In the external system's order.
     pub records: Vec<Record>,
     /// Where to go on; committed together with the page.
     pub next: Value,
@@ -228,14 +228,14 @@ pub struct Page {
     pub more: bool,
     /// For a source that consumes what it hands out: passed to [`Source::acknowledge`] after the commit.
     pub ack: Option<Value>,
-    /// What waits at the far side and is not read, each with its name, why, and what to do. A task until a page without it.
+    /// What waits at the external system and is not read, each with its name, why, and what to do. A task until a page without it.
     pub waiting: Vec<String>,
     /// The page is, or is a part of, a list of all stock.
     pub listing: Option<Listing>,
 }
 
 impl Page {
-    /// A page of a stream whose far side keeps what it tells.
+    /// A page of a stream whose external system keeps what it tells.
     #[must_use]
     pub fn new(records: Vec<Record>, next: Value, more: bool) -> Self {
         Self {
@@ -256,7 +256,7 @@ pub struct Listing {
     pub id: String,
     /// The file, for people.
     pub name: String,
-    /// The far side's codes of the places that it names, in all of it, and how many items it names at each; `None` stands for
+    /// The external system's codes of the places that it names, in all of it, and how many items it names at each; `None` stands for
     /// rows without one. It speaks for no other place.
     pub places: BTreeMap<Option<String>, u32>,
     /// When it was made: what its file told, whatever the times of its rows are.
@@ -265,7 +265,7 @@ pub struct Listing {
     pub last: bool,
 }
 
-/// A far side that can be pulled.
+/// An external system that can be pulled.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// The streams of this account.
@@ -287,7 +287,7 @@ pub trait Source: Send + Sync {
     /// Reads the stored bytes of one record again, as it stood in `file`; pure.
     ///
     /// # Errors
-    /// [`ErrorClass::Config`](crate::ErrorClass::Config) where this far side has to send it again.
+    /// [`ErrorClass::Config`](crate::ErrorClass::Config) where this external system has to send it again.
     fn reread(&self, stream: &str, file: Option<&InFile>, raw: &[u8])
     -> Result<Vec<Record>, Error>;
 

@@ -12,7 +12,7 @@ pub const FIELD_BYTES: usize = 4_096;
 /// hash of the whole, as business keys do.
 pub const KEY_BYTES: usize = 120;
 
-/// Characters of a far side's words in a task, a log line or an error.
+/// Characters of an external system's words in a task, a log line or an error.
 const WORDS: usize = 300;
 
 /// Characters of a message that quotes them.
@@ -167,14 +167,14 @@ fn half(json: &str, at: usize) -> Option<Half> {
     }
 }
 
-/// A far side's words for a task, a log line or an error: one line, without control and direction characters and what
+/// An external system's words for a task, a log line or an error: one line, without control and direction characters and what
 /// cannot be seen, without mail addresses, at most 300 characters.
 #[must_use]
 pub fn words(text: &str) -> String {
     one_line(text, WORDS)
 }
 
-/// A message of ours that may quote a far side: as [`words`], and at most 1,000 characters.
+/// A message of ours that may quote an external system: as [`words`], and at most 1,000 characters.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     one_line(text, SENTENCE)

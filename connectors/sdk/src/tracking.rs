@@ -13,7 +13,7 @@ const LONGEST: usize = 40;
 /// What stands where a tracking number is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tracking {
-    /// A carrier's number, as it was written but for what a spreadsheet or a person put around it.
+    /// A carrier's number, as it was written but for what a spreadsheet or an operator put around it.
     Number(String),
     /// Words, dashes or zeros in its place: there is no number, or none yet.
     Missing,

@@ -26,7 +26,7 @@ pub struct Instruction {
     pub ship_to: Party,
     /// What goes in; at least one line.
     pub lines: Vec<InstructionLine>,
-    /// What is asked of the shipment beyond that. An account whose far side cannot be told it refuses the instruction.
+    /// What is asked of the shipment beyond that. An account whose external system cannot be told it refuses the instruction.
     #[serde(default)]
     pub asks: Asks,
 }
@@ -57,7 +57,7 @@ pub struct InstructionReply {
     pub reference: ShipmentReference,
     /// Taken or not.
     pub verdict: ReplyVerdict,
-    /// The warehouse's own words, shown to a person.
+    /// The warehouse's own words, shown to an operator.
     pub message: String,
     /// When, as told.
     pub at: Option<DateTime<Utc>>,
@@ -116,10 +116,15 @@ pub struct ParcelReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
     /// When it left the house; of a day without a time, that day's beginning.
-    pub left_at: DateTime<Utc>,
+    #[serde(rename = "left_at")]
+    pub shipped_at: DateTime<Utc>,
     /// The end of the day that `left_at` stands for; `None` for a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_until: Option<DateTime<Utc>>,
+    #[serde(
+        default,
+        rename = "left_until",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub shipped_until: Option<DateTime<Utc>>,
     /// What is inside.
     #[serde(rename = "lines")]
     pub contents: Contents,
@@ -128,7 +133,7 @@ pub struct ParcelReport {
     pub adds: bool,
     /// Who told it; says nothing about the parcel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Told>,
+    pub told: Option<ReportSource>,
 }
 
 impl ParcelReport {
@@ -155,17 +160,17 @@ impl ParcelReport {
     /// day. `recorded_at` stands for that moment where the report does not say.
     #[must_use]
     pub fn effective_at(&self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
-        let Some(until) = self.left_until else {
-            return self.left_at;
+        let Some(until) = self.shipped_until else {
+            return self.shipped_at;
         };
         let told = self.told.as_ref().map_or(recorded_at, |told| told.at);
-        told.min(until).max(self.left_at)
+        told.min(until).max(self.shipped_at)
     }
 }
 
 /// The file that told something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReportSource {
     /// Names the file by its content.
     pub file: String,
     /// The file's time, at the latest its first reading.
@@ -260,9 +265,9 @@ impl ParcelLine {
 /// A stock level as counted (在庫). Unknown is not zero: an unreadable quantity is a bad record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevel {
-    /// The far side's code of the item.
+    /// The external system's code of the item.
     pub code: String,
-    /// The far side's code of the place, when it has several.
+    /// The external system's code of the place, when it has several.
     pub location: Option<String>,
     /// Sellable quantity on the shelf.
     pub quantity: i64,

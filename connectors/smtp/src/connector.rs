@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hikiate_sdk::budget::{Ask, Budget};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Found, Link, Op,
-    OperationSpec, Operations, Outcome, Prepared, Problem, Replay, Source, one_by_one,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, Link, LookUp, Op,
+    OperationSpec, Operations, Outcome, Prepared, Problem, RetryPolicy, Source, one_by_one,
 };
 
 use crate::client::Client;
@@ -77,7 +77,7 @@ impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         vec![OperationSpec::new(
             Op::Mail,
-            Replay::Person,
+            RetryPolicy::Manual,
             "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
         )]
     }
@@ -93,8 +93,8 @@ impl Operations for Account {
         one_by_one(calls, |mail| self.deliver(op, mail)).await
     }
 
-    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
-        calls.iter().map(|_| Ok(Found::Unclear)).collect()
+    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
+        calls.iter().map(|_| Ok(LookUp::Inconclusive)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hikiate_sdk::conformance::{Card, Verdict};
-use hikiate_sdk::{First, OperationSpec, Replay, Then};
+use hikiate_sdk::{First, OperationSpec, RetryPolicy, Then};
 
 use super::run::Dealt;
 
@@ -85,27 +85,30 @@ fn offers(card: &Card) -> String {
 }
 
 fn declared(spec: &OperationSpec) -> (String, &'static str) {
-    let lost = match spec.replay {
-        Replay::Native { lifetime, then } => {
+    let lost = match spec.retry {
+        RetryPolicy::IdempotencyKey {
+            ttl,
+            after_expiry: then,
+        } => {
             let then = match then {
-                Then::Lookup => "looked up",
-                Then::Person => "a person",
+                Then::LookUp => "looked up",
+                Then::Manual => "an operator",
             };
-            match lifetime {
-                None => "the same bytes again: the far side knows our key".to_owned(),
+            match ttl {
+                None => "the same bytes again: the external system knows our key".to_owned(),
                 Some(t) => format!("the same bytes again for {t:?}, then {then}"),
             }
         }
-        Replay::Lookup { settle, first } => {
+        RetryPolicy::LookUp { settle, first } => {
             let first = match first {
                 First::Ask => "; before the first send too",
                 First::Send => "",
             };
             format!("looked up, not before {settle:?}{first}")
         }
-        Replay::Person => "never again: a person looks (`Person`)".to_owned(),
+        RetryPolicy::Manual => "never again: an operator looks (`Manual`)".to_owned(),
     };
-    let end = if spec.accepted_is_done {
+    let end = if spec.completes_on_accept {
         "is done"
     } else {
         "is told later"

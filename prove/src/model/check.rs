@@ -197,7 +197,7 @@ fn changes(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Viola
             .filter(|s| Seen::may_leave(s) && !s.parcels);
         let mut here = here.filter(|s| s.fact.lines.iter().any(|row| row.line == line.key));
         let wanted = line.quantity * seen.items_in(&line.key);
-        let over = seen.left_of(&line.key) + seen.at_warehouses(&line.key) > wanted;
+        let over = seen.shipped_of(&line.key) + seen.at_warehouses(&line.key) > wanted;
         let Some(shipment) = here.next().filter(|_| over) else {
             continue;
         };
@@ -218,7 +218,7 @@ fn changes(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Viola
                 "{} still has line {}, of which the order wants {wanted} and {} left, and nobody is told",
                 shipment.fact.reference,
                 line.key,
-                seen.left_of(&line.key)
+                seen.shipped_of(&line.key)
             )
         })?;
     }
@@ -235,7 +235,7 @@ pub(super) fn sealing(
         return Err(Violation::new("an order that was never read is sealed"));
     };
     let reference = &shipment.reference;
-    // A moment that has come and was not planned for is no news.
+    // A moment that has come and was not planned for is no new input.
     let due = order.plan_at.is_some_and(|at| at <= now);
     if let Some(why) = seen.stopped_by(now).filter(|_| !due) {
         return Err(Violation::new(format!(
@@ -246,7 +246,7 @@ pub(super) fn sealing(
     for line in lines {
         let rows = shipment.lines.iter().filter(|row| row.line == *line);
         let here: u32 = rows.map(|row| row.quantity).sum();
-        let (left, there) = (seen.left_of(line), seen.at_warehouses(line));
+        let (left, there) = (seen.shipped_of(line), seen.at_warehouses(line));
         let sold = seen.order().lines.iter().find(|sold| sold.key == *line);
         let wanted = sold.map_or(0, |sold| sold.quantity) * seen.items_in(line);
         ensure(here + left + there <= wanted, || {
@@ -260,7 +260,7 @@ pub(super) fn sealing(
 
 fn amount(call: &Call) -> i64 {
     match call {
-        Call::Capture(call) => call.amount.unwrap_or(call.captured_after),
+        Call::Capture(call) => call.amount.unwrap_or(call.expected_captured_total),
         _ => 0,
     }
 }
@@ -284,7 +284,7 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
         calls.iter().filter(mine).map(|call| amount(call)).sum()
     };
     let total: i64 = new.iter().map(|call| amount(call)).sum();
-    ensure(seen.something_left(), || {
+    ensure(seen.any_shipped(), || {
         format!("{total} is captured before anything left")
     })?;
     // What is kept, and what is paid by other ways, is no more than is owed: what was given back is not captured again.
@@ -314,7 +314,7 @@ fn cancel_order(world: &World, at: usize, seen: &Seen<'_>) -> Result<(), Violati
     ensure(seen.cancel_wanted, || {
         "a cancel that nobody asked for".to_owned()
     })?;
-    ensure(!seen.something_left(), || {
+    ensure(!seen.any_shipped(), || {
         "a cancel of what has left".to_owned()
     })?;
     for (reference, shipment) in &seen.shipments {
@@ -426,7 +426,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
         tender.gateway != "bank" && (tender.cancelled || tender.gateway == "points" || told)
     });
     for row in &plan.demands {
-        let left = seen.left_of(&row.line);
+        let left = seen.shipped_of(&row.line);
         ensure(row.shipped == left, || {
             format!(
                 "{} of line {} left, demand says {}",
@@ -548,7 +548,7 @@ fn lets_go(plan: &OrderPlan, rule: &str) -> bool {
         .any(|decision| matches!(&decision.body, FactBody::Released(gone) if gone.names(rule)))
 }
 
-/// What has ended holds nothing, and does not go back without news.
+/// What has ended holds nothing, and does not go back without new input.
 fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     let over = matches!(
         plan.status,
@@ -559,7 +559,7 @@ fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
         format!("a {} order still wants {open:?}", plan.status.as_str())
     })?;
     if plan.status == Status::Cancelled {
-        ensure(!seen.something_left(), || {
+        ensure(!seen.any_shipped(), || {
             "cancelled, but goods left".to_owned()
         })?;
         let leaving = seen.shipments.values().find(|s| Seen::may_leave(s));
@@ -568,12 +568,12 @@ fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
             format!("cancelled, but {reference:?} may leave")
         })?;
     }
-    let quiet = !order.news && matches!(order.status, Status::Shipped | Status::Delivered);
+    let quiet = !order.new_input && matches!(order.status, Status::Shipped | Status::Delivered);
     // What the channel takes back of lines that we do not ship counts no longer after a while.
-    let back = plan.status < order.status && seen.something_left();
+    let back = plan.status < order.status && seen.any_shipped();
     ensure(!quiet || !back, || {
         format!(
-            "{} after {} without news",
+            "{} after {} without new input",
             plan.status.as_str(),
             order.status.as_str()
         )

@@ -151,7 +151,7 @@ pub(super) enum Command {
     Go { which: u8 },
     /// A call that was sent ends.
     Answer { which: u8, fate: Fate },
-    /// A person finds out what became of an unknown effect.
+    /// An operator finds out what became of an unknown effect.
     Resolve { which: u8 },
     /// A warehouse answers to an instruction.
     Reply { which: u8, good: bool },
@@ -166,11 +166,11 @@ pub(super) enum Command {
     StopReply { which: u8, word: u8 },
     /// What a warehouse has said is heard.
     Hear { place: u8 },
-    /// A person holds.
+    /// An operator holds.
     Hold { order: u8 },
-    /// A person lets go of something.
+    /// An operator lets go of something.
     Release { order: u8, which: u8 },
-    /// A person cancels.
+    /// An operator cancels.
     Cancel { order: u8 },
     /// Staff act at the channel.
     Staff {

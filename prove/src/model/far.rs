@@ -1,4 +1,4 @@
-//! The far sides of a run: what really happened there, whoever heard of it.
+//! The external systems of a run: what really happened there, whoever heard of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ impl Told {
     }
 }
 
-/// What happened at the far sides.
+/// What happened at the external systems.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Far {
     done: BTreeSet<String>,
@@ -73,7 +73,7 @@ impl Far {
 }
 
 impl World {
-    /// Does what a call asks for; the inner error is a far side's refusal.
+    /// Does what a call asks for; the inner error is an external system's refusal.
     ///
     /// # Errors
     /// A violation: it is done a second time.
@@ -154,7 +154,7 @@ impl World {
                     .find(|tender| tender.key == call.payment && !tender.cancelled)
                     .ok_or("unknown or void payment")?;
                 // Somebody else may have captured more than that by now.
-                let rest = (call.captured_after - tender.captured).max(0);
+                let rest = (call.expected_captured_total - tender.captured).max(0);
                 let amount = call.amount.unwrap_or(rest);
                 if tender.captured + amount > tender.authorised {
                     return Err("more than authorised".to_owned());
@@ -301,7 +301,7 @@ impl World {
         let Some(told) = self.far.told.get_mut(reference) else {
             return;
         };
-        // Now and then goods leave that were stopped: a person at a packing table.
+        // Now and then goods leave that were stopped: an operator at a packing table.
         let against = told.stopped || told.rejected;
         if told.fact.lines.is_empty() || told.typed || (against && units != 4) {
             return;
@@ -340,7 +340,7 @@ impl World {
         parcel.0.insert(n, set);
         let report = ParcelReport {
             also: Vec::new(),
-            left_until: None,
+            shipped_until: None,
             adds: false,
             told: None,
             reference: reference.into(),
@@ -348,7 +348,7 @@ impl World {
             named: false,
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.clone()),
-            left_at: parcel.1,
+            shipped_at: parcel.1,
             contents: Contents::Lines(
                 parcel
                     .0

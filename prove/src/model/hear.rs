@@ -116,7 +116,7 @@ impl World {
                 };
                 let judgement = self.hear(&again)?;
                 ensure(judgement == Judgement::Same, || {
-                    "a repeated page is news".to_owned()
+                    "a repeated page is new input".to_owned()
                 })?;
             }
             return Ok(());
@@ -129,7 +129,7 @@ impl World {
         let dirty = self.orders[said.order].dirty;
         self.hear(&said)?;
         ensure(self.orders[said.order].dirty == dirty, || {
-            "an answer that was heard before is news".to_owned()
+            "an answer that was heard before is new input".to_owned()
         })
     }
 

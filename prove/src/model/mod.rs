@@ -1,5 +1,5 @@
 //! The pure model: random commands against the fold, the planner and the allocator, with a store in memory
-//! and far sides that have a truth of their own. Everything is checked after every step; a run that fails is
+//! and external systems that have a truth of their own. Everything is checked after every step; a run that fails is
 //! made small and printed with the command that plays it again.
 
 mod check;

@@ -122,7 +122,7 @@ impl World {
                 tracking: &tracking,
                 carrier: None,
                 from: Some(place),
-                left_at: None,
+                shipped_at: None,
                 lines: &lines,
                 reason: REASON,
             };
@@ -154,7 +154,7 @@ impl World {
         lines
             .map(|line| {
                 let (multiplier, ships) = super::seen::code(line.sku.as_deref());
-                let taken = seen.left_of(&line.key) + seen.at_warehouses(&line.key);
+                let taken = seen.shipped_of(&line.key) + seen.at_warehouses(&line.key);
                 let open = (line.quantity * multiplier).saturating_sub(taken) / multiplier;
                 (line.key.to_string(), if ships { open } else { 0 })
             })
@@ -182,7 +182,7 @@ impl World {
             tracking: &tracking,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: REASON,
         };
@@ -315,7 +315,7 @@ impl World {
             order.input.stops.clone_from(&self.stops);
             order.input.begin = self.begin;
             order.dirty |= !order.input.facts.is_empty();
-            order.news = true;
+            order.new_input = true;
         }
     }
 }

@@ -165,7 +165,7 @@ impl<'a> Seen<'a> {
     #[must_use]
     pub(super) fn owed(&self) -> (Between, Between) {
         let none = (Between::exactly(0), Between::exactly(0));
-        if !self.something_left() {
+        if !self.any_shipped() {
             return none;
         }
         let charges = self
@@ -235,7 +235,7 @@ impl<'a> Seen<'a> {
         match line.filter(|line| code(line.sku.as_deref()).1) {
             Some(line) => {
                 let all = i64::from(line.quantity * code(line.sku.as_deref()).0);
-                (i64::from(self.left_of(&line.key)), all)
+                (i64::from(self.shipped_of(&line.key)), all)
             }
             None => (1, 1),
         }
@@ -264,7 +264,7 @@ impl<'a> Seen<'a> {
         let over = self.had(self.order()) - charged;
         let settled = self.was_released("over_captured", self.money_since())
             || self.was_released("*", self.money_since());
-        let other = cancelled && self.something_left();
+        let other = cancelled && self.any_shipped();
         (over > 0 && !settled && !other).then_some(over)
     }
 }

@@ -6,9 +6,9 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::facts::{IntentFact, OutcomeFact, Verdict};
 use hikiate::plan::types::EffectState;
 use hikiate::push::{Step, after_look_up, after_send, next_step};
-use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt};
+use hikiate::store::{AttemptResult, ClaimedEffect, LossRisk};
 use hikiate_sdk::{
-    AccountSlug, Error, ErrorClass, First, Found, Op, OperationSpec, Outcome, Replay, Then,
+    AccountSlug, Error, ErrorClass, First, LookUp, Op, OperationSpec, Outcome, RetryPolicy, Then,
 };
 
 use super::command::Fate;
@@ -45,10 +45,10 @@ pub(super) struct Row {
     /// Where it stands.
     pub(super) state: EffectState,
     /// A try may have happened.
-    pub(super) ambiguous: bool,
+    pub(super) outcome_unknown: bool,
     attempts: i16,
     sends: i16,
-    looks: i16,
+    lookups: i16,
     look: bool,
     first: Option<DateTime<Utc>>,
     last: Option<DateTime<Utc>>,
@@ -73,10 +73,10 @@ impl Row {
             key,
             intent,
             state: EffectState::Planned,
-            ambiguous: false,
+            outcome_unknown: false,
             attempts: 0,
             sends: 0,
-            looks: 0,
+            lookups: 0,
             look: false,
             first: None,
             last: None,
@@ -95,8 +95,8 @@ impl Row {
             intent: self.intent.clone(),
             attempts: self.attempts,
             sends: self.sends,
-            looks: self.looks,
-            ambiguous: self.ambiguous,
+            lookups: self.lookups,
+            outcome_unknown: self.outcome_unknown,
             first_sent_at: self.first,
             last_sent_at: self.last,
             frozen: None,
@@ -104,21 +104,21 @@ impl Row {
             order: None,
             parcels: Vec::new(),
             look: self.look,
-            doubt: Doubt::None,
+            loss_risk: LossRisk::None,
             lost_since: None,
         }
     }
 }
 
-/// How an operation may be repeated at the far sides of a run.
-fn replay(op: Op) -> Replay {
+/// How an operation may be repeated at the external systems of a run.
+fn retry(op: Op) -> RetryPolicy {
     match op {
-        Op::Mail => Replay::Person,
-        Op::CancelInstruction => Replay::Native {
-            lifetime: Some(Span::from_secs(3600)),
-            then: Then::Lookup,
+        Op::Mail => RetryPolicy::Manual,
+        Op::CancelInstruction => RetryPolicy::IdempotencyKey {
+            ttl: Some(Span::from_secs(3600)),
+            after_expiry: Then::LookUp,
         },
-        _ => Replay::Lookup {
+        _ => RetryPolicy::LookUp {
             settle: Span::from_secs(5),
             first: First::Ask,
         },
@@ -126,7 +126,7 @@ fn replay(op: Op) -> Replay {
 }
 
 fn spec(op: Op) -> OperationSpec {
-    OperationSpec::new(op, replay(op), "")
+    OperationSpec::new(op, retry(op), "")
 }
 
 fn nth<T>(mut found: Vec<T>, which: u8) -> Option<T> {
@@ -163,16 +163,16 @@ impl World {
         };
         let row = &self.rows[at];
         let effect = row.claimed();
-        let replay = replay(row.op);
-        match fault::next(next_step(&effect, replay, self.now)) {
+        let retry = retry(row.op);
+        match fault::next(next_step(&effect, retry, self.now)) {
             Step::Send => self.send(at),
             Step::LookUp => {
                 let found = if self.far.happened(&row.key) {
-                    Found::Yes(Outcome::Done { id: None })
+                    LookUp::Found(Outcome::Done { id: None })
                 } else {
-                    Found::No
+                    LookUp::NotFound
                 };
-                match after_look_up(&effect, replay, Ok(found)) {
+                match after_look_up(&effect, retry, Ok(found)) {
                     None => self.send(at),
                     Some(acknowledgement) => return self.acknowledge(at, acknowledgement),
                 }
@@ -186,7 +186,7 @@ impl World {
             Step::Unresolved => {
                 let row = &mut self.rows[at];
                 row.state = EffectState::Unresolved;
-                row.ambiguous = true;
+                row.outcome_unknown = true;
                 self.touched(at);
             }
         }
@@ -198,7 +198,7 @@ impl World {
         let row = &mut self.rows[at];
         row.state = EffectState::Sending;
         row.sends = row.sends.saturating_add(1);
-        row.looks = 0;
+        row.lookups = 0;
         row.first.get_or_insert(now);
         row.last = Some(now);
         self.mirror_of(at);
@@ -207,14 +207,14 @@ impl World {
     /// A call that was sent ends.
     ///
     /// # Errors
-    /// A violation: the far side was made to do something twice.
+    /// A violation: the external system was made to do something twice.
     pub(super) fn answer(&mut self, which: u8, fate: Fate) -> Result<(), Violation> {
         let Some(at) = nth(self.rows_in(EffectState::Sending), which) else {
             return Ok(());
         };
         let row = self.rows[at].clone();
         let happens = matches!(fate, Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late);
-        // The far side has its own mind: what cannot be done is refused whatever was drawn.
+        // The external system has its own mind: what cannot be done is refused whatever was drawn.
         let done = if happens {
             self.perform(&row, fate)?
         } else {
@@ -233,7 +233,7 @@ impl World {
         if fate == Fate::Late {
             // The lease ran out while the call was under way: it may have happened.
             let row = &mut self.rows[at];
-            (row.state, row.ambiguous) = (EffectState::Planned, true);
+            (row.state, row.outcome_unknown) = (EffectState::Planned, true);
             row.due = self.now;
             let evidence = OutcomeFact {
                 intent: row.key.clone(),
@@ -253,32 +253,32 @@ impl World {
         self.acknowledge(at, acknowledgement)
     }
 
-    fn acknowledge(&mut self, at: usize, what: Acknowledgement) -> Result<(), Violation> {
+    fn acknowledge(&mut self, at: usize, what: AttemptResult) -> Result<(), Violation> {
         let after = |seconds| Duration::from_std(Span::from_secs_f64(seconds)).unwrap_or_default();
         let now = self.now;
         let row = &mut self.rows[at];
         match what {
-            Acknowledgement::Finished { outcome } => return self.finish(at, outcome, "push"),
-            Acknowledgement::Later {
+            AttemptResult::Finished { outcome } => return self.finish(at, outcome, "push"),
+            AttemptResult::RetryLater {
                 after: s, attempt, ..
             } => {
                 row.state = EffectState::Planned;
                 row.attempts = row.attempts.saturating_add(i16::from(attempt));
                 row.due = now + after(s);
             }
-            Acknowledgement::Ambiguous { after: s, look, .. } => {
+            AttemptResult::OutcomeUnknown { after: s, look, .. } => {
                 row.look |= look;
-                (row.state, row.ambiguous) = (EffectState::Planned, true);
+                (row.state, row.outcome_unknown) = (EffectState::Planned, true);
                 row.attempts = row.attempts.saturating_add(1);
                 row.due = now + after(s);
             }
-            Acknowledgement::NotThere { after: s } => {
+            AttemptResult::NotFoundYet { after: s } => {
                 row.state = EffectState::Planned;
-                row.looks = row.looks.saturating_add(1);
+                row.lookups = row.lookups.saturating_add(1);
                 row.due = now + after(s);
             }
-            Acknowledgement::Unresolved { .. } => {
-                (row.state, row.ambiguous) = (EffectState::Unresolved, true);
+            AttemptResult::Unresolved { .. } => {
+                (row.state, row.outcome_unknown) = (EffectState::Unresolved, true);
                 self.touched(at);
                 return Ok(());
             }
@@ -287,7 +287,7 @@ impl World {
         Ok(())
     }
 
-    /// A person looks at the far side and says what became of an unknown effect.
+    /// An operator looks at the external system and says what became of an unknown effect.
     ///
     /// # Errors
     /// A violation.
@@ -347,7 +347,7 @@ impl World {
         }
     }
 
-    /// The row changed in a way that is news to its order.
+    /// The row changed in a way that is new input to its order.
     fn touched(&mut self, at: usize) {
         if let Owner::Order(order) = self.rows[at].owner {
             self.orders[order].dirty = true;

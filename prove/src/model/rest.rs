@@ -105,7 +105,7 @@ impl World {
         let short = order
             .tasks
             .keys()
-            .any(|task| task == "deposit_short" || task == "unpaid_expired");
+            .any(|task| task == "deposit_underpaid" || task == "payment_overdue");
         let bank = order
             .truth
             .tenders
@@ -150,7 +150,7 @@ impl World {
             let order = &self.orders[at];
             let packed = |f: &ChannelFulfilment| !f.shipped() && !f.cancelled();
             let waits = match order.blocked_by.as_deref() {
-                Some("payment" | "gate" | "completion") => true,
+                Some("payment" | "channel_gate" | "completion") => true,
                 Some("stock") => {
                     let seen = Seen::of(order, self.now);
                     seen.is_some_and(|seen| seen.order().fulfilments.iter().any(packed))
@@ -311,7 +311,7 @@ impl World {
             self.tasks_at_rest(at)?;
             let expected: &[Status] = if seen.cancelled_at_channel() {
                 &[Status::Cancelled, Status::Delivered]
-            } else if (nothing || self.stays_open(at)) && !seen.something_left() {
+            } else if (nothing || self.stays_open(at)) && !seen.any_shipped() {
                 &Status::ALL
             } else {
                 &[Status::Cancelled, Status::Booked]
@@ -417,7 +417,7 @@ impl World {
         let order = &self.orders[at];
         let name = &order.input.number;
         // What its channel does not show is settled by hand; and what counted as digital once stays booked.
-        let digital_once = seen.was_digital && !seen.something_left();
+        let digital_once = seen.was_digital && !seen.any_shipped();
         if seen.misses > 0 || digital_once {
             return Ok(());
         }
@@ -454,7 +454,7 @@ impl World {
         let ways: i64 = ways.filter_map(|tender| tender.amount).sum();
         let kept = seen.kept(&order.truth);
         let share = |owed: i64| (owed - ways).max(0);
-        // What was given back by mistake is collected by a person.
+        // What was given back by mistake is collected by an operator.
         let live = tenders
             .iter()
             .filter(|tender| card(tender) && !tender.cancelled);
@@ -532,13 +532,13 @@ impl World {
     /// The channel was told of every unit that left and was sold.
     fn notices_at_rest(&self, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
         let order = &self.orders[at];
-        let notify = self
+        let shipping_notice = self
             .setting
             .policy
             .channels
             .values()
-            .all(|channel| channel.notify);
-        if !notify || order.shrunk || order.undone || order.gone {
+            .all(|channel| channel.shipping_notice);
+        if !shipping_notice || order.shrunk || order.undone || order.gone {
             return Ok(());
         }
         for line in &order.truth.lines {
@@ -552,7 +552,7 @@ impl World {
                 .map(|(_, quantity)| quantity)
                 .sum();
             let (multiplier, _) = code(line.sku.as_deref());
-            let due = (seen.left_of(&line.key) / multiplier).min(line.quantity);
+            let due = (seen.shipped_of(&line.key) / multiplier).min(line.quantity);
             ensure(told == due, || {
                 format!(
                     "{} at rest: the channel knows of {told} of line {}, {due} left",

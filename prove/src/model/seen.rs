@@ -30,7 +30,7 @@ pub(super) struct SeenShipment<'a> {
     pub(super) rejected: bool,
     /// The last answer to a request to stop, or a request that was done at once, stops it.
     pub(super) stopped: bool,
-    /// A person said that no more of it will come.
+    /// An operator said that no more of it will come.
     pub(super) closed: bool,
     /// It has a parcel.
     pub(super) parcels: bool,
@@ -381,7 +381,7 @@ impl<'a> Seen<'a> {
 
     /// Items of a line that left, whoever shipped them.
     #[must_use]
-    pub(super) fn left_of(&self, line: &LineKey) -> u32 {
+    pub(super) fn shipped_of(&self, line: &LineKey) -> u32 {
         self.ours_of(line) + self.others.get(line).copied().unwrap_or(0)
     }
 
@@ -418,7 +418,7 @@ impl<'a> Seen<'a> {
 
     /// Something left.
     #[must_use]
-    pub(super) fn something_left(&self) -> bool {
+    pub(super) fn any_shipped(&self) -> bool {
         self.digital || self.goods_left()
     }
 
@@ -463,7 +463,7 @@ impl<'a> Seen<'a> {
         shipment.fact.lines.iter().any(|row| {
             let sold = self.order().lines.iter().find(|sold| sold.key == row.line);
             let wanted = sold.map_or(0, |sold| sold.quantity) * self.items_in(&row.line);
-            wanted > self.left_of(&row.line) + self.at_warehouses(&row.line)
+            wanted > self.shipped_of(&row.line) + self.at_warehouses(&row.line)
         })
     }
 
@@ -479,7 +479,7 @@ impl<'a> Seen<'a> {
         self.shipments.iter().any(waits)
     }
 
-    /// A person released this after a fact.
+    /// An operator released this after a fact.
     #[must_use]
     pub(super) fn was_released(&self, rule: &str, after: i64) -> bool {
         let mut all = self.released.iter();

@@ -45,7 +45,7 @@ pub(super) struct Setting {
     pub(super) rules: Rules,
     /// The channel numbers its readings.
     pub(super) versions: bool,
-    /// Orders are planned when a command says so, not after each news.
+    /// Orders are planned when a command says so, not after each new input.
     pub(super) lazy: bool,
     /// Staff and operators act.
     pub(super) people: bool,
@@ -53,7 +53,7 @@ pub(super) struct Setting {
     pub(super) begun: bool,
 }
 
-/// Two hold rules as functions: many units of a line (lets go by itself), a high total (needs a person).
+/// Two hold rules as functions: many units of a line (lets go by itself), a high total (needs an operator).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules(pub bool);
 
@@ -71,7 +71,7 @@ impl HoldRules for Rules {
         };
         vec![
             verdict("many", Release::Auto, many),
-            verdict("high", Release::Person, high),
+            verdict("high", Release::Manual, high),
         ]
     }
 }
@@ -88,7 +88,7 @@ impl Setting {
             if rng.chance(30) {
                 channel.capture = CaptureRule::OnComplete;
             }
-            channel.notify = rng.chance(85);
+            channel.shipping_notice = rng.chance(85);
         }
         if let Some(booking) = &mut policy.booking
             && rng.chance(40)
@@ -196,7 +196,7 @@ fn policy() -> Policy {
             ("points".to_owned(), route(PaymentMethod::Prepaid, None)),
             ("bank".to_owned(), route(PaymentMethod::BankTransfer, None)),
         ]),
-        notify: true,
+        shipping_notice: true,
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::new(),
@@ -205,7 +205,7 @@ fn policy() -> Policy {
         completed: Default::default(),
         completed_hold: Some(Duration::hours(72)),
         others: Default::default(),
-        reread: Some(Duration::minutes(30)),
+        refresh: Some(Duration::minutes(30)),
         begun: true,
         zombie: Duration::days(90),
         recheck: None,

@@ -9,7 +9,7 @@ use hikiate::plan::FieldKey;
 use hikiate::plan::command::Wish;
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
-    Begin, Lost, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage, ShipmentState,
+    Begin, DataLoss, OrderInput, OrderPlan, Origin, QueuedEffect, ShipmentStage, ShipmentState,
     ShippingStop,
 };
 use hikiate::store::{Head, Judgement, judge};
@@ -29,7 +29,7 @@ pub(super) struct Said {
     pub(super) body: FactBody,
     /// Its series; empty for the order itself.
     pub(super) series: String,
-    /// The far side's count of changes.
+    /// The external system's count of changes.
     pub(super) version: Option<i64>,
     /// When it was asked for.
     pub(super) asked: DateTime<Utc>,
@@ -52,7 +52,7 @@ pub(super) struct Order {
     pub(super) truth: OrderSnapshot,
     /// The channel's count of changes.
     pub(super) version: i64,
-    /// It has news.
+    /// It has new input.
     pub(super) dirty: bool,
     /// Highest version of a reading that came.
     pub(super) newest: i64,
@@ -61,7 +61,7 @@ pub(super) struct Order {
     /// It is to be read again.
     pub(super) reread: bool,
     /// Something was told or typed since it was last planned.
-    pub(super) news: bool,
+    pub(super) new_input: bool,
     /// The channel shows it no more.
     pub(super) gone: bool,
     /// Counts the addresses it had, from 1.
@@ -119,12 +119,12 @@ impl Order {
             codes: BTreeMap::new(),
             read_at: None,
             hidden: false,
-            epochs: epochs(),
-            lost: Lost::default(),
+            active_from: epochs(),
+            lost: DataLoss::default(),
             paused: BTreeSet::new(),
             stops,
             begin,
-            news: true,
+            new_input: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
             shared: Vec::new(),
@@ -143,7 +143,7 @@ impl Order {
             newest: 0,
             shrunk: false,
             reread: false,
-            news: false,
+            new_input: false,
             gone: false,
             address: 1,
             sealed_with: BTreeMap::new(),
@@ -156,7 +156,7 @@ impl Order {
         }
     }
 
-    /// Stores a fact. A decision or an intent under a known key is refused, other facts are then not news.
+    /// Stores a fact. A decision or an intent under a known key is refused, other facts are then not new input.
     pub(super) fn fact(
         &mut self,
         next: &mut i64,
@@ -171,12 +171,12 @@ impl Order {
             ensure(!once, || format!("{known} was decided a second time"))?;
             return Ok(false);
         }
-        self.news |= !matches!(actor, "plan" | "push");
+        self.new_input |= !matches!(actor, "plan" | "push");
         self.dirty = true;
         Ok(true)
     }
 
-    /// A person's decision.
+    /// An operator's decision.
     pub(super) fn typed(
         &mut self,
         next: &mut i64,
@@ -226,7 +226,7 @@ impl Order {
                 }
                 let key = format!("{place}:{n}");
                 let happened = match &said.body {
-                    FactBody::Parcel(report) => report.left_at,
+                    FactBody::Parcel(report) => report.shipped_at,
                     _ => said.asked,
                 };
                 let times = (happened, said.asked);
@@ -235,8 +235,8 @@ impl Order {
                     hash,
                     version: said.version,
                     n,
-                    asked_at: said.asked,
-                    answered_at: answered,
+                    requested_at: said.asked,
+                    received_at: answered,
                     contradicted_at: None,
                     here: false,
                 };
@@ -244,10 +244,10 @@ impl Order {
             }
             Judgement::Same => {
                 if let Some((head, _)) = self.heads.get_mut(&place)
-                    && said.asked > head.asked_at
+                    && said.asked > head.requested_at
                 {
-                    head.asked_at = said.asked;
-                    head.answered_at = answered;
+                    head.requested_at = said.asked;
+                    head.received_at = answered;
                 }
             }
             Judgement::Stale => {}
@@ -332,7 +332,7 @@ impl Order {
         }
         let written = self.rows.apply(next, plan, now);
         written.map_err(|refused| Violation::new(refused.to_string()))?;
-        (self.dirty, self.news) = (false, false);
+        (self.dirty, self.new_input) = (false, false);
         Ok(())
     }
 
@@ -345,7 +345,7 @@ impl Order {
             op: row.op,
             key: row.key.clone(),
             state: row.state,
-            ambiguous: row.ambiguous,
+            outcome_unknown: row.outcome_unknown,
         }));
     }
 }

@@ -51,7 +51,7 @@ fn stopped(stops: &[ShippingStop], shipment: &ShipmentFact) -> bool {
 }
 
 impl World {
-    /// Seals a wave over all that waits at a warehouse and may leave; orders with news are left to the next.
+    /// Seals a wave over all that waits at a warehouse and may leave; orders with new input are left to the next.
     ///
     /// # Errors
     /// A violation.

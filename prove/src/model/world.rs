@@ -1,4 +1,4 @@
-//! The whole of a run: orders, queue, batches, stock and far sides; commands change it.
+//! The whole of a run: orders, queue, batches, stock and external systems; commands change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ pub(super) struct World {
     pub(super) posts: [Vec<Said>; 2],
     /// The last page of each warehouse.
     pub(super) pages: [Vec<Said>; 2],
-    /// What happened at the far sides.
+    /// What happened at the external systems.
     pub(super) far: Far,
     /// How often people let go of something while the run comes to rest.
     pub(super) tries: BTreeMap<(usize, String), u32>,
@@ -122,7 +122,7 @@ impl World {
         check::queue(self)
     }
 
-    /// Plans every order with news or whose time has come, until nothing is left to plan.
+    /// Plans every order with new input or whose time has come, until nothing is left to plan.
     ///
     /// # Errors
     /// A violation.
@@ -289,7 +289,7 @@ impl World {
                     rule: "manual".to_owned(),
                     reason: "asked to wait".to_owned(),
                     context: String::new(),
-                    release: HoldRelease::Person,
+                    release: HoldRelease::Manual,
                 });
                 order.typed(&mut self.next, "held:manual", body, now)?;
             }
@@ -323,7 +323,7 @@ impl World {
         Ok(())
     }
 
-    /// A person lets go of something.
+    /// An operator lets go of something.
     ///
     /// # Errors
     /// A violation.

@@ -141,7 +141,7 @@ pub const BREAKAGES: &[Breakage] = &[
         rewrite: |who, sql| {
             swap(
                 sql,
-                "AND state IN ('planned', 'leased') AND NOT ambiguous",
+                "AND state IN ('planned', 'leased') AND NOT outcome_unknown",
                 "",
             )
             .filter(|_| who == 0)
@@ -163,7 +163,7 @@ pub const BREAKAGES: &[Breakage] = &[
     },
     Breakage {
         word: "decision-unlocked",
-        what: "a person's command counts earlier ones without a lock of the order",
+        what: "an operator's command counts earlier ones without a lock of the order",
         pair: [Deed::Cancel, Deed::Cancel],
         rewrite: |_, sql| {
             swap(

@@ -1,10 +1,10 @@
-//! What one session of a pair does: a step of the engine or a command of a person, as the program calls it.
+//! What one session of a pair does: a step of the engine or a command of an operator, as the program calls it.
 
 use hikiate::daemon::{allocate_step, plan_step};
 use hikiate::engine::Engine;
 use hikiate::facts::Verdict;
 use hikiate::store::{
-    Acknowledgement, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,
+    AttemptResult, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,
 };
 
 use hikiate_sdk::Kind;
@@ -36,9 +36,9 @@ pub enum Deed {
     Acknowledge,
     /// Stock is counted.
     Snapshot,
-    /// A person cancels an order.
+    /// An operator cancels an order.
     Cancel,
-    /// A person holds an order.
+    /// An operator holds an order.
     Hold,
     /// A process that was started again takes its accounts and what it left in the queue.
     Restart,
@@ -221,11 +221,11 @@ async fn claim(engine: &Engine, owned: &OwnedAccount) -> Result<String, StoreErr
 }
 
 /// A call that was made has succeeded; one that was only claimed turned out not to be offered.
-fn answer(given: &Given) -> (ClaimedEffect, Acknowledgement) {
+fn answer(given: &Given) -> (ClaimedEffect, AttemptResult) {
     let (effect, verdict) = match &given.leased {
         Some(effect) => (effect.clone(), Verdict::Refused),
         None => (given.sending.clone(), Verdict::Done),
     };
     let outcome = outcome(&effect.key, verdict);
-    (effect, Acknowledgement::Finished { outcome })
+    (effect, AttemptResult::Finished { outcome })
 }

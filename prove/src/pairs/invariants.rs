@@ -6,7 +6,7 @@ use sqlx::PgPool;
 const NEVER: &[(&str, &str)] = &[
     (
         "reserved of a demand is not the sum of its reservations",
-        "SELECT d.id::text FROM demands d WHERE d.reserved <> (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = d.id)",
+        "SELECT d.id::text FROM demands d WHERE d.reserved_qty <> (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.demand_id = d.id)",
     ),
     (
         "an order and account have two calls in the queue",
@@ -29,9 +29,9 @@ const NEVER: &[(&str, &str)] = &[
     ),
     (
         "a head is not the newest of its series",
-        "SELECT h.subject_id || ':' || h.kind || ':' || h.series FROM heads h WHERE NOT EXISTS (
-           SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || h.n)
-           OR EXISTS (SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || (h.n + 1))",
+        "SELECT h.subject_id || ':' || h.kind || ':' || h.series FROM latest_observations h WHERE NOT EXISTS (
+           SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || h.revision)
+           OR EXISTS (SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || (h.revision + 1))",
     ),
 ];
 
@@ -44,7 +44,7 @@ const AT_REST: &[(&str, &str)] = &[
               AND NOT EXISTS (SELECT FROM shipment_demands sd JOIN shipments h ON h.id = sd.shipment_id WHERE sd.demand_id = d.id AND h.state = 'instructed'))
            > greatest(0, hk_on_hand(s.item_id, s.location_id))",
     ),
-    ("a mark was left", "SELECT id::text FROM item_marks"),
+    ("a mark was left", "SELECT id::text FROM allocation_requests"),
 ];
 
 /// Everything that a history leaves, a line a row, in an order of its own.
@@ -52,14 +52,14 @@ const ALL: &str = "
 SELECT line FROM (
   SELECT 'order ' || s.external_id || ' ' || jsonb_build_array(s.kind, s.origin, s.status, s.blocked_by, s.plan_at, s.plan_class, s.plan_fails, (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = s.kind AND r.external_id = s.external_id), s.closed_at IS NOT NULL)::text AS line FROM subjects s
   UNION ALL SELECT 'fact ' || s.external_id || ' ' || regexp_replace(f.key, 'evidence:[0-9]+', 'evidence') || ' ' || f.class || ' ' || f.actor || ' ' || f.body::text FROM facts f JOIN subjects s ON s.id = f.subject_id
-  UNION ALL SELECT 'head ' || s.external_id || ' ' || h.kind || ':' || h.series || ' ' || h.n || ' ' || encode(h.hash, 'hex') || ' ' || h.asked_at::text FROM heads h JOIN subjects s ON s.id = h.subject_id
-  UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.looks, e.ambiguous, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id
+  UNION ALL SELECT 'head ' || s.external_id || ' ' || h.kind || ':' || h.series || ' ' || h.revision || ' ' || encode(h.hash, 'hex') || ' ' || h.requested_at::text FROM latest_observations h JOIN subjects s ON s.id = h.subject_id
+  UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id
   UNION ALL SELECT 'task ' || s.external_id || ' ' || k.kind || ' ' || k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id
-  UNION ALL SELECT 'demand ' || s.external_id || ' ' || jsonb_build_array(d.line_key, i.code, d.wanted, d.shipped, d.reserved, d.firm)::text FROM demands d JOIN subjects s ON s.id = d.subject_id JOIN items i ON i.id = d.item_id
+  UNION ALL SELECT 'demand ' || s.external_id || ' ' || jsonb_build_array(d.line_key, i.code, d.required_qty, d.shipped_qty, d.reserved_qty, d.firm)::text FROM demands d JOIN subjects s ON s.id = d.subject_id JOIN items i ON i.id = d.item_id
   UNION ALL SELECT 'reserved ' || s.external_id || ' ' || jsonb_build_array(d.line_key, r.location_id, r.qty, r.firm)::text FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id
   UNION ALL SELECT 'shipment ' || reference || ' ' || state FROM shipments
-  UNION ALL SELECT 'stock ' || i.code || ' ' || jsonb_build_array(s.location_id, s.code, s.base_qty, s.base_as_of)::text FROM stock s JOIN items i ON i.id = s.item_id
-  UNION ALL SELECT 'movement ' || i.code || ' ' || jsonb_build_array(e.cause, e.qty, e.effective_at)::text FROM stock_entries e JOIN items i ON i.id = e.item_id
+  UNION ALL SELECT 'stock ' || i.code || ' ' || jsonb_build_array(s.location_id, s.code, s.counted_qty, s.counted_at)::text FROM stock s JOIN items i ON i.id = s.item_id
+  UNION ALL SELECT 'movement ' || i.code || ' ' || jsonb_build_array(e.cause, e.qty, e.effective_at)::text FROM stock_movements e JOIN items i ON i.id = e.item_id
   UNION ALL SELECT 'payment ' || s.external_id || ' ' || jsonb_build_array(t.payment, t.ceiling, t.intended)::text FROM payments t JOIN subjects s ON s.id = t.subject_id
   UNION ALL SELECT 'revenue ' || s.external_id || ' ' || r.key || ' ' || r.gross FROM revenue_events r JOIN subjects s ON s.id = r.subject_id
   UNION ALL SELECT 'stream ' || account_id || ' ' || name || ' ' || jsonb_build_array(cursor, seq, ack, error)::text FROM streams

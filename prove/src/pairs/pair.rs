@@ -289,7 +289,7 @@ impl Bench {
         if !serial.contains(&end) {
             return Some(Wrong::NotSerial(end));
         }
-        // Planned once more from all facts, nothing changes: nobody sleeps over news.
+        // Planned once more from all facts, nothing changes: nobody sleeps over new input.
         self.wake().await;
         let again = self.end(pair, record).await;
         if again != end {
@@ -305,7 +305,7 @@ impl Bench {
     async fn wake(&self) {
         sqlx::raw_sql(
             "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE kind = 'order';
-             INSERT INTO item_marks (item_id) SELECT id FROM items",
+             INSERT INTO allocation_requests (item_id) SELECT id FROM items",
         )
         .execute(self.shop.pool())
         .await

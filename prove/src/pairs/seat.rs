@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use hikiate::engine::{Engine, Guards};
+use hikiate::engine::{Engine, PlanningLimits};
 use hikiate::store::Store;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -149,6 +149,6 @@ fn over(like: &Engine, pool: PgPool) -> Engine {
         push_batch: like.push_batch,
         idle: like.idle,
         drain: like.drain,
-        guards: Guards::default(),
+        guards: PlanningLimits::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes that are shown: a far side's words in an error, stored bytes on a terminal.
+//! Bytes that are shown: an external system's words in an error, stored bytes on a terminal.
 
 use hikiate_sdk::http::{classify, excerpt, retry_after};
 

@@ -19,7 +19,7 @@ pub(super) fn rule(bytes: &[u8]) {
     let rule = HoldRule {
         name: "rule".to_owned(),
         when: when.to_owned(),
-        release: Release::Person,
+        release: Release::Manual,
     };
     let begun = Instant::now();
     match RuleSet::compile(&[rule], &[Currency::JPY]) {

@@ -113,7 +113,7 @@ fn prepared(operations: &dyn hikiate_sdk::Operations, op: Op) -> Prepared {
             key: "capture:shop:shop:order_1:1".to_owned(),
             amount: Some(100),
             currency: Currency::JPY,
-            captured_after: 100,
+            expected_captured_total: 100,
         }),
         Op::Fulfil => Call::Fulfil(FulfilCall {
             order: "order_1".into(),

@@ -22,7 +22,7 @@ pub(super) const FEW: i64 = 6;
 /// proved, not whether it ends in time.
 const MOST_OPEN: usize = 150;
 /// What a shop's line does to calls now and then. None of these makes a call happen twice by itself, and
-/// none is a definite refusal, which would rightly be a person's.
+/// none is a definite refusal, which would rightly be an operator's.
 const ON_THE_LINE: [Fault; 7] = [
     Fault::LostReply,
     Fault::NotSent,

@@ -1,4 +1,4 @@
-//! The person: reads the list of tasks, looks at the far sides, and types commands.
+//! The operator: reads the list of tasks, looks at the external systems, and types commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -22,13 +22,13 @@ const LOOK: Duration = Duration::from_millis(1500);
 /// Orders named in one command.
 const AT_ONCE: usize = 20;
 
-/// Works until told to stop. A database that is away is no reason for a person to stop either.
+/// Works until told to stop. A database that is away is no reason for an operator to stop either.
 pub(super) async fn work(stage: &Stage, stop: CancellationToken) {
     let mut said = String::new();
     while !stop.is_cancelled() {
         for error in round(stage).await {
             let words = format!("{error:#}");
-            // What the person is told when the database is away needs no line.
+            // What the operator is told when the database is away needs no line.
             if !words.contains("exit status: 75") && !words.contains("database") && words != said {
                 stage.notes.say(&format!("at the desk: {words}"));
                 said = words;
@@ -115,7 +115,7 @@ pub(super) fn released_by(actions: &[Action]) -> Option<&str> {
 async fn give_back(stage: &Stage) -> anyhow::Result<()> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT s.number, k.kind FROM tasks k JOIN subjects s ON s.id = k.subject_id
-         WHERE k.kind IN ('deposit_cancelled', 'deposit_over') ORDER BY s.id",
+         WHERE k.kind IN ('deposit_for_cancelled_order', 'deposit_overpaid') ORDER BY s.id",
     )
     .fetch_all(&stage.pool)
     .await?;
@@ -184,7 +184,7 @@ async fn deposits(stage: &Stage, orders: &BTreeMap<String, Bought>) -> anyhow::R
     Ok(())
 }
 
-/// Looks into the far sides for every call whose outcome is unknown, and says what was seen.
+/// Looks into the external systems for every call whose outcome is unknown, and says what was seen.
 async fn unknown(stage: &Stage) -> anyhow::Result<()> {
     let rows = sqlx::query(
         "SELECT e.id, e.op, f.key, f.kind, f.version, f.body, s.number, s.external_id, a.slug FROM effects e JOIN facts f ON f.id = e.intent_id
@@ -211,7 +211,7 @@ async fn unknown(stage: &Stage) -> anyhow::Result<()> {
             continue;
         };
         let (id, word) = (id.to_string(), if seen { "done" } else { "not-done" });
-        let reason = ["--reason", "looked at the far side"];
+        let reason = ["--reason", "looked at the external system"];
         let words = ["effect", "resolve", &id, word];
         stage
             .fleet
@@ -237,7 +237,7 @@ fn shipment_told(intent: FactBody) -> Option<String> {
     }
 }
 
-/// Whether a far side has done something; `None` when a person would have to guess.
+/// Whether an external system has done something; `None` when an operator would have to guess.
 fn happened(
     stage: &Stage,
     op: &str,

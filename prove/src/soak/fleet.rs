@@ -58,7 +58,7 @@ impl Fleet {
         }
     }
 
-    /// The program as a person types it.
+    /// The program as an operator types it.
     pub(super) fn program(&self) -> &Program {
         &self.berths[0].program
     }

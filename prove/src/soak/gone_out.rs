@@ -1,4 +1,4 @@
-//! How much has gone out to far sides so far, by their own memory.
+//! How much has gone out to external systems so far, by their own memory.
 
 use super::stage::Stage;
 

@@ -14,11 +14,11 @@ const STATEMENTS: [(&str, &str); 14] = [
     (
         "reserved is not the sum of the reservations",
         "SELECT d.id::text FROM demands d LEFT JOIN (SELECT demand_id, sum(qty) AS qty FROM reservations GROUP BY demand_id) r ON r.demand_id = d.id
-         WHERE d.reserved <> coalesce(r.qty, 0)",
+         WHERE d.reserved_qty <> coalesce(r.qty, 0)",
     ),
     (
         "more is reserved and shipped than wanted",
-        "SELECT d.id::text FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE d.reserved > 0 AND d.reserved + d.shipped > d.wanted",
+        "SELECT d.id::text FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE d.reserved_qty > 0 AND d.reserved_qty + d.shipped_qty > d.required_qty",
     ),
     (
         "more is reserved than lies there",
@@ -50,7 +50,7 @@ const STATEMENTS: [(&str, &str); 14] = [
     ),
     (
         "an order that was mentioned and never read",
-        "SELECT number FROM subjects WHERE kind = 'order' AND origin = 'stub'",
+        "SELECT number FROM subjects WHERE kind = 'order' AND origin = 'placeholder'",
     ),
     (
         "a sealed batch that is not done",
@@ -122,7 +122,7 @@ pub(super) async fn check(
 }
 
 /// What the books say of orders that were cancelled at their shop after goods had left: it stays there until
-/// a person reverses it.
+/// an operator reverses it.
 ///
 /// # Errors
 /// The database's.

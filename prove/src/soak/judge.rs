@@ -1,4 +1,4 @@
-//! The reckoning: what the far sides remember beside what the database says.
+//! The reckoning: what the external systems remember beside what the database says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -20,12 +20,12 @@ use super::stage::{Act, Stage, Window};
 mod tests;
 
 /// Tasks that stay open in the end because an order was cancelled while its goods or its notice were on their
-/// way: a person's, and rightly so.
+/// way: an operator's, and rightly so.
 const CAME_TOO_LATE: [&str; 4] = [
     "cancel_too_late",
-    "cancel_refused",
-    "notice_refused",
-    "capture_refused",
+    "cancellation_request_rejected",
+    "shipping_notice_rejected",
+    "capture_rejected",
 ];
 
 /// What came out.
@@ -238,7 +238,10 @@ fn orders(
             verdict.lost(problem);
         }
         // What has left in the lost window counts as written to the customer: nobody could ask the mail server.
-        let left = shipments.iter().flat_map(|s| &s.parcels).map(|p| p.left_at);
+        let left = shipments
+            .iter()
+            .flat_map(|s| &s.parcels)
+            .map(|p| p.shipped_at);
         let forgotten = |w: Window| left.max().is_some_and(|at| w.since <= at && at <= w.until);
         match traces.unmailed(order, &shipped) {
             Some(_) if window.is_some_and(forgotten) => verdict.counted_as_sent += 1,
@@ -265,7 +268,7 @@ fn orders(
     value
 }
 
-/// An order that the customer did not cancel is in the books, or open for a reason that a person can see.
+/// An order that the customer did not cancel is in the books, or open for a reason that an operator can see.
 fn booked(order: &OrderSeen, shipped: &Goods, short: &BTreeSet<&str>, verdict: &mut Verdict) {
     let status = order.status.as_deref();
     let right = if order.shop.undecodable {
@@ -326,7 +329,7 @@ fn cancelled(order: &OrderSeen, shipped: &Goods, evidence: &Evidence, verdict: &
     }
 }
 
-/// What may wait for a person in the end: unreadable orders, and cancels that came too late.
+/// What may wait for an operator in the end: unreadable orders, and cancels that came too late.
 fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
     let cancelled: BTreeSet<&str> = evidence
         .orders

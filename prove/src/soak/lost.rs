@@ -1,4 +1,4 @@
-//! The person's part after the database was set back: what the far sides have and the program cannot match.
+//! The operator's part after the database was set back: what the external systems have and the program cannot match.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::stage::Stage;
 
 /// Looks into the warehouses for orders that may stand there without the program's knowing.
 pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
-    for (number, actions) in tasks_of(stage, "lost_instruction").await? {
+    for (number, actions) in tasks_of(stage, "unrecorded_shipment").await? {
         let reason = ["--reason", "the warehouse was asked"].map(str::to_owned);
         let mut there = false;
         for warehouse in &stage.world.warehouses {
@@ -52,7 +52,10 @@ pub(super) async fn journals(stage: &Stage) -> anyhow::Result<()> {
     let store = hikiate::store::Store::connect(&stage.server.url, 1)?;
     let tasks = store.list_tasks().await;
     store.close().await;
-    let Some(task) = tasks?.into_iter().find(|task| task.kind == "lost_journal") else {
+    let Some(task) = tasks?
+        .into_iter()
+        .find(|task| task.kind == "unrecorded_journal")
+    else {
         return Ok(());
     };
     stage.notes.say(&task.detail);

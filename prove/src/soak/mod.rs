@@ -1,6 +1,6 @@
 //! `hikiate-prove soak`: the real daemon, twice, on a PostgreSQL of its own, under load, while both and the
 //! database are killed at random and the database is once set back to a backup. In the end the simulated
-//! far sides are asked what they remember, and the database what it says.
+//! external systems are asked what they remember, and the database what it says.
 
 mod chaos;
 mod customers;

@@ -24,8 +24,8 @@ const SETTLED: [&str; 10] = [
     "over_shipped",
     "fulfilment_cancelled",
     "notice_cancelled",
-    "notice_refused",
-    "capture_refused",
+    "shipping_notice_rejected",
+    "capture_rejected",
     "ended_captured",
     "shipped_place_unknown",
 ];

@@ -212,7 +212,7 @@ fn enterable(folder: &Path) -> anyhow::Result<()> {
         .context("open the folder")
 }
 
-/// The far sides, the database and two configurations; no daemon runs yet.
+/// The external systems, the database and two configurations; no daemon runs yet.
 async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Result<Stage> {
     ensure!(
         exe.is_file(),

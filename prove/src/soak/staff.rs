@@ -177,8 +177,7 @@ async fn follow(stage: &Stage, at: usize, what: Later, numbers: &mut u64) {
         Later::PayAgain => shop.reauthorise(id).is_some() && shop.tag(id, &["paid again"]),
         Later::Unpack(fulfilment) => shop.staff_cancel_fulfilment(id, &fulfilment),
         Later::Restore => {
-            let known =
-                "SELECT EXISTS (SELECT FROM subjects WHERE external_id = $1 AND origin <> 'stub')";
+            let known = "SELECT EXISTS (SELECT FROM subjects WHERE external_id = $1 AND origin <> 'placeholder')";
             let known = sqlx::query_scalar(known).bind(id).fetch_one(&stage.pool);
             // It comes back with its old time of change: one that was never read is read when it changes again.
             shop.restore(id) && (known.await.unwrap_or(false) || shop.tag(id, &["restored"]))

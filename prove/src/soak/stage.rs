@@ -123,7 +123,7 @@ pub(super) struct Window {
 pub(super) struct Stage {
     /// Everything lies below it.
     pub(super) root: PathBuf,
-    /// The far sides.
+    /// The external systems.
     pub(super) world: World,
     /// The database.
     pub(super) server: Server,
@@ -146,7 +146,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// The lost window, once a person has told it.
+    /// The lost window, once an operator has told it.
     pub(super) fn window(&self) -> Option<Window> {
         *self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Status, StockEntryRow};
-use hikiate::store::{Acknowledgement, ClaimedEffect, PlannedOrder, Store, StoreError};
+use hikiate::store::{AttemptResult, ClaimedEffect, PlannedOrder, Store, StoreError};
 use sqlx::{Postgres, Transaction};
 
 use super::shop::{Shop, at, order, page, parcel};
@@ -128,9 +128,9 @@ pub fn quiet() -> OrderPlan {
 }
 
 /// A definite end of an effect.
-pub fn finished(effect: &ClaimedEffect, verdict: Verdict) -> (ClaimedEffect, Acknowledgement) {
+pub fn finished(effect: &ClaimedEffect, verdict: Verdict) -> (ClaimedEffect, AttemptResult) {
     let outcome = outcome(&effect.key, verdict);
-    (effect.clone(), Acknowledgement::Finished { outcome })
+    (effect.clone(), AttemptResult::Finished { outcome })
 }
 
 /// An outcome of an intent.

@@ -1,5 +1,5 @@
-//! One shop with one warehouse on a database of its own, worked step by step: what a test says of far
-//! sides is stored as a pull would store it.
+//! One shop with one warehouse on a database of its own, worked step by step: what a test says of external
+//! systems is stored as a pull would store it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use hikiate::config::{MailTemplate, MailTemplates};
 use hikiate::daemon::{allocate_step, plan_step};
-use hikiate::engine::{Engine, Guards};
+use hikiate::engine::{Engine, PlanningLimits};
 use hikiate::facts::{FactBody, OrderFact, PaymentFact};
 use hikiate::number::order_number;
 use hikiate::ops::metrics::Metrics;
@@ -139,7 +139,7 @@ impl Shop {
             push_batch: 100,
             idle: Duration::from_millis(10),
             drain: Duration::from_secs(5),
-            guards: Guards::default(),
+            guards: PlanningLimits::default(),
         };
         Self {
             engine: Arc::new(engine),
@@ -238,7 +238,7 @@ impl Shop {
         }];
         IncomingPage {
             stock,
-            asked_at: at(minute),
+            requested_at: at(minute),
             ..IncomingPage::default()
         }
     }
@@ -331,7 +331,7 @@ pub fn after(cursor: i64) -> StreamAfter {
 pub fn page(minute: i64, orders: Vec<IncomingOrder>) -> IncomingPage {
     IncomingPage {
         orders,
-        asked_at: at(minute),
+        requested_at: at(minute),
         ..IncomingPage::default()
     }
 }
@@ -437,7 +437,7 @@ pub fn payments(minute: i64, payments: Vec<PaymentSnapshot>) -> IncomingPage {
     };
     IncomingPage {
         payments: payments.into_iter().map(incoming).collect(),
-        asked_at: at(minute),
+        requested_at: at(minute),
         day: today(),
         ..IncomingPage::default()
     }
@@ -447,7 +447,7 @@ pub fn payments(minute: i64, payments: Vec<PaymentSnapshot>) -> IncomingPage {
 pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
     let report = ParcelReport {
         also: Vec::new(),
-        left_until: None,
+        shipped_until: None,
         adds: false,
         told: None,
         reference: reference.into(),
@@ -455,7 +455,7 @@ pub fn parcel(reference: &str, quantity: u32, minute: i64) -> IncomingFact {
         named: false,
         carrier: Some("yamato".to_owned()),
         tracking: Some("4000".to_owned()),
-        left_at: at(minute),
+        shipped_at: at(minute),
         contents: Contents::Lines(vec![ParcelLine::new(1, quantity)]),
     };
     IncomingFact {
@@ -481,7 +481,7 @@ fn policy() -> Policy {
     };
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),
-        notify: true,
+        shipping_notice: true,
         capture: CaptureRule::EachShipment,
         mail: Vec::new(),
         locations: BTreeMap::new(),
@@ -490,7 +490,7 @@ fn policy() -> Policy {
         completed: Default::default(),
         completed_hold: Some(chrono::Duration::hours(72)),
         others: Default::default(),
-        reread: None,
+        refresh: None,
         begun: true,
         zombie: TimeDelta::days(90),
         recheck: None,

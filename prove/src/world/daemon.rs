@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use hikiate::account::{Account, Breaker};
 use hikiate::daemon::{allocate_step, batch_step, plan_step, seal_step};
-use hikiate::engine::{Engine, Guards};
+use hikiate::engine::{Engine, PlanningLimits};
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::store::witness::Witness;
@@ -54,7 +54,7 @@ pub(super) struct Daemon {
     pub(super) owned: Vec<OwnedAccount>,
     pub(super) gate: Arc<Gate>,
     pub(super) heard: Arc<Heard>,
-    /// Steps that stand still at a far side.
+    /// Steps that stand still at an external system.
     pub(super) stalled: Vec<(Step, Running)>,
 }
 
@@ -103,7 +103,7 @@ impl Daemon {
             push_batch: base.push_batch,
             idle: base.idle,
             drain: base.drain,
-            guards: Guards::new(base.guards.rule_burst),
+            guards: PlanningLimits::new(base.guards.automation_burst),
             witness: Witness::none(),
         };
         Self {
@@ -176,7 +176,7 @@ impl Daemon {
         })
     }
 
-    /// After a far side asked to wait, the virtual clock and not this machine's says when that is over.
+    /// After an external system asked to wait, the virtual clock and not this machine's says when that is over.
     pub(super) fn forget_pace(&mut self) {
         if let Some(engine) = Arc::get_mut(&mut self.engine) {
             for account in engine.accounts.values_mut() {

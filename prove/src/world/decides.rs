@@ -96,7 +96,7 @@ impl World {
             tracking: &tracking,
             carrier: None,
             from: Some(["tokyo", "osaka"][shelf]),
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: WHY,
         };
@@ -154,7 +154,7 @@ impl World {
             tracking: &tracking,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: WHY,
         };

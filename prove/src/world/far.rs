@@ -1,4 +1,4 @@
-//! The far sides: a shop, two warehouses, a mail server and the books, with their faults.
+//! The external systems: a shop, two warehouses, a mail server and the books, with their faults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ use super::terms::{ITEMS, STORE, TOKYO, Terms, UNKNOWN_ITEM, start};
 /// What the shop signs its webhooks with.
 pub(super) const HOOK_SECRET: &str = "whsec_world";
 
-/// A far side's name, and what changes in one place while everything else stays.
+/// An external system's name, and what changes in one place while everything else stays.
 pub(super) struct Warehouse {
     pub(super) slug: &'static str,
     pub(super) sim: WarehouseSim,
@@ -56,7 +56,7 @@ impl Drop for Far {
 }
 
 impl Far {
-    /// Builds the far sides and the configuration that reaches them.
+    /// Builds the external systems and the configuration that reaches them.
     pub(super) async fn build(terms: &Terms, seed: u64, dir: &Path) -> (Self, Loaded) {
         let shop_clock = SimClock::at(start() + terms.skew(0));
         std::fs::write(dir.join("3pl.toml"), terms.layout()).unwrap();

@@ -1,4 +1,4 @@
-//! A folder in memory, with a far side that can be slow to show a file and slow to finish writing one.
+//! A folder in memory, with an external system that can be slow to show a file and slow to finish writing one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Where a process can be stopped at a call to a far side: for good, or until somebody lets it go on.
+//! Where a process can be stopped at a call to an external system: for good, or until somebody lets it go on.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub(super) enum Shock {
     Stall,
 }
 
-/// Every call of one process to a far side passes here before and after it acts.
+/// Every call of one process to an external system passes here before and after it acts.
 pub(super) struct Gate {
     name: String,
     log: Log,

@@ -11,7 +11,7 @@ pub(super) fn handling(seed: u64, shipment: &SimShipment) -> SimHandling {
     });
     let mut dice = Dice::new(mixed);
     let pieces: u32 = shipment.lines.iter().map(|l| l.quantity).sum();
-    // What is told anew after a person has looked goes well.
+    // What is told anew after an operator has looked goes well.
     let first = shipment.reference.ends_with("-S1");
     SimHandling {
         reject: (first && dice.percent(8)).then(|| "住所不明".to_owned()),

@@ -16,7 +16,7 @@ use crate::fault::{self, Fault};
 use crate::model::Rng;
 use crate::parsers::{mutated, named, seeds};
 
-/// Parsers whose bytes a far side chooses and whose words are stored.
+/// Parsers whose bytes an external system chooses and whose words are stored.
 pub const PARSERS: [&str; 6] = [
     "medusa_page",
     "medusa_answer",
@@ -194,7 +194,7 @@ impl World {
         about
     }
 
-    /// Puts bytes where the parser's far side would put them. The first is the choice that the seeds begin with.
+    /// Puts bytes where the parser's external system would put them. The first is the choice that the seeds begin with.
     fn throw(&self, parser: &str, bytes: &[u8], n: u64) {
         let (choice, body) = bytes.split_first().unwrap_or((&0, &[]));
         let statuses = [200, 201, 400, 404, 409, 422, 429, 500];
@@ -284,7 +284,7 @@ impl World {
         let shelf = self.far.warehouses[0].sim.stock();
         for code in ITEMS {
             let counted: Option<i64> = sqlx::query_scalar(
-                "SELECT s.base_qty::bigint FROM stock s JOIN locations l ON l.id = s.location_id JOIN accounts a ON a.id = l.account_id
+                "SELECT s.counted_qty::bigint FROM stock s JOIN locations l ON l.id = s.location_id JOIN accounts a ON a.id = l.account_id
                  WHERE a.slug = $1 AND s.code = $2 AND s.bucket = 'sellable'",
             )
             .bind(self.far.warehouses[0].slug)

@@ -1,4 +1,4 @@
-//! In the end: is everything there, once, and right? By what the far sides remember.
+//! In the end: is everything there, once, and right? By what the external systems remember.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ SELECT s.number || ' is ' || s.status || ' and holds ' || r.qty || ' of item ' |
   FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id
   WHERE s.status IN ('cancelled', 'booked', 'delivered', 'shipped')
 UNION ALL
-SELECT 'item ' || k.item_id || ' at ' || k.location_id || ': on hand ' || k.on_hand || ', reserved ' || k.reserved
+SELECT 'item ' || k.item_id || ' at ' || k.location_id || ': on hand ' || k.on_hand || ', reserved ' || k.reserved_qty
   FROM (SELECT t.item_id, t.location_id,
           hk_on_hand(t.item_id, t.location_id) AS on_hand,
-          coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.item_id = t.item_id AND r.location_id = t.location_id), 0) AS reserved
+          coalesce((SELECT sum(r.qty) FROM reservations r WHERE r.item_id = t.item_id AND r.location_id = t.location_id), 0) AS reserved_qty
         FROM stock_levels t) k
-  WHERE k.reserved > 0 AND k.reserved > k.on_hand
+  WHERE k.reserved_qty > 0 AND k.reserved_qty > k.on_hand
 UNION ALL
 SELECT s.number || ' is ' || s.status || ', due since ' || s.plan_at FROM subjects s WHERE s.plan_at <= (SELECT hk_now())
 UNION ALL
-SELECT 'mark ' || m.id || ' of item ' || m.item_id || ' was left' FROM item_marks m
+SELECT 'mark ' || m.id || ' of item ' || m.item_id || ' was left' FROM allocation_requests m
 ";
 
 /// Orders with an instruction after a reading that shows all that was ordered as shipped by others.
@@ -141,7 +141,7 @@ impl World {
         let rows: Vec<(String, String, bool, Option<String>, i64)> = sqlx::query_as(
             "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
                coalesce((SELECT sum(e.gross) FROM revenue_events e WHERE e.subject_id = s.id), 0)::bigint
-             FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'stub'",
+             FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'placeholder'",
         )
         .fetch_all(&self.admin)
         .await
@@ -163,7 +163,7 @@ impl World {
     fn verdict(&self, order: &Placed, known: &Known, gone: &Goods, open_task: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let seen = self.far.shop.order(&order.id).unwrap();
-        // Goods that left a cancelled order are delivered and no more: the rest is a person's.
+        // Goods that left a cancelled order are delivered and no more: the rest is an operator's.
         let ended = known.closed
             && (matches!(known.status.as_str(), "booked" | "cancelled")
                 || known.status == "delivered" && seen.cancelled);
@@ -301,7 +301,7 @@ impl World {
         }
         let by_staff = order.by_staff > 0;
         // A payment that was voided may have been collected another way, as the task says.
-        let lacks = kept < least && !told("capture_over_authorised");
+        let lacks = kept < least && !told("capture_exceeds_authorisation");
         if lacks || (kept > most && !by_staff) {
             wrong.push(format!(
                 "{kept} yen are kept, {least} to {most} are owed for what was shipped"

@@ -1,4 +1,4 @@
-//! What must hold at every moment, whatever has just gone wrong: asked of the database and of the far sides.
+//! What must hold at every moment, whatever has just gone wrong: asked of the database and of the external systems.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ const SKEW: Duration = Duration::seconds(60);
 
 /// Rows that must not be, in words. None of them depends on anything still to be planned.
 const NEVER: &str = r"
-SELECT 'demand ' || d.id || ' of ' || s.number || ' says reserved ' || d.reserved || ', its reservations are ' || coalesce(r.n, 0)
+SELECT 'demand ' || d.id || ' of ' || s.number || ' says reserved ' || d.reserved_qty || ', its reservations are ' || coalesce(r.n, 0)
   FROM demands d JOIN subjects s ON s.id = d.subject_id
   LEFT JOIN (SELECT demand_id, sum(qty) AS n FROM reservations GROUP BY demand_id) r ON r.demand_id = d.id
-  WHERE d.reserved <> coalesce(r.n, 0)
+  WHERE d.reserved_qty <> coalesce(r.n, 0)
 UNION ALL
 SELECT s.number || ' was not planned: ' || coalesce((SELECT detail FROM tasks t WHERE t.subject_id = s.id AND t.kind = 'plan_failed'), 'no reason')
   FROM subjects s LEFT JOIN plan_suspects u ON u.subject_id = s.id
   -- Set aside, with its task, where processes died while they planned it alone.
   WHERE s.plan_fails > 0 AND NOT (coalesce(u.deaths, 0) >= 2 AND EXISTS (SELECT FROM tasks t WHERE t.subject_id = s.id AND t.kind = 'plan_failed'))
 UNION ALL
-SELECT 'shipment ' || h.reference || ' is in a sealed batch and takes ' || h.qty || ' of a demand with reserved ' || h.reserved || ' and shipped ' || h.shipped
-  FROM (SELECT p.reference, sd.qty, d.reserved, d.shipped FROM shipments p JOIN shipment_demands sd ON sd.shipment_id = p.id JOIN demands d ON d.id = sd.demand_id
+SELECT 'shipment ' || h.reference || ' is in a sealed batch and takes ' || h.qty || ' of a demand with reserved ' || h.reserved_qty || ' and shipped ' || h.shipped_qty
+  FROM (SELECT p.reference, sd.qty, d.reserved_qty, d.shipped_qty FROM shipments p JOIN shipment_demands sd ON sd.shipment_id = p.id JOIN demands d ON d.id = sd.demand_id
         WHERE p.state = 'instructed' AND p.batch_id IS NOT NULL) h
-  WHERE h.qty > h.reserved + h.shipped
+  WHERE h.qty > h.reserved_qty + h.shipped_qty
 UNION ALL
 SELECT 'batch ' || b.subject_id || ' is open and has a body' FROM batches b WHERE b.state = 'open' AND b.body IS NOT NULL
 UNION ALL
@@ -101,13 +101,13 @@ impl World {
         let counts = || self.counted.iter().filter(|count| count.0 == at);
         let shipped = self.far.warehouses[at].sim.shipped();
         let parcels = shipped.values().flatten();
-        let near = parcels.filter(|p| counts().any(|c| (p.left_at - c.1).abs() <= SKEW));
+        let near = parcels.filter(|p| counts().any(|c| (p.shipped_at - c.1).abs() <= SKEW));
         let lines = near.flat_map(|parcel| &parcel.lines);
         let pieces = lines.filter(|line| line.code == code);
         pieces.map(|line| i64::from(line.quantity)).sum()
     }
 
-    /// Everything that a far side saw once too often.
+    /// Everything that an external system saw once too often.
     fn twice(&self) -> Vec<String> {
         let mut twice = Vec::new();
         let left = self.left();

@@ -1,5 +1,5 @@
 //! The people who work with the daemon: they hold, release, cancel and take in money by command, look into
-//! the far sides when an outcome is unknown, and do what a task tells them to type.
+//! the external systems when an outcome is unknown, and do what a task tells them to type.
 
 use hikiate::daemon::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// Looks into the far sides for what is unknown, and says what is there.
+    /// Looks into the external systems for what is unknown, and says what is there.
     pub(super) async fn resolve(&mut self) {
         let store = self.engine.store.clone();
         let today = self.engine.today(self.now);
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// What the far side's memory says of an intent.
+    /// What the external system's memory says of an intent.
     fn happened(&self, label: &str, what: &IntentWhat) -> bool {
         let order = |id: &str| self.far.shop.order(id).unwrap();
         let call = match what {
@@ -166,7 +166,9 @@ impl World {
             IntentWhat::Member { .. } | IntentWhat::Batch { .. } => return self.has_file(label),
         };
         match call {
-            Call::Capture(call) => order(call.order.as_str()).captured >= call.captured_after,
+            Call::Capture(call) => {
+                order(call.order.as_str()).captured >= call.expected_captured_total
+            }
             Call::CancelOrder(call) => order(call.order.as_str()).cancelled,
             Call::Fulfil(call) => order(call.order.as_str())
                 .fulfilments

@@ -11,7 +11,7 @@ use super::orders::{self, Placed};
 use super::terms::ITEMS;
 use super::world::World;
 
-/// What may befall a call. A duplicated write is left out where the far side has no key against it: nothing on
+/// What may befall a call. A duplicated write is left out where the external system has no key against it: nothing on
 /// this side could tell, or help.
 const READS: [Fault; 10] = [
     Fault::LostReply,
@@ -141,7 +141,7 @@ impl World {
         if steps.is_empty() || self.dice.percent(15) {
             steps = self.daemons[at].steps();
         }
-        // Calls to far sides are where most can go wrong.
+        // Calls to external systems are where most can go wrong.
         let calls: Vec<Step> = steps
             .iter()
             .copied()

@@ -16,10 +16,10 @@ const STILL: usize = 10;
 
 /// What is still to come: effects, marks, open batches, orders that have not ended or are due to be planned.
 const UNDONE: &str = r"
-SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM item_marks)
+SELECT (SELECT count(*) FROM effects) + (SELECT count(*) FROM allocation_requests)
   + (SELECT count(*) FROM hook_inbox WHERE done_at IS NULL)
   + (SELECT count(*) FROM batches WHERE state = 'open')
-  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'stub')
+  + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.closed_at IS NULL AND s.origin <> 'placeholder')
   + (SELECT count(*) FROM subjects s WHERE s.kind = 'order' AND s.plan_at <= (SELECT hk_now()))";
 
 /// What a daemon would find to do at `$1`: the step's name and the account's id.
@@ -31,7 +31,7 @@ UNION ALL SELECT 'pull', account_id FROM hook_inbox WHERE done_at IS NULL
 UNION ALL SELECT 'push', account_id FROM effects WHERE state = 'planned' AND due_at <= $1
 UNION ALL SELECT 'plan', 0::smallint FROM subjects WHERE kind = 'order' AND plan_at <= $1
 UNION ALL SELECT 'batch', 0::smallint FROM subjects WHERE kind = 'batch' AND plan_at <= $1
-UNION ALL SELECT 'allocate', 0::smallint FROM item_marks
+UNION ALL SELECT 'allocate', 0::smallint FROM allocation_requests
 UNION ALL SELECT 'seal', 0::smallint FROM batches WHERE state = 'open' AND seal_at <= $1
 UNION ALL SELECT 'seal', 0::smallint FROM shipments s WHERE state = 'waiting'
   AND NOT EXISTS (SELECT FROM batches b WHERE b.location_id = s.location_id AND b.kind = 'instruct' AND b.state = 'open')

@@ -43,7 +43,7 @@ pub struct Summary {
     pub steps: u64,
     /// Processes that died.
     pub crashes: u64,
-    /// Faults at far sides.
+    /// Faults at external systems.
     pub faults: u64,
     /// What staff and operators did by themselves.
     pub acts: u64,
@@ -116,7 +116,7 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Fault>, all: bo
     summary
 }
 
-/// A seed that failed, for a person: what happened, what is wrong, and how to see it again.
+/// A seed that failed, for an operator: what happened, what is wrong, and how to see it again.
 #[must_use]
 pub fn explain(report: &SeedReport, fault: Option<Fault>) -> String {
     let mut text = report.timeline.join("\n");

@@ -15,7 +15,7 @@ pub struct SeedReport {
     pub steps: u64,
     /// Processes that died.
     pub crashes: u64,
-    /// Faults that happened at far sides.
+    /// Faults that happened at external systems.
     pub faults: u64,
     /// What staff and operators did by themselves.
     pub acts: u64,

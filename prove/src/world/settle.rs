@@ -65,7 +65,7 @@ impl World {
         match action {
             Action::Release { rule } => {
                 let of = |what: &str| rule.as_deref().and_then(|rule| rule.strip_prefix(what));
-                match (of("short:"), of("parcel_told_twice:")) {
+                match (of("short:"), of("parcel_reported_twice:")) {
                     (Some(reference), _) => !self.rest_comes(reference).await,
                     (_, Some(reference)) => self.more_left(reference).await,
                     _ => true,
@@ -132,7 +132,7 @@ impl World {
     /// Whoever asks the warehouse hears whether two boxes were taken for one: more left than counts as left.
     async fn more_left(&self, reference: &str) -> bool {
         let counted: i64 = sqlx::query_scalar(
-            "SELECT coalesce(-sum(qty), 0)::bigint FROM stock_entries WHERE starts_with(cause, 'parcel:' || $1 || ':')",
+            "SELECT coalesce(-sum(qty), 0)::bigint FROM stock_movements WHERE starts_with(cause, 'parcel:' || $1 || ':')",
         )
         .bind(reference)
         .fetch_one(&self.admin)
@@ -166,7 +166,7 @@ impl World {
             return true;
         }
         let read: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM heads WHERE kind = 'parcel' AND starts_with(series, $1 || ':')",
+            "SELECT count(*) FROM latest_observations WHERE kind = 'parcel' AND starts_with(series, $1 || ':')",
         )
         .bind(reference)
         .fetch_one(&self.admin)

@@ -1,4 +1,4 @@
-//! What differs between worlds: the merchant's configuration and the far sides' habits.
+//! What differs between worlds: the merchant's configuration and the external systems' habits.
 
 use std::path::PathBuf;
 
@@ -141,7 +141,7 @@ impl Terms {
             dispatch: dispatch(waves),
         };
         let hold = if self.hold_remarks {
-            "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n"
+            "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"manual\"\n"
         } else {
             ""
         };
@@ -169,7 +169,7 @@ impl Terms {
                 account: "shop",
                 more: String::new(),
                 channel: format!(
-                    "begin = \"all\"\ncapture = \"{capture}\"\nreread = \"15m\"\nlocations = {{ tokyo = \"{TOKYO}\" }}\n{others}"
+                    "begin = \"all\"\ncapture = \"{capture}\"\nrefresh = \"15m\"\nlocations = {{ tokyo = \"{TOKYO}\" }}\n{others}"
                 ),
             }],
             warehouses: vec![

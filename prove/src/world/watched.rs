@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::Hooks;
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
+    Call, Connector, Error, ErrorClass, ExternalId, Here, InFile, Kind, LookUp, Observed, Op,
     OperationSpec, Operations, Outcome, Page, Prepared, Record, Source, StreamSpec,
 };
 use serde_json::Value;
@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use super::gate::Gate;
 use crate::fault::{self, Around};
 
-/// What a far side's pages held, for whoever wants to find it in the database again.
+/// What an external system's pages held, for whoever wants to find it in the database again.
 #[derive(Default)]
 pub(super) struct Heard {
     /// Nobody listens where this is false.
@@ -285,7 +285,7 @@ impl Operations for Watched {
             .await
     }
 
-    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         let act = self.writes().look_up(op, calls);
         self.around_all(format!("look up {op} {}", labels(calls)), act)
             .await

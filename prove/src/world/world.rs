@@ -40,7 +40,7 @@ pub(super) struct World {
     pub(super) daemons: Vec<Daemon>,
     pub(super) counts: Counts,
     pub(super) violations: Vec<String>,
-    /// Every task a person has seen: order or batch, kind.
+    /// Every task an operator has seen: order or batch, kind.
     pub(super) flagged: std::collections::BTreeSet<(String, String)>,
     /// How often people did what a task says: order or batch, kind.
     pub(super) tries: std::collections::BTreeMap<(String, String), u32>,
@@ -255,7 +255,7 @@ impl World {
         }
     }
 
-    /// Moves every clock; each far side's runs beside ours.
+    /// Moves every clock; each external system's runs beside ours.
     pub(super) async fn advance(&mut self, by: Duration) {
         self.now += by;
         self.log.set(self.now);
@@ -276,7 +276,7 @@ impl World {
     }
 }
 
-/// A place for the far sides' folders; in memory where that is possible, because each file in them is flushed.
+/// A place for the external systems' folders; in memory where that is possible, because each file in them is flushed.
 fn folders() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() {

@@ -10,7 +10,7 @@ use hikiate_medusa::sim::Shop;
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::conformance::{Bench, Specification, Subject, Verdict, Waiver, run};
 use hikiate_sdk::{
-    Call, Connector, Error, ErrorClass, ExternalId, Found, Here, InFile, Kind, Observed, Op,
+    Call, Connector, Error, ErrorClass, ExternalId, Here, InFile, Kind, LookUp, Observed, Op,
     OperationSpec, Operations, Outcome, Page, Prepared, Record, ReplyVerdict, Source, StreamSpec,
     one_by_one,
 };
@@ -187,7 +187,7 @@ impl Operations for Wrapped {
         one_by_one(calls, |call| self.send_it(op, call)).await
     }
 
-    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         self.at_operations().look_up(op, calls).await
     }
 }

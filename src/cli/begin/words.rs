@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Row, Told};
+use super::{Reply, Row};
 use crate::cli::args::Begin;
 use crate::cli::out::table;
 use crate::cli::session::Session;
@@ -12,7 +12,7 @@ use crate::policy::Dispatch;
 pub(super) fn words(
     session: &Session,
     args: &Begin,
-    told: &Told<'_>,
+    told: &Reply<'_>,
     rows: &[Row],
     classed: usize,
     now: DateTime<Utc>,

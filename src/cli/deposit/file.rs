@@ -9,7 +9,7 @@ use crate::config::csv_cells as cells;
 
 /// Columns that a file has to have.
 const NEEDED: [&str; 3] = ["date", "amount", "reference"];
-/// Columns that it may have beside them. The payer is a person's name: it is not kept.
+/// Columns that it may have beside them. The payer is an operator's name: it is not kept.
 const ALLOWED: [&str; 3] = ["order", "currency", "payer"];
 
 /// A row as written.

@@ -1,4 +1,4 @@
-//! `hikiate deposit`: money that came, as a person read it in the bank's statement, and which orders it pays.
+//! `hikiate deposit`: money that came, as an operator read it in the bank's statement, and which orders it pays.
 
 mod add;
 mod file;
@@ -82,7 +82,7 @@ struct Order {
     currency: Currency,
 }
 
-/// An order by what a person calls it.
+/// An order by what an operator calls it.
 async fn order(session: &Session, name: &str) -> Result<Order, Failure> {
     let (id, number) = session.store.find_subject(name).await?;
     let (inputs, now) = session.inputs(&[id]).await?;

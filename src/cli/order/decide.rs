@@ -1,11 +1,11 @@
-//! Decisions typed by a person. All orders are looked up and judged before anything is written.
+//! Decisions typed by an operator. All orders are looked up and judged before anything is written.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::typed::{TRIES, Told};
+use super::typed::{Reply, TRIES};
 use crate::cli::args::Decide;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -85,7 +85,7 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
                 wish.does
                     .push("it is stopped, and its channel is told".to_owned());
             }
-            told.push(Told {
+            told.push(Reply {
                 number: now.input.number.clone(),
                 reference: None,
                 dry_run: dry,
@@ -108,7 +108,7 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
     let rows: Vec<_> = told.iter().map(with_next).collect();
     session
         .out
-        .one(&rows, || told.iter().map(Told::words).collect())
+        .one(&rows, || told.iter().map(Reply::words).collect())
 }
 
 /// `order release`
@@ -172,7 +172,7 @@ async fn release_each(
 }
 
 fn refused(tasks: &[TaskLine], batch: &SubjectRow) -> bool {
-    let of = |task: &TaskLine| task.subject == batch.row.number && task.kind == "batch_refused";
+    let of = |task: &TaskLine| task.subject == batch.row.number && task.kind == "batch_rejected";
     tasks.iter().any(of)
 }
 
@@ -372,7 +372,7 @@ fn say(session: &Session, judged: &[Judged]) -> Result<(), Failure> {
 }
 
 /// What a script that reads `next` goes on reading, with the rest beside it.
-fn with_next(told: &Told) -> serde_json::Value {
+fn with_next(told: &Reply) -> serde_json::Value {
     serde_json::json!({
         "number": told.number, "next": told.does.join("; "), "dry_run": told.dry_run, "does": told.does, "stays": told.stays,
     })

@@ -9,7 +9,7 @@ use crate::plan::command::{Now, set_name};
 use crate::plan::types::{NotWritten, OrderInput, Written};
 use crate::store::{Instead, ReceiverName, StoreError, Typed};
 
-use super::typed::{TRIES, Told};
+use super::typed::{Reply, TRIES};
 
 /// Tries the name at the warehouses' layouts, as planning will.
 fn can_be_written(
@@ -95,7 +95,7 @@ pub(super) async fn set(session: &Session, args: SetName) -> Result<(), Failure>
             Err(error) => return Err(error.into()),
         }
     };
-    let told = Told {
+    let told = Reply {
         number,
         reference: None,
         dry_run: args.dry_run,

@@ -25,7 +25,7 @@ pub(crate) struct Subject {
 
 /// What became of one.
 #[derive(Serialize)]
-pub(super) struct Told {
+pub(super) struct Reply {
     pub(super) number: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct Told {
     pub(super) stays: Vec<String>,
 }
 
-impl Told {
+impl Reply {
     pub(super) fn words(&self) -> String {
         let name = self.reference.as_ref().unwrap_or(&self.number);
         let mut text = format!("{name}:\n");
@@ -197,7 +197,7 @@ pub(super) async fn shipped_it(session: &Session, args: ShippedArgs) -> Result<(
             tracking: &args.tracking,
             carrier: args.carrier.as_deref(),
             from: args.from.as_deref(),
-            left_at: args.left_at,
+            shipped_at: args.shipped_at,
             lines: &args.lines,
             reason: &args.reason,
         };
@@ -275,9 +275,9 @@ pub(crate) async fn write(
             Err(error) => return Err(error.into()),
         }
     };
-    let told: Vec<Told> = wishes
+    let told: Vec<Reply> = wishes
         .into_iter()
-        .map(|(subject, _, wish)| Told {
+        .map(|(subject, _, wish)| Reply {
             number: subject.number.clone(),
             reference: subject.reference.clone(),
             dry_run: dry,
@@ -287,7 +287,7 @@ pub(crate) async fn write(
         .collect();
     session
         .out
-        .one(&told, || told.iter().map(Told::words).collect())
+        .one(&told, || told.iter().map(Reply::words).collect())
 }
 
 /// One entry an order, also where several of its shipments were named.

@@ -16,7 +16,7 @@ pub struct ChannelTable {
     pub payments: BTreeMap<String, PaymentTable>,
     /// Tell the channel what was shipped.
     #[serde(default = "yes")]
-    pub notify: bool,
+    pub shipping_notice: bool,
     /// When money is captured; what its accounts can do where it is not written.
     #[serde(default)]
     pub capture: Option<CaptureRule>,
@@ -30,8 +30,8 @@ pub struct ChannelTable {
     #[serde(default)]
     pub carriers: BTreeMap<String, String>,
     /// Open orders are read again this often; `never` for not at all.
-    #[serde(default = "reread")]
-    pub reread: String,
+    #[serde(default = "refresh")]
+    pub refresh: String,
     /// Where others ship from when the channel names no place: a warehouse of ours, or `elsewhere`.
     #[serde(default)]
     pub others_ship_from: Option<String>,
@@ -98,7 +98,7 @@ fn zombie_days() -> u16 {
     90
 }
 
-fn reread() -> String {
+fn refresh() -> String {
     "15m".to_owned()
 }
 

@@ -90,8 +90,8 @@ pub struct EngineTable {
     pub plan_batch: u32,
     /// Effects claimed at once.
     pub push_batch: u32,
-    /// Effects a rule may make in a minute without news of their orders before it pauses itself.
-    pub rule_burst: u32,
+    /// Effects a rule may make in a minute without new input of their orders before it pauses itself.
+    pub automation_burst: u32,
     /// How long a claim of an account or effect lasts.
     pub lease: String,
     /// Pause of a loop that found nothing to do.

@@ -32,7 +32,7 @@ pub struct File {
     pub http: HttpTable,
     /// Sizes and times of the loops.
     pub engine: EngineTable,
-    /// Far sides; each table has `connector` and that connector's own keys.
+    /// External systems; each table has `connector` and that connector's own keys.
     #[serde(default)]
     pub accounts: BTreeMap<String, AccountTable>,
     /// What is done with the orders of an account; the name is the account's.
@@ -64,6 +64,6 @@ pub struct File {
 /// An account: `connector` beside the connector's own keys.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct AccountTable {
-    /// The kind of far side.
+    /// The kind of external system.
     pub connector: String,
 }

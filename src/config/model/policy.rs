@@ -174,5 +174,5 @@ impl HoldTable {
 }
 
 fn person() -> Release {
-    Release::Person
+    Release::Manual
 }

@@ -13,7 +13,7 @@ use crate::policy::{ChangeRules, Partial};
 pub struct WarehouseTable {
     /// The account that is instructed.
     pub account: String,
-    /// The far side's code of the place.
+    /// The external system's code of the place.
     #[serde(default)]
     pub location: Option<String>,
     /// When instructions go out.

@@ -9,8 +9,8 @@ use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Found, Here, InFile,
-    Kind, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, Replay,
+    AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Here, InFile, Kind,
+    LookUp, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, RetryPolicy,
     SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
@@ -89,15 +89,15 @@ impl ConnectorKind for Test {
             .filter_map(|word| Op::parse(word))
             .map(|op| OperationSpec {
                 op,
-                replay: if op == Op::Mail {
-                    Replay::Person
+                retry: if op == Op::Mail {
+                    RetryPolicy::Manual
                 } else {
-                    Replay::Lookup {
+                    RetryPolicy::LookUp {
                         settle: Duration::from_secs(5),
                         first: First::Send,
                     }
                 },
-                accepted_is_done: !replies,
+                completes_on_accept: !replies,
                 ability: match (op, keys.captures.as_deref(), keys.ships.as_deref()) {
                     (Op::Capture, Some("once"), _) => Ability::Capture(Parts::Once),
                     (Op::Capture, Some("whole"), _) => Ability::Capture(Parts::Whole),
@@ -216,7 +216,7 @@ impl Operations for Account {
         calls.iter().map(|_| Err(never())).collect()
     }
 
-    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         calls.iter().map(|_| Err(never())).collect()
     }
 }

@@ -122,7 +122,7 @@ const WRONG: [(&str, &str, &str); 47] = [
     (
         "\"fulfil\", \"ship\"",
         "\"ship\"",
-        "channels.shop-jp.notify: notify = true needs fulfil",
+        "channels.shop-jp.shipping_notice: shipping_notice = true needs fulfil",
     ),
     (
         "\"orders\", ",
@@ -142,7 +142,7 @@ const WRONG: [(&str, &str, &str); 47] = [
     (
         "\"fulfil\", \"ship\", \"capture\"]",
         "\"fulfil\", \"ship\", \"capture\"]\nships = \"line\"",
-        "channels.shop-jp.notify: account shop-jp takes ship line by line, and hikiate reports what left together, each time: write notify = false",
+        "channels.shop-jp.shipping_notice: account shop-jp takes ship line by line, and hikiate reports what left together, each time: write shipping_notice = false",
     ),
     (
         "\"fulfil\", \"ship\", \"capture\"]",

@@ -69,7 +69,7 @@ fn good() -> Evidence {
             files: 1,
             parcels: vec![ParcelSeen {
                 tracking,
-                left_at: chrono::DateTime::UNIX_EPOCH,
+                shipped_at: chrono::DateTime::UNIX_EPOCH,
                 goods: lines.into_iter().collect(),
             }],
         });
@@ -194,7 +194,7 @@ fn what_is_captured_on_completion_is_not_owed_before() {
 }
 
 #[test]
-fn what_a_far_side_saw_twice_is_counted() {
+fn what_an_external_system_saw_twice_is_counted() {
     let cases: [fn(&mut Evidence); 6] = [
         |evidence| evidence.shipments[0].files = 2,
         |evidence| {

@@ -48,7 +48,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
             "{channel} is not told of a cancel: the order is ended; `hikiate order release {} --rule ended` takes that back first",
             view.input.number
         ));
-    } else if view.something_left() {
+    } else if view.any_shipped() {
         wish.stays.push(format!(
             "{channel} is not told of a cancel: goods were shipped, only the rest is stopped"
         ));
@@ -101,7 +101,7 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
         ShipmentStage::Instructed if parcels > 0 => wish.stays.push(format!(
             "a part of {reference} was shipped from {warehouse} in {parcels} parcels, and the rest is not asked back"
         )),
-        ShipmentStage::Instructed if shipment.batch_refused().is_some() => {
+        ShipmentStage::Instructed if shipment.batch_rejected().is_some() => {
             wish.does.push(format!(
                 "{reference} stands in a batch that {warehouse} refused: it is taken out of it, and nobody is asked"
             ));

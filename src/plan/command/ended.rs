@@ -46,7 +46,7 @@ pub fn end(on: Now<'_>, reason: &str) -> Result<Wish, String> {
             fact.reference, fact.warehouse, fact.reference
         ));
     }
-    if view.something_left() || under_way.count() > 0 {
+    if view.any_shipped() || under_way.count() > 0 {
         wish.stays
             .push("what is shipped is told, captured and booked as usual".to_owned());
     }

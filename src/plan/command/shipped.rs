@@ -31,7 +31,7 @@ pub struct Shipped<'a> {
     /// Our name of the warehouse that it left; where its stock is reserved when absent.
     pub from: Option<&'a str>,
     /// When; now when absent.
-    pub left_at: Option<DateTime<Utc>>,
+    pub shipped_at: Option<DateTime<Utc>>,
     /// What is inside; all that is open when empty.
     pub lines: Lines<'a>,
     /// Why it is typed.
@@ -44,8 +44,8 @@ pub struct Shipped<'a> {
 /// Why this cannot have been shipped.
 pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     let view = on.ours()?;
-    if what.left_at.is_some_and(|at| at > on.now) {
-        return Err("--left-at has not come yet".to_owned());
+    if what.shipped_at.is_some_and(|at| at > on.now) {
+        return Err("--shipped-at has not come yet".to_owned());
     }
     // At the latest when it was first read, whatever the shop's clock says.
     let first = view
@@ -55,9 +55,9 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
         .map(|reading| reading.recorded_at);
     let ordered = view.order.ordered_at;
     let placed = first.map_or(ordered, |first| ordered.min(first));
-    if what.left_at.is_some_and(|at| at < placed) {
+    if what.shipped_at.is_some_and(|at| at < placed) {
         return Err(format!(
-            "--left-at is before order {} was placed, {}",
+            "--shipped-at is before order {} was placed, {}",
             view.input.number,
             view.local(placed)
         ));
@@ -89,7 +89,7 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
                 ShipmentStage::Instructed => sealed(&view, shipment, what, on.now),
                 ShipmentStage::Waiting => {
                     let from = what.from.or(Some(shipment.fact.warehouse.as_str()));
-                    let most = |line: &Line<'_>| Some(shipment.to_leave(&line.key));
+                    let most = |line: &Line<'_>| Some(shipment.remaining_qty(&line.key));
                     unsealed(&view, Shipped { from, ..what }, on.now, most)
                 }
                 ShipmentStage::Shipped if shipment.parcels.iter().any(|p| p.tracking.is_none()) => {
@@ -328,7 +328,7 @@ fn parcel(
     now: DateTime<Utc>,
 ) -> [WishedFact; 2] {
     let tracking = what.tracking;
-    let left_at = what.left_at.unwrap_or(now);
+    let shipped_at = what.shipped_at.unwrap_or(now);
     let told = FactBody::Shipped(ShippedFact {
         reference: reference.clone(),
         key: tracking.to_owned(),
@@ -336,12 +336,12 @@ fn parcel(
     });
     let told = WishedFact::once(format!("shipped:{reference}:{tracking}"), told);
     let parcel = WishedFact {
-        happened_at: Some(left_at),
+        happened_at: Some(shipped_at),
         ..WishedFact::once(
             format!("parcel:{reference}:{tracking}:person"),
             FactBody::Parcel(ParcelReport {
                 also: Vec::new(),
-                left_until: None,
+                shipped_until: None,
                 adds: false,
                 told: None,
                 reference,
@@ -349,7 +349,7 @@ fn parcel(
                 named: false,
                 carrier: what.carrier.map(str::to_owned),
                 tracking: Some(tracking.to_owned()),
-                left_at,
+                shipped_at,
                 contents: Contents::Lines(lines),
             }),
         )

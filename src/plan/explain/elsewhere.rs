@@ -43,6 +43,6 @@ pub enum Sending {
     Doubtful,
     /// Being sent at this moment.
     Now,
-    /// A person has to say whether it arrived.
+    /// An operator has to say whether it arrived.
     Unknown,
 }

@@ -138,7 +138,7 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
     let parcels: String = left
         .chain(ahead)
         .map(|(parcel, word)| {
-            let at = minute(parcel.left_at(view.order.ordered_at), zone);
+            let at = minute(parcel.shipped_at(view.order.ordered_at), zone);
             let numbers: Vec<&str> = parcel.labels().collect();
             if numbers.is_empty() {
                 format!("; parcel without a number {word} {at}")
@@ -208,7 +208,7 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
     if !shipment.parcels.is_empty() {
         return "shipped in part".to_owned();
     }
-    if let Some(message) = shipment.batch_refused() {
+    if let Some(message) = shipment.batch_rejected() {
         return format!("in a batch that was refused: {message}");
     }
     if shipment.accepted() {
@@ -258,7 +258,7 @@ pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
         .collect()
 }
 
-/// What happens at a moment without news.
+/// What happens at a moment without new input.
 pub(super) fn next(what: Next) -> &'static str {
     match what {
         Next::Unpaid => "unpaid until then, its stock goes on sale again",

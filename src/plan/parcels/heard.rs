@@ -13,7 +13,7 @@ use super::said::Said;
 use crate::facts::{FactBody, ParcelCorrectedFact, ReleasedFact, ShipmentFact, ShipmentLine};
 
 /// The release by which an operator says that what was told twice is two boxes.
-const TWO: &str = "parcel_told_twice";
+const TWO: &str = "parcel_reported_twice";
 
 /// Items of one of a code, by the line that a row names.
 pub(super) type ItemsOf<'s> = &'s dyn Fn(u32, &str) -> Option<u32>;
@@ -54,7 +54,7 @@ enum Word<'a> {
 
 impl Word<'_> {
     /// The time of the file that told it, else when it was stored.
-    fn told_at(&self) -> Option<DateTime<Utc>> {
+    fn reported_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Word::Report(recorded_at, report) => {
                 Some(report.told.as_ref().map_or(*recorded_at, |told| told.at))
@@ -113,7 +113,7 @@ impl<'a> Heard<'a> {
         let by_hand =
             |(id, word): &(i64, Word<'_>)| matches!(word, Word::Corrected(_)) || typed.contains(id);
         for files in words.split_mut(by_hand) {
-            files.sort_by_key(|(_, word)| word.told_at());
+            files.sort_by_key(|(_, word)| word.reported_at());
         }
         let reports = || {
             words.iter().filter_map(|(_, word)| match word {

@@ -222,7 +222,7 @@ impl<'a> Parcel<'a> {
 
     /// When it was shipped. A time that cannot be (before the order was placed, or long after it was told) would move
     /// goods and money in another period: then it is when it was told.
-    pub(crate) fn left_at(&self, placed: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn shipped_at(&self, placed: DateTime<Utc>) -> DateTime<Utc> {
         if self.doubted(placed) {
             self.first_recorded_at
         } else {
@@ -232,17 +232,17 @@ impl<'a> Parcel<'a> {
 
     /// It is told ahead: its time, or its day, has not begun.
     pub(crate) fn ahead(&self, placed: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let tolerance = match self.report.left_until {
+        let tolerance = match self.report.shipped_until {
             Some(_) => Duration::zero(),
             None => CLOCKS,
         };
-        self.left_at(placed).signed_duration_since(now) > tolerance
+        self.shipped_at(placed).signed_duration_since(now) > tolerance
     }
 
     /// The time that was told cannot be.
     pub(crate) fn doubted(&self, placed: DateTime<Utc>) -> bool {
-        let told = self.report.left_at;
-        let latest = match (self.report.left_until, &self.report.told) {
+        let told = self.report.shipped_at;
+        let latest = match (self.report.shipped_until, &self.report.told) {
             (Some(until), _) => until,
             (None, Some(_)) => told,
             (None, None) => told.checked_add_signed(A_DAY).unwrap_or(told),
@@ -279,8 +279,8 @@ impl<'a> Parcel<'a> {
             self.empty();
         }
         self.typed |= said.hand;
-        let day = (self.report.left_at, self.report.left_until);
-        let again = day == (said.report.left_at, said.report.left_until);
+        let day = (self.report.shipped_at, self.report.shipped_until);
+        let again = day == (said.report.shipped_at, said.report.shipped_until);
         self.effective = if again {
             self.effective.min(said.effective())
         } else {

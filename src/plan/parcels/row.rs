@@ -11,8 +11,8 @@ pub(crate) struct Row<'a> {
     /// When it took effect.
     pub(crate) effective: DateTime<Utc>,
     /// The time as it was written.
-    left_at: DateTime<Utc>,
-    pub(super) left_until: Option<DateTime<Utc>>,
+    shipped_at: DateTime<Utc>,
+    pub(super) shipped_until: Option<DateTime<Utc>>,
     sources: Vec<Source<'a>>,
     /// What the report calls its parcel that told it first.
     key: &'a str,
@@ -25,8 +25,8 @@ impl<'a> Row<'a> {
         Self {
             items,
             effective: said.effective(),
-            left_at: said.report.left_at,
-            left_until: said.report.left_until,
+            shipped_at: said.report.shipped_at,
+            shipped_until: said.report.shipped_until,
             sources: vec![said.source],
             key: &said.report.key,
             adds: said.report.adds,
@@ -54,13 +54,13 @@ impl<'a> Row<'a> {
             effective
         };
         self.items = items;
-        (self.left_at, self.left_until) = (said.report.left_at, said.report.left_until);
+        (self.shipped_at, self.shipped_until) = (said.report.shipped_at, said.report.shipped_until);
         self.sources.push(said.source);
     }
 
     /// The time is written as it was.
     pub(super) fn written(&self, said: &Said<'_>) -> bool {
-        (self.left_at, self.left_until) == (said.report.left_at, said.report.left_until)
+        (self.shipped_at, self.shipped_until) == (said.report.shipped_at, said.report.shipped_until)
     }
 
     /// One file told both.
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
 
     /// A later file says this row: it has the same clock time.
     fn same_clock(&self, said: &Said<'_>) -> bool {
-        self.known(said) && self.left_until.is_none() && self.written(said)
+        self.known(said) && self.shipped_until.is_none() && self.written(said)
     }
 
     fn known(&self, said: &Said<'_>) -> bool {

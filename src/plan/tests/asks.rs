@@ -110,7 +110,7 @@ fn what_the_layout_has_no_column_for_holds_the_order() {
         let plan = settle(&mut world, &files(None));
         held(&plan, "not_writable", &[what, value, "mend the layout"]);
         let plan = settle(&mut world, &files(Some(value)));
-        assert_eq!(plan.blocked_by.as_deref(), Some("wave"), "{what}");
+        assert_eq!(plan.blocked_by.as_deref(), Some("batch"), "{what}");
     }
 }
 
@@ -120,7 +120,7 @@ fn a_word_that_the_warehouses_table_lacks_holds_the_order() {
     let layout = files(Some("row.slot"));
     assert_eq!(
         settle(&mut world, &layout).blocked_by.as_deref(),
-        Some("wave"),
+        Some("batch"),
         "no table"
     );
     let mut world = asks(|order| order.groups[0].wishes.slot = Some("夜".to_owned()));
@@ -154,7 +154,7 @@ fn what_cannot_be_read_holds_the_order() {
     world.edit(|order| order.groups[0].wishes.unread.clear());
     assert_eq!(
         settle(&mut world, &files(None)).blocked_by.as_deref(),
-        Some("wave")
+        Some("batch")
     );
 }
 
@@ -238,7 +238,12 @@ fn collected(lines: &[(&str, u32, i64)]) -> World {
 fn cash_on_delivery_leaves_at_once_and_nothing_is_captured() {
     let mut world = collected(&[("A", 2, 1000)]);
     let plan = world.settle();
-    assert_eq!(plan.blocked_by.as_deref(), Some("wave"), "{:?}", plan.tasks);
+    assert_eq!(
+        plan.blocked_by.as_deref(),
+        Some("batch"),
+        "{:?}",
+        plan.tasks
+    );
     world.wait(30);
     world.seal();
     world.instruct_outcome(S1, Verdict::Accepted);
@@ -348,7 +353,7 @@ fn the_channel_is_told_of_each_parcel_by_name_in_its_own_words() {
         key: format!("{S1}:401234567890"),
         carrier: Some("1001".to_owned()),
         tracking: Some("401234567890".to_owned()),
-        left_at: Some(left),
+        shipped_at: Some(left),
         lines: vec![ShippedLine {
             line: "l1".into(),
             quantity: 3,

@@ -97,7 +97,7 @@ fn before_its_channel_begins_an_order_reserves_and_nothing_else() {
     let plan = world.settle();
     assert_eq!(
         (plan.status, plan.blocked_by.as_deref()),
-        (Status::Allocated, Some("wave"))
+        (Status::Allocated, Some("batch"))
     );
     assert!(!plan.demands[0].behind);
 }
@@ -108,7 +108,7 @@ fn a_rule_that_is_true_before_the_beginning_decides_nothing_yet() {
     world
         .rules
         .0
-        .push(("high", crate::policy::Release::Person, |_| Ok(true)));
+        .push(("high", crate::policy::Release::Manual, |_| Ok(true)));
     does_nothing(&world.plan());
     world.input.begin = begun(at(0));
     assert_eq!(world.plan().blocked_by.as_deref(), Some("hold:high"));
@@ -237,7 +237,7 @@ fn before_its_channel_begins_a_parcel_by_hand_is_told_at_the_channel_and_not_her
         tracking: "BYHAND1",
         carrier: None,
         from: Some("tokyo"),
-        left_at: None,
+        shipped_at: None,
         lines: &[],
         reason: "by hand",
     };
@@ -533,7 +533,7 @@ fn a_stopped_channel_hears_and_does_nothing_until_it_goes_on() {
     world.input.begin.from = None;
     let plan = world.plan();
     assert_eq!(plan.withdraw.len(), 1, "the notice is taken back");
-    assert_eq!(plan.seen, None, "what it was not acted on stays news");
+    assert_eq!(plan.seen, None, "what it was not acted on stays new input");
     world.parcel(S1, "T2", &[(1, 1)]);
     let plan = world.plan();
     assert!(plan.effects.is_empty() && plan.revenue.is_empty());

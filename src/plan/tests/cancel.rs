@@ -48,7 +48,7 @@ fn nothing_is_asked_while_the_instruction_is_under_way_or_unknown() {
     let mut world = instructed();
     cancelled_at_channel(&mut world);
     let plan = world.plan();
-    assert_eq!(plan.blocked_by.as_deref(), Some("unknown"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("unknown_outcome"));
     assert!(plan.effects.is_empty());
     assert_eq!(plan.demands[0].wanted, 2, "it may leave");
     world.instruct_outcome(S1, Verdict::Accepted);
@@ -120,7 +120,7 @@ fn a_refused_request_is_repeated_only_when_a_person_asks() {
     let plan = world.plan();
     assert_eq!(
         (World::kinds(&plan), plan.effects.len()),
-        (vec!["cancel_refused"], 0)
+        (vec!["cancellation_request_rejected"], 0)
     );
     world.release(&format!("cancel:{S1}"));
     let plan = world.plan();

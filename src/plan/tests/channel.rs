@@ -23,7 +23,7 @@ fn kinds(plan: &OrderPlan) -> Vec<&str> {
 
 fn captures(world: &World) -> Vec<i64> {
     let amount = |call: Call| match call {
-        Call::Capture(capture) => capture.amount.unwrap_or(capture.captured_after),
+        Call::Capture(capture) => capture.amount.unwrap_or(capture.expected_captured_total),
         _ => 0,
     };
     world.calls(Op::Capture).into_iter().map(amount).collect()
@@ -95,7 +95,7 @@ fn completed_and_released_it_waits_while_the_channel_checks_it() {
     assert_eq!(world.settle().status, Status::Allocated);
     world.edit(|order| order.gate = ChannelGate::Frozen);
     let plan = world.settle();
-    assert_eq!(plan.blocked_by.as_deref(), Some("gate"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("channel_gate"));
     assert!(world.seal().is_empty());
 }
 

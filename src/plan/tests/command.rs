@@ -98,7 +98,7 @@ fn parcel<'a>(reference: Option<&'a str>, tracking: &'a str) -> Shipped<'a> {
         tracking,
         carrier: Some("yamato"),
         from: None,
-        left_at: None,
+        shipped_at: None,
         lines: &[],
         reason: "sent by hand",
     }
@@ -187,7 +187,7 @@ fn a_recall_without_an_answer_in_time_is_a_task_that_says_what_to_type() {
     assert_eq!((plan.tasks.len(), plan.next), (0, Some(at(90))));
     world.wait(60);
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["reply_late"]);
+    assert_eq!(World::kinds(&plan), ["instruction_reply_overdue"]);
     let reference = S1.to_owned();
     assert_eq!(plan.tasks[0].actions, [Action::Recalled { reference }]);
     world.typed(|now| recalled(now, S1, CancelVerdict::Accepted, "said by telephone"));
@@ -263,7 +263,7 @@ fn what_a_called_warehouse_said_of_goods_that_others_shipped_is_taken_down() {
 fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     world.settle();
-    assert_eq!(blocked(&world).as_deref(), Some("wave"));
+    assert_eq!(blocked(&world).as_deref(), Some("batch"));
     let stop = |items: Option<Vec<i64>>| ShippingStop {
         id: 7,
         items,
@@ -271,7 +271,7 @@ fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
         warehouse: None,
     };
     world.input.stops = vec![stop(Some(vec![2]))];
-    assert_eq!(blocked(&world).as_deref(), Some("wave"), "another item");
+    assert_eq!(blocked(&world).as_deref(), Some("batch"), "another item");
     world.input.stops = vec![stop(Some(vec![1]))];
     assert_eq!(blocked(&world).as_deref(), Some("stop"));
     assert!(
@@ -289,7 +289,7 @@ fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
         },
     ] {
         world.input.stops = vec![other];
-        assert_eq!(blocked(&world).as_deref(), Some("wave"));
+        assert_eq!(blocked(&world).as_deref(), Some("batch"));
     }
 
     let mut world = instructed();
@@ -311,7 +311,7 @@ fn a_stop_blocks_what_waits_and_alone_keeps_back_what_it_recalled() {
         (Some("stop"), 0)
     );
     world.input.stops.clear();
-    assert_eq!(blocked(&world).as_deref(), Some("wave"));
+    assert_eq!(blocked(&world).as_deref(), Some("batch"));
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_cancel_that_the_channel_keeps_refusing_is_settled_by_ending_the_order() {
     for _ in 0..2 {
         world.end_op(Op::CancelOrder, Verdict::Refused);
         let plan = world.plan();
-        assert_eq!(World::kinds(&plan), ["cancel_order_refused"]);
+        assert_eq!(World::kinds(&plan), ["channel_cancel_rejected"]);
         assert!(plan.tasks[0].actions.contains(&Action::End {}));
         assert!(!plan.closed);
         world.release("cancel_order");
@@ -524,7 +524,7 @@ fn a_report_that_follows_a_parcel_told_by_hand_only_confirms_it() {
     for (number, items, kinds, moved) in [
         ("T1", 2, vec![], -2),
         ("T2", 2, vec!["tracking_differs"], -2),
-        ("T1", 1, vec!["told_too_much", "shipped_short"], -1),
+        ("T1", 1, vec!["notice_exceeds_shipped", "shipped_short"], -1),
     ] {
         let mut world = instructed();
         world.typed(|now| shipped(now, parcel(Some(S1), "T1")));
@@ -739,7 +739,7 @@ fn a_notice_that_staff_cancelled_before_it_shipped_is_told_again_by_releasing_th
         world.plan();
         world.end_op(Op::Ship, Verdict::Refused);
         let plan = world.plan();
-        assert!(World::kinds(&plan).contains(&"notice_refused"));
+        assert!(World::kinds(&plan).contains(&"shipping_notice_rejected"));
         assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
         world.release("notice");
         world.push_all();
@@ -747,7 +747,7 @@ fn a_notice_that_staff_cancelled_before_it_shipped_is_told_again_by_releasing_th
             panic!("no fulfil call")
         };
         assert_eq!(fulfil.reference.as_str(), format!("{S1}.2"));
-        assert!(!World::kinds(&world.plan()).contains(&"notice_refused"));
+        assert!(!World::kinds(&world.plan()).contains(&"shipping_notice_rejected"));
     }
 }
 
@@ -1091,7 +1091,7 @@ fn a_cancel_that_the_channel_refused_because_a_part_shipped_leaves_the_rest_to_a
     let plan = world.settle();
     let refused = |plan: &crate::plan::types::OrderPlan| {
         let mut tasks = plan.tasks.iter();
-        let task = tasks.find(|task| task.kind == "cancel_order_refused");
+        let task = tasks.find(|task| task.kind == "channel_cancel_rejected");
         task.map(|task| task.detail.clone())
     };
     let text = refused(&plan).unwrap();

@@ -1,4 +1,4 @@
-//! What happens to the order in the world: sealing, far sides' answers, what people type.
+//! What happens to the order in the world: sealing, external systems' answers, what people type.
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{
@@ -186,13 +186,13 @@ impl World {
         reference: &str,
         name: &str,
         lines: &[(u32, u32)],
-        left_at: DateTime<Utc>,
+        shipped_at: DateTime<Utc>,
     ) {
         let key = self.nth(format!("parcel:{reference}:{name}"));
         let line = |(n, quantity): &(u32, u32)| ParcelLine::new(*n, *quantity);
         let report = ParcelReport {
             also: Vec::new(),
-            left_until: None,
+            shipped_until: None,
             adds: false,
             told: None,
             reference: ShipmentReference::new(reference),
@@ -200,7 +200,7 @@ impl World {
             named: false,
             carrier: Some("yamato".to_owned()),
             tracking: Some(name.to_owned()),
-            left_at,
+            shipped_at,
             contents: Contents::Lines(lines.iter().map(line).collect()),
         };
         self.fact(key, FactBody::Parcel(report), "pull");
@@ -277,7 +277,7 @@ impl World {
             rule: "manual".to_owned(),
             reason: "asked to wait".to_owned(),
             context: String::new(),
-            release: HoldRelease::Person,
+            release: HoldRelease::Manual,
         };
         self.fact(key, FactBody::Held(body), "operator");
     }

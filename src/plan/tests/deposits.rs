@@ -58,9 +58,9 @@ fn void_and_ask_anew(world: &mut World) {
 fn what_differs_by_no_more_than_the_tolerance_pays_in_full() {
     for (came, status, kinds) in [
         (1000, Status::Allocated, vec![]),
-        (999, Status::Unallocated, vec!["deposit_short"]),
+        (999, Status::Unallocated, vec!["deposit_underpaid"]),
         (2000, Status::Allocated, vec![]),
-        (2001, Status::Allocated, vec!["deposit_over"]),
+        (2001, Status::Allocated, vec!["deposit_overpaid"]),
     ] {
         let mut world = tolerant(500);
         world.deposit("d1", came, Currency::JPY);
@@ -92,14 +92,14 @@ fn a_yen_does_not_keep_the_stock_of_an_unpaid_order() {
     world.deposit("d1", 1, Currency::JPY);
     let plan = world.settle();
     assert_eq!(plan.next, Some(at(0) + Duration::days(7)));
-    assert_eq!(World::kinds(&plan), ["deposit_short"]);
+    assert_eq!(World::kinds(&plan), ["deposit_underpaid"]);
     world.now = at(0) + Duration::days(7);
     let plan = world.plan();
     assert_eq!(
         (plan.demands[0].wanted, World::kinds(&plan)),
-        (0, vec!["unpaid_expired"])
+        (0, vec!["payment_overdue"])
     );
-    let detail = detail(&plan, "unpaid_expired");
+    let detail = detail(&plan, "payment_overdue");
     assert!(detail.contains("1 JPY of 1500 JPY came"), "{detail}");
     world.deposit("d2", 1499, Currency::JPY);
     assert_eq!(world.settle().status, Status::Allocated);
@@ -209,7 +209,7 @@ fn goods_at_a_warehouse_whose_deposit_is_taken_away_are_a_task_each_time() {
     world.take_deposit("d2", 700);
     let kinds = World::kinds(&world.settle()).join(" ");
     assert!(
-        kinds.contains("payment_withdrawn") && kinds.contains("deposit_short"),
+        kinds.contains("payment_withdrawn") && kinds.contains("deposit_underpaid"),
         "{kinds}"
     );
 }
@@ -223,9 +223,9 @@ fn a_deposit_that_is_taken_away_after_the_goods_have_shipped_is_missing() {
     let before = world.input.revenue.len();
     world.take_deposit("d1", 1500);
     let plan = world.settle();
-    assert!(detail(&plan, "deposit_short").contains("1500 JPY is missing"));
+    assert!(detail(&plan, "deposit_underpaid").contains("1500 JPY is missing"));
     assert_eq!(world.input.revenue.len(), before);
-    assert!(!World::kinds(&plan).contains(&"unpaid_expired"));
+    assert!(!World::kinds(&plan).contains(&"payment_overdue"));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_payment_that_an_edit_voids_is_a_task_with_a_deadline() {
     let plan = world.plan();
     assert_eq!(
         (plan.demands[0].wanted, World::kinds(&plan)),
-        (0, vec!["unpaid_expired"])
+        (0, vec!["payment_overdue"])
     );
     world.edit(|order| order.tenders[1].authorised = 1500);
     let plan = world.settle();
@@ -273,7 +273,7 @@ fn an_order_of_which_a_part_has_shipped_is_not_over_because_the_rest_is_unpaid()
     let plan = world.plan();
     let kinds = World::kinds(&plan);
     assert!(
-        kinds.contains(&"payment_lost") && !kinds.contains(&"unpaid_expired"),
+        kinds.contains(&"payment_lost") && !kinds.contains(&"payment_overdue"),
         "{kinds:?}"
     );
     assert_eq!(

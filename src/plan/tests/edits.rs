@@ -567,7 +567,7 @@ fn what_was_let_go_is_not_asked_again_box_by_box() {
         // The warehouse was told to send all of it.
         assert_eq!(wanted(&plan), [3, 2], "{number}");
     }
-    // A person says that the rest will not come.
+    // An operator says that the rest will not come.
     let mut short = world.clone();
     short.release(&format!("short:{S1}"));
     let plan = short.settle();

@@ -23,7 +23,7 @@ fn an_order_goes_from_receipt_to_the_books() {
     let plan = world.plan();
     assert_eq!(
         (plan.status, plan.blocked_by.as_deref()),
-        (Status::Allocated, Some("wave"))
+        (Status::Allocated, Some("batch"))
     );
     assert_eq!(plan.shipments[0].reference.as_str(), S1);
     assert_eq!(plan.shipments[0].warehouse, "tokyo");
@@ -82,7 +82,7 @@ fn an_order_goes_from_receipt_to_the_books() {
 fn a_stub_is_read_and_nothing_else() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.input.facts.clear();
-    world.input.origin = Origin::Stub;
+    world.input.origin = Origin::Placeholder;
     let plan = world.peek();
     assert_eq!((plan.status, plan.read_at), (Status::Received, Some(at(0))));
     // It could not be understood: its next reading has its time.
@@ -106,7 +106,10 @@ fn history_has_no_effects_and_no_demand() {
 #[test]
 fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
-    world.input.epochs.retain(|(rule, _), _| rule == "instruct");
+    world
+        .input
+        .active_from
+        .retain(|(rule, _), _| rule == "instruct");
     ship_all(&mut world);
     let plan = world.plan();
     assert!(
@@ -123,7 +126,7 @@ fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
         let active = world.now + Duration::seconds(1);
         world
             .input
-            .epochs
+            .active_from
             .insert((rule.to_owned(), slug(account)), active);
     }
     world.wait(5);
@@ -138,14 +141,14 @@ fn without_epochs_nothing_is_told_captured_mailed_or_booked() {
 fn a_warehouse_is_not_told_of_orders_older_than_its_start() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     let start = ("instruct".to_owned(), slug("wms-tokyo"));
-    world.input.epochs.insert(start, at(1));
+    world.input.active_from.insert(start, at(1));
     let plan = world.settle();
     assert!(world.input.shipments.is_empty());
     assert_eq!(
         plan.blocked_by.as_deref(),
-        Some("check:instruct_not_active")
+        Some("check:order_predates_warehouse")
     );
-    assert_eq!(World::kinds(&plan), ["instruct_not_active"]);
+    assert_eq!(World::kinds(&plan), ["order_predates_warehouse"]);
 }
 
 #[test]

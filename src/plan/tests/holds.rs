@@ -50,7 +50,7 @@ fn blocked(plan: &OrderPlan) -> (Status, &str) {
 #[test]
 fn a_rule_holds_until_a_person_releases_and_not_again_on_the_same_facts() {
     let mut world = World::new(order(&[("A", 1, 200_000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("high-value", Release::Manual, high));
     let plan = world.plan();
     assert_eq!(blocked(&plan), (Status::Unallocated, "hold:high-value"));
     assert_eq!(plan.decisions[0].key, "held:high-value:1");
@@ -66,7 +66,7 @@ fn a_rule_holds_until_a_person_releases_and_not_again_on_the_same_facts() {
     let plan = world.plan();
     assert_eq!(plan.decisions[0].key, "held:high-value:2");
     world.release("high-value");
-    assert!(world.settle().blocked_by.as_deref() == Some("wave"));
+    assert!(world.settle().blocked_by.as_deref() == Some("batch"));
 }
 
 fn recalled(context: &RuleContext) -> Result<bool, String> {
@@ -76,26 +76,26 @@ fn recalled(context: &RuleContext) -> Result<bool, String> {
 #[test]
 fn a_release_excuses_the_holds_it_names_and_no_rule_that_comes_later() {
     let mut world = World::new(order(&[("A", 1, 200_000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("high-value", Release::Manual, high));
     world.plan();
     world.release("high-value");
-    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
-    world.rules.0.push(("recall", Release::Person, recalled));
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("batch"));
+    world.rules.0.push(("recall", Release::Manual, recalled));
     let plan = world.plan();
     assert_eq!(blocked(&plan), (Status::Unallocated, "hold:recall"));
     world.release("recall");
-    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("batch"));
 }
 
 #[test]
 fn a_release_of_before_that_named_no_holds_excuses_those_that_were_open_then() {
     let mut world = World::new(order(&[("A", 1, 200_000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("high-value", Release::Manual, high));
     world.plan();
     world.hold();
     world.release(crate::facts::ReleasedFact::ALL_BEFORE);
-    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
-    world.rules.0.push(("recall", Release::Person, recalled));
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("batch"));
+    world.rules.0.push(("recall", Release::Manual, recalled));
     let plan = world.plan();
     assert_eq!(blocked(&plan), (Status::Unallocated, "hold:recall"));
 }
@@ -103,7 +103,7 @@ fn a_release_of_before_that_named_no_holds_excuses_those_that_were_open_then() {
 #[test]
 fn a_rule_that_is_true_and_excused_is_told() {
     let mut world = World::new(order(&[("A", 1, 200_000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("high-value", Release::Manual, high));
     world.plan();
     assert!(world.explain().excused.is_empty(), "it holds");
     world.release("high-value");
@@ -143,13 +143,13 @@ fn an_auto_rule_lets_go_by_itself() {
     });
     let plan = world.plan();
     assert!(matches!(&plan.decisions[0].body, FactBody::Released(r) if r.rules == ["many"]));
-    assert_eq!(world.settle().blocked_by.as_deref(), Some("wave"));
+    assert_eq!(world.settle().blocked_by.as_deref(), Some("batch"));
 }
 
 #[test]
 fn a_rule_that_cannot_be_decided_holds_until_it_can() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
+    world.rules.0.push(("high-value", Release::Manual, high));
     world.edit(|order| order.total = None);
     let plan = world.plan();
     assert!(
@@ -158,14 +158,14 @@ fn a_rule_that_cannot_be_decided_holds_until_it_can() {
             .any(|t| t.detail.contains("could not be decided: no total"))
     );
     assert!(matches!(&plan.decisions[0].body, FactBody::Held(h) if h.release == HoldRelease::Auto));
-    // Decided to be true, it is a person's.
+    // Decided to be true, it is an operator's.
     world.edit(|order| {
         order.charges[1].gross = Some(200_000);
         pay(order, "card");
     });
     let plan = world.plan();
     assert!(
-        matches!(&plan.decisions[0].body, FactBody::Held(h) if h.release == HoldRelease::Person)
+        matches!(&plan.decisions[0].body, FactBody::Held(h) if h.release == HoldRelease::Manual)
     );
     // A second order of the same kind is decided to be false.
     let mut other = World::new(order(&[("A", 1, 1000)]));
@@ -183,10 +183,10 @@ fn a_rule_that_cannot_be_decided_holds_until_it_can() {
 fn rules_do_not_look_again_once_instructed_or_purged() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     super::flow::ship_all(&mut world);
-    world.rules.0.push(("all", Release::Person, |_| Ok(true)));
+    world.rules.0.push(("all", Release::Manual, |_| Ok(true)));
     assert!(world.plan().decisions.is_empty(), "instructed");
     let mut world = World::new(order(&[("A", 1, 1000)]));
-    world.rules.0.push(("all", Release::Person, |_| Ok(true)));
+    world.rules.0.push(("all", Release::Manual, |_| Ok(true)));
     world.input.personal = None;
     assert!(world.plan().decisions.is_empty(), "purged");
 }
@@ -202,7 +202,7 @@ fn what_others_fulfilled_of_an_order_takes_no_rule_off_the_rest_of_it() {
         fulfilled.lines = vec![(line.into(), 1)];
         order.fulfilments.push(fulfilled);
         let mut world = World::new(order);
-        world.rules.0.push(("high-value", Release::Person, high));
+        world.rules.0.push(("high-value", Release::Manual, high));
         assert_eq!(
             world.settle().blocked_by.as_deref(),
             Some("hold:high-value")
@@ -219,15 +219,15 @@ fn what_others_fulfilled_of_an_order_takes_no_rule_off_the_rest_of_it() {
 #[test]
 fn what_is_left_of_an_order_is_looked_at_again_when_it_changes_and_not_because_a_part_shipped() {
     let mut world = World::new(order(&[("A", 3, 70_000)]));
-    world.rules.0.push(("high-value", Release::Person, high));
-    world.rules.0.push(("abroad", Release::Person, abroad));
+    world.rules.0.push(("high-value", Release::Manual, high));
+    world.rules.0.push(("abroad", Release::Manual, abroad));
     world.plan();
     world.release("high-value");
     world.settle();
     world.edit(show(by_hand("ful_1", 1, Some(0), "")));
     let plan = world.settle();
     assert!(plan.decisions.is_empty(), "{:?}", plan.decisions);
-    assert_eq!(plan.blocked_by.as_deref(), Some("wave"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("batch"));
     world.sent_abroad();
     let plan = world.settle();
     let kinds = World::kinds(&plan);
@@ -261,17 +261,17 @@ fn checks_stop_the_order_and_say_what_to_do() {
     let cases: [(&str, Change); 8] = [
         ("unmapped_sku", |o| o.lines[0].sku = Some("X".to_owned())),
         ("unmapped_sku", |o| o.lines[0].sku = None),
-        ("payment_method_unknown", |o| {
+        ("payment_method_unmapped", |o| {
             o.tenders[0].gateway = "new".to_owned()
         }),
         ("totals_unknown", |o| o.charges[0].gross = None),
         ("totals_mismatch", |o| o.total = Some(1)),
         ("totals_mismatch", |o| o.tenders[0].amount = Some(1)),
-        ("address_missing", |o| {
+        ("address_incomplete", |o| {
             o.lines[0].group = "2".into();
             o.groups[0].key = "2".into();
         }),
-        ("unknown_channel_state", |o| {
+        ("channel_state_unknown", |o| {
             o.state = ChannelState::Unknown {
                 raw: "odd".to_owned(),
             }
@@ -295,7 +295,7 @@ fn checks_stop_the_order_and_say_what_to_do() {
         world.read(order(&[("A", 1, 1000)]));
         assert_eq!(
             blocked(&world.settle()),
-            (Status::Allocated, "wave"),
+            (Status::Allocated, "batch"),
             "{kind}"
         );
     }
@@ -307,7 +307,7 @@ fn a_service_is_neither_unmapped_nor_shipped() {
     world.edit(|order| order.lines[2].by = FulfilledBy::Nobody);
     let plan = world.settle();
     assert_eq!(plan.demands.len(), 1);
-    assert_eq!(blocked(&plan), (Status::Allocated, "wave"));
+    assert_eq!(blocked(&plan), (Status::Allocated, "batch"));
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
     let plan = world.settle();
     assert_eq!(
         (blocked(&plan), plan.tasks.len()),
-        ((Status::Unallocated, "gate"), 0)
+        ((Status::Unallocated, "channel_gate"), 0)
     );
     frozen.tenders[0].authorised = 1499;
     let mut world = World::new(frozen);
@@ -329,7 +329,7 @@ fn the_channels_gate_and_a_missing_authorisation_wait_without_a_task() {
         ((Status::Unallocated, "payment"), 0)
     );
     world.edit(|order| order.tenders[0].authorised = 1500);
-    assert_eq!(blocked(&world.settle()), (Status::Allocated, "wave"));
+    assert_eq!(blocked(&world.settle()), (Status::Allocated, "batch"));
 }
 
 /// Staff capture a part, take items out of the order, and the shop voids what is left of the payment.
@@ -353,7 +353,7 @@ fn what_is_owed_is_paid_by_what_was_captured_before_the_rest_was_voided() {
     });
     assert_eq!(
         blocked(&world.settle()),
-        (Status::Allocated, "wave"),
+        (Status::Allocated, "batch"),
         "two voided payments together"
     );
 }

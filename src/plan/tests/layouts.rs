@@ -111,7 +111,7 @@ fn a_title_that_the_layout_has_not_holds_the_order_when_it_is_planned() {
     assert!(!detail.contains("りんご") && task.unwrap().actions.is_empty());
     assert!(plan.next.is_some(), "a mended layout is noticed");
     shop.tokyo = files("japanese-3pl-utf8");
-    assert_eq!(shop.settle().blocked_by.as_deref(), Some("wave"));
+    assert_eq!(shop.settle().blocked_by.as_deref(), Some("batch"));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_name_is_written_over_and_the_order_goes_on() {
         name: "吉野 花子".to_owned(),
         ..taro()
     }));
-    assert_eq!(shop.settle().blocked_by.as_deref(), Some("wave"));
+    assert_eq!(shop.settle().blocked_by.as_deref(), Some("batch"));
     shop.world.wait(60);
     let sealed = shop.world.seal();
     assert_eq!(sealed.len(), 1);
@@ -245,7 +245,7 @@ fn an_address_that_vanishes_after_sealing_is_no_check_any_more() {
     });
     let plan = world.plan();
     assert!(
-        !World::kinds(&plan).contains(&"address_missing"),
+        !World::kinds(&plan).contains(&"address_incomplete"),
         "{:?}",
         plan.tasks
     );

@@ -5,7 +5,9 @@ use hikiate_sdk::{ChannelFulfilment, OrderSnapshot};
 use super::build::{at, order, slug};
 use super::world::World;
 use crate::action::Action;
-use crate::plan::types::{Lost, LostLine, LostSend, OrderPlan, Status, TaskRow};
+use crate::plan::types::{
+    DataLoss, OrderPlan, Status, TaskRow, UnrecordedLine, UnrecordedShipment,
+};
 use crate::policy::Partial;
 
 const TOKYO: &str = "wms-tokyo";
@@ -16,14 +18,14 @@ fn reference(k: u32) -> String {
 }
 
 /// A shipment as its file says it: items and how many.
-fn sent(account: &str, k: u32, lines: &[(i64, u32)]) -> LostSend {
-    let line = |(n, (item, quantity)): (u32, &(i64, u32))| LostLine {
+fn sent(account: &str, k: u32, lines: &[(i64, u32)]) -> UnrecordedShipment {
+    let line = |(n, (item, quantity)): (u32, &(i64, u32))| UnrecordedLine {
         n,
         code: if *item == 1 { "A" } else { "B" }.to_owned(),
         item_id: Some(*item),
         quantity: *quantity,
     };
-    LostSend {
+    UnrecordedShipment {
         account: slug(account),
         reference: reference(k).as_str().into(),
         told: false,
@@ -32,12 +34,12 @@ fn sent(account: &str, k: u32, lines: &[(i64, u32)]) -> LostSend {
 }
 
 /// An order that was just read again, and what was sent of it.
-fn world(lines: &[(&str, u32, i64)], found: Vec<LostSend>) -> World {
+fn world(lines: &[(&str, u32, i64)], found: Vec<UnrecordedShipment>) -> World {
     let mut world = World::new(order(lines));
-    world.input.lost = Lost {
+    world.input.lost = DataLoss {
         epoch: 1,
         found,
-        ..Lost::default()
+        ..DataLoss::default()
     };
     world
 }
@@ -83,7 +85,7 @@ fn task(plan: &OrderPlan) -> &TaskRow {
     let tasks: Vec<_> = plan
         .tasks
         .iter()
-        .filter(|task| task.kind == "lost_instruction")
+        .filter(|task| task.kind == "unrecorded_shipment")
         .collect();
     assert_eq!(tasks.len(), 1, "{:?}", plan.tasks);
     tasks[0]
@@ -149,14 +151,14 @@ fn what_is_known_already_and_what_waits_is_not_sent_again() {
     assert_eq!(world.input.shipments.len(), 2, "tokyo 10 and osaka 2 wait");
     // Both went, and a third from an edit that was read in the lost window.
     world.edit(|order| order.lines[0].quantity = 15);
-    world.input.lost = Lost {
+    world.input.lost = DataLoss {
         epoch: 1,
         found: vec![
             sent(TOKYO, 1, &[(1, 10)]),
             sent(OSAKA, 2, &[(1, 2)]),
             sent(OSAKA, 3, &[(1, 3)]),
         ],
-        ..Lost::default()
+        ..DataLoss::default()
     };
     let all = taken(&mut world);
     assert_eq!(
@@ -174,10 +176,10 @@ fn a_waiting_shipment_that_did_not_go_gives_way_to_the_one_that_did() {
     let mut world = World::new(order(&[("A", 2, 100)]));
     world.settle();
     assert_eq!(world.shipment(&reference(1)).warehouse, "tokyo");
-    world.input.lost = Lost {
+    world.input.lost = DataLoss {
         epoch: 1,
         found: vec![sent(OSAKA, 2, &[(1, 2)])],
-        ..Lost::default()
+        ..DataLoss::default()
     };
     assert_eq!(taken(&mut world).len(), 1);
     world.settle();
@@ -250,7 +252,7 @@ fn what_does_not_fit_is_left_to_a_person_as_a_whole() {
             world.input.shipments.is_empty(),
             "and nothing leaves meanwhile"
         );
-        // The warehouse has nothing of it, a person says: other numbers are used from then on.
+        // The warehouse has nothing of it, an operator says: other numbers are used from then on.
         world.release("lost-1");
         let plan = world.settle();
         assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
@@ -275,7 +277,7 @@ fn a_person_says_the_lines_that_no_file_tells() {
     let mut world = world(&[("A", 12, 100)], found);
     assert!(taken(&mut world).is_empty());
     task(&world.settle());
-    let told = |account, k, lines: &[(i64, u32)]| LostSend {
+    let told = |account, k, lines: &[(i64, u32)]| UnrecordedShipment {
         told: true,
         ..sent(account, k, lines)
     };
@@ -306,7 +308,7 @@ fn without_its_lines_one_shipment_is_the_whole_order_once_all_have_answered() {
         )]
     );
     assert!(world.settle().tasks.is_empty());
-    // A later number may be a part only; a person can say that it is not.
+    // A later number may be a part only; an operator can say that it is not.
     let mut world = self::world(&[("A", 3, 100)], vec![sent(OSAKA, 2, &[])]);
     assert!(taken(&mut world).is_empty());
     task(&world.settle());
@@ -318,10 +320,10 @@ fn without_its_lines_one_shipment_is_the_whole_order_once_all_have_answered() {
 fn a_part_that_was_sent_leaves_the_rest_to_be_sent() {
     let mut world = World::new(order(&[("A", 4, 100)]));
     world.policy.allocation.partial = Partial::ShipReady;
-    world.input.lost = Lost {
+    world.input.lost = DataLoss {
         epoch: 1,
         found: vec![sent(OSAKA, 1, &[(1, 1)])],
-        ..Lost::default()
+        ..DataLoss::default()
     };
     assert_eq!(taken(&mut world).len(), 1);
     world.settle();
@@ -336,7 +338,7 @@ fn a_part_that_was_sent_leaves_the_rest_to_be_sent() {
 #[test]
 fn what_others_have_shipped_meanwhile_is_taken_over_all_the_same() {
     for told in [false, true] {
-        let found = LostSend {
+        let found = UnrecordedShipment {
             told,
             ..sent(TOKYO, 1, &[(1, 3)])
         };
@@ -345,7 +347,7 @@ fn what_others_have_shipped_meanwhile_is_taken_over_all_the_same() {
         assert_eq!(taken(&mut world).len(), 1, "told {told}");
         let plan = world.settle();
         let kinds = World::kinds(&plan);
-        assert!(!kinds.contains(&"lost_instruction"), "{kinds:?}");
+        assert!(!kinds.contains(&"unrecorded_shipment"), "{kinds:?}");
         assert!(world.seal().is_empty(), "nothing is instructed again");
     }
 }
@@ -358,7 +360,7 @@ fn without_its_lines_a_person_says_that_it_was_the_whole_order_though_others_shi
     task(&world.settle());
     world.input.lost.found[0].told = true;
     assert_eq!(taken(&mut world)[0].2, [row("l1", 1, 3)]);
-    assert!(!World::kinds(&world.settle()).contains(&"lost_instruction"));
+    assert!(!World::kinds(&world.settle()).contains(&"unrecorded_shipment"));
 }
 
 #[test]
@@ -370,6 +372,6 @@ fn a_person_says_what_was_sent_though_the_order_wants_less_now() {
     assert_eq!(taken(&mut world)[0].2, [row("l1", 1, 3)]);
     let plan = world.settle();
     let kinds = World::kinds(&plan);
-    assert!(!kinds.contains(&"lost_instruction"), "{kinds:?}");
+    assert!(!kinds.contains(&"unrecorded_shipment"), "{kinds:?}");
     assert!(world.seal().is_empty(), "nothing is instructed again");
 }

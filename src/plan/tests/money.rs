@@ -45,7 +45,7 @@ fn an_unpaid_transfer_keeps_its_stock_until_the_deadline_and_comes_back_when_pai
     let plan = world.plan();
     assert_eq!(
         (plan.demands[0].wanted, World::kinds(&plan)),
-        (0, vec!["unpaid_expired"])
+        (0, vec!["payment_overdue"])
     );
     assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
     world.allocate();
@@ -75,19 +75,22 @@ fn a_deposit_that_does_not_fit_is_a_task_of_its_own() {
     let (kind, status, detail) = tasks(&[("d1", 1499, Currency::JPY)]);
     assert_eq!(
         (kind.as_str(), status),
-        ("deposit_short", Status::Unallocated)
+        ("deposit_underpaid", Status::Unallocated)
     );
     assert!(detail.unwrap().contains("1 JPY is missing"));
     let (kind, status, detail) = tasks(&[("d1", 1501, Currency::JPY)]);
-    assert_eq!((kind.as_str(), status), ("deposit_over", Status::Allocated));
+    assert_eq!(
+        (kind.as_str(), status),
+        ("deposit_overpaid", Status::Allocated)
+    );
     assert!(detail.unwrap().contains("1 JPY too much"));
     let (kind, _, detail) = tasks(&[("d1", 1500, Currency::JPY), ("d2", 1500, Currency::JPY)]);
-    assert_eq!(kind, "deposit_over");
+    assert_eq!(kind, "deposit_overpaid");
     assert!(detail.unwrap().contains("1500 JPY too much"));
     let (kind, status, _) = tasks(&[("d1", 1500, Currency::EUR)]);
     assert_eq!(
         (kind.as_str(), status),
-        ("deposit_currency deposit_short", Status::Unallocated)
+        ("deposit_currency deposit_underpaid", Status::Unallocated)
     );
 }
 
@@ -99,7 +102,7 @@ fn a_whole_untouched_payment_is_captured_without_an_amount() {
     let captures = captures(&world);
     assert_eq!(captures.len(), 1);
     assert_eq!(
-        (captures[0].amount, captures[0].captured_after),
+        (captures[0].amount, captures[0].expected_captured_total),
         (None, 2500)
     );
     assert_eq!(captures[0].key, "capture:shop-jp:shop-jp:order_01:1");
@@ -123,7 +126,7 @@ fn each_shipment_captures_what_has_left_and_the_last_makes_it_whole() {
     }
     let amounts: Vec<_> = captures(&world).iter().map(|c| c.amount).collect();
     assert_eq!(amounts, [Some(833), Some(334), Some(333)]);
-    assert_eq!(captures(&world)[2].captured_after, 1500);
+    assert_eq!(captures(&world)[2].expected_captured_total, 1500);
     let gross: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
     let tax: i64 = world.input.revenue.iter().map(|row| row.tax).sum();
     assert_eq!((gross, tax), (1500, 136));
@@ -157,7 +160,10 @@ fn what_can_be_captured_once_is_captured_when_nothing_is_left_to_ship() {
         // The check of the configuration refuses the first rule for it; a change of the account may still bring it.
         for rule in [CaptureRule::EachShipment, CaptureRule::OnComplete] {
             let mut world = two_parcels(parts, rule);
-            let all: Vec<_> = captures(&world).iter().map(|c| c.captured_after).collect();
+            let all: Vec<_> = captures(&world)
+                .iter()
+                .map(|c| c.expected_captured_total)
+                .collect();
             assert_eq!(all, [2500], "{parts:?} {rule:?}");
             let plan = world.settle();
             assert_eq!(World::kinds(&plan), Vec::<String>::new(), "{parts:?}");
@@ -226,7 +232,10 @@ fn what_somebody_captured_in_the_console_counts() {
     ship_all(&mut part);
     part.push_all();
     assert_eq!(
-        (captures(&part)[0].amount, captures(&part)[0].captured_after),
+        (
+            captures(&part)[0].amount,
+            captures(&part)[0].expected_captured_total
+        ),
         (Some(1500), 2500)
     );
     // Our own capture shows up in the next reading and is not taken for somebody else's.
@@ -255,7 +264,7 @@ fn a_queued_capture_is_taken_back_when_somebody_was_faster() {
     assert_eq!(captures(&world).len(), 1);
     world.edit(|order| order.tenders[0].captured = 1500);
     let plan = world.plan();
-    // Our intent came first, so the reading may show it; it stays and the far side is asked.
+    // Our intent came first, so the reading may show it; it stays and the external system is asked.
     assert!(plan.withdraw.is_empty());
     world.end_op(Op::Capture, Verdict::Withdrawn);
     assert!(world.plan().effects.is_empty());
@@ -270,7 +279,7 @@ fn never_more_than_was_authorised() {
     assert_eq!(captures(&world).len(), 1);
     assert_eq!(captures(&world)[0].amount, Some(2000));
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["capture_over_authorised"]);
+    assert_eq!(World::kinds(&plan), ["capture_exceeds_authorisation"]);
     assert!(
         plan.tasks[0].detail.starts_with("500 JPY"),
         "{:?}",
@@ -293,7 +302,7 @@ fn a_refused_capture_is_tried_again_only_when_a_person_asks() {
     let plan = world.plan();
     assert_eq!(
         (World::kinds(&plan), plan.effects.len()),
-        (vec!["capture_refused"], 0)
+        (vec!["capture_rejected"], 0)
     );
     assert!(plan.tasks[0].detail.contains("words"));
     world.release("capture");

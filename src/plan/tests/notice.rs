@@ -143,7 +143,7 @@ fn a_refused_notice_waits_for_a_person() {
     world.plan();
     world.end_op(Op::Fulfil, Verdict::Refused);
     let plan = world.plan();
-    assert!(World::kinds(&plan).contains(&"notice_refused"));
+    assert!(World::kinds(&plan).contains(&"shipping_notice_rejected"));
     assert_eq!(
         world.intents(Op::Capture).len(),
         1,
@@ -165,7 +165,7 @@ fn an_unknown_notice_stops_notices_and_is_a_task_while_money_goes_on() {
     world.end_op(Op::Mail, Verdict::Done);
     world.state(Op::Fulfil, EffectState::Unresolved);
     let plan = world.plan();
-    assert_eq!(plan.blocked_by.as_deref(), Some("unknown"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("unknown_outcome"));
     assert_eq!(World::kinds(&plan), ["unknown_outcome"]);
     let ops: Vec<_> = plan.effects.iter().map(|effect| effect.intent.op).collect();
     assert_eq!(ops, [Op::Capture]);
@@ -202,8 +202,8 @@ fn without_an_address_the_mail_is_a_task_that_a_person_ends() {
     ship_all(&mut world);
     world.input.personal = None;
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["mail_address"]);
-    world.release("mail_address");
+    assert_eq!(World::kinds(&plan), ["mail_address_missing"]);
+    world.release("mail_address_missing");
     world.push_all();
     assert!(world.plan().tasks.is_empty() && world.intents(Op::Mail).is_empty());
 }
@@ -294,7 +294,11 @@ fn a_refused_notice_is_over_once_the_channel_shows_the_parcel() {
     world.plan();
     world.end_op(Op::Fulfil, Verdict::Refused);
     let plan = world.settle();
-    assert!(plan.tasks.iter().any(|task| task.kind == "notice_refused"));
+    assert!(
+        plan.tasks
+            .iter()
+            .any(|task| task.kind == "shipping_notice_rejected")
+    );
     let tracking = world
         .input
         .facts

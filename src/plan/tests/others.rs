@@ -111,7 +111,9 @@ fn captured(plan: &World) -> i64 {
     plan.calls(Op::Capture)
         .iter()
         .map(|call| match call {
-            hikiate_sdk::Call::Capture(capture) => capture.amount.unwrap_or(capture.captured_after),
+            hikiate_sdk::Call::Capture(capture) => {
+                capture.amount.unwrap_or(capture.expected_captured_total)
+            }
             _ => 0,
         })
         .sum()
@@ -433,7 +435,7 @@ fn an_undone_shipment_of_what_the_order_wants_no_more_is_released_and_not_told_a
             tracking: "HAND1",
             carrier: None,
             from: Some("tokyo"),
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: "it did",
         };
@@ -710,7 +712,7 @@ fn what_becomes_of_lines_that_we_do_not_ship_is_no_contradiction_and_no_task() {
         world.input.channel_alarm = true;
         let plan = world.settle();
         assert_eq!(world.input.at_once, Some(false), "{sku} at once");
-        assert_eq!(plan.blocked_by.as_deref(), Some("wave"));
+        assert_eq!(plan.blocked_by.as_deref(), Some("batch"));
         world.edit(cancel("ful_1", 1));
         world.wait(45);
         assert_eq!(kinds(&world.plan()), Vec::<&str>::new());

@@ -1,7 +1,7 @@
 //! What is one parcel: files that say it in parts, again, without a number, or under another one.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Call, Op, ParcelLine, ParcelReport, ShipmentReference, Told};
+use hikiate_sdk::{Call, Op, ParcelLine, ParcelReport, ReportSource, ShipmentReference};
 
 use super::build::{at, order};
 use super::world::World;
@@ -29,17 +29,17 @@ pub(super) fn instructed(lines: &[(&str, u32, i64)]) -> World {
 pub(super) fn row(
     number: Option<&str>,
     lines: &[(u32, u32)],
-    left_at: DateTime<Utc>,
+    shipped_at: DateTime<Utc>,
 ) -> ParcelReport {
     ParcelReport {
         reference: ShipmentReference::new(S1),
-        key: number.map_or_else(|| format!("left {left_at}"), str::to_owned),
+        key: number.map_or_else(|| format!("left {shipped_at}"), str::to_owned),
         named: false,
         carrier: Some("yamato".to_owned()),
         tracking: number.map(str::to_owned),
         also: Vec::new(),
-        left_at,
-        left_until: None,
+        shipped_at,
+        shipped_until: None,
         contents: hikiate_sdk::Contents::Lines(
             lines.iter().map(|(n, q)| ParcelLine::new(*n, *q)).collect(),
         ),
@@ -59,7 +59,7 @@ pub(super) fn lines_of(report: &mut ParcelReport) -> &mut Vec<ParcelLine> {
 /// The same of a day without a time.
 pub(super) fn day(number: Option<&str>, lines: &[(u32, u32)], day: DateTime<Utc>) -> ParcelReport {
     ParcelReport {
-        left_until: Some(day + Duration::days(1)),
+        shipped_until: Some(day + Duration::days(1)),
         ..row(number, lines, day)
     }
 }
@@ -98,7 +98,7 @@ impl World {
 
     /// A report of a file is stored, whether it says anything new or not.
     pub(super) fn stores(&mut self, file: &str, mut report: ParcelReport) {
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file: file.to_owned(),
             at: self.now,
             rows: Vec::new(),
@@ -256,7 +256,7 @@ fn what_a_later_file_repeats_beside_another_number_is_another_row() {
     world.hears("2", vec![row(Some(TWO), &[(1, 1)], at(31))]);
     world.push_all();
     let task = world.plan().tasks[0].clone();
-    let two = format!("parcel_told_twice:{S1}");
+    let two = format!("parcel_reported_twice:{S1}");
     assert_eq!(task.kind, "shipped_short");
     assert!(
         task.detail.contains(&format!("release {two}")),
@@ -410,7 +410,11 @@ fn a_total_that_shrinks_after_it_was_told_is_corrected_and_a_task() {
     let plan = world.plan();
     assert_eq!((world.moved(), revenue(&world)), (-1, 1500));
     let kinds = World::kinds(&plan);
-    assert!(kinds.contains(&"told_too_much"), "{:?}", plan.tasks);
+    assert!(
+        kinds.contains(&"notice_exceeds_shipped"),
+        "{:?}",
+        plan.tasks
+    );
     assert!(
         plan.tasks[0].detail.contains("2 × A shipped, and 1 did"),
         "{:?}",
@@ -420,9 +424,9 @@ fn a_total_that_shrinks_after_it_was_told_is_corrected_and_a_task() {
 
 #[test]
 fn quantities_that_add_add_each_at_its_time() {
-    let adds = |items, left_at| ParcelReport {
+    let adds = |items, shipped_at| ParcelReport {
         adds: true,
-        ..row(Some(ONE), &[(1, items)], left_at)
+        ..row(Some(ONE), &[(1, items)], shipped_at)
     };
     let mut world = instructed(&[("A", 5, 1000)]);
     world.hears("1", vec![adds(2, at(31))]);
@@ -441,9 +445,9 @@ fn quantities_that_add_add_each_at_its_time() {
 
 #[test]
 fn quantities_beyond_all_bounds_are_at_the_bound() {
-    let adds = |items, left_at| ParcelReport {
+    let adds = |items, shipped_at| ParcelReport {
         adds: true,
-        ..row(Some(ONE), &[(1, items)], left_at)
+        ..row(Some(ONE), &[(1, items)], shipped_at)
     };
     let mut world = instructed(&[("A", 1, 1000)]);
     world.hears("1", vec![adds(u32::MAX, at(31))]);

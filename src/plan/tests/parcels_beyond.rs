@@ -41,7 +41,7 @@ fn the_same_goods_under_another_number_beyond_what_was_instructed_are_a_correcte
     assert_eq!(old.parcels()[0].0, number(ONE));
     // They are two boxes after all.
     let mut two = world.clone();
-    two.release(&format!("parcel_told_twice:{S1}"));
+    two.release(&format!("parcel_reported_twice:{S1}"));
     two.stands(Status::Shipped, -4, 2500, &["over_shipped"]);
     // The new one is right: what was told is put right once, by hand where the channel cannot change it.
     world.typed(|now| correct(now, S1, ONE, TWO, "asked"));
@@ -146,7 +146,7 @@ fn a_customer_who_has_a_void_number_is_told_where_the_shop_is_told_nothing() {
     for (first, words) in [(Some(ONE), ONE), (None, "no number")] {
         let mut world = instructed(&[("A", 2, 1000)]);
         for channel in world.policy.channels.values_mut() {
-            channel.notify = false;
+            channel.shipping_notice = false;
         }
         world.hears("1", vec![row(first, &[(1, 2)], at(31))]);
         world.wait(121);

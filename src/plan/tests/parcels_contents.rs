@@ -23,7 +23,7 @@ fn codes(number: &str, codes: &[(&str, u32)]) -> ParcelReport {
 /// The same at another time, so that it is no row of before.
 fn later(report: ParcelReport) -> ParcelReport {
     ParcelReport {
-        left_at: at(32),
+        shipped_at: at(32),
         ..report
     }
 }
@@ -189,7 +189,7 @@ fn what_an_operator_typed_is_everything_when_it_is_reported() {
             tracking,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: "by telephone",
         };

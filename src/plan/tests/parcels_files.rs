@@ -1,7 +1,7 @@
 //! What files say of parcels again: corrected to nothing, in numbered boxes, added up, or late.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{Call, Op, ParcelReport, Told};
+use hikiate_sdk::{Call, Op, ParcelReport, ReportSource};
 
 use super::build::at;
 use super::parcels::{Contents, ONE, S1, THREE, TWO, day, instructed, number, row};
@@ -22,7 +22,7 @@ impl World {
     /// A report of a file that is of an earlier time than its reading.
     fn hears_late(&mut self, file: &str, told: DateTime<Utc>, mut report: ParcelReport) {
         self.wait(1);
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file: file.to_owned(),
             at: told,
             rows: Vec::new(),
@@ -51,7 +51,7 @@ fn a_quantity_that_is_corrected_to_nothing_takes_it_back() {
     let plan = world.plan();
     let kinds = World::kinds(&plan);
     assert_eq!(world.moved(), -1);
-    assert!(kinds.contains(&"told_too_much"), "{kinds:?}");
+    assert!(kinds.contains(&"notice_exceeds_shipped"), "{kinds:?}");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn rows_of_one_file_that_are_read_again_one_by_one_add_up() {
         let told = |world: &mut World, file: &str, rows: &[u64], items| {
             let mut report = row(Some(ONE), &[(1, items)], left);
             report.adds = adding;
-            report.told = Some(Told {
+            report.told = Some(ReportSource {
                 file: file.to_owned(),
                 at: left,
                 rows: rows.to_vec(),

@@ -89,7 +89,7 @@ fn many_boxes_under_other_numbers_are_decided_in_a_moment() {
     world.wait(60);
     for (n, mut parcel) in boxes().enumerate() {
         let number = format!("5012{n:08}");
-        parcel.left_at = at(90);
+        parcel.shipped_at = at(90);
         parcel.key.clone_from(&number);
         parcel.tracking = Some(number);
         world.stores("2", parcel);

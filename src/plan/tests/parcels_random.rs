@@ -58,7 +58,7 @@ fn report(drawn: &Drawn, named: bool) -> ParcelReport {
         row(number, &drawn.lines, at(31 + drawn.time))
     };
     if number == Some("-") {
-        report.key = format!("left {}", report.left_at);
+        report.key = format!("left {}", report.shipped_at);
     }
     if named {
         report.key = format!("box {}", drawn.number);

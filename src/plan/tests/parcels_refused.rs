@@ -7,7 +7,7 @@ use super::parcels::{ONE, S1, TWO, instructed, row};
 use super::world::World;
 use crate::plan::types::Status;
 
-const KIND: &str = "shipped_refused";
+const KIND: &str = "shipped_rejected";
 
 /// Two of `A` of which so many were reported as shipped.
 fn shipped(items: u32) -> World {

@@ -108,7 +108,7 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
             tracking: ONE,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &lines,
             reason: "asked",
         };
@@ -139,7 +139,7 @@ fn what_was_shipped_in_place_of_a_misread_row_can_be_typed_under_its_number() {
             tracking: ONE,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &lines,
             reason: "asked",
         };
@@ -162,7 +162,7 @@ fn what_was_shipped_in_place_of_a_misread_row_can_be_typed_under_its_number() {
             tracking: ONE,
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: "asked",
         };
@@ -301,7 +301,7 @@ fn a_notice_waits_two_hours_for_the_number_and_is_told_without() {
         let expected = number_comes.map(|_| ONE.to_owned());
         assert_eq!(world.numbers_told(), [[expected]]);
         assert_eq!(world.intents(Op::Mail).len(), 1);
-        // A number that comes after all is for a person to type there, once.
+        // A number that comes after all is for an operator to type there, once.
         world.hears("3", vec![row(Some(ONE), &[(1, 2)], at(31))]);
         let kinds: &[&str] = if number_comes.is_some() {
             &[]

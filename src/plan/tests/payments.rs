@@ -34,7 +34,7 @@ fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
         channel.payments.insert("card".to_owned(), route.clone());
     }
     let epoch = ("capture".to_owned(), slug("stripe"));
-    world.input.epochs.insert(epoch, at(-1000));
+    world.input.active_from.insert(epoch, at(-1000));
     let policy = world.policy.clone();
     world.input.see_payments(&policy);
     world
@@ -125,7 +125,10 @@ fn the_channel_s_word_alone_ships_nothing_and_the_account_is_given_its_own_id() 
         "pay_1",
         "the channel's name of it"
     );
-    assert_eq!((calls[0].amount, calls[0].captured_after), (None, 1500));
+    assert_eq!(
+        (calls[0].amount, calls[0].expected_captured_total),
+        (None, 1500)
+    );
     let (_, intent) = world.intents(Op::Capture).remove(0);
     assert_eq!(intent.account, slug("stripe"));
     let captured = PaymentSnapshot {
@@ -238,7 +241,7 @@ fn a_customer_who_pays_days_later_is_waited_for_until_the_day_the_provider_names
     let plan = late.plan();
     assert_eq!(
         (plan.demands[0].wanted, World::kinds(&plan)),
-        (0, vec!["unpaid_expired"])
+        (0, vec!["payment_overdue"])
     );
     tell(&mut late, paid);
     assert_eq!(late.settle().status, Status::Allocated);
@@ -577,7 +580,7 @@ fn what_others_do_to_it_at_the_provider_is_seen_and_is_the_provider_s() {
     ship(&mut world);
     let calls = captures(&world);
     assert_eq!(
-        (calls[0].amount, calls[0].captured_after),
+        (calls[0].amount, calls[0].expected_captured_total),
         (Some(900), 1500)
     );
     let refund = RefundSeen {

@@ -61,7 +61,7 @@ fn one_look_keeps_it_back_and_decides_nothing() {
     assert_eq!(plan.read_at, Some(world.now + ABSENCE_SETTLE));
     world.looked(0);
     world.settle();
-    assert_eq!(world.blocked(), "wave");
+    assert_eq!(world.blocked(), "batch");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_vanished_order_is_held_keeps_its_stock_for_a_time_and_has_one_task() {
     // Back after all, it takes its place again.
     world.looked(0);
     world.settle();
-    assert_eq!(world.blocked(), "wave");
+    assert_eq!(world.blocked(), "batch");
     assert!(world.plan().tasks.is_empty());
 }
 
@@ -114,7 +114,7 @@ fn a_release_ships_a_vanished_order_until_it_vanishes_anew() {
     world.plan();
     world.release("vanished");
     world.settle();
-    assert_eq!(world.blocked(), "wave");
+    assert_eq!(world.blocked(), "batch");
     world.looked(0);
     world.vanish();
     assert_eq!(world.blocked(), "hold:vanished");
@@ -163,7 +163,7 @@ fn goods_that_leave_of_a_vanished_order_are_not_captured_told_mailed_or_booked()
     world.wait(10);
     world.parcel(S1, "1", &[(1, 2)]);
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["vanished_left"]);
+    assert_eq!(World::kinds(&plan), ["vanished_shipped"]);
     assert!(plan.effects.is_empty() && plan.revenue.is_empty());
     assert!(!plan.entries.is_empty(), "the stock has left all the same");
     world.wait(5 * 24 * 60);
@@ -187,7 +187,7 @@ fn what_left_of_a_vanished_order_is_booked_and_closed_once_a_person_has_settled_
     world.vanish();
     world.parcel(S1, "1", &[(1, 2)]);
     world.plan();
-    world.release("vanished_left");
+    world.release("vanished_shipped");
     let plan = world.plan();
     assert!(plan.effects.is_empty() && plan.tasks.is_empty(), "{plan:?}");
     assert_eq!(
@@ -229,7 +229,7 @@ fn what_was_queued_and_not_sent_is_taken_back_when_the_order_vanishes() {
     let plan = world.plan();
     assert_eq!(plan.withdraw.len(), queued);
     assert!(plan.effects.is_empty());
-    assert_eq!(World::kinds(&world.plan()), ["vanished_left"]);
+    assert_eq!(World::kinds(&world.plan()), ["vanished_shipped"]);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn while_its_account_hides_many_nothing_is_decided_of_one_unless_a_person_believ
 fn a_stub_that_is_not_to_be_found_is_asked_for_with_a_pause() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.input.facts.clear();
-    world.input.origin = Origin::Stub;
+    world.input.origin = Origin::Placeholder;
     world.looked(1);
     let plan = world.peek();
     assert_eq!(plan.status, Status::Received);

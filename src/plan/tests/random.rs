@@ -199,7 +199,7 @@ fn typed(world: &mut World, which: u8, reference: Option<&str>) {
         tracking: &number,
         carrier: None,
         from: Some("tokyo"),
-        left_at: None,
+        shipped_at: None,
         lines: &[],
         reason: "typed",
     };
@@ -327,7 +327,7 @@ fn world(variant: u8) -> World {
         world.rules.0.push(("many", Release::Auto, |context| {
             Ok(context.lines.iter().any(|line| line.qty >= 5))
         }));
-        world.rules.0.push(("three", Release::Person, |context| {
+        world.rules.0.push(("three", Release::Manual, |context| {
             Ok(context.lines.iter().any(|line| line.qty == 3))
         }));
     }
@@ -354,7 +354,7 @@ proptest! {
 
     /// Facts of different series may arrive in any order: what is due in the end is the same.
     #[test]
-    fn the_order_in_which_far_sides_are_heard_does_not_matter(seed in prop::collection::vec(any::<u32>(), 40)) {
+    fn the_order_in_which_external_systems_are_heard_does_not_matter(seed in prop::collection::vec(any::<u32>(), 40)) {
         let mut world = World::new(order(&[("A", 12, 333), ("B", 1, 1200)]));
         world.settle();
         world.wait(30);

@@ -28,8 +28,8 @@ fn instructed(items: u32) -> World {
 
 impl World {
     /// A file told a parcel, a minute after what was told before.
-    fn file(&mut self, tracking: Option<&str>, items: u32, left_at: DateTime<Utc>) {
-        self.file_of(S1, tracking, items, left_at);
+    fn file(&mut self, tracking: Option<&str>, items: u32, shipped_at: DateTime<Utc>) {
+        self.file_of(S1, tracking, items, shipped_at);
     }
 
     fn file_of(
@@ -37,14 +37,14 @@ impl World {
         reference: &str,
         tracking: Option<&str>,
         items: u32,
-        left_at: DateTime<Utc>,
+        shipped_at: DateTime<Utc>,
     ) {
         self.wait(1);
         let key = tracking.filter(|number| number.is_ascii() && *number != "-");
-        let key = key.map_or_else(|| format!("left {left_at}"), str::to_owned);
+        let key = key.map_or_else(|| format!("left {shipped_at}"), str::to_owned);
         let report = ParcelReport {
             also: Vec::new(),
-            left_until: None,
+            shipped_until: None,
             adds: false,
             told: None,
             reference: ShipmentReference::new(reference),
@@ -52,7 +52,7 @@ impl World {
             named: false,
             carrier: None,
             tracking: tracking.map(str::to_owned),
-            left_at,
+            shipped_at,
             contents: Contents::Lines(vec![ParcelLine::new(1, items)]),
         };
         let key = self.nth(format!("parcel:{reference}:{key}"));
@@ -92,11 +92,11 @@ fn a_dash_in_place_of_a_number_is_told_to_nobody_and_asked_about_until_it_is_typ
     let plan = world.plan();
     assert_eq!((plan.status, world.moved()), (Status::Shipped, -2));
     assert_eq!(world.number_told(), [None]);
-    assert_eq!(World::kinds(&plan), ["tracking_not_told"]);
+    assert_eq!(World::kinds(&plan), ["tracking_not_reported"]);
     let line = plan.tasks[0].actions[0].lines(S1).join("");
     assert!(line.contains("--tracking - --to NUMBER"), "{line}");
     let mut released = world.clone();
-    released.release("tracking_not_told");
+    released.release("tracking_not_reported");
     assert!(released.plan().tasks.is_empty());
 
     world.typed(|now| correct(now, S1, "-", "401234567890", "asked"));
@@ -167,7 +167,7 @@ fn a_report_without_a_number_confirms_what_an_operator_typed() {
             tracking: "401234567890",
             carrier: None,
             from: None,
-            left_at: None,
+            shipped_at: None,
             lines: &[],
             reason: "seen",
         };
@@ -218,7 +218,7 @@ fn a_parcel_without_a_number_can_be_given_one() {
 
 #[test]
 fn a_time_that_cannot_be_is_when_it_was_told_and_a_task() {
-    for (left_at, words) in [
+    for (shipped_at, words) in [
         (at(31) - Duration::days(365), "before the order was placed"),
         (
             at(31) - Duration::days(2000 * 365),
@@ -227,7 +227,7 @@ fn a_time_that_cannot_be_is_when_it_was_told_and_a_task() {
         (at(31) + Duration::days(36 * 365), "after it told so"),
     ] {
         let mut world = instructed(2);
-        world.file(Some("401234567890"), 2, left_at);
+        world.file(Some("401234567890"), 2, shipped_at);
         let told = world.now;
         world.push_all();
         let plan = world.plan();
@@ -267,8 +267,8 @@ fn a_date_without_a_time_is_believed() {
     let mut world = instructed(2);
     world.wait(14 * 60);
     // Midnight in Tokyo of the day on which it was ordered, and of the next one.
-    for left_at in [at(-600), at(14 * 60)] {
-        world.file(Some("401234567890"), 2, left_at);
+    for shipped_at in [at(-600), at(14 * 60)] {
+        world.file(Some("401234567890"), 2, shipped_at);
         let plan = world.plan();
         assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
     }
@@ -277,14 +277,14 @@ fn a_date_without_a_time_is_believed() {
 #[test]
 fn what_is_typed_has_a_number_and_a_time_that_can_be() {
     let world = instructed(2);
-    let typed = |tracking, left_at| {
+    let typed = |tracking, shipped_at| {
         move |now: Now<'_>| {
             let what = Shipped {
                 reference: Some(S1),
                 tracking,
                 carrier: None,
                 from: None,
-                left_at,
+                shipped_at,
                 lines: &[],
                 reason: "seen",
             };
@@ -309,15 +309,15 @@ fn two_reports_that_may_be_two_boxes_count_as_two_and_are_asked_about() {
     assert_eq!((plan.status, world.moved()), (Status::Shipped, -4));
     assert_eq!(
         World::kinds(&plan),
-        ["tracking_not_told", "parcel_told_twice"]
+        ["tracking_not_reported", "parcel_reported_twice"]
     );
     assert_eq!(world.intents(Op::Fulfil).len(), 2, "both are told");
     let line = plan.tasks[1].actions[0].lines(S1).join("");
     assert!(line.contains("--tracking - --to 401234567890"), "{line}");
     // Two boxes.
     let mut two = world.clone();
-    two.release(&format!("parcel_told_twice:{S1}"));
-    two.release("tracking_not_told");
+    two.release(&format!("parcel_reported_twice:{S1}"));
+    two.release("tracking_not_reported");
     assert!(two.plan().tasks.is_empty());
     assert_eq!(two.moved(), -4);
     // One: the rest is still to come.
@@ -325,7 +325,10 @@ fn two_reports_that_may_be_two_boxes_count_as_two_and_are_asked_about() {
     let plan = world.plan();
     assert_eq!((plan.status, world.moved()), (Status::Instructed, -2));
     // The channel was told of both, and of the number with the second.
-    assert_eq!(World::kinds(&plan), ["told_too_much", "shipped_short"]);
+    assert_eq!(
+        World::kinds(&plan),
+        ["notice_exceeds_shipped", "shipped_short"]
+    );
 }
 
 /// Each shipment is asked about by itself; what was released before shipments were told apart stands.
@@ -348,16 +351,18 @@ fn one_answer_to_what_was_told_twice_is_of_one_shipment() {
     }
     let asked = |world: &mut World| -> [bool; 2] {
         let tasks = world.plan().tasks;
-        let twice = tasks.iter().find(|task| task.kind == "parcel_told_twice");
+        let twice = tasks
+            .iter()
+            .find(|task| task.kind == "parcel_reported_twice");
         [S1, S2].map(|of| twice.is_some_and(|task| task.detail.contains(of)))
     };
     assert_eq!(asked(&mut world), [true, true]);
     let mut before = world.clone();
-    before.release("parcel_told_twice");
+    before.release("parcel_reported_twice");
     assert_eq!(asked(&mut before), [false, false]);
-    world.release(&format!("parcel_told_twice:{S1}"));
+    world.release(&format!("parcel_reported_twice:{S1}"));
     assert_eq!(asked(&mut world), [false, true]);
-    world.release(&format!("parcel_told_twice:{S2}"));
+    world.release(&format!("parcel_reported_twice:{S2}"));
     assert_eq!(asked(&mut world), [false, false]);
 }
 
@@ -368,7 +373,7 @@ fn one_of_several_parcels_without_a_number_is_named_by_its_key() {
     world.file(Some("-"), 2, at(32));
     let keys = [format!("left {}", at(31)), format!("left {}", at(32))];
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["tracking_not_told"]);
+    assert_eq!(World::kinds(&plan), ["tracking_not_reported"]);
     let lines = plan.tasks[0].actions.iter().flat_map(|a| a.lines(S1));
     let correct_lines = lines.filter(|line| line.contains("parcel correct"));
     let correct_lines: Vec<_> = correct_lines.collect();

@@ -222,7 +222,7 @@ fn booking_that_begins_anew_books_what_ships_since_and_nothing_twice() {
     world.wait(10);
     let books = ("booking".to_owned(), super::build::slug("books"));
     let now = world.now;
-    world.input.epochs.insert(books, now);
+    world.input.active_from.insert(books, now);
     world.wait(10);
     world.plan();
     assert_eq!(rows(&world), [1500]);

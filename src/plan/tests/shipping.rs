@@ -328,7 +328,7 @@ fn what_was_never_instructed_is_a_task_and_moves_nothing_else() {
     world.parcel("HK0123456789ABC-S9", "T9", &[(1, 1)]);
     world.parcel(S1, "T8", &[(7, 1)]);
     let plan = world.plan();
-    assert_eq!(World::kinds(&plan), ["parcel_unknown"]);
+    assert_eq!(World::kinds(&plan), ["unexpected_parcel"]);
     assert_eq!(plan.entries.len(), 1);
 }
 
@@ -344,7 +344,7 @@ fn a_missing_reply_becomes_a_task() {
     let plan = world.plan();
     assert_eq!(
         (World::kinds(&plan), plan.tasks[0].due),
-        (vec!["reply_late"], Some(at(90)))
+        (vec!["instruction_reply_overdue"], Some(at(90)))
     );
 }
 

@@ -834,16 +834,24 @@ fn situation_6a_staff_complete_what_a_warehouse_has() {
         world.now = clock(11, 0);
         world.edit(complete);
         settle(&mut world);
-        // A warehouse that has accepted has until it ships; one that has said nothing is asked about (`reply_late`).
+        // A warehouse that has accepted has until it ships; one that has said nothing is asked about (`instruction_reply_overdue`).
         let mut expected = Columns {
             reserved: 2,
             instructed: stands("S1", 2, ShipmentStage::Instructed),
-            tasks: tasks(if answered { &[] } else { &["reply_late"] }),
+            tasks: tasks(if answered {
+                &[]
+            } else {
+                &["instruction_reply_overdue"]
+            }),
             ..Columns::default()
         };
         assert_eq!(columns(&world), expected, "not asked back");
         if !answered {
-            says(&world, "reply_late", &["osaka has not answered for", S1]);
+            says(
+                &world,
+                "instruction_reply_overdue",
+                &["osaka has not answered for", S1],
+            );
         }
         world.now = clock(15, 0);
         world.parcel(S1, "401234567890", &[(1, 2)]);

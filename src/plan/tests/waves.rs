@@ -59,7 +59,7 @@ fn a_refused_batch_keeps_its_members_and_each_of_them_shows_it() {
     refused(&mut world);
     let plan = world.plan();
     assert_eq!(plan.status, Status::Allocated);
-    assert_eq!(plan.blocked_by.as_deref(), Some("batch_refused"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("batch_rejected"));
     assert!(plan.tasks.is_empty(), "the batch has one: {:?}", plan.tasks);
     assert!(plan.shipments.is_empty() && plan.effects.is_empty());
     assert_eq!(plan.demands[0].wanted, 2);
@@ -67,7 +67,7 @@ fn a_refused_batch_keeps_its_members_and_each_of_them_shows_it() {
     hears(&mut world, MemberState::SentAgain);
     assert_eq!(world.plan().blocked_by.as_deref(), Some("sending"));
     world.instruct_outcome(S1, Verdict::Accepted);
-    assert!(world.plan().blocked_by.as_deref() != Some("batch_refused"));
+    assert!(world.plan().blocked_by.as_deref() != Some("batch_rejected"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_cancel_while_the_batch_is_sent_again_waits_for_its_outcome() {
     world.plan();
     cancelled(&mut world);
     let plan = world.plan();
-    assert_eq!(plan.blocked_by.as_deref(), Some("unknown"));
+    assert_eq!(plan.blocked_by.as_deref(), Some("unknown_outcome"));
     assert!(plan.decisions.is_empty() && plan.effects.is_empty());
 }
 

@@ -103,12 +103,12 @@ impl World {
                 .collect(),
             read_at: None,
             hidden: false,
-            epochs: epochs.into_iter().map(epoch).collect(),
-            lost: Lost::default(),
+            active_from: epochs.into_iter().map(epoch).collect(),
+            lost: DataLoss::default(),
             paused: BTreeSet::new(),
             stops: Vec::new(),
             begin: Begin::always(),
-            news: true,
+            new_input: true,
             counted: BTreeMap::new(),
             many_changes: BTreeSet::new(),
             shared: Vec::new(),
@@ -249,7 +249,10 @@ impl World {
         if plan.withdraw.is_empty() {
             nothing("effects", again.effects.is_empty());
         }
-        assert_eq!(again.demands, plan.demands, "demand changed without news");
+        assert_eq!(
+            again.demands, plan.demands,
+            "demand changed without new input"
+        );
         assert_eq!(again.entries, plan.entries);
         let decided = plan.decisions.len() + plan.withdraw.len() + plan.revenue.len() > 0;
         if !at_once && !decided {

@@ -3,14 +3,14 @@ use hikiate_sdk::{Ability, AccountSlug, Cancels, Identity, Op};
 use super::*;
 use crate::facts::{IntentFact, IntentWhat};
 
-const LOOKUP: Replay = Replay::Lookup {
+const LOOKUP: RetryPolicy = RetryPolicy::LookUp {
     settle: Duration::from_secs(5),
     first: First::Ask,
 };
 
-fn native(lifetime: Option<u64>, then: Then) -> Replay {
-    Replay::Native {
-        lifetime: lifetime.map(Duration::from_secs),
+fn native(ttl: Option<u64>, after_expiry: Then) -> RetryPolicy {
+    RetryPolicy::IdempotencyKey {
+        ttl: ttl.map(Duration::from_secs),
         then,
     }
 }
@@ -22,10 +22,10 @@ fn declined() -> Result<Outcome, Error> {
     })
 }
 
-fn looked_up(acknowledgement: &Acknowledgement) -> bool {
+fn looked_up(acknowledgement: &AttemptResult) -> bool {
     matches!(
         acknowledgement,
-        Acknowledgement::Ambiguous { look: true, .. }
+        AttemptResult::OutcomeUnknown { look: true, .. }
     )
 }
 
@@ -48,10 +48,10 @@ pub(in crate::push) fn effect() -> ClaimedEffect {
         },
         attempts: 0,
         sends: 0,
-        looks: 0,
-        ambiguous: false,
+        lookups: 0,
+        outcome_unknown: false,
         look: false,
-        doubt: Doubt::None,
+        loss_risk: LossRisk::None,
         lost_since: None,
         first_sent_at: None,
         last_sent_at: None,
@@ -62,21 +62,21 @@ pub(in crate::push) fn effect() -> ClaimedEffect {
     }
 }
 
-fn lost(replay: Replay, seconds_ago: i64) -> (ClaimedEffect, OperationSpec, DateTime<Utc>) {
+fn lost(retry: RetryPolicy, seconds_ago: i64) -> (ClaimedEffect, OperationSpec, DateTime<Utc>) {
     let now = DateTime::from_timestamp(1_000_000, 0).unwrap_or_default();
     let sent = Some(now - chrono::Duration::seconds(seconds_ago));
     let effect = ClaimedEffect {
-        ambiguous: true,
+        outcome_unknown: true,
         sends: 1,
         first_sent_at: sent,
         last_sent_at: sent,
         ..effect()
     };
-    (effect, spec(replay), now)
+    (effect, spec(retry), now)
 }
 
-fn spec(replay: Replay) -> OperationSpec {
-    OperationSpec::new(Op::Capture, replay, "")
+fn spec(retry: RetryPolicy) -> OperationSpec {
+    OperationSpec::new(Op::Capture, retry, "")
 }
 
 fn error(class: ErrorClass) -> Error {
@@ -87,31 +87,37 @@ fn error(class: ErrorClass) -> Error {
 fn what_can_be_looked_up_is_looked_up_before_the_first_send_too() {
     let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
     assert_eq!(next_step(&effect(), LOOKUP, now), Step::LookUp);
-    assert_eq!(next_step(&effect(), Replay::Person, now), Step::Send);
+    assert_eq!(next_step(&effect(), RetryPolicy::Manual, now), Step::Send);
 }
 
 #[test]
 fn a_lost_reply_is_never_repeated_blindly() {
-    let (effect, _, now) = lost(Replay::Person, 100);
-    assert_eq!(next_step(&effect, Replay::Person, now), Step::Unresolved);
+    let (effect, _, now) = lost(RetryPolicy::Manual, 100);
+    assert_eq!(
+        next_step(&effect, RetryPolicy::Manual, now),
+        Step::Unresolved
+    );
     let (effect, spec, now) = lost(LOOKUP, 2);
     assert_eq!(
-        next_step(&effect, spec.replay, now),
+        next_step(&effect, spec.retry, now),
         Step::Wait(Duration::from_secs(3)),
         "no verdict before it has settled"
     );
-    let (effect, spec, now) = lost(spec.replay, 6);
-    assert_eq!(next_step(&effect, spec.replay, now), Step::LookUp);
+    let (effect, spec, now) = lost(spec.retry, 6);
+    assert_eq!(next_step(&effect, spec.retry, now), Step::LookUp);
     assert!(
         matches!(
-            after_look_up(&effect, spec.replay, Ok(Found::No)),
-            Some(Acknowledgement::NotThere { .. })
+            after_look_up(&effect, spec.retry, Ok(LookUp::NotFound)),
+            Some(AttemptResult::NotFoundYet { .. })
         ),
         "one no is not enough"
     );
-    let twice = ClaimedEffect { looks: 1, ..effect };
+    let twice = ClaimedEffect {
+        lookups: 1,
+        ..effect
+    };
     assert_eq!(
-        after_look_up(&twice, spec.replay, Ok(Found::No)),
+        after_look_up(&twice, spec.retry, Ok(LookUp::NotFound)),
         None,
         "two are"
     );
@@ -120,45 +126,48 @@ fn a_lost_reply_is_never_repeated_blindly() {
 #[test]
 fn what_a_lost_window_may_have_sent_is_asked_for_or_counts_as_sent() {
     let now = DateTime::from_timestamp(0, 0).unwrap_or_default();
-    let doubtful = |doubt, sends| ClaimedEffect {
-        doubt,
+    let doubtful = |loss_risk, sends| ClaimedEffect {
+        loss_risk,
         sends,
         ..effect()
     };
     let mail = OperationSpec {
         op: Op::Mail,
-        ..spec(Replay::Person)
+        ..spec(RetryPolicy::Manual)
     };
-    let mut known = doubtful(Doubt::Known, 0);
+    let mut known = doubtful(LossRisk::Known, 0);
     assert!(matches!(
-        doubted(&mut known, &mail),
-        Some(Acknowledgement::Finished { outcome }) if outcome.verdict == Verdict::Done
+        apply_loss_risk(&mut known, &mail),
+        Some(AttemptResult::Finished { outcome }) if outcome.verdict == Verdict::Done
     ));
-    for (doubt, sends, spec) in [
-        (Doubt::Perhaps, 0, &mail),
-        (Doubt::Known, 1, &mail),
-        (Doubt::Known, 0, &spec(Replay::Person)),
+    for (loss_risk, sends, spec) in [
+        (LossRisk::Possible, 0, &mail),
+        (LossRisk::Known, 1, &mail),
+        (LossRisk::Known, 0, &spec(RetryPolicy::Manual)),
     ] {
-        let mut effect = doubtful(doubt, sends);
-        assert_eq!(doubted(&mut effect, spec), None);
-        assert_eq!(next_step(&effect, spec.replay, now), Step::Unresolved);
+        let mut effect = doubtful(loss_risk, sends);
+        assert_eq!(apply_loss_risk(&mut effect, spec), None);
+        assert_eq!(next_step(&effect, spec.retry, now), Step::Unresolved);
     }
     let lookup = spec(LOOKUP);
-    let mut asked = doubtful(Doubt::Perhaps, 0);
-    assert_eq!(doubted(&mut asked, &lookup), None);
-    assert!(!asked.ambiguous, "it is looked up before its first send");
-    let mut news = doubtful(Doubt::None, 0);
-    assert_eq!(doubted(&mut news, &mail), None);
-    assert_eq!(next_step(&news, mail.replay, now), Step::Send);
+    let mut asked = doubtful(LossRisk::Possible, 0);
+    assert_eq!(apply_loss_risk(&mut asked, &lookup), None);
+    assert!(
+        !asked.outcome_unknown,
+        "it is looked up before its first send"
+    );
+    let mut new_input = doubtful(LossRisk::None, 0);
+    assert_eq!(apply_loss_risk(&mut new_input, &mail), None);
+    assert_eq!(next_step(&new_input, mail.retry, now), Step::Send);
 }
 
 #[test]
 fn a_native_key_is_repeated_within_its_lifetime_only() {
-    let replay = native(Some(60), Then::Person);
-    let (effect, _, now) = lost(replay, 59);
-    assert_eq!(next_step(&effect, replay, now), Step::Send);
-    let (effect, _, now) = lost(replay, 61);
-    assert_eq!(next_step(&effect, replay, now), Step::Unresolved);
+    let retry = native(Some(60), Then::Manual);
+    let (effect, _, now) = lost(retry, 59);
+    assert_eq!(next_step(&effect, retry, now), Step::Send);
+    let (effect, _, now) = lost(retry, 61);
+    assert_eq!(next_step(&effect, retry, now), Step::Unresolved);
 }
 
 #[test]
@@ -172,7 +181,7 @@ fn without_a_key_a_refusal_after_a_try_that_may_have_happened_proves_nothing() {
         assert!(
             matches!(
                 after_send(&effect, &spec, now, Err(error(class))),
-                Acknowledgement::Ambiguous { .. }
+                AttemptResult::OutcomeUnknown { .. }
             ),
             "{class:?}"
         );
@@ -180,29 +189,29 @@ fn without_a_key_a_refusal_after_a_try_that_may_have_happened_proves_nothing() {
     assert!(
         matches!(
             after_send(&effect, &spec, now, declined()),
-            Acknowledgement::Ambiguous { .. }
+            AttemptResult::OutcomeUnknown { .. }
         ),
         "already captured: by the first try"
     );
-    assert_eq!(next_step(&effect, spec.replay, now), Step::LookUp);
+    assert_eq!(next_step(&effect, spec.retry, now), Step::LookUp);
 }
 
 #[test]
 fn under_a_key_that_is_honoured_a_refusal_is_the_stored_answer_of_the_first_try() {
-    for replay in [
-        native(Some(60), Then::Person),
-        native(Some(60), Then::Lookup),
-        native(None, Then::Person),
+    for retry in [
+        native(Some(60), Then::Manual),
+        native(Some(60), Then::LookUp),
+        native(None, Then::Manual),
     ] {
-        let (effect, spec, now) = lost(replay, 59);
+        let (effect, spec, now) = lost(retry, 59);
         let answer = after_send(&effect, &spec, now, declined());
         assert!(
-            matches!(&answer, Acknowledgement::Finished { outcome }
+            matches!(&answer, AttemptResult::Finished { outcome }
                 if outcome.verdict == Verdict::Refused && outcome.code.as_deref() == Some("card_declined")),
-            "{replay:?}: {answer:?}"
+            "{retry:?}: {answer:?}"
         );
     }
-    let (effect, spec, now) = lost(native(Some(60), Then::Lookup), 61);
+    let (effect, spec, now) = lost(native(Some(60), Then::LookUp), 61);
     assert!(
         looked_up(&after_send(&effect, &spec, now, declined())),
         "forgotten, the key stores nothing"
@@ -216,26 +225,26 @@ fn under_a_key_an_error_after_a_try_that_may_have_happened_is_looked_up() {
         ErrorClass::Conflict,
         ErrorClass::NotFound,
     ] {
-        let (effect, spec, now) = lost(native(Some(60), Then::Lookup), 6);
+        let (effect, spec, now) = lost(native(Some(60), Then::LookUp), 6);
         let answer = after_send(&effect, &spec, now, Err(error(class)));
         assert!(looked_up(&answer), "{class:?}: {answer:?}");
         let flagged = ClaimedEffect {
             look: true,
             ..effect
         };
-        assert_eq!(next_step(&flagged, spec.replay, now), Step::LookUp);
+        assert_eq!(next_step(&flagged, spec.retry, now), Step::LookUp);
         assert!(
             matches!(
                 after_send(&flagged, &spec, now, Err(error(class))),
-                Acknowledgement::Unresolved { .. }
+                AttemptResult::Unresolved { .. }
             ),
             "{class:?}: it was looked up, is not there, and is refused again"
         );
-        let (effect, spec, now) = lost(native(Some(60), Then::Person), 6);
+        let (effect, spec, now) = lost(native(Some(60), Then::Manual), 6);
         assert!(
             matches!(
                 after_send(&effect, &spec, now, Err(error(class))),
-                Acknowledgement::Unresolved { .. }
+                AttemptResult::Unresolved { .. }
             ),
             "{class:?}"
         );
@@ -245,12 +254,12 @@ fn under_a_key_an_error_after_a_try_that_may_have_happened_is_looked_up() {
 #[test]
 fn after_twenty_tries_it_is_looked_up_once_more_and_then_left_to_a_person() {
     let unknown = || Err(error(ErrorClass::OutcomeUnknown));
-    for (replay, looks) in [
+    for (retry, lookups) in [
         (LOOKUP, true),
-        (native(None, Then::Lookup), true),
-        (native(None, Then::Person), false),
+        (native(None, Then::LookUp), true),
+        (native(None, Then::Manual), false),
     ] {
-        let (effect, spec, now) = lost(replay, 6);
+        let (effect, spec, now) = lost(retry, 6);
         let nineteen = ClaimedEffect {
             attempts: 19,
             ..effect.clone()
@@ -258,16 +267,16 @@ fn after_twenty_tries_it_is_looked_up_once_more_and_then_left_to_a_person() {
         assert!(
             matches!(
                 after_send(&nineteen, &spec, now, unknown()),
-                Acknowledgement::Ambiguous { look: false, .. }
+                AttemptResult::OutcomeUnknown { look: false, .. }
             ),
-            "{replay:?}"
+            "{retry:?}"
         );
         let twenty = ClaimedEffect {
             attempts: 20,
             ..effect
         };
         let answer = after_send(&twenty, &spec, now, unknown());
-        assert_eq!(looked_up(&answer), looks, "{replay:?}: {answer:?}");
+        assert_eq!(looked_up(&answer), lookups, "{retry:?}: {answer:?}");
         let looked = ClaimedEffect {
             look: true,
             ..twenty
@@ -275,9 +284,9 @@ fn after_twenty_tries_it_is_looked_up_once_more_and_then_left_to_a_person() {
         assert!(
             matches!(
                 after_send(&looked, &spec, now, unknown()),
-                Acknowledgement::Unresolved { .. }
+                AttemptResult::Unresolved { .. }
             ),
-            "{replay:?}"
+            "{retry:?}"
         );
     }
 }
@@ -287,38 +296,38 @@ fn after_a_set_back_a_key_is_as_old_as_the_lost_window() {
     let now = DateTime::from_timestamp(1_000_000, 0).unwrap_or_default();
     let ago = |seconds| Some(now - chrono::Duration::seconds(seconds));
     let planned_again = |lost_since| ClaimedEffect {
-        doubt: Doubt::Perhaps,
+        loss_risk: LossRisk::Possible,
         lost_since,
         ..effect()
     };
     for (then, step) in [
-        (Then::Lookup, Step::LookUp),
-        (Then::Person, Step::Unresolved),
+        (Then::LookUp, Step::LookUp),
+        (Then::Manual, Step::Unresolved),
     ] {
-        let replay = native(Some(60), then);
+        let retry = native(Some(60), then);
         let mut old = planned_again(ago(61));
-        assert_eq!(doubted(&mut old, &spec(replay)), None);
-        assert_eq!(next_step(&old, replay, now), step, "{then:?}");
+        assert_eq!(apply_loss_risk(&mut old, &spec(retry)), None);
+        assert_eq!(next_step(&old, retry, now), step, "{then:?}");
         let mut sent_since = ClaimedEffect {
             first_sent_at: ago(1),
             sends: 1,
             ..planned_again(ago(61))
         };
-        assert_eq!(doubted(&mut sent_since, &spec(replay)), None);
+        assert_eq!(apply_loss_risk(&mut sent_since, &spec(retry)), None);
         assert_eq!(
-            next_step(&sent_since, replay, now),
+            next_step(&sent_since, retry, now),
             step,
             "the first send that is known need not be the first"
         );
         let mut young = planned_again(ago(59));
-        assert_eq!(doubted(&mut young, &spec(replay)), None);
-        assert_eq!(next_step(&young, replay, now), Step::Send);
+        assert_eq!(apply_loss_risk(&mut young, &spec(retry)), None);
+        assert_eq!(next_step(&young, retry, now), Step::Send);
     }
 }
 
 #[test]
 fn what_is_sent_without_asking_is_asked_for_in_doubt() {
-    let first = Replay::Lookup {
+    let first = RetryPolicy::LookUp {
         settle: Duration::from_secs(5),
         first: First::Send,
     };
@@ -337,18 +346,18 @@ fn what_is_sent_without_asking_is_asked_for_in_doubt() {
     let (unclear, spec, later) = lost(first, 6);
     assert_eq!(next_step(&unclear, first, later), Step::LookUp);
     let mut doubtful = ClaimedEffect {
-        doubt: Doubt::Perhaps,
+        loss_risk: LossRisk::Possible,
         ..effect()
     };
-    assert_eq!(doubted(&mut doubtful, &spec), None);
+    assert_eq!(apply_loss_risk(&mut doubtful, &spec), None);
     assert_eq!(next_step(&doubtful, first, now), Step::LookUp);
-    assert_eq!(after_look_up(&doubtful, first, Ok(Found::No)), None);
+    assert_eq!(after_look_up(&doubtful, first, Ok(LookUp::NotFound)), None);
 }
 
 #[test]
 fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing() {
     let (spec, now) = (spec(LOOKUP), DateTime::UNIX_EPOCH);
-    let Acknowledgement::Finished { outcome } =
+    let AttemptResult::Finished { outcome } =
         after_send(&effect(), &spec, now, Err(error(ErrorClass::Rejected)))
     else {
         unreachable!()
@@ -361,15 +370,15 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
             now,
             Err(error(ErrorClass::RateLimited { after: None }))
         ),
-        Acknowledgement::Later { attempt: false, .. }
+        AttemptResult::RetryLater { attempt: false, .. }
     ));
     assert!(matches!(
         after_send(&effect(), &spec, now, Err(error(ErrorClass::Transient))),
-        Acknowledgement::Later { attempt: true, .. }
+        AttemptResult::RetryLater { attempt: true, .. }
     ));
     assert!(matches!(
         after_send(&effect(), &spec, now, Err(error(ErrorClass::Protocol))),
-        Acknowledgement::Ambiguous { .. }
+        AttemptResult::OutcomeUnknown { .. }
     ));
 }
 
@@ -377,7 +386,7 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
 fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
     let files = OperationSpec {
         op: Op::Instruct,
-        ..spec(native(None, Then::Lookup))
+        ..spec(native(None, Then::LookUp))
     };
     let api = OperationSpec {
         ability: Ability::Instruct {
@@ -386,14 +395,14 @@ fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
         },
         ..files.clone()
     };
-    for (spec, doubt) in [(&files, false), (&api, true)] {
+    for (spec, loss_risk) in [(&files, false), (&api, true)] {
         let mut effect = ClaimedEffect {
-            doubt: Doubt::Perhaps,
+            loss_risk: LossRisk::Possible,
             lost_since: Some(DateTime::UNIX_EPOCH),
             ..effect()
         };
-        assert_eq!(doubted(&mut effect, spec), None);
-        assert_eq!(effect.ambiguous, doubt);
-        assert_eq!(effect.lost_since.is_some(), doubt);
+        assert_eq!(apply_loss_risk(&mut effect, spec), None);
+        assert_eq!(effect.outcome_unknown, loss_risk);
+        assert_eq!(effect.lost_since.is_some(), loss_risk);
     }
 }

@@ -1,4 +1,4 @@
-use hikiate_sdk::{Op, Replay};
+use hikiate_sdk::{Op, RetryPolicy};
 
 use super::*;
 use crate::push::decide::tests::effect as claimed;
@@ -12,7 +12,7 @@ fn ready(id: i64, op: Op, together: usize) -> Ready {
     };
     let spec = OperationSpec {
         together,
-        ..OperationSpec::new(op, Replay::Person, "")
+        ..OperationSpec::new(op, RetryPolicy::Manual, "")
     };
     let prepared = Prepared {
         bytes: Vec::new(),

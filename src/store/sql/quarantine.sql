@@ -1,4 +1,4 @@
-INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at, file_hash, file_read_at, file_rows, told_at)
+INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at, file_hash, file_read_at, file_rows, reported_at)
 SELECT $1, $2, t.e, t.p, t.f, t.h, t.r, t.w, t.c, (SELECT hk_now()), (SELECT hk_now()), t.fh, t.fr, string_to_array(t.rows, ' ')::bigint[],
   coalesce(t.told, (SELECT hk_now()))
 FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[])
@@ -6,10 +6,10 @@ FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::te
 ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at,
   reason = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.reason ELSE excluded.reason END,
   cause = excluded.cause, external_id = excluded.external_id, part = excluded.part,
-  raw = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.raw ELSE excluded.raw END,
-  file = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file ELSE excluded.file END,
-  file_hash = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_hash ELSE excluded.file_hash END,
-  file_read_at = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_read_at ELSE excluded.file_read_at END,
-  file_rows = CASE WHEN quarantine.told_at > excluded.told_at THEN quarantine.file_rows ELSE excluded.file_rows END,
-  told_at = greatest(quarantine.told_at, excluded.told_at),
-  resolved_at = CASE WHEN quarantine.dismissed_at IS NOT NULL OR (excluded.file_hash IS NOT NULL AND excluded.told_at <= quarantine.told_at) THEN quarantine.resolved_at END, retry_at = NULL
+  raw = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.raw ELSE excluded.raw END,
+  file = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file ELSE excluded.file END,
+  file_hash = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file_hash ELSE excluded.file_hash END,
+  file_read_at = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file_read_at ELSE excluded.file_read_at END,
+  file_rows = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file_rows ELSE excluded.file_rows END,
+  reported_at = greatest(quarantine.reported_at, excluded.reported_at),
+  resolved_at = CASE WHEN quarantine.dismissed_at IS NOT NULL OR (excluded.file_hash IS NOT NULL AND excluded.reported_at <= quarantine.reported_at) THEN quarantine.resolved_at END, retry_at = NULL

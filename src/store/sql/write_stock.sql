@@ -10,15 +10,15 @@ level AS (
     (SELECT i.code FROM items i WHERE i.id = item)) THEN hk_accepted(item, l, a) ELSE 0 END AS q, a, r FROM told WHERE item IS NOT NULL),
 gone AS (DELETE FROM stock s USING level v WHERE s.item_id = v.item AND s.location_id = v.l AND s.bucket = 'sellable' AND s.code = '' AND v.c <> ''),
 base AS (
-  INSERT INTO stock (item_id, location_id, code, base_qty, base_as_of, read_at, listing) SELECT item, l, c, q, a, r, $8 FROM level ORDER BY item, l, c
+  INSERT INTO stock (item_id, location_id, code, counted_qty, counted_at, read_at, listing) SELECT item, l, c, q, a, r, $8 FROM level ORDER BY item, l, c
   ON CONFLICT (item_id, location_id, bucket, code) DO UPDATE
     SET listing = excluded.listing,
-      base_qty = CASE WHEN (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
-        OR (stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL) THEN excluded.base_qty ELSE stock.base_qty END,
-      base_as_of = CASE WHEN stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL THEN excluded.base_as_of
-        ELSE greatest(stock.base_as_of, excluded.base_as_of) END,
-      read_at = CASE WHEN (stock.listing IS NULL AND stock.base_qty = 0 AND excluded.listing IS NOT NULL) OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of)) THEN excluded.read_at ELSE stock.read_at END
+      counted_qty = CASE WHEN (excluded.counted_at, excluded.read_at) > (stock.counted_at, coalesce(stock.read_at, stock.counted_at))
+        OR (stock.listing IS NULL AND stock.counted_qty = 0 AND excluded.listing IS NOT NULL) THEN excluded.counted_qty ELSE stock.counted_qty END,
+      counted_at = CASE WHEN stock.listing IS NULL AND stock.counted_qty = 0 AND excluded.listing IS NOT NULL THEN excluded.counted_at
+        ELSE greatest(stock.counted_at, excluded.counted_at) END,
+      read_at = CASE WHEN (stock.listing IS NULL AND stock.counted_qty = 0 AND excluded.listing IS NOT NULL) OR (excluded.counted_at, excluded.read_at) > (stock.counted_at, coalesce(stock.read_at, stock.counted_at)) THEN excluded.read_at ELSE stock.read_at END
   -- An older count changes nothing, but its list has named the item; one that an earlier list left out is there again.
-  WHERE excluded.listing IS NOT NULL OR (excluded.base_as_of, excluded.read_at) > (stock.base_as_of, coalesce(stock.read_at, stock.base_as_of))
+  WHERE excluded.listing IS NOT NULL OR (excluded.counted_at, excluded.read_at) > (stock.counted_at, coalesce(stock.read_at, stock.counted_at))
   RETURNING item_id)
-INSERT INTO item_marks (item_id) SELECT DISTINCT item_id FROM base
+INSERT INTO allocation_requests (item_id) SELECT DISTINCT item_id FROM base

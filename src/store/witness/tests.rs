@@ -4,12 +4,12 @@
 
 use super::*;
 
-fn standing(sent: i64) -> Standing {
-    Standing {
+fn standing(sent: i64) -> ServerState {
+    ServerState {
         system: Some("7".to_owned()),
         timeline: Some(1),
         sent: BTreeMap::from([("shop".to_owned(), sent)]),
-        ..Standing::default()
+        ..ServerState::default()
     }
 }
 
@@ -66,26 +66,26 @@ fn a_database_that_knows_less_was_set_back() {
         Compared::First
     );
     witness.follow(&standing(5)).unwrap();
-    let is = |db: Standing| compare(&witness.kept().unwrap(), &db);
+    let is = |db: ServerState| compare(&witness.kept().unwrap(), &db);
     assert_eq!(is(standing(5)), Compared::Fine);
     assert_eq!(is(standing(9)), Compared::Fine, "another process sends too");
-    let words = |db: Standing| match is(db) {
+    let words = |db: ServerState| match is(db) {
         Compared::Behind(words) => words,
         other => format!("{other:?}"),
     };
     assert!(words(standing(4)).contains("5 times"));
-    assert!(words(Standing::default()).contains("knows of 0"));
-    let other = Standing {
+    assert!(words(ServerState::default()).contains("knows of 0"));
+    let other = ServerState {
         system: Some("8".to_owned()),
         ..standing(5)
     };
     assert!(words(other).contains("system identifier 8"));
-    let promoted = Standing {
+    let promoted = ServerState {
         timeline: Some(2),
         ..standing(9)
     };
     assert!(words(promoted).contains("timeline 2"));
-    let managed = Standing {
+    let managed = ServerState {
         system: None,
         timeline: None,
         ..standing(5)
@@ -98,19 +98,19 @@ fn a_recovery_moves_the_file_on_and_going_back_before_it_is_seen() {
     let dir = tempfile::tempdir().unwrap();
     let witness = Witness::open(dir.path()).unwrap();
     witness.follow(&standing(5)).unwrap();
-    let recovered = Standing {
+    let recovered = ServerState {
         epoch: 1,
         ..standing(2)
     };
-    let is = |db: &Standing| compare(&witness.kept().unwrap(), db);
+    let is = |db: &ServerState| compare(&witness.kept().unwrap(), db);
     assert_eq!(is(&recovered), Compared::Recovered);
     witness.follow(&recovered).unwrap();
     assert!(witness.is_ahead("shop", 5), "what was sent stays sent");
     assert!(matches!(is(&standing(9)), Compared::Behind(_)));
 }
 
-fn at(flushed: i64) -> Standing {
-    Standing {
+fn at(flushed: i64) -> ServerState {
+    ServerState {
         flushed: Some(flushed),
         ..standing(5)
     }
@@ -121,7 +121,7 @@ fn a_server_whose_log_ends_earlier_was_set_back_though_nothing_was_sent() {
     let dir = tempfile::tempdir().unwrap();
     let witness = Witness::open(dir.path()).unwrap();
     witness.follow(&at(0x1_0000_0010)).unwrap();
-    let is = |db: &Standing| compare(&witness.kept().unwrap(), db);
+    let is = |db: &ServerState| compare(&witness.kept().unwrap(), db);
     assert_eq!(is(&at(0x1_0000_0010)), Compared::Fine);
     assert_eq!(is(&standing(5)), Compared::Fine, "a server that tells none");
     let Compared::Behind(words) = is(&at(0xFFFF_FFFF)) else {
@@ -129,20 +129,20 @@ fn a_server_whose_log_ends_earlier_was_set_back_though_nothing_was_sent() {
     };
     assert!(words.contains("ends at 0/FFFFFFFF") && words.contains("seen at 1/10"));
     // One that hides who it is, too.
-    let hidden = Standing {
+    let hidden = ServerState {
         system: None,
         timeline: None,
         ..at(1)
     };
     assert!(matches!(is(&hidden), Compared::Behind(_)));
     // A recovery was begun on it: it goes on from there, and an older look does not raise it again.
-    let recovered = Standing { epoch: 1, ..at(90) };
+    let recovered = ServerState { epoch: 1, ..at(90) };
     assert_eq!(is(&recovered), Compared::Recovered);
     witness.follow(&recovered).unwrap();
     assert_eq!(is(&recovered), Compared::Fine);
     let _ = witness.saw(&at(0x1_0000_0020));
     assert_eq!(is(&recovered), Compared::Fine);
-    let earlier = Standing { epoch: 1, ..at(80) };
+    let earlier = ServerState { epoch: 1, ..at(80) };
     witness.follow(&earlier).unwrap();
     assert!(matches!(is(&earlier), Compared::Behind(_)));
 }
@@ -205,7 +205,7 @@ fn a_file_of_an_older_version_says_no_position() {
         .unwrap();
     file.write_all_at(bytes.as_bytes(), 0).unwrap();
     let witness = Witness::open(dir.path()).unwrap();
-    let is = |db: &Standing| compare(&witness.kept().unwrap(), db);
+    let is = |db: &ServerState| compare(&witness.kept().unwrap(), db);
     assert_eq!(is(&at(9)), Compared::Fine);
     let _ = witness.saw(&at(9));
     assert!(matches!(is(&at(8)), Compared::Behind(_)));

@@ -120,7 +120,7 @@ async fn a_deposit_of_nobody_is_listed_matched_moved_and_voided() {
     world.rounds(2).await;
     let tasks = run(&world, &["tasks"]).ended(0).to_owned();
     assert!(
-        tasks.contains("deposit_short") && tasks.contains(&first),
+        tasks.contains("deposit_underpaid") && tasks.contains(&first),
         "{tasks}"
     );
     assert!(!tasks.contains("deposit_unmatched"), "{tasks}");

@@ -617,7 +617,7 @@ async fn a_restored_database_does_not_know_what_was_typed_since_and_the_file_lis
     // The moment that it took from the clock is part of it, or it would be another when it is typed again.
     let shipped_at = shipped_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     let shipped =
-        format!("{} --left-at {shipped_at}", shipped.join(" ")).replace("by hand", "'by hand'");
+        format!("{} --shipped-at {shipped_at}", shipped.join(" ")).replace("by hand", "'by hand'");
     assert_eq!(
         commands,
         [

@@ -161,7 +161,8 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{explained:?}"
     );
 
-    run(&world, &["order", "list", "--blocked-by", "bogus"]).refused(2, "payment, gate, stock");
+    run(&world, &["order", "list", "--blocked-by", "bogus"])
+        .refused(2, "payment, channel_gate, stock");
     run(&world, &["order", "list", "--channel", "nope"]).refused(4, "there are shop");
     let other = number_of(&world, &free);
     run(
@@ -271,7 +272,7 @@ async fn a_decision_is_judged_anew_when_its_order_has_heard_of_something_meanwhi
         }
     }
     sqlx::query(
-        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
          SELECT subject_id, 'released:other', 'decision', 'released', 2,
            jsonb_build_object('rules', jsonb_build_array('many'), 'reason', 'x', 'context', body->'context'),
            recorded_at, recorded_at, recorded_at, business_date, 'taro' FROM facts WHERE subject_id = $1 AND kind = 'held'",
@@ -355,7 +356,7 @@ async fn only_an_unknown_outcome_is_resolved() {
     )
     .refused(5, "goes on by itself");
 
-    sqlx::query("UPDATE effects SET state = 'unresolved', ambiguous = true WHERE id = $1")
+    sqlx::query("UPDATE effects SET state = 'unresolved', outcome_unknown = true WHERE id = $1")
         .bind(effect["id"].as_i64().unwrap())
         .execute(world.engine.store.pool())
         .await

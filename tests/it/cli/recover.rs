@@ -48,7 +48,7 @@ async fn a_recovery_is_looked_at_first_and_begun_on_purpose() {
     );
     assert_eq!(phase().await, "orders");
     let tasks = shop.run(&["tasks"]);
-    assert!(tasks.ended(0).contains("database_set_back"), "{tasks:?}");
+    assert!(tasks.ended(0).contains("database_data_loss"), "{tasks:?}");
     typed(&["--instructed", "nowhere/HK0123456789ABC-S1"]).refused(4, "no account");
     typed(&["--instructed", "no-slash"]).refused(2, "ACCOUNT/REFERENCE");
     typed(&["--line", "APPLE=2"]).refused(2, "--instructed");

@@ -45,7 +45,7 @@ async fn the_last_unit_of_an_unpaid_order_is_never_sold_twice() {
         world.shop.order(&second).unwrap().is_shipped(),
         "the unit went to the next in line"
     );
-    assert!(world.tasks().await.contains(&"unpaid_expired".to_owned()));
+    assert!(world.tasks().await.contains(&"payment_overdue".to_owned()));
     assert_eq!(world.tokyo.shipped().len(), 1);
 }
 
@@ -60,7 +60,12 @@ async fn a_bank_transfer_waits_for_its_deposit() {
     world.deposit(&id, "bank-1", 1649).await;
     world.rounds(3).await;
     assert!(world.is(&id, Status::Unallocated).await);
-    assert!(world.tasks().await.contains(&"deposit_short".to_owned()));
+    assert!(
+        world
+            .tasks()
+            .await
+            .contains(&"deposit_underpaid".to_owned())
+    );
     world.deposit(&id, "bank-2", 1).await;
     world.rounds(6).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
@@ -69,7 +74,12 @@ async fn a_bank_transfer_waits_for_its_deposit() {
         0,
         "nothing is captured from a bank transfer"
     );
-    assert!(!world.tasks().await.contains(&"deposit_short".to_owned()));
+    assert!(
+        !world
+            .tasks()
+            .await
+            .contains(&"deposit_underpaid".to_owned())
+    );
 }
 
 /// A file is sealed at its cut-off; a reply that is lost, a result that comes twice, cancels on both sides.
@@ -130,7 +140,7 @@ async fn a_wave_is_sealed_once_and_a_cancel_before_it_is_out() {
     assert_eq!(world.free("APPLE", "tokyo").await, 9);
 }
 
-/// Too late: the parcel leaves all the same, nothing is captured, and a person knows.
+/// Too late: the parcel leaves all the same, nothing is captured, and an operator knows.
 #[tokio::test]
 async fn a_cancel_that_the_warehouse_declines_is_a_task() {
     let handling = |_: &_| SimHandling {
@@ -197,7 +207,7 @@ async fn an_operators_cancel_reaches_the_shop_after_the_goods_are_stopped() {
     assert!(world.tokyo.shipped().is_empty());
 }
 
-/// One of two leaves: stock is right, the money follows the goods, and a person knows.
+/// One of two leaves: stock is right, the money follows the goods, and an operator knows.
 #[tokio::test]
 async fn a_short_shipment_is_stored_captured_by_what_left_and_flagged() {
     let handling = |_: &_| SimHandling {
@@ -323,11 +333,11 @@ async fn an_undecodable_order_is_quarantined_and_its_neighbours_go_on() {
     );
 }
 
-/// A held order keeps its stock; once released on what a person saw, it is not held again.
+/// A held order keeps its stock; once released on what an operator saw, it is not held again.
 #[tokio::test]
 async fn a_rule_holds_until_a_person_releases_it() {
     let more =
-        "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"person\"\n";
+        "[[hold]]\nname = \"remarks\"\nwhen = 'order.remarks != \"\"'\nrelease = \"manual\"\n";
     let mut world = World::new(Setup {
         more,
         ..Setup::default()
@@ -386,7 +396,7 @@ async fn an_unmapped_code_holds_until_the_item_is_known() {
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 
-/// What a far side keeps refusing to take is a task after a while, and still goes by itself in the end.
+/// What an external system keeps refusing to take is a task after a while, and still goes by itself in the end.
 #[tokio::test]
 async fn a_call_that_never_leaves_becomes_a_task_and_goes_on() {
     let mut world = World::new(Setup::default()).await;
@@ -404,9 +414,9 @@ async fn a_call_that_never_leaves_becomes_a_task_and_goes_on() {
     for _ in 0..20 {
         world.advance(Duration::seconds(60)).await;
         world.rounds(1).await;
-        seen |= world.tasks().await.contains(&"not_sent".to_owned());
+        seen |= world.tasks().await.contains(&"send_failing".to_owned());
     }
-    assert!(seen, "a person could have known");
+    assert!(seen, "an operator could have known");
     assert_eq!(world.shop.order(&id).unwrap().captures, 1);
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }

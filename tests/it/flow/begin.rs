@@ -123,7 +123,7 @@ async fn the_first_start_on_a_living_shop_only_looks() {
     assert_eq!(
         count(
             &world,
-            "SELECT count(*) FROM demands WHERE NOT behind AND wanted > 0"
+            "SELECT count(*) FROM demands WHERE NOT behind AND required_qty > 0"
         )
         .await,
         0
@@ -243,7 +243,7 @@ async fn after_a_stop_nothing_is_sealed_or_sent_until_the_channel_begins_again()
     begin(&world, Some(start()), &[]).await.unwrap();
     let waiting = placed(&world, start() + Duration::seconds(1), apples(1));
     world.rounds(3).await;
-    assert_eq!(world.status(&waiting).await.1.as_deref(), Some("wave"));
+    assert_eq!(world.status(&waiting).await.1.as_deref(), Some("batch"));
     let left = unbegin(&world).await;
     assert_eq!((left.waiting, left.instructed, left.withdrawn), (1, 0, 0));
     // The wave's time comes before the order is planned again.

@@ -159,7 +159,7 @@ async fn a_hook_that_comes_twice_is_one_and_a_delivery_is_known_after_it_was_wor
     world.round().await;
     let blank = "SELECT count(*) FROM hook_inbox WHERE named AND body IS NULL AND headers IS NULL AND done_at IS NOT NULL";
     assert_eq!((rows(&world).await, number(&world, blank).await), (1, 1));
-    // An equal body is news: it may be about the next change. A delivery is not.
+    // An equal body is new input: it may be about the next change. A delivery is not.
     for sent in [&same, &named] {
         assert_eq!(post(&world, &desk, sent).await.status, 202);
     }

@@ -14,7 +14,7 @@ use super::world::{Setup, World, order};
 fn waves() -> Setup {
     Setup {
         tokyo: r#"{ mode = "wave", cutoffs = ["13:00"] }"#,
-        channel: "reread = \"1m\"",
+        channel: "refresh = \"1m\"",
         ..Setup::default()
     }
 }
@@ -60,7 +60,7 @@ async fn an_order_that_vanishes_is_held_after_two_looks_and_its_stock_comes_back
     let gone = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
     let stays = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(3).await;
-    assert_eq!(blocked(&world, &gone).await, "wave");
+    assert_eq!(blocked(&world, &gone).await, "batch");
     assert!(world.shop.delete(&gone));
     wait(&mut world, Duration::minutes(1)).await;
     // One look decides nothing: it is not shipped, and nobody is troubled.
@@ -113,7 +113,7 @@ async fn an_order_that_comes_back_unchanged_goes_on_wherever_it_is_seen() {
             wait(&mut world, Duration::minutes(1)).await;
         }
         world.rounds(1).await;
-        assert_eq!(blocked(&world, &id).await, "wave", "by page: {by_page}");
+        assert_eq!(blocked(&world, &id).await, "batch", "by page: {by_page}");
         assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
         cut_off(&mut world).await;
         let seen = world.shop.order(&id).unwrap();
@@ -130,7 +130,7 @@ async fn an_order_that_vanishes_at_the_warehouse_is_a_task_and_what_leaves_is_no
     };
     let mut world = stocked(Setup {
         handling,
-        channel: "reread = \"1m\"",
+        channel: "refresh = \"1m\"",
         ..Setup::default()
     })
     .await;
@@ -149,7 +149,7 @@ async fn an_order_that_vanishes_at_the_warehouse_is_a_task_and_what_leaves_is_no
     );
     world.rounds(605).await;
     let kinds: Vec<String> = told(&world, &id).await.into_iter().map(|t| t.0).collect();
-    assert_eq!(kinds, ["vanished_left"]);
+    assert_eq!(kinds, ["vanished_shipped"]);
     let seen = world.shop.order(&id).unwrap();
     assert_eq!((seen.captures, seen.fulfilments.len()), (0, 0));
     assert!(world.mails.mails().is_empty());
@@ -181,10 +181,10 @@ async fn a_vanished_order_that_is_released_is_shipped_all_the_same() {
     };
     world.decide(&id, release).await;
     world.rounds(2).await;
-    assert_eq!(blocked(&world, &id).await, "wave");
+    assert_eq!(blocked(&world, &id).await, "batch");
     cut_off(&mut world).await;
     assert_eq!(world.tokyo.shipped().len(), 1);
-    assert_eq!(world.tasks().await, ["vanished_left"]);
+    assert_eq!(world.tasks().await, ["vanished_shipped"]);
     assert_eq!(world.shop.order(&id).unwrap().captures, 0);
 }
 
@@ -261,8 +261,8 @@ async fn an_operator_who_believes_an_account_has_each_of_its_orders_held() {
 
 /// Nothing but the second look before the cut-off would see it: open orders are not read again, and the shop's
 /// lists lag behind.
-const LAGGING: &str = "reread = \"never\"";
-const REQUIRED: &str = "reread = \"never\"\nrecheck_required = true";
+const LAGGING: &str = "refresh = \"never\"";
+const REQUIRED: &str = "refresh = \"never\"\nrecheck_required = true";
 
 async fn cancelled_unseen(world: &mut World) -> String {
     let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
@@ -271,7 +271,7 @@ async fn cancelled_unseen(world: &mut World) -> String {
     wait(world, Duration::minutes(30)).await;
     assert!(world.shop.cancel_order(&id));
     world.rounds(2).await;
-    assert_eq!(blocked(world, &id).await, "wave");
+    assert_eq!(blocked(world, &id).await, "batch");
     id
 }
 
@@ -348,7 +348,7 @@ async fn what_cannot_be_read_goes_a_minute_late_and_the_wave_names_it() {
     let left = super::world::start() + Duration::minutes(120) - world.now();
     wait(&mut world, left).await;
     world.rounds(50).await;
-    assert_eq!(blocked(&world, &id).await, "wave", "it is waited for");
+    assert_eq!(blocked(&world, &id).await, "batch", "it is waited for");
     world.rounds(20).await;
     assert_eq!(world.tokyo.shipped().len(), 1);
     let tasks = world.engine.store.list_tasks().await.unwrap();
@@ -373,7 +373,7 @@ async fn where_the_second_look_is_required_what_cannot_be_read_waits_for_the_nex
     cut_off(&mut world).await;
     world.rounds(120).await;
     assert!(world.tokyo.shipped().is_empty());
-    assert_eq!(blocked(&world, &id).await, "wave");
+    assert_eq!(blocked(&world, &id).await, "batch");
     let tasks = world.tasks().await;
     assert!(tasks.contains(&"orders_unread".to_owned()), "{tasks:?}");
     world.faults.heal();
@@ -446,7 +446,7 @@ async fn orders_that_cannot_be_read_again_are_asked_for_ever_more_seldom() {
 
 /// Items that an order wants.
 async fn wanted(world: &World, id: &str) -> i64 {
-    let of = "SELECT sum(d.wanted)::bigint FROM demands d JOIN subjects o ON o.id = d.subject_id WHERE o.number = $1";
+    let of = "SELECT sum(d.required_qty)::bigint FROM demands d JOIN subjects o ON o.id = d.subject_id WHERE o.number = $1";
     let sum = sqlx::query_scalar(of).bind(number(id));
     sum.fetch_one(world.engine.store.pool()).await.unwrap()
 }

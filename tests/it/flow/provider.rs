@@ -12,8 +12,8 @@ use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
     Ability, AccountConfig, Call, CaptureCall, Connector, ConnectorKind, Currency, Error,
     ErrorClass, Found, Here, InFile, Kind, Observed, Op, OperationSpec, Operations, Outcome, Page,
-    Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, Replay, Source, StreamSpec,
-    Then, one_by_one,
+    Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, RetryPolicy, Source,
+    StreamSpec, Then, one_by_one,
 };
 use serde_json::{Value, json};
 
@@ -124,11 +124,11 @@ impl Operations for Provider {
     fn operations(&self) -> Vec<OperationSpec> {
         vec![OperationSpec {
             op: Op::Capture,
-            replay: Replay::Native {
-                lifetime: None,
-                then: Then::Person,
+            retry: RetryPolicy::IdempotencyKey {
+                ttl: None,
+                after_expiry: Then::Manual,
             },
-            accepted_is_done: true,
+            completes_on_accept: true,
             ability: Ability::Capture(Parts::Many),
             members: OperationSpec::ANY,
             together: 1,
@@ -151,7 +151,7 @@ impl Operations for Provider {
     }
 
     async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
-        calls.iter().map(|_| Ok(Found::Unclear)).collect()
+        calls.iter().map(|_| Ok(LookUp::Inconclusive)).collect()
     }
 }
 

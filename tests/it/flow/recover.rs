@@ -7,11 +7,11 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::daemon::seal_step;
 use hikiate::push::push_account;
 use hikiate::store::Phase;
-use hikiate::store::witness::{Kept, Standing};
+use hikiate::store::witness::{Kept, ServerState};
 
 use super::world::{Setup, World, order};
 
-/// What far sides have seen in all: captures, fulfilments, instructions, mails.
+/// What external systems have seen in all: captures, fulfilments, instructions, mails.
 fn seen(world: &World) -> (u64, usize, usize) {
     let captures = world.shop.orders().iter().map(|o| o.captures as u64).sum();
     let instructed = world.tokyo.instructions().values().sum::<usize>()
@@ -105,7 +105,7 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
         world
             .tasks()
             .await
-            .contains(&"database_set_back".to_owned())
+            .contains(&"database_data_loss".to_owned())
     );
     assert_eq!(seen(&world), before, "nothing is sent");
     assert_eq!(seal_step(&world.engine).await.unwrap(), 0);
@@ -125,7 +125,7 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
         "{:?}",
         world.tasks().await
     );
-    // One parcel left within minutes of the restore: nobody but a person can say whether its mail went out.
+    // One parcel left within minutes of the restore: nobody but an operator can say whether its mail went out.
     let store = &world.engine.store;
     let unknown = store.list_effects(true, 10).await.unwrap();
     assert_eq!(unknown.len(), 1, "{unknown:?}");
@@ -155,8 +155,8 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     assert_eq!(mailed(&world), 1);
     nothing_twice_and_nothing_lost(&world, &orders);
 
-    // The journals of the lost window stand in the books: a person takes them out, and all is booked anew.
-    assert_eq!(world.tasks().await, ["lost_journal"]);
+    // The journals of the lost window stand in the books: an operator takes them out, and all is booked anew.
+    assert_eq!(world.tasks().await, ["unrecorded_journal"]);
     let lost = world.engine.store.release_books().await.unwrap();
     assert!(!lost.is_empty());
     for name in lost {
@@ -195,7 +195,7 @@ async fn without_a_restore_nothing_is_suspected() {
     assert_eq!(phase(&world).await, Phase::None);
 }
 
-/// The person's word and a look that began before it: the look has seen the old epoch and waits for the row.
+/// The operator's word and a look that began before it: the look has seen the old epoch and waits for the row.
 #[tokio::test]
 async fn a_position_far_ahead_stops_push_and_a_recovery_is_not_undone_by_an_older_look() {
     let world = World::new(Setup::default()).await;
@@ -203,9 +203,9 @@ async fn a_position_far_ahead_stops_push_and_a_recovery_is_not_undone_by_an_olde
     let Some(Kept::Record(record)) = witness.kept() else {
         panic!("there is no record")
     };
-    let far = Standing {
+    let far = ServerState {
         flushed: record.flushed.map(|at| at + 1_000_000_000),
-        ..Standing::default()
+        ..ServerState::default()
     };
     let _ = witness.saw(&far);
     let recovering = async |tx: &mut sqlx::PgConnection| {
@@ -233,8 +233,8 @@ async fn a_position_far_ahead_stops_push_and_a_recovery_is_not_undone_by_an_olde
     store.watch_now(witness).await.unwrap();
     assert_eq!(phase(&world).await, Phase::Orders, "the file has followed");
 
-    // Without a person's word it stops what is sent.
-    let far = Standing { epoch: 1, ..far };
+    // Without an operator's word it stops what is sent.
+    let far = ServerState { epoch: 1, ..far };
     let _ = witness.saw(&far);
     sqlx::query("UPDATE recovery SET phase = 'none'")
         .execute(store.pool())

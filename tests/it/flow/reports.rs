@@ -237,7 +237,7 @@ async fn a_report_before_and_after_a_count_takes_its_units_off_once() {
 #[tokio::test]
 async fn what_left_on_the_day_of_a_count_is_taken_off_where_only_the_day_is_told() {
     let mut world = World::new(Setup::default()).await;
-    let days = "field = \"left_at\", format = \"%Y/%m/%d";
+    let days = "field = \"shipped_at\", format = \"%Y/%m/%d";
     let times = format!("{days} %H:%M:%S\"");
     world.tokyo_differs(&times, &format!("{days}\"")).await;
     world.tokyo.set_stock("APPLE", 10);
@@ -309,7 +309,7 @@ async fn a_file_that_waits_is_a_task_until_it_is_right_or_gone() {
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 
-/// A result file made by a person: marks of a spreadsheet, a word in place of a number, a year mistyped, a rounded number.
+/// A result file made by an operator: marks of a spreadsheet, a word in place of a number, a year mistyped, a rounded number.
 #[tokio::test]
 async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
     let handling = |_: &_| SimHandling {
@@ -357,7 +357,7 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
     assert_eq!(numbers(&placed[3]), (false, Vec::new()));
     let mut tasks = world.tasks().await;
     tasks.sort_unstable();
-    assert_eq!(tasks, ["quarantine", "quarantine", "tracking_not_told"]);
+    assert_eq!(tasks, ["quarantine", "quarantine", "tracking_not_reported"]);
     assert_eq!(world.free("APPLE", "tokyo").await, 96);
     let last_year: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM revenue_events WHERE business_date < '2026-11-20'",
@@ -385,7 +385,7 @@ async fn a_result_file_made_by_hand_is_read_as_it_was_meant_or_asked_about() {
     ];
     put(&world, "jisseki-2.csv", PARCEL, &rows.join("\r\n"));
     world.rounds(10).await;
-    // Whether the row with the rounded number was this one, nobody but a person can say.
+    // Whether the row with the rounded number was this one, nobody but an operator can say.
     let mut tasks = world.tasks().await;
     tasks.sort_unstable();
     assert_eq!(tasks, ["quarantine", "tracking_corrected"]);
@@ -565,7 +565,7 @@ async fn a_stream_that_cannot_store_its_page_keeps_no_other_from_being_read() {
             .await
             .unwrap();
     assert!(fails > 0 && error.unwrap().contains("could not be stored"));
-    let counted: i64 = sqlx::query_scalar("SELECT base_qty FROM stock_levels")
+    let counted: i64 = sqlx::query_scalar("SELECT counted_qty FROM stock_levels")
         .fetch_one(&pool)
         .await
         .unwrap();

@@ -1,4 +1,4 @@
-//! What a wave takes when something has happened since it was listed: an operator, another daemon, a stop, news.
+//! What a wave takes when something has happened since it was listed: an operator, another daemon, a stop, new input.
 
 use chrono::Duration;
 use hikiate::daemon::seal_step;
@@ -178,7 +178,7 @@ async fn missed(world: &World) -> Vec<String> {
 }
 
 /// A cut-off that takes nothing, while what was missed still waits, does not end the task: whether a stop stands over it,
-/// or the order has news that cannot be planned and the wave ends empty.
+/// or the order has new input that cannot be planned and the wave ends empty.
 #[tokio::test]
 async fn a_missed_wave_stays_a_task_over_a_cut_off_that_takes_nothing() {
     for stops in [true, false] {
@@ -212,7 +212,7 @@ async fn a_missed_wave_stays_a_task_over_a_cut_off_that_takes_nothing() {
                 .await
                 .unwrap();
             assert!(all.contains(&second), "it takes nothing: {all:?}");
-            // A newer program plans the news.
+            // A newer program plans the new input.
             execute(&world, "UPDATE subjects SET plan_fails = 0").await;
         }
         let told = missed(&world).await;
@@ -254,7 +254,7 @@ async fn unknown_news(world: &World, number: &str) {
     execute(
         world,
         &format!(
-            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
              SELECT id, 'new', 'observation', 'of_tomorrow', 1, '{{}}', hk_now(), hk_now(), hk_now(), '2026-11-20', 'pull' FROM subjects WHERE number = '{number}';
              UPDATE subjects SET plan_at = hk_now(), plan_class = 0 WHERE number = '{number}'"
         ),
@@ -322,7 +322,7 @@ async fn a_recovery_leaves_no_task_of_a_wave_that_it_gives_up() {
         .unwrap();
     assert_eq!(world.tasks().await, ["seal_failed"]);
     super::recover::recover(&world, world.now() - Duration::hours(1)).await;
-    assert_eq!(world.tasks().await, ["database_set_back"]);
+    assert_eq!(world.tasks().await, ["database_data_loss"]);
     let retries: i64 =
         sqlx::query_scalar("SELECT count(*) FROM batches WHERE retry_at IS NOT NULL")
             .fetch_one(store.pool())
@@ -398,7 +398,7 @@ async fn a_shipment_that_the_warehouse_told_of_by_telephone_has_its_reply() {
     let tasks = world.engine.store.list_tasks().await.unwrap();
     let missing = tasks
         .iter()
-        .find(|task| task.kind == "reply_missing")
+        .find(|task| task.kind == "batch_replies_overdue")
         .unwrap();
     assert!(!missing.detail.contains(&reference), "{missing:?}");
     assert!(missing.detail.contains(&number_of(&ids[1])), "{missing:?}");

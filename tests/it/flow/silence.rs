@@ -1,4 +1,4 @@
-//! What a far side does not say, says late, says badly or says at another hour: nothing is lost, and nothing
+//! What an external system does not say, says late, says badly or says at another hour: nothing is lost, and nothing
 //! that cannot be understood stops the rest.
 
 use chrono::Duration;

@@ -60,7 +60,7 @@ async fn all_is_well(world: &mut World, ids: &[String]) {
     }
     let tasks = world.tasks().await;
     assert!(
-        !tasks.iter().any(|task| task == "lost_instruction"),
+        !tasks.iter().any(|task| task == "unrecorded_shipment"),
         "{tasks:?}"
     );
 }
@@ -85,13 +85,13 @@ async fn split_orders_of_the_lost_window_are_taken_over_by_what_the_folders_say(
     );
     let tasks = world.tasks().await;
     assert!(
-        !tasks.iter().any(|task| task == "lost_instruction"),
+        !tasks.iter().any(|task| task == "unrecorded_shipment"),
         "{tasks:?}"
     );
     all_is_well(&mut world, &ids).await;
 }
 
-/// The layout writes no code that could be read back: a person says what the warehouses have.
+/// The layout writes no code that could be read back: an operator says what the warehouses have.
 #[tokio::test]
 async fn where_the_layout_says_no_lines_a_person_does() {
     let mut world = World::new(setup()).await;
@@ -106,7 +106,7 @@ async fn where_the_layout_says_no_lines_a_person_does() {
         .await;
     let ids = lost_window(&mut world).await;
     let waiting = world.tasks().await;
-    let lost = waiting.iter().filter(|task| *task == "lost_instruction");
+    let lost = waiting.iter().filter(|task| *task == "unrecorded_shipment");
     assert_eq!(lost.count(), 2, "{waiting:?}");
     let before = world.tokyo.instructions().len() + world.osaka.instructions().len();
     assert_eq!(before, 4);

@@ -336,7 +336,7 @@ async fn orders_and_shipments_are_found_by_the_names_that_people_have() {
         assert_eq!(shown["number"].as_str(), Some(number.as_str()), "{name}");
     }
     run(&world, &["order", "show", "#0815"]).refused(4, "no order");
-    // Two orders of one number are told apart by the person.
+    // Two orders of one number are told apart by the operator.
     let other = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
     world.rounds(2).await;
     sqlx::query("UPDATE facts SET body = jsonb_set(body, '{order,display}', to_jsonb($1::text)) WHERE kind = 'order'")

@@ -1,4 +1,4 @@
-//! Far sides that ask for patience, refuse our credentials or lose replies, and orders that want more than
+//! External systems that ask for patience, refuse our credentials or lose replies, and orders that want more than
 //! there is.
 
 use chrono::Duration;
@@ -24,7 +24,7 @@ async fn stocked(setup: Setup, units: i64) -> World {
 /// The shop answers 429 to everything for a while: it is asked again no sooner than it said, no account is given
 /// up, and what has gathered goes out.
 #[tokio::test]
-async fn a_far_side_that_keeps_asking_for_patience_is_neither_hammered_nor_given_up() {
+async fn an_external_system_that_keeps_asking_for_patience_is_neither_hammered_nor_given_up() {
     let mut world = stocked(Setup::default(), 100).await;
     let placed: Vec<_> = (0..5)
         .map(|_| world.shop.place_order(order(&[("APPLE", 1, "1000")])))
@@ -298,7 +298,7 @@ async fn whatever_becomes_of_a_reply_it_happened_once() {
 }
 
 /// A customer cancels at each moment between the order and the parcel: either nothing leaves, or what leaves is
-/// a person's task; nothing is captured of what the shop shows as cancelled before it left.
+/// an operator's task; nothing is captured of what the shop shows as cancelled before it left.
 #[tokio::test]
 async fn a_cancel_at_any_moment_never_ends_cancelled_and_shipped_unseen() {
     let handling = |_: &_| SimHandling {

@@ -274,7 +274,7 @@ async fn where_the_warehouse_takes_one_file_the_rest_goes_with_the_next_cut_off(
     assert_eq!(files(&world).len(), 2);
 }
 
-/// Rows with unread news at the head of a wave keep no others out of it.
+/// Rows with unplanned new input at the head of a wave keep no others out of it.
 #[tokio::test]
 async fn news_at_the_head_of_a_full_wave_keep_out_nobody() {
     let mut world = world(r#"{ mode = "wave", cutoffs = ["13:00"], max_rows = 1 }"#).await;
@@ -364,8 +364,8 @@ async fn each_order_of_a_refused_wave_shows_it_and_can_be_cancelled() {
     let mut world = world(AT_ONE).await;
     let (ids, wave) = refused_wave(&mut world).await;
     let allocated = |gate: &str| ("allocated".to_owned(), Some(gate.to_owned()));
-    assert_eq!(world.status(&ids[0]).await, allocated("batch_refused"));
-    assert_eq!(world.tasks().await, ["batch_refused"], "one for the batch");
+    assert_eq!(world.status(&ids[0]).await, allocated("batch_rejected"));
+    assert_eq!(world.tasks().await, ["batch_rejected"], "one for the batch");
     let wish = Decision::Cancel {
         reason: "customer".to_owned(),
     };
@@ -495,7 +495,7 @@ async fn giving_a_wave_up_says_what_was_sent_and_wants_it_in_words() {
     )
     .ended(0);
     world.round().await;
-    assert_eq!(world.status(&ids[0]).await.1.as_deref(), Some("wave"));
+    assert_eq!(world.status(&ids[0]).await.1.as_deref(), Some("batch"));
     assert!(
         world
             .status(&ids[1])
@@ -619,7 +619,7 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
     let (mut world, id) = sealed().await;
     execute(
         &world,
-        "UPDATE effects SET state = 'unresolved', ambiguous = true, sends = 2, last_sent_at = hk_now();
+        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 2, last_sent_at = hk_now();
          UPDATE subjects SET plan_at = hk_now() WHERE kind = 'batch'",
     )
     .await;
@@ -699,7 +699,7 @@ async fn a_wave_that_arrived_after_all_is_told_to_its_orders_and_not_sent_again(
     let (mut world, id) = sealed().await;
     execute(
         &world,
-        "UPDATE effects SET state = 'unresolved', ambiguous = true, sends = 1, last_sent_at = hk_now()",
+        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 1, last_sent_at = hk_now()",
     )
     .await;
     let effect = number(&world, "SELECT id FROM effects").await;

@@ -74,9 +74,9 @@ pub(crate) struct World {
     pub(crate) mails: SmtpSim,
     pub(crate) owned: Vec<OwnedAccount>,
     pub(crate) dir: tempfile::TempDir,
-    /// The far sides' clock.
+    /// The external systems' clock.
     pub(crate) clock: SimClock,
-    /// By how much the far sides' clocks are ahead of ours.
+    /// By how much the external systems' clocks are ahead of ours.
     pub(crate) skew: Duration,
     now: DateTime<Utc>,
     /// The database in use: a restored backup is another one.

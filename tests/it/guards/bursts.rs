@@ -1,9 +1,9 @@
-//! A rule that acts on orders without news pauses itself; news, however much, never trips it.
+//! A rule that acts on orders without new input pauses itself; new input, however much, never trips it.
 
 use std::sync::Arc;
 
 use hikiate::daemon::plan_step;
-use hikiate::engine::Guards;
+use hikiate::engine::PlanningLimits;
 use hikiate::store::StoreError;
 use hikiate_sdk::AccountSlug;
 
@@ -32,12 +32,12 @@ async fn shipped(shop: &Shop, n: usize) {
 async fn history(n: usize, limit: i32, batch: i64) -> Shop {
     let mut shop = Shop::open().await;
     let engine = Arc::get_mut(&mut shop.engine).unwrap();
-    engine.guards = Guards::new(limit);
-    let off = "CREATE TABLE off AS SELECT * FROM rule_epochs WHERE rule <> 'instruct'; DELETE FROM rule_epochs WHERE rule <> 'instruct'";
+    engine.guards = PlanningLimits::new(limit);
+    let off = "CREATE TABLE off AS SELECT * FROM automations WHERE automation <> 'instruct'; DELETE FROM automations WHERE automation <> 'instruct'";
     sqlx::raw_sql(off).execute(shop.pool()).await.unwrap();
     shipped(&shop, n).await;
     assert_eq!(shop.number("SELECT count(*) FROM effects").await, 0);
-    let on = "INSERT INTO rule_epochs SELECT * FROM off; DROP TABLE off";
+    let on = "INSERT INTO automations SELECT * FROM off; DROP TABLE off";
     sqlx::raw_sql(on).execute(shop.pool()).await.unwrap();
     let engine = Arc::get_mut(&mut shop.engine).unwrap();
     engine.plan_batch = batch;
@@ -71,40 +71,43 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
         0,
         "no money is spoken for by what was not planned"
     );
-    let rules = shop.store().list_rules().await.unwrap();
-    let row = |rule: &str| rules.iter().find(|r| r.rule == rule).unwrap().clone();
+    let rules = shop.store().list_automations().await.unwrap();
+    let row = |rule: &str| rules.iter().find(|r| r.automation == rule).unwrap().clone();
     for rule in ["notice", "capture"] {
         let row = row(rule);
         assert!(row.paused_at.is_some() && row.waiting == 60, "{row:?}");
     }
     assert!(row("instruct").paused_at.is_none());
     let tasks = shop.store().list_tasks().await.unwrap();
-    let paused: Vec<_> = tasks.iter().filter(|t| t.kind == "rule_paused").collect();
+    let paused: Vec<_> = tasks
+        .iter()
+        .filter(|t| t.kind == "automation_paused")
+        .collect();
     assert_eq!(paused.len(), 2, "{tasks:?}");
     assert!(
         paused
             .iter()
             .flat_map(|task| &task.actions)
-            .any(|action| action.line == "hikiate rule resume notice shop"),
+            .any(|action| action.line == "hikiate automation resume notice shop"),
         "{paused:?}"
     );
     let metrics = shop.engine.metrics.render().unwrap();
     assert!(
-        metrics.contains(r#"hikiate_rule_paused{rule="notice",account="shop"} 1"#),
+        metrics.contains(r#"hikiate_automation_paused{automation="notice",account="shop"} 1"#),
         "{metrics}"
     );
 
     // Lifted as it is, it pauses itself again; nothing was done and nothing forgotten.
     let woken = shop
         .store()
-        .resume_rule("notice", "shop", 0, "tester")
+        .resume_automation("notice", "shop", 0, "tester")
         .await;
     assert_eq!(woken.unwrap(), 60);
     shop.settle().await;
     assert_eq!(of_op(&shop, "fulfil").await, 0);
-    // A person who has seen the count lets exactly so many through.
+    // An operator who has seen the count lets exactly so many through.
     shop.store()
-        .resume_rule("notice", "shop", 60, "tester")
+        .resume_automation("notice", "shop", 60, "tester")
         .await
         .unwrap();
     shop.settle().await;
@@ -116,13 +119,13 @@ async fn a_rule_that_acts_on_all_of_history_pauses_itself() {
     );
     assert!(matches!(
         shop.store()
-            .resume_rule("notice", "shop", 0, "tester")
+            .resume_automation("notice", "shop", 0, "tester")
             .await,
         Err(StoreError::Refused(_))
     ));
     assert!(matches!(
         shop.store()
-            .resume_rule("notices", "shop", 0, "tester")
+            .resume_automation("notices", "shop", 0, "tester")
             .await,
         Err(StoreError::NotFound(_))
     ));
@@ -141,13 +144,13 @@ async fn what_it_makes_before_it_pauses_stays_below_the_limit() {
         "with four more it were twelve"
     );
     assert_eq!(
-        shop.number("SELECT count(*) FROM rule_waits WHERE rule = 'notice'")
+        shop.number("SELECT count(*) FROM automation_backlog WHERE automation = 'notice'")
             .await,
         52
     );
-    // An order with news waits as well while the rule is paused, and needs no allowance afterwards.
+    // An order with new input waits as well while the rule is paused, and needs no allowance afterwards.
     assert_eq!(
-        shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL")
+        shop.number("SELECT count(*) FROM automation_usage WHERE paused_at IS NOT NULL")
             .await,
         2
     );
@@ -162,7 +165,7 @@ async fn the_count_begins_anew_each_minute() {
     plan_step(&shop.engine).await.unwrap();
     assert_eq!(of_op(&shop, "fulfil").await, 20);
     assert_eq!(
-        shop.number("SELECT count(*) FROM rule_bursts WHERE paused_at IS NOT NULL")
+        shop.number("SELECT count(*) FROM automation_usage WHERE paused_at IS NOT NULL")
             .await,
         0
     );
@@ -171,22 +174,22 @@ async fn the_count_begins_anew_each_minute() {
 #[tokio::test]
 async fn a_thousand_orders_with_news_trip_nothing() {
     let mut shop = Shop::open().await;
-    Arc::get_mut(&mut shop.engine).unwrap().guards = Guards::new(1);
+    Arc::get_mut(&mut shop.engine).unwrap().guards = PlanningLimits::new(1);
     shipped(&shop, 1000).await;
     assert_eq!(of_op(&shop, "fulfil").await, 1000);
     assert_eq!(
-        shop.number("SELECT count(*) FROM rule_bursts").await,
+        shop.number("SELECT count(*) FROM automation_usage").await,
         0,
         "not even counted"
     );
 }
 
-/// News that came while a rule was paused is still news when it is resumed.
+/// News that came while a rule was paused is still new input when it is resumed.
 #[tokio::test]
 async fn what_waited_with_news_needs_no_allowance() {
     let mut shop = Shop::open().await;
-    Arc::get_mut(&mut shop.engine).unwrap().guards = Guards::new(1);
-    sqlx::query("INSERT INTO rule_bursts (rule, account_id, since, paused_at, reason) VALUES ('notice', $1, hk_now(), hk_now(), 'a test')")
+    Arc::get_mut(&mut shop.engine).unwrap().guards = PlanningLimits::new(1);
+    sqlx::query("INSERT INTO automation_usage (automation, account_id, since, paused_at, reason) VALUES ('notice', $1, hk_now(), hk_now(), 'a test')")
         .bind(shop.engine.directory.account(&AccountSlug::new("shop")).unwrap())
         .execute(shop.pool())
         .await
@@ -200,7 +203,7 @@ async fn what_waited_with_news_needs_no_allowance() {
         .unwrap();
     assert_eq!(
         shop.store()
-            .resume_rule("notice", "shop", 0, "tester")
+            .resume_automation("notice", "shop", 0, "tester")
             .await
             .unwrap(),
         30

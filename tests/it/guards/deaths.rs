@@ -10,13 +10,13 @@ use crate::support::shop::{Shop, order, page};
 /// The process plans what is due and is gone between the row that says so and its commit.
 async fn die(shop: &Shop) {
     let mut stop = shop.pool().begin().await.unwrap();
-    sqlx::query("LOCK TABLE rule_bursts IN ACCESS EXCLUSIVE MODE")
+    sqlx::query("LOCK TABLE automation_usage IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *stop)
         .await
         .unwrap();
     let engine = Arc::clone(&shop.engine);
     let planning = tokio::spawn(async move { plan_step(&engine).await });
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%rule_bursts%'";
+    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%automation_usage%'";
     for _ in 0..1000 {
         if shop.number(blocked).await == 1 {
             break;
@@ -55,7 +55,7 @@ async fn a_batch_in_which_a_process_died_is_planned_one_by_one() {
     let (shop, _) = three().await;
     die(&shop).await;
     assert_eq!(
-        shop.number("SELECT cardinality(ids)::bigint FROM planning")
+        shop.number("SELECT cardinality(ids)::bigint FROM planning_claims")
             .await,
         3,
         "what it planned is known"
@@ -74,7 +74,7 @@ async fn a_batch_in_which_a_process_died_is_planned_one_by_one() {
     }
     assert_eq!(alone, [1, 1, 1]);
     assert_eq!(shop.number("SELECT count(*) FROM demands").await, 3);
-    assert_eq!(shop.number("SELECT count(*) FROM planning").await, 0);
+    assert_eq!(shop.number("SELECT count(*) FROM planning_claims").await, 0);
     assert_eq!(
         shop.number("SELECT count(*) FROM plan_suspects").await,
         0,
@@ -99,7 +99,7 @@ async fn an_order_that_ended_the_process_twice_alone_is_set_aside() {
     for (times, ids) in [("in its batch", 3), ("alone", 1), ("alone again", 1)] {
         die(&shop).await;
         assert_eq!(
-            shop.number("SELECT cardinality(ids)::bigint FROM planning")
+            shop.number("SELECT cardinality(ids)::bigint FROM planning_claims")
                 .await,
             ids,
             "{times}"
@@ -151,7 +151,7 @@ async fn a_failure_is_not_a_death() {
             .await,
         2
     );
-    assert_eq!(shop.number("SELECT count(*) FROM planning").await, 0);
+    assert_eq!(shop.number("SELECT count(*) FROM planning_claims").await, 0);
     assert_eq!(shop.number("SELECT count(*) FROM plan_suspects").await, 0);
     let tasks = shop.store().list_tasks().await.unwrap();
     assert_eq!(

@@ -32,7 +32,7 @@ async fn ship(world: &mut World, n: usize) -> Vec<String> {
 
 /// As if the daemon had never been started with these rules.
 async fn never_active(world: &World, rules: &[&str]) {
-    let gone = sqlx::query("DELETE FROM rule_epochs WHERE rule = ANY($1)")
+    let gone = sqlx::query("DELETE FROM automations WHERE automation = ANY($1)")
         .bind(rules)
         .execute(world.engine.store.pool())
         .await
@@ -93,7 +93,7 @@ async fn a_rule_that_was_switched_off_begins_anew_when_it_is_on_again() {
     assert_eq!(
         count(
             &world,
-            "SELECT count(*) FROM rule_epochs WHERE rule = 'mail:shipped'"
+            "SELECT count(*) FROM automations WHERE automation = 'mail:shipped'"
         )
         .await,
         0
@@ -101,7 +101,7 @@ async fn a_rule_that_was_switched_off_begins_anew_when_it_is_on_again() {
     assert_eq!(
         count(
             &world,
-            "SELECT count(*) FROM rule_epochs WHERE rule = 'notice'"
+            "SELECT count(*) FROM automations WHERE automation = 'notice'"
         )
         .await,
         1,
@@ -144,7 +144,7 @@ async fn a_daemon_that_runs_on_makes_up_for_no_season_without_its_rule() {
 async fn a_notice_a_capture_and_a_booking_do_not_reach_back() {
     let mut world = stocked().await;
     let bare = |toml: &str| {
-        toml.replace(MAIL, "[channels.shop]\nmail = []\nnotify = false")
+        toml.replace(MAIL, "[channels.shop]\nmail = []\nshipping_notice = false")
             .replace(
                 "method = \"card\", account = \"shop\"",
                 "method = \"prepaid\"",

@@ -36,7 +36,7 @@ async fn go_on(gate: &mut PgConnection) {
         .unwrap();
 }
 
-/// A person cancels, by the rule: lock, fact, mark.
+/// An operator cancels, by the rule: lock, fact, mark.
 async fn cancel(pool: &PgPool, subject: i64) {
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE")
@@ -45,7 +45,7 @@ async fn cancel(pool: &PgPool, subject: i64) {
         .await
         .unwrap();
     sqlx::query(
-        r#"INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        r#"INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
            VALUES ($1, 'cancel_wanted:person:1', 'decision', 'cancel_wanted', 1, '{"reason": "x"}', $2, $2, $2, $3, 'person')"#,
     )
     .bind(subject)

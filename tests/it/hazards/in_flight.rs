@@ -3,7 +3,7 @@
 
 use hikiate::operations::Lane;
 use hikiate::plan::types::{NewEffect, OrderPlan};
-use hikiate::store::{Acknowledgement, ClaimedEffect, StoreError};
+use hikiate::store::{AttemptResult, ClaimedEffect, StoreError};
 
 use crate::support::desk::quiet;
 use crate::support::shop::{Shop, order, page, today};
@@ -25,7 +25,7 @@ fn another(effect: &ClaimedEffect) -> OrderPlan {
 
 async fn given_back(shop: &Shop) -> ClaimedEffect {
     let effect = shop.claimed().await;
-    let later = Acknowledgement::Later {
+    let later = AttemptResult::RetryLater {
         after: 0.0,
         attempt: false,
         error: "x".to_owned(),
@@ -56,7 +56,7 @@ async fn what_waits_for_a_person_blocks_nothing_behind_it() {
     let shop = Shop::open().await;
     let subject = shop.shipped("A").await;
     let effect = shop.claimed().await;
-    let unknown = Acknowledgement::Unresolved {
+    let unknown = AttemptResult::Unresolved {
         error: "no answer".to_owned(),
     };
     shop.store()

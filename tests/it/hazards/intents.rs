@@ -95,8 +95,8 @@ async fn a_tolerant_intent_queues_it_a_second_time() {
         .unwrap();
     let mut tx = shop.claim(subject).await;
     sqlx::query(
-        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id)
-         SELECT subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor, policy_id
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id)
+         SELECT subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id
          FROM facts WHERE subject_id = $1 AND key = $2 ON CONFLICT (subject_id, key) DO NOTHING",
     )
     .bind(subject)

@@ -41,7 +41,7 @@ async fn a_natural_key_drops_the_third() {
     for (minute, quantity) in [(0, 1), (1, 2), (2, 1)] {
         let body = serde_json::json!({ "order": { "total": quantity * 1_000 } });
         sqlx::query(
-            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
              VALUES ($1, 'order:' || md5($2::text), 'observation', 'order', 1, $2, $3, $3, $3, '2026-11-21', 'pull')
              ON CONFLICT (subject_id, key) DO NOTHING",
         )
@@ -92,7 +92,7 @@ async fn a_reading_that_waited_is_judged_by_the_head_it_finds() {
     })
     .await;
     sqlx::query(
-        "UPDATE heads SET hash = 'other', n = 2, asked_at = $2, answered_at = $2 WHERE subject_id = $1",
+        "UPDATE latest_observations SET hash = 'other', revision = 2, requested_at = $2, received_at = $2 WHERE subject_id = $1",
     )
     .bind(subject)
     .bind(at(2))

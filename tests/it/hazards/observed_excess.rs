@@ -1,4 +1,4 @@
-//! What far sides tell is stored, however impossible; what is decided is bound. A constraint on what was observed makes
+//! What external systems tell is stored, however impossible; what is decided is bound. A constraint on what was observed makes
 //! a true fact unstorable: it goes into quarantine, and orders are decided on without it.
 
 use hikiate::facts::{IntentFact, IntentWhat};
@@ -87,7 +87,7 @@ async fn capturing_more_than_was_known_as_authorised_can_not_be_decided() {
         key: String::new(),
         amount: Some(5_001),
         currency: "JPY".parse().unwrap(),
-        captured_after: 5_001,
+        expected_captured_total: 5_001,
     };
     let effect = NewEffect {
         key: "capture:shop:shop:A:1".to_owned(),
@@ -139,7 +139,7 @@ async fn a_constraint_between_reserved_and_counted_keeps_a_true_count_out() {
     reserved(&shop).await;
     sqlx::raw_sql(
         "ALTER TABLE stock ADD reserved bigint NOT NULL DEFAULT 0; UPDATE stock SET reserved = 5;
-         ALTER TABLE stock ADD CHECK (reserved <= base_qty)",
+         ALTER TABLE stock ADD CHECK (reserved <= counted_qty)",
     )
     .execute(shop.pool())
     .await

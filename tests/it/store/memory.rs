@@ -123,8 +123,8 @@ async fn between(
                 EffectState::Sending,
                 EffectState::Unresolved,
             ];
-            (own.state, own.ambiguous) = (states[usize::from(rng.small(3))], rng.chance(30));
-            rows::advance(&mut tx, row.id, own.state, own.ambiguous).await;
+            (own.state, own.outcome_unknown) = (states[usize::from(rng.small(3))], rng.chance(30));
+            rows::advance(&mut tx, row.id, own.state, own.outcome_unknown).await;
         }
     }
     if rng.chance(40) {

@@ -66,7 +66,7 @@ async fn a_fact_of_an_unknown_kind_leaves_its_order_unplanned_and_known() {
         .await;
     let (strange, usual) = (shop.subject("A").await, shop.subject("B").await);
     sqlx::query(
-        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
          VALUES ($1, 'captured_part:1', 'event', 'captured_part', 1, '{}', hk_now(), hk_now(), hk_now(), '2026-11-21', 'newer')",
     )
     .bind(strange)
@@ -109,7 +109,7 @@ async fn an_intent_of_a_newer_version_is_told_and_its_neighbours_are_sent() {
     let tasks = shop.store().list_tasks().await.unwrap();
     let told: Vec<_> = tasks
         .iter()
-        .filter(|task| task.kind == "not_sent")
+        .filter(|task| task.kind == "send_failing")
         .collect();
     assert_eq!(told.len(), 1, "{tasks:?}");
     assert!(told[0].detail.contains("version 99"), "{}", told[0].detail);

@@ -28,7 +28,7 @@ async fn the_same_page_twice_is_nothing_new() {
 }
 
 #[tokio::test]
-async fn an_order_twice_in_a_page_is_two_readings_in_the_far_side_s_order() {
+async fn an_order_twice_in_a_page_is_two_readings_in_the_external_system_s_order() {
     let shop = Shop::open().await;
     let done = shop
         .pull(
@@ -100,7 +100,7 @@ async fn a_record_that_the_database_refuses_is_kept_apart_and_its_neighbours_go_
 }
 
 #[tokio::test]
-async fn far_side_text_of_any_kind_is_kept_or_kept_apart() {
+async fn external_system_text_of_any_kind_is_kept_or_kept_apart() {
     let shop = Shop::open().await;
     let mut nul = order("N", 1);
     nul.fact.order.display = "a\0b".to_owned();
@@ -177,7 +177,7 @@ async fn an_answer_does_not_settle_a_later_question() {
         )
         .await
         .unwrap();
-    let (due, asked_at) = shop
+    let (due, requested_at) = shop
         .store()
         .due_reads(owned_now.id, Kind::Order, 10)
         .await
@@ -192,7 +192,7 @@ async fn an_answer_does_not_settle_a_later_question() {
         )
         .await
         .unwrap();
-    assert_eq!(asked_at, at(8));
+    assert_eq!(requested_at, at(8));
     assert!(
         shop.store()
             .due_reads(owned_now.id, Kind::Order, 10)
@@ -208,7 +208,7 @@ async fn an_answer_does_not_settle_a_later_question() {
     );
 }
 
-/// A batch with news is the batches' step's, and keeps no order from being planned.
+/// A batch with new input is the batches' step's, and keeps no order from being planned.
 #[tokio::test]
 async fn a_batch_that_is_due_does_not_keep_orders_waiting() {
     let shop = Shop::open().await;
@@ -218,7 +218,7 @@ async fn a_batch_that_is_due_does_not_keep_orders_waiting() {
     sqlx::raw_sql(
         "INSERT INTO subjects (kind, account_id, external_id, number, created_at, plan_at, plan_class)
            SELECT 'batch', id, 'b', 'HB1', now(), (SELECT hk_now()), 0 FROM accounts WHERE slug = 'wms';
-         INSERT INTO batches (subject_id, account_id, kind, period, n, seal_at)
+         INSERT INTO batches (subject_id, account_id, kind, period, batch_no, seal_at)
            SELECT id, account_id, 'instruct', 'p', 1, now() FROM subjects WHERE number = 'HB1'",
     )
     .execute(shop.pool())

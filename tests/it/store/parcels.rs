@@ -1,12 +1,12 @@
-//! Reports of parcels: what is news of a file, and what it has told before.
+//! Reports of parcels: what is new input of a file, and what it has told before.
 
 use hikiate::facts::FactBody;
 use hikiate::store::IncomingFact;
-use hikiate_sdk::Told;
+use hikiate_sdk::ReportSource;
 
 use crate::support::shop::{Shop, at, order, page, parcel};
 
-/// Quantities that add up are news with each new file, and with no file twice.
+/// Quantities that add up are new input with each new file, and with no file twice.
 #[tokio::test]
 async fn the_same_row_of_another_file_is_news_where_quantities_add_up() {
     for adds in [false, true] {
@@ -21,7 +21,7 @@ async fn the_same_row_of_another_file_is_news_where_quantities_add_up() {
                 panic!("no parcel");
             };
             report.adds = adds;
-            report.told = Some(Told {
+            report.told = Some(ReportSource {
                 file: file.to_owned(),
                 at: at(minute),
                 rows: Vec::new(),
@@ -33,17 +33,17 @@ async fn the_same_row_of_another_file_is_news_where_quantities_add_up() {
             shop.number(facts).await
         };
         assert_eq!(store("one", 2).await, 1);
-        let news = i64::from(adds);
-        assert_eq!(store("two", 3).await, 1 + news, "adds: {adds}");
-        assert_eq!(store("one", 4).await, 1 + news, "read again: {adds}");
-        assert_eq!(store("two", 5).await, 1 + news, "and again: {adds}");
+        let new_input = i64::from(adds);
+        assert_eq!(store("two", 3).await, 1 + new_input, "adds: {adds}");
+        assert_eq!(store("one", 4).await, 1 + new_input, "read again: {adds}");
+        assert_eq!(store("two", 5).await, 1 + new_input, "and again: {adds}");
     }
 }
 
-/// A, then B of the same row or in its place, then A again: the third file is news. A file that has both is none.
+/// A, then B of the same row or in its place, then A again: the third file is new input. A file that has both is none.
 #[tokio::test]
 async fn a_number_that_goes_back_to_an_earlier_one_is_news() {
-    for (left_at, news) in [(2, true), (9, true), (2, false)] {
+    for (shipped_at, new_input) in [(2, true), (9, true), (2, false)] {
         let shop = Shop::open().await;
         shop.count("TEA", 5, 0).await;
         shop.pull("shop", &page(0, vec![order("A", 1)])).await;
@@ -56,7 +56,7 @@ async fn a_number_that_goes_back_to_an_earlier_one_is_news() {
             };
             report.key = number.to_owned();
             report.tracking = Some(number.to_owned());
-            report.told = Some(Told {
+            report.told = Some(ReportSource {
                 file: file.to_owned(),
                 at: at(minute),
                 rows: Vec::new(),
@@ -72,12 +72,12 @@ async fn a_number_that_goes_back_to_an_earlier_one_is_news() {
             shop.number(facts).await
         };
         assert_eq!(store(3, vec![told("one", "4001", 2, 3)]).await, 1);
-        assert_eq!(store(4, vec![told("two", "4002", left_at, 4)]).await, 2);
+        assert_eq!(store(4, vec![told("two", "4002", shipped_at, 4)]).await, 2);
         let mut third = vec![told("three", "4001", 2, 5)];
-        if !news {
-            third.push(told("three", "4002", left_at, 5));
+        if !new_input {
+            third.push(told("three", "4002", shipped_at, 5));
         }
-        let count = 2 + i64::from(news);
+        let count = 2 + i64::from(new_input);
         assert_eq!(store(5, third).await, count);
         assert_eq!(
             store(6, vec![told("one", "4001", 2, 3)]).await,
@@ -85,7 +85,7 @@ async fn a_number_that_goes_back_to_an_earlier_one_is_news() {
             "the first file again"
         );
         let fourth = told("four", "4001", 2, 7);
-        let again = i64::from(!news);
+        let again = i64::from(!new_input);
         assert_eq!(store(7, vec![fourth.clone()]).await, count + again);
         assert_eq!(store(8, vec![fourth]).await, count + again, "read again");
     }
@@ -107,7 +107,7 @@ async fn a_number_that_goes_back_within_one_page_is_news() {
         };
         report.key = number.to_owned();
         report.tracking = Some(number.to_owned());
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file: file.to_owned(),
             at: at(3),
             rows: Vec::new(),
@@ -181,7 +181,7 @@ async fn rows_of_a_file_that_are_read_again_each_for_itself_are_each_news() {
         let FactBody::Parcel(report) = &mut fact.body else {
             panic!("no parcel");
         };
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file: "one".to_owned(),
             at: at(3),
             rows: vec![row],
@@ -190,7 +190,7 @@ async fn rows_of_a_file_that_are_read_again_each_for_itself_are_each_news() {
         page.facts.push(fact);
         shop.pull("wms", &page).await;
         shop.settle().await;
-        let moved = "SELECT coalesce(sum(qty), 0)::bigint FROM stock_entries";
+        let moved = "SELECT coalesce(sum(qty), 0)::bigint FROM stock_movements";
         shop.number(moved).await
     };
     assert_eq!(store(4, 7).await, -1);

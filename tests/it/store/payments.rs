@@ -396,7 +396,7 @@ async fn the_database_refuses_to_capture_what_the_account_never_reported() {
         let body = serde_json::json!({ "op": "capture", "account": "stripe", "n": 1, "what": { "is": "call", "call": {
             "op": "capture", "order": "A", "payment": "pay-A", "provider": { "key": payment, "reference": null }, "key": key,
             "amount": amount, "currency": "JPY", "captured_after": amount }, "parcels": [] } });
-        let row = "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        let row = "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
             VALUES ($1, $2, 'intent', 'intent', 1, $3, hk_now(), hk_now(), hk_now(), hk_now()::date, 'plan')";
         sqlx::query(row)
             .bind(subject)

@@ -12,7 +12,7 @@ async fn look(shop: &Shop, minute: i64, answer: IncomingPage) {
     shop.clock(minute).await;
     let owned = shop.owned("shop").await;
     let answer = IncomingPage {
-        asked_at: at(minute),
+        requested_at: at(minute),
         ..answer
     };
     let asked = ["A".into()];
@@ -51,7 +51,7 @@ async fn looks_that_find_nothing_are_two_facts_at_the_most() {
     }
     assert_eq!(misses(&shop).await, [1, 2]);
     let due = "SELECT count(*) FROM subjects WHERE plan_class = 0 AND plan_at <= hk_now()";
-    assert_eq!(shop.number(due).await, 1, "it is planned with news");
+    assert_eq!(shop.number(due).await, 1, "it is planned with new input");
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_answer_with_a_record_that_nobody_can_name_says_of_no_order_that_it_i
 }
 
 #[tokio::test]
-async fn an_order_older_than_what_the_far_side_shows_is_not_absent() {
+async fn an_order_older_than_what_the_external_system_shows_is_not_absent() {
     let shop = shop_with_a().await;
     let ordered: chrono::DateTime<chrono::Utc> =
         sqlx::query_scalar("SELECT happened_at FROM facts WHERE kind = 'order'")

@@ -2,7 +2,7 @@
 
 use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
-use hikiate_sdk::{BadRecord, Contents, Kind, ParcelLine, Told};
+use hikiate_sdk::{BadRecord, Contents, Kind, ParcelLine, ReportSource};
 
 use crate::support::shop::{Shop, at, in_file, order, page, parcel, today};
 
@@ -93,14 +93,14 @@ async fn a_retry_asks_for_the_order_and_the_answer_settles_it() {
         .await
         .unwrap();
     let owned = shop.owned("shop").await;
-    let (due, asked_at) = shop
+    let (due, requested_at) = shop
         .store()
         .due_reads(owned.id, Kind::Order, 10)
         .await
         .unwrap();
     assert_eq!(due, ["A".into()]);
     let mut read = page(0, vec![order("A", 1)]);
-    read.asked_at = asked_at;
+    read.requested_at = requested_at;
     shop.store()
         .ingest_read(&owned, Kind::Order, &due, &read)
         .await
@@ -208,7 +208,7 @@ async fn what_a_file_repeats_is_kept_beside_news_of_the_same_shipment() {
             panic!("no parcel");
         };
         let (file, at) = (file.to_owned(), at(2));
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file,
             at,
             rows: Vec::new(),
@@ -345,7 +345,7 @@ async fn a_file_that_comes_again_takes_nothing_back() {
         };
         // Under another name, and with another time.
         let (file, at) = (file.to_owned(), at(minute));
-        report.told = Some(Told {
+        report.told = Some(ReportSource {
             file,
             at,
             rows: Vec::new(),
@@ -371,13 +371,13 @@ async fn an_order_that_still_cannot_be_read_is_one_record_and_is_not_asked_for_w
     let retry = shop.store().retry_quarantined(&shop.engine.directory, id);
     retry.await.unwrap();
     let owned = shop.owned("shop").await;
-    let (due, asked_at) = shop
+    let (due, requested_at) = shop
         .store()
         .due_reads(owned.id, Kind::Order, 10)
         .await
         .unwrap();
     let mut read = bad("one");
-    read.asked_at = asked_at;
+    read.requested_at = requested_at;
     shop.store()
         .ingest_read(&owned, Kind::Order, &due, &read)
         .await
@@ -485,7 +485,7 @@ async fn a_good_record_of_an_older_file_does_not_settle_a_newer_bad_one() {
         fact.parts = vec!["parcel line 1 number 4012".to_owned()];
         fact.source.file = Some(in_file("jisseki", minute));
         let mut told = shop.counted("TEA", 7, minute);
-        told.asked_at = at(40 + minute);
+        told.requested_at = at(40 + minute);
         told.stock[0].source.file = Some(in_file("jisseki", minute));
         shop.pull("wms", &told).await;
         let mut told = page(40 + minute, Vec::new());
@@ -514,7 +514,7 @@ async fn a_count_that_changes_nothing_settles_no_bad_one() {
     count.bad.push(IncomingBad::new(bad, Source { raw, file }));
     shop.pull("wms", &count).await;
     let mut older = shop.counted("TEA", 5, 20);
-    older.asked_at = at(41);
+    older.requested_at = at(41);
     shop.pull("wms", &older).await;
     assert_eq!(open().await, 1);
     shop.count("TEA", 6, 42).await;
@@ -587,7 +587,7 @@ async fn what_was_dismissed_stays_dismissed_and_other_bytes_do_not() {
     let retry = shop.store().retry_quarantined(&shop.engine.directory, id);
     retry.await.unwrap();
     shop.pull("shop", &bad("one")).await;
-    assert_eq!(open().await.len(), 2, "a person wants it read after all");
+    assert_eq!(open().await.len(), 2, "an operator wants it read after all");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use hikiate::daemon::plan_step;
 use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Withdraw};
-use hikiate::store::{Acknowledgement, ClaimedEffect, Doubt, OwnedAccount, StoreError, ToSend};
+use hikiate::store::{AttemptResult, ClaimedEffect, LossRisk, OwnedAccount, StoreError, ToSend};
 
 use crate::support::desk::{finished, outcome, quiet};
 use crate::support::shop::{Shop, at, page, parcel, today};
@@ -36,7 +36,7 @@ fn kept(owned: &OwnedAccount) -> OwnedAccount {
 }
 
 async fn state(shop: &Shop) -> (String, bool, i16) {
-    let row = sqlx::query_as("SELECT state, ambiguous, sends FROM effects");
+    let row = sqlx::query_as("SELECT state, outcome_unknown, sends FROM effects");
     row.fetch_one(shop.pool()).await.unwrap()
 }
 
@@ -176,7 +176,7 @@ async fn taken_from_a_lost_process_what_was_being_sent_may_have_happened() {
     assert_eq!(state(&shop).await, ("planned".to_owned(), true, 1));
     let again = shop.claimed().await;
     assert_eq!(again.frozen.as_ref().unwrap().0, b"bytes", "the bytes stay");
-    let later = Acknowledgement::Later {
+    let later = AttemptResult::RetryLater {
         after: 0.0,
         attempt: true,
         error: "x".to_owned(),
@@ -210,7 +210,7 @@ async fn more_than_a_hundred_are_all_taken_back() {
     sqlx::query(
         "WITH s AS (INSERT INTO subjects (kind, account_id, external_id, number, created_at)
            SELECT 'order', $1, 'E' || i, 'E' || i, $3 FROM generate_series(1, 250) i RETURNING id),
-         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
            SELECT s.id, 'x', 'intent', 'intent', 1, '{}', $3, $3, $3, '2026-11-21', 'plan' FROM s RETURNING id, subject_id)
          INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at, token, lease_until, body)
            SELECT f.subject_id, $1, 'ship', f.id, 1, 'sending', $3, 1, $3 + interval '1 hour', 'x' FROM f WHERE $2 > 0",
@@ -222,7 +222,7 @@ async fn more_than_a_hundred_are_all_taken_back() {
     .await
     .unwrap();
     assert_eq!(shop.store().reclaim(&[taken(&owned)]).await.unwrap(), 250);
-    let left = "SELECT count(*) FROM effects WHERE state <> 'planned' OR NOT ambiguous";
+    let left = "SELECT count(*) FROM effects WHERE state <> 'planned' OR NOT outcome_unknown";
     assert_eq!(shop.number(left).await, 0);
 }
 
@@ -236,7 +236,7 @@ async fn urgent_lanes_are_claimed_first() {
         "WITH one AS (DELETE FROM effects RETURNING intent_id),
          s AS (INSERT INTO subjects (kind, account_id, external_id, number, created_at)
            SELECT 'order', $1, 'E' || i, 'LANE' || i, $2 FROM generate_series(0, 2) i RETURNING id, number),
-         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+         f AS (INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
            SELECT s.id, 'x', i.class, i.kind, i.version, i.body, $2, $2, $2, '2026-11-21', 'plan'
            FROM s, facts i JOIN one ON one.intent_id = i.id RETURNING id, subject_id)
          INSERT INTO effects (subject_id, account_id, op, intent_id, lane, due_at)
@@ -261,7 +261,7 @@ async fn a_resolution_is_corrected_until_something_rests_on_it() {
     let shop = Shop::open().await;
     let (subject, owned, effect) = sending(&shop).await;
     let store = shop.store();
-    let unknown = Acknowledgement::Unresolved {
+    let unknown = AttemptResult::Unresolved {
         error: "no answer".to_owned(),
     };
     store
@@ -329,7 +329,7 @@ async fn an_unknown_outcome_waits_for_a_person() {
         .resolve_effect(effect.id, true, "seen", "ken", today())
         .await;
     assert!(matches!(early, Err(StoreError::Refused(_))), "{early:?}");
-    let unknown = Acknowledgement::Unresolved {
+    let unknown = AttemptResult::Unresolved {
         error: "no answer".to_owned(),
     };
     store
@@ -383,7 +383,7 @@ async fn an_answer_that_cannot_be_stored_keeps_no_other_from_being_stored() {
             code: None,
             message: String::new(),
         };
-        (effect.clone(), Acknowledgement::Finished { outcome })
+        (effect.clone(), AttemptResult::Finished { outcome })
     };
     let both = [
         answered(&claimed[0], "poison"),
@@ -420,7 +420,7 @@ async fn after_a_set_back_a_call_may_have_been_sent_first_in_any_window_that_was
     shop.settle().await;
     let effect = shop.claimed().await;
     assert_eq!((effect.sends, effect.first_sent_at), (0, None));
-    assert_eq!(effect.doubt, Doubt::Perhaps);
+    assert_eq!(effect.loss_risk, LossRisk::Possible);
     assert_eq!(
         effect.lost_since,
         Some(at(-120)),
@@ -439,8 +439,8 @@ async fn after_a_set_back_a_call_may_have_been_sent_first_in_any_window_that_was
         .unwrap();
     shop.settle().await;
     let next = shop.store().claim_effects(&owned, 10, 60).await.unwrap();
-    let next: Vec<_> = next.iter().map(|e| (e.doubt, e.lost_since)).collect();
-    assert_eq!(next, [(Doubt::None, None)]);
+    let next: Vec<_> = next.iter().map(|e| (e.loss_risk, e.lost_since)).collect();
+    assert_eq!(next, [(LossRisk::None, None)]);
 }
 
 #[tokio::test]
@@ -449,7 +449,7 @@ async fn what_is_to_be_looked_up_stays_so_until_it_ends() {
     let (_, owned, effect) = sending(&shop).await;
     assert!(!effect.look);
     let asked = |effect: &ClaimedEffect, look| {
-        let unclear = Acknowledgement::Ambiguous {
+        let unclear = AttemptResult::OutcomeUnknown {
             after: 0.0,
             look,
             error: "x".to_owned(),
@@ -462,7 +462,7 @@ async fn what_is_to_be_looked_up_stays_so_until_it_ends() {
         .await
         .unwrap();
     let again = shop.claimed().await;
-    assert!(again.look && again.ambiguous);
+    assert!(again.look && again.outcome_unknown);
     store
         .mark_sending(&owned, &to_send(&again), 60)
         .await

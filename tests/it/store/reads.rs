@@ -75,7 +75,7 @@ async fn read(shop: &Shop, minute: i64, quantity: u32, lease: i64) -> PageDone {
 
 async fn asked(shop: &Shop, minute: i64) -> bool {
     let asked: Vec<chrono::DateTime<chrono::Utc>> =
-        sqlx::query_scalar("SELECT asked_at FROM heads")
+        sqlx::query_scalar("SELECT requested_at FROM latest_observations")
             .fetch_all(shop.pool())
             .await
             .unwrap();
@@ -119,7 +119,7 @@ async fn any_sight_ends_an_absence_and_a_record_in_quarantine_whatever_its_bytes
     read(&shop, 0, 1, 7).await;
     shop.clock(10).await;
     let nothing = IncomingPage {
-        asked_at: at(10),
+        requested_at: at(10),
         ..IncomingPage::default()
     };
     let owned = shop.owned("shop").await;
@@ -169,12 +169,12 @@ async fn a_reading_by_id_that_brings_nothing_new_moves_only_its_next_time() {
         minute += wait;
         shop.clock(minute).await;
         let owned = shop.owned("shop").await;
-        let (due, asked_at) = shop
+        let (due, requested_at) = shop
             .store()
             .due_reads(owned.id, Kind::Order, 10)
             .await
             .unwrap();
-        assert_eq!((due.len(), asked_at), (1, at(minute)));
+        assert_eq!((due.len(), requested_at), (1, at(minute)));
         let mut answer = page(minute, vec![order("A", 1)]);
         answer.read_by = Some(7);
         let done = shop

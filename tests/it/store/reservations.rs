@@ -6,7 +6,7 @@ use hikiate::store::Store;
 use crate::support::desk::quiet;
 use crate::support::shop::{Shop, at, order, page};
 
-/// A plan of which the only news is that so many pieces left in a parcel.
+/// A plan of which the only new input is that so many pieces left in a parcel.
 async fn left(shop: &Shop, subject: i64, cause: &str, pieces: i64) {
     let mut tx = shop.claim(subject).await;
     let plan = OrderPlan {
@@ -20,7 +20,7 @@ async fn left(shop: &Shop, subject: i64, cause: &str, pieces: i64) {
 /// As the rows say, and as their sum says.
 async fn reserved(shop: &Shop) -> (i64, i64) {
     let rows = "SELECT coalesce(sum(qty), 0) FROM reservations";
-    let sum = "SELECT reserved::bigint FROM demands";
+    let sum = "SELECT reserved_qty::bigint FROM demands";
     (shop.number(rows).await, shop.number(sum).await)
 }
 
@@ -61,13 +61,13 @@ async fn a_line_that_means_another_item_holds_nothing_of_the_one_before() {
     let other = shop.number(POT).await;
     means(&shop, subject, other).await;
     assert_eq!(reserved(&shop).await, (0, 0));
-    let marks = "SELECT count(DISTINCT item_id) FROM item_marks";
+    let marks = "SELECT count(DISTINCT item_id) FROM allocation_requests";
     assert_eq!(shop.number(marks).await, 2, "both are looked at again");
 }
 
 const POT: &str = "INSERT INTO items (code) VALUES ('POT') RETURNING id";
 
-/// A plan of which the only news is what the line of five pieces means.
+/// A plan of which the only new input is what the line of five pieces means.
 async fn means(shop: &Shop, subject: i64, item_id: i64) {
     let line: String = sqlx::query_scalar("SELECT line_key FROM demands")
         .fetch_one(shop.pool())
@@ -107,7 +107,7 @@ async fn left_by_an_older_program() -> (Shop, i64, i64) {
     let pot = shop.number(POT).await;
     means(&shop, subject, pot).await;
     let back = "INSERT INTO reservations SELECT d.id, l.id, i.id, 5, true FROM demands d, locations l, items i WHERE i.code = 'TEA' AND l.slug = 'tokyo';
-      UPDATE demands SET reserved = 5; DELETE FROM item_marks";
+      UPDATE demands SET reserved_qty = 5; DELETE FROM allocation_requests";
     run(&shop, back).await;
     assert_eq!(reserved(&shop).await, (5, 5));
     (shop, subject, pot)
@@ -130,14 +130,14 @@ async fn what_an_older_program_left_reserved_of_the_item_before_is_not_of_this_o
     assert_eq!(reserved(&shop).await, (0, 0));
 
     let (shop, _, _) = left_by_an_older_program().await;
-    let mark = "INSERT INTO item_marks (item_id, demand_id) SELECT item_id, id FROM demands";
+    let mark =
+        "INSERT INTO allocation_requests (item_id, demand_id) SELECT item_id, id FROM demands";
     run(&shop, mark).await;
     let store = shop.store();
     let done = store.allocate(&shop.engine.directory, &shop.engine.policy);
     assert_eq!(done.await.unwrap().marks, 1);
     assert_eq!(reserved(&shop).await, (0, 0));
-    let tea =
-        "SELECT count(*) FROM item_marks m JOIN items i ON i.id = m.item_id WHERE i.code = 'TEA'";
+    let tea = "SELECT count(*) FROM allocation_requests m JOIN items i ON i.id = m.item_id WHERE i.code = 'TEA'";
     assert_eq!(shop.number(tea).await, 1, "its units are given anew");
 }
 
@@ -147,7 +147,7 @@ async fn what_is_reserved_of_the_item_that_is_meant_stays_when_the_other_goes_ba
     let (shop, subject, pot) = left_by_an_older_program().await;
     let more = "INSERT INTO locations (slug, account_id, code) SELECT 'kobe', account_id, 'kobe' FROM locations;
       INSERT INTO reservations SELECT d.id, l.id, d.item_id, 2, true FROM demands d, locations l WHERE l.slug = 'kobe';
-      UPDATE demands SET reserved = 7";
+      UPDATE demands SET reserved_qty = 7";
     run(&shop, more).await;
     means(&shop, subject, pot).await;
     assert_eq!(reserved(&shop).await, (2, 2));

@@ -35,7 +35,7 @@ async fn listed(shop: &Shop, rows: Vec<ItemCode>) -> Result<(), StoreError> {
 
 /// Moves pieces of TEA out of tokyo, under the code that the instruction named.
 async fn left(shop: &Shop, cause: &str, code: &str, pieces: i64, minute: i64) {
-    let sql = "INSERT INTO stock_entries (item_id, location_id, cause, code, qty, effective_at, recorded_at)
+    let sql = "INSERT INTO stock_movements (item_id, location_id, cause, code, qty, effective_at, recorded_at)
         SELECT i.id, l.id, $1, $2, -$3, $4, $4 FROM items i, locations l WHERE i.code = 'TEA' AND l.slug = 'tokyo'";
     let insert = sqlx::query(sql).bind(cause).bind(code).bind(pieces);
     insert.bind(at(minute)).execute(shop.pool()).await.unwrap();
@@ -114,7 +114,9 @@ async fn only_what_is_listed_is_an_item_and_what_is_taken_off_the_list_is_none()
     assert_eq!(on_hand(&shop, "TEA").await, Some(5));
     assert_eq!(shop.number("SELECT count(*) FROM item_codes").await, 1);
     assert!(
-        shop.number("SELECT count(*) FROM item_marks").await > 0,
+        shop.number("SELECT count(*) FROM allocation_requests")
+            .await
+            > 0,
         "stock is given out anew"
     );
 }
@@ -208,7 +210,7 @@ async fn an_order_of_a_code_that_is_not_listed_takes_no_item_of_that_name() {
     shop.pull("shop", &page(1, vec![order("A", 2)])).await;
     shop.settle().await;
     assert_eq!(
-        shop.number("SELECT count(*) FROM demands WHERE reserved > 0")
+        shop.number("SELECT count(*) FROM demands WHERE reserved_qty > 0")
             .await,
         0,
         "the shop's own code TEA is in no row"
@@ -665,7 +667,7 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
         page
     };
     let at_place = async |item: &str, place: &str| {
-        let sql = "SELECT sum(s.base_qty)::bigint FROM stock s JOIN items i ON i.id = s.item_id
+        let sql = "SELECT sum(s.counted_qty)::bigint FROM stock s JOIN items i ON i.id = s.item_id
             JOIN locations l ON l.id = s.location_id WHERE i.code = $1 AND l.slug = $2";
         let sum = sqlx::query_scalar::<_, Option<i64>>(sql)
             .bind(item)

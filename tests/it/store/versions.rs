@@ -46,7 +46,7 @@ async fn stored_at_version_1(shop: &Shop, order: &IncomingOrder) -> i64 {
     .await
     .unwrap();
     sqlx::query(
-        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
          VALUES ($1, 'order::1', 'observation', 'order', 1, $2, $3, $3, $3, $4, 'pull')",
     )
     .bind(subject)
@@ -67,7 +67,7 @@ async fn stored_at_version_1(shop: &Shop, order: &IncomingOrder) -> i64 {
     .unwrap();
     // The column `fact_version` keeps its default: the older binary did not know it.
     sqlx::query(
-        "INSERT INTO heads (subject_id, kind, series, hash, version, n, asked_at, answered_at)
+        "INSERT INTO latest_observations (subject_id, kind, series, hash, version, revision, requested_at, received_at)
          VALUES ($1, 'order', '', $2, NULL, 1, $3, $3)",
     )
     .bind(subject)
@@ -95,7 +95,7 @@ async fn an_order_stored_by_an_older_version_is_no_news_when_it_is_read_unchange
     assert_eq!(readings(&shop, subject).await, 1);
     assert_eq!(shop.planned_for(subject).await, None, "nothing to plan");
     // The head is one of this version now, and asks for the old body no more.
-    let head = "SELECT fact_version::bigint FROM heads";
+    let head = "SELECT fact_version::bigint FROM latest_observations";
     assert_eq!(
         shop.number(head).await,
         i64::from(FactBody::version_of("order").unwrap())
@@ -112,7 +112,7 @@ async fn an_order_stored_by_an_older_version_is_news_when_something_changed() {
     assert!(shop.planned_for(subject).await.is_some());
 }
 
-/// What the older version could not store is news once it is told, and once only.
+/// What the older version could not store is new input once it is told, and once only.
 #[tokio::test]
 async fn a_field_the_older_version_did_not_know_is_news_once_when_it_says_something() {
     let shop = Shop::open().await;

@@ -32,7 +32,7 @@ impl SftpAddress {
     /// The folder there, reached with a private key in OpenSSH form; opens no connection.
     ///
     /// # Errors
-    /// When the text is no such key, or this program was built without SFTP; in words for a person.
+    /// When the text is no such key, or this program was built without SFTP; in words for an operator.
     #[cfg(feature = "sftp")]
     pub(crate) fn folder(self, key: Secret) -> Result<Arc<dyn Folder>, String> {
         Ok(Arc::new(super::SftpFolder::new(self, key)?))

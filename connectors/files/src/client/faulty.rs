@@ -34,7 +34,7 @@ impl FaultyFolder {
         }
     }
 
-    /// The next list leaves out its last file, as a far side may that shows files late.
+    /// The next list leaves out its last file, as an external system may that shows files late.
     pub fn hide_last_file(&self) {
         self.late.store(true, Ordering::SeqCst);
     }

@@ -19,7 +19,7 @@ pub struct Entry {
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// Seconds since 1970, or what the far side says instead; only compared.
+    /// Seconds since 1970, or what the external system says instead; only compared.
     pub modified: i64,
 }
 

@@ -251,7 +251,7 @@ fn write_new(path: &Path, bytes: &[u8], access: &Access) -> Result<Written, Erro
     part.push(PART);
     let part = PathBuf::from(part);
     // Removed, not emptied: after a crash between the two steps of a rename it is a second name of the
-    // finished file, which the far side may be reading.
+    // finished file, which the external system may be reading.
     remove(&part).map_err(|e| failed("clear", &part, &e))?;
     let create = || {
         OpenOptions::new()
@@ -360,7 +360,7 @@ fn modified(meta: &fs::Metadata) -> i64 {
 }
 
 fn failed(what: &str, path: &Path, e: &io::Error) -> Error {
-    // Pauses the account until the right was given; nothing was refused by the far side.
+    // Pauses the account until the right was given; nothing was refused by the external system.
     let class = if e.kind() == ErrorKind::PermissionDenied {
         ErrorClass::Auth
     } else {

@@ -50,7 +50,7 @@ impl SftpFolder {
     /// A folder reached with a private key in OpenSSH form; opens no connection.
     ///
     /// # Errors
-    /// When the text is no such key, in words for a person.
+    /// When the text is no such key, in words for an operator.
     pub fn new(address: SftpAddress, key: Secret) -> Result<Self, String> {
         decode(&key.value())?;
         Ok(Self {

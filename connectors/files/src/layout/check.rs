@@ -138,8 +138,8 @@ impl Layout {
 
     fn incoming(&self, found: &mut Vec<String>) {
         use Field::{
-            AsOf, At, Carrier, Code, LeftAt, Line, Location, Lot, Message, Parcel, Quality,
-            Quantity, Reference, Shelf, Tracking, Verdict,
+            AsOf, At, Carrier, Code, Line, Location, Lot, Message, Parcel, Quality, Quantity,
+            Reference, Shelf, ShippedAt, Tracking, Verdict,
         };
         let form = self.form;
         if let Some(i) = &self.reply {
@@ -151,7 +151,7 @@ impl Layout {
             words(kind.word, &lists, found);
         }
         if let Some(i) = &self.shipped {
-            let needed = [Reference, LeftAt];
+            let needed = [Reference, ShippedAt];
             let more = [Line, Quantity, Tracking, Parcel, Carrier, Code, Location];
             read(&i.kind(), form, &needed, &more, found);
             inside(i, found);
@@ -231,7 +231,7 @@ fn inside(shipped: &Shipped, found: &mut Vec<String>) {
 /// Whether quantities that add up can be told from ones that are told again.
 fn delta(shipped: &Shipped, found: &mut Vec<String>) {
     let mut left = shipped.columns.iter().filter_map(|c| match c.field {
-        Some(Field::LeftAt) => c.format.as_deref(),
+        Some(Field::ShippedAt) => c.format.as_deref(),
         _ => None,
     });
     let named = shipped
@@ -239,7 +239,7 @@ fn delta(shipped: &Shipped, found: &mut Vec<String>) {
         .iter()
         .any(|c| c.field == Some(Field::Parcel));
     if shipped.quantities == Quantities::Delta && left.any(dates::is_day) && !named {
-        found.push("shipped.quantities: \"delta\" adds each row of a new file, and with days alone nothing in a row says whether it was told before: give left_at a time with hours, or name a column with the field \"parcel\", or write \"total\"".to_owned());
+        found.push("shipped.quantities: \"delta\" adds each row of a new file, and with days alone nothing in a row says whether it was told before: give shipped_at a time with hours, or name a column with the field \"parcel\", or write \"total\"".to_owned());
     }
 }
 
@@ -388,7 +388,7 @@ fn read(kind: &Kind<'_>, form: Form, needed: &[Field], allowed: &[Field], found:
 
 fn time_format(kind: &str, column: &ColumnIn, field: Field, found: &mut Vec<String>) {
     let place = format!("{kind}.columns {:?}", column.name);
-    let is_time = matches!(field, Field::At | Field::LeftAt | Field::AsOf);
+    let is_time = matches!(field, Field::At | Field::ShippedAt | Field::AsOf);
     match &column.format {
         None if is_time => found.push(format!(
             "{place}: write its format, for example \"%Y/%m/%d %H:%M:%S\""
@@ -401,9 +401,9 @@ fn time_format(kind: &str, column: &ColumnIn, field: Field, found: &mut Vec<Stri
         }
         None => {}
     }
-    if column.planned && field != Field::LeftAt {
+    if column.planned && field != Field::ShippedAt {
         found.push(format!(
-            "{place}: only the field \"left_at\" can be planned"
+            "{place}: only the field \"shipped_at\" can be planned"
         ));
     }
 }

@@ -140,7 +140,7 @@ fn sentence(kind: &Kind<'_>, column: &ColumnIn, zone: &str) -> Option<String> {
         format!("a time in {zone} ({format})")
     };
     let means = match (column.field?, day) {
-        (Field::LeftAt, true) => ", so the goods left when the file told it, within that day",
+        (Field::ShippedAt, true) => ", so the goods left when the file told it, within that day",
         (Field::AsOf, true) => ", so it was counted a little before the file, within that day",
         (Field::At, true) => ", so it was answered when the file told it, within that day",
         _ => "",

@@ -224,7 +224,7 @@ impl Stock {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Whole {
-    /// The far side writes under another name and renames: it is whole once it has its name.
+    /// The external system writes under another name and renames: it is whole once it has its name.
     Renamed,
     /// Unchanged over `stable_for` and ending with a line end.
     #[default]
@@ -247,7 +247,7 @@ pub struct ColumnIn {
     /// Of a time, as strftime; without an hour it is a day.
     #[serde(default)]
     pub format: Option<String>,
-    /// Of `left_at`: it may name a day to come (出荷予定日), up to 30 days ahead.
+    /// Of `shipped_at`: it may name a day to come (出荷予定日), up to 30 days ahead.
     #[serde(default)]
     pub planned: bool,
 }
@@ -260,7 +260,7 @@ pub enum Field {
     Reference,
     /// The answer; see `verdicts`.
     Verdict,
-    /// The far side's words.
+    /// The external system's words.
     Message,
     /// When it answered.
     At,
@@ -275,10 +275,10 @@ pub enum Field {
     /// The carrier's name.
     Carrier,
     /// When it left the house.
-    LeftAt,
-    /// The far side's code of an item.
+    ShippedAt,
+    /// The external system's code of an item.
     Code,
-    /// The far side's code of a place.
+    /// The external system's code of a place.
     Location,
     /// When stock was counted.
     AsOf,
@@ -304,7 +304,7 @@ impl Field {
             Self::Tracking => "tracking",
             Self::Parcel => "parcel",
             Self::Carrier => "carrier",
-            Self::LeftAt => "left_at",
+            Self::ShippedAt => "shipped_at",
             Self::Code => "code",
             Self::Location => "location",
             Self::AsOf => "as_of",

@@ -15,9 +15,9 @@ use crate::wire::formula::Formula;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    /// One line for a person.
+    /// One line for an operator.
     pub title: String,
-    /// What the far side does with a file of ours once it has read it.
+    /// What the external system does with a file of ours once it has read it.
     #[serde(default)]
     pub picked_up: PickedUp,
     /// How files are written and read, unless a file kind says otherwise.
@@ -51,7 +51,7 @@ pub struct Layout {
     pub stock: Option<Stock>,
 }
 
-/// What the far side does with a file of ours once it has read it. It decides what is allowed after a lost reply.
+/// What the external system does with a file of ours once it has read it. It decides what is allowed after a lost reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PickedUp {
@@ -59,7 +59,7 @@ pub enum PickedUp {
     Kept,
     /// It is renamed into the folder `picked_up_to` of the account.
     Moved,
-    /// It goes away; after a lost reply a person decides unless the file is still there.
+    /// It goes away; after a lost reply an operator decides unless the file is still there.
     #[default]
     Removed,
 }

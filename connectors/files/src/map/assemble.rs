@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use hikiate_sdk::{BadRecord, Record, Told};
+use hikiate_sdk::{BadRecord, Record, ReportSource};
 
 use super::inbound::{Opened, Reading};
 use super::parcels::{self, Parcel};
@@ -35,7 +35,7 @@ pub(crate) enum Rows {
 pub(crate) struct Assembler {
     reading: Arc<Reading>,
     survey: Arc<Survey>,
-    told: Told,
+    told: ReportSource,
     rows: Rows,
     most: Most,
     records: Vec<Record>,
@@ -101,7 +101,7 @@ impl Assembler {
 
     /// Some rows of a file, until there are enough.
     pub(crate) fn new(reading: Arc<Reading>, survey: Arc<Survey>, rows: Rows, most: Most) -> Self {
-        let told = Told {
+        let told = ReportSource {
             file: survey.sha256.chars().take(16).collect(),
             at: survey.times.told,
             rows: Vec::new(),
@@ -280,7 +280,7 @@ impl Assembler {
             record.parsed = group.what.map(|what| match (what, &reading.telling) {
                 (Rising::Parcel(parcel), telling) => {
                     let adds = matches!(telling, Telling::Shipped(Quantities::Delta));
-                    let told = Told {
+                    let told = ReportSource {
                         rows: record.file.iter().flat_map(|f| f.rows.clone()).collect(),
                         ..told.clone()
                     };

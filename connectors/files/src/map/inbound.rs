@@ -211,7 +211,7 @@ impl Reading {
                 matches!(field, Field::Reference | Field::Verdict)
             }
             Telling::Shipped(_) => match Says::of(&self.columns) {
-                _ if matches!(field, Field::Reference | Field::LeftAt) => true,
+                _ if matches!(field, Field::Reference | Field::ShippedAt) => true,
                 Says::Lines => matches!(field, Field::Line | Field::Quantity),
                 Says::Codes => matches!(field, Field::Code | Field::Quantity),
                 Says::Whole => false,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use hikiate_sdk::{
     Ability, BatchName, Call, CancelInstructionCall, Cancels, Error, ErrorClass, Identity,
-    Instruction, JournalBatch, Op, OperationSpec, Prepared, Replay, SentLine, ShipmentReference,
-    TaxStyle, Then,
+    Instruction, JournalBatch, Op, OperationSpec, Prepared, RetryPolicy, SentLine,
+    ShipmentReference, TaxStyle, Then,
 };
 use minijinja::value::Value;
 
@@ -161,9 +161,9 @@ impl Outgoing {
         ];
         let spec = |(op, accept, summary)| {
             Some(OperationSpec {
-                accepted_is_done: accept? == Accept::Delivered,
+                completes_on_accept: accept? == Accept::Delivered,
                 ability: self.ability(op),
-                ..OperationSpec::new(op, self.replay(), summary)
+                ..OperationSpec::new(op, self.retry(), summary)
             })
         };
         offered.into_iter().filter_map(spec).collect()
@@ -184,18 +184,18 @@ impl Outgoing {
         }
     }
 
-    /// A name and its bytes are never written twice, as long as the name can still be seen. Where the far
-    /// side removes what it has read, nothing may be sent again after a doubt: only a look-up that finds
-    /// the file says yes, and otherwise a person decides.
-    fn replay(&self) -> Replay {
+    /// A name and its bytes are never written twice, as long as the name can still be seen. Where the external
+    /// system removes what it has read, nothing may be sent again after a doubt: only a look-up that finds
+    /// the file says yes, and otherwise an operator decides.
+    fn retry(&self) -> RetryPolicy {
         match self.picked_up {
-            PickedUp::Kept | PickedUp::Moved => Replay::Native {
-                lifetime: None,
-                then: Then::Lookup,
+            PickedUp::Kept | PickedUp::Moved => RetryPolicy::IdempotencyKey {
+                ttl: None,
+                after_expiry: Then::LookUp,
             },
-            PickedUp::Removed => Replay::Native {
-                lifetime: Some(Duration::ZERO),
-                then: Then::Lookup,
+            PickedUp::Removed => RetryPolicy::IdempotencyKey {
+                ttl: Some(Duration::ZERO),
+                after_expiry: Then::LookUp,
             },
         }
     }

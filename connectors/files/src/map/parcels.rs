@@ -5,7 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::{code, key};
 use hikiate_sdk::{
-    BadRecord, CodeLine, Contents, Observed, ParcelLine, ParcelReport, ShipmentReference, Told,
+    BadRecord, CodeLine, Contents, Observed, ParcelLine, ParcelReport, ReportSource,
+    ShipmentReference,
 };
 
 use serde::{Deserialize, Serialize};
@@ -106,8 +107,8 @@ pub(crate) fn understand(row: &RowView<'_>) -> Understood {
     let group = Some(mark((&reference, &key)));
     let content = numbers.and_then(|numbers| {
         let left = row
-            .when(Field::LeftAt)?
-            .ok_or_else(|| row.bad(Field::LeftAt, "is blank"))?;
+            .when(Field::ShippedAt)?
+            .ok_or_else(|| row.bad(Field::ShippedAt, "is blank"))?;
         Ok(ParcelRow {
             named: !row.text(Field::Parcel).is_empty(),
             inside: inside(row)?,
@@ -192,7 +193,7 @@ fn name(row: &RowView<'_>, numbers: &Result<Numbers, BadRecord>) -> Result<Strin
         Ok(numbers) => numbers.name(),
         Err(_) => Some(key(row.text(Field::Tracking))),
     };
-    Ok(number.unwrap_or_else(|| key(&format!("left {}", row.text(Field::LeftAt)))))
+    Ok(number.unwrap_or_else(|| key(&format!("left {}", row.text(Field::ShippedAt)))))
 }
 
 impl Parcel {
@@ -226,7 +227,7 @@ impl Parcel {
     }
 
     /// The report.
-    pub(crate) fn finish(self, adds: bool, told: Told) -> Observed {
+    pub(crate) fn finish(self, adds: bool, told: ReportSource) -> Observed {
         let Self { first } = self;
         Observed::Parcel(ParcelReport {
             reference: ShipmentReference::new(first.reference),
@@ -235,8 +236,8 @@ impl Parcel {
             carrier: first.carrier,
             tracking: first.numbers.first,
             also: first.numbers.also,
-            left_at: first.left.from(),
-            left_until: first.left.until(),
+            shipped_at: first.left.from(),
+            shipped_until: first.left.until(),
             contents: first.inside,
             adds,
             told: Some(told),

@@ -76,7 +76,7 @@ pub(crate) fn understand(telling: &Telling, row: &RowView<'_>) -> Understood {
                     reference,
                     verdict,
                     message: row.words(Field::Message).unwrap_or_default(),
-                    at: answered_at(row)?,
+                    at: received_at(row)?,
                 }))
             })
         }
@@ -91,7 +91,7 @@ pub(crate) fn understand(telling: &Telling, row: &RowView<'_>) -> Understood {
                     reference,
                     verdict,
                     message: row.words(Field::Message).unwrap_or_default(),
-                    at: answered_at(row)?,
+                    at: received_at(row)?,
                 }))
             })
         }
@@ -103,7 +103,7 @@ pub(crate) fn understand(telling: &Telling, row: &RowView<'_>) -> Understood {
     }
 }
 
-fn answered_at(row: &RowView<'_>) -> Result<Option<chrono::DateTime<chrono::Utc>>, BadRecord> {
+fn received_at(row: &RowView<'_>) -> Result<Option<chrono::DateTime<chrono::Utc>>, BadRecord> {
     let told = row.places.times.told;
     Ok(row.when(Field::At)?.map(|when| when.told(told)))
 }

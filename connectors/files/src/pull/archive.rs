@@ -45,7 +45,7 @@ impl Inbox {
         }
     }
 
-    /// Moves a file under a name that no other archived file has: many far sides use a name every day.
+    /// Moves a file under a name that no other archived file has: many external systems use a name every day.
     /// `None` when it was gone already.
     async fn archive(
         &self,

@@ -120,7 +120,7 @@ impl Inbox {
                 return Ok(Took::Waits(Wait::NoTrailer(mark.clone())));
             }
             Wholeness::Unended => {
-                // Since it was first met as it is, by our own clock: the far side's may be hours away.
+                // Since it was first met as it is, by our own clock: the external system's may be hours away.
                 let since = memory.met(entry);
                 let unchanged = since.map_or(Duration::zero(), |since| now - since);
                 if unchanged.to_std().unwrap_or_default() < self.unended_after {

@@ -1,4 +1,4 @@
-//! Far sides for tests and the demo: a warehouse that works with files, and an SFTP server.
+//! External systems for tests and the demo: a warehouse that works with files, and an SFTP server.
 
 mod answers;
 mod model;

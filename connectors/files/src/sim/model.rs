@@ -68,7 +68,7 @@ pub struct SimParcel {
     /// Derived from the reference, so that it is the same in every run.
     pub tracking: String,
     /// When it left.
-    pub left_at: DateTime<Utc>,
+    pub shipped_at: DateTime<Utc>,
     /// What was inside.
     pub lines: Vec<SimLine>,
 }

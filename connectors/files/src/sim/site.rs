@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::conformance::{FarSide, Times};
+use hikiate_sdk::conformance::{TestSystem, Times};
 use hikiate_sdk::{
     BatchName, Call, CancelInstructionCall, Currency, InstructCall, Instruction, InstructionLine,
     JournalBatch, JournalEntry, JournalLine, Op, Party, ShipmentReference,
@@ -92,7 +92,7 @@ impl Site {
 }
 
 #[async_trait]
-impl FarSide for Site {
+impl TestSystem for Site {
     fn page_size(&self, _stream: &str) -> usize {
         1
     }

@@ -213,12 +213,12 @@ impl WarehouseSim {
                 ];
                 answers
                     .shipped
-                    .push(Answer::new(&texts, (Field::LeftAt, now)));
+                    .push(Answer::new(&texts, (Field::ShippedAt, now)));
             }
             job.open = !job.waiting.is_empty();
             job.parcels.push(SimParcel {
                 tracking,
-                left_at: now,
+                shipped_at: now,
                 lines,
             });
             told.parcels += 1;

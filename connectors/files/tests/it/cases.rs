@@ -147,7 +147,7 @@ fn says(record: &Record) -> String {
             format!(
                 "parcel {} number {number}{also} left {}: {}",
                 p.key,
-                p.left_at.format("%m-%dT%H:%M:%S"),
+                p.shipped_at.format("%m-%dT%H:%M:%S"),
                 lines.join(", ")
             )
         }

@@ -56,11 +56,11 @@ async fn a_time_is_a_time_and_the_file_says_when_it_was_told() {
     let read = parcels(&site, &["2026/11/28 09:40:00", "2026/11/28 09:40:01"]).await;
     let first = read[0].as_ref().unwrap();
     assert_eq!(
-        first.left_at,
+        first.shipped_at,
         at("2026-11-28T00:40:00Z"),
         "clocks differ by ten minutes"
     );
-    assert_eq!(first.left_until, None);
+    assert_eq!(first.shipped_until, None);
     let told = first.told.as_ref().unwrap();
     assert_eq!(told.at, at(WRITTEN));
     let file = std::fs::read(site.dir.path().join("incoming/jisseki-1.csv")).unwrap();
@@ -84,8 +84,8 @@ async fn a_day_lasts_from_its_beginning_to_its_end_in_the_zone() {
     let whole = |n: usize| {
         let parcel = read[n].as_ref().unwrap();
         (
-            parcel.left_at,
-            parcel.left_until,
+            parcel.shipped_at,
+            parcel.shipped_until,
             parcel.effective_at(at(READ)),
         )
     };
@@ -121,14 +121,14 @@ async fn a_day_lasts_from_its_beginning_to_its_end_in_the_zone() {
 async fn a_planned_column_may_be_ahead() {
     let planned = |t: &str| {
         days(t).replace(
-            "field = \"left_at\", format",
-            "field = \"left_at\", planned = true, format",
+            "field = \"shipped_at\", format",
+            "field = \"shipped_at\", planned = true, format",
         )
     };
     let site = site_with("japanese-3pl-utf8", &planned);
     let read = parcels(&site, &["2026/12/28", "2026/12/29"]).await;
     assert_eq!(
-        read[0].as_ref().unwrap().left_at,
+        read[0].as_ref().unwrap().shipped_at,
         at("2026-12-27T15:00:00Z")
     );
     assert_eq!(

@@ -75,7 +75,7 @@ async fn an_hledger_file_is_complete_in_itself() {
     assert_eq!(
         specs
             .iter()
-            .map(|s| (s.op, s.accepted_is_done))
+            .map(|s| (s.op, s.completes_on_accept))
             .collect::<Vec<_>>(),
         [(Op::PostJournal, true)]
     );

@@ -52,7 +52,7 @@ async fn one_number_written_in_two_ways_is_one_parcel() {
         ["401234567893"],
         "as it stands on the other label"
     );
-    assert_eq!(first.left_at, crate::support::at("2026-11-27T09:05:00Z"));
+    assert_eq!(first.shipped_at, crate::support::at("2026-11-27T09:05:00Z"));
     assert!(!first.adds);
 }
 

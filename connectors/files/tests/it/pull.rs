@@ -109,7 +109,7 @@ async fn another_file_under_the_same_name_is_not_archived_unread() {
         .acknowledge(page.ack.as_ref().unwrap())
         .await
         .unwrap();
-    // The same content once more, as a far side does that delivers twice.
+    // The same content once more, as an external system does that delivers twice.
     site.put(
         "incoming/zaiko-.csv",
         "商品コード,倉庫コード,在庫数,集計日時\r\nA-1,W1,4,2026/11/21 07:00:00\r\n".as_bytes(),
@@ -201,7 +201,11 @@ async fn rows_of_one_parcel_are_one_report_and_a_bad_one_stands_for_itself() {
     };
     assert_eq!(first.lines(), [line(1, 2, "A-1"), line(2, 1, "B-2")]);
     assert_eq!(
-        (first.key.as_str(), first.carrier.as_deref(), first.left_at),
+        (
+            first.key.as_str(),
+            first.carrier.as_deref(),
+            first.shipped_at
+        ),
         (
             "111122223333",
             Some("ヤマト運輸"),

@@ -2,7 +2,8 @@
 
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, Target};
 use hikiate_sdk::{
-    Call, CancelInstructionCall, ErrorClass, Found, Op, Outcome, Replay, ShipmentReference, Then,
+    Call, CancelInstructionCall, ErrorClass, LookUp, Op, Outcome, RetryPolicy, ShipmentReference,
+    Then,
 };
 
 use crate::support::{Site, batch, instruct, instruction, site, site_with};
@@ -123,7 +124,7 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
             .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
-        Found::No
+        LookUp::NotFound
     );
     site.faults.inject(Target::Write, Fault::LostReply);
     assert_eq!(
@@ -139,7 +140,7 @@ async fn a_lost_reply_and_a_failed_write_end_in_one_file() {
             .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
-        Found::Yes(Outcome::Accepted { .. })
+        LookUp::Found(Outcome::Accepted { .. })
     ));
     assert!(matches!(
         site.operations()
@@ -165,19 +166,19 @@ async fn a_half_written_file_of_an_earlier_try_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does() {
+async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_external_system_does() {
     let picked = |word: &'static str| {
         site_with("japanese-3pl-utf8", &move |t| {
             t.replace("picked_up = \"kept\"", &format!("picked_up = \"{word}\""))
         })
     };
-    let kept = Replay::Native {
-        lifetime: None,
-        then: Then::Lookup,
+    let kept = RetryPolicy::IdempotencyKey {
+        ttl: None,
+        after_expiry: Then::LookUp,
     };
-    let removed = Replay::Native {
-        lifetime: Some(std::time::Duration::ZERO),
-        then: Then::Lookup,
+    let removed = RetryPolicy::IdempotencyKey {
+        ttl: Some(std::time::Duration::ZERO),
+        after_expiry: Then::LookUp,
     };
     for (word, want) in [("kept", kept), ("moved", kept), ("removed", removed)] {
         let site = picked(word);
@@ -185,7 +186,7 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
         assert_eq!(
             specs
                 .iter()
-                .map(|s| (s.op, s.replay, s.accepted_is_done))
+                .map(|s| (s.op, s.retry, s.completes_on_accept))
                 .collect::<Vec<_>>(),
             [
                 (Op::Instruct, want, false),
@@ -209,9 +210,9 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
             .await
             .unwrap();
         match word {
-            "kept" => assert_eq!(found, Found::No),
+            "kept" => assert_eq!(found, LookUp::NotFound),
             "moved" => {
-                assert!(matches!(found, Found::Yes(_)));
+                assert!(matches!(found, LookUp::Found(_)));
                 site.operations()
                     .send_one(Op::Instruct, &prepared)
                     .await
@@ -221,7 +222,7 @@ async fn what_may_be_done_after_a_lost_reply_depends_on_what_the_far_side_does()
                     "moved files are seen before a file is written again"
                 );
             }
-            _ => assert_eq!(found, Found::Unclear),
+            _ => assert_eq!(found, LookUp::Inconclusive),
         }
     }
 }

@@ -13,8 +13,8 @@ async fn a_bad_row_is_read_from_its_bytes_as_from_its_file() {
     for layout in ["japanese-3pl-utf8", "japanese-3pl-cp932"] {
         let mut site = site_with(layout, &|t| {
             t.replace(
-                "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-                "field = \"left_at\", format = \"%Y-%m-%d %H:%M:%S\"",
+                "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                "field = \"shipped_at\", format = \"%Y-%m-%d %H:%M:%S\"",
             )
         });
         let rows = "HK1-S1,1,A,1,ヤマト運輸,401234567890,2026/11/28 08:00:00\n\
@@ -152,8 +152,8 @@ async fn what_cannot_be_read_again_says_what_to_do() {
 async fn boxes_of_a_day_without_a_time_stay_two_and_a_count_stays_of_its_file() {
     let mut site = site_with("japanese-3pl-utf8", &|t| {
         t.replace(
-            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-            "field = \"left_at\", format = \"%Y-%m-%d\"",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"shipped_at\", format = \"%Y-%m-%d\"",
         )
     });
     for (name, number) in [("jisseki-1.csv", "1"), ("jisseki-2.csv", "2")] {

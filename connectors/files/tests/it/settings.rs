@@ -252,8 +252,8 @@ fn a_wrong_layout_is_told_with_its_places() {
             "instruct.accept: only a cancel is asked by telephone",
         ),
         (
-            "field = \"left_at\", format = \"%Y",
-            "field = \"left_at\", format = \"%y",
+            "field = \"shipped_at\", format = \"%Y",
+            "field = \"shipped_at\", format = \"%y",
             "has a year of two digits, which may be of any century: write %Y",
         ),
         (
@@ -264,7 +264,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "field = \"as_of\", format",
             "field = \"as_of\", planned = true, format",
-            "only the field \"left_at\" can be planned",
+            "only the field \"shipped_at\" can be planned",
         ),
         (
             "{ name = \"倉庫コード\", field = \"location\" }",
@@ -292,13 +292,13 @@ fn a_wrong_layout_is_told_with_its_places() {
             "shipped.quantities: \"delta\" adds what each file names",
         ),
         (
-            "field = \"left_at\", format = \"%Y/%m/%d %H",
-            "field = \"left_at\", format = \"%Y/%m/%d %I",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %H",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %I",
             "an hour of twelve without am or pm",
         ),
         (
-            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S %Z\"",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S %Z\"",
             "a zone's name (%Z), which is not read",
         ),
         (
@@ -327,7 +327,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         assert!(got.contains(want), "{from} → {to}: {got}");
     }
     let several = check(&|t| {
-        t.replace("field = \"left_at\"", "field = \"as_of\"")
+        t.replace("field = \"shipped_at\"", "field = \"as_of\"")
             .replace("bytes = 2 }", "bytes = 0 }")
     });
     assert!(several.lines().count() >= 3, "{several}");
@@ -346,8 +346,8 @@ fn a_wrong_layout_is_told_with_its_places() {
         check(&|t| {
             t.replace("[shipped]\n", "[shipped]\nquantities = \"delta\"\n")
                 .replace(
-                    "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-                    &format!("field = \"left_at\", format = \"{format}\""),
+                    "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                    &format!("field = \"shipped_at\", format = \"{format}\""),
                 )
                 .replace("field = \"carrier\"", &format!("field = \"{carrier}\""))
         })
@@ -355,7 +355,7 @@ fn a_wrong_layout_is_told_with_its_places() {
     let days = adds("%Y/%m/%d", "carrier");
     assert!(
         days.contains("shipped.quantities: \"delta\" adds each row of a new file")
-            && days.contains("give left_at a time with hours"),
+            && days.contains("give shipped_at a time with hours"),
         "{days}"
     );
     assert_eq!(adds("%Y/%m/%d", "parcel"), "");
@@ -408,8 +408,8 @@ fn what_a_layout_and_an_account_choose_is_said() {
                     "name = \"区分\", field = \"quality\"",
                 )
                 .replace(
-                    "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-                    "field = \"left_at\", format = \"%Y-%m-%dT%H:%M:%S%:z\"",
+                    "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+                    "field = \"shipped_at\", format = \"%Y-%m-%dT%H:%M:%S%:z\"",
                 )
         },
         json!({ "mode": "0640", "group": "root", "budget": { "records": 50, "idle": "30s" } }),

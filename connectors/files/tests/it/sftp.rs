@@ -2,7 +2,7 @@
 
 use hikiate_files::FilesAccount;
 use hikiate_files::sim::SftpSim;
-use hikiate_sdk::{Connector as _, ErrorClass, Found, Op, Outcome};
+use hikiate_sdk::{Connector as _, ErrorClass, LookUp, Op, Outcome};
 use serde_json::json;
 
 use crate::support::{build, instruct, instruction, names, now};
@@ -47,7 +47,7 @@ async fn files_go_and_come() {
             .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
-        Found::No
+        LookUp::NotFound
     );
     for _ in 0..2 {
         assert!(matches!(
@@ -110,7 +110,7 @@ async fn a_connection_lost_after_the_rename_is_unknown_and_then_found() {
             .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
-        Found::Yes(_)
+        LookUp::Found(_)
     ));
     assert!(matches!(
         operations.send_one(Op::Instruct, &prepared).await.unwrap(),
@@ -310,7 +310,7 @@ async fn a_server_nobody_here_wrote() {
             .look_up_one(Op::Instruct, &prepared)
             .await
             .unwrap(),
-        Found::Yes(_)
+        LookUp::Found(_)
     ));
     // The server holds lab-out/ and lab-in/uketsuke-1.csv.
     let source = account.source().unwrap();

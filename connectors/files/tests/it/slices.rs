@@ -432,8 +432,8 @@ async fn the_archive_is_read_again_in_slices_as_of_the_first_reading() {
     let mut site = sliced(&small(10, 100_000));
     let days = |t: &str| {
         t.replace(
-            "field = \"left_at\", format = \"%Y/%m/%d %H:%M:%S\"",
-            "field = \"left_at\", format = \"%Y/%m/%d\"",
+            "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
+            "field = \"shipped_at\", format = \"%Y/%m/%d\"",
         )
     };
     site.mend(&days);

@@ -38,7 +38,7 @@ async fn a_file_without_a_final_line_end_is_read_once_it_is_still() {
     let Ok(Observed::Parcel(parcel)) = &page.records[0].parsed else {
         panic!("{page:?}")
     };
-    assert_eq!(parcel.left_at, at("2026-11-27T22:44:07Z"));
+    assert_eq!(parcel.shipped_at, at("2026-11-27T22:44:07Z"));
     site.source()
         .acknowledge(page.ack.as_ref().unwrap())
         .await
@@ -46,7 +46,7 @@ async fn a_file_without_a_final_line_end_is_read_once_it_is_still() {
     assert!(site.names("incoming").is_empty());
 }
 
-/// A far side whose clock is hours behind writes files that look old, and may still be writing them.
+/// An external system whose clock is hours behind writes files that look old, and may still be writing them.
 #[tokio::test]
 async fn a_file_without_a_final_line_end_is_still_by_our_clock() {
     let site = site("japanese-3pl-utf8");

@@ -44,7 +44,7 @@ pub(super) enum Find {
     /// A payment with so much captured.
     Capture {
         payment: String,
-        captured_after: i64,
+        expected_captured_total: i64,
         currency: Currency,
     },
     /// A cancelled order.
@@ -165,7 +165,7 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
     };
     let find = Find::Capture {
         payment: payment.clone(),
-        captured_after: call.captured_after,
+        expected_captured_total: call.expected_captured_total,
         currency: call.currency,
     };
     Ok(post(
@@ -256,7 +256,7 @@ mod tests {
             key: "k".to_owned(),
             amount,
             currency: Currency::EUR,
-            captured_after: 5046,
+            expected_captured_total: 5046,
         })
     }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use hikiate_sdk::{
-    Call, Currency, Error, ErrorClass, First, Found, Op, OperationSpec, Operations, Outcome,
-    Prepared, Replay, ShippedLine, one_by_one,
+    Call, Currency, Error, ErrorClass, First, LookUp, Op, OperationSpec, Operations, Outcome,
+    Prepared, RetryPolicy, ShippedLine, one_by_one,
 };
 use serde_json::json;
 
@@ -16,12 +16,12 @@ use crate::wire::{OrderAnswer, OrderBrief, Payment, PaymentAnswer};
 #[async_trait]
 impl Operations for Medusa {
     fn operations(&self) -> Vec<OperationSpec> {
-        let replay = Replay::Lookup {
+        let retry = RetryPolicy::LookUp {
             settle: self.settings.settle,
             // `send` itself reads first and sees what staff did meanwhile.
             first: First::Send,
         };
-        let spec = |op, summary| OperationSpec::new(op, replay, summary);
+        let spec = |op, summary| OperationSpec::new(op, retry, summary);
         vec![
             spec(
                 Op::Fulfil,
@@ -50,7 +50,7 @@ impl Operations for Medusa {
         one_by_one(calls, |call| self.write(op, call)).await
     }
 
-    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         one_by_one(calls, |call| self.find(op, call)).await
     }
 }
@@ -71,10 +71,10 @@ impl Medusa {
             } if op == Op::Ship => self.ship(&frozen, order, reference, tracking).await,
             Find::Capture {
                 payment,
-                captured_after,
+                expected_captured_total,
                 currency,
             } if op == Op::Capture => {
-                self.capture(&frozen, payment, *captured_after, *currency)
+                self.capture(&frozen, payment, *expected_captured_total, *currency)
                     .await
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self.cancel(&frozen, order).await,
@@ -82,7 +82,7 @@ impl Medusa {
         }
     }
 
-    async fn find(&self, op: Op, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
         let frozen = Frozen::read(prepared)?;
         let found = match &frozen.find {
             Find::Fulfilment {
@@ -103,11 +103,11 @@ impl Medusa {
             }
             Find::Capture {
                 payment,
-                captured_after,
+                expected_captured_total,
                 currency,
             } if op == Op::Capture => {
                 let payment = self.payment(payment).await?;
-                (writes::captured(&payment, *currency)? >= *captured_after)
+                (writes::captured(&payment, *currency)? >= *expected_captured_total)
                     .then(|| writes::capture_done(&payment))
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self
@@ -117,7 +117,7 @@ impl Medusa {
                 .then(|| done(Some(order.clone()))),
             _ => return Err(prepared::not_offered(op)),
         };
-        Ok(found.map_or(Found::No, Found::Yes))
+        Ok(found.map_or(LookUp::NotFound, LookUp::Found))
     }
 
     async fn brief(&self, order: &str) -> Result<OrderBrief, Error> {
@@ -203,12 +203,12 @@ impl Medusa {
         &self,
         frozen: &Frozen,
         id: &str,
-        captured_after: i64,
+        expected_captured_total: i64,
         currency: Currency,
     ) -> Result<Outcome, Error> {
         let before = self.payment(id).await?;
         let captured = writes::captured(&before, currency)?;
-        if captured >= captured_after {
+        if captured >= expected_captured_total {
             return Ok(writes::capture_done(&before));
         }
         if before.canceled_at.is_some() {
@@ -219,7 +219,7 @@ impl Medusa {
         }
         let all = frozen.body.get("amount").is_none();
         let body = match if all {
-            writes::rest(&before, captured, captured_after, currency)?
+            writes::rest(&before, captured, expected_captured_total, currency)?
         } else {
             None
         } {
@@ -235,9 +235,12 @@ impl Medusa {
             .payment
             .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
         let captured = writes::captured(&after, currency)?;
-        if captured < captured_after {
+        if captured < expected_captured_total {
             // The shop answers 200 and does nothing once it takes a payment for fully captured.
-            let (have, want) = (currency.format(captured), currency.format(captured_after));
+            let (have, want) = (
+                currency.format(captured),
+                currency.format(expected_captured_total),
+            );
             return Err(Error::new(
                 ErrorClass::Conflict,
                 format!(

@@ -146,10 +146,11 @@ pub(super) fn capture_done(payment: &Payment) -> Outcome {
 pub(super) fn rest(
     payment: &Payment,
     captured: i64,
-    captured_after: i64,
+    expected_captured_total: i64,
     currency: Currency,
 ) -> Result<Option<i64>, Error> {
     let all = map::minor("payments.amount", &payment.amount, currency).map_err(protocol)?;
     let first = payment.captures.is_empty();
-    Ok((!first || all != captured_after).then(|| captured_after.saturating_sub(captured)))
+    Ok((!first || all != expected_captured_total)
+        .then(|| expected_captured_total.saturating_sub(captured)))
 }

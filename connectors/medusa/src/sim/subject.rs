@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{
-    Bench, Exchanges, FarSide, HookCase, SentHook, Specification, Subject, Times, Waiver,
+    Bench, Exchanges, HookCase, SentHook, Specification, Subject, TestSystem, Times, Waiver,
     sample_call,
 };
 use hikiate_sdk::faulty::FaultyTransport;
@@ -148,7 +148,7 @@ impl Far {
 }
 
 #[async_trait]
-impl FarSide for Far {
+impl TestSystem for Far {
     fn page_size(&self, _stream: &str) -> usize {
         PAGE
     }
@@ -283,7 +283,7 @@ impl FarSide for Far {
                 key: "capture:1".to_owned(),
                 amount: None,
                 currency: Currency::EUR,
-                captured_after: memory.total,
+                expected_captured_total: memory.total,
             }),
             Op::CancelOrder => Call::CancelOrder(CancelOrderCall { order }),
             other => sample_call(other),

@@ -1,4 +1,4 @@
-//! A batch of which the far side takes a part.
+//! A batch of which the external system takes a part.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The budget of calls: everything that reaches the far side has had its turn.
+//! The budget of calls: everything that reaches the external system has had its turn.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub fn sample_call(op: Op) -> Call {
             key: "capture:sample:1".to_owned(),
             amount: None,
             currency: Currency::JPY,
-            captured_after: 100,
+            expected_captured_total: 100,
         }),
         Op::CancelOrder => Call::CancelOrder(CancelOrderCall {
             order: "order-1".into(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::hooks::HookSpec;
-use crate::{First, OperationSpec, Replay, StreamSpec};
+use crate::{First, OperationSpec, RetryPolicy, StreamSpec};
 
 /// The result of one run of the suite.
 #[derive(Clone, Debug)]
@@ -81,28 +81,30 @@ impl fmt::Display for Card {
             )?;
         }
         for spec in &self.operations {
-            let replay = match spec.replay {
-                Replay::Native { lifetime: None, .. } => "the far side honours our key".to_owned(),
-                Replay::Native {
-                    lifetime: Some(t), ..
-                } => format!("the far side honours our key for {t:?}"),
-                Replay::Lookup { settle, first } => {
+            let retry = match spec.retry {
+                RetryPolicy::IdempotencyKey { ttl: None, .. } => {
+                    "the external system honours our key".to_owned()
+                }
+                RetryPolicy::IdempotencyKey { ttl: Some(t), .. } => {
+                    format!("the external system honours our key for {t:?}")
+                }
+                RetryPolicy::LookUp { settle, first } => {
                     let first = match first {
                         First::Ask => "looked up first, and again",
                         First::Send => "looked up",
                     };
                     format!("{first} {settle:?} after a lost reply")
                 }
-                Replay::Person => "a person looks after a lost reply".to_owned(),
+                RetryPolicy::Manual => "an operator looks after a lost reply".to_owned(),
             };
-            let end = if spec.accepted_is_done {
+            let end = if spec.completes_on_accept {
                 "accepted is done"
             } else {
                 "the end comes later"
             };
             writeln!(
                 f,
-                "  operation {}: {}; {replay}, {end}",
+                "  operation {}: {}; {retry}, {end}",
                 spec.op, spec.summary
             )?;
         }

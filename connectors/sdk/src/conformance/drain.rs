@@ -57,7 +57,7 @@ pub(super) async fn drain(
     drain_at(bench, seen, stream, from, now()).await
 }
 
-/// The time by which pages are asked for: far sides of the suite work by the machine's clock.
+/// The time by which pages are asked for: external systems of the suite work by the machine's clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "the suite has no database whose clock it could use"

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::drain::{drain, drain_at, now};
-use super::records::{identity, parts, told_at};
+use super::records::{identity, parts, reported_at};
 use super::run::{Checked, Seen, ensure};
 use super::source::{same, seeded};
 use super::subject::{Bench, Times};
@@ -77,7 +77,7 @@ pub(super) async fn long_list(bench: &Bench, seen: &Seen, stream: &str) -> Check
     let most = long.values().sum::<usize>();
     ensure(
         most >= 100,
-        format!("the far side was to make a list of 100 and more and made {most}"),
+        format!("the external system was to make a list of 100 and more and made {most}"),
     )?;
     let drained = drain(bench, seen, stream, None).await?;
     let wanted = long.keys().cloned().collect();
@@ -99,7 +99,7 @@ pub(super) async fn partial_fields(bench: &Bench, seen: &Seen, stream: &str) -> 
     let lacking = bench.far.seed_partial(stream).await;
     ensure(
         lacking > 0,
-        "the far side made no record that lacks a field",
+        "the external system made no record that lacks a field",
     )?;
     wanted.extend(seeded(bench, stream, 1, Times::Rising).await?);
     let drained = drain(bench, seen, stream, None).await?;
@@ -130,7 +130,7 @@ pub(super) async fn time_zones(bench: &Bench, seen: &Seen, stream: &str) -> Chec
     ensure(
         made.len() + 1 >= INSTANTS.len(),
         format!(
-            "the far side wrote {} of {} instants",
+            "the external system wrote {} of {} instants",
             made.len(),
             INSTANTS.len()
         ),
@@ -139,8 +139,11 @@ pub(super) async fn time_zones(bench: &Bench, seen: &Seen, stream: &str) -> Chec
         let told = good.iter().find(|o| identity(o) == id);
         let told = told.ok_or_else(|| format!("{id} of {at} was never told"))?;
         ensure(
-            told_at(told) == Some(at),
-            format!("{id} happened at {at} and was told as {:?}", told_at(told)),
+            reported_at(told) == Some(at),
+            format!(
+                "{id} happened at {at} and was told as {:?}",
+                reported_at(told)
+            ),
         )?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::subject::Bench;
 use crate::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, MAX_HOOK_BODY, Nudge};
 use crate::http::{Method, Response};
 
-/// What a far side is to send to a hook.
+/// What an external system is to send to a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookCase {
     /// Of a thing that it has, signed now.
@@ -24,7 +24,7 @@ pub enum HookCase {
     Ping,
 }
 
-/// A request that a far side sent to a hook.
+/// A request that an external system sent to a hook.
 #[derive(Clone)]
 pub struct SentHook {
     /// The method.
@@ -37,7 +37,7 @@ pub struct SentHook {
     pub headers: Vec<(String, String)>,
     /// The raw body.
     pub body: Vec<u8>,
-    /// The time at which it arrives, by the far side's clock.
+    /// The time at which it arrives, by the external system's clock.
     pub now: DateTime<Utc>,
     /// What it is to make due; empty where nothing.
     pub about: Vec<Nudge>,
@@ -108,7 +108,7 @@ fn hooks(bench: &Bench) -> Result<&dyn Hooks, String> {
 
 async fn sent(bench: &Bench, hook: &str, case: HookCase) -> Result<SentHook, String> {
     bench.far.hook(hook, case).await.ok_or_else(|| {
-        format!("the far side was to send {case:?} and cannot: teach it, or waive the check with a reason")
+        format!("the external system was to send {case:?} and cannot: teach it, or waive the check with a reason")
     })
 }
 
@@ -156,7 +156,7 @@ async fn good(bench: &Bench, seen: &Seen, spec: &HookSpec) -> Checked {
     let sent = sent(bench, &spec.name, HookCase::Good).await?;
     ensure(
         !sent.about.is_empty(),
-        "the far side does not say what it is about",
+        "the external system does not say what it is about",
     )?;
     let hooks = hooks(bench)?;
     match hooks.arrive(&spec.name, &sent.arrived(), sent.now) {

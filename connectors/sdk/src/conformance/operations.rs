@@ -6,7 +6,8 @@ use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
 use crate::faulty::{Fault, RETRY_AFTER, Target};
 use crate::{
-    Call, Error, ErrorClass, Found, Op, OperationSpec, Operations, Outcome, Prepared, Replay, Then,
+    Call, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, RetryPolicy,
+    Then,
 };
 
 pub(super) async fn checks(run: &mut Run<'_>) {
@@ -94,7 +95,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             )
             .await;
         }
-        if matches!(spec.replay, Replay::Native { .. }) {
+        if matches!(spec.retry, RetryPolicy::IdempotencyKey { .. }) {
             run.check(
                 &format!("duplicate/{op}"),
                 &[Fault::Duplicate],
@@ -149,10 +150,10 @@ pub(super) fn operations(bench: &Bench) -> Result<&dyn Operations, String> {
 
 fn looks_up(spec: &OperationSpec) -> bool {
     matches!(
-        spec.replay,
-        Replay::Lookup { .. }
-            | Replay::Native {
-                then: Then::Lookup,
+        spec.retry,
+        RetryPolicy::LookUp { .. }
+            | RetryPolicy::IdempotencyKey {
+                after_expiry: Then::LookUp,
                 ..
             }
     )
@@ -178,7 +179,7 @@ async fn ready<'a>(
     ensure(
         call.op() == spec.op,
         format!(
-            "the far side was to give a call of {} and gave {}",
+            "the external system was to give a call of {} and gave {}",
             spec.op,
             call.op()
         ),
@@ -218,7 +219,7 @@ impl Ready<'_> {
             Outcome::Refused { code, message } => {
                 Err(format!("{when}: refused with {code}: {message}"))
             }
-            Outcome::Done { .. } if !self.spec.accepted_is_done => Err(format!(
+            Outcome::Done { .. } if !self.spec.completes_on_accept => Err(format!(
                 "{when}: done, although the end is declared to come later"
             )),
             Outcome::Done { .. } | Outcome::Accepted { .. } => Ok(()),
@@ -229,11 +230,11 @@ impl Ready<'_> {
         let done = self.bench.far.times_done(self.spec.op, &self.call).await;
         ensure(
             done == want,
-            format!("{when}: the far side did it {done} times, not {want}"),
+            format!("{when}: the external system did it {done} times, not {want}"),
         )
     }
 
-    async fn look(&self) -> Result<Found, Error> {
+    async fn look(&self) -> Result<LookUp, Error> {
         let found = self
             .operations
             .look_up_one(self.spec.op, &self.prepared)
@@ -243,19 +244,19 @@ impl Ready<'_> {
     }
 
     /// The look-up's verdict is this one, or, where nothing can be looked up, none at all.
-    async fn looks(&self, there: bool, when: &str) -> Checked {
+    async fn lookups(&self, there: bool, when: &str) -> Checked {
         let found = self.look().await;
         if !looks_up(self.spec) {
-            let silent = matches!(found, Ok(Found::Unclear) | Err(_));
+            let silent = matches!(found, Ok(LookUp::Inconclusive) | Err(_));
             return ensure(
                 silent,
                 format!("{when}: cannot be looked up, yet says {found:?}"),
             );
         }
         let right = match &found {
-            Ok(Found::Yes(outcome)) => there && !matches!(outcome, Outcome::Refused { .. }),
-            Ok(Found::No) => !there,
-            Ok(Found::Unclear) | Err(_) => false,
+            Ok(LookUp::Found(outcome)) => there && !matches!(outcome, Outcome::Refused { .. }),
+            Ok(LookUp::NotFound) => !there,
+            Ok(LookUp::Inconclusive) | Err(_) => false,
         };
         let want = if there { "there" } else { "not there" };
         ensure(
@@ -267,18 +268,18 @@ impl Ready<'_> {
     /// What the engine does next about an open outcome ends with exactly one effect.
     async fn settled(&self, happened: bool, when: &str) -> Checked {
         self.done(usize::from(happened), when).await?;
-        self.looks(happened, when).await?;
-        match self.spec.replay {
-            Replay::Native { .. } => {
+        self.lookups(happened, when).await?;
+        match self.spec.retry {
+            RetryPolicy::IdempotencyKey { .. } => {
                 self.send_well(&format!("{when}, the same bytes again"))
                     .await?
             }
-            Replay::Lookup { .. } if !happened => {
+            RetryPolicy::LookUp { .. } if !happened => {
                 self.send_well(&format!("{when}, looked up, sent again"))
                     .await?
             }
-            Replay::Lookup { .. } => {}
-            Replay::Person => return Ok(()),
+            RetryPolicy::LookUp { .. } => {}
+            RetryPolicy::Manual => return Ok(()),
         }
         self.done(1, &format!("{when}, in the end")).await
     }
@@ -307,16 +308,16 @@ async fn pure(bench: &Bench, seen: &Seen, op: Op) -> Checked {
         "nothing was prepared",
     )?;
     let done = bench.far.times_done(op, &call).await;
-    ensure(done == 0, "preparing reached the far side")
+    ensure(done == 0, "preparing reached the external system")
 }
 
 async fn done_once(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
     let ready = ready(bench, seen, spec).await?;
     ready.done(0, "before").await?;
-    ready.looks(false, "before").await?;
+    ready.lookups(false, "before").await?;
     ready.send_well("sent").await?;
     ready.done(1, "sent").await?;
-    ready.looks(true, "sent").await
+    ready.lookups(true, "sent").await
 }
 
 async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) -> Checked {
@@ -452,14 +453,14 @@ async fn faulty_look_up(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault:
     ready.send_well("sent").await?;
     bench.inject(Target::Read, fault);
     match ready.look().await {
-        Ok(Found::No) => Err("it is there, and the look-up said no".to_owned()),
-        Ok(Found::Yes(_)) => Err("said yes without having understood the answer".to_owned()),
-        Ok(Found::Unclear) => Ok(()),
+        Ok(LookUp::NotFound) => Err("it is there, and the look-up said no".to_owned()),
+        Ok(LookUp::Found(_)) => Err("said yes without having understood the answer".to_owned()),
+        Ok(LookUp::Inconclusive) => Ok(()),
         Err(error) => ensure(
             error.class != ErrorClass::OutcomeUnknown,
             "a look-up changes nothing, its outcome is not unknown",
         ),
     }?;
     bench.rested();
-    ready.looks(true, "asked again").await
+    ready.lookups(true, "asked again").await
 }

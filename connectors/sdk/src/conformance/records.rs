@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{Contents, Observed};
 
-/// Names a record as the far side's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
+/// Names a record as the external system's seeding must name it: an order's id, `reply:REF`, `cancel:REF`,
 /// `parcel:REF/KEY`, `stock:CODE@PLACE`, `payment:ID`.
 #[must_use]
 pub fn identity(observed: &Observed) -> String {
@@ -37,14 +37,14 @@ pub fn parts(observed: &Observed) -> usize {
     }
 }
 
-/// When the far side says it happened.
+/// When the external system says it happened.
 #[must_use]
-pub fn told_at(observed: &Observed) -> Option<DateTime<Utc>> {
+pub fn reported_at(observed: &Observed) -> Option<DateTime<Utc>> {
     match observed {
         Observed::Order(order, _) => Some(order.ordered_at),
         Observed::InstructionReply(reply) => reply.at,
         Observed::CancelReply(reply) => reply.at,
-        Observed::Parcel(parcel) => Some(parcel.left_at),
+        Observed::Parcel(parcel) => Some(parcel.shipped_at),
         Observed::Stock(level) => level.as_of,
         Observed::Payment(_) => None,
     }

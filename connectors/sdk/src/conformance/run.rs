@@ -76,7 +76,7 @@ pub async fn run(subject: &dyn Subject) -> Card {
         let planted = bench.far.planted();
         ensure(
             !planted.is_empty(),
-            "the far side planted no secret to look for",
+            "the external system planted no secret to look for",
         )?;
         let mut texts = seen.texts();
         texts.extend(bench.far.debug_texts());
@@ -192,7 +192,7 @@ impl Bench {
     pub(super) fn inject(&self, target: Target, fault: Fault) {
         self.seam.inject(target, fault);
     }
-    /// The time that the far side asked to wait for is over.
+    /// The time that the external system asked to wait for is over.
     pub(super) fn rested(&self) {
         self.link.meter().forget();
     }

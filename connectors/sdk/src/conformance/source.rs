@@ -138,7 +138,7 @@ pub(super) async fn seeded(
     ensure(
         set.len() == count,
         format!(
-            "the far side was to make {count} records and made {}",
+            "the external system was to make {count} records and made {}",
             set.len()
         ),
     )?;

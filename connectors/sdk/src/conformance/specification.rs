@@ -1,4 +1,4 @@
-//! What went over the wire, for comparing it with a public document of the far side's interface.
+//! What went over the wire, for comparing it with a public document of the external system's interface.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -21,38 +21,38 @@ pub trait Subject: Send + Sync {
     /// Checks that do not apply, each with its reason. A waiver that names no check fails the suite.
     fn waivers(&self) -> Vec<Waiver>;
 
-    /// The public document that the far side's wire is checked against, where there is one, and what went over it.
+    /// The public document that the external system's wire is checked against, where there is one, and what went over it.
     fn specification(&self) -> Option<Specification>;
 
-    /// A new account on a new and empty far side with a fault seam between; asked for once a check.
+    /// A new account on a new and empty external system with a fault seam between; asked for once a check.
     async fn fresh(&self) -> Bench;
 }
 
-/// One account on its far side.
+/// One account on its external system.
 pub struct Bench {
     /// The account under test.
     pub connector: Arc<dyn Connector>,
     /// What stands behind it.
-    pub far: Arc<dyn FarSide>,
+    pub far: Arc<dyn TestSystem>,
     /// Where faults are put.
     pub seam: Arc<dyn FaultSeam>,
     /// What the account was built with: its meter is watched.
     pub link: Link,
 }
 
-/// The far side as the suite prepares and asks it, past the connector.
+/// The external system as the suite prepares and asks it, past the connector.
 #[async_trait]
-pub trait FarSide: Send + Sync {
+pub trait TestSystem: Send + Sync {
     /// How many records fit a page of a stream as the account is configured; small is quick.
     fn page_size(&self, stream: &str) -> usize;
 
-    /// Makes this many records of a stream and tells their [`super::identity`], in the far side's order.
+    /// Makes this many records of a stream and tells their [`super::identity`], in the external system's order.
     async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String>;
 
     /// Makes one record of a stream that cannot be understood.
     async fn seed_bad(&self, stream: &str);
 
-    /// Makes a record whose lists inside are longer than any page and limit of the far side, and tells each
+    /// Makes a record whose lists inside are longer than any page and limit of the external system, and tells each
     /// identity to be heard with its number of parts ([`super::parts`]).
     async fn seed_long(&self, stream: &str) -> BTreeMap<String, usize>;
 
@@ -60,8 +60,8 @@ pub trait FarSide: Send + Sync {
     /// them; tells how many.
     async fn seed_partial(&self, stream: &str) -> usize;
 
-    /// Makes a record that happened at an instant, in whatever zone the far side writes, and tells its identity;
-    /// `None` when the far side cannot write that instant.
+    /// Makes a record that happened at an instant, in whatever zone the external system writes, and tells its identity;
+    /// `None` when the external system cannot write that instant.
     async fn seed_at(&self, stream: &str, at: DateTime<Utc>) -> Option<String>;
 
     /// Tells a known record a second time, unchanged.
@@ -74,7 +74,7 @@ pub trait FarSide: Send + Sync {
     /// answers come in.
     async fn answer_batch(&self, call: &Call, refused: &ShipmentReference) -> String;
 
-    /// Makes what an operation needs at the far side (an order to ship) and tells the call to make.
+    /// Makes what an operation needs at the external system (an order to ship) and tells the call to make.
     async fn call(&self, op: Op) -> Call;
 
     /// A call that the external system refuses for what it says, for operations of which several go in one request: the others
@@ -83,7 +83,7 @@ pub trait FarSide: Send + Sync {
         sample_call(op)
     }
 
-    /// How often the far side has carried out this call, by its reference.
+    /// How often the external system has carried out this call, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
 
     /// What it sends to a hook of the account; `None` where it has no such hook or cannot send that.
@@ -99,7 +99,7 @@ pub trait FarSide: Send + Sync {
     fn debug_texts(&self) -> Vec<String>;
 }
 
-/// The far side's times of change of seeded records.
+/// The external system's times of change of seeded records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     /// Each later than the one before.

@@ -12,33 +12,33 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 /// One thing that goes wrong once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// The far side acts, its reply is lost.
+    /// The external system acts, its reply is lost.
     LostReply,
-    /// The request never reaches the far side, and the caller can tell.
+    /// The request never reaches the external system, and the caller can tell.
     NotSent,
-    /// The far side fails before it acts, in a way that leaves open whether it did (500).
+    /// The external system fails before it acts, in a way that leaves open whether it did (500).
     ErrorBefore,
-    /// The far side fails after it has acted, in the same way.
+    /// The external system fails after it has acted, in the same way.
     ErrorAfter,
-    /// The far side asks to wait [`RETRY_AFTER`] and does nothing.
+    /// The external system asks to wait [`RETRY_AFTER`] and does nothing.
     RateLimited,
     /// The same without saying for how long.
     RateLimitedSilently,
-    /// The far side says to slow down in the words of a refusal (403) and does nothing.
+    /// The external system says to slow down in the words of a refusal (403) and does nothing.
     SlowDown,
-    /// The far side says to slow down in a reply that looks like success (200) and does nothing.
+    /// The external system says to slow down in a reply that looks like success (200) and does nothing.
     RateLimitedInOk,
-    /// The far side refuses our credentials.
+    /// The external system refuses our credentials.
     Unauthorised,
-    /// The far side refuses definitely and does nothing (422, 550).
+    /// The external system refuses definitely and does nothing (422, 550).
     Refused,
-    /// The far side acts, its reply makes no sense.
+    /// The external system acts, its reply makes no sense.
     Garbage,
-    /// The far side acts, its reply ends in the middle.
+    /// The external system acts, its reply ends in the middle.
     Truncated,
-    /// The far side does nothing and says so in a reply that looks like success (200 with an error in it).
+    /// The external system does nothing and says so in a reply that looks like success (200 with an error in it).
     ErrorInOk,
-    /// The far side acts, its reply comes after the caller has given up.
+    /// The external system acts, its reply comes after the caller has given up.
     Slow,
     /// The request is carried out twice on the way.
     Duplicate,
@@ -96,7 +96,7 @@ impl fmt::Display for Fault {
 /// Which calls a fault waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Calls that change nothing at the far side.
+    /// Calls that change nothing at the external system.
     Read,
     /// Calls that may.
     Write,
@@ -114,7 +114,7 @@ pub trait FaultSeam: Send + Sync {
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;
 
-    /// When each call came to the far side, faulty ones too; `None` where single calls cannot be told apart.
+    /// When each call came to the external system, faulty ones too; `None` where single calls cannot be told apart.
     fn arrivals(&self) -> Option<Vec<Instant>> {
         None
     }

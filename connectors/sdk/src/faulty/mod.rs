@@ -1,4 +1,4 @@
-//! Faults between a connector and its far side, scripted or drawn from a seed.
+//! Faults between a connector and its external system, scripted or drawn from a seed.
 
 mod fault;
 mod prng;

@@ -107,7 +107,7 @@ impl FaultyTransport {
         state.script.clear();
     }
 
-    /// Text that every error body repeats, as careless far sides do with credentials and addresses.
+    /// Text that every error body repeats, as careless external systems do with credentials and addresses.
     #[must_use]
     pub fn echoing(mut self, text: impl Into<String>) -> Self {
         self.echo = text.into();

@@ -39,7 +39,7 @@ pub trait Hooks: Send + Sync {
 pub struct HookSpec {
     /// Its part of the address: lower-case letters, digits and `-`.
     pub name: String,
-    /// What to register at the external system, a sentence for a person.
+    /// What to register at the external system, a sentence for an operator.
     pub register: String,
     /// How a request is known to be genuine.
     pub trust: HookTrust,

@@ -10,7 +10,7 @@ use crate::{Error, ErrorClass};
 /// A `Retry-After` above this is taken for a mistake and cut.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The error of a status, or `None` for 2xx. `words` is the far side's own text, see [`excerpt`].
+/// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`].
 ///
 /// For a write, whatever leaves open whether it was carried out is [`ErrorClass::OutcomeUnknown`]: every 5xx, 408,
 /// and redirects other than 307 and 308 (many servers redirect after they have acted).
@@ -44,12 +44,12 @@ pub fn classify(
     };
     let mut message = match status {
         300..=399 => format!(
-            "the far side answered {status} (a redirect, which is not followed: set url to where it leads)"
+            "the external system answered {status} (a redirect, which is not followed: set url to where it leads)"
         ),
         401 | 403 => format!(
-            "the far side answered {status}: check the account's credentials and their rights"
+            "the external system answered {status}: check the account's credentials and their rights"
         ),
-        _ => format!("the far side answered {status}"),
+        _ => format!("the external system answered {status}"),
     };
     if !words.is_empty() {
         message.push_str(": ");
@@ -58,7 +58,7 @@ pub fn classify(
     Some(Error::new(class, message).with_code(status.to_string()))
 }
 
-/// The far side's words fit for a log: printable text on one line, at most 300 characters; what is in `secrets`
+/// The external system's words fit for a log: printable text on one line, at most 300 characters; what is in `secrets`
 /// and what looks like a mail address is taken out. Empty for what is no text.
 #[must_use]
 pub fn excerpt(body: &[u8], secrets: &[&str]) -> String {
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(error.as_ref().and_then(|e| e.code.as_deref()), Some("422"));
         assert_eq!(
             error.map(|e| e.message),
-            Some("the far side answered 422: no stock".to_owned())
+            Some("the external system answered 422: no stock".to_owned())
         );
     }
 
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_far_sides_words_are_cut_and_cleaned() {
+    fn the_external_systems_words_are_cut_and_cleaned() {
         let body = format!(
             "{{\"message\":\"bad\n key sk_live_1\",\"email\":\"taro@example.jp\"}}{}",
             "あ".repeat(400)

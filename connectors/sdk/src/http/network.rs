@@ -15,7 +15,7 @@ use crate::Problem;
 /// Longest wait for a connection, TLS included; the whole request may take longer.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A connection that the far side has just closed turns a write into an unknown outcome, so idle ones are
+/// A connection that the external system has just closed turns a write into an unknown outcome, so idle ones are
 /// dropped before the usual keep-alive times of servers (5 s and more).
 const IDLE: Duration = Duration::from_secs(4);
 

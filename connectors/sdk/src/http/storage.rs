@@ -187,7 +187,7 @@ impl StorageClient {
     }
 }
 
-/// Host and port as a person writes them.
+/// Host and port as an operator writes them.
 fn host(url: &Url) -> String {
     url[Position::BeforeHost..Position::AfterPort].to_owned()
 }

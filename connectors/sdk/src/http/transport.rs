@@ -144,7 +144,7 @@ impl std::fmt::Debug for Response {
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The request certainly never reached the far side.
+    /// The request certainly never reached the external system.
     #[error("not sent: {0}")]
     NotSent(String),
     /// It may have: the connection broke, timed out, or the answer was cut short.
@@ -155,7 +155,7 @@ pub enum TransportError {
     TooLarge(usize),
 }
 
-/// Carries one request to the far side and its answer back.
+/// Carries one request to the external system and its answer back.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends once.

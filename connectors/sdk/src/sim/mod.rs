@@ -1,4 +1,4 @@
-//! Simulators: far sides with state, reached in process or over a socket.
+//! Simulators: external systems with state, reached in process or over a socket.
 
 mod clock;
 mod serve;

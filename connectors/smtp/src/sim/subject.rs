@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{
-    Bench, FarSide, Specification, Subject, Times, Waiver, sample_call,
+    Bench, Specification, Subject, TestSystem, Times, Waiver, sample_call,
 };
 use hikiate_sdk::{AccountConfig, AccountSlug, Call, Link, MailMessage, Op, ShipmentReference};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ const PASSWORD: &str = "correct horse battery";
 const TEXT: &str = "山田様 お届け先 東京都千代田区1-1";
 const TO: &str = "yamada.taro@example.jp";
 
-/// A far side with a login, so that the suite sees refused credentials too.
+/// An external system with a login, so that the suite sees refused credentials too.
 struct Server {
     sim: SmtpSim,
     settings: Value,
@@ -38,7 +38,7 @@ struct Server {
 }
 
 #[async_trait]
-impl FarSide for Server {
+impl TestSystem for Server {
     fn page_size(&self, _stream: &str) -> usize {
         1
     }

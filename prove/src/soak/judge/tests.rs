@@ -68,7 +68,7 @@ fn good() -> Evidence {
         files: 1,
         parcels: vec![ParcelSeen {
             tracking: "T1".to_owned(),
-            left_at: at(50),
+            shipped_at: at(50),
             goods: Goods::from([("TEA".to_owned(), 1)]),
         }],
     };
@@ -104,7 +104,7 @@ fn all_is_well() {
 }
 
 #[test]
-fn what_a_far_side_saw_twice_is_counted() {
+fn what_an_external_system_saw_twice_is_counted() {
     let twice = |change: fn(&mut Evidence)| judged(None, change).0;
     assert_eq!(twice(|e| e.orders[0].shop.captured = 2200), 1);
     assert_eq!(twice(|e| e.shipments[0].files = 2), 1);

@@ -250,8 +250,12 @@ fn a_refund_that_only_the_provider_knows_waits_for_an_operator() {
     for (is, booked, kinds) in [
         (RefundReason::Discount, 1300, vec![]),
         (RefundReason::Return, 1300, vec![]),
-        // Nobody may capture what was never authorised twice: a person collects it.
-        (RefundReason::Mistake, 1500, vec!["capture_over_authorised"]),
+        // Nobody may capture what was never authorised twice: an operator collects it.
+        (
+            RefundReason::Mistake,
+            1500,
+            vec!["capture_exceeds_authorisation"],
+        ),
     ] {
         let mut world = seen();
         world.plan();

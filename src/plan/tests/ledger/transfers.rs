@@ -63,13 +63,19 @@ fn what_was_given_back_by_mistake_and_comes_by_transfer_is_neither_too_much_nor_
         order.tenders[0].refunds.push(seen);
     });
     world.typed(|now| refund_is(now, "re_1", RefundReason::Mistake, "as the desk says"));
-    assert_eq!(World::kinds(&world.settle()), ["capture_over_authorised"]);
+    assert_eq!(
+        World::kinds(&world.settle()),
+        ["capture_exceeds_authorisation"]
+    );
     world.deposit("d1", 1100, Currency::JPY);
     let plan = world.settle();
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
     world.deposit("d2", 300, Currency::JPY);
     let plan = world.settle();
-    let over = plan.tasks.iter().find(|task| task.kind == "deposit_over");
+    let over = plan
+        .tasks
+        .iter()
+        .find(|task| task.kind == "deposit_overpaid");
     assert!(
         over.is_some_and(|task| task.detail.contains("300")),
         "{:?}",
@@ -94,7 +100,7 @@ fn what_was_given_back_twice_by_mistake_is_to_be_collected_though_nothing_is_due
     });
     world.typed(|now| refund_is(now, "re_2", RefundReason::Mistake, "as the desk says"));
     let plan = world.settle();
-    assert_eq!(World::kinds(&plan), ["capture_over_authorised"]);
+    assert_eq!(World::kinds(&plan), ["capture_exceeds_authorisation"]);
     assert!(plan.tasks[0].detail.contains("2740"), "{:?}", plan.tasks);
     assert_eq!(sum(&world), (0, 0));
 }
@@ -122,7 +128,7 @@ fn a_credit_lowers_what_is_to_come_by_transfer_though_the_payment_says_otherwise
     world.deposit("d1", 2700, Currency::JPY);
     world.edit(lower);
     let plan = world.settle();
-    assert_eq!(World::kinds(&plan), ["deposit_over"]);
+    assert_eq!(World::kinds(&plan), ["deposit_overpaid"]);
     assert!(plan.tasks[0].detail.contains("300"), "{:?}", plan.tasks);
 }
 
@@ -202,7 +208,7 @@ fn what_nobody_has_paid_when_it_leaves_is_told() {
     });
     let plan = world.settle();
     assert!(
-        !World::kinds(&plan).contains(&"payment_method_unknown"),
+        !World::kinds(&plan).contains(&"payment_method_unmapped"),
         "{:?}",
         plan.tasks
     );
@@ -210,7 +216,7 @@ fn what_nobody_has_paid_when_it_leaves_is_told() {
     world.push_all();
     let plan = world.plan();
     assert!(
-        World::kinds(&plan).contains(&"capture_over_authorised"),
+        World::kinds(&plan).contains(&"capture_exceeds_authorisation"),
         "{:?}",
         plan.tasks
     );

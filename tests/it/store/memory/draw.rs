@@ -206,7 +206,11 @@ fn withdraw(rng: &mut Rng, order: &Memory) -> Vec<Withdraw> {
     let mut rows = Vec::new();
     for row in &order.input.queue {
         let unsent = matches!(row.state, EffectState::Planned | EffectState::Leased);
-        if rng.chance(if unsent && !row.ambiguous { 40 } else { WRONG }) {
+        if rng.chance(if unsent && !row.outcome_unknown {
+            40
+        } else {
+            WRONG
+        }) {
             rows.push(Withdraw {
                 effect_id: row.id,
                 outcome: outcome(&row.key, Verdict::Withdrawn),
@@ -227,7 +231,7 @@ fn capture(rng: &mut Rng) -> IntentWhat {
             key: String::new(),
             amount: maybe(rng, 50, |_| amount),
             currency: Currency::JPY,
-            captured_after: amount,
+            expected_captured_total: amount,
         })),
         parcels: Vec::new(),
     }

@@ -27,7 +27,7 @@ pub(super) async fn reserve(
     let put = sqlx::query(insert).bind(row.id).bind(location);
     let put = put.bind(row.item_id).bind(quantity as i32).bind(firm);
     put.execute(&mut **tx).await.unwrap();
-    let sum = "UPDATE demands SET reserved = coalesce((SELECT sum(qty) FROM reservations WHERE demand_id = id), 0) WHERE id = $1";
+    let sum = "UPDATE demands SET reserved_qty = coalesce((SELECT sum(qty) FROM reservations WHERE demand_id = id), 0) WHERE id = $1";
     let sum = sqlx::query(sum).bind(row.id);
     sum.execute(&mut **tx).await.unwrap();
 }
@@ -37,7 +37,7 @@ pub(super) async fn advance(
     tx: &mut Transaction<'_, Postgres>,
     id: i64,
     state: EffectState,
-    ambiguous: bool,
+    outcome_unknown: bool,
 ) {
     let word = match state {
         EffectState::Planned => "planned",
@@ -46,11 +46,11 @@ pub(super) async fn advance(
         EffectState::Unresolved => "unresolved",
     };
     sqlx::query(
-        "UPDATE effects SET state = $2, ambiguous = $3, token = 1, lease_until = due_at, body = 'x' WHERE id = $1",
+        "UPDATE effects SET state = $2, outcome_unknown = $3, token = 1, lease_until = due_at, body = 'x' WHERE id = $1",
     )
     .bind(id)
     .bind(word)
-    .bind(ambiguous)
+    .bind(outcome_unknown)
     .execute(&mut **tx)
     .await
     .unwrap();
@@ -65,7 +65,7 @@ pub(super) async fn fact(
     minute: i64,
 ) {
     sqlx::query(
-        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, told_at, recorded_at, business_date, actor)
+        "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, 'operator')",
     )
     .bind(subject)
@@ -111,14 +111,14 @@ fn second(at: Option<DateTime<Utc>>) -> String {
 const ROWS: &str = "SELECT concat_ws(' ', 'subject', status, coalesce(blocked_by, '-'), coalesce(extract(epoch FROM plan_at)::bigint::text, '-'),
     coalesce(extract(epoch FROM closed_at)::bigint::text, '-'), (SELECT count(*) FROM facts WHERE subject_id = s.id AND id <= planned_fact))
   FROM subjects s WHERE id = $1
-  UNION ALL SELECT concat_ws(' ', 'demand', line_key, group_key, item_id, wanted, shipped, by_others, firm, reserved, extract(epoch FROM promised_at)::bigint,
+  UNION ALL SELECT concat_ws(' ', 'demand', line_key, group_key, item_id, required_qty, shipped_qty, by_others, firm, reserved_qty, extract(epoch FROM promised_at)::bigint,
     extract(epoch FROM ordered_at)::bigint) FROM demands WHERE subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'shipment', s.reference, a.slug, l.slug, s.state, extract(epoch FROM s.release_at)::bigint,
     (SELECT string_agg(concat_ws('x', d.line_key, sd.qty), ',' ORDER BY sd.demand_id) FROM shipment_demands sd JOIN demands d ON d.id = sd.demand_id
      WHERE sd.shipment_id = s.id))
   FROM shipments s JOIN accounts a ON a.id = s.account_id JOIN locations l ON l.id = s.location_id WHERE s.subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'entry', e.cause, e.item_id, l.slug, e.qty, extract(epoch FROM e.effective_at)::bigint)
-  FROM stock_entries e JOIN locations l ON l.id = e.location_id JOIN subjects s ON e.cause LIKE 'parcel:' || s.number || ':%' WHERE s.id = $1
+  FROM stock_movements e JOIN locations l ON l.id = e.location_id JOIN subjects s ON e.cause LIKE 'parcel:' || s.number || ':%' WHERE s.id = $1
   UNION ALL SELECT 'payment ' || payment || ' ' || ceiling || ' ' || intended
   FROM payments WHERE subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'task', kind, detail, coalesce(extract(epoch FROM due_at)::bigint::text, '-'), extract(epoch FROM since)::bigint,

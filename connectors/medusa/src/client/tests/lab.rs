@@ -6,7 +6,7 @@ use std::path::Path;
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, CancelOrderCall, CaptureCall, ChannelState, Connector,
-    ConnectorKind, ErrorClass, ExternalId, Found, FulfilCall, Link, Observed, Op, OrderSnapshot,
+    ConnectorKind, ErrorClass, ExternalId, FulfilCall, Link, LookUp, Observed, Op, OrderSnapshot,
     Outcome, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
 };
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn once(shop: &dyn Connector, call: &Call) {
     let prepared = ops.prepare(call).unwrap();
     assert_eq!(
         ops.look_up_one(op, &prepared).await.unwrap(),
-        Found::No,
+        LookUp::NotFound,
         "{op}"
     );
     let first = ops.send_one(op, &prepared).await.unwrap();
@@ -75,7 +75,7 @@ async fn once(shop: &dyn Connector, call: &Call) {
     );
     assert_eq!(
         ops.look_up_one(op, &prepared).await.unwrap(),
-        Found::Yes(first.clone()),
+        LookUp::Found(first.clone()),
         "{op}"
     );
     assert_eq!(ops.send_one(op, &prepared).await.unwrap(), first, "{op}");
@@ -181,7 +181,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
         .await;
     }
     let tender = &order.tenders[0];
-    let capture = |amount, captured_after| {
+    let capture = |amount, expected_captured_total| {
         Call::Capture(CaptureCall {
             order: order.external_id.clone(),
             payment: tender.key.clone(),
@@ -189,7 +189,7 @@ async fn a_real_shop_is_carried_from_the_order_to_the_capture() {
             key: "lab".to_owned(),
             amount,
             currency: order.currency,
-            captured_after,
+            expected_captured_total,
         })
     };
     once(&*shop, &capture(Some(2000), 2000)).await;

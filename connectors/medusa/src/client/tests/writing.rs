@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, Found, FulfilCall,
-    LineKey, Op, Operations, Outcome, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
+    Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, FulfilCall,
+    LineKey, LookUp, Op, Operations, Outcome, ShipCall, ShipmentReference, ShippedLine,
+    ShippedParcel,
 };
 
 use super::support::{LOCATION, account, mugs, shop};
@@ -63,7 +64,7 @@ impl World {
         })
     }
 
-    fn capture(&self, amount: Option<i64>, captured_after: i64) -> Call {
+    fn capture(&self, amount: Option<i64>, expected_captured_total: i64) -> Call {
         Call::Capture(CaptureCall {
             order: ExternalId::new(self.order.clone()),
             payment: ExternalId::new(self.sim.order(&self.order).unwrap().payment.unwrap()),
@@ -71,7 +72,7 @@ impl World {
             key: "capture:1".to_owned(),
             amount,
             currency: Currency::EUR,
-            captured_after,
+            expected_captured_total,
         })
     }
 
@@ -86,7 +87,7 @@ impl World {
         self.medusa.send_one(call.op(), &prepared).await
     }
 
-    async fn found(&self, call: &Call) -> Found {
+    async fn found(&self, call: &Call) -> LookUp {
         let prepared = self.medusa.prepare(call).unwrap();
         self.medusa.look_up_one(call.op(), &prepared).await.unwrap()
     }
@@ -104,18 +105,18 @@ async fn an_order_is_fulfilled_in_two_parts_and_shipped_with_its_numbers() {
     let w = world();
     for (reference, tracking) in [("HK1-S1", ["T1", "T2"]), ("HK1-S2", ["T3", "T4"])] {
         let fulfil = w.fulfil(reference, 1);
-        assert_eq!(w.found(&fulfil).await, Found::No);
+        assert_eq!(w.found(&fulfil).await, LookUp::NotFound);
         let made = id(w.send(&fulfil).await);
         assert_eq!(
             w.found(&fulfil).await,
-            Found::Yes(Outcome::Done {
+            LookUp::Found(Outcome::Done {
                 id: Some(made.clone())
             })
         );
         let ship = w.ship(reference, &tracking);
-        assert_eq!(w.found(&ship).await, Found::No);
+        assert_eq!(w.found(&ship).await, LookUp::NotFound);
         assert_eq!(id(w.send(&ship).await), made);
-        assert!(matches!(w.found(&ship).await, Found::Yes(_)));
+        assert!(matches!(w.found(&ship).await, LookUp::Found(_)));
     }
     let order = w.sim.order(&w.order).unwrap();
     assert!(order.is_shipped() && order.repeated() == 0);
@@ -163,7 +164,7 @@ async fn a_shipment_needs_its_fulfilment_and_other_numbers_are_a_conflict() {
     id(w.send(&w.fulfil("HK1-S1", 1)).await);
     id(w.send(&ship).await);
     let other = w.ship("HK1-S1", &["T9"]);
-    assert_eq!(w.found(&other).await, Found::No);
+    assert_eq!(w.found(&other).await, LookUp::NotFound);
     let error = w.send(&other).await.unwrap_err();
     assert!(
         error.class == ErrorClass::Conflict && error.message.contains("other tracking numbers"),
@@ -176,9 +177,9 @@ async fn a_part_is_captured_and_then_the_rest_though_the_shop_takes_no_empty_bod
     let w = world();
     id(w.send(&w.capture(Some(1000), 1000)).await);
     let rest = w.capture(None, 3558);
-    assert_eq!(w.found(&rest).await, Found::No);
+    assert_eq!(w.found(&rest).await, LookUp::NotFound);
     id(w.send(&rest).await);
-    assert!(matches!(w.found(&rest).await, Found::Yes(_)));
+    assert!(matches!(w.found(&rest).await, LookUp::Found(_)));
     let order = w.sim.order(&w.order).unwrap();
     assert_eq!(
         (order.captured, order.captures, order.total),
@@ -230,9 +231,9 @@ async fn a_capture_the_shop_says_yes_to_and_does_not_do_is_a_conflict() {
 async fn a_cancel_voids_the_payment_and_nothing_can_follow() {
     let w = world();
     let cancel = w.cancel();
-    assert_eq!(w.found(&cancel).await, Found::No);
+    assert_eq!(w.found(&cancel).await, LookUp::NotFound);
     id(w.send(&cancel).await);
-    assert!(matches!(w.found(&cancel).await, Found::Yes(_)));
+    assert!(matches!(w.found(&cancel).await, LookUp::Found(_)));
     assert_eq!(id(w.send(&cancel).await), w.order);
     for call in [w.fulfil("HK1-S1", 1), w.capture(None, 3558)] {
         assert_eq!(
@@ -261,7 +262,7 @@ async fn what_is_not_there_is_not_found() {
         key: "k".to_owned(),
         amount: None,
         currency: Currency::EUR,
-        captured_after: 1,
+        expected_captured_total: 1,
     });
     let prepared = w.medusa.prepare(&capture).unwrap();
     assert_eq!(

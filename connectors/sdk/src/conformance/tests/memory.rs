@@ -15,8 +15,8 @@ use crate::hooks::{
 use crate::http::{Answer, Dialect, HttpClient, Request};
 use crate::{
     BadRecord, Call, ChannelGate, ChannelState, Connector, Currency, Error, ErrorClass, ExternalId,
-    First, Found, FulfilledBy, Here, InFile, Kind, Observed, Op, OperationSpec, Operations,
-    OrderLine, OrderSnapshot, Outcome, Page, Prepared, Record, Replay, Source, StreamSpec,
+    First, FulfilledBy, Here, InFile, Kind, LookUp, Observed, Op, OperationSpec, Operations,
+    OrderLine, OrderSnapshot, Outcome, Page, Prepared, Record, RetryPolicy, Source, StreamSpec,
     one_by_one,
 };
 
@@ -338,13 +338,13 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 #[async_trait]
 impl Operations for Memory {
     fn operations(&self) -> Vec<OperationSpec> {
-        let replay = Replay::Lookup {
+        let retry = RetryPolicy::LookUp {
             settle: Duration::ZERO,
             first: First::Send,
         };
         vec![OperationSpec {
             together: 3,
-            ..OperationSpec::new(Op::Ship, replay, "tells the shop")
+            ..OperationSpec::new(Op::Ship, retry, "tells the shop")
         }]
     }
 
@@ -380,7 +380,7 @@ impl Operations for Memory {
         }
     }
 
-    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, _op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         one_by_one(calls, |call| self.find(call)).await
     }
 }
@@ -435,16 +435,16 @@ impl Memory {
         Ok(answers)
     }
 
-    async fn find(&self, prepared: &Prepared) -> Result<Found, Error> {
+    async fn find(&self, prepared: &Prepared) -> Result<LookUp, Error> {
         if self.has(Flaw::LookUpAlwaysNo) {
-            return Ok(Found::No);
+            return Ok(LookUp::NotFound);
         }
         let path = format!("/ships/{}", String::from_utf8_lossy(&prepared.bytes));
         let answer = self.client.read(Request::get(path)).await?;
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| protocol("JSON"))?;
         match body["there"].as_bool() {
-            Some(true) => Ok(Found::Yes(Outcome::Done { id: None })),
-            Some(false) => Ok(Found::No),
+            Some(true) => Ok(LookUp::Found(Outcome::Done { id: None })),
+            Some(false) => Ok(LookUp::NotFound),
             None => Err(protocol("there")),
         }
     }

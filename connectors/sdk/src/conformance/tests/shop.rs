@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::{Value, json};
 
-use super::super::{FarSide, HookCase, SentHook, Times, sample_call};
+use super::super::{HookCase, SentHook, TestSystem, Times, sample_call};
 use crate::hooks::{Nudge, sign_timed};
 use crate::http::{Method, Request, Response};
 use crate::sim::Simulator;
@@ -134,7 +134,7 @@ impl Simulator for Shop {
 }
 
 #[async_trait]
-impl FarSide for Shop {
+impl TestSystem for Shop {
     fn page_size(&self, _stream: &str) -> usize {
         PAGE
     }

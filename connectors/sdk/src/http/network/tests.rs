@@ -47,7 +47,7 @@ impl Simulator for Echo {
     }
 }
 
-/// Cuts the connection for `/api/cut`, after the far side has acted.
+/// Cuts the connection for `/api/cut`, after the external system has acted.
 struct Cutting(SimTransport);
 
 #[async_trait]
@@ -117,7 +117,7 @@ async fn answers_get_their_class_and_secrets_stay_out_of_words() {
     assert!(
         refused
             .message
-            .starts_with("POST /no: the far side answered 422: "),
+            .starts_with("POST /no: the external system answered 422: "),
         "{refused}"
     );
     assert!(

@@ -2,24 +2,24 @@
 
 use serde_json::json;
 
-use super::args::RuleCommand;
+use super::args::AutomationCommand;
 use super::failure::Failure;
 use super::session::Session;
 
 /// Shows rules or resumes one.
-pub(crate) async fn run(session: &Session, command: RuleCommand) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, command: AutomationCommand) -> Result<(), Failure> {
     match command {
-        RuleCommand::List => list(session).await,
-        RuleCommand::Resume {
-            rule,
+        AutomationCommand::List => list(session).await,
+        AutomationCommand::Resume {
+            automation,
             account,
             allow,
-        } => resume(session, &rule, &account, allow).await,
+        } => resume(session, &automation, &account, allow).await,
     }
 }
 
 async fn list(session: &Session) -> Result<(), Failure> {
-    let (out, rows) = (session.out, session.store.list_rules().await?);
+    let (out, rows) = (session.out, session.store.list_automations().await?);
     let columns = [
         "RULE",
         "ACCOUNT",
@@ -31,7 +31,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
     out.list(&rows, &columns, "no rule was ever active", |row| {
         let time = |at: Option<_>| at.map(|at| out.time(at)).unwrap_or_default();
         vec![
-            row.rule.clone(),
+            row.automation.clone(),
             row.account.clone(),
             time(row.active_from),
             time(row.paused_at),
@@ -41,13 +41,18 @@ async fn list(session: &Session) -> Result<(), Failure> {
     })
 }
 
-async fn resume(session: &Session, rule: &str, account: &str, allow: i32) -> Result<(), Failure> {
+async fn resume(
+    session: &Session,
+    automation: &str,
+    account: &str,
+    allow: i32,
+) -> Result<(), Failure> {
     let woken = session
         .store
-        .resume_rule(rule, account, allow, &session.actor)
+        .resume_automation(automation, account, allow, &session.actor)
         .await?;
-    let told = json!({ "rule": rule, "account": account, "allowed": allow, "orders": woken });
+    let told = json!({ "rule": automation, "account": account, "allowed": allow, "orders": woken });
     session.out.one(&told, || {
-        format!("rule {rule} acts on {account} again; {woken} orders are planned again now\n")
+        format!("rule {automation} acts on {account} again; {woken} orders are planned again now\n")
     })
 }

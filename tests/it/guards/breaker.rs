@@ -1,4 +1,4 @@
-//! A far side that is down is tried now and then; nothing is lost, and the others work on.
+//! An external system that is down is tried now and then; nothing is lost, and the others work on.
 
 use chrono::Duration;
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, When};
@@ -14,7 +14,7 @@ fn resting(world: &World) -> bool {
     let metrics = world.engine.metrics.render().unwrap();
     metrics
         .lines()
-        .any(|line| line == r#"hikiate_account_resting{account="shop"} 1"#)
+        .any(|line| line == r#"hikiate_circuit_breaker_open{account="shop"} 1"#)
 }
 
 #[tokio::test]

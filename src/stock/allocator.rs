@@ -8,12 +8,12 @@ use super::allocate::{GrantChange, ItemStock, OpenDemand, Reservation};
 use crate::policy::Policy;
 
 /// A demand at work: its reservations by warehouse number.
-struct Seat<'a> {
+struct DemandSlot<'a> {
     demand: &'a OpenDemand,
     held: BTreeMap<usize, Reservation>,
 }
 
-impl Seat<'_> {
+impl DemandSlot<'_> {
     fn total(&self) -> u32 {
         self.held
             .values()
@@ -37,19 +37,19 @@ impl Seat<'_> {
 }
 
 /// Stock and demand side by side, while reservations are decided.
-pub(super) struct Desk<'a> {
+pub(super) struct Allocator<'a> {
     /// In order of preference; warehouses the policy does not name come last and are given nothing new.
     names: Vec<String>,
     known: usize,
     split: bool,
     free: BTreeMap<(i64, usize), i64>,
     /// Best rank first.
-    seats: Vec<Seat<'a>>,
+    slots: Vec<DemandSlot<'a>>,
     /// Seats of each order.
     orders: BTreeMap<i64, Vec<usize>>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Allocator<'a> {
     pub(super) fn new(stock: &[ItemStock], demands: &'a [OpenDemand], policy: &Policy) -> Self {
         let mut names: Vec<String> = policy.warehouses.iter().map(|w| w.name.clone()).collect();
         let known = names.len();
@@ -70,9 +70,9 @@ impl<'a> Desk<'a> {
                 .or_insert(0_i64);
             *units = units.saturating_add(stock.on_hand.saturating_sub(stock.reserved));
         }
-        let mut seats: Vec<_> = demands
+        let mut slots: Vec<_> = demands
             .iter()
-            .map(|demand| Seat {
+            .map(|demand| DemandSlot {
                 demand,
                 held: demand
                     .reserved
@@ -81,17 +81,17 @@ impl<'a> Desk<'a> {
                     .collect(),
             })
             .collect();
-        seats.sort_by_key(Seat::rank);
+        slots.sort_by_key(DemandSlot::rank);
         let mut orders: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-        for (at, seat) in seats.iter().enumerate() {
-            orders.entry(seat.demand.subject_id).or_default().push(at);
+        for (at, slot) in slots.iter().enumerate() {
+            orders.entry(slot.demand.subject_id).or_default().push(at);
         }
         Self {
             split: policy.allocation.split,
             names,
             known,
             free,
-            seats,
+            slots,
             orders,
         }
     }
@@ -102,11 +102,11 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes up to `most` items of a reservation back, leaving `keep` of them.
-    fn take(&mut self, seat: usize, at: usize, most: u32, keep: u32) -> u32 {
-        let Some(seat) = self.seats.get_mut(seat) else {
+    fn take(&mut self, slot: usize, at: usize, most: u32, keep: u32) -> u32 {
+        let Some(slot) = self.slots.get_mut(slot) else {
             return 0;
         };
-        let Some(held) = seat.held.get_mut(&at) else {
+        let Some(held) = slot.held.get_mut(&at) else {
             return 0;
         };
         let taken = held.quantity.saturating_sub(keep).min(most);
@@ -114,7 +114,7 @@ impl<'a> Desk<'a> {
         // A shipment whose stock is gone binds nothing any more.
         held.instructed = held.instructed.min(held.quantity);
         held.waiting = held.waiting.min(held.quantity - held.instructed);
-        if let Some(free) = self.free.get_mut(&(seat.demand.item_id, at)) {
+        if let Some(free) = self.free.get_mut(&(slot.demand.item_id, at)) {
             *free = free.saturating_add(i64::from(taken));
         }
         taken
@@ -123,16 +123,16 @@ impl<'a> Desk<'a> {
     /// More is reserved than is still to leave: goods left, or less is wanted. What no shipment needs goes
     /// first, from the least preferred warehouse.
     pub(super) fn give_back_excess(&mut self) {
-        for seat in 0..self.seats.len() {
+        for slot in 0..self.slots.len() {
             for depth in [Depth::Free, Depth::Waiting, Depth::Instructed] {
                 for at in (0..self.names.len()).rev() {
-                    let Some(this) = self.seats.get(seat) else {
+                    let Some(this) = self.slots.get(slot) else {
                         continue;
                     };
                     let excess = this.total().saturating_sub(this.demand.open);
                     let keep = this.held.get(&at).map_or(0, |held| depth.keeps(held));
                     if excess > 0 {
-                        self.take(seat, at, excess, keep);
+                        self.take(slot, at, excess, keep);
                     }
                 }
             }
@@ -154,9 +154,9 @@ impl<'a> Desk<'a> {
                 (false, Depth::Waiting),
                 (true, Depth::Waiting),
             ] {
-                for seat in (0..self.seats.len()).rev() {
+                for slot in (0..self.slots.len()).rev() {
                     let missing = -self.free.get(&(item_id, at)).copied().unwrap_or(0);
-                    let Some(this) = self.seats.get(seat) else {
+                    let Some(this) = self.slots.get(slot) else {
                         continue;
                     };
                     let Some(held) = this.held.get(&at) else {
@@ -165,7 +165,7 @@ impl<'a> Desk<'a> {
                     if missing > 0 && this.demand.item_id == item_id && held.firm == firm {
                         let keep = depth.keeps(held);
                         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-                        self.take(seat, at, missing, keep);
+                        self.take(slot, at, missing, keep);
                     }
                 }
             }
@@ -174,37 +174,37 @@ impl<'a> Desk<'a> {
 
     /// Without splitting, an order whose warehouse cannot serve all of it moves to one that can, as long as
     /// no shipment stands on its reservations.
-    fn gather(&mut self, seats: &[usize]) -> bool {
-        let mine = || seats.iter().filter_map(|seat| self.seats.get(*seat));
-        let bound = mine().any(|seat| {
-            seat.held
+    fn gather(&mut self, slots: &[usize]) -> bool {
+        let mine = || slots.iter().filter_map(|slot| self.slots.get(*slot));
+        let bound = mine().any(|slot| {
+            slot.held
                 .values()
                 .any(|held| held.waiting > 0 || held.instructed > 0)
         });
-        let reserving = self.reserving(seats);
-        let settled = reserving.len() == 1 && mine().all(|seat| seat.unmet() == 0);
+        let reserving = self.reserving(slots);
+        let settled = reserving.len() == 1 && mine().all(|slot| slot.unmet() == 0);
         if bound || settled || reserving.is_empty() {
             return false;
         }
-        let Some(home) = (0..self.known).find(|at| self.could_serve(seats, *at)) else {
+        let Some(home) = (0..self.known).find(|at| self.could_serve(slots, *at)) else {
             return false;
         };
-        for seat in seats {
+        for slot in slots {
             for at in (0..self.names.len()).filter(|at| *at != home) {
-                self.take(*seat, at, u32::MAX, 0);
+                self.take(*slot, at, u32::MAX, 0);
             }
-            self.give(*seat, home);
+            self.give(*slot, home);
         }
         true
     }
 
     /// A warehouse has all the order needs, counting what it already holds for it.
-    fn could_serve(&self, seats: &[usize], at: usize) -> bool {
+    fn could_serve(&self, slots: &[usize], at: usize) -> bool {
         let mut need: BTreeMap<i64, u32> = BTreeMap::new();
-        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
-            let here = seat.held.get(&at).map_or(0, |held| held.quantity);
-            let sum = need.entry(seat.demand.item_id).or_default();
-            *sum = sum.saturating_add(seat.demand.open.saturating_sub(here));
+        for slot in slots.iter().filter_map(|slot| self.slots.get(*slot)) {
+            let here = slot.held.get(&at).map_or(0, |held| held.quantity);
+            let sum = need.entry(slot.demand.item_id).or_default();
+            *sum = sum.saturating_add(slot.demand.open.saturating_sub(here));
         }
         need.into_iter()
             .all(|(item, need)| self.free(item, at) >= need)
@@ -213,17 +213,17 @@ impl<'a> Desk<'a> {
     /// Free units to unmet demand, best rank first. True when something changed.
     pub(super) fn grant(&mut self) -> bool {
         let mut moved = false;
-        for seat in 0..self.seats.len() {
-            let Some(subject) = self.seats.get(seat).map(|seat| seat.demand.subject_id) else {
+        for slot in 0..self.slots.len() {
+            let Some(subject) = self.slots.get(slot).map(|slot| slot.demand.subject_id) else {
                 continue;
             };
-            let seats = self.orders.get(&subject).cloned().unwrap_or_default();
-            if !self.split && seats.first() == Some(&seat) {
-                moved |= self.gather(&seats);
+            let slots = self.orders.get(&subject).cloned().unwrap_or_default();
+            if !self.split && slots.first() == Some(&slot) {
+                moved |= self.gather(&slots);
             }
-            if self.seats.get(seat).is_some_and(|seat| seat.unmet() > 0) {
-                for at in self.places(&seats) {
-                    moved |= self.give(seat, at);
+            if self.slots.get(slot).is_some_and(|slot| slot.unmet() > 0) {
+                for at in self.places(&slots) {
+                    moved |= self.give(slot, at);
                 }
             }
         }
@@ -231,8 +231,8 @@ impl<'a> Desk<'a> {
     }
 
     /// Reserves what a demand lacks and a warehouse has.
-    fn give(&mut self, seat: usize, at: usize) -> bool {
-        let Some(this) = self.seats.get_mut(seat) else {
+    fn give(&mut self, slot: usize, at: usize) -> bool {
+        let Some(this) = self.slots.get_mut(slot) else {
             return false;
         };
         let Some(free) = self.free.get_mut(&(this.demand.item_id, at)) else {
@@ -253,9 +253,9 @@ impl<'a> Desk<'a> {
 
     /// Warehouses for an order, best first: one that reserves for it, one that has all it lacks, then by
     /// preference. Without splitting, only the first.
-    fn places(&self, seats: &[usize]) -> Vec<usize> {
-        let reserving = self.reserving(seats);
-        let all = |at: &usize| *at < self.known && self.lacks_nothing_at(seats, *at);
+    fn places(&self, slots: &[usize]) -> Vec<usize> {
+        let reserving = self.reserving(slots);
+        let all = |at: &usize| *at < self.known && self.lacks_nothing_at(slots, *at);
         let mut places: Vec<usize> = reserving
             .into_iter()
             .filter(|at| *at < self.known)
@@ -264,7 +264,7 @@ impl<'a> Desk<'a> {
         if places.is_empty() && !self.split {
             let most = (0..self.known)
                 .rev()
-                .max_by_key(|at| self.fills(seats, *at));
+                .max_by_key(|at| self.fills(slots, *at));
             places.extend(most);
         }
         if !self.split {
@@ -283,10 +283,10 @@ impl<'a> Desk<'a> {
     }
 
     /// Warehouses that reserve for an order, those with shipments first, then by preference.
-    fn reserving(&self, seats: &[usize]) -> Vec<usize> {
+    fn reserving(&self, slots: &[usize]) -> Vec<usize> {
         let mut places: BTreeMap<usize, bool> = BTreeMap::new();
-        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
-            for (at, held) in seat.held.iter().filter(|(_, held)| held.quantity > 0) {
+        for slot in slots.iter().filter_map(|slot| self.slots.get(*slot)) {
+            for (at, held) in slot.held.iter().filter(|(_, held)| held.quantity > 0) {
                 *places.entry(*at).or_default() |= held.waiting > 0 || held.instructed > 0;
             }
         }
@@ -295,23 +295,23 @@ impl<'a> Desk<'a> {
         places.into_iter().map(|(at, _)| at).collect()
     }
 
-    fn unmet_by_item(&self, seats: &[usize]) -> BTreeMap<i64, u32> {
+    fn unmet_by_item(&self, slots: &[usize]) -> BTreeMap<i64, u32> {
         let mut unmet: BTreeMap<i64, u32> = BTreeMap::new();
-        for seat in seats.iter().filter_map(|seat| self.seats.get(*seat)) {
-            let sum = unmet.entry(seat.demand.item_id).or_default();
-            *sum = sum.saturating_add(seat.unmet());
+        for slot in slots.iter().filter_map(|slot| self.slots.get(*slot)) {
+            let sum = unmet.entry(slot.demand.item_id).or_default();
+            *sum = sum.saturating_add(slot.unmet());
         }
         unmet
     }
 
-    fn lacks_nothing_at(&self, seats: &[usize], at: usize) -> bool {
-        self.unmet_by_item(seats)
+    fn lacks_nothing_at(&self, slots: &[usize], at: usize) -> bool {
+        self.unmet_by_item(slots)
             .into_iter()
             .all(|(item, unmet)| self.free(item, at) >= unmet)
     }
 
-    fn fills(&self, seats: &[usize], at: usize) -> u32 {
-        let unmet = self.unmet_by_item(seats).into_iter();
+    fn fills(&self, slots: &[usize], at: usize) -> u32 {
+        let unmet = self.unmet_by_item(slots).into_iter();
         unmet.fold(0, |sum, (item, unmet)| {
             sum.saturating_add(self.free(item, at).min(unmet))
         })
@@ -319,9 +319,9 @@ impl<'a> Desk<'a> {
 
     pub(super) fn changes(self) -> Vec<GrantChange> {
         let mut changes = Vec::new();
-        for seat in &self.seats {
-            let demand = seat.demand;
-            for held in seat.held.values() {
+        for slot in &self.slots {
+            let demand = slot.demand;
+            for held in slot.held.values() {
                 let before = demand
                     .reserved
                     .iter()
