@@ -18,6 +18,7 @@ use hikiate_sdk::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::names;
 use crate::policy::MailKind;
 
 pub use operator::{
@@ -279,11 +280,18 @@ pub enum HoldRelease {
 pub struct ReleasedFact {
     /// The holds and gates it lets go, by name; none on a batch. [`ReleasedFact::ALL_BEFORE`] only in facts of
     /// before releases named them.
+    #[serde(deserialize_with = "current_names")]
     pub rules: Vec<String>,
     /// Why.
     pub reason: String,
     /// Hash of the rule context at the release: on the same facts a rule that it names does not hold again.
     pub context: String,
+}
+
+/// Stored releases may carry a task's earlier name.
+fn current_names<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let stored = Vec::<String>::deserialize(from)?;
+    Ok(stored.iter().map(|name| names::current(name)).collect())
 }
 
 impl ReleasedFact {

@@ -1,6 +1,10 @@
 //! Names that hikiate itself gives: to what acts by itself, to what blocks an order, to what is released. A hold rule
 //! may have none of them, or a release of one would count for the other.
 
+mod renamed;
+
+pub(crate) use renamed::{current, renamed_key};
+
 /// What blocks an order, by the first word of `blocked_by`.
 pub const GATES: [&str; 19] = [
     "begin",
@@ -98,6 +102,7 @@ pub const LOST: &str = "lost-";
 pub fn reserved(name: &str) -> bool {
     let numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
     NAMES.contains(&name)
+        || current(name) != name
         || GATES.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.strip_prefix(LOST).is_some_and(numbered)

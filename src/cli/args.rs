@@ -103,7 +103,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Effect(EffectCommand),
     /// What acts on orders by itself: since when, and whether it has paused itself
-    #[command(subcommand)]
+    #[command(subcommand, alias = "rule")]
     Automation(AutomationCommand),
     /// Accounts as a whole
     #[command(subcommand)]
@@ -268,7 +268,7 @@ pub(crate) struct ShippedArgs {
     #[arg(long, value_name = "WAREHOUSE")]
     pub(crate) from: Option<String>,
     /// When it left [default: now]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, alias = "left-at", value_name = "TIME", value_parser = time)]
     pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// What is inside, by the channel's code or line [default: all that is open]
     #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::report::Problems;
+use crate::names::renamed_key;
 use crate::suggest;
 
 /// A schema with its definitions.
@@ -74,9 +75,12 @@ impl Shape {
                 let hint = value
                     .as_str()
                     .and_then(|w| suggest::nearest(w, words.iter().copied()));
-                let hint = hint
-                    .map(|w| format!("; did you mean {w:?}?"))
-                    .unwrap_or_default();
+                let renamed = value.as_str().and_then(|w| renamed_key(w, &words));
+                let hint = match (renamed, hint) {
+                    (Some(new), _) => format!("; it is now called {new:?}"),
+                    (None, Some(near)) => format!("; did you mean {near:?}?"),
+                    (None, None) => String::new(),
+                };
                 found.push(here.says(format!(
                     "{} is not one of {}{hint}",
                     short(value),
@@ -141,7 +145,11 @@ impl Shape {
             ) {
                 (Some(schema), _) => self.walk(value, schema, &below, places, found),
                 (None, Some(Value::Bool(false))) => {
-                    found.push(below.says(format!("no such key{}", suggest::hint(key, &names))));
+                    let hint = match renamed_key(key, &names) {
+                        Some(new) => format!("; it is now called {new}"),
+                        None => suggest::hint(key, &names),
+                    };
+                    found.push(below.says(format!("no such key{hint}")));
                 }
                 (None, Some(schema @ Value::Object(_))) => {
                     self.walk(value, schema, &below, places, found)

@@ -60,6 +60,16 @@ const WRONG: [(&str, &str, &str); 47] = [
         "delivery.presume_by_service.EMS: \"5\"",
     ),
     (
+        "[channels.shop-jp]",
+        "[channels.shop-jp]\nreread = \"15m\"",
+        "channels.shop-jp.reread: no such key; it is now called refresh",
+    ),
+    (
+        "name = \"high-value\"",
+        "name = \"high-value\"\nrelease = \"person\"",
+        "hold[1].release: \"person\" is not one of \"manual\", \"auto\"; it is now called \"manual\"",
+    ),
+    (
         "[shop]",
         "[shp]",
         "hikiate.toml:2: shp: no such key; did you mean shop?",
