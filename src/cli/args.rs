@@ -52,72 +52,72 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the daemon until SIGTERM or SIGINT
     Run,
-    /// Check the configuration: every problem with file, line and key, or what it will do
+    /// Check the configuration: list every problem with file, line and key, or describe what it will do
     Check {
-        /// Put placeholders where secrets are missing, to check a file away from them
+        /// Use placeholders for missing secrets, to check a file on a machine without them
         #[arg(long)]
         allow_missing_secrets: bool,
     },
-    /// Bring the database's tables up to this version
+    /// Migrate the database to this version
     Migrate {
-        /// Wait for a database that is away
+        /// Wait until the database is available
         #[arg(long)]
         wait: bool,
     },
-    /// Orders: list, look into, hold, release, cancel
+    /// Orders: list, inspect, hold, release, cancel
     #[command(subcommand)]
     Order(OrderCommand),
-    /// Everything that waits for an operator, oldest first
+    /// List everything that needs an operator (要対応), oldest first
     Tasks,
-    /// Goods that came back
+    /// Returned goods (返品)
     #[command(subcommand)]
     Return(ReturnCommand),
-    /// Parcels that were shipped
+    /// Shipped parcels (個口)
     #[command(subcommand)]
     Parcel(ParcelCommand),
-    /// Pause an account until it is resumed: nothing is sealed for it or sent to it, and it is read on
+    /// Pause an account: seal nothing for it and send it nothing until it is resumed; fetching continues
     Pause(Pause),
-    /// Let a paused account go on: all of it, or with --reads only the reading
+    /// Resume a paused account, or with --reads only fetching from it
     Resume(Pause),
-    /// Keep shipments from being sealed until the stop is lifted
+    /// Stop shipping: seal no matching shipment until the stop is lifted (出荷停止)
     StopShipping(StopShipping),
-    /// Batches of instructions: list, look into, seal now, give up
+    /// Batches of shipping instructions: list, inspect, seal now, abandon
     #[command(subcommand)]
     Wave(WaveCommand),
-    /// Batches of journals: list, give up
+    /// Journal batches (仕訳): list, inspect a day, abandon
     #[command(subcommand)]
     Books(BooksCommand),
     /// Stock per item and warehouse
     #[command(subcommand)]
     Stock(StockCommand),
-    /// Items and the codes that stand for them
+    /// Items and SKU mapping (商品コード対応表)
     #[command(subcommand)]
     Item(ItemCommand),
-    /// Money that came for orders
+    /// Deposits: incoming bank transfers (入金)
     #[command(subcommand)]
     Deposit(DepositCommand),
-    /// Streams that are pulled
+    /// Streams that hikiate fetches
     #[command(subcommand)]
     Stream(StreamCommand),
-    /// Calls to external systems that are queued or whose outcome is unknown
+    /// Queued effects, and those with an unknown outcome (結果不明)
     #[command(subcommand)]
     Effect(EffectCommand),
-    /// What acts on orders by itself: since when, and whether it has paused itself
+    /// Automations (自動処理): since when they are active, and which have paused themselves
     #[command(subcommand, alias = "rule")]
     Automation(AutomationCommand),
     /// Accounts as a whole
     #[command(subcommand)]
     Account(AccountCommand),
-    /// Records that could not be read
+    /// Quarantine (取込エラー): records that could not be decoded or stored
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
-    /// Let hikiate act for a channel; before, its orders are only read, planned and reserved for
+    /// Let hikiate act for a channel; before, it only fetches, plans and reserves (稼働開始)
     Begin(Begin),
-    /// Stop all calls for a channel until it is begun again
+    /// Stop all calls for a channel until `begin` is run again
     Unbegin(Unbegin),
-    /// Go on after the database was set back: a restored backup, a failover that lost commits
+    /// Recover after the database lost recent commits: a restored backup or a failover with data loss (復旧)
     Recover(Recover),
-    /// Show the whole flow: simulated shops, warehouses, mails and books around the real daemon
+    /// Run the demo: the real daemon with simulated shops, warehouses, mail server and books
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
 }
@@ -125,116 +125,116 @@ pub(crate) enum Command {
 /// `order …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {
-    /// Orders, newest first
+    /// List orders, newest first
     List {
-        /// Of this channel account
+        /// Only orders of this channel account
         #[arg(long)]
         channel: Option<String>,
-        /// In this status
+        /// Only orders in this status
         #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::as_str)))]
         status: Option<String>,
-        /// Blocked by this gate, or all that begin so: hold, hold:high-value, payment, stock
-        #[arg(long, value_name = "GATE", value_parser = gate)]
+        /// Only orders with this blocker (停止要因), or blockers that begin so: hold, hold:high-value, payment, stock
+        #[arg(long, value_name = "BLOCKER", value_parser = gate)]
         blocked_by: Option<String>,
-        /// At the most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// One order: status, what blocks it, its facts in order; no names or addresses
+    /// Show one order: status, blocker, and its facts in order; no names or addresses
     Show {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
     },
-    /// Why an order stands where it stands, and what comes next
+    /// Explain why an order has its status and what happens next
     Explain {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
     },
-    /// What was charged, paid, taken, given back and recognised of an order: when and by whom
+    /// Show what was charged, paid, captured, refunded and recognised of an order: when and by whom
     Ledger {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
     },
-    /// Hold orders until they are released
+    /// Hold orders until they are released (保留)
     Hold(Decide),
-    /// Let go of holds, or of another gate that a task names with --rule; send a refused batch again
+    /// Release holds (保留解除) so that orders continue; resolve a task that names --rule; resend a rejected batch
     Release {
         #[command(flatten)]
         decide: Decide,
-        /// One rule or gate; the holds that are open now when not given
+        /// One hold rule, or the name that a task gives [default: all holds that are open now]
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         rule: Option<String>,
     },
-    /// Cancel orders: stopped before they are instructed, asked back from the warehouse after
+    /// Cancel orders. After the shipping instruction, send the warehouse a cancellation request (出荷取消依頼)
     Cancel {
         #[command(flatten)]
         decide: Decide,
-        /// Only say what would be done, and what cannot be undone
+        /// Only show what would be done, and what cannot be undone
         #[arg(long)]
         dry_run: bool,
     },
-    /// Ask for single shipments back; their goods are held once they are stopped
+    /// Send cancellation requests for single shipments; hold their goods once the warehouse accepts
     Recall {
         #[command(flatten)]
         on: OnShipments,
-        /// Only say what would be done, and what cannot be undone
+        /// Only show what would be done, and what cannot be undone
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write down what a warehouse said about a request to stop a shipment
+    /// Record a warehouse's answer (取消回答) to a cancellation request
     #[command(group(clap::ArgGroup::new("answer").required(true)))]
     Recalled {
         #[command(flatten)]
         on: OnShipments,
-        /// It is stopped
+        /// The warehouse will not ship it
         #[arg(long, group = "answer")]
         accepted: bool,
-        /// It will be shipped all the same
+        /// The warehouse will ship it
         #[arg(long, group = "answer")]
         declined: bool,
-        /// It was shipped already
+        /// The warehouse has shipped it already
         #[arg(long, group = "answer")]
         too_late: bool,
     },
-    /// End orders: nothing more is instructed, stock is free, nobody is told
+    /// End orders: instruct nothing more and free the stock; the channel and the warehouses are not notified
     End {
         #[command(flatten)]
         decide: Decide,
-        /// Only say what would be done
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// Tell of a parcel that was shipped: of a sealed shipment, or of what no warehouse was told of an order
+    /// Record a parcel that was shipped: of a sealed shipment, or of an order's units that were never instructed
     Shipped(ShippedArgs),
-    /// Give the tax rate of an amount whose rate the channel does not tell
+    /// Set the tax rate of an amount whose rate the channel does not report
     Tax {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
         /// The channel's line, or the kind of an amount of the whole order: postage
         line: String,
-        /// Per cent: 10, or 5.5
+        /// Percent: 10, or 5.5
         #[arg(value_parser = rate)]
         rate: u32,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
-    /// Write another name of the receiver, one that the warehouse's layout takes; the channel's counts again once it changes, or with --channel
+    /// Set the receiver's name for the label, one that the warehouse's layout can write; replaced when the channel's name changes, or with --channel
     SetName(SetName),
-    /// Say what a refund is that only the payment provider knows of
+    /// State the meaning of a refund that only the payment provider reports
     RefundIs {
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
         /// The provider's id of the refund
         refund: String,
         /// What it is
         #[arg(value_parser = PossibleValuesParser::new(["discount", "return", "mistake"]))]
         is: String,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
-    /// Tell the channel of shipments again
+    /// Send the shipping notice of shipments to the channel again
     Tell {
         #[command(flatten)]
         on: OnShipments,
@@ -247,7 +247,7 @@ pub(crate) struct OnShipments {
     /// Shipment references, HK…-S1
     #[arg(required = true, value_name = "REF")]
     pub(crate) references: Vec<String>,
-    /// Why; kept for ever, so no names or addresses
+    /// Reason; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -255,7 +255,7 @@ pub(crate) struct OnShipments {
 /// `order shipped`
 #[derive(Debug, Args)]
 pub(crate) struct ShippedArgs {
-    /// A shipment's reference, HK…-S1; or an order: HK number, the number that the customer knows, or account/external id
+    /// A shipment's reference, HK…-S1, or an order: HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
     #[arg(value_name = "REF|ORDER")]
     pub(crate) what: String,
     /// The carrier's number
@@ -264,22 +264,22 @@ pub(crate) struct ShippedArgs {
     /// The carrier
     #[arg(long, value_name = "NAME", value_parser = not_blank)]
     pub(crate) carrier: Option<String>,
-    /// The warehouse it left, by our name [default: where its stock is reserved]
+    /// The warehouse that shipped it, by its name in the configuration [default: where its stock is reserved]
     #[arg(long, value_name = "WAREHOUSE")]
     pub(crate) from: Option<String>,
-    /// When it left [default: now]
+    /// When it shipped [default: now]
     #[arg(long, alias = "left-at", value_name = "TIME", value_parser = time)]
     pub(crate) shipped_at: Option<DateTime<Utc>>,
-    /// What is inside, by the channel's code or line [default: all that is open]
+    /// Contents, by the channel's SKU or line [default: all remaining units]
     #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
     pub(crate) lines: Vec<(String, u32)>,
     /// The number is a parcel of another order too: both are in one box
     #[arg(long)]
     pub(crate) same_box: bool,
-    /// Why it is typed; kept for ever, so no names or addresses
+    /// Reason; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -287,15 +287,15 @@ pub(crate) struct ShippedArgs {
 /// `return …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReturnCommand {
-    /// Goods of a shipment came back; stock follows the warehouse's count
+    /// Record returned goods of a shipment; stock follows the warehouse's next count
     Received {
         /// The shipment's reference, HK…-S1
         #[arg(value_name = "REF")]
         reference: String,
-        /// What came back, by the channel's code or line [default: all that was shipped]
+        /// Returned units, by the channel's SKU or line [default: all that was shipped]
         #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity)]
         lines: Vec<(String, u32)>,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -304,21 +304,21 @@ pub(crate) enum ReturnCommand {
 /// `parcel …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ParcelCommand {
-    /// A parcel has another number than was told
+    /// Correct the tracking number of a parcel
     Correct {
         /// The shipment's reference, HK…-S1
         #[arg(value_name = "REF")]
         reference: String,
-        /// The number as it was told; `-` for a parcel that was told without one
+        /// The reported number; `-` for a parcel that was reported without one
         #[arg(long, value_name = "OLD", value_parser = not_blank)]
         tracking: String,
-        /// The right number
+        /// The correct number
         #[arg(long, value_name = "NEW", value_parser = number)]
         to: String,
         /// The new number is a parcel of another order too: both are in one box
         #[arg(long)]
         same_box: bool,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -330,10 +330,10 @@ pub(crate) struct Pause {
     /// The account
     #[arg(required = true, value_name = "ACCOUNT")]
     pub(crate) accounts: Vec<String>,
-    /// Only the reading of it
+    /// Only fetching from it
     #[arg(long)]
     pub(crate) reads: bool,
-    /// Why; kept, so no names or addresses
+    /// Reason; stored, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -344,7 +344,7 @@ pub(crate) struct Pause {
 pub(crate) struct StopShipping {
     #[command(subcommand)]
     pub(crate) command: Option<StopCommand>,
-    /// Only shipments with this item, by any code it has
+    /// Only shipments with this item, by its code or any SKU
     #[arg(long, value_name = "CODE")]
     pub(crate) sku: Option<String>,
     /// Only orders of this channel account
@@ -353,13 +353,13 @@ pub(crate) struct StopShipping {
     /// Only shipments from this warehouse
     #[arg(long, value_name = "NAME")]
     pub(crate) warehouse: Option<String>,
-    /// Ask warehouses for those back that they have and did not ship
+    /// Also send cancellation requests for matching shipments that warehouses have and did not ship
     #[arg(long)]
     pub(crate) recall: bool,
-    /// Only say what would be stopped and asked back
+    /// Only show what would be stopped and requested back
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Why; kept, so no names or addresses
+    /// Reason; stored, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank, required = true)]
     pub(crate) reason: Option<String>,
 }
@@ -367,14 +367,14 @@ pub(crate) struct StopShipping {
 /// `stop-shipping …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StopCommand {
-    /// Stops that stand
+    /// List active stops
     List,
-    /// Lift stops: what they kept back goes with the next batch
+    /// Lift stops; the shipments go with the next batch
     Lift {
         /// As `stop-shipping list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
-        /// Why; kept, so no names or addresses
+        /// Reason; stored, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -448,9 +448,9 @@ impl Command {
 /// `item …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ItemCommand {
-    /// Codes that orders wait for because no item is known for them, with the items they are most like
+    /// List SKUs without an item that orders wait for, with the most similar items
     Unmapped {
-        /// Write them as rows of a mapping file to fill in; a file that is there stays as it is
+        /// Write them as rows of a SKU mapping file to fill in; an existing file is not changed
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
@@ -459,7 +459,7 @@ pub(crate) enum ItemCommand {
 /// `order set-name`
 #[derive(Args)]
 pub(crate) struct SetName {
-    /// HK number, the number that the customer knows, or account/external id
+    /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
     pub(crate) order: String,
     /// The whole name as the label is to show it, kept with the addresses only; the one that counts now when not given
     #[arg(long, value_name = "NAME", value_parser = name_text, required_unless_present_any = ["company", "channel"])]
@@ -473,10 +473,10 @@ pub(crate) struct SetName {
     /// Which address, where the order goes to several
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
-    /// Why; kept for ever, so no names or addresses
+    /// Reason; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -493,10 +493,10 @@ impl std::fmt::Debug for SetName {
 /// A decision on orders.
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
-    /// HK numbers, the numbers that customers know, or account/external ids
+    /// HK numbers, the customers' order numbers, or ACCOUNT/EXTERNAL-ID
     #[arg(required = true, value_name = "ORDER")]
     pub(crate) orders: Vec<String>,
-    /// Why; kept for ever, so no names or addresses
+    /// Reason; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -504,55 +504,55 @@ pub(crate) struct Decide {
 /// `wave …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum WaveCommand {
-    /// Waves that are open, missed or not yet done, with their cut-offs
+    /// List waves that are open, missed or not yet delivered, with their cut-offs
     List {
-        /// Those that are over, too
+        /// Include finished ones
         #[arg(long)]
         all: bool,
-        /// At the most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// One wave: its orders and what is in them, of an open one what would go now; no names or addresses
+    /// Show one wave: its orders and their lines; for an open wave, what would be sealed now; no names or addresses
     Show {
         /// Its name or number, as `wave list` shows it
         wave: String,
-        /// The file itself, with names and addresses blanked out
+        /// Show the file itself, with names and addresses masked
         #[arg(long)]
         preview: bool,
-        /// With --preview: as it is; holds names and addresses
+        /// With --preview: unmasked; contains names and addresses
         #[arg(long, requires = "preview")]
         with_addresses: bool,
     },
-    /// Seal now what is ready, without waiting for the cut-off
+    /// Seal what is ready now, without waiting for the cut-off
     Seal {
         /// A warehouse, or a wave's name or number
         #[arg(value_name = "WAREHOUSE|WAVE")]
         wave: String,
     },
-    /// Give up a sealed wave that was not imported: its orders are held, and it is never sent again
+    /// Abandon a sealed wave that was not imported: its orders are held, and it is never sent again
     Abandon(Abandon),
 }
 
 /// `books …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum BooksCommand {
-    /// Journals that are open or not yet done
+    /// List journals that are open or not yet delivered
     List {
-        /// Those that are over, too
+        /// Include finished ones
         #[arg(long)]
         all: bool,
-        /// At the most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// What shipped up to a day and is not booked, with amount and reason
+    /// List what shipped up to a day and is not booked, with amount and reason
     Day {
         /// YYYY-MM-DD, in the shop's zone [default: today]
         #[arg(value_name = "DATE")]
         date: Option<NaiveDate>,
     },
-    /// Give up a journal that was not imported: its revenue goes into the next one
+    /// Abandon a journal that was not imported: its revenue goes into the next one
     Abandon(Abandon),
 }
 
@@ -562,10 +562,10 @@ pub(crate) struct Abandon {
     /// Its name or number
     #[arg(value_name = "NAME|NUMBER")]
     pub(crate) batch: String,
-    /// You have looked: the external system has not imported it and will not
+    /// Confirm that you checked: the external system has not imported it and will not
     #[arg(long)]
     pub(crate) not_imported: bool,
-    /// What was looked at; kept for ever, so no names or addresses
+    /// What you checked; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -573,19 +573,19 @@ pub(crate) struct Abandon {
 /// `stock …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StockCommand {
-    /// On hand, reserved, allocated and free
+    /// Show units on hand, reserved, allocated and available
     Show {
-        /// One item's code; all when not given
+        /// One item's code [default: all items]
         item: Option<String>,
     },
-    /// A stock list that was refused as too short is right: lists of that length count from the next one on
+    /// Accept a stock list that was rejected as too short: lists of that length count from the next one on
     BelieveList {
         /// The account, as the task `stock_list_short` names it
         account: String,
-        /// The warehouse, where lists of several were refused
+        /// The warehouse, if lists of several were rejected
         #[arg(long, value_name = "NAME")]
         warehouse: Option<String>,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -594,80 +594,80 @@ pub(crate) enum StockCommand {
 /// `deposit …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DepositCommand {
-    /// Tell that money came, for an order or for nobody knows whom
+    /// Record a deposit, for an order or not matched yet
     Add {
-        /// HK number, the number that the customer knows, or account/external id; - while nobody knows which
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID; - if the order is not known yet
         order: String,
         /// In the order's currency, as decimal text: 5400 or 50.46
         amount: String,
         /// The bank's reference; used once per channel account
         #[arg(long, value_parser = not_blank)]
         reference: String,
-        /// The day it came, in the shop's zone [default: today]
+        /// The day of the deposit, in the shop's time zone [default: today]
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: Option<NaiveDate>,
         #[command(flatten)]
         unmatched: UnmatchedArgs,
-        /// Say what it would do, and change nothing
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// Deposits with the orders that they pay, the newest first
+    /// List deposits with the orders that they pay, newest first
     List {
-        /// Only those of which something is matched to no order
+        /// Only deposits that are not fully matched to orders
         #[arg(long)]
         unmatched: bool,
-        /// Only those that pay this order
+        /// Only deposits that pay this order
         #[arg(long)]
         order: Option<String>,
-        /// At the most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// Have a deposit pay an order
+    /// Match a deposit to an order
     Match {
         /// Its HD number, its reference, or account/reference
         deposit: String,
-        /// HK number, the number that the customer knows, or account/external id
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,
-        /// As much of it [default: all that is left]
+        /// Amount [default: all that is not matched yet]
         amount: Option<String>,
-        /// Say what it would do, and change nothing
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// Take a deposit away from one order and have it pay another
+    /// Move a deposit from one order to another
     Move {
         /// Its HD number, its reference, or account/reference
         deposit: String,
-        /// The order that it was matched to
+        /// The order that it is matched to now
         from: String,
-        /// The order that it is for; - while nobody knows which
+        /// The order that it pays; - if that is not known yet
         to: String,
-        /// As much of it [default: all that is matched to the first]
+        /// Amount [default: all that is matched to the first order]
         amount: Option<String>,
-        /// Say what it would do, and change nothing
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// There was no such deposit: it pays no order any more, and its reference is not used again
+    /// Void a deposit that does not exist: it pays no order any more, and its reference cannot be used again
     Void {
         /// Its HD number, its reference, or account/reference
         deposit: String,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
-        /// Say what it would do, and change nothing
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// Add the deposits of a CSV file, all of them or none
+    /// Import the deposits of a CSV file, all of them or none
     Import {
-        /// date,amount,reference and, where wanted, order,currency; UTF-8 or CP932
+        /// Columns date,amount,reference and optionally order,currency; UTF-8 or CP932
         file: PathBuf,
         #[command(flatten)]
         unmatched: UnmatchedArgs,
-        /// Say what it would do, and change nothing
+        /// Only show what would be done
         #[arg(long)]
         dry_run: bool,
     },
@@ -676,10 +676,10 @@ pub(crate) enum DepositCommand {
 /// What is not known of a deposit without an order.
 #[derive(Debug, Args)]
 pub(crate) struct UnmatchedArgs {
-    /// Its channel account, where there are several and no order says which
+    /// Its channel account, if there are several and no order is given
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) channel: Option<String>,
-    /// Its currency, where no order says which [default: the shop's]
+    /// Its currency, if no order is given [default: the shop's]
     #[arg(long, value_name = "ISO 4217")]
     pub(crate) currency: Option<String>,
 }
@@ -687,29 +687,29 @@ pub(crate) struct UnmatchedArgs {
 /// `stream …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
-    /// Every stream with its last page, next page and failures
+    /// List every stream with its last page, next page and failures
     List,
 }
 
 /// `effect …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum EffectCommand {
-    /// The queue, unknown outcomes first
+    /// List queued effects, unknown outcomes first
     List {
-        /// Only those whose outcome is unknown
+        /// Only effects with an unknown outcome
         #[arg(long)]
         unresolved: bool,
-        /// At the most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// Write down what was seen at the external system about an unknown outcome
+    /// Record whether a call with an unknown outcome took effect. Check the external system first
     Resolve {
         /// As `effect list` shows it
         id: i64,
-        /// What happened
+        /// Whether the call took effect
         outcome: Resolution,
-        /// What was looked at; kept for ever, so no names or addresses
+        /// What you checked; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -718,9 +718,9 @@ pub(crate) enum EffectCommand {
 /// What an operator saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Resolution {
-    /// It happened
+    /// The call took effect
     Done,
-    /// It did not happen
+    /// The call did not take effect
     NotDone,
 }
 
@@ -732,28 +732,28 @@ pub(crate) struct Begin {
     /// Orders placed at or after this are ours
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) from: Option<DateTime<Utc>>,
-    /// Older orders to take over and plan as new
+    /// Older orders to adopt and plan as new
     #[arg(long, value_name = "ORDER", num_args = 1..)]
     pub(crate) adopt: Vec<String>,
-    /// Older orders to leave to the system before
+    /// Older orders to leave to the previous system
     #[arg(long, value_name = "ORDER", num_args = 1..)]
     pub(crate) leave: Vec<String>,
-    /// Older orders to forget: nothing is reserved or done for them
+    /// Older orders to ignore: nothing is reserved or done for them
     #[arg(long, value_name = "ORDER", num_args = 1..)]
     pub(crate) history: Vec<String>,
-    /// Classes of older orders as CSV: written with --dry-run, read without
+    /// CSV file with the classes of older orders: written with --dry-run, read without
     #[arg(long, value_name = "FILE")]
     pub(crate) classes: Option<PathBuf>,
-    /// Orders left to the system before give their stock back then
+    /// Time at which orders left to the previous system release their stock
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) left_until: Option<DateTime<Utc>>,
     /// Only show what would be done with each open order
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Begin although orders of the last 7 days stay behind, or older ones become ours
+    /// Confirm: orders of the last 7 days stay behind, or older ones become ours
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
-    /// Why; kept for ever, so no names or addresses
+    /// Reason; stored for ever, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
 }
@@ -763,7 +763,7 @@ pub(crate) struct Begin {
 pub(crate) struct Unbegin {
     /// The channel's account
     pub(crate) channel: String,
-    /// Why; kept, so no names or addresses
+    /// Reason; stored, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -771,10 +771,10 @@ pub(crate) struct Unbegin {
 /// `recover`
 #[derive(Debug, Args)]
 pub(crate) struct Recover {
-    /// What was done after this may be missing: the time of the backup, or earlier
+    /// Start of the data-loss window: the time of the backup, or earlier
     #[arg(long, value_name = "TIME", value_parser = time, required_unless_present_any = ["instructed", "books_cleared"], conflicts_with_all = ["instructed", "books_cleared"])]
     pub(crate) lost_since: Option<DateTime<Utc>>,
-    /// A warehouse says that it has this shipment
+    /// Record that a warehouse has this shipment
     #[arg(
         long,
         value_name = "ACCOUNT/REFERENCE",
@@ -785,20 +785,20 @@ pub(crate) struct Recover {
     /// the whole of its order
     #[arg(long = "line", value_name = "CODE=QUANTITY", value_parser = code_and_quantity, requires = "instructed")]
     pub(crate) lines: Vec<(String, u32)>,
-    /// The lost window's journals were taken out of the books: book its revenue anew
+    /// Confirm that the journals of the data-loss window were removed from the books: book its revenue again
     #[arg(long)]
     pub(crate) books_cleared: bool,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
-    /// Do it
+    /// Carry it out
     #[arg(long)]
     pub(crate) yes: bool,
     /// With --yes: lost commands that keep something back are typed again, but for those that are not wanted any more or
     /// whose orders are still to be read
     #[arg(long, requires = "yes", conflicts_with = "dry_run")]
     pub(crate) acts_typed: bool,
-    /// Why; kept, so no names or addresses
+    /// Reason; stored, so no names or addresses
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     pub(crate) reason: String,
 }
@@ -806,15 +806,15 @@ pub(crate) struct Recover {
 /// `rule …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AutomationCommand {
-    /// Every rule, paused ones first, with how many orders wait for it
+    /// List all automations, paused ones first, with the number of waiting orders
     List,
-    /// Let a rule that has paused itself act again, on the orders that wait too
+    /// Resume an automation that paused itself, also for the orders that wait
     Resume {
         /// As `automation list` shows it
         automation: String,
         /// The account it acts on
         account: String,
-        /// Let so many effects through although their orders have no new input
+        /// Allow up to N effects for orders without new input; above N the automation pauses again
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
         allow: i32,
     },
@@ -823,11 +823,11 @@ pub(crate) enum AutomationCommand {
 /// `account …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// The open orders that the account does not show any more are gone: hold each of them as vanished
+    /// Accept that the open orders which the account no longer shows are gone: hold each of them as vanished
     Believe {
         /// As the task `orders_absent` names it
         account: String,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -836,31 +836,31 @@ pub(crate) enum AccountCommand {
 /// `quarantine …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineCommand {
-    /// Records that wait
+    /// List records in quarantine
     List,
-    /// The reason and the bytes as they came; may hold names and addresses
+    /// Show the reason and the original bytes; may contain names and addresses
     Show {
         /// As `quarantine list` shows it
         id: i64,
     },
-    /// Have orders read again by their id, and other records from their stored bytes; the daemon does it
+    /// Process records again: orders are refreshed by id, other records are decoded from their stored bytes; the daemon does it
     Retry {
         /// As `quarantine list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
-        /// And all records with the same cause
+        /// Also all records with the same cause
         #[arg(long)]
         all_alike: bool,
     },
-    /// Take records out: nothing of them is needed, or it was done by hand
+    /// Dismiss records that are not needed or were handled manually
     Dismiss {
         /// As `quarantine list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
-        /// And all records with the same cause
+        /// Also all records with the same cause
         #[arg(long)]
         all_alike: bool,
-        /// Why; kept for ever, so no names or addresses
+        /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
     },
@@ -895,7 +895,7 @@ fn number(text: &str) -> Result<String, String> {
     }
 }
 
-/// A gate or the beginning of one; what follows its colon is free.
+/// A blocker or the beginning of one; the text after its colon is free.
 fn gate(text: &str) -> Result<String, String> {
     let known = match text.split_once(':') {
         Some((word, _)) => GATES.contains(&word),
@@ -904,7 +904,7 @@ fn gate(text: &str) -> Result<String, String> {
     if known {
         Ok(text.to_owned())
     } else {
-        Err(format!("no such gate; there are {}", GATES.join(", ")))
+        Err(format!("no such blocker; there are {}", GATES.join(", ")))
     }
 }
 

@@ -20,14 +20,7 @@ pub(crate) async fn run(session: &Session, command: AutomationCommand) -> Result
 
 async fn list(session: &Session) -> Result<(), Failure> {
     let (out, rows) = (session.out, session.store.list_automations().await?);
-    let columns = [
-        "RULE",
-        "ACCOUNT",
-        "ACTS ON WHAT CAME AFTER",
-        "PAUSED",
-        "WAITING",
-        "WHY",
-    ];
+    let columns = ["RULE", "ACCOUNT", "ACTIVE FROM", "PAUSED", "WAITING", "WHY"];
     out.list(&rows, &columns, "no rule was ever active", |row| {
         let time = |at: Option<_>| at.map(|at| out.time(at)).unwrap_or_default();
         vec![

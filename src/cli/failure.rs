@@ -12,9 +12,9 @@ Exit codes:
   1   failed
   2   wrong usage
   3   the configuration is wrong; every problem is listed
-  4   what was named is not there
-  5   refused: the state does not allow it
-  75  the database is away, or no daemon is running: try again";
+  4   not found
+  5   not allowed in the current state; nothing was changed
+  75  database unavailable or daemon not running; try again";
 
 /// Why a command did not do what it was told.
 #[derive(Debug)]

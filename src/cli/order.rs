@@ -108,7 +108,7 @@ async fn list(session: &Session, filter: OrderFilter) -> Result<(), Failure> {
     let columns = [
         "NUMBER",
         "CHANNEL",
-        "ID THERE",
+        "CHANNEL ID",
         "SHOWN AS",
         "STATUS",
         "",
@@ -190,7 +190,7 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
             ]
         };
         let facts = table(
-            &["STORED", "CLASS", "KEY", "BY", "SAYS"],
+            &["STORED", "CLASS", "KEY", "ACTOR", "DETAILS"],
             &facts.iter().map(cells).collect::<Vec<_>>(),
         );
         format!(

@@ -44,7 +44,7 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
         "ON HAND",
         "RESERVED",
         "ALLOCATED",
-        "FREE",
+        "AVAILABLE",
         "COUNTED",
         "KEPT BY",
     ];

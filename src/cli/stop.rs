@@ -97,7 +97,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
         "CHANNEL",
         "WAREHOUSE",
         "SINCE",
-        "BY",
+        "ACTOR",
         "WAITING",
         "INSTRUCTED",
         "WHY",

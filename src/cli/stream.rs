@@ -13,9 +13,9 @@ pub(crate) async fn run(session: &Session, command: StreamCommand) -> Result<(),
         "STREAM",
         "LAST PAGE",
         "NEXT",
-        "FAILS",
+        "FAILURES",
         "OWNER",
-        "TROUBLE",
+        "PROBLEM",
     ];
     out.list(
         &rows,

@@ -151,7 +151,7 @@ fn plan_batch(
     }
     if let Some(effect) = batch.unresolved {
         let what = format!(
-            "batch {} may or may not have arrived: look at the external system and say which; not-done sends the same bytes again, giving it up does not",
+            "Outcome unknown: batch {} may have arrived. Check the external system, then record whether it did: not-done sends the same bytes again, abandoning it does not",
             batch.name
         );
         let mut task = TaskRow::new("unknown_outcome", what);
@@ -171,7 +171,7 @@ fn plan_batch(
                     plan.tasks.push(TaskRow::new(
                         "batch_replies_overdue",
                         format!(
-                            "batch {}: {} shipments have no reply yet ({}): ask the warehouse",
+                            "Batch {}: {} shipments have no reply yet ({}). Ask the warehouse",
                             batch.name,
                             unanswered.len(),
                             some_of(unanswered)
@@ -207,7 +207,7 @@ fn plan_batch(
             }
             if refused && !cancelled.is_empty() && !batch.queued {
                 let what = format!(
-                    "batch {} was refused: {}; it cannot be sent again as it is, because {} of it were cancelled or changed meanwhile; give it up once you know that it was not imported",
+                    "Batch {} was rejected: {}. It cannot be sent again as it is, because {} of it were cancelled or changed meanwhile. Abandon it once you know that it was not imported",
                     batch.name,
                     outcome.message,
                     some_of(cancelled)
@@ -219,7 +219,7 @@ fn plan_batch(
                 plan.again = last.checked_add(1);
             } else if !batch.queued {
                 let what = format!(
-                    "batch {} was refused: {}; mend the cause, then release it and the same bytes are sent again, or give it up once you know that it was not imported",
+                    "Batch {} was rejected: {}. Correct the cause, then release it to send the same bytes again, or abandon it once you know that it was not imported",
                     batch.name, outcome.message
                 );
                 let mut task = TaskRow::new("batch_rejected", what);

@@ -85,12 +85,12 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
         match refused {
             Some((_, outcome)) => {
                 let todo = if cancel.complete {
-                    "cancel it there by hand, release it to ask again, or end it if the channel cannot cancel it any more"
+                    "Cancel it at the channel, release to try again, or end it if the channel cannot cancel it any more"
                 } else {
-                    "a part of it has shipped: take the rest off there by hand, then release it"
+                    "A part of it has shipped: remove the rest at the channel, then release it"
                 };
                 let what = format!(
-                    "the channel refused to cancel the order: {}; {todo}",
+                    "The channel rejected the cancellation: {}. {todo}",
                     words_or_none(&outcome.message)
                 );
                 tasks
@@ -158,7 +158,7 @@ fn requests(
             .add(
                 "cancel_by_phone",
                 format!(
-                    "call {} and have it stop {reference}, then type what it said",
+                    "Call {} and ask it not to ship {reference}, then record its answer",
                     shipment.fact.warehouse
                 ),
             )
@@ -175,7 +175,7 @@ fn requests(
                 && !view.fold.released_after(&rule, id)
             {
                 let what = format!(
-                    "the warehouse refused the request to stop {reference}: {}; call it, or release it to ask again",
+                    "The warehouse rejected the cancellation request for {reference}: {}. Call the warehouse, or release to send the request again",
                     words_or_none(&outcome.message)
                 );
                 tasks
@@ -242,7 +242,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
         .filter(|shown| shown.first_id > asked && shown.cancelled.is_none());
     for shown in others.filter(|shown| goods(shown.line)) {
         let what = format!(
-            "{} × {} shipped at the channel ({}) although the order is cancelled; stop the carrier, or arrange the return and refund by hand",
+            "{} × {} shipped at the channel ({}) after the order was cancelled. Stop the parcel at the carrier, or arrange the return and refund",
             shown.units,
             view.label(shown.line),
             shown.key

@@ -309,7 +309,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     if over > view.slack() {
         wanted.pending = true;
         let detail = format!(
-            "{} is due for what has left and is not authorised, or not any more; collect it from the customer or correct the order at the channel, then release it",
+            "{} is due for shipped goods, but is not (or no longer) authorised. Collect it from the customer or correct the order at the channel, then release it",
             view.money(over)
         );
         let told = view
@@ -426,7 +426,7 @@ fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
         .add(
         "capture_rejected",
         format!(
-            "the capture of payment {} was refused: {} {}; settle it with the provider, or release it to try again",
+            "The payment provider rejected the capture of payment {}: {} {}. Resolve it with the provider, or release to try again",
             tender.key,
             outcome.code.as_deref().unwrap_or_default(),
             outcome.message

@@ -59,7 +59,7 @@ fn channel_state(view: &View<'_>) -> Option<String> {
         return None;
     };
     Some(format!(
-        "the channel shows state {raw:?}, which this connector does not know; look at the order there"
+        "The channel reports state {raw:?}, which this connector does not know. Check the order at the channel"
     ))
 }
 
@@ -177,7 +177,7 @@ fn unmapped(view: &View<'_>) -> Option<Check> {
     } else {
         "codes are the items' own ([catalogue] mapping = \"same-code\"): it is known once a warehouse reports its stock; a code that is wrong is corrected at the channel".to_owned()
     };
-    let detail = format!("no item is known for {}; {remedy}", names.join(", "));
+    let detail = format!("No item is mapped to {}: {remedy}", names.join(", "));
     // A line without a code is the order's own trouble.
     let codes: Option<BTreeSet<String>> = missing.iter().map(|line| line.sku.clone()).collect();
     let map = |codes: BTreeSet<String>| Action::MapCodes {
@@ -205,7 +205,7 @@ fn payment_methods(view: &View<'_>) -> Option<String> {
     }
     let names: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
     Some(format!(
-        "way of paying {} is not in [channels.{}.payments]; add it there",
+        "Payment method {} is not in [channels.{}.payments]. Add it there and restart",
         names.join(", "),
         view.input.channel
     ))
@@ -221,7 +221,8 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
     let (Some(total), Some(charges)) = (view.order.total, charges) else {
         return Some((
             "totals_unknown",
-            "the channel has not fixed all amounts yet; wait, or fix them there".to_owned(),
+            "The channel has not fixed all amounts yet. Wait, or fix them at the channel"
+                .to_owned(),
         ));
     };
     let charged: i128 = charges.iter().map(|gross| i128::from(*gross)).sum();
@@ -231,7 +232,7 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         return Some((
             "totals_mismatch",
             format!(
-                "the charges add up to {}, the channel's total is {}; correct the order at the channel",
+                "The charges add up to {}, but the channel's total is {}. Correct the order at the channel",
                 in_words(charged),
                 view.money(total)
             ),
@@ -264,7 +265,7 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         return Some((
             "totals_mismatch",
             format!(
-                "the payments add up to {}, the total is {}; correct the payments at the channel",
+                "The payments add up to {}, but the total is {}. Correct the payments at the channel",
                 in_words(paid),
                 in_words(charged)
             ),
@@ -294,7 +295,7 @@ fn addresses(view: &View<'_>) -> Option<String> {
         return None;
     }
     Some(format!(
-        "the address lacks {}; complete it at the channel",
+        "The address is incomplete: {}. Complete it at the channel",
         missing.join("; ")
     ))
 }

@@ -120,7 +120,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         }
         if !over.is_empty() {
             let what = format!(
-                "{reference} left with {}; arrange the return, or leave it",
+                "{reference} was over-shipped: {}. Arrange the return, or accept it",
                 over.join(", ")
             );
             tasks.tell(view, "over_shipped", told, &what);
@@ -130,7 +130,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             let two = format!("parcel_reported_twice:{reference}");
             let known = shipment.parcels.iter().find(|parcel| parcel.may_be_two);
             let mut detail = format!(
-                "{reference} left with {}; when the rest comes later there is nothing to do, when it will not, release it and the rest is planned anew",
+                "{reference} was short-shipped: {}. If the rest will follow, do nothing. If not, release it; hikiate plans a new shipment for the rest",
                 short.join(", ")
             );
             if let Some(number) = known.and_then(|parcel| parcel.tracking) {
@@ -152,7 +152,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             .collect::<Vec<_>>();
         if !unknown.is_empty() {
             let what = format!(
-                "the warehouse reports line {} of {reference}, which it was never told; correct its stock by hand",
+                "The warehouse reports line {} of {reference}, which was never instructed. Correct its stock by hand",
                 unknown.join(", ")
             );
             tasks.tell(view, "unexpected_parcel", told, &what);
@@ -160,7 +160,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
     }
     for (told, report) in &view.fold.stray {
         let what = format!(
-            "the warehouse reports a parcel of {}, which is no shipment of this order; ask it",
+            "The warehouse reports a parcel of {}, which is not a shipment of this order. Ask the warehouse",
             report.reference
         );
         tasks.tell(view, "unexpected_parcel", *told, &what);
@@ -319,7 +319,7 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
             let rule = format!("abandoned:{reference}");
             if !view.fold.released_with_all_after(&rule, id) {
                 let what = format!(
-                    "{reference} was given up with its batch as not imported by {} ({reason}); released, it goes out anew under another reference",
+                    "{reference} was abandoned with its batch as not imported by {} ({reason}). Release it to send a new instruction under another reference",
                     shipment.fact.warehouse
                 );
                 tasks.add("instruction_abandoned", what).release(&rule);
@@ -337,11 +337,11 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         let (warehouse, words) = (&shipment.fact.warehouse, words_or_none(words));
         let what = if own_refusal(view, reference, id) {
             format!(
-                "{reference} cannot be written for {warehouse}, which was asked nothing: {words}; mend the layout or what it names, restart, then release it"
+                "The layout of {warehouse} cannot write {reference}: {words}. The warehouse has received nothing. Correct the layout or what it names, restart, then release it"
             )
         } else {
             format!(
-                "{warehouse} will not ship {reference}: {words}; correct what it names, then release it"
+                "{warehouse} rejected shipping instruction {reference}: {words}. Correct the cause, then release it to send a new instruction"
             )
         };
         tasks.add("instruction_rejected", what).release(&rule);
@@ -379,7 +379,7 @@ pub(crate) fn imported_after_all(view: &View<'_>, tasks: &mut Tasks) {
             .find(|other| same_line(other) && (other.instructed() || !other.parcels.is_empty()));
         if let Some(anew) = anew {
             let what = format!(
-                "{} has {}, which was given up as not imported, and {} was instructed in its stead: stop one of them there, or arrange the return",
+                "{} has {}, which was abandoned as not imported, and {} was instructed in its place. Stop one of them at the warehouse, or arrange the return",
                 shipment.fact.warehouse, shipment.fact.reference, anew.fact.reference
             );
             tasks.tell(view, "abandoned_imported", told, &what);
@@ -411,7 +411,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             continue;
         }
         let detail = format!(
-            "{} has not answered for {}; ask it whether the batch arrived",
+            "{} has not replied to instruction {}. hikiate keeps waiting. Ask the warehouse whether the file arrived",
             shipment.fact.warehouse, shipment.fact.reference
         );
         tasks.add_due("instruction_reply_overdue", detail, Some(due));

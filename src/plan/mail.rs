@@ -70,7 +70,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
             .add(
                 "mail_rejected",
                 format!(
-                    "the shipped mail was not sent: {}; mend the cause and release it to try again",
+                    "The shipping mail was not sent: {}. Correct the cause, then release to try again",
                     outcome.message
                 ),
             )
@@ -82,7 +82,7 @@ pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wa
             view,
             "mail_address_missing",
             0,
-            "the shipped mail cannot be sent: the order has no usable mail address; tell the customer another way",
+            "The shipping mail cannot be sent: the order has no usable mail address. Notify the customer another way",
         );
         return wanted;
     }

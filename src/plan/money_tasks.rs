@@ -53,7 +53,7 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
         .fold
         .unchanged_since(|order| held(order) == now && order.total == view.order.total);
     let what = format!(
-        "{} is held of the customer's money and {} is charged; give {} back at the provider",
+        "{} was captured or received, and the order's charges are {}. Refund {} at the payment provider",
         view.money(now),
         view.money(charged),
         view.money(now.saturating_sub(charged))
@@ -72,7 +72,7 @@ fn unexplained(view: &View<'_>, tasks: &mut Tasks) {
         .map(|refund| format!("{} ({})", refund.key, view.money(refund.amount)))
         .collect();
     let what = format!(
-        "given back, and the channel's order has nothing off for it: {}; say whether it is a discount, a return or a mistake",
+        "Refunded at the payment provider, but the channel's order total was not reduced: {}. State whether it is a discount, a return or a mistake",
         names.join(", ")
     );
     tasks
@@ -88,13 +88,13 @@ pub(crate) fn not_booked(unknown: &Unknown, tasks: &mut Tasks) {
         Unknown::Amount => {
             tasks.add(
                 "amount_unknown",
-                "goods have shipped and the channel has not fixed all amounts: nothing is booked before it has; fix them there"
+                "Goods have shipped, but the channel has not fixed all amounts. Nothing is booked until it has. Fix the amounts at the channel"
                     .to_owned(),
             );
         }
         Unknown::Tax(lines) => {
             let what = format!(
-                "goods have shipped and the channel tells no tax rate of {}: nothing is booked before it is known; give the rate, or write default_tax for the channel",
+                "Goods have shipped, but the channel reports no tax rate for {}. Nothing is booked until the rate is known. Enter the rate, or set default_tax for the channel",
                 lines.join(", ")
             );
             let task = tasks.add("tax_unknown", what);
@@ -145,12 +145,12 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) -> bool {
         .map(|s| format!("{} ({})", s.fact.reference, s.fact.warehouse))
         .collect();
     let how = if taken_away.is_some() {
-        "the deposit that paid it was taken away"
+        "The deposit that paid the order was moved or voided"
     } else {
-        "the payment was withdrawn at the channel"
+        "The payment was voided at the channel"
     };
     let what = format!(
-        "{how} and goods are with the warehouse: {}; have the customer pay, ask them back with `order recall`, or release it to ship them all the same",
+        "{how}, and goods are with the warehouse: {}. Have the customer pay, request the goods back with `order recall`, or release to ship them anyway",
         names.join(", ")
     );
     tasks
@@ -179,7 +179,7 @@ fn lost(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         ""
     };
     let what = format!(
-        "it was paid and is no longer: of {due}, {} is authorised or captured at the channel; have the customer pay there and it goes on, or cancel it{deadline}",
+        "The order was paid and is no longer: of {due}, {} is authorised or captured at the channel. It continues once the customer pays there; otherwise cancel it{deadline}",
         view.money(sure)
     );
     tasks
@@ -196,7 +196,7 @@ fn expired(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let came = match (payment.bank_wanted, payment.deposited) {
         (Some(wanted), came) if came != 0 => {
             format!(
-                " ({} of {} came by deposit)",
+                " ({} of {} received by deposit)",
                 view.money(came),
                 view.money(wanted)
             )
@@ -204,12 +204,13 @@ fn expired(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         _ => String::new(),
     };
     let late = if by_bank {
-        "paid late, add the deposit and it goes on"
+        "if it is paid late, record the deposit and it continues"
     } else {
-        "paid late at the channel, it goes on"
+        "if it is paid late at the channel, it continues"
     };
-    let what =
-        format!("not paid in time{came}, its stock is on sale again; cancel the order, or, {late}");
+    let what = format!(
+        "Payment deadline passed{came}; the reserved units are available again. Cancel the order, or, {late}"
+    );
     let task = tasks
         .add_due("payment_overdue", what, payment.expires_at)
         .action(Action::Cancel {});
@@ -235,7 +236,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let counts = came != 0 || payment.foreign || view.any_shipped();
     if payment.foreign {
         let what = format!(
-            "a deposit came in a currency that is not {}; match it by hand",
+            "A deposit is in a currency other than {}. Match it by hand",
             view.order.currency
         );
         tasks.tell(view, "deposit_currency", last.unwrap_or(0), &what);
@@ -243,7 +244,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     if let Some(last) = last.filter(|_| view.ended().is_none()) {
         if view.cancelling() && came > 0 && !view.any_shipped() {
             let what = format!(
-                "{} came for a cancelled order; give it back",
+                "{} was received for a cancelled order. Refund it",
                 view.money(came)
             );
             tasks.tell(view, "deposit_for_cancelled_order", last, &what);
@@ -254,7 +255,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
             // Paid in full, as far as it matters.
         } else if over > 0 {
             let what = format!(
-                "{} came by deposit, {} was to be paid: {} too much; give it back",
+                "Deposits received: {} for an order of {}. Refund {}",
                 view.money(came),
                 view.money(wanted),
                 view.money(over)
@@ -264,7 +265,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
             tasks.add(
                 "deposit_underpaid",
                 format!(
-                    "{} came by deposit, {} was to be paid: {} is missing; ask the customer for it and add what comes",
+                    "Deposits received: {} of {}. Ask the customer for {}, then record the deposit",
                     view.money(came),
                     view.money(wanted),
                     view.money(over.saturating_neg())

@@ -103,7 +103,7 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
         tasks.add(
             "shipping_notice_rejected",
             format!(
-                "the channel refused to be told what left: {words}; mark it there by hand, or release it to tell it again"
+                "The channel rejected the shipping notice: {words}. Mark the order as shipped at the channel, or release to send the notice again"
             ),
         )
         .release("notice");

@@ -56,7 +56,7 @@ pub(super) fn unnumbered(view: &View<'_>, told: &NoticeState<'_>, tasks: &mut Ta
             continue;
         }
         let what = format!(
-            "somebody marked fulfilment {} at the channel as shipped without a number: add {} there",
+            "Fulfilment {} was marked as shipped at the channel without a tracking number. Add {} at the channel",
             call.reference,
             numbers.join(", ")
         );

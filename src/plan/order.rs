@@ -402,7 +402,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         tasks
             .add(
                 "order_predates_warehouse",
-                format!("{names} {what}; ship it by hand and cancel it"),
+                format!("{names} {what}. Ship it by hand and cancel it"),
             )
             .action(Action::Cancel {});
     }
@@ -555,7 +555,7 @@ fn gate(
 fn waiting_for_people(failed: &[Check], holds: &Holds, tasks: &mut Tasks) {
     checks::tasks(failed, tasks);
     for hold in &holds.open {
-        let what = format!("{}; look at the order, then release it", hold.reason);
+        let what = format!("{}. Check the order, then release it", hold.reason);
         tasks
             .add(format!("hold:{}", hold.rule), what)
             .release(&hold.rule);
@@ -585,7 +585,7 @@ fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
         .filter(|row| row.state == EffectState::Unresolved)
     {
         let what = format!(
-            "nobody knows whether {} happened; look at {} and say which",
+            "Outcome unknown: {} was sent, but no usable reply arrived. Check {}, then record whether it took effect",
             row.key, row.account
         );
         tasks

@@ -53,6 +53,7 @@ pub struct StockRow {
     /// Allocated for good.
     pub allocated: i64,
     /// May still be given.
+    #[serde(rename = "available")]
     pub free: i64,
     /// When it was counted.
     pub as_of: DateTime<Utc>,

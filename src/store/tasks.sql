@@ -16,9 +16,9 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
       WHERE p.location_id = b.location_id AND p.state = 'waiting' AND p.release_at <= k.since AND hk_may_go(p.id, p.subject_id)) w
   WHERE k.kind = 'wave_missed' AND w.revision > 0
   UNION ALL
-  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.revision > 1 THEN q.revision || ' records cannot be read for one cause, the first: ' ELSE '' END
+  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.revision > 1 THEN q.revision || ' records cannot be decoded for one cause, the first: ' ELSE '' END
       || q.reason || CASE WHEN q.kept > 0 THEN '; the last count of ' || q.kept || CASE q.kept WHEN 1 THEN ' code' ELSE ' codes' END || ' stands until then, also where a later list has none'
-        ELSE '' END || '; have it sent again as it is right, or mend what it lacks here and have ' || CASE WHEN q.revision > 1 THEN 'them' ELSE 'it' END || ' read again', q.first_at, NULL,
+        ELSE '' END || '. Have a correct version sent, or correct what is missing here and retry ' || CASE WHEN q.revision > 1 THEN 'them' ELSE 'it' END, q.first_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
       jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)),
       jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)))
@@ -36,8 +36,8 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   FROM stock_listings revision JOIN locations l ON l.id = revision.location_id JOIN accounts a ON a.id = l.account_id WHERE revision.refused IS NOT NULL
   UNION ALL
   SELECT 'database_data_loss', 'push and seal', CASE phase
-      WHEN 'suspected' THEN why || '; nothing is sent: say since when, and look first what it would do'
-      ELSE 'being read again since ' || begun_at || ': nothing is sent until this is done; still to read: ' || coalesce((
+      WHEN 'suspected' THEN 'The database has lost recent commits (' || why || '). Sending and sealing are stopped. State since when; look first what it would do'
+      ELSE 'Recovery: everything is fetched again since ' || begun_at || '. Nothing is sent until that is done. Still to fetch: ' || coalesce((
         SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.resync IS NOT NULL), 'nothing')
       END, coalesce(suspected_at, (SELECT hk_now())), NULL,
     CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
@@ -60,11 +60,11 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   FROM subjects s WHERE s.kind = 'deposit' AND s.closed_at IS NULL HAVING count(*) > 0
   UNION ALL
   SELECT 'deposit_not_booked', coalesce(d.number, o.number), 'cannot be written into the books: ' || p.refused
-    || '; mend the layout or the titles and restart, it is tried again by itself each hour', min(p.recorded_at), NULL, '[]'
+    || '. Correct the layout or the ledger accounts and restart; hikiate retries each hour', min(p.recorded_at), NULL, '[]'
   FROM deposit_postings p LEFT JOIN subjects d ON d.id = p.deposit_id LEFT JOIN subjects o ON o.id = p.order_id
   WHERE p.batch_id IS NULL AND p.refused IS NOT NULL GROUP BY coalesce(d.number, o.number), p.refused
   UNION ALL
-  SELECT 'account_paused', slug, paused || '; it is tried again by itself', coalesce(paused_since, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
+  SELECT 'account_paused', slug, paused || '. hikiate tries it again each minute', coalesce(paused_since, (SELECT hk_now())), resume_at, '[]' FROM accounts WHERE paused IS NOT NULL
   UNION ALL
   SELECT 'paused_' || p.what, a.slug, CASE p.what WHEN 'writes' THEN 'nothing is sealed for it or sent to it' ELSE 'nothing is read from it' END
     || ': ' || p.actor || ' paused it: ' || p.reason, p.since, NULL, '[{"command": "resume", "args": {}}]'
@@ -75,13 +75,13 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
     t.since, NULL, jsonb_build_array(jsonb_build_object('command', 'stop-shipping lift', 'args', jsonb_build_object('id', t.id)))
   FROM shipping_stops t LEFT JOIN accounts a ON a.id = t.channel_id LEFT JOIN locations l ON l.id = t.location_id WHERE t.lifted_at IS NULL
   UNION ALL
-  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '; the cursor stays and it is tried again', coalesce(t.page_at, t.due_at), NULL, '[]'
+  SELECT 'stream_failing', a.slug || '/' || t.name, t.error || '. The cursor stays; hikiate keeps retrying', coalesce(t.page_at, t.due_at), NULL, '[]'
   FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.fails >= 5
   UNION ALL
-  SELECT 'reads_failing', a.slug || CASE f.kind WHEN 'order' THEN '' ELSE '/' || f.kind END, f.error || '; ' || f.kind || 's cannot be read again by their ids, it is tried again by itself', f.since, NULL, '[]'
+  SELECT 'reads_failing', a.slug || CASE f.kind WHEN 'order' THEN '' ELSE '/' || f.kind END, f.error || '. ' || initcap(f.kind) || 's cannot be refreshed by id; hikiate keeps retrying', f.since, NULL, '[]'
   FROM read_failures f JOIN accounts a ON a.id = f.account_id WHERE f.fails >= 5
   UNION ALL
-  SELECT 'reads_failing', a.slug || '/' || r.external_id, 'this ' || r.kind || ' is refused each time it is read by its id; the others go on, and it is tried again by itself', r.noted_at, NULL, '[]'
+  SELECT 'reads_failing', a.slug || '/' || r.external_id, 'this ' || r.kind || ' is rejected each time it is refreshed by id; the others go on, and hikiate keeps retrying', r.noted_at, NULL, '[]'
   FROM reads r JOIN accounts a ON a.id = r.account_id WHERE r.tries >= 5
   UNION ALL
   SELECT 'changes_at_once', a.slug, count(*) || ' shipments differ from their orders since about the same minute, so none of them is recalled by itself: '
@@ -108,12 +108,12 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
   GROUP BY a.slug
   UNION ALL
-  SELECT 'send_failing', u.number, a.slug || ' has not taken ' || f.key || ' yet: ' || coalesce(e.error, 'no reason was told')
-    || '; it is tried again by itself, look at the account', f.recorded_at, NULL, '[]'
+  SELECT 'send_failing', u.number, 'At least 5 attempts failed before ' || f.key || ' reached ' || a.slug || ': ' || coalesce(e.error, 'no reason was given')
+    || '. hikiate keeps retrying. Check the account', f.recorded_at, NULL, '[]'
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5
   UNION ALL
-  SELECT 'automation_paused', b.automation || '/' || a.slug, b.reason || '; look at what it did, mend it, then let it act again', b.paused_at, NULL,
+  SELECT 'automation_paused', b.automation || '/' || a.slug, b.reason || '. Check what it did, correct the cause, then resume it', b.paused_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'effect list', 'args', '{}'::jsonb),
       jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.automation, 'account', a.slug)))
   FROM automation_usage b JOIN accounts a ON a.id = b.account_id WHERE b.paused_at IS NOT NULL

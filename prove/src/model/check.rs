@@ -120,7 +120,9 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
 /// Every task says what to do.
 fn tasks(plan: &OrderPlan) -> Result<(), Violation> {
     for task in &plan.tasks {
-        let says = task.detail.contains("; ") || task.detail.contains(", ");
+        let says = ["; ", ", ", ". "]
+            .iter()
+            .any(|end| task.detail.contains(end));
         ensure(says || !task.actions.is_empty(), || {
             format!(
                 "task {} does not say what to do: {}",

@@ -1095,7 +1095,7 @@ fn a_cancel_that_the_channel_refused_because_a_part_shipped_leaves_the_rest_to_a
         task.map(|task| task.detail.clone())
     };
     let text = refused(&plan).unwrap();
-    assert!(text.contains("take the rest off there"), "{text}");
+    assert!(text.contains("remove the rest at the channel"), "{text}");
     assert!(!plan.closed);
     world.release("cancel_order");
     let plan = world.settle();
@@ -1232,7 +1232,7 @@ fn two_causes_of_one_task_say_once_when_to_release_it() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["over_shipped"]);
     let detail = &plan.tasks[0].detail;
-    assert_eq!(detail.matches("arrange the return").count(), 1, "{detail}");
+    assert_eq!(detail.matches("Arrange the return").count(), 1, "{detail}");
     assert_eq!(detail.matches("release it when").count(), 1, "{detail}");
 }
 

@@ -181,7 +181,7 @@ fn a_deposit_taken_away_of_goods_at_a_warehouse_is_a_task_where_a_card_pays_the_
     let plan = world.settle();
     let told = detail(&plan, "payment_withdrawn");
     assert!(
-        told.contains("the deposit that paid it was taken away"),
+        told.contains("The deposit that paid the order was moved or voided"),
         "{told}"
     );
 }
@@ -198,7 +198,7 @@ fn goods_at_a_warehouse_whose_deposit_is_taken_away_are_a_task_each_time() {
     let plan = world.settle();
     let told = detail(&plan, "payment_withdrawn");
     assert!(
-        told.contains("the deposit that paid it was taken away") && told.contains(S1),
+        told.contains("The deposit that paid the order was moved or voided") && told.contains(S1),
         "{told}"
     );
     world.release("payment_withdrawn");

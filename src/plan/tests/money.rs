@@ -77,16 +77,16 @@ fn a_deposit_that_does_not_fit_is_a_task_of_its_own() {
         (kind.as_str(), status),
         ("deposit_underpaid", Status::Unallocated)
     );
-    assert!(detail.unwrap().contains("1 JPY is missing"));
+    assert!(detail.unwrap().contains("Ask the customer for 1 JPY"));
     let (kind, status, detail) = tasks(&[("d1", 1501, Currency::JPY)]);
     assert_eq!(
         (kind.as_str(), status),
         ("deposit_overpaid", Status::Allocated)
     );
-    assert!(detail.unwrap().contains("1 JPY too much"));
+    assert!(detail.unwrap().contains("Refund 1 JPY"));
     let (kind, _, detail) = tasks(&[("d1", 1500, Currency::JPY), ("d2", 1500, Currency::JPY)]);
     assert_eq!(kind, "deposit_overpaid");
-    assert!(detail.unwrap().contains("1500 JPY too much"));
+    assert!(detail.unwrap().contains("Refund 1500 JPY"));
     let (kind, status, _) = tasks(&[("d1", 1500, Currency::EUR)]);
     assert_eq!(
         (kind.as_str(), status),

@@ -850,7 +850,7 @@ fn situation_6a_staff_complete_what_a_warehouse_has() {
             says(
                 &world,
                 "instruction_reply_overdue",
-                &["osaka has not answered for", S1],
+                &["osaka has not replied to instruction", S1],
             );
         }
         world.now = clock(15, 0);
