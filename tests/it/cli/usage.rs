@@ -25,7 +25,7 @@ fn wrong_usage_is_2_and_help_is_not_wrong() {
     }
     let help = shop.run(&["--help"]);
     assert!(
-        help.ended(0).contains("75  the database is away"),
+        help.ended(0).contains("75  database unavailable"),
         "{help:?}"
     );
     shop.run(&["order", "cancel", "HK1", "--reason", "x", "--actor", "plan"])
