@@ -130,7 +130,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             let two = format!("parcel_reported_twice:{reference}");
             let known = shipment.parcels.iter().find(|parcel| parcel.may_be_two);
             let mut detail = format!(
-                "{reference} was short-shipped: {}. If the rest will follow, do nothing. If not, release it; hikiate plans a new shipment for the rest",
+                "{reference} was short-shipped: {}. If the rest will follow, do nothing. If not, release it; a new shipment is planned for the rest",
                 short.join(", ")
             );
             if let Some(number) = known.and_then(|parcel| parcel.tracking) {
@@ -411,7 +411,7 @@ pub(crate) fn late_replies(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTim
             continue;
         }
         let detail = format!(
-            "{} has not replied to instruction {}. hikiate keeps waiting. Ask the warehouse whether the file arrived",
+            "{} has not replied to instruction {}. Ask the warehouse whether the file arrived",
             shipment.fact.warehouse, shipment.fact.reference
         );
         tasks.add_due("instruction_reply_overdue", detail, Some(due));

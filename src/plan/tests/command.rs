@@ -1232,7 +1232,7 @@ fn two_causes_of_one_task_say_once_when_to_release_it() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["over_shipped"]);
     let detail = &plan.tasks[0].detail;
-    assert_eq!(detail.matches("Arrange the return").count(), 1, "{detail}");
+    assert_eq!(detail.matches("arrange the return").count(), 1, "{detail}");
     assert_eq!(detail.matches("release it when").count(), 1, "{detail}");
 }
 

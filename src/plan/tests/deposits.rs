@@ -100,7 +100,7 @@ fn a_yen_does_not_keep_the_stock_of_an_unpaid_order() {
         (0, vec!["payment_overdue"])
     );
     let detail = detail(&plan, "payment_overdue");
-    assert!(detail.contains("1 JPY of 1500 JPY came"), "{detail}");
+    assert!(detail.contains("1 JPY of 1500 JPY received"), "{detail}");
     world.deposit("d2", 1499, Currency::JPY);
     assert_eq!(world.settle().status, Status::Allocated);
 }
@@ -223,7 +223,7 @@ fn a_deposit_that_is_taken_away_after_the_goods_have_shipped_is_missing() {
     let before = world.input.revenue.len();
     world.take_deposit("d1", 1500);
     let plan = world.settle();
-    assert!(detail(&plan, "deposit_underpaid").contains("1500 JPY is missing"));
+    assert!(detail(&plan, "deposit_underpaid").contains("Ask the customer for 1500 JPY"));
     assert_eq!(world.input.revenue.len(), before);
     assert!(!World::kinds(&plan).contains(&"payment_overdue"));
 }

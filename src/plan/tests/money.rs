@@ -320,7 +320,7 @@ fn what_others_did_to_the_money_is_told() {
     world.edit(|order| order.tenders[0].captured = 1600);
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["over_captured"]);
-    assert!(plan.tasks[0].detail.contains("give 100 JPY back"));
+    assert!(plan.tasks[0].detail.contains("Refund 100 JPY"));
     // Once it is given back, nothing remains for anybody.
     world.edit(|order| order.tenders[0].refunded = 100);
     assert_eq!(World::kinds(&world.plan()), [""; 0]);

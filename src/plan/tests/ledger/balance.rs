@@ -136,7 +136,7 @@ fn points_are_held_as_well_as_what_was_captured() {
     let plan = world.settle();
     assert_eq!(World::kinds(&plan), ["over_captured"]);
     assert!(
-        plan.tasks[0].detail.contains("give 500 JPY back"),
+        plan.tasks[0].detail.contains("Refund 500 JPY"),
         "{:?}",
         plan.tasks
     );
