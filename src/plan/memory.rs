@@ -140,7 +140,7 @@ impl Memory {
             blocked_by,
             next,
             read_at,
-            reread: _,
+            refresh: _,
             closed,
             decisions: _,
             demands,

@@ -35,7 +35,7 @@ use super::shipping::shipping;
 use super::status::{StatusInputs, status};
 use super::stop::stops;
 use super::tasks::Tasks;
-use super::types::{EffectState, NewFact, OrderInput, OrderPlan, Reread, Status};
+use super::types::{EffectState, NewFact, OrderInput, OrderPlan, RefreshPauses, Status};
 use super::view::View;
 use super::{by_hand, checks, demand, renumbered, reported};
 use crate::action::Action;
@@ -159,7 +159,7 @@ pub(crate) fn planned<'a>(
         // One that is not to be found, or cannot be understood, is not asked for without a pause.
         let look = fold.absence.map(|absence| absence.look_at(None, now));
         plan.read_at = input.read_at.into_iter().chain(look).min().or(Some(now));
-        plan.refresh = look.map(|at| Reread::every(at - now));
+        plan.refresh = look.map(|at| RefreshPauses::every(at - now));
         return Ok(Planned {
             view: None,
             payment: None,
@@ -619,15 +619,17 @@ pub(super) fn read_again(
     view: &View<'_>,
     closed: bool,
     patient: bool,
-) -> (Option<DateTime<Utc>>, Option<Reread>) {
+) -> (Option<DateTime<Utc>>, Option<RefreshPauses>) {
     let asked = view.input.read_at;
     if closed {
         return (asked.filter(|at| *at <= view.now), None);
     }
     let every = view.channel.refresh;
     let refresh = match view.fold.absence {
-        Some(absence) => Some(Reread::every(absence.look_at(every, view.now) - view.now)),
-        None => every.map(|first| Reread {
+        Some(absence) => Some(RefreshPauses::every(
+            absence.look_at(every, view.now) - view.now,
+        )),
+        None => every.map(|first| RefreshPauses {
             first,
             most: if patient { first.max(SELDOM) } else { first },
         }),

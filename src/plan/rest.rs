@@ -63,7 +63,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
         .flatten()
         .filter(|at| *at > view.now && reserves)
         .min();
-    (plan.read_at, plan.reread) = read_again(&view, !reserves, tasks.rows.is_empty());
+    (plan.read_at, plan.refresh) = read_again(&view, !reserves, tasks.rows.is_empty());
     // What others shipped of it is off the shelf all the same.
     let mut untold = Tasks::default();
     let moved = if view.whose == Whose::History {

@@ -301,14 +301,14 @@ pub enum ShipmentStage {
 
 /// The pauses between readings of an open order that bring nothing new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reread {
+pub struct RefreshPauses {
     /// The first; each later one is twice as long …
     pub first: Duration,
     /// … and no longer than this.
     pub most: Duration,
 }
 
-impl Reread {
+impl RefreshPauses {
     /// Always the same pause.
     pub(crate) fn every(pause: Duration) -> Self {
         Self {
@@ -330,7 +330,7 @@ pub struct OrderPlan {
     /// When the channel is to be read again; what the row has is kept when it is earlier.
     pub read_at: Option<DateTime<Utc>>,
     /// How it is read again after that, as long as that brings nothing new.
-    pub reread: Option<Reread>,
+    pub refresh: Option<RefreshPauses>,
     /// True once nothing more is expected.
     pub closed: bool,
     /// Decisions in order; keys are unique per subject.

@@ -206,9 +206,9 @@ pub(super) async fn plan_reads(
         };
         id.push(p.subject_id);
         due.push(at);
-        let pause = p.plan.reread.map(|reread| reread.first.as_seconds_f64());
+        let pause = p.plan.refresh.map(|pauses| pauses.first.as_seconds_f64());
         again.push(pause);
-        most.push(p.plan.reread.map(|reread| reread.most.as_seconds_f64()));
+        most.push(p.plan.refresh.map(|pauses| pauses.most.as_seconds_f64()));
     }
     if !id.is_empty() {
         sqlx::query!(

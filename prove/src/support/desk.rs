@@ -109,7 +109,7 @@ pub fn quiet() -> OrderPlan {
         blocked_by: None,
         next,
         read_at: None,
-        reread: None,
+        refresh: None,
         closed: false,
         decisions: Vec::new(),
         demands: Vec::new(),

@@ -6,7 +6,7 @@ use hikiate_sdk::{ChannelState, Op, ReplyVerdict};
 use super::build::{at, order, pay, slug};
 use super::world::World;
 use crate::facts::Verdict;
-use crate::plan::types::{Origin, Reread, ShipmentStage, Status};
+use crate::plan::types::{Origin, RefreshPauses, ShipmentStage, Status};
 
 const S1: &str = "HK0123456789ABC-S1";
 
@@ -198,21 +198,25 @@ fn open_orders_are_read_again_and_never_later_for_being_planned_twice() {
 fn an_order_that_waits_for_time_alone_is_read_more_and_more_seldom() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     let half = Duration::minutes(30);
-    let often = Some(Reread::every(half));
-    let seldom = Some(Reread {
+    let often = Some(RefreshPauses::every(half));
+    let seldom = Some(RefreshPauses {
         first: half,
         most: Duration::hours(6),
     });
-    assert_eq!(world.plan().reread, often, "it is to be sealed");
+    assert_eq!(world.plan().refresh, often, "it is to be sealed");
     ship_all(&mut world);
-    assert_eq!(world.plan().reread, often, "it is to be reported");
+    assert_eq!(world.plan().refresh, often, "it is to be reported");
     world.push_all();
-    assert_eq!(world.plan().reread, seldom);
+    assert_eq!(world.plan().refresh, seldom);
     world.wait(2 * 24 * 60);
     world.answered();
-    assert_eq!(world.plan().reread, seldom, "it is delivered, to be booked");
+    assert_eq!(
+        world.plan().refresh,
+        seldom,
+        "it is delivered, to be booked"
+    );
     world.book_all();
-    assert_eq!(world.plan().reread, None);
+    assert_eq!(world.plan().refresh, None);
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn an_order_that_waits_for_its_deposit_is_read_more_and_more_seldom() {
     let plan = world.plan();
     assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
     assert_eq!(
-        plan.reread.map(|reread| reread.most),
+        plan.refresh.map(|pauses| pauses.most),
         Some(Duration::hours(6))
     );
 }

@@ -11,7 +11,7 @@ const LOOKUP: RetryPolicy = RetryPolicy::LookUp {
 fn native(ttl: Option<u64>, after_expiry: Then) -> RetryPolicy {
     RetryPolicy::IdempotencyKey {
         ttl: ttl.map(Duration::from_secs),
-        then,
+        after_expiry,
     }
 }
 

@@ -11,7 +11,7 @@ use hikiate_medusa::sim::NewOrder;
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
     Ability, AccountConfig, Call, CaptureCall, Connector, ConnectorKind, Currency, Error,
-    ErrorClass, Found, Here, InFile, Kind, Observed, Op, OperationSpec, Operations, Outcome, Page,
+    ErrorClass, Here, InFile, Kind, LookUp, Observed, Op, OperationSpec, Operations, Outcome, Page,
     Parts, PaymentSnapshot, PaymentState, Prepared, Problem, Record, RetryPolicy, Source,
     StreamSpec, Then, one_by_one,
 };
@@ -150,7 +150,7 @@ impl Operations for Provider {
         one_by_one(calls, |prepared| async move { self.capture(prepared) }).await
     }
 
-    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<Found, Error>> {
+    async fn look_up(&self, _: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         calls.iter().map(|_| Ok(LookUp::Inconclusive)).collect()
     }
 }

@@ -9,7 +9,7 @@ use hikiate::facts::{CancelWantedFact, FactBody, IntentFact, IntentWhat, Verdict
 use hikiate::operations::Lane;
 use hikiate::plan::memory::Memory;
 use hikiate::plan::types::{
-    DemandRow, DemandState, EffectState, NewEffect, NewFact, NewShipment, OrderPlan, Reread,
+    DemandRow, DemandState, EffectState, NewEffect, NewFact, NewShipment, OrderPlan, RefreshPauses,
     RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;
@@ -43,7 +43,7 @@ pub(super) fn plan(rng: &mut Rng, order: &Memory, now: i64) -> OrderPlan {
         blocked_by: maybe(rng, 50, |rng| pick(rng, &["stock", "payment"]).to_owned()),
         next: maybe(rng, 50, minute),
         read_at: maybe(rng, 50, minute),
-        reread: maybe(rng, 50, |rng| Reread {
+        refresh: maybe(rng, 50, |rng| RefreshPauses {
             first: Duration::minutes(i64::from(rng.small(9))),
             most: Duration::hours(1),
         }),
