@@ -135,7 +135,7 @@ impl<'a> Routes<'a> {
             let op = spec.op;
             p.at(
                 path,
-                format!("account {name} takes {op} {how}, and hikiate reports what left together, each time: write notify = false and report there by hand"),
+                format!("account {name} takes {op} {how}, and hikiate reports each departure: set shipping_notice = false and report there by hand"),
             );
         }
     }

@@ -256,16 +256,25 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Applies the embedded migrations under PostgreSQL's advisory lock, then checks the gate.
+    /// Applies the embedded migrations under PostgreSQL's advisory lock, then checks the gate. A migration that deadlocks
+    /// with a daemon that is still at work is repeated like any transaction.
     ///
     /// # Errors
     /// A failed migration, or a schema newer than this binary.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.retried("migration", || self.migrate_once()).await?;
+        self.check_gate().await
+    }
+
+    async fn migrate_once(&self) -> Result<(), StoreError> {
         let mut migrations = sqlx::migrate!("./migrations");
         // What a newer version has added is the gate's to judge: most of it an older binary can work with.
         migrations.set_ignore_missing(true);
-        migrations.run(&self.pool).await?;
-        self.check_gate().await
+        // Closed whatever happens: after a failed migration the connection still holds the advisory lock.
+        let mut connection = self.pool.acquire().await?.detach();
+        let done = migrations.run(&mut connection).await;
+        connection.close().await?;
+        Ok(done?)
     }
 
     /// Refuses a schema that is newer than this binary.

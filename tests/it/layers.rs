@@ -25,7 +25,11 @@ const RULES: &[(&str, &[&str], &str)] = &[
         &["names", "policy", "suggest"],
         "hold rules see an order's values only",
     ),
-    ("facts", &["policy"], "stored statements are values"),
+    (
+        "facts",
+        &["names", "policy"],
+        "stored statements are values, under their names of today",
+    ),
     (
         "operations",
         &["facts"],
@@ -51,7 +55,14 @@ const RULES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "config",
-        &["calendar", "operations", "policy", "rules", "suggest"],
+        &[
+            "calendar",
+            "names",
+            "operations",
+            "policy",
+            "rules",
+            "suggest",
+        ],
         "reading TOML needs no database and no plan",
     ),
     (

@@ -152,7 +152,7 @@ const WRONG: [(&str, &str, &str); 49] = [
     (
         "\"fulfil\", \"ship\", \"capture\"]",
         "\"fulfil\", \"ship\", \"capture\"]\nships = \"line\"",
-        "channels.shop-jp.shipping_notice: account shop-jp takes ship line by line, and hikiate reports what left together, each time: write shipping_notice = false",
+        "channels.shop-jp.shipping_notice: account shop-jp takes ship line by line, and hikiate reports each departure: set shipping_notice = false",
     ),
     (
         "\"fulfil\", \"ship\", \"capture\"]",

@@ -383,6 +383,29 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
 }
 
 #[test]
+fn what_is_in_use_is_tried_again_when_it_was_said_and_counts_as_a_try() {
+    let (spec, now) = (spec(native(Some(3600), Then::LookUp)), Utc::now());
+    let busy = |after| Err(error(ErrorClass::Busy { after }));
+    let AttemptResult::RetryLater { after, attempt, .. } =
+        after_send(&effect(), &spec, now, busy(Some(Duration::from_secs(90))))
+    else {
+        unreachable!()
+    };
+    // It counts: what stays in use for long becomes a task.
+    assert_eq!((after, attempt), (90.0, true));
+    assert!(matches!(
+        after_send(&effect(), &spec, now, busy(None)),
+        AttemptResult::RetryLater { after, attempt: true, .. } if after < 60.0
+    ));
+    // A key in flight after a lost reply is that call: what it does is not known yet.
+    let (lost, spec, now) = lost(native(Some(3600), Then::LookUp), 10);
+    assert!(matches!(
+        after_send(&lost, &spec, now, busy(Some(Duration::from_secs(2)))),
+        AttemptResult::OutcomeUnknown { .. }
+    ));
+}
+
+#[test]
 fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
     let files = OperationSpec {
         op: Op::Instruct,

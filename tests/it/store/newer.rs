@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use hikiate::daemon::plan_step;
-use hikiate::store::StoreError;
+use hikiate::store::{Store, StoreError};
 
+use crate::support::db;
 use crate::support::shop::{Shop, order, page};
 
 /// What a later migration might add, and its line in the migrator's own table.
@@ -148,4 +149,49 @@ fn no_migration_waits_for_a_daemon_that_waits_for_it() {
     }
     assert!(stop > 0, "no file is found");
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// A daemon of the version before is still at work: it has a table that the migration wants, and wants one that it has.
+#[tokio::test]
+async fn a_migration_that_deadlocks_with_a_daemon_is_repeated() {
+    let database = db().await;
+    let pool = &database.pool;
+    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .execute(pool)
+        .await
+        .unwrap();
+    let before = 49;
+    sqlx::migrate!("./migrations")
+        .run_to(before, pool)
+        .await
+        .unwrap();
+    let mut daemon = pool.begin().await.unwrap();
+    // So that PostgreSQL ends the migration and not the daemon.
+    sqlx::raw_sql("SET deadlock_timeout = '5min'; LOCK TABLE demands IN ROW EXCLUSIVE MODE")
+        .execute(&mut *daemon)
+        .await
+        .unwrap();
+    let store = Store::over(pool.clone());
+    let migrating = tokio::spawn({
+        let store = store.clone();
+        async move { store.migrate().await }
+    });
+    // It has renamed `heads` and waits for `demands`.
+    while sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM pg_locks WHERE relation = 'demands'::regclass AND NOT granted",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    sqlx::raw_sql("LOCK TABLE heads IN ROW EXCLUSIVE MODE")
+        .execute(&mut *daemon)
+        .await
+        .unwrap();
+    daemon.rollback().await.unwrap();
+    migrating.await.unwrap().unwrap();
+    assert_eq!(store.retries(), 1);
 }

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use hikiate_sdk::budget::Clock;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
     Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, FulfilCall,
-    LineKey, LookUp, Op, Operations, Outcome, ShipCall, ShipmentReference, ShippedLine,
-    ShippedParcel,
+    LineKey, Link, LookUp, Op, Operations, Outcome, SecretPlace, SecretRef, ShipCall,
+    ShipmentReference, ShippedLine, ShippedParcel,
 };
 
-use super::support::{LOCATION, account, mugs, shop};
-use crate::Medusa;
+use super::support::{LOCATION, TOKEN, account, mugs, shop};
 use crate::config::Settings;
 use crate::sim::MedusaSim;
+use crate::{Medusa, site};
 
 struct World {
     sim: Arc<MedusaSim>,
@@ -291,4 +292,42 @@ async fn what_is_not_there_is_not_found() {
             .class,
         ErrorClass::Config
     );
+}
+
+#[tokio::test]
+async fn a_key_that_the_shop_exchanged_is_read_again_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("key"), folder.path().join("key-next"));
+    std::fs::write(&one, TOKEN).unwrap();
+    let secret = SecretRef {
+        file: Some(one.clone()),
+        next: Some(SecretPlace {
+            file: Some(two.clone()),
+            ..SecretPlace::default()
+        }),
+        ..SecretRef::default()
+    };
+    let mut world = world();
+    let link = Link::new(Clock::default()).over(world.sim.transport());
+    let http = link.http(site("https://shop.example", secret.open().unwrap()));
+    world.medusa = Medusa::new(http.unwrap(), Settings::default());
+
+    // Both are named; the shop exchanges them; then the first file has the new one.
+    std::fs::write(&two, "sk_second").unwrap();
+    id(world.send(&world.fulfil("HK1-S1", 1)).await);
+    world.sim.exchange_key("sk_second");
+    id(world.send(&world.ship("HK1-S1", &["1Z"])).await);
+    std::fs::write(&one, "sk_second").unwrap();
+    std::fs::remove_file(&two).unwrap();
+    id(world.send(&world.fulfil("HK1-S2", 1)).await);
+    // Nobody says beforehand; the file is replaced a moment later.
+    world.sim.exchange_key("sk_third");
+    let refused = world
+        .send(&world.ship("HK1-S2", &["2Z"]))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.class, ErrorClass::Auth);
+    std::fs::write(&one, "sk_third").unwrap();
+    id(world.send(&world.ship("HK1-S2", &["2Z"])).await);
+    assert_eq!(world.sim.order(&world.order).unwrap().fulfilments.len(), 2);
 }
