@@ -270,10 +270,12 @@ impl Store {
         let mut migrations = sqlx::migrate!("./migrations");
         // What a newer version has added is the gate's to judge: most of it an older binary can work with.
         migrations.set_ignore_missing(true);
-        // Closed whatever happens: after a failed migration the connection still holds the advisory lock.
-        let mut connection = self.pool.acquire().await?.detach();
-        let done = migrations.run(&mut connection).await;
-        connection.close().await?;
+        // Closed whatever happens: after a failed migration its connection still holds the advisory lock.
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(self.pool.connect_options().as_ref().clone());
+        let done = migrations.run(&own).await;
+        own.close().await;
         Ok(done?)
     }
 

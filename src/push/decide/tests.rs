@@ -384,7 +384,10 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
 
 #[test]
 fn what_is_in_use_is_tried_again_when_it_was_said_and_counts_as_a_try() {
-    let (spec, now) = (spec(native(Some(3600), Then::LookUp)), Utc::now());
+    let (spec, now) = (
+        spec(native(Some(3600), Then::LookUp)),
+        DateTime::from_timestamp(1_000_000, 0).unwrap_or_default(),
+    );
     let busy = |after| Err(error(ErrorClass::Busy { after }));
     let AttemptResult::RetryLater { after, attempt, .. } =
         after_send(&effect(), &spec, now, busy(Some(Duration::from_secs(90))))

@@ -48,7 +48,7 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
         })
         .collect();
     let mut value = json!({
-        "id": order.id, "display_id": order.number, "status": order.status, "version": order.version, "email": order.email,
+        "id": order.id, "display_id": order.number, "status": order.status, "version": order.version, "email": Some(&order.email).filter(|email| !email.is_empty()),
         "currency_code": state.currency.code().to_ascii_lowercase(), "sales_channel_id": SALES_CHANNEL,
         "created_at": time(order.created), "updated_at": time(order.updated), "canceled_at": time_or_null(order.cancelled),
         "is_draft_order": order.status == "draft", "total": money::json(order.price() - order.credit),

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "GET /orders/{id}: answer 200.id is no string",
+                "GET /orders/{id}: answer 200.id: it is not of type \"string\"",
                 "GET /orders/{id}: answer 200.state is none of its words",
                 "GET /orders/{id}: answer 200.x is not documented",
                 "GET /orders/{id}: answer 418 is not documented",
