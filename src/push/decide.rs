@@ -25,6 +25,9 @@ pub enum Step {
 /// "Not there" must be said this often, a settle time apart, before an ambiguous call is repeated.
 const LOOKS: i16 = 2;
 
+/// Look-ups without a clear answer before an operator is asked.
+const INCONCLUSIVE: i16 = 10;
+
 /// After this many tries without a definite end an operator is asked.
 const MOST_TRIES: i16 = 20;
 
@@ -131,9 +134,11 @@ pub fn after_look_up(
         Ok(LookUp::NotFound) => Some(AttemptResult::NotFoundYet {
             after: settle.as_secs_f64().max(1.0),
         }),
-        Ok(LookUp::Inconclusive) if effect.lookups >= 10 => Some(AttemptResult::Unresolved {
-            error: "the external system cannot say whether it happened".to_owned(),
-        }),
+        Ok(LookUp::Inconclusive) if effect.lookups + 1 >= INCONCLUSIVE => {
+            Some(AttemptResult::Unresolved {
+                error: "the external system cannot say whether it happened".to_owned(),
+            })
+        }
         Ok(LookUp::Inconclusive) => Some(AttemptResult::NotFoundYet {
             after: settle.as_secs_f64().max(5.0),
         }),

@@ -383,6 +383,21 @@ fn before_any_lost_reply_a_refusal_is_definite_and_a_closed_door_costs_nothing()
 }
 
 #[test]
+fn the_tenth_look_up_without_a_clear_answer_is_the_last() {
+    let (mut effect, _, _) = lost(LOOKUP, 10);
+    let mut looked = 0;
+    loop {
+        looked += 1;
+        match after_look_up(&effect, LOOKUP, Ok(LookUp::Inconclusive)) {
+            Some(AttemptResult::NotFoundYet { .. }) => effect.lookups += 1,
+            Some(AttemptResult::Unresolved { .. }) => break,
+            other => unreachable!("{other:?}"),
+        }
+    }
+    assert_eq!(looked, 10);
+}
+
+#[test]
 fn what_is_in_use_is_tried_again_when_it_was_said_and_counts_as_a_try() {
     let (spec, now) = (
         spec(native(Some(3600), Then::LookUp)),
