@@ -3,7 +3,7 @@
 
 mod renamed;
 
-pub(crate) use renamed::{current, renamed_key};
+pub(crate) use renamed::current;
 
 /// What blocks an order, by the first word of `blocked_by`.
 pub const GATES: [&str; 19] = [

@@ -36,6 +36,9 @@ pub fn run(
                     "secrets were not asked for: check again where it will run"
                 )?;
             }
+            for renamed in &loaded.renamed {
+                writeln!(err, "{renamed}")?;
+            }
             Ok(GOOD)
         }
         Err(problems) => {

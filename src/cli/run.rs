@@ -34,6 +34,9 @@ const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
 pub(crate) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = configuration(global, false)?;
     log(&loaded.settings)?;
+    for renamed in &loaded.renamed {
+        warn!(%renamed, "the configuration uses a name of an earlier version");
+    }
     let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
     let database = &loaded.settings.database;
     let held = instance::instance(&database.state_dir, database.url.is_some())?;

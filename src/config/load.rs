@@ -14,7 +14,7 @@ use super::resolve::Resolving;
 use super::routes::Routes;
 use super::settings::Settings;
 use super::shape::Shape;
-use super::{document, summary};
+use super::{document, renamed, summary};
 use crate::policy::{HoldRule, Policy};
 use crate::rules::RuleSet;
 
@@ -39,6 +39,8 @@ pub struct Loaded {
     pub mapping_file: Option<PathBuf>,
     /// With `allow_bad_mapping`, what is wrong with that file; the daemon does not start with it.
     pub mapping_problems: Vec<ConfigProblem>,
+    /// Keys that are written under a name of before, which still works.
+    pub renamed: Vec<ConfigProblem>,
 }
 
 /// Loads the file (only defaults and environment without one) with the connectors there are.
@@ -51,6 +53,7 @@ pub fn load(
     connectors: &[&dyn ConnectorKind],
 ) -> Result<Loaded, Vec<ConfigProblem>> {
     let (mut merged, sources) = layers::merge(path, surroundings)?;
+    let renamed = renamed::rename(&mut merged, &sources);
     let mut problems = Problems::new(&sources);
     let base_dir = path
         .and_then(Path::parent)
@@ -130,6 +133,7 @@ pub fn load(
                 summary,
                 mapping_file,
                 mapping_problems,
+                renamed,
             })
         }
         _ => Err(problems.into_sorted()),

@@ -8,6 +8,7 @@ mod layers;
 mod load;
 pub mod model;
 mod process;
+mod renamed;
 mod report;
 mod resolve;
 mod routes;

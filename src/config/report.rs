@@ -65,13 +65,7 @@ impl<'a> Problems<'a> {
         {
             return;
         }
-        let (file, line) = self.sources.place(path);
-        self.found.push(ConfigProblem {
-            file,
-            line,
-            key: dotted(path),
-            message: message.into(),
-        });
+        self.found.push(self.sources.problem(path, message));
     }
 
     /// Notes a problem at a line of another file.
@@ -118,6 +112,19 @@ impl<'a> Problems<'a> {
         self.found.sort();
         self.found.dedup();
         self.found
+    }
+}
+
+impl Sources {
+    /// Something to say about a key, with its place.
+    pub(super) fn problem(&self, path: &[&str], message: impl Into<String>) -> ConfigProblem {
+        let (file, line) = self.place(path);
+        ConfigProblem {
+            file,
+            line,
+            key: dotted(path),
+            message: message.into(),
+        }
     }
 }
 

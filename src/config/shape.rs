@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::report::Problems;
-use crate::names::renamed_key;
 use crate::suggest;
 
 /// A schema with its definitions.
@@ -75,12 +74,8 @@ impl Shape {
                 let hint = value
                     .as_str()
                     .and_then(|w| suggest::nearest(w, words.iter().copied()));
-                let renamed = value.as_str().and_then(|w| renamed_key(w, &words));
-                let hint = match (renamed, hint) {
-                    (Some(new), _) => format!("; it is now called {new:?}"),
-                    (None, Some(near)) => format!("; did you mean {near:?}?"),
-                    (None, None) => String::new(),
-                };
+                let hint =
+                    hint.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
                 found.push(here.says(format!(
                     "{} is not one of {}{hint}",
                     short(value),
@@ -145,10 +140,7 @@ impl Shape {
             ) {
                 (Some(schema), _) => self.walk(value, schema, &below, places, found),
                 (None, Some(Value::Bool(false))) => {
-                    let hint = match renamed_key(key, &names) {
-                        Some(new) => format!("; it is now called {new}"),
-                        None => suggest::hint(key, &names),
-                    };
+                    let hint = suggest::hint(key, &names);
                     found.push(below.says(format!("no such key{hint}")));
                 }
                 (None, Some(schema @ Value::Object(_))) => {

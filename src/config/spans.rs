@@ -55,6 +55,11 @@ impl Sources {
         self.variables.contains_key(&owned(path))
     }
 
+    /// True when the file or the environment has this very key.
+    pub(super) fn is_written(&self, path: &[String]) -> bool {
+        self.variables.contains_key(path) || self.lines.contains_key(path)
+    }
+
     /// The line of a key in the file; `None` when it is not there.
     pub(super) fn line(&self, path: &[&str]) -> Option<usize> {
         self.lines.get(&owned(path)).copied()

@@ -121,6 +121,42 @@ fn changed(from: &str, to: &str) -> Folder {
 }
 
 #[test]
+fn what_is_written_under_a_name_of_before_works_and_is_named() {
+    let text = GOOD
+        .replace(
+            "[channels.shop-jp]",
+            "[engine]\nrule_burst = 7\n[channels.shop-jp]\nreread = \"20m\"",
+        )
+        .replace(
+            "name = \"high-value\"",
+            "name = \"high-value\"\nrelease = \"person\"",
+        );
+    let folder = Folder::new(&text);
+    let loaded = folder.load().unwrap();
+    let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
+    assert_eq!(channel.refresh, Some(chrono::Duration::minutes(20)));
+    assert_eq!(loaded.settings.engine.automation_burst, 7);
+    let notes: Vec<_> = loaded
+        .renamed
+        .iter()
+        .map(|n| (n.line > 0, &*n.key))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (true, "channels.shop-jp.reread"),
+            (true, "engine.rule_burst"),
+            (true, "hold[1].release")
+        ]
+    );
+    let words = loaded.renamed[0].to_string();
+    assert!(
+        words.ends_with("is now called refresh; the old name still works"),
+        "{words}"
+    );
+}
+
+#[test]
 fn payments_count_as_the_account_that_holds_them_reports_them() {
     let reads = |offers: &str, route: &str| {
         let text = GOOD

@@ -14,25 +14,11 @@ const RELEASES: &[(&str, &str)] = &[
     ("vanished_left", "vanished_shipped"),
 ];
 
-/// Keys and values of the configuration.
-const KEYS: &[(&str, &str)] = &[
-    ("notify", "shipping_notice"),
-    ("person", "manual"),
-    ("reread", "refresh"),
-    ("rule_burst", "automation_burst"),
-];
-
 /// Today's name of what a stored release names; `name:REFERENCE` keeps its reference.
 pub(crate) fn current(name: &str) -> String {
     let (word, rest) = name.split_at(name.find(':').unwrap_or(name.len()));
     let renamed = RELEASES.iter().find(|(old, _)| *old == word);
     renamed.map_or_else(|| name.to_owned(), |(_, new)| format!("{new}{rest}"))
-}
-
-/// The new name of a configuration key or value, if `known` has it.
-pub(crate) fn renamed_key(old: &str, known: &[&str]) -> Option<&'static str> {
-    let (_, new) = KEYS.iter().find(|(key, _)| *key == old)?;
-    known.contains(new).then_some(*new)
 }
 
 #[cfg(test)]
@@ -60,11 +46,5 @@ mod tests {
         };
         assert!(released.names("deposit_overpaid") && released.names("capture"));
         assert!(!released.names("mail"));
-    }
-
-    #[test]
-    fn a_renamed_key_is_named_only_where_the_new_one_exists() {
-        assert_eq!(renamed_key("reread", &["refresh"]), Some("refresh"));
-        assert_eq!(renamed_key("reread", &["recheck"]), None);
     }
 }

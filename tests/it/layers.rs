@@ -55,14 +55,7 @@ const RULES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "config",
-        &[
-            "calendar",
-            "names",
-            "operations",
-            "policy",
-            "rules",
-            "suggest",
-        ],
+        &["calendar", "operations", "policy", "rules", "suggest"],
         "reading TOML needs no database and no plan",
     ),
     (

@@ -3,7 +3,7 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 49] = [
+const WRONG: [(&str, &str, &str); 48] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -61,13 +61,8 @@ const WRONG: [(&str, &str, &str); 49] = [
     ),
     (
         "[channels.shop-jp]",
-        "[channels.shop-jp]\nreread = \"15m\"",
-        "channels.shop-jp.reread: no such key; it is now called refresh",
-    ),
-    (
-        "name = \"high-value\"",
-        "name = \"high-value\"\nrelease = \"person\"",
-        "hold[1].release: \"person\" is not one of \"manual\", \"auto\"; it is now called \"manual\"",
+        "[channels.shop-jp]\nreread = \"15m\"\nrefresh = \"15m\"",
+        "channels.shop-jp.reread: no such key",
     ),
     (
         "[shop]",
