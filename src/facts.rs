@@ -264,6 +264,11 @@ pub struct HeldFact {
     pub release: HoldRelease,
 }
 
+impl HeldFact {
+    /// The rule of an operator's hold.
+    pub const MANUAL: &str = "manual";
+}
+
 /// How a decided hold lets go; kept in the fact so that a later policy does not change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -628,6 +633,8 @@ pub enum Verdict {
     Withdrawn,
     /// An operator looked: it did not happen.
     NotDone,
+    /// It may have happened, and nobody is asked, as it is harmless to do again.
+    Unknown,
     /// An answer that came after its lease was lost; it proves, it decides nothing.
     Evidence,
 }
@@ -642,6 +649,7 @@ impl Verdict {
             Self::Refused => "refused",
             Self::Withdrawn => "withdrawn",
             Self::NotDone => "not_done",
+            Self::Unknown => "unknown",
             Self::Evidence => "evidence",
         }
     }

@@ -38,6 +38,7 @@ const NAMES: &[&str] = &[
     "mail",
     "instruct",
     "booking",
+    "annotate",
     // Gates that a refusal shuts.
     "cancel_order",
     "capture_exceeds_authorisation",

@@ -12,6 +12,8 @@ use crate::facts::IntentWhat;
 pub const NOTICE: &str = "notice";
 /// The rule that captures.
 pub const CAPTURE: &str = "capture";
+/// The rule that shows a channel's staff what holds an order.
+pub const ANNOTATE: &str = "annotate";
 /// The rules that send mails; each kind has its own, `mail:shipped`.
 pub const MAIL: &str = "mail";
 
@@ -22,8 +24,8 @@ pub enum Lane {
     Money = 0,
     /// Goods and notices.
     Goods = 1,
-    /// Mails.
-    Mail = 2,
+    /// Mails and notes for staff.
+    Last = 2,
 }
 
 impl Lane {
@@ -37,7 +39,7 @@ impl Lane {
         match self {
             Self::Money => "money and cancels",
             Self::Goods => "goods and notices",
-            Self::Mail => "mails",
+            Self::Last => "mails and notes",
         }
     }
 }
@@ -196,7 +198,7 @@ const SEND_MAIL: Operation = Operation {
     op: Op::Mail,
     role: Role::Mail,
     rule: MAIL,
-    lane: Lane::Mail,
+    lane: Lane::Last,
     turn: 3,
     moves: Moves::Nothing,
     blocked_by: &[],
@@ -218,6 +220,20 @@ const POST_JOURNAL: Operation = Operation {
     personal: false,
 };
 
+/// The lowest of all: whatever else the order wants of its channel goes first, and takes back a note that was not sent yet.
+const ANNOTATE_ORDER: Operation = Operation {
+    op: Op::Annotate,
+    role: Role::Channel,
+    rule: ANNOTATE,
+    lane: Lane::Last,
+    turn: 4,
+    moves: Moves::Nothing,
+    blocked_by: &[],
+    blocked_everywhere: false,
+    batch: false,
+    personal: false,
+};
+
 /// The row of an operation.
 #[must_use]
 pub fn of(op: Op) -> &'static Operation {
@@ -230,6 +246,7 @@ pub fn of(op: Op) -> &'static Operation {
         Op::CancelOrder => &CANCEL_ORDER,
         Op::Mail => &SEND_MAIL,
         Op::PostJournal => &POST_JOURNAL,
+        Op::Annotate => &ANNOTATE_ORDER,
     }
 }
 

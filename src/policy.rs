@@ -176,6 +176,9 @@ pub struct Channel {
     pub payments: BTreeMap<String, PaymentRoute>,
     /// Tell the channel what was shipped.
     pub shipping_notice: bool,
+    /// What the channel's staff are shown of an order.
+    #[serde(skip_serializing_if = "Annotate::is_never")]
+    pub annotate: Annotate,
     /// When money is captured.
     pub capture: CaptureRule,
     /// Mails to send, by template name.
@@ -213,6 +216,27 @@ pub struct Channel {
     pub vanished_after: Option<Duration>,
     /// Basis points for amounts whose rate the channel does not tell.
     pub default_tax: Option<u32>,
+}
+
+/// What the staff of a channel are shown of an order there.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Annotate {
+    /// Nothing.
+    #[default]
+    Never,
+    /// Which holds are open.
+    Holds,
+}
+
+impl Annotate {
+    /// Nothing is shown.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
 }
 
 /// Where units left from that others shipped, when the channel names no place.

@@ -15,7 +15,7 @@ use super::units::{
 };
 use super::{catalogue, delivery};
 use crate::calendar::Calendar;
-use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
+use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     Allocation, Booking, CaptureRule, Channel, Close, Notice, OthersShipFrom, PaymentMethod,
     PaymentRoute, Payments, Policy, Shop,
@@ -146,6 +146,12 @@ impl Resolving<'_> {
                 );
             }
         }
+        if !table.annotate.is_never() {
+            let path = ["channels", name, "annotate"];
+            let needed = of_rule(ANNOTATE);
+            self.routes
+                .needs(name, &needed, "annotate = \"holds\"", &path, p);
+        }
         if table.payments.is_empty() {
             p.at(&["channels", name, "payments"], "no way of paying is mapped, so every order would be held; write payments = { \"NAME AT THE CHANNEL\" = { method = \"card\", account = \"…\" } }");
         }
@@ -237,6 +243,7 @@ impl Resolving<'_> {
             others: table.others,
             payments,
             shipping_notice: table.shipping_notice,
+            annotate: table.annotate,
             capture,
             mail: table.mail.clone(),
             locations: table.locations.clone(),

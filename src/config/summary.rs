@@ -9,7 +9,7 @@ use super::accounts::AccountBuilt;
 use super::settings::Settings;
 use super::words::{chrono_span, line, span, unknown};
 use crate::calendar::Term;
-use crate::operations::{CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
+use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
     Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
@@ -230,6 +230,10 @@ impl Teller<'_> {
             self.operations(text, slug, &of_rule(NOTICE));
         } else {
             line(text, 1, "is not told what was shipped");
+        }
+        if !channel.annotate.is_never() {
+            line(text, 1, "its staff are shown which holds are open");
+            self.operations(text, slug, &of_rule(ANNOTATE));
         }
         match (&self.policy.mail, channel.mail.is_empty()) {
             (Some(account), false) => {

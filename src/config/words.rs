@@ -16,6 +16,7 @@ pub(super) fn unknown(spec: &OperationSpec) -> String {
     match spec.retry {
         RetryPolicy::LookUp { .. } => "is asked for by reference".to_owned(),
         RetryPolicy::Manual => "is held for an operator".to_owned(),
+        RetryPolicy::Repeat => "is done again later".to_owned(),
         RetryPolicy::IdempotencyKey {
             ttl,
             after_expiry: then,

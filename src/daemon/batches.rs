@@ -183,7 +183,11 @@ fn plan_batch(
                 _ => {}
             }
         }
-        Verdict::Refused | Verdict::NotDone | Verdict::Withdrawn | Verdict::Evidence => {
+        Verdict::Refused
+        | Verdict::NotDone
+        | Verdict::Unknown
+        | Verdict::Withdrawn
+        | Verdict::Evidence => {
             let sendings = batch.facts.iter().filter_map(|fact| match &fact.body {
                 FactBody::Intent(intent) => Some(intent.n),
                 _ => None,

@@ -10,7 +10,7 @@ use super::{plan, schedule};
 use crate::account::{Account, Breaker};
 use crate::config::Loaded;
 use crate::engine::{Engine, PlanningLimits};
-use crate::operations::{CAPTURE, MAIL, NOTICE, of};
+use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, of};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policy;
 use crate::store::witness::Witness;
@@ -101,6 +101,9 @@ fn automations_of(policy: &Policy) -> Vec<(String, AccountSlug)> {
     for (slug, channel) in &policy.channels {
         if channel.shipping_notice {
             rules.push((NOTICE.to_owned(), slug.clone()));
+        }
+        if !channel.annotate.is_never() {
+            rules.push((ANNOTATE.to_owned(), slug.clone()));
         }
         rules.extend(
             channel

@@ -10,6 +10,9 @@ use crate::facts::{FactBody, HeldFact, HoldRelease, ReleasedFact};
 use crate::policy::Release;
 use crate::rules::{HoldRules, RuleContext, RuleVerdict};
 
+/// How the reason of a hold begins whose rule could not be decided.
+const UNDECIDED: &str = "could not be decided";
+
 /// A hold that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenHold {
@@ -17,6 +20,8 @@ pub(crate) struct OpenHold {
     pub(crate) reason: String,
     pub(crate) since: DateTime<Utc>,
     pub(crate) release: HoldRelease,
+    /// The rule could not be decided.
+    pub(crate) undecided: bool,
 }
 
 /// A rule that would hold the order, had an operator not let go of it on these very facts.
@@ -47,6 +52,7 @@ pub(crate) fn open_holds(fold: &Fold<'_>) -> Vec<OpenHold> {
                 reason: held.fact.reason.clone(),
                 since: held.at,
                 release: held.fact.release,
+                undecided: held.fact.reason.starts_with(UNDECIDED),
             });
         }
     }
@@ -95,6 +101,7 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
                 reason: fact.reason.clone(),
                 since: view.now,
                 release: fact.release,
+                undecided: fact.reason.starts_with(UNDECIDED),
             });
             holds.decisions.push(NewFact {
                 key,
@@ -129,7 +136,7 @@ fn wanted_hold(verdict: &RuleVerdict, open: &[OpenHold]) -> Option<HeldFact> {
         (Ok(true), Release::Manual) => ("the rule is true".to_owned(), HoldRelease::Manual),
         (Ok(true), Release::Auto) => ("the rule is true".to_owned(), HoldRelease::Auto),
         // Not decided is not true: it lets go by itself once it is decided to be false.
-        (Err(why), _) => (format!("could not be decided: {why}"), HoldRelease::Auto),
+        (Err(why), _) => (format!("{UNDECIDED}: {why}"), HoldRelease::Auto),
     };
     let standing = open.iter().find(|hold| hold.rule == verdict.rule);
     let enough = standing

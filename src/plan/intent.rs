@@ -43,6 +43,16 @@ impl<'a> Intent<'a> {
         self.verdict() == Some(Verdict::Done)
     }
 
+    /// It was sent and not answered, which is its end.
+    pub(crate) fn unanswered(&self) -> bool {
+        self.verdict() == Some(Verdict::Unknown)
+    }
+
+    /// Taken back before it was sent.
+    pub(crate) fn withdrawn(&self) -> bool {
+        self.verdict() == Some(Verdict::Withdrawn)
+    }
+
     /// The external system took it.
     pub(crate) fn taken(&self) -> bool {
         matches!(self.verdict(), Some(Verdict::Done | Verdict::Accepted))
@@ -62,6 +72,7 @@ impl<'a> Intent<'a> {
             (Some(Verdict::Refused), _) => "refused",
             (Some(Verdict::Withdrawn), _) => "taken back",
             (Some(Verdict::NotDone), _) => "did not happen",
+            (Some(Verdict::Unknown), _) => "not answered",
             (_, Some(EffectState::Unresolved)) => "unknown",
             (None, _) if self.batch_over => "refused or given up with its batch",
             (_, _) => "under way",

@@ -1,5 +1,6 @@
 //! Planning: pure functions from facts to what ought to be.
 
+mod annotate;
 mod answers;
 mod apportion;
 mod asks;

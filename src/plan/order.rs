@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 
+use super::annotate::annotate;
 use super::begin::{self, Whose};
 use super::blockers::blockers;
 use super::cancel::{Cancel, cancel};
@@ -128,6 +129,8 @@ pub(crate) enum Next {
     Ships,
     /// A parcel is told without the number that did not come.
     Unnumbered,
+    /// The note of its holds is written again.
+    Note,
     /// A payment at a provider is late, or its authorisation ends.
     Payments,
     /// The rest of this plan.
@@ -322,6 +325,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
+    let note = annotate(&view, &holds.open, &wanted.candidates);
+    wanted.candidates.extend(note.candidate);
+    wanted.withdraw.extend(note.withdraw);
     presence::take_back(&view, &mut wanted);
     if !acts {
         wanted.candidates.clear();
@@ -448,6 +454,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Ships, view.ships_at()),
         (Next::Unnumbered, view.number_due()),
         (Next::Payments, payments),
+        (Next::Note, note.next.filter(|_| acts)),
         (Next::Planned, at_once.then_some(now)),
     ];
     let moments: Vec<_> = again

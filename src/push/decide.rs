@@ -28,6 +28,9 @@ const LOOKS: i16 = 2;
 /// Look-ups without a clear answer before an operator is asked.
 const INCONCLUSIVE: i16 = 10;
 
+/// What shows a state is tried so often before it is given up; it is shown again later.
+const FEW_TRIES: i16 = 3;
+
 /// After this many tries without a definite end an operator is asked.
 const MOST_TRIES: i16 = 20;
 
@@ -39,7 +42,9 @@ pub fn apply_loss_risk(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Opti
     if of(spec.op).batch && !spec.knows_shipments() {
         (effect.loss_risk, effect.lost_since) = (LossRisk::None, None);
     }
-    if effect.loss_risk == LossRisk::None || matches!(spec.retry, RetryPolicy::LookUp { .. }) {
+    if effect.loss_risk == LossRisk::None
+        || matches!(spec.retry, RetryPolicy::LookUp { .. } | RetryPolicy::Repeat)
+    {
         return None;
     }
     let counts_as_sent = effect.loss_risk == LossRisk::Known
@@ -84,7 +89,7 @@ pub fn next_step(effect: &ClaimedEffect, retry: RetryPolicy, now: DateTime<Utc>)
             ..
         } => Step::Unresolved,
         RetryPolicy::Manual if effect.outcome_unknown => Step::Unresolved,
-        RetryPolicy::Manual => Step::Send,
+        RetryPolicy::Manual | RetryPolicy::Repeat => Step::Send,
     }
 }
 
@@ -168,6 +173,9 @@ pub fn after_send(
         }
         Err(error) => error,
     };
+    if spec.retry == RetryPolicy::Repeat {
+        return repeatable(effect, &error);
+    }
     match error.class {
         // Our own budget had no turn for it: this try was none.
         _ if error.is_put_off() => later(effect, &error),
@@ -200,17 +208,37 @@ pub fn after_send(
 fn replays_answers(effect: &ClaimedEffect, retry: RetryPolicy, now: DateTime<Utc>) -> bool {
     match retry {
         RetryPolicy::IdempotencyKey { ttl, .. } => honoured(effect, ttl, now),
-        RetryPolicy::LookUp { .. } | RetryPolicy::Manual => false,
+        RetryPolicy::LookUp { .. } | RetryPolicy::Manual | RetryPolicy::Repeat => false,
+    }
+}
+
+/// What shows a state holds nothing up and is nobody's to look at: it ends, and planning shows the state again later.
+fn repeatable(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
+    let unclear = matches!(
+        error.class,
+        ErrorClass::OutcomeUnknown | ErrorClass::Protocol
+    );
+    let tried = effect.attempts + 1 >= FEW_TRIES;
+    match error.class {
+        _ if unclear || effect.outcome_unknown => ended(effect, error, Verdict::Unknown),
+        _ if error.is_put_off() => later(effect, error),
+        ErrorClass::RateLimited { .. } | ErrorClass::Auth => later(effect, error),
+        ErrorClass::Transient | ErrorClass::Busy { .. } if !tried => later(effect, error),
+        _ => refused(effect, error),
     }
 }
 
 /// A call that cannot be expressed never left the house: a definite refusal of ours.
 #[must_use]
 pub(super) fn refused(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
+    ended(effect, error, Verdict::Refused)
+}
+
+fn ended(effect: &ClaimedEffect, error: &Error, verdict: Verdict) -> AttemptResult {
     AttemptResult::Finished {
         outcome: OutcomeFact {
             intent: effect.key.clone(),
-            verdict: Verdict::Refused,
+            verdict,
             id: None,
             code: error.code.clone(),
             message: error.message.clone(),
@@ -234,7 +262,7 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
     };
     let backoff = crate::account::backoff(effect.attempts);
     match spec.retry {
-        RetryPolicy::Manual => unresolved(),
+        RetryPolicy::Manual | RetryPolicy::Repeat => unresolved(),
         // It was looked up since, and the same happens again.
         _ if effect.look && tired => unresolved(),
         RetryPolicy::LookUp { settle, .. } => again(settle, tired),

@@ -393,6 +393,7 @@ fn word(acknowledgement: &AttemptResult) -> &'static str {
         AttemptResult::Finished { outcome } => match outcome.verdict {
             crate::facts::Verdict::Done => "done",
             crate::facts::Verdict::Accepted => "accepted",
+            crate::facts::Verdict::Unknown => "unknown",
             _ => "rejected",
         },
         AttemptResult::RetryLater { .. } => "retry_later",
@@ -410,6 +411,11 @@ fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
                 if outcome.verdict == crate::facts::Verdict::Refused =>
             {
                 warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "refused");
+            }
+            AttemptResult::Finished { outcome }
+                if outcome.verdict == crate::facts::Verdict::Unknown =>
+            {
+                info!(account = %account.slug, %order, %op, effect = id, message = outcome.message, "not answered; it is harmless to do again and is tried again later");
             }
             AttemptResult::Finished { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "done")

@@ -40,7 +40,7 @@ impl Decision {
             Self::Hold { reason } => (
                 "held:manual",
                 FactBody::Held(HeldFact {
-                    rule: "manual".to_owned(),
+                    rule: HeldFact::MANUAL.to_owned(),
                     reason: reason.clone(),
                     context: String::new(),
                     release: crate::facts::HoldRelease::Manual,

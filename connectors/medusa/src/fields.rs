@@ -14,7 +14,7 @@ payment_collections.payments.refunds.created_at,fulfillments.id,fulfillments.met
 fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of an order read before or after a write: [`crate::wire::OrderBrief`].
-pub(crate) const BRIEF_FIELDS: &str = "id,status,canceled_at,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
+pub(crate) const BRIEF_FIELDS: &str = "id,status,canceled_at,metadata,items.id,items.detail.quantity,items.detail.fulfilled_quantity,fulfillments.id,\
 fulfillments.metadata,fulfillments.shipped_at,fulfillments.canceled_at,fulfillments.items.line_item_id,\
 fulfillments.items.quantity,fulfillments.labels.tracking_number";
 

@@ -26,7 +26,7 @@ impl ConnectorKind for MedusaKind {
     }
 
     fn title(&self) -> &'static str {
-        "Medusa v2 shop (Admin API): orders, stock, fulfilment, shipping notice, capture, cancel"
+        "Medusa v2 shop (Admin API): orders, stock, fulfilment, shipping notice, capture, cancel, notes of holds"
     }
 
     fn schema(&self) -> schemars::Schema {

@@ -29,6 +29,9 @@ pub(crate) use stock::stock_records;
 /// The key in a fulfilment's metadata that carries our reference of the shipment.
 pub(crate) const REFERENCE: &str = "hikiate_ref";
 
+/// The key in an order's metadata that shows the shop's staff what holds it.
+pub(crate) const NOTE: &str = "hikiate_hold";
+
 /// Decodes one order; what cannot be understood is a bad record and nothing else.
 #[must_use]
 pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {

@@ -301,6 +301,9 @@ pub(crate) struct OrderBrief {
     /// What was packed.
     #[serde(default)]
     pub(crate) fulfillments: Vec<Fulfillment>,
+    /// Free keys.
+    #[serde(default)]
+    pub(crate) metadata: Value,
 }
 
 impl OrderBrief {

@@ -44,9 +44,9 @@ pub use link::Link;
 pub use mail::MailMessage;
 pub use money::{Currency, Decimal, MinorUnit, MinorUnits, MoneyError, to_minor};
 pub use operation::{
-    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First, FulfilCall,
-    InstructCall, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, RetryPolicy, Sent,
-    SentLine, ShipCall, ShippedLine, ShippedParcel, Then,
+    AnnotateCall, BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, First,
+    FulfilCall, HoldWhy, InstructCall, LookUp, Op, OperationSpec, Operations, Outcome, Prepared,
+    RetryPolicy, Sent, SentLine, ShipCall, ShippedLine, ShippedParcel, ShownHold, Then,
 };
 pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,

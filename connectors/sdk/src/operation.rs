@@ -33,11 +33,13 @@ pub enum Op {
     Mail,
     /// Post a journal batch.
     PostJournal,
+    /// Show the staff of a channel what holds an order.
+    Annotate,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Instruct,
         Self::CancelInstruction,
         Self::Fulfil,
@@ -46,6 +48,7 @@ impl Op {
         Self::CancelOrder,
         Self::Mail,
         Self::PostJournal,
+        Self::Annotate,
     ];
 
     /// The word.
@@ -60,6 +63,7 @@ impl Op {
             Self::CancelOrder => "cancel_order",
             Self::Mail => "mail",
             Self::PostJournal => "post_journal",
+            Self::Annotate => "annotate",
         }
     }
 
@@ -156,6 +160,9 @@ pub enum RetryPolicy {
     },
     /// Neither: the outcome stays unknown until an operator has looked.
     Manual,
+    /// It shows a state, and doing it again changes nothing. What was not answered ends as unknown, without a task, and the state
+    /// is shown again later if it still is the one. For operations that move neither money nor goods.
+    Repeat,
 }
 
 /// What comes first where a call can be looked up.
@@ -226,6 +233,8 @@ pub enum Call {
         /// Its entries.
         journal: JournalBatch,
     },
+    /// See [`Op::Annotate`].
+    Annotate(AnnotateCall),
 }
 
 impl Call {
@@ -241,6 +250,7 @@ impl Call {
             Self::CancelOrder(_) => Op::CancelOrder,
             Self::Mail(_) => Op::Mail,
             Self::PostJournal { .. } => Op::PostJournal,
+            Self::Annotate(_) => Op::Annotate,
         }
     }
 }
@@ -357,6 +367,51 @@ impl CaptureCall {
 pub struct CancelOrderCall {
     /// The channel's order.
     pub order: ExternalId,
+}
+
+/// What holds an order, for the staff of its channel. It replaces what an earlier call wrote and leaves everything else there
+/// alone. Neither a message to the buyer nor a place that the shop shows the buyer is right for it. No personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnotateCall {
+    /// The channel's order.
+    pub order: ExternalId,
+    /// Open holds, oldest first; none removes the note.
+    pub holds: Vec<ShownHold>,
+}
+
+/// A hold as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownHold {
+    /// The name of the hold rule, or `manual`.
+    pub rule: String,
+    /// Why.
+    pub why: HoldWhy,
+}
+
+/// Why a hold is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldWhy {
+    /// The rule is true.
+    Rule,
+    /// The rule could not be evaluated.
+    Undecided,
+    /// An operator placed it.
+    Operator,
+}
+
+impl AnnotateCall {
+    /// The note in a line, `on hold: high-value; manual (by an operator)`; `None` where it is to be removed.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let hold = |hold: &ShownHold| match hold.why {
+            HoldWhy::Rule => hold.rule.clone(),
+            HoldWhy::Undecided => format!("{} (the rule could not be evaluated)", hold.rule),
+            HoldWhy::Operator => format!("{} (by an operator)", hold.rule),
+        };
+        let holds: Vec<String> = self.holds.iter().map(hold).collect();
+        (!holds.is_empty()).then(|| format!("on hold: {}", holds.join("; ")))
+    }
 }
 
 /// A call as bytes: method, path and body, or file name and content. Frozen at the first send and
@@ -508,5 +563,35 @@ pub trait Operations: Send + Sync {
     fn lines_sent(&self, sent: &Sent) -> Option<Vec<SentLine>> {
         let _ = sent;
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_each_hold_and_is_none_without_one() {
+        let note = |holds: &[(&str, HoldWhy)]| {
+            let hold = |(rule, why): &(&str, HoldWhy)| ShownHold {
+                rule: (*rule).to_owned(),
+                why: *why,
+            };
+            let holds = holds.iter().map(hold).collect();
+            let order = ExternalId::from("order-1");
+            AnnotateCall { order, holds }.text()
+        };
+        assert_eq!(note(&[]), None);
+        assert_eq!(
+            note(&[
+                ("high-value", HoldWhy::Rule),
+                ("abroad", HoldWhy::Undecided),
+                ("manual", HoldWhy::Operator)
+            ])
+            .as_deref(),
+            Some(
+                "on hold: high-value; abroad (the rule could not be evaluated); manual (by an operator)"
+            )
+        );
     }
 }

@@ -107,6 +107,7 @@ fn declared(spec: &OperationSpec) -> (String, &'static str) {
             format!("looked up, not before {settle:?}{first}")
         }
         RetryPolicy::Manual => "never again: an operator looks (`Manual`)".to_owned(),
+        RetryPolicy::Repeat => "done again later, without a task".to_owned(),
     };
     let end = if spec.completes_on_accept {
         "is done"

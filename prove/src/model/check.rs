@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use hikiate::facts::{FactBody, Features, GroupFeatures, IntentWhat, ShipmentFact};
+use hikiate::facts::{FactBody, Features, GroupFeatures, IntentWhat, ShipmentFact, Verdict};
 use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status};
 use hikiate_sdk::{Call, LineKey, Op};
 
@@ -81,15 +81,16 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
     for effect in &plan.effects {
         let op = effect.intent.op;
         ensure(
-            !seen.cancelled_at_channel() || op == Op::CancelInstruction,
+            !seen.cancelled_at_channel() || matches!(op, Op::CancelInstruction | Op::Annotate),
             || format!("{} for an order that the channel cancelled", effect.key),
         )?;
         match op {
             Op::Capture => capture(&seen, plan)?,
-            Op::CancelOrder => cancel_order(world, at, &seen)?,
+            Op::CancelOrder => cancel_order(world, at, &seen, plan)?,
             Op::CancelInstruction => cancel_instruction(&seen, effect)?,
             Op::Fulfil => fulfil(&seen, effect)?,
             Op::Ship => ship(&seen, effect)?,
+            Op::Annotate => annotate(world, order, &seen, plan, effect)?,
             Op::Mail => {
                 let mails = seen
                     .standing
@@ -312,7 +313,12 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
 }
 
 /// The channel is told of a cancel only when nothing can leave any more and nothing is in the dark.
-fn cancel_order(world: &World, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
+fn cancel_order(
+    world: &World,
+    at: usize,
+    seen: &Seen<'_>,
+    plan: &OrderPlan,
+) -> Result<(), Violation> {
     ensure(seen.cancel_wanted, || {
         "a cancel that nobody asked for".to_owned()
     })?;
@@ -324,10 +330,10 @@ fn cancel_order(world: &World, at: usize, seen: &Seen<'_>) -> Result<(), Violati
             format!("the channel is told of a cancel while {reference} may leave")
         })?;
     }
-    let under_way = world
-        .rows
-        .iter()
-        .find(|row| row.owner == super::queue::Owner::Order(at) && row.op != Op::Mail);
+    let taken_back = |id: i64| plan.withdraw.iter().any(|gone| gone.effect_id == id);
+    let under_way = world.rows.iter().find(|row| {
+        row.owner == super::queue::Owner::Order(at) && row.op != Op::Mail && !taken_back(row.id)
+    });
     ensure(under_way.is_none(), || {
         let key = under_way.map_or("", |row| row.key.as_str());
         format!("the channel is told of a cancel while {key} is under way")
@@ -359,6 +365,48 @@ fn cancel_instruction(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violati
 }
 
 /// No more units are told than left and were sold.
+/// Only holds that nobody let go of are shown, only where that is configured, and the last thing that was shown is not shown again.
+fn annotate(
+    world: &World,
+    order: &Order,
+    seen: &Seen<'_>,
+    plan: &OrderPlan,
+    effect: &NewEffect,
+) -> Result<(), Violation> {
+    let mut channels = world.setting.policy.channels.values();
+    ensure(channels.all(|channel| !channel.annotate.is_never()), || {
+        "a note where none is wanted".to_owned()
+    })?;
+    let IntentWhat::Call { call, .. } = &effect.intent.what else {
+        return Ok(());
+    };
+    let Call::Annotate(note) = call.as_ref() else {
+        return Ok(());
+    };
+    let over = seen.cancelled_at_channel() || seen.cancel_wanted || seen.ended;
+    let decided = plan.decisions.iter().filter_map(|fact| match &fact.body {
+        FactBody::Held(held) => Some(held.rule.as_str()),
+        _ => None,
+    });
+    let decided: BTreeSet<&str> = decided.collect();
+    let open = |rule: &str| seen.held.contains(rule) || decided.contains(rule);
+    let strange = note.holds.iter().find(|hold| over || !open(&hold.rule));
+    ensure(strange.is_none(), || format!("a note of {strange:?}"))?;
+    let mut facts = order.input.facts.iter().rev();
+    let last = facts.find_map(|fact| match &fact.body {
+        FactBody::Outcome(end) if end.intent.starts_with("annotate:") => Some(end),
+        _ => None,
+    });
+    let last = last.filter(|end| end.verdict == Verdict::Done);
+    let again = last.is_some_and(|end| {
+        let mut calls = seen.calls(Op::Annotate);
+        calls.any(|(key, call, _)| {
+            key == end.intent && matches!(call, Call::Annotate(shown) if shown == note)
+        })
+    });
+    ensure(!again, || format!("the same note again: {:?}", note.holds))
+}
+
 fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
     let IntentWhat::Call { call, .. } = &effect.intent.what else {
         return Ok(());

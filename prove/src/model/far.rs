@@ -93,7 +93,10 @@ impl World {
             }
             return Ok(Ok(()));
         }
-        ensure(!again, || format!("{} happened a second time", row.key))?;
+        // A note is shown again as it was.
+        ensure(!again || row.op == Op::Annotate, || {
+            format!("{} happened a second time", row.key)
+        })?;
         let done = match row.owner {
             Owner::Order(order) => self.perform_call(order, row, fate),
             Owner::Wave(wave) => {
@@ -141,6 +144,7 @@ impl World {
             Call::Mail(_) => return Ok(()),
             _ if unknown => return Err("there is no such order".to_owned()),
             _ if gone => return Err("the order is cancelled".to_owned()),
+            Call::Annotate(call) => order.note.clone_from(&call.holds),
             Call::CancelOrder(_) => {
                 if truth.fulfilments.iter().any(|f| !f.cancelled()) {
                     return Err("it has fulfilments".to_owned());

@@ -114,6 +114,7 @@ impl Row {
 fn retry(op: Op) -> RetryPolicy {
     match op {
         Op::Mail => RetryPolicy::Manual,
+        Op::Annotate => RetryPolicy::Repeat,
         Op::CancelInstruction => RetryPolicy::IdempotencyKey {
             ttl: Some(Span::from_secs(3600)),
             after_expiry: Then::LookUp,

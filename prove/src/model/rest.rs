@@ -1,11 +1,11 @@
 //! The end of a run: everything that is on its way comes, people do what tasks ask for, time passes. Then
 //! nothing may be left, and all sums must agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 use hikiate::action::Action;
-use hikiate::facts::{ClassFact, FactBody, OrderClass};
+use hikiate::facts::{ClassFact, FactBody, OrderClass, Verdict};
 use hikiate::plan::types::{EffectState, ShipmentStage, Status, TaskRow};
 use hikiate::policy::{Completed, OthersShipFrom};
 use hikiate_sdk::{ChannelFulfilment, ChannelGate, ChannelState, LineKey, Tender};
@@ -326,6 +326,7 @@ impl World {
             self.money_at_rest(at, &seen)?;
             if !seen.cancelled_at_channel() {
                 self.notices_at_rest(at, &seen)?;
+                self.note_at_rest(at, &seen)?;
             }
         }
         self.stock_at_rest()?;
@@ -527,6 +528,36 @@ impl World {
             self.changed(at)?;
         }
         Ok(done)
+    }
+
+    /// Staff are shown the holds that are open, unless the channel did not take it.
+    fn note_at_rest(&self, at: usize, seen: &Seen<'_>) -> Result<(), Violation> {
+        let order = &self.orders[at];
+        let name = &order.input.number;
+        let mut channels = self.setting.policy.channels.values();
+        if channels.all(|channel| channel.annotate.is_never()) {
+            return ensure(order.note.is_empty(), || format!("{name} at rest: a note"));
+        }
+        let mut facts = order.input.facts.iter().rev();
+        let last = facts.find_map(|fact| match &fact.body {
+            FactBody::Outcome(end) if end.verdict == Verdict::Withdrawn => None,
+            FactBody::Outcome(end) if end.intent.starts_with("annotate:") => Some(end.verdict),
+            _ => None,
+        });
+        let taken = last.is_none_or(|last| last == Verdict::Done);
+        if !taken || order.gone || seen.cancelled_at_channel() {
+            return Ok(());
+        }
+        let over = seen.cancel_wanted || seen.ended || order.status >= Status::Shipped;
+        let shown: BTreeSet<&str> = order.note.iter().map(|hold| hold.rule.as_str()).collect();
+        let open = if over {
+            BTreeSet::new()
+        } else {
+            seen.held.clone()
+        };
+        ensure(shown == open, || {
+            format!("{name} at rest: held by {open:?}, its staff are shown {shown:?}")
+        })
     }
 
     /// The channel was told of every unit that left and was sold.

@@ -6,9 +6,9 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use hikiate::calendar::Term;
 use hikiate::plan::types::ItemRef;
 use hikiate::policy::{
-    Allocation, Booking, CancelBy, CaptureRule, Catalogue, Change, ChangeRules, Channel, Close,
-    Completed, Dispatch, MailKind, OthersShipFrom, Partial, PaymentMethod, PaymentRoute, Policy,
-    Presume, Recognise, Release, ReplyTerm, Shop, Titles, Warehouse,
+    Allocation, Annotate, Booking, CancelBy, CaptureRule, Catalogue, Change, ChangeRules, Channel,
+    Close, Completed, Dispatch, MailKind, OthersShipFrom, Partial, PaymentMethod, PaymentRoute,
+    Policy, Presume, Recognise, Release, ReplyTerm, Shop, Titles, Warehouse,
 };
 use hikiate::rules::{HoldRules, RuleContext, RuleVerdict};
 use hikiate_sdk::{AccountSlug, Currency};
@@ -89,6 +89,9 @@ impl Setting {
                 channel.capture = CaptureRule::OnComplete;
             }
             channel.shipping_notice = rng.chance(85);
+            if rng.chance(50) {
+                channel.annotate = Annotate::Holds;
+            }
         }
         if let Some(booking) = &mut policy.booking
             && rng.chance(40)
@@ -172,6 +175,7 @@ pub(super) fn epochs() -> BTreeMap<(String, AccountSlug), DateTime<Utc>> {
     let at = start() - Duration::days(1);
     [
         ("notice", SHOP),
+        ("annotate", SHOP),
         ("capture", SHOP),
         ("mail:shipped", "smtp"),
         ("booking", "books"),
@@ -197,6 +201,7 @@ fn policy() -> Policy {
             ("bank".to_owned(), route(PaymentMethod::BankTransfer, None)),
         ]),
         shipping_notice: true,
+        annotate: Annotate::Never,
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::new(),

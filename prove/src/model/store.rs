@@ -13,7 +13,7 @@ use hikiate::plan::types::{
     ShippingStop,
 };
 use hikiate::store::{Head, Judgement, judge};
-use hikiate_sdk::{AccountSlug, OrderSnapshot};
+use hikiate_sdk::{AccountSlug, OrderSnapshot, ShownHold};
 
 use super::setting::{SHOP, ZONE, epochs, items};
 use super::shape;
@@ -52,6 +52,8 @@ pub(super) struct Order {
     pub(super) truth: OrderSnapshot,
     /// The channel's count of changes.
     pub(super) version: i64,
+    /// What its staff are shown of holds.
+    pub(super) note: Vec<ShownHold>,
     /// It has new input.
     pub(super) dirty: bool,
     /// Highest version of a reading that came.
@@ -139,6 +141,7 @@ impl Order {
             rows: Memory::new(input, ZONE),
             truth,
             version: 1,
+            note: Vec::new(),
             dirty: false,
             newest: 0,
             shrunk: false,

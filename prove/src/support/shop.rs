@@ -482,6 +482,7 @@ fn policy() -> Policy {
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),
         shipping_notice: true,
+        annotate: Default::default(),
         capture: CaptureRule::EachShipment,
         mail: Vec::new(),
         locations: BTreeMap::new(),

@@ -42,6 +42,8 @@ struct Known {
     status: String,
     closed: bool,
     blocked: Option<String>,
+    /// What became of the last note of its holds.
+    note: Option<String>,
     revenue: i64,
 }
 
@@ -138,8 +140,10 @@ impl World {
     }
 
     async fn known(&self) -> BTreeMap<String, Known> {
-        let rows: Vec<(String, String, bool, Option<String>, i64)> = sqlx::query_as(
+        let rows: Vec<(String, String, bool, Option<String>, Option<String>, i64)> = sqlx::query_as(
             "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
+               (SELECT f.body->>'verdict' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'outcome' AND f.key LIKE 'annotate:%'
+                AND f.body->>'verdict' <> 'withdrawn' ORDER BY f.id DESC LIMIT 1),
                coalesce((SELECT sum(e.gross) FROM revenue_events e WHERE e.subject_id = s.id), 0)::bigint
              FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'placeholder'",
         )
@@ -147,11 +151,12 @@ impl World {
         .await
         .unwrap();
         rows.into_iter()
-            .map(|(number, status, closed, blocked, revenue)| {
+            .map(|(number, status, closed, blocked, note, revenue)| {
                 let known = Known {
                     status,
                     closed,
                     blocked,
+                    note,
                     revenue,
                 };
                 (number, known)
@@ -177,6 +182,7 @@ impl World {
             ));
         }
         wrong.extend(self.money(order, known, gone, &seen));
+        wrong.extend(self.note(order, known, &seen));
         if !order.acts.is_empty() {
             return wrong
                 .into_iter()
@@ -253,6 +259,32 @@ impl World {
             wrong.push(format!("its customer has {mails} mails"));
         }
         wrong
+    }
+
+    /// What is wrong with what the shop's staff are shown of its holds. Not judged: what staff wrote over, what the shop did
+    /// not take, and orders that it changes no more.
+    fn note(&self, order: &Placed, known: &Known, seen: &OrderMemory) -> Option<String> {
+        let taken = known
+            .note
+            .as_deref()
+            .is_none_or(|verdict| verdict == "done");
+        if order.note_by_staff || !taken || seen.cancelled || seen.deleted {
+            return None;
+        }
+        let hold = known
+            .blocked
+            .as_deref()
+            .and_then(|b| b.strip_prefix("hold:"));
+        let hold = hold.filter(|rule| self.terms.annotate && ["remarks", "manual"].contains(rule));
+        let shown = seen.note();
+        let right = match (hold, shown) {
+            (None, None) => true,
+            (Some(rule), Some(note)) => note.contains(rule),
+            // Something else comes before the hold.
+            (None, Some(_)) => self.terms.annotate && !known.closed && known.blocked.is_some(),
+            (Some(_), None) => false,
+        };
+        (!right).then(|| format!("held by {hold:?}, and its staff are shown {shown:?}"))
     }
 
     /// What is wrong with the money of an order: what is kept is booked or named, what was given back lowers what is

@@ -90,6 +90,8 @@ pub(super) struct Placed {
     /// The most of each that was ever ordered.
     pub(super) most: Goods,
     pub(super) acts: BTreeSet<Act>,
+    /// Staff wrote over the note of its holds, or deleted it.
+    pub(super) note_by_staff: bool,
     pub(super) by_staff_shipped: Vec<ByStaff>,
     /// Shipped by an operator's hand, past every instruction.
     pub(super) by_hand: Goods,
@@ -309,6 +311,7 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         most: goods.clone(),
         goods,
         acts: BTreeSet::new(),
+        note_by_staff: false,
         by_staff_shipped: Vec::new(),
         by_hand: Goods::new(),
         completed_empty: false,

@@ -18,7 +18,7 @@ impl World {
         // A replica that lags: who reads it by its id gets what it was before.
         let lags = self.dice.percent(15);
         let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
-        let done = match self.dice.range(0..=24) {
+        let done = match self.dice.range(0..=26) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
                 let number = self.some_number();
@@ -38,6 +38,7 @@ impl World {
             22 => self.pay_again(at),
             23 => self.staff_date_ahead(at),
             24 => self.shop_repeats_a_page(),
+            25..=26 => self.staff_note(at),
             _ => self.staff_delete(at, seen.deleted),
         };
         if done {
@@ -58,6 +59,20 @@ impl World {
         let text = format!("the shop shows its first page for {seconds} s");
         self.log.say("fault", text);
         true
+    }
+
+    /// Writes into the note of a hold, or deletes it: it stays so until the holds change.
+    fn staff_note(&mut self, at: usize) -> bool {
+        let id = self.orders[at].id.clone();
+        let text = self.dice.pick(&[None, Some("called the customer")]);
+        let done = self.far.shop.edit_metadata(&id, "hikiate_hold", *text);
+        if done {
+            let order = &mut self.orders[at];
+            order.note_by_staff = true;
+            let text = format!("{}: its note is {text:?}", order.number);
+            self.log.say("staff", text);
+        }
+        done
     }
 
     /// An import, or a clock that is wrong for a moment, dates a change of an order ahead.

@@ -63,6 +63,8 @@ pub(super) struct Terms {
     pub(super) stock: [[i64; 3]; 2],
     pub(super) actions: u64,
     pub(super) orders: u64,
+    /// The shop's staff are shown which holds are open.
+    pub(super) annotate: bool,
 }
 
 impl Terms {
@@ -100,6 +102,7 @@ impl Terms {
             stock,
             actions: dice.range(15..=40),
             orders: dice.range(1..=4),
+            annotate: dice.percent(50),
         }
     }
 
@@ -160,6 +163,7 @@ impl Terms {
             OthersFrom::Osaka => "others_ship_from = \"osaka\"",
             OthersFrom::Elsewhere => "others_ship_from = \"elsewhere\"",
         };
+        let annotate = if self.annotate { "holds" } else { "never" };
         let expire = if self.expire_unpaid { "20m" } else { "never" };
         Merchant {
             name: "りんご屋",
@@ -169,7 +173,7 @@ impl Terms {
                 account: "shop",
                 more: String::new(),
                 channel: format!(
-                    "begin = \"all\"\ncapture = \"{capture}\"\nrefresh = \"15m\"\nlocations = {{ tokyo = \"{TOKYO}\" }}\n{others}"
+                    "begin = \"all\"\ncapture = \"{capture}\"\nrefresh = \"15m\"\nlocations = {{ tokyo = \"{TOKYO}\" }}\nannotate = \"{annotate}\"\n{others}"
                 ),
             }],
             warehouses: vec![

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policy::{CaptureRule, Completed, MailKind, Others, PaymentMethod};
+use crate::policy::{Annotate, CaptureRule, Completed, MailKind, Others, PaymentMethod};
 
 /// `[channels.NAME]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -17,6 +17,9 @@ pub struct ChannelTable {
     /// Tell the channel what was shipped.
     #[serde(default = "yes")]
     pub shipping_notice: bool,
+    /// What the channel's staff are shown of an order there, where its connector can; `never` where it is not written.
+    #[serde(default)]
+    pub annotate: Annotate,
     /// When money is captured; what its accounts can do where it is not written.
     #[serde(default)]
     pub capture: Option<CaptureRule>,

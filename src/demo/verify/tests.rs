@@ -59,6 +59,7 @@ fn good() -> Evidence {
                     cancelled: false,
                     tracking: vec![tracking.clone()],
                 }],
+                metadata: Default::default(),
             },
             status: Some("booked".to_owned()),
             quarantined: false,

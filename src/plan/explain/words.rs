@@ -6,7 +6,7 @@ use hikiate_sdk::{CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
-use crate::operations::{MAIL, NOTICE, of};
+use crate::operations::{ANNOTATE, MAIL, NOTICE, of};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
@@ -243,7 +243,7 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
 
 pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
     let intents = view.fold.intents.iter();
-    let telling = intents.filter(|i| [NOTICE, MAIL].contains(&of(i.fact.op).rule));
+    let telling = intents.filter(|i| [NOTICE, MAIL, ANNOTATE].contains(&of(i.fact.op).rule));
     telling
         .map(|intent| {
             let account = &intent.fact.account;
@@ -273,6 +273,7 @@ pub(super) fn next(what: Next) -> &'static str {
         Next::Placed => "it is looked whether a stock count says where it left",
         Next::Ships => "a parcel that was told ahead ships",
         Next::Unnumbered => "without its number until then, a parcel is told without",
+        Next::Note => "the note of its holds is written again at its channel",
         Next::Payments => "a payment at its provider is late, or its authorisation ends",
         Next::Planned => "it is planned again",
     }

@@ -44,6 +44,7 @@ pub(super) fn policy() -> Policy {
             ("cod".to_owned(), payment(PaymentMethod::Cod, None)),
         ]),
         shipping_notice: true,
+        annotate: Default::default(),
         capture: CaptureRule::EachShipment,
         mail: vec![MailKind::Shipped],
         locations: BTreeMap::from([("tokyo".to_owned(), "sloc_1".to_owned())]),

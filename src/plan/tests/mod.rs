@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod annotate;
 mod asks;
 mod begin;
 pub(crate) mod build;

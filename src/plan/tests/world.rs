@@ -70,6 +70,7 @@ impl World {
         };
         let epochs = [
             ("notice", SHOP),
+            ("annotate", SHOP),
             ("capture", SHOP),
             ("mail:shipped", "smtp"),
             ("booking", "books"),

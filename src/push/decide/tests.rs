@@ -447,3 +447,59 @@ fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
         assert_eq!(effect.lost_since.is_some(), loss_risk);
     }
 }
+
+#[test]
+fn what_shows_a_state_ends_without_a_task_whatever_comes_of_it() {
+    let spec = OperationSpec::new(Op::Annotate, RetryPolicy::Repeat, "");
+    let answer = |effect: &ClaimedEffect, class| {
+        let error = Err(Error::new(class, "words"));
+        match after_send(effect, &spec, DateTime::UNIX_EPOCH, error) {
+            AttemptResult::Finished { outcome } => Some(outcome.verdict),
+            AttemptResult::RetryLater { .. } => None,
+            // No other acknowledgement may come.
+            _ => Some(Verdict::Evidence),
+        }
+    };
+    let first = effect();
+    let third = ClaimedEffect {
+        attempts: 2,
+        ..effect()
+    };
+    // The process ended while it was sent.
+    let unclear = ClaimedEffect {
+        outcome_unknown: true,
+        ..effect()
+    };
+    let late = ErrorClass::RateLimited { after: None };
+    for class in [ErrorClass::OutcomeUnknown, ErrorClass::Protocol] {
+        assert_eq!(answer(&first, class), Some(Verdict::Unknown), "{class:?}");
+    }
+    for class in [
+        ErrorClass::Rejected,
+        ErrorClass::NotFound,
+        ErrorClass::Conflict,
+    ] {
+        assert_eq!(answer(&first, class), Some(Verdict::Refused), "{class:?}");
+    }
+    for class in [ErrorClass::Transient, late, ErrorClass::Auth] {
+        assert_eq!(answer(&first, class), None, "{class:?}");
+        assert_eq!(answer(&unclear, class), Some(Verdict::Unknown), "{class:?}");
+    }
+    assert_eq!(
+        answer(&third, ErrorClass::Transient),
+        Some(Verdict::Refused)
+    );
+    assert_eq!(answer(&third, late), None);
+    for effect in [&first, &third, &unclear] {
+        assert_eq!(
+            next_step(effect, spec.retry, DateTime::UNIX_EPOCH),
+            Step::Send
+        );
+        let mut doubted_one = ClaimedEffect {
+            loss_risk: LossRisk::Known,
+            ..effect.clone()
+        };
+        assert_eq!(apply_loss_risk(&mut doubted_one, &spec), None);
+        assert_eq!(doubted_one.outcome_unknown, effect.outcome_unknown);
+    }
+}

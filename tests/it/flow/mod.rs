@@ -1,6 +1,7 @@
 //! An order's way through the whole program.
 
 mod acceptance;
+mod annotate;
 mod begin;
 mod happy;
 mod hooks;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 
 use super::is_plain;
-use crate::map::REFERENCE;
+use crate::map::{NOTE, REFERENCE};
 
 /// Stands in a path for the shop's id of the fulfilment, which is known only when it is sent.
 pub(super) const FULFILMENT: &str = "{fulfillment}";
@@ -49,6 +49,8 @@ pub(super) enum Find {
     },
     /// A cancelled order.
     Cancelled { order: String },
+    /// Our note in an order's metadata; none where it is to be removed.
+    Note { order: String, note: Option<String> },
 }
 
 impl Frozen {
@@ -78,6 +80,17 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
                 format!("/admin/orders/{order}/cancel"),
                 json!({}),
                 Find::Cancelled { order },
+            )
+        }
+        Call::Annotate(call) => {
+            let order = plain("order", call.order.as_str())?;
+            let note = call.text();
+            // The shop merges metadata key by key; an empty text removes the key.
+            let body = json!({ "metadata": { NOTE: note.as_deref().unwrap_or_default() } });
+            post(
+                format!("/admin/orders/{order}"),
+                body,
+                Find::Note { order, note },
             )
         }
         other => return Err(not_offered(other.op())),

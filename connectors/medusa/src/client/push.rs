@@ -39,6 +39,11 @@ impl Operations for Medusa {
                 Op::CancelOrder,
                 "cancels the order in the shop, which voids or refunds its payments; cannot be undone",
             ),
+            OperationSpec::new(
+                Op::Annotate,
+                RetryPolicy::Repeat,
+                "writes the names of open holds into `hikiate_hold` of the order's metadata, which the shop's Store API hands to storefronts",
+            ),
         ]
     }
 
@@ -78,6 +83,9 @@ impl Medusa {
                     .await
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self.cancel(&frozen, order).await,
+            Find::Note { order, note } if op == Op::Annotate => {
+                self.annotate(&frozen, order, note.as_deref()).await
+            }
             _ => Err(prepared::not_offered(op)),
         }
     }
@@ -115,6 +123,8 @@ impl Medusa {
                 .await?
                 .is_cancelled()
                 .then(|| done(Some(order.clone()))),
+            // Never asked for: it is sent again.
+            Find::Note { .. } if op == Op::Annotate => return Ok(LookUp::Inconclusive),
             _ => return Err(prepared::not_offered(op)),
         };
         Ok(found.map_or(LookUp::NotFound, LookUp::Found))
@@ -263,6 +273,22 @@ impl Medusa {
             return Err(unknown(&frozen.path, "the order as cancelled"));
         }
         Ok(done(Some(order.to_owned())))
+    }
+
+    async fn annotate(
+        &self,
+        frozen: &Frozen,
+        order: &str,
+        note: Option<&str>,
+    ) -> Result<Outcome, Error> {
+        if let Step::Done(outcome) = writes::may_note(&self.brief(order).await?, note)? {
+            return Ok(outcome);
+        }
+        let after = self.write_order(&frozen.path, body(frozen)).await?;
+        if !writes::is_noted(&after, note) {
+            return Err(unknown(&frozen.path, "the note"));
+        }
+        Ok(done(None))
     }
 }
 

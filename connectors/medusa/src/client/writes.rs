@@ -86,6 +86,31 @@ pub(super) fn may_fulfil(
     Ok(Step::Send)
 }
 
+/// Our note in the order's metadata. Shops that merge objects alone keep an empty text for a key
+/// that was removed.
+fn note(order: &OrderBrief) -> Option<&str> {
+    let note = order.metadata.get(map::NOTE)?.as_str()?;
+    Some(note).filter(|note| !note.is_empty())
+}
+
+/// Whether the order shows this note, or none.
+pub(super) fn is_noted(order: &OrderBrief, wanted: Option<&str>) -> bool {
+    note(order) == wanted
+}
+
+/// Whether the note can be written. The shop changes nothing of a cancelled order.
+pub(super) fn may_note(order: &OrderBrief, wanted: Option<&str>) -> Result<Step, Error> {
+    if is_noted(order, wanted) {
+        return Ok(Step::Done(done(None)));
+    }
+    if order.is_cancelled() {
+        return Err(conflict(
+            "the order is cancelled in the shop, which keeps its metadata as it is".to_owned(),
+        ));
+    }
+    Ok(Step::Send)
+}
+
 /// Whether our fulfilment shows these parcels.
 pub(super) fn is_shipped(fulfilment: &Fulfillment, tracking: &[String]) -> bool {
     fulfilment.shipped_at.is_some()

@@ -1,11 +1,11 @@
 //! What the shop remembers, for tests and for the demo's last line; asked past the API.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::MedusaSim;
 use super::money::{self, Micro};
 use super::state::{Order, Payment, State};
-use crate::map::REFERENCE;
+use crate::map::{NOTE, REFERENCE};
 
 /// An order as the shop remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,16 @@ pub struct OrderMemory {
     pub lines: Vec<(String, String, u32, u32)>,
     /// Fulfilments in the order they were made.
     pub fulfilments: Vec<FulfilmentMemory>,
+    /// Its metadata.
+    pub metadata: Map<String, Value>,
+}
+
+impl OrderMemory {
+    /// What its staff are shown of holds.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.metadata.get(NOTE).and_then(Value::as_str)
+    }
 }
 
 /// A fulfilment as the shop remembers it.
@@ -185,6 +195,7 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
             .iter()
             .map(|l| (l.id.clone(), l.sku.clone(), l.quantity, l.fulfilled))
             .collect(),
+        metadata: order.metadata.clone(),
         fulfilments: order
             .fulfilments
             .iter()

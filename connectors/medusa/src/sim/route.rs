@@ -98,6 +98,10 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
             writes::ship(state, id, fulfilment, &body(request)?, now)?;
             order_answer(state, id)
         }
+        (Method::Post, ["admin", "orders", id]) => {
+            writes::update(state, id, &body(request)?, now)?;
+            order_answer(state, id)
+        }
         (Method::Post, ["admin", "orders", id, "cancel"]) => {
             writes::cancel(state, id, now)?;
             order_answer(state, id)

@@ -20,8 +20,9 @@ use hikiate_sdk::faulty::FaultyTransport;
 use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, LineKey, Link, Op,
-    Operations, Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
+    AnnotateCall, Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, HoldWhy,
+    LineKey, Link, Op, Operations, Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
+    ShownHold,
 };
 use secrecy::SecretString;
 
@@ -290,6 +291,13 @@ impl TestSystem for Far {
                 expected_captured_total: memory.total,
             }),
             Op::CancelOrder => Call::CancelOrder(CancelOrderCall { order }),
+            Op::Annotate => Call::Annotate(AnnotateCall {
+                order,
+                holds: vec![ShownHold {
+                    rule: "high-value".to_owned(),
+                    why: HoldWhy::Rule,
+                }],
+            }),
             other => sample_call(other),
         }
     }
@@ -305,6 +313,12 @@ impl TestSystem for Far {
                 .count(),
             Call::Capture(call) => order(&call.order).captures,
             Call::CancelOrder(call) => usize::from(order(&call.order).cancelled),
+            Call::Annotate(call) => {
+                let order = order(&call.order);
+                // What the customer wrote stays beside it.
+                let kept = order.metadata.contains_key("remarks");
+                usize::from(kept && order.note() == call.text().as_deref())
+            }
             _ => 0,
         }
     }

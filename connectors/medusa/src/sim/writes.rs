@@ -233,6 +233,34 @@ pub(super) fn capture(
     Ok(())
 }
 
+/// Merges metadata key by key, and removes a key whose text is empty. Only metadata is known here.
+pub(super) fn update(state: &mut State, id: &str, body: &Value, now: i64) -> Result<(), Refused> {
+    only(body, &["metadata"])?;
+    let metadata = body
+        .get("metadata")
+        .and_then(Value::as_object)
+        .ok_or_else(|| {
+            Refused::invalid("Invalid request: Expected type: 'object' for field 'metadata'")
+        })?;
+    let order = state
+        .order_mut(id)
+        .ok_or_else(|| Refused::not_found("Order", id))?;
+    if order.cancelled.is_some() {
+        return Err(Refused::invalid(format!(
+            "Order with id {id} has been canceled."
+        )));
+    }
+    for (key, value) in metadata {
+        if value.as_str() == Some("") {
+            order.metadata.remove(key);
+        } else {
+            order.metadata.insert(key.clone(), value.clone());
+        }
+    }
+    state.touch(id, now);
+    Ok(())
+}
+
 /// Voids what is not captured and gives back what is.
 pub(super) fn cancel(state: &mut State, id: &str, now: i64) -> Result<(), Refused> {
     let refund = state.id("ref");

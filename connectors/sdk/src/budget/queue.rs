@@ -176,7 +176,8 @@ impl Queue {
         match urgency {
             Urgency::Money => 2,
             Urgency::Goods => 5,
-            read => {
+            Urgency::Notes => 8,
+            read @ (Urgency::Reads | Urgency::BackFill) => {
                 let behind = u8::from(read == Urgency::BackFill);
                 behind
                     + match self.owed {

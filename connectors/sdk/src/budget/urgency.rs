@@ -13,6 +13,8 @@ pub enum Urgency {
     Reads,
     /// Pages from long ago.
     BackFill,
+    /// Notes for staff.
+    Notes,
 }
 
 tokio::task_local! {
@@ -26,6 +28,7 @@ impl Urgency {
         match op {
             Op::Capture | Op::CancelOrder | Op::CancelInstruction => Self::Money,
             Op::Instruct | Op::Fulfil | Op::Ship | Op::Mail | Op::PostJournal => Self::Goods,
+            Op::Annotate => Self::Notes,
         }
     }
 

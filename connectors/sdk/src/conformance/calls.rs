@@ -3,8 +3,9 @@
 use chrono::NaiveDate;
 
 use crate::{
-    BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Currency, FulfilCall,
-    InstructCall, JournalBatch, MailMessage, Op, ShipCall, ShipmentReference,
+    AnnotateCall, BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Currency,
+    FulfilCall, HoldWhy, InstructCall, JournalBatch, MailMessage, Op, ShipCall, ShipmentReference,
+    ShownHold,
 };
 
 /// A small call of an operation.
@@ -63,5 +64,12 @@ pub fn sample_call(op: Op) -> Call {
                 entries: Vec::new(),
             },
         },
+        Op::Annotate => Call::Annotate(AnnotateCall {
+            order: "order-1".into(),
+            holds: vec![ShownHold {
+                rule: "high-value".to_owned(),
+                why: HoldWhy::Rule,
+            }],
+        }),
     }
 }

@@ -96,6 +96,7 @@ impl fmt::Display for Card {
                     format!("{first} {settle:?} after a lost reply")
                 }
                 RetryPolicy::Manual => "an operator looks after a lost reply".to_owned(),
+                RetryPolicy::Repeat => "the same again after a lost reply".to_owned(),
             };
             let end = if spec.completes_on_accept {
                 "accepted is done"

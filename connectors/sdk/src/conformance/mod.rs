@@ -1,6 +1,7 @@
 //! The suite that every connector's tests call: what the engine relies on, checked against the connector's own
 //! simulator with faults on the way. [`run`] gives a [`Card`]; what does not apply must be waived with a reason.
 
+mod annotate;
 mod batch;
 mod budget;
 mod calls;

@@ -1,5 +1,6 @@
 //! What the engine relies on when it pushes: nothing twice, nothing called done that may not be.
 
+use super::annotate::{repeated, repeats};
 use super::batch::partial_batch;
 use super::calls::sample_call;
 use super::run::{Checked, Run, Seen, ensure};
@@ -52,6 +53,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
                     spec.members > 0 && spec.together > 0,
                     format!("{} takes batches of none or no call in a request", spec.op),
                 )?;
+                repeats(spec)?;
             }
             Ok(())
         },
@@ -72,6 +74,12 @@ pub(super) async fn checks(run: &mut Run<'_>) {
         for fault in WRITE_FAULTS {
             run.check(&format!("{fault}/{op}"), &[fault], async |bench, seen| {
                 faulty(bench, seen, spec, fault).await
+            })
+            .await;
+        }
+        if op == Op::Annotate {
+            run.check(&format!("repeated/{op}"), &[], async |bench, seen| {
+                repeated(bench, seen).await
             })
             .await;
         }
@@ -270,7 +278,7 @@ impl Ready<'_> {
         self.done(usize::from(happened), when).await?;
         self.lookups(happened, when).await?;
         match self.spec.retry {
-            RetryPolicy::IdempotencyKey { .. } => {
+            RetryPolicy::IdempotencyKey { .. } | RetryPolicy::Repeat => {
                 self.send_well(&format!("{when}, the same bytes again"))
                     .await?
             }

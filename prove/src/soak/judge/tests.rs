@@ -45,6 +45,7 @@ fn good() -> Evidence {
             recaptures: 0,
             refunded: 0,
             lines: Vec::new(),
+            metadata: Default::default(),
             fulfilments: vec![FulfilmentMemory {
                 id: "ful_1".to_owned(),
                 reference: Some("HK1-S1".to_owned()),

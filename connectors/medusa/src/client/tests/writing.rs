@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
-    Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId, FulfilCall,
-    LineKey, Link, LookUp, Op, Operations, Outcome, SecretPlace, SecretRef, ShipCall,
-    ShipmentReference, ShippedLine, ShippedParcel,
+    AnnotateCall, Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId,
+    FulfilCall, HoldWhy, LineKey, Link, LookUp, Op, Operations, Outcome, SecretPlace, SecretRef,
+    ShipCall, ShipmentReference, ShippedLine, ShippedParcel, ShownHold,
 };
 
 use super::support::{LOCATION, TOKEN, account, mugs, shop};
@@ -81,6 +81,25 @@ impl World {
         Call::CancelOrder(CancelOrderCall {
             order: ExternalId::new(self.order.clone()),
         })
+    }
+
+    fn annotate(&self, rules: &[&str]) -> Call {
+        let hold = |rule: &&str| ShownHold {
+            rule: (*rule).to_owned(),
+            why: HoldWhy::Rule,
+        };
+        Call::Annotate(AnnotateCall {
+            order: ExternalId::new(self.order.clone()),
+            holds: rules.iter().map(hold).collect(),
+        })
+    }
+
+    /// Sends it, which is done, and says how many requests asked for a change.
+    async fn noted(&self, rules: &[&str]) -> u64 {
+        let before = self.sim.writes();
+        let outcome = self.send(&self.annotate(rules)).await;
+        assert_eq!(outcome.unwrap(), Outcome::Done { id: None });
+        self.sim.writes() - before
     }
 
     async fn send(&self, call: &Call) -> Result<Outcome, Error> {
@@ -330,4 +349,39 @@ async fn a_key_that_the_shop_exchanged_is_read_again_without_a_restart() {
     std::fs::write(&one, "sk_third").unwrap();
     id(world.send(&world.ship("HK1-S2", &["2Z"])).await);
     assert_eq!(world.sim.order(&world.order).unwrap().fulfilments.len(), 2);
+}
+
+#[tokio::test]
+async fn a_note_leaves_all_other_metadata_alone_and_is_written_only_where_it_differs() {
+    let w = world();
+    let order = || w.sim.order(&w.order).unwrap();
+    w.sim.edit_metadata(&w.order, "gift", Some("ribbon"));
+    assert_eq!(w.noted(&["high-value"]).await, 1);
+    assert_eq!(order().note(), Some("on hold: high-value"));
+    assert_eq!(w.noted(&["high-value"]).await, 0);
+    // Staff write into it, and beside it: the next note replaces the one and not the other.
+    w.sim
+        .edit_metadata(&w.order, "hikiate_hold", Some("asked the customer"));
+    w.sim.edit_metadata(&w.order, "checked_by", Some("staff"));
+    assert_eq!(w.noted(&["high-value", "abroad"]).await, 1);
+    assert_eq!(order().note(), Some("on hold: high-value; abroad"));
+    assert_eq!((w.noted(&[]).await, w.noted(&[]).await), (1, 0));
+    let metadata = order().metadata;
+    assert_eq!(order().note(), None);
+    assert_eq!(
+        (&metadata["gift"], &metadata["checked_by"]),
+        (&"ribbon".into(), &"staff".into())
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_order_keeps_its_note_and_none_is_no_refusal() {
+    let w = world();
+    w.noted(&["high-value"]).await;
+    id(w.send(&w.cancel()).await);
+    let before = w.sim.writes();
+    let error = w.send(&w.annotate(&[])).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+    assert_eq!(w.noted(&["high-value"]).await, 0);
+    assert_eq!(w.sim.writes(), before);
 }

@@ -79,6 +79,16 @@ impl MedusaSim {
         })
     }
 
+    /// Writes a key of its metadata, or removes it.
+    pub fn edit_metadata(&self, order: &str, key: &str, value: Option<&str>) -> bool {
+        self.note(order, |order| {
+            match value {
+                Some(value) => order.metadata.insert(key.to_owned(), json!(value)),
+                None => order.metadata.remove(key),
+            };
+        })
+    }
+
     /// Changes lines or methods; what the change itself refuses must have changed nothing.
     fn edit(&self, id: &str, change: impl FnOnce(&mut Order) -> bool) -> bool {
         let now = self.now();
