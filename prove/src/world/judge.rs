@@ -140,7 +140,8 @@ impl World {
     }
 
     async fn known(&self) -> BTreeMap<String, Known> {
-        let rows: Vec<(String, String, bool, Option<String>, Option<String>, i64)> = sqlx::query_as(
+        type Row = (String, String, bool, Option<String>, Option<String>, i64);
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
                (SELECT f.body->>'verdict' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'outcome' AND f.key LIKE 'annotate:%'
                 AND f.body->>'verdict' <> 'withdrawn' ORDER BY f.id DESC LIMIT 1),

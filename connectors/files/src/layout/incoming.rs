@@ -274,8 +274,8 @@ pub enum Field {
     Parcel,
     /// The carrier's name.
     Carrier,
-    /// When it was shipped; `shipped_at` in layouts of before.
-    #[serde(alias = "shipped_at")]
+    /// When it was shipped; `left_at` in layouts of before.
+    #[serde(alias = "left_at")]
     ShippedAt,
     /// The external system's code of an item.
     Code,
