@@ -130,6 +130,11 @@ const WRONG: [(&str, &str, &str); 48] = [
         "channels.shop-jp.shipping_notice: shipping_notice = true needs fulfil",
     ),
     (
+        "[channels.shop-jp]",
+        "[channels.shop-jp]\nannotate = \"holds\"",
+        "channels.shop-jp.annotate: annotate = \"holds\" needs annotate, which account shop-jp (test) does not offer",
+    ),
+    (
         "\"orders\", ",
         "",
         "channels.shop-jp: a channel needs a stream of orders",
