@@ -192,7 +192,10 @@ impl Attempts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
     generation: u64,
-    turn: usize,
+    /// The value that was tried first then.
+    good: usize,
+    /// The value that was picked.
+    index: usize,
 }
 
 impl Secret {
@@ -225,11 +228,12 @@ impl Secret {
     pub fn pick(&self, turn: usize) -> (SecretString, Pick) {
         let state = self.state();
         let count = state.values.len().max(1);
-        let value = state.values.get((state.good + turn) % count).cloned();
         let pick = Pick {
             generation: state.generation,
-            turn,
+            good: state.good,
+            index: (state.good + turn) % count,
         };
+        let value = state.values.get(pick.index).cloned();
         (value.unwrap_or_default(), pick)
     }
 
@@ -248,17 +252,18 @@ impl Secret {
     /// The external system took this value.
     pub fn was_taken(&self, pick: Pick) {
         let mut state = self.state();
-        if state.generation == pick.generation && pick.turn > 0 {
-            let count = state.values.len().max(1);
-            state.good = (state.good + pick.turn) % count;
+        if state.generation == pick.generation {
+            state.good = pick.index;
         }
     }
 
-    /// After this value was refused: reads its places again, and says whether there is anything new.
+    /// After this value was refused: reads its places again, and says whether another one is tried first now. Another call may
+    /// have found that out meanwhile.
     #[must_use]
     pub fn is_new_since(&self, pick: Pick) -> bool {
         self.read_again();
-        self.state().generation != pick.generation
+        let state = self.state();
+        (state.generation, state.good) != (pick.generation, pick.good)
     }
 
     /// Reads the places again; a place that cannot be read now keeps what it had.
@@ -347,6 +352,61 @@ mod tests {
         );
         assert_eq!(secret.value().expose_secret(), "new");
         assert_eq!(format!("{secret:?}"), "Secret");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A secret with two values.
+    fn two(name: &str) -> (Secret, PathBuf) {
+        let folder = std::env::temp_dir().join(format!("hikiate-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let places = ["old", "new"].map(|value| {
+            std::fs::write(folder.join(value), value).unwrap();
+            SecretPlace {
+                file: Some(folder.join(value)),
+                ..SecretPlace::default()
+            }
+        });
+        (Secret::of(places.to_vec()), folder)
+    }
+
+    #[test]
+    fn two_calls_that_find_the_second_value_at_once_agree_on_it() {
+        let (secret, folder) = two("agree");
+        let (mut x, mut y) = (
+            Attempts::with(vec![secret.clone()]),
+            Attempts::with(vec![secret.clone()]),
+        );
+        for attempts in [&mut x, &mut y] {
+            assert_eq!(secret.pick(attempts.begin()).0.expose_secret(), "old");
+        }
+        for attempts in [&mut x, &mut y] {
+            assert!(attempts.again());
+            assert_eq!(secret.pick(attempts.begin()).0.expose_secret(), "new");
+        }
+        x.taken();
+        y.taken();
+        assert_eq!(secret.value().expose_secret(), "new");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_is_refused_after_another_found_the_second_value_tries_it_too() {
+        let (secret, folder) = two("late");
+        let (mut x, mut y) = (
+            Attempts::with(vec![secret.clone()]),
+            Attempts::with(vec![secret.clone()]),
+        );
+        x.begin();
+        y.begin();
+        assert!(y.again());
+        y.begin();
+        y.taken();
+        assert!(x.again());
+        assert_eq!(secret.pick(x.begin()).0.expose_secret(), "new");
+        // Both are refused: it ends.
+        assert!(x.again());
+        x.begin();
+        assert!(!x.again());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Find {
     /// A payment with so much captured.
     Capture {
         payment: String,
+        /// Stored as it was called before docs/glossary.md.
+        #[serde(rename = "captured_after")]
         expected_captured_total: i64,
         currency: Currency,
     },
@@ -250,6 +252,26 @@ mod tests {
             line: LineKey::from("ordli_1"),
             quantity: 2,
         }]
+    }
+
+    /// What waits in a queue while hikiate is upgraded.
+    #[test]
+    fn a_call_that_an_earlier_version_prepared_can_still_be_read() {
+        let stored = [
+            r#"{"fulfilment":{"order":"order_1","reference":"HK1-S1","lines":[{"line":"ordli_1","quantity":2}]}}"#,
+            r#"{"shipment":{"order":"order_1","reference":"HK1-S1","tracking":["1Z"]}}"#,
+            r#"{"capture":{"payment":"pay_1","captured_after":5046,"currency":"EUR"}}"#,
+            r#"{"cancelled":{"order":"order_1"}}"#,
+        ];
+        for find in stored {
+            let bytes = format!(r#"{{"method":"POST","path":"/x","body":{{}},"find":{find}}}"#);
+            let prepared = Prepared {
+                bytes: bytes.into_bytes(),
+                label: "POST /x".to_owned(),
+            };
+            let read = Frozen::read(&prepared).unwrap();
+            assert_eq!(serde_json::to_string(&read.find).unwrap(), find);
+        }
     }
 
     fn fulfil_call(location: Option<&str>) -> Call {

@@ -208,7 +208,7 @@ impl Meter {
             let wake = outlook.unwrap_or(give_up).max(now + TICK);
             if wake > give_up || now >= give_up {
                 let wait = outlook.map(|at| at.saturating_duration_since(now));
-                return Err(place.put_off(wait.unwrap_or_default().max(SOON)));
+                return place.put_off(wait.unwrap_or_default().max(SOON));
             }
             tokio::select! {
                 () = place.bell.notified() => {}
@@ -329,18 +329,24 @@ impl Place {
         }
     }
 
-    fn put_off(mut self, wait: Duration) -> Error {
-        self.settled = true;
+    /// Goes away to come back, unless its turn has come since it was looked for: another call that ended gave it away.
+    fn put_off(mut self, wait: Duration) -> Result<Turn, Error> {
         let (mut state, now) = (self.meter.state(), self.meter.now());
+        if state.started.remove(&self.id) {
+            state.counts.calls += 1;
+            drop(state);
+            return Ok(self.turn());
+        }
         state.counts.put_off += 1;
         state.bells.remove(&self.id);
         state.queue.keep_place(self.id, wait, now);
         drop(state);
-        Error::new(
+        self.settled = true;
+        Err(Error::new(
             ErrorClass::RateLimited { after: Some(wait) },
             "not sent: the account's budget of calls is used up for now",
         )
-        .with_code(BUDGET)
+        .with_code(BUDGET))
     }
 }
 
@@ -410,5 +416,30 @@ impl Drop for Turn {
         let (mut state, now) = (self.meter.state(), self.meter.now());
         state.queue.end(self.ask.class, self.ask.cost, now);
         state.wake(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::budget::{Budget, EVERY};
+
+    /// The turn is given to the place between the look at the queue and the going away.
+    #[tokio::test]
+    async fn a_turn_that_comes_while_its_place_is_given_up_is_taken() {
+        let meter = Meter::new(Clock::default());
+        meter.declare(vec![Budget::account(vec![Limit::AtOnce(1)])]);
+        let ask = Ask {
+            class: EVERY,
+            cost: 1,
+        };
+        let held = meter.turn(ask).await.unwrap();
+        let place = Place::take(&meter, ask);
+        drop(held);
+        drop(place.put_off(SOON).unwrap());
+        drop(meter.turn(ask).await.unwrap());
+        assert_eq!(meter.counts().calls, 3);
     }
 }

@@ -379,7 +379,7 @@ proptest! {
         let mut under_way: Vec<(u64, &Arrival)> = Vec::new();
         let mut made: Vec<Made> = Vec::new();
         // Midnight in Tokyo comes in the middle, so that a day has room for those that the last one had not.
-        for ms in (0..90_000_u64).step_by(20) {
+        for ms in (0..400_000_u64).step_by(20) {
             let now = later(begin, Duration::from_millis(ms));
             let class = |a: &Arrival| if a.own_class { "own" } else { EVERY };
             under_way.retain(|(end, arrival)| {
