@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use hikiate::facts::{FactBody, Features, GroupFeatures, IntentWhat, ShipmentFact, Verdict};
-use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status};
+use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status, Withdraw};
 use hikiate_sdk::{Call, LineKey, Op};
 
 use super::seen::{Seen, code};
@@ -638,11 +638,14 @@ pub(super) fn nothing_new(
     at_once: bool,
 ) -> Result<(), Violation> {
     let unless_asked = |n: usize| if at_once { 0 } else { n };
+    // What is due once the reservation is gone takes back a note that was planned before it.
+    let is_note = |gone: &Withdraw| at_once && gone.outcome.intent.starts_with("annotate:");
+    let withdrawals = again.withdraw.iter().filter(|gone| !is_note(gone));
     let new = [
         ("decisions", unless_asked(again.decisions.len())),
         ("shipments", unless_asked(again.shipments.len())),
         ("stages", unless_asked(again.stages.len())),
-        ("withdrawals", again.withdraw.len()),
+        ("withdrawals", withdrawals.count()),
         ("revenue", unless_asked(again.revenue.len())),
         // What was taken back leaves room for what is right now.
         (

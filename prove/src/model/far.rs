@@ -332,9 +332,8 @@ impl World {
         // parcel with its number corrected, and nothing on this side could tell that both left.
         let mut told_now = old.map(|(lines, _)| lines.clone()).unwrap_or_default();
         told_now.insert(n, set);
-        let is_new = old.is_none();
-        let alike = |(lines, _): &(BTreeMap<u32, u32>, _)| *lines == told_now;
-        if is_new && after > wanted && told.parcels.values().any(alike) {
+        let others = told.parcels.iter().filter(|(of, _)| **of != name);
+        if after > wanted && others.into_iter().any(|(_, (lines, _))| *lines == told_now) {
             return;
         }
         let parcel = told

@@ -262,12 +262,23 @@ impl<'a> Seen<'a> {
         // Which reports are one parcel, the product says; at rest its sums are compared with what really left.
         let mut ours: BTreeMap<&LineKey, u32> = BTreeMap::new();
         let mut holds: Vec<Held<'_>> = Vec::new();
-        for report in parcels_told(order.input.facts.iter().map(hikiate::facts::Fact::said)) {
+        let reports: Vec<_> =
+            parcels_told(order.input.facts.iter().map(hikiate::facts::Fact::said));
+        for report in &reports {
             let Some(shipment) = shipments.get_mut(report.reference.as_str()) else {
                 continue;
             };
-            let first = told.get(&(report.reference.as_str(), report.key.as_str()));
-            let numbers = first.copied().into_iter().chain(report.tracking.as_deref());
+            // Its number, and those of reports that are by rule the same parcel under another one.
+            let of_another = |key: &str| {
+                let mut others = reports.iter().filter(|other| other.key != report.key);
+                others.any(|other| other.reference == report.reference && other.key == key)
+            };
+            let here = told.iter().filter(|((reference, key), _)| {
+                *reference == report.reference.as_str() && !of_another(key)
+            });
+            let numbers = here
+                .map(|(_, number)| *number)
+                .chain(report.tracking.as_deref());
             let numbers: BTreeSet<String> = numbers.map(digits).collect();
             for line in &shipment.fact.lines {
                 let rows = report.lines().iter().filter(|row| row.n == line.n);
