@@ -27,6 +27,9 @@ const REST: Duration = Duration::from_secs(10);
 /// And for no longer than this, whatever the answer says.
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
+/// … and at least this long, twice as long each time in a row, up to half a minute.
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+
 /// The shortest sleep of a call that waits behind others.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -84,6 +87,8 @@ struct State {
     /// How those that wait are woken.
     bells: BTreeMap<u64, Arc<Notify>>,
     counts: Counts,
+    /// Throttled answers since the last one that was not.
+    strikes: u32,
 }
 
 impl State {
@@ -203,7 +208,7 @@ impl Meter {
                     drop(state);
                     return Ok(place.turn());
                 }
-                (state.queue.outlook(ask.class, ask.cost, now), now.at)
+                (state.queue.outlook(place.wish, now), now.at)
             };
             let wake = outlook.unwrap_or(give_up).max(now + TICK);
             if wake > give_up || now >= give_up {
@@ -221,8 +226,11 @@ impl Meter {
     pub fn throttled(&self, class: &'static str, after: Option<Duration>) {
         let (mut state, now) = (self.state(), self.now());
         state.counts.throttled += 1;
-        let rest = after.unwrap_or(REST).min(LONGEST_REST);
-        state.queue.over(class, rest, now);
+        // An answer that asks for no patience, again and again, gets more of it each time.
+        let least = SHORTEST_REST * 2_u32.pow(state.strikes.min(5));
+        state.strikes = state.strikes.saturating_add(1);
+        let rest = after.unwrap_or(REST).max(least).min(LONGEST_REST);
+        state.queue.over(class, rest, Urgency::current(), now);
         state.wake(now);
     }
 
@@ -295,6 +303,7 @@ impl Meter {
 struct Place {
     meter: Meter,
     ask: Ask,
+    wish: Wish,
     id: u64,
     bell: Arc<Notify>,
     settled: bool,
@@ -303,17 +312,19 @@ struct Place {
 impl Place {
     fn take(meter: &Meter, ask: Ask) -> Self {
         let bell = Arc::new(Notify::new());
-        let mut state = meter.state();
-        let id = state.queue.join(Wish {
+        let wish = Wish {
             class: ask.class,
             cost: ask.cost,
             urgency: Urgency::current(),
-        });
+        };
+        let mut state = meter.state();
+        let id = state.queue.join(wish);
         state.bells.insert(id, Arc::clone(&bell));
         drop(state);
         Self {
             meter: meter.clone(),
             ask,
+            wish,
             id,
             bell,
             settled: false,
@@ -405,8 +416,9 @@ impl Turn {
 
     /// How the call ended, where that is not an answer with a reading of its own.
     pub fn ended(&self, error: Option<&Error>) {
-        if let Some(ErrorClass::RateLimited { after }) = error.map(|e| e.class) {
-            self.meter.throttled(self.ask.class, after);
+        match error.map(|e| e.class) {
+            Some(ErrorClass::RateLimited { after }) => self.meter.throttled(self.ask.class, after),
+            _ => self.meter.state().strikes = 0,
         }
     }
 }
@@ -426,20 +438,43 @@ mod tests {
     use super::*;
     use crate::budget::{Budget, EVERY};
 
+    const SECOND: Duration = Duration::from_secs(1);
+    const ASK: Ask = Ask {
+        class: EVERY,
+        cost: 1,
+    };
+
+    /// `Retry-After: 0`, again and again.
+    #[tokio::test]
+    async fn an_answer_that_asks_for_no_patience_gets_more_each_time() {
+        let clock = Clock::default();
+        let meter = Meter::new(clock.clone());
+        let begin = clock.now();
+        let mut rests = Vec::new();
+        for n in 0..7 {
+            clock.set(begin + chrono::Duration::minutes(n));
+            meter.throttled(EVERY, Some(Duration::ZERO));
+            rests.push(meter.rest().as_secs_f64().round() as u64);
+        }
+        assert_eq!(rests, [1, 2, 4, 8, 16, 32, 32]);
+        clock.set(begin + chrono::Duration::minutes(8));
+        let turn = meter.turn(ASK).await.unwrap();
+        turn.ended(None);
+        drop(turn);
+        meter.throttled(EVERY, Some(Duration::ZERO));
+        assert!(meter.rest() <= SECOND);
+    }
+
     /// The turn is given to the place between the look at the queue and the going away.
     #[tokio::test]
     async fn a_turn_that_comes_while_its_place_is_given_up_is_taken() {
         let meter = Meter::new(Clock::default());
         meter.declare(vec![Budget::account(vec![Limit::AtOnce(1)])]);
-        let ask = Ask {
-            class: EVERY,
-            cost: 1,
-        };
-        let held = meter.turn(ask).await.unwrap();
-        let place = Place::take(&meter, ask);
+        let held = meter.turn(ASK).await.unwrap();
+        let place = Place::take(&meter, ASK);
         drop(held);
         drop(place.put_off(SOON).unwrap());
-        drop(meter.turn(ask).await.unwrap());
+        drop(meter.turn(ASK).await.unwrap());
         assert_eq!(meter.counts().calls, 3);
     }
 }

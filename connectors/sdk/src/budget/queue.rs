@@ -36,12 +36,26 @@ struct Kept {
     free: Until,
 }
 
+/// A call that was throttled lets the other kind go first when the rest ends: reads that are refused each time would keep writes
+/// away for ever, as they wake at the very moment, and the other way round.
+const YIELD: Duration = Duration::from_secs(1);
+
+/// Nothing of a class starts until then.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    class: &'static str,
+    until: Until,
+    /// For calls of the kind that was throttled.
+    late: Until,
+    by_read: bool,
+}
+
 /// The limits of an account and the calls that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     limits: Vec<(&'static str, State)>,
     /// Classes that were throttled, until when.
-    holds: Vec<(&'static str, Until)>,
+    holds: Vec<Hold>,
     waiting: Vec<Waiting>,
     next_id: u64,
     /// Writes since the last read, as far as reads have a claim by them.
@@ -68,15 +82,16 @@ impl Queue {
         of.into_iter()
     }
 
-    fn held(&mut self, class: &'static str, now: Now) -> Option<Instant> {
-        self.holds.retain(|(_, until)| !until.has_come(now));
-        let of = |(held, _): &&(&str, Until)| *held == EVERY || *held == class;
-        let left = self
-            .holds
-            .iter()
-            .filter(of)
-            .map(|(_, until)| until.left(now));
-        left.max().map(|left| now.at + left)
+    fn held(&mut self, class: &'static str, urgency: Urgency, now: Now) -> Option<Instant> {
+        self.holds.retain(|hold| !hold.late.has_come(now));
+        let of = self.holds.iter();
+        let of = of.filter(|hold| hold.class == EVERY || hold.class == class);
+        let left = of.map(|hold| {
+            let is_its = hold.by_read == urgency.is_read();
+            if is_its { hold.late } else { hold.until }.left(now)
+        });
+        let left = left.max().filter(|left| !left.is_zero());
+        left.map(|left| now.at + left)
     }
 
     /// A call joins those that wait; it takes a place that was kept for one like it.
@@ -152,7 +167,7 @@ impl Queue {
         order.sort_by_key(|(rank, id, ..)| (*rank, *id));
         let mut closed = vec![false; self.limits.len()];
         for (_, id, wish, kept) in order {
-            let mut free = self.held(wish.class, now).is_none();
+            let mut free = self.held(wish.class, wish.urgency, now).is_none();
             for i in self.applying(wish.class) {
                 let Some((_, state)) = self.limits.get_mut(i) else {
                     continue;
@@ -214,10 +229,10 @@ impl Queue {
     }
 
     /// When a call of this kind could start if nobody else waited; `None` once something ends.
-    pub(super) fn outlook(&mut self, class: &'static str, cost: u32, now: Now) -> Option<Instant> {
-        let mut at = self.held(class, now).unwrap_or(now.at);
-        for i in self.applying(class) {
-            match self.limits.get_mut(i).map(|(_, s)| s.free(cost, now)) {
+    pub(super) fn outlook(&mut self, wish: Wish, now: Now) -> Option<Instant> {
+        let mut at = self.held(wish.class, wish.urgency, now).unwrap_or(now.at);
+        for i in self.applying(wish.class) {
+            match self.limits.get_mut(i).map(|(_, s)| s.free(wish.cost, now)) {
                 Some(Free::At(free)) => at = at.max(free),
                 Some(Free::Later) => return None,
                 Some(Free::Now) | None => {}
@@ -227,13 +242,18 @@ impl Queue {
     }
 
     /// The external system said that nothing is left for a class, or for all where it has no limits of its own.
-    pub(super) fn over(&mut self, class: &'static str, after: Duration, now: Now) {
+    pub(super) fn over(&mut self, class: &'static str, after: Duration, by: Urgency, now: Now) {
         let own = self.limits.iter().any(|(of, _)| *of == class);
         let class = if own { class } else { EVERY };
         for (_, state) in self.limits.iter_mut().filter(|(of, _)| *of == class) {
             state.drained(now);
         }
-        self.holds.push((class, Until::after(now, after)));
+        self.holds.push(Hold {
+            class,
+            until: Until::after(now, after),
+            late: Until::after(now, after + YIELD),
+            by_read: by.is_read(),
+        });
     }
 
     /// What an answer says of a bucket.
@@ -252,9 +272,10 @@ impl Queue {
 
     /// How long all calls are held back by a throttle.
     pub(super) fn rest(&mut self, now: Now) -> Duration {
-        self.held(EVERY, now).map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(now.at)
-        })
+        self.held(EVERY, Urgency::Goods, now)
+            .map_or(Duration::ZERO, |until| {
+                until.saturating_duration_since(now.at)
+            })
     }
 
     /// The limits of days with their classes.

@@ -45,6 +45,16 @@ fn wish(urgency: Urgency) -> Wish {
     }
 }
 
+/// A call for goods.
+fn goods(class: &'static str, cost: u32) -> Wish {
+    let urgency = Urgency::Goods;
+    Wish {
+        class,
+        cost,
+        urgency,
+    }
+}
+
 fn per_second(n: u32) -> Vec<Budget> {
     vec![Budget::paced(100, Some(n))]
 }
@@ -153,8 +163,11 @@ fn classes_have_limits_of_their_own_and_wait_for_nobody_elses() {
     let other = queue.join(wish(Urgency::BackFill));
     assert_eq!(queue.serve(now), [first, other]);
     queue.end("slow", 1, now);
-    assert_eq!(queue.outlook("slow", 1, now), Some(now.at + 60 * SECOND));
-    assert_eq!(queue.outlook(EVERY, 1, now), Some(now.at));
+    assert_eq!(
+        queue.outlook(goods("slow", 1), now),
+        Some(now.at + 60 * SECOND)
+    );
+    assert_eq!(queue.outlook(goods(EVERY, 1), now), Some(now.at));
     assert_eq!(queue.serve(later(now, 60 * SECOND)), [second]);
 }
 
@@ -166,13 +179,19 @@ fn a_throttle_holds_its_class_or_all_and_empties_the_bucket() {
         limits: vec![Limit::AtOnce(3)],
     };
     let mut queue = queue(&[Budget::paced(5, Some(10)), own], now);
-    queue.over("own", 60 * SECOND, now);
-    assert_eq!(queue.outlook(EVERY, 1, now), Some(now.at));
-    assert_eq!(queue.outlook("own", 1, now), Some(now.at + 60 * SECOND));
+    queue.over("own", 60 * SECOND, Urgency::Reads, now);
+    assert_eq!(queue.outlook(goods(EVERY, 1), now), Some(now.at));
+    assert_eq!(
+        queue.outlook(goods("own", 1), now),
+        Some(now.at + 60 * SECOND)
+    );
     assert_eq!(queue.rest(now), Duration::ZERO);
-    queue.over("unknown", 30 * SECOND, now);
+    queue.over("unknown", 30 * SECOND, Urgency::Reads, now);
     assert_eq!(queue.rest(now), 30 * SECOND);
-    assert_eq!(queue.outlook(EVERY, 1, now), Some(now.at + 30 * SECOND));
+    assert_eq!(
+        queue.outlook(goods(EVERY, 1), now),
+        Some(now.at + 30 * SECOND)
+    );
     // It is over as soon as one of the two clocks says so.
     let stepped = Now {
         utc: now.utc + TimeDelta::seconds(31),
@@ -200,8 +219,11 @@ fn an_answer_that_names_what_is_left_is_believed_less_what_is_under_way() {
     assert_eq!(queue.serve(now).len(), 1);
     // 80 were left when the first was answered, and 50 of them are under way.
     queue.left(EVERY, 80, Some(SECOND / 10), 1, now);
-    assert_eq!(queue.outlook(EVERY, 30, now), Some(now.at));
-    assert_eq!(queue.outlook(EVERY, 31, now), Some(now.at + SECOND / 10));
+    assert_eq!(queue.outlook(goods(EVERY, 30), now), Some(now.at));
+    assert_eq!(
+        queue.outlook(goods(EVERY, 31), now),
+        Some(now.at + SECOND / 10)
+    );
 }
 
 #[test]
@@ -216,7 +238,10 @@ fn a_day_ends_where_the_external_system_is_and_goes_on_from_what_was_written() {
         queue.join(wish(Urgency::Goods));
     }
     assert_eq!(queue.serve(now).len(), 3);
-    assert_eq!(queue.outlook(EVERY, 1, now), Some(now.at + 600 * SECOND));
+    assert_eq!(
+        queue.outlook(goods(EVERY, 1), now),
+        Some(now.at + 600 * SECOND)
+    );
     assert_eq!(queue.serve(later(now, 599 * SECOND)).len(), 0);
     let midnight = later(now, 600 * SECOND);
     // Another process had two of the new day; nothing more is made before it is written down.
@@ -243,7 +268,7 @@ fn who_goes_away_to_wait_keeps_the_place_against_less_urgent_ones() {
     let first = queue.join(wish(Urgency::Reads));
     assert_eq!(queue.serve(now), [first]);
     let money = queue.join(wish(Urgency::Money));
-    let refill = queue.outlook(EVERY, 1, now).unwrap() - now.at;
+    let refill = queue.outlook(goods(EVERY, 1), now).unwrap() - now.at;
     assert_eq!(refill, 180 * SECOND);
     queue.keep_place(money, refill, now);
     assert_eq!(queue.first_kept(now), Some(refill));
@@ -346,6 +371,38 @@ fn exceeded(limit: &Limit, made: &[&Made], early: bool) -> Option<String> {
             let n = others.count();
             (n > *most as usize).then(|| format!("{n} at once at {}", one.from))
         }),
+    }
+}
+
+/// Whatever is asked for first is refused each time: what the other kind wants is not kept away by it.
+#[test]
+fn what_was_throttled_lets_the_other_kind_go_first_when_the_rest_ends() {
+    for (refused, other) in [
+        (Urgency::Reads, Urgency::Goods),
+        (Urgency::Goods, Urgency::Reads),
+    ] {
+        let budgets = [Budget::account(vec![Limit::AtOnce(1)])];
+        let mut now = start();
+        let mut queue = queue(&budgets, now);
+        let mut served = Vec::new();
+        for _ in 0..3 {
+            let again = queue.join(wish(refused));
+            assert_eq!(queue.serve(now), [again]);
+            queue.over(EVERY, 10 * SECOND, refused, now);
+            queue.end(EVERY, 1, now);
+            // It waits at once; the other comes a moment after the rest.
+            let again = queue.join(wish(refused));
+            now = later(now, 10 * SECOND);
+            assert!(queue.serve(now).is_empty());
+            now = later(now, SECOND / 2);
+            let mine = queue.join(wish(other));
+            served.extend(queue.serve(now).into_iter().filter(|id| *id == mine));
+            queue.end(EVERY, 1, now);
+            now = later(now, SECOND);
+            assert_eq!(queue.serve(now), [again]);
+            queue.end(EVERY, 1, now);
+        }
+        assert_eq!(served.len(), 3, "{refused:?}");
     }
 }
 
