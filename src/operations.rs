@@ -273,6 +273,13 @@ pub fn of_role(role: Role) -> Vec<Op> {
         .collect()
 }
 
+/// True for what an account may leave out: a channel with one call for what is packed and shipped offers `ship` alone, and
+/// packing counts as done without a call.
+#[must_use]
+pub fn goes_without(op: Op, offered: impl Fn(Op) -> bool) -> bool {
+    op == Op::Fulfil && !offered(Op::Fulfil) && offered(Op::Ship)
+}
+
 /// Most members of a sealed batch of an operation, as its account declares.
 #[must_use]
 pub fn members(operations: &dyn Operations, op: Op) -> u32 {

@@ -6,7 +6,7 @@ use hikiate_sdk::{Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts,
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
-use crate::operations::{Role, of_role};
+use crate::operations::{Role, goes_without, of_role};
 use crate::policy::CancelBy;
 use crate::suggest;
 
@@ -183,7 +183,7 @@ impl<'a> Routes<'a> {
             .unwrap_or_default();
         let lacking: Vec<&str> = ops
             .iter()
-            .filter(|op| !offered.contains(op))
+            .filter(|op| !offered.contains(op) && !goes_without(**op, |op| offered.contains(&op)))
             .map(|op| op.as_str())
             .collect();
         if !lacking.is_empty() {

@@ -305,7 +305,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
     }
 }
 
-fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
+pub(super) fn outcome_fact(effect: &ClaimedEffect, outcome: &Outcome) -> OutcomeFact {
     let (verdict, id, code, message) = match outcome {
         Outcome::Accepted { id } => (Verdict::Accepted, id.clone(), None, String::new()),
         Outcome::Done { id } => (Verdict::Done, id.clone(), None, String::new()),

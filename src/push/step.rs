@@ -7,15 +7,18 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::budget::Urgency;
-use hikiate_sdk::{Error, ErrorClass, OperationSpec, Prepared, one_each};
+use hikiate_sdk::{Error, ErrorClass, OperationSpec, Outcome, Prepared, one_each};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::decide::{Step, after_look_up, after_send, apply_loss_risk, next_step, refused};
+use super::decide::{
+    Step, after_look_up, after_send, apply_loss_risk, next_step, outcome_fact, refused,
+};
 use super::prepare::prepare;
 use crate::account::{Account, Permit};
 use crate::engine::Engine;
+use crate::operations::goes_without;
 use crate::store::{AttemptResult, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
@@ -66,6 +69,11 @@ pub async fn push_account(
     let (mut send, mut look): (Vec<Ready>, Vec<Ready>) = (Vec::new(), Vec::new());
     for mut effect in claimed {
         let Some(spec) = specs.get(&effect.op).cloned() else {
+            if goes_without(effect.op, |op| specs.contains_key(&op)) {
+                let outcome = outcome_fact(&effect, &Outcome::Done { id: None });
+                done.push((effect, AttemptResult::Finished { outcome }));
+                continue;
+            }
             let error = Error::new(
                 ErrorClass::Config,
                 format!("{} does not offer {}", account.slug, effect.op),

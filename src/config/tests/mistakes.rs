@@ -126,8 +126,8 @@ const WRONG: [(&str, &str, &str); 48] = [
     ),
     (
         "\"fulfil\", \"ship\"",
-        "\"ship\"",
-        "channels.shop-jp.shipping_notice: shipping_notice = true needs fulfil",
+        "\"fulfil\"",
+        "channels.shop-jp.shipping_notice: shipping_notice = true needs ship",
     ),
     (
         "[channels.shop-jp]",

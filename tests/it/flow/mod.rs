@@ -5,6 +5,7 @@ mod annotate;
 mod begin;
 mod happy;
 mod hooks;
+mod one_call;
 mod patience;
 mod presence;
 mod provider;
