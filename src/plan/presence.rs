@@ -153,7 +153,7 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
     let ours = all().filter(|row| !row.batch && row.role != Role::Warehouse);
     for op in ours.map(|row| row.op) {
         for intent in view.fold.of_op(op).filter(|intent| intent.open()) {
-            let gone = withdraw(intent, "the channel shows the order no longer");
+            let gone = withdraw(intent, "the channel no longer shows the order");
             // Another reason may take the same one back.
             let known =
                 |row: &Withdraw| wanted.withdraw.iter().any(|w| w.effect_id == row.effect_id);
