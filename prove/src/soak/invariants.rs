@@ -66,7 +66,7 @@ const STATEMENTS: [(&str, &str); 14] = [
          WHERE e.kind = 'ended' AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > e.id
            -- Sealed before, in a window that was lost, and found at the warehouse again.
            AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = m.subject_id AND starts_with(o.key, m.key || ':outcome:')
-             AND o.body ->> 'message' = 'found at the warehouse after the database was set back')",
+             AND o.body ->> 'message' = 'found at the warehouse after the database lost recent commits')",
     ),
     (
         "an account that an operator has paused, or shipping stopped",

@@ -102,7 +102,7 @@ fn a_title_that_the_layout_has_not_holds_the_order_when_it_is_planned() {
     let task = plan.tasks.iter().find(|t| t.kind == "not_writable");
     let detail = &task.unwrap().detail;
     for words in [
-        "a title cannot be written for tokyo",
+        "layout of tokyo cannot write a title",
         "column 商品名: holds the character U+2661",
         "[map]",
     ] {

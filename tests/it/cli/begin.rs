@@ -350,7 +350,8 @@ async fn a_time_that_was_typed_wrong_gives_no_order_away() {
 
     // What is theirs needs no hold, and says so.
     let old = format!("shop/{first}");
-    run(&world, &["order", "hold", &old, "--reason", "x"]).refused(5, "left to the system before");
+    run(&world, &["order", "hold", &old, "--reason", "x"])
+        .refused(5, "left to the previous system");
     run(&world, &["order", "cancel", &old, "--reason", "x"]).refused(5, "--adopt");
 
     // What was in hand stays in hand; a later time would give it up and is refused.

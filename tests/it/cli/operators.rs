@@ -328,10 +328,10 @@ async fn a_recall_says_what_it_will_do_and_holds_the_goods_that_were_stopped() {
     };
     typed(&world, &["recall", "HK0000000000000-S1"]).refused(4, "no shipment");
     typed(&world, &["recall", &format!("{number}-S9")]).refused(5, "has no shipment");
-    typed(&world, &["recalled", &reference, "--accepted"]).refused(5, "was not asked back");
+    typed(&world, &["recalled", &reference, "--accepted"]).refused(5, "was not recalled");
     let dry = typed(&world, &["recall", &reference, "--dry-run"]);
     assert!(
-        dry.ended(0).contains("tokyo is asked to stop it"),
+        dry.ended(0).contains("tokyo gets a cancellation request"),
         "{dry:?}"
     );
     let dry = typed(&world, &["cancel", &number, "--dry-run", "--json"]).json();
@@ -343,7 +343,7 @@ async fn a_recall_says_what_it_will_do_and_holds_the_goods_that_were_stopped() {
     assert!(world.is(&id, Status::Instructed).await, "nothing was done");
 
     typed(&world, &["recall", &reference.to_lowercase()]).ended(0);
-    typed(&world, &["recall", &reference]).refused(5, "asked back before");
+    typed(&world, &["recall", &reference]).refused(5, "recalled before");
     world.rounds(5).await;
     assert_eq!(
         blocked(&world, &id).await,
@@ -439,7 +439,7 @@ async fn a_parcel_shipped_by_hand_comes_off_stock_is_told_captured_and_mailed() 
     )
     .refused(2, "without spaces");
     run(&world, &typed).ended(0);
-    run(&world, &typed).refused(5, "known already");
+    run(&world, &typed).refused(5, "already known");
     world.rounds(8).await;
     let seen = world.shop.order(&id).unwrap();
     assert!(seen.is_shipped());
@@ -728,7 +728,7 @@ async fn a_receivers_name_is_written_over_what_the_channel_tells() {
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
-    run(&world, &typed).refused(5, "nothing of order");
+    run(&world, &typed).refused(5, "has nothing to ship");
 }
 
 /// A 3PL that is only called: no file asks it, a task says whom to call, and its answer is typed.
@@ -762,7 +762,7 @@ async fn a_warehouse_that_is_only_called_is_sent_no_cancel_and_its_answer_is_typ
         &["order", "cancel", &number, "--dry-run", "--reason", "x"],
     );
     assert!(
-        dry.ended(0).contains("a task says to call tokyo"),
+        dry.ended(0).contains("a task asks you to call tokyo"),
         "{dry:?}"
     );
     run(&world, &["order", "cancel", &number, "--reason", "asked"]).ended(0);
@@ -779,7 +779,7 @@ async fn a_warehouse_that_is_only_called_is_sent_no_cancel_and_its_answer_is_typ
         "said by telephone",
     ];
     run(&world, &typed).ended(0);
-    run(&world, &typed).refused(5, "waits for no answer");
+    run(&world, &typed).refused(5, "no answer is awaited");
     world.rounds(4).await;
     assert!(world.is(&id, Status::Cancelled).await);
     assert!(world.shop.order(&id).unwrap().cancelled);

@@ -157,7 +157,7 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{listed:?}"
     );
     assert!(
-        explained.out.contains(&format!("type: {line}\n")),
+        explained.out.contains(&format!("run: {line}\n")),
         "{explained:?}"
     );
 
@@ -196,8 +196,9 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{:?}",
         world.status(&held).await
     );
-    run(&world, &["order", "hold", &number, "--reason", "x"]).refused(5, "a hold stops nothing");
-    run(&world, &["order", "cancel", &number, "--reason", "x"]).refused(5, "it has left");
+    run(&world, &["order", "hold", &number, "--reason", "x"])
+        .refused(5, "a hold no longer stops it");
+    run(&world, &["order", "cancel", &number, "--reason", "x"]).refused(5, "it has shipped");
 }
 
 #[tokio::test]
