@@ -67,7 +67,9 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
         out_at,
         dismissed,
     } = session.store.quarantined(id).await?;
-    out::note("these bytes are as they came and may hold names and addresses: do not pass them on");
+    out::note(
+        "these are the original bytes and may contain names and addresses: do not share them",
+    );
     let (encoding, text) = raw::decode(&bytes);
     let told = json!({
         "id": id, "account": row.account, "stream": row.stream, "external_id": row.external_id,
@@ -80,7 +82,7 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
         let state = match out_at {
             None => "in quarantine".to_owned(),
             Some(at) if dismissed => format!("dismissed {}", session.out.time(at)),
-            Some(at) => format!("out since {}: it was read, or a later record of the same thing was", session.out.time(at)),
+            Some(at) => format!("out since {}: it, or a later record of the same thing, was processed", session.out.time(at)),
         };
         let whose = row.external_id.as_deref().unwrap_or("an id that could not be read");
         format!(

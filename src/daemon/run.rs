@@ -244,7 +244,7 @@ async fn every<F, Fut>(
                 let now = tokio::time::Instant::now();
                 if away.is_none_or(|said| now - said >= Duration::from_secs(60)) {
                     readiness.block("database", error.to_string());
-                    warn!(name, %error, "the database is away; waiting for it");
+                    warn!(name, %error, "the database is unavailable; waiting for it");
                     away = Some(now);
                 }
                 Duration::from_secs(1)

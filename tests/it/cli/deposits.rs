@@ -67,7 +67,7 @@ async fn a_deposit_of_nobody_is_listed_matched_moved_and_voided() {
             "XYZ1",
         ],
     )
-    .refused(2, "no currency");
+    .refused(2, "not a currency");
     let added = run(
         &world,
         &["deposit", "add", "-", "3300", "--reference", "F1", "--json"],
