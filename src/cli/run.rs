@@ -155,7 +155,7 @@ async fn prepared(
     if !database.is_private() && store.clock_is_set().await? {
         return Err(StoreError::Refused(
             "the clock of this database is set or shifted, as in tests and the demo: it is not a production database. \
-             If it is, type: UPDATE clock SET fixed_at = NULL, shift = '0'"
+             If it is one, run: UPDATE clock SET fixed_at = NULL, shift = '0'"
                 .to_owned(),
         ));
     }

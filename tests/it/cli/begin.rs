@@ -263,7 +263,7 @@ async fn a_channel_that_counts_as_begun_by_its_configuration_is_neither_begun_no
     run(&world, &["unbegin", "shop", "--reason", "x"]).refused(5, "begin = \"all\"");
     let checked = run(&world, &["check"]);
     assert!(
-        checked.ended(0).contains("warning: begin = \"all\""),
+        checked.ended(0).contains("WARNING: begin = \"all\""),
         "{checked:?}"
     );
     world
@@ -273,7 +273,7 @@ async fn a_channel_that_counts_as_begun_by_its_configuration_is_neither_begun_no
     assert!(
         checked
             .ended(0)
-            .contains("until `hikiate begin shop` is typed"),
+            .contains("until you run `hikiate begin shop`"),
         "{checked:?}"
     );
     let stopped = run(&world, &["unbegin", "shop", "--reason", "x"]);

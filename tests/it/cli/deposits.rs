@@ -314,7 +314,7 @@ async fn check_says_whether_deposits_are_booked() {
     let plain = world("").await;
     let said = run(&plain, &["check"]).ended(0).to_owned();
     assert!(
-        said.contains("no deposit is booked (titles.bank is not set)"),
+        said.contains("deposits are not booked (titles.bank is not set)"),
         "{said}"
     );
     let booked = world(BOOKS).await;

@@ -153,7 +153,7 @@ async fn a_held_order_is_listed_explained_and_released() {
     );
     let listed = run(&world, &["tasks"]);
     assert!(
-        listed.ended(0).contains(&format!("type: {line}\n")),
+        listed.ended(0).contains(&format!("run: {line}\n")),
         "{listed:?}"
     );
     assert!(
