@@ -1,4 +1,4 @@
-//! `hikiate recover`: what an operator says after the database was set back.
+//! `hikiate recover`: what an operator says after the database lost recent commits.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;

@@ -33,9 +33,9 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
         ),
     );
     let database = match &settings.database.url {
-        Some(_) => "state is in the PostgreSQL database of the given URL".to_owned(),
+        Some(_) => "state: the PostgreSQL database at the configured URL".to_owned(),
         None => format!(
-            "state is in a private PostgreSQL below {}",
+            "state: a private PostgreSQL under {}",
             settings.database.state_dir.display()
         ),
     };
@@ -66,7 +66,7 @@ impl Teller<'_> {
 
     fn kind(&self, slug: &AccountSlug) -> &str {
         self.account(slug)
-            .map_or("not looked at: its secret is missing here", |account| {
+            .map_or("not checked: its secret is missing here", |account| {
                 account.connector
             })
     }

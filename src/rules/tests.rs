@@ -139,7 +139,7 @@ fn an_amount_is_only_compared_in_the_orders_currency() {
     let undecided = set.evaluate(&euro).remove(0).holds.unwrap_err();
     assert_eq!(
         undecided,
-        "the order is in JPY and the rule compares with EUR"
+        "the order is in JPY, but the rule compares with EUR"
     );
     euro.order.currency = "EUR".to_owned();
     euro.order.total = Some(RuleMoney(999));
