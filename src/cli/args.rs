@@ -794,8 +794,8 @@ pub(crate) struct Recover {
     /// Carry it out
     #[arg(long)]
     pub(crate) yes: bool,
-    /// With --yes: lost commands that keep something back are typed again, but for those that are not wanted any more or
-    /// whose orders are still to be read
+    /// With --yes: confirm that lost commands that stop something were run again, except those that are no longer
+    /// required or whose orders are not fetched yet
     #[arg(long, requires = "yes", conflicts_with = "dry_run")]
     pub(crate) acts_typed: bool,
     /// Reason; stored, so no names or addresses

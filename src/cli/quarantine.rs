@@ -84,7 +84,7 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
             Some(at) if dismissed => format!("dismissed {}", session.out.time(at)),
             Some(at) => format!("out since {}: it, or a later record of the same thing, was processed", session.out.time(at)),
         };
-        let whose = row.external_id.as_deref().unwrap_or("an id that could not be read");
+        let whose = row.external_id.as_deref().unwrap_or("an unreadable id");
         format!(
             "record {id} of {place}, {whose}, seen {} times, {state}\nreason: {}\n{} bytes as {encoding:?}:\n\n{text}\n",
             row.seen,
@@ -118,10 +118,7 @@ async fn dismiss(session: &Session, ids: &[i64], reason: &str) -> Result<(), Fai
     }
     session.out.one(&json!({ "dismissed": ids }), || {
         let lines = rows.iter().map(|row| {
-            let whose = row
-                .external_id
-                .as_deref()
-                .unwrap_or("an id that could not be read");
+            let whose = row.external_id.as_deref().unwrap_or("an unreadable id");
             format!(
                 "record {} of {}/{}, {whose}, is out of quarantine: {}\n",
                 row.id, row.account, row.stream, row.reason

@@ -362,8 +362,7 @@ impl Teller<'_> {
                 &format!("an unpaid order keeps its stock for {}", chrono_span(after)),
             ),
             Some(Term::WorkingDays(days)) => {
-                let what =
-                    format!("an order that is not paid keeps its stock for {days} working days");
+                let what = format!("an unpaid order keeps its stock for {days} working days");
                 line(text, 1, &what);
                 line(text, 2, &self.closed());
             }

@@ -97,7 +97,7 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
                 "the order is being replanned",
             ),
             None => (
-                "not matched to an order".to_owned(),
+                "without an order".to_owned(),
                 "match it with `hikiate deposit match`",
             ),
         };

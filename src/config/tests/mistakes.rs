@@ -22,12 +22,12 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "name = \"high-value\"",
         "name = \"capture\"",
-        "hikiate.toml:39: hold[1].name: \"capture\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"capture\" is a name that hikiate uses",
     ),
     (
         "name = \"high-value\"",
         "name = \"lost-1\"",
-        "hikiate.toml:39: hold[1].name: \"lost-1\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"lost-1\" is a name that hikiate uses",
     ),
     (
         "name = \"りんご屋\"",

@@ -333,7 +333,7 @@ async fn a_time_that_was_typed_wrong_gives_no_order_away() {
     let reason = ["--reason", "switch"];
     let go = |more: &[&str]| run(&world, &[&["begin", "shop"], more, &reason].concat());
     let next_year = (start() + Duration::days(365)).to_rfc3339();
-    go(&["--from", &next_year]).refused(2, "has not come yet");
+    go(&["--from", &next_year]).refused(2, "is in the future");
     // Tomorrow's clock: the order of today would stay behind.
     let late = (world.now() - Duration::seconds(1)).to_rfc3339();
     assert!(looked(&world, Some(&late)).0.contains("the last 7 days"));
@@ -417,7 +417,7 @@ async fn what_was_left_before_becomes_ours_only_on_a_word() {
     let (words, _) = looked(&world, Some(&earlier));
     assert!(words.contains("left -> new"), "{words}");
     assert!(
-        words.contains("1 open orders that were left to the system before"),
+        words.contains("1 open orders that were left to the previous system"),
         "{words}"
     );
     go(&world, &["--from", &earlier]).refused(5, "ship twice");

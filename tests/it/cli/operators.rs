@@ -212,9 +212,7 @@ async fn a_stop_keeps_matching_shipments_back_until_it_is_lifted() {
         &["stop-shipping", "--sku", "APPLE", "--reason", "rain"],
     );
     assert!(
-        other
-            .ended(0)
-            .contains("the reason \"bad batch\", which stays"),
+        other.ended(0).contains("keeps its reason \"bad batch\""),
         "{other:?}"
     );
     let apple = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
@@ -259,7 +257,7 @@ async fn a_stop_keeps_matching_shipments_back_until_it_is_lifted() {
         &world,
         &["stop-shipping", "lift", &id, "--reason", "tested"],
     )
-    .refused(4, "no stop");
+    .refused(4, "is not active");
     world.rounds(3).await;
     assert!(world.is(&apple, Status::Instructed).await);
     assert!(world.tasks().await.is_empty());
