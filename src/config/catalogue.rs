@@ -111,7 +111,7 @@ fn row(line: &str, width: usize) -> Result<ItemCode, String> {
     let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|_| wrong)?;
     if let Some(rounded) = [&item, &code].into_iter().find(|cell| is_rounded(cell)) {
         return Err(format!(
-            "{rounded:?} is a number that a spreadsheet has rounded; give it as text"
+            "{rounded:?} is a number that a spreadsheet has rounded: send it as text"
         ));
     }
     let [item, code] = [item, code].map(|cell| text::code(unmarked(&cell)));

@@ -40,7 +40,7 @@ impl Tracking {
             return Ok(Self::Missing);
         }
         if is_exponent(&plain) {
-            return Err("is a number that a spreadsheet has rounded; give it as text");
+            return Err("is a number that a spreadsheet has rounded: send it as text");
         }
         let number = whole(after_name(&plain));
         if has_two(&number) {
