@@ -76,7 +76,7 @@ impl<'a> RowView<'a> {
     pub(crate) fn name(&self, field: Field) -> Result<Option<String>, BadRecord> {
         let text = self.text(field);
         if text.chars().any(char::is_control) {
-            return Err(self.bad(field, "holds a control character"));
+            return Err(self.bad(field, "contains a control character"));
         }
         if is_rounded(text) {
             return Err(self.bad_value(

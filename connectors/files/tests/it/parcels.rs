@@ -96,7 +96,9 @@ async fn a_long_name_is_bounded_and_a_control_character_is_refused() {
     assert!(parcel(&page, 0).key.len() <= hikiate_sdk::text::KEY_BYTES);
     for n in 1..4 {
         assert!(
-            bad(&page, n).cause.ends_with("holds a control character"),
+            bad(&page, n)
+                .cause
+                .ends_with("contains a control character"),
             "{n}"
         );
     }
@@ -205,7 +207,9 @@ async fn a_control_character_in_a_number_makes_a_bad_row() {
     let page = read(&site, rows).await;
     for n in 0..3 {
         assert!(
-            bad(&page, n).cause.ends_with("holds a control character"),
+            bad(&page, n)
+                .cause
+                .ends_with("contains a control character"),
             "{n}: {:?}",
             page.records[n]
         );

@@ -75,7 +75,7 @@ impl Site {
             "http" if self.allow_insecure || is_loopback(&url) => false,
             "http" => {
                 return Err(problem(
-                    "plain http to a host that is not loopback: use https, or set allow_insecure = true if the network is yours",
+                    "plain http to a host that is not loopback: use https, or set allow_insecure = true if you trust the network",
                 ));
             }
             other => return Err(problem(&format!("scheme {other:?}: use https"))),
