@@ -304,7 +304,7 @@ pub trait Source: Send + Sync {
     /// Any class; [`ErrorClass::Config`](crate::ErrorClass::Config) for a kind that [`Source::reads`] does not name.
     async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         let _ = ids;
-        let why = format!("{} cannot be read by id", kind.plural());
+        let why = format!("{} cannot be refreshed by id", kind.plural());
         Err(Error::new(crate::ErrorClass::Config, why))
     }
 

@@ -51,7 +51,7 @@ impl Tracking {
         if number.chars().all(fits) && (SHORTEST..=LONGEST).contains(&length) {
             Ok(Self::Number(number))
         } else {
-            Err("is no tracking number")
+            Err("is not a tracking number")
         }
     }
 }

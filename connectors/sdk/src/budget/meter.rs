@@ -344,7 +344,7 @@ impl Place {
         self.settled = true;
         Err(Error::new(
             ErrorClass::RateLimited { after: Some(wait) },
-            "not sent: the account's budget of calls is used up for now",
+            "not sent: the account's call budget is used up for now",
         )
         .with_code(BUDGET))
     }

@@ -62,7 +62,7 @@ impl Site {
         })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(problem(
-                "credentials do not belong into the address: use the account's secret keys",
+                "remove the credentials from the address: use the account's secret keys",
             ));
         }
         if url.query().is_some() || url.fragment().is_some() {
