@@ -236,9 +236,9 @@ pub(super) async fn retype(stage: &Stage) {
             lost.push(command);
         } else if command.words.get(1).is_some_and(|word| word == "end") {
             let line = command.words.join(" ");
-            stage.notes.wrong(format!(
-                "{line} is not taken after the database was set back"
-            ));
+            stage
+                .notes
+                .wrong(format!("{line} is not accepted after the data loss"));
         }
     }
 }
