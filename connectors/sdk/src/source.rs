@@ -76,7 +76,7 @@ impl Kind {
             Self::Payment => "payments",
             Self::Payout => "payouts",
             Self::Return => "returns",
-            Self::Track => "parcels under way",
+            Self::Track => "parcels in transit",
             Self::Deposit => "deposits",
             Self::Listing => "listings",
         }

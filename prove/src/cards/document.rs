@@ -114,7 +114,7 @@ fn declared(spec: &OperationSpec) -> (String, &'static str) {
     let end = if spec.completes_on_accept {
         "is done"
     } else {
-        "is told later"
+        "is reported later"
     };
     (lost, end)
 }

@@ -164,6 +164,6 @@ pub(super) async fn sealed_though_shipped(
     .bind(since)
     .fetch_all(pool)
     .await
-    .context("look for what was sealed too late")?;
+    .context("check what was sealed too late")?;
     Ok(numbers.into_iter().collect())
 }

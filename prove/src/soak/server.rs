@@ -181,7 +181,7 @@ impl Server {
             .context("read how the server was started")?;
         let server = PathBuf::from(line.split_whitespace().next().unwrap_or_default());
         let program = server.parent().context("no bin folder")?.join(name);
-        let owner = fs::metadata(self.data()).context("look at the data")?;
+        let owner = fs::metadata(self.data()).context("check the data")?;
         let mut command = Command::new(&program);
         command
             .args(words)

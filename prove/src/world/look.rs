@@ -68,7 +68,7 @@ impl World {
             if !kept {
                 let row = String::from_utf8_lossy(&row).into_owned();
                 self.violated(format!(
-                    "{slug}: a row that nobody could read is gone: {row}"
+                    "{slug}: a row that could not be parsed is gone: {row}"
                 ));
             }
         }
@@ -114,7 +114,7 @@ impl World {
         for (at, warehouse) in self.far.warehouses.iter().enumerate() {
             for reference in warehouse.sim.duplicates() {
                 twice.push(format!(
-                    "{} was told {reference} in {} files",
+                    "{} received {reference} in {} files",
                     warehouse.slug,
                     warehouse.sim.instructed(&reference)
                 ));

@@ -193,8 +193,7 @@ impl Folder for LocalFolder {
 
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
         self.look(path, |path, _| {
-            let meta =
-                absent(fs::symlink_metadata(path)).map_err(|e| failed("look at", path, &e))?;
+            let meta = absent(fs::symlink_metadata(path)).map_err(|e| failed("check", path, &e))?;
             Ok(meta.map(|m| m.len()))
         })
         .await

@@ -119,7 +119,7 @@ impl SftpFolder {
         match session.sftp.stat(path).await {
             Ok(meta) => Ok(Some(meta.attrs.size.unwrap_or_default())),
             Err(e) if is_absent(&e) => Ok(None),
-            Err(e) => Err(self.failed("look at", path, &e).await),
+            Err(e) => Err(self.failed("check", path, &e).await),
         }
     }
 }
@@ -196,7 +196,7 @@ impl Folder for SftpFolder {
             Err(e) => {
                 let message = format!(
                     "{}; the file may already be renamed",
-                    self.failed("see the end of renaming", &part, &e)
+                    self.failed("confirm the rename of", &part, &e)
                         .await
                         .message
                 );

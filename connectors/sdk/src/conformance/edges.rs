@@ -157,7 +157,7 @@ pub(super) async fn told_twice(bench: &Bench, seen: &Seen, stream: &str) -> Chec
         bench.far.tell_again(stream, id).await;
     }
     let second = drain(bench, seen, stream, first.cursor()).await?;
-    same(&second.ids(), &wanted, "told a second time")?;
+    same(&second.ids(), &wanted, "reported a second time")?;
     ensure(
         second.good.iter().all(|o| {
             first

@@ -17,7 +17,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
         return;
     }
     run.check(
-        "operations not offered are refused",
+        "operations not offered are rejected",
         &[],
         async |bench, seen| {
             let operations = operations(bench)?;

@@ -76,7 +76,7 @@ pub async fn run(subject: &dyn Subject) -> Card {
         let planted = bench.far.planted();
         ensure(
             !planted.is_empty(),
-            "the external system planted no secret to look for",
+            "the simulator planted no secret to search for",
         )?;
         let mut texts = seen.texts();
         texts.extend(bench.far.debug_texts());

@@ -72,9 +72,11 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             time_zones(bench, seen, stream).await
         })
         .await;
-        run.check(&format!("told twice/{stream}"), &[], async |bench, seen| {
-            told_twice(bench, seen, stream).await
-        })
+        run.check(
+            &format!("reported twice/{stream}"),
+            &[],
+            async |bench, seen| told_twice(bench, seen, stream).await,
+        )
         .await;
         run.check(
             &format!("reported again until acknowledged/{stream}"),
