@@ -158,7 +158,7 @@ impl Meter {
         self.state().counts
     }
 
-    /// Calls that may be under way at once.
+    /// Calls that may be in progress at once.
     #[must_use]
     pub fn width(&self) -> usize {
         let declared = at_once(&self.state().budgets);
