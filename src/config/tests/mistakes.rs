@@ -7,7 +7,7 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
-        "channels.shop-jp.recheck: \"never\" is no length of time",
+        "channels.shop-jp.recheck: \"never\" is not a duration",
     ),
     (
         "mail = [\"shipped\"]",
@@ -47,7 +47,7 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "name = \"りんご屋\"",
         "name = \"x\"\ncurrency = \"yen!\"",
-        "is no currency code",
+        "is not a currency code",
     ),
     (
         "[shop]",
@@ -197,7 +197,7 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "grace = \"30m\"",
         "grace = \"30 minutes\"",
-        "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is no length of time",
+        "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is not a duration",
     ),
     (
         "expect = [\"12:00\", \"18:30\"]\n",

@@ -59,11 +59,11 @@ const WRONG: [(&str, &str); 46] = [
     ),
     (
         "order.total >= money(\"JPYY\", \"10\")",
-        "is no currency code",
+        "is not a currency code",
     ),
     (
         "order.total >= money(\"JPY\", \"ten\")",
-        "is no decimal amount",
+        "is not a decimal amount",
     ),
     (
         "order.total >= money(\"JPY\", 10)",

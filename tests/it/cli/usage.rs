@@ -79,7 +79,7 @@ fn two_accounts_that_read_one_folder_are_refused() {
     let said = second("wh2");
     assert!(
         said.ended(0)
-            .contains("which this machine does not have now"),
+            .contains("which does not exist on this machine now"),
         "{said:?}"
     );
 }
