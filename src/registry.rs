@@ -47,7 +47,7 @@ mod tests {
             assert_eq!(code, check::GOOD, "{}", String::from_utf8_lossy(&err));
             let said = String::from_utf8(out).unwrap();
             assert!(
-                said.contains("orders are pulled every") && said.contains("policy "),
+                said.contains("orders are fetched every") && said.contains("policy "),
                 "{said}"
             );
             checked += 1;

@@ -87,7 +87,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "numbers_ignored",
-        what: "one of our parcels that staff typed at the channel counts a second time",
+        what: "a parcel of ours that staff entered at the channel counts a second time",
         alters: Alters::Input(|input| {
             fulfilments(input, |all| {
                 for theirs in all.iter_mut().filter(|f| f.reference.is_none()) {
@@ -125,7 +125,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "odd_records_dropped",
-        what: "a record that cannot be understood is passed over",
+        what: "a record that cannot be parsed is skipped",
         alters: Alters::Page(|page| page.records.retain(|record| record.parsed.is_ok())),
     },
     Mutant {
@@ -143,7 +143,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "change_untold",
-        what: "a sealed shipment goes to the old address and nobody is told",
+        what: "a sealed shipment goes to the old address and no task opens",
         alters: Alters::Plan(|_, plan| {
             plan.tasks
                 .retain(|task| task.kind != "changed_after_sealing");
@@ -153,7 +153,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "absence_ignored",
-        what: "an order that the channel does not show any more is shipped",
+        what: "an order that the channel no longer returns is shipped",
         alters: Alters::Input(|input| {
             without(input, |body| matches!(body, FactBody::Presence(_)));
         }),
@@ -167,14 +167,14 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "recall_ignored",
-        what: "a shipment that an operator asked back is shipped",
+        what: "a shipment whose cancellation an operator requested is shipped",
         alters: Alters::Input(|input| {
             without(input, |body| matches!(body, FactBody::RecallWanted(_)));
         }),
     },
     Mutant {
         word: "begins_by_itself",
-        what: "a channel that has not begun is acted for",
+        what: "hikiate acts for a channel that has not begun",
         alters: Alters::Input(|input| input.begin = Begin::always()),
     },
     Mutant {
@@ -195,7 +195,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "refund_captured_again",
-        what: "money that was given back is captured again",
+        what: "refunded money is captured again",
         alters: Alters::Input(|input| {
             readings(input, |order| {
                 let mut refunds = order.tenders.iter().flat_map(|tender| &tender.refunds);
@@ -221,7 +221,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "tax_by_row",
-        what: "the tax of each row is rounded by itself",
+        what: "the tax of each row is rounded separately",
         alters: Alters::Plan(|_, plan| {
             for row in &mut plan.revenue {
                 row.tax = tax_inside(row.gross, row.tax_of.rate_bp, TaxRounding::HalfUp);
@@ -254,7 +254,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "capture_pretended",
-        what: "a capture is taken for done, and no money was captured",
+        what: "a capture counts as done, and no money was captured",
         alters: Alters::Answer(|op| (op == Op::Capture).then_some(Outcome::Done { id: None })),
     },
     Mutant {
@@ -276,7 +276,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "reservation_undeleted",
-        what: "what is reserved and not needed any more stays reserved",
+        what: "what is reserved and no longer needed stays reserved",
         alters: Alters::Statement(|sql| {
             let frees = sql.contains("DELETE FROM reservations r USING unnest");
             frees.then(|| sql.replace("t.q = 0", "t.q < 0"))
@@ -365,12 +365,12 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         word: "sending_forgotten",
-        what: "what was being sent when a process died is handed back as if it had never left",
+        what: "what was being sent when a process died is queued again as if it had never been sent",
         alters: Alters::Around(Around::SendingForgotten),
     },
     Mutant {
         word: "lost_reply_ignored",
-        what: "a lost reply is taken for a call that never left",
+        what: "a lost reply is treated as a call that was never sent",
         alters: Alters::Around(Around::LostReplyIgnored),
     },
     Mutant {
@@ -437,7 +437,7 @@ impl Fault {
             .map(Self)
             .ok_or_else(|| {
                 let words: Vec<_> = MUTANTS.iter().map(|mutant| mutant.word).collect();
-                format!("no fault {word:?}; there are: {}", words.join(", "))
+                format!("unknown fault {word:?}; available: {}", words.join(", "))
             })
     }
 

@@ -165,7 +165,7 @@ async fn beside(
         .with_context(|| {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             let lines: Vec<&str> = text.lines().rev().take(5).collect();
-            format!("the daemon's last words: {}", lines.join(" | "))
+            format!("the daemon's last output: {}", lines.join(" | "))
         })
 }
 
@@ -192,7 +192,7 @@ async fn ready(pool: &PgPool, shop: &MedusaSim, address: &str) -> anyhow::Result
         if client.write(request).await.is_ok() {
             break;
         }
-        ensure!(begun.elapsed() < PATIENCE, "the daemon takes no hooks");
+        ensure!(begun.elapsed() < PATIENCE, "the daemon accepts no hooks");
         sleep(Duration::from_millis(200)).await;
     }
     sqlx::query("SELECT FROM hook_inbox").execute(pool).await?;

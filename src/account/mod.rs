@@ -49,11 +49,11 @@ impl Account {
             Change::None => {}
             Change::Opened => {
                 let error = error.map(ToString::to_string).unwrap_or_default();
-                warn!(account = %self.slug, error, "calls keep failing: the account rests and is tried now and then; nothing is lost by it");
+                warn!(account = %self.slug, error, "calls keep failing: circuit breaker open, probing; nothing is lost");
                 metrics.circuit_breaker_open(self.slug.as_str(), true);
             }
             Change::Closed => {
-                info!(account = %self.slug, "the account answers again");
+                info!(account = %self.slug, "the account answers again: circuit breaker closed");
                 metrics.circuit_breaker_open(self.slug.as_str(), false);
             }
         }
@@ -72,9 +72,9 @@ impl Account {
         if error.class != ErrorClass::Auth {
             return Ok(());
         }
-        warn!(account = %self.slug, %error, "credentials were refused: the account is paused and tried again in a minute; renew its secret, it is read again by itself");
+        warn!(account = %self.slug, %error, "credentials were rejected: the account is paused and retried in a minute; renew its secret, which is reloaded automatically");
         store
-            .pause_account(owned.id, &format!("credentials were refused: {error}"), 60)
+            .pause_account(owned.id, &format!("credentials were rejected: {error}"), 60)
             .await
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(session: &Session, command: AccountCommand) -> Result<()
     let told = json!({ "account": account, "orders": believed });
     session.out.one(&told, || {
         format!(
-            "{believed} orders of {account} count as vanished once two looks have not found them: each is held and has a task of its own\n"
+            "{believed} orders of {account} count as vanished once two refreshes have not found them: each is held and gets its own task\n"
         )
     })
 }

@@ -131,7 +131,7 @@ pub(crate) async fn dated(
 
 fn missing(why: &str) {
     note(&format!(
-        "done, but not written beside the witness ({why}): after a restore `hikiate recover` cannot list this command"
+        "done, but not recorded next to the witness file ({why}): after a restore, `hikiate recover` cannot list this command"
     ));
 }
 

@@ -356,7 +356,7 @@ pub(crate) struct StopShipping {
     /// Also send cancellation requests for matching shipments that warehouses have and did not ship
     #[arg(long)]
     pub(crate) recall: bool,
-    /// Only show what would be stopped and requested back
+    /// Only show what would be stopped and cancelled
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Reason; stored, so no names or addresses
@@ -794,8 +794,8 @@ pub(crate) struct Recover {
     /// Carry it out
     #[arg(long)]
     pub(crate) yes: bool,
-    /// With --yes: lost commands that keep something back are typed again, but for those that are not wanted any more or
-    /// whose orders are still to be read
+    /// With --yes: confirm that lost commands that stop something were run again, except those that are no longer
+    /// required or whose orders are not fetched yet
     #[arg(long, requires = "yes", conflicts_with = "dry_run")]
     pub(crate) acts_typed: bool,
     /// Reason; stored, so no names or addresses
@@ -889,7 +889,7 @@ fn number(text: &str) -> Result<String, String> {
         }
         Ok(Tracking::Number(number)) => Ok(number),
         Ok(Tracking::Missing) => {
-            Err("this is no number: type it when the carrier has given one".to_owned())
+            Err("not a tracking number; run this once the carrier has issued one".to_owned())
         }
         Err(why) => Err(format!("it {why}")),
     }
@@ -916,7 +916,7 @@ fn rate(text: &str) -> Result<u32, String> {
 fn name_text(text: &str) -> Result<String, String> {
     let name = name_or_none(text)?;
     if name.is_empty() {
-        return Err("write a name".to_owned());
+        return Err("enter a name".to_owned());
     }
     Ok(name)
 }
@@ -925,7 +925,7 @@ fn name_text(text: &str) -> Result<String, String> {
 fn name_or_none(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.chars().any(char::is_control) || text.chars().count() > 200 {
-        return Err("write one line of at most 200 characters".to_owned());
+        return Err("enter one line of at most 200 characters".to_owned());
     }
     Ok(text.to_owned())
 }

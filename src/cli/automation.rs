@@ -21,7 +21,7 @@ pub(crate) async fn run(session: &Session, command: AutomationCommand) -> Result
 async fn list(session: &Session) -> Result<(), Failure> {
     let (out, rows) = (session.out, session.store.list_automations().await?);
     let columns = ["RULE", "ACCOUNT", "ACTIVE FROM", "PAUSED", "WAITING", "WHY"];
-    out.list(&rows, &columns, "no rule was ever active", |row| {
+    out.list(&rows, &columns, "no automation was ever active", |row| {
         let time = |at: Option<_>| at.map(|at| out.time(at)).unwrap_or_default();
         vec![
             row.automation.clone(),
@@ -46,6 +46,8 @@ async fn resume(
         .await?;
     let told = json!({ "rule": automation, "account": account, "allowed": allow, "orders": woken });
     session.out.one(&told, || {
-        format!("rule {automation} acts on {account} again; {woken} orders are planned again now\n")
+        format!(
+            "automation {automation} resumed on {account}; {woken} orders are being replanned\n"
+        )
     })
 }

@@ -61,19 +61,19 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         (None, None) if args.dry_run || standing.acts => now,
         (None, None) => {
             return Err(Failure::Usage(format!(
-                "channel {channel} has not begun: say with --from TIME from when on its orders are ours"
+                "channel {channel} has not begun: set with --from TIME from when on hikiate acts on its orders"
             )));
         }
     };
     if args.from.is_some_and(|from| from > now) {
         return Err(Failure::Usage(format!(
-            "--from {} has not come yet: no order of now would be ours; look with --dry-run and begin when it has",
+            "--from {} is in the future: hikiate would act on no current order; check with --dry-run, and begin at that time",
             session.out.time(from)
         )));
     }
     if args.left_until.is_some_and(|until| until <= now) {
         return Err(Failure::Usage(
-            "--left-until has to be a time to come".to_owned(),
+            "--left-until must be in the future".to_owned(),
         ));
     }
     let mut asked = named(session, &args).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         let lost = doubts::given_up(&shown, named);
         if !lost.is_empty() && !args.dry_run {
             return Err(Failure::Refused(format!(
-                "{}\nnothing was done; name each with --leave or --history, or leave --from out: then it begins as before",
+                "{}\nnothing was done; name each with --leave or --history, or omit --from to begin as before",
                 lost.join("\n")
             )));
         }
@@ -103,7 +103,7 @@ pub(crate) async fn begin(session: &Session, args: Begin) -> Result<(), Failure>
         doubts.extend(lost);
         if !doubts.is_empty() && !args.dry_run && !args.yes {
             return Err(Failure::Refused(format!(
-                "{}\nnothing was done; add --yes if that is meant, or look with --dry-run",
+                "{}\nnothing was done; add --yes to confirm, or check with --dry-run",
                 doubts.join("\n")
             )));
         }
@@ -160,16 +160,16 @@ pub(crate) async fn unbegin(session: &Session, args: Unbegin) -> Result<(), Fail
             String::new()
         } else {
             format!(
-                "sealed and not sent yet, with orders of it: {}; these go out as they stand\n",
+                "sealed and not sent yet, with orders of this channel: {}; these are sent as they are\n",
                 done.batches.join(", ")
             )
         };
         format!(
-            "channel {channel} is stopped: its orders are read, planned and reserved for, and nothing more is sent for them\n\
-             withdrawn: {} calls, {} shipments in open waves; {} revenue events and postings of deposits wait\n\
-             under way at this moment: {} calls; with an unknown outcome, not sent again before it begins anew: {}\n\
-             sealed or with a warehouse, and not shipped: {} shipments, in `hikiate order list --channel {channel} --status instructed`; stop them with the warehouse if they must not leave\n{batches}\
-             to go on from the same time on: hikiate begin {channel} --reason TEXT\n",
+            "channel {channel} is stopped: its orders are only fetched, planned and reserved, and nothing more is sent for them\n\
+             withdrawn: {} calls, {} shipments in open waves; waiting: {} revenue events and postings of deposits\n\
+             in progress now: {} calls; with an unknown outcome, not resent until it begins again: {}\n\
+             sealed or with a warehouse, and not shipped: {} shipments, in `hikiate order list --channel {channel} --status instructed`; have the warehouse stop them if they must not ship\n{batches}\
+             to begin again from the same time: hikiate begin {channel} --reason TEXT\n",
             done.withdrawn, done.waiting, done.revenue, done.sending, done.unknown, done.instructed
         )
     })
@@ -215,7 +215,7 @@ async fn named(session: &Session, args: &Begin) -> Result<BTreeMap<String, Asked
             };
             if let Some(first) = asked.insert(number, one) {
                 return Err(Failure::Usage(format!(
-                    "{option} {order}: the order is named with {} too",
+                    "{option} {order}: the order is also named with {}",
                     first.place
                 )));
             }
@@ -296,7 +296,7 @@ fn from_file(
         let place = format!("{file}, line {}", line.n);
         let Some(row) = rows.iter().find(|row| row.order.number == line.order) else {
             wrong.push(format!(
-                "{place}: order {} is not open at this channel any more",
+                "{place}: order {} is no longer open at this channel",
                 line.order
             ));
             continue;
@@ -310,7 +310,7 @@ fn from_file(
         }
         if asked.contains_key(&line.order) {
             wrong.push(format!(
-                "{place}: order {} is named on the command line too",
+                "{place}: order {} is also named on the command line",
                 line.order
             ));
             continue;
@@ -356,14 +356,14 @@ fn classes(
     for (number, one) in asked {
         let Some(row) = rows.iter().find(|row| row.order.number == *number) else {
             wrong.push(format!(
-                "{}: order {number} has ended at its channel, is of another one or was not read yet",
+                "{}: order {number} is not open at this channel, or was not fetched yet",
                 one.place
             ));
             continue;
         };
         if references.contains(&one.reference.as_str()) && !one.reference.is_empty() {
             wrong.push(format!(
-                "{}: reference {} is given to two orders",
+                "{}: reference {} is used for two orders",
                 one.place, one.reference
             ));
         }
@@ -385,7 +385,7 @@ fn refuse(wrong: Vec<String>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "{}\nnothing was done; look again with --dry-run",
+        "{}\nnothing was done; check again with --dry-run",
         wrong.join("\n")
     )))
 }
@@ -393,16 +393,17 @@ fn refuse(wrong: Vec<String>) -> Result<(), Failure> {
 fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<OrderClass, String> {
     match listing.class {
         "new" => {
-            return Err("was placed at or after the beginning: it is ours as it is".to_owned());
+            return Err("was placed at or after --from: hikiate acts on it anyway".to_owned());
         }
-        "ours" => return Err("is ours already".to_owned()),
+        "ours" => return Err("is already hikiate's".to_owned()),
         _ => {}
     }
     let instructed = asked.class == "adopted-instructed";
     let names_a_shipment = !asked.reference.is_empty() || !asked.warehouse.is_empty();
     if !instructed && names_a_shipment {
         return Err(
-            "has a reference or a warehouse, which only adopted-instructed takes".to_owned(),
+            "has a reference or a warehouse, which only the class adopted-instructed takes"
+                .to_owned(),
         );
     }
     match asked.class.as_str() {
@@ -412,7 +413,7 @@ fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<Order
         "adopted-instructed" => {}
         other => {
             return Err(format!(
-                "has class {other:?}; known are left, adopted, adopted-instructed and history"
+                "has unknown class {other:?}; use left, adopted, adopted-instructed or history"
             ));
         }
     }
@@ -420,18 +421,18 @@ fn class_of(session: &Session, listing: &Listing, asked: &Asked) -> Result<Order
     let odd = |c: char| c.is_whitespace() || c.is_control();
     if reference.is_empty() || reference.chars().count() > REFERENCE || reference.contains(odd) {
         return Err(format!(
-            "needs the reference that the system before gave its shipment, at most {REFERENCE} characters without blanks"
+            "needs the reference that the previous system gave its shipment, at most {REFERENCE} characters without spaces"
         ));
     }
     if listing.groups != 1 {
-        return Err("goes to several places: one reference cannot be all of it".to_owned());
+        return Err("ships to several addresses: one reference cannot cover all of it".to_owned());
     }
     let warehouses = &session.loaded.policy.warehouses;
     let found = warehouses.iter().find(|w| w.name == asked.warehouse);
     let Some(warehouse) = found else {
         let known: Vec<&str> = warehouses.iter().map(|w| w.name.as_str()).collect();
         return Err(format!(
-            "needs the warehouse that has it, one of {}",
+            "needs the warehouse that ships it, one of {}",
             known.join(", ")
         ));
     };
@@ -458,14 +459,16 @@ async fn early_results(session: &Session, classes: &[Classed]) -> Result<String,
     refuse(
         known
             .into_iter()
-            .map(|reference| format!("reference {reference} is a shipment of another order"))
+            .map(|reference| {
+                format!("reference {reference} belongs to a shipment of another order")
+            })
             .collect(),
     )?;
     let early = session.store.quarantined_under(&references).await?;
     Ok(early
         .into_iter()
         .map(|(id, reference)| {
-            format!("a result under {reference} came before and is in quarantine ({id}): have the warehouse send it again\n")
+            format!("an earlier ship confirmation for {reference} is in quarantine ({id}): have the warehouse send it again\n")
         })
         .collect())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn day(session: &Session, until: Option<NaiveDate>) -> Result<(
     }
     rows.sort_by(|a, b| (a.day, &a.number).cmp(&(b.day, &b.number)));
     let columns = ["ORDER", "DAY", "AMOUNT", "REASON", ""];
-    let empty = format!("all that shipped up to {until} is booked");
+    let empty = format!("everything shipped up to {until} is booked");
     session.out.list(&rows, &columns, &empty, |row| {
         vec![
             row.number.clone(),

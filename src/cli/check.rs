@@ -33,7 +33,7 @@ pub fn run(
             if surroundings.allow_missing_secrets {
                 writeln!(
                     out,
-                    "secrets were not asked for: check again where it will run"
+                    "secrets were not checked; run `check` again on the server"
                 )?;
             }
             for renamed in &loaded.renamed {

@@ -103,16 +103,18 @@ fn next(resolved: &Resolved, done: bool) -> String {
     let (account, subject) = (&resolved.account, &resolved.subject);
     match (done, of(resolved.op).batch) {
         (true, true) => format!(
-            "it happened; batch {subject} counts as sent, its members are told, and it is not sent again"
+            "recorded as done; batch {subject} counts as sent, its orders are updated, and it is not sent again"
         ),
         (true, false) => {
-            format!("it happened; {subject} is planned again now and {account} is not asked again")
+            format!(
+                "recorded as done; {subject} is being replanned, and nothing more is sent to {account} for it"
+            )
         }
         (false, true) => format!(
-            "it did not happen; batch {subject} is sent to {account} again now, byte for byte the same"
+            "recorded as not done; batch {subject} is resent to {account} now, byte for byte the same"
         ),
         (false, false) => format!(
-            "it did not happen; {subject} is planned again now, and what is still wanted is sent to {account} again"
+            "recorded as not done; {subject} is being replanned, and what is still required is sent to {account} again"
         ),
     }
 }

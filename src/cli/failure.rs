@@ -82,13 +82,13 @@ impl From<anyhow::Error> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if error.is_away() {
-            return Self::Away(format!("the database is away: {error}"));
+            return Self::Away(format!("the database is unavailable: {error}"));
         }
         if let Some(text) = error.connection_settings() {
             return Self::Settings(text);
         }
         if error.lacks_tables() {
-            let text = "the database has no tables of this version: run `hikiate migrate`";
+            let text = "the database has no schema for this version: run `hikiate migrate`";
             return Self::Refused(text.to_owned());
         }
         match error {

@@ -13,8 +13,8 @@ use crate::config::{MAPPING_HEADING, mapping_cell};
 use crate::store::UnmappedCode;
 
 /// With same codes there is no file to complete, and one with these rows alone would take all others' meaning away.
-const SAME_CODE: &str = "there is no mapping file to complete: [catalogue] says mapping = \"same-code\". With a file of these rows alone no other code would be \
-    an item any more, and the counts of all of them would be gone. Name the item at the channel as the warehouse does, or let a warehouse report it under \
+const SAME_CODE: &str = "there is no mapping file to complete: [catalogue] has mapping = \"same-code\". With a file of only these rows no other code would be \
+    an item any more, and all their counts would be lost. Give the item the warehouse's code at the channel, or have a warehouse report it under \
     that code; to change to mapping = \"listed\", list every code of every channel and warehouse first";
 
 /// Lists codes, or writes them as rows of a mapping file.
@@ -40,7 +40,7 @@ pub(crate) async fn run(session: &Session, command: ItemCommand) -> Result<(), F
     let mapping = mapping.display().to_string();
     out.one(&json!({ "file": file, "codes": n, "mapping": mapping }), || {
         format!(
-            "{n} codes are in {file}: fill in the column item (`hikiate item unmapped` says which item's code is most alike), add the rows, without the heading, to {mapping} and restart\n"
+            "wrote {n} codes to {file}: fill in the column item (`hikiate item unmapped` shows the most similar item), append the rows without the header to {mapping}, and restart\n"
         )
     })
 }
@@ -52,7 +52,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Failure::Refused(format!(
-                "{} is there already and is left as it is: name another file",
+                "{} already exists and was not changed: name another file",
                 path.display()
             )))
         }

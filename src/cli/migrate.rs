@@ -66,10 +66,13 @@ async fn apply(url: &str, wait: bool, out: Out) -> Result<(), Failure> {
     let at = after.last().copied().unwrap_or(0);
     out.one(&json!({ "applied": new, "schema": at }), || {
         match new.as_slice() {
-            [] => format!("nothing to do: the schema is at {at}\n"),
+            [] => format!("nothing to do: the schema is at version {at}\n"),
             new => {
                 let names: Vec<String> = new.iter().map(ToString::to_string).collect();
-                format!("applied {}: the schema is at {at}\n", names.join(", "))
+                format!(
+                    "applied {}: the schema is at version {at}\n",
+                    names.join(", ")
+                )
             }
         }
     })

@@ -139,7 +139,7 @@ async fn money(session: &Session, order: &str) -> Result<(), Failure> {
     };
     let ledger = ledger.ok_or_else(|| {
         Failure::Refused(format!(
-            "{number} has no ledger: it is no order, was not read yet, or is not hikiate's to act on"
+            "{number} has no ledger: it is not an order, was not fetched yet, or hikiate does not act on it"
         ))
     })?;
     session.out.one(&ledger, || ledger.to_string())
@@ -269,7 +269,7 @@ fn unread_in_words(row: &QuarantineRow) -> String {
     let about = row.external_id.as_deref().unwrap_or("it");
     let record = plain(&format!("record {id} about {about}: {reason}"), "");
     format!(
-        "could not be read  {record}\n  what it says is not in the above: look at it (hikiate quarantine show {id}), mend the cause and have it read again (hikiate quarantine retry {id}), or settle it by hand and dismiss it (hikiate quarantine dismiss {id} --reason TEXT)\n"
+        "could not be read  {record}\n  this record is not included above: check it (hikiate quarantine show {id}), fix the cause and retry it (hikiate quarantine retry {id}), or handle it manually and dismiss it (hikiate quarantine dismiss {id} --reason TEXT)\n"
     )
 }
 

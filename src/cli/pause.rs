@@ -26,12 +26,12 @@ pub(crate) async fn pause(session: &Session, args: &Pause) -> Result<(), Failure
         done.push(json!({ "account": account, "paused": what.as_str(), "since": since }));
         again.push((since < now).then(|| {
             let since = session.out.time(since);
-            format!("; it was paused already, since {since}, and that reason stays")
+            format!("; it was already paused, since {since}, and keeps that reason")
         }));
     }
     let stops = match what {
-        Paused::Writes => "nothing is sealed for it or sent to it; it is read on",
-        Paused::Reads => "nothing is read from it; what is due to it is sent on",
+        Paused::Writes => "nothing is sealed for it or sent to it; fetching continues",
+        Paused::Reads => "nothing is fetched from it; sending continues",
     };
     session.out.one(&done, || {
         let lines = args.accounts.iter().zip(&again);
@@ -63,7 +63,7 @@ pub(crate) async fn resume(session: &Session, args: &Pause) -> Result<(), Failur
         done.iter()
             .map(|(account, resumed)| {
                 format!(
-                    "{account}: {} go on now; nothing was lost\n",
+                    "{account}: {} resumed; nothing was lost\n",
                     resumed.join(" and ")
                 )
             })
@@ -88,7 +88,7 @@ async fn there(session: &Session, args: &Pause) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::NotFound(format!(
-        "no account {}: `hikiate stream list` shows them\nnothing was done",
+        "no account {}; see `hikiate stream list`\nnothing was done",
         missing.join(", ")
     )))
 }

@@ -67,7 +67,9 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
         out_at,
         dismissed,
     } = session.store.quarantined(id).await?;
-    out::note("these bytes are as they came and may hold names and addresses: do not pass them on");
+    out::note(
+        "these are the original bytes and may contain names and addresses: do not share them",
+    );
     let (encoding, text) = raw::decode(&bytes);
     let told = json!({
         "id": id, "account": row.account, "stream": row.stream, "external_id": row.external_id,
@@ -80,9 +82,9 @@ async fn show(session: &Session, id: i64) -> Result<(), Failure> {
         let state = match out_at {
             None => "in quarantine".to_owned(),
             Some(at) if dismissed => format!("dismissed {}", session.out.time(at)),
-            Some(at) => format!("out since {}: it was read, or a later record of the same thing was", session.out.time(at)),
+            Some(at) => format!("out since {}: it, or a later record of the same thing, was processed", session.out.time(at)),
         };
-        let whose = row.external_id.as_deref().unwrap_or("an id that could not be read");
+        let whose = row.external_id.as_deref().unwrap_or("an unreadable id");
         format!(
             "record {id} of {place}, {whose}, seen {} times, {state}\nreason: {}\n{} bytes as {encoding:?}:\n\n{text}\n",
             row.seen,
@@ -116,10 +118,7 @@ async fn dismiss(session: &Session, ids: &[i64], reason: &str) -> Result<(), Fai
     }
     session.out.one(&json!({ "dismissed": ids }), || {
         let lines = rows.iter().map(|row| {
-            let whose = row
-                .external_id
-                .as_deref()
-                .unwrap_or("an id that could not be read");
+            let whose = row.external_id.as_deref().unwrap_or("an unreadable id");
             format!(
                 "record {} of {}/{}, {whose}, is out of quarantine: {}\n",
                 row.id, row.account, row.stream, row.reason

@@ -1,4 +1,4 @@
-//! `hikiate recover`: what an operator says after the database was set back.
+//! `hikiate recover`: what an operator says after the database lost recent commits.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -46,22 +46,22 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
     });
     session.out.one(&told, || {
         let found = match before.phase {
-            Phase::None => "no daemon has noticed that the database was set back".to_owned(),
-            Phase::Suspected => format!("push and seal are stopped: {}", before.why),
+            Phase::None => "no daemon has detected that the database lost recent commits".to_owned(),
+            Phase::Suspected => format!("sending and sealing are stopped: {}", before.why),
             Phase::Orders | Phase::Rest => {
-                "a recovery is under way; this one begins it anew".to_owned()
+                "a recovery is in progress; this one starts it over".to_owned()
             }
         };
         let verb = if dry { "would be" } else { "are" };
         let end = if dry {
-            "nothing was changed; type it again with --yes instead of --dry-run"
+            "nothing was changed; run it again with --yes instead of --dry-run"
         } else {
-            "the daemon goes on by itself once all of this is read and planned; `hikiate tasks` says what is missing"
+            "the daemon resumes automatically once all of this is fetched and planned; `hikiate tasks` lists what is missing"
         };
         format!(
-            "{found}\n{} calls in the queue {verb} taken for perhaps made: looked up first, or left to an operator; {} of them are mails, which count as sent\n\
-             {} streams {verb} read again from an hour before {}\n{} unsealed batches {verb} given up for such with new names\n\
-             {} open orders {verb} planned again\n{}{end}\n",
+            "{found}\n{} queued calls {verb} treated as possibly sent: looked up first, or decided by an operator; {} of them are mails, which count as sent\n\
+             {} streams {verb} fetched again from an hour before {}\n{} unsealed batches {verb} replaced under new names\n\
+             {} open orders {verb} replanned\n{}{end}\n",
             begun.effects,
             begun.mails,
             begun.streams,
@@ -73,7 +73,8 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
     })?;
     if dry && !args.dry_run {
         return Err(Failure::Refused(
-            "this cannot be undone: add --yes, or --dry-run to look only".to_owned(),
+            "this cannot be undone: add --yes, or --dry-run to only show what would be done"
+                .to_owned(),
         ));
     }
     Ok(())
@@ -98,8 +99,8 @@ fn all_typed_again(session: &Session, lost: Option<&[Act]>) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "{} lost commands keep something back that would go now: type them again first, then add --acts-typed if some are \
-         not wanted any more or name orders that are still to be read\n{}",
+        "{} lost commands stop something that would now be sent: run them again first, then add --acts-typed if some are \
+         no longer required or name orders that are not fetched yet\n{}",
         missing.len(),
         lines_of(session, missing.into_iter())
     )))
@@ -120,18 +121,18 @@ fn lines_of<'a>(session: &Session, acts: impl Iterator<Item = &'a Act>) -> Strin
 fn acts_in_words(session: &Session, lost: Option<&[Act]>) -> String {
     let Some(lost) = lost else {
         return format!(
-            "no file of commands is in {}: what was typed since then on this or another host is not known here\n",
+            "no command file in {}: commands run since then on this or another host are not known here\n",
             session.loaded.settings.database.state_dir.display()
         );
     };
     let mut text = format!(
-        "{} commands were typed that this database does not know and that were not typed again",
+        "{} commands were lost from this database and were not run again",
         lost.len()
     );
     text.push_str(if lost.is_empty() {
         "\n"
     } else {
-        "; look at each and type it again:\n"
+        "; check each and run it again:\n"
     });
     text.push_str(&lines_of(session, lost.iter()));
     text
@@ -158,8 +159,8 @@ async fn instructed(session: &Session, name: &str, lines: &[(String, u32)]) -> R
             n => format!("{n} of its rows"),
         };
         format!(
-            "{reference} counts as instructed at {account} with {what}, if that fits what is still to leave; its order is \
-             planned again now, and `hikiate tasks` shows it if not\n"
+            "{reference} counts as instructed at {account} with {what}, if that fits what remains to ship; its order is being \
+             replanned; if it does not fit, `hikiate tasks` lists it\n"
         )
     })
 }
@@ -169,9 +170,9 @@ async fn books(session: &Session) -> Result<(), Failure> {
     let told = json!({ "journals": files });
     session.out.one(&told, || {
         format!(
-            "revenue of before the recovery is booked anew; journals that must be out of the books: {}\n",
+            "revenue from before the recovery is booked again; journals that must not be in the books: {}\n",
             if files.is_empty() {
-                "none that are known".to_owned()
+                "none known".to_owned()
             } else {
                 files.join(", ")
             }

@@ -99,7 +99,7 @@ struct Held<'a> {
 /// What was sent, as the state directory tells it. Where the database is elsewhere the daemon runs without.
 fn witness(settings: &DatabaseSettings) -> Witness {
     Witness::open(&settings.state_dir).unwrap_or_else(|error| {
-        warn!(state_dir = %settings.state_dir.display(), %error, "what is sent cannot be told outside the database: nobody notices when it is set back, `hikiate recover` must be typed");
+        warn!(state_dir = %settings.state_dir.display(), %error, "cannot write the witness file: a loss of recent commits would go undetected; run `hikiate recover` after any restore or failover");
         Witness::none()
     })
 }
@@ -154,8 +154,8 @@ async fn prepared(
     store.migrate().await?;
     if !database.is_private() && store.clock_is_set().await? {
         return Err(StoreError::Refused(
-            "the clock of this database is set or shifted, as tests and the demo do: it is not a database to work on. \
-             If it is, type: UPDATE clock SET fixed_at = NULL, shift = '0'"
+            "the clock of this database is set or shifted, as in tests and the demo: it is not a production database. \
+             If it is one, run: UPDATE clock SET fixed_at = NULL, shift = '0'"
                 .to_owned(),
         ));
     }
@@ -173,7 +173,7 @@ async fn drained(
     tokio::select! {
         ended = daemon::run(engine, readiness.clone(), stop.clone()) => ended,
         () = async { stop.cancelled().await; sleep(drain).await } => {
-            warn!(seconds = drain.as_secs(), "calls still run: they are cut off, count as unknown and are looked up by the next run");
+            warn!(seconds = drain.as_secs(), "calls still in progress are cut off; their outcome is unknown and is looked up at the next start");
             Ok(())
         }
     }
@@ -205,7 +205,7 @@ impl Ops {
             let serving = health::serve(listener, metrics.clone(), readiness.clone(), over.clone());
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = serving.await {
-                    warn!(%error, "health and metrics ended");
+                    warn!(%error, "the health and metrics endpoint stopped");
                 }
             }));
         }
@@ -230,7 +230,7 @@ impl Ops {
         tasks.push(tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {
-                    blocked.block("shutdown", "it is stopping");
+                    blocked.block("shutdown", "shutting down");
                     told.stopping();
                 }
                 () = until.cancelled() => {}
@@ -268,7 +268,7 @@ impl Ops {
         self.over.cancel();
         for task in self.tasks {
             if let Err(error) = task.await {
-                warn!(%error, "a task ended badly");
+                warn!(%error, "a background task failed");
             }
         }
     }

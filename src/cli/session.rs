@@ -128,7 +128,7 @@ pub(crate) fn without_mapping(global: &Global) -> Result<Loaded, Failure> {
             n => format!(" (and {n} more: hikiate check)"),
         };
         out::note(&format!(
-            "{first}{more}; this command goes on without, hikiate run does not start with it"
+            "{first}{more}; this command continues anyway, but hikiate run will not start"
         ));
     }
     Ok(loaded)
@@ -167,7 +167,7 @@ fn actor(global: &Global) -> Result<String, Failure> {
         .unwrap_or_else(|| "operator".to_owned());
     if STEPS.contains(&actor.as_str()) {
         return Err(Failure::Usage(format!(
-            "--actor {actor} is the name of a step of the daemon; give an operator's"
+            "--actor {actor} is a daemon step's name; enter an operator's name"
         )));
     }
     Ok(actor)

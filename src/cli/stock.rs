@@ -32,10 +32,13 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
         let kept = if kept.is_empty() {
             String::new()
         } else {
-            format!("; a record about it could not be read: {}", kept.join(", "))
+            format!(
+                "; a record about it could not be decoded: {}",
+                kept.join(", ")
+            )
         };
         return Err(Failure::NotFound(format!(
-            "no warehouse has counted an item {item:?}: `hikiate stock show` lists them{kept}"
+            "no warehouse has reported a count for item {item:?}; see `hikiate stock show`{kept}"
         )));
     }
     let columns = [
@@ -51,7 +54,7 @@ pub(crate) async fn run(session: &Session, command: StockCommand) -> Result<(), 
     out.list(
         &rows,
         &columns,
-        "no warehouse has counted anything yet",
+        "no warehouse has reported stock yet",
         |row| {
             vec![
                 row.item.clone(),
@@ -74,6 +77,6 @@ async fn believe(session: &Session, account: &str, warehouse: Option<&str>) -> R
     let refused = session.store.believe_stock_list(id, warehouse).await?;
     let told = serde_json::json!({ "account": account, "believed": refused });
     session.out.one(&told, || {
-        format!("believed: {refused}; a list of that length counts from the next one on\n")
+        format!("accepted: {refused}; lists of that length count from the next one on\n")
     })
 }

@@ -39,7 +39,7 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
     let stood = before.iter().find(|row| row.id == stopped.id);
     let stood = stood.map_or_else(String::new, |row| {
         format!(
-            "it stands since {} with the reason {:?}, which stays\n",
+            "it is already active, since {}, and keeps its reason {:?}\n",
             session.out.time(row.since),
             row.reason
         )
@@ -57,34 +57,32 @@ fn words(stopped: &Stopped, recall: bool, dry: bool) -> String {
         recalled,
     } = stopped;
     let mut text = if dry {
-        format!("{waiting} shipments that wait would not be sealed, nor any that come later\n")
+        format!("would stop {waiting} waiting shipments and all later matches\n")
     } else {
-        format!(
-            "stop {id}: {waiting} shipments that wait are not sealed, nor any that come later\n"
-        )
+        format!("stop {id}: stops {waiting} waiting shipments and all later matches\n")
     };
     for (place, references) in instructed {
         text.push_str(&format!(
-            "{} has {} that match and were not reported as shipped: {}\n",
+            "{} has {} matching shipments not reported as shipped: {}\n",
             place,
             references.len(),
             references.join(", ")
         ));
     }
     text.push_str(&match (instructed.is_empty(), recall, dry) {
-        (true, _, _) => "no warehouse has any that match\n".to_owned(),
-        (false, false, _) => "they are not asked back: --recall does that\n".to_owned(),
+        (true, _, _) => "no warehouse has a matching shipment\n".to_owned(),
+        (false, false, _) => "their cancellation is not requested; to request it, add --recall\n".to_owned(),
         (false, true, true) => {
-            format!("{recalled} would be asked back, which cannot be undone; each warehouse's answer decides\n")
+            format!("cancellation would be requested for {recalled} shipments, which cannot be undone; each warehouse's answer decides\n")
         }
         (false, true, false) => {
-            format!("{recalled} are asked back; each warehouse's answer decides, and `hikiate tasks` shows what was not stopped\n")
+            format!("cancellation requested for {recalled} shipments; each warehouse's answer decides, and `hikiate tasks` lists what was not stopped\n")
         }
     });
     text.push_str(&if dry {
-        "nothing was changed; type it again without --dry-run\n".to_owned()
+        "nothing was changed; run it again without --dry-run\n".to_owned()
     } else {
-        format!("`hikiate stop-shipping lift {id} --reason TEXT` lets them go on\n")
+        format!("to lift it: `hikiate stop-shipping lift {id} --reason TEXT`\n")
     });
     text
 }
@@ -102,7 +100,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
         "INSTRUCTED",
         "WHY",
     ];
-    out.list(&rows, &columns, "nothing is stopped", |row| {
+    out.list(&rows, &columns, "no active stops", |row| {
         let all = |name: &Option<String>| name.clone().unwrap_or_else(|| "all".to_owned());
         vec![
             row.id.to_string(),
@@ -127,7 +125,7 @@ async fn lift(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failur
         .collect();
     if !missing.is_empty() {
         return Err(Failure::NotFound(format!(
-            "no stop {} stands: `hikiate stop-shipping list` shows them\nnothing was done",
+            "stop {} is not active; see `hikiate stop-shipping list`\nnothing was done",
             missing.join(", ")
         )));
     }
@@ -141,7 +139,7 @@ async fn lift(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failur
         done.iter()
             .map(|row| {
                 format!(
-                    "stop {} is lifted: {} shipments go with the next batch unless another stop matches them; what it asked back and a warehouse stops, or has stopped, is sent anew under another reference\n",
+                    "stop {} is lifted: {} shipments go with the next batch unless another stop matches them; shipments whose cancellation it requested and a warehouse accepts are instructed again under a new reference\n",
                     row["stop"], row["shipments"]
                 )
             })

@@ -11,7 +11,7 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     tasks.sort_by_key(|task| task.kind != "database_data_loss");
     out.one(&tasks, || {
         if tasks.is_empty() {
-            return "nothing waits for an operator\n".to_owned();
+            return "no open tasks\n".to_owned();
         }
         let columns = ["SINCE", "DUE", "KIND", "SUBJECT", "WHAT TO DO"];
         let mut rows = Vec::new();
@@ -26,7 +26,7 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
             // Below it, each on a line of its own, to be copied whole.
             for action in &task.actions {
                 let mut row = vec![String::new(); columns.len() - 1];
-                row.push(format!("type: {}", action.line));
+                row.push(format!("run: {}", action.line));
                 rows.push(row);
             }
         }

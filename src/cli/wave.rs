@@ -49,7 +49,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
     let empty = if all {
         "no batches yet"
     } else {
-        "no batch is open or under way"
+        "no batch is open or in progress"
     };
     if kind == BOOKS {
         let columns = [
@@ -101,19 +101,16 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
 /// What a batch waits for, and what was wrong.
 fn why(session: &Session, row: &BatchRow) -> String {
     let next = session.out.maybe(row.retry_at);
-    let error = row.error.as_deref().unwrap_or("no reason was told");
+    let error = row.error.as_deref().unwrap_or("no reason was reported");
     if let Some(kept_back) = &row.kept_back {
         return kept_back.clone();
     }
     match row.state.as_str() {
-        "failing" => format!("cannot be sealed: {error}; tried again at {next}"),
-        "missed" => {
-            "its cut-off passed while nothing was sealed; `wave seal`, or it goes with the next one"
-                .to_owned()
-        }
-        "unknown" => format!("it may have arrived: {error}"),
-        "refused" => format!("refused: {error}"),
-        "sealed" if row.error.is_some() => format!("not sent yet: {error}; tried again at {next}"),
+        "failing" => format!("cannot be sealed: {error}; retried at {next}"),
+        "missed" => "missed its cut-off; run `wave seal`, or it goes with the next one".to_owned(),
+        "unknown" => format!("outcome unknown, it may have arrived: {error}"),
+        "refused" => format!("rejected: {error}"),
+        "sealed" if row.error.is_some() => format!("not sent yet: {error}; retried at {next}"),
         "open" => {
             dispatch(session, row).map_or_else(String::new, |dispatch| split(dispatch, row.rows))
         }
@@ -155,7 +152,7 @@ fn stops_at(stops: &[StopRow], place: &str) -> Option<String> {
         .collect();
     let words = Some(words).filter(|words| !words.is_empty())?;
     Some(format!(
-        "shipments that match are kept back by {}; see `hikiate stop-shipping list`",
+        "matching shipments are stopped by {}; see `hikiate stop-shipping list`",
         words.join(", ")
     ))
 }
@@ -288,7 +285,7 @@ fn rendered(
         let reference = of.map(|row| row.shipment.reference.to_string());
         let reference = reference.unwrap_or_default();
         out::note(&format!(
-            "{reference} would be left out: {}",
+            "{reference} would be excluded: {}",
             out::plain(why, "")
         ));
     }
@@ -302,11 +299,11 @@ fn print(
     with_addresses: bool,
 ) -> Result<(), Failure> {
     if with_addresses {
-        out::note("these bytes hold names and addresses: do not pass them on");
+        out::note("this output contains names and addresses: do not share it");
     }
     if let Some(at) = row.sealed_at {
         out::note(&format!(
-            "sealed at {}{}; the warehouse was given it under the name {}",
+            "sealed at {}{}; the warehouse knows it as {}",
             session.out.time(at),
             sent_at(session, row),
             row.name
@@ -382,7 +379,7 @@ async fn seal(session: &Session, name: &str) -> Result<(), Failure> {
             }
             let place = row.warehouse.unwrap_or_default();
             warehouse(session, &place).ok_or_else(|| {
-                Failure::NotFound(format!("warehouse {place} is not configured any more"))
+                Failure::NotFound(format!("warehouse {place} is no longer configured"))
             })?
         }
     };
@@ -411,7 +408,7 @@ async fn seal(session: &Session, name: &str) -> Result<(), Failure> {
     let told = json!({ "wave": wave, "warehouse": at.name, "rows": rows });
     session.out.one(&told, || {
         format!(
-            "{rows} shipments of {} are sealed now, by the daemon, as {wave}\n",
+            "the daemon seals {rows} shipments of {} now, as {wave}\n",
             at.name
         )
     })
@@ -436,12 +433,12 @@ async fn give_up(session: &Session, kind: &str, abandon: Abandon) -> Result<(), 
     );
     if !abandon.not_imported {
         let harm = if kind == WAVE {
-            "its goods leave twice"
+            "its goods ship twice"
         } else {
             "its revenue is booked twice"
         };
         return Err(Failure::Refused(format!(
-            "{what}; look at {} first: if it was imported there, {harm}; once you know that it was not, add --not-imported",
+            "{what}; check {} first: if it was imported there, {harm}; once you know that it was not, add --not-imported",
             row.account
         )));
     }
@@ -454,14 +451,14 @@ async fn give_up(session: &Session, kind: &str, abandon: Abandon) -> Result<(), 
             let mut of: BTreeMap<&str, ()> = BTreeMap::new();
             of.extend(done.orders.iter().map(|order| (order.as_str(), ())));
             format!(
-                "{} orders are held: `hikiate order release {} --reason TEXT` lets all of them go out anew, `hikiate tasks` shows each",
+                "{} orders are held: `hikiate order release {} --reason TEXT` has all of them instructed again, `hikiate tasks` lists each",
                 of.len(),
                 done.number
             )
         } else {
             format!("the revenue of {} orders goes into the next journal", done.orders.len())
         };
-        format!("{what}; it is given up and never sent again; {next}\n")
+        format!("{what}; abandoned and never sent again; {next}\n")
     })
 }
 

@@ -64,7 +64,7 @@ impl Building<'_> {
                 if let Some(other) = takers.get(&what).filter(|other| ***other != account.slug) {
                     problems.at(
                         &["accounts", account.slug.as_str()],
-                        format!("reads {what}, and so does accounts.{other}: each would get a part of them; give each account a folder, or file names, of its own"),
+                        format!("reads {what}, and so does accounts.{other}: each would get only some of them; give each account its own folder or file names"),
                     );
                     break;
                 }
@@ -84,10 +84,7 @@ impl Building<'_> {
             let known: Vec<&str> = self.connectors.iter().map(|kind| kind.name()).collect();
             problems.at(
                 &["accounts", name, "connector"],
-                format!(
-                    "no connector is called {word:?}{}",
-                    suggest::hint(word, &known)
-                ),
+                format!("unknown connector {word:?}{}", suggest::hint(word, &known)),
             );
             return None;
         };
@@ -216,8 +213,8 @@ fn plain_passwords(value: &Value, path: &mut Vec<String>, problems: &mut Problem
     match value {
         Value::String(text) if url::Url::parse(text).is_ok_and(|url| url.password().is_some()) => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            let told = "a password stands in the address; put it in the environment or a file \
-                        and name it by { env = \"…\" }";
+            let told = "the URL contains a password; put it in an environment variable or a file \
+                        and refer to it with { env = \"…\" }";
             problems.at(&parts, told);
         }
         Value::Object(table) => {

@@ -26,15 +26,16 @@ pub(super) fn read(
     let file = match (table.mapping, &table.file) {
         (Mapping::SameCode, None) => return Catalogue::SameCode,
         (Mapping::SameCode, Some(_)) => {
-            problems.at(&key, "is not read with mapping = \"same-code\"; write mapping = \"listed\" or take it out");
+            problems.at(
+                &key,
+                "is not used with mapping = \"same-code\"; set mapping = \"listed\" or remove it",
+            );
             return Catalogue::SameCode;
         }
         (Mapping::Listed, None) => {
             problems.at(
                 &key,
-                format!(
-                    "missing: mapping = \"listed\" needs a CSV file with the heading {HEADING}"
-                ),
+                format!("missing: mapping = \"listed\" needs a CSV file with the header {HEADING}"),
             );
             return Catalogue::SameCode;
         }
@@ -42,9 +43,8 @@ pub(super) fn read(
     };
     let read = std::fs::read(&file).map_err(|e| e.to_string());
     let text = read.and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|_| {
-            "it is not UTF-8: save it as \"CSV UTF-8\", as a spreadsheet calls it".to_owned()
-        })
+        String::from_utf8(bytes)
+            .map_err(|_| "not UTF-8: in the spreadsheet, save it as \"CSV UTF-8\"".to_owned())
     });
     match text {
         Ok(text) => Catalogue::Listed(rows(&text, &file.display().to_string(), routes, mapping)),
@@ -67,11 +67,7 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
         .unwrap_or_default();
     let more = heading.strip_prefix(HEADING);
     if !more.is_some_and(|more| more.is_empty() || more.starts_with(',')) {
-        problems.in_file(
-            file,
-            1,
-            format!("the first line has to begin with {HEADING}"),
-        );
+        problems.in_file(file, 1, format!("the first line must begin with {HEADING}"));
         return Vec::new();
     }
     let width = heading.split(',').count();
@@ -86,7 +82,7 @@ fn rows(text: &str, file: &str, routes: &Routes<'_>, problems: &mut Problems<'_>
                     file,
                     n,
                     format!(
-                        "code {:?} of {} stands in an earlier line too",
+                        "code {:?} of {} is already in an earlier line",
                         row.code, row.account
                     ),
                 );
@@ -111,12 +107,12 @@ fn row(line: &str, width: usize) -> Result<ItemCode, String> {
     let [item, account, code, multiplier] = <[String; 4]>::try_from(cells).map_err(|_| wrong)?;
     if let Some(rounded) = [&item, &code].into_iter().find(|cell| is_rounded(cell)) {
         return Err(format!(
-            "{rounded:?} is a number that a spreadsheet has rounded; give it as text"
+            "{rounded:?} is a number rounded by a spreadsheet; format the cell as text"
         ));
     }
     let [item, code] = [item, code].map(|cell| text::code(unmarked(&cell)));
     if item.is_empty() || code.is_empty() {
-        return Err("item and code may not be empty".to_owned());
+        return Err("item and code must not be empty".to_owned());
     }
     match multiplier.parse() {
         Ok(multiplier) if multiplier > 0 => Ok(ItemCode {
@@ -126,7 +122,7 @@ fn row(line: &str, width: usize) -> Result<ItemCode, String> {
             multiplier,
         }),
         _ => Err(format!(
-            "multiplier {multiplier:?} is no whole number above 0"
+            "multiplier {multiplier:?} is not a whole number above 0"
         )),
     }
 }

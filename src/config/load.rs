@@ -78,7 +78,7 @@ pub fn load(
         if written.get(section).is_empty() {
             problems.at(
                 &[section],
-                format!("no {what}: write at least one table [{section}.NAME]"),
+                format!("no {what}: add at least one table [{section}.NAME]"),
             );
         }
     }

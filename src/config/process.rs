@@ -31,7 +31,7 @@ impl Settings {
             p.at(
                 &["log", "level"],
                 format!(
-                    "{:?} is no log filter: {e}; write for example \"info\"",
+                    "{:?} is not a log filter: {e}; use for example \"info\"",
                     file.log.level
                 ),
             );
@@ -46,7 +46,7 @@ impl Settings {
             if !(1..=most).contains(&n) {
                 p.at(
                     &["engine", key],
-                    format!("{n} is out of range; write 1 to {most}"),
+                    format!("{n} is out of range; use 1 to {most}"),
                 );
             }
         }
@@ -57,7 +57,7 @@ impl Settings {
                 if whole {
                     i32::try_from(lease.as_secs()).map_err(|e| e.to_string())
                 } else {
-                    Err("write whole seconds, at most \"1h\"".to_owned())
+                    Err("use whole seconds, at most \"1h\"".to_owned())
                 }
             }),
         );
@@ -65,7 +65,7 @@ impl Settings {
             &["engine", "idle"],
             units::length(&engine.idle, 0).and_then(|idle| {
                 if idle.is_zero() {
-                    Err("\"0s\" would never rest; write at least \"10ms\"".to_owned())
+                    Err("\"0s\" would never pause; use at least \"10ms\"".to_owned())
                 } else {
                     Ok(idle)
                 }
@@ -140,7 +140,7 @@ fn database(
     if !(2..=1000).contains(&connections) {
         p.at(
             &["database", "connections"],
-            format!("{connections} is out of range; write 2 to 1000"),
+            format!("{connections} is out of range; use 2 to 1000"),
         );
     }
     DatabaseSettings {
@@ -157,7 +157,7 @@ fn http(table: &HttpTable, p: &mut Problems<'_>) -> Option<HttpSettings> {
         text => {
             let address = listen(text, &["http", "listen"], "127.0.0.1:9464\", or \"off", p)?;
             if !address.ip().is_loopback() && !table.allow_remote {
-                p.at(&["http", "listen"], format!("{address} can be reached from other machines, and metrics have no password; write allow_remote = true if that is wanted"));
+                p.at(&["http", "listen"], format!("{address} is reachable from other machines, and metrics have no password; if you intend that, set allow_remote = true"));
             }
             Some(address)
         }
@@ -172,7 +172,7 @@ fn http(table: &HttpTable, p: &mut Problems<'_>) -> Option<HttpSettings> {
     {
         p.at(
             &["http", "hooks", "listen"],
-            "health and metrics listen there: webhooks need a port of their own",
+            "health and metrics already use this port: webhooks need their own",
         );
     }
     Some(HttpSettings { listen, hooks })
@@ -181,7 +181,7 @@ fn http(table: &HttpTable, p: &mut Problems<'_>) -> Option<HttpSettings> {
 fn listen(text: &str, path: &[&str], example: &str, p: &mut Problems<'_>) -> Option<SocketAddr> {
     let address = text
         .parse()
-        .map_err(|_| format!("{text:?} is no address and port; write for example \"{example}\""));
+        .map_err(|_| format!("{text:?} is not an address and port; use for example \"{example}\""));
     p.value(path, address)
 }
 
@@ -189,7 +189,7 @@ fn hooks(table: &HooksTable, p: &mut Problems<'_>) -> Option<HookSettings> {
     let path = ["http", "hooks", "listen"];
     let address = listen(table.listen.as_deref().unwrap_or(HOOKS), &path, HOOKS, p);
     if address.is_some_and(|a| !a.ip().is_loopback()) && !table.allow_remote {
-        p.at(&path, "webhooks come in without encryption there; let a reverse proxy with a certificate stand before 127.0.0.1, or write allow_remote = true");
+        p.at(&path, "webhooks would arrive here unencrypted; put a TLS reverse proxy in front of 127.0.0.1, or set allow_remote = true");
     }
     let public_url = p.value(&["http", "hooks", "public_url"], public(&table.public_url));
     Some(HookSettings {
@@ -200,16 +200,16 @@ fn hooks(table: &HooksTable, p: &mut Problems<'_>) -> Option<HookSettings> {
 
 /// An address that others can be given.
 fn public(text: &str) -> Result<String, String> {
-    let example = "write for example \"https://hooks.example\"";
-    let url = url::Url::parse(text).map_err(|_| format!("{text:?} is no address; {example}"))?;
+    let example = "use for example \"https://hooks.example\"";
+    let url = url::Url::parse(text).map_err(|_| format!("{text:?} is not a URL; {example}"))?;
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if url.scheme() != "https" && !(url.scheme() == "http" && local) {
         return Err(format!(
-            "signatures do not hide what is sent: the address has to begin with https://; {example}"
+            "signatures do not encrypt: the URL must begin with https://; {example}"
         ));
     }
     if url.query().is_some() || url.fragment().is_some() || url.password().is_some() {
-        return Err(format!("only host and path may stand in it; {example}"));
+        return Err(format!("only a host and a path are allowed; {example}"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

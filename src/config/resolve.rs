@@ -43,7 +43,7 @@ impl Resolving<'_> {
             &["shop", "timezone"],
             file.shop.timezone.parse::<chrono_tz::Tz>().map_err(|_| {
                 format!(
-                    "{:?} is no time zone; write an IANA name, for example \"Asia/Tokyo\"",
+                    "{:?} is not a time zone; use an IANA name, for example \"Asia/Tokyo\"",
                     file.shop.timezone
                 )
             }),
@@ -153,7 +153,7 @@ impl Resolving<'_> {
                 .needs(name, &needed, "annotate = \"holds\"", &path, p);
         }
         if table.payments.is_empty() {
-            p.at(&["channels", name, "payments"], "no way of paying is mapped, so every order would be held; write payments = { \"NAME AT THE CHANNEL\" = { method = \"card\", account = \"…\" } }");
+            p.at(&["channels", name, "payments"], "no payment method is mapped, so every order would be held; set payments = { \"NAME AT THE CHANNEL\" = { method = \"card\", account = \"…\" } }");
         }
         let payments = table.payments.iter().map(|(gateway, payment)| {
             let path = ["channels", name, "payments", gateway, "account"];
@@ -172,7 +172,7 @@ impl Resolving<'_> {
                     p.at(
                         &path,
                         format!(
-                            "nothing is captured with method = {:?}; take account out",
+                            "nothing is captured with method = {:?}; remove account",
                             method.as_str()
                         ),
                     );
@@ -221,7 +221,7 @@ impl Resolving<'_> {
                 p.at(
                     &["channels", name, "others_ship_from"],
                     format!(
-                        "there is no warehouse {place:?}{}; write one, or \"elsewhere\"",
+                        "there is no warehouse {place:?}{}; name one, or \"elsewhere\"",
                         suggest::hint(place, &self.warehouse_names)
                     ),
                 );
@@ -310,7 +310,7 @@ impl Resolving<'_> {
             _ => {
                 p.at(
                     &["booking", "close"],
-                    "write one of { at = \"02:00\" } and { every = \"10s\" }",
+                    "use one of { at = \"02:00\" } and { every = \"10s\" }",
                 );
                 None
             }
@@ -338,7 +338,7 @@ fn calendar(shop: &ShopTable, p: &mut Problems<'_>) -> Calendar {
     if closed_weekdays.len() == 7 {
         p.at(
             &["shop", "closed_weekdays"],
-            "every weekday is closed, so no working day would ever come; leave at least one out",
+            "every weekday is closed, so there would be no working days; remove at least one",
         );
     }
     let mut closed_dates: Vec<_> = shop
@@ -375,7 +375,7 @@ fn capture(
             };
             p.at(
                 &["channels", channel, "capture"],
-                format!("\"each-shipment\", but account {account} {why}: use \"on-complete\", or take the line out, as that is the default here"),
+                format!("\"each-shipment\", but account {account} {why}: use \"on-complete\", or remove the line, as that is the default here"),
             );
             CaptureRule::OnComplete
         }

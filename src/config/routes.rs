@@ -49,7 +49,7 @@ impl<'a> Routes<'a> {
         }
         if self.names.is_empty() {
             return Err(format!(
-                "there is no account {name:?}; write a table [accounts.{name}]"
+                "there is no account {name:?}; add a table [accounts.{name}]"
             ));
         }
         Err(format!(
@@ -127,7 +127,7 @@ impl<'a> Routes<'a> {
             };
             let how = match (unit, when) {
                 (Unit::Departure, When::Each) => continue,
-                (_, When::OrderComplete) => "only once nothing is left to ship",
+                (_, When::OrderComplete) => "only once everything has shipped",
                 (Unit::Label, _) => "label by label",
                 (Unit::Line, _) => "line by line",
                 (Unit::Order, _) => "once for the whole order",
@@ -135,7 +135,7 @@ impl<'a> Routes<'a> {
             let op = spec.op;
             p.at(
                 path,
-                format!("account {name} takes {op} {how}, and hikiate reports each departure: set shipping_notice = false and report there by hand"),
+                format!("account {name} takes {op} {how}, but hikiate reports each shipment: set shipping_notice = false and report shipments there manually"),
             );
         }
     }

@@ -90,7 +90,7 @@ impl Shape {
         }
         if !fits(value, wanted) {
             found.push(here.says(format!(
-                "{} is wanted, this is {}",
+                "expected {}, found {}",
                 name_of(wanted),
                 kind(value)
             )));

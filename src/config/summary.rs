@@ -33,9 +33,9 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
         ),
     );
     let database = match &settings.database.url {
-        Some(_) => "state is in the PostgreSQL database of the given URL".to_owned(),
+        Some(_) => "state: the PostgreSQL database at the configured URL".to_owned(),
         None => format!(
-            "state is in a private PostgreSQL below {}",
+            "state: a private PostgreSQL under {}",
             settings.database.state_dir.display()
         ),
     };
@@ -66,7 +66,7 @@ impl Teller<'_> {
 
     fn kind(&self, slug: &AccountSlug) -> &str {
         self.account(slug)
-            .map_or("not looked at: its secret is missing here", |account| {
+            .map_or("not checked: its secret is missing here", |account| {
                 account.connector
             })
     }
@@ -81,7 +81,7 @@ impl Teller<'_> {
                 text,
                 1,
                 &format!(
-                    "{} are pulled every {}",
+                    "{} are fetched every {}",
                     stream.kind.plural(),
                     span(stream.interval)
                 ),
@@ -114,7 +114,7 @@ impl Teller<'_> {
 
     fn beginning(&self, text: &mut String, slug: &AccountSlug, channel: &Channel) {
         if channel.begun {
-            let warning = "warning: begin = \"all\" acts on every open order there is, however old; it is for tests and demos, take it out and type";
+            let warning = "WARNING: begin = \"all\" acts on every open order, however old; it is only for tests and demos. Remove it and run";
             line(text, 1, &format!("{warning} `hikiate begin {slug}`"));
             return;
         }
@@ -122,14 +122,14 @@ impl Teller<'_> {
             text,
             1,
             &format!(
-                "until `hikiate begin {slug}` is typed for its database, its orders are read, planned and reserved for, and nothing is sent for them"
+                "until you run `hikiate begin {slug}`, its orders are only fetched, planned and reserved"
             ),
         );
         line(
             text,
             1,
             &format!(
-                "orders that are older than {} days then reserve nothing",
+                "until then, orders older than {} days reserve no stock",
                 channel.zombie.num_days()
             ),
         );
@@ -144,37 +144,37 @@ impl Teller<'_> {
                 text,
                 1,
                 &format!(
-                    "open orders are read again every {}, less and less often while only time is waited for",
+                    "open orders are refreshed every {}, less often the longer nothing changes",
                     chrono_span(every)
                 ),
             ),
-            None => line(text, 1, "open orders are not read again by themselves"),
+            None => line(text, 1, "open orders are not refreshed automatically"),
         }
         match channel.recheck {
             Some(before) => line(
                 text,
                 1,
                 &format!(
-                    "an order last read more than {} before its batch is sealed is read again first; what cannot be read {}",
+                    "an order last refreshed more than {} before its batch is sealed is refreshed first; one that cannot be refreshed {}",
                     chrono_span(before),
                     if channel.recheck_required {
                         "waits for the next batch"
                     } else {
-                        "goes all the same and is a task"
+                        "is sent anyway, with a task"
                     }
                 ),
             ),
-            None => line(text, 1, "orders are not read again before they are sealed"),
+            None => line(text, 1, "orders are not refreshed before sealing"),
         }
         line(
             text,
             1,
             &match channel.vanished_after {
                 Some(after) => format!(
-                    "an order that it no longer shows is held and keeps its stock for {}",
+                    "an order that the channel no longer shows is held and keeps its stock for {}",
                     chrono_span(after)
                 ),
-                None => "an order that it no longer shows is held and keeps its stock without end"
+                None => "an order that the channel no longer shows is held and keeps its stock indefinitely"
                     .to_owned(),
             },
         );
@@ -182,8 +182,8 @@ impl Teller<'_> {
             match (route.method, &route.account) {
                 (PaymentMethod::Card, Some(account)) => {
                     let when = match channel.capture {
-                        CaptureRule::EachShipment => "each time goods leave, for what has left",
-                        CaptureRule::OnComplete => "once, when nothing is left to ship",
+                        CaptureRule::EachShipment => "on each shipment, for what shipped",
+                        CaptureRule::OnComplete => "once, when everything has shipped",
                     };
                     line(
                         text,
@@ -192,16 +192,14 @@ impl Teller<'_> {
                     );
                     self.operations(text, account, &of_rule(CAPTURE));
                     if route.elsewhere().is_some() {
-                        let what = "its payments are read there: what it reports counts, and not what the channel shows";
+                        let what = "payments are read from this provider; what it reports counts, not what the channel shows";
                         line(text, 2, what);
                     }
                 }
                 (PaymentMethod::Prepaid, _) => line(
                     text,
                     1,
-                    &format!(
-                        "payments {gateway} are already paid when the order comes; nothing is captured"
-                    ),
+                    &format!("payments {gateway} are prepaid; nothing is captured"),
                 ),
                 (PaymentMethod::BankTransfer, _) => line(
                     text,
@@ -214,25 +212,25 @@ impl Teller<'_> {
                     text,
                     1,
                     &format!(
-                        "payments {gateway} are collected by the carrier: the amount stands on the instruction, and the order leaves in one parcel"
+                        "payments {gateway} are collected by the carrier: the amount is on the instruction, and the order ships in one parcel"
                     ),
                 ),
                 (PaymentMethod::Card, None) => line(
                     text,
                     1,
-                    &format!("payments {gateway} are card and captured by nobody"),
+                    &format!("payments {gateway} are card and are never captured"),
                 ),
             }
         }
-        line(text, 1, "an order paid in another way is held");
+        line(text, 1, "orders with any other payment method are held");
         if channel.shipping_notice {
-            line(text, 1, "is told what was shipped, with tracking numbers");
+            line(text, 1, "gets shipping notices with tracking numbers");
             self.operations(text, slug, &of_rule(NOTICE));
         } else {
-            line(text, 1, "is not told what was shipped");
+            line(text, 1, "gets no shipping notices");
         }
         if !channel.annotate.is_never() {
-            line(text, 1, "its staff are shown which holds are open");
+            line(text, 1, "shows open holds to its staff");
             self.operations(text, slug, &of_rule(ANNOTATE));
         }
         match (&self.policy.mail, channel.mail.is_empty()) {
@@ -258,7 +256,7 @@ impl Teller<'_> {
         let place = warehouse
             .location
             .as_ref()
-            .map(|place| format!(", place {place} there"))
+            .map(|place| format!(", location {place}"))
             .unwrap_or_default();
         line(
             text,
@@ -281,13 +279,13 @@ impl Teller<'_> {
                     .map(|time| time.format("%H:%M").to_string())
                     .collect();
                 let rest = match files_per_cutoff {
-                    None => "a further batch of the same cut-off".to_owned(),
+                    None => "a further batch at the same cut-off".to_owned(),
                     Some(most) => format!(
-                        "further batches of the same cut-off, at most {most} in all, then the next cut-off"
+                        "further batches at the same cut-off, at most {most} in total, then the next cut-off"
                     ),
                 };
                 format!(
-                    "instructions are sealed and sent at {}, at most {max_rows} in a batch; what is more goes with {rest}",
+                    "instructions are sealed and sent at {}, at most {max_rows} in a batch; the rest goes with {rest}",
                     times.join(" and ")
                 )
             }
@@ -307,7 +305,7 @@ impl Teller<'_> {
             line(
                 text,
                 2,
-                "it is called when a shipment is to be stopped: a task says so, and an operator types the answer",
+                "cancellations are by phone: a task asks an operator to call the warehouse and record the answer",
             );
         }
         let overdue = match &warehouse.reply_within {
@@ -317,7 +315,7 @@ impl Teller<'_> {
                     .map(|time| time.format("%H:%M").to_string())
                     .collect();
                 Some(format!(
-                    "the next {} and {} more",
+                    "the next {} plus {}",
                     times.join(" or "),
                     chrono_span(ReplyTerm::GRACE)
                 ))
@@ -344,47 +342,37 @@ impl Teller<'_> {
             text,
             1,
             if policy.allocation.split {
-                "an order may leave from several warehouses"
+                "an order may ship from several warehouses"
             } else {
-                "an order leaves from one warehouse only"
+                "an order ships from one warehouse only"
             },
         );
         line(
             text,
             1,
             match policy.allocation.partial {
-                Partial::Wait => "an order with stock for a part waits until all of it has stock",
-                Partial::ShipReady => {
-                    "an order with stock for a part ships that part; the rest follows"
-                }
+                Partial::Wait => "a partly stocked order waits until all of it has stock",
+                Partial::ShipReady => "a partly stocked order ships what it has; the rest follows",
             },
         );
         match policy.allocation.expire_unpaid {
             Some(Term::Span(after)) => line(
                 text,
                 1,
-                &format!(
-                    "an order that is not paid keeps its stock for {}",
-                    chrono_span(after)
-                ),
+                &format!("an unpaid order keeps its stock for {}", chrono_span(after)),
             ),
             Some(Term::WorkingDays(days)) => {
-                let what =
-                    format!("an order that is not paid keeps its stock for {days} working days");
+                let what = format!("an unpaid order keeps its stock for {days} working days");
                 line(text, 1, &what);
                 line(text, 2, &self.closed());
             }
-            None => line(
-                text,
-                1,
-                "an order that is not paid keeps its stock without end",
-            ),
+            None => line(text, 1, "an unpaid order keeps its stock indefinitely"),
         }
         let tolerance = policy.payments.deposit_tolerance;
         if tolerance > 0 {
             let currency = policy.shop.currency;
             let what = format!(
-                "deposits that differ by at most {} {currency} from what is to be paid pay it in full",
+                "deposits within {} {currency} of the amount due count as full payment",
                 currency.format(tolerance)
             );
             line(text, 1, &what);
@@ -393,13 +381,13 @@ impl Teller<'_> {
             Catalogue::SameCode => line(
                 text,
                 1,
-                "a channel's code is the item's code, once a warehouse has reported an item of that code",
+                "a channel's SKU is the item's code, once a warehouse has reported an item with that code",
             ),
             Catalogue::Listed(rows) => line(
                 text,
                 1,
                 &format!(
-                    "codes become items by the mapping file ({} rows); any other code holds the order",
+                    "SKUs are mapped to items by the mapping file ({} rows); any other SKU holds the order",
                     rows.len()
                 ),
             ),
@@ -414,9 +402,9 @@ impl Teller<'_> {
         ];
         for (parcel, after) in services.chain(parcels) {
             let when = match after {
-                Some(after) if after.is_zero() => "when it leaves".to_owned(),
-                Some(after) => format!("{} after it left", chrono_span(after)),
-                None => "only when that is reported".to_owned(),
+                Some(after) if after.is_zero() => "when it ships".to_owned(),
+                Some(after) => format!("{} after it shipped", chrono_span(after)),
+                None => "only when delivery is reported".to_owned(),
             };
             line(text, 1, &format!("{parcel} counts as delivered {when}"));
         }
@@ -426,7 +414,7 @@ impl Teller<'_> {
                 text,
                 1,
                 &format!(
-                    "a parcel without a tracking number is told, and mailed, when its number comes, at the latest after {}",
+                    "a parcel without a tracking number is reported and mailed once its number arrives, after {} at the latest",
                     chrono_span(wait)
                 ),
             );
@@ -449,7 +437,7 @@ impl Teller<'_> {
                     text,
                     0,
                     &format!(
-                        "webhooks do not come in, although {} could have them: write [http.hooks]",
+                        "webhooks are off, although {} could send them: add [http.hooks]",
                         accounts.join(", ")
                     ),
                 );
@@ -460,7 +448,7 @@ impl Teller<'_> {
             text,
             0,
             &format!(
-                "webhooks come in at {}, behind {}",
+                "webhooks: listening on {}, public URL {}",
                 open.listen, open.public_url
             ),
         );
@@ -468,7 +456,7 @@ impl Teller<'_> {
             line(
                 text,
                 1,
-                "no account has any: a hook is on once its secret is written",
+                "no account has a hook: set a hook's secret to enable it",
             );
         }
         for (account, hook) in hooks {
@@ -478,7 +466,7 @@ impl Teller<'_> {
                 line(
                     text,
                     2,
-                    "nobody signs it: it only has read again what is known already",
+                    "it is not signed: it only refreshes what is already known",
                 );
             }
         }
@@ -489,35 +477,35 @@ impl Teller<'_> {
             line(
                 text,
                 0,
-                "no hold rules; the built-in checks hold orders all the same",
+                "no hold rules; the built-in checks still hold orders",
             );
         }
         for hold in &self.policy.holds {
             let release = match hold.release {
-                Release::Manual => "until an operator releases it",
-                Release::Auto => "until that is no longer so",
+                Release::Manual => "manual",
+                Release::Auto => "automatic",
             };
             let when = hold.when.split_whitespace().collect::<Vec<_>>().join(" ");
             line(
                 text,
                 0,
-                &format!("hold {}: an order is held {release} when {when}", hold.name),
+                &format!("hold {}: when {when}; release: {release}", hold.name),
             );
         }
     }
 
     fn booking(&self, text: &mut String) {
         let Some(booking) = &self.policy.booking else {
-            line(text, 0, "nothing is booked: delivered is the last status");
+            line(text, 0, "no booking: the last status is delivered");
             return;
         };
         let event = match booking.recognise {
-            Recognise::Shipped => "when goods leave (出荷基準)",
+            Recognise::Shipped => "when goods ship (出荷基準)",
             Recognise::Delivered => "when goods are delivered (着荷基準)",
         };
         let close = match booking.close {
             Close::At(time) => format!("daily at {}", time.format("%H:%M")),
-            Close::Every(span) => format!("{} after it was opened", chrono_span(span)),
+            Close::Every(span) => format!("{} after opening", chrono_span(span)),
         };
         let (slug, titles) = (&booking.account, &booking.titles);
         line(
@@ -532,7 +520,7 @@ impl Teller<'_> {
             text,
             1,
             &format!(
-                "titles: {}, {}, {}, {}, {}",
+                "ledger accounts: {}, {}, {}, {}, {}",
                 titles.sales, titles.receivable, titles.tax, titles.rounding, titles.advance
             ),
         );
@@ -544,11 +532,11 @@ impl Teller<'_> {
             line(
                 text,
                 1,
-                &format!("receivables of their own: {}", owed.join(", ")),
+                &format!("separate receivables: {}", owed.join(", ")),
             );
         }
         let returns = if titles.returns == titles.sales {
-            "returns are taken off the title of sales; write titles.returns for one of their own"
+            "returns reduce the sales account; set titles.returns to book them separately"
                 .to_owned()
         } else {
             format!("returns: {}", titles.returns)
@@ -573,8 +561,9 @@ impl Teller<'_> {
             (n, Some(last)) => closed.push(format!("{n} dates, the last one {last}")),
         }
         if calendar.closed_dates.is_empty() {
-            closed
-                .push("and no dates, so holidays count as working days (closed_dates)".to_owned());
+            closed.push(
+                "and on no dates, so holidays count as working days (closed_dates)".to_owned(),
+            );
         }
         format!("the shop is closed on {}", closed.join(", "))
     }
@@ -594,11 +583,11 @@ impl Teller<'_> {
                 text,
                 1,
                 &format!(
-                    "deposits are booked: {} to {}, to the receivable when they are matched, what the tolerance leaves to {}",
+                    "deposits are booked: {} to {}, to the receivable when matched, differences within the tolerance to {}",
                     titles.bank, titles.suspense, titles.rest
                 ),
             ),
-            None if transfers => line(text, 1, "no deposit is booked (titles.bank is not set)"),
+            None if transfers => line(text, 1, "deposits are not booked (titles.bank is not set)"),
             None => {}
         }
     }
@@ -614,14 +603,14 @@ impl Teller<'_> {
             Some(TaxRounding::HalfUp) => "half up (四捨五入)",
             Some(TaxRounding::Ceiling) => "up (切り上げ)",
             None => {
-                "half up, which nobody has decided: how does the shop round? write tax_rounding = \"floor\", \"half-up\" or \"ceiling\" in [shop]"
+                "half up. WARNING: tax_rounding is not set; set \"floor\", \"half-up\" or \"ceiling\" in [shop]"
             }
         };
         line(
             text,
             1,
             &format!(
-                "tax that no channel states is rounded once for each {once}, country, rate and class, {how}"
+                "tax that the channel does not state is rounded once per {once}, country, rate and class, {how}"
             ),
         );
         for (slug, channel) in &self.policy.channels {
@@ -630,7 +619,9 @@ impl Teller<'_> {
                 line(
                     text,
                     1,
-                    &format!("what {slug} tells no rate of is taxed at {whole}.{part:02} %"),
+                    &format!(
+                        "amounts that {slug} reports without a tax rate are taxed at {whole}.{part:02} %"
+                    ),
                 );
             }
         }

@@ -98,7 +98,7 @@ fn one(
 
 /// `Subject: …`, an empty line, the text.
 fn split(text: &str) -> Result<MailTemplate, String> {
-    let rule = "the first line has to be \"Subject: …\" and the second empty";
+    let rule = "the first line must be \"Subject: …\" and the second one empty";
     let (head, text) = text.split_once("\n\n").ok_or(rule)?;
     let subject = head
         .strip_prefix("Subject:")
@@ -125,7 +125,7 @@ fn try_out(template: &MailTemplate) -> Result<(), (usize, String)> {
             (
                 before + e.line().unwrap_or(1),
                 format!(
-                    "{}; the names there are: shop, order, number, name, lines, parcels",
+                    "{}; available names: shop, order, number, name, lines, parcels",
                     e.detail().map_or_else(|| e.to_string(), str::to_owned)
                 ),
             )

@@ -208,7 +208,7 @@ fn a_missing_reply_can_be_no_task_and_is_none_where_no_replies_come() {
     assert_eq!(
         said,
         [
-            "hikiate.toml:32: warehouses.aaa-second.reply_within: account three-pl sends no replies (accept = \"delivered\"), so none can be missing; leave it out"
+            "hikiate.toml:32: warehouses.aaa-second.reply_within: account three-pl sends no replies (accept = \"delivered\"), so none can be missing; remove it"
         ]
     );
     let quiet = quiet.replace("reply_within = \"30m\"\n", "");
@@ -306,8 +306,8 @@ fn the_defaults_alone_lack_only_a_channel_and_a_warehouse() {
     assert_eq!(
         messages,
         [
-            "no channel: write at least one table [channels.NAME]",
-            "no warehouse: write at least one table [warehouses.NAME]",
+            "no channel: add at least one table [channels.NAME]",
+            "no warehouse: add at least one table [warehouses.NAME]",
         ]
     );
     assert_eq!(problems[0].file, "built-in defaults");
@@ -431,7 +431,7 @@ fn the_environment_wins_and_is_named_in_problems() {
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert!(
         said[0].starts_with(
-            "environment variable HIKIATE__HTTP__LISTEN: http.listen: \"nonsense\" is no address"
+            "environment variable HIKIATE__HTTP__LISTEN: http.listen: \"nonsense\" is not an address"
         ),
         "{said:?}"
     );
@@ -514,7 +514,7 @@ fn the_mapping_file_is_read_with_line_numbers() {
     write("item,account,code,multiplier,like,orders\n,shop-jp,APLE,1,APPLE,12\n");
     let said = folder.problems();
     assert!(
-        said[0].contains("item and code may not be empty"),
+        said[0].contains("item and code must not be empty"),
         "{said:?}"
     );
     write(
@@ -525,7 +525,7 @@ fn the_mapping_file_is_read_with_line_numbers() {
         "items.csv:2: multiplier \"0\"",
         "items.csv:3: there is no account \"shop-j\"; did you mean shop-jp?",
         "items.csv:4: 3 columns",
-        "items.csv:7: code \"C\" of shop-jp stands in an earlier line",
+        "items.csv:7: code \"C\" of shop-jp is already in an earlier line",
         "items.csv:8: item and code",
         "items.csv:9: a quote is not closed",
     ];
@@ -594,7 +594,7 @@ fn codes_of_the_mapping_file_are_read_as_codes_of_orders_are() {
     write("A,shop-jp,4.90124E+12,1\n");
     assert!(
         folder.problems()[0]
-            .contains("items.csv:2: \"4.90124E+12\" is a number that a spreadsheet")
+            .contains("items.csv:2: \"4.90124E+12\" is a number rounded by a spreadsheet")
     );
 }
 
@@ -647,20 +647,20 @@ fn check_prints_a_summary_or_all_problems() {
     for words in [
         "りんご屋: days and cut-offs in Asia/Tokyo, books in JPY",
         "channel shop-jp (test)",
-        "orders are pulled every 30 s",
-        "open orders are read again every 15 min",
-        "payments pp_system_default are card, captured at shop-jp each time goods leave, for what has left",
-        "capture: does capture; cannot be undone; an unknown outcome is asked for by reference",
-        "mail: does mail; cannot be undone; an unknown outcome is held for an operator",
+        "orders are fetched every 30 s",
+        "open orders are refreshed every 15 min",
+        "payments pp_system_default are card, captured at shop-jp on each shipment, for what shipped",
+        "capture: does capture; cannot be undone; an unknown outcome is looked up by reference",
+        "mail: does mail; cannot be undone; an unknown outcome waits for an operator",
         "payments bank.transfer are bank transfers",
         "instructions are sealed and sent at 09:00 and 13:00, at most 3000 in a batch",
         "instructions are sent 30 min after allocation, at most 10 in a batch",
-        "a task opens when a reply is missing after the next 12:00 or 18:30 and 30 min more",
+        "a task opens when a reply is missing after the next 12:00 or 18:30 plus 30 min",
         "a task opens when a reply is missing after 30 min",
-        "any other parcel in JP counts as delivered 3 days after it left",
-        "one abroad counts as delivered 10 days after it left",
-        "hold high-value: an order is held until an operator releases it when order.total >= yen(100000)",
-        "revenue is booked when goods leave (出荷基準); a journal batch closes daily at 02:00 and goes to books (test)",
+        "any other parcel in JP counts as delivered 3 days after it shipped",
+        "one abroad counts as delivered 10 days after it shipped",
+        "hold high-value: when order.total >= yen(100000); release: manual",
+        "revenue is booked when goods ship (出荷基準); a journal batch closes daily at 02:00 and goes to books (test)",
         "policy ",
     ] {
         assert!(out.contains(words), "{words}\n{out}");

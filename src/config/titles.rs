@@ -27,7 +27,7 @@ pub(super) fn titles(t: &TitlesTable, p: &mut Problems<'_>) -> Titles {
         } else if let Some((other, _)) = titles.iter().take(n).find(same) {
             p.at(
                 &["booking", "titles", key],
-                format!("{title:?} is the title of {other} too; they have to differ"),
+                format!("{title:?} is also the ledger account of {other}; they must differ"),
             );
         }
     }
@@ -44,7 +44,7 @@ pub(super) fn titles(t: &TitlesTable, p: &mut Problems<'_>) -> Titles {
             p.at(
                 &path,
                 format!(
-                    "nobody pays so; write one of {}, or sponsor:NAME",
+                    "not a payment method or sponsor; use one of {}, or sponsor:NAME",
                     methods.join(", ")
                 ),
             );
@@ -79,7 +79,7 @@ fn deposits(t: &TitlesTable, p: &mut Problems<'_>) -> Option<DepositTitles> {
     for (key, _) in three.iter().filter(|(_, title)| title.is_none()) {
         p.at(
             &["booking", "titles", key],
-            "missing: deposits are booked with bank, suspense and deposit_rest, all three or none",
+            "missing: to book deposits, set bank, suspense and deposit_rest, all three or none",
         );
     }
     Some(DepositTitles {

@@ -12,9 +12,7 @@ use crate::calendar::Term;
 pub(super) fn length(text: &str, least: u64) -> Result<std::time::Duration, String> {
     let length = duration::parse(text)?;
     if length < std::time::Duration::from_secs(least) {
-        return Err(format!(
-            "{text:?} is too short; write at least \"{least}s\""
-        ));
+        return Err(format!("{text:?} is too short; use at least \"{least}s\""));
     }
     Ok(length)
 }
@@ -66,7 +64,7 @@ pub(super) fn term_or_never(text: &str, least: u64) -> Result<Option<Term>, Stri
             Ok(Some(Term::WorkingDays(days)))
         }
         _ => Err(format!(
-            "{text:?} are no working days; write 1 to {MOST_WORKING_DAYS} of them, for example \"7bd\""
+            "{text:?} is not a number of working days; use 1 to {MOST_WORKING_DAYS}, for example \"7bd\""
         )),
     }
 }
@@ -88,7 +86,7 @@ pub(super) fn weekday(text: &str) -> Result<Weekday, String> {
     let found = NAMES.iter().find(|(name, _)| *name == text);
     found.map(|(_, day)| *day).ok_or_else(|| {
         let names = NAMES.map(|(name, _)| name).join(", ");
-        format!("{text:?} is no weekday; write one of {names}")
+        format!("{text:?} is not a weekday; use one of {names}")
     })
 }
 
@@ -100,7 +98,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
     let whole = text.len() == 10;
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     day.filter(|_| whole)
-        .ok_or_else(|| format!("{text:?} is no day; write it as \"2026-12-31\""))
+        .ok_or_else(|| format!("{text:?} is not a date; write it as \"2026-12-31\""))
 }
 
 /// An amount of nothing or more, with no more digits than its currency has.
@@ -109,7 +107,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
 /// What is wrong and what to write.
 pub(super) fn amount(text: &str, currency: Currency) -> Result<i64, String> {
     let wrong =
-        || format!("{text:?} is no amount in {currency}; write it as \"500\", nothing below zero");
+        || format!("{text:?} is not an amount in {currency}; write it as \"500\", not below zero");
     let decimal: Decimal = text.trim().parse().map_err(|_| wrong())?;
     match decimal.to_minor(currency) {
         Ok((minor, true)) if minor >= 0 => Ok(minor),
@@ -124,7 +122,7 @@ pub(super) fn amount(text: &str, currency: Currency) -> Result<i64, String> {
 pub(super) fn time(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M")
         .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
-        .map_err(|_| format!("{text:?} is no time of day; write it as \"09:00\""))
+        .map_err(|_| format!("{text:?} is not a time of day; write it as \"09:00\""))
 }
 
 /// A country by its two letters.
@@ -137,7 +135,7 @@ pub(super) fn country(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "{text:?} is no country; write its two letters in capitals, for example \"JP\""
+            "{text:?} is not a country; use its two-letter code in capitals, for example \"JP\""
         ))
     }
 }
@@ -153,14 +151,14 @@ pub(super) fn slug(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "{text:?} is no name; use up to 31 of a–z, 0–9 and -, the first not -"
+            "{text:?} is not a valid name; use up to 31 of a–z, 0–9 and -, not starting with -"
         ))
     }
 }
 
 /// Basis points of a tax rate in per cent, as text: `"10"`, `"5.5"`.
 pub(crate) fn per_cent(text: &str) -> Result<u32, String> {
-    let wrong = || format!("{text:?} is no tax rate: write per cent, for example \"10\"");
+    let wrong = || format!("{text:?} is not a tax rate: write it in percent, for example \"10\"");
     let rate: Decimal = text.trim().parse().map_err(|_| wrong())?;
     // Hundredths of a per cent, as those of a euro.
     match rate.to_minor(Currency::EUR) {

@@ -36,7 +36,7 @@ impl Resolving<'_> {
                 } else if prefer[..n].contains(name) {
                     p.at(
                         &["allocation", "prefer", &at],
-                        format!("{name:?} stands here twice"),
+                        format!("{name:?} appears twice"),
                     );
                 }
             }
@@ -80,7 +80,7 @@ impl Resolving<'_> {
                 p.at(
                     &["warehouses", name, "location"],
                     format!(
-                        "warehouse {} has the same account; give each its own location",
+                        "warehouse {} uses the same account; give each its own location",
                         other.name
                     ),
                 );
@@ -144,7 +144,7 @@ impl Resolving<'_> {
             (Some(_), Some(_)) => {
                 p.at(
                     &path("expect"),
-                    "stands beside reply_within: write one of the two",
+                    "set together with reply_within: use only one of the two",
                 );
                 return None;
             }
@@ -156,7 +156,7 @@ impl Resolving<'_> {
             (None, None) if answers == Some(Answers::Always) => {
                 p.at(
                     &path("reply_within"),
-                    "missing: write after how long a reply of the warehouse is overdue (\"45m\"), or the times its replies come at: expect = [\"18:30\"]; \"never\" opens no task",
+                    "missing: set when a reply of the warehouse is overdue (\"45m\"), or the times at which its replies arrive: expect = [\"18:30\"]; \"never\" opens no task",
                 );
                 return None;
             }
@@ -171,7 +171,7 @@ impl Resolving<'_> {
             p.at(
                 &path(key),
                 format!(
-                    "account {} sends no replies (accept = \"delivered\"), so none can be missing; leave it out",
+                    "account {} sends no replies (accept = \"delivered\"), so none can be missing; remove it",
                     table.account
                 ),
             );
@@ -184,7 +184,7 @@ impl Resolving<'_> {
 fn times(path: &[&str], texts: &[String], p: &mut Problems<'_>) -> Vec<NaiveTime> {
     let mut times: Vec<NaiveTime> = Vec::new();
     if texts.is_empty() {
-        p.at(path, "no time: write at least one, for example [\"18:30\"]");
+        p.at(path, "no time: add at least one, for example [\"18:30\"]");
     }
     for (n, text) in texts.iter().enumerate() {
         let item = format!("#{n}");
@@ -195,9 +195,7 @@ fn times(path: &[&str], texts: &[String], p: &mut Problems<'_>) -> Vec<NaiveTime
         if times.last().is_some_and(|before| *before >= time) {
             p.at(
                 &at,
-                format!(
-                    "{text:?} does not come after the one before; write them in order, each once"
-                ),
+                format!("{text:?} is not later than the one before; list them in order, each once"),
             );
         }
         times.push(time);
@@ -215,13 +213,13 @@ fn dispatch(
     if table.max_rows == 0 {
         p.at(
             &path("max_rows"),
-            "0 rows would send nothing; write at least 1",
+            "0 rows would send nothing; use at least 1",
         );
     }
     if table.files_per_cutoff == Some(0) {
         p.at(
             &path("files_per_cutoff"),
-            "0 files would send nothing; write at least 1, or leave it out",
+            "0 files would send nothing; use at least 1, or remove it",
         );
     }
     match table.mode {
@@ -229,11 +227,11 @@ fn dispatch(
             if table.grace.is_some() {
                 p.at(
                     &path("grace"),
-                    "belongs to mode = \"continuous\"; a wave goes out at its cut-offs",
+                    "belongs to mode = \"continuous\"; a wave is sent at its cut-offs",
                 );
             }
             let Some(texts) = table.cutoffs.as_ref().filter(|texts| !texts.is_empty()) else {
-                p.at(&path("cutoffs"), "missing: write the local times waves go out at, for example [\"09:00\", \"13:00\"]");
+                p.at(&path("cutoffs"), "missing: set the local times at which waves are sent, for example [\"09:00\", \"13:00\"]");
                 return None;
             };
             let cutoffs = times(&path("cutoffs"), texts, p);
@@ -253,7 +251,7 @@ fn dispatch(
             if table.cutoffs.is_some() {
                 p.at(
                     &path("cutoffs"),
-                    "belongs to mode = \"wave\"; instructions go out by themselves here",
+                    "belongs to mode = \"wave\"; instructions are sent individually here",
                 );
             }
             let grace = table.grace.as_deref().unwrap_or("0s");

@@ -14,9 +14,9 @@ pub(super) fn line(text: &mut String, indent: usize, words: &str) {
 /// What happens after a lost reply.
 pub(super) fn unknown(spec: &OperationSpec) -> String {
     match spec.retry {
-        RetryPolicy::LookUp { .. } => "is asked for by reference".to_owned(),
-        RetryPolicy::Manual => "is held for an operator".to_owned(),
-        RetryPolicy::Repeat => "is done again later".to_owned(),
+        RetryPolicy::LookUp { .. } => "is looked up by reference".to_owned(),
+        RetryPolicy::Manual => "waits for an operator".to_owned(),
+        RetryPolicy::Repeat => "is repeated later".to_owned(),
         RetryPolicy::IdempotencyKey {
             ttl,
             after_expiry: then,
@@ -24,10 +24,10 @@ pub(super) fn unknown(spec: &OperationSpec) -> String {
             let until = ttl.map(|l| format!(" for {}", span(l))).unwrap_or_default();
             let then = match (ttl, then) {
                 (None, _) => "",
-                (_, Then::LookUp) => ", then asked for by reference",
-                (_, Then::Manual) => ", then held for an operator",
+                (_, Then::LookUp) => ", then looked up by reference",
+                (_, Then::Manual) => ", then waits for an operator",
             };
-            format!("is sent again under the same key{until}{then}")
+            format!("is resent under the same key{until}{then}")
         }
     }
 }

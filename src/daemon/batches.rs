@@ -31,9 +31,9 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
             Ok(()) => {}
             Err(error) if error.is_away() => return Err(error),
             Err(error) => {
-                warn!(batch = batch.name, %error, "a batch could not be planned; it is tried later, and the others go on");
+                warn!(batch = batch.name, %error, "a batch could not be planned; it is retried later, and the others continue");
                 let why = format!(
-                    "batch {} cannot be planned: {error}; it is tried again by itself, the log says more",
+                    "batch {} cannot be planned: {error}; it is retried automatically, see the log",
                     batch.name
                 );
                 engine.store.batch_failed(batch.subject_id, why).await?;
@@ -65,7 +65,7 @@ async fn one(
         info!(
             batch = batch.name,
             outcome = ?outcome.verdict,
-            "a batch has its outcome; its members know"
+            "outcome of the batch recorded on its orders"
         );
     }
     let (unanswered, due) = if batch.kind == "instruct" {
@@ -106,7 +106,7 @@ fn add_unread(plan: &mut BatchPlan, batch: &BatchInput, orders: &[String], now: 
     let named = orders.get(..NAMED).unwrap_or(orders).join(", ");
     let more = if orders.len() > NAMED { ", …" } else { "" };
     let detail = format!(
-        "batch {} went with {} orders that could not be read again before: {named}{more}; look at them at their channel, and have the warehouse stop what was cancelled there; the task ends when they are read",
+        "batch {} was sent with {} orders that could not be refreshed first: {named}{more}. Check them at their channel, and have the warehouse stop any that were cancelled there. The task closes when they are refreshed",
         batch.name,
         orders.len(),
     );
@@ -151,7 +151,7 @@ fn plan_batch(
     }
     if let Some(effect) = batch.unresolved {
         let what = format!(
-            "Outcome unknown: batch {} may have arrived. Check the external system, then record whether it did: not-done sends the same bytes again, abandoning it does not",
+            "Outcome unknown: batch {} may have arrived. Check the external system, then record whether it did: not-done resends the same bytes, abandoning the batch does not",
             batch.name
         );
         let mut task = TaskRow::new("unknown_outcome", what);
@@ -211,7 +211,7 @@ fn plan_batch(
             }
             if refused && !cancelled.is_empty() && !batch.queued {
                 let what = format!(
-                    "Batch {} was rejected: {}. It cannot be sent again as it is, because {} of it were cancelled or changed meanwhile. Abandon it once you know that it was not imported",
+                    "Batch {} was rejected: {}. It cannot be resent as it is, because {} of its orders were cancelled or changed since. Abandon it once you know that it was not imported",
                     batch.name,
                     outcome.message,
                     some_of(cancelled)
@@ -223,7 +223,7 @@ fn plan_batch(
                 plan.again = last.checked_add(1);
             } else if !batch.queued {
                 let what = format!(
-                    "Batch {} was rejected: {}. Correct the cause, then release it to send the same bytes again, or abandon it once you know that it was not imported",
+                    "Batch {} was rejected: {}. Fix the cause, then release it to resend the same bytes, or abandon it once you know that it was not imported",
                     batch.name, outcome.message
                 );
                 let mut task = TaskRow::new("batch_rejected", what);

@@ -19,8 +19,11 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             Box::pin(async move {
                 match engine.store.purge_stray_payments().await {
                     Ok(0) => {}
-                    Ok(gone) => debug!(gone, "payments that nobody claimed for 35 days were deleted"),
-                    Err(error) => debug!(%error, "old payments that nobody claimed could not be deleted; it is tried again"),
+                    Ok(gone) => debug!(
+                        gone,
+                        "deleted stray payments that no order claimed for 35 days"
+                    ),
+                    Err(error) => debug!(%error, "could not delete old stray payments; retrying"),
                 }
             })
         })?)
@@ -31,7 +34,7 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             let engine = Arc::clone(&vacuuming);
             Box::pin(async move {
                 if let Err(error) = engine.store.vacuum().await {
-                    debug!(%error, "the queue tables could not be vacuumed; autovacuum does it");
+                    debug!(%error, "could not vacuum the queue tables; autovacuum will do it");
                 }
             })
         })?)
@@ -41,7 +44,7 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             let engine = Arc::clone(&engine);
             Box::pin(async move {
                 if let Err(error) = refresh(&engine).await {
-                    debug!(%error, "gauges could not be refreshed");
+                    debug!(%error, "could not refresh gauges");
                 }
             })
         })?)
@@ -79,7 +82,7 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
     if dropped > 0 {
         warn!(
             dropped,
-            "webhooks that nobody worked for a day were dropped; what they are about is found by polling"
+            "dropped webhooks that waited for a day; polling finds what they reported"
         );
     }
     Ok(())

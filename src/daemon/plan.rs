@@ -41,7 +41,7 @@ pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     let planning = || plan_due(engine, Due::First { limit });
     let mut planned = match engine.store.retried("plan", planning).await {
         Err(error) if !error.is_away() && !error.is_retryable() => {
-            debug!(%error, "a batch of plans failed; planning one by one");
+            debug!(%error, "planning a batch of orders failed; planning them one by one");
             one_by_one(engine, Due::First { limit: 1 }, limit).await?
         }
         other => other?,
@@ -73,11 +73,11 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
                     .map(|id| {
                         (
                             *id,
-                            format!("planning failed: {error}; it is tried again by itself"),
+                            format!("planning failed: {error}; retried automatically"),
                         )
                     })
                     .collect();
-                warn!(subjects = ?ids, %error, "an order could not be planned; its neighbours go on");
+                warn!(subjects = ?ids, %error, "an order could not be planned; the others continue");
                 engine.metrics.plan_failed(failed.len());
                 Store::plan_failed(&mut tx, &failed).await?;
                 tx.commit().await?;
@@ -135,10 +135,10 @@ async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
             tx.commit().await?;
             warn!(
                 orders = suspects.len(),
-                "a process ended while it planned these orders; they are planned one by one"
+                "a process crashed while planning these orders; they are planned one by one"
             );
             if !aside.is_empty() {
-                error!(subjects = ?aside, "planning these orders ended the process each time; they are set aside, `hikiate tasks` shows them");
+                error!(subjects = ?aside, "planning these orders crashed the process each time; they are set aside, see `hikiate tasks`");
                 engine.metrics.plan_failed(aside.len());
             }
             return Ok(PlanTurn::Interrupted);
@@ -159,7 +159,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
                 tell_alarms(engine).await?;
             }
             for (rule, account) in made.paused {
-                error!(rule, %account, "a rule acted on more orders without new input than is sound and has paused itself: see `hikiate automation list`, look at what it did, then `hikiate automation resume {rule} {account}`");
+                error!(rule, %account, "an automation acted on too many orders without new input and paused itself: see `hikiate automation list`, check what it did, then run `hikiate automation resume {rule} {account}`");
                 engine.metrics.automation_paused(&rule, account.as_str());
             }
             Ok(PlanTurn::Planned(ids.len()))
@@ -283,7 +283,7 @@ pub(super) async fn tell_alarms(engine: &Engine) -> Result<(), StoreError> {
     for channel in engine.store.retried("wake_alarmed", waking).await? {
         error!(
             channel,
-            "the channel seems to fulfil its orders by itself; those are held until [channels.{channel}] others says what that means"
+            "the channel appears to fulfil its own orders; these are held until you set `others` in [channels.{channel}]"
         );
     }
     Ok(())
@@ -334,7 +334,7 @@ fn plan_all(engine: &Engine, claimed: &Claimed, now: DateTime<Utc>) -> Plans {
             Err(error) => {
                 warn!(
                     subject = subject_id,
-                    error, "an order could not be planned; its neighbours go on"
+                    error, "an order could not be planned; the others continue"
                 );
                 failed.push((*subject_id, error));
             }

@@ -1,4 +1,4 @@
-//! Going on after the database was set back: streams are read again, external systems are asked what they were sent,
+//! Going on after the database lost recent commits: streams are read again, external systems are asked what they were sent,
 //! planning catches up, and only then push and seal go on.
 
 use std::collections::btree_map::Entry;
@@ -39,7 +39,7 @@ pub async fn recover_step(
         }
         _ => {
             return Ok(Some(format!(
-                "the database was set back ({}): nothing is sent until `hikiate recover` was typed",
+                "the database lost recent commits ({}): nothing is sent until you run `hikiate recover`",
                 recovery.why
             )));
         }
@@ -53,11 +53,11 @@ pub async fn recover_step(
         None => {
             engine.store.advance_recovery(recovery.phase).await?;
             Ok(Some(
-                "the database was set back: what was read again is being planned".to_owned(),
+                "the database lost recent commits: everything is fetched again and is being planned".to_owned(),
             ))
         }
         Some(what) => Ok(Some(format!(
-            "the database was set back: still to be read again or asked: {what}"
+            "the database lost recent commits: still to be fetched or looked up: {what}"
         ))),
     }
 }
@@ -93,7 +93,7 @@ async fn hear_again(engine: &Engine, owned: &[OwnedAccount]) -> Result<(), Store
     if taken > 0 {
         info!(
             taken,
-            "shipments were taken over: what their warehouses said is read again"
+            "shipments were adopted: their warehouses' reports are processed again"
         );
     }
     Ok(())
@@ -118,7 +118,7 @@ async fn rewind(
         }
         let cursor = source.rewind(&name, cursor.as_ref(), since);
         engine.store.rewind_stream(mine, &name, cursor).await?;
-        info!(account = %account.slug, stream = name, since = %since, "stream is read again");
+        info!(account = %account.slug, stream = name, since = %since, "stream is being fetched again");
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ async fn recall(
             let sent = match operations.sent_since(op, since).await {
                 Ok(sent) => sent,
                 Err(error) => {
-                    warn!(account = %account.slug, %op, %error, "cannot ask what was sent before the database was set back; it is asked again");
+                    warn!(account = %account.slug, %op, %error, "cannot list what was sent in the data-loss window; retrying");
                     continue;
                 }
             };
@@ -190,7 +190,7 @@ async fn recall(
                     })
                     .collect(),
             };
-            info!(account = %account.slug, %op, can_list, batches = lost.len(), found = found.len(), "asked what was sent before the database was set back");
+            info!(account = %account.slug, %op, can_list, batches = lost.len(), found = found.len(), "listed what was sent in the data-loss window");
             engine
                 .store
                 .store_recall(account.id, op.as_str(), recovery.epoch, can_list, &found)

@@ -118,24 +118,24 @@ pub async fn run(
     }
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
-    info!("stopping: nothing new is claimed; calls under way end first");
+    info!("stopping: no new work is started; waiting for calls in progress");
     let drained = tokio::time::timeout(engine.drain, async {
         while let Some(ended) = loops.join_next().await {
             if let Err(error) = ended {
-                warn!(%error, "a loop ended badly");
+                warn!(%error, "a background loop failed");
             }
         }
     });
     if drained.await.is_err() {
         warn!(
-            "calls under way did not end in time; they count as unknown and are looked up at the next start"
+            "calls in progress did not end in time; their outcome is unknown and is looked up at the next start"
         );
         loops.shutdown().await;
     }
     housekeeping.shutdown().await?;
     let owned = owned.read().await.clone();
     if let Err(error) = engine.release(&owned).await {
-        warn!(%error, "leases could not be given back; they run out by themselves");
+        warn!(%error, "could not release leases; they expire automatically");
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ async fn step_round(engine: Arc<Engine>, step: Step) -> Result<bool, StoreError>
     } > 0)
 }
 
-/// Looks whether the database was set back, tells of it once a minute, and goes on with its recovery.
+/// Looks whether the database lost recent commits, tells of it once a minute, and goes on with its recovery.
 async fn recovery(
     engine: Arc<Engine>,
     owned: Owned,
@@ -201,7 +201,7 @@ async fn recovery(
             let now = tokio::time::Instant::now();
             let mut said = said.lock().await;
             if said.is_none_or(|at| now - at >= Duration::from_secs(60)) {
-                warn!(why, "push and seal are stopped");
+                warn!(why, "sending and sealing are stopped");
                 *said = Some(now);
             }
             readiness.block("recovery", why);
@@ -234,7 +234,7 @@ async fn every<F, Fut>(
             Ok(busy) => {
                 if away.take().is_some() {
                     readiness.clear("database");
-                    info!(name, "the database is back");
+                    info!(name, "the database is available again");
                 }
                 if busy { Duration::ZERO } else { idle }
             }
@@ -244,13 +244,13 @@ async fn every<F, Fut>(
                 let now = tokio::time::Instant::now();
                 if away.is_none_or(|said| now - said >= Duration::from_secs(60)) {
                     readiness.block("database", error.to_string());
-                    warn!(name, %error, "the database is away; waiting for it");
+                    warn!(name, %error, "the database is unavailable; waiting for it");
                     away = Some(now);
                 }
                 Duration::from_secs(1)
             }
             Err(error) => {
-                warn!(name, %error, "a round failed; it is tried again");
+                warn!(name, %error, "a round failed; retrying");
                 debug!(name, ?error, "in detail");
                 Duration::from_secs(1)
             }

@@ -153,7 +153,7 @@ pub(super) async fn retime(engine: &Engine) -> Result<(), StoreError> {
             tracing::info!(
                 warehouse = warehouse.name,
                 batch,
-                "its times have changed: the open wave has a new time"
+                "cut-off times changed: rescheduled the open wave"
             );
         }
     }

@@ -39,10 +39,7 @@ pub async fn seal_step(engine: &Engine) -> Result<usize, StoreError> {
         open_batches(engine).await?;
         let marked = engine.store.mark_rechecks(&recheck).await?;
         if marked > 0 {
-            info!(
-                orders = marked,
-                "orders are read again before they are sealed"
-            );
+            info!(orders = marked, "refreshing orders before sealing");
         }
         let done = seal_due(engine, &recheck).await?;
         sealed += done.sealed;
@@ -84,7 +81,7 @@ async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<D
                 Err(error) => {
                     let words = error.to_string();
                     let pause = engine.store.seal_failed(batch, &words).await?;
-                    warn!(batch = %batch.name, %error, pause, "batch could not be sealed; it is a task, and tried again after the pause in seconds");
+                    warn!(batch = %batch.name, %error, pause, "could not seal the batch; task opened; retried after the pause (seconds)");
                 }
             }
         }
@@ -121,7 +118,7 @@ async fn seal(
         .miss(batch, &warehouse.name, &local.to_string())
         .await?;
     if missed {
-        warn!(batch = %batch.name, "a wave was missed and is not sealed by itself any more: `hikiate wave list`");
+        warn!(batch = %batch.name, "a wave missed its cut-off and is no longer sealed automatically: see `hikiate wave list`");
     }
     Ok((0, false))
 }
@@ -395,7 +392,7 @@ fn instruction(
     let personal = row
         .personal
         .as_ref()
-        .ok_or("the personal data of this order was purged: it cannot be shipped any more")?;
+        .ok_or("the personal data of this order was purged: it can no longer be shipped")?;
     let ship_to = personal
         .ship_to
         .get(group)
@@ -476,7 +473,7 @@ async fn seal_journal(
         .await?;
     if !sealed.aside.is_empty() {
         let entries = sealed.aside.len();
-        warn!(batch = %batch.name, entries, "entries that the layout forbids were left out; their orders are tasks");
+        warn!(batch = %batch.name, entries, "entries that the layout does not allow were excluded; tasks opened for their orders");
         let today = engine.today(now);
         let tell = || engine.store.tell_aside(&sealed.aside, today);
         engine.store.retried("tell_aside", tell).await?;

@@ -48,7 +48,7 @@ pub async fn start(
     for channel in store.not_begun(&channels).await? {
         warn!(
             channel,
-            "the channel has not begun: its orders are read, planned and reserved for, and nothing is sent for them; look with `hikiate begin {channel} --dry-run`"
+            "the channel has not begun: its orders are only fetched, planned and reserved; check with `hikiate begin {channel} --dry-run`"
         );
     }
     let mut accounts = BTreeMap::new();

@@ -84,7 +84,7 @@ impl Program {
         );
         let output = ended
             .await
-            .with_context(|| format!("{typed} did not end"))?
+            .with_context(|| format!("{typed} did not finish"))?
             .with_context(|| typed.clone())?;
         if !output.status.success() {
             bail!(
@@ -162,13 +162,13 @@ impl Daemon {
         match timeout(PATIENCE, self.child.wait()).await {
             Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(None),
             Ok(status) => Ok(Some(format!(
-                "the daemon ended badly: {}",
+                "the daemon failed: {}",
                 status.context("await the daemon")?
             ))),
             Err(_) => {
                 self.child.kill().await.context("kill the daemon")?;
                 Ok(Some(format!(
-                    "the daemon did not end within {} s and was killed",
+                    "the daemon did not stop within {} s and was killed",
                     PATIENCE.as_secs()
                 )))
             }
@@ -203,7 +203,7 @@ pub fn left_behind(folder: &Path) -> Vec<String> {
             let words = String::from_utf8_lossy(&words).replace('\0', " ");
             words
                 .contains(&folder)
-                .then(|| format!("process {pid} is left: {}", words.trim()))
+                .then(|| format!("process {pid} is still running: {}", words.trim()))
         })
         .collect()
 }

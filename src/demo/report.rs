@@ -28,7 +28,7 @@ impl Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(u64::try_from(orders).unwrap_or(u64::MAX));
             let style = ProgressStyle::with_template(
-                "{elapsed:>4} [{bar:30}] {pos}/{len} ended  {wide_msg}",
+                "{elapsed:>4} [{bar:30}] {pos}/{len} done  {wide_msg}",
             );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
@@ -47,7 +47,7 @@ impl Progress {
             bar.set_message(standing.to_owned());
         } else if self.last != standing {
             say(&format!(
-                "{:>3} s  {ended} ended; {standing}",
+                "{:>3} s  {ended} done; {standing}",
                 self.begun.elapsed().as_secs()
             ));
             standing.clone_into(&mut self.last);
@@ -82,7 +82,7 @@ pub(super) fn table(evidence: &Evidence, verdict: &Verdict) {
     row(
         "shipments",
         &format!(
-            "{} told to the warehouses, {parcels} parcels left",
+            "{} shipments instructed, {parcels} parcels shipped",
             evidence.shipments.len()
         ),
     );
@@ -106,7 +106,7 @@ pub(super) fn table(evidence: &Evidence, verdict: &Verdict) {
     row(
         "other money",
         &format!(
-            "{} yen paid beforehand, {} yen by deposit: in neither sum above",
+            "{} yen prepaid, {} yen by deposit: not in the sums above",
             grouped(of(Pay::Prepaid)),
             grouped(of(Pay::Bank))
         ),
@@ -156,10 +156,10 @@ pub(super) fn next(root: Option<&Path>) {
             ));
         }
         None => say(
-            "  `hikiate demo --keep` keeps its configuration, log, files, books and database to look into",
+            "  `hikiate demo --keep` keeps its configuration, log, files, books and database for inspection",
         ),
     }
-    say("  README.md says how to set up your own shop, docs/architecture.md how it works inside");
+    say("  README.md explains how to set up your own shop, docs/architecture.md how hikiate works");
 }
 
 fn row(title: &str, text: &str) {

@@ -81,7 +81,7 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
         }
     });
     let came_out = tokio::select! {
-        ended = &mut play => ended.context("the demo broke off").and_then(|came_out| came_out),
+        ended = &mut play => ended.context("the demo was aborted").and_then(|came_out| came_out),
         () = stop.cancelled() => {
             play.abort();
             (&mut play).await.ok();
@@ -174,7 +174,7 @@ impl Stage {
                 let mut tail: Vec<&str> = log.lines().rev().take(8).collect();
                 tail.reverse();
                 anyhow::bail!(
-                    "the daemon ended by itself ({status}); its last words:\n{}",
+                    "the daemon exited unexpectedly ({status}); the end of its log:\n{}",
                     tail.join("\n")
                 )
             }
@@ -198,9 +198,9 @@ impl Stage {
         }
         match database::stop_orphan(&self.root.join("state")).await {
             Ok(false) => {}
-            Ok(true) => {
-                wrong.push("the daemon left its database server running; it was stopped".to_owned())
-            }
+            Ok(true) => wrong.push(
+                "the daemon left its database server running; the demo stopped it".to_owned(),
+            ),
             Err(error) => wrong.push(format!(
                 "the database server could not be stopped: {error:#}"
             )),
@@ -217,7 +217,7 @@ async fn demo(stage: &Stage, args: &DemoArgs) -> anyhow::Result<CameOut> {
     let begun = Instant::now();
     let count = usize::try_from(args.orders)?;
     say(&format!(
-        "{count} orders, two shops, two warehouses that work with files, mails and books; the daemon is a process of its own"
+        "{count} orders, two shops, two warehouses that exchange files, mails and books; the daemon is a separate process"
     ));
     let (world, program, url) = stage.set(count, false).await?;
     let store = Store::connect(&url, 2)?;

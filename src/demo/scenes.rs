@@ -100,7 +100,7 @@ pub async fn gather(
             let key = (shop.account.to_owned(), memory.id.clone());
             let Some(order) = known.remove(&key) else {
                 evidence.troubles.push(format!(
-                    "{}/{} was placed by nobody",
+                    "{}/{} was not placed by the demo",
                     shop.account, memory.id
                 ));
                 continue;

@@ -93,7 +93,7 @@ impl<'a> Director<'a> {
             if Instant::now() >= deadline {
                 let shown: Vec<&str> = waiting.iter().take(5).map(String::as_str).collect();
                 self.world.trouble(format!(
-                    "time was up with {} orders on their way, for example {}",
+                    "timed out with {} orders not finished, for example {}",
                     waiting.len(),
                     shown.join(", ")
                 ));

@@ -34,7 +34,7 @@ impl<'a> Traces<'a> {
         let mut twice = Vec::new();
         for shipment in shipments.iter().filter(|shipment| shipment.files > 1) {
             twice.push(format!(
-                "{} was told to the warehouse in {} files",
+                "{} was sent to the warehouse in {} files",
                 shipment.reference, shipment.files
             ));
         }
@@ -48,7 +48,7 @@ impl<'a> Traces<'a> {
                 .sum::<u32>();
             if *n > sold {
                 twice.push(format!(
-                    "{n} pieces of {code} left for {}, {sold} were sold",
+                    "{n} units of {code} shipped for {}, {sold} were sold",
                     name(order)
                 ));
             }
@@ -69,7 +69,7 @@ impl<'a> Traces<'a> {
         }
         let mails = self.mails.get(order.email.as_str()).map_or(0, Vec::len);
         if mails > 1 {
-            twice.push(format!("{mails} mails went out for {}", name(order)));
+            twice.push(format!("{mails} mails were sent for {}", name(order)));
         }
         twice
     }
@@ -86,7 +86,7 @@ impl<'a> Traces<'a> {
         let known = order.status.is_some() && order.end != End::Unreadable;
         if !known && !order.quarantined {
             lost.push(format!(
-                "{} is in the shop and neither an order nor in quarantine",
+                "{} is in the shop, but is neither an order nor in quarantine",
                 name(order)
             ));
         }
@@ -133,7 +133,7 @@ impl<'a> Traces<'a> {
     pub fn unmailed(&self, order: &OrderSeen, shipped: &Goods) -> Option<String> {
         let left = !shipped.is_empty() && !order.shop.undecodable && order.basket.all_in(shipped);
         let missing = left && !self.mails.contains_key(order.email.as_str());
-        missing.then(|| format!("{} has left and its customer has no mail", name(order)))
+        missing.then(|| format!("{} has shipped, but its customer got no mail", name(order)))
     }
 }
 

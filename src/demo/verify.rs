@@ -104,7 +104,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     }
     for (number, _) in by_order {
         verdict.problems.push(format!(
-            "a warehouse was told to ship order {number}, which no shop has"
+            "a warehouse was instructed to ship order {number}, which no shop has"
         ));
     }
     if verdict.owed != verdict.captured {
@@ -164,7 +164,7 @@ fn money(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
     }
     if !order.shop.undecodable && order.basket.total() != order.shop.total {
         verdict.problems.push(format!(
-            "{} costs {} yen in the shop, {} were reckoned",
+            "{} costs {} yen in the shop, {} yen were calculated",
             name(order),
             order.shop.total,
             order.basket.total()
@@ -191,7 +191,7 @@ fn end(order: &OrderSeen, shipped: &Goods, verdict: &mut Verdict) {
         });
         let sent: u32 = shipped.values().sum();
         verdict.problems.push(format!(
-            "{} ought to end {:?} and is {said}, {sent} pieces shipped",
+            "{} should end as {:?} but is {said}, {sent} units shipped",
             name(order),
             order.end
         ));
@@ -213,7 +213,7 @@ fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
     // One task names all that cannot be read for one cause.
     if (quarantine == 0) != (unreadable == 0) || quarantine > unreadable {
         verdict.problems.push(format!(
-            "{unreadable} orders cannot be read, {quarantine} tasks say so"
+            "{unreadable} orders cannot be decoded, but {quarantine} tasks report it"
         ));
     }
     for task in evidence
@@ -222,7 +222,7 @@ fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
         .filter(|task| task.kind != "quarantine")
     {
         verdict.problems.push(format!(
-            "a task nobody expected: {} {}: {}",
+            "unexpected task: {} {}: {}",
             task.kind, task.subject, task.detail
         ));
     }
@@ -244,7 +244,7 @@ pub fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
         }
         if !references.insert(&entry.reference) {
             wrong.push(format!(
-                "{}: entry {} stands in the books twice",
+                "{}: entry {} is in the books twice",
                 entry.file, entry.reference
             ));
         }
@@ -258,7 +258,7 @@ pub fn books(evidence: &Evidence, shipped_value: i64) -> Vec<String> {
     }
     if debits != shipped_value {
         wrong.push(format!(
-            "the books say {debits} yen, {shipped_value} were shipped"
+            "the books show {debits} yen, but {shipped_value} yen were shipped"
         ));
     }
     wrong

@@ -185,7 +185,7 @@ impl World {
                     let now = SimClock::real().now() + shift;
                     clock.set(now);
                     if let Err(error) = sim.tick(now).await {
-                        note(&troubles, format!("the warehouse {name} stumbled: {error}"));
+                        note(&troubles, format!("the warehouse {name} failed: {error}"));
                     }
                     tokio::time::sleep(TICK).await;
                 }
@@ -223,7 +223,9 @@ impl World {
             .copied()
             .unwrap_or(0);
         if lost != 1 {
-            troubles.push(format!("one capture's reply ought to get lost, {lost} did"));
+            troubles.push(format!(
+                "one capture's reply should have been lost, {lost} were"
+            ));
         }
         if !self.delivered_twice() {
             troubles.push("no result file of tokyo was delivered twice".to_owned());

@@ -60,7 +60,7 @@ impl Readiness {
 /// When the address cannot be bound.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "health and metrics are open beyond this machine");
+        tracing::warn!(%address, "health and metrics are reachable from other machines");
     }
     TcpListener::bind(address).await
 }

@@ -116,7 +116,7 @@ pub struct Metrics {
     pub effects_unresolved: Family<AccountLabel, Gauge>,
     /// `hikiate_effects_queued`: calls planned and not yet made.
     pub effects_queued: Family<AccountLabel, Gauge>,
-    /// `hikiate_push_stopped`: 1 while nothing is sent because the database was set back.
+    /// `hikiate_push_stopped`: 1 while nothing is sent because the database lost recent commits.
     pub push_stopped: Gauge,
     /// `hikiate_account_paused`: 1 while the external system refuses our credentials.
     pub account_paused: Family<AccountLabel, Gauge>,
@@ -128,7 +128,7 @@ pub struct Metrics {
     pub budget_put_off: Family<AccountLabel, Gauge>,
     /// `hikiate_budget_throttled`: answers of an account that said to slow down.
     pub budget_throttled: Family<AccountLabel, Gauge>,
-    /// `hikiate_automation_paused`: 1 while a rule has paused itself.
+    /// `hikiate_automation_paused`: 1 while an automation has paused itself.
     pub automation_paused: Family<AutomationLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
     pub stream_age: Family<StreamLabel, Gauge>,
@@ -213,47 +213,47 @@ impl Metrics {
         );
         all.register(
             "effects_queued",
-            "Calls planned, not yet made",
+            "Calls planned, not yet sent",
             self.effects_queued.clone(),
         );
         all.register(
             "push_stopped",
-            "1 while nothing is sent because the database was set back",
+            "1 while nothing is sent because the database lost recent commits",
             self.push_stopped.clone(),
         );
         all.register(
             "account_paused",
-            "1 while credentials are refused",
+            "1 while credentials are rejected",
             self.account_paused.clone(),
         );
         all.register(
             "circuit_breaker_open",
-            "1 while calls to it keep failing",
+            "1 while its circuit breaker is open",
             self.circuit_breaker_open.clone(),
         );
         all.register(
             "budget_calls",
-            "Calls to it since the start",
+            "Calls to the account since the start",
             self.budget_calls.clone(),
         );
         all.register(
             "budget_put_off",
-            "Calls that had to come back later for its budget",
+            "Calls deferred because the budget was used up",
             self.budget_put_off.clone(),
         );
         all.register(
             "budget_throttled",
-            "Answers of it that said to slow down",
+            "Responses that asked to slow down",
             self.budget_throttled.clone(),
         );
         all.register(
             "automation_paused",
-            "1 while a rule has paused itself",
+            "1 while an automation has paused itself",
             self.automation_paused.clone(),
         );
         all.register_with_unit(
             "stream_age",
-            "Since the last whole read",
+            "Since the last complete fetch",
             Unit::Seconds,
             self.stream_age.clone(),
         );
@@ -277,7 +277,7 @@ impl Metrics {
         all.register("calls", "Calls to external systems", self.calls.clone());
         all.register_with_unit(
             "call",
-            "An external system's answering time and the wait for a turn",
+            "Response time of an external system, and the wait for the budget",
             Unit::Seconds,
             self.call_seconds.clone(),
         );
@@ -285,12 +285,12 @@ impl Metrics {
         all.register("hooks_worked", "Webhooks worked", self.hooks_worked.clone());
         all.register(
             "hooks_waiting",
-            "Webhooks not worked yet",
+            "Webhooks not processed yet",
             self.hooks_waiting.clone(),
         );
         all.register_with_unit(
             "hooks_waiting_age",
-            "Since the oldest webhook that waits came",
+            "Age of the oldest unprocessed webhook",
             Unit::Seconds,
             self.hooks_waiting_age.clone(),
         );
@@ -302,7 +302,7 @@ impl Metrics {
         all
     }
 
-    /// Says whether nothing is sent because the database was set back.
+    /// Says whether nothing is sent because the database lost recent commits.
     pub fn stopped(&self, stopped: bool) {
         self.push_stopped.set(i64::from(stopped));
     }

@@ -79,7 +79,7 @@ impl Notifier {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(state.as_bytes())
         {
-            tracing::warn!(%error, state, "systemd was not told");
+            tracing::warn!(%error, state, "could not notify systemd");
         }
     }
 }

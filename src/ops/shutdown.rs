@@ -36,7 +36,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
         tracing::warn!(signal = name, "stopped at once");
         #[expect(
             clippy::disallowed_methods,
-            reason = "asked for twice: nothing may hold it up"
+            reason = "second signal: exiting without waiting"
         )]
         std::process::exit(128 + number);
     });

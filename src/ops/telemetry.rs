@@ -23,7 +23,7 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter does not parse.
-    #[error("the log filter {filter:?} is wrong: {reason}; an example: info,hikiate::push=debug")]
+    #[error("the log filter {filter:?} is invalid: {reason}; example: info,hikiate::push=debug")]
     Filter {
         /// The filter as given.
         filter: String,
@@ -31,7 +31,7 @@ pub enum TelemetryError {
         reason: String,
     },
     /// Logging was set up before.
-    #[error("logging is set up already: {0}")]
+    #[error("logging is already set up: {0}")]
     Twice(String),
 }
 

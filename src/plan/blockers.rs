@@ -160,12 +160,12 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         })
         .collect();
     let stock = if until.is_some_and(|until| until <= view.now) {
-        "its stock is on sale again; "
+        "Its reserved units are available again. "
     } else {
         ""
     };
     let detail = format!(
-        "completed at the channel without a shipment, {} unsent; {stock}say whether it was shipped by hand or is not to be sent, or release it to send it",
+        "Completed at the channel without a shipment; not shipped: {}. {stock}Record the shipment if it was shipped by hand, end the order if it is not to ship, or release it to ship",
         open.join(", "),
     );
     tasks
@@ -218,12 +218,12 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         String::new()
     } else {
         format!(
-            ", goods are with the warehouse: {}, ask them back with `order recall`",
+            ", and goods are with the warehouse: {} (stop them with `order recall`)",
             with.join(", ")
         )
     };
     let detail = format!(
-        "{} was given back in full and the order is not cancelled{with}; cancel it at the channel, or release it to ship it all the same",
+        "{} was refunded in full, but the order is not cancelled{with}. Cancel it at the channel, or release it to ship anyway",
         view.money(refunded)
     );
     tasks.add(REFUNDED, detail).release(REFUNDED);
@@ -266,23 +266,23 @@ fn cancelled_again(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) 
             .collect();
         let detail = if shown.ours {
             let todo = if ours.iter().any(|(_, told)| *told) {
-                "tell the channel again, or say that it came back"
+                "Send the shipping notice again, or record the return"
             } else {
-                "the order lists none of it any more: say that it came back"
+                "The order no longer lists these units, so record the return"
             };
             format!(
-                "the channel cancelled fulfilment {} ({what}), and the warehouse says that it shipped; {todo}; release it when settled",
+                "The channel cancelled fulfilment {} ({what}), but the warehouse reported it as shipped. {todo}. Release it when settled",
                 shown.key
             )
         } else {
             blockers.block(CANCELLED);
             let todo = if view.wants_doubted(shown.line) {
-                "say that it shipped, or release it if it did not"
+                "Record the shipment, or release it if it did not ship"
             } else {
-                "the order wants none of it from here; release it when that is settled"
+                "The order no longer requires these units; release it when settled"
             };
             format!(
-                "fulfilment {} ({what}) was marked as shipped and cancelled again; {todo}",
+                "Fulfilment {} ({what}) was marked as shipped and then cancelled. {todo}",
                 shown.key
             )
         };
@@ -318,7 +318,7 @@ fn packed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
             continue;
         }
         let what = format!(
-            "{} × {} is packed in fulfilment {} and neither shipped nor cancelled for 72 hours; ship or cancel it at the channel",
+            "{} × {} is packed in fulfilment {}, but was not shipped or cancelled within 72 hours. Ship or cancel it at the channel",
             packed.units,
             view.label(packed.line),
             packed.key
@@ -331,7 +331,7 @@ fn packed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
 fn strange(view: &View<'_>, tasks: &mut Tasks) {
     for ((fulfilment, line), since) in &view.others.strange {
         let what = format!(
-            "fulfilment {fulfilment} at {} has line {line}, which the order does not have: it counts as nothing shipped; look what left, and correct it there",
+            "Fulfilment {fulfilment} at {} has line {line}, which is not on the order, so it does not count as shipped. Check what shipped, and correct the fulfilment there",
             view.input.channel
         );
         tasks.tell(view, "fulfilment_line_unknown", since.id, &what);
@@ -369,7 +369,7 @@ fn packed_and_shipped(view: &View<'_>, tasks: &mut Tasks) {
             })
             .collect();
         let what = format!(
-            "{} × {} shipped in {} and packed at the channel in fulfilment {}: mark {} there as shipped with this number, or cancel it there and the channel is told",
+            "{} × {} shipped in {}, but is packed at the channel in fulfilment {}. Mark {} there as shipped with this tracking number, or cancel it there; the shipping notice is then sent",
             packed.units,
             view.label(packed.line),
             names.join(", "),

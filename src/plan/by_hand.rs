@@ -11,7 +11,7 @@ pub(crate) fn tasks(view: &View<'_>, tasks: &mut Tasks) {
             .iter()
             .fold(0_u32, |sum, line| sum.saturating_add(line.quantity));
         let what = format!(
-            "{items} items of {} came back; refund or send anew by hand. Stock follows the warehouse's count",
+            "{items} returned units of {} were recorded. Refund or ship again by hand. Stock follows the warehouse's count",
             returned.reference
         );
         tasks.tell(view, "return_received", *id, &what);

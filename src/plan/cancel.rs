@@ -77,7 +77,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
     let rest = !under_way && view.lines.iter().any(is_unsent);
     if rest && !cancel.complete && told.is_none() && !cancel.channel_knows {
         let asked = view.cancel_fact().unwrap_or(0);
-        let what = "the order is cancelled and a part of it has shipped: take the rest off at the channel, and give back there what was paid for it";
+        let what = "The order is cancelled, but a part of it has shipped. Remove the rest at the channel, and refund there what was paid for it";
         tasks.tell(view, REST, asked, what);
     }
     if (cancel.complete || (rest && refused.is_some())) && !cancel.channel_knows {
@@ -219,7 +219,7 @@ pub(super) fn taken_back(shipment: &Shipment<'_>) -> (i64, String) {
         |back| {
             let words = words_or_none(back.words);
             let what = format!(
-                ", and its warehouse says since then that it {}: {words}; ask which is right",
+                ", but the warehouse reported later that it {}: {words}. Ask which is right",
                 back.said
             );
             (back.id, what)
@@ -258,7 +258,7 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             (Some(parcel), _) => {
                 let (since, but) = taken_back(shipment);
                 let what = format!(
-                    "left {} {} ({}) although the order is cancelled{but}",
+                    "shipped from {} on {} ({}) although the order is cancelled{but}",
                     shipment.fact.warehouse,
                     view.local(parcel.shipped_at(view.order.ordered_at)),
                     parcel.tracking.unwrap_or("no number")
@@ -267,11 +267,11 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             }
             (None, Some((id, reply))) => {
                 let verb = match reply.verdict {
-                    CancelVerdict::TooLate => "has left already",
-                    _ => "will leave",
+                    CancelVerdict::TooLate => "has already shipped",
+                    _ => "will ship",
                 };
                 let words = words_or_none(&reply.message);
-                (id, format!("{verb}, says the warehouse: {words}"))
+                (id, format!("{verb}, the warehouse reports: {words}"))
             }
             (None, None) => continue,
         };
@@ -279,14 +279,14 @@ fn too_late(view: &View<'_>, tasks: &mut Tasks) {
             view,
             "cancel_too_late",
             told,
-            &format!("{reference} {what}; {}", money_of(view)),
+            &format!("{reference} {what}. {}", money_of(view)),
         );
     }
     // Of a fulfilment that others cancelled first the channel itself says what became of it.
     for shown in view.shipped_by_others().filter(|s| s.by_completion) {
         if let Some(since) = shown.cancelled.filter(|_| by_channel) {
             let what = format!(
-                "{} × {} counted as shipped when the order was completed, and it is cancelled now; {}",
+                "{} × {} counted as shipped when the order was completed, but the order is cancelled now. {}",
                 shown.units,
                 view.label(shown.line),
                 money_of(view)
@@ -301,8 +301,8 @@ fn money_of(view: &View<'_>) -> String {
     let held = view.to_give_back();
     if held > 0 {
         let held = view.money(held);
-        format!("stop the carrier, or arrange the return and give {held} back")
+        format!("Stop the parcel at the carrier, or arrange the return and refund {held}")
     } else {
-        "stop the carrier, or await the return; if the customer keeps it, bill it anew".to_owned()
+        "Stop the parcel at the carrier, or await the return. If the customer keeps the goods, bill them again".to_owned()
     }
 }

@@ -88,33 +88,33 @@ fn in_words(refused: &NotWritten) -> String {
     let (what, remedy) = match refused.part {
         Written::Unmapped => {
             return format!(
-                "{}: write what {warehouse} calls it there, or an empty word to leave it out, and restart",
+                "{}. Add the code that {warehouse} uses for it there (an empty string leaves it out) and restart",
                 refused.why
             );
         }
         Written::Wish => {
             return format!(
-                "what the order asks of its delivery cannot be written for {warehouse}, which was asked nothing: {}; mend the layout and restart, or take it off the order at the channel",
+                "The layout of {warehouse} cannot write the order's delivery request, and nothing was sent: {}. Fix the layout and restart, or remove the request from the order at the channel",
                 refused.why
             );
         }
         Written::Name => (
-            "the receiver's name",
-            "write another name (order set-name), or mend the layout",
+            "the recipient's name",
+            "Enter another name (order set-name), or fix the layout",
         ),
         Written::Address => (
             "the address",
-            "correct it at the channel, or mend the layout",
+            "Correct it at the channel, or fix the layout",
         ),
         Written::Service => (
             "the shipping method or the order's number",
-            "mend the layout",
+            "Fix the layout",
         ),
-        Written::Title => ("a title", "mend the layout"),
-        Written::Together => ("the instruction", "mend the layout"),
+        Written::Title => ("a title", "Fix the layout"),
+        Written::Together => ("the instruction", "Fix the layout"),
     };
     format!(
-        "{what} cannot be written for {warehouse}, which was asked nothing: {}; {remedy}: a character goes into its [map], with loss = \"map\" on the column, a length into the column's bytes, chars or template; then restart",
+        "The layout of {warehouse} cannot write {what}, and nothing was sent: {}. {remedy}: for a character, add it to [map] and set loss = \"map\" on the column; for a length, change the column's bytes, chars or template. Then restart",
         refused.why
     )
 }
@@ -133,7 +133,7 @@ fn unread(view: &View<'_>) -> Option<String> {
     let told: Vec<String> = told.into_iter().collect();
     (!told.is_empty()).then(|| {
         format!(
-            "what the order asks of its delivery cannot be read: {}; correct it at the channel",
+            "The order's delivery request cannot be read: {}. Correct it at the channel",
             told.join("; ")
         )
     })
@@ -175,7 +175,7 @@ fn unmapped(view: &View<'_>) -> Option<Check> {
     let remedy = if listed {
         format!("add the code to the mapping file (account {channel})")
     } else {
-        "codes are the items' own ([catalogue] mapping = \"same-code\"): it is known once a warehouse reports its stock; a code that is wrong is corrected at the channel".to_owned()
+        "the channel's codes are used as they are ([catalogue] mapping = \"same-code\"), so a code becomes known when a warehouse reports its stock. If the code is wrong, correct it at the channel".to_owned()
     };
     let detail = format!("No item is mapped to {}: {remedy}", names.join(", "));
     // A line without a code is the order's own trouble.

@@ -96,7 +96,7 @@ impl<'a> Now<'a> {
     fn view(&self) -> Result<View<'a>, String> {
         self.planned()?.view.ok_or_else(|| {
             format!(
-                "order {} was not read yet, or was over when it was first seen: nothing is done with it",
+                "order {} has not been fetched yet, or was already closed when it was first fetched: hikiate does not act on it",
                 self.input.number
             )
         })
@@ -113,12 +113,12 @@ impl<'a> Now<'a> {
             _ if acted(&view.fold) => return Ok(view),
             Whose::NotBegun | Whose::Zombie => {
                 return Err(format!(
-                    "order {number} is not hikiate's to act on: channel {channel} has not begun; `hikiate begin {channel} --from TIME --dry-run` says what would become of it"
+                    "order {number} is not hikiate's to act on: channel {channel} has not begun; `hikiate begin {channel} --from TIME --dry-run` shows what would happen to it"
                 ));
             }
-            Whose::Left => "was left to the system before",
+            Whose::Left => "was left to the previous system",
             Whose::History => "is history",
-            Whose::Ended => "was over at its channel before it could be ours",
+            Whose::Ended => "was closed at its channel before hikiate could act on it",
         };
         Err(format!(
             "order {number} is not hikiate's to act on: it {why}; act at {channel}, or take it over with `hikiate begin {channel} --adopt {number} --reason TEXT`"
@@ -147,20 +147,20 @@ pub fn hold(on: Now<'_>) -> Result<Wish, String> {
     let status = planned.plan.status;
     let mut wish = Wish::default();
     wish.does
-        .push("held; `hikiate order release` lets it go on".to_owned());
+        .push("held; `hikiate order release` lets it continue".to_owned());
     if planned.view.is_some() {
         let view = on.ours()?;
         let sealed = view.fold.shipments.iter().filter(|s| s.instructed());
         wish.stays.extend(sealed.map(|shipment| {
             let reference = &shipment.fact.reference;
             format!(
-                "{reference} is in a sealed batch and is shipped all the same: `hikiate order recall {reference}` asks for it back"
+                "{reference} is in a sealed batch and ships anyway: `hikiate order recall {reference}` requests its cancellation"
             )
         }));
     }
     if status > Status::Allocated {
         return Err(format!(
-            "order {} is {}: a hold stops nothing any more; `hikiate order cancel` asks for it back where that is still possible",
+            "order {} is {}: a hold no longer stops it; `hikiate order cancel` requests its cancellation where that is still possible",
             on.input.number,
             status.as_str()
         ));
@@ -173,7 +173,7 @@ fn while_stopped(view: &View<'_>, wish: &mut Wish) {
     if view.whose != Whose::Ours {
         let channel = &view.input.channel;
         wish.stays.push(format!(
-            "channel {channel} is stopped: nothing is sent before `hikiate begin {channel} --reason TEXT`"
+            "channel {channel} is stopped: nothing is sent until `hikiate begin {channel} --reason TEXT`"
         ));
     }
 }

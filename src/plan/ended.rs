@@ -37,7 +37,7 @@ pub(crate) fn money(view: &View<'_>, tasks: &mut Tasks) {
         .chain([view.taken_since(), ended])
         .max();
     let what = format!(
-        "the order is ended, {} was paid and {} is due for what was shipped: give {} back",
+        "The order is ended. {} was paid, and {} is due for what was shipped. Refund {}",
         view.money(taken),
         view.money(due),
         view.money(over)

@@ -175,7 +175,7 @@ pub fn explain(
     if let Some(at) = plan.read_at {
         words.next.push(NextInWords {
             at,
-            what: "it is read again at its channel".to_owned(),
+            what: "it is refreshed at its channel".to_owned(),
         });
     }
     if let (Some(view), Some(payment)) = (view, payment) {
@@ -189,7 +189,7 @@ pub fn explain(
             && payment.word == "unknown"
             && view.cancelled_at_channel.is_some()
         {
-            "none stands: the order is cancelled".to_owned()
+            "no payment: the order is cancelled".to_owned()
         } else {
             format!("{}, {paid}", payment.word)
         };
@@ -243,12 +243,12 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
     let by = words.cancelled.as_deref().unwrap_or_default();
     let Some(gate) = words.blocked_by.as_deref() else {
         return match words.status {
-            Status::Received => "it has not been read at its channel yet".to_owned(),
+            Status::Received => "it has not been fetched from its channel yet".to_owned(),
             Status::Cancelled => format!("cancelled {by}"),
             _ if view.is_some_and(|view| view.whose == Whose::NotBegun) => format!(
-                "nothing holds it up, but channel {channel} is stopped: what is still due (telling the channel, capture, mail, booking) waits for `hikiate begin {channel} --reason TEXT`"
+                "nothing blocks it, but channel {channel} is stopped: what is still due (shipping notice, capture, mail, booking) waits for `hikiate begin {channel} --reason TEXT`"
             ),
-            _ => "nothing holds it up".to_owned(),
+            _ => "nothing blocks it".to_owned(),
         };
     };
     match gate.split_once(':') {
@@ -261,21 +261,21 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
                     "channel {channel} has not begun, so nothing is sent for it: run `hikiate begin {channel} --from TIME --dry-run`, then `hikiate begin {channel} --from TIME --reason TEXT`"
                 );
             }
-            "left" => "it is left to the system before until its channel shows it fulfilled or cancelled",
+            "left" => "it is left to the previous system until its channel shows it fulfilled or cancelled",
             "adopted" => {
-                "the shipment that the system before instructed is not taken over yet: each of its lines needs an item"
+                "the shipment that the previous system instructed is not adopted yet: each of its lines needs an item"
             }
             "history" => "it is history: nothing is reserved or done for it",
             "absent" => {
-                "its channel did not show it when it was last read by its id; it is read again"
+                "its channel did not show it at the last refresh; it is refreshed again"
             }
             "payment" => "the payment is not confirmed",
-            "channel_gate" => "the channel does not let it be shipped yet",
-            "stock" => "a part of it has no stock reserved for good",
-            "completion" => "nothing of it ships; it ends when the channel shows it completed",
+            "channel_gate" => "the channel does not allow it to ship yet",
+            "stock" => "a part of it has no stock firmly reserved",
+            "completion" => "it has nothing to ship; it ends when the channel shows it completed",
             "batch" => "it waits for its batch to be sealed",
-            "sending" => "its batch is sealed, and it is not known that the warehouse has it",
-            "batch_rejected" => "the batch it stands in was refused; see the batch's task",
+            "sending" => "its batch is sealed, but is not known to have arrived at the warehouse",
+            "batch_rejected" => "its batch was rejected; see the batch's task",
             "warehouse" => {
                 let mut shipments = view.iter().flat_map(|view| &view.fold.shipments);
                 let asked = |s: &Shipment<'_>| s.instructed() && !s.accepted() && s.parcels.is_empty();
@@ -286,14 +286,14 @@ fn because(words: &Explanation, channel: &AccountSlug, view: Option<&View<'_>>) 
                 }
             }
             "unknown_outcome" => "the outcome of an effect is unknown; see the task",
-            "cancel" => return format!("it is being cancelled, asked {by}"),
+            "cancel" => return format!("it is being cancelled, requested {by}"),
             "ended" => {
                 return view.and_then(words::ended_by).unwrap_or_else(|| {
-                    "it is ended: nothing more of it is instructed".to_owned()
+                    "it is ended: nothing more is instructed".to_owned()
                 });
             }
             "stop" => {
-                "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
+                "a shipping stop keeps it from being sealed: see `hikiate stop-shipping list`"
             }
             other => other,
         }
@@ -313,7 +313,7 @@ fn captured(view: &View<'_>) -> Vec<String> {
             let at = view.at_provider(&tender.key);
             let payment = at.map_or_else(|| format!("payment {}", tender.key), name);
             if at.is_some_and(|at| at.seen.is_none()) {
-                return format!("{payment}{voided}: not reported by its account so far");
+                return format!("{payment}{voided}: not reported by its account yet");
             }
             let state = at.and_then(|at| at.seen.as_ref());
             let state = state.map_or("", |seen| seen.payment.state.as_str());
@@ -395,7 +395,7 @@ impl fmt::Display for Explanation {
         for (name, lines) in [
             ("stock", &self.stock),
             ("shipment", &self.shipments),
-            ("told", &self.told),
+            ("notified", &self.told),
             ("captured", &self.captured),
             ("booked", &self.booked),
         ] {
@@ -406,7 +406,7 @@ impl fmt::Display for Explanation {
         for task in &self.tasks {
             writeln!(f, "  task       {}: {}", task.kind, task.detail)?;
             for action in &task.actions {
-                writeln!(f, "             type: {}", action.line)?;
+                writeln!(f, "             run: {}", action.line)?;
             }
         }
         for next in &self.next {

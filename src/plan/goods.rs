@@ -135,7 +135,7 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
             );
             if let Some(number) = known.and_then(|parcel| parcel.tracking) {
                 detail = format!(
-                    "{detail}. {number} was told for a row that was told before, and counts as the same parcel: if they are two, release {two}"
+                    "{detail}. {number} was reported for a row that was reported before, and counts as the same parcel. If they are two parcels, release {two}"
                 );
             }
             let task = tasks.add("shipped_short", detail).release(&rule);
@@ -228,14 +228,14 @@ pub(crate) fn beyond_the_order<'a>(view: &'a View<'_>) -> Vec<Beyond<'a>> {
                 .map(|o| format!("{} (channel {})", o.key, view.local(o.shipped_at)))
                 .collect();
             let detail = format!(
-                "{twice} × {label} shipped twice: {} and {}; they are paid once, have one returned",
+                "{twice} × {label} shipped twice: {} and {}. They are paid once. Have one returned",
                 others.join(", "),
                 names.join(", ")
             );
             ("shipped_twice", detail)
         } else if ours_by_edit > 0 {
             let detail = format!(
-                "{ours} × {label} shipped in {}, {ordered} were ordered by then; arrange the return, or leave it",
+                "{ours} × {label} shipped in {}, but {ordered} were ordered by then. Arrange the return, or accept it",
                 names.join(", ")
             );
             ("over_shipped", detail)
@@ -294,7 +294,7 @@ impl View<'_> {
             return String::new();
         }
         format!(
-            "; {} of another line wait until then, and are sent as well once it is released",
+            "; {} of another line wait until then, and also ship once it is released",
             waits.join(", ")
         )
     }

@@ -68,14 +68,14 @@ impl<'a> Intent<'a> {
     pub(crate) fn word(&self) -> &'static str {
         match (self.verdict(), self.row.map(|row| row.state)) {
             (Some(Verdict::Done), _) => "done",
-            (Some(Verdict::Accepted), _) => "taken",
-            (Some(Verdict::Refused), _) => "refused",
-            (Some(Verdict::Withdrawn), _) => "taken back",
-            (Some(Verdict::NotDone), _) => "did not happen",
+            (Some(Verdict::Accepted), _) => "accepted",
+            (Some(Verdict::Refused), _) => "rejected",
+            (Some(Verdict::Withdrawn), _) => "withdrawn",
+            (Some(Verdict::NotDone), _) => "not done",
             (Some(Verdict::Unknown), _) => "not answered",
             (_, Some(EffectState::Unresolved)) => "unknown",
-            (None, _) if self.batch_over => "refused or given up with its batch",
-            (_, _) => "under way",
+            (None, _) if self.batch_over => "rejected or abandoned with its batch",
+            (_, _) => "in progress",
         }
     }
 

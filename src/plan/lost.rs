@@ -92,7 +92,7 @@ impl Found {
             &sent.account,
             &sent.reference,
             "lost",
-            "found at the warehouse after the database was set back",
+            "found at the warehouse after the database lost recent commits",
         );
     }
 
@@ -292,19 +292,19 @@ pub(crate) fn unexplained(view: &View<'_>, tasks: &mut Tasks) -> Option<String> 
     let what = if strange.is_empty() {
         let names: Vec<&str> = lost.untold.iter().map(AccountSlug::as_str).collect();
         format!(
-            "{} cannot tell what it was sent before the database was set back",
+            "{} cannot report what was sent to it before the database lost recent commits",
             names.join(", ")
         )
     } else {
         let strange: Vec<String> = strange.into_iter().collect();
         format!(
-            "sent before the database was set back and not to be matched: {}",
+            "sent before the database lost recent commits, and not matched: {}",
             strange.join(", ")
         )
     };
     let detail = format!(
-        "{what}; ask the warehouse. Tell each shipment of this order that it has and whose facts do not list it as instructed (a --line for each \
-         row it has, in its order; without, the shipment is the whole of the order); if it has none, release it"
+        "{what}. Ask the warehouse. Record each shipment of this order that it has and whose facts do not list it as instructed (one --line for each \
+         row it has, in its order; without --line, the shipment is the whole order). If it has none, release it"
     );
     tasks
         .add("unrecorded_shipment", detail)

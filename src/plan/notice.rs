@@ -58,7 +58,7 @@ pub(crate) fn notices(view: &View<'_>, tasks: &mut Tasks) -> Wanted {
             tasks.add(
                 "carrier_unmapped",
                 format!(
-                    "the channel is not told what left in {}: its carrier {} is not in [channels.{}.carriers]; write what the channel calls it there and restart",
+                    "No shipping notice can be sent for {}: its carrier {} is not in [channels.{}.carriers]. Add the channel's name for it there and restart",
                     call.reference,
                     unmapped.join(", "),
                     view.input.channel

@@ -78,7 +78,7 @@ pub(super) fn notice_exceeds_shipped(view: &View<'_>, told: &NoticeState<'_>, ta
         let parcels = view.parcels().into_iter();
         let last = parcels.map(|parcel| parcel.last_id).max().unwrap_or(0);
         let what = format!(
-            "{} was told that {shown} × {} shipped, and {left} did, as the warehouse reports by now: correct the fulfilment there",
+            "{} was notified that {shown} × {} shipped, but the warehouse now reports {left}. Correct the fulfilment there",
             view.input.channel,
             view.label(&line.key)
         );
@@ -108,7 +108,7 @@ pub(super) fn told_elsewhere(view: &View<'_>, told: &NoticeState<'_>, tasks: &mu
                 continue;
             }
             let what = format!(
-                "{} was told to {} before its warehouse said that a part of it is in another parcel: add {} there",
+                "{} was reported to {} before the warehouse reported that a part of it is in another parcel. Add {} there",
                 shipment.fact.reference,
                 view.input.channel,
                 numbers.join(", ")

@@ -49,7 +49,7 @@ use crate::rules::HoldRules;
 pub enum PlanError {
     /// The configuration has no such channel.
     #[error(
-        "order {number}: channel account {channel} is not configured; add [channels.{channel}] or leave the order to the process that has it"
+        "order {number}: channel account {channel} is not configured; add [channels.{channel}] or plan the order in the process that has it"
     )]
     Channel {
         /// Our number.
@@ -59,7 +59,7 @@ pub enum PlanError {
     },
     /// Its payments at other accounts were not looked at.
     #[error(
-        "order {number}: its payments at another account were not looked at, which is a bug in hikiate: nothing is done with it; report it"
+        "order {number}: its payments at another account were not checked, so the order is not processed. This is a bug in hikiate; report it"
     )]
     Unseen {
         /// Our number.
@@ -404,7 +404,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let late = late_replies(&view, &mut tasks);
     if !shipping.inactive.is_empty() {
         let names = shipping.inactive.join(", ");
-        let what = "was made a warehouse after this order was stored and is not told of older ones";
+        let what = "was added as a warehouse after this order was stored, and gets no instructions for older orders";
         tasks
             .add(
                 "order_predates_warehouse",
@@ -416,7 +416,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         tasks
             .add(
                 "cod_split",
-                "it is paid on delivery and would leave in more than one parcel, of which only one can collect the money; bring its goods to one warehouse and one address, have it paid in another way, or cancel it".to_owned(),
+                "The order is cash on delivery but would ship in more than one parcel, and only one can collect the money. Bring its goods to one warehouse and one address, have it paid another way, or cancel it".to_owned(),
             )
             .action(Action::Cancel {});
     }
@@ -577,7 +577,7 @@ fn booking_refused(view: &View<'_>, tasks: &mut Tasks) {
         tasks.add(
             "booking_refused",
             format!(
-                "its revenue cannot be written into the books: {}; mend the layout or the titles and restart, it is tried again by itself each hour",
+                "The journal entry for its revenue cannot be written: {}. Fix the layout or [booking] titles and restart; it is retried automatically every hour",
                 last.message
             ),
         );

@@ -176,7 +176,7 @@ fn unplaced(view: &View<'_>, fact: &ExternalShipmentFact, items: u32, tasks: &mu
         return false;
     }
     let what = format!(
-        "{items} × {} left in {} from a place that the channel does not name, and stay blocked; wait for a stock count, or set [channels.{}] others_ship_from",
+        "{items} × {} shipped in {} from a place that the channel does not name, and stay blocked. Wait for a stock count, or set [channels.{}] others_ship_from",
         view.label(&fact.line),
         fact.fulfilment,
         view.input.channel

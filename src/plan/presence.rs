@@ -98,7 +98,7 @@ impl View<'_> {
         }
     }
 
-    /// When its stock is free for others, while it has vanished and nobody has decided.
+    /// When its reserved units are available again, while it has vanished and nobody has decided.
     pub(crate) fn given_up_at(&self) -> Option<DateTime<Utc>> {
         let absence = self.vanished().filter(|_| !self.let_go())?;
         absence
@@ -153,7 +153,7 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
     let ours = all().filter(|row| !row.batch && row.role != Role::Warehouse);
     for op in ours.map(|row| row.op) {
         for intent in view.fold.of_op(op).filter(|intent| intent.open()) {
-            let gone = withdraw(intent, "the channel shows the order no longer");
+            let gone = withdraw(intent, "the channel no longer shows the order");
             // Another reason may take the same one back.
             let known =
                 |row: &Withdraw| wanted.withdraw.iter().any(|w| w.effect_id == row.effect_id);
@@ -175,7 +175,7 @@ pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
             view,
             LEFT,
             view.told_of_leaving(absence),
-            "goods of it have left and its channel does not show it: nothing is captured, told or mailed by itself; settle the payment with the provider and tell the customer by hand",
+            "Goods have shipped, but the channel does not show the order, so nothing is captured, reported or mailed automatically. Settle the payment with the provider and notify the customer by hand",
         );
     }
     if gone || view.dropped() || view.let_go() {
@@ -191,15 +191,15 @@ pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
     let detail = if sealed.is_empty() {
         let stock = match view.given_up_at() {
             None => "keeps its stock".to_owned(),
-            Some(at) if at <= view.now => "its stock is free for others".to_owned(),
+            Some(at) if at <= view.now => "its reserved units are available again".to_owned(),
             Some(at) => format!("keeps its stock until {}", view.local(at)),
         };
         format!(
-            "the channel no longer shows the order: it is held and {stock}; look for it there, cancel it if it was deleted, or release it to have it shipped all the same"
+            "The channel no longer shows the order: it is held and {stock}. Search for it there, cancel it if it was deleted, or release it to ship anyway"
         )
     } else {
         format!(
-            "the channel no longer shows the order and {} is with the warehouse, which is not asked back by itself; cancel it to stop it, or release it to let it go",
+            "The channel no longer shows the order, and {} is with the warehouse. No cancellation is requested automatically. Cancel the order to stop it, or release it to let it ship",
             sealed.join(", ")
         )
     };

@@ -23,7 +23,7 @@ pub(crate) fn doubts(view: &View<'_>) -> Vec<(&'static str, String)> {
             let payment = at.unwrap_or_else(|| format!("payment {}", tender.key));
             doubts.push((
                 "payment_review",
-                format!("{payment} is under review ({why}); decide it there, and the order goes on by itself"),
+                format!("{payment} is under review ({why}). Decide it there; the order then continues automatically"),
             ));
         }
     }
@@ -33,7 +33,7 @@ pub(crate) fn doubts(view: &View<'_>) -> Vec<(&'static str, String)> {
             doubts.push((
                 "payment_disputed",
                 format!(
-                    "{}: the customer's bank disputes {}; answer it there, or give in and cancel the order",
+                    "{}: the customer's bank disputes {}. Answer the dispute there, or accept it and cancel the order",
                     name(at),
                     amount(&seen.payment, seen.payment.disputed)
                 ),
@@ -43,7 +43,7 @@ pub(crate) fn doubts(view: &View<'_>) -> Vec<(&'static str, String)> {
             doubts.push((
                 "payment_state_unknown",
                 format!(
-                    "{} is {raw:?}, a state that this connector does not know: it counts as unpaid; look at it there",
+                    "{} is {raw:?}, a state that this connector does not know, so it counts as unpaid. Check it there",
                     name(at)
                 ),
             ));
@@ -87,7 +87,7 @@ fn twice(at: &AtProvider, tasks: &mut Tasks) {
     tasks.add(
         "payment_twice",
         format!(
-            "{} is paid a second time by {}, which nothing is done with: void it or give it back at {}",
+            "{} is paid a second time by {}, which is not used. Void or refund it at {}",
             name(at),
             also.join(", "),
             at.account
@@ -101,7 +101,7 @@ fn not_seen(view: &View<'_>, at: &AtProvider, tasks: &mut Tasks, next: &mut Vec<
         tasks.add(
             "payment_shared",
             format!(
-                "{} is named by {} as well, and nobody can say whose it is: neither is paid by it before the other's name of it is corrected at the channel, or the other is cancelled there",
+                "{} is also named by {}, so it is unclear which order it pays, and it pays neither. Correct the wrong reference at the channel, or cancel the other order there",
                 name(at),
                 others.join(", ")
             ),
@@ -119,13 +119,13 @@ fn not_seen(view: &View<'_>, at: &AtProvider, tasks: &mut Tasks, next: &mut Vec<
     if named.is_some() {
         tasks.add(
             "payment_not_found",
-            format!("{} was not reported by {account} so far: nothing ships and nothing is captured before it is; look for it there", name(at)),
+            format!("{} has not been reported by {account} yet. Until then nothing ships and nothing is captured. Search for it there", name(at)),
         );
     } else {
         tasks.add(
             "payment_not_named",
             format!(
-                "the channel does not say which payment of {account} its payment {} is: nothing ships and nothing is captured before it does; write the id where the channel's account reads it (payment_reference)",
+                "The channel does not say which payment of {account} its payment {} is. Until then nothing ships and nothing is captured. Enter the id where the channel's account reads it (payment_reference)",
                 at.tender.key
             ),
         );
@@ -153,7 +153,7 @@ fn differs(
         };
         if let Some(wanted) = told.amount {
             compare(
-                "to be paid is",
+                "the amount is",
                 wanted,
                 wanted != payment.amount,
                 payment.amount,
@@ -168,14 +168,14 @@ fn differs(
         );
         let refunded = payment.refunded;
         compare(
-            "given back is",
+            "refunded is",
             told.refunded,
             told.refunded > refunded,
             refunded,
         );
     } else {
         differences.push(format!(
-            "it is in {} there: it pays nothing of the order",
+            "it is in {} there, so it pays nothing of the order",
             payment.currency
         ));
     }
@@ -188,7 +188,7 @@ fn differs(
         tasks.add(
             "payment_differs",
             format!(
-                "{} stands otherwise at its account than at the channel, and the account counts: {}; correct what is wrong",
+                "{} differs between its account and the channel, and the account counts: {}. Correct what is wrong",
                 name(at),
                 differences.join(", ")
             ),
@@ -218,12 +218,12 @@ fn ends(view: &View<'_>, tasks: &mut Tasks, next: &mut Vec<DateTime<Utc>>) {
         if until <= view.now {
             tasks.add(
                 "authorisation_ended",
-                format!("the authorisation of {payment} ended at {end} with {open} not captured: nothing more ships on it; have the customer authorise it anew or pay otherwise, or cancel the order"),
+                format!("The authorisation of {payment} ended at {end} with {open} not captured, so nothing more ships on it. Have the customer authorise it again or pay another way, or cancel the order"),
             );
         } else if until - BEFORE_END <= view.now {
             tasks.add_due(
                 "authorisation_ends",
-                format!("the authorisation of {payment} ends at {end} with {open} not captured; ship it before that, capture it at the provider, or have the customer authorise it anew"),
+                format!("The authorisation of {payment} ends at {end} with {open} not captured. Ship before that, capture it at the provider, or have the customer authorise it again"),
                 Some(until),
             );
         }

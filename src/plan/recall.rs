@@ -37,7 +37,7 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         if let Some(told) = left.filter(|id| *id > asked).max() {
             let (since, but) = taken_back(shipment);
             let what = format!(
-                "{reference} was shipped although it was asked back{but}; stop the carrier or await the return"
+                "{reference} was shipped although it was recalled{but}. Stop the parcel at the carrier, or await the return"
             );
             tasks.tell(view, "recall_failed", told.max(since), &what);
             continue;
@@ -48,7 +48,7 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
                 _ => "will ship",
             };
             let what = format!(
-                "{warehouse} {verb} {reference} although it was asked back: {}; stop the carrier, or await the return",
+                "{warehouse} {verb} {reference} although it was recalled: {}. Stop the parcel at the carrier, or await the return",
                 words_or_none(&reply.message)
             );
             tasks.tell(view, "recall_failed", told, &what);
@@ -65,7 +65,7 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
             tasks.add(
                 format!("hold:{rule}"),
                 format!(
-                    "{reference} was recalled and its goods wait: {}; release it to ship them again",
+                    "{reference} was recalled, and its goods are held: {}. Release it to ship them again",
                     fact.reason
                 ),
             )
@@ -80,7 +80,7 @@ pub(crate) fn recalled(view: &View<'_>, tasks: &mut Tasks) -> Recalled {
         if let Some(due) = overdue(view, shipment) {
             if due <= view.now {
                 let detail = format!(
-                    "{warehouse} has not answered the request to stop {reference}; call it, then type what it said"
+                    "{warehouse} has not answered the cancellation request for {reference}. Call the warehouse, then record its answer"
                 );
                 tasks
                     .add_due("instruction_reply_overdue", detail, Some(due))

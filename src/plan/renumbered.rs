@@ -81,11 +81,11 @@ fn differs(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
     let two = format!("parcel_reported_twice:{reference}");
     let what = if parcel.typed {
         format!(
-            "{warehouse} reports {reference} under number {number}, an operator typed {own}; correct the one that is wrong, or release it"
+            "{warehouse} reports {reference} under number {number}, but an operator entered {own}. Correct the one that is wrong, or release it"
         )
     } else {
         format!(
-            "{warehouse} reports the goods of {reference} under number {number}, which it reported under {own} before: more than was instructed, so it counts as a corrected number and moves nothing; correct it and it is told, or release it where {own} is right. If they are two boxes, release {two}"
+            "{warehouse} reports the goods of {reference} under number {number}, but reported them under {own} before. Together they are more than was instructed, so this counts as a corrected number and moves no stock. Correct the number to have it reported, or release it if {own} is right. If they are two parcels, release {two}"
         )
     };
     let task = tasks.add(DIFFERS, what);
@@ -118,7 +118,7 @@ fn shared(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks: 
     let reference = &shipment.fact.reference;
     for (number, orders) in named {
         let what = format!(
-            "{} reports {reference} under number {number}, which it reported for order {} before, to another recipient: ask it which of them has another one, and type that one with `hikiate parcel correct`. It is right where both were put into one parcel",
+            "{} reports {reference} under number {number}, which it reported before for order {}, to another recipient. Ask which of them has another number, and correct that one (`parcel correct`). If both are in one parcel, the number is right",
             shipment.fact.warehouse,
             orders.join(", ")
         );
@@ -213,7 +213,7 @@ fn told_otherwise(
         if let Some(has) = mailed.filter(|_| void.told_rightly()) {
             let labels: Vec<&str> = parcel.labels().collect();
             let what = format!(
-                "the number of {reference} is another one since: tell the customer {}, whose mail has {has}",
+                "The tracking number of {reference} has changed. Notify the customer of {}; the shipping mail has {has}",
                 labels.join(", ")
             );
             tasks.tell(view, "tracking_corrected", parcel.numbered_by(), &what);
@@ -221,10 +221,10 @@ fn told_otherwise(
         return;
     };
     let mail = mailed.map_or_else(String::new, |has| {
-        format!(", and tell the customer, whose mail has {has}")
+        format!(", and notify the customer; the shipping mail has {has}")
     });
     let what = format!(
-        "{reference} was told to {} {there} there{mail}",
+        "{reference} was reported to {} {there} there{mail}",
         view.input.channel
     );
     tasks.tell(view, "tracking_corrected", parcel.numbered_by(), &what);
@@ -242,9 +242,9 @@ fn to_type(void: &Void<'_, '_>) -> Option<String> {
             // It goes when the channel shows it no more.
             let shown = &void.shown;
             let there = shown.is_empty() || shown.iter().any(|shown| same_number(shown, old));
-            there.then(|| format!("as {old} too, which is void: take {old} off"))
+            there.then(|| format!("as {old} too, which is void. Remove {old}"))
         }
-        Some(old) => Some(format!("as {old}: type {numbers}")),
+        Some(old) => Some(format!("as {old}. Enter {numbers}")),
         None if missing.is_empty() => None,
         None if void
             .parcel
@@ -252,8 +252,8 @@ fn to_type(void: &Void<'_, '_>) -> Option<String> {
             .is_some_and(|own| missing.contains(&own)) =>
         {
             let without = void.told.contains(&None);
-            without.then(|| format!("without a number: type {numbers}"))
+            without.then(|| format!("without a number. Enter {numbers}"))
         }
-        None => Some(format!("without all numbers of its labels: add {numbers}")),
+        None => Some(format!("without all numbers of its labels. Add {numbers}")),
     }
 }

@@ -79,7 +79,7 @@ fn refused(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
     });
     let told: Vec<String> = told.collect();
     let what = format!(
-        "{} reported {} as shipped ({}) and says since then that it {}: {}. It counts as shipped; ask which is right. If it did not ship, have the parcel reported again with a quantity of 0, and take back what {} and the customer were told",
+        "{} reported {} as shipped ({}), and later that it {}: {}. It counts as shipped. Ask which is right. If it did not ship, have the parcel reported again with a quantity of 0, and correct what {} and the customer were notified of",
         shipment.fact.warehouse,
         shipment.fact.reference,
         told.join("; "),
@@ -103,23 +103,23 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         let list = if is_listed(view.input, shipment, row.code) {
             ""
         } else {
-            ", and where it is the same item, write that code into the mapping file and restart"
+            ". If it is the same item, add that code to the mapping file and restart"
         };
         let code = code.or_else(|| line.map(|line| view.label(&line.line)));
         let number = parcel.tracking.unwrap_or("no number");
         let wrong = match row.n {
             Some(n) => format!(
-                "a row that says line {n} is {}, it was instructed as {}: the row counts for nothing; ask it which of them was shipped",
+                "a row that gives line {n} as {}, but it was instructed as {}. The row does not count. Ask which of them was shipped",
                 row.code,
                 code.as_deref().unwrap_or("another item"),
             ),
             None => format!(
-                "a row of {}, which is the code of no line of it: the row counts for nothing; ask it what was shipped",
+                "a row of {}, which is not the code of any of its lines. The row does not count. Ask what was shipped",
                 row.code
             ),
         };
         let what = format!(
-            "{} reports {reference} ({number}) with {wrong}{list}. A file with the right row ends this; otherwise type what was shipped under this number, or release it",
+            "{} reports {reference} ({number}) with {wrong}{list}. A file with the right row closes this task; otherwise record what was shipped under this number, or release it",
             shipment.fact.warehouse,
         );
         tasks
@@ -143,7 +143,7 @@ fn missing(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
         format!(" (parcel {from:?})")
     };
     let what = format!(
-        "{} told no tracking number of {reference}{which}, but words in its place: it counts as shipped, and {} and the customer are told without a number; type it when it is known, or release this",
+        "{} reported {reference}{which} with text in place of the tracking number. It counts as shipped, and {} and the customer are notified without a number. Enter the number when it is known, or release this",
         shipment.fact.warehouse, view.input.channel
     );
     tasks
@@ -174,7 +174,7 @@ fn told_twice(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tas
     }
     let from = parcel.typed_as(shipment);
     let what = format!(
-        "{} told a parcel of {reference} without a number, and later the same goods of the same time under {number}: one box or two? They count as two; type the number if it is one, or release this",
+        "{} reported a parcel of {reference} without a number, and later the same goods of the same time under {number}. They count as two parcels. If it is one, enter the number; if not, release this",
         shipment.fact.warehouse
     );
     tasks
@@ -196,10 +196,10 @@ fn doubted_time(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, t
     let why = if told < placed {
         format!("before the order was placed ({})", view.local(placed))
     } else {
-        "more than a month after it told so".to_owned()
+        "more than a month after it was reported".to_owned()
     };
     let what = format!(
-        "{} says that {} was shipped on {}, {why}: {}, when it was told, counts for stock and books until a report has the right date; look whether it was shipped, and on which day",
+        "{} reports that {} was shipped on {}, {why}. Until a report has the right date, {}, when it was reported, counts for stock and books. Check whether it was shipped, and on which day",
         shipment.fact.warehouse,
         shipment.fact.reference,
         view.local(told),

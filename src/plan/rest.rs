@@ -105,7 +105,7 @@ fn unfulfilled(view: &View<'_>, tasks: &mut Tasks) -> Option<DateTime<Utc>> {
             .add_due(
                 "left_unfulfilled",
                 format!(
-                    "left to the old system, still unfulfilled after {} days; ship or cancel it there, or take it over, or forget it and free its stock",
+                    "Left to the previous system, and still unfulfilled after {} days. Ship or cancel it there, adopt it, or forget it to free its stock",
                     LEFT_FOR.num_days()
                 ),
                 Some(due),

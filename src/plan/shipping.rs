@@ -65,7 +65,7 @@ pub(crate) fn shipping(
             || shipment.recall.is_some()
             || unsent.contains(&shipment.fact.reference);
         if out && shipment.batch_rejected().is_some() {
-            gone.push((at, "it is not to leave as it is, and its batch was refused"));
+            gone.push((at, "it is not to ship as it is, and its batch was rejected"));
             for line in &shipment.fact.lines {
                 let sum = shipping.taken_out.entry(line.line.clone()).or_default();
                 *sum = sum.saturating_add(line.quantity);
@@ -208,7 +208,7 @@ fn stale(
         }
         let open = line.open(stopped).saturating_sub(line.instructed);
         if line.waiting > open.saturating_sub(line.packed) {
-            return Some("less of it is wanted");
+            return Some("less of it is required");
         }
         let warehouse = &shipment.fact.warehouse;
         let waiting_here = view
@@ -222,7 +222,7 @@ fn stale(
         let free =
             firm_at(line, warehouse).saturating_sub(instructed_at(view, &line.key, warehouse));
         if waiting_here > free {
-            return Some("its stock was taken back");
+            return Some("its reservation was withdrawn");
         }
     }
     None

@@ -86,7 +86,7 @@ fn waiting(view: &View<'_>) -> Vec<Unbooked> {
                 day,
                 Some(amount),
                 "booking_refused",
-                format!("the books' layout forbids its entry: {why}"),
+                format!("the accounting layout cannot write its entry: {why}"),
             ),
             None => row(
                 view,
@@ -140,7 +140,7 @@ fn not_recorded(view: &View<'_>, plan: &OrderPlan) -> Option<Unbooked> {
                 day,
                 due,
                 "tax_unknown",
-                format!("no tax rate is known of {}", lines.join(", ")),
+                format!("no tax rate is known for {}", lines.join(", ")),
             ),
         });
     }

@@ -26,9 +26,8 @@ pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRec
         Observed::Order(mut snapshot, mut personal) => {
             let id = snapshot.external_id.clone();
             if bytes > ORDER_BYTES {
-                let why = format!(
-                    "the order has {bytes} bytes, more than the {ORDER_BYTES} that are read"
-                );
+                let why =
+                    format!("the order has {bytes} bytes, more than the limit of {ORDER_BYTES}");
                 return Err(BadRecord::new(Some(id), why).because("the order is too long"));
             }
             order(&mut snapshot, &mut personal).map_err(|why| BadRecord::new(Some(id), why))?;
@@ -99,7 +98,7 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
     for line in lines {
         if !keys.insert(line.key.clone()) {
             return Err(format!(
-                "line {} stands twice: which of the two is meant nobody can say; mend the order at its channel",
+                "line {} appears twice, so it is ambiguous: fix the order at its channel",
                 words(line.key.as_str())
             ));
         }
@@ -275,7 +274,7 @@ fn reported(payment: &mut PaymentSnapshot) -> Result<(), String> {
         ("disputed", disputed),
     ];
     if let Some((name, sum)) = sums.into_iter().find(|(_, sum)| **sum < 0) {
-        return Err(format!("{name} is {sum}: a sum of money is not below zero"));
+        return Err(format!("{name} is {sum}: an amount cannot be negative"));
     }
     match state {
         PaymentState::Review { reasons } => reasons.iter_mut().for_each(clean),
@@ -380,12 +379,12 @@ fn coded(text: &mut Option<String>) {
 fn id(what: &str, text: &str) -> Result<(), String> {
     if text.len() > ID_BYTES {
         return Err(format!(
-            "{what} has {} bytes, more than the {ID_BYTES} that can be kept",
+            "{what} has {} bytes, more than the limit of {ID_BYTES}",
             text.len()
         ));
     }
     if text.chars().any(char::is_control) {
-        return Err(format!("{what} holds a character that cannot be written"));
+        return Err(format!("{what} contains a character that cannot be stored"));
     }
     Ok(())
 }

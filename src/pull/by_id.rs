@@ -58,7 +58,7 @@ pub(super) async fn read_kind(
             }
         };
         if let [id] = ids {
-            warn!(account = %account.slug, kind = kind.as_str(), %id, %error, "it cannot be read by its id; it is asked for again later, and the others go on");
+            warn!(account = %account.slug, kind = kind.as_str(), %id, %error, "it cannot be refreshed by its id; it is retried later, and the others continue");
             engine.store.read_refused(owned.id, kind, id).await?;
             break;
         }
@@ -67,7 +67,7 @@ pub(super) async fn read_kind(
     if due.len() > 1 {
         // Nothing was read in this round: where each id is refused, the kind is asked for less and less often.
         let retry = backoff(fails);
-        let message = format!("{} are refused one by one", kind.plural());
+        let message = format!("{} are rejected one by one", kind.plural());
         engine
             .store
             .reads_failed(owned.id, kind, &message, retry.as_secs_f64())
@@ -123,7 +123,7 @@ async fn stored(
         Err(error) if of_the_records(&error) => {
             let why = why(&error);
             let retry = backoff(fails);
-            warn!(account = %account.slug, kind = kind.as_str(), error = why, retry_seconds = retry.as_secs(), "what was read by id could not be stored; it stays due");
+            warn!(account = %account.slug, kind = kind.as_str(), error = why, retry_seconds = retry.as_secs(), "a refresh by id could not be stored; it stays due");
             let message = format!("they could not be stored: {why}");
             store
                 .reads_failed(owned.id, kind, &message, retry.as_secs_f64())
@@ -167,7 +167,7 @@ async fn not_read(
     account
         .pause_if_refused(&engine.store, owned, error)
         .await?;
-    warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be read by id; what is due stays due");
+    warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due");
     Ok(if error.class == ErrorClass::Auth {
         Went::Refused
     } else {

@@ -58,7 +58,7 @@ fn work(account: &Account, hooks: &dyn Hooks, waiting: &[WaitingHook]) -> HookWo
     for row in waiting {
         // A hook that is off by now, since its secret was taken out, is not believed any more.
         let Some(spec) = specs.iter().find(|spec| spec.name == row.hook) else {
-            warn!(account = %account.slug, hook = row.hook, "a webhook that is stored is off by now and was dropped");
+            warn!(account = %account.slug, hook = row.hook, "a stored webhook belongs to a hook that is now off and was dropped");
             continue;
         };
         let signed = spec.trust == HookTrust::Secret;

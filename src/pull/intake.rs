@@ -137,7 +137,7 @@ impl Stock<'_> {
         };
         if let Some(to_come) = level.as_of.filter(|at| *at > self.requested_at + AHEAD) {
             let day = to_come.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
-            let why = format!("a count dated {day}, which has not come; correct its date");
+            let why = format!("a count dated {day}, in the future: correct its date");
             return bad(source, why, "a count of a day that has not come");
         }
         // A channel's own stock is not ours to allocate; only configured warehouses count.
@@ -148,7 +148,7 @@ impl Stock<'_> {
         let Some(location_id) = self.directory.location_of(self.account_id, place) else {
             let place = place.map_or("no place".to_owned(), |code| format!("place {code:?}"));
             let why = format!(
-                "the row names {place}, and no warehouse of {} has that location: write it under [warehouses] or correct the file; the row was not counted",
+                "the row names {place}, and no warehouse of {} has that location: add it under [warehouses] or correct the file; the row was not counted",
                 self.account
             );
             let cause = format!("stock of {place}, which no warehouse has");
@@ -156,7 +156,7 @@ impl Stock<'_> {
         };
         if level.quantity.saturating_abs() > MOST {
             let why = format!(
-                "a count of {} is no count: at most {MOST} are believed",
+                "a count of {} is out of range: at most {MOST} is accepted",
                 level.quantity
             );
             return bad(source, why, "a count that is no count");
@@ -175,7 +175,7 @@ impl Stock<'_> {
                 for (level, source) in rows {
                     let code = Some(ExternalId::from(level.code.as_str()));
                     let why = format!(
-                        "{} stands more than once for one warehouse of {}, which has no location code: give each place a warehouse with its location, or declare the column as lot, shelf or quality in the layout; none of the rows was counted",
+                        "{} appears more than once for one warehouse of {}, which has no location code: configure a warehouse with a location for each place, or declare the column as lot, shelf or quality in the layout; none of the rows was counted",
                         level.code, self.account
                     );
                     let record = BadRecord::new(code, why)

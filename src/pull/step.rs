@@ -105,7 +105,7 @@ async fn stored_nothing(
 ) -> Result<(), StoreError> {
     let why = why(error);
     let retry = backoff(fails);
-    warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor stays");
+    warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor is unchanged");
     let message = format!("a page could not be stored: {why}");
     engine
         .store
@@ -125,7 +125,7 @@ async fn read_bytes_again(
         let crate::store::Source { raw, file } = &record.source;
         let read = source.reread(&record.stream, file.as_ref(), raw);
         let records = read.unwrap_or_else(|error| {
-            let bad = BadRecord::new(None, format!("cannot be read again: {error}"));
+            let bad = BadRecord::new(None, format!("cannot be retried: {error}"));
             vec![Record {
                 raw: raw.clone(),
                 file: file.clone(),
@@ -142,7 +142,7 @@ async fn read_bytes_again(
         );
         let stored = || engine.store.read_again(owned, record, &page);
         let done = engine.store.retried("read_again", stored).await?;
-        info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a record of the quarantine was read again");
+        info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a quarantined record was retried");
     }
     Ok(!again.is_empty())
 }
@@ -262,7 +262,7 @@ pub(super) async fn weigh(
     done: PageDone,
 ) -> Result<(), StoreError> {
     if done.absences && engine.store.weigh_absences(account.id).await? {
-        warn!(account = %account.slug, "many open orders of this account are absent when they are read by id: none of them is shipped until it shows them again, see `hikiate tasks`");
+        warn!(account = %account.slug, "many open orders of this account are missing when refreshed by id: none of them ships until the account shows them again, see `hikiate tasks`");
     }
     Ok(())
 }
@@ -284,7 +284,7 @@ async fn failed(
         ErrorClass::Busy { after } => after.unwrap_or_else(|| backoff(due.fails)),
         _ => backoff(due.fails),
     };
-    warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be pulled; the cursor stays");
+    warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be fetched; the cursor is unchanged");
     engine
         .store
         .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())

@@ -39,7 +39,7 @@ pub fn prepare(
         } => Err(Error::new(
             ErrorClass::Config,
             format!(
-                "{} has no frozen bytes: a batch is sent only once it is sealed",
+                "{} has no sealed bytes: a batch is sent only once it is sealed",
                 effect.key
             ),
         )),
@@ -62,11 +62,11 @@ fn mail(
     let personal = effect
         .personal
         .as_ref()
-        .ok_or_else(|| missing("the personal data was purged or never told"))?;
+        .ok_or_else(|| missing("the personal data was purged or never reported"))?;
     let order = effect
         .order
         .as_ref()
-        .ok_or_else(|| missing("the order was never read"))?;
+        .ok_or_else(|| missing("the order was never fetched"))?;
     if personal.buyer.email.trim().is_empty() {
         return Err(missing("the buyer has no mail address"));
     }

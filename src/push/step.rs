@@ -105,7 +105,7 @@ pub async fn push_account(
             Step::Unresolved => done.push((
                 effect,
                 AttemptResult::Unresolved {
-                    error: "the outcome is unknown and this external system cannot be asked"
+                    error: "the outcome is unknown and this external system offers no look-up"
                         .to_owned(),
                 },
             )),
@@ -261,7 +261,7 @@ async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Ve
         match joined {
             Ok(group) => looked.extend(group),
             // The effects' leases run out and they are claimed again.
-            Err(error) => warn!(account = %account.slug, %error, "a look-up was lost"),
+            Err(error) => warn!(account = %account.slug, %error, "a look-up failed"),
         }
     }
     looked
@@ -358,7 +358,7 @@ async fn send_all(
                 done.extend(answered);
             }
             Err(error) => {
-                warn!(account = %account.slug, %error, "a request was lost; its calls count as unknown once their leases run out")
+                warn!(account = %account.slug, %error, "a request was lost; its calls have an unknown outcome once their leases expire")
             }
         }
     }
@@ -379,7 +379,7 @@ async fn witnessed(
 ) -> Result<Result<(), String>, StoreError> {
     if engine.witness.is_ahead(account.slug.as_str(), round) {
         engine.store.watch_now(&engine.witness).await?;
-        return Ok(Err("the database was set back".to_owned()));
+        return Ok(Err("the database lost recent commits".to_owned()));
     }
     let (witness, slug) = (engine.witness.clone(), account.slug.to_string());
     let written = tokio::task::spawn_blocking(move || witness.sending(&slug, round)).await;
@@ -388,8 +388,8 @@ async fn witnessed(
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    warn!(account = %account.slug, why, "the witness file cannot be written: nothing is sent before it can");
-    Ok(Err(format!("the witness file cannot be written: {why}")))
+    warn!(account = %account.slug, why, "cannot write the witness file: nothing is sent until that works");
+    Ok(Err(format!("cannot write the witness file: {why}")))
 }
 
 fn offers_nothing() -> Error {
@@ -418,30 +418,30 @@ fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
             AttemptResult::Finished { outcome }
                 if outcome.verdict == crate::facts::Verdict::Refused =>
             {
-                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "refused");
+                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = outcome.message, "rejected");
             }
             AttemptResult::Finished { outcome }
                 if outcome.verdict == crate::facts::Verdict::Unknown =>
             {
-                info!(account = %account.slug, %order, %op, effect = id, message = outcome.message, "not answered; it is harmless to do again and is tried again later");
+                info!(account = %account.slug, %order, %op, effect = id, message = outcome.message, "no answer; safe to repeat, retried later");
             }
             AttemptResult::Finished { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "done")
             }
             AttemptResult::Unresolved { error } => {
-                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: an operator must look, then `hikiate effect resolve {id} done` or `not-done`, with --reason");
+                warn!(account = %account.slug, %order, %op, effect = id, error, "outcome unknown: check the external system, then run `hikiate effect resolve {id} done` or `not-done`, with --reason");
             }
             AttemptResult::OutcomeUnknown { error, .. } => {
-                info!(account = %account.slug, %order, %op, effect = id, error, "no answer; it will be looked up or repeated by key")
+                info!(account = %account.slug, %order, %op, effect = id, error, "no answer; to be looked up or resent under the same key")
             }
             AttemptResult::RetryLater { error, .. } if effect.attempts >= 4 => {
-                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error, "not sent again and again; it is a task, and tried again later")
+                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error, "repeated attempts failed; task opened, retried later")
             }
             AttemptResult::RetryLater { error, .. } => {
-                info!(account = %account.slug, %order, %op, effect = id, error, "not sent; tried again later")
+                info!(account = %account.slug, %order, %op, effect = id, error, "not sent; retried later")
             }
             AttemptResult::NotFoundYet { .. } => {
-                debug!(account = %account.slug, %order, %op, effect = id, "looked up: not there yet")
+                debug!(account = %account.slug, %order, %op, effect = id, "looked up: not found yet")
             }
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn check(expression: &IdedExpr, fields: &Fields, currencies: &[Curren
     let result = walk.type_of(expression);
     if !Type::Bool.fits(&result) {
         walk.problem(format!(
-            "{} is {result}, but a rule has to be true or false; compare it with something",
+            "{} is {result}, but a rule must be true or false; compare it with something",
             spell(expression)
         ));
     }
@@ -164,7 +164,7 @@ impl Walk<'_> {
                 of = of.narrowed(found);
             } else {
                 self.problem(format!(
-                    "{} in a list of {of} is {found}; all elements have to be alike",
+                    "{} in a list of {of} is {found}; all elements must have the same type",
                     spell(element)
                 ));
             }
@@ -184,7 +184,7 @@ impl Walk<'_> {
         };
         if self.nested >= MAX_NESTED {
             return self.wrong(format!(
-                "exists, all or filter inside one another more than {MAX_NESTED} deep; split it into several rules"
+                "exists, all or filter nested more than {MAX_NESTED} deep; split it into several rules"
             ));
         }
         self.nested += 1;

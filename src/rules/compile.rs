@@ -67,7 +67,7 @@ impl RuleSet {
                 note(
                     "name",
                     format!(
-                        "{:?} is a name that hikiate itself gives to holds, automations and tasks: a release of one would count for the other; choose another",
+                        "{:?} is a name that hikiate uses for its own holds, automations and tasks: a release of one would also release the other; choose another",
                         rule.name
                     ),
                 );
@@ -76,7 +76,7 @@ impl RuleSet {
                 note(
                     "name",
                     format!(
-                        "{:?} is the name of another rule; names are unique",
+                        "{:?} is also the name of another rule; names must be unique",
                         rule.name
                     ),
                 );
@@ -119,19 +119,19 @@ fn compile_one(
 ) -> Result<(Program, Found), Vec<String>> {
     if when.trim().is_empty() {
         return Err(vec![
-            "the expression is empty; write when it holds, for example order.total >= yen(100000)"
+            "the expression is empty; write a condition, for example order.total >= yen(100000)"
                 .to_owned(),
         ]);
     }
     if when.len() > MAX_EXPRESSION {
         return Err(vec![format!(
-            "the expression is {} bytes long, {MAX_EXPRESSION} are allowed; split it into several rules",
+            "the expression is {} bytes long, at most {MAX_EXPRESSION} are allowed; split it into several rules",
             when.len()
         )]);
     }
     if brackets(when) > MAX_BRACKETS {
         return Err(vec![format!(
-            "brackets are more than {MAX_BRACKETS} deep; split it into several rules"
+            "brackets are nested more than {MAX_BRACKETS} deep; split it into several rules"
         )]);
     }
     std::thread::scope(|scope| {
@@ -142,7 +142,7 @@ fn compile_one(
                     parse_and_check(when, fields, currencies)
                 }))
             });
-        let stuck = || vec!["the expression cannot be read; write it more simply".to_owned()];
+        let stuck = || vec!["the expression cannot be parsed; simplify it".to_owned()];
         match parser.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(Ok(found))) => found,
             Ok(_) => Err(stuck()),

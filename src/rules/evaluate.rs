@@ -25,7 +25,7 @@ impl HoldRules for RuleSet {
             return Vec::new();
         }
         let prepared = catch_unwind(AssertUnwindSafe(|| Prepared::new(context)))
-            .unwrap_or_else(|_| Err("the order could not be made ready for rules".to_owned()));
+            .unwrap_or_else(|_| Err("the order could not be prepared for the rules".to_owned()));
         self.rules
             .iter()
             .map(|rule| RuleVerdict {
@@ -33,7 +33,7 @@ impl HoldRules for RuleSet {
                 release: rule.release,
                 holds: prepared.as_ref().map_err(Clone::clone).and_then(|order| {
                     catch_unwind(AssertUnwindSafe(|| order.holds(rule))).unwrap_or_else(|_| {
-                        Err("the rule stopped in the middle; write it more simply".to_owned())
+                        Err("the rule failed to evaluate; simplify it".to_owned())
                     })
                 }),
             })
@@ -95,7 +95,7 @@ fn at_most(lines: usize, most: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the order has {lines} lines and this rule looks at {most} at the most; look at it by hand"
+        "the order has {lines} lines and this rule checks at most {most}; check the order manually"
     ))
 }
 
@@ -113,20 +113,21 @@ fn reason(error: &ExecutionError) -> String {
         ExecutionError::NoSuchKey(name) => format!("{name} is not known yet"),
         ExecutionError::FunctionError { message, .. } => message.clone(),
         ExecutionError::IndexOutOfBounds(_) => {
-            "there are fewer elements than the rule asks for".to_owned()
+            "there are fewer elements than the rule requires".to_owned()
         }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "the rule divides by zero".to_owned()
         }
         ExecutionError::Overflow(..) => "a number in the rule became too large".to_owned(),
-        _ => "the rule could not be worked out on this order".to_owned(),
+        _ => "the rule could not be evaluated on this order".to_owned(),
     }
 }
 
 /// What is not known is absent rather than null, so that a rule that needs it is undecided.
 fn value(part: &impl Serialize) -> Result<Value, String> {
     let json = serde_json::to_value(part).map_err(|e| e.to_string())?;
-    convert(json).ok_or_else(|| "the order holds a value rules have no type for".to_owned())
+    convert(json)
+        .ok_or_else(|| "the order contains a value of a type that rules do not support".to_owned())
 }
 
 fn convert(json: serde_json::Value) -> Option<Value> {

@@ -67,7 +67,7 @@ impl Walk<'_> {
                     let hint = suggest::hint(name, &KNOWN);
                     self.wrong(format!("{name}(): no such function{hint}"))
                 } else {
-                    self.wrong(format!("{name}() is written {how}"))
+                    self.wrong(format!("{name}() must be written {how}"))
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Walk<'_> {
 
     fn money(&mut self, code: &IdedExpr, amount: &IdedExpr) -> Type {
         let (Some(code), Some(amount)) = (text_of(code), text_of(amount)) else {
-            return self.wrong(format!("money() is written {}", usage("money")));
+            return self.wrong(format!("money() must be written {}", usage("money")));
         };
         match minor(code, amount) {
             Ok((currency, _)) => self.in_use(currency, &format!("money(\"{code}\", \"{amount}\")")),
@@ -203,7 +203,7 @@ fn same(order: &str, currency: Currency, minor: i64) -> Result<i64, ExecutionErr
     } else {
         Err(ExecutionError::function_error(
             "currency",
-            format!("the order is in {order} and the rule compares with {currency}"),
+            format!("the order is in {order}, but the rule compares with {currency}"),
         ))
     }
 }

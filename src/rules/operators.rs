@@ -60,7 +60,7 @@ impl Walk<'_> {
         let found = self.type_of(part);
         if !Type::Bool.fits(&found) {
             self.problem(format!(
-                "{} is {found}, true or false is needed here",
+                "{} is {found}; expected true or false",
                 spell(part)
             ));
         }
@@ -75,7 +75,7 @@ impl Walk<'_> {
             (Type::Null, _) | (_, Type::Null) => {
                 let name = if left == Type::Null { r } else { l };
                 self.problem(format!(
-                    "{name} {sign} null: nothing in a rule is null; ask has({name})"
+                    "{name} {sign} null: values are never null; use has({name})"
                 ));
             }
             (Type::Money(_), Type::Int) => self.problem(amount_with_number(&l, b)),

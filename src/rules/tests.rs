@@ -139,7 +139,7 @@ fn an_amount_is_only_compared_in_the_orders_currency() {
     let undecided = set.evaluate(&euro).remove(0).holds.unwrap_err();
     assert_eq!(
         undecided,
-        "the order is in JPY and the rule compares with EUR"
+        "the order is in JPY, but the rule compares with EUR"
     );
     euro.order.currency = "EUR".to_owned();
     euro.order.total = Some(RuleMoney(999));
@@ -244,7 +244,11 @@ fn an_order_with_too_many_lines_is_undecided() {
     long.lines = (0..200).map(|n| line(&format!("S{n}"), 1)).collect();
     assert_eq!(holds(nested, &long), Ok(false));
     long.lines = (0..1000).map(|n| line(&format!("S{n}"), 1)).collect();
-    assert!(holds(nested, &long).unwrap_err().contains("looks at 200"));
+    assert!(
+        holds(nested, &long)
+            .unwrap_err()
+            .contains("checks at most 200")
+    );
     assert_eq!(holds("lines.exists(l, l.qty > 5)", &long), Ok(false));
     long.lines.push(line("last", 1));
     assert!(

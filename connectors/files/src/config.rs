@@ -191,13 +191,13 @@ impl Table<'_> {
             Some(_) => self.problems.push(Problem::new(
                 "mode",
                 format!(
-                    "{text:?} would keep the files from ourselves: write one that begins with 06"
+                    "{text:?} would lock hikiate out of its own files: use a mode that begins with 06"
                 ),
             )),
             None => self.problems.push(Problem::new(
                 "mode",
                 format!(
-                    "{text:?} is no mode: write permission bits in octal, for example \"0640\""
+                    "{text:?} is not a file mode: use octal permission bits, for example \"0640\""
                 ),
             )),
         }
@@ -206,7 +206,7 @@ impl Table<'_> {
 
     fn finish(self) {
         for name in self.left.keys() {
-            let message = "is no key of a files account: see the connector's README".to_owned();
+            let message = "is not a key of a files account: see the connector's README".to_owned();
             self.problems
                 .push(Problem::new(format!("{}{name}", self.prefix), message));
         }
@@ -229,7 +229,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     };
     let layout = table.need::<String>(
         "layout",
-        "name a layout that comes with the program, or a layout file",
+        "set the name of a built-in layout, or the path of a layout file",
     );
     let places = Places {
         outgoing: table
@@ -267,7 +267,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     if let (Some(_), Some(_)) = (&sftp, &access.group) {
         problems.push(Problem::new(
             "group",
-            "can be given in a folder of this machine only: over SFTP the server decides",
+            "works for a folder on this machine only: over SFTP the server decides",
         ));
     }
     let access_words = access_in_words(&access);
@@ -287,7 +287,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
         (Some(_), Some(_)) => {
             problems.push(Problem::new(
                 "folder",
-                "stands beside [sftp]: the files are in one of the two",
+                "is set together with [sftp]: keep only one of the two",
             ));
             None
         }
@@ -306,7 +306,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     {
         problems.push(Problem::new(
             "incoming",
-            "outgoing, incoming and archive must be three folders",
+            "outgoing, incoming and archive must be three different folders",
         ));
     }
     if interval.is_zero() {
@@ -324,11 +324,11 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             Ok(found) => zone = found,
             Err(_) => problems.push(Problem::new(
                 "layout",
-                format!("{name:?} is no time zone: write one like Asia/Tokyo"),
+                format!("{name:?} is not a time zone: use a name like Asia/Tokyo"),
             )),
         }
         match (layout.picked_up, &places.picked_up_to) {
-            (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so name the folder that our files are moved to")),
+            (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so set the folder that hikiate's files are moved to")),
             (PickedUp::Kept | PickedUp::Removed, Some(_)) => problems.push(Problem::new("picked_up_to", "has no effect: the layout does not say picked_up = \"moved\"")),
             _ => {}
         }
@@ -364,8 +364,8 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
 fn no_group(name: &str) -> String {
     match nix::unistd::Group::from_name(name) {
         Ok(Some(_)) => String::new(),
-        Ok(None) => ", which this machine does not have: make it where the daemon runs, nothing is written before".to_owned(),
-        Err(e) => format!(", which cannot be looked for on this machine: {e}"),
+        Ok(None) => ", which does not exist on this machine: create it where the daemon runs; nothing is written until then".to_owned(),
+        Err(e) => format!(", which cannot be looked up on this machine: {e}"),
     }
 }
 
@@ -398,7 +398,7 @@ fn root_in_words(root: &str, local: bool, places: &Places) -> String {
     let missing = if there {
         ""
     } else {
-        ", which this machine does not have now: files wait until it is there"
+        ", which does not exist on this machine now: files wait until it does"
     };
     format!(
         "its folders {}, {} and {} are in {root}{missing}",
@@ -409,15 +409,15 @@ fn root_in_words(root: &str, local: bool, places: &Places) -> String {
 /// Who may read the files that go out.
 fn access_in_words(access: &Access) -> String {
     let mode = access.mode.map_or_else(
-        || "with the mode that this process makes files with".to_owned(),
-        |mode| format!("with the mode {mode:04o}"),
+        || "the mode from the process's umask".to_owned(),
+        |mode| format!("the mode {mode:04o}"),
     );
     match &access.group {
         Some(group) => format!(
-            "files go out {mode}, to the group {group}{}",
+            "outgoing files have {mode} and the group {group}{}",
             no_group(group)
         ),
-        None => format!("files go out {mode}"),
+        None => format!("outgoing files have {mode}"),
     }
 }
 
@@ -432,7 +432,7 @@ impl Budget {
             idle,
         } = self;
         format!(
-            "a page has at most {records} records or {bytes} bytes of a file, a row at most {row_bytes} bytes, else it is bad; longer files come in slices; {listing} files of a folder are looked at in one page, and reading is given up {} after the last byte",
+            "a page has at most {records} records or {bytes} bytes of a file, a row at most {row_bytes} bytes (a longer one goes to quarantine); longer files are fetched in slices; {listing} files of a folder are listed per page; a read times out {} after the last byte",
             span(*idle)
         )
     }
@@ -442,7 +442,7 @@ fn budget(keys: BudgetSettings, table: &mut Table<'_>) -> Budget {
     let mut at_least = |name: &str, value: Option<usize>, default: usize, least: usize| {
         let value = value.unwrap_or(default);
         if value < least {
-            let message = format!("must be {least} at the least");
+            let message = format!("must be at least {least}");
             table
                 .problems
                 .push(Problem::new(format!("budget.{name}"), message));
@@ -457,7 +457,7 @@ fn budget(keys: BudgetSettings, table: &mut Table<'_>) -> Budget {
     let listing = at_least("listing", keys.listing, 10_000, 1);
     if row_bytes > bytes && bytes >= 1_024 {
         let message = format!(
-            "is {row_bytes}, more than the {bytes} of budget.bytes that are read at once: make it smaller, or budget.bytes larger"
+            "is {row_bytes}, more than budget.bytes ({bytes}), the limit of one read: lower it, or raise budget.bytes"
         );
         table
             .problems
@@ -465,7 +465,7 @@ fn budget(keys: BudgetSettings, table: &mut Table<'_>) -> Budget {
     }
     let idle = keys.idle.map_or(Duration::from_secs(60), |s| s.0);
     if idle < Duration::from_secs(1) {
-        let message = "must be 1s at the least";
+        let message = "must be at least 1s";
         table.problems.push(Problem::new("budget.idle", message));
     }
     Budget {
@@ -506,7 +506,7 @@ fn sftp_place(
     {
         problems.push(Problem::new(
             "sftp.host_key",
-            "is no fingerprint: write SHA256: and 43 characters, as `ssh-keygen -lf` shows it",
+            "is not a fingerprint: use SHA256: and 43 characters, as `ssh-keygen -lf` shows it",
         ));
     }
     let key = key.map(|mut key| {
@@ -562,7 +562,7 @@ pub fn load(name: &str, base: &Path) -> Result<Layout, Vec<String>> {
             .find(|(n, _)| *n == name)
             .map(|(_, text)| (*text).to_owned());
         let known: Vec<_> = SHIPPED.iter().map(|(n, _)| *n).collect();
-        found.ok_or_else(|| vec![format!("no layout is called {name:?}: there are {}; a file's path has a / or ends in .toml", known.join(", "))])?
+        found.ok_or_else(|| vec![format!("no built-in layout is named {name:?}: available are {}; the path of a layout file contains / or ends in .toml", known.join(", "))])?
     };
     let layout: Layout = toml::from_str(&text).map_err(|e| vec![format!("{name}: {e}")])?;
     let problems: Vec<_> = layout

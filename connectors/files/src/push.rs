@@ -97,7 +97,7 @@ impl Outbox {
         }
         Err(Error::new(
             ErrorClass::Transient,
-            format!("{path} read differently twice; nothing was written"),
+            format!("two reads of {path} differ; nothing was written"),
         ))
     }
 
@@ -114,7 +114,7 @@ impl Outbox {
     /// Not an answer about this very call: what stands there may be half of ours, or ours that was edited.
     fn other(head: &Envelope, bytes: usize, want: usize) -> Error {
         let message = format!(
-            "{}/{} is there with another content ({bytes} bytes, ours has {want}): look at it, then remove it or resolve by hand",
+            "{}/{} already exists with different content ({bytes} bytes, ours has {want}): check it, then remove it or resolve the task manually",
             head.folder, head.name
         );
         Error::new(ErrorClass::Conflict, message).with_code("name_taken")
@@ -142,7 +142,7 @@ impl Outbox {
                 FileState::Other { bytes } => Err(Self::other(&head, bytes, content.len())),
                 FileState::Nothing => {
                     let message = format!(
-                        "{}/{} was there and is gone: it was picked up just now",
+                        "{}/{} existed and is now gone: it was just picked up",
                         head.folder, head.name
                     );
                     Err(Error::new(ErrorClass::OutcomeUnknown, message))

@@ -102,6 +102,6 @@ fn unreadable(label: &str, error: &serde_json::Error) -> Error {
     let place = format!("line {}, column {}", error.line(), error.column());
     Error::new(
         ErrorClass::Protocol,
-        format!("{label}: the shop's answer is not what its interface promises ({place})"),
+        format!("{label}: the shop's answer does not match its API ({place})"),
     )
 }

@@ -203,7 +203,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     if keys.per_second == Some(0) {
         problems.push(Problem::new(
             "per_second",
-            "zero would stop everything: leave the key out for no limit",
+            "zero would stop all calls: remove the key for no limit",
         ));
     }
     if keys
@@ -223,7 +223,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     {
         problems.push(Problem::new(
             "tags",
-            "a tag is empty, has a comma or begins or ends with a blank: write each as it stands in metadata.tags",
+            "a tag is empty, has a comma or begins or ends with a blank: write each as it appears in metadata.tags",
         ));
     }
     let test = keys.test.as_deref().and_then(|text| {
@@ -254,7 +254,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     if keys.hook_secret.is_none() && keys.hook_secret_previous.is_some() {
         problems.push(Problem::new(
             "hook_secret_previous",
-            "there is no hook_secret beside it: write the new secret there, or leave this one out",
+            "hook_secret is not set: set it to the new secret, or remove this one",
         ));
     }
     let hook = keys

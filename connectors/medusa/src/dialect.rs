@@ -33,7 +33,7 @@ impl Dialect for Shop {
         let status = answer.response.status;
         if is_throttle(status, body, refusal.as_ref()) {
             let after = answer.response.retry_after();
-            let message = format!("the shop answered {status}: it is asked too often");
+            let message = format!("the shop answered {status}: too many requests");
             return Some(
                 Error::new(ErrorClass::RateLimited { after }, message)
                     .with_code(status.to_string()),

@@ -52,7 +52,7 @@ impl Hooks for Medusa {
     fn arrive(&self, hook: &str, arrived: &Arrived<'_>, now: DateTime<Utc>) -> Arrival {
         let Some(secrets) = self.hook.as_ref().filter(|_| hook == NAME) else {
             return Arrival::Refuse {
-                why: "there is no such hook",
+                why: "unknown hook",
                 reply: reply(404, ""),
             };
         };
@@ -62,13 +62,13 @@ impl Hooks for Medusa {
         }
         if arrived.method != Method::Post || !arrived.rest.is_empty() {
             return Arrival::Refuse {
-                why: "it is no POST to the hook's own address",
+                why: "it is not a POST to the hook's address",
                 reply: reply(405, ""),
             };
         }
         match serde_json::from_slice::<Posted>(arrived.body) {
             Err(_) => Arrival::Refuse {
-                why: "its body is not what the connector's README says",
+                why: "its body does not match the connector's README",
                 reply: reply(400, "the body is not {\"id\": \"order_…\"}\n"),
             },
             Ok(posted) if posted.order().is_none() => Arrival::Answer(reply(200, "ignored\n")),

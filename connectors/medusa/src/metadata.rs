@@ -23,7 +23,7 @@ impl MetadataPath {
         match below {
             Some(_) if !rest.is_empty() && !rest.contains(&String::new()) => Ok(Self(rest)),
             _ => Err(format!(
-                "{path:?} is no path below the order's metadata: write for example \"{example}\""
+                "{path:?} is not a path below the order's metadata: use for example \"{example}\""
             )),
         }
     }

@@ -101,13 +101,13 @@ impl Fields {
         if let Some(text) = arrive_on {
             match text.parse::<NaiveDate>() {
                 Ok(day) => asked.wishes.arrive_on = Some(day),
-                Err(_) => unread.push(wrong("arrive_on", "is no day: it is written as 2026-12-24")),
+                Err(_) => unread.push(wrong("arrive_on", "is not a date: use the form 2026-12-24")),
             }
         }
         if let Some(text) = temperature {
             asked.wishes.temperature = Temperature::read(&text);
             if asked.wishes.temperature.is_none() {
-                let words = "is none of ambient, chilled, frozen, 常温, 冷蔵, 冷凍";
+                let words = "is not one of ambient, chilled, frozen, 常温, 冷蔵, 冷凍";
                 unread.push(wrong("temperature", words));
             }
         }
@@ -119,7 +119,7 @@ impl Fields {
                 }
                 _ => unread.push(wrong(
                     "sender",
-                    "is no table with the keys of an address, of which name or company is one",
+                    "is not a table with the keys of an address, including name or company",
                 )),
             }
         }
@@ -148,8 +148,8 @@ impl Fields {
             read
         };
         let customs = Customs {
-            hs_code: text("hs_code", hs_code, "is no code of 6 to 12 digits"),
-            origin: text("origin", origin, "is no country of two letters"),
+            hs_code: text("hs_code", hs_code, "is not a code of 6 to 12 digits"),
+            origin: text("origin", origin, "is not a two-letter country code"),
             value: None,
         };
         (customs, unread)
@@ -206,7 +206,7 @@ fn put(
     let below = below.join(".");
     problems.push(Problem::new(
         format!("fields.{name}"),
-        format!("{path:?} is no path below {below}: write for example \"{below}.{name}\""),
+        format!("{path:?} is not a path below {below}: use for example \"{below}.{name}\""),
     ));
 }
 

@@ -42,7 +42,7 @@ pub enum Unit {
     Order,
 }
 
-/// When a channel can be told.
+/// When a channel can be notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Each time something leaves.
@@ -75,9 +75,9 @@ impl Parts {
 /// What an instruction is known by at its warehouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// The batch: after the database was set back the account is asked for all batches that it was sent.
+    /// The batch: after the database lost recent commits the account is asked for all batches that it was sent.
     Batch,
-    /// Our reference of each shipment: a look-up finds it, so nothing has to be asked after the database was set back.
+    /// Our reference of each shipment: a look-up finds it, so nothing has to be asked after the database lost recent commits.
     Shipment,
 }
 

@@ -25,7 +25,7 @@ fn miscounted(answers: usize, calls: usize) -> Error {
     Error::new(
         ErrorClass::OutcomeUnknown,
         format!(
-            "the connector gave {answers} answers for {calls} calls: that is a bug in it, report it"
+            "the connector returned {answers} answers for {calls} calls: this is a bug in the connector, report it"
         ),
     )
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 pub fn parse(text: &str) -> Result<Duration, String> {
     let bad = || {
         format!(
-            "{text:?} is no length of time: write a whole number and a unit, for example \"30s\", \"5m\", \"2h\" or \"3d\""
+            "{text:?} is not a duration: write a whole number and a unit, for example \"30s\", \"5m\", \"2h\" or \"3d\""
         )
     };
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;

@@ -11,13 +11,13 @@ pub enum ErrorClass {
     Transient,
     /// The external system asks to slow down; uses no attempt.
     RateLimited {
-        /// Its `Retry-After`, where told.
+        /// Its `Retry-After`, where given.
         after: Option<Duration>,
     },
     /// Nothing happened: what the call is about is in use at the external system (a lock, a key in flight). This call later; the
     /// account goes on.
     Busy {
-        /// When to ask again, where told.
+        /// When to ask again, where given.
         after: Option<Duration>,
     },
     /// It may or may not have happened. For a read the same as `Transient`.
@@ -28,7 +28,7 @@ pub enum ErrorClass {
     NotFound,
     /// The external system's state does not allow it (now).
     Conflict,
-    /// Credentials were refused: the account pauses and resumes by itself.
+    /// Credentials were rejected: the account pauses and resumes automatically.
     Auth,
     /// The answer could not be understood.
     Protocol,

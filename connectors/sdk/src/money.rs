@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// The text is no ISO 4217 code.
-    #[error("{0:?} is no currency code: write three letters, for example JPY")]
+    #[error("{0:?} is not a currency code: use three letters, for example JPY")]
     Currency(String),
     /// The text is no decimal number.
-    #[error("{0:?} is no decimal amount")]
+    #[error("{0:?} is not a decimal amount")]
     Decimal(String),
     /// The number does not fit 64 bits of minor units.
-    #[error("{0:?} is too large an amount")]
+    #[error("the amount {0:?} is too large")]
     Overflow(String),
     /// The amount has a part that the other unit cannot express: it would have to be rounded, and is not.
     #[error("{0} is a fraction of what can be expressed there")]

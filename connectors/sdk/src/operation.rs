@@ -170,8 +170,8 @@ pub enum RetryPolicy {
 pub enum First {
     /// The look-up, each time: others may do the same thing, and `send` does not see it.
     Ask,
-    /// The call. It is looked up only in doubt: after a try that may have happened, and when the database was set back.
-    /// For operations that nobody else carries out under our reference, or whose `send` reads before it writes.
+    /// The call. It is looked up only in doubt: after an attempt that may have happened, and when the database lost recent commits.
+    /// For operations that no other party carries out under our reference, or whose `send` reads before it writes.
     Send,
 }
 
@@ -302,7 +302,7 @@ pub struct ShippedLine {
 pub struct ShipCall {
     /// The channel's order.
     pub order: ExternalId,
-    /// Our reference of the shipment, the one told when it was fulfilled.
+    /// Our reference of the shipment, as sent when it was fulfilled.
     pub reference: ShipmentReference,
     /// What left.
     pub lines: Vec<ShippedLine>,
@@ -310,7 +310,7 @@ pub struct ShipCall {
     pub parcels: Vec<ShippedParcel>,
 }
 
-/// A label of a parcel as a channel is told of it. A channel that has no place for a part of it leaves that out.
+/// A label of a parcel as a channel is notified of it. A part that a channel has no field for is omitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShippedParcel {
     /// Names the parcel within the order, `reference:parcel`; several labels of one parcel share it. Empty in calls of
@@ -549,7 +549,7 @@ pub trait Operations: Send + Sync {
     }
 
     /// Everything of an operation that this external system was sent since `since` and still shows, for a database
-    /// that was set back and does not know it any more. `None` when it cannot tell.
+    /// that lost recent commits and no longer knows it. `None` when it cannot list it.
     ///
     /// # Errors
     /// Any class; it changes nothing.

@@ -1,4 +1,4 @@
-//! An order as a channel tells it: what was sold, to be paid how, going where.
+//! An order as a channel reports it: what was sold, to be paid how, going where.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct OrderSnapshot {
     pub ordered_at: DateTime<Utc>,
     /// The order's currency.
     pub currency: Currency,
-    /// Where the order stands at the channel.
+    /// The state of the order at the channel.
     pub state: ChannelState,
     /// Whether the channel lets the order be shipped.
     pub gate: ChannelGate,
@@ -77,7 +77,7 @@ pub enum FulfilledBy {
     Nobody,
 }
 
-/// Where an order stands at its channel.
+/// The state of an order at its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum ChannelState {
@@ -85,7 +85,7 @@ pub enum ChannelState {
     Open,
     /// Cancelled at the channel.
     Cancelled {
-        /// When, as told.
+        /// When, as reported.
         at: DateTime<Utc>,
     },
     /// Finished at the channel; an order first seen so is history.
@@ -206,7 +206,7 @@ pub enum ChargeKind {
     Other,
 }
 
-/// One payment of an order, as the channel or provider tells it. Amounts are what has happened, not what ought to.
+/// One payment of an order, as the channel or provider reports it. Amounts are what happened, not what should have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tender {
     /// The external system's id of the payment.
@@ -232,10 +232,10 @@ pub struct Tender {
     /// To be paid until then.
     #[serde(default)]
     pub pay_by: Option<DateTime<Utc>>,
-    /// Somebody has to look at it before anything ships, for this reason; `None` where nobody has to.
+    /// An operator must check it before anything ships, for this reason; `None` if not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<String>,
-    /// Refunds one by one, in the order they were made; empty where the channel tells only the sum.
+    /// Refunds one by one, in the order they were made; empty where the channel reports only the sum.
     #[serde(default)]
     pub refunds: Vec<RefundSeen>,
 }
@@ -247,7 +247,7 @@ pub struct RefundSeen {
     pub key: ExternalId,
     /// Minor units, positive.
     pub amount: i64,
-    /// When it was made, as told.
+    /// When it was made, as reported.
     pub at: Option<DateTime<Utc>>,
     /// What it does to what the order charges.
     #[serde(default, skip_serializing_if = "RefundEffect::is_in_total")]
@@ -327,7 +327,7 @@ pub struct Personal {
     pub gifts: BTreeMap<String, Gift>,
 }
 
-/// An operator or company at an address. Empty means not told.
+/// An operator or company at an address. Empty means not reported.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Party {
@@ -337,7 +337,7 @@ pub struct Party {
     pub company: String,
     /// ISO 3166-1 alpha-2, upper case.
     pub country: String,
-    /// Postal code as told.
+    /// Postal code as reported.
     pub postal_code: String,
     /// 都道府県, state or province.
     pub region: String,
@@ -347,7 +347,7 @@ pub struct Party {
     pub address1: String,
     /// Building, room.
     pub address2: String,
-    /// Phone as told.
+    /// Phone as reported.
     pub phone: String,
     /// Mail address.
     pub email: String,

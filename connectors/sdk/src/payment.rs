@@ -55,7 +55,7 @@ pub struct PaymentSnapshot {
     pub version: Option<u64>,
     /// Of all amounts.
     pub currency: Currency,
-    /// Where it stands.
+    /// Its state.
     pub state: PaymentState,
     /// To be paid.
     pub amount: i64,
@@ -87,7 +87,7 @@ fn is_zero(amount: &i64) -> bool {
     *amount == 0
 }
 
-/// Where a payment stands at its provider.
+/// The state of a payment at its provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum PaymentState {

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// `{ env = "NAME" }` or `{ file = "/run/credentials/…" }`. While a secret rotates, `next` names the place of the second value:
-/// both are tried, and a file that is replaced is read again when its value is refused.
+/// both are tried, and a file that is replaced is read again when its value is rejected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRef {

@@ -1,4 +1,4 @@
-//! Pulling: pages of what an external system tells, after a cursor.
+//! Fetching: pages of what an external system reports, after a cursor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Kind {
             Self::Payment => "payments",
             Self::Payout => "payouts",
             Self::Return => "returns",
-            Self::Track => "parcels under way",
+            Self::Track => "parcels in transit",
             Self::Deposit => "deposits",
             Self::Listing => "listings",
         }
@@ -88,7 +88,7 @@ impl Kind {
 pub struct StreamSpec {
     /// Names the cursor; never reused for something else.
     pub name: String,
-    /// What it tells about.
+    /// What it reports.
     pub kind: Kind,
     /// How often to ask once the last page was reached.
     pub interval: Duration,
@@ -150,7 +150,7 @@ pub struct InFile {
     pub name: String,
     /// The SHA-256 of all of its content, in lower-case hex.
     pub sha256: String,
-    /// When it told what it tells: its own time, at the latest its first reading.
+    /// When it reported this: its own time, or that of its first fetch if earlier.
     pub told: DateTime<Utc>,
     /// When it was first read.
     pub read_at: DateTime<Utc>,
@@ -165,7 +165,7 @@ pub struct BadRecord {
     /// be read.
     pub external_id: Option<ExternalId>,
     /// Tells records of one id apart: the line and number of a parcel's row, one a text line where it holds several. Good
-    /// records settle a bad one once they have told all of its parts.
+    /// records settle a bad one once they have reported all of its parts.
     pub part: Option<String>,
     /// Field and rule, with file and row; without the value of a personal field.
     pub reason: String,
@@ -192,7 +192,7 @@ impl BadRecord {
         self
     }
 
-    /// With what tells it apart from others of its id.
+    /// With what distinguishes it from others of the same id.
     #[must_use]
     pub fn of_part(mut self, part: impl Into<String>) -> Self {
         self.part = Some(part.into());
@@ -200,20 +200,20 @@ impl BadRecord {
     }
 }
 
-/// What an external system told.
+/// What an external system reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observed {
-    /// An order as it stands.
+    /// The current state of an order.
     Order(Box<OrderSnapshot>, Box<Personal>),
     /// A warehouse's answer to an instruction.
     InstructionReply(InstructionReply),
     /// A warehouse's answer to a cancel request.
     CancelReply(CancelReply),
-    /// A parcel as it stands.
+    /// The current state of a parcel.
     Parcel(ParcelReport),
     /// A stock level as counted.
     Stock(StockLevel),
-    /// A payment as it stands at the account that holds the money.
+    /// The current state of a payment at the account that holds the money.
     Payment(Box<PaymentSnapshot>),
 }
 
@@ -235,7 +235,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page of a stream whose external system keeps what it tells.
+    /// A page of a stream whose external system keeps what it reports.
     #[must_use]
     pub fn new(records: Vec<Record>, next: Value, more: bool) -> Self {
         Self {
@@ -259,7 +259,7 @@ pub struct Listing {
     /// The external system's codes of the places that it names, in all of it, and how many items it names at each; `None` stands for
     /// rows without one. It speaks for no other place.
     pub places: BTreeMap<Option<String>, u32>,
-    /// When it was made: what its file told, whatever the times of its rows are.
+    /// When it was made: the time of its file, whatever the times of its rows are.
     pub as_of: DateTime<Utc>,
     /// This page ends it.
     pub last: bool,
@@ -273,7 +273,7 @@ pub trait Source: Send + Sync {
 
     /// The page after `cursor`; `None` is the beginning of time as the account's configuration has it.
     /// The lower bound is inclusive and overlaps; the engine drops what it already knows. Each page of a quiet stream reaches a
-    /// few seconds back, for equal times and late commits; the whole overlap is read again now and then.
+    /// few seconds back, for equal times and late commits; the whole overlap is fetched again at intervals.
     ///
     /// # Errors
     /// Any class; nothing was consumed.
@@ -304,7 +304,7 @@ pub trait Source: Send + Sync {
     /// Any class; [`ErrorClass::Config`](crate::ErrorClass::Config) for a kind that [`Source::reads`] does not name.
     async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         let _ = ids;
-        let why = format!("{} cannot be read by id", kind.plural());
+        let why = format!("{} cannot be refreshed by id", kind.plural());
         Err(Error::new(crate::ErrorClass::Config, why))
     }
 
@@ -325,7 +325,7 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// A cursor from which everything that came since `since` is read again, whether it was read before or
+    /// A cursor from which everything that arrived since `since` is fetched again, whether it was fetched before or
     /// not; pure. `None` is the beginning of time as the account's configuration has it, which is always right.
     fn rewind(&self, stream: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
         let _ = (stream, cursor, since);

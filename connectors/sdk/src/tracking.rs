@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Stands for a number that was not told: what a cell says instead (未定, なし, `n/a`) may be anything, a name even.
+/// Represents a number that was not reported: what a cell says instead (未定, なし, `n/a`) may be anything, a name even.
 pub const NO_NUMBER: &str = "-";
 
 /// Fewest letters and digits of a carrier's number.
@@ -10,7 +10,7 @@ const SHORTEST: usize = 2;
 /// Most of them; no carrier has more than half.
 const LONGEST: usize = 40;
 
-/// What stands where a tracking number is expected.
+/// What was found where a tracking number is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tracking {
     /// A carrier's number, as it was written but for what a spreadsheet or an operator put around it.
@@ -20,7 +20,7 @@ pub enum Tracking {
 }
 
 impl Tracking {
-    /// Reads a cell that is not blank, or what was typed.
+    /// Parses a cell that is not blank, or what an operator entered.
     ///
     /// ```
     /// use hikiate_sdk::Tracking;
@@ -40,7 +40,7 @@ impl Tracking {
             return Ok(Self::Missing);
         }
         if is_exponent(&plain) {
-            return Err("is a number that a spreadsheet has rounded; give it as text");
+            return Err("is a number that a spreadsheet has rounded: send it as text");
         }
         let number = whole(after_name(&plain));
         if has_two(&number) {
@@ -51,7 +51,7 @@ impl Tracking {
         if number.chars().all(fits) && (SHORTEST..=LONGEST).contains(&length) {
             Ok(Self::Number(number))
         } else {
-            Err("is no tracking number")
+            Err("is not a tracking number")
         }
     }
 }

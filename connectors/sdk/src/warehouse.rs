@@ -1,4 +1,4 @@
-//! What is said to and heard from a warehouse or 3PL.
+//! What is sent to and reported by a warehouse or 3PL.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
@@ -26,7 +26,7 @@ pub struct Instruction {
     pub ship_to: Party,
     /// What goes in; at least one line.
     pub lines: Vec<InstructionLine>,
-    /// What is asked of the shipment beyond that. An account whose external system cannot be told it refuses the instruction.
+    /// What is asked of the shipment beyond that. An account that cannot pass it on rejects the instruction.
     #[serde(default)]
     pub asks: Asks,
 }
@@ -59,7 +59,7 @@ pub struct InstructionReply {
     pub verdict: ReplyVerdict,
     /// The warehouse's own words, shown to an operator.
     pub message: String,
-    /// When, as told.
+    /// When, as reported.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -82,7 +82,7 @@ pub struct CancelReply {
     pub verdict: CancelVerdict,
     /// The warehouse's own words.
     pub message: String,
-    /// When, as told.
+    /// When, as reported.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -108,9 +108,9 @@ pub struct ParcelReport {
     /// The warehouse itself named the parcel so: another key is another parcel, whatever its number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
-    /// The carrier's name as told.
+    /// The carrier's name as reported.
     pub carrier: Option<String>,
-    /// The carrier's number; [`crate::NO_NUMBER`] where words or dashes were told in its place, `None` where nothing was.
+    /// The carrier's number; [`crate::NO_NUMBER`] where words or dashes were reported in its place, `None` where nothing was.
     pub tracking: Option<String>,
     /// Further numbers of the same parcel's labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -118,7 +118,7 @@ pub struct ParcelReport {
     /// When it left the house; of a day without a time, that day's beginning.
     #[serde(rename = "left_at")]
     pub shipped_at: DateTime<Utc>,
-    /// The end of the day that `left_at` stands for; `None` for a time.
+    /// The end of the day that `left_at` represents; `None` for a time.
     #[serde(
         default,
         rename = "left_until",
@@ -128,10 +128,10 @@ pub struct ParcelReport {
     /// What is inside.
     #[serde(rename = "lines")]
     pub contents: Contents,
-    /// The lines add to what was told before; else they are what the parcel holds.
+    /// The lines add to earlier reports; otherwise they are the whole contents of the parcel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adds: bool,
-    /// Who told it; says nothing about the parcel.
+    /// Who reported it; says nothing about the parcel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<ReportSource>,
 }
@@ -156,8 +156,8 @@ impl ParcelReport {
         beside.chain(codes.iter().map(|line| line.code.as_str()))
     }
 
-    /// When the goods left, for stock and books: a time as it is; a day without a time at the moment it was told, within that
-    /// day. `recorded_at` stands for that moment where the report does not say.
+    /// When the goods shipped, for stock and books: a time as it is; a day without a time at the moment it was reported, within that
+    /// day. `recorded_at` is used where the report gives no such moment.
     #[must_use]
     pub fn effective_at(&self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
         let Some(until) = self.shipped_until else {
@@ -168,14 +168,14 @@ impl ParcelReport {
     }
 }
 
-/// The file that told something.
+/// The file that reported something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportSource {
     /// Names the file by its content.
     pub file: String,
     /// The file's time, at the latest its first reading.
     pub at: DateTime<Utc>,
-    /// In which rows of the file it stands, from 1; none where that is not known.
+    /// Its rows in the file, from 1; none where that is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<u64>,
 }
@@ -276,7 +276,7 @@ pub struct StockLevel {
     pub free: bool,
     /// When it was counted; `None` means when it was asked for.
     pub as_of: Option<DateTime<Utc>>,
-    /// When it was first read; of two counts of one time the later read stands. `None` means when it was asked for.
+    /// When it was first fetched; of two counts with the same time the one fetched later counts. `None` means when it was requested.
     #[serde(default)]
     pub read_at: Option<DateTime<Utc>>,
 }

@@ -26,7 +26,7 @@ pub struct Wishes {
     /// A wrapping, a noshi or a message is asked for; which, is in [`crate::Personal::gifts`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gift: bool,
-    /// What the channel shows and nobody can read; it holds the order.
+    /// What the channel shows but cannot be parsed; it holds the order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadWish>,
 }

@@ -91,7 +91,7 @@ impl Client {
         let outcome = match reply {
             Err(_) => Err(Error::new(
                 ErrorClass::OutcomeUnknown,
-                "the mail server did not answer in time after the message: look into its log for the Message-ID",
+                "the mail server did not answer in time after the message: check its log for the Message-ID",
             )),
             Ok(Err(error)) => Err(self.after_body(&error)),
             Ok(Ok(response)) => {
@@ -176,7 +176,7 @@ impl Client {
             {
                 return Err(Error::new(
                     ErrorClass::Config,
-                    "the mail server offers no login by PLAIN or LOGIN here: check port and tls, or leave user and password out",
+                    "the mail server offers no login by PLAIN or LOGIN here: check port and tls, or remove user and password",
                 ));
             }
             let (password, _) = password.pick(turn);
@@ -198,7 +198,7 @@ impl Client {
             {
                 return Err(Error::new(
                     ErrorClass::Rejected,
-                    "the mail's to or from has characters beyond ASCII, which this mail server does not take (SMTPUTF8)",
+                    "the mail's to or from has characters beyond ASCII, which this mail server does not support (SMTPUTF8)",
                 )
                 .with_code("to"));
             }
@@ -245,16 +245,16 @@ impl Client {
         let code = error.status().map(|c| c.to_string());
         // A 4xx or 5xx reply to the message means by RFC 5321 that the server has not taken it.
         let (class, what) = if error.is_permanent() {
-            (ErrorClass::Rejected, "the mail server refused the message")
+            (ErrorClass::Rejected, "the mail server rejected the message")
         } else if error.is_transient() {
             (
                 ErrorClass::Transient,
-                "the mail server did not take the message for now",
+                "the mail server temporarily did not accept the message",
             )
         } else {
             (
                 ErrorClass::OutcomeUnknown,
-                "the mail server's answer to the message was lost or makes no sense; look into its log for the Message-ID",
+                "the mail server's answer to the message was lost or is invalid; check its log for the Message-ID",
             )
         };
         with_code(

@@ -160,10 +160,10 @@ fn build(reader: &mut Reader<'_>) -> Option<Settings> {
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
             reader.problem(
                 "host",
-                "is no host name: write it without scheme, port and path",
+                "is not a host name: write it without scheme, port and path",
             );
         } else if tls == Tls::None && !allow_insecure && !is_loopback(host) {
-            reader.problem("tls", "\"none\" sends mails and the password in the clear to a host that is not loopback: use \"implicit\" or \"starttls\", or set allow_insecure = true if the network is yours");
+            reader.problem("tls", "\"none\" sends mails and the password in the clear to a host that is not loopback: use \"implicit\" or \"starttls\", or set allow_insecure = true if you trust the network");
         }
     }
     let from = from.and_then(|text| {
@@ -171,7 +171,7 @@ fn build(reader: &mut Reader<'_>) -> Option<Settings> {
         if mailbox.is_none() {
             reader.problem(
                 "from",
-                "is no mail address: write shop@example.jp or The Shop <shop@example.jp>",
+                "is not a mail address: write shop@example.jp or The Shop <shop@example.jp>",
             );
         }
         mailbox
@@ -180,7 +180,7 @@ fn build(reader: &mut Reader<'_>) -> Option<Settings> {
     if domain.as_ref().is_some_and(|d| !is_domain(d)) {
         reader.problem(
             "domain",
-            "is no host name in ASCII: write letters, digits, dots and hyphens",
+            "is not an ASCII host name: use letters, digits, dots and hyphens",
         );
     }
     Some(Settings {

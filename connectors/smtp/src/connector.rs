@@ -78,7 +78,7 @@ impl Operations for Account {
         vec![OperationSpec::new(
             Op::Mail,
             RetryPolicy::Manual,
-            "sends a mail to the customer; cannot be undone, and is never sent again by itself once it may have left",
+            "sends a mail to the customer; cannot be undone, and is never resent automatically once it may have been sent",
         )]
     }
 

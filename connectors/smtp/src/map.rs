@@ -60,7 +60,7 @@ pub(crate) fn prepare(mail: &MailMessage, from: &Mailbox, domain: &str) -> Resul
     let to = recipient(&mail.to).ok_or_else(|| {
         rejected(
             "to",
-            "is no mail address: correct it at the channel's order",
+            "is not a mail address: correct it in the channel's order",
         )
     })?;
     let id = message_id(&mail.message_id, domain);
@@ -135,7 +135,7 @@ fn sendable(text: &str) -> String {
 
 /// Our own refusal, which no mail server has been asked about.
 fn rejected(field: &str, why: &str) -> Error {
-    let message = format!("hikiate refused to send it: the mail's {field} {why}");
+    let message = format!("hikiate did not send it: the mail's {field} {why}");
     Error::new(ErrorClass::Rejected, message).with_code(field)
 }
 
@@ -211,7 +211,7 @@ mod tests {
         let error = prepared(&mail).unwrap_err();
         assert_eq!(
             error.message,
-            "hikiate refused to send it: the mail's to is no mail address: correct it at the channel's order"
+            "hikiate did not send it: the mail's to is not a mail address: correct it in the channel's order"
         );
     }
 

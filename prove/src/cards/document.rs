@@ -29,7 +29,7 @@ pub fn section(dealt: &[Dealt]) -> String {
         for card in &kind.cards {
             let offers = offers(card);
             let passed = card.counts().0;
-            let _ = writeln!(text, "**{}**: {passed} cases seen to hold.\n", card.name);
+            let _ = writeln!(text, "**{}**: {passed} cases passed.\n", card.name);
             if offers != last {
                 text.push_str(&offers);
             }
@@ -45,7 +45,7 @@ pub fn section(dealt: &[Dealt]) -> String {
 fn offers(card: &Card) -> String {
     let mut text = String::new();
     if !card.streams.is_empty() {
-        text.push_str("| stream | tells | asked every |\n|---|---|---|\n");
+        text.push_str("| stream | reports | fetched every |\n|---|---|---|\n");
         for stream in &card.streams {
             let kind = format!("{:?}", stream.kind).to_lowercase();
             let _ = writeln!(
@@ -95,7 +95,9 @@ fn declared(spec: &OperationSpec) -> (String, &'static str) {
                 Then::Manual => "an operator",
             };
             match ttl {
-                None => "the same bytes again: the external system knows our key".to_owned(),
+                None => {
+                    "the same bytes again: the external system honours hikiate's key".to_owned()
+                }
                 Some(t) => format!("the same bytes again for {t:?}, then {then}"),
             }
         }
@@ -106,13 +108,13 @@ fn declared(spec: &OperationSpec) -> (String, &'static str) {
             };
             format!("looked up, not before {settle:?}{first}")
         }
-        RetryPolicy::Manual => "never again: an operator looks (`Manual`)".to_owned(),
+        RetryPolicy::Manual => "never again: an operator checks (`Manual`)".to_owned(),
         RetryPolicy::Repeat => "done again later, without a task".to_owned(),
     };
     let end = if spec.completes_on_accept {
         "is done"
     } else {
-        "is told later"
+        "is reported later"
     };
     (lost, end)
 }
@@ -146,7 +148,7 @@ fn verdicts<'a>(card: &'a Card, case: &str) -> Vec<(Option<&'a str>, &'a Verdict
 }
 
 fn table(cards: &[&Card]) -> String {
-    let mut text = "### What was seen to hold\n\n`yes` for every stream or operation of the account, `n/a` for none (reasons below), `–` where it offers nothing of the kind.\n\n| case |".to_owned();
+    let mut text = "### What was tested\n\n`yes` for every stream or operation of the account, `n/a` for none (reasons below), `–` where it offers nothing of the kind.\n\n| case |".to_owned();
     for card in cards {
         let _ = write!(text, " {} |", card.name);
     }

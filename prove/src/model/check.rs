@@ -46,7 +46,10 @@ pub(super) fn newest(order: &Order) -> Result<(), Violation> {
         return Ok(());
     };
     ensure(i64::try_from(version) == Ok(order.newest), || {
-        format!("version {version} stands although {} came", order.newest)
+        format!(
+            "version {version} is kept although {} arrived",
+            order.newest
+        )
     })
 }
 
@@ -76,7 +79,7 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
     };
     ensure(seen.acts || plan.effects.is_empty(), || {
         let keys: Vec<&str> = plan.effects.iter().map(|e| e.key.as_str()).collect();
-        format!("{keys:?} for an order that is not ours to act on")
+        format!("{keys:?} for an order that hikiate must not act on")
     })?;
     for effect in &plan.effects {
         let op = effect.intent.op;
@@ -99,11 +102,11 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
                     .count();
                 ensure(mails == 0, || "a second mail".to_owned())?;
                 ensure(seen.ours.values().any(|items| *items > 0), || {
-                    "a mail about goods that others shipped".to_owned()
+                    "a mail about goods that a third party shipped".to_owned()
                 })?;
             }
             Op::Instruct | Op::PostJournal => {
-                return Err(Violation::new(format!("{op} by an order's own plan")));
+                return Err(Violation::new(format!("{op} planned by the order itself")));
             }
         }
     }
@@ -143,7 +146,7 @@ fn money(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
         let amount = format!("{over} JPY");
         let named = said("over_captured").is_some_and(|task| task.detail.contains(&amount));
         ensure(named, || {
-            format!("{amount} too much is kept, and no task says so")
+            format!("{amount} too much is kept, and there is no task")
         })?;
     }
     for refund in seen.unexplained() {
@@ -152,7 +155,7 @@ fn money(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
             task.is_some_and(|task| task.detail.contains(refund.key.as_str())),
             || {
                 format!(
-                    "refund {} is not explained, and no task says so",
+                    "refund {} is not explained, and there is no task",
                     refund.key
                 )
             },
@@ -165,7 +168,7 @@ fn money(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
 fn looked_at(plan: &OrderPlan) -> Result<(), Violation> {
     let does = !plan.shipments.is_empty() || !plan.revenue.is_empty();
     ensure(!does, || {
-        format!("shipments or revenue of an order that is not ours to act on: {plan:?}")
+        format!("shipments or revenue of an order that hikiate must not act on: {plan:?}")
     })
 }
 
@@ -189,7 +192,7 @@ fn changes(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Viola
         });
         ensure(!moved || asked || decided || shipment.changed, || {
             format!(
-                "{reference} goes to an address or by a service that the order has no more, and nobody is told"
+                "{reference} goes to an address or by a service that the order no longer has, and there is no task"
             )
         })?;
     }
@@ -218,7 +221,7 @@ fn changes(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Viola
             named("changed_after_sealing") || named("over_shipped") || named("shipped_twice");
         ensure(told || settled || decided, || {
             format!(
-                "{} still has line {}, of which the order wants {wanted} and {} left, and nobody is told",
+                "{} still has line {}, of which the order requires {wanted} and {} shipped, and there is no task",
                 shipment.fact.reference,
                 line.key,
                 seen.shipped_of(&line.key)
@@ -235,7 +238,7 @@ pub(super) fn sealing(
     now: DateTime<Utc>,
 ) -> Result<(), Violation> {
     let Some(seen) = Seen::of(order, now) else {
-        return Err(Violation::new("an order that was never read is sealed"));
+        return Err(Violation::new("an order that was never fetched is sealed"));
     };
     let reference = &shipment.reference;
     // A moment that has come and was not planned for is no new input.
@@ -254,7 +257,7 @@ pub(super) fn sealing(
         let wanted = sold.map_or(0, |sold| sold.quantity) * seen.items_in(line);
         ensure(here + left + there <= wanted, || {
             format!(
-                "{here} of line {line} are sealed in {reference} although {left} have left and {there} are instructed of {wanted}"
+                "{here} of line {line} are sealed in {reference} although {left} shipped and {there} are instructed of {wanted}"
             )
         })?;
     }
@@ -288,7 +291,7 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     };
     let total: i64 = new.iter().map(|call| amount(call)).sum();
     ensure(seen.any_shipped(), || {
-        format!("{total} is captured before anything left")
+        format!("{total} is captured before anything shipped")
     })?;
     // What is kept, and what is paid by other ways, is no more than is owed: what was given back is not captured again.
     let tenders = &seen.order().tenders;
@@ -301,7 +304,7 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     let others: i64 = others.filter_map(|tender| tender.amount).sum();
     let (owed, _) = seen.owed();
     ensure(held + others <= owed.most, || {
-        format!("{held} and {others} by other ways are captured, {owed:?} is owed for what left")
+        format!("{held} and {others} by other ways are captured, {owed:?} is owed for what shipped")
     })?;
     for (payment, ceiling) in &seen.ceilings {
         let sum = of(&before, payment) + of(&new, payment);
@@ -320,14 +323,14 @@ fn cancel_order(
     plan: &OrderPlan,
 ) -> Result<(), Violation> {
     ensure(seen.cancel_wanted, || {
-        "a cancel that nobody asked for".to_owned()
+        "a cancel that was never requested".to_owned()
     })?;
     ensure(!seen.any_shipped(), || {
-        "a cancel of what has left".to_owned()
+        "a cancel of shipped goods".to_owned()
     })?;
     for (reference, shipment) in &seen.shipments {
         ensure(!Seen::may_leave(shipment), || {
-            format!("the channel is told of a cancel while {reference} may leave")
+            format!("the channel is notified of a cancel while {reference} may ship")
         })?;
     }
     let taken_back = |id: i64| plan.withdraw.iter().any(|gone| gone.effect_id == id);
@@ -336,7 +339,7 @@ fn cancel_order(
     });
     ensure(under_way.is_none(), || {
         let key = under_way.map_or("", |row| row.key.as_str());
-        format!("the channel is told of a cancel while {key} is under way")
+        format!("the channel is notified of a cancel while {key} is in progress")
     })
 }
 
@@ -352,15 +355,18 @@ fn cancel_instruction(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violati
         || seen.cancelled_at_channel()
         || known.is_some_and(|s| s.recalled || s.changed);
     ensure(asked, || {
-        format!("{} is stopped for no reason", call.reference)
+        format!("{} is stopped without a reason", call.reference)
     })?;
     let right = known.is_some_and(|s| Seen::may_leave(s) && !s.parcels);
     ensure(right, || {
-        format!("{} is stopped though it is not on its way", call.reference)
+        format!(
+            "{} is stopped although it is not in progress",
+            call.reference
+        )
     })?;
     // Before anybody heard that the wave arrived, a request to stop might come before it.
     ensure(known.is_some_and(|s| s.heard), || {
-        format!("{} is stopped while it is in the dark", call.reference)
+        format!("{} is stopped while its outcome is unknown", call.reference)
     })
 }
 
@@ -375,7 +381,7 @@ fn annotate(
 ) -> Result<(), Violation> {
     let mut channels = world.setting.policy.channels.values();
     ensure(channels.all(|channel| !channel.annotate.is_never()), || {
-        "a note where none is wanted".to_owned()
+        "a note where none is required".to_owned()
     })?;
     let IntentWhat::Call { call, .. } = &effect.intent.what else {
         return Ok(());
@@ -435,7 +441,10 @@ fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
         let all = (told + added) * code(line.sku.as_deref()).0;
         let left = seen.ours_of(&line.key);
         ensure(all <= left && told + added <= line.quantity, || {
-            format!("{all} items of line {} are told, {left} left", line.key)
+            format!(
+                "{all} items of line {} are reported, {left} shipped",
+                line.key
+            )
         })?;
     }
     Ok(())
@@ -479,7 +488,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
         let left = seen.shipped_of(&row.line);
         ensure(row.shipped == left, || {
             format!(
-                "{} of line {} left, demand says {}",
+                "{} of line {} shipped, demand says {}",
                 left, row.line, row.shipped
             )
         })?;
@@ -489,7 +498,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
         if stopped && !sealed {
             ensure(row.wanted == left, || {
                 format!(
-                    "a stopped order still wants {} of line {}",
+                    "a stopped order still requires {} of line {}",
                     row.wanted, row.line
                 )
             })?;
@@ -497,7 +506,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
             let right = row.wanted >= ordered && (sealed || row.wanted == ordered.max(left));
             ensure(right, || {
                 format!(
-                    "{ordered} of line {} are ordered, {} wanted",
+                    "{ordered} of line {} are ordered, {} required",
                     row.line, row.wanted
                 )
             })?;
@@ -507,7 +516,7 @@ fn demand(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
     for row in known {
         let told = plan.demands.iter().any(|new| new.line == row.line);
         ensure(told, || {
-            format!("line {} was demanded and is forgotten", row.line)
+            format!("line {} had a demand and lost it", row.line)
         })?;
     }
     Ok(())
@@ -583,7 +592,7 @@ fn shipments(
             let left = u32::try_from(left.sum::<i64>()).unwrap_or(0);
             ensure(new + waiting + left <= firm, || {
                 format!(
-                    "{new} and {waiting} of line {} are to leave {place}, {firm} are reserved and {left} have left",
+                    "{new} and {waiting} of line {} are to ship from {place}, {firm} are reserved and {left} shipped",
                     row.line
                 )
             })?;
@@ -606,16 +615,16 @@ fn status(order: &Order, seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violat
     );
     let open = plan.demands.iter().find(|row| row.wanted > row.shipped);
     ensure(!over || open.is_none(), || {
-        format!("a {} order still wants {open:?}", plan.status.as_str())
+        format!("a {} order still requires {open:?}", plan.status.as_str())
     })?;
     if plan.status == Status::Cancelled {
         ensure(!seen.any_shipped(), || {
-            "cancelled, but goods left".to_owned()
+            "cancelled, but goods shipped".to_owned()
         })?;
         let leaving = seen.shipments.values().find(|s| Seen::may_leave(s));
         ensure(leaving.is_none(), || {
             let reference = leaving.map(|s| s.fact.reference.to_string());
-            format!("cancelled, but {reference:?} may leave")
+            format!("cancelled, but {reference:?} may ship")
         })?;
     }
     let quiet = !order.new_input && matches!(order.status, Status::Shipped | Status::Delivered);
@@ -737,7 +746,7 @@ pub(super) fn same_end(one: &OrderPlan, other: &OrderPlan) -> Result<(), Violati
     ];
     for (what, is) in same {
         ensure(is, || {
-            format!("the same events in another order end with other {what}")
+            format!("the same events in another order give different {what}")
         })?;
     }
     Ok(())

@@ -129,7 +129,7 @@ impl World {
         let dirty = self.orders[said.order].dirty;
         self.hear(&said)?;
         ensure(self.orders[said.order].dirty == dirty, || {
-            "an answer that was heard before is new input".to_owned()
+            "an answer that was already recorded is new input".to_owned()
         })
     }
 

@@ -45,7 +45,7 @@ impl World {
         }
         let rows: Vec<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
         Err(Violation::new(format!(
-            "it never comes to rest; queued: {rows:?}"
+            "it never settles; queued: {rows:?}"
         )))
     }
 
@@ -338,7 +338,7 @@ impl World {
             .sum();
         let posted: i64 = self.far.posted.values().sum();
         ensure(revenue == posted, || {
-            format!("{posted} stands in the books, revenue is {revenue}")
+            format!("{posted} is in the books, revenue is {revenue}")
         })
     }
 
@@ -399,7 +399,7 @@ impl World {
         left.retain(|_, items| *items != 0);
         moved.retain(|_, items| *items != 0);
         ensure(left == moved, || {
-            format!("{left:?} left, the ledger has {moved:?}")
+            format!("{left:?} shipped, the ledger has {moved:?}")
         })
     }
 
@@ -479,7 +479,7 @@ impl World {
         let slack = i64::try_from(refunds.count()).unwrap_or(0);
         ensure(
             had <= charged + slack || order.named.contains("over_captured"),
-            || format!("{name} at rest: {had} is kept, {charged} is charged, and nobody was told"),
+            || format!("{name} at rest: {had} is kept, {charged} is charged, and there is no task"),
         )
     }
 
@@ -586,7 +586,7 @@ impl World {
             let due = (seen.shipped_of(&line.key) / multiplier).min(line.quantity);
             ensure(told == due, || {
                 format!(
-                    "{} at rest: the channel knows of {told} of line {}, {due} left",
+                    "{} at rest: the channel was notified of {told} of line {}, {due} shipped",
                     order.input.number, line.key
                 )
             })?;

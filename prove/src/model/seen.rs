@@ -445,7 +445,7 @@ impl<'a> Seen<'a> {
     pub(super) fn stopped_by(&self, now: DateTime<Utc>) -> Option<&'static str> {
         let doubted = |unit: &Unit<'_>| unit.in_doubt(now) && unit.theirs();
         [
-            ("it is not ours to act on", !self.acts),
+            ("hikiate must not act on it", !self.acts),
             (
                 "it is cancelled",
                 self.cancel_wanted || self.cancelled_at_channel(),
@@ -453,15 +453,15 @@ impl<'a> Seen<'a> {
             ("it is ended", self.ended),
             ("it is completed at the channel", self.completed),
             (
-                "the channel does not show it",
+                "the channel does not return it",
                 self.misses > 0 && !(self.misses > 1 && self.let_go),
             ),
             (
-                "the channel does not let it go",
+                "the channel does not permit shipping",
                 self.order().gate != ChannelGate::Open,
             ),
             (
-                "a shipment by others was undone",
+                "a third-party shipment was undone",
                 self.units.iter().any(doubted),
             ),
         ]
@@ -511,7 +511,7 @@ impl<'a> Seen<'a> {
         !self.was_released(&format!("changed:{reference}"), self.since)
     }
 
-    /// An operator had it told again since, and the channel does not show it.
+    /// An operator had it told again since, and the channel does not return it.
     #[must_use]
     pub(super) fn told_again(&self, key: &str, call: &Call) -> bool {
         let Call::Fulfil(call) = call else {

@@ -140,7 +140,7 @@ impl World {
                 return Ok(());
             }
         }
-        Err(Violation::new("planning does not come to an end"))
+        Err(Violation::new("planning does not end"))
     }
 
     fn act(&mut self, command: &Command) -> Result<(), Violation> {
@@ -410,7 +410,7 @@ impl World {
         let decides = !plan.effects.is_empty() || !plan.decisions.is_empty();
         if decides {
             ensure(self.peek(at)? == plan, || {
-                "the same facts make another plan".to_owned()
+                "the same facts give a different plan".to_owned()
             })?;
         }
         let now = self.now;

@@ -91,7 +91,7 @@ pub const BREAKAGES: &[Breakage] = &[
     },
     Breakage {
         word: "cursor-unfenced",
-        what: "hazard 11: a page is stored though the cursor has moved since it was asked for",
+        what: "hazard 11: a page is stored although the cursor has moved since it was requested",
         pair: [Deed::Pull, Deed::Pull],
         rewrite: |_, sql| swap(sql, "AND s.seq = $4", "AND $4::bigint IS NOT NULL"),
         schema: "",
@@ -136,7 +136,7 @@ pub const BREAKAGES: &[Breakage] = &[
     },
     Breakage {
         word: "withdraw-blind",
-        what: "a call is taken back without looking whether it is under way",
+        what: "a call is withdrawn without checking whether it is in progress",
         pair: [Deed::Withdraw, Deed::Claim],
         rewrite: |who, sql| {
             swap(

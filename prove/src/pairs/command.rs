@@ -105,7 +105,7 @@ fn named(name: &str) -> [Deed; 2] {
     [a, b].map(|word| {
         Deed::named(word).unwrap_or_else(|| {
             let known = Deed::ALL.map(Deed::word).join(", ");
-            panic!("no deed {word:?}; there are {known}")
+            panic!("unknown deed {word:?}; available: {known}")
         })
     })
 }

@@ -13,17 +13,17 @@ const NEVER: &[(&str, &str)] = &[
         "SELECT subject_id || '/' || account_id FROM effects WHERE state <> 'unresolved' GROUP BY subject_id, account_id HAVING count(*) > 1",
     ),
     (
-        "a call is in the queue though its end is known",
+        "a call is in the queue although its outcome is known",
         "SELECT i.key FROM effects e JOIN facts i ON i.id = e.intent_id JOIN facts o ON o.subject_id = i.subject_id
          WHERE o.class = 'outcome' AND o.key LIKE i.key || ':outcome:%' AND o.key NOT LIKE '%:accepted'",
     ),
     (
-        "an intent is neither in the queue nor ended",
+        "an intent is neither in the queue nor has an outcome",
         "SELECT i.key FROM facts i WHERE i.class = 'intent' AND NOT EXISTS (SELECT FROM effects e WHERE e.intent_id = i.id)
            AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = i.subject_id AND o.key LIKE i.key || ':outcome:%')",
     ),
     (
-        "a call has two ends",
+        "a call has two outcomes",
         "SELECT i.key FROM facts i JOIN facts o ON o.subject_id = i.subject_id AND o.key LIKE i.key || ':outcome:%'
          WHERE i.class = 'intent' AND o.key NOT LIKE '%:accepted' GROUP BY i.id, i.key HAVING count(*) > 1",
     ),
@@ -38,13 +38,13 @@ const NEVER: &[(&str, &str)] = &[
 /// What must hold once everything is planned and allocated.
 const AT_REST: &[(&str, &str)] = &[
     (
-        "more is reserved than is there",
+        "more is reserved than is on hand",
         "SELECT s.item_id || '@' || s.location_id FROM stock_levels s WHERE
            (SELECT coalesce(sum(r.qty), 0) FROM reservations r JOIN demands d ON d.id = r.demand_id WHERE r.item_id = s.item_id AND r.location_id = s.location_id
               AND NOT EXISTS (SELECT FROM shipment_demands sd JOIN shipments h ON h.id = sd.shipment_id WHERE sd.demand_id = d.id AND h.state = 'instructed'))
            > greatest(0, hk_on_hand(s.item_id, s.location_id))",
     ),
-    ("a mark was left", "SELECT id::text FROM allocation_requests"),
+    ("an allocation request was not processed", "SELECT id::text FROM allocation_requests"),
 ];
 
 /// Everything that a history leaves, a line a row, in an order of its own.
@@ -98,7 +98,7 @@ pub(super) async fn sent_and_taken_back(pool: &PgPool, said: &str) -> Option<Str
         .fetch_optional(pool)
         .await
         .unwrap();
-    found.map(|key| format!("it was sent, and taken back: {key}"))
+    found.map(|key| format!("it was sent and withdrawn: {key}"))
 }
 
 /// Where two histories differ, a few lines of it.

@@ -295,7 +295,7 @@ impl Bench {
         if again != end {
             let difference = difference(&again, &end);
             return Some(Wrong::Says(format!(
-                "planned once more, it is different:\n{difference}"
+                "planned again, it is different:\n{difference}"
             )));
         }
         rested.insert(end);
@@ -328,7 +328,7 @@ impl Wrong {
                     .min_by_key(|s| difference(end, s).lines().count());
                 let difference = nearest.map(|s| difference(end, s)).unwrap_or_default();
                 format!(
-                    "  wrong: no serial order of the transactions ends like this (+ is here, - in the nearest of {}):\n{difference}",
+                    "  wrong: no serial order of the transactions gives this result (+ is here, - in the nearest of {}):\n{difference}",
                     serial.len()
                 )
             }

@@ -45,7 +45,7 @@ fn loaded(dir: &Path) {
     let kinds: Vec<&dyn ConnectorKind> = kinds.iter().map(|kind| &**kind).collect();
     match load(Some(&dir.join("hikiate.toml")), &surroundings, &kinds) {
         Ok(loaded) => assert!(loaded.summary.len() < 1 << 20),
-        Err(problems) => assert!(!problems.is_empty(), "refused without a reason"),
+        Err(problems) => assert!(!problems.is_empty(), "rejected without a reason"),
     }
 }
 

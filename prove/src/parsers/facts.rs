@@ -31,5 +31,5 @@ pub(super) fn fact(bytes: &[u8]) {
     };
     let written = read.to_json().unwrap();
     let again = FactBody::read(kind, 1, written).unwrap();
-    assert_eq!(read, again, "a fact is not what it was");
+    assert_eq!(read, again, "a fact changed");
 }

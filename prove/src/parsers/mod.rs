@@ -53,7 +53,7 @@ pub fn all() -> Vec<Parser> {
 #[must_use]
 pub fn named(name: &str) -> Parser {
     let found = all().into_iter().find(|parser| parser.name == name);
-    found.unwrap_or_else(|| panic!("no parser is called {name:?}"))
+    found.unwrap_or_else(|| panic!("no parser is named {name:?}"))
 }
 
 /// The seeds of a parser, in the order of their names.

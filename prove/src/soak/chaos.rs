@@ -86,10 +86,9 @@ pub(super) async fn one(
         60..=74 if absent.is_none() => {
             let n = usize::try_from(chance.below(2)).unwrap_or(0);
             let seconds = 5 + chance.below(20);
-            stage.notes.say(&format!(
-                "daemon {} is told to end, away for {seconds} s",
-                n + 1
-            ));
+            stage
+                .notes
+                .say(&format!("daemon {} is stopped for {seconds} s", n + 1));
             stage.fleet.send_home(n).await?;
             *away = Some((n, Instant::now() + Duration::from_secs(seconds)));
         }

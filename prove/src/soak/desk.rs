@@ -30,7 +30,7 @@ pub(super) async fn work(stage: &Stage, stop: CancellationToken) {
             let words = format!("{error:#}");
             // What the operator is told when the database is away needs no line.
             if !words.contains("exit status: 75") && !words.contains("database") && words != said {
-                stage.notes.say(&format!("at the desk: {words}"));
+                stage.notes.say(&format!("operator: {words}"));
                 said = words;
             }
         }
@@ -120,7 +120,7 @@ async fn give_back(stage: &Stage) -> anyhow::Result<()> {
     .fetch_all(&stage.pool)
     .await?;
     for (number, rule) in rows {
-        let reason = ["--reason", "the money was given back"];
+        let reason = ["--reason", "the money was refunded"];
         let words = ["order", "release", &number, "--rule", &rule];
         stage
             .fleet
@@ -206,7 +206,7 @@ async fn unknown(stage: &Stage) -> anyhow::Result<()> {
         let seen = happened(stage, &op, &key, &order, &account, shipment.as_deref());
         let Some(seen) = seen else {
             stage.notes.wrong(format!(
-                "nobody can say whether {key} (effect {id}) happened"
+                "it cannot be determined whether {key} (effect {id}) happened"
             ));
             continue;
         };

@@ -75,7 +75,7 @@ impl Fleet {
                 let mut daemon = berth.daemon.lock().await;
                 if let Some(status) = daemon.as_mut().and_then(Daemon::ended) {
                     self.notes.wrong(format!(
-                        "daemon {} ended by itself ({status}); its last words: {}",
+                        "daemon {} exited on its own ({status}); last output: {}",
                         n + 1,
                         tail(&berth.log)
                     ));

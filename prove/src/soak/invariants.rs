@@ -17,11 +17,11 @@ const STATEMENTS: [(&str, &str); 14] = [
          WHERE d.reserved_qty <> coalesce(r.qty, 0)",
     ),
     (
-        "more is reserved and shipped than wanted",
+        "more is reserved and shipped than required",
         "SELECT d.id::text FROM demands d JOIN subjects s ON s.id = d.subject_id WHERE d.reserved_qty > 0 AND d.reserved_qty + d.shipped_qty > d.required_qty",
     ),
     (
-        "more is reserved than lies there",
+        "more is reserved than is on hand",
         "SELECT i.code || ' in ' || l.slug FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
          WHERE hk_on_hand(s.item_id, s.location_id)
            < coalesce((SELECT sum(v.qty) FROM reservations v WHERE v.item_id = s.item_id AND v.location_id = s.location_id), 0)",
@@ -39,7 +39,7 @@ const STATEMENTS: [(&str, &str); 14] = [
         "SELECT reference FROM shipments GROUP BY reference HAVING count(DISTINCT subject_id) > 1",
     ),
     (
-        "an intent without outcome that is not in the queue either",
+        "an intent that has no outcome and is not in the queue",
         "SELECT f.key FROM facts f WHERE f.class = 'intent' AND NOT EXISTS (SELECT FROM effects e WHERE e.intent_id = f.id)
          AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = f.subject_id AND o.class = 'outcome' AND starts_with(o.key, f.key || ':'))",
     ),
@@ -49,7 +49,7 @@ const STATEMENTS: [(&str, &str); 14] = [
          WHERE plan_fails > 0 OR (kind <> 'deposit' AND plan_at < (SELECT hk_now()) - interval '10 s')",
     ),
     (
-        "an order that was mentioned and never read",
+        "an order that was mentioned and never fetched",
         "SELECT number FROM subjects WHERE kind = 'order' AND origin = 'placeholder'",
     ),
     (
@@ -66,7 +66,7 @@ const STATEMENTS: [(&str, &str); 14] = [
          WHERE e.kind = 'ended' AND m.class = 'intent' AND m.key LIKE 'instruct:%' AND m.id > e.id
            -- Sealed before, in a window that was lost, and found at the warehouse again.
            AND NOT EXISTS (SELECT FROM facts o WHERE o.subject_id = m.subject_id AND starts_with(o.key, m.key || ':outcome:')
-             AND o.body ->> 'message' = 'found at the warehouse after the database was set back')",
+             AND o.body ->> 'message' = 'found at the warehouse after the database lost recent commits')",
     ),
     (
         "an account that an operator has paused, or shipping stopped",
@@ -93,7 +93,7 @@ pub(super) async fn check(
         let rows: Vec<String> = sqlx::query_scalar(statement)
             .fetch_all(pool)
             .await
-            .with_context(|| format!("look for: {what}"))?;
+            .with_context(|| format!("check: {what}"))?;
         wrong.extend(rows.into_iter().map(|row| format!("{what}: {row}")));
     }
     let intended: BTreeMap<String, i64> = sqlx::query_as(
@@ -113,7 +113,7 @@ pub(super) async fn check(
         let right = ours == at_shop || (window && ours < at_shop) || staffs;
         if order.pay == Pay::Card && !order.shop.cancelled && !right {
             wrong.push(format!(
-                "{} was captured {at_shop} yen at its shop by us, {ours} in the database",
+                "{}: hikiate captured {at_shop} yen at its shop, {ours} in the database",
                 order.number
             ));
         }
@@ -164,6 +164,6 @@ pub(super) async fn sealed_though_shipped(
     .bind(since)
     .fetch_all(pool)
     .await
-    .context("look for what was sealed too late")?;
+    .context("check what was sealed too late")?;
     Ok(numbers.into_iter().collect())
 }

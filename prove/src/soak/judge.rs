@@ -205,7 +205,7 @@ fn orders(
         // What is with a warehouse when staff ship it by hand is asked back and may ship all the same.
         if both && people.late.contains(&order.number) {
             verdict.twice(format!(
-                "{} was told to a warehouse after it was read as shipped by hand",
+                "{} was instructed to a warehouse after it was fetched as shipped by hand",
                 name(order)
             ));
         }
@@ -262,7 +262,7 @@ fn orders(
     }
     for number in by_order.into_keys() {
         verdict.twice(format!(
-            "a warehouse was told to ship order {number}, which no shop has"
+            "a warehouse was instructed to ship order {number}, which no shop has"
         ));
     }
     value
@@ -343,7 +343,7 @@ fn tasks(evidence: &Evidence, verdict: &mut Verdict) {
                 && cancelled.contains(task.subject.as_str()));
         if !expected {
             verdict.problems.push(format!(
-                "a task nobody expected: {} {}: {}",
+                "an unexpected task: {} {}: {}",
                 task.kind, task.subject, task.detail
             ));
         }
@@ -384,7 +384,7 @@ fn shelves(stage: &Stage, verdict: &mut Verdict) {
             let most = had.get(&(n, code.clone())).copied();
             if most.is_some_and(|most| told > most) {
                 verdict.oversold(format!(
-                    "{} is told to ship {told} of {code} and never had more than {}",
+                    "{} is instructed to ship {told} of {code} and never had more than {}",
                     warehouse.name,
                     most.unwrap_or(0)
                 ));

@@ -33,7 +33,7 @@ pub(super) async fn instructions(stage: &Stage) -> anyhow::Result<()> {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 stage
                     .notes
-                    .say(&format!("at the desk: hikiate {}", words.join(" ")));
+                    .say(&format!("operator: hikiate {}", words.join(" ")));
                 stage.fleet.program().type_in(&words).await?;
             }
         }

@@ -212,7 +212,7 @@ pub(super) async fn lost_commands(stage: &Stage, since: &str) -> anyhow::Result<
     let words = [&look[..], &["--reason", "look"]].concat();
     let told: Value = serde_json::from_str(&stage.fleet.program().answer(&words).await?)?;
     let acts = told.get("lost_acts").and_then(Value::as_array);
-    let acts = acts.context("no commands are told")?;
+    let acts = acts.context("no commands are listed")?;
     acts.iter()
         .map(|act| {
             let command = act.get("command").and_then(Value::as_str);
@@ -236,9 +236,9 @@ pub(super) async fn retype(stage: &Stage) {
             lost.push(command);
         } else if command.words.get(1).is_some_and(|word| word == "end") {
             let line = command.words.join(" ");
-            stage.notes.wrong(format!(
-                "{line} is not taken after the database was set back"
-            ));
+            stage
+                .notes
+                .wrong(format!("{line} is not accepted after the data loss"));
         }
     }
 }

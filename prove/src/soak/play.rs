@@ -70,8 +70,8 @@ pub(super) async fn play(stage: &Arc<Stage>, length: Length, seed: u64) -> anyho
         Some(ended) => ended,
         None => trouble.await,
     };
-    let done = ended.context("the trouble broke off")??;
-    stage.notes.say("no more orders and no more trouble");
+    let done = ended.context("the fault injection broke off")??;
+    stage.notes.say("no more orders and no more faults");
     let verdict = reckon(stage, done, end + length.settle).await;
     home.cancel();
     while inside.join_next().await.is_some() {}
@@ -92,7 +92,7 @@ async fn reckon(stage: &Stage, done: Done, deadline: Instant) -> anyhow::Result<
                 if good >= 2 || late {
                     if verdict.counted_as_sent > 0 {
                         stage.notes.say(&format!(
-                            "{} mails of the lost window count as sent and were not",
+                            "{} mails of the data-loss window count as sent and were not",
                             verdict.counted_as_sent
                         ));
                     }

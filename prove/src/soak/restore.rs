@@ -77,12 +77,12 @@ impl Restore {
         let after = GoneOut::now(stage);
         let lost = after.since(&before);
         stage.notes.say(&format!(
-            "the database was set back; it does not know {lost} things that went out"
+            "the database lost recent commits; it does not know {lost} sends"
         ));
         if lost == 0 {
             stage
                 .notes
-                .wrong("nothing went out in the lost window: nothing is shown".to_owned());
+                .wrong("nothing was sent in the data-loss window: this proves nothing".to_owned());
         }
         if self.broken == Some(Breakage::NoWitness) {
             for n in 0..DAEMONS {
@@ -106,10 +106,10 @@ async fn still(stage: &Stage, after: &GoneOut, chance: &mut Prng) -> anyhow::Res
     let noticed = noticed(stage).await;
     ensure!(
         noticed,
-        "nobody noticed within {} s that the database was set back",
+        "the data loss was not detected within {} s",
         NOTICE.as_secs()
     );
-    stage.notes.say("noticed: nothing may go out now");
+    stage.notes.say("detected: nothing may be sent now");
     sleep(WATCH).await;
     let n = usize::try_from(chance.below(2)).unwrap_or(0);
     stage.fleet.kill(n).await?;
@@ -118,7 +118,7 @@ async fn still(stage: &Stage, after: &GoneOut, chance: &mut Prng) -> anyhow::Res
     let now = GoneOut::now(stage);
     if now != *after {
         stage.notes.wrong(format!(
-            "{} things went out between the moment the database was set back and the operator's word: {after:?}, then {now:?}",
+            "{} sends between the data loss and the operator's confirmation: {after:?}, then {now:?}",
             now.since(after)
         ));
     }
@@ -146,7 +146,7 @@ async fn recover(stage: &Stage, since: DateTime<Utc>) -> anyhow::Result<()> {
     let lost = operator::lost_commands(stage, &text).await?;
     stage
         .notes
-        .say(&format!("{} commands are lost and typed again", lost.len()));
+        .say(&format!("{} commands are lost and run again", lost.len()));
     *stage.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
     operator::retype(stage).await;
     // Some are of orders that are still to be read: those are typed again later.
@@ -158,7 +158,7 @@ async fn recover(stage: &Stage, since: DateTime<Utc>) -> anyhow::Result<()> {
         .program()
         .type_in(&[&words[..], &reason[..]].concat())
         .await
-        .context("the operator's word was not taken")?;
+        .context("the operator's confirmation was not accepted")?;
     let until = SimClock::real().now();
     *stage.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(Window { since, until });
     stage

@@ -115,7 +115,7 @@ pub async fn short(daemon: &Path, seed: u64) -> anyhow::Result<Vec<String>> {
 pub fn run(args: &SoakArgs) -> ExitCode {
     let seed = args.seed.unwrap_or_else(drawn);
     println!(
-        "soak: {minutes} minutes, {rate} orders a second, seed {seed}: `make soak MINUTES={minutes} SEED={seed}` makes the same trouble",
+        "soak: {minutes} minutes, {rate} orders a second, seed {seed}: `make soak MINUTES={minutes} SEED={seed}` repeats the same faults",
         minutes = args.minutes,
         rate = args.rate,
     );
@@ -179,7 +179,7 @@ async fn whole(
         async move { play::play(&stage, length, seed).await }
     });
     let came_out = tokio::select! {
-        ended = &mut playing => ended.context("the soak broke off").and_then(|came_out| came_out),
+        ended = &mut playing => ended.context("the soak run was interrupted").and_then(|came_out| came_out),
         () = stop.cancelled() => {
             playing.abort();
             (&mut playing).await.ok();
@@ -216,7 +216,7 @@ fn enterable(folder: &Path) -> anyhow::Result<()> {
 async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Result<Stage> {
     ensure!(
         exe.is_file(),
-        "{} is not there: build the daemon (`cargo build`), or name it with --daemon",
+        "{} does not exist: build the daemon (`cargo build`), or set --daemon",
         exe.display()
     );
     let scarce = RARE.map(|(code, _)| (code, FEW));

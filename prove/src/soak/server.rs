@@ -88,7 +88,7 @@ impl Server {
                 Ok(true) => return Ok(()),
                 Ok(false) if begun.elapsed() > PATIENCE => bail!("process {pid} survived kill -9"),
                 Err(error) if begun.elapsed() > PATIENCE => {
-                    return Err(error).context("PostgreSQL does not come back after kill -9");
+                    return Err(error).context("PostgreSQL does not restart after kill -9");
                 }
                 Ok(false) | Err(_) => sleep(Duration::from_millis(100)).await,
             }
@@ -111,7 +111,7 @@ impl Server {
         cluster
             .ensure_running()
             .await
-            .context("PostgreSQL does not come back after an immediate restart")?;
+            .context("PostgreSQL does not restart after an immediate restart")?;
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Server {
             .context("read how the server was started")?;
         let server = PathBuf::from(line.split_whitespace().next().unwrap_or_default());
         let program = server.parent().context("no bin folder")?.join(name);
-        let owner = fs::metadata(self.data()).context("look at the data")?;
+        let owner = fs::metadata(self.data()).context("check the data")?;
         let mut command = Command::new(&program);
         command
             .args(words)

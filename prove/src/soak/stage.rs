@@ -102,7 +102,7 @@ impl Act {
             Self::Completed => "completed",
             Self::Moved => "moved",
             Self::Deleted => "deleted and restored",
-            Self::Refunded => "captured and given back in part",
+            Self::Refunded => "captured and partially refunded",
             Self::Voided => "voided and paid again",
             Self::Held => "held and released",
             Self::Ended => "ended",

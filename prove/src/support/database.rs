@@ -79,7 +79,7 @@ impl Drop for TestDb {
         });
         match dropping.join() {
             Ok(Ok(())) => {}
-            other => println!("test database {} was left: {other:?}", self.name),
+            other => println!("test database {} was not dropped: {other:?}", self.name),
         }
     }
 }

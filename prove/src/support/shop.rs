@@ -258,7 +258,7 @@ impl Shop {
                 waited = true;
             }
         }
-        panic!("planning does not come to rest");
+        panic!("planning does not settle");
     }
 
     /// Waits for transactions that hold due orders: one that was given up is rolled back after its caller has gone on, and

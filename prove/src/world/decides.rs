@@ -71,7 +71,7 @@ impl World {
             return;
         }
         let reference = self.dice.pick(&references).clone();
-        let what = format!("asks {reference} back");
+        let what = format!("requests the cancellation of {reference}");
         if self
             .types(&name, &what, |now| recall(now, &reference, WHY))
             .await

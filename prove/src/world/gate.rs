@@ -108,7 +108,7 @@ impl Gate {
                 std::future::pending::<()>().await;
             }
             Some(Shock::Stall) => {
-                self.say(format!("*** stands still {place}"));
+                self.say(format!("*** stalls {place}"));
                 poll_fn(|cx| {
                     let mut state = self.state();
                     if state.held {
@@ -119,7 +119,7 @@ impl Gate {
                     }
                 })
                 .await;
-                self.say(format!("goes on {place}"));
+                self.say(format!("continues {place}"));
             }
             None => {}
         }

@@ -340,7 +340,7 @@ pub fn run_hostile(args: &HostileArgs) -> ExitCode {
     let chosen = |parser: &&&str| args.parser.as_deref().is_none_or(|name| name == **parser);
     let parsers: Vec<&&'static str> = PARSERS.iter().filter(chosen).collect();
     if parsers.is_empty() {
-        println!("hostile: no such parser; there are {}", PARSERS.join(", "));
+        println!("hostile: unknown parser; available: {}", PARSERS.join(", "));
         return ExitCode::from(2);
     }
     for parser in parsers {

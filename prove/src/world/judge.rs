@@ -91,7 +91,7 @@ impl World {
             self.log.say(
                 "end",
                 format!(
-                    "{} {} {:?}, left {gone:?}, revenue {}",
+                    "{} {} {:?}, shipped {gone:?}, revenue {}",
                     order.number, known.status, known.blocked, known.revenue
                 ),
             );
@@ -116,7 +116,7 @@ impl World {
             let tries = self.tries.get(&task).copied().unwrap_or(0);
             if tries >= PATIENCE {
                 self.violated(format!(
-                    "{subject}: what {kind} says was done {tries} times, and it is still a task"
+                    "{subject}: the instructions of {kind} were followed {tries} times, and the task is still open"
                 ));
             }
         }
@@ -133,7 +133,7 @@ impl World {
             let changed = [Act::Unfulfilled, Act::Edited];
             if order.is_some_and(|order| changed.iter().all(|act| !order.acts.contains(act))) {
                 self.violated(format!(
-                    "{number} was sealed after it was read as shipped by hand"
+                    "{number} was sealed after it was fetched as shipped by hand"
                 ));
             }
         }
@@ -178,7 +178,7 @@ impl World {
             && order.goods.values().all(|n| *n == 0);
         if !ended && !open_task && !empty {
             wrong.push(format!(
-                "it is stuck, blocked by {:?}, and no task says why",
+                "it is stuck, blocked by {:?}, and no task explains it",
                 known.blocked
             ));
         }
@@ -197,7 +197,7 @@ impl World {
                     .contains(&(order.number.clone(), kind.to_owned()))
             };
             if !told("cancel_too_late") {
-                wrong.push("goods left for a cancelled order and nobody was told".to_owned());
+                wrong.push("goods shipped for a cancelled order, and there is no task".to_owned());
             }
         }
         if seen.cancelled {
@@ -207,7 +207,7 @@ impl World {
             let named = some_left && order.by_staff > 0 && self.flagged.contains(&too_late);
             if seen.captured != seen.refunded && !named {
                 wrong.push(format!(
-                    "cancelled, {} captured and {} given back",
+                    "cancelled, {} captured and {} refunded",
                     seen.captured, seen.refunded
                 ));
             }
@@ -252,7 +252,7 @@ impl World {
             .map(|(code, n)| (code.clone(), *n))
             .collect();
         if told != gone {
-            wrong.push(format!("the shop shows {told:?}, {gone:?} left"));
+            wrong.push(format!("the shop shows {told:?}, {gone:?} shipped"));
         }
         let mails = self.far.mails.mails();
         let mails = mails.iter().filter(|m| m.to.contains(&order.email)).count();
@@ -306,7 +306,7 @@ impl World {
         let charged = (seen.total - seen.credit).max(0);
         if kept > charged && !told("over_captured") {
             wrong.push(format!(
-                "{kept} yen are kept, {charged} are charged, and nobody was told"
+                "{kept} yen are kept, {charged} are charged, and there is no task"
             ));
         }
         if seen.cancelled && known.revenue != 0 {
@@ -370,7 +370,7 @@ impl World {
         // A cancel that comes after a part has shipped stops the rest.
         let stopped = is(Act::Ended) || is(Act::Completed) || order.cancel_wanted;
         if !stopped && !order.all_in(&all) && !is(Act::Unfulfilled) {
-            wrong.push(format!("{all:?} left of {:?}", order.goods));
+            wrong.push(format!("{all:?} shipped of {:?}", order.goods));
         }
         wrong
     }
@@ -388,7 +388,7 @@ impl World {
                 {
                     let code = rest.split(')').next().unwrap_or_default().to_owned();
                     if !codes.insert(code.clone()) {
-                        self.violated(format!("entry {code} stands in the books twice"));
+                        self.violated(format!("entry {code} is in the books twice"));
                     }
                     if balance != 0 {
                         self.violated(format!("an entry of {file} is off by {balance} yen"));
@@ -422,7 +422,7 @@ impl World {
         .unwrap();
         if booked != total {
             self.violated(format!(
-                "the books say {total} yen, {booked} were given to them"
+                "the books show {total} yen, {booked} were posted to them"
             ));
         }
         let shipped: i64 = self

@@ -68,7 +68,7 @@ impl World {
             if !kept {
                 let row = String::from_utf8_lossy(&row).into_owned();
                 self.violated(format!(
-                    "{slug}: a row that nobody could read is gone: {row}"
+                    "{slug}: a row that could not be parsed is gone: {row}"
                 ));
             }
         }
@@ -114,7 +114,7 @@ impl World {
         for (at, warehouse) in self.far.warehouses.iter().enumerate() {
             for reference in warehouse.sim.duplicates() {
                 twice.push(format!(
-                    "{} was told {reference} in {} files",
+                    "{} received {reference} in {} files",
                     warehouse.slug,
                     warehouse.sim.instructed(&reference)
                 ));
@@ -133,7 +133,7 @@ impl World {
                 let sold = order.may_leave(code);
                 if *n > sold {
                     twice.push(format!(
-                        "{n} pieces of {code} left for {}, {sold} were sold",
+                        "{n} units of {code} shipped for {}, {sold} were sold",
                         order.number
                     ));
                 }
@@ -149,7 +149,7 @@ impl World {
             };
             if ours > due {
                 twice.push(format!(
-                    "{ours} yen were captured and kept for {}, {due} are due for what has left",
+                    "{ours} yen were captured and kept for {}, {due} are due for what shipped",
                     order.number
                 ));
             }
@@ -158,7 +158,7 @@ impl World {
                 |(code, n): (&String, &u32)| *n > order.by_hand.get(code).copied().unwrap_or(0);
             if seen.cancelled && !order.cancelled_there && left.iter().any(told) {
                 twice.push(format!(
-                    "the shop was told to cancel {}, and {left:?} left",
+                    "the shop was asked to cancel {}, and {left:?} shipped",
                     order.number
                 ));
             }

@@ -25,7 +25,7 @@ impl World {
             if self.far.shop.refund_by_staff(&seen.id, amount) {
                 rest -= amount;
                 done = true;
-                self.acted(at, Act::Refunded, &format!("gave {amount} yen back"));
+                self.acted(at, Act::Refunded, &format!("refunded {amount} yen"));
             }
         }
         done
@@ -90,11 +90,7 @@ impl World {
         let over = (seen.captured - seen.refunded) - (seen.total - seen.credit);
         let done = over > 0 && !seen.cancelled && self.far.shop.refund_by_staff(&seen.id, over);
         if done {
-            self.acted(
-                at,
-                Act::Refunded,
-                &format!("gave {over} yen back, paid too much"),
-            );
+            self.acted(at, Act::Refunded, &format!("refunded {over} yen, overpaid"));
             // A refund that lowers nothing moves no time of change.
             self.far.shop.touch_order(&seen.id);
         }

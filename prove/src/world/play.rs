@@ -222,7 +222,7 @@ impl World {
                 ..placed.named(id)
             };
             self.log
-                .say("customer", format!("{} cannot be read", placed.id));
+                .say("customer", format!("{} cannot be fetched", placed.id));
             self.orders.push(placed);
             return;
         }

@@ -125,7 +125,7 @@ pub fn explain(report: &SeedReport, fault: Option<Fault>) -> String {
     }
     let fault = fault.map_or_else(String::new, |f| format!(" --broken {}", f.word()));
     text.push_str(&format!(
-        "\nto see it again: scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seed {}{fault}",
+        "\nto reproduce: scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- world --seed {}{fault}",
         report.seed
     ));
     text

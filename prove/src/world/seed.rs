@@ -90,7 +90,7 @@ async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
     ground.pools = world.pools.clone();
     report.unwrap_or_else(|_| SeedReport {
         seed,
-        violations: vec![format!("it does not end within {LONGEST:?}")],
+        violations: vec![format!("it does not finish within {LONGEST:?}")],
         timeline: log.lines(),
         ..SeedReport::default()
     })

@@ -93,7 +93,7 @@ impl World {
             Action::SealWave {} => self.seal_now(on).await,
             Action::End {} => self.ends(on).await,
             Action::Tell { reference } => {
-                let what = format!("tells {reference} again");
+                let what = format!("reports {reference} again");
                 self.types(on, &what, |now| tell(now, reference, WHY)).await
             }
             Action::Returned { reference } => {

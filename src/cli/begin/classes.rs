@@ -119,7 +119,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, String> {
             places.map(|at| cells.get(at).map_or("", |cell| cell.trim()).to_owned());
         if let Some(first) = rows.iter().find(|row| row.order == order) {
             return Err(format!(
-                "line {n}: order {order} stands on line {} already",
+                "line {n}: order {order} is already on line {}",
                 first.n
             ));
         }

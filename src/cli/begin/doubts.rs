@@ -30,7 +30,7 @@ pub(super) fn doubts(
     let mut doubts = Vec::new();
     if let Some(oldest) = ours.iter().map(|row| row.listing.ordered_at).min() {
         doubts.push(format!(
-            "{} open orders that are older than 7 days become ours and ship, the oldest of {}: {}",
+            "hikiate would take over and ship {} open orders older than 7 days, the oldest of {}: {}",
             ours.len(),
             out.time(oldest),
             numbers(&ours)
@@ -38,14 +38,14 @@ pub(super) fn doubts(
     }
     if !taken.is_empty() {
         doubts.push(format!(
-            "{} open orders that were left to the system before become ours and ship; if it ships them too, they ship twice: {}",
+            "hikiate would take over and ship {} open orders that were left to the previous system; if that ships them too, they ship twice: {}",
             taken.len(),
             numbers(&taken)
         ));
     }
     if !behind.is_empty() {
         doubts.push(format!(
-            "{} open orders of the last 7 days do not become ours; the system before ships them, or nobody does: {}",
+            "hikiate would not take over {} open orders of the last 7 days; the previous system must ship them, or they never ship: {}",
             behind.len(),
             numbers(&behind)
         ));
@@ -60,7 +60,7 @@ pub(super) fn given_up(rows: &[Row], named: impl Fn(&Row) -> bool) -> Vec<String
         .filter(|row| row.was_ours() && row.stays_behind() && !row.listing.over && !named(row));
     lost.map(|row| {
         format!(
-            "order {} was ours before the channel was stopped and would not be any more",
+            "hikiate had order {} before the channel was stopped and would no longer act on it",
             row.order.number
         )
     })

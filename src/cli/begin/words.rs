@@ -37,14 +37,14 @@ pub(super) fn words(
         return match (told.begun_before, classed) {
             (true, 0) => {
                 format!(
-                    "channel {channel} has begun already, with orders placed from {from} on; nothing was changed\n"
+                    "channel {channel} has already begun, with orders placed from {from} on; nothing was changed\n"
                 )
             }
             (true, n) => format!(
-                "channel {channel} had begun with orders placed from {from} on; {n} older orders have another class now\n"
+                "channel {channel} had already begun, with orders placed from {from} on; the class of {n} older orders was changed\n"
             ),
             (false, _) => format!(
-                "channel {channel} has begun: orders placed from {from} on are ours\n{open}"
+                "channel {channel} has begun: hikiate acts on orders placed from {from} on\n{open}"
             ),
         };
     }
@@ -81,23 +81,23 @@ pub(super) fn words(
     let file = args.classes.as_deref().map_or_else(String::new, |path| {
         let path = path.display();
         if told.read {
-            format!("with the classes of {path}, which is left as it is\n")
+            format!("with the classes in {path}, which is not changed\n")
         } else {
             format!(
-                "written to {path}: change class, reference and warehouse there and give it back\n"
+                "written to {path}: edit class, reference and warehouse there, then pass it with --classes\n"
             )
         }
     });
     let doubts = match told.doubts {
         [] => String::new(),
         doubts => format!(
-            "to begin like this, add --yes:\n  {}\n",
+            "to begin with these classes, add --yes:\n  {}\n",
             doubts.join("\n  ")
         ),
     };
     let at_once = at_once(session);
     format!(
-        "{rows}{open}with orders placed from {from} on as ours; nothing was changed\n{doubts}{at_once}{file}"
+        "{rows}{open}hikiate would act on orders placed from {from} on; nothing was changed\n{doubts}{at_once}{file}"
     )
 }
 
@@ -116,7 +116,7 @@ fn at_once(session: &Session) -> String {
                 .iter()
                 .map(|name| format!("\n  hikiate stop-shipping --warehouse {name} --reason TEXT"));
             format!(
-                "{} {are} instructed without waves, as soon as an order has its stock and its grace time has passed; to look at the orders first:{}\n",
+                "{} {are} instructed without waves, as soon as an order is allocated and its grace period has passed; to check the orders first:{}\n",
                 names.join(", "),
                 stops.collect::<String>()
             )

@@ -17,7 +17,7 @@ pub(super) const LONGEST_AGO: TimeDelta = TimeDelta::days(400);
 
 /// Why a day cannot be.
 pub(super) fn too_old(what: &str, day: NaiveDate) -> String {
-    format!("{what} {day} is more than 400 days ago; write the day on which the money came")
+    format!("{what} {day} is more than 400 days ago; enter the day on which the money arrived")
 }
 
 /// What was typed.
@@ -40,7 +40,7 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
             let args = &typed.unmatched;
             if args.channel.is_some() || args.currency.is_some() {
                 return Err(Failure::Usage(
-                    "--channel and --currency are those of the order; leave them out".to_owned(),
+                    "--channel and --currency come from the order; omit them".to_owned(),
                 ));
             }
             (order.account.clone(), order.currency)
@@ -56,7 +56,7 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
     let date = day(typed.date, today)?;
     if typed.reference.len() > LONGEST_REFERENCE {
         return Err(Failure::Usage(format!(
-            "--reference has more than {LONGEST_REFERENCE} bytes; write a shorter one"
+            "--reference is longer than {LONGEST_REFERENCE} bytes; enter a shorter one"
         )));
     }
     let directory = session.store.directory().await?;
@@ -77,7 +77,7 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
         Some(Added::New(number)) => number,
         Some(Added::Known(row)) => {
             return Err(Failure::Refused(format!(
-                "a deposit with reference {:?} was added before ({}); a reference is used once",
+                "reference {:?} is already used ({}); each reference can be used only once",
                 new.reference, row.deposit
             )));
         }
@@ -94,11 +94,11 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
         let (for_whom, next) = match &number {
             Some(number) => (
                 format!("for order {number}"),
-                "the order is planned again now",
+                "the order is being replanned",
             ),
             None => (
-                "for nobody knows whom".to_owned(),
-                "`hikiate deposit match` says which order it pays",
+                "without an order".to_owned(),
+                "match it with `hikiate deposit match`",
             ),
         };
         let next = if dry_run { "it would be added" } else { next };
@@ -112,7 +112,7 @@ pub(super) async fn run(session: &Session, typed: Typed, dry_run: bool) -> Resul
 fn day(given: Option<NaiveDate>, today: NaiveDate) -> Result<NaiveDate, Failure> {
     match given {
         Some(day) if day > today => Err(Failure::Usage(format!(
-            "--date {day} has not come yet: today is {today}"
+            "--date {day} is in the future: today is {today}"
         ))),
         Some(day) if day < today - LONGEST_AGO => Err(Failure::Usage(too_old("--date", day))),
         day => Ok(day.unwrap_or(today)),

@@ -52,7 +52,7 @@ pub(super) fn rows(text: &str, today: NaiveDate) -> Result<Vec<Row>, Vec<Bad>> {
                 Some(first) => bad.push((
                     line,
                     format!(
-                        "reference {:?} stands in line {first} too; a reference is used once, add what tells the two apart",
+                        "reference {:?} is also in line {first}; each reference can be used only once, so make it unique",
                         row.reference
                     ),
                 )),
@@ -71,17 +71,17 @@ fn heading_of(line: &str) -> Result<BTreeMap<String, usize>, String> {
         let name = cell.to_ascii_lowercase();
         if !NEEDED.contains(&name.as_str()) && !ALLOWED.contains(&name.as_str()) {
             return Err(format!(
-                "there is no column {name:?}: the first line names the columns, {} and, where wanted, {}",
+                "unknown column {name:?}: the first line must name the columns {} and, optionally, {}",
                 NEEDED.join(", "),
                 ALLOWED.join(", ")
             ));
         }
         if places.insert(name.clone(), n).is_some() {
-            return Err(format!("column {name:?} is there twice"));
+            return Err(format!("column {name:?} appears twice"));
         }
     }
     match NEEDED.iter().find(|name| !places.contains_key(**name)) {
-        Some(missing) => Err(format!("column {missing:?} is missing in the first line")),
+        Some(missing) => Err(format!("the first line lacks column {missing:?}")),
         None => Ok(places),
     }
 }
@@ -106,10 +106,11 @@ fn row(
     };
     let needed = |name: &str| cell(name).ok_or_else(|| format!("{name} is blank"));
     let date = needed("date")?;
-    let date = day(&date)
-        .ok_or_else(|| format!("date {date:?} is no day; write it as 2026-11-19 or 2026/11/19"))?;
+    let date = day(&date).ok_or_else(|| {
+        format!("date {date:?} is not a date; write it as 2026-11-19 or 2026/11/19")
+    })?;
     if date > today {
-        return Err(format!("date {date} has not come yet: today is {today}"));
+        return Err(format!("date {date} is in the future: today is {today}"));
     }
     if date < today - LONGEST_AGO {
         return Err(too_old("date", date));
@@ -117,12 +118,12 @@ fn row(
     let reference = needed("reference")?;
     if reference.len() > LONGEST_REFERENCE {
         return Err(format!(
-            "reference has more than {LONGEST_REFERENCE} bytes; write a shorter one"
+            "reference is longer than {LONGEST_REFERENCE} bytes; use a shorter one"
         ));
     }
     let amount = needed("amount")?;
     let amount = without_thousands(&amount).ok_or_else(|| {
-        format!("amount {amount:?} can be read in two ways; write it with a point and without commas, as 5400 or 54.00")
+        format!("amount {amount:?} is ambiguous; write it with a decimal point and without commas, as 5400 or 54.00")
     })?;
     Ok(Row {
         line,

@@ -91,7 +91,7 @@ async fn added(
     session.out.one(&told, || {
         let would = if dry_run { "would be " } else { "" };
         let mut text = format!(
-            "{name}: {} deposits {would}added, {known} were added before\n",
+            "{name}: {} deposits {would}added, {known} already known\n",
             numbers.len()
         );
         for (line, why) in &elsewhere {
@@ -99,7 +99,7 @@ async fn added(
         }
         if unmatched > 0 {
             text.push_str(&format!(
-                "{unmatched} of them name no order: `hikiate deposit list --unmatched`, then `hikiate deposit match`\n"
+                "{unmatched} of them name no order: run `hikiate deposit list --unmatched`, then `hikiate deposit match`\n"
             ));
         }
         text + not_done(dry_run)
@@ -118,18 +118,18 @@ fn elsewhere(row: &Row, order: Option<i64>, added: &Added) -> Option<String> {
     let deposit = &known.deposit;
     if let Some(why) = &known.voided {
         return Some(format!(
-            "{deposit} was added before and voided since ({why}); it stays voided"
+            "{deposit} was already added and has been voided ({why}); it remains voided"
         ));
     }
     let named = format!("'{}'", row.order.as_deref()?);
     let pays: Vec<&str> = known.matches.iter().map(|one| one.order.as_str()).collect();
     Some(match pays.first() {
         Some(first) => format!(
-            "{deposit} was added before and pays {}, not {named}; if the file is right: `hikiate deposit move {deposit} {first} {named}`",
+            "{deposit} was already added and pays {}, not {named}; if the file is right, run `hikiate deposit move {deposit} {first} {named}`",
             pays.join(", ")
         ),
         None => format!(
-            "{deposit} was added before and pays no order; if the file is right: `hikiate deposit match {deposit} {named}`"
+            "{deposit} was already added and pays no order; if the file is right, run `hikiate deposit match {deposit} {named}`"
         ),
     })
 }
@@ -150,7 +150,7 @@ async fn deposit(
             };
             if currency != order.currency {
                 return Err(Failure::Refused(format!(
-                    "currency {currency} is not that of order {}, {}",
+                    "currency {currency} differs from that of order {}, {}",
                     order.number, order.currency
                 )));
             }

@@ -86,12 +86,14 @@ struct Order {
 async fn order(session: &Session, name: &str) -> Result<Order, Failure> {
     let (id, number) = session.store.find_subject(name).await?;
     let (inputs, now) = session.inputs(&[id]).await?;
-    let input = inputs
-        .get(&id)
-        .ok_or_else(|| Failure::Refused(format!("{number} is no order; money comes for orders")))?;
+    let input = inputs.get(&id).ok_or_else(|| {
+        Failure::Refused(format!(
+            "{number} is not an order; a deposit can pay only an order"
+        ))
+    })?;
     let currency = currency(input).ok_or_else(|| {
         Failure::Refused(format!(
-            "order {number} was not read at its channel yet, so its currency is not known; wait for it"
+            "order {number} is not fetched from its channel yet, so its currency is not known; try again once it is"
         ))
     })?;
     let on = Now {
@@ -152,7 +154,7 @@ fn account(session: &Session, args: &UnmatchedArgs) -> Result<AccountSlug, Failu
 fn currency_or_shop(session: &Session, code: Option<&str>) -> Result<Currency, String> {
     match code {
         Some(code) => code.trim().parse().map_err(|_| {
-            format!("{code:?} is no currency; write a code of ISO 4217, for example \"JPY\"")
+            format!("{code:?} is not a currency; enter an ISO 4217 code, for example \"JPY\"")
         }),
         None => Ok(session.loaded.policy.shop.currency),
     }
@@ -161,7 +163,9 @@ fn currency_or_shop(session: &Session, code: Option<&str>) -> Result<Currency, S
 /// Minor units of a positive amount that has no more digits than its currency.
 fn minor(text: &str, currency: Currency) -> Result<i64, String> {
     if text.contains(['e', 'E']) {
-        return Err(format!("{text} is no amount; write it in digits, as 5400"));
+        return Err(format!(
+            "{text} is not an amount; enter it in digits, as 5400"
+        ));
     }
     let decimal: Decimal = text.trim().parse().map_err(|error| format!("{error}"))?;
     match decimal
@@ -169,11 +173,13 @@ fn minor(text: &str, currency: Currency) -> Result<i64, String> {
         .map_err(|error| error.to_string())?
     {
         (minor, true) if minor > 0 => Ok(minor),
-        (_, true) => Err(format!("{text} is no deposit: write an amount above zero")),
+        (_, true) => Err(format!(
+            "{text} is not a deposit: enter an amount above zero"
+        )),
         (_, false) => {
             let digits = currency.exponent();
             Err(format!(
-                "{text} has too many digits: {currency} has {digits} after the point"
+                "{text} has too many digits: {currency} has {digits} after the decimal point"
             ))
         }
     }
@@ -192,7 +198,7 @@ fn terms(session: &Session, today: NaiveDate, dry_run: bool) -> DepositTerms<'_>
 /// What was not done, for a dry run.
 fn not_done(dry_run: bool) -> &'static str {
     if dry_run {
-        "nothing was changed; type it again without --dry-run\n"
+        "nothing was changed; run it again without --dry-run\n"
     } else {
         ""
     }
@@ -214,7 +220,7 @@ fn tell(
     session.out.one(&told, || {
         let planned = match (orders, dry_run) {
             ([], _) | (_, true) => String::new(),
-            (orders, false) => format!("; planned again now: {}", orders.join(", ")),
+            (orders, false) => format!("; being replanned: {}", orders.join(", ")),
         };
         let left = match (row.left, &row.voided) {
             (0, _) | (_, Some(_)) => String::new(),
@@ -287,7 +293,7 @@ async fn payable(session: &Session, row: &DepositRow, name: &str) -> Result<Orde
     let order = order(session, name).await?;
     if order.currency != row.currency {
         return Err(Failure::Refused(format!(
-            "deposit {} is in {} and order {} in {}: it cannot pay it",
+            "deposit {} is in {} and order {} in {}: the currencies must match",
             row.deposit, row.currency, order.number, order.currency
         )));
     }
@@ -335,7 +341,7 @@ async fn move_deposit(
         name => Some(payable(session, &row, name).await?),
     };
     if to.as_ref().is_some_and(|to| to.id == from_id) {
-        return Err(Failure::Usage(format!("both are order {from}")));
+        return Err(Failure::Usage(format!("both orders are {from}")));
     }
     let what = DepositMove {
         from: from_id,
@@ -350,7 +356,7 @@ async fn move_deposit(
     orders.extend(to.as_ref().map(|to| to.number.as_str()));
     let place = match &to {
         Some(to) => format!("pays order {} and no longer {from}", to.number),
-        None => format!("does not pay order {from} any more"),
+        None => format!("no longer pays order {from}"),
     };
     let done = format!("{} {place}", money(&after, moved));
     tell(session, &after, &orders, dry_run, &done)
@@ -369,7 +375,7 @@ async fn void(
     let orders: Vec<&str> = row.matches.iter().map(|one| one.order.as_str()).collect();
     let done = match orders.as_slice() {
         [] => "voided; it paid no order".to_owned(),
-        _ => "voided; it pays no order any more".to_owned(),
+        _ => "voided; it no longer pays any order".to_owned(),
     };
     tell(session, &after, &orders, dry_run, &done)
 }

@@ -83,7 +83,7 @@ pub(super) async fn cancel(session: &Session, on: Decide, dry: bool) -> Result<(
             let mut wish = consequences(now)?;
             if wish == Wish::default() {
                 wish.does
-                    .push("it is stopped, and its channel is told".to_owned());
+                    .push("it is stopped and its channel is notified".to_owned());
             }
             told.push(Reply {
                 number: now.input.number.clone(),
@@ -144,7 +144,7 @@ async fn release_each(
         };
         if !cancelled.is_empty() {
             return Err(Failure::Refused(format!(
-                "batch {} cannot be sent again as it is: {} of it were cancelled or changed meanwhile; `hikiate wave abandon {} --not-imported --reason TEXT` gives it up; nothing was done",
+                "batch {} cannot be resent as it is: {} of its orders were cancelled or changed since; abandon it with `hikiate wave abandon {} --not-imported --reason TEXT`; nothing was done",
                 subject.row.number,
                 cancelled.join(", "),
                 subject.row.external_id
@@ -162,10 +162,10 @@ async fn release_each(
                 rules: Vec::new(),
                 reason: on.reason.clone(),
             },
-            next: "the same bytes are sent again".to_owned(),
+            next: "the same bytes are resent".to_owned(),
         }),
         None => Err(format!(
-            "batch {} was not refused: there is nothing to release",
+            "batch {} was not rejected: there is nothing to release",
             subject.row.number
         )),
     })
@@ -195,7 +195,7 @@ async fn release_together(
 ) -> Result<(), Failure> {
     if named > 1 {
         return Err(Failure::Refused(format!(
-            "batch {batch} was given up: release its orders in a command of its own; nothing was done"
+            "batch {batch} was abandoned: release its orders in a separate command; nothing was done"
         )));
     }
     let (judged, ()) = decided(session, async || {
@@ -218,7 +218,7 @@ async fn abandoned_orders(
     }
     if held.is_empty() {
         return Err(Failure::Refused(format!(
-            "batch {batch} was given up and holds no order any more: there is nothing to release"
+            "batch {batch} was abandoned and no longer holds an order: there is nothing to release"
         )));
     }
     let one = |((id, number), rules)| Judged {
@@ -231,7 +231,7 @@ async fn abandoned_orders(
             rules,
             reason: on.reason.clone(),
         },
-        next: "released; it goes out anew when nothing else blocks it".to_owned(),
+        next: "released; it is instructed again when nothing else blocks it".to_owned(),
     };
     Ok(held.into_iter().map(one).collect())
 }
@@ -255,7 +255,7 @@ fn releasable(
     let rules = released(on, rule)?;
     let context = rule_context(input, policy, now).map_err(|e| e.to_string())?;
     let next = format!(
-        "released from {}; it goes on when nothing else blocks it",
+        "released from {}; it continues when nothing else blocks it",
         rules.join(", ")
     );
     let decision = Decision::Release {

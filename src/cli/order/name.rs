@@ -37,7 +37,7 @@ fn can_be_written(
     };
     match refused.iter().find(before) {
         Some(NotWritten { warehouse, why, .. }) => Err(Failure::Refused(format!(
-            "{warehouse} cannot write that either: {why}; nothing was changed"
+            "{warehouse} cannot write that name either: {why}; nothing was changed"
         ))),
         None => Ok(()),
     }

@@ -65,7 +65,7 @@ impl Subject {
         let reference = name.to_ascii_uppercase();
         let unknown = || {
             Failure::NotFound(format!(
-                "no shipment {name:?}: give its reference, HK…-S1, as `hikiate order explain` shows it"
+                "no shipment {name:?}: enter its reference, HK…-S1, as `hikiate order explain` shows it"
             ))
         };
         let (number, _) = reference.rsplit_once("-S").ok_or_else(unknown)?;
@@ -221,7 +221,7 @@ pub(crate) async fn of_no_other_order(
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "number {tracking} is a parcel of {}: give this order's own, or add --same-box if both are in one box; nothing was done",
+        "tracking number {tracking} is already a parcel of {}: enter this order's number, or add --same-box if both are in one box; nothing was done",
         others.join(", ")
     )))
 }
@@ -243,7 +243,7 @@ pub(crate) async fn write(
         let mut refused = Vec::new();
         for subject in subjects {
             let Some(input) = inputs.get(&subject.id) else {
-                refused.push(format!("{} is no order", subject.number));
+                refused.push(format!("{} is not an order", subject.number));
                 continue;
             };
             let on = Now {

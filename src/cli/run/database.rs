@@ -65,10 +65,9 @@ impl Database {
             return Ok(());
         };
         private.over.cancel();
-        let cluster = private
-            .keeper
-            .await
-            .map_err(|error| anyhow::Error::new(error).context("the database server's keeper"))?;
+        let cluster = private.keeper.await.map_err(|error| {
+            anyhow::Error::new(error).context("the supervisor of the database server")
+        })?;
         Ok(cluster.stop().await?)
     }
 }
@@ -85,11 +84,11 @@ async fn keep(mut cluster: Cluster, over: CancellationToken) -> Cluster {
             Ok(false) => {}
             Ok(true) => {
                 said = None;
-                warn!("the private database server had died; it runs again");
+                warn!("the private database server had died and was restarted");
             }
             Err(error) => {
                 if said.is_none_or(|at| at.elapsed() >= LINE) {
-                    warn!(%error, "the private database server cannot be started; it is tried again");
+                    warn!(%error, "cannot start the private database server; retrying");
                     said = Some(Instant::now());
                 }
             }
@@ -116,7 +115,7 @@ impl<'a> Patience<'a> {
     pub(super) async fn wait(&mut self, error: &StoreError, stop: &CancellationToken) {
         if self.said.is_none_or(|at| at.elapsed() >= LINE) {
             self.readiness.block("database", error.to_string());
-            warn!(%error, "the database is away; waiting for it");
+            warn!(%error, "the database is unavailable; waiting for it");
             self.said = Some(Instant::now());
         }
         tokio::select! {
@@ -129,7 +128,7 @@ impl<'a> Patience<'a> {
     pub(super) fn over(&mut self) {
         if self.said.take().is_some() {
             self.readiness.clear("database");
-            info!("the database is back");
+            info!("the database is available again");
         }
     }
 }

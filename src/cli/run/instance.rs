@@ -26,11 +26,11 @@ pub(super) fn instance(state_dir: &Path, url_given: bool) -> Result<Held, Failur
     match kept(state_dir) {
         Ok(held) => Ok(held),
         Err(Trouble::Taken) => Err(Failure::Refused(format!(
-            "another hikiate runs on {}; stop it first, or give this one its own state directory",
+            "another hikiate is running on {}; stop it first, or give this one its own state directory",
             state_dir.display()
         ))),
         Err(Trouble::Io(error)) if url_given => {
-            warn!(state_dir = %state_dir.display(), %error, "no instance id can be kept; after a kill, leases run out before work goes on");
+            warn!(state_dir = %state_dir.display(), %error, "cannot store the instance id; after a kill, work resumes only when the leases expire");
             let id = format!("{}-{}", host(), random().map_err(anyhow::Error::from)?);
             Ok(Held {
                 id: Instance(id),

@@ -20,23 +20,23 @@ fn check_prints_the_address_of_each_hook_and_what_to_register() {
     let loaded = with("\"hook\", \"unsigned-hook\", ", open).load().unwrap();
     let hooks = loaded.settings.http.hooks.as_ref().unwrap();
     assert_eq!(hooks.listen, "127.0.0.1:9465".parse().unwrap());
-    let told = "webhooks come in at 127.0.0.1:9465, behind https://hooks.example/in
+    let told = "webhooks: listening on 127.0.0.1:9465, public URL https://hooks.example/in
   https://hooks.example/in/hooks/shop-jp/hook
     to register: every change
   https://hooks.example/in/hooks/shop-jp/unsigned-hook
     to register: every change
-    nobody signs it: it only has read again what is known already
+    it is not signed: it only refreshes what is already known
 ";
     assert!(loaded.summary.ends_with(told), "{}", loaded.summary);
     let none = with("", open).load().unwrap().summary;
-    assert!(none.contains("no account has any"), "{none}");
+    assert!(none.contains("no account has a hook"), "{none}");
 }
 
 #[test]
 fn without_the_table_no_hook_comes_in_and_check_says_so() {
     let loaded = with("\"hook\", ", "").load().unwrap();
     assert_eq!(loaded.settings.http.hooks, None);
-    let told = "webhooks do not come in, although shop-jp could have them: write [http.hooks]\n";
+    let told = "webhooks are off, although shop-jp could send them: add [http.hooks]\n";
     assert!(loaded.summary.ends_with(told), "{}", loaded.summary);
     let none = with("", "").load().unwrap().summary;
     assert!(!none.contains("webhook"), "{none}");
@@ -51,14 +51,14 @@ fn mistakes_of_the_table_are_told_with_their_key() {
             "public_url = \"http://hooks.example\"",
             "begin with https://",
         ),
-        ("public_url = \"hooks\"", "is no address"),
+        ("public_url = \"hooks\"", "is not a URL"),
         (
             "public_url = \"https://hooks.example/?a=b\"",
-            "only host and path",
+            "only a host and a path",
         ),
         (
             &format!("{good}\nlisten = \"off\""),
-            "is no address and port",
+            "is not an address and port",
         ),
         (
             &format!("{good}\nlisten = \"0.0.0.0:9465\""),
@@ -66,7 +66,7 @@ fn mistakes_of_the_table_are_told_with_their_key() {
         ),
         (
             &format!("{good}\nlisten = \"127.0.0.1:9464\""),
-            "a port of their own",
+            "webhooks need their own",
         ),
         (&format!("{good}\nport = 1"), "port"),
     ] {

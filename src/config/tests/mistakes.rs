@@ -7,12 +7,12 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
-        "channels.shop-jp.recheck: \"never\" is no length of time",
+        "channels.shop-jp.recheck: \"never\" is not a duration",
     ),
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"5s\"",
-        "write at least \"60s\", or \"off\"",
+        "use at least \"60s\", or \"off\"",
     ),
     (
         "name = \"りんご屋\"",
@@ -22,17 +22,17 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "name = \"high-value\"",
         "name = \"capture\"",
-        "hikiate.toml:39: hold[1].name: \"capture\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"capture\" is a name that hikiate uses",
     ),
     (
         "name = \"high-value\"",
         "name = \"lost-1\"",
-        "hikiate.toml:39: hold[1].name: \"lost-1\" is a name that hikiate itself gives",
+        "hikiate.toml:39: hold[1].name: \"lost-1\" is a name that hikiate uses",
     ),
     (
         "name = \"りんご屋\"",
         "name = 5",
-        "hikiate.toml:3: shop.name: text in quotes is wanted, this is a number",
+        "hikiate.toml:3: shop.name: expected text in quotes, found a number",
     ),
     (
         "name = \"りんご屋\"",
@@ -42,17 +42,17 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "name = \"りんご屋\"",
         "name = \"x\"\ntimezone = \"Tokyo\"",
-        "\"Tokyo\" is no time zone",
+        "\"Tokyo\" is not a time zone",
     ),
     (
         "name = \"りんご屋\"",
         "name = \"x\"\ncurrency = \"yen!\"",
-        "is no currency code",
+        "is not a currency code",
     ),
     (
         "[shop]",
         "[shop]\ncountry = \"Japan\"",
-        "shop.country: \"Japan\" is no country; write its two letters in capitals",
+        "shop.country: \"Japan\" is not a country; use its two-letter code in capitals",
     ),
     (
         "[booking]",
@@ -72,7 +72,7 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "connector = \"test\"\noffers = [\"mail\"]",
         "connector = \"tset\"",
-        "accounts.post.connector: no connector is called \"tset\"; did you mean test?",
+        "accounts.post.connector: unknown connector \"tset\"; did you mean test?",
     ),
     (
         "token = { file = \"token\" }",
@@ -92,17 +92,17 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "token = { file = \"token\" }",
         "token = \"sk_live_1\"",
-        "accounts.shop-jp.token: a table is wanted, this is text",
+        "accounts.shop-jp.token: expected a table, found text",
     ),
     (
         "token = { file = \"token\" }",
         "url = \"https://u:pass@h\"",
-        "accounts.shop-jp.url: a password stands in the address",
+        "accounts.shop-jp.url: the URL contains a password",
     ),
     (
         "[accounts.post]",
         "[accounts.Post]",
-        "accounts.Post: \"Post\" is no name",
+        "accounts.Post: \"Post\" is not a valid name",
     ),
     (
         "account = \"post\"",
@@ -152,12 +152,12 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "\"fulfil\", \"ship\", \"capture\"]",
         "\"fulfil\", \"ship\", \"capture\"]\nships = \"line\"",
-        "channels.shop-jp.shipping_notice: account shop-jp takes ship line by line, and hikiate reports each departure: set shipping_notice = false",
+        "channels.shop-jp.shipping_notice: account shop-jp takes ship line by line, but hikiate reports each shipment: set shipping_notice = false",
     ),
     (
         "\"fulfil\", \"ship\", \"capture\"]",
         "\"fulfil\", \"ship\", \"capture\"]\nships = \"complete\"",
-        "account shop-jp takes ship only once nothing is left to ship",
+        "account shop-jp takes ship only once everything has shipped",
     ),
     (
         "\"post_journal\"",
@@ -187,32 +187,32 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "[\"09:00\", \"13:00\"]",
         "[\"13:00\", \"09:00\"]",
-        "dispatch.cutoffs[2]: \"09:00\" does not come after the one before",
+        "dispatch.cutoffs[2]: \"09:00\" is not later than the one before",
     ),
     (
         "[\"09:00\", \"13:00\"]",
         "[\"9 o'clock\"]",
-        "is no time of day",
+        "is not a time of day",
     ),
     (
         "grace = \"30m\"",
         "grace = \"30 minutes\"",
-        "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is no length of time",
+        "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is not a duration",
     ),
     (
         "expect = [\"12:00\", \"18:30\"]\n",
         "",
-        "hikiate.toml:24: warehouses.zzz-first.reply_within: missing: write after how long a reply",
+        "hikiate.toml:24: warehouses.zzz-first.reply_within: missing: set when a reply",
     ),
     (
         "reply_within = \"30m\"",
         "reply_within = \"30m\"\nexpect = [\"18:30\"]",
-        "warehouses.aaa-second.expect: stands beside reply_within",
+        "warehouses.aaa-second.expect: set together with reply_within",
     ),
     (
         "[\"12:00\", \"18:30\"]",
         "[\"18:30\", \"12:00\"]",
-        "warehouses.zzz-first.expect[2]: \"12:00\" does not come after the one before",
+        "warehouses.zzz-first.expect[2]: \"12:00\" is not later than the one before",
     ),
     (
         "[\"12:00\", \"18:30\"]",
@@ -222,7 +222,7 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "location = \"B\"",
         "location = \"A\"",
-        "warehouses.aaa-second.location: warehouse zzz-first has the same account",
+        "warehouses.aaa-second.location: warehouse zzz-first uses the same account",
     ),
     (
         "[mail]",
@@ -242,12 +242,12 @@ const WRONG: [(&str, &str, &str); 48] = [
     (
         "close = { at = \"02:00\" }",
         "close = { at = \"02:00\", every = \"10s\" }",
-        "booking.close: write one of",
+        "booking.close: use one of",
     ),
     (
         "[shop]",
         "[http]\nlisten = \"0.0.0.0:9464\"\n[shop]",
-        "http.listen: 0.0.0.0:9464 can be reached from other machines",
+        "http.listen: 0.0.0.0:9464 is reachable from other machines",
     ),
 ];
 

@@ -16,7 +16,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     let over = match planned.plan.status {
         Status::Cancelled => Some("there is nothing to cancel"),
         Status::Shipped | Status::Delivered | Status::Booked => {
-            Some("it has left; arrange a return")
+            Some("it has shipped; arrange a return")
         }
         _ if planned.plan.closed => Some("it is closed"),
         _ => None,
@@ -35,37 +35,38 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
         stop(&view, shipment, &mut wish);
     }
     if wish.does.is_empty() && wish.stays.is_empty() {
-        wish.does
-            .push("nothing of it was instructed: its stock is free".to_owned());
+        wish.does.push(
+            "nothing of it was instructed: its reserved units are available again".to_owned(),
+        );
     }
     let channel = &view.input.channel;
     let under_way = view.fold.shipments.iter().any(Shipment::instructed);
     if view.cancelled_at_channel.is_some() {
         wish.stays
-            .push(format!("{channel} shows it cancelled already"));
+            .push(format!("{channel} already shows it as cancelled"));
     } else if view.ended().is_some() {
         wish.stays.push(format!(
-            "{channel} is not told of a cancel: the order is ended; `hikiate order release {} --rule ended` takes that back first",
+            "{channel} is not notified of the cancellation: the order is ended; `hikiate order release {} --rule ended` undoes that first",
             view.input.number
         ));
     } else if view.any_shipped() {
         wish.stays.push(format!(
-            "{channel} is not told of a cancel: goods were shipped, only the rest is stopped"
+            "{channel} is not notified of the cancellation: goods have shipped, only the rest is stopped"
         ));
     } else if under_way {
         wish.does.push(format!(
-            "{channel} is told of the cancel once nothing can be shipped any more"
+            "{channel} is notified of the cancellation once nothing can ship any more"
         ));
     } else {
         wish.does.push(format!(
-            "{channel} is told of the cancel, which cannot be undone"
+            "{channel} is notified of the cancellation, which cannot be undone"
         ));
     }
     for tender in view.tenders() {
         let kept = view.held(tender);
         if kept > 0 {
             wish.stays.push(format!(
-                "{} captured of payment {} is not given back by hikiate; refund it at the provider",
+                "{} captured of payment {} is not refunded by hikiate; refund it at the provider",
                 view.money(kept),
                 tender.key
             ));
@@ -74,7 +75,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     let voided = view.taken_before();
     if voided > 0 {
         wish.stays.push(format!(
-            "{} taken of payments that were voided since is not given back by hikiate; refund it at the provider",
+            "{} captured of payments that were voided later is not refunded by hikiate; refund it at the provider",
             view.money(voided)
         ));
     }
@@ -82,7 +83,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     let deposited = view.payment().deposited;
     if deposited > 0 {
         wish.stays.push(format!(
-            "{} that came by deposit is given back by hand",
+            "{} received by deposit must be refunded by hand",
             view.money(deposited)
         ));
     }
@@ -96,20 +97,20 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
     let parcels = shipment.parcels.len();
     match shipment.stage() {
         ShipmentStage::Waiting => wish.does.push(format!(
-            "{reference} is not sealed: it is taken out of the next batch to {warehouse}"
+            "{reference} is not sealed: it is removed from the next batch to {warehouse}"
         )),
         ShipmentStage::Instructed if parcels > 0 => wish.stays.push(format!(
-            "a part of {reference} was shipped from {warehouse} in {parcels} parcels, and the rest is not asked back"
+            "a part of {reference} was shipped from {warehouse} in {parcels} parcels, and no cancellation of the rest is requested"
         )),
         ShipmentStage::Instructed if shipment.batch_rejected().is_some() => {
             wish.does.push(format!(
-                "{reference} stands in a batch that {warehouse} refused: it is taken out of it, and nobody is asked"
+                "{reference} is in a batch that {warehouse} rejected: it is removed from the batch, and no cancellation is requested"
             ));
         }
         ShipmentStage::Instructed => {
             let phone = warehouse_of(view, shipment).is_some_and(|w| w.cancel == CancelBy::Phone);
             let stands = if !shipment.instruct_known() {
-                "is in a sealed batch whose sending is not known yet"
+                "is in a sealed batch that is not known to be sent"
             } else if shipment.reply.is_some() {
                 "was accepted by its warehouse"
             } else {
@@ -123,14 +124,14 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
                     words => words.to_owned(),
                 };
                 format!(
-                    "{warehouse} was asked to stop it and did not ({said}), and is not asked again: call it"
+                    "{warehouse} did not stop it when asked ({said}) and is not asked again: call the warehouse"
                 )
             } else if asked {
-                format!("{warehouse} was asked already to stop it, and its answer decides")
+                format!("{warehouse} already has the cancellation request, and its answer decides")
             } else if phone {
-                format!("a task says to call {warehouse}, and no call is made by hikiate")
+                format!("a task asks you to call {warehouse}; hikiate sends no cancellation request")
             } else {
-                format!("{warehouse} is asked to stop it, and its answer decides")
+                format!("{warehouse} gets a cancellation request, and its answer decides")
             };
             wish.does.push(format!("{reference} {stands}: {asks}"));
         }

@@ -36,22 +36,23 @@ pub fn end(on: Now<'_>, reason: &str) -> Result<Wish, String> {
         ));
     }
     let mut wish = Wish::default();
-    wish.does
-        .push("nothing more of it is instructed, and its stock is free".to_owned());
+    wish.does.push(
+        "nothing more of it is instructed, and its reserved units are available again".to_owned(),
+    );
     let under_way = view.fold.shipments.iter().filter(|s| s.instructed());
     for shipment in under_way.clone() {
         let Shipment { fact, .. } = shipment;
         wish.stays.push(format!(
-            "{} is with {} and is not asked back: `hikiate order recall {}` does that",
+            "{} is with {}, and no cancellation is requested: `hikiate order recall {}` does that",
             fact.reference, fact.warehouse, fact.reference
         ));
     }
     if view.any_shipped() || under_way.count() > 0 {
         wish.stays
-            .push("what is shipped is told, captured and booked as usual".to_owned());
+            .push("what ships is reported to the channel, captured and booked as usual".to_owned());
     }
     wish.stays.push(format!(
-        "{} is not told and keeps the order as it is; `hikiate order release {number} --rule ended` takes this back",
+        "{} is not notified and keeps the order as it is; `hikiate order release {number} --rule ended` undoes this",
         view.input.channel
     ));
     let body = FactBody::Ended(EndedFact {

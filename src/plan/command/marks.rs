@@ -21,12 +21,12 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
     let channel = &view.input.channel;
     if shipment.parcels.is_empty() {
         return Err(format!(
-            "{reference} has no parcel yet: there is nothing to tell"
+            "{reference} has no parcel yet: there is nothing to report"
         ));
     }
     if view.cancelled_at_channel.is_some() {
         return Err(format!(
-            "{channel} shows order {} cancelled: it takes no shipment",
+            "{channel} shows order {} as cancelled and accepts no shipment",
             view.input.number
         ));
     }
@@ -40,22 +40,23 @@ pub fn tell(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String> 
     });
     if stands.is_some() {
         return Err(format!(
-            "{channel} shows {reference} as told: cancel the fulfilment there first, or correct its number with `hikiate parcel correct`"
+            "{channel} already has a fulfilment for {reference}: cancel it there first, or correct its number with `hikiate parcel correct`"
         ));
     }
     if !can_be_told(&view, shipment) {
         return Err(format!(
-            "{channel} lists no units any more that {reference} could ship: say that it came back with `hikiate return received`, or release the task"
+            "{channel} no longer lists units that {reference} could ship: record the return with `hikiate return received`, or release the task"
         ));
     }
     if !notices_are_shown(&view, &shipment.fact.reference) {
         return Err(format!(
-            "{reference} is being told, or {channel} was not read since: look again in a moment whether it shows it"
+            "the shipping notice for {reference} is in progress, or {channel} has not been refreshed since: check again in a moment"
         ));
     }
     let mut wish = Wish::default();
-    wish.does
-        .push(format!("{channel} is told {reference} again"));
+    wish.does.push(format!(
+        "{channel} gets the shipping notice for {reference} again"
+    ));
     while_stopped(&view, &mut wish);
     let body = FactBody::TellAgain(TellAgainFact {
         reference: shipment.fact.reference.clone(),
@@ -92,7 +93,7 @@ pub fn returned(
         .collect();
     if out.is_empty() {
         return Err(format!(
-            "nothing of {reference} is out: it was not shipped, or has come back already"
+            "{reference} has nothing to return: it was not shipped, or its return is already recorded"
         ));
     }
     let items = chosen(&view, lines, out.iter().map(|(row, n)| (&row.line, *n)))?;
@@ -105,9 +106,9 @@ pub fn returned(
     let sum: u32 = lines.iter().map(|line| line.quantity).sum();
     let mut wish = Wish::default();
     wish.does
-        .push(format!("{sum} items of {reference} count as come back"));
+        .push(format!("recorded {sum} returned units of {reference}"));
     wish.stays.push(format!(
-        "stock follows the next count of {}; a refund is made by hand",
+        "stock follows the next count of {}; refund by hand",
         shipment.fact.warehouse
     ));
     let body = FactBody::Returned(ReturnedFact {
@@ -138,7 +139,7 @@ pub fn correct(
     let mut other = shipment.parcels.iter().filter(|p| p.has_number(to));
     let one = unnumbered.is_some_and(|parcel| other.any(|other| may_be_one(parcel, other)));
     if same_number(from, to) || (!has(from) && has(to) && !one) {
-        return Err(format!("{reference} has number {to} already"));
+        return Err(format!("{reference} already has number {to}"));
     }
     if !has(from) && unnumbered.is_none() {
         let known: Vec<&str> = shipment.parcels.iter().filter_map(|p| p.tracking).collect();
@@ -156,7 +157,7 @@ pub fn correct(
     let mut named = parcels.filter(|parcel| parcel.has_number(from) || parcel.has_number(to));
     if has(to) && !one && !named.any(|parcel| parcel.hand) {
         return Err(format!(
-            "{reference} has two parcels, {from} and {to}, and {} reported both: they are not one; ask it which number is wrong",
+            "{reference} has two parcels, {from} and {to}, and {} reported both, so they are not one parcel; ask which number is wrong",
             shipment.fact.warehouse
         ));
     }
@@ -166,10 +167,10 @@ pub fn correct(
         None => (from, from, "keep the old number"),
     };
     wish.does.push(format!(
-        "the parcel of {reference} has number {to}; where {old} was told, a task says what to type at {}",
+        "the parcel of {reference} has number {to}; where {old} was reported, a task says what to enter at {}",
         view.input.channel
     ));
-    wish.stays.push(format!("mails that were sent {mails}"));
+    wish.stays.push(format!("mails already sent {mails}"));
     let body = FactBody::ParcelCorrected(ParcelCorrectedFact {
         reference: shipment.fact.reference.clone(),
         from: from.to_owned(),
@@ -202,7 +203,7 @@ fn unnumbered<'s, 'a>(
     if all.len() > 1 {
         let keys: Vec<String> = all.iter().map(|p| format!("{:?}", p.key)).collect();
         return Err(format!(
-            "{} has {} parcels without a number: give --tracking the one that is meant, {}",
+            "{} has {} parcels without a number: name one with --tracking, {}",
             shipment.fact.reference,
             all.len(),
             keys.join(" or ")

@@ -19,7 +19,7 @@ pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<W
     let channel = &view.input.channel;
     if charged.is_none() {
         return Err(format!(
-            "{channel} has not fixed all amounts of order {}: wait for it, or fix them there",
+            "{channel} has not fixed all amounts of order {}: wait, or fix them there",
             view.input.number
         ));
     }
@@ -28,7 +28,7 @@ pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<W
         let names: Vec<String> = unknown.map(|charge| name_of(charge)).collect();
         return Err(if names.is_empty() {
             format!(
-                "{channel} tells the rate of every amount of order {}",
+                "{channel} reports the tax rate of every amount of order {}",
                 view.input.number
             )
         } else {
@@ -41,7 +41,7 @@ pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<W
     }
     if named.iter().all(|charge| charge.tax_rate_bp.is_some()) {
         return Err(format!(
-            "{channel} tells the rate of {line}: correct it there, and it is read anew"
+            "{channel} reports the tax rate of {line}: correct it there, and it is fetched again"
         ));
     }
     let (whole, part) = (rate_bp / 100, rate_bp % 100);
@@ -51,7 +51,7 @@ pub fn tax_rate(on: Now<'_>, line: &str, rate_bp: u32, reason: &str) -> Result<W
     let booked = view.input.revenue.iter().any(|row| row.tax_of.rate_bp != 0);
     if booked {
         wish.stays
-            .push("what is in the books stays; a difference is booked".to_owned());
+            .push("booked entries stay; the difference is booked".to_owned());
     }
     let body = FactBody::TaxRate(TaxRateFact {
         line: line.to_owned(),
@@ -82,11 +82,11 @@ pub fn refund_is(
         let names: Vec<String> = waiting.iter().map(|seen| seen.key.to_string()).collect();
         return Err(match names.as_slice() {
             [] => format!(
-                "order {} has no refund that waits to be explained",
+                "order {} has no refund that needs an explanation",
                 view.input.number
             ),
             names => format!(
-                "no refund {refund:?} waits to be explained; there are {}",
+                "no refund {refund:?} needs an explanation; these do: {}",
                 names.join(", ")
             ),
         });
@@ -94,12 +94,12 @@ pub fn refund_is(
     let amount = view.money(found.amount);
     let mut wish = Wish::default();
     wish.does.push(match is {
-        RefundReason::Discount => format!("{amount} is taken off what the order charges"),
+        RefundReason::Discount => format!("{amount} is deducted from the order's charges"),
         RefundReason::Return => {
-            format!("{amount} is taken off what the order charges, for goods that came back")
+            format!("{amount} is deducted from the order's charges, for returned goods")
         }
         RefundReason::Mistake => {
-            format!("{amount} was given back by mistake: the customer owes it")
+            format!("{amount} was refunded by mistake: the customer owes it")
         }
     });
     if is == RefundReason::Return {

@@ -45,28 +45,27 @@ pub fn set_name(
     if let Some(sent) = sealed.find(|s| s.fact.group == group && s.instructed()) {
         let reference = &sent.fact.reference;
         return Err(format!(
-            "{reference} is in a sealed batch under the name of before: ask for it back first with `hikiate order recall {reference}`, or call {}",
+            "{reference} is in a sealed batch under the previous name: recall it first with `hikiate order recall {reference}`, or call {}",
             sent.fact.warehouse
         ));
     }
     let mut lines = view.lines.iter();
     if !lines.any(|line| line.group == group && line.open(false) > 0) {
         return Err(format!(
-            "nothing of order {number} waits to be shipped there: a name changes nothing any more"
+            "nothing of order {number} remains to be shipped there: a new name has no effect"
         ));
     }
     let mut wish = Wish::default();
     let channel = &view.input.channel;
     if channels {
-        wish.does.push(format!(
-            "instructions go out under the name that {channel} tells"
-        ));
+        wish.does
+            .push(format!("instructions use the name that {channel} reports"));
     } else {
         wish.does.push(format!(
-            "instructions go out under the new name until {channel} tells another one"
+            "instructions use the new name until {channel} reports another one"
         ));
         wish.stays
-            .push("mails and the channel keep theirs".to_owned());
+            .push("mails and the channel keep the previous name".to_owned());
     }
     let body = FactBody::ReceiverNamed(ReceiverNamedFact {
         group: group.clone(),

@@ -18,30 +18,30 @@ pub fn recall(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String
     match shipment.stage() {
         ShipmentStage::Shipped => {
             return Err(format!(
-                "{reference} was shipped: stop the carrier or await the return, then `hikiate return received {reference}`"
+                "{reference} has shipped: stop the parcel at the carrier or await the return, then run `hikiate return received {reference}`"
             ));
         }
         ShipmentStage::Cancelled => return Err(format!("{reference} is stopped already")),
         ShipmentStage::Rejected => {
             return Err(format!(
-                "{reference} was refused by its warehouse: there is nothing to ask back"
+                "{reference} was rejected by its warehouse: there is nothing to recall"
             ));
         }
         _ if shipment.recall.is_some() => {
             return Err(format!(
-                "{reference} was asked back before: `hikiate order explain {}` says what came of it",
+                "{reference} was recalled before: `hikiate order explain {}` shows the result",
                 view.input.number
             ));
         }
         _ if view.cancelling() => {
             return Err(format!(
-                "order {} is being cancelled, which asks for {reference} back",
+                "order {} is being cancelled, which already recalls {reference}",
                 view.input.number
             ));
         }
         _ if !shipment.parcels.is_empty() => {
             return Err(format!(
-                "a part of {reference} was shipped: the rest cannot be asked back alone; call {}",
+                "a part of {reference} has shipped: the rest cannot be recalled separately; call {}",
                 shipment.fact.warehouse
             ));
         }
@@ -51,12 +51,12 @@ pub fn recall(on: Now<'_>, reference: &str, reason: &str) -> Result<Wish, String
     stop(&view, shipment, &mut wish);
     while_stopped(&view, &mut wish);
     wish.does.push(format!(
-        "once it is stopped its goods are wanted again and held: `hikiate order release {} --rule recalled:{reference}` lets them go; \
+        "once it is stopped, its goods are required again and held: `hikiate order release {} --rule recalled:{reference}` lets them ship; \
          `hikiate order end` or `order cancel` ends them",
         view.input.number
     ));
     wish.stays.push(format!(
-        "{} and the money are not touched; what was asked of a warehouse cannot be taken back",
+        "{} and the payments are not changed; a cancellation request cannot be withdrawn from a warehouse",
         view.input.channel
     ));
     let body = FactBody::RecallWanted(RecallWantedFact {
@@ -87,12 +87,12 @@ pub fn recalled(
     let called = tasks.iter().any(|task| task.actions.iter().any(asks));
     if !called && shipment.recall.is_none() && !shipment.recalled && !view.cancelling() {
         return Err(format!(
-            "{reference} was not asked back: `hikiate order recall {reference}` does"
+            "{reference} was not recalled: run `hikiate order recall {reference}` first"
         ));
     }
     if shipment.stage() != ShipmentStage::Instructed {
         return Err(format!(
-            "{reference} waits for no answer: `hikiate order explain {}` says where it stands",
+            "no answer is awaited for {reference}: `hikiate order explain {}` shows its state",
             view.input.number
         ));
     }
@@ -107,18 +107,18 @@ pub fn recalled(
         CancelVerdict::Accepted => {
             let stopped = shipment.recall.is_some_and(|(_, fact)| fact.stop.is_some());
             let goods = if view.dropped() {
-                "its goods are free: nothing more of the order is to be shipped".to_owned()
+                "its units are available again: nothing more of the order is to be shipped".to_owned()
             } else if shipment.recall.is_some() && !stopped {
                 format!("its goods are held until `hikiate order release {} --rule recalled:{reference}`", view.input.number)
             } else {
-                "what the order still wants of it is sent anew under another reference, unless a hold or a stop keeps it back".to_owned()
+                "what the order still requires of it is instructed again under another reference, unless a hold or a stop prevents it".to_owned()
             };
             format!(
                 "{reference} counts as stopped by {}; {goods}",
                 shipment.fact.warehouse
             )
         }
-        _ => format!("{reference} will be shipped: a task stays until it is dealt with"),
+        _ => format!("{reference} will be shipped: a task stays open until it is resolved"),
     });
     let body = FactBody::CancelAnswered(CancelAnsweredFact { reply });
     wish.facts.push(WishedFact::again(

@@ -18,7 +18,7 @@ pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
         Some(rule) => named.get(rule).cloned().into_iter().collect(),
     };
     if rules.is_empty() {
-        let what = rule.map_or("hold".to_owned(), |rule| format!("hold or gate {rule}"));
+        let what = rule.map_or("hold".to_owned(), |rule| format!("hold named {rule:?}"));
         return Err(nothing(on, &what, &named));
     }
     Ok(rules)
@@ -43,7 +43,7 @@ fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
 fn nothing(on: Now<'_>, what: &str, named: &BTreeSet<String>) -> String {
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     let named = match named.as_slice() {
-        [] => "nothing is to be released".to_owned(),
+        [] => "there is nothing to release".to_owned(),
         named => format!("--rule can be: {}", named.join(", ")),
     };
     format!("order {} has no open {what} ({named})", on.input.number)

@@ -45,7 +45,7 @@ pub struct Shipped<'a> {
 pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     let view = on.ours()?;
     if what.shipped_at.is_some_and(|at| at > on.now) {
-        return Err("--shipped-at has not come yet".to_owned());
+        return Err("--shipped-at is in the future".to_owned());
     }
     // At the latest when it was first read, whatever the shop's clock says.
     let first = view
@@ -64,7 +64,7 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     }
     let number = what.tracking;
     if no_number(number) {
-        return Err(format!("{number:?} is no tracking number"));
+        return Err(format!("{number:?} is not a tracking number"));
     }
     let known = view.fold.shipments.iter().find_map(|shipment| {
         // A parcel with a row that nobody can believe is completed by what is typed under its number.
@@ -78,7 +78,7 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
     });
     if let Some(reference) = known {
         return Err(format!(
-            "number {number} is known already as a parcel of {reference}"
+            "number {number} is already known as a parcel of {reference}"
         ));
     }
     match what.reference {
@@ -94,12 +94,12 @@ pub fn shipped(on: Now<'_>, what: Shipped<'_>) -> Result<Wish, String> {
                 }
                 ShipmentStage::Shipped if shipment.parcels.iter().any(|p| p.tracking.is_none()) => {
                     Err(format!(
-                        "{reference} was shipped already, told without a number: give it one with `hikiate parcel correct {reference} --tracking {NO_NUMBER} --to {number} --reason TEXT`"
+                        "{reference} is already shipped, without a tracking number: add the number with `hikiate parcel correct {reference} --tracking {NO_NUMBER} --to {number} --reason TEXT`"
                     ))
                 }
-                ShipmentStage::Shipped => Err(format!("{reference} was shipped already")),
+                ShipmentStage::Shipped => Err(format!("{reference} is already shipped")),
                 ShipmentStage::Cancelled | ShipmentStage::Rejected => Err(format!(
-                    "{reference} was stopped or refused; without it, `hikiate order shipped {}` tells what was shipped instead",
+                    "{reference} was stopped or rejected; run `hikiate order shipped {}` without it to record what shipped instead",
                     view.input.number
                 )),
             }
@@ -172,7 +172,7 @@ fn unsealed(
     if open.is_empty() {
         if let Some(until) = in_correction(view) {
             return Err(format!(
-                "a fulfilment of order {} was cancelled just now, which corrects its number more often than not; unless another replaces it, type this again after {}",
+                "a fulfilment of order {} was just cancelled, usually to correct its number; unless another replaces it, run this again after {}",
                 view.input.number,
                 until.format("%H:%M UTC")
             ));
@@ -187,10 +187,10 @@ fn unsealed(
         let hint = if with.is_empty() {
             String::new()
         } else {
-            format!("; give the shipment: {}", with.join(", "))
+            format!("; name the shipment: {}", with.join(", "))
         };
         return Err(format!(
-            "nothing of order {} is left to ship that no warehouse has{hint}",
+            "order {} has nothing to ship that is not already with a warehouse{hint}",
             view.input.number
         ));
     }
@@ -207,7 +207,7 @@ fn unsealed(
     for ((line, quantity), n) in taken.iter().zip(1_u32..) {
         let Some((state, item_id)) = line.state.zip(line.item_id) else {
             return Err(format!(
-                "order {} was not planned yet: try again in a moment",
+                "order {} has not been planned yet: try again in a moment",
                 view.input.number
             ));
         };
@@ -227,7 +227,7 @@ fn unsealed(
     let sum: u32 = inside.iter().map(|line| line.quantity).sum();
     let mut wish = Wish::default();
     wish.does.push(format!(
-        "{sum} items come off stock at {} as {reference} under {}, and no warehouse is instructed for them",
+        "{sum} units come off stock at {} as {reference} under {}, and no warehouse is instructed",
         warehouse.name, what.tracking
     ));
     as_usual(view, &mut wish);
@@ -235,7 +235,7 @@ fn unsealed(
     if !replaced.is_empty() {
         let names: Vec<String> = replaced.iter().map(|shown| shown.key.to_string()).collect();
         wish.does.push(format!(
-            "what was marked as shipped of these lines and cancelled again ({}) counts no longer: this parcel does",
+            "this parcel replaces what was marked as shipped of these lines and then cancelled ({})",
             names.join(", ")
         ));
         wish.facts.push(WishedFact::again(
@@ -294,7 +294,7 @@ fn in_correction(view: &View<'_>) -> Option<DateTime<Utc>> {
 fn as_usual(view: &View<'_>, wish: &mut Wish) {
     for hold in open_holds(&view.fold) {
         wish.stays.push(format!(
-            "the order is held by rule {}: what was shipped counts all the same, and only the rest stays held",
+            "the order is held by rule {}: what was shipped counts anyway, and only the rest stays held",
             hold.rule
         ));
     }
@@ -302,22 +302,24 @@ fn as_usual(view: &View<'_>, wish: &mut Wish) {
     let channel = &view.input.channel;
     if view.cancelled_at_channel.is_some() {
         wish.stays.push(format!(
-            "{channel} shows the order cancelled: it is not told, nothing is captured, and nobody is mailed; a task asks for the return"
+            "{channel} shows the order as cancelled: no shipping notice, capture or mail is sent; a task asks for the return"
         ));
     } else {
         wish.does.push(format!(
-            "{channel} is told, what is due is captured, and the customer is mailed, as for every parcel"
+            "{channel} gets a shipping notice, the amount due is captured, and the customer gets a mail, as for every parcel"
         ));
     }
     let payment = view.payment();
     if view.cancelled_at_channel.is_none() && !payment.confirmed {
         wish.stays.push(format!(
-            "the order is not paid ({}): what was shipped of it is owed, and nothing can be captured",
+            "the order is not paid ({}): what was shipped is owed, and nothing can be captured",
             payment.word
         ));
     }
-    wish.stays
-        .push("a parcel that was told cannot be taken back; goods that come back: `hikiate return received`".to_owned());
+    wish.stays.push(
+        "a recorded parcel cannot be withdrawn; for returned goods, run `hikiate return received`"
+            .to_owned(),
+    );
 }
 
 /// The facts of a parcel that an operator tells of.
@@ -361,7 +363,7 @@ fn one_group(taken: &[(&Line<'_>, u32)]) -> Result<GroupKey, String> {
     let first = taken.first().ok_or("no line was given")?;
     if taken.iter().any(|(line, _)| line.group != first.0.group) {
         return Err(
-            "these lines go to different addresses: tell each parcel with --line".to_owned(),
+            "these lines go to different addresses: record each parcel with --line".to_owned(),
         );
     }
     Ok(first.0.group.clone())
@@ -400,9 +402,9 @@ fn place<'v>(
     match (places.as_slice(), all.as_slice()) {
         ([one], _) => named(one),
         ([], [one]) => Ok(one),
-        ([], _) => Err("none of it is reserved: say with --from where it left".to_owned()),
+        ([], _) => Err("none of it is reserved: name the warehouse with --from".to_owned()),
         (several, _) => Err(format!(
-            "it is reserved at {}: say with --from where it left",
+            "it is reserved at {}: name the warehouse with --from",
             several.join(" and ")
         )),
     }
@@ -453,13 +455,13 @@ pub(super) fn chosen<'l>(
                 .map(|(key, items)| format!("{}={items}", typed(key)))
                 .collect();
             return Err(format!(
-                "--line {code}: no open line has this code; open are {}",
+                "--line {code}: no open line has this code; open: {}",
                 known.join(", ")
             ));
         }
         if rest > 0 {
             return Err(format!(
-                "--line {code}={units}: {rest} items more than are open"
+                "--line {code}={units}: {rest} units more than are open"
             ));
         }
     }

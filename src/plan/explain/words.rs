@@ -53,7 +53,7 @@ pub(super) fn ended_by(view: &View<'_>) -> Option<String> {
     };
     let at = minute(fact.happened_at, view.policy.shop.timezone);
     Some(format!(
-        "ended by {} at {at}: {}; nothing more of it is instructed; `hikiate order release {} --rule ended --reason TEXT` takes that back",
+        "ended by {} at {at}: {}; nothing more of it is instructed; `hikiate order release {} --rule ended --reason TEXT` undoes that",
         fact.actor, why.reason, view.input.number
     ))
 }
@@ -123,9 +123,9 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         }
         ShipmentStage::Cancelled => "stopped".to_owned(),
         ShipmentStage::Rejected if shipment.abandoned().is_some() => {
-            "given up with its batch".to_owned()
+            "abandoned with its batch".to_owned()
         }
-        ShipmentStage::Rejected => "refused by the warehouse".to_owned(),
+        ShipmentStage::Rejected => "rejected by the warehouse".to_owned(),
         ShipmentStage::Shipped => "shipped".to_owned(),
     };
     let lines: Vec<String> = fact
@@ -134,7 +134,7 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         .map(|line| format!("{} × {}", line.quantity, item(view, &line.line)))
         .collect();
     let left = shipment.parcels.iter().map(|parcel| (parcel, "at"));
-    let ahead = shipment.ahead.iter().map(|parcel| (parcel, "told for"));
+    let ahead = shipment.ahead.iter().map(|parcel| (parcel, "reported for"));
     let parcels: String = left
         .chain(ahead)
         .map(|(parcel, word)| {
@@ -169,17 +169,21 @@ fn asked_back(view: &View<'_>, shipment: &Shipment<'_>) -> Option<String> {
             _ => "it will be shipped",
         };
         let words = words_or_none(&reply.message);
-        return Some(format!("; ASKED BACK: {warehouse} says {verb}: {words}"));
+        return Some(format!(
+            "; CANCELLATION REQUESTED: {warehouse} says {verb}: {words}"
+        ));
     }
     Some(match request {
         Some(request) if request.taken() => {
-            format!("; ASKED BACK from {warehouse}, no answer yet")
+            format!("; CANCELLATION REQUESTED from {warehouse}, no answer yet")
         }
         Some(request) if request.refusal().is_some() => {
-            "; ASKED BACK, but the request was refused: see the task".to_owned()
+            "; CANCELLATION REQUESTED, but the request was rejected: see the task".to_owned()
         }
-        Some(_) => format!("; ASKED BACK: {warehouse} is being asked"),
-        None => format!("; ASKED BACK: {warehouse} has to be called, or is asked next"),
+        Some(_) => format!("; CANCELLATION REQUESTED: the request to {warehouse} is in progress"),
+        None => format!(
+            "; CANCELLATION REQUESTED: {warehouse} has to be called, or gets the request next"
+        ),
     })
 }
 
@@ -191,7 +195,7 @@ pub(super) fn kept_back(
 ) -> Option<String> {
     if stopped(view, shipment) {
         return Some(
-            "a stop of shipping keeps it from being sealed: see `hikiate stop-shipping list`"
+            "a shipping stop keeps it from being sealed: see `hikiate stop-shipping list`"
                 .to_owned(),
         );
     }
@@ -209,7 +213,7 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
         return "shipped in part".to_owned();
     }
     if let Some(message) = shipment.batch_rejected() {
-        return format!("in a batch that was refused: {message}");
+        return format!("in a batch that was rejected: {message}");
     }
     if shipment.accepted() {
         return format!("accepted by {warehouse}");
@@ -228,14 +232,14 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
     match batch.and_then(|batch: &SealedBatch| batch.sending.as_ref()) {
         Some(Sending::Waits) => format!("in {name}, not sent yet: {warehouse} does not have it"),
         Some(Sending::Fails { tries, error }) => format!(
-            "in {name}, NOT SENT: {tries} tries failed, the last with: {error}; it is tried again"
+            "in {name}, NOT SENT: {tries} attempts failed, last error: {error}; it is tried again"
         ),
         Some(Sending::Doubtful) => {
-            format!("in {name}, whose sending was cut off: it is looked up whether it arrived")
+            format!("in {name}, whose sending was interrupted: a look-up checks whether it arrived")
         }
         Some(Sending::Now) => format!("in {name}, being sent"),
         Some(Sending::Unknown) => {
-            format!("in {name}: nobody knows whether it arrived; see the task of the batch")
+            format!("in {name}: it is unknown whether it arrived; see the task of the batch")
         }
         None => format!("in {name}, not known to have arrived at {warehouse}"),
     }
@@ -251,7 +255,7 @@ pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
                 .paused
                 .get(account)
                 .filter(|_| intent.open())
-                .map(|why| format!("; it waits: account {account} is paused: {why}"));
+                .map(|why| format!("; waiting: account {account} is paused: {why}"));
             let paused = paused.unwrap_or_default();
             format!("{}: {}{paused}", intent.key, intent.word())
         })
@@ -261,19 +265,21 @@ pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
 /// What happens at a moment without new input.
 pub(super) fn next(what: Next) -> &'static str {
     match what {
-        Next::Unpaid => "unpaid until then, its stock goes on sale again",
+        Next::Unpaid => "if unpaid by then, its reserved units become available again",
         Next::Delivered => "it counts as delivered",
-        Next::Vanished => "not shown by its channel until then, its stock goes on sale again",
-        Next::ReplyLate => "without a reply of the warehouse until then, a task opens",
+        Next::Vanished => {
+            "if its channel does not show it by then, its reserved units become available again"
+        }
+        Next::ReplyLate => "if the warehouse has not replied by then, a task opens",
         Next::Items => "codes without an item are looked up again",
-        Next::Layout => "it is tried whether the layout can write it by now",
-        Next::AtChannel => "what somebody did at the channel is not waited for any longer",
+        Next::Layout => "the layout is tried again",
+        Next::AtChannel => "hikiate stops waiting for what was started at the channel",
         Next::Changes => "a shipment that changed after sealing is recalled, or the answer is late",
-        Next::Recalled => "without an answer to the recall until then, a task opens",
-        Next::Placed => "it is looked whether a stock count says where it left",
-        Next::Ships => "a parcel that was told ahead ships",
-        Next::Unnumbered => "without its number until then, a parcel is told without",
-        Next::Note => "the note of its holds is written again at its channel",
+        Next::Recalled => "if the recall is not answered by then, a task opens",
+        Next::Placed => "a stock count is checked for where it shipped from",
+        Next::Ships => "a parcel that was reported ahead ships",
+        Next::Unnumbered => "if its number is not known by then, a parcel is reported without it",
+        Next::Note => "the annotation of its holds is written again at its channel",
         Next::Payments => "a payment at its provider is late, or its authorisation ends",
         Next::Planned => "it is planned again",
     }

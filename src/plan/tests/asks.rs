@@ -108,7 +108,7 @@ fn what_the_layout_has_no_column_for_holds_the_order() {
     for (ask, what, value) in cases {
         let mut world = asks(ask);
         let plan = settle(&mut world, &files(None));
-        held(&plan, "not_writable", &[what, value, "mend the layout"]);
+        held(&plan, "not_writable", &[what, value, "Fix the layout"]);
         let plan = settle(&mut world, &files(Some(value)));
         assert_eq!(plan.blocked_by.as_deref(), Some("batch"), "{what}");
     }

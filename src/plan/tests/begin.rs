@@ -305,7 +305,7 @@ fn an_older_order_is_left_alone_and_keeps_its_units_until_its_channel_shows_it_f
     assert!(
         plan.tasks[0]
             .detail
-            .contains("left to the old system, still unfulfilled")
+            .contains("Left to the previous system, and still unfulfilled")
     );
     assert!(plan.effects.is_empty());
 

@@ -113,7 +113,7 @@ fn a_recalled_shipment_is_held_once_it_is_stopped_and_its_order_is_not_cancelled
     let mut world = instructed();
     let wish = world.typed(|now| recall(now, S1, "wrong label"));
     assert!(
-        wish.does[0].contains("tokyo is asked to stop it"),
+        wish.does[0].contains("tokyo gets a cancellation request"),
         "{wish:?}"
     );
     let plan = world.plan();
@@ -393,7 +393,7 @@ fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["ended_captured"]);
     assert!(
-        plan.tasks[0].detail.contains("give 2500"),
+        plan.tasks[0].detail.contains("Refund 2500"),
         "{:?}",
         plan.tasks
     );
@@ -407,7 +407,7 @@ fn money_that_an_ended_order_keeps_without_goods_is_one_task() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["ended_captured"]);
     assert!(
-        plan.tasks[0].detail.contains("give 2500"),
+        plan.tasks[0].detail.contains("Refund 2500"),
         "{:?}",
         plan.tasks
     );
@@ -439,7 +439,10 @@ fn what_an_ended_order_has_shipped_or_with_a_warehouse_goes_its_way() {
     world.instruct_outcome(S1, Verdict::Accepted);
     world.instruct_outcome(S2, Verdict::Accepted);
     let wish = world.typed(|now| end(now, "customer has left"));
-    assert!(wish.stays[0].contains("is not asked back"), "{wish:?}");
+    assert!(
+        wish.stays[0].contains("no cancellation is requested"),
+        "{wish:?}"
+    );
     let plan = world.plan();
     assert_eq!(plan.effects.len(), 0);
     assert_eq!(plan.status, Status::Instructed);
@@ -479,9 +482,9 @@ fn unsealed_goods_that_were_shipped_by_hand_are_told_captured_and_never_instruct
     world.wait(600);
     assert!(world.seal().is_empty());
     let again = world.asked(|now| shipped(now, parcel(None, "BYHAND1")));
-    assert!(again.unwrap_err().contains("known already"));
+    assert!(again.unwrap_err().contains("already known"));
     let more = world.asked(|now| shipped(now, parcel(None, "BYHAND2")));
-    assert!(more.unwrap_err().contains("nothing of order"));
+    assert!(more.unwrap_err().contains("has nothing to ship"));
 }
 
 #[test]
@@ -595,7 +598,7 @@ fn a_number_is_the_same_however_its_digits_are_written() {
         world.typed(|now| shipped(now, part));
         world.plan();
         let again = world.asked(|now| shipped(now, parcel(Some(S1), reported)));
-        assert!(again.unwrap_err().contains("known already"), "{reported}");
+        assert!(again.unwrap_err().contains("already known"), "{reported}");
         world.parcel(S1, reported, &[(1, 2)]);
         world.push_all();
         let plan = world.peek();
@@ -660,13 +663,13 @@ fn a_number_that_was_told_is_put_right_at_the_channel_by_a_person() {
     let later = undone.plan();
     let detail = &later.tasks[0].detail;
     assert!(
-        later.tasks.len() == 1 && detail.contains("type T7 there"),
+        later.tasks.len() == 1 && detail.contains("Enter T7 there"),
         "{later:?}"
     );
     assert!(
         plan.tasks[0]
             .detail
-            .contains("type T9 there, and tell the customer")
+            .contains("Enter T9 there, and notify the customer")
     );
     assert!(plan.effects.is_empty());
     world.edit(|order| {
@@ -699,7 +702,7 @@ fn a_shipment_is_told_again_when_the_channel_no_longer_shows_it() {
     };
     world.edit(|order| order.fulfilments = vec![shown(false)]);
     let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
-    assert!(refused.contains("shows"), "{refused}");
+    assert!(refused.contains("already has a fulfilment"), "{refused}");
     world.edit(|order| order.fulfilments = vec![shown(true)]);
     world.push_all();
     assert_eq!(world.intents(Op::Fulfil).len(), 1, "never by itself");
@@ -791,10 +794,13 @@ fn a_shipment_that_is_being_told_is_not_told_again() {
     world.parcel(S1, "T1", &[(1, 2)]);
     world.plan();
     let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
-    assert!(refused.contains("is being told"), "{refused}");
+    assert!(refused.contains("is in progress"), "{refused}");
     world.push_all();
     let refused = world.asked(|now| tell(now, S1, "x")).unwrap_err();
-    assert!(refused.contains("was not read since"), "{refused}");
+    assert!(
+        refused.contains("has not been refreshed since"),
+        "{refused}"
+    );
     world.edit(|order| order.tags = vec!["read".to_owned()]);
     assert!(world.asked(|now| tell(now, S1, "it is not there")).is_ok());
 }
@@ -838,7 +844,7 @@ fn goods_that_came_back_are_a_mark_and_not_stock() {
     assert_eq!((world.moved(), plan.effects.len()), (-2, 0));
     world.typed(|now| returned(now, S1, &[], "the other one too"));
     let more = world.asked(|now| returned(now, S1, &[], "x"));
-    assert!(more.unwrap_err().contains("come back already"));
+    assert!(more.unwrap_err().contains("already recorded"));
     world.release("return_received");
     assert!(world.plan().tasks.is_empty());
 }
@@ -847,14 +853,17 @@ fn goods_that_came_back_are_a_mark_and_not_stock() {
 fn a_cancel_says_what_it_will_do_and_what_stays() {
     let world = instructed();
     let wish = world.asked(cancel).unwrap();
-    assert!(wish.does[0].contains(&format!("{S1} was sent to its warehouse: tokyo is asked")));
-    assert!(wish.does[1].contains("told of the cancel once"), "{wish:?}");
+    assert!(wish.does[0].contains(&format!("{S1} was sent to its warehouse: tokyo gets")));
+    assert!(
+        wish.does[1].contains("notified of the cancellation once"),
+        "{wish:?}"
+    );
     let mut waiting = World::new(order(&[("A", 2, 1000)]));
     waiting.settle();
     waiting.edit(|order| order.tenders[0].captured = 2500);
     let wish = waiting.asked(cancel).unwrap();
     assert!(
-        wish.does[0].contains("is taken out of the next batch"),
+        wish.does[0].contains("is removed from the next batch"),
         "{wish:?}"
     );
     assert!(wish.does[1].contains("cannot be undone"), "{wish:?}");
@@ -882,7 +891,7 @@ fn a_hold_says_what_is_sealed_already_and_shipped_all_the_same() {
     world.instruct_outcome(S1, Verdict::Accepted);
     world.plan();
     let refused = world.asked(hold).unwrap_err();
-    assert!(refused.contains("stops nothing any more"), "{refused}");
+    assert!(refused.contains("no longer stops it"), "{refused}");
 }
 
 #[test]
@@ -890,9 +899,12 @@ fn a_cancel_of_an_ended_order_says_that_its_channel_is_not_told() {
     let mut world = instructed();
     world.typed(|now| end(now, "customer has left"));
     let wish = world.asked(cancel).unwrap();
-    assert!(wish.does[0].contains("is asked to stop it"), "{wish:?}");
     assert!(
-        !wish.does.iter().any(|does| does.contains("is told")),
+        wish.does[0].contains("gets a cancellation request"),
+        "{wish:?}"
+    );
+    assert!(
+        !wish.does.iter().any(|does| does.contains("is notified")),
         "{wish:?}"
     );
     assert!(wish.stays[0].contains("--rule ended"), "{wish:?}");
@@ -986,7 +998,7 @@ fn a_fulfilment_that_is_being_corrected_is_not_shipped_by_hand_instead() {
         ..parcel(None, "BYHAND1")
     };
     let early = world.asked(|now| shipped(now, from())).unwrap_err();
-    assert!(early.contains("type this again after"), "{early}");
+    assert!(early.contains("run this again after"), "{early}");
     world.wait(25);
     assert!(world.asked(|now| shipped(now, from())).is_ok());
 }
@@ -1144,11 +1156,14 @@ fn a_cancel_says_what_came_of_an_earlier_recall() {
     world.plan();
     world.end_op(Op::CancelInstruction, Verdict::Accepted);
     let wish = world.asked(cancel).unwrap();
-    assert!(wish.does[0].contains("was asked already"), "{wish:?}");
+    assert!(
+        wish.does[0].contains("already has the cancellation request"),
+        "{wish:?}"
+    );
     world.cancel_reply(S1, CancelVerdict::Declined);
     let wish = world.asked(cancel).unwrap();
-    assert!(wish.does[0].contains("did not (packed)"), "{wish:?}");
-    assert!(wish.does[0].contains("call it"), "{wish:?}");
+    assert!(wish.does[0].contains("when asked (packed)"), "{wish:?}");
+    assert!(wish.does[0].contains("call the warehouse"), "{wish:?}");
 }
 
 #[test]
@@ -1168,7 +1183,7 @@ fn a_parcel_of_a_cancelled_or_unpaid_order_promises_nothing() {
     assert!(
         wish.stays
             .iter()
-            .any(|s| s.contains("shows the order cancelled")),
+            .any(|s| s.contains("shows the order as cancelled")),
         "{wish:?}"
     );
 
@@ -1232,7 +1247,7 @@ fn two_causes_of_one_task_say_once_when_to_release_it() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["over_shipped"]);
     let detail = &plan.tasks[0].detail;
-    assert_eq!(detail.matches("arrange the return").count(), 1, "{detail}");
+    assert_eq!(detail.matches("Arrange the return").count(), 1, "{detail}");
     assert_eq!(detail.matches("release it when").count(), 1, "{detail}");
 }
 
@@ -1251,7 +1266,7 @@ fn what_an_external_system_said_without_words_is_said_so() {
     let plan = world.plan();
     let detail = &plan.tasks[0].detail;
     assert!(
-        detail.contains("asked back: without a reason; stop the carrier"),
+        detail.contains("recalled: without a reason. Stop the parcel"),
         "{detail}"
     );
 }
@@ -1270,7 +1285,7 @@ fn an_accepted_recall_says_what_becomes_of_its_goods() {
     let mut ended = world.clone();
     ended.typed(|now| end(now, "not wanted"));
     let said = accepted(&ended);
-    assert!(said.contains("its goods are free"), "{said}");
+    assert!(said.contains("its units are available again"), "{said}");
     // Asked back by a stop: nothing holds its goods once the stop is lifted.
     for fact in &mut world.input.facts {
         if let FactBody::RecallWanted(wanted) = &mut fact.body {
@@ -1278,7 +1293,10 @@ fn an_accepted_recall_says_what_becomes_of_its_goods() {
         }
     }
     let said = accepted(&world);
-    assert!(said.contains("sent anew under another reference"), "{said}");
+    assert!(
+        said.contains("instructed again under another reference"),
+        "{said}"
+    );
 }
 
 #[test]

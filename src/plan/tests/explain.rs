@@ -74,19 +74,22 @@ fn a_batch_that_was_not_sent_is_not_at_the_warehouse() {
         (Some(Sending::Waits), "not sent yet: tokyo does not have it"),
         (
             Some(fails),
-            "NOT SENT: 5 tries failed, the last with: no such folder",
+            "NOT SENT: 5 attempts failed, last error: no such folder",
         ),
         (
             Some(Sending::Doubtful),
-            "it is looked up whether it arrived",
+            "a look-up checks whether it arrived",
         ),
         (Some(Sending::Now), "being sent"),
-        (Some(Sending::Unknown), "nobody knows whether it arrived"),
+        (Some(Sending::Unknown), "it is unknown whether it arrived"),
         (None, "not known to have arrived at tokyo"),
     ] {
         let told = world.explain_with(&sealed(sending));
         assert_eq!(told.blocked_by.as_deref(), Some("sending"));
-        assert!(told.because.contains("not known that the warehouse has it"));
+        assert!(
+            told.because
+                .contains("not known to have arrived at the warehouse")
+        );
         let shipment = &told.shipments[0];
         assert!(
             shipment.contains("batch HBTOKYO1 (sealed 2026-") && shipment.contains(words),
@@ -210,27 +213,29 @@ fn a_shipment_that_is_asked_back_says_so_and_what_came_of_it() {
     world.instruct_outcome(S1, Verdict::Accepted);
     world.typed(|now| recall(now, S1, "wrong label"));
     world.plan();
-    assert!(shipment(&world).contains("ASKED BACK: tokyo is being asked"));
+    assert!(
+        shipment(&world).contains("CANCELLATION REQUESTED: the request to tokyo is in progress")
+    );
     world.end_op(Op::CancelInstruction, Verdict::Accepted);
     world.plan();
-    assert!(shipment(&world).contains("ASKED BACK from tokyo, no answer yet"));
+    assert!(shipment(&world).contains("CANCELLATION REQUESTED from tokyo, no answer yet"));
     assert!(
         world
             .explain()
             .to_string()
-            .contains("without an answer to the recall")
+            .contains("if the recall is not answered")
     );
     // It refuses the shipment instead: no answer is waited for any more.
     let mut refused = world.clone();
     refused.reply(S1, ReplyVerdict::Rejected);
     refused.plan();
     let told = refused.explain().to_string();
-    assert!(!told.contains("without an answer to the recall"), "{told}");
+    assert!(!told.contains("if the recall is not answered"), "{told}");
     world.cancel_reply(S1, CancelVerdict::Declined);
     world.plan();
     let said = shipment(&world);
     assert!(
-        said.contains("ASKED BACK: tokyo says it will be shipped"),
+        said.contains("CANCELLATION REQUESTED: tokyo says it will be shipped"),
         "{said}"
     );
 }
@@ -265,7 +270,7 @@ fn a_stopped_channel_is_said_to_keep_back_what_is_due() {
         "{told}"
     );
     world.input.begin = began;
-    assert_eq!(world.explain().because, "nothing holds it up");
+    assert_eq!(world.explain().because, "nothing blocks it");
 }
 
 #[test]
@@ -279,8 +284,5 @@ fn a_cancelled_order_of_which_no_payment_stands_is_not_called_unpaid() {
     });
     world.settle();
     let told = world.explain();
-    assert_eq!(
-        told.payment, "none stands: the order is cancelled",
-        "{told}"
-    );
+    assert_eq!(told.payment, "no payment: the order is cancelled", "{told}");
 }

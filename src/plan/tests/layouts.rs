@@ -102,8 +102,8 @@ fn a_title_that_the_layout_has_not_holds_the_order_when_it_is_planned() {
     let task = plan.tasks.iter().find(|t| t.kind == "not_writable");
     let detail = &task.unwrap().detail;
     for words in [
-        "a title cannot be written for tokyo",
-        "column 商品名: holds the character U+2661",
+        "layout of tokyo cannot write a title",
+        "column 商品名: contains the character U+2661",
         "[map]",
     ] {
         assert!(detail.contains(words), "{words}: {detail}");
@@ -124,7 +124,7 @@ fn each_part_is_named_by_its_column_and_rule() {
     let said = |column: &str, rule: &str| {
         format!("instruct row HK0123456789ABC-S1, column {column}: {rule}")
     };
-    let no_such = "holds the character U+20BB7, which the file's encoding has not";
+    let no_such = "contains the character U+20BB7, which the file's encoding does not have";
     let name = |name: &str| Party {
         name: name.to_owned(),
         ..taro()

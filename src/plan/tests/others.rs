@@ -608,7 +608,11 @@ fn a_notice_of_ours_that_the_shop_cancels_ships_nothing_again() {
     open.wait(45);
     let plan = open.plan();
     assert_eq!(kinds(&plan), ["notice_cancelled"]);
-    assert!(plan.tasks[0].detail.contains("tell the channel again"));
+    assert!(
+        plan.tasks[0]
+            .detail
+            .contains("Send the shipping notice again")
+    );
     let settles = Action::release("notice_cancelled:ful_ours");
     assert!(plan.tasks[0].actions.contains(&settles), "{:?}", plan.tasks);
     assert_eq!(

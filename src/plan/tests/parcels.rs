@@ -283,7 +283,7 @@ fn a_row_that_moves_to_another_parcel_is_in_that_one_alone() {
     world.stands(Status::Shipped, -2, 2000, &["tracking_corrected"]);
     assert_eq!(world.numbers_told(), [[number(ONE)]]);
     let detail = &world.plan().tasks[0].detail;
-    assert!(detail.contains(&format!("add {TWO} there")), "{detail}");
+    assert!(detail.contains(&format!("Add {TWO} there")), "{detail}");
 }
 
 /// (c), field case 08: two lines of one parcel in two files.
@@ -416,7 +416,9 @@ fn a_total_that_shrinks_after_it_was_told_is_corrected_and_a_task() {
         plan.tasks
     );
     assert!(
-        plan.tasks[0].detail.contains("2 × A shipped, and 1 did"),
+        plan.tasks[0]
+            .detail
+            .contains("2 × A shipped, but the warehouse now reports 1"),
         "{:?}",
         plan.tasks
     );

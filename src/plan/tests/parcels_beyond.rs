@@ -49,7 +49,7 @@ fn the_same_goods_under_another_number_beyond_what_was_instructed_are_a_correcte
     world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
     let detail = &world.plan().tasks[0].detail;
     assert!(
-        detail.contains(&format!("type {TWO} there, and tell the customer")),
+        detail.contains(&format!("Enter {TWO} there, and notify the customer")),
         "{detail}"
     );
     world.hears("3", vec![row(Some(TWO), &[(1, 2)], at(91))]);
@@ -133,8 +133,8 @@ fn a_void_number_beside_one_that_is_known_is_to_be_taken_off() {
     world.stands(Status::Shipped, -2, 2000, &["tracking_corrected"]);
     let detail = world.plan().tasks[0].detail.clone();
     for words in [
-        format!("take {ONE} off there"),
-        format!("tell the customer, whose mail has {ONE}"),
+        format!("Remove {ONE} there"),
+        format!("notify the customer; the shipping mail has {ONE}"),
     ] {
         assert!(detail.contains(&words), "{detail}");
     }
@@ -158,7 +158,9 @@ fn a_customer_who_has_a_void_number_is_told_where_the_shop_is_told_nothing() {
         world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
         let detail = world.plan().tasks[0].detail.clone();
         assert!(
-            detail.contains(&format!("tell the customer {TWO}, whose mail has {words}")),
+            detail.contains(&format!(
+                "Notify the customer of {TWO}; the shipping mail has {words}"
+            )),
             "{detail}"
         );
         world.release("tracking_corrected");

@@ -110,7 +110,7 @@ fn a_code_of_no_line_moves_nothing_until_a_right_file_comes() {
     world.hears("1", vec![codes(ONE, &[("X", 1)])]);
     world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
     let detail = world.plan().tasks[0].detail.clone();
-    let words = format!("{S1} ({ONE}) with a row of X, which is the code of no line of it");
+    let words = format!("{S1} ({ONE}) with a row of X, which is not the code of any of its lines");
     assert!(detail.contains(&words), "{detail}");
     world.hears("2", vec![codes(ONE, &[("A", 1)])]);
     world.stands(Status::Shipped, -1, 1500, &[]);

@@ -91,7 +91,8 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
     assert!(world.intents(Op::Fulfil).is_empty() && world.input.revenue.is_empty());
     let task = world.plan().tasks[0].clone();
     assert!(
-        task.detail.contains("line 1 is B, it was instructed as A"),
+        task.detail
+            .contains("line 1 as B, but it was instructed as A"),
         "{}",
         task.detail
     );
@@ -231,7 +232,7 @@ fn a_code_that_is_not_the_one_of_its_line_is_not_taken_for_the_line() {
     world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
     let detail = world.plan().tasks[0].detail.clone();
     assert!(
-        detail.contains("line 1 is 4900000000000, it was instructed as W-1"),
+        detail.contains("line 1 as 4900000000000, but it was instructed as W-1"),
         "{detail}"
     );
     assert!(detail.contains("mapping file"), "{detail}");
@@ -275,7 +276,7 @@ fn a_parcel_with_several_labels_is_told_with_all_of_them() {
     world.hears("3", vec![labels(&[TWO, "401234567912"])]);
     world.stands(Status::Shipped, -2, 2500, &["tracking_corrected"]);
     let detail = &world.plan().tasks[0].detail;
-    assert!(detail.contains("add 401234567912 there"), "{detail}");
+    assert!(detail.contains("Add 401234567912 there"), "{detail}");
 }
 
 /// Notice and mail wait for the number, and no longer than it is said.

@@ -113,7 +113,7 @@ fn the_channel_s_word_alone_ships_nothing_and_the_account_is_given_its_own_id() 
     let explained = world.explain();
     assert_eq!(
         explained.captured,
-        ["payment pay_1 (pi_1 at stripe): not reported by its account so far"]
+        ["payment pay_1 (pi_1 at stripe): not reported by its account yet"]
     );
     tell(&mut world, payment("pi_1"));
     ship(&mut world);
@@ -422,7 +422,7 @@ fn what_the_channel_shows_otherwise_is_a_task_once_both_had_time_to_be_read() {
     );
     let told = &plan.tasks[0].detail;
     assert!(
-        told.contains("captured is 1500 JPY") && told.contains("given back is 300 JPY"),
+        told.contains("captured is 1500 JPY") && told.contains("refunded is 300 JPY"),
         "{told}"
     );
     alone.edit(|order| (order.tenders[0].captured, order.tenders[0].refunded) = (0, 0));

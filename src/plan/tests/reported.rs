@@ -104,7 +104,7 @@ fn a_dash_in_place_of_a_number_is_told_to_nobody_and_asked_about_until_it_is_typ
     assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
     let detail = &plan.tasks[0].detail;
     assert!(
-        detail.contains("without a number: type 401234567890 there"),
+        detail.contains("without a number. Enter 401234567890 there"),
         "{detail}"
     );
     let again = world.asked(|now| correct(now, S1, "-", "401234567890", "asked"));
@@ -114,7 +114,7 @@ fn a_dash_in_place_of_a_number_is_told_to_nobody_and_asked_about_until_it_is_typ
     assert!(
         world.plan().tasks[0]
             .detail
-            .contains("type 401234567891 there")
+            .contains("Enter 401234567891 there")
     );
     world.shown("401234567891");
     assert!(world.plan().tasks.is_empty(), "{:?}", world.plan().tasks);
@@ -212,7 +212,7 @@ fn a_parcel_without_a_number_can_be_given_one() {
     world.typed(|now| correct(now, S1, "401234567890", "401234567891", "mistyped"));
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["tracking_corrected"]);
-    assert!(plan.tasks[0].detail.contains("type 401234567891 there"));
+    assert!(plan.tasks[0].detail.contains("Enter 401234567891 there"));
     assert_eq!(world.moved(), -2);
 }
 
@@ -224,7 +224,7 @@ fn a_time_that_cannot_be_is_when_it_was_told_and_a_task() {
             at(31) - Duration::days(2000 * 365),
             "before the order was placed",
         ),
-        (at(31) + Duration::days(36 * 365), "after it told so"),
+        (at(31) + Duration::days(36 * 365), "after it was reported"),
     ] {
         let mut world = instructed(2);
         world.file(Some("401234567890"), 2, shipped_at);
@@ -294,7 +294,7 @@ fn what_is_typed_has_a_number_and_a_time_that_can_be() {
     let early = world.asked(typed("401234567890", Some(at(-60 * 24 * 365))));
     assert!(early.unwrap_err().contains("before order"));
     let none = world.asked(typed("-", None));
-    assert!(none.unwrap_err().contains("no tracking number"));
+    assert!(none.unwrap_err().contains("is not a tracking number"));
 }
 
 /// A layout that has only a date tells two boxes of one day as it tells one box twice.

@@ -372,7 +372,7 @@ fn situation_1b_staff_ship_what_a_warehouse_has() {
     let words = [
         "3 × MUG shipped twice: F1 (channel 2026-11-27 11:00)",
         "-S1 (tokyo 2026-11-27 14:00, 401234567890)",
-        "paid once, have one returned",
+        "paid once. Have one returned",
     ];
     says(&world, "shipped_twice", &words);
     assert_eq!(
@@ -414,8 +414,8 @@ fn situation_2b_staff_cancel_our_notice_and_make_no_other() {
     assert_eq!(columns(&world), expected);
     let words = [
         "cancelled fulfilment F1 (3 × MUG)",
-        "the warehouse says that it shipped",
-        "tell the channel again, or say that it came back",
+        "the warehouse reported it as shipped",
+        "Send the shipping notice again, or record the return",
     ];
     says(&world, "notice_cancelled", &words);
     // The shipment's reference stands in what can be typed.
@@ -473,8 +473,8 @@ fn situation_2c_staff_cancel_what_they_shipped() {
         assert_eq!(columns(&world), expected, "held, and never instructed");
         let words = [
             "F1 (3 × MUG)",
-            "marked as shipped and cancelled",
-            "say that it shipped, or release it if it did not",
+            "marked as shipped and then cancelled",
+            "Record the shipment, or release it if it did not ship",
         ];
         says(&world, "fulfilment_cancelled", &words);
         let settled = Action::release("fulfilment_cancelled:F1");
@@ -888,8 +888,8 @@ fn situation_6b_staff_complete_what_was_not_sealed() {
     assert_eq!(columns(&world), expected, "held, with its stock");
     assert_eq!(world.blocked_by.as_deref(), Some("hold:completed"));
     let words = [
-        "completed at the channel without a shipment",
-        "2 × MUG unsent",
+        "Completed at the channel without a shipment",
+        "not shipped: 2 × MUG",
     ];
     says(&world, "completed", &words);
     let three = [
@@ -954,8 +954,8 @@ fn situation_7_the_shop_cancels_and_voids_what_has_left() {
     let at = world.entries.values().map(|entry| entry.effective_at);
     assert_eq!(at.collect::<Vec<_>>(), [clock(15, 0)]);
     let words = [
-        "-S1 left tokyo 2026-11-27 15:00 (401234567890) although the order is cancelled",
-        "stop the carrier, or await the return; if the customer keeps it, bill it anew",
+        "-S1 shipped from tokyo on 2026-11-27 15:00 (401234567890) although the order is cancelled",
+        "Stop the parcel at the carrier, or await the return. If the customer keeps the goods, bill them again",
     ];
     says(&world, "cancel_too_late", &words);
     world.wait(24 * 60);

@@ -59,15 +59,15 @@ const WRONG: [(&str, &str); 46] = [
     ),
     (
         "order.total >= money(\"JPYY\", \"10\")",
-        "is no currency code",
+        "is not a currency code",
     ),
     (
         "order.total >= money(\"JPY\", \"ten\")",
-        "is no decimal amount",
+        "is not a decimal amount",
     ),
     (
         "order.total >= money(\"JPY\", 10)",
-        "money() is written money(\"EUR\", \"1000.00\")",
+        "money() must be written money(\"EUR\", \"1000.00\")",
     ),
     (
         "order.total >= yen(\"10\")",
@@ -75,26 +75,26 @@ const WRONG: [(&str, &str); 46] = [
     ),
     ("order.total > yen(10.5)", "rules have no decimal numbers"),
     ("lines.exists(l, l.qty > 5u)", "5u: write 5"),
-    ("order.total == null", "ask has(order.total)"),
+    ("order.total == null", "use has(order.total)"),
     (
         "order.total",
-        "order.total is an amount, but a rule has to be true or false",
+        "order.total is an amount, but a rule must be true or false",
     ),
     (
         "lines.size()",
-        "lines.size() is a number, but a rule has to be true or false",
+        "lines.size() is a number, but a rule must be true or false",
     ),
     (
         "order",
-        "order is an object (order), but a rule has to be true or false",
+        "order is an object (order), but a rule must be true or false",
     ),
     (
         "order.remarks && true",
-        "order.remarks is text, true or false is needed here",
+        "order.remarks is text; expected true or false",
     ),
     (
         "!order.remarks",
-        "order.remarks is text, true or false is needed here",
+        "order.remarks is text; expected true or false",
     ),
     ("order.remarks.length() > 0", "length(): no such function"),
     (
@@ -137,7 +137,7 @@ const WRONG: [(&str, &str); 46] = [
     ("order.remarks.exists(x, true)", "need a list, this is text"),
     (
         "lines.exists(l, l.qty)",
-        "l.qty is a number, true or false is needed here",
+        "l.qty is a number; expected true or false",
     ),
     ("{\"a\": 1}.size() > 0", "rules have no maps"),
     (

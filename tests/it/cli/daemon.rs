@@ -113,7 +113,7 @@ fn commands_reach_the_private_cluster_of_a_daemon_that_survives_its_death() {
 
     let mut second = shop.command(&["run"]);
     second.env("SHOP_TOKEN", "sk");
-    Ran::of(second).refused(5, "another hikiate runs");
+    Ran::of(second).refused(5, "another hikiate is running");
 
     let server = daemon.server().unwrap();
     kill("-KILL", &server);
@@ -141,11 +141,11 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     daemon.until("patient", |shop| {
         fs::read_to_string(shop.dir.path().join("log"))
             .unwrap()
-            .contains("the database is away")
+            .contains("the database is unavailable")
     });
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(
-        daemon.log().matches("the database is away").count(),
+        daemon.log().matches("the database is unavailable").count(),
         1,
         "one line a minute"
     );

@@ -67,7 +67,7 @@ async fn a_deposit_of_nobody_is_listed_matched_moved_and_voided() {
             "XYZ1",
         ],
     )
-    .refused(2, "no currency");
+    .refused(2, "not a currency");
     let added = run(
         &world,
         &["deposit", "add", "-", "3300", "--reference", "F1", "--json"],
@@ -314,7 +314,7 @@ async fn check_says_whether_deposits_are_booked() {
     let plain = world("").await;
     let said = run(&plain, &["check"]).ended(0).to_owned();
     assert!(
-        said.contains("no deposit is booked (titles.bank is not set)"),
+        said.contains("deposits are not booked (titles.bank is not set)"),
         "{said}"
     );
     let booked = world(BOOKS).await;

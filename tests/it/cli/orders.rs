@@ -153,11 +153,11 @@ async fn a_held_order_is_listed_explained_and_released() {
     );
     let listed = run(&world, &["tasks"]);
     assert!(
-        listed.ended(0).contains(&format!("type: {line}\n")),
+        listed.ended(0).contains(&format!("run: {line}\n")),
         "{listed:?}"
     );
     assert!(
-        explained.out.contains(&format!("type: {line}\n")),
+        explained.out.contains(&format!("run: {line}\n")),
         "{explained:?}"
     );
 
@@ -196,8 +196,9 @@ async fn a_held_order_is_listed_explained_and_released() {
         "{:?}",
         world.status(&held).await
     );
-    run(&world, &["order", "hold", &number, "--reason", "x"]).refused(5, "a hold stops nothing");
-    run(&world, &["order", "cancel", &number, "--reason", "x"]).refused(5, "it has left");
+    run(&world, &["order", "hold", &number, "--reason", "x"])
+        .refused(5, "a hold no longer stops it");
+    run(&world, &["order", "cancel", &number, "--reason", "x"]).refused(5, "it has shipped");
 }
 
 #[tokio::test]
@@ -310,7 +311,7 @@ async fn a_deposit_is_added_once_by_its_reference() {
     };
     add("1650.5", &[]).refused(2, "JPY has 0");
     add("0", &[]).refused(2, "above zero");
-    add("1650", &["--date", "2026-12-24"]).refused(2, "not come yet");
+    add("1650", &["--date", "2026-12-24"]).refused(2, "in the future");
     let told = add("1650", &["--date", "2026-11-19", "--json"]).json();
     assert_eq!(
         (
@@ -326,7 +327,7 @@ async fn a_deposit_is_added_once_by_its_reference() {
             &json!(number)
         )
     );
-    add("1650", &[]).refused(5, "added before");
+    add("1650", &[]).refused(5, "already used");
     world.rounds(5).await;
     assert!(
         world.shop.order(&id).unwrap().is_shipped(),
@@ -387,7 +388,7 @@ async fn only_an_unknown_outcome_is_resolved() {
         &["effect", "resolve", &effect_id, "done", "--reason", "x"],
     );
     assert!(
-        corrected.ended(0).contains("corrected: it happened"),
+        corrected.ended(0).contains("corrected: recorded as done"),
         "{corrected:?}"
     );
     run(

@@ -79,7 +79,7 @@ fn two_accounts_that_read_one_folder_are_refused() {
     let said = second("wh2");
     assert!(
         said.ended(0)
-            .contains("which this machine does not have now"),
+            .contains("which does not exist on this machine now"),
         "{said:?}"
     );
 }
@@ -130,7 +130,7 @@ async fn an_empty_database_is_migrated_once() {
     );
     assert_eq!(
         shop.run(&["migrate", "--wait"]).ended(0),
-        format!("nothing to do: the schema is at {newest}\n")
+        format!("nothing to do: the schema is at version {newest}\n")
     );
     assert_eq!(shop.run(&["order", "list"]).ended(0), "no such orders\n");
     for list in [
@@ -195,7 +195,7 @@ async fn a_bad_row_of_the_mapping_file_keeps_no_operator_from_stopping_what_is_s
     let db = db().await;
     let shop = Shop::new(Some(&db.url));
     let same = shop.run(&["item", "unmapped", "--csv", "codes.csv"]);
-    same.refused(5, "the counts of all of them would be gone");
+    same.refused(5, "all their counts would be lost");
     let text = std::fs::read_to_string(shop.config()).unwrap();
     let listed = "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n";
     std::fs::write(shop.config(), text + listed).unwrap();
@@ -205,7 +205,7 @@ async fn a_bad_row_of_the_mapping_file_keeps_no_operator_from_stopping_what_is_s
     stopped.ended(0);
     assert!(
         stopped.err.contains("items.csv:2: multiplier \"none\"")
-            && stopped.err.contains("hikiate run does not start with it"),
+            && stopped.err.contains("hikiate run will not start"),
         "{stopped:?}"
     );
     let checked = shop.run(&["check", "--allow-missing-secrets"]);

@@ -515,7 +515,7 @@ async fn a_shop_that_repeats_one_page_is_a_task_and_loses_no_order() {
             .unwrap();
     let error = error.unwrap();
     assert!(
-        error.contains("is not the one that was asked for"),
+        error.contains("returned a different page than requested"),
         "{error}"
     );
     let tasks = world.tasks().await;

@@ -437,6 +437,6 @@ async fn what_is_typed_as_shipped_is_looked_at_twice() {
             "--reason",
             "x",
         ];
-        run(&world, &words).refused(2, "this is no number");
+        run(&world, &words).refused(2, "not a tracking number");
     }
 }

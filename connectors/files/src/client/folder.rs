@@ -203,7 +203,9 @@ pub(crate) async fn read_whole(
         };
         bytes.extend_from_slice(&piece);
         if bytes.len() > most {
-            let message = format!("{path} has more than {most} bytes, which is no file of ours");
+            let message = format!(
+                "{path} has more than {most} bytes, so it is not a file that hikiate wrote"
+            );
             return Err(Error::new(ErrorClass::Protocol, message));
         }
         if piece.len() < PIECE {

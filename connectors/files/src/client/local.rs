@@ -74,7 +74,7 @@ impl LocalFolder {
         done.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorClass::OutcomeUnknown,
-                "the file work was broken off",
+                "the file operation was interrupted",
             ))
         })
     }
@@ -102,7 +102,7 @@ impl LocalFolder {
             if now == before {
                 let seconds = self.idle.as_secs();
                 let message = format!(
-                    "{path} did not answer in {seconds} s: is the share there and mounted?"
+                    "{path} did not answer in {seconds} s: does the share exist, and is it mounted?"
                 );
                 return Err(Error::new(ErrorClass::Transient, message));
             }
@@ -193,8 +193,7 @@ impl Folder for LocalFolder {
 
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
         self.look(path, |path, _| {
-            let meta =
-                absent(fs::symlink_metadata(path)).map_err(|e| failed("look at", path, &e))?;
+            let meta = absent(fs::symlink_metadata(path)).map_err(|e| failed("check", path, &e))?;
             Ok(meta.map(|m| m.len()))
         })
         .await
@@ -268,14 +267,14 @@ fn write_new(path: &Path, bytes: &[u8], access: &Access) -> Result<Written, Erro
             let hint = "the daemon's user must be a member of it";
             denied(
                 &part,
-                &format!("cannot give it to the group {name}: {e}; {hint}"),
+                &format!("cannot set its group to {name}: {e}; {hint}"),
             )
         })?;
     }
     if let Some(mode) = access.mode {
         let wanted = fs::Permissions::from_mode(mode);
         file.set_permissions(wanted)
-            .map_err(|e| denied(&part, &format!("cannot give it the mode {mode:04o}: {e}")))?;
+            .map_err(|e| denied(&part, &format!("cannot set its mode to {mode:04o}: {e}")))?;
     }
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
@@ -290,7 +289,7 @@ fn write_new(path: &Path, bytes: &[u8], access: &Access) -> Result<Written, Erro
     };
     settle().map(|()| Written::New).map_err(|e| {
         let message = format!(
-            "{} has its name, but whether that lasts is not known: {e}",
+            "{} was renamed, but the rename may not be durable: {e}",
             path.display()
         );
         Error::new(ErrorClass::OutcomeUnknown, message)
@@ -301,11 +300,11 @@ fn group(name: &str) -> Result<Gid, Error> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid),
         Ok(None) => {
-            let message = format!("this machine has no group {name}: make it or correct `group`");
+            let message = format!("this machine has no group {name}: create it or correct `group`");
             Err(Error::new(ErrorClass::Auth, message))
         }
         Err(e) => {
-            let message = format!("cannot look for the group {name}: {e}");
+            let message = format!("cannot look up the group {name}: {e}");
             Err(Error::new(ErrorClass::Transient, message))
         }
     }
@@ -367,8 +366,8 @@ fn failed(what: &str, path: &Path, e: &io::Error) -> Error {
         ErrorClass::Transient
     };
     let hint = match e.kind() {
-        ErrorKind::NotFound => ": is the folder there and mounted?",
-        ErrorKind::PermissionDenied => ": give the daemon's user the right to it",
+        ErrorKind::NotFound => ": does the folder exist, and is it mounted?",
+        ErrorKind::PermissionDenied => ": grant the daemon's user access to it",
         _ => "",
     };
     Error::new(

@@ -43,7 +43,7 @@ impl std::fmt::Debug for SftpFolder {
 fn decode(key: &SecretString) -> Result<Arc<PrivateKey>, String> {
     russh::keys::decode_secret_key(key.expose_secret(), None)
         .map(Arc::new)
-        .map_err(|_| "this is no private key without passphrase in OpenSSH form: make one with `ssh-keygen -t ed25519 -N ''`".to_owned())
+        .map_err(|_| "not a private key in OpenSSH format without a passphrase: create one with `ssh-keygen -t ed25519 -N ''`".to_owned())
 }
 
 impl SftpFolder {
@@ -119,7 +119,7 @@ impl SftpFolder {
         match session.sftp.stat(path).await {
             Ok(meta) => Ok(Some(meta.attrs.size.unwrap_or_default())),
             Err(e) if is_absent(&e) => Ok(None),
-            Err(e) => Err(self.failed("look at", path, &e).await),
+            Err(e) => Err(self.failed("check", path, &e).await),
         }
     }
 }
@@ -195,8 +195,8 @@ impl Folder for SftpFolder {
             },
             Err(e) => {
                 let message = format!(
-                    "{}; the file may have its name",
-                    self.failed("see the end of renaming", &part, &e)
+                    "{}; the file may already be renamed",
+                    self.failed("confirm the rename of", &part, &e)
                         .await
                         .message
                 );
@@ -235,7 +235,7 @@ async fn list(session: &Session, path: &str, oldest: &mut Oldest<'_>) -> Result<
         };
         count += names.files.len().max(1);
         if count > ENDLESS {
-            let message = format!("the server lists {count} files and more, without an end");
+            let message = format!("the server's listing does not end after {count} files");
             return Err(SftpError::UnexpectedBehavior(message));
         }
         for file in names.files {
@@ -299,7 +299,7 @@ async fn range(
                 Ok(got) if got.data.len() <= wanted => bytes.extend_from_slice(&got.data),
                 Ok(got) => {
                     let message = format!(
-                        "{} bytes came where {wanted} were asked for",
+                        "{} bytes were received where {wanted} were requested",
                         got.data.len()
                     );
                     return Err(SftpError::UnexpectedBehavior(message));

@@ -116,7 +116,7 @@ pub(crate) async fn connect(
         AuthResult::Success => {}
         AuthResult::Failure { .. } => {
             let message = format!(
-                "{place} refuses the key of user {}: ask the warehouse to authorise it",
+                "{place} rejects the key of user {}: ask the warehouse to authorise it",
                 address.user
             );
             return Err(Error::new(ErrorClass::Auth, message));

@@ -26,7 +26,7 @@ impl Layout {
             && zone.parse::<chrono_tz::Tz>().is_err()
         {
             found.push(format!(
-                "zone: {zone:?} is no time zone: write one like Asia/Tokyo"
+                "zone: {zone:?} is not a time zone: use a name like Asia/Tokyo"
             ));
         }
         self.outgoing(&mut found);
@@ -51,7 +51,7 @@ impl Layout {
             }
         }
         if found.is_empty() && !self.writes() && !self.reads() {
-            found.push("no file is described: write at least one of instruct, cancel, journal, reply, shipped, cancel_reply, stock".to_owned());
+            found.push("the layout describes no file: add at least one of instruct, cancel, journal, reply, shipped, cancel_reply, stock".to_owned());
         }
         found
     }
@@ -95,26 +95,24 @@ impl Layout {
             && !c.columns.is_empty()
         {
             found.push(
-                "cancel.columns: with accept = \"phone\" no file is written: leave the columns out"
+                "cancel.columns: with accept = \"phone\" no file is written: remove the columns"
                     .to_owned(),
             );
         }
         if let Some(i) = &self.instruct
             && i.ignores.contains(&Ask::Cod)
         {
-            found.push("instruct.ignores: \"cod\" cannot be left out: a parcel that goes out without it brings no money".to_owned());
+            found.push("instruct.ignores: \"cod\" cannot be ignored: a parcel that ships without it collects no money".to_owned());
         }
         if let Some(i) = &self.instruct
             && i.accept == Accept::Phone
         {
-            found.push("instruct.accept: only a cancel is asked by telephone: write \"delivered\" or \"file\"".to_owned());
+            found.push("instruct.accept: only cancellations are requested by phone: use \"delivered\" or \"file\"".to_owned());
         }
         let Some(j) = &self.journal else { return };
         if j.accept != Accept::Delivered {
-            found.push(
-                "journal.accept: no answer file exists for journals: write \"delivered\""
-                    .to_owned(),
-            );
+            found
+                .push("journal.accept: journals have no answer file: use \"delivered\"".to_owned());
         }
         match j.format {
             JournalFormat::Rows => sheet(
@@ -126,7 +124,7 @@ impl Layout {
             ),
             JournalFormat::Text => {
                 if j.entry.trim().is_empty() {
-                    found.push("journal.entry: write the template of an entry".to_owned());
+                    found.push("journal.entry: add the template of one entry".to_owned());
                 }
                 if !j.columns.is_empty() {
                     found.push("journal.columns: a text journal has no columns".to_owned());
@@ -157,7 +155,7 @@ impl Layout {
             inside(i, found);
             delta(i, found);
             if i.exports == Exports::Cumulative && i.quantities == Quantities::Delta {
-                found.push("shipped.quantities: \"delta\" adds what each file names, and with exports = \"cumulative\" later files name it again: write \"total\"".to_owned());
+                found.push("shipped.quantities: \"delta\" counts units twice with exports = \"cumulative\", where later files repeat them: use \"total\"".to_owned());
             }
         }
         if let Some(i) = &self.cancel_reply {
@@ -180,7 +178,7 @@ impl Layout {
             for kind in self.kinds().filter(|kind| kind.word != "stock") {
                 if let Some(name) = crate::glob::common(kind.files, &stock.files) {
                     found.push(format!(
-                        "stock.files: {:?} and {}.files ({:?}) both take {name:?}, so a file could be read as both: name them apart",
+                        "stock.files: {:?} and {}.files ({:?}) both match {name:?}, so the kind of a file is ambiguous: use distinct patterns",
                         stock.files, kind.word, kind.files
                     ));
                 }
@@ -189,7 +187,8 @@ impl Layout {
         let patterns: Vec<_> = self.kinds().map(|kind| kind.files.to_lowercase()).collect();
         if patterns.iter().collect::<BTreeSet<_>>().len() < patterns.len() {
             found.push(
-                "files: two kinds have the same pattern, so a file could be either".to_owned(),
+                "files: two kinds have the same pattern, so the kind of a file is ambiguous"
+                    .to_owned(),
             );
         }
     }
@@ -212,16 +211,16 @@ fn inside(shipped: &Shipped, found: &mut Vec<String>) {
     let has = |field| shipped.columns.iter().any(|c| c.field == Some(field));
     let why = match Says::of(&shipped.columns) {
         Says::Lines if !has(Field::Quantity) => {
-            "a column has the field \"line\" and none \"quantity\": name the quantity, or leave out both, and a row is everything of its shipment"
+            "a column has the field \"line\" but no column has \"quantity\": add a quantity column, or remove this one so that a row covers its whole shipment"
         }
         Says::Codes if !has(Field::Code) => {
-            "a column has the field \"quantity\" and none \"line\" or \"code\", so nothing says of what: name one of them, or leave out the quantity, and a row is everything of its shipment"
+            "a column has the field \"quantity\" but no column has \"line\" or \"code\", so it is unclear what is counted: add one of them, or remove the quantity column so that a row covers its whole shipment"
         }
         Says::Whole if has(Field::Code) => {
-            "a column has the field \"code\" and none \"quantity\": name the quantity, or leave out both, and a row is everything of its shipment"
+            "a column has the field \"code\" but no column has \"quantity\": add a quantity column, or remove this one so that a row covers its whole shipment"
         }
         Says::Whole if shipped.quantities == Quantities::Delta => {
-            "with quantities = \"delta\" a row must say how many of what: name columns with the fields \"quantity\" and \"line\" or \"code\""
+            "with quantities = \"delta\" a row must say how many of what: add columns with the fields \"quantity\" and \"line\" or \"code\""
         }
         _ => return,
     };
@@ -239,7 +238,7 @@ fn delta(shipped: &Shipped, found: &mut Vec<String>) {
         .iter()
         .any(|c| c.field == Some(Field::Parcel));
     if shipped.quantities == Quantities::Delta && left.any(dates::is_day) && !named {
-        found.push("shipped.quantities: \"delta\" adds each row of a new file, and with days alone nothing in a row says whether it was told before: give shipped_at a time with hours, or name a column with the field \"parcel\", or write \"total\"".to_owned());
+        found.push("shipped.quantities: \"delta\" must know whether a row was already reported, and a date alone does not show that: give shipped_at a time of day, or add a column with the field \"parcel\", or use \"total\"".to_owned());
     }
 }
 
@@ -247,15 +246,15 @@ fn delta(shipped: &Shipped, found: &mut Vec<String>) {
 fn stock(stock: &Stock, found: &mut Vec<String>) {
     let has = |field| stock.columns.iter().any(|c| c.field == Some(field));
     match (has(Field::Quality), stock.quality.is_empty()) {
-        (true, true) => found.push("stock.quality: say what the words of the column with the field \"quality\" mean: sellable, damaged, held or other".to_owned()),
-        (false, false) => found.push("stock.quality: no column has the field \"quality\", so these words are never read".to_owned()),
+        (true, true) => found.push("stock.quality: define the words of the column with the field \"quality\": sellable, damaged, held or other".to_owned()),
+        (false, false) => found.push("stock.quality: no column has the field \"quality\", so these words are never used".to_owned()),
         (true, false) if !stock.quality.values().any(|b| *b == Bucket::Sellable) => {
-            found.push("stock.quality: no word is \"sellable\", so nothing would ever count".to_owned());
+            found.push("stock.quality: no word is \"sellable\", so no stock would ever be counted".to_owned());
         }
         _ => {}
     }
     if stock.as_of_lag.0 > Duration::from_secs(86_400) {
-        found.push("stock.as_of_lag: must be a day at the most".to_owned());
+        found.push("stock.as_of_lag: must be at most one day".to_owned());
     }
 }
 
@@ -293,7 +292,7 @@ fn sheet(kind: &str, form: &Form, columns: &[ColumnOut], ext: &str, found: &mut 
         }
         if column.bytes == Some(0) || column.chars == Some(0) {
             found.push(format!(
-                "{kind}.columns {:?}: a length of 0 lets nothing through",
+                "{kind}.columns {:?}: a length of 0 allows no value",
                 column.name
             ));
         }
@@ -304,7 +303,7 @@ fn separator(kind: &str, form: &Form, found: &mut Vec<String>) {
     let c = form.separator;
     if !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '"' | '\r' | '\n' | ' ') {
         found.push(format!(
-            "{kind}: the separator {c:?} cannot be told from a cell: take a comma or a tab"
+            "{kind}: the separator {c:?} is ambiguous with cell text: use a comma or a tab"
         ));
     }
 }
@@ -320,7 +319,7 @@ fn names<'a>(
         if name.trim().is_empty() {
             found.push(format!("{kind}.columns: a column has no name"));
         } else if !seen.insert(same(name)) {
-            found.push(format!("{kind}.columns {name:?}: this name stands twice"));
+            found.push(format!("{kind}.columns {name:?}: this name is used twice"));
         }
     }
 }
@@ -330,13 +329,13 @@ fn read(kind: &Kind<'_>, form: Form, needed: &[Field], allowed: &[Field], found:
     separator(word, &form, found);
     if kind.files.is_empty() || kind.files.contains('/') {
         found.push(format!(
-            "{word}.files: write a pattern of file names, without folders"
+            "{word}.files: set a file name pattern, without folders"
         ));
     }
     if let Whole::Trailer(text) | Whole::Marker(text) = kind.whole
         && text.trim().is_empty()
     {
-        found.push(format!("{word}.whole: the mark is empty"));
+        found.push(format!("{word}.whole: the marker is empty"));
     }
     if form.encoding == Encoding::Cp932 && form.header {
         for column in kind.columns {
@@ -346,7 +345,7 @@ fn read(kind: &Kind<'_>, form: Form, needed: &[Field], allowed: &[Field], found:
                 .is_err()
             {
                 found.push(format!(
-                    "{word}.columns {:?}: no CP932 file can have this header",
+                    "{word}.columns {:?}: this header cannot be encoded in CP932",
                     column.name
                 ));
             }
@@ -369,7 +368,7 @@ fn read(kind: &Kind<'_>, form: Form, needed: &[Field], allowed: &[Field], found:
             ));
         } else if !seen.insert(field) {
             found.push(format!(
-                "{word}.columns {:?}: the field {:?} stands twice",
+                "{word}.columns {:?}: the field {:?} is used twice",
                 column.name,
                 field.as_str()
             ));
@@ -391,7 +390,7 @@ fn time_format(kind: &str, column: &ColumnIn, field: Field, found: &mut Vec<Stri
     let is_time = matches!(field, Field::At | Field::ShippedAt | Field::AsOf);
     match &column.format {
         None if is_time => found.push(format!(
-            "{place}: write its format, for example \"%Y/%m/%d %H:%M:%S\""
+            "{place}: add its format, for example \"%Y/%m/%d %H:%M:%S\""
         )),
         Some(_) if !is_time => found.push(format!("{place}: only times have a format")),
         Some(format) => {
@@ -413,13 +412,15 @@ fn words(kind: &str, lists: &[(&str, &Vec<String>)], found: &mut Vec<String>) {
     for (verdict, list) in lists {
         for word in *list {
             if !seen.insert(word.as_str()) {
-                found.push(format!("{kind}.verdicts.{verdict}: {word:?} stands twice"));
+                found.push(format!(
+                    "{kind}.verdicts.{verdict}: {word:?} is listed twice"
+                ));
             }
         }
     }
     if lists.first().is_none_or(|(_, list)| list.is_empty()) {
         found.push(format!(
-            "{kind}.verdicts: say which words of the column mean what"
+            "{kind}.verdicts: define what the words of the column mean"
         ));
     }
 }

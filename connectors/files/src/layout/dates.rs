@@ -55,7 +55,7 @@ fn is_count(format: &str) -> bool {
 pub(super) fn wrong(format: &str) -> Option<&'static str> {
     let items = || StrftimeItems::new(format);
     if items().any(|item| item == Item::Error) {
-        return Some("is no strftime format");
+        return Some("is not a strftime format");
     }
     let short = |item| {
         matches!(
@@ -70,22 +70,18 @@ pub(super) fn wrong(format: &str) -> Option<&'static str> {
         )
     };
     if items().any(short) {
-        return Some("has a year of two digits, which may be of any century: write %Y");
+        return Some("has a two-digit year, which is ambiguous: use %Y");
     }
     let has = |wanted: &dyn Fn(&Item<'_>) -> bool| items().any(|item| wanted(&item));
     let am_pm = |item: &Item<'_>| matches!(item, Item::Fixed(Fixed::LowerAmPm | Fixed::UpperAmPm));
     if has(&|item| matches!(item, Item::Numeric(Numeric::Hour12, _))) && !has(&am_pm) {
-        return Some(
-            "has an hour of twelve without am or pm, so morning and evening are the same: write %H, or add %p",
-        );
+        return Some("has a 12-hour time without am or pm, which is ambiguous: use %H, or add %p");
     }
     if has(&|item| *item == Item::Fixed(Fixed::TimezoneName)) {
-        return Some(
-            "has a zone's name (%Z), which is not read, so its times would be taken for local ones: write %z, or name the zone in `zone`",
-        );
+        return Some("has a time zone name (%Z), which is not parsed: use %z, or set `zone`");
     }
     if is_day(format) && has_offset(format) {
-        return Some("has an offset and no hour: a day has none, take %z out");
+        return Some("has a UTC offset but no hour: remove %z");
     }
     let example = NaiveDate::from_ymd_opt(2026, 11, 28)?;
     let time = NaiveTime::from_hms_opt(7, 42, 12)?;
@@ -94,7 +90,7 @@ pub(super) fn wrong(format: &str) -> Option<&'static str> {
     let mut written = String::new();
     let writes = format.replace("%#z", "%z");
     if write!(written, "{}", local.and_utc().format(&writes)).is_err() {
-        return Some("is no strftime format that can be read");
+        return Some("is not a strftime format that can be parsed");
     }
     let read = DateTime::parse_from_str(&written, format)
         .map(|t| t.naive_local())
@@ -120,7 +116,7 @@ impl Layout {
         if let Some(stock) = &self.stock {
             let lag = crate::words::span(stock.as_of_lag.0);
             words.push(format!(
-                "stock: a count without a time was made {lag} before its file, which is of the time it carries, at the latest of its first reading"
+                "stock: a count without a time is dated {lag} before its file; a file is dated by its own timestamp, or by its first fetch if that is earlier"
             ));
         }
         words
@@ -131,24 +127,26 @@ fn sentence(kind: &Kind<'_>, column: &ColumnIn, zone: &str) -> Option<String> {
     let format = column.format.as_deref()?;
     let day = is_day(format);
     let what = if day {
-        format!("a day in {zone} without a time ({format})")
+        format!("a date in {zone} without a time ({format})")
     } else if has_offset(format) {
-        format!("a time with its offset in the cell ({format})")
+        format!("a time with its UTC offset in the cell ({format})")
     } else if is_count(format) {
         format!("a time in seconds since 1970 ({format})")
     } else {
         format!("a time in {zone} ({format})")
     };
     let means = match (column.field?, day) {
-        (Field::ShippedAt, true) => ", so the goods left when the file told it, within that day",
-        (Field::AsOf, true) => ", so it was counted a little before the file, within that day",
-        (Field::At, true) => ", so it was answered when the file told it, within that day",
+        (Field::ShippedAt, true) => ", so the ship time is the file's time, within that day",
+        (Field::AsOf, true) => {
+            ", so the count time is a little before the file's time, within that day"
+        }
+        (Field::At, true) => ", so the answer time is the file's time, within that day",
         _ => "",
     };
     let latest = match (column.planned, day) {
         (true, _) => format!("at most {PLANNED_DAYS} days ahead"),
         (false, true) => "tomorrow at the latest".to_owned(),
-        (false, false) => format!("at most {AHEAD_MINUTES} minutes after the first reading"),
+        (false, false) => format!("at most {AHEAD_MINUTES} minutes after the first fetch"),
     };
     let oldest = if column.field == Some(Field::AsOf) {
         format!(", at most {OLDEST_COUNT_DAYS} days before it")
@@ -156,7 +154,7 @@ fn sentence(kind: &Kind<'_>, column: &ColumnIn, zone: &str) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "{}, column {}: {what}{means}; {latest}{oldest}, else the row is bad",
+        "{}, column {}: {what}{means}; {latest}{oldest}, otherwise the row goes to quarantine",
         kind.word, column.name
     ))
 }

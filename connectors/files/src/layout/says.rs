@@ -22,17 +22,17 @@ fn shipped(of: &Shipped) -> String {
     };
     let quantities = match of.quantities {
         Quantities::Total if of_what.is_empty() => {
-            "a row is everything of its shipment that is in no other parcel (whole)".to_owned()
+            "a row covers all units of its shipment that are in no other parcel (whole)".to_owned()
         }
-        Quantities::Total => format!(
-            "a quantity stands instead of what earlier files told of its parcel and {of_what} (total)"
-        ),
+        Quantities::Total => {
+            format!("a quantity replaces earlier reports for the same parcel and {of_what} (total)")
+        }
         Quantities::Delta => format!(
-            "a quantity is added to what earlier files told of its parcel and {of_what}, by each file with new content (delta)"
+            "a quantity is added to earlier reports for the same parcel and {of_what}, once per file with new content (delta)"
         ),
     };
     let exports = match of.exports {
-        Exports::New => "a file holds what left since the one before (new)",
+        Exports::New => "a file contains what shipped since the previous file (new)",
         Exports::Cumulative => "later files of a day repeat the earlier ones (cumulative)",
     };
     format!("shipped: {quantities}; {exports}")
@@ -41,18 +41,14 @@ fn shipped(of: &Shipped) -> String {
 fn stock(of: &Stock) -> Vec<String> {
     let count = match of.count {
         Count::OnHand => {
-            "a quantity is what lies on the shelf, instructed and not yet shipped included (on-hand)"
+            "a quantity is stock on hand, including instructed units that have not shipped (on-hand)"
         }
-        Count::Free => {
-            "from a quantity what is instructed and not yet shipped is taken off already (free)"
-        }
+        Count::Free => "a quantity excludes instructed units that have not shipped (free)",
     };
     let absent = match of.absent {
-        Absent::Unknown => {
-            "an item that a file does not name is as it was counted before (unknown)"
-        }
+        Absent::Unknown => "an item missing from a file keeps its last count (unknown)",
         Absent::Zero => {
-            "an item that a file does not name is gone from the places that the file names (zero)"
+            "an item missing from a file has no stock at the locations in that file (zero)"
         }
     };
     let mut words = vec![format!("stock: {count}; {absent}")];
@@ -80,7 +76,7 @@ fn stock(of: &Stock) -> Vec<String> {
             format!(", {} do not", rest.join(", "))
         };
         words.push(format!(
-            "stock: goods of quality {} count{not}; a row with any other word is bad",
+            "stock: goods of quality {} count{not}; a row with any other word goes to quarantine",
             with(Bucket::Sellable)
         ));
     }

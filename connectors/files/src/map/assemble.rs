@@ -73,7 +73,7 @@ impl Group {
     ) {
         let added = match (&mut self.what, row) {
             (Ok(_), Ok(_)) if !room => {
-                let why = "is of a parcel or an item with more rows than a page holds";
+                let why = "belongs to a parcel or item with more rows than fit in a page";
                 Err(view.places.bad_row(view.line, why))
             }
             (Ok(Rising::Parcel(parcel)), Ok(Rising::Parcel(row))) => parcel.join(*row, view),

@@ -331,7 +331,7 @@ impl Reading {
     pub(crate) fn whole_bad(&self, survey: &Survey, kept: Option<&str>) -> Option<BadRecord> {
         let bad = |why: &str, cause: &str| {
             let rest = kept.map_or(String::new(), |name| {
-                format!("; the record holds its beginning, all of it is in {name}")
+                format!("; the record has only its beginning, the full text is in {name}")
             });
             BadRecord::new(None, format!("{}: {why}{rest}", survey.file))
                 .because(format!("{}: {cause}", self.word))
@@ -347,7 +347,7 @@ impl Reading {
                 let first = survey.first_bad.as_ref();
                 let (reason, cause) = first.map_or(("", ""), |b| (&b.reason, &b.cause));
                 let why = format!(
-                    "{} rows cannot be understood, the first: {reason}",
+                    "{} rows cannot be parsed, the first: {reason}",
                     survey.bad_rows
                 );
                 Some(bad(

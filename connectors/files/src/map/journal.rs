@@ -149,7 +149,7 @@ impl TextSheet {
                     name,
                     "text",
                     &format!(
-                        "holds the character U+{:04X}, which the file's encoding has not",
+                        "contains the character U+{:04X}, which the file's encoding does not have",
                         u32::from(c)
                     ),
                 )
@@ -180,14 +180,14 @@ impl TextSheet {
                 return Err(refused(
                     &e.reference,
                     field,
-                    &format!("holds the control character U+{:04X}", u32::from(c)),
+                    &format!("contains the control character U+{:04X}", u32::from(c)),
                 ));
             }
             if field == "account" && text.trim() != text || text.is_empty() {
                 return Err(refused(
                     &e.reference,
                     field,
-                    "is empty or has blanks at an end",
+                    "is empty or has leading or trailing blanks",
                 ));
             }
             let start = self
@@ -205,7 +205,7 @@ impl TextSheet {
                     &e.reference,
                     field,
                     &format!(
-                        "holds {:?}, which means something else in this format",
+                        "contains {:?}, which is reserved in this format",
                         part.replace(' ', "␣")
                     ),
                 ));

@@ -46,10 +46,10 @@ impl Noticed {
         let file = file.filter(|file| file.rows.is_empty())?;
         let why = match &noticed {
             Self::RowGone { .. } => {
-                "; it is noticed by two files and stands in no row, so it cannot be read again: dismiss it once the warehouse has answered"
+                "; it was found by comparing two files and is in no row, so it cannot be retried: dismiss it once the warehouse has answered"
             }
             Self::FileChanged { .. } => {
-                "; the rest of it was never read, so it cannot be read again: dismiss this once it has come whole"
+                "; the rest of the file was never fetched, so this cannot be retried: dismiss it once the complete file has arrived"
             }
         };
         Some(Record::new(raw, Err(noticed.bad(why))).in_file(file.clone()))
@@ -72,7 +72,7 @@ impl Noticed {
                     Piece::Code(code) => format!("{code} of {reference}"),
                 };
                 let reason = format!(
-                    "{file}: no longer has {what} in parcel {parcel}, which {before} of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not{why}"
+                    "{file}: no longer has {what} in parcel {parcel}, which {before} of the same day had: ask the warehouse whether it shipped; the earlier report counts until a file corrects it, with quantity 0 if it did not ship{why}"
                 );
                 BadRecord::new(Some(ExternalId::from(reference.as_str())), reason)
                     .because(format!("{word}: a later export of the day lacks a row"))
@@ -85,7 +85,7 @@ impl Noticed {
                 ..
             } => {
                 let reason = format!(
-                    "{file}: was changed or taken out of {folder} while it was read, after row {after_row}: have it sent again whole{why}"
+                    "{file}: was changed or removed from {folder} while it was being read, after row {after_row}: ask the sender to resend it in full{why}"
                 );
                 BadRecord::new(None, reason).because("a file was changed while it was read")
             }

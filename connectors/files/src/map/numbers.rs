@@ -29,7 +29,7 @@ impl Numbers {
         }
         // A line end or a tab stands between two numbers; what else may have stood there cannot be known.
         if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err("holds a control character");
+            return Err("contains a control character");
         }
         let why = match Tracking::read(text) {
             Ok(Tracking::Number(number)) => {

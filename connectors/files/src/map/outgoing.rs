@@ -146,7 +146,7 @@ impl Outgoing {
             (
                 Op::Instruct,
                 self.instruct.as_ref().map(|o| o.accept),
-                "writes a file of shipping instructions; a file is never changed or taken back",
+                "writes a file of shipping instructions; a file is never changed or withdrawn",
             ),
             (
                 Op::CancelInstruction,
@@ -156,7 +156,7 @@ impl Outgoing {
             (
                 Op::PostJournal,
                 self.journal.as_ref().map(|o| o.accept),
-                "writes a file of journal entries; a file is never changed or taken back",
+                "writes a file of journal entries; a file is never changed or withdrawn",
             ),
         ];
         let spec = |(op, accept, summary)| {
@@ -321,10 +321,10 @@ impl Outgoing {
             let (what, value) = ask.says();
             let ignore = match ask {
                 Ask::Cod => "",
-                _ => ", or name it in ignores of [instruct] where the warehouse does without",
+                _ => ", or list it in ignores of [instruct] if the warehouse does not need it",
             };
             return Err(rejected(format!(
-                "instruct row {}: the order asks for {what}, and no column of the layout writes it: write {value} in one{ignore}",
+                "instruct row {}: the order requires {what}, but no column of the layout contains it: add {value} to one{ignore}",
                 asked.reference
             )));
         }

@@ -170,7 +170,7 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
 
 /// Why a row does not count that stands twice: one that an export wrote twice, or two boxes.
 pub(super) fn twice(row: &RowView<'_>) -> BadRecord {
-    let rule = "stands in two rows of this file that are the same in every column, so nobody knows whether it left once or twice: have it sent once with what left in all, or tell its boxes apart";
+    let rule = "is in two identical rows of this file, so it is unclear whether it shipped once or twice: ask for one row with the total, or for rows that identify their boxes";
     let field = match Says::of(row.places.columns) {
         Says::Codes => Field::Code,
         Says::Lines | Says::Whole => Field::Line,
@@ -256,7 +256,7 @@ fn join_line(
     };
     match (&line.code, row.code) {
         (Some(code), Some(other)) if *code != other => {
-            let why = "is not the code that another row of this parcel has for the line";
+            let why = "differs from the code in another row of this parcel for the same line";
             return Err(of_all(view.bad_value(Field::Code, why)));
         }
         (None, Some(other)) => line.code = Some(other),

@@ -76,12 +76,12 @@ impl<'a> RowView<'a> {
     pub(crate) fn name(&self, field: Field) -> Result<Option<String>, BadRecord> {
         let text = self.text(field);
         if text.chars().any(char::is_control) {
-            return Err(self.bad(field, "holds a control character"));
+            return Err(self.bad(field, "contains a control character"));
         }
         if is_rounded(text) {
             return Err(self.bad_value(
                 field,
-                "is a number that a spreadsheet has rounded; give it as text",
+                "is a number that a spreadsheet has rounded: send it as text",
             ));
         }
         Ok(Some(key(text)).filter(|t| !t.is_empty()))
@@ -179,7 +179,7 @@ fn whole(text: &str) -> Result<i64, &'static str> {
         return Err(NOT);
     }
     if decimals.bytes().any(|b| b != b'0') {
-        return Err("is no whole number: goods are counted in pieces");
+        return Err("is not a whole number: quantities are whole units");
     }
     let number: i64 = whole
         .replace(',', "")

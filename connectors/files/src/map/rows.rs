@@ -152,7 +152,7 @@ fn verdict<V: Copy>(row: &RowView<'_>, lists: &[(&Vec<String>, V)]) -> Result<V,
             .collect();
         let shown: String = row.text(Field::Verdict).chars().take(40).collect();
         let rule = format!(
-            "{shown:?} is no word of the layout's verdicts: {}",
+            "{shown:?} is not one of the layout's verdicts: {}",
             words.join(", ")
         );
         row.bad(Field::Verdict, &rule)

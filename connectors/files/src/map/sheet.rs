@@ -187,7 +187,7 @@ impl Sheet {
         let text = match self.formula(column) {
             Formula::Keep => text,
             Formula::Refuse if is_formula(&text) => {
-                let why = "begins as a formula does, which a spreadsheet would work out: correct it, or write formula = \"apostrophe\" or \"keep\" in the layout";
+                let why = "begins like a spreadsheet formula: correct it, or set formula = \"apostrophe\" or \"keep\" in the layout";
                 return Err(self.refused(reference, column, why));
             }
             Formula::Apostrophe if is_formula(&text) => format!("{MARK}{text}"),
@@ -232,7 +232,7 @@ impl Sheet {
             return Err(self.refused(
                 reference,
                 column,
-                &format!("holds the control character U+{:04X}", u32::from(c)),
+                &format!("contains the control character U+{:04X}", u32::from(c)),
             ));
         }
         // The table is applied first: a replacement may hold what makes quotes necessary.
@@ -261,7 +261,7 @@ impl Sheet {
                     reference,
                     column,
                     &format!(
-                        "holds the character U+{:04X}, which the file's encoding has not",
+                        "contains the character U+{:04X}, which the file's encoding does not have",
                         u32::from(c)
                     ),
                 )

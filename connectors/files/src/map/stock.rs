@@ -77,13 +77,13 @@ fn level(
 
 /// Why a row does not count that stands twice.
 pub(crate) fn twice(row: &RowView<'_>) -> BadRecord {
-    let rule = "stands in more than one row, and no column that the layout declares as lot, shelf or quality tells them apart";
+    let rule = "is in more than one row, and no column declared in the layout as lot, shelf or quality distinguishes them";
     row.bad_value(Field::Code, rule)
 }
 
 /// Why a row does not count whose item has a bad one.
 pub(crate) fn spoiled(row: &RowView<'_>) -> BadRecord {
-    let rule = "has another row that cannot be understood, so it has no count from this file";
+    let rule = "has another row that cannot be parsed, so this file sets no count for it";
     row.bad_value(Field::Code, rule)
 }
 
@@ -96,7 +96,7 @@ fn bucket(layout: &Stock, row: &RowView<'_>) -> Result<Bucket, BadRecord> {
     known.map(|(_, bucket)| *bucket).ok_or_else(|| {
         row.bad_value(
             Field::Quality,
-            "is no word of the layout's [stock] quality: say there whether such goods can be sold",
+            "is not one of the layout's [stock] quality words: define there whether such goods are sellable",
         )
     })
 }

@@ -36,13 +36,13 @@ fn date(text: &str, format: &str, zone: Tz) -> Result<String, minijinja::Error> 
     } else {
         return Err(minijinja::Error::new(
             ErrorKind::InvalidOperation,
-            "date: the value is no time",
+            "date: the value is not a time",
         ));
     };
     written.map_err(|_| {
         minijinja::Error::new(
             ErrorKind::InvalidOperation,
-            format!("date: {format:?} is no strftime format"),
+            format!("date: {format:?} is not a strftime format"),
         )
     })?;
     Ok(out)

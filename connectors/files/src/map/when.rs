@@ -114,7 +114,7 @@ impl Dated<'_> {
     }
 
     fn written(&self, text: &str, file: FileTimes) -> Result<When, String> {
-        let form = || format!("is no time of the form {:?}", self.format);
+        let form = || format!("does not match the time format {:?}", self.format);
         let day = is_day(self.format);
         let when = if day {
             let date = NaiveDate::parse_from_str(text, self.format).map_err(|_| form())?;
@@ -146,7 +146,7 @@ impl Dated<'_> {
                 return Err(if self.planned {
                     format!("is more than {PLANNED_DAYS} days ahead")
                 } else {
-                    format!("is more than {AHEAD_MINUTES} minutes after the file was read")
+                    format!("is more than {AHEAD_MINUTES} minutes after the file was fetched")
                 });
             }
         }
@@ -166,7 +166,7 @@ fn four_digits(date: NaiveDate) -> Result<(), String> {
     if (1_000..=9_999).contains(&date.year()) {
         Ok(())
     } else {
-        Err("has no year of four digits".to_owned())
+        Err("has no four-digit year".to_owned())
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
         );
         assert_eq!(
             time("2026/11/28 18:11", false),
-            Err("is more than 10 minutes after the file was read".to_owned())
+            Err("is more than 10 minutes after the file was fetched".to_owned())
         );
         assert!(time("2026/12/28 18:00", true).is_ok());
         assert_eq!(
@@ -294,7 +294,7 @@ mod tests {
     fn a_year_has_four_digits() {
         for text in ["26/11/28", "0026/11/28", "126/11/28", "-2026/11/28"] {
             let read = read(text, "%Y/%m/%d", TOKYO, false, "2026-11-28T09:00:00Z");
-            assert_eq!(read, Err("has no year of four digits".to_owned()), "{text}");
+            assert_eq!(read, Err("has no four-digit year".to_owned()), "{text}");
         }
         let long = read(
             "12026/11/28",

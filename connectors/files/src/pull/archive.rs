@@ -36,7 +36,7 @@ impl Inbox {
                     return Ok(());
                 }
                 let message = format!(
-                    "{to} came in unread while {} was archived: move it back",
+                    "{to} arrived while {} was being archived and was not fetched: move it back",
                     file.name
                 );
                 Err(Error::new(ErrorClass::Conflict, message))
@@ -64,8 +64,9 @@ impl Inbox {
                 Err(e) => return Err(e),
             }
         }
-        let message =
-            format!("the archive has 1000 files of the name and content of {name}: empty it");
+        let message = format!(
+            "the archive already has 1000 files with the name and content of {name}: clean it up"
+        );
         Err(Error::new(ErrorClass::Conflict, message))
     }
 }

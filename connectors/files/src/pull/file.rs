@@ -509,7 +509,7 @@ fn listing(survey: &Survey, reading: &Reading, last: bool) -> Option<Listing> {
 }
 
 fn changing(path: &str) -> Error {
-    let message = format!("{path} was changed or taken away while it was read");
+    let message = format!("{path} was changed or removed while it was being read");
     Error::new(ErrorClass::Transient, message)
 }
 
@@ -523,5 +523,5 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| Error::new(ErrorClass::Protocol, "reading a file was broken off"))
+        .map_err(|_| Error::new(ErrorClass::Protocol, "reading a file was interrupted"))
 }

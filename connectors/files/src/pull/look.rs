@@ -48,15 +48,15 @@ pub(super) enum Wait {
 
 impl Wait {
     fn says(&self, entry: &Entry) -> String {
-        let again = "have it sent again, or move it away";
+        let again = "ask the sender to resend it, or move it out of the folder";
         match self {
-            Self::NoPattern => "no pattern of the layout takes it, so it is not read: correct `files` in the layout, or move it away".to_owned(),
-            Self::Empty => format!("it has 0 bytes, so it is not read: {again}"),
-            Self::Unended(after) => format!("its last line does not end, so it may be cut: it is read as it is once it was unchanged for {}", span(*after)),
-            Self::NoTrailer(mark) => format!("its last row does not begin with {mark:?}, so it may be cut and is not read: {again}, or correct `whole` in the layout"),
-            Self::NoMarker(marker) => format!("{marker} is not there, which says that it is whole, so it is not read: have that sent, or correct `whole` in the layout"),
-            Self::NoFile(file) => format!("it says that {file} is whole, which is not there: have that sent, or move the mark away"),
-            Self::Odd { bytes } => format!("it gives {bytes} bytes and its listing says {}, so it is not read: {again}", entry.size),
+            Self::NoPattern => "not fetched, no `files` pattern of the layout matches it: correct the layout, or move the file out of the folder".to_owned(),
+            Self::Empty => format!("not fetched, it has 0 bytes: {again}"),
+            Self::Unended(after) => format!("its last line has no line end, so it may be truncated: it is fetched as is once it has been unchanged for {}", span(*after)),
+            Self::NoTrailer(mark) => format!("not fetched, its last row does not begin with {mark:?}, so it may be truncated: {again}, or correct `whole` in the layout"),
+            Self::NoMarker(marker) => format!("not fetched, {marker} is missing, the marker file that shows it is complete: ask the sender for it, or correct `whole` in the layout"),
+            Self::NoFile(file) => format!("it is the marker file of {file}, which is missing: ask the sender for that file, or move the marker out of the folder"),
+            Self::Odd { bytes } => format!("not fetched, it has {bytes} bytes but the listing shows {}: {again}", entry.size),
         }
     }
 }
@@ -152,7 +152,7 @@ impl Inbox {
         }
         if is_first {
             for name in &slice.unusable {
-                let why = "its name cannot be used (it is not UTF-8, or holds / or \\), so it is not read: have it sent under another name";
+                let why = "not fetched, its name is not UTF-8 or contains / or \\: ask the sender to resend it under another name";
                 look.waiting.push(format!("{name}: {why}"));
             }
         }
@@ -242,7 +242,7 @@ pub(super) fn told(mut waiting: Vec<String>) -> Vec<String> {
     if waiting.len() > TOLD {
         let more = waiting.len() - TOLD;
         waiting.truncate(TOLD);
-        waiting.push(format!("and {more} files more"));
+        waiting.push(format!("and {more} more files"));
     }
     waiting
 }

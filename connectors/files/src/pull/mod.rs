@@ -52,7 +52,7 @@ impl Inbox {
             "stock" if !self.stock.is_empty() => Ok(&self.stock),
             other => Err(Error::new(
                 ErrorClass::Config,
-                format!("the layout reads no stream {other:?}"),
+                format!("the layout has no stream {other:?}"),
             )),
         }
     }
@@ -181,18 +181,17 @@ impl Source for Inbox {
             return Ok(vec![noticed]);
         }
         if raw.len() >= file::WHOLE_BYTES {
-            return again("only the beginning of the file was kept: move the archived file that the reason names back into the folder of incoming files under its old name, or have it sent again".to_owned());
+            return again("only the beginning of the file was stored: move the archived file named in the reason back to the incoming folder under its original name, or ask the sender to resend it".to_owned());
         }
         let Some(file) = file else {
             return again(
-                "the record does not say in which file it stood: have the file sent again"
-                    .to_owned(),
+                "the record does not name its file: ask the sender to resend the file".to_owned(),
             );
         };
         match readings.iter().find(|reading| reading.takes(&file.name)) {
             Some(reading) => Ok(reading.read_again(file, raw)),
             None => again(format!(
-                "no pattern of the layout takes {}: correct `files` in the layout, or have the file sent again",
+                "no `files` pattern of the layout matches {}: correct the layout, or ask the sender to resend the file",
                 words(&file.name)
             )),
         }

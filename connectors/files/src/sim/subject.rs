@@ -82,8 +82,8 @@ impl Subject for ByFile {
             "hledger" => (&[], &["post_journal"]),
             _ => (&["shipments", "stock"], &["instruct", "cancel_instruction"]),
         };
-        let limit = "neither a folder nor SFTP has a way to ask for patience";
-        let status = "a folder answers with a status and nothing else, and the size is compared before the file gets its name";
+        let limit = "neither a folder nor SFTP can signal a rate limit";
+        let status = "a folder answers with a status only, and the size is compared before the file is renamed";
         let mut waivers = Vec::new();
         for stream in streams {
             for throttle in THROTTLES {
@@ -94,7 +94,7 @@ impl Subject for ByFile {
                 format!("error in ok on reading/{stream}"),
                 status,
             ));
-            let file = "a file that is not what its listing says is left for the next page, and its neighbours go on";
+            let file = "a file that differs from its listing is left for the next page; the other files continue";
             waivers.push(Waiver::new(format!("garbage on reading/{stream}"), file));
             waivers.push(Waiver::new(format!("truncated on reading/{stream}"), file));
         }
@@ -116,7 +116,7 @@ impl Subject for ByFile {
         if ops.contains(&"post_journal") {
             waivers.push(Waiver::new(
                 "partial batch/post_journal",
-                "books take a file whole; nothing is answered of its entries",
+                "the accounting system imports a file as a whole; there is no answer per entry",
             ));
         }
         waivers

@@ -39,7 +39,7 @@ impl LineEnd {
 const LONGEST_CELL: usize = 65_536;
 
 /// Why a row is none whose quote is not closed, perhaps because the rest is yet to come.
-pub(crate) const UNCLOSED: &str = "opens a quote and never closes it";
+pub(crate) const UNCLOSED: &str = "has an opening quote that is never closed";
 
 /// Writes one cell in its quotes.
 ///
@@ -49,9 +49,9 @@ pub(crate) fn quoted(cell: &str, separator: char, quote: Quote) -> Result<String
     let needs =
         cell.contains([separator, '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
     match quote {
-        Quote::Never if cell.contains([separator, '"', '\r', '\n']) => {
-            Err("holds the separator, a quote or a line break, and the layout writes no quotes")
-        }
+        Quote::Never if cell.contains([separator, '"', '\r', '\n']) => Err(
+            "contains the separator, a quote or a line break, and the layout does not write quotes",
+        ),
         Quote::Never => Ok(cell.to_owned()),
         Quote::Minimal if !needs => Ok(cell.to_owned()),
         Quote::Minimal | Quote::All => Ok(format!("\"{}\"", cell.replace('"', "\"\""))),

@@ -50,7 +50,7 @@ impl Envelope {
             Error::new(
                 ErrorClass::Config,
                 format!(
-                    "{}: these bytes are no file of this connector",
+                    "{}: these bytes were not written by this connector",
                     prepared.label
                 ),
             )

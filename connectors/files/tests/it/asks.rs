@@ -131,7 +131,7 @@ fn what_no_column_writes_is_refused_and_never_left_out_silently() {
         let mut asked = instruction("HK1-S1", &[("A", 1)]);
         change(&mut asked);
         let why = written(&site, asked).unwrap_err();
-        let words = format!("instruct row HK1-S1: the order asks for {what}, and no column");
+        let words = format!("instruct row HK1-S1: the order requires {what}, but no column");
         assert!(why.contains(&words) && why.contains(value), "{why}");
         assert!(!why.contains("贈"), "no personal text: {why}");
     }

@@ -38,7 +38,7 @@ const WANTED: &[(&str, &[&str])] = &[
     (
         "07/jisseki-1.csv",
         &[
-            "bad shipped, column 送り状番号: is a number that a spreadsheet has rounded; give it as text",
+            "bad shipped, column 送り状番号: is a number that a spreadsheet has rounded: send it as text",
         ],
     ),
     (
@@ -55,11 +55,11 @@ const WANTED: &[(&str, &[&str])] = &[
     ),
     (
         "11/jisseki-1.csv",
-        &["bad shipped, column 出荷日時: has no year of four digits"],
+        &["bad shipped, column 出荷日時: has no four-digit year"],
     ),
     (
         "12/jisseki-1.csv",
-        &["bad shipped, column 出荷日時: is more than 10 minutes after the file was read"],
+        &["bad shipped, column 出荷日時: is more than 10 minutes after the file was fetched"],
     ),
     (
         "13/jisseki-1.csv",
@@ -67,7 +67,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ),
     (
         "14/jisseki-1.csv",
-        &["bad shipped, column 出荷日時: is no time of the form \"%Y/%m/%d %H:%M:%S\""],
+        &["bad shipped, column 出荷日時: does not match the time format \"%Y/%m/%d %H:%M:%S\""],
     ),
     ("14/uketsuke-2.csv", &["reply true at 11-27T22:43:28"]),
     (
@@ -79,7 +79,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ),
     (
         "18/zaiko-ahead-1.csv",
-        &["bad stock, column 集計日時: is more than 10 minutes after the file was read"],
+        &["bad stock, column 集計日時: is more than 10 minutes after the file was fetched"],
     ),
     (
         "18/zaiko-ahead-2.csv",

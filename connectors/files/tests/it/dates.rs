@@ -69,7 +69,10 @@ async fn a_time_is_a_time_and_the_file_says_when_it_was_told() {
     assert_eq!(told.file, hash);
     assert_eq!(
         read[1],
-        Err("shipped, column 出荷日時: is more than 10 minutes after the file was read".to_owned())
+        Err(
+            "shipped, column 出荷日時: is more than 10 minutes after the file was fetched"
+                .to_owned()
+        )
     );
 }
 
@@ -149,9 +152,9 @@ async fn a_year_of_two_digits_and_one_far_ahead_are_bad_rows() {
     assert_eq!(
         why,
         [
-            "shipped, column 出荷日時: has no year of four digits",
-            "shipped, column 出荷日時: is more than 10 minutes after the file was read",
-            "shipped, column 出荷日時: is no time of the form \"%Y/%m/%d %H:%M:%S\"",
+            "shipped, column 出荷日時: has no four-digit year",
+            "shipped, column 出荷日時: is more than 10 minutes after the file was fetched",
+            "shipped, column 出荷日時: does not match the time format \"%Y/%m/%d %H:%M:%S\"",
         ]
     );
 }
@@ -182,7 +185,9 @@ async fn a_count_is_of_its_time_or_a_little_before_its_file() {
     );
     assert_eq!(
         read[2],
-        Err("stock, column 集計日時: is more than 10 minutes after the file was read".to_owned())
+        Err(
+            "stock, column 集計日時: is more than 10 minutes after the file was fetched".to_owned()
+        )
     );
     assert_eq!(
         read[3],
@@ -241,10 +246,10 @@ fn a_layout_says_what_its_dates_mean() {
     assert_eq!(words.len(), 5, "{words:#?}");
     assert_eq!(
         words[1],
-        "shipped, column 出荷日時: a time in the shop's zone (%Y/%m/%d %H:%M:%S); at most 10 minutes after the first reading, else the row is bad"
+        "shipped, column 出荷日時: a time in the shop's zone (%Y/%m/%d %H:%M:%S); at most 10 minutes after the first fetch, otherwise the row goes to quarantine"
     );
     assert_eq!(
         words[4],
-        "stock: a count without a time was made 5m before its file, which is of the time it carries, at the latest of its first reading"
+        "stock: a count without a time is dated 5m before its file; a file is dated by its own timestamp, or by its first fetch if that is earlier"
     );
 }

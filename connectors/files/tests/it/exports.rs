@@ -77,7 +77,7 @@ async fn a_row_that_a_later_export_of_the_day_lacks_is_told() {
         let gone = gone.unwrap();
         assert_eq!(
             gone.reason,
-            "jisseki-2.csv: no longer has line 1 of HK1-S1 in parcel 401234567802, which jisseki-1.csv of the same day had: ask whether it was shipped; it counts as told until a file corrects it, with a quantity of 0 where it was not"
+            "jisseki-2.csv: no longer has line 1 of HK1-S1 in parcel 401234567802, which jisseki-1.csv of the same day had: ask the warehouse whether it shipped; the earlier report counts until a file corrects it, with quantity 0 if it did not ship"
         );
         assert_eq!(
             gone.part.as_deref(),
@@ -104,7 +104,7 @@ async fn a_row_that_a_later_export_of_the_day_lacks_is_told() {
         assert_eq!(
             still.reason,
             format!(
-                "{}; it is noticed by two files and stands in no row, so it cannot be read again: dismiss it once the warehouse has answered",
+                "{}; it was found by comparing two files and is in no row, so it cannot be retried: dismiss it once the warehouse has answered",
                 gone.reason
             )
         );

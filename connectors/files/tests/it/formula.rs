@@ -36,9 +36,9 @@ fn a_file_for_spreadsheets_refuses_a_formula_and_names_the_column() {
         let error = prepare(&call(title, "", "A-1")).unwrap_err();
         assert_eq!(error.class, ErrorClass::Rejected);
         assert!(
-            error
-                .message
-                .starts_with("instruct row HK1-S1, column 商品名: begins as a formula does"),
+            error.message.starts_with(
+                "instruct row HK1-S1, column 商品名: begins like a spreadsheet formula"
+            ),
             "{error}"
         );
         assert!(!error.message.contains("cmd"), "{error}");

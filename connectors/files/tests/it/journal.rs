@@ -182,7 +182,7 @@ fn what_would_not_be_a_good_journal_is_refused() {
     assert!(refuse(two(" a")).contains("blanks at an end"));
     let mut bad = two("a");
     bad.description = "x\n2026-11-22 y".to_owned();
-    assert!(refuse(bad).contains("J1, description: holds the control character U+000A"));
+    assert!(refuse(bad).contains("J1, description: contains the control character U+000A"));
     assert!(
         site.operations()
             .prepare(&call(

@@ -96,7 +96,9 @@ async fn a_long_name_is_bounded_and_a_control_character_is_refused() {
     assert!(parcel(&page, 0).key.len() <= hikiate_sdk::text::KEY_BYTES);
     for n in 1..4 {
         assert!(
-            bad(&page, n).cause.ends_with("holds a control character"),
+            bad(&page, n)
+                .cause
+                .ends_with("contains a control character"),
             "{n}"
         );
     }
@@ -157,7 +159,7 @@ async fn a_line_keeps_the_code_that_the_row_names() {
     assert_eq!(parcel(&page, 1).lines()[0].code, None);
     assert_eq!(
         bad(&page, 2).reason,
-        "jisseki-1.csv row 6, column 商品コード: \"VW-b\" is not the code that another row of this parcel has for the line"
+        "jisseki-1.csv row 6, column 商品コード: \"VW-b\" differs from the code in another row of this parcel for the same line"
     );
 }
 
@@ -205,7 +207,9 @@ async fn a_control_character_in_a_number_makes_a_bad_row() {
     let page = read(&site, rows).await;
     for n in 0..3 {
         assert!(
-            bad(&page, n).cause.ends_with("holds a control character"),
+            bad(&page, n)
+                .cause
+                .ends_with("contains a control character"),
             "{n}: {:?}",
             page.records[n]
         );
@@ -381,7 +385,7 @@ async fn a_layout_without_quantities_says_everything() {
 fn columns_that_say_contents_in_part_are_refused() {
     for (columns, why) in [
         (&["行番号"][..], "none \"quantity\""),
-        (&["出荷数量"][..], "nothing says of what"),
+        (&["出荷数量"][..], "it is unclear what is counted"),
         (&["商品コード"][..], "none \"quantity\""),
     ] {
         let layout: Layout = toml::from_str(&layout_of(columns)).unwrap();

@@ -142,11 +142,11 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
         reasons,
         [
             "",
-            "uketsuke-2.csv row 3, column 受付結果: \"たぶん\" is no word of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9",
+            "uketsuke-2.csv row 3, column 受付結果: \"たぶん\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9",
             "uketsuke-2.csv row 4: has 2 cells, not 4",
             "uketsuke-2.csv row 5, column 出荷指示番号: is blank",
-            "uketsuke-2.csv row 6: opens a quote and never closes it",
-            "uketsuke-2.csv row 7, column 受付日時: \"昨日\" is no time of the form \"%Y/%m/%d %H:%M:%S\"",
+            "uketsuke-2.csv row 6: has an opening quote that is never closed",
+            "uketsuke-2.csv row 7, column 受付日時: \"昨日\" does not match the time format \"%Y/%m/%d %H:%M:%S\"",
             "",
         ]
     );
@@ -158,7 +158,7 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
     assert_eq!(
         (cause(1), cause(2)),
         (
-            "reply, column 受付結果: \"たぶん\" is no word of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9".to_owned(),
+            "reply, column 受付結果: \"たぶん\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9".to_owned(),
             "reply: has more or fewer cells than its file has columns".to_owned()
         )
     );

@@ -261,11 +261,11 @@ fn what_cannot_be_written_is_refused_by_row_and_column_without_the_text() {
     };
     assert_eq!(
         refuse(&|i| i.ship_to.name = "𠮷田 😀".to_owned()),
-        "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the character U+20BB7, which the file's encoding has not"
+        "instruct row HK0123456789ABC-S1, column お届け先氏名: contains the character U+20BB7, which the file's encoding does not have"
     );
     assert_eq!(
         refuse(&|i| i.ship_to.name = "山〜".to_owned()),
-        "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the character U+301C, which the file's encoding has not"
+        "instruct row HK0123456789ABC-S1, column お届け先氏名: contains the character U+301C, which the file's encoding does not have"
     );
     assert_eq!(
         refuse(&|i| i.ship_to.address1 = "あ".repeat(33)),
@@ -277,7 +277,7 @@ fn what_cannot_be_written_is_refused_by_row_and_column_without_the_text() {
     );
     assert_eq!(
         refuse(&|i| i.ship_to.name = "a\nb".to_owned()),
-        "instruct row HK0123456789ABC-S1, column お届け先氏名: holds the control character U+000A"
+        "instruct row HK0123456789ABC-S1, column お届け先氏名: contains the control character U+000A"
     );
     assert_eq!(
         refuse(&|i| i.lines.clear()),

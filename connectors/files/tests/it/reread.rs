@@ -126,11 +126,11 @@ async fn what_cannot_be_read_again_says_what_to_do() {
         read.unwrap_err()
     };
     for (file, raw, words) in [
-        (None, &b"x\n"[..], "does not say in which file"),
+        (None, &b"x\n"[..], "does not name its file"),
         (
             Some("zaiko-1.csv"),
             b"x\n",
-            "no pattern of the layout takes zaiko-1.csv",
+            "no `files` pattern of the layout matches zaiko-1.csv",
         ),
         (
             Some("uketsuke-1.csv"),

@@ -87,7 +87,7 @@ fn modes_groups_and_budgets_are_checked() {
         ("4755", "is no mode"),
         ("64", "is no mode"),
         ("0689", "is no mode"),
-        ("0440", "would keep the files from ourselves"),
+        ("0440", "would lock hikiate out of its own files"),
     ] {
         let found = of("mode", json!(mode));
         assert_eq!(found.len(), 1, "{mode}");
@@ -185,7 +185,7 @@ fn a_wrong_layout_is_told_with_its_places() {
             "{{ row.display",
             "instruct.columns \"注文番号\": syntax error",
         ),
-        ("'%Y/%m/%d'", "'%Q'", "is no strftime format"),
+        ("'%Y/%m/%d'", "'%Q'", "is not a strftime format"),
         (
             "field = \"verdict\"",
             "",
@@ -219,7 +219,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "name = \"数量\"",
             "name = \"商品名\"",
-            "instruct.columns \"商品名\": this name stands twice",
+            "instruct.columns \"商品名\": this name is used twice",
         ),
         (
             "name = \"数量\"",
@@ -229,7 +229,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "picked_up = \"kept\"",
             "picked_up = \"moved\"",
-            "name the folder that our files are moved to",
+            "set the folder that hikiate's files are moved to",
         ),
         (
             "[cancel_reply]",
@@ -249,12 +249,12 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "[instruct]\naccept = \"file\"",
             "[instruct]\naccept = \"phone\"",
-            "instruct.accept: only a cancel is asked by telephone",
+            "instruct.accept: only cancellations are requested by phone",
         ),
         (
             "field = \"shipped_at\", format = \"%Y",
             "field = \"shipped_at\", format = \"%y",
-            "has a year of two digits, which may be of any century: write %Y",
+            "has a two-digit year, which is ambiguous: use %Y",
         ),
         (
             "field = \"as_of\", format = \"%Y/%m/%d %H:%M:%S\"",
@@ -269,7 +269,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "{ name = \"倉庫コード\", field = \"location\" }",
             "{ name = \"区分\", field = \"quality\" }",
-            "stock.quality: say what the words",
+            "stock.quality: define the words",
         ),
         (
             "[stock]\n",
@@ -279,7 +279,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "[stock]\n",
             "[stock]\nas_of_lag = \"2d\"\n",
-            "stock.as_of_lag: must be a day at the most",
+            "stock.as_of_lag: must be at most one day",
         ),
         (
             "[stock]\n",
@@ -289,27 +289,27 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "[shipped]\n",
             "[shipped]\nquantities = \"delta\"\nexports = \"cumulative\"\n",
-            "shipped.quantities: \"delta\" adds what each file names",
+            "shipped.quantities: \"delta\" counts units twice",
         ),
         (
             "field = \"shipped_at\", format = \"%Y/%m/%d %H",
             "field = \"shipped_at\", format = \"%Y/%m/%d %I",
-            "an hour of twelve without am or pm",
+            "a 12-hour time without am or pm",
         ),
         (
             "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S\"",
             "field = \"shipped_at\", format = \"%Y/%m/%d %H:%M:%S %Z\"",
-            "a zone's name (%Z), which is not read",
+            "a time zone name (%Z), which is not parsed",
         ),
         (
             "files = \"jisseki-*.csv\"",
             "files = \"*.csv\"",
-            "stock.files: \"zaiko-*.csv\" and shipped.files (\"*.csv\") both take \"zaiko-.csv\"",
+            "stock.files: \"zaiko-*.csv\" and shipped.files (\"*.csv\") both match \"zaiko-.csv\"",
         ),
         (
             "name = \"送り状番号\"",
             "name = \"出荷 数量\"",
-            "shipped.columns \"出荷 数量\": this name stands twice",
+            "shipped.columns \"出荷 数量\": this name is used twice",
         ),
         (
             "files = \"jisseki-*.csv\"",
@@ -354,7 +354,7 @@ fn a_wrong_layout_is_told_with_its_places() {
     };
     let days = adds("%Y/%m/%d", "carrier");
     assert!(
-        days.contains("shipped.quantities: \"delta\" adds each row of a new file")
+        days.contains("shipped.quantities: \"delta\" must know whether a row was already reported")
             && days.contains("give shipped_at a time with hours"),
         "{days}"
     );
@@ -392,7 +392,7 @@ fn what_a_layout_and_an_account_choose_is_said() {
         "(unknown)",
         "10000 records",
         "4194304 bytes",
-        "mode that this process makes files with",
+        "the mode from the process's umask",
     ] {
         assert!(plain.contains(word), "{word} in {plain}");
     }
@@ -419,8 +419,8 @@ fn what_a_layout_and_an_account_choose_is_said() {
         "(free)",
         "(zero)",
         "quality 良品 count, 不良品 (damaged), 検品 (held) do not",
-        "a time with its offset in the cell (%Y-%m-%dT%H:%M:%S%:z)",
-        "mode 0640, to the group root",
+        "a time with its UTC offset in the cell (%Y-%m-%dT%H:%M:%S%:z)",
+        "mode 0640 and the group root",
         "at most 50 records",
         "given up 30s after",
     ] {

@@ -190,11 +190,11 @@ async fn more_than_a_thousand_bad_rows_are_one_record_and_the_good_ones_count() 
         let why = bad[0].parsed.as_ref().unwrap_err();
         assert_eq!(
             why.reason,
-            "uketsuke-1.csv: 1495 rows cannot be understood, the first: uketsuke-1.csv row 3, column 受付結果: \"?\" is no word of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
+            "uketsuke-1.csv: 1495 rows cannot be parsed, the first: uketsuke-1.csv row 3, column 受付結果: \"?\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
         );
         assert_eq!(
             why.cause,
-            "reply: column 受付結果: \"?\" is no word of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
+            "reply: column 受付結果: \"?\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
         );
         assert!(site.names("incoming").is_empty());
     }
@@ -300,7 +300,7 @@ async fn a_file_that_is_changed_under_way_is_told_and_read_anew() {
     assert_eq!(bad.len(), 1);
     assert_eq!(
         bad[0].reason,
-        "uketsuke-1.csv: was changed or taken out of incoming while it was read, after row 12: have it sent again whole"
+        "uketsuke-1.csv: was changed or removed from incoming while it was being read, after row 12: ask the sender to resend it in full"
     );
     assert_eq!(all.len(), 31, "the new one is read whole");
     // Read again from its bytes, which are our own words, it says the same, and why it says no more.
@@ -312,7 +312,7 @@ async fn a_file_that_is_changed_under_way_is_told_and_read_anew() {
     assert_eq!(
         still.reason,
         format!(
-            "{}; the rest of it was never read, so it cannot be read again: dismiss this once it has come whole",
+            "{}; the rest of the file was never fetched, so this cannot be retried: dismiss it once the complete file has arrived",
             bad[0].reason
         )
     );

@@ -60,7 +60,7 @@ async fn only_what_can_be_sold_counts() {
     );
     assert_eq!(
         told[2],
-        Err("zaiko-1.csv row 5, column 区分: \"B品\" is no word of the layout's [stock] quality: say there whether such goods can be sold".to_owned())
+        Err("zaiko-1.csv row 5, column 区分: \"B品\" is not one of the layout's [stock] quality words: define there whether such goods are sellable".to_owned())
     );
     assert!(told[3].is_err() && told.len() == 4);
     let bad = page.records[2].parsed.as_ref().unwrap_err();
@@ -84,7 +84,7 @@ async fn lots_and_shelves_are_summed_and_what_stands_twice_is_bad() {
     assert_eq!(told[0], count("A@W1", 12));
     let why = told[1].as_ref().unwrap_err();
     assert!(
-        why.starts_with("zaiko-1.csv row 5, column 商品コード: \"B\" stands in more than one row"),
+        why.starts_with("zaiko-1.csv row 5, column 商品コード: \"B\" is in more than one row"),
         "{why}"
     );
     assert_eq!(told[2..], [count("C@W1", 1), count("A@W2", 1)]);
@@ -139,7 +139,7 @@ async fn numbers_of_spreadsheets_are_read_and_nothing_is_guessed() {
         (
             "E",
             "10.5",
-            Err("\"10.5\" is no whole number: goods are counted in pieces"),
+            Err("\"10.5\" is not a whole number: quantities are whole units"),
         ),
         ("F", "1E3", Err("\"1E3\" is no whole number")),
         ("G", "\"1,00\"", Err("\"1,00\" is no whole number")),

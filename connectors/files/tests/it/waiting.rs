@@ -90,7 +90,7 @@ async fn how_long_is_a_key_and_what_waits_longer_is_told() {
     assert_eq!(
         page.waiting,
         [
-            "uketsuke-1.csv: its last line does not end, so it may be cut: it is read as it is once it was unchanged for 1h"
+            "uketsuke-1.csv: its last line has no line end, so it may be truncated: it is fetched as is once it has been unchanged for 1h"
         ]
     );
     let page = site
@@ -159,7 +159,7 @@ async fn an_empty_file_is_told_and_left() {
     assert_eq!(
         page.waiting,
         [
-            "jisseki-empty.csv: it has 0 bytes, so it is not read: have it sent again, or move it away"
+            "jisseki-empty.csv: not fetched, it has 0 bytes: ask the sender to resend it, or move it out of the folder"
         ]
     );
     let stock = site.page_at("stock", None, "2026-11-28T00:05:00Z").await;
@@ -187,7 +187,7 @@ async fn a_file_that_no_pattern_takes_is_told_once() {
     assert_eq!(
         page.waiting,
         [
-            "jiseki-1.csv: no pattern of the layout takes it, so it is not read: correct `files` in the layout, or move it away"
+            "jiseki-1.csv: not fetched, no `files` pattern of the layout matches it: correct the layout, or move the file out of the folder"
         ]
     );
     let stock = site.page_at("stock", None, "2026-11-28T00:05:00Z").await;
@@ -205,7 +205,7 @@ async fn names_that_cannot_be_used_are_told() {
         .await;
     assert_eq!(page.waiting.len(), 1);
     assert!(
-        page.waiting[0].contains("-1.csv: its name cannot be used"),
+        page.waiting[0].contains("-1.csv: not fetched, its name is not UTF-8"),
         "{:?}",
         page.waiting
     );
@@ -243,7 +243,7 @@ async fn a_missing_trailer_and_a_missing_mark_are_told() {
     assert_eq!(page.waiting.len(), 2, "{:?}", page.waiting);
     assert!(page.waiting[0].starts_with("uketsuke-1.csv: uketsuke-1.csv.done is not there"));
     assert!(
-        page.waiting[1].starts_with("uketsuke-2.csv.done: it says that uketsuke-2.csv is whole")
+        page.waiting[1].starts_with("uketsuke-2.csv.done: it is the marker file of uketsuke-2.csv")
     );
     marker.put_at(
         "incoming/UKETSUKE-2.CSV",

@@ -174,7 +174,7 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
         Some(amount) if amount > 0 => json!({ "amount": decimal(amount, call.currency)? }),
         Some(amount) => {
             return Err(rejected(format!(
-                "amount: {amount} cannot be captured, only more than zero"
+                "amount: {amount} cannot be captured: it must be more than zero"
             )));
         }
     };
@@ -193,7 +193,7 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
 /// Minor units as the decimal number the shop takes.
 pub(super) fn decimal(minor: i64, currency: Currency) -> Result<Number, Error> {
     let text = currency.format(minor);
-    serde_json::from_str(&text).map_err(|_| rejected(format!("amount: {text} is no number")))
+    serde_json::from_str(&text).map_err(|_| rejected(format!("amount: {text} is not a number")))
 }
 
 fn post(path: String, body: Value, find: Find) -> Frozen {
@@ -223,7 +223,7 @@ fn plain(what: &str, id: &str) -> Result<String, Error> {
     if is_plain(id) {
         Ok(id.to_owned())
     } else {
-        Err(rejected(format!("{what}: {id:?} is no id of a shop")))
+        Err(rejected(format!("{what}: {id:?} is not a shop id")))
     }
 }
 

@@ -82,7 +82,7 @@ impl Source for Medusa {
         raw: &[u8],
     ) -> Result<Vec<Record>, Error> {
         let raw = std::str::from_utf8(raw)
-            .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is no text"))?;
+            .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is not text"))?;
         Ok(if stream == STOCK {
             map::stock_records(raw)
         } else {
@@ -96,7 +96,7 @@ impl Source for Medusa {
 
     async fn read(&self, kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         if kind != Kind::Order {
-            let why = format!("a medusa account reads no {} by id", kind.plural());
+            let why = format!("a medusa account cannot refresh {} by id", kind.plural());
             return Err(Error::new(ErrorClass::Config, why));
         }
         // What is no id of a shop is an order it does not have; without any the filter would mean all.
@@ -160,7 +160,7 @@ impl Medusa {
         if cursor.is_ignored(&query, &stamps) {
             return Err(Error::new(
                 ErrorClass::Protocol,
-                "/admin/orders: the page is not the one that was asked for: the shop passes over updated_at or offset; what stands behind it is not read until that is mended",
+                "/admin/orders: the shop returned a different page than requested: it ignores updated_at or offset; later orders are not fetched until the shop is fixed",
             ));
         }
         let (mut next, more) = cursor
@@ -168,7 +168,7 @@ impl Medusa {
             .ok_or_else(|| {
                 Error::new(
                     ErrorClass::Protocol,
-                    "/admin/orders: a whole page of orders without updated_at; cannot go on",
+                    "/admin/orders: a whole page of orders without updated_at; cannot continue",
                 )
             })?;
         if more && cursor.from.is_none() {

@@ -25,11 +25,11 @@ impl Operations for Medusa {
         vec![
             spec(
                 Op::Fulfil,
-                "makes a fulfilment in the shop, which takes the goods off its stock; no mail from the shop",
+                "creates a fulfilment in the shop, which reduces its stock; the shop sends no mail",
             ),
             spec(
                 Op::Ship,
-                "marks the fulfilment as shipped with its tracking numbers; cannot be undone; no mail from the shop",
+                "marks the fulfilment as shipped with its tracking numbers; cannot be undone; the shop sends no mail",
             ),
             spec(
                 Op::Capture,
@@ -42,7 +42,7 @@ impl Operations for Medusa {
             OperationSpec::new(
                 Op::Annotate,
                 RetryPolicy::Repeat,
-                "writes the names of open holds into `hikiate_hold` of the order's metadata, which the shop's Store API hands to storefronts",
+                "writes the names of open holds into `hikiate_hold` of the order's metadata, which the shop's Store API exposes to storefronts",
             ),
         ]
     }
@@ -254,7 +254,7 @@ impl Medusa {
             return Err(Error::new(
                 ErrorClass::Conflict,
                 format!(
-                    "payment {id}: the shop took the capture, but {have} {currency} are captured in all and not {want}"
+                    "payment {id}: the shop accepted the capture, but the total captured is {have} {currency}, not {want}"
                 ),
             ));
         }
@@ -299,6 +299,6 @@ fn body(frozen: &Frozen) -> Vec<u8> {
 fn unknown(path: &str, what: &str) -> Error {
     Error::new(
         ErrorClass::OutcomeUnknown,
-        format!("POST {path}: the shop said yes, but its answer does not show {what}"),
+        format!("POST {path}: the shop accepted the call, but its answer does not show {what}"),
     )
 }

@@ -66,7 +66,7 @@ pub(super) fn may_fulfil(
         let key = line.line.as_str();
         let Some(item) = order.items.iter().find(|item| item.id == key) else {
             return Err(conflict(format!(
-                "the order has no line {key} any more: it was edited in the shop"
+                "the order no longer has line {key}: it was edited in the shop"
             )));
         };
         let ordered =
@@ -78,7 +78,7 @@ pub(super) fn may_fulfil(
         let open = ordered.saturating_sub(fulfilled);
         if line.quantity > open {
             return Err(conflict(format!(
-                "line {key}: {} to fulfil, but of {ordered} ordered {fulfilled} are fulfilled in the shop by something else",
+                "line {key}: {} to fulfil, but of {ordered} ordered, {fulfilled} were already fulfilled in the shop by another party",
                 line.quantity
             )));
         }
@@ -105,7 +105,7 @@ pub(super) fn may_note(order: &OrderBrief, wanted: Option<&str>) -> Result<Step,
     }
     if order.is_cancelled() {
         return Err(conflict(
-            "the order is cancelled in the shop, which keeps its metadata as it is".to_owned(),
+            "the order is cancelled in the shop, so its metadata can no longer change".to_owned(),
         ));
     }
     Ok(Step::Send)

@@ -64,7 +64,7 @@ pub(crate) fn whole(field: &str, number: &Number) -> Result<u32, String> {
     match u32::try_from(value) {
         Ok(quantity) if exact => Ok(quantity),
         _ => Err(format!(
-            "{field}: {number} is no quantity: only whole numbers from 0 can be shipped"
+            "{field}: {number} is not a quantity: only whole numbers from 0 are valid"
         )),
     }
 }

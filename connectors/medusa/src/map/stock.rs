@@ -39,7 +39,7 @@ pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
                 })))
             }
             None => bad(format!(
-                "location_levels.stocked_quantity: {} is no whole number",
+                "location_levels.stocked_quantity: {} is not a whole number",
                 level.stocked_quantity
             )),
         })

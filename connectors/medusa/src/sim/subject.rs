@@ -57,7 +57,7 @@ const DEVIATIONS: &[(&str, &str)] = &[
     ),
     (
         "/shipments: request.metadata is required and absent",
-        "seen live: a shipment without it is taken",
+        "seen live: a shipment without it is accepted",
     ),
     (
         "/cancel: request: no body of application/json",
@@ -111,7 +111,7 @@ impl Subject for Shop {
     fn waivers(&self) -> Vec<Waiver> {
         vec![Waiver::new(
             "time zones/stock",
-            "the shop tells a quantity as of the answer, without a time",
+            "the shop reports quantities as of the answer, without a time",
         )]
     }
 

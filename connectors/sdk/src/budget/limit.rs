@@ -65,7 +65,7 @@ pub(super) enum State {
         full_at: Instant,
         under_way: u32,
     },
-    /// A call counts from its start until `per` after its end, since nobody knows when between them it arrived.
+    /// A call counts from its start until `per` after its end, since it is unknown when between them it arrived.
     Window {
         calls: u32,
         per: Duration,

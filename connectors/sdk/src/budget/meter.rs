@@ -163,7 +163,7 @@ impl Meter {
         self.state().counts
     }
 
-    /// Calls that may be under way at once.
+    /// Calls that may be in progress at once.
     #[must_use]
     pub fn width(&self) -> usize {
         let declared = at_once(&self.state().budgets);
@@ -355,7 +355,7 @@ impl Place {
         self.settled = true;
         Err(Error::new(
             ErrorClass::RateLimited { after: Some(wait) },
-            "not sent: the account's budget of calls is used up for now",
+            "not sent: the account's call budget is used up for now",
         )
         .with_code(BUDGET))
     }

@@ -56,7 +56,7 @@ impl Budget {
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// A bucket that a call takes its cost from. It begins with one unit, since nobody knows what an earlier process left.
+    /// A bucket that a call takes its cost from. It begins with one unit, since what an earlier process used is unknown.
     Bucket {
         /// Units it holds when it is full.
         capacity: u32,
@@ -77,7 +77,7 @@ pub enum Limit {
         /// Where the external system's day begins.
         zone: Tz,
     },
-    /// So many calls under way at once.
+    /// Calls in progress at once.
     AtOnce(u32),
 }
 
@@ -88,7 +88,7 @@ pub enum Reading {
     Left {
         /// Its class.
         class: &'static str,
-        /// Units, calls under way not counted.
+        /// Units, without calls in progress.
         units: u32,
         /// Time in which one unit comes back, where the answer says so.
         each: Option<Duration>,

@@ -17,7 +17,7 @@ pub(super) fn repeats(spec: &OperationSpec) -> Checked {
 /// The same note twice is one note, another one takes its place, and none removes it, also where there is none.
 pub(super) async fn repeated(bench: &Bench, seen: &Seen) -> Checked {
     let Call::Annotate(first) = bench.far.call(Op::Annotate).await else {
-        return Err("the external system gave another call".to_owned());
+        return Err("the external system returned a different call".to_owned());
     };
     ensure(!first.holds.is_empty(), "the call shows no hold")?;
     let mut longer = first.clone();

@@ -14,7 +14,7 @@ pub(super) async fn partial_batch(bench: &Bench, seen: &Seen, spec: &OperationSp
     let call = bench.far.batch(spec.op).await;
     let Call::Instruct(batch) = &call else {
         return Err(format!(
-            "{} takes several at once, and its answers are not known",
+            "{} takes several calls at once, and its answers are not known",
             spec.op
         ));
     };
@@ -45,7 +45,7 @@ pub(super) async fn partial_batch(bench: &Bench, seen: &Seen, spec: &OperationSp
         let told = heard.get(reference);
         ensure(
             told == Some(&verdict),
-            format!("{reference} was {verdict:?} and told as {told:?}"),
+            format!("{reference} was {verdict:?} but reported as {told:?}"),
         )?;
     }
     Ok(())

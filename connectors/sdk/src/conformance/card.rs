@@ -83,10 +83,10 @@ impl fmt::Display for Card {
         for spec in &self.operations {
             let retry = match spec.retry {
                 RetryPolicy::IdempotencyKey { ttl: None, .. } => {
-                    "the external system honours our key".to_owned()
+                    "the external system honours hikiate's key".to_owned()
                 }
                 RetryPolicy::IdempotencyKey { ttl: Some(t), .. } => {
-                    format!("the external system honours our key for {t:?}")
+                    format!("the external system honours hikiate's key for {t:?}")
                 }
                 RetryPolicy::LookUp { settle, first } => {
                     let first = match first {
@@ -95,13 +95,13 @@ impl fmt::Display for Card {
                     };
                     format!("{first} {settle:?} after a lost reply")
                 }
-                RetryPolicy::Manual => "an operator looks after a lost reply".to_owned(),
+                RetryPolicy::Manual => "an operator checks after a lost reply".to_owned(),
                 RetryPolicy::Repeat => "the same again after a lost reply".to_owned(),
             };
             let end = if spec.completes_on_accept {
-                "accepted is done"
+                "accepted is final"
             } else {
-                "the end comes later"
+                "the result comes later"
             };
             writeln!(
                 f,

@@ -117,7 +117,7 @@ pub(super) async fn drain_at(
         }
         ensure(
             page.ack.is_some() || cursor.as_ref() != Some(&next),
-            "a page says there is more and its cursor did not move",
+            "a page says that there is more, but its cursor did not move",
         )?;
         cursor = Some(next);
     }

@@ -42,7 +42,7 @@ pub(super) async fn seen_late(bench: &Bench, seen: &Seen, stream: &str) -> Check
     let second = drain(bench, seen, stream, first.cursor()).await?.ids();
     ensure(
         late.is_subset(&second),
-        "records with a time before the last page's end, seen after it, were never told",
+        "records dated before the end of the last page, but visible only after it, were never reported",
     )
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn tail_and_sweep(bench: &Bench, seen: &Seen, stream: &str) -> 
         ensure(
             late.is_subset(&told),
             format!(
-                "records that were seen late behind the {round} round were told neither by the next one nor an hour later"
+                "records that became visible after the {round} round were reported neither by the next round nor an hour later"
             ),
         )?;
     }
@@ -77,7 +77,7 @@ pub(super) async fn long_list(bench: &Bench, seen: &Seen, stream: &str) -> Check
     let most = long.values().sum::<usize>();
     ensure(
         most >= 100,
-        format!("the external system was to make a list of 100 and more and made {most}"),
+        format!("the simulator should have made a list of 100 or more and made {most}"),
     )?;
     let drained = drain(bench, seen, stream, None).await?;
     let wanted = long.keys().cloned().collect();
@@ -87,7 +87,7 @@ pub(super) async fn long_list(bench: &Bench, seen: &Seen, stream: &str) -> Check
         let made = long.get(&id).copied().unwrap_or_default();
         ensure(
             told == made,
-            format!("{id} has {made} parts and was told with {told}"),
+            format!("{id} has {made} parts but was reported with {told}"),
         )?;
     }
     Ok(())
@@ -108,7 +108,7 @@ pub(super) async fn partial_fields(bench: &Bench, seen: &Seen, stream: &str) -> 
     let told: BTreeSet<_> = drained.bad.iter().collect();
     ensure(
         told.len() == lacking,
-        format!("{lacking} records lack a field and these were told as bad: {told:?}"),
+        format!("{lacking} records lack a field, but these were reported as bad: {told:?}"),
     )
 }
 
@@ -137,11 +137,11 @@ pub(super) async fn time_zones(bench: &Bench, seen: &Seen, stream: &str) -> Chec
     )?;
     for (id, at) in made {
         let told = good.iter().find(|o| identity(o) == id);
-        let told = told.ok_or_else(|| format!("{id} of {at} was never told"))?;
+        let told = told.ok_or_else(|| format!("{id} of {at} was never reported"))?;
         ensure(
             reported_at(told) == Some(at),
             format!(
-                "{id} happened at {at} and was told as {:?}",
+                "{id} happened at {at} but was reported as {:?}",
                 reported_at(told)
             ),
         )?;
@@ -157,7 +157,7 @@ pub(super) async fn told_twice(bench: &Bench, seen: &Seen, stream: &str) -> Chec
         bench.far.tell_again(stream, id).await;
     }
     let second = drain(bench, seen, stream, first.cursor()).await?;
-    same(&second.ids(), &wanted, "told a second time")?;
+    same(&second.ids(), &wanted, "reported a second time")?;
     ensure(
         second.good.iter().all(|o| {
             first
@@ -165,7 +165,7 @@ pub(super) async fn told_twice(bench: &Bench, seen: &Seen, stream: &str) -> Chec
                 .iter()
                 .any(|known| unversioned(known) == unversioned(o))
         }),
-        "the same record, told twice, does not say the same",
+        "the same record, reported twice, differs",
     )
 }
 

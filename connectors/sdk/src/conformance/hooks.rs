@@ -108,7 +108,7 @@ fn hooks(bench: &Bench) -> Result<&dyn Hooks, String> {
 
 async fn sent(bench: &Bench, hook: &str, case: HookCase) -> Result<SentHook, String> {
     bench.far.hook(hook, case).await.ok_or_else(|| {
-        format!("the external system was to send {case:?} and cannot: teach it, or waive the check with a reason")
+        format!("the simulator cannot send {case:?}: add it, or waive the check with a reason")
     })
 }
 
@@ -117,7 +117,7 @@ fn described(spec: &HookSpec) -> Checked {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     ensure(
         !name.is_empty() && name.len() <= 40 && name.bytes().all(plain),
-        "its name is no part of an address: lower-case letters, digits and -, at most 40",
+        "its name cannot be part of an address: use lower-case letters, digits and -, at most 40",
     )?;
     ensure(
         !spec.register.is_empty(),
@@ -140,7 +140,9 @@ fn described(spec: &HookSpec) -> Checked {
         .iter()
         .find(|name| secret.iter().any(|part| name.contains(part)))
     {
-        Some(name) => Err(format!("it keeps the header {name}, which holds a secret")),
+        Some(name) => Err(format!(
+            "it keeps the header {name}, which contains a secret"
+        )),
         None => Ok(()),
     }
 }
@@ -167,7 +169,7 @@ async fn good(bench: &Bench, seen: &Seen, spec: &HookSpec) -> Checked {
                 "its id of the delivery is empty",
             )?;
         }
-        other => return Err(format!("a good one was not taken but {other:?}")),
+        other => return Err(format!("a valid delivery was not accepted but {other:?}")),
     }
     let told: BTreeSet<String> = nudged(hooks, spec, &sent);
     let wanted = sent
@@ -177,7 +179,7 @@ async fn good(bench: &Bench, seen: &Seen, spec: &HookSpec) -> Checked {
         .collect();
     ensure(
         told == wanted,
-        format!("it is about {wanted:?} and made due {told:?}"),
+        format!("it is about {wanted:?} but made {told:?} due"),
     )
 }
 
@@ -191,7 +193,10 @@ fn welcome(seen: &Seen, sent: &SentHook, reply: &Response) -> Checked {
     seen.keep(String::from_utf8_lossy(&reply.body).into_owned());
     ensure(
         (200..300).contains(&reply.status),
-        format!("the answer is {}, for which it is sent again", reply.status),
+        format!(
+            "the answer is {}, which makes the sender retry",
+            reply.status
+        ),
     )?;
     let repeats =
         |text: &[u8]| text.len() >= 8 && reply.body.windows(text.len()).any(|w| w == text);
@@ -205,10 +210,10 @@ fn refused(bench: &Bench, seen: &Seen, hook: &str, sent: &SentHook, what: &str) 
             seen.keep(String::from_utf8_lossy(&reply.body).into_owned());
             ensure(
                 (400..500).contains(&reply.status),
-                format!("{what} was refused with {}", reply.status),
+                format!("{what} was rejected with {}", reply.status),
             )
         }
-        Arrival::Take { .. } | Arrival::Answer(_) => Err(format!("{what} was not refused")),
+        Arrival::Take { .. } | Arrival::Answer(_) => Err(format!("{what} was not rejected")),
     }
 }
 
@@ -234,7 +239,7 @@ async fn bad_signature(bench: &Bench, seen: &Seen, spec: &HookSpec) -> Checked {
     for at in 0..good.body.len() {
         let mut changed = good.clone();
         changed.body[at] ^= 1;
-        let what = format!("one whose byte {at} was changed on its way");
+        let what = format!("one with byte {at} changed in transit");
         refused(bench, seen, hook, &changed, &what)?;
     }
     let mut longer = good.clone();
@@ -252,12 +257,12 @@ async fn twice(bench: &Bench, seen: &Seen, hook: &str) -> Checked {
                 welcome(seen, &sent, &reply)?;
                 keys.push(key);
             }
-            other => return Err(format!("it was not taken but {other:?}")),
+            other => return Err(format!("it was not accepted but {other:?}")),
         }
     }
     ensure(
         keys.windows(2).all(|two| two[0] == two[1]),
-        "one delivery has two ids when it comes twice",
+        "one delivery has two ids when it is sent twice",
     )
 }
 
@@ -269,10 +274,10 @@ async fn ignored(bench: &Bench, seen: &Seen, spec: &HookSpec, case: HookCase) ->
         Arrival::Take { reply, .. } => {
             welcome(seen, &sent, &reply)?;
             let told = nudged(hooks, spec, &sent);
-            ensure(told.is_empty(), format!("it made due {told:?}"))
+            ensure(told.is_empty(), format!("it made {told:?} due"))
         }
         Arrival::Answer(reply) => welcome(seen, &sent, &reply),
-        Arrival::Refuse { why, .. } => Err(format!("it was refused: {why}")),
+        Arrival::Refuse { why, .. } => Err(format!("it was rejected: {why}")),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
         return;
     }
     run.check(
-        "operations not offered are refused",
+        "operations not offered are rejected",
         &[],
         async |bench, seen| {
             let operations = operations(bench)?;
@@ -26,7 +26,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
                 .filter(|op| specs.iter().all(|s| s.op != *op))
             {
                 match operations.prepare(&sample_call(op)) {
-                    Ok(_) => return Err(format!("{op} is not offered and was prepared")),
+                    Ok(_) => return Err(format!("{op} is not offered, but was prepared")),
                     Err(error) => {
                         seen.debug(&error);
                         ensure(
@@ -45,13 +45,13 @@ pub(super) async fn checks(run: &mut Run<'_>) {
                 ensure(
                     spec.ability.fits(spec.op),
                     format!(
-                        "{} declares {:?}, which is of another operation",
+                        "{} declares {:?}, which belongs to another operation",
                         spec.op, spec.ability
                     ),
                 )?;
                 ensure(
                     spec.members > 0 && spec.together > 0,
-                    format!("{} takes batches of none or no call in a request", spec.op),
+                    format!("{} declares 0 for members or together", spec.op),
                 )?;
                 repeats(spec)?;
             }
@@ -91,7 +91,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
         }
         if spec.together > 1 {
             run.check(
-                &format!("one of several refused/{op}"),
+                &format!("one of several rejected/{op}"),
                 &[],
                 async |bench, seen| one_refused(bench, seen, spec).await,
             )
@@ -187,7 +187,7 @@ async fn ready<'a>(
     ensure(
         call.op() == spec.op,
         format!(
-            "the external system was to give a call of {} and gave {}",
+            "the simulator should have returned a call of {} and returned {}",
             spec.op,
             call.op()
         ),
@@ -225,10 +225,10 @@ impl Ready<'_> {
             .map_err(|e| format!("{when}: {:?}: {e}", e.class))?;
         match outcome {
             Outcome::Refused { code, message } => {
-                Err(format!("{when}: refused with {code}: {message}"))
+                Err(format!("{when}: rejected with {code}: {message}"))
             }
             Outcome::Done { .. } if !self.spec.completes_on_accept => Err(format!(
-                "{when}: done, although the end is declared to come later"
+                "{when}: done, although the result is declared to come later"
             )),
             Outcome::Done { .. } | Outcome::Accepted { .. } => Ok(()),
         }
@@ -258,7 +258,7 @@ impl Ready<'_> {
             let silent = matches!(found, Ok(LookUp::Inconclusive) | Err(_));
             return ensure(
                 silent,
-                format!("{when}: cannot be looked up, yet says {found:?}"),
+                format!("{when}: cannot be looked up, but the look-up says {found:?}"),
             );
         }
         let right = match &found {
@@ -298,8 +298,8 @@ async fn pure(bench: &Bench, seen: &Seen, op: Op) -> Checked {
     let call = bench.far.call(op).await;
     let stored =
         serde_json::to_string(&call).map_err(|e| format!("the call cannot be stored: {e}"))?;
-    let again: Call =
-        serde_json::from_str(&stored).map_err(|e| format!("the call cannot be read back: {e}"))?;
+    let again: Call = serde_json::from_str(&stored)
+        .map_err(|e| format!("the stored call cannot be parsed: {e}"))?;
     let first = operations
         .prepare(&call)
         .map_err(|e| failed(seen, &e, "prepare"))?;
@@ -309,14 +309,14 @@ async fn pure(bench: &Bench, seen: &Seen, op: Op) -> Checked {
         .map_err(|e| failed(seen, &e, "prepare, again"))?;
     ensure(
         first == second,
-        "the same call gave other bytes a second later",
+        "the same call gave different bytes a second later",
     )?;
     ensure(
         !first.bytes.is_empty() && !first.label.is_empty(),
-        "nothing was prepared",
+        "prepare returned no bytes",
     )?;
     let done = bench.far.times_done(op, &call).await;
-    ensure(done == 0, "preparing reached the external system")
+    ensure(done == 0, "prepare called the external system")
 }
 
 async fn done_once(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {
@@ -461,8 +461,10 @@ async fn faulty_look_up(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault:
     ready.send_well("sent").await?;
     bench.inject(Target::Read, fault);
     match ready.look().await {
-        Ok(LookUp::NotFound) => Err("it is there, and the look-up said no".to_owned()),
-        Ok(LookUp::Found(_)) => Err("said yes without having understood the answer".to_owned()),
+        Ok(LookUp::NotFound) => Err("it is there, but the look-up said no".to_owned()),
+        Ok(LookUp::Found(_)) => {
+            Err("reported success although the answer could not be parsed".to_owned())
+        }
         Ok(LookUp::Inconclusive) => Ok(()),
         Err(error) => ensure(
             error.class != ErrorClass::OutcomeUnknown,

@@ -76,14 +76,14 @@ pub async fn run(subject: &dyn Subject) -> Card {
         let planted = bench.far.planted();
         ensure(
             !planted.is_empty(),
-            "the external system planted no secret to look for",
+            "the simulator planted no secret to search for",
         )?;
         let mut texts = seen.texts();
         texts.extend(bench.far.debug_texts());
         texts.extend(logs.lines());
         for secret in planted {
             if let Some(text) = texts.iter().find(|t| t.contains(&secret)) {
-                return Err(format!("{secret:?} is seen in: {text}"));
+                return Err(format!("{secret:?} appears in: {text}"));
             }
         }
         Ok(())
@@ -128,7 +128,7 @@ impl Run<'_> {
         let supported = bench.seam.supported();
         if let Some(missing) = needs.iter().find(|f| !supported.contains(f)) {
             return Verdict::Failed(format!(
-                "the fault seam cannot do {missing:?}: teach it, or waive the check with a reason"
+                "the fault injector cannot do {missing:?}: add it, or waive the check with a reason"
             ));
         }
         if let Err(why) = body(&bench, &self.seen).await {
@@ -137,7 +137,7 @@ impl Run<'_> {
         let injected = bench.seam.injected();
         match needs.iter().find(|f| !injected.contains_key(f)) {
             Some(fault) => Verdict::Failed(format!(
-                "the fault {fault:?} was ordered and never happened"
+                "the fault {fault:?} was requested and never happened"
             )),
             None => Verdict::Passed,
         }
@@ -149,7 +149,7 @@ impl Run<'_> {
             .keys()
             .filter(|name| !self.used.contains(*name))
         {
-            let why = "a waiver names this check, and there is none of that name".to_owned();
+            let why = "a waiver names this check, which does not exist".to_owned();
             self.card.checks.push((name.clone(), Verdict::Failed(why)));
         }
         self.card

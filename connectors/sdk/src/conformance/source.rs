@@ -72,12 +72,14 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             time_zones(bench, seen, stream).await
         })
         .await;
-        run.check(&format!("told twice/{stream}"), &[], async |bench, seen| {
-            told_twice(bench, seen, stream).await
-        })
+        run.check(
+            &format!("reported twice/{stream}"),
+            &[],
+            async |bench, seen| told_twice(bench, seen, stream).await,
+        )
         .await;
         run.check(
-            &format!("told again until acknowledged/{stream}"),
+            &format!("reported again until acknowledged/{stream}"),
             &[],
             async |bench, seen| told_again(bench, seen, stream).await,
         )
@@ -138,7 +140,7 @@ pub(super) async fn seeded(
     ensure(
         set.len() == count,
         format!(
-            "the external system was to make {count} records and made {}",
+            "the simulator should have made {count} records and made {}",
             set.len()
         ),
     )?;
@@ -151,7 +153,7 @@ pub(super) fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &st
     ensure(
         lost.is_empty(),
         format!(
-            "{when}: {} of {} records were never told, the first {:?}",
+            "{when}: {} of {} records were never reported, the first {:?}",
             lost.len(),
             wanted.len(),
             lost.first()
@@ -160,7 +162,7 @@ pub(super) fn same(told: &BTreeSet<String>, wanted: &BTreeSet<String>, when: &st
     ensure(
         extra.is_empty(),
         format!(
-            "{when}: {} records were told that nobody made, the first {:?}",
+            "{when}: {} records were reported that do not exist, the first {:?}",
             extra.len(),
             extra.first()
         ),
@@ -179,7 +181,10 @@ async fn all_are_told(
     same(&whole.ids(), &wanted, "read in one go")?;
     ensure(
         whole.bad.is_empty(),
-        format!("a good record was called bad: {:?}", whole.bad.first()),
+        format!(
+            "a valid record was reported as bad: {:?}",
+            whole.bad.first()
+        ),
     )?;
     if whole.consumes {
         return Ok(());
@@ -210,7 +215,7 @@ async fn comes_later(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let second = drain(bench, seen, stream, first.cursor()).await?.ids();
     ensure(
         later.is_subset(&second),
-        "records made after the last page were not told from its cursor",
+        "records made after the last page were not reported from its cursor",
     )
 }
 
@@ -235,7 +240,7 @@ async fn bad_record(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     same(&drained.ids(), &wanted, "with a bad record among them")?;
     ensure(
         !drained.bad.is_empty(),
-        "the bad record was told by nobody: it is lost instead of quarantined",
+        "the bad record was not reported: it is lost instead of quarantined",
     )?;
     ensure(
         drained.bad.iter().all(|reason| !reason.is_empty()),
@@ -277,7 +282,7 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
     same(
         &drain(bench, seen, stream, None).await?.ids(),
         &wanted,
-        "read again after the fault",
+        "fetched again after the fault",
     )
 }
 
@@ -287,8 +292,8 @@ async fn absent(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let source = source(bench)?;
     let reads = source.reads();
     let most = reads.iter().find(|(kind, _)| *kind == Kind::Order);
-    let &(_, most) = most.ok_or("a source of orders that reads none by its id")?;
-    ensure(most > 0, "a call by id that takes no id")?;
+    let &(_, most) = most.ok_or("a source of orders that cannot refresh an order by its id")?;
+    ensure(most > 0, "reads() declares a call that takes no ids")?;
     let known = wanted.iter().cycle().take(most.min(2)).cloned();
     let mut ids: Vec<ExternalId> = known.map(ExternalId::new).collect();
     for n in ids.len()..most {
@@ -303,7 +308,7 @@ async fn absent(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         .filter_map(|r| r.parsed.as_ref().ok())
         .map(identity)
         .collect();
-    same(&told, &wanted, "one order among ids that nobody has")?;
+    same(&told, &wanted, "one order among unknown ids")?;
     let gone: Vec<ExternalId> = ids.into_iter().skip(most.min(2)).collect();
     let none = source
         .read(Kind::Order, &gone)
@@ -311,7 +316,7 @@ async fn absent(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         .map_err(|e| shown(seen, &e, "reading orders that are all absent"))?;
     ensure(
         none.is_empty(),
-        "asked for orders that nobody has and got some",
+        "unknown orders were requested, and some were returned",
     )
 }
 
@@ -331,7 +336,7 @@ async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         .map_err(|e| shown(seen, &e, "reading orders"))?;
     ensure(
         records.iter().all(|r| r.parsed.is_ok()),
-        "a good order was called bad",
+        "a valid order was reported as bad",
     )?;
     let told: BTreeSet<String> = records
         .iter()
@@ -343,5 +348,8 @@ async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         .read(Kind::Order, &[])
         .await
         .map_err(|e| shown(seen, &e, "reading no orders"))?;
-    ensure(none.is_empty(), "asked for no order and got some")
+    ensure(
+        none.is_empty(),
+        "no order was requested, and some were returned",
+    )
 }

@@ -55,7 +55,7 @@ pub struct HookSpec {
 pub enum HookTrust {
     /// By a secret that [`Hooks::arrive`] checks.
     Secret,
-    /// Not at all: the external system cannot sign. Such a hook can do no more than have something read again that is known
+    /// Not at all: the external system cannot sign. Such a hook can only cause a refresh of something that is known
     /// already.
     SenderCannotSign,
 }

@@ -105,7 +105,7 @@ pub fn verify_timed(
 }
 
 /// Checks a request by the Standard Webhooks scheme (`webhook-id`, `webhook-timestamp`, `webhook-signature`; secrets are
-/// written `whsec_BASE64`), and tells its id.
+/// written `whsec_BASE64`), and returns its id.
 ///
 /// # Errors
 /// [`Denied`]; `Old` only where the signature holds.
@@ -137,7 +137,7 @@ pub fn verify_standard<'a>(
     Ok(id)
 }
 
-/// Checks a fixed token that stands in a header or in the address, whatever its length is.
+/// Checks a fixed token in a header or in the address, whatever its length is.
 ///
 /// # Errors
 /// [`Denied::Malformed`] where there is none, [`Denied::Wrong`].

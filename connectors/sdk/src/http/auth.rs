@@ -73,7 +73,7 @@ pub trait Sign: Send + Sync {
     /// `Config` where it cannot be computed: nothing was sent.
     fn sign(&self, request: &mut Request, now: DateTime<Utc>, turn: usize) -> Result<(), Error>;
 
-    /// The secrets it uses, to be read again when they are refused, and taken out of what the external system says.
+    /// The secrets it uses, to be read again when they are rejected, and removed from what the external system answers.
     fn secrets(&self) -> Vec<Secret>;
 }
 

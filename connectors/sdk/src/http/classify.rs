@@ -7,7 +7,7 @@ use chrono::DateTime;
 use crate::text::words;
 use crate::{Error, ErrorClass};
 
-/// A `Retry-After` above this is taken for a mistake and cut.
+/// A `Retry-After` above this is treated as a mistake and capped.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`].

@@ -77,7 +77,7 @@ impl HttpClient {
                 Err(error) if error.class == ErrorClass::Auth && attempts.again() => {
                     tracing::info!(
                         request = request.label(),
-                        "credentials were refused; trying the value that was read again, or the other one"
+                        "credentials were rejected; retrying with the value read again, or with the other one"
                     );
                 }
                 Err(_) => return answer,
@@ -107,7 +107,7 @@ impl HttpClient {
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let path = label.split_once(' ').map_or("", |(_, path)| path);
         let Ok(response) = &result else {
-            tracing::debug!(method, path, milliseconds, "request without an answer");
+            tracing::debug!(method, path, milliseconds, "no answer to the request");
             return result.map_err(|e| without_answer(&label, &e, is_write));
         };
         let status = response.status;

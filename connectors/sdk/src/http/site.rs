@@ -62,7 +62,7 @@ impl Site {
         })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(problem(
-                "credentials do not belong into the address: use the account's secret keys",
+                "remove the credentials from the address: use the account's secret keys",
             ));
         }
         if url.query().is_some() || url.fragment().is_some() {
@@ -75,7 +75,7 @@ impl Site {
             "http" if self.allow_insecure || is_loopback(&url) => false,
             "http" => {
                 return Err(problem(
-                    "plain http to a host that is not loopback: use https, or set allow_insecure = true if the network is yours",
+                    "plain http to a host that is not loopback: use https, or set allow_insecure = true if you trust the network",
                 ));
             }
             other => return Err(problem(&format!("scheme {other:?}: use https"))),

@@ -84,8 +84,12 @@ impl StorageClient {
     /// `Rejected` for an address that is not one of the list's; else the class of the answer. The address is never repeated but
     /// for its host: whoever has it can read what is there.
     pub async fn fetch(&self, address: &str) -> Result<Response, Error> {
-        let mut url = Url::parse(address)
-            .map_err(|e| Error::new(ErrorClass::Protocol, format!("no address to fetch: {e}")))?;
+        let mut url = Url::parse(address).map_err(|e| {
+            Error::new(
+                ErrorClass::Protocol,
+                format!("not an address that can be fetched: {e}"),
+            )
+        })?;
         for _ in 0..=HOPS {
             let response = self.once(&url).await?;
             let Some(to) = response
@@ -95,11 +99,11 @@ impl StorageClient {
                 return Ok(response);
             };
             url = url.join(to).map_err(|e| {
-                let message = format!("{} redirects to no address: {e}", host(&url));
+                let message = format!("{} redirects to an invalid address: {e}", host(&url));
                 Error::new(ErrorClass::Protocol, message)
             })?;
         }
-        let message = format!("{} redirects again and again", host(&url));
+        let message = format!("{} redirects too many times", host(&url));
         Err(Error::new(ErrorClass::Protocol, message))
     }
 
@@ -138,7 +142,7 @@ impl StorageClient {
             // An address that has run out says nothing about the account's own credentials.
             Some(error) if error.class == ErrorClass::Auth => {
                 let message = format!(
-                    "{label}: the storage host answered {}: the address is not valid any more",
+                    "{label}: the storage host answered {}: the address is no longer valid",
                     response.status
                 );
                 Err(Error::new(ErrorClass::Rejected, message))
@@ -152,11 +156,11 @@ impl StorageClient {
 
     fn allows(&self, url: &Url) -> Result<(), Error> {
         let refused = |why: &str| {
-            let message = format!("{} is not fetched from: {why}", host(url));
+            let message = format!("{} must not be fetched from: {why}", host(url));
             Err(Error::new(ErrorClass::Rejected, message))
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return refused("the address holds a login");
+            return refused("the address contains a login");
         }
         let safe = match url.scheme() {
             "https" => true,

@@ -161,6 +161,6 @@ pub trait Transport: Send + Sync {
     /// Sends once.
     ///
     /// # Errors
-    /// [`TransportError`], which tells "never left" from "may have".
+    /// [`TransportError`], which distinguishes "never sent" from "may have been sent".
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
 }

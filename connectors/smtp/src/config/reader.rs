@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         {
             self.problems.push(Problem::new(
                 key.clone(),
-                format!("unknown key: there are {}", KEYS.join(", ")),
+                format!("unknown key: valid keys are {}", KEYS.join(", ")),
             ));
         }
     }
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
             if self.table.contains_key(key) && !self.table.contains_key(other) {
                 self.problem(
                     other,
-                    &format!("is missing: there is {key}, and a login needs both"),
+                    &format!("is missing: {key} is set, and a login needs both"),
                 );
             }
         }

@@ -115,7 +115,7 @@ impl Subject for Mail {
     }
 
     fn waivers(&self) -> Vec<Waiver> {
-        let reply = "a 4xx or 5xx reply to the message means by RFC 5321 that it was not taken; it leaves nothing open";
+        let reply = "a 4xx or 5xx reply to the message means by RFC 5321 that it was not accepted; the outcome is never unknown";
         let busy = "SMTP names no time to wait: a busy server says 421, which is transient";
         vec![
             Waiver::new("error before the effect/mail", reply),
@@ -126,7 +126,7 @@ impl Subject for Mail {
             Waiver::new("rate limited in a 200/mail", busy),
             Waiver::new(
                 "error in ok/mail",
-                "250 is the server's word that it has the mail; there is nothing else to read",
+                "250 confirms that the server has the mail; there is nothing else to check",
             ),
         ]
     }

@@ -219,7 +219,7 @@ mod tests {
             found,
             [
                 "GET /orders/{id}: answer 200.id: it is not of type \"string\"",
-                "GET /orders/{id}: answer 200.state is none of its words",
+                "GET /orders/{id}: answer 200.state is not one of its values",
                 "GET /orders/{id}: answer 200.x is not documented",
                 "GET /orders/{id}: answer 418 is not documented",
                 "GET /orders/{id}: query colour is not documented",

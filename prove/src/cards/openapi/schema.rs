@@ -115,7 +115,7 @@ fn say(at: &str, error: &ValidationError<'_>, found: &mut BTreeSet<String>) {
             let name = property.as_str().unwrap_or_default();
             format!("{place}.{name} is required and absent")
         }
-        ValidationErrorKind::Enum { .. } => format!("{place} is none of its words"),
+        ValidationErrorKind::Enum { .. } => format!("{place} is not one of its values"),
         _ => format!("{place}: {}", error.masked_with("it")),
     };
     found.insert(words);

@@ -227,7 +227,7 @@ async fn a_capture_the_shop_says_yes_to_and_does_not_do_is_a_conflict() {
     assert!(
         error
             .message
-            .contains("35.58 EUR are captured in all and not 40.58"),
+            .contains("the total captured is 35.58 EUR, not 40.58"),
         "{error}"
     );
     let too_much = world();

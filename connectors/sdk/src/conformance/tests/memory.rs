@@ -344,7 +344,7 @@ impl Operations for Memory {
         };
         vec![OperationSpec {
             together: 3,
-            ..OperationSpec::new(Op::Ship, retry, "tells the shop")
+            ..OperationSpec::new(Op::Ship, retry, "notifies the shop")
         }]
     }
 

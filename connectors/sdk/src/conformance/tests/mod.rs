@@ -101,7 +101,7 @@ async fn a_sound_connector_passes_everything() {
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(
         text.contains(
-            "operation ship: tells the shop; looked up 0ns after a lost reply, accepted is done"
+            "operation ship: notifies the shop; looked up 0ns after a lost reply, accepted is final"
         ),
         "{text}"
     );
@@ -151,7 +151,7 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::ImpurePrepare, vec!["prepare is pure/ship"]),
         (
             Flaw::PreparesAnything,
-            vec!["operations not offered are refused"],
+            vec!["operations not offered are rejected"],
         ),
         (Flaw::SendsTwice, vec!["done once/ship"]),
         (Flaw::LeaksSecret, vec!["nothing secret is shown"]),
@@ -164,7 +164,7 @@ fn each_flaw_is_caught_by_its_check() {
             vec!["seen late/orders", "tail and sweep/orders"],
         ),
         (Flaw::NeverSweeps, vec!["tail and sweep/orders"]),
-        (Flaw::OtherNameForAgain, vec!["told twice/orders"]),
+        (Flaw::OtherNameForAgain, vec!["reported twice/orders"]),
         (
             Flaw::BelievesAnyHook,
             vec!["hook, bad signature/orders", "hook, old/orders"],
@@ -176,8 +176,8 @@ fn each_flaw_is_caught_by_its_check() {
         ),
         (Flaw::NewIdEachTime, vec!["hook, twice/orders"]),
         (Flaw::RepeatsWhatWasSent, vec!["hook, good/orders"]),
-        (Flaw::OneRefusalForAll, vec!["one of several refused/ship"]),
-        (Flaw::SkipsAnAnswer, vec!["one of several refused/ship"]),
+        (Flaw::OneRefusalForAll, vec!["one of several rejected/ship"]),
+        (Flaw::SkipsAnAnswer, vec!["one of several rejected/ship"]),
         (
             Flaw::BelievesTheStatus,
             vec![
