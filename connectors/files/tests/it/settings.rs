@@ -422,7 +422,7 @@ fn what_a_layout_and_an_account_choose_is_said() {
         "a time with its UTC offset in the cell (%Y-%m-%dT%H:%M:%S%:z)",
         "mode 0640 and the group root",
         "at most 50 records",
-        "given up 30s after",
+        "times out 30s after",
     ] {
         assert!(other.contains(word), "{word} in {other}");
     }
