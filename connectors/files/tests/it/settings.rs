@@ -106,7 +106,9 @@ fn modes_groups_and_budgets_are_checked() {
     assert!(
         found.len() == 1
             && found[0].0 == "budget.row_bytes"
-            && found[0].1.contains("is 70000, more than budget.bytes (65536)"),
+            && found[0]
+                .1
+                .contains("is 70000, more than budget.bytes (65536)"),
         "{found:?}"
     );
     assert_eq!(of("budget", json!({ "bytes": 65_536 })), []);
