@@ -106,7 +106,9 @@ fn modes_groups_and_budgets_are_checked() {
     assert!(
         found.len() == 1
             && found[0].0 == "budget.row_bytes"
-            && found[0].1.contains("is 70000, more than the 65536"),
+            && found[0]
+                .1
+                .contains("is 70000, more than budget.bytes (65536)"),
         "{found:?}"
     );
     assert_eq!(of("budget", json!({ "bytes": 65_536 })), []);
@@ -422,7 +424,7 @@ fn what_a_layout_and_an_account_choose_is_said() {
         "a time with its UTC offset in the cell (%Y-%m-%dT%H:%M:%S%:z)",
         "mode 0640 and the group root",
         "at most 50 records",
-        "given up 30s after",
+        "times out 30s after",
     ] {
         assert!(other.contains(word), "{word} in {other}");
     }
