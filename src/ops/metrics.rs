@@ -389,6 +389,7 @@ mod tests {
             stream: "s".into(),
         };
         metrics.stream_age.get_or_create(&stream).set(1);
+        metrics.facts.get_or_create(&stream).inc();
         metrics.hooks_waiting_age.get_or_create(&account).set(1);
         metrics.hook("a", "h", HookOutcome::Refused);
         let text = metrics.render().unwrap();
