@@ -418,14 +418,22 @@ async fn write_names(
         )
         .execute(&mut **tx)
         .await?;
-        sqlx::query!(
-            "UPDATE payment_names n SET live = t.l FROM unnest($1::bigint[], $2::bool[]) AS t (s, l)
-             WHERE n.subject_id = t.s AND n.learnt AND n.live <> t.l",
+        // What it learnt is as alive as the order; who claims that is judged anew as well.
+        for row in sqlx::query!(
+            "UPDATE payment_names n SET live = t.l FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::bool[]) AS t (s, l)) AS t
+             WHERE n.subject_id = t.s AND n.learnt AND n.live <> t.l RETURNING n.account_id, n.kind, n.name, n.subject_id",
             &subject,
             &live
         )
-        .execute(&mut **tx)
-        .await?;
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            moved.extend(name(row.account_id, &row.kind, row.name).map(|name| Moved {
+                name,
+                subject: row.subject_id,
+                gone: false,
+            }));
+        }
     }
     let names: BTreeSet<PaymentName> = moved.iter().map(|row| row.name.clone()).collect();
     meeting.rows.retain(|row| !names.contains(&row.name));

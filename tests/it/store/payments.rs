@@ -417,3 +417,30 @@ async fn the_database_refuses_to_capture_what_the_account_never_reported() {
         "another's payment"
     );
 }
+
+/// What the first one learnt is as alive as itself: once it is cancelled the other has the payment, though nothing of it comes again.
+#[tokio::test]
+async fn what_a_cancelled_order_learnt_keeps_no_other_from_its_payment() {
+    let shop = Shop::with_provider().await;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_1:1"]);
+    shop.pull(
+        "shop",
+        &page(2, vec![named(&shop, "B", by_reference("1001"))]),
+    )
+    .await;
+    assert_eq!(strays(&shop).await, ["pi_1"], "both have its reference");
+    let cancelled = changed(&shop, "A", |order| {
+        order.tenders[0].provider = Some(by_reference("1001"));
+        order.state = ChannelState::Cancelled { at: at(3) };
+    });
+    shop.pull("shop", &page(3, vec![cancelled])).await;
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
+    assert_eq!(strays(&shop).await, [""; 0]);
+}
