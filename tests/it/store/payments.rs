@@ -444,3 +444,88 @@ async fn what_a_cancelled_order_learnt_keeps_no_other_from_its_payment() {
     assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
     assert_eq!(strays(&shop).await, [""; 0]);
 }
+
+/// The time that counts for its purge begins when its order lets go of it, whenever it was read last.
+#[tokio::test]
+async fn a_payment_that_its_order_lets_go_of_waits_thirty_five_days_from_then() {
+    let shop = Shop::with_provider().await;
+    let days = |n: i64| n * 24 * 60;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    shop.clock(days(40)).await;
+    let renamed = named(&shop, "A", by_reference("1002"));
+    shop.pull("shop", &page(days(40), vec![renamed])).await;
+    assert_eq!(strays(&shop).await, ["pi_1"]);
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 0);
+    // A reading that is newer than its last one counts, though it was asked for before its order let go of it.
+    let mut more = payment("pi_1", Some("1001"));
+    more.captured = 400;
+    shop.pull("stripe", &payments(days(39), vec![more])).await;
+    shop.clock(days(41)).await;
+    let found = named(&shop, "B", by_reference("1001"));
+    shop.pull("shop", &page(days(41), vec![found])).await;
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
+    let captured = "SELECT (f.body #>> '{payment,captured}')::bigint FROM facts f JOIN latest_observations h ON h.subject_id = f.subject_id AND h.kind = 'payment'
+        JOIN subjects s ON s.id = f.subject_id WHERE s.external_id = 'B' AND f.kind = 'payment' AND h.requested_at = timestamptz '2026-11-21T00:00:00Z' + interval '39 days'";
+    assert_eq!(shop.number(captured).await, 400, "asked for when it was");
+    // One that nobody takes goes.
+    shop.clock(days(42)).await;
+    shop.pull(
+        "shop",
+        &page(days(42), vec![named(&shop, "B", by_reference("1003"))]),
+    )
+    .await;
+    shop.clock(days(77)).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 0);
+    shop.clock(days(78)).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 1);
+}
+
+/// An order's names are asked for before they are locked; what it learns in between is lost with the name it learnt it by.
+#[tokio::test]
+async fn what_an_order_learns_while_it_waits_for_its_names_is_among_them() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    claimed_by_all(&shop, "pi_Z").await;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    let holder = session(&mut way).await;
+    let owned = shop.owned("stripe").await;
+    let both = vec![payment("pi_1", Some("1001")), payment("pi_Z", None)];
+    let payment = storing(&shop, owned, payments(1, both));
+    let payment = start_blocked(shop.pool(), holder, payment).await;
+    let first = blocked_by(shop.pool(), holder).await;
+    let owned = shop.owned("shop").await;
+    let renamed = named(&shop, "A", by_reference("1002"));
+    let store = shop.store().clone();
+    let order = async move {
+        let told = page(2, vec![renamed]);
+        let stored = store.ingest(&owned, STREAM, 1, &told, &after(2)).await;
+        stored.unwrap().new_facts
+    };
+    let order = start_blocked(shop.pool(), first, order).await;
+    way.commit().await.unwrap();
+    assert_eq!((ended(payment).await, ended(order).await), (2, 1));
+    assert_eq!(strays(&shop).await, ["pi_1"]);
+    let learnt = "SELECT count(*) FROM payment_names WHERE name = 'pi_1'";
+    assert_eq!(shop.number(learnt).await, 0);
+}
+
+/// All orders that there are claim a payment by its key.
+async fn claimed_by_all(shop: &Shop, key: &str) {
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) SELECT $1, 'key', $2, id, false, true FROM subjects";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .bind(key)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+}
