@@ -11,7 +11,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::ingest::write_raw_and_personal;
 use super::judge::{Head, Judgement, judge};
-use super::{Directory, Store, StoreError};
+use super::{Directory, IncomingOrder, Store, StoreError};
 use crate::facts::{FactBody, PaymentFact};
 use crate::plan::{Claim, NameKind, NamedPayment, owners};
 
@@ -121,9 +121,26 @@ impl Meeting {
 }
 
 impl Store {
+    /// [`Self::meet`] for orders and payments of a page.
+    pub(super) async fn meet_page<'o>(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        orders: impl Iterator<Item = &'o IncomingOrder>,
+        payments: &[IncomingPayment],
+    ) -> Result<Meeting, StoreError> {
+        let (mut elsewhere, mut brought) = (Vec::new(), BTreeSet::new());
+        for order in orders {
+            if let Some(names) = &order.payments {
+                elsewhere.push(order.external_id.to_string());
+                brought.extend(names.iter().cloned());
+            }
+        }
+        Self::meet(tx, account_id, &elsewhere, brought, payments).await
+    }
+
     /// Locks the names that a page brings and reads who claims them. `orders` are the channel's ids of its orders that may
     /// have payments elsewhere. Comes before any order is locked.
-    pub(super) async fn meet(
+    async fn meet(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         orders: &[String],

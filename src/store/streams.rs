@@ -161,6 +161,7 @@ impl Store {
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
         let mut done = PageDone::default();
+        Self::lock_ahead(tx, account_id, page, &[]).await?;
         for one in page.apart() {
             let mut inner = tx.begin().await?;
             match Self::store_page(&mut inner, account_id, stream, &one).await {
@@ -208,15 +209,10 @@ impl Store {
         let lacking = kind == Kind::Order && names.iter().any(|id| page.lacks(id));
         let mut absent: Vec<i64> = Vec::new();
         if lacking {
-            // All of them at once: rows are locked in one order.
-            for row in sqlx::query!(
-                "SELECT id, external_id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
-                owned.id, &names
-            )
-            .fetch_all(&mut *tx)
-            .await?
-            {
-                absent.extend(page.lacks(&row.external_id).then_some(row.id));
+            // Before anything is stored: names and rows are locked in one order, whatever the answer lacks.
+            for (id, external_id) in Self::lock_ahead(&mut tx, owned.id, page, &names).await? {
+                let wanted = names.contains(&external_id);
+                absent.extend((wanted && page.lacks(&external_id)).then_some(id));
             }
         }
         let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
