@@ -424,6 +424,12 @@ impl Store {
             }
         }
 
+        for payment in &page.payments {
+            let key = payment.fact.payment.key.as_str();
+            understood.push(Understood::payment(key, page.requested_at));
+            raws_read.push(&payment.raw);
+        }
+
         // What a file repeats beside new input of the same shipment is kept with it: one file that tells two numbers tells two parcels.
         for (subject, fact) in told_again {
             if fact.told_by().is_some_and(|by| with_news.contains(&by)) {
