@@ -86,33 +86,48 @@ impl Engine {
         now.with_timezone(&self.policy.shop.timezone).date_naive()
     }
 
-    /// Gives the leases back, with the counts of their budgets.
+    /// Gives the leases back, with the counts of their budgets; what keeps one account's counts from being written keeps no lease.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's, the first one.
     pub async fn release(&self, owned: &[OwnedAccount]) -> Result<(), StoreError> {
+        let mut settled = Ok(());
         for owned in owned {
-            if let Some(account) = self.accounts.get(&owned.id) {
-                account.settle_counts(&self.store, owned).await?;
+            // Where the take-over failed, nothing was called, and the count is not the day's.
+            let account = self.accounts.get(&owned.id);
+            let Some(account) = account.filter(|account| account.continued.is_done(owned)) else {
+                continue;
+            };
+            match account.settle_counts(&self.store, owned).await {
+                // Its new owner counts.
+                Ok(()) | Err(StoreError::LostLease(_)) => {}
+                Err(error) => settled = settled.and(Err(error)),
             }
         }
-        self.store.release_accounts(owned).await
+        self.store.release_accounts(owned).await?;
+        settled
     }
 
-    /// Takes or renews the leases of all accounts and cleans up after whoever had them before.
+    /// Takes or renews the leases of all accounts and cleans up after whoever had them before. What fails of that is repeated
+    /// the next time; until then the account is not returned.
     ///
     /// # Errors
     /// The database's.
     pub async fn own(&self, fresh: bool) -> Result<Vec<OwnedAccount>, StoreError> {
         let ids: Vec<i16> = self.accounts.keys().copied().collect();
-        let owned = self
+        let mut owned = self
             .store
             .own_accounts(&self.instance, &ids, self.lease_seconds, fresh)
             .await?;
+        for owned in &mut owned {
+            let account = self.accounts.get(&owned.id);
+            owned.taken |= account.is_some_and(|account| !account.continued.is_done(owned));
+        }
         self.store.reclaim(&owned).await?;
-        for account in owned.iter().filter(|account| account.taken) {
-            if let Some(account) = self.accounts.get(&account.id) {
+        for owned in owned.iter().filter(|owned| owned.taken) {
+            if let Some(account) = self.accounts.get(&owned.id) {
                 account.go_on_counting(&self.store).await?;
+                account.continued.done(owned);
             }
         }
         Ok(owned)

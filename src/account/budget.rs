@@ -1,10 +1,31 @@
 //! The budget of an account's calls in the process that owns it. The meter itself is the SDK's, where connectors take their
 //! turns; here its counts of days are kept in the database.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use hikiate_sdk::budget::DayCount;
 
 use super::Account;
-use crate::store::{OwnedAccount, Store, StoreError};
+use crate::store::{DayCounts, OwnedAccount, Store, StoreError};
+
+/// The lease under which an account was taken over to the end: what its last owner left was cleaned up, and its counts were
+/// read. Until then its calls are not counted from the right number.
+#[derive(Clone, Debug, Default)]
+pub struct Continued(Arc<AtomicI64>);
+
+impl Continued {
+    /// It was taken over under this lease.
+    pub fn done(&self, owned: &OwnedAccount) {
+        self.0.store(owned.token, Ordering::Release);
+    }
+
+    /// Whether it was, under this very lease.
+    #[must_use]
+    pub fn is_done(&self, owned: &OwnedAccount) -> bool {
+        self.0.load(Ordering::Acquire) == owned.token
+    }
+}
 
 /// How many claims wait behind each call that may be under way.
 const DEPTH: usize = 8;
@@ -52,7 +73,9 @@ impl Account {
         if due.is_empty() {
             return Ok(());
         }
-        store.write_budget_days(owned, &due).await?;
+        store
+            .write_budget_days(owned, &due, DayCounts::Ahead)
+            .await?;
         self.link.meter().days_written(&due);
         Ok(())
     }
@@ -70,6 +93,6 @@ impl Account {
         if made.is_empty() {
             return Ok(());
         }
-        store.write_budget_days(owned, &made).await
+        store.write_budget_days(owned, &made, DayCounts::Made).await
     }
 }

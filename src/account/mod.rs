@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 pub use backoff::backoff;
 pub use breaker::{Breaker, Change, Permit};
+pub use budget::Continued;
 
 use crate::ops::metrics::Metrics;
 use crate::store::{OwnedAccount, Store, StoreError};
@@ -28,6 +29,8 @@ pub struct Account {
     pub link: Link,
     /// Whether calls to it keep failing.
     pub breaker: Breaker,
+    /// Under which lease this process goes on with it.
+    pub continued: Continued,
 }
 
 impl Account {

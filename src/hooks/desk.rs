@@ -133,6 +133,11 @@ impl HookDesk {
                     Some(HookKept::Stored) => (HookOutcome::Stored, reply),
                     Some(HookKept::Known) => (HookOutcome::Known, reply),
                     Some(HookKept::Full) => (HookOutcome::Full, busy()),
+                    // The same again is refused again.
+                    Some(HookKept::Refused) => {
+                        door.say_refused(account, hook, "the database does not take it");
+                        (HookOutcome::Refused, self::reply(400, ""))
+                    }
                     None => (HookOutcome::Unavailable, busy()),
                 }
             }
@@ -172,9 +177,11 @@ impl OpenHook {
             .filter(|(name, _)| keep(name))
             .collect();
         let headers = serde_json::json!(headers);
+        // An empty one tells no deliveries apart.
+        let key = key.filter(|key| !key.is_empty());
         let named = key.is_some();
         let key = match key {
-            Some(key) if key.len() <= LONGEST_KEY => key,
+            Some(key) if key.len() <= LONGEST_KEY && !key.contains('\0') => key,
             Some(key) => hashed(&[key.as_bytes()]),
             None => hashed(&[headers.to_string().as_bytes(), b"\n", arrived.body]),
         };
@@ -228,5 +235,47 @@ pub(super) fn busy() -> Response {
     Response {
         headers: vec![("retry-after".to_owned(), "30".to_owned())],
         ..reply(503, "not now\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hikiate_sdk::hooks::HookTrust;
+    use hikiate_sdk::http::Method;
+
+    use super::*;
+
+    fn row(key: Option<&str>, body: &str) -> NewHook {
+        let spec = HookSpec {
+            name: "all".to_owned(),
+            register: "every change".to_owned(),
+            trust: HookTrust::Secret,
+            body_limit: 100,
+            keep: Vec::new(),
+        };
+        let said = Mutex::default();
+        let arrived = Arrived {
+            method: Method::Post,
+            rest: "",
+            query: "",
+            headers: &[],
+            body: body.as_bytes(),
+        };
+        OpenHook { spec, said }.row(1, "all", key.map(str::to_owned), &arrived)
+    }
+
+    #[test]
+    fn a_key_that_the_database_does_not_take_is_made_one_that_it_takes() {
+        let plain = row(Some("d-1"), "{}");
+        assert_eq!((plain.key.as_str(), plain.named), ("d-1", true));
+        for odd in ["d\0".to_owned(), "d".repeat(101)] {
+            let (one, again) = (row(Some(&odd), "1"), row(Some(&odd), "2"));
+            assert!(one.named && one.key.starts_with("sha256:"), "{odd:?}");
+            assert_eq!(one.key, again.key, "one delivery");
+        }
+        // Of an empty one all deliveries would be the same.
+        let (one, other) = (row(Some(""), "1"), row(Some(""), "2"));
+        assert!(!one.named && one.key != other.key);
+        assert_eq!(one.key, row(None, "1").key);
     }
 }

@@ -43,9 +43,12 @@ pub(super) async fn read_kind(
     if ids.is_empty() {
         return Ok(Went::Idle);
     }
+    let urgency = match engine.store.is_awaited(owned.id, kind, ids).await? {
+        true => Urgency::Goods,
+        false => Urgency::Reads,
+    };
     loop {
-        // Something waits for these: a wave, a look at what is absent.
-        let read = Urgency::Goods.scope(source.read(kind, ids)).await;
+        let read = urgency.scope(source.read(kind, ids)).await;
         account.record_result(&engine.metrics, read.as_ref().err());
         let error = match read {
             Ok(records) => {

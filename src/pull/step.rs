@@ -113,7 +113,7 @@ async fn stored_nothing(
         .await
 }
 
-/// Records in quarantine that somebody wants to have read again, from their stored bytes.
+/// Records in quarantine that somebody wants to have read again: by id where that can be, else from their stored bytes.
 async fn read_bytes_again(
     engine: &Engine,
     account: &Account,
@@ -121,7 +121,12 @@ async fn read_bytes_again(
     source: &dyn Source,
 ) -> Result<bool, StoreError> {
     let again = engine.store.due_again(owned.id, AGAIN).await?;
+    let kinds: Vec<Kind> = source.reads().into_iter().map(|(kind, _)| kind).collect();
     for record in &again {
+        let by_id = || engine.store.read_again_by_id(owned, record, &kinds);
+        if engine.store.retried("read_again_by_id", by_id).await? {
+            continue;
+        }
         let crate::store::Source { raw, file } = &record.source;
         let read = source.reread(&record.stream, file.as_ref(), raw);
         let records = read.unwrap_or_else(|error| {

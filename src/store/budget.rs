@@ -8,6 +8,15 @@ use super::{OwnedAccount, Store, StoreError};
 /// Days whose counts are kept for an operator who asks why an account stood still.
 const KEPT_DAYS: i64 = 31;
 
+/// What counts of a day say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayCounts {
+    /// Calls that may still be made are among them: pull and push write them at once, and the larger one holds.
+    Ahead,
+    /// The calls that were made.
+    Made,
+}
+
 impl Store {
     /// The newest count of each class of an account.
     ///
@@ -31,7 +40,7 @@ impl Store {
             .collect())
     }
 
-    /// Writes counts down in the place of what was there, under the account's fence.
+    /// Writes counts down, under the account's fence: those that were made in the place of what was there.
     ///
     /// # Errors
     /// The database's; the lease was lost.
@@ -39,6 +48,7 @@ impl Store {
         &self,
         owned: &OwnedAccount,
         counts: &[DayCount],
+        what: DayCounts,
     ) -> Result<(), StoreError> {
         let classes: Vec<String> = counts.iter().map(|c| c.class.clone()).collect();
         let days: Vec<chrono::NaiveDate> = counts.iter().map(|c| c.day).collect();
@@ -49,11 +59,12 @@ impl Store {
             "INSERT INTO budget_days (account_id, class, day, used)
              SELECT $1, t.class, t.day, t.used FROM unnest($2::text[], $3::date[], $4::bigint[]) AS t (class, day, used)
              ORDER BY t.class, t.day
-             ON CONFLICT (account_id, class, day) DO UPDATE SET used = excluded.used",
+             ON CONFLICT (account_id, class, day) DO UPDATE SET used = CASE WHEN $5 THEN greatest(budget_days.used, excluded.used) ELSE excluded.used END",
             owned.id,
             &classes,
             &days,
-            &used
+            &used,
+            what == DayCounts::Ahead
         )
         .execute(&mut *tx)
         .await?;

@@ -54,6 +54,8 @@ pub enum HookKept {
     Known,
     /// Too many of its account wait.
     Full,
+    /// The database does not take it, now or later.
+    Refused,
 }
 
 /// A hook that waits to be worked.
@@ -94,11 +96,27 @@ pub struct HookBacklog {
 }
 
 impl Store {
-    /// Stores hooks, in one statement, and tells for each what became of it.
+    /// Stores hooks, in one statement, and tells for each what became of it. Where the database refuses one they are stored one by
+    /// one, so that it keeps no other out.
     ///
     /// # Errors
-    /// The database's; then none is stored.
+    /// The database's; then some may be stored.
     pub async fn keep_hooks(&self, new: &[NewHook]) -> Result<Vec<HookKept>, StoreError> {
+        match self.keep_at_once(new).await {
+            Err(error) if error.is_refusal() => {}
+            kept => return kept,
+        }
+        let mut kept = Vec::with_capacity(new.len());
+        for hook in new {
+            match self.keep_at_once(std::slice::from_ref(hook)).await {
+                Err(error) if error.is_refusal() => kept.push(HookKept::Refused),
+                one => kept.extend(one?),
+            }
+        }
+        Ok(kept)
+    }
+
+    async fn keep_at_once(&self, new: &[NewHook]) -> Result<Vec<HookKept>, StoreError> {
         let accounts: Vec<i16> = new.iter().map(|h| h.account_id).collect();
         let hooks: Vec<String> = new.iter().map(|h| h.hook.clone()).collect();
         let keys: Vec<String> = new.iter().map(|h| h.key.clone()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::text::cut_bytes;
-use hikiate_sdk::{BadRecord, ExternalId, InFile, Listing, Personal};
+use hikiate_sdk::{BadRecord, ExternalId, InFile, Kind, Listing, Personal};
 
 use super::{IncomingPayment, IncomingStock, PaymentName};
 use crate::facts::{FactBody, OrderFact};
@@ -110,22 +110,35 @@ pub struct IncomingPage {
 }
 
 impl IncomingPage {
-    /// The answer certainly does not hold this order, not even as a record that cannot be understood.
-    pub(super) fn lacks(&self, external_id: &str) -> bool {
-        let unnamed = self.bad.iter().any(|bad| bad.external_id.is_none());
-        let bad = |bad: &IncomingBad| bad.external_id.as_deref() == Some(external_id);
-        !unnamed
-            && !self.bad.iter().any(bad)
-            && !self
-                .orders
-                .iter()
-                .any(|order| order.external_id.as_str() == external_id)
+    /// The answer certainly does not hold this, not even as a record that cannot be understood.
+    pub(super) fn lacks(&self, kind: Kind, external_id: &str) -> bool {
+        !self.may_be_bad(external_id) && !self.holds(kind, external_id)
     }
 
-    /// The answer may hold this order, and not as an order.
-    pub(super) fn cannot_read(&self, external_id: &str) -> bool {
-        let read = |order: &IncomingOrder| order.external_id.as_str() == external_id;
-        !self.lacks(external_id) && !self.orders.iter().any(read)
+    /// The answer may hold this, and nothing of it was understood.
+    pub(super) fn cannot_read(&self, kind: Kind, external_id: &str) -> bool {
+        self.may_be_bad(external_id) && !self.holds(kind, external_id)
+    }
+
+    fn may_be_bad(&self, external_id: &str) -> bool {
+        let mut named = self.bad.iter().map(|bad| bad.external_id.as_deref());
+        named.any(|id| id.is_none_or(|id| id == external_id))
+    }
+
+    fn holds(&self, kind: Kind, external_id: &str) -> bool {
+        match kind {
+            Kind::Order => {
+                let mut ids = self.orders.iter().map(|order| order.external_id.as_str());
+                ids.any(|id| id == external_id)
+            }
+            Kind::Payment => {
+                let mut keys = self.payments.iter().map(|told| &told.fact.payment.key);
+                keys.any(|key| key.as_str() == external_id)
+            }
+            Kind::Shipment => self.facts.iter().any(|fact| fact.reference == external_id),
+            Kind::Stock => self.stock.iter().any(|level| level.code == external_id),
+            Kind::Payout | Kind::Return | Kind::Track | Kind::Deposit | Kind::Listing => false,
+        }
     }
 
     /// Its counts: the codes, the warehouses, and when each was made.

@@ -18,7 +18,7 @@ use super::quarantine::{Told, Understood, quarantine, settle};
 use super::reads::read_orders_in;
 use super::same_bytes::raw_hash;
 use super::told::ToldBefore;
-use super::{IncomingStock, Store, StoreError};
+use super::{IncomingPayment, IncomingStock, Store, StoreError};
 use crate::facts::FactBody;
 
 /// What a stored page brought.
@@ -45,6 +45,52 @@ impl PageDone {
 }
 
 impl Store {
+    /// Locks what a page that is stored in parts will lock, in the order in which one that is stored at once does: the names of
+    /// its payments, then the rows of all its orders and of those that are asked for, by their ids. Returns the rows of
+    /// this account's orders with their ids there.
+    pub(super) async fn lock_ahead(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        page: &IncomingPage,
+        asked: &[String],
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        // What no text of the database can be names nothing in it; its own record is refused for it.
+        let can_be = |text: &str| !text.contains('\0');
+        let whole = |order: &&IncomingOrder| {
+            let mut names = order.payments.iter().flatten();
+            can_be(order.external_id.as_str()) && names.all(|name| can_be(&name.name))
+        };
+        let told = |payment: &&IncomingPayment| {
+            let payment = &payment.fact.payment;
+            can_be(payment.key.as_str()) && payment.reference.as_deref().is_none_or(can_be)
+        };
+        let orders: Vec<&IncomingOrder> = page.orders.iter().filter(whole).collect();
+        let payments: Vec<IncomingPayment> = page.payments.iter().filter(told).cloned().collect();
+        let meeting = Self::meet_page(tx, account_id, orders.iter().copied(), &payments).await?;
+        let mut ids: Vec<i64> = meeting.subjects().collect();
+        let mut names: Vec<String> = orders.iter().map(|o| o.external_id.to_string()).collect();
+        names.extend(asked.iter().filter(|id| can_be(id)).cloned());
+        let references = page.facts.iter().map(|fact| fact.reference.clone());
+        let references: Vec<String> = references.filter(|name| can_be(name)).collect();
+        if !references.is_empty() {
+            let told = sqlx::query_scalar!(
+                "SELECT subject_id FROM aliases WHERE account_id = $1 AND kind = 'shipment' AND external_id = ANY($2)",
+                account_id,
+                &references
+            );
+            ids.extend(told.fetch_all(&mut **tx).await?);
+        }
+        let rows = sqlx::query!(
+            r#"SELECT id, external_id, account_id = $1 AND kind = 'order' AS "here!" FROM subjects
+               WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2)) ORDER BY id FOR NO KEY UPDATE"#,
+            account_id, &names, &ids
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let here = rows.into_iter().filter(|row| row.here);
+        Ok(here.map(|row| (row.id, row.external_id)).collect())
+    }
+
     /// Stores one page inside an open transaction that already holds its fence.
     pub(super) async fn store_page(
         tx: &mut Transaction<'_, Postgres>,
@@ -93,18 +139,8 @@ impl Store {
             .filter_map(|o| o.first())
             .map(|o| o.number.clone())
             .collect();
-        let elsewhere: Vec<String> = page
-            .orders
-            .iter()
-            .filter(|order| order.payments.is_some())
-            .map(|order| order.external_id.to_string())
-            .collect();
-        let brought = page
-            .orders
-            .iter()
-            .filter_map(|order| order.payments.clone());
-        let brought = brought.flatten().collect();
-        let meeting = Self::meet(tx, account_id, &elsewhere, brought, &page.payments).await?;
+        let new = page.orders.iter().filter(new_input);
+        let meeting = Self::meet_page(tx, account_id, new, &page.payments).await?;
         if !names.is_empty() {
             sqlx::query!(
                 "INSERT INTO subjects (kind, account_id, external_id, number, created_at)
@@ -386,6 +422,12 @@ impl Store {
                 understood.extend(fact.parts.iter().map(part));
                 raws_read.push(&fact.source.raw);
             }
+        }
+
+        for payment in &page.payments {
+            let key = payment.fact.payment.key.as_str();
+            understood.push(Understood::payment(key, page.requested_at));
+            raws_read.push(&payment.raw);
         }
 
         // What a file repeats beside new input of the same shipment is kept with it: one file that tells two numbers tells two parcels.

@@ -66,6 +66,7 @@ pub use abandon::Abandoned;
 pub use allocate::AllocateDone;
 pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
 pub use begin::{BeginTerms, Beginning, Classed, Listed, Unbegun};
+pub use budget::DayCounts;
 pub use bursts::{AutomationKey, AutomationRow};
 pub(crate) use codes::after_codes;
 pub use commit::PlannedOrder;

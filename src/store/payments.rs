@@ -11,7 +11,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::ingest::write_raw_and_personal;
 use super::judge::{Head, Judgement, judge};
-use super::{Directory, Store, StoreError};
+use super::{Directory, IncomingOrder, Store, StoreError};
 use crate::facts::{FactBody, PaymentFact};
 use crate::plan::{Claim, NameKind, NamedPayment, owners};
 
@@ -121,9 +121,26 @@ impl Meeting {
 }
 
 impl Store {
+    /// [`Self::meet`] for orders and payments of a page.
+    pub(super) async fn meet_page<'o>(
+        tx: &mut Transaction<'_, Postgres>,
+        account_id: i16,
+        orders: impl Iterator<Item = &'o IncomingOrder>,
+        payments: &[IncomingPayment],
+    ) -> Result<Meeting, StoreError> {
+        let (mut elsewhere, mut brought) = (Vec::new(), BTreeSet::new());
+        for order in orders {
+            if let Some(names) = &order.payments {
+                elsewhere.push(order.external_id.to_string());
+                brought.extend(names.iter().cloned());
+            }
+        }
+        Self::meet(tx, account_id, &elsewhere, brought, payments).await
+    }
+
     /// Locks the names that a page brings and reads who claims them. `orders` are the channel's ids of its orders that may
     /// have payments elsewhere. Comes before any order is locked.
-    pub(super) async fn meet(
+    async fn meet(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
         orders: &[String],
@@ -136,29 +153,39 @@ impl Store {
                 .iter()
                 .flat_map(|payment| names_of(account_id, &payment.fact)),
         );
-        if !orders.is_empty() {
-            for row in sqlx::query!(
-                "SELECT n.account_id, n.kind, n.name FROM payment_names n JOIN subjects s ON s.id = n.subject_id
-                 WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($2)",
-                account_id,
-                orders
+        let mut locked: BTreeSet<i64> = BTreeSet::new();
+        loop {
+            // Asked again once they are locked: what an order learnt meanwhile is its name, too. Whoever teaches it one holds a
+            // name that it has, so that the second answer is mostly the last.
+            if !orders.is_empty() {
+                for row in sqlx::query!(
+                    "SELECT n.account_id, n.kind, n.name FROM payment_names n JOIN subjects s ON s.id = n.subject_id
+                     WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($2)",
+                    account_id,
+                    orders
+                )
+                .fetch_all(&mut **tx)
+                .await?
+                {
+                    names.extend(name(row.account_id, &row.kind, row.name));
+                }
+            }
+            let wanted: BTreeSet<i64> = names.iter().map(lock_of).collect();
+            let more: Vec<i64> = wanted.difference(&locked).copied().collect();
+            if more.is_empty() {
+                break;
+            }
+            sqlx::query!(
+                r#"SELECT pg_advisory_xact_lock(t.n) AS "locked?: ()" FROM unnest($1::bigint[]) AS t (n)"#,
+                &more
             )
             .fetch_all(&mut **tx)
-            .await?
-            {
-                names.extend(name(row.account_id, &row.kind, row.name));
-            }
+            .await?;
+            locked.extend(more);
         }
         if names.is_empty() {
             return Ok(Meeting::default());
         }
-        let locks: BTreeSet<i64> = names.iter().map(lock_of).collect();
-        sqlx::query!(
-            r#"SELECT pg_advisory_xact_lock(t.n) AS "locked?: ()" FROM unnest($1::bigint[]) AS t (n)"#,
-            &locks.into_iter().collect::<Vec<_>>()
-        )
-        .fetch_all(&mut **tx)
-        .await?;
         let rows = rows_of(tx, &names).await?;
         let claimed = rows.iter().map(|row| row.claim.order).collect();
         Ok(Meeting { rows, claimed })
@@ -234,7 +261,7 @@ impl Store {
         Ok(met)
     }
 
-    /// Deletes payments that nobody claimed for 35 days. Returns how many.
+    /// Deletes payments that nobody claimed for 35 days since they were read, or since an order let go of them. Returns how many.
     ///
     /// # Errors
     /// The database's.
@@ -418,14 +445,22 @@ async fn write_names(
         )
         .execute(&mut **tx)
         .await?;
-        sqlx::query!(
-            "UPDATE payment_names n SET live = t.l FROM unnest($1::bigint[], $2::bool[]) AS t (s, l)
-             WHERE n.subject_id = t.s AND n.learnt AND n.live <> t.l",
+        // What it learnt is as alive as the order; who claims that is judged anew as well.
+        for row in sqlx::query!(
+            "UPDATE payment_names n SET live = t.l FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::bool[]) AS t (s, l)) AS t
+             WHERE n.subject_id = t.s AND n.learnt AND n.live <> t.l RETURNING n.account_id, n.kind, n.name, n.subject_id",
             &subject,
             &live
         )
-        .execute(&mut **tx)
-        .await?;
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            moved.extend(name(row.account_id, &row.kind, row.name).map(|name| Moved {
+                name,
+                subject: row.subject_id,
+                gone: false,
+            }));
+        }
     }
     let names: BTreeSet<PaymentName> = moved.iter().map(|row| row.name.clone()).collect();
     meeting.rows.retain(|row| !names.contains(&row.name));
@@ -433,7 +468,8 @@ async fn write_names(
     Ok(moved)
 }
 
-/// Payments of these names that these orders have look for their order again: it may be the same.
+/// Payments of these names that these orders have look for their order again: it may be the same. They are strays from now
+/// on, whenever they were read last; that time is kept in the body beside the reading.
 async fn put_back(
     tx: &mut Transaction<'_, Postgres>,
     holders: &[(&PaymentName, i64)],
@@ -442,14 +478,16 @@ async fn put_back(
     let subject: Vec<i64> = holders.iter().map(|(_, subject)| *subject).collect();
     sqlx::query!(
         "INSERT INTO stray_payments (account_id, key, reference, version, body, seen_at)
-         SELECT DISTINCT ON (a.id, f.body #>> '{payment,key}') a.id, f.body #>> '{payment,key}', f.body #>> '{payment,reference}', h.version, f.body, h.requested_at
-         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[]) AS t (a, k, revision, s)
+         SELECT DISTINCT ON (a.id, f.body #>> '{payment,key}') a.id, f.body #>> '{payment,key}', f.body #>> '{payment,reference}', h.version,
+           f.body || jsonb_build_object('requested_at', h.requested_at), (SELECT hk_now())
+         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[]) AS t (a, k, n, s)
            JOIN latest_observations h ON h.subject_id = t.s AND h.kind = 'payment'
            JOIN facts f ON f.subject_id = h.subject_id AND f.key = 'payment:' || h.series || ':' || h.revision
            JOIN accounts a ON a.slug = f.body ->> 'account' AND a.id = t.a
-         WHERE f.body #>> ARRAY['payment', t.k] = t.revision
+         WHERE f.body #>> ARRAY['payment', t.k] = t.n
          ORDER BY 1, 2, h.requested_at DESC
-         ON CONFLICT (account_id, key) DO NOTHING",
+         ON CONFLICT (account_id, key) DO UPDATE SET seen_at = greatest(stray_payments.seen_at, excluded.seen_at),
+           body = jsonb_build_object('requested_at', stray_payments.seen_at) || stray_payments.body",
         &account,
         &kind,
         &text,
@@ -468,10 +506,10 @@ async fn kept(
     let (account, kind, text) = columns(names.iter());
     let mut kept = Vec::new();
     for row in sqlx::query!(
-        "SELECT p.account_id, p.version, p.body, p.seen_at FROM stray_payments p
+        r#"SELECT p.account_id, p.version, p.body, coalesce((p.body ->> 'requested_at')::timestamptz, p.seen_at) AS "requested_at!" FROM stray_payments p
          WHERE EXISTS (SELECT FROM unnest($1::smallint[], $2::text[], $3::text[]) AS t (a, k, n)
            WHERE p.account_id = t.a AND (t.k = 'key' AND p.key = t.n OR t.k = 'reference' AND p.reference = t.n))
-         ORDER BY p.account_id, p.key FOR UPDATE",
+         ORDER BY p.account_id, p.key FOR UPDATE"#,
         &account,
         &kind,
         &text
@@ -483,7 +521,7 @@ async fn kept(
             account_id: row.account_id,
             fact: serde_json::from_value(row.body)?,
             version: row.version,
-            seen_at: row.seen_at,
+            seen_at: row.requested_at,
             raw: None,
         });
     }
@@ -519,7 +557,7 @@ async fn keep(tx: &mut Transaction<'_, Postgres>, strays: &[Looking]) -> Result<
         "INSERT INTO stray_payments (account_id, key, reference, version, body, seen_at)
          SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[])
          ON CONFLICT (account_id, key) DO UPDATE SET reference = excluded.reference, version = excluded.version, body = excluded.body, seen_at = excluded.seen_at
-         WHERE stray_payments.seen_at <= excluded.seen_at AND (stray_payments.version <= excluded.version) IS NOT FALSE",
+         WHERE coalesce((stray_payments.body ->> 'requested_at')::timestamptz, stray_payments.seen_at) <= excluded.seen_at AND (stray_payments.version <= excluded.version) IS NOT FALSE",
         &account,
         &key,
         &reference as &[Option<String>],

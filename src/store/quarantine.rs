@@ -1,22 +1,22 @@
 //! Records that could not be understood: kept with their reason until they can be, or until an operator says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use hikiate_sdk::text::{FIELD_BYTES, cut_bytes, key, sentence};
-use hikiate_sdk::{AccountSlug, ExternalId, InFile};
+use hikiate_sdk::{AccountSlug, ExternalId, InFile, Kind};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Acquire as _, Postgres, Transaction};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::incoming::{IncomingBad, Source};
-use super::reads::read_orders_in;
+use super::reads::{read_orders_in, read_soon};
 use super::{Directory, IncomingStock, OwnedAccount, Store, StoreError};
 
 /// What a good record says about bad ones that were told before it.
 #[derive(Clone, Debug)]
 pub(super) struct Understood {
-    /// The order's id, the shipment's reference or the item's code.
+    /// The order's id, the payment's key, the shipment's reference or the item's code.
     pub(super) external_id: String,
     /// Which part of it; `None` for the whole.
     pub(super) part: Option<String>,
@@ -32,6 +32,11 @@ impl Understood {
             part: None,
             told,
         }
+    }
+
+    /// A payment was read.
+    pub(super) fn payment(key: &str, told: DateTime<Utc>) -> Self {
+        Self::order(key, told)
     }
 
     /// A part of a shipment was told.
@@ -60,6 +65,8 @@ pub struct Again {
     pub id: i64,
     /// Its stream.
     pub stream: String,
+    /// What it is about, where that could be read.
+    pub external_id: Option<ExternalId>,
     /// The bytes, and the file they stood in.
     pub source: Source,
     /// Now, by the database's clock.
@@ -139,7 +146,7 @@ pub(super) enum Told {
 }
 
 /// Bad records that are settled: the very record was understood now, by its bytes, or a good one of the same thing and part
-/// was told no earlier than it, or later. A record of the stream `read` is an order's, as one of `orders` is.
+/// was told no earlier than it, or later. A record that an earlier version kept under `read` is an order's, as one of `orders` is.
 pub(super) async fn settle(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
@@ -183,7 +190,15 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// An order that was read by its id is kept as one of the stream: it is one record, however it was asked for.
+/// The stream that tells of a kind: what was read by its id is kept as one record of it, however it was asked for.
+pub(super) fn stream_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Stock => "stock",
+        kind => kind.plural(),
+    }
+}
+
+/// An earlier version kept orders that were read by their ids apart.
 fn kept_under(stream: &str) -> &str {
     if stream == "read" { "orders" } else { stream }
 }
@@ -216,7 +231,8 @@ fn file_name(name: &str) -> String {
 }
 
 impl Store {
-    /// Asks for a record to be read again: an order by its id, another record from its stored bytes. The daemon does it. One
+    /// Asks for a record to be read again: an order by its id, another record by its id where its account can be asked for it, else
+    /// from its stored bytes. The daemon does it. One
     /// that was dismissed is back in quarantine first.
     ///
     /// # Errors
@@ -227,7 +243,7 @@ impl Store {
         id: i64,
     ) -> Result<String, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!("SELECT account_id, stream, external_id, resolved_at, dismissed_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
+        let row = sqlx::query!("SELECT account_id, stream, external_id, file, resolved_at, dismissed_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
@@ -243,6 +259,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let account = directory.slug(row.account_id)?;
+        let by_id = row.external_id.is_some() && row.file.is_none();
         let order = row
             .external_id
             .filter(|_| row.stream == "orders" || row.stream == "read");
@@ -256,9 +273,16 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
-            format!(
-                "the stored bytes of record {id} of {account} will be read again by the daemon now, with the layout that it runs with"
-            )
+            let stored = "with the layout that it runs with";
+            if by_id {
+                format!(
+                    "record {id} of {account} will be read again by the daemon now: by its id where the account can be asked for it, else from its stored bytes, {stored}"
+                )
+            } else {
+                format!(
+                    "the stored bytes of record {id} of {account} will be read again by the daemon now, {stored}"
+                )
+            }
         };
         tx.commit().await?;
         Ok(next)
@@ -313,7 +337,7 @@ impl Store {
     /// The database's.
     pub async fn due_again(&self, account_id: i16, limit: i64) -> Result<Vec<Again>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, stream, file, file_hash, file_read_at, file_rows, reported_at, raw, (SELECT hk_now()) AS "now!" FROM quarantine
+            r#"SELECT id, stream, external_id, file, file_hash, file_read_at, file_rows, reported_at, raw, (SELECT hk_now()) AS "now!" FROM quarantine
                WHERE account_id = $1 AND retry_at <= (SELECT hk_now()) AND resolved_at IS NULL ORDER BY id LIMIT $2"#,
             account_id, limit
         )
@@ -338,11 +362,45 @@ impl Store {
             Again {
                 id: row.id,
                 stream: row.stream,
+                external_id: row.external_id.map(ExternalId::new),
                 source: Source { raw: row.raw, file },
                 requested_at: row.now,
             }
         });
         Ok(again.collect())
+    }
+
+    /// Has a record read by the id of what it is about, in the place of its stored bytes, which may be old: the answer settles it.
+    /// Only for a record of no file, of a kind that its account can be asked for (`can_read`); else it changes nothing. True when
+    /// it is due.
+    ///
+    /// # Errors
+    /// [`StoreError::LostLease`]; the database's.
+    pub async fn read_again_by_id(
+        &self,
+        owned: &OwnedAccount,
+        again: &Again,
+        can_read: &[Kind],
+    ) -> Result<bool, StoreError> {
+        let kind = can_read
+            .iter()
+            .find(|kind| stream_of(**kind) == again.stream);
+        let about = kind.zip(again.external_id.as_ref());
+        let Some((kind, id)) = about.filter(|_| again.source.file.is_none()) else {
+            return Ok(false);
+        };
+        let mut tx = self.pool.begin().await?;
+        super::streams::hold_lease(&mut tx, owned).await?;
+        sqlx::query!(
+            "UPDATE quarantine SET retry_at = NULL WHERE id = $1",
+            again.id
+        )
+        .execute(&mut *tx)
+        .await?;
+        let wanted = BTreeSet::from([(*kind, id.clone())]);
+        read_soon(&mut tx, owned.id, &wanted, &BTreeSet::new(), "quarantine").await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// What came of reading a record again: it is settled, or stays with its reason.

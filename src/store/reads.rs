@@ -51,6 +51,32 @@ impl Store {
         Ok((ids.collect(), requested_at))
     }
 
+    /// Whether something waits for one of these to be read: a batch that is to be sealed, or the second look at an order that was
+    /// absent. Everything else that is read by id only keeps what is known fresh.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_awaited(
+        &self,
+        account_id: i16,
+        kind: Kind,
+        ids: &[ExternalId],
+    ) -> Result<bool, StoreError> {
+        if kind != Kind::Order {
+            return Ok(false);
+        }
+        let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM reads r WHERE r.account_id = $1 AND r.kind = 'order' AND r.external_id = ANY($2) AND r.why = 'seal')
+               OR EXISTS (SELECT FROM subjects s WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($2)
+                 AND (EXISTS (SELECT FROM presence p WHERE p.subject_id = s.id AND p.misses > 0)
+                   OR EXISTS (SELECT FROM shipments w WHERE w.subject_id = s.id AND w.state = 'waiting' AND (hk_looked_at(s.id) >= w.unread_since) IS FALSE))) AS "awaited!""#,
+            account_id, &ids
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// A kind could not be read by id: it is asked for again later, and other kinds go on.
     ///
     /// # Errors
@@ -153,7 +179,7 @@ pub(super) async fn settle_reads(
              EXISTS (SELECT FROM subjects s WHERE s.account_id = $1 AND s.kind = $2 AND s.external_id = r.external_id AND s.plan_at <= (SELECT hk_now())) AS planned
            FROM reads r WHERE r.account_id = $1 AND r.kind = $2 AND r.external_id = ANY($3) AND r.noted_at <= $5 ORDER BY r.external_id FOR UPDATE),
          gone AS (DELETE FROM reads r USING mine m WHERE r.account_id = $1 AND r.kind = $2 AND r.external_id = m.external_id AND m.ends)
-         UPDATE reads r SET tries = 0, why = 'refresh', again = CASE WHEN m.planned THEN r.again ELSE least(r.again * 2, r.most) END,
+         UPDATE reads r SET tries = 0, why = CASE WHEN r.external_id = ANY($4) THEN 'unread' ELSE 'refresh' END, again = CASE WHEN m.planned THEN r.again ELSE least(r.again * 2, r.most) END,
            due_at = (SELECT hk_now()) + CASE WHEN r.external_id = ANY($4) THEN interval '10 min' WHEN m.planned THEN interval '6 h' ELSE least(r.again * 2, r.most) END
          FROM mine m WHERE r.account_id = $1 AND r.kind = $2 AND r.external_id = m.external_id AND NOT m.ends",
         account_id, kind.as_str(), asked, unread, requested_at
@@ -190,8 +216,9 @@ pub(super) async fn read_orders_in(
     Ok(usize::try_from(marked).unwrap_or(0))
 }
 
-/// When the planned orders are to be read again: never later than what is stored. What is due stays so, also of an order that
-/// is not read again by itself.
+/// When the planned orders are to be read again: never later than what is stored. Of an order that is not read again by itself
+/// what is due stays so, and what was wanted for another reason than its refresh stays until its time: a plan knows of no
+/// hook, and of no answer that was late or could not be understood.
 pub(super) async fn plan_reads(
     tx: &mut Transaction<'_, Postgres>,
     plans: &[PlannedOrder],
@@ -226,7 +253,7 @@ pub(super) async fn plan_reads(
     if !rest.is_empty() {
         sqlx::query!(
             "WITH mine AS MATERIALIZED (
-               SELECT r.account_id, r.external_id, r.due_at > (SELECT hk_now()) AS ends FROM reads r JOIN subjects s ON s.account_id = r.account_id AND s.external_id = r.external_id
+               SELECT r.account_id, r.external_id, r.due_at > (SELECT hk_now()) AND r.why = 'refresh' AS ends FROM reads r JOIN subjects s ON s.account_id = r.account_id AND s.external_id = r.external_id
                WHERE r.kind = 'order' AND s.id = ANY($1) ORDER BY r.account_id, r.external_id FOR UPDATE OF r),
              gone AS (DELETE FROM reads r USING mine m WHERE r.account_id = m.account_id AND r.kind = 'order' AND r.external_id = m.external_id AND m.ends)
              UPDATE reads r SET again = NULL, most = NULL FROM mine m

@@ -5,7 +5,7 @@ use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
 use sqlx::{Acquire as _, PgExecutor, Postgres, Transaction};
 
-use super::quarantine::quarantine;
+use super::quarantine::{quarantine, stream_of};
 use super::reads::settle_reads;
 use super::{IncomingPage, OwnedAccount, PageDone, Store, StoreError};
 
@@ -161,6 +161,7 @@ impl Store {
         page: &IncomingPage,
     ) -> Result<PageDone, StoreError> {
         let mut done = PageDone::default();
+        Self::lock_ahead(tx, account_id, page, &[]).await?;
         for one in page.apart() {
             let mut inner = tx.begin().await?;
             match Self::store_page(&mut inner, account_id, stream, &one).await {
@@ -202,29 +203,25 @@ impl Store {
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
         let unread: Vec<String> = names
             .iter()
-            .filter(|id| kind == Kind::Order && page.cannot_read(id))
+            .filter(|id| page.cannot_read(kind, id))
             .cloned()
             .collect();
-        let lacking = kind == Kind::Order && names.iter().any(|id| page.lacks(id));
+        let stream = stream_of(kind);
+        let lacking = kind == Kind::Order && names.iter().any(|id| page.lacks(kind, id));
         let mut absent: Vec<i64> = Vec::new();
         if lacking {
-            // All of them at once: rows are locked in one order.
-            for row in sqlx::query!(
-                "SELECT id, external_id FROM subjects WHERE account_id = $1 AND kind = 'order' AND external_id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
-                owned.id, &names
-            )
-            .fetch_all(&mut *tx)
-            .await?
-            {
-                absent.extend(page.lacks(&row.external_id).then_some(row.id));
+            // Before anything is stored: names and rows are locked in one order, whatever the answer lacks.
+            for (id, external_id) in Self::lock_ahead(&mut tx, owned.id, page, &names).await? {
+                let wanted = names.contains(&external_id);
+                absent.extend((wanted && page.lacks(kind, &external_id)).then_some(id));
             }
         }
         let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
         let mut inner = tx.begin().await?;
-        let mut done = match Self::store_page(&mut inner, owned.id, "read", page).await {
+        let mut done = match Self::store_page(&mut inner, owned.id, stream, page).await {
             Err(error) if error.is_refusal() => {
                 inner.rollback().await?;
-                Self::store_apart(&mut tx, owned.id, "read", page).await?
+                Self::store_apart(&mut tx, owned.id, stream, page).await?
             }
             done => {
                 let done = done?;

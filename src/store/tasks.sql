@@ -3,7 +3,7 @@ WITH changed AS MATERIALIZED (
   SELECT f.body ->> 'account' AS account, f.recorded_at, s.id, s.reference
   FROM facts f JOIN shipments s ON s.reference = f.body ->> 'reference' AND s.state = 'instructed'
   WHERE f.kind = 'change_seen' AND (f.body -> 'recall')::boolean
-    AND NOT EXISTS (SELECT FROM facts revision WHERE revision.subject_id = f.subject_id AND revision.kind = 'change_seen' AND revision.id > f.id AND revision.body -> 'reference' = f.body -> 'reference')
+    AND NOT EXISTS (SELECT FROM facts later WHERE later.subject_id = f.subject_id AND later.kind = 'change_seen' AND later.id > f.id AND later.body -> 'reference' = f.body -> 'reference')
     AND NOT EXISTS (SELECT FROM facts r WHERE r.subject_id = f.subject_id AND r.kind = 'released' AND r.id > f.id
       AND r.body -> 'rules' ? ('changed:' || s.reference))),
 seen AS MATERIALIZED (SELECT DISTINCT account, recorded_at FROM changed)
@@ -11,18 +11,18 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT k.kind, s.number AS subject, k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
   WHERE k.kind <> 'wave_missed'
   UNION ALL
-  SELECT k.kind, s.number, w.revision || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
-    JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS revision FROM shipments p
+  SELECT k.kind, s.number, w.shipments || ' shipments wait: ' || k.detail, k.since, k.due_at, k.actions FROM tasks k JOIN subjects s ON s.id = k.subject_id
+    JOIN batches b ON b.subject_id = k.subject_id CROSS JOIN LATERAL (SELECT count(*) AS shipments FROM shipments p
       WHERE p.location_id = b.location_id AND p.state = 'waiting' AND p.release_at <= k.since AND hk_may_go(p.id, p.subject_id)) w
-  WHERE k.kind = 'wave_missed' AND w.revision > 0
+  WHERE k.kind = 'wave_missed' AND w.shipments > 0
   UNION ALL
-  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.revision > 1 THEN q.revision || ' records cannot be decoded for one cause, the first: ' ELSE '' END
+  SELECT 'quarantine', a.slug || '/' || q.id, CASE WHEN q.records > 1 THEN q.records || ' records cannot be decoded for one cause, the first: ' ELSE '' END
       || q.reason || CASE WHEN q.kept > 0 THEN '; the last count of ' || q.kept || CASE q.kept WHEN 1 THEN ' code' ELSE ' codes' END || ' stands until then, also where a later list has none'
-        ELSE '' END || '. Have a correct version sent, or correct what is missing here and retry ' || CASE WHEN q.revision > 1 THEN 'them' ELSE 'it' END, q.first_at, NULL,
+        ELSE '' END || '. Have a correct version sent, or correct what is missing here and retry ' || CASE WHEN q.records > 1 THEN 'them' ELSE 'it' END, q.first_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'quarantine show', 'args', jsonb_build_object('id', q.id)),
-      jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)),
-      jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.revision > 1)))
-  FROM (SELECT account_id, min(id) AS id, count(*) AS revision, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at,
+      jsonb_build_object('command', 'quarantine retry', 'args', jsonb_build_object('id', q.id, 'alike', q.records > 1)),
+      jsonb_build_object('command', 'quarantine dismiss', 'args', jsonb_build_object('id', q.id, 'alike', q.records > 1)))
+  FROM (SELECT account_id, min(id) AS id, count(*) AS records, (array_agg(reason ORDER BY id))[1] AS reason, min(first_at) AS first_at,
         count(DISTINCT external_id) FILTER (WHERE EXISTS (SELECT FROM stock s JOIN locations l ON l.id = s.location_id
           WHERE l.account_id = quarantine.account_id AND s.code = quarantine.external_id AND s.bucket = 'sellable')) AS kept
       FROM quarantine WHERE resolved_at IS NULL GROUP BY account_id, stream, coalesce(cause, reason)) q JOIN accounts a ON a.id = q.account_id
@@ -30,10 +30,10 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   SELECT 'stream_waiting', a.slug || '/' || t.name, t.waiting, t.waiting_since, NULL, '[]'
   FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.waiting IS NOT NULL
   UNION ALL
-  SELECT 'stock_list_short', a.slug, revision.refused || CASE WHEN revision.refused_items IS NULL THEN '; have a list sent that names items of each warehouse'
-      ELSE '; have the whole list sent, or believe it if the shop has so few items now' END, coalesce(revision.refused_at, revision.as_of), NULL,
-    CASE WHEN revision.refused_items IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('command', 'stock believe-list', 'args', jsonb_build_object('warehouse', l.slug))) END
-  FROM stock_listings revision JOIN locations l ON l.id = revision.location_id JOIN accounts a ON a.id = l.account_id WHERE revision.refused IS NOT NULL
+  SELECT 'stock_list_short', a.slug, listing.refused || CASE WHEN listing.refused_items IS NULL THEN '; have a list sent that names items of each warehouse'
+      ELSE '; have the whole list sent, or believe it if the shop has so few items now' END, coalesce(listing.refused_at, listing.as_of), NULL,
+    CASE WHEN listing.refused_items IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('command', 'stock believe-list', 'args', jsonb_build_object('warehouse', l.slug))) END
+  FROM stock_listings listing JOIN locations l ON l.id = listing.location_id JOIN accounts a ON a.id = l.account_id WHERE listing.refused IS NOT NULL
   UNION ALL
   SELECT 'database_data_loss', 'push and seal', CASE phase
       WHEN 'suspected' THEN 'The database has lost recent commits (' || why || '). Sending and sealing are stopped. State since when; look first what it would do'

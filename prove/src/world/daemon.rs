@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use hikiate::account::{Account, Breaker};
+use hikiate::account::{Account, Breaker, Continued};
 use hikiate::daemon::{allocate_step, batch_step, plan_step, seal_step};
 use hikiate::engine::{Engine, PlanningLimits};
 use hikiate::pull::pull_account;
@@ -83,6 +83,7 @@ impl Daemon {
                 let account = Account {
                     connector,
                     breaker: Breaker::default(),
+                    continued: Continued::default(),
                     ..account.clone()
                 };
                 (*id, account)

@@ -435,3 +435,23 @@ async fn while_the_database_is_away_senders_are_asked_to_come_again() {
     assert_eq!(asked.status, 503, "its time cannot be read either");
     assert!(counted(&world, "unavailable", 2));
 }
+
+/// A key that the database does not take costs its neighbours nothing; the desk makes one of what was sent.
+#[tokio::test]
+async fn a_hook_that_cannot_be_stored_keeps_no_other_out() {
+    let world = hooked().await;
+    let account_id = world.engine.directory.account(&"shop".into()).unwrap();
+    let new = |key: &str| NewHook {
+        account_id,
+        hook: "orders".to_owned(),
+        key: key.to_owned(),
+        named: true,
+        headers: serde_json::json!([]),
+        body: b"{}".to_vec(),
+    };
+    let group = ["a", "", "b", "c\0", "d"].map(new);
+    let kept = world.engine.store.keep_hooks(&group).await.unwrap();
+    let (stored, refused) = (HookKept::Stored, HookKept::Refused);
+    assert_eq!(kept, [stored, refused, stored, refused, stored]);
+    assert_eq!(rows(&world).await, 3);
+}

@@ -162,6 +162,66 @@ async fn calls_of_a_day_are_counted_across_a_restart() {
     assert_eq!(stored.unwrap(), today);
 }
 
+/// Sixty calls a day, as the process goes on counting them.
+async fn by_the_day(world: &World) {
+    let day = Limit::Day {
+        calls: 60,
+        zone: chrono_tz::Asia::Tokyo,
+    };
+    let account = shop(world);
+    let meter = account.link.meter();
+    meter.declare(vec![Budget::account(vec![day])]);
+}
+
+/// The lease is taken, and then the database is away for a moment: what was to be done with it is done the next time.
+#[tokio::test]
+async fn a_take_over_that_failed_is_made_up_for_and_the_day_s_count_goes_on() {
+    let mut world = stocked(Setup::default(), 100).await;
+    by_the_day(&world).await;
+    let store = world.engine.store.clone();
+    shop(&world).go_on_counting(&store).await.unwrap();
+    world.rounds(6).await;
+    let stored = store.budget_days(shop(&world).id).await.unwrap();
+    assert!(stored[0].used > 0);
+    world.restart(str::to_owned).await;
+    by_the_day(&world).await;
+    let rename = async |from: &str, to: &str| {
+        let rename = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(rename))
+            .execute(world.engine.store.pool())
+            .await
+            .unwrap();
+    };
+    rename("budget_days", "away").await;
+    assert!(world.engine.own(true).await.is_err());
+    rename("away", "budget_days").await;
+    let owned = world.engine.own(false).await.unwrap();
+    assert_eq!(shop(&world).link.meter().days(), stored);
+    world.engine.release(&owned).await.unwrap();
+    let after = world.engine.store.budget_days(shop(&world).id).await;
+    assert_eq!(after.unwrap(), stored);
+}
+
+/// Somebody else has one account by now: the others are given back all the same.
+#[tokio::test]
+async fn an_account_that_was_lost_keeps_no_other_from_being_given_back() {
+    let world = stocked(Setup::default(), 100).await;
+    by_the_day(&world).await;
+    let pool = world.engine.store.pool();
+    sqlx::query("UPDATE accounts SET lease_token = nextval('lease_tokens') WHERE slug = 'shop'")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(world.owned.len() > 1);
+    world.engine.release(&world.owned).await.unwrap();
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT slug FROM accounts WHERE owner IS NOT NULL ORDER BY slug")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    assert_eq!(kept, ["shop"]);
+}
+
 /// A key that was taken back: the account pauses and says so, drops nothing, and goes on by itself.
 #[tokio::test]
 async fn refused_credentials_pause_the_account_and_it_goes_on_by_itself() {

@@ -1,6 +1,7 @@
 //! One process owns an account.
 
-use hikiate::store::{Instance, OwnedAccount, ToSend};
+use hikiate::store::{DayCounts, Instance, OwnedAccount, ToSend};
+use hikiate_sdk::budget::DayCount;
 
 use crate::support::shop::{Shop, at};
 use crate::support::turns::{ended, session, start_blocked};
@@ -159,4 +160,31 @@ async fn a_lost_lease_sends_nothing() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// Pull and push write a day's calls ahead at once: the smaller block, written last, takes nothing back. What was made does.
+#[tokio::test]
+async fn the_larger_of_two_counts_that_are_written_ahead_holds() {
+    let shop = Shop::open().await;
+    let owned = shop.owned("shop").await;
+    let mut held = Vec::new();
+    let written = [
+        (DayCounts::Ahead, 70),
+        (DayCounts::Ahead, 50),
+        (DayCounts::Made, 20),
+    ];
+    for (what, used) in written {
+        let count = DayCount {
+            class: "account".to_owned(),
+            day: at(0).date_naive(),
+            used,
+        };
+        let store = shop.store();
+        store
+            .write_budget_days(&owned, &[count], what)
+            .await
+            .unwrap();
+        held.push(store.budget_days(owned.id).await.unwrap()[0].used);
+    }
+    assert_eq!(held, [70, 70, 20]);
 }

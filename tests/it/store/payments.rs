@@ -1,7 +1,7 @@
 //! Payments at another account meet their orders: whichever comes first, by whatever name, and at once.
 
 use hikiate::store::{IncomingOrder, IncomingPage};
-use hikiate_sdk::{ChannelState, Currency, PaymentRef, PaymentSnapshot, PaymentState};
+use hikiate_sdk::{ChannelState, Currency, Kind, PaymentRef, PaymentSnapshot, PaymentState};
 
 use crate::support::shop::{STREAM, Shop, after, at, order, page, payments};
 use crate::support::turns::{blocked_by, ended, session, start_blocked};
@@ -416,4 +416,211 @@ async fn the_database_refuses_to_capture_what_the_account_never_reported() {
         capture("capture:5", "pi_2", 1).await.is_err(),
         "another's payment"
     );
+}
+
+/// What the first one learnt is as alive as itself: once it is cancelled the other has the payment, though nothing of it comes again.
+#[tokio::test]
+async fn what_a_cancelled_order_learnt_keeps_no_other_from_its_payment() {
+    let shop = Shop::with_provider().await;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    assert_eq!(paid(&shop, "A").await, ["payment:stripe/pi_1:1"]);
+    shop.pull(
+        "shop",
+        &page(2, vec![named(&shop, "B", by_reference("1001"))]),
+    )
+    .await;
+    assert_eq!(strays(&shop).await, ["pi_1"], "both have its reference");
+    let cancelled = changed(&shop, "A", |order| {
+        order.tenders[0].provider = Some(by_reference("1001"));
+        order.state = ChannelState::Cancelled { at: at(3) };
+    });
+    shop.pull("shop", &page(3, vec![cancelled])).await;
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
+    assert_eq!(strays(&shop).await, [""; 0]);
+}
+
+/// The time that counts for its purge begins when its order lets go of it, whenever it was read last.
+#[tokio::test]
+async fn a_payment_that_its_order_lets_go_of_waits_thirty_five_days_from_then() {
+    let shop = Shop::with_provider().await;
+    let days = |n: i64| n * 24 * 60;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    shop.pull("stripe", &payments(1, vec![payment("pi_1", Some("1001"))]))
+        .await;
+    shop.clock(days(40)).await;
+    let renamed = named(&shop, "A", by_reference("1002"));
+    shop.pull("shop", &page(days(40), vec![renamed])).await;
+    assert_eq!(strays(&shop).await, ["pi_1"]);
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 0);
+    // A reading that is newer than its last one counts, though it was asked for before its order let go of it.
+    let mut more = payment("pi_1", Some("1001"));
+    more.captured = 400;
+    shop.pull("stripe", &payments(days(39), vec![more])).await;
+    shop.clock(days(41)).await;
+    let found = named(&shop, "B", by_reference("1001"));
+    shop.pull("shop", &page(days(41), vec![found])).await;
+    assert_eq!(paid(&shop, "B").await, ["payment:stripe/pi_1:1"]);
+    let captured = "SELECT (f.body #>> '{payment,captured}')::bigint FROM facts f JOIN latest_observations h ON h.subject_id = f.subject_id AND h.kind = 'payment'
+        JOIN subjects s ON s.id = f.subject_id WHERE s.external_id = 'B' AND f.kind = 'payment' AND h.requested_at = timestamptz '2026-11-21T00:00:00Z' + interval '39 days'";
+    assert_eq!(shop.number(captured).await, 400, "asked for when it was");
+    // One that nobody takes goes.
+    shop.clock(days(42)).await;
+    shop.pull(
+        "shop",
+        &page(days(42), vec![named(&shop, "B", by_reference("1003"))]),
+    )
+    .await;
+    shop.clock(days(77)).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 0);
+    shop.clock(days(78)).await;
+    assert_eq!(shop.store().purge_stray_payments().await.unwrap(), 1);
+}
+
+/// An order's names are asked for before they are locked; what it learns in between is lost with the name it learnt it by.
+#[tokio::test]
+async fn what_an_order_learns_while_it_waits_for_its_names_is_among_them() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    claimed_by_all(&shop, "pi_Z").await;
+    shop.pull(
+        "shop",
+        &page(0, vec![named(&shop, "A", by_reference("1001"))]),
+    )
+    .await;
+    let holder = session(&mut way).await;
+    let owned = shop.owned("stripe").await;
+    let both = vec![payment("pi_1", Some("1001")), payment("pi_Z", None)];
+    let payment = storing(&shop, owned, payments(1, both));
+    let payment = start_blocked(shop.pool(), holder, payment).await;
+    let first = blocked_by(shop.pool(), holder).await;
+    let owned = shop.owned("shop").await;
+    let renamed = named(&shop, "A", by_reference("1002"));
+    let store = shop.store().clone();
+    let order = async move {
+        let told = page(2, vec![renamed]);
+        let stored = store.ingest(&owned, STREAM, 1, &told, &after(2)).await;
+        stored.unwrap().new_facts
+    };
+    let order = start_blocked(shop.pool(), first, order).await;
+    way.commit().await.unwrap();
+    assert_eq!((ended(payment).await, ended(order).await), (2, 1));
+    assert_eq!(strays(&shop).await, ["pi_1"]);
+    let learnt = "SELECT count(*) FROM payment_names WHERE name = 'pi_1'";
+    assert_eq!(shop.number(learnt).await, 0);
+}
+
+/// All orders that there are claim a payment by its key.
+async fn claimed_by_all(shop: &Shop, key: &str) {
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) SELECT $1, 'key', $2, id, false, true FROM subjects";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .bind(key)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+}
+
+/// A payment page that has the name of A's payment and waits for the order in the way, before it comes to A.
+async fn payments_in_the_way(
+    shop: &Shop,
+    way: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+) -> (tokio::task::JoinHandle<usize>, i32) {
+    let holder = session(way).await;
+    let owned = shop.owned("stripe").await;
+    let both = vec![payment("pi_A", None), payment("pi_Z", None)];
+    let payment = storing(shop, owned, payments(1, both));
+    let payment = start_blocked(shop.pool(), holder, payment).await;
+    let first = blocked_by(shop.pool(), holder).await;
+    (payment, first)
+}
+
+/// Names come before rows also where an answer lacks an order.
+#[tokio::test]
+async fn an_answer_that_lacks_an_order_and_a_payment_page_do_not_lock_each_other_out() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    claimed_by_all(&shop, "pi_Z").await;
+    let orders = ["A", "M"].map(|id| named(&shop, id, by_key(&format!("pi_{id}"))));
+    shop.pull("shop", &page(0, orders.to_vec())).await;
+    let (payment, first) = payments_in_the_way(&shop, &mut way).await;
+    let owned = shop.owned("shop").await;
+    let answer = page(2, vec![named(&shop, "A", by_key("pi_A"))]);
+    let store = shop.store().clone();
+    let read = async move {
+        let asked = ["A".into(), "M".into()];
+        let read = store.ingest_read(&owned, Kind::Order, &asked, &answer);
+        read.await.unwrap().absences
+    };
+    let read = start_blocked(shop.pool(), first, read).await;
+    way.commit().await.unwrap();
+    assert_eq!((ended(payment).await, ended(read).await), (2, true));
+    let absent = "SELECT count(*) FROM presence p JOIN subjects s ON s.id = p.subject_id WHERE p.misses = 1 AND s.external_id = 'M'";
+    assert_eq!(shop.number(absent).await, 1);
+}
+
+/// And where a page is stored record by record, since the database refuses one.
+#[tokio::test]
+async fn a_page_that_is_stored_record_by_record_locks_names_before_rows() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    claimed_by_all(&shop, "pi_Z").await;
+    // B has the payment too; the page does not say so.
+    shop.pull("shop", &page(0, vec![order("B", 1)])).await;
+    let claim = "INSERT INTO payment_names (account_id, kind, name, subject_id, learnt, live) SELECT $1, 'key', 'pi_A', id, false, true FROM subjects WHERE external_id = 'B'";
+    sqlx::query(claim)
+        .bind(shop.account("stripe"))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    // Refused before anything is locked.
+    let told = IncomingPage {
+        stock: shop.counted("a\0b", 1, 2).stock,
+        ..page(2, vec![order("B", 2), named(&shop, "A", by_key("pi_A"))])
+    };
+    let (payment, first) = payments_in_the_way(&shop, &mut way).await;
+    let owned = shop.owned("shop").await;
+    let store = shop.store().clone();
+    let page = async move {
+        let stored = store.ingest(&owned, STREAM, 1, &told, &after(2)).await;
+        stored.unwrap().quarantined
+    };
+    let page = start_blocked(shop.pool(), first, page).await;
+    way.commit().await.unwrap();
+    ended(payment).await;
+    assert_eq!(ended(page).await, 1);
+}
+
+/// Nothing of an order whose bytes are the last ones is locked, its payments' names included.
+#[tokio::test]
+async fn an_order_of_the_same_bytes_waits_for_no_payment() {
+    let shop = Shop::with_provider().await;
+    let mut way = in_the_way(&shop).await;
+    claimed_by_all(&shop, "pi_Z").await;
+    let read = |minute: i64, ids: &[&str]| {
+        let orders = ids.iter();
+        let orders = orders.map(|id| named(&shop, id, by_key(&format!("pi_{id}"))));
+        IncomingPage {
+            read_by: Some(7),
+            ..page(minute, orders.collect())
+        }
+    };
+    shop.pull("shop", &read(0, &["A"])).await;
+    let (payment, _) = payments_in_the_way(&shop, &mut way).await;
+    let told = read(2, &["A", "B"]);
+    let bound = std::time::Duration::from_secs(10);
+    let done = tokio::time::timeout(bound, shop.pull("shop", &told)).await;
+    let done = done.expect("it waits for a payment of an order that says nothing new");
+    assert_eq!((done.new_facts, done.unchanged), (1, 1));
+    way.commit().await.unwrap();
+    assert_eq!(ended(payment).await, 2);
 }

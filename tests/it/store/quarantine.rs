@@ -2,9 +2,11 @@
 
 use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
-use hikiate_sdk::{BadRecord, Contents, Kind, ParcelLine, ReportSource};
+use hikiate_sdk::{
+    BadRecord, Contents, Currency, Kind, ParcelLine, PaymentSnapshot, PaymentState, ReportSource,
+};
 
-use crate::support::shop::{Shop, at, in_file, order, page, parcel, today};
+use crate::support::shop::{Shop, after, at, in_file, order, page, parcel, payments, today};
 
 fn bad(raw: &str) -> IncomingPage {
     let mut told = page(0, Vec::new());
@@ -612,4 +614,103 @@ async fn what_could_not_be_read_is_found_with_the_order_it_is_about() {
         .filter_map(|row| row.external_id.as_deref())
         .collect();
     assert_eq!(about, [reference.as_str(), "A"]);
+}
+
+/// A payment that cannot be understood is a payment: a retry makes no order of it, and a good reading settles it, whichever way it comes.
+#[tokio::test]
+async fn a_payment_that_could_not_be_read_is_kept_as_one_until_it_can_be() {
+    let shop = Shop::with_provider().await;
+    let owned = shop.owned("stripe").await;
+    let unread = |minute: i64| {
+        let mut answer = page(minute, Vec::new());
+        let bad = BadRecord::new(Some("pi_1".into()), "amount is not a number");
+        let source = Source {
+            raw: b"payment pi_1, cut".to_vec(),
+            file: None,
+        };
+        answer.bad.push(IncomingBad::new(bad, source));
+        answer
+    };
+    let asked = ["pi_1".into()];
+    let wanted = shop
+        .store()
+        .read_soon(owned.id, Kind::Payment, &asked, "hook");
+    wanted.await.unwrap();
+    let ingest = async |page: &IncomingPage| {
+        let owned = shop.owned("stripe").await;
+        let read = shop
+            .store()
+            .ingest_read(&owned, Kind::Payment, &asked, page);
+        read.await.unwrap()
+    };
+    assert_eq!(ingest(&unread(0)).await.quarantined, 1);
+    let again = "SELECT count(*) FROM reads WHERE kind = 'payment' AND external_id = 'pi_1' AND due_at = hk_now() + interval '10 min'";
+    assert_eq!(shop.number(again).await, 1, "it is asked for again");
+    let rows = shop.store().list_quarantine().await.unwrap();
+    assert_eq!(rows[0].stream, "payments");
+    let retried = shop
+        .store()
+        .retry_quarantined(&shop.engine.directory, rows[0].id);
+    assert!(retried.await.unwrap().contains("by its id"));
+    assert_eq!(shop.number("SELECT count(*) FROM subjects").await, 0);
+    let due = shop.store().due_again(owned.id, 10).await.unwrap();
+    let by_id = async |kinds: &[Kind]| {
+        let by_id = shop.store().read_again_by_id(&owned, &due[0], kinds);
+        by_id.await.unwrap()
+    };
+    assert!(!by_id(&[Kind::Order]).await, "this account cannot be asked");
+    assert!(by_id(&[Kind::Order, Kind::Payment]).await);
+    assert!(
+        shop.store()
+            .due_again(owned.id, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let reads = shop.store().due_reads(owned.id, Kind::Payment, 10);
+    assert_eq!(reads.await.unwrap().0, ["pi_1".into()]);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM reads WHERE kind <> 'payment'")
+            .await,
+        0
+    );
+    // By its id, then by a page.
+    shop.clock(1).await;
+    ingest(&payments(1, vec![paid("pi_1")])).await;
+    assert!(shop.store().list_quarantine().await.unwrap().is_empty());
+    assert_eq!(shop.number("SELECT count(*) FROM reads").await, 0);
+    shop.clock(2).await;
+    ingest(&unread(2)).await;
+    assert_eq!(shop.store().list_quarantine().await.unwrap().len(), 1);
+    let owned = shop.owned("stripe").await;
+    let told = payments(3, vec![paid("pi_1")]);
+    shop.store()
+        .register_streams(owned.id, &["payments".to_owned()])
+        .await
+        .unwrap();
+    shop.store()
+        .ingest(&owned, "payments", 0, &told, &after(1))
+        .await
+        .unwrap();
+    assert!(shop.store().list_quarantine().await.unwrap().is_empty());
+}
+
+/// A thousand yen.
+fn paid(key: &str) -> PaymentSnapshot {
+    PaymentSnapshot {
+        key: key.into(),
+        reference: None,
+        version: None,
+        currency: Currency::JPY,
+        state: PaymentState::Authorised,
+        amount: 1_000,
+        authorised: 1_000,
+        captured: 0,
+        refunded: 0,
+        disputed: 0,
+        authorised_until: None,
+        pay_by: None,
+        parts: None,
+        refunds: Vec::new(),
+    }
 }

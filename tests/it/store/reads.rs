@@ -1,7 +1,7 @@
 //! What is due to be read by id, and what a reading costs that brings nothing new.
 
 use hikiate::store::{IncomingBad, IncomingPage, PageDone, Source};
-use hikiate_sdk::{BadRecord, Kind};
+use hikiate_sdk::{BadRecord, ChannelState, Kind};
 
 use crate::support::shop::{Shop, at, order, page};
 
@@ -190,4 +190,72 @@ async fn a_reading_by_id_that_brings_nothing_new_moves_only_its_next_time() {
     shop.settle().await;
     let last = "SELECT count(*) FROM reads WHERE again IS NULL AND due_at > hk_now()";
     assert_eq!(shop.number(last).await, 1);
+}
+
+/// A plan without a next reading ends the refresh of an order, and nothing that was wanted for another reason.
+#[tokio::test]
+async fn a_plan_without_a_next_reading_ends_only_the_refresh() {
+    let shop = Shop::open().await;
+    let reasons = ["refresh", "lagging", "unread", "hook"];
+    shop.pull("shop", &page(0, reasons.map(|id| order(id, 1)).to_vec()))
+        .await;
+    shop.settle().await;
+    sqlx::query("DELETE FROM reads")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    for why in reasons {
+        sqlx::query("INSERT INTO reads VALUES ($1, 'order', $2, hk_now() + interval '10 min', $2, hk_now(), interval '15 min', interval '6 h')")
+            .bind(shop.account("shop"))
+            .bind(why)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+    }
+    // Cancelled, and with that closed.
+    shop.clock(1).await;
+    let closed = reasons.map(|id| {
+        let mut order = order(id, 1);
+        order.fact.order.state = ChannelState::Cancelled { at: at(1) };
+        order
+    });
+    shop.pull("shop", &page(1, closed.to_vec())).await;
+    shop.settle().await;
+    let left: Vec<String> = sqlx::query_scalar(
+        "SELECT external_id FROM reads WHERE again IS NULL AND due_at > hk_now() ORDER BY 1",
+    )
+    .fetch_all(shop.pool())
+    .await
+    .unwrap();
+    assert_eq!(left, ["hook", "lagging", "unread"]);
+}
+
+/// Only what a seal or an absence waits for goes before what is merely kept fresh.
+#[tokio::test]
+async fn only_what_a_seal_or_an_absence_waits_for_is_awaited() {
+    let shop = Shop::open().await;
+    let owned = shop.owned("shop").await;
+    shop.pull("shop", &page(0, vec![order("A", 1), order("B", 1)]))
+        .await;
+    shop.settle().await;
+    let (a, b) = (["A".into()], ["B".into()]);
+    let awaited = async |kind: Kind, id: &str| {
+        let ids = ["other".into(), id.into()];
+        shop.store().is_awaited(owned.id, kind, &ids).await.unwrap()
+    };
+    for why in ["hook", "refresh"] {
+        let wanted = shop.store().read_soon(owned.id, Kind::Order, &a, why);
+        wanted.await.unwrap();
+        assert!(!awaited(Kind::Order, "A").await, "{why}");
+    }
+    let wanted = shop.store().read_soon(owned.id, Kind::Order, &a, "seal");
+    wanted.await.unwrap();
+    assert!(awaited(Kind::Order, "A").await && !awaited(Kind::Payment, "A").await);
+    assert!(!awaited(Kind::Order, "B").await);
+    shop.clock(10).await;
+    let owned = shop.owned("shop").await;
+    let nothing = page(10, Vec::new());
+    let read = shop.store().ingest_read(&owned, Kind::Order, &b, &nothing);
+    read.await.unwrap();
+    assert!(awaited(Kind::Order, "B").await, "its second look");
 }
