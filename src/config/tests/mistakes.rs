@@ -3,7 +3,7 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 48] = [
+const WRONG: [(&str, &str, &str); 49] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
