@@ -421,6 +421,8 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .clamp(0, share);
         // What is captured of it once releases the rest: it is captured when nothing is left to ship.
         if parts.is_single() && !gone {
+            let why = "something is left to ship again, and the payment can be captured once";
+            take_all_back(view, tender, why, &mut wanted);
             wanted.pending |= share > view.held(tender);
             continue;
         }

@@ -794,6 +794,60 @@ fn a_payment_that_is_captured_once_waits_until_nothing_is_left_to_ship() {
 }
 
 #[test]
+fn a_queued_capture_of_what_is_captured_once_is_taken_back_when_something_is_left_to_ship_again() {
+    let mut world = named(order(&[("A", 2, 1000)]), Some(PaymentRef::by_key("pi_1")));
+    let once = PaymentSnapshot {
+        amount: 2500,
+        authorised: 2500,
+        parts: Some(Parts::Once),
+        ..payment("pi_1")
+    };
+    tell(&mut world, once.clone());
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    assert_eq!(there(&world), [("pi_1".to_owned(), 2500)]);
+    let more = |world: &mut World| {
+        world.edit(|known| {
+            let mut more = order(&[("A", 2, 1000), ("B", 1, 500)]);
+            more.tenders[0].provider = known.tenders[0].provider.clone();
+            *known = more;
+        });
+    };
+    let mut sent = world.clone();
+    let mut taken = world.clone();
+    more(&mut world);
+    let plan = world.plan();
+    assert_eq!(plan.withdraw.len(), 1, "{plan:?}");
+    assert!(!plan.effects.iter().any(|e| e.intent.op == Op::Capture));
+    // The line is taken out again: nothing is left.
+    world.edit(|known| {
+        let mut less = order(&[("A", 2, 1000)]);
+        less.tenders[0].provider = known.tenders[0].provider.clone();
+        *known = less;
+    });
+    world.push_all();
+    assert_eq!(world.intended_next(), 2500);
+    // Somebody captured first.
+    more(&mut taken);
+    tell(
+        &mut taken,
+        PaymentSnapshot {
+            captured: 2500,
+            ..once
+        },
+    );
+    assert_eq!(taken.plan().withdraw.len(), 1);
+    // What was sent is what it is.
+    sent.push_all();
+    more(&mut sent);
+    assert!(sent.plan().withdraw.is_empty());
+}
+
+#[test]
 fn an_order_is_not_planned_before_its_payments_were_looked_at() {
     let mut world = by_key();
     world.input.payments = None;
