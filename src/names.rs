@@ -66,6 +66,8 @@ const NAMES: &[&str] = &[
     "parcel_code_differs",
     "parcel_reported_twice",
     "unexpected_parcel",
+    "payment_mistaken",
+    "payment_replaced",
     "payment_withdrawn",
     "recall_failed",
     "return_received",

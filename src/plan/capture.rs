@@ -1,28 +1,52 @@
 //! Captures: as much as is due for what has left, never more than was authorised, nothing twice.
 
-use hikiate_sdk::{Call, CaptureCall, ExternalId, Op, Parts, PaymentRef, Tender};
+use hikiate_sdk::{AccountSlug, Call, CaptureCall, ExternalId, Op, Parts, PaymentRef, Tender};
 
 use super::deposits;
 use super::effects::{Candidate, Wanted, withdraw};
-use super::fold::Intent;
+use super::fold::{Intent, Reading};
 use super::tasks::Tasks;
 use super::view::View;
 use crate::facts::IntentWhat;
 use crate::policy::{CaptureRule, PaymentMethod, PaymentRoute};
 
+/// The task about a payment that we captured and that the channel names no more, and the word that it was replaced.
+const REPLACED: &str = "payment_replaced";
+/// The word that it was never a payment of the order.
+const MISTAKEN: &str = "payment_mistaken";
+
 /// What an intent captures: its amount, or all that was expected where it names none.
-fn amount_of(call: &CaptureCall) -> i64 {
+pub(crate) fn amount_of(call: &CaptureCall) -> i64 {
     call.amount.unwrap_or(call.expected_captured_total)
 }
 
-/// A capture is of this payment, by the channel's name of it or by its provider's.
-fn is_of(call: &CaptureCall, tender: &Tender) -> bool {
-    let key = |provider: &Option<PaymentRef>| provider.as_ref().and_then(|known| known.key.clone());
-    call.payment == tender.key
-        || call
-            .provider
-            .as_ref()
-            .is_some_and(|there| there.key.is_some() && there.key == key(&tender.provider))
+/// A payment as the account that captures it knows it: money belongs to it and not to the channel's record, which may come
+/// to name another payment.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    /// The channel's id of its record.
+    tender: &'a ExternalId,
+    /// The account and its names of the payment; `None` where the channel itself captures it, or names none.
+    there: Option<(&'a AccountSlug, &'a PaymentRef)>,
+}
+
+impl Holder<'_> {
+    /// Both are one payment: by the account's names of it where both have one of a kind, else by the channel's record.
+    fn is(&self, other: &Holder<'_>) -> bool {
+        self.same_there(other)
+            .unwrap_or(self.tender == other.tender)
+    }
+
+    fn same_there(&self, other: &Holder<'_>) -> Option<bool> {
+        let ((here, one), (there, two)) = (self.there?, other.there?);
+        if here != there {
+            return None;
+        }
+        let keys = one.key.as_ref().zip(two.key.as_ref());
+        let references = one.reference.as_ref().zip(two.reference.as_ref());
+        keys.map(|(one, two)| one == two)
+            .or_else(|| references.map(|(one, two)| one == two))
+    }
 }
 
 fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
@@ -32,58 +56,120 @@ fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
     }
 }
 
+/// What we took of a payment that the order no longer shows, or names no more.
+struct Gone<'v> {
+    /// The account that captured it and its id there, where that is not the channel.
+    payment: Option<(&'v AccountSlug, &'v ExternalId)>,
+    /// The channel's record that named it.
+    tender: &'v ExternalId,
+    /// That record names another payment now.
+    replaced: bool,
+    /// Taken, less what was given back.
+    held: i64,
+    /// The last capture.
+    last: i64,
+}
+
 impl<'a> View<'a> {
-    /// Captures of a payment that were not refused or taken back.
-    fn captures<'v>(&'v self, key: &'v ExternalId) -> impl Iterator<Item = (&'v Intent<'a>, i64)> {
-        let tender = self.order.tenders.iter().find(|tender| tender.key == *key);
-        self.fold
-            .of_op(Op::Capture)
+    /// Who holds a payment, as a reading shows it or, where its account has not reported it, as the channel names it.
+    fn holder<'v>(&'v self, tender: &'v Tender) -> Holder<'v> {
+        let account = self.route(tender).and_then(|route| route.account.as_ref());
+        let account = account.filter(|account| **account != self.input.channel);
+        let raw = || self.at_provider(&tender.key)?.tender.provider.as_ref();
+        let named = tender.provider.as_ref().or_else(raw);
+        Holder {
+            tender: &tender.key,
+            there: account.zip(named),
+        }
+    }
+
+    /// Who holds what a capture takes. One without the account's id is known by the channel's record alone.
+    fn holder_of<'v>(&self, intent: &'v Intent<'a>, call: &'v CaptureCall) -> Holder<'v> {
+        let named = call.provider.as_ref().filter(|known| known.key.is_some());
+        Holder {
+            tender: &call.payment,
+            there: named.map(|known| (&intent.fact.account, known)),
+        }
+    }
+
+    /// Captures that were not refused or taken back.
+    pub(crate) fn all_captures<'v>(
+        &'v self,
+    ) -> impl Iterator<Item = (&'v Intent<'a>, &'v CaptureCall)> {
+        let captures = self.fold.of_op(Op::Capture);
+        captures
             .filter(|intent| !intent.void())
-            .filter_map(move |intent| {
-                let call = capture_call(intent)?;
-                let mine = tender.map_or(call.payment == *key, |tender| is_of(call, tender));
-                mine.then(|| (intent, amount_of(call)))
-            })
+            .filter_map(|intent| Some((intent, capture_call(intent)?)))
+    }
+
+    /// Those of a payment, with their amounts.
+    pub(crate) fn captures<'v>(
+        &'v self,
+        tender: &'v Tender,
+    ) -> impl Iterator<Item = (&'v Intent<'a>, i64)> {
+        let holder = self.holder(tender);
+        self.all_captures()
+            .filter(move |(intent, call)| self.holder_of(intent, call).is(&holder))
+            .map(|(intent, call)| (intent, amount_of(call)))
     }
 
     /// Σ of what we decided to capture of a payment.
-    pub(crate) fn intended(&self, key: &ExternalId) -> i64 {
-        self.captures(key)
+    pub(crate) fn intended(&self, tender: &Tender) -> i64 {
+        self.captures(tender)
             .fold(0, |sum, (_, amount)| sum.saturating_add(amount))
     }
 
+    /// What each reading of a payment showed as captured beyond what we had asked for by then.
+    pub(crate) fn beyond<'v>(
+        &'v self,
+        tender: &'v Tender,
+    ) -> impl Iterator<Item = (&'v Reading<'a>, &'v Tender, i64)> {
+        let holder = self.holder(tender);
+        self.fold.readings.iter().filter_map(move |reading| {
+            let all = reading.fact.order.tenders.iter();
+            let same = all.filter(|shown| self.holder(shown).is(&holder));
+            let shown = same.min_by_key(|shown| shown.key != tender.key)?;
+            let beyond = shown.captured.saturating_sub(self.asked(tender, reading));
+            Some((reading, shown, beyond))
+        })
+    }
+
+    /// What we had asked for of a payment before a reading.
+    fn asked(&self, tender: &Tender, reading: &Reading<'_>) -> i64 {
+        let ours = self.captures(tender);
+        ours.filter(|(intent, _)| intent.id < reading.id)
+            .fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount))
+    }
+
     /// What others captured: the most any reading showed beyond what we had asked for by then.
-    fn captured_by_others(&self, key: &ExternalId) -> i64 {
-        let beyond = self.fold.readings.iter().filter_map(|reading| {
-            let tender = reading
-                .fact
-                .order
-                .tenders
-                .iter()
-                .find(|tender| tender.key == *key)?;
-            let ours = self
-                .captures(key)
-                .filter(|(intent, _)| intent.id < reading.id);
-            let asked = ours.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
-            Some(tender.captured.saturating_sub(asked))
-        });
+    fn captured_by_others(&self, tender: &Tender) -> i64 {
+        let beyond = self.beyond(tender).map(|(_, _, beyond)| beyond);
         beyond.max().unwrap_or(0).max(0)
+    }
+
+    /// Both are of one payment.
+    pub(crate) fn same_payment(&self, one: &Tender, other: &Tender) -> bool {
+        self.holder(one).is(&self.holder(other))
+    }
+
+    /// The channel's record of a payment names another one now: what others took of the former is not this order's.
+    pub(crate) fn is_renamed(&self, tender: &Tender) -> bool {
+        let mut now = self.order.tenders.iter();
+        let by_name = now.clone().any(|now| now.key == tender.key);
+        by_name && !now.any(|now| self.same_payment(now, tender))
     }
 
     /// The newest fact by which more is taken than was taken or decided before it.
     pub(crate) fn taken_since(&self) -> i64 {
-        let captures = self.fold.of_op(Op::Capture);
-        let captures = captures.filter(|intent| !intent.void());
-        let mut since = captures.map(|intent| intent.id).max().unwrap_or(0);
+        let captures = self.all_captures().map(|(intent, _)| intent.id);
+        let mut since = captures.max().unwrap_or(0);
         let mut before: &[Tender] = &[];
         for reading in &self.fold.readings {
             let tenders = &reading.fact.order.tenders;
             let more = |tender: &Tender| {
-                let shown = before.iter().find(|known| known.key == tender.key);
-                let ours = self.captures(&tender.key);
-                let asked = ours
-                    .filter(|(intent, _)| intent.id < reading.id)
-                    .fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+                let mut known = before.iter();
+                let shown = known.find(|known| self.same_payment(known, tender));
+                let asked = self.asked(tender, reading);
                 tender.captured > asked.max(shown.map_or(0, |known| known.captured))
             };
             if tenders.iter().any(more) {
@@ -94,25 +180,87 @@ impl<'a> View<'a> {
         since
     }
 
-    /// What was taken of payments that the channel has voided since or no longer shows, less what was given back: it pays
-    /// for what ships before any other payment does.
+    /// What was taken of payments that the channel has voided since or no longer shows or names, less what was given back:
+    /// it pays for what ships before any other payment does.
     pub(crate) fn taken_before(&self) -> i64 {
         let tenders = &self.order.tenders;
         let voided = tenders.iter().filter(|tender| tender.cancelled);
         let voided = voided.fold(0_i64, |sum, tender| {
             sum.saturating_add(self.held_of_void(tender).max(0))
         });
-        let captures = self.fold.of_op(Op::Capture);
-        let gone = captures
-            .filter(|intent| !intent.void())
-            .filter_map(capture_call)
-            .filter(|call| !tenders.iter().any(|tender| is_of(call, tender)));
-        gone.fold(voided, |sum, call| sum.saturating_add(amount_of(call)))
+        voided.saturating_add(self.held_of_gone())
+    }
+
+    /// Captures of payments that the order no longer shows, or names no more.
+    fn of_gone<'v>(&'v self) -> impl Iterator<Item = (&'v Intent<'a>, &'v CaptureCall)> {
+        self.all_captures().filter(|(intent, call)| {
+            let holder = self.holder_of(intent, call);
+            let mut tenders = self.order.tenders.iter();
+            !tenders.any(|tender| self.holder(tender).is(&holder))
+        })
+    }
+
+    /// What we took of such payments, less what their accounts say was given back, until an operator says that one was never
+    /// this order's: an order hears no more of a payment that it does not name.
+    fn held_of_gone(&self) -> i64 {
+        let gone = self.gone().into_iter();
+        gone.fold(0_i64, |sum, gone| sum.saturating_add(gone.held))
+    }
+
+    /// The part of it whose records stand for another payment now: their amounts are for both.
+    pub(crate) fn held_of_replaced(&self) -> i64 {
+        let gone = self.gone().into_iter().filter(|gone| gone.replaced);
+        gone.fold(0_i64, |sum, gone| sum.saturating_add(gone.held))
+    }
+
+    fn gone(&self) -> Vec<Gone<'_>> {
+        let mut all: Vec<Gone<'_>> = Vec::new();
+        for (intent, call) in self.of_gone() {
+            if intent.unsent().is_some() {
+                continue;
+            }
+            let there = self.holder_of(intent, call).there;
+            let payment = match there {
+                Some((account, PaymentRef { key: Some(key), .. })) => Some((account, key)),
+                _ => None,
+            };
+            let amount = amount_of(call);
+            match all
+                .iter_mut()
+                .find(|gone| payment.is_some() && gone.payment == payment)
+            {
+                Some(gone) => {
+                    gone.held = gone.held.saturating_add(amount);
+                    gone.last = gone.last.max(intent.id);
+                }
+                None => all.push(Gone {
+                    payment,
+                    tender: &call.payment,
+                    replaced: {
+                        let mut tenders = self.order.tenders.iter();
+                        payment.is_some() && tenders.any(|tender| tender.key == call.payment)
+                    },
+                    held: amount,
+                    last: intent.id,
+                }),
+            }
+        }
+        for gone in &mut all {
+            let told = gone
+                .payment
+                .and_then(|(account, key)| self.last_reported(account, key));
+            let given = told.map_or(0, |payment| payment.refunded);
+            gone.held = gone.held.saturating_sub(given).max(0);
+            if self.fold.released_after(MISTAKEN, gone.last) {
+                gone.held = 0;
+            }
+        }
+        all
     }
 
     /// What is taken of a voided payment, less what was given back of it: a capture that was not sent is taken back.
     fn held_of_void(&self, tender: &Tender) -> i64 {
-        let unsent = self.unsent(&tender.key);
+        let unsent = self.unsent(tender);
         let shown = tender.captured.saturating_sub(self.given_back(tender));
         self.held(tender).saturating_sub(unsent).max(shown)
     }
@@ -151,8 +299,8 @@ impl<'a> View<'a> {
     }
 
     /// Captures of a payment that certainly were not sent.
-    fn unsent(&self, payment: &ExternalId) -> i64 {
-        let unsent = self.captures(payment);
+    fn unsent(&self, tender: &Tender) -> i64 {
+        let unsent = self.captures(tender);
         let unsent = unsent.filter(|(intent, _)| intent.unsent().is_some());
         unsent.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount))
     }
@@ -160,9 +308,7 @@ impl<'a> View<'a> {
     /// What an operator would have to give back: all that came, less what was given back and what was not sent.
     pub(crate) fn to_give_back(&self) -> i64 {
         let tenders = self.order.tenders.iter();
-        let unsent = tenders.fold(0_i64, |sum, tender| {
-            sum.saturating_add(self.unsent(&tender.key))
-        });
+        let unsent = tenders.fold(0_i64, |sum, tender| sum.saturating_add(self.unsent(tender)));
         self.held_in_all().saturating_sub(unsent)
     }
 
@@ -179,7 +325,8 @@ impl<'a> View<'a> {
             self.settled(tender).max(shown)
         });
         let refunded = self.order.tenders.iter().map(|tender| tender.refunded);
-        refunded.fold(came, i64::saturating_sub)
+        let held = refunded.fold(came, i64::saturating_sub);
+        held.saturating_add(self.held_of_gone())
     }
 
     /// What was given back by mistake beyond all that is held.
@@ -202,8 +349,8 @@ impl<'a> View<'a> {
 
     /// What is taken of a payment, or decided to be.
     pub(crate) fn settled(&self, tender: &Tender) -> i64 {
-        let ours = self.intended(&tender.key);
-        ours.saturating_add(self.captured_by_others(&tender.key))
+        let ours = self.intended(tender);
+        ours.saturating_add(self.captured_by_others(tender))
             .max(tender.captured)
     }
 }
@@ -220,6 +367,12 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         return wanted;
     }
     wanted.pending = view.fold.of_op(Op::Capture).any(Intent::open);
+    let why = "the order no longer names this payment";
+    let gone_open = view.of_gone().filter(|(intent, _)| intent.open());
+    wanted
+        .withdraw
+        .extend(gone_open.filter_map(|(intent, _)| withdraw(intent, why)));
+    replaced(view, tasks);
     let rest_waits = view.channel.capture == CaptureRule::OnComplete && !gone;
     if rest_waits || !view.any_shipped() {
         // Nothing is due any more of what was decided before: the goods did not ship after all.
@@ -268,6 +421,8 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
             .clamp(0, share);
         // What is captured of it once releases the rest: it is captured when nothing is left to ship.
         if parts.is_single() && !gone {
+            let why = "something is left to ship again, and the payment can be captured once";
+            take_all_back(view, tender, why, &mut wanted);
             wanted.pending |= share > view.held(tender);
             continue;
         }
@@ -292,7 +447,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         };
         over = over.saturating_add(want.saturating_sub(room).max(0));
         let amount = want.min(room);
-        let open = view.captures(&tender.key).any(|(intent, _)| intent.open());
+        let open = view.captures(tender).any(|(intent, _)| intent.open());
         if amount > 0 && parts == Parts::Whole && not_whole(view, tender, amount, tasks) {
             continue;
         }
@@ -332,6 +487,27 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
     wanted
 }
 
+/// A payment that we captured is not the one that the channel's record names now: it was replaced, or named by mistake.
+fn replaced(view: &View<'_>, tasks: &mut Tasks) {
+    for gone in view.gone() {
+        let Some((account, key)) = gone.payment.filter(|_| gone.replaced && gone.held > 0) else {
+            continue;
+        };
+        if view.fold.released_after(REPLACED, gone.last) {
+            continue;
+        }
+        let detail = format!(
+            "{} was captured of payment {key} at {account}, and payment {} of the channel names another one now. It pays for what was shipped: if the payment was replaced, release {REPLACED}. If {key} was never a payment of this order, refund it there or leave it to its own order, and release {MISTAKEN}: then the payment that is named now is captured",
+            view.money(gone.held),
+            gone.tender
+        );
+        tasks
+            .add(REPLACED, detail)
+            .release(REPLACED)
+            .release(MISTAKEN);
+    }
+}
+
 /// How often a payment can be captured: as its account says of this very payment, else as that account does in general.
 fn parts(view: &View<'_>, tender: &Tender, route: &PaymentRoute) -> Parts {
     let at = view.at_provider(&tender.key);
@@ -367,7 +543,7 @@ impl View<'_> {
 fn candidate(
     view: &View<'_>,
     tender: &Tender,
-    account: hikiate_sdk::AccountSlug,
+    account: AccountSlug,
     amount: i64,
     settled: i64,
 ) -> Candidate {
@@ -397,22 +573,23 @@ fn candidate(
 
 /// Takes back a queued capture that would now be more than is due.
 fn take_back(view: &View<'_>, tender: &Tender, due: i64, wanted: &mut Wanted) {
-    if view.held(tender) <= due {
-        return;
+    if view.held(tender) > due {
+        take_all_back(view, tender, "less is due than when it was decided", wanted);
     }
-    let open: Vec<_> = view
-        .captures(&tender.key)
-        .filter(|(intent, _)| intent.open())
-        .collect();
-    let why = "less is due than when it was decided";
-    wanted
-        .withdraw
-        .extend(open.iter().filter_map(|(intent, _)| withdraw(intent, why)));
+}
+
+fn take_all_back(view: &View<'_>, tender: &Tender, why: &str, wanted: &mut Wanted) {
+    let open = view.captures(tender).filter(|(intent, _)| intent.open());
+    let back = open.filter_map(|(intent, _)| withdraw(intent, why));
+    wanted.withdraw.extend(back);
 }
 
 /// The last capture of a payment was refused, and no operator has asked for another.
 fn refused(view: &View<'_>, tender: &Tender, tasks: &mut Tasks) -> bool {
-    let mine = |intent: &&Intent<'_>| capture_call(intent).is_some_and(|c| is_of(c, tender));
+    let holder = view.holder(tender);
+    let mine = |intent: &&Intent<'_>| {
+        capture_call(intent).is_some_and(|call| view.holder_of(intent, call).is(&holder))
+    };
     let Some(last) = view.fold.of_op(Op::Capture).filter(mine).last() else {
         return false;
     };

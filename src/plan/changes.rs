@@ -472,14 +472,31 @@ fn is_rest_of(
     over && changed.fields.iter().all(known) && fields_since(view, shipment) < seen_id
 }
 
-/// The reading since which a shipment's address, service, day and codes are as they are now.
+/// All that [`fields`] compares, as a reading has it: two with the same have no difference.
+fn fields_of(
+    view: &View<'_>,
+    shipment: &Shipment<'_>,
+    reading: &Reading<'_>,
+) -> impl PartialEq + use<> {
+    let order = &reading.fact.order;
+    let mut groups = order.groups.iter();
+    let group = groups
+        .find(|group| group.key == shipment.fact.group)
+        .map(|group| {
+            (
+                group.service.clone(),
+                group.earliest_ship,
+                group.wishes.clone(),
+            )
+        });
+    let collected = view.cod_in(order).map(|cod| cod.amount);
+    (reading.fact.personal_version, group, collected)
+}
+
+/// The reading since which a shipment's fields and codes are as they are now.
 fn fields_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
     let key = |reading: &Reading<'_>| {
         let order = &reading.fact.order;
-        let mut groups = order.groups.iter();
-        let group = groups
-            .find(|group| group.key == shipment.fact.group)
-            .map(|group| (group.service.clone(), group.earliest_ship));
         let codes: Vec<_> = shipment
             .fact
             .lines
@@ -490,7 +507,7 @@ fn fields_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
                 line.and_then(|line| line.sku.clone())
             })
             .collect();
-        (reading.fact.personal_version, group, codes)
+        (fields_of(view, shipment, reading), codes)
     };
     let now = key(&view.head);
     let run = view.fold.readings.iter().rev();
@@ -503,17 +520,12 @@ fn fields_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
 fn unchanged_since(view: &View<'_>, shipment: &Shipment<'_>) -> i64 {
     let key = |reading: &Reading<'_>| {
         let order = &reading.fact.order;
-        let group = order
-            .groups
-            .iter()
-            .find(|group| group.key == shipment.fact.group)
-            .map(|group| (group.service.clone(), group.earliest_ship));
         let quantities: Vec<_> = order
             .lines
             .iter()
             .map(|line| (line.key.clone(), line.sku.clone(), line.quantity))
             .collect();
-        (reading.fact.personal_version, group, quantities)
+        (fields_of(view, shipment, reading), quantities)
     };
     let now = key(&view.head);
     let run = view.fold.readings.iter().rev();

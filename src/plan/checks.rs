@@ -253,7 +253,8 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
         // What was given back of it by mistake is owed all the same.
         let void = view.order.tenders.iter().filter(|tender| tender.cancelled);
         let mistaken = void.map(|tender| i128::from(view.by_mistake(tender)));
-        live.sum::<i128>() + i128::from(view.taken_before()) + mistaken.sum::<i128>()
+        let before = view.taken_before().saturating_sub(view.held_of_replaced());
+        live.sum::<i128>() + i128::from(before) + mistaken.sum::<i128>()
     };
     let paid = sum(&|tender| tender.amount.unwrap_or(0).max(tender.captured));
     let charged = i128::from(view.charged_total().unwrap_or(total));

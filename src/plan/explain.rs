@@ -335,7 +335,7 @@ fn captured(view: &View<'_>) -> Vec<String> {
             format!(
                 "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}",
                 view.money(tender.captured),
-                view.money(view.intended(&tender.key)),
+                view.money(view.intended(tender)),
                 view.money(tender.authorised)
             )
         })

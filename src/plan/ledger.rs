@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::{Call, Currency, ExternalId, Op, RefundEffect, Tender};
+use hikiate_sdk::{Currency, ExternalId, RefundEffect, Tender};
 use serde::Serialize;
 
+use super::capture::amount_of;
 use super::order::{PlanError, planned};
 use super::tax::name_of;
 use super::types::OrderInput;
 use super::view::View;
-use crate::policy::Policy;
+use crate::policy::{PaymentRoute, Policy};
 use crate::rules::HoldRules;
 
 /// What an entry is.
@@ -199,8 +200,8 @@ fn charges(view: &View<'_>) -> Vec<Entry> {
 }
 
 /// Who does what we do not do to a payment: nobody tells which of those who may.
-fn maker(view: &View<'_>, payment: &ExternalId) -> Maker {
-    match view.at_provider(payment) {
+fn maker(view: &View<'_>, payment: &Tender) -> Maker {
+    match view.route(payment).and_then(PaymentRoute::elsewhere) {
         Some(_) => Maker::Provider,
         None => Maker::Channel,
     }
@@ -215,7 +216,7 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
             let before = known.insert(&tender.key, tender);
             let day = view.day(reading.recorded_at);
             let id = tender.key.as_str();
-            let maker = maker(view, &tender.key);
+            let maker = maker(view, tender);
             let entry = |kind, amount| Entry::of_money(kind, id, day, maker, amount);
             if before.is_none_or(|before| before.amount != tender.amount) {
                 entries.push(Entry {
@@ -237,46 +238,39 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
     entries
 }
 
-/// Ours, and what readings showed beyond them.
+/// Ours, and what readings showed beyond them, of each payment once, whatever its records were called.
 fn captures(view: &View<'_>) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut asked: BTreeMap<&ExternalId, Vec<(i64, i64)>> = BTreeMap::new();
-    for intent in view.fold.of_op(Op::Capture).filter(|intent| !intent.void()) {
-        let Some(Call::Capture(call)) = intent.call() else {
-            continue;
-        };
-        let amount = call.amount.unwrap_or(call.expected_captured_total);
-        asked
-            .entry(&call.payment)
-            .or_default()
-            .push((intent.id, amount));
-        entries.push(Entry::of_money(
+    let ours = view.all_captures().map(|(intent, call)| {
+        Entry::of_money(
             EntryKind::Capture,
             intent.key,
             view.day(intent.recorded_at),
             Maker::Us,
-            Some(amount),
-        ));
-    }
-    let mut by_others: BTreeMap<&ExternalId, i64> = BTreeMap::new();
-    for reading in &view.fold.readings {
-        for tender in &reading.fact.order.tenders {
-            let ours = asked.get(&tender.key).into_iter().flatten();
-            let ours = ours
-                .filter(|(id, _)| *id < reading.id)
-                .fold(0_i64, |sum, (_, amount)| sum.saturating_add(*amount));
-            let beyond = tender.captured.saturating_sub(ours);
-            let known = by_others.entry(&tender.key).or_default();
-            if beyond > *known {
-                entries.push(Entry::of_money(
-                    EntryKind::Capture,
-                    tender.key.as_str(),
-                    view.day(reading.recorded_at),
-                    maker(view, &tender.key),
-                    Some(beyond.saturating_sub(*known)),
-                ));
-                *known = beyond;
+            Some(amount_of(call)),
+        )
+    });
+    let mut entries: Vec<Entry> = ours.collect();
+    let readings = view.fold.readings.iter();
+    let shown = readings.flat_map(|reading| &reading.fact.order.tenders);
+    let mut payments: Vec<&Tender> = Vec::new();
+    for tender in shown.filter(|tender| tender.captured > 0) {
+        if payments.iter().any(|one| view.same_payment(one, tender)) || view.is_renamed(tender) {
+            continue;
+        }
+        payments.push(tender);
+        let mut known = 0;
+        for (reading, shown, beyond) in view.beyond(tender) {
+            if beyond <= known {
+                continue;
             }
+            entries.push(Entry::of_money(
+                EntryKind::Capture,
+                shown.key.as_str(),
+                view.day(reading.recorded_at),
+                maker(view, shown),
+                Some(beyond.saturating_sub(known)),
+            ));
+            known = beyond;
         }
     }
     entries
@@ -315,7 +309,7 @@ fn refunds(view: &View<'_>) -> Vec<Entry> {
                 EntryKind::Refund,
                 tender.key.as_str(),
                 view.day(view.head.recorded_at),
-                maker(view, &tender.key),
+                maker(view, tender),
                 Some(rest),
             ));
         }

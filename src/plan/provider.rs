@@ -436,6 +436,21 @@ impl View<'_> {
         self.at_providers().find(|at| at.tender.key == *payment)
     }
 
+    /// A payment as its account reported it last to this order.
+    pub(crate) fn last_reported(
+        &self,
+        account: &AccountSlug,
+        key: &ExternalId,
+    ) -> Option<&PaymentSnapshot> {
+        let facts = self.input.facts.iter().rev();
+        let mut told = facts.filter_map(|fact| match &fact.body {
+            FactBody::Payment(told) => Some(told),
+            _ => None,
+        });
+        let mine = told.find(|told| told.account == *account && told.payment.key == *key);
+        mine.map(|told| &told.payment)
+    }
+
     /// All of them.
     pub(crate) fn at_providers(&self) -> impl Iterator<Item = &AtProvider> {
         self.input.payments.iter().flat_map(|payments| &payments.at)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hikiate_sdk::budget::Urgency;
+use hikiate_sdk::budget::{LONGEST_REST, Urgency};
 use hikiate_sdk::{Error, ErrorClass, ExternalId, Kind, Record, Source};
 use tracing::warn;
 
@@ -158,7 +158,7 @@ async fn not_read(
     }
     let retry = match error.class {
         ErrorClass::Busy { after } | ErrorClass::RateLimited { after } => {
-            after.unwrap_or_else(|| backoff(fails))
+            after.map_or_else(|| backoff(fails), |after| after.min(LONGEST_REST))
         }
         ErrorClass::Auth => Duration::from_secs(60),
         _ => backoff(fails),

@@ -1,6 +1,6 @@
 //! One round of pulling for one owned account: acknowledge what is stored, ask for what is due, store it.
 
-use hikiate_sdk::budget::Urgency;
+use hikiate_sdk::budget::{LONGEST_REST, Urgency};
 use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, Here, Kind, Page, Record, Source, StreamSpec};
 use tracing::{info, warn};
@@ -285,8 +285,12 @@ async fn failed(
         return Ok(Went::Idle);
     }
     let retry = match error.class {
-        ErrorClass::RateLimited { after } => after.unwrap_or(spec.interval),
-        ErrorClass::Busy { after } => after.unwrap_or_else(|| backoff(due.fails)),
+        ErrorClass::RateLimited { after } => {
+            after.map_or(spec.interval, |after| after.min(LONGEST_REST))
+        }
+        ErrorClass::Busy { after } => {
+            after.map_or_else(|| backoff(due.fails), |after| after.min(LONGEST_REST))
+        }
         _ => backoff(due.fails),
     };
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be fetched; the cursor is unchanged");

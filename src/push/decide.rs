@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::budget::{LONGEST_REST, REST};
 use hikiate_sdk::{Error, ErrorClass, First, LookUp, OperationSpec, Outcome, RetryPolicy, Then};
 
 use crate::facts::{OutcomeFact, Verdict};
@@ -177,20 +178,12 @@ pub fn after_send(
         return repeatable(effect, &error);
     }
     match error.class {
-        // Our own budget had no turn for it: this try was none.
-        _ if error.is_put_off() => later(effect, &error),
-        ErrorClass::Transient
-        | ErrorClass::RateLimited { .. }
-        | ErrorClass::Busy { .. }
-        | ErrorClass::Auth
-            if effect.outcome_unknown =>
-        {
+        // It was not let in, here or there: this try was none, and what was in doubt before is as it was.
+        ErrorClass::RateLimited { .. } | ErrorClass::Auth => later(effect, &error),
+        ErrorClass::Transient | ErrorClass::Busy { .. } if effect.outcome_unknown => {
             outcome_unknown(effect, spec, &error)
         }
-        ErrorClass::Transient
-        | ErrorClass::RateLimited { .. }
-        | ErrorClass::Busy { .. }
-        | ErrorClass::Auth => later(effect, &error),
+        ErrorClass::Transient | ErrorClass::Busy { .. } => later(effect, &error),
         ErrorClass::OutcomeUnknown | ErrorClass::Protocol => outcome_unknown(effect, spec, &error),
         // After a try that may have happened an error proves nothing: look.
         ErrorClass::Rejected | ErrorClass::Conflict | ErrorClass::NotFound | ErrorClass::Config
@@ -281,8 +274,16 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
 
 fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
     match error.class {
+        // Our own budget knows its time; another's word is cut as the budget cuts it.
+        ErrorClass::RateLimited { after: Some(after) } if error.is_put_off() => {
+            AttemptResult::RetryLater {
+                after: after.as_secs_f64(),
+                attempt: false,
+                error: error.message.clone(),
+            }
+        }
         ErrorClass::RateLimited { after } => AttemptResult::RetryLater {
-            after: after.unwrap_or(Duration::from_secs(10)).as_secs_f64(),
+            after: after.unwrap_or(REST).min(LONGEST_REST).as_secs_f64(),
             attempt: false,
             error: error.message.clone(),
         },
@@ -293,7 +294,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
         },
         // Other calls go on; what stays in use for long becomes a task like other failures.
         ErrorClass::Busy { after: Some(after) } => AttemptResult::RetryLater {
-            after: after.as_secs_f64(),
+            after: after.min(LONGEST_REST).as_secs_f64(),
             attempt: true,
             error: error.message.clone(),
         },

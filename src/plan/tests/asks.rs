@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::build::{at, order, pay, policy, slug};
 use super::world::World;
-use crate::facts::Verdict;
+use crate::facts::{FactBody, Verdict};
 use crate::plan::types::{OrderPlan, Status};
 use crate::plan::{asked, cod_of, not_written};
 use crate::policy::Change;
@@ -332,6 +332,66 @@ fn another_amount_to_collect_is_recalled_and_another_date_is_asked_about() {
     for words in ["the carrier collects", "2830", "2330"] {
         assert!(task.contains(words), "{words}: {task}");
     }
+}
+
+/// Two pieces with the warehouse, paid to the carrier.
+fn with_the_warehouse() -> World {
+    let mut world = collected(&[("A", 2, 1000)]);
+    for warehouse in &mut world.policy.warehouses {
+        warehouse.change.cod = Change::Ask;
+    }
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    world
+}
+
+fn on(day: &'static str) -> impl FnOnce(&mut OrderSnapshot) {
+    move |order| order.groups[0].wishes.arrive_on = day.parse().ok()
+}
+
+#[test]
+fn another_date_or_way_of_paying_after_the_goods_shipped_changes_nothing_of_them() {
+    let mut world = with_the_warehouse();
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.settle();
+    let mut dated = world.clone();
+    dated.edit(on("2026-12-24"));
+    let mut timed = world.clone();
+    timed.edit(|order| order.groups[0].wishes.slot = Some("14-16".to_owned()));
+    world.edit(|order| pay(order, "card"));
+    for (mut world, what) in [(dated, "date"), (timed, "slot"), (world, "cod")] {
+        let plan = world.settle();
+        assert!(
+            !World::kinds(&plan).contains(&"changed_after_sealing"),
+            "{what}: {:?}",
+            plan.tasks
+        );
+        let mut facts = world.input.facts.iter();
+        assert!(
+            !facts.any(|fact| matches!(fact.body, FactBody::ChangeSeen(_))),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn another_date_before_the_last_box_is_asked_although_an_earlier_one_was_let_go() {
+    let mut world = with_the_warehouse();
+    world.edit(on("2026-12-24"));
+    let plan = world.settle();
+    assert!(World::kinds(&plan).contains(&"changed_after_sealing"));
+    world.release(&format!("changed:{S1}"));
+    let mut same = world.clone();
+    same.parcel(S1, "T1", &[(1, 2)]);
+    let plan = same.settle();
+    assert!(!World::kinds(&plan).contains(&"changed_after_sealing"));
+    world.edit(on("2026-12-25"));
+    world.parcel(S1, "T1", &[(1, 2)]);
+    let plan = world.settle();
+    assert!(World::kinds(&plan).contains(&"changed_after_sealing"));
 }
 
 #[test]

@@ -196,6 +196,128 @@ fn a_capture_follows_its_payment_when_the_channel_renames_its_own() {
     assert_eq!(captures(&world).len(), 1);
 }
 
+/// A payment of 1,500 of which all is captured.
+fn paid(key: &str) -> PaymentSnapshot {
+    PaymentSnapshot {
+        state: PaymentState::Paid,
+        captured: 1500,
+        ..payment(key)
+    }
+}
+
+fn names(world: &mut World, key: &str) {
+    world.edit(|order| order.tenders[0].provider = Some(PaymentRef::by_key(key)));
+}
+
+fn there(world: &World) -> Vec<(String, i64)> {
+    let calls = captures(world).into_iter();
+    calls
+        .map(|call| {
+            let amount = call.amount.unwrap_or(call.expected_captured_total);
+            (call.payment_there().to_string(), amount)
+        })
+        .collect()
+}
+
+/// What was captured, by maker, and what is held.
+fn books(world: &World) -> (Vec<(Maker, Option<i64>)>, i64) {
+    let books = ledger(&world.input, &world.policy, &world.rules, world.now);
+    let books = books.unwrap().unwrap();
+    let captures = books.entries.iter();
+    let captures = captures.filter(|entry| entry.kind.as_str() == "capture");
+    let captures = captures.map(|entry| (entry.maker, entry.amount));
+    (captures.collect(), books.held)
+}
+
+#[test]
+fn a_capture_is_listed_once_when_the_channel_renames_its_payment() {
+    let mut world = by_key();
+    tell(&mut world, payment("pi_1"));
+    ship(&mut world);
+    world.edit(|order| order.tenders[0].key = "pay_2".into());
+    tell(&mut world, paid("pi_1"));
+    world.plan();
+    assert_eq!(books(&world), (vec![(Maker::Us, Some(1500))], 1500));
+    // What others take is one entry as well, by whichever name it was read.
+    let mut others = by_key();
+    tell(&mut others, paid("pi_1"));
+    others.edit(|order| order.tenders[0].key = "pay_2".into());
+    tell(&mut others, paid("pi_1"));
+    others.plan();
+    assert_eq!(books(&others), (vec![(Maker::Provider, Some(1500))], 1500));
+}
+
+#[test]
+fn what_was_captured_of_a_payment_that_was_named_by_mistake_is_not_this_order_s() {
+    let mut world = world(Some(PaymentRef::by_key("pi_x")));
+    tell(&mut world, paid("pi_x"));
+    world.settle();
+    assert_eq!(books(&world), (vec![(Maker::Provider, Some(1500))], 1500));
+    names(&mut world, "pi_1");
+    tell(&mut world, payment("pi_1"));
+    world.plan();
+    assert_eq!(books(&world), (vec![], 0));
+    ship(&mut world);
+    assert_eq!(there(&world), [("pi_1".to_owned(), 1500)]);
+    tell(&mut world, paid("pi_1"));
+    assert_eq!(World::kinds(&world.plan()), [""; 0]);
+    assert_eq!(books(&world), (vec![(Maker::Us, Some(1500))], 1500));
+}
+
+#[test]
+fn our_own_capture_of_a_payment_that_is_named_no_more_pays_until_an_operator_says_otherwise() {
+    let mut world = world(Some(PaymentRef::by_key("pi_x")));
+    tell(&mut world, payment("pi_x"));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.plan();
+    assert_eq!(there(&world), [("pi_x".to_owned(), 1500)]);
+    // Not sent yet, it is taken back, though the new name's payment was not reported.
+    let mut early = world.clone();
+    names(&mut early, "pi_1");
+    assert_eq!(early.plan().withdraw.len(), 1);
+    early.push_all();
+    tell(&mut early, payment("pi_1"));
+    early.push_all();
+    assert_eq!(there(&early).last(), Some(&("pi_1".to_owned(), 1500)));
+    assert_eq!(early.intended_next(), 1500);
+    assert_eq!(World::kinds(&early.plan()), [""; 0]);
+    // Sent, the money is there, and the customer is not charged twice.
+    world.push_all();
+    tell(&mut world, paid("pi_x"));
+    names(&mut world, "pi_1");
+    tell(&mut world, payment("pi_1"));
+    let plan = world.plan();
+    assert!(plan.effects.is_empty(), "{plan:?}");
+    assert_eq!(World::kinds(&plan), ["payment_replaced"]);
+    assert_eq!(books(&world), (vec![(Maker::Us, Some(1500))], 1500));
+    let mut replaced = world.clone();
+    replaced.release("payment_replaced");
+    let plan = replaced.plan();
+    assert!(plan.tasks.is_empty() && plan.effects.is_empty(), "{plan:?}");
+    let mut mistaken = world.clone();
+    mistaken.release("payment_mistaken");
+    mistaken.push_all();
+    assert_eq!(there(&mistaken).last(), Some(&("pi_1".to_owned(), 1500)));
+    tell(&mut mistaken, paid("pi_1"));
+    assert_eq!(World::kinds(&mistaken.plan()), [""; 0]);
+    assert_eq!(books(&mistaken).1, 1500);
+    tell(
+        &mut world,
+        PaymentSnapshot {
+            refunded: 1500,
+            ..paid("pi_x")
+        },
+    );
+    world.push_all();
+    assert_eq!(there(&world).last(), Some(&("pi_1".to_owned(), 1500)));
+    tell(&mut world, paid("pi_1"));
+    assert_eq!(World::kinds(&world.plan()), [""; 0]);
+}
+
 #[test]
 fn a_customer_who_pays_days_later_is_waited_for_until_the_day_the_provider_names() {
     let mut world = by_key();
@@ -672,6 +794,60 @@ fn a_payment_that_is_captured_once_waits_until_nothing_is_left_to_ship() {
 }
 
 #[test]
+fn a_queued_capture_of_what_is_captured_once_is_taken_back_when_something_is_left_to_ship_again() {
+    let mut world = named(order(&[("A", 2, 1000)]), Some(PaymentRef::by_key("pi_1")));
+    let once = PaymentSnapshot {
+        amount: 2500,
+        authorised: 2500,
+        parts: Some(Parts::Once),
+        ..payment("pi_1")
+    };
+    tell(&mut world, once.clone());
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 2)]);
+    world.plan();
+    assert_eq!(there(&world), [("pi_1".to_owned(), 2500)]);
+    let more = |world: &mut World| {
+        world.edit(|known| {
+            let mut more = order(&[("A", 2, 1000), ("B", 1, 500)]);
+            more.tenders[0].provider = known.tenders[0].provider.clone();
+            *known = more;
+        });
+    };
+    let mut sent = world.clone();
+    let mut taken = world.clone();
+    more(&mut world);
+    let plan = world.plan();
+    assert_eq!(plan.withdraw.len(), 1, "{plan:?}");
+    assert!(!plan.effects.iter().any(|e| e.intent.op == Op::Capture));
+    // The line is taken out again: nothing is left.
+    world.edit(|known| {
+        let mut less = order(&[("A", 2, 1000)]);
+        less.tenders[0].provider = known.tenders[0].provider.clone();
+        *known = less;
+    });
+    world.push_all();
+    assert_eq!(world.intended_next(), 2500);
+    // Somebody captured first.
+    more(&mut taken);
+    tell(
+        &mut taken,
+        PaymentSnapshot {
+            captured: 2500,
+            ..once
+        },
+    );
+    assert_eq!(taken.plan().withdraw.len(), 1);
+    // What was sent is what it is.
+    sent.push_all();
+    more(&mut sent);
+    assert!(sent.plan().withdraw.is_empty());
+}
+
+#[test]
 fn an_order_is_not_planned_before_its_payments_were_looked_at() {
     let mut world = by_key();
     world.input.payments = None;
@@ -695,6 +871,7 @@ enum Step {
     Report,
     Again,
     Stranger(u8),
+    Mistake(u8, u16),
     Push,
     Ship,
     Wait(u16),
@@ -709,6 +886,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Report),
         2 => Just(Step::Again),
         3 => (0_u8..3).prop_map(Step::Stranger),
+        2 => (0_u8..2, 1500_u16..9000).prop_map(|(n, taken)| Step::Mistake(n, taken)),
         5 => Just(Step::Push),
         3 => Just(Step::Ship),
         2 => (1_u16..3000).prop_map(Step::Wait),
@@ -787,15 +965,28 @@ fn act(world: &mut World, provider: &mut Provider, step: &Step) {
                 ..payment(&format!("pi_other{n}"))
             },
         ),
+        // Another's payment, captured by whoever it is of, is named as this order's.
+        Step::Mistake(n, taken) => {
+            let key = format!("pi_paid{n}");
+            let taken = i64::from(*taken);
+            let theirs = PaymentSnapshot {
+                state: PaymentState::Paid,
+                amount: taken,
+                authorised: taken,
+                captured: taken,
+                ..payment(&key)
+            };
+            tell(world, theirs);
+            names(world, &key);
+        }
         Step::Push => provider.push(world),
         Step::Ship => {
             world.allocate();
             world.plan();
-            if world.seal().is_empty() {
-                return;
+            for reference in world.seal() {
+                world.instruct_outcome(&reference, Verdict::Accepted);
+                world.parcel(&reference, "T1", &[(1, 1)]);
             }
-            world.instruct_outcome(S1, Verdict::Accepted);
-            world.parcel(S1, "T1", &[(1, 1)]);
         }
         Step::Wait(minutes) => world.wait(i64::from(*minutes)),
         Step::Capture(amount) => {

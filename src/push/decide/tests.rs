@@ -424,6 +424,47 @@ fn what_is_in_use_is_tried_again_when_it_was_said_and_counts_as_a_try() {
 }
 
 #[test]
+fn a_closed_door_after_a_lost_reply_is_no_try_and_the_key_still_holds() {
+    for retry in [
+        native(None, Then::Manual),
+        native(Some(3600), Then::LookUp),
+        LOOKUP,
+    ] {
+        let (lost, spec, now) = lost(retry, 6);
+        let tired = ClaimedEffect {
+            attempts: 20,
+            ..lost
+        };
+        for class in [ErrorClass::Auth, ErrorClass::RateLimited { after: None }] {
+            let answer = after_send(&tired, &spec, now, Err(error(class)));
+            assert!(
+                matches!(answer, AttemptResult::RetryLater { attempt: false, .. }),
+                "{retry:?} {class:?}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_answer_puts_a_call_off_for_longer_than_the_account_rests() {
+    let day = Some(Duration::from_secs(86_400));
+    let (spec, now) = (spec(native(None, Then::Manual)), DateTime::UNIX_EPOCH);
+    let after = |error| match after_send(&effect(), &spec, now, Err(error)) {
+        AttemptResult::RetryLater { after, .. } => after,
+        other => unreachable!("{other:?}"),
+    };
+    for class in [
+        ErrorClass::RateLimited { after: day },
+        ErrorClass::Busy { after: day },
+    ] {
+        assert_eq!(after(error(class)), 600.0, "{class:?}");
+    }
+    // Our own budget of a day says itself when it has a turn.
+    let own = error(ErrorClass::RateLimited { after: day }).with_code("budget");
+    assert_eq!(after(own), 86_400.0);
+}
+
+#[test]
 fn an_instruction_is_in_doubt_where_its_warehouse_knows_it_by_its_shipments() {
     let files = OperationSpec {
         op: Op::Instruct,

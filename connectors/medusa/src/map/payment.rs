@@ -1,5 +1,7 @@
 //! Tenders: payments and what has happened to them.
 
+use std::collections::BTreeSet;
+
 use hikiate_sdk::{Currency, ExternalId, PaymentRef, RefundEffect, RefundSeen, Tender};
 
 use super::amounts::{minor, sum};
@@ -43,14 +45,22 @@ pub(super) fn tenders(
     Ok(tenders)
 }
 
-/// Gives the provider's id to the payments that are alive; where all were cancelled with the order, to the newest, so that
-/// what its provider gives back is seen.
+/// Gives the provider's id to the payment that it can be of: the oldest alive one of each provider, since what an edit adds
+/// is another payment there. Where all were cancelled with the order it is the newest, so that what its provider gives back
+/// is seen.
 fn name(tenders: &mut [Tender], id: &str) {
-    let all_over = tenders.iter().all(|tender| tender.cancelled);
-    let named = |tender: &&mut Tender| all_over || !tender.cancelled;
-    let most = if all_over { 1 } else { usize::MAX };
-    for tender in tenders.iter_mut().rev().filter(named).take(most) {
-        tender.provider = Some(PaymentRef::by_key(id));
+    if tenders.iter().all(|tender| tender.cancelled) {
+        if let Some(newest) = tenders.last_mut() {
+            newest.provider = Some(PaymentRef::by_key(id));
+        }
+        return;
+    }
+    // Ids of payments rise with the time they were made; what nobody has paid yet comes after them.
+    let mut named = BTreeSet::new();
+    for tender in tenders.iter_mut().filter(|tender| !tender.cancelled) {
+        if named.insert(tender.gateway.clone()) {
+            tender.provider = Some(PaymentRef::by_key(id));
+        }
     }
 }
 

@@ -22,10 +22,10 @@ pub const DAY_BLOCK: u32 = 40;
 const DAY_LOW: u32 = 20;
 
 /// A throttled account rests for this long where the answer names no time.
-const REST: Duration = Duration::from_secs(10);
+pub const REST: Duration = Duration::from_secs(10);
 
 /// And for no longer than this, whatever the answer says.
-const LONGEST_REST: Duration = Duration::from_secs(600);
+pub const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// … and at least this long, twice as long each time in a row, up to half a minute.
 const SHORTEST_REST: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 pub use clock::Clock;
-pub use meter::{Ask, Counts, DAY_BLOCK, Meter, PATIENCE, Turn};
+pub use meter::{Ask, Counts, DAY_BLOCK, LONGEST_REST, Meter, PATIENCE, REST, Turn};
 pub use urgency::Urgency;
 
 /// The class of every call: a limit under it holds for the whole account.

@@ -197,12 +197,26 @@ fn the_provider_s_id_is_given_to_the_payment_that_counts() {
             .as_array_mut()
             .unwrap()
             .push(payment);
+    };
+    let replaced = |o: &mut Value| {
+        second(o);
         voided(o, 0);
     };
-    let edited = named(&second);
+    // What an edit adds is another payment of the provider: the id is of the first. A payment elsewhere may be it.
+    let both = named(&second);
+    assert_eq!(both, [name("pay_1", Some("pi_1")), name("pay_2", None)]);
+    let two_ways = named(&|o| {
+        second(o);
+        o["payment_collections"][0]["payments"][0]["provider_id"] = json!("pp_gift");
+    });
+    assert_eq!(
+        two_ways,
+        [name("pay_1", Some("pi_1")), name("pay_2", Some("pi_1"))]
+    );
+    let edited = named(&replaced);
     assert_eq!(edited, [name("pay_1", None), name("pay_2", Some("pi_1"))]);
     let over = named(&|o| {
-        second(o);
+        replaced(o);
         voided(o, 1);
     });
     assert_eq!(over, [name("pay_1", None), name("pay_2", Some("pi_1"))]);
