@@ -220,7 +220,7 @@ impl<'a> Routes<'a> {
         if captures && name != channel && !self.reads(name, Kind::Payment) {
             problems.at(
                 path,
-                format!("account {name} does not know the payments of {channel}: it is another channel's system and lists no payments, so it would reject each capture; write {channel:?}, or an account of the payment provider"),
+                format!("account {name} does not know the payments of {channel}: it is not the account of that channel and lists no payments, so it would reject each capture; write {channel:?}, or an account of the payment provider"),
             );
         }
     }
