@@ -4,6 +4,8 @@
 use hikiate_sdk::http::{Answer, Dialect};
 use hikiate_sdk::{Error, ErrorClass};
 
+use serde_json::Value;
+
 use crate::wire::Refusal;
 
 /// Error types that mean "slow down" whatever the status is.
@@ -58,16 +60,43 @@ fn is_throttle(status: u16, body: &[u8], refusal: Option<&Refusal>) -> bool {
     if status == 429 {
         return true;
     }
-    match refusal.map(|refusal| refusal.kind.as_deref()) {
-        Some(Some(kind)) => THROTTLES.contains(&kind),
-        Some(None) => false,
-        // A refusal of credentials and a firewall's "slow down" have the same status.
-        None if matches!(status, 403 | 503) => {
-            let text = String::from_utf8_lossy(body.get(..ERROR_BYTES).unwrap_or(body));
-            let text = text.to_lowercase();
+    let kind = refusal.and_then(|refusal| refusal.kind.as_deref());
+    if kind.is_some_and(|kind| THROTTLES.contains(&kind)) {
+        return true;
+    }
+    // A refusal of credentials and a firewall's "slow down" have the same status.
+    if !matches!(status, 403 | 503) {
+        return false;
+    }
+    let body = body.get(..ERROR_BYTES).unwrap_or(body);
+    match serde_json::from_slice::<Value>(body) {
+        Ok(json) => says_throttled(&json),
+        Err(_) => {
+            let text = String::from_utf8_lossy(body).to_lowercase();
             THROTTLE_WORDS.iter().any(|words| text.contains(words))
         }
-        None => false,
+    }
+}
+
+/// Whether a gateway's JSON says so, in words: a message may also speak of the limit of a plan.
+fn says_throttled(json: &Value) -> bool {
+    match json {
+        Value::String(text) => {
+            let text = text.to_lowercase().replace(['-', '_'], " ");
+            let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
+            has(&[
+                "too many requests",
+                "rate limited",
+                "throttled",
+                "slow down",
+            ]) || (has(&["rate limit"]) && has(&["exceeded", "reached"]))
+        }
+        Value::Array(all) => all.iter().any(says_throttled),
+        Value::Object(fields) => ["message", "error", "errors", "title", "detail"]
+            .iter()
+            .filter_map(|name| fields.get(*name))
+            .any(says_throttled),
+        _ => false,
     }
 }
 
@@ -107,6 +136,18 @@ mod tests {
                 Auth,
             ),
             (503, "Too many requests, come back later", OutcomeUnknown),
+            (403, r#"{"message":"API rate limit exceeded"}"#, Auth),
+            (403, r#"{"error":"rate_limit_exceeded"}"#, Auth),
+            (
+                403,
+                r#"{"type":"error","message":"Rate limit reached"}"#,
+                Auth,
+            ),
+            (
+                503,
+                r#"{"errors":[{"title":"Too Many Requests"}]}"#,
+                OutcomeUnknown,
+            ),
             (
                 400,
                 r#"{"type":"too_many_requests","message":"slow down"}"#,
@@ -128,6 +169,11 @@ mod tests {
             (
                 403,
                 r#"{"message":"your rate limit plan forbids it"}"#,
+                ErrorClass::Auth,
+            ),
+            (
+                403,
+                r#"{"error":"forbidden","message":"invalid key"}"#,
                 ErrorClass::Auth,
             ),
             (503, "down for maintenance", ErrorClass::OutcomeUnknown),

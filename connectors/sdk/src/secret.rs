@@ -16,7 +16,7 @@ pub struct SecretRef {
     /// An environment variable.
     #[serde(default)]
     pub env: Option<String>,
-    /// A file; a trailing line break is dropped.
+    /// A file; a byte-order mark and a trailing line break are dropped.
     #[serde(default)]
     pub file: Option<PathBuf>,
     /// A second value that may be valid too. It need not be there.
@@ -31,7 +31,7 @@ pub struct SecretPlace {
     /// An environment variable.
     #[serde(default)]
     pub env: Option<String>,
-    /// A file; a trailing line break is dropped.
+    /// A file; a byte-order mark and a trailing line break are dropped.
     #[serde(default)]
     pub file: Option<PathBuf>,
 }
@@ -45,6 +45,10 @@ impl SecretPlace {
                 )
             })?,
             (None, Some(path)) => std::fs::read_to_string(path)
+                .map(|text| {
+                    text.strip_prefix('\u{FEFF}')
+                        .map_or(text.clone(), str::to_owned)
+                })
                 .map_err(|e| format!("cannot read the secret file {}: {e}", path.display()))?,
             _ => {
                 return Err(
@@ -74,6 +78,14 @@ impl SecretRef {
     /// Says which variable or file is missing or empty; never what is inside.
     pub fn read(&self) -> Result<SecretString, String> {
         self.first().read()
+    }
+
+    /// Reads all values there are now: one, or two while it rotates.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn all(&self) -> Result<Vec<SecretString>, String> {
+        Ok(self.open()?.values())
     }
 
     /// Opens the secret for use.
@@ -407,6 +419,22 @@ mod tests {
         assert!(x.again());
         x.begin();
         assert!(!x.again());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret() {
+        let folder = std::env::temp_dir().join(format!("hikiate-mark-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("secret");
+        std::fs::write(&file, "\u{FEFF}sk_1\r\n").unwrap();
+        let secret = SecretRef {
+            file: Some(file.clone()),
+            ..SecretRef::default()
+        };
+        assert_eq!(secret.read().unwrap().expose_secret(), "sk_1");
+        std::fs::write(&file, "\u{FEFF}").unwrap();
+        assert!(secret.read().unwrap_err().contains("empty"));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -226,7 +226,8 @@ async fn a_missing_trailer_and_a_missing_mark_are_told() {
     let page = trailer.page_at("shipments", None, late).await;
     assert!(page.records.is_empty());
     assert!(
-        page.waiting[0].starts_with("uketsuke-1.csv: not fetched, its last row does not begin with \"END\"")
+        page.waiting[0]
+            .starts_with("uketsuke-1.csv: not fetched, its last row does not begin with \"END\"")
     );
 
     let marker = site_with("japanese-3pl-utf8", &|t| {
@@ -241,7 +242,9 @@ async fn a_missing_trailer_and_a_missing_mark_are_told() {
     let page = marker.page_at("shipments", None, late).await;
     assert!(page.records.is_empty());
     assert_eq!(page.waiting.len(), 2, "{:?}", page.waiting);
-    assert!(page.waiting[0].starts_with("uketsuke-1.csv: not fetched, uketsuke-1.csv.done is missing"));
+    assert!(
+        page.waiting[0].starts_with("uketsuke-1.csv: not fetched, uketsuke-1.csv.done is missing")
+    );
     assert!(
         page.waiting[1].starts_with("uketsuke-2.csv.done: it is the marker file of uketsuke-2.csv")
     );

@@ -1,41 +1,36 @@
-//! The secrets of a hook: one, and another while it is replaced.
+//! The secrets of a hook: one, and others while it is replaced.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::SecretRef;
 
-/// What requests to a hook may be signed with. While a secret is replaced at the external system, both hold.
+/// What requests to a hook may be signed with. While a secret is replaced at the external system, all of them hold.
 #[derive(Clone)]
-pub struct HookSecrets {
-    current: SecretString,
-    previous: Option<SecretString>,
-}
+pub struct HookSecrets(Vec<SecretString>);
 
 impl HookSecrets {
     /// One secret, or one and the one before it.
     #[must_use]
     pub fn new(current: SecretString, previous: Option<SecretString>) -> Self {
-        Self { current, previous }
+        Self(std::iter::once(current).chain(previous).collect())
     }
 
-    /// Reads them from where the configuration says.
+    /// Reads them from where the configuration says, a second place of each ([`SecretRef::next`]) too.
     ///
     /// # Errors
     /// Which of the two (`true`: the one before) cannot be read and why, never what is inside.
     pub fn read(current: &SecretRef, previous: Option<&SecretRef>) -> Result<Self, (bool, String)> {
-        Ok(Self {
-            current: current.read().map_err(|why| (false, why))?,
-            previous: previous
-                .map(SecretRef::read)
-                .transpose()
-                .map_err(|why| (true, why))?,
-        })
+        let mut secrets = current.all().map_err(|why| (false, why))?;
+        if let Some(previous) = previous {
+            secrets.extend(previous.all().map_err(|why| (true, why))?);
+        }
+        Ok(Self(secrets))
     }
 
     /// True when any of them fits. All are tried, so that the time says nothing about which.
     pub(super) fn any(&self, mut fits: impl FnMut(&str) -> bool) -> bool {
         let mut any = false;
-        for secret in std::iter::once(&self.current).chain(&self.previous) {
+        for secret in &self.0 {
             any |= fits(secret.expose_secret());
         }
         any

@@ -25,6 +25,42 @@ fn one(text: &str) -> HookSecrets {
     HookSecrets::new(secret(text), None)
 }
 
+#[test]
+fn a_second_place_of_a_secret_holds_too() {
+    use crate::{SecretPlace, SecretRef};
+
+    let folder = std::env::temp_dir().join(format!("hikiate-hooks-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = |name: &str| {
+        std::fs::write(folder.join(name), name).unwrap();
+        Some(folder.join(name))
+    };
+    let both = |file, next| SecretRef {
+        file,
+        next: Some(SecretPlace {
+            file: next,
+            ..SecretPlace::default()
+        }),
+        ..SecretRef::default()
+    };
+    let current = both(place("new"), place("newer"));
+    let previous = both(place("old"), Some(folder.join("gone")));
+    let secrets = HookSecrets::read(&current, Some(&previous)).unwrap();
+    for (name, good) in [
+        ("new", true),
+        ("newer", true),
+        ("old", true),
+        ("gone", false),
+    ] {
+        let given = verify_token(&secrets, Some(name));
+        assert_eq!(given.is_ok(), good, "{name}");
+    }
+    let neither = both(place("new"), None);
+    let refused = HookSecrets::read(&neither, None).unwrap_err();
+    assert!(!refused.0 && refused.1.contains("next"), "{refused:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap()
 }

@@ -117,6 +117,19 @@ impl Credentials {
         self.0.iter().flat_map(Auth::secrets)
     }
 
+    /// Why secrets may be refused that look right: the words for an error, none where nothing is odd.
+    pub(super) fn blanks(&self) -> &'static str {
+        let odd = |value: SecretString| {
+            let text = value.expose_secret();
+            text.trim() != text
+        };
+        if self.secrets().any(|s| s.values().into_iter().any(odd)) {
+            "; the secret begins or ends with a blank: if that is no part of it, remove it where the secret is kept"
+        } else {
+            ""
+        }
+    }
+
     /// Every text that must not be repeated: secrets, the headers made of them, and of `Basic …` and the like the part after
     /// the word.
     pub(super) fn texts(&self) -> Vec<SecretString> {

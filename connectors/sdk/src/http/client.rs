@@ -80,6 +80,12 @@ impl HttpClient {
                         "credentials were rejected; retrying with the value read again, or with the other one"
                     );
                 }
+                Err(error) if error.class == ErrorClass::Auth => {
+                    return answer.map_err(|error| Error {
+                        message: format!("{}{}", error.message, self.credentials.blanks()),
+                        ..error
+                    });
+                }
                 Err(_) => return answer,
                 Ok(_) => {
                     attempts.taken();

@@ -128,6 +128,20 @@ async fn a_secret_that_was_replaced_is_read_again_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_refused_secret_with_a_blank_around_it_is_named() {
+    let door = Arc::new(Door::default());
+    door.open_for(&["sk_1"]);
+    for (given, named) in [("sk_1 ", true), ("sk_2", false)] {
+        let secret = SecretString::from(given.to_owned());
+        let http = link(&door).http(keyed(secret.into())).unwrap();
+        let refused = http.read(Request::get("/x")).await.unwrap_err();
+        assert_eq!(refused.class, ErrorClass::Auth);
+        assert_eq!(refused.message.contains("blank"), named, "{refused}");
+        assert!(!refused.message.contains("sk_"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn two_values_hold_while_a_secret_rotates_whichever_is_switched_first() {
     let (files, door) = (Files::new("rotates"), Arc::new(Door::default()));
     files.write("now", "old");
