@@ -619,7 +619,8 @@ async fn an_order_of_the_same_bytes_waits_for_no_payment() {
     let told = read(2, &["A", "B"]);
     let bound = std::time::Duration::from_secs(10);
     let done = tokio::time::timeout(bound, shop.pull("shop", &told)).await;
-    let done = done.expect("it waits for a payment of an order that says nothing new");
+    // Else it waits for a payment of an order that says nothing new.
+    let done = done.unwrap();
     assert_eq!((done.new_facts, done.unchanged), (1, 1));
     way.commit().await.unwrap();
     assert_eq!(ended(payment).await, 2);
