@@ -165,7 +165,8 @@ fn currencies(file: &File) -> Vec<Currency> {
         .channels
         .values()
         .map(|channel| channel.currency.as_ref().unwrap_or(&file.shop.currency));
-    let mut currencies: Vec<Currency> = written.filter_map(|text| text.parse().ok()).collect();
+    let read = written.filter_map(|text| text.parse().ok());
+    let mut currencies: Vec<Currency> = read.filter(Currency::is_listed).collect();
     currencies.sort();
     currencies.dedup();
     currencies

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hikiate_sdk::{AccountSlug, Currency, Kind, Parts};
+use hikiate_sdk::{AccountSlug, Kind, Parts};
 
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
 use super::routes::Routes;
 use super::titles::titles;
 use super::units::{
-    amount, country, date, per_cent, slug, span, span_or, span_or_never, term_or_never, time,
-    weekday,
+    amount, country, currency, date, per_cent, slug, span, span_or, span_or_never, term_or_never,
+    time, weekday,
 };
 use super::{catalogue, delivery};
 use crate::calendar::Calendar;
@@ -48,10 +48,7 @@ impl Resolving<'_> {
                 )
             }),
         );
-        let currency = p.value(
-            &["shop", "currency"],
-            file.shop.currency.parse::<Currency>(),
-        );
+        let currency = p.value(&["shop", "currency"], currency(&file.shop.currency));
         let mails = file
             .channels
             .values()
@@ -166,6 +163,7 @@ impl Resolving<'_> {
                     let found = self.routes.account(account, &path, p);
                     self.routes
                         .needs(account, &of_rule(CAPTURE), "capturing", &path, p);
+                    self.routes.knows_payments(account, name, &path, p);
                     found
                 }
                 (method, Some(_)) => {
@@ -213,7 +211,7 @@ impl Resolving<'_> {
         if let Some(currency) = &table.currency {
             p.value(
                 &["channels", name, "currency"],
-                currency.parse::<Currency>(),
+                super::units::currency(currency),
             );
         }
         let others_ship_from = table.others_ship_from.as_deref().map(|place| {

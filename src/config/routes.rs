@@ -207,6 +207,24 @@ impl<'a> Routes<'a> {
         }
     }
 
+    /// Notes an account that would be asked to capture payments that it cannot know: it is neither the channel's own nor lists
+    /// payments.
+    pub(super) fn knows_payments(
+        &self,
+        name: &str,
+        channel: &str,
+        path: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
+        let captures = self.offered(name, Op::Capture).is_some();
+        if captures && name != channel && !self.reads(name, Kind::Payment) {
+            problems.at(
+                path,
+                format!("account {name} does not know the payments of {channel}: it is not the account of that channel and lists no payments, so it would reject each capture; write {channel:?}, or an account of the payment provider"),
+            );
+        }
+    }
+
     /// Whether an account has a stream of some kind.
     pub(super) fn reads(&self, name: &str, kind: Kind) -> bool {
         let account = self.built.get(name);

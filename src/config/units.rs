@@ -1,9 +1,26 @@
 //! Values with a syntax of their own.
 
 use chrono::{Duration, NaiveDate, NaiveTime, Weekday};
-use hikiate_sdk::{Currency, Decimal, duration};
+use hikiate_sdk::{Currency, Decimal, MoneyError, duration};
 
 use crate::calendar::Term;
+use crate::suggest;
+
+/// A currency that there is.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn currency(text: &str) -> Result<Currency, String> {
+    let currency: Currency = text.parse().map_err(|e: MoneyError| e.to_string())?;
+    if currency.is_listed() {
+        return Ok(currency);
+    }
+    let near = suggest::nearest(text, Currency::LISTED.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    Err(format!(
+        "{text:?} is no currency of ISO 4217: write its code, for example \"JPY\"{hint}"
+    ))
+}
 
 /// A length of time, at least `least` seconds.
 ///

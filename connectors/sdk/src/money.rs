@@ -34,6 +34,29 @@ impl Currency {
     /// The euro.
     pub const EUR: Self = Self(*b"EUR");
 
+    /// The codes of ISO 4217 for money that is paid with, sorted. What was stored before is read whatever its code is.
+    #[rustfmt::skip]
+    pub const LISTED: &'static [&'static str] = &[
+        "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN",
+        "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF",
+        "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP",
+        "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD",
+        "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY",
+        "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD",
+        "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK",
+        "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK",
+        "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG",
+        "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS",
+        "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES",
+        "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
+    ];
+
+    /// True for a code of [`Self::LISTED`]: three letters alone may be a slip.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        Self::LISTED.binary_search(&self.code()).is_ok()
+    }
+
     /// A currency by its three upper-case letters, for tables that are written in code.
     #[must_use]
     pub const fn of(code: [u8; 3]) -> Self {
@@ -378,6 +401,19 @@ mod tests {
     fn what_is_no_number_is_refused() {
         for text in ["", "-", ".5", "1.2.3", "12,5", "NaN", "1e99", "９"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listed_code_is_one_that_money_has() {
+        assert!(Currency::LISTED.is_sorted());
+        for code in Currency::LISTED {
+            let read = code.parse::<Currency>();
+            assert!(read.is_ok_and(|currency| currency.is_listed()), "{code}");
+        }
+        for slip in ["YEN", "JYP", "XXX", "AAA", "ZZZ"] {
+            let read = slip.parse::<Currency>();
+            assert!(read.is_ok_and(|currency| !currency.is_listed()), "{slip}");
         }
     }
 

@@ -151,9 +151,14 @@ fn account(session: &Session, args: &UnmatchedArgs) -> Result<AccountSlug, Failu
 /// A currency by its code, or the shop's.
 fn currency_or_shop(session: &Session, code: Option<&str>) -> Result<Currency, String> {
     match code {
-        Some(code) => code.trim().parse().map_err(|_| {
-            format!("{code:?} is no currency; write a code of ISO 4217, for example \"JPY\"")
-        }),
+        Some(code) => code
+            .trim()
+            .parse()
+            .ok()
+            .filter(Currency::is_listed)
+            .ok_or_else(|| {
+                format!("{code:?} is no currency; write a code of ISO 4217, for example \"JPY\"")
+            }),
         None => Ok(session.loaded.policy.shop.currency),
     }
 }

@@ -3,7 +3,7 @@
 use super::changed;
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 48] = [
+const WRONG: [(&str, &str, &str); 53] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -48,6 +48,26 @@ const WRONG: [(&str, &str, &str); 48] = [
         "name = \"りんご屋\"",
         "name = \"x\"\ncurrency = \"yen!\"",
         "is no currency code",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"x\"\ncurrency = \"YEN\"",
+        "shop.currency: \"YEN\" is no currency of ISO 4217",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"x\"\ncurrency = \"JYP\"",
+        "did you mean JPY?",
+    ),
+    (
+        "mail = [\"shipped\"]",
+        "mail = [\"shipped\"]\ncurrency = \"YEN\"",
+        "channels.shop-jp.currency: \"YEN\" is no currency of ISO 4217",
+    ),
+    (
+        "method = \"card\", account = \"shop-jp\" }, \"bank.transfer\" = { method = \"bank_transfer\" } }\nlocations = { zzz-first = \"sloc_1\" }",
+        "method = \"card\", account = \"pay\" }, \"bank.transfer\" = { method = \"bank_transfer\" } }\nlocations = { zzz-first = \"sloc_1\" }\n[accounts.pay]\nconnector = \"test\"\noffers = [\"capture\"]",
+        "channels.shop-jp.payments.pp_system_default.account: account pay does not know the payments of shop-jp",
     ),
     (
         "[shop]",
