@@ -1,5 +1,6 @@
 //! `hikiate stop-shipping`.
 
+use hikiate_sdk::text::quoted;
 use serde_json::json;
 
 use super::args::{StopCommand, StopShipping};
@@ -39,9 +40,9 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
     let stood = before.iter().find(|row| row.id == stopped.id);
     let stood = stood.map_or_else(String::new, |row| {
         format!(
-            "it stands since {} with the reason {:?}, which stays\n",
+            "it stands since {} with the reason {}, which stays\n",
             session.out.time(row.since),
-            row.reason
+            quoted(&row.reason)
         )
     });
     session

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hikiate_sdk::text::quoted;
 use hikiate_sdk::{Asks, ChargeKind, Cod, DeliveryGroup, OrderSnapshot, Personal, SlipPrices};
 
 use super::payment::amount_of;
@@ -37,7 +38,8 @@ pub fn asked(
         };
         if told.is_none() {
             unmapped.push(format!(
-                "{word:?} is not in [warehouses.{}.{name}]",
+                "{} is not in [warehouses.{}.{name}]",
+                quoted(word),
                 warehouse.name
             ));
         }

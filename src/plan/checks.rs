@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hikiate_sdk::text::quoted;
 use hikiate_sdk::{ChannelGate, ChannelState, DeliveryGroup, OrderLine, Tender};
 
 use super::provider_tasks::doubts;
@@ -167,7 +168,7 @@ fn unmapped(view: &View<'_>) -> Option<Check> {
     }
     let name = |line: &&OrderLine| match &line.sku {
         None => format!("line {} has no code", line.key),
-        Some(sku) => format!("{sku:?}"),
+        Some(sku) => quoted(sku),
     };
     let names: Vec<String> = missing.iter().map(name).collect();
     let channel = view.input.channel.to_string();
@@ -203,7 +204,7 @@ fn payment_methods(view: &View<'_>) -> Option<String> {
     if unknown.is_empty() {
         return None;
     }
-    let names: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
     Some(format!(
         "Payment method {} is not in [channels.{}.payments]. Add it there and restart",
         names.join(", "),

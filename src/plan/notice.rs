@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hikiate_sdk::text::quoted;
 use hikiate_sdk::{
     Call, ChannelFulfilment, FulfilCall, LineKey, Op, ShipCall, ShipmentReference, ShippedLine,
     ShippedParcel,
@@ -198,7 +199,7 @@ fn unmapped_carriers(view: &View<'_>, intent: &Intent<'_>) -> Vec<String> {
     let lacking = carriers
         .into_iter()
         .filter(|name| carrier_at(view, name).is_none());
-    lacking.map(|name| format!("{name:?}")).collect()
+    lacking.map(quoted).collect()
 }
 
 /// What a parcel holds in the channel's units; none where it holds a part of a unit.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hikiate_sdk::text::quoted;
 use serde::Serialize;
 
 use super::tasks::TaskLine;
@@ -146,8 +147,12 @@ fn in_words(channel: &str, orders: usize, found: &[UnmappedCode], same_code: boo
         .take(NAMED)
         .map(|code| {
             let near = code.near.as_ref();
-            let near = near.map_or_else(String::new, |near| format!(", like {near:?}"));
-            format!("{:?} ({}{near})", code.code, orders_in_words(code.orders))
+            let near = near.map_or_else(String::new, |near| format!(", like {}", quoted(near)));
+            format!(
+                "{} ({}{near})",
+                quoted(&code.code),
+                orders_in_words(code.orders)
+            )
         })
         .collect();
     let more = match found.len().saturating_sub(NAMED) {
@@ -180,7 +185,7 @@ fn orders_in_words(orders: usize) -> String {
 /// A code and the item it is like.
 fn alike(code: &UnmappedCode) -> Option<String> {
     let near = code.near.as_ref()?;
-    Some(format!("{:?} and item {near:?}", code.code))
+    Some(format!("{} and item {}", quoted(&code.code), quoted(near)))
 }
 
 #[cfg(test)]

@@ -180,6 +180,26 @@ pub fn sentence(text: &str) -> String {
     one_line(text, SENTENCE)
 }
 
+/// A text that people read, in quotes and on one line: every letter and blank as it is, a full-width one too; of a line break, a
+/// tab or what cannot be seen, a blank.
+///
+/// ```
+/// use hikiate_sdk::text::quoted;
+/// assert_eq!(quoted("二十世紀梨\u{3000}特選\n"), "\"二十世紀梨\u{3000}特選 \"");
+/// ```
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| {
+        if c.is_control() || is_unseen(c) {
+            ' '
+        } else {
+            c
+        }
+    };
+    let inside: String = text.chars().map(plain).collect();
+    format!("\"{inside}\"")
+}
+
 fn one_line(text: &str, limit: usize) -> String {
     let parts: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control() || is_unseen(c))

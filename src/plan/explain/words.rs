@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use hikiate_sdk::text::quoted;
 use hikiate_sdk::{CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
@@ -68,8 +69,8 @@ fn item(view: &View<'_>, key: &LineKey) -> String {
         .flat_map(|reading| &reading.fact.order.lines);
     match lines.find(|line| line.key == *key) {
         Some(line) => match &line.sku {
-            Some(sku) => format!("{sku} {:?}", line.title),
-            None => format!("{:?}", line.title),
+            Some(sku) => format!("{sku} {}", quoted(&line.title)),
+            None => quoted(&line.title),
         },
         None => format!("line {key}"),
     }

@@ -127,6 +127,10 @@ fn goods_are_named_by_code_and_title_and_times_are_local_to_the_minute() {
     );
     assert!(told.shipments[0].contains("(2 × A \"りんご\")"), "{told}");
     assert!(!told.to_string().contains("+00:00"), "{told}");
+    world.edit(|order| order.lines[0].title = "二十世紀梨\u{3000}特選".to_owned());
+    let told = world.explain();
+    let shown = "A \"二十世紀梨\u{3000}特選\": 2 ordered";
+    assert!(told.stock[0].starts_with(shown), "{told}");
 }
 
 #[test]
