@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 use hikiate_sdk::text::{code, field, key, words};
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelState, Charge, Contents, DeliveryGroup, Gift, Observed,
@@ -17,11 +19,14 @@ const ID_BYTES: usize = 200;
 /// Most bytes of one order.
 const ORDER_BYTES: usize = 4 << 20;
 
-/// Lets a record in, its texts cleaned; ids stay as they came.
+/// A delivery is asked for within so many days of its order: what is further away is a slip of the keyboard.
+const WISH_DAYS: Days = Days::new(366);
+
+/// Lets a record in, its texts cleaned; ids stay as they came. Days are those of `zone`.
 ///
 /// # Errors
 /// An id that cannot be stored as it came, or more bytes than an order may have.
-pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRecord> {
+pub(super) fn admit(observed: Observed, bytes: usize, zone: Tz) -> Result<Observed, BadRecord> {
     match observed {
         Observed::Order(mut snapshot, mut personal) => {
             let id = snapshot.external_id.clone();
@@ -31,7 +36,9 @@ pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRec
                 );
                 return Err(BadRecord::new(Some(id), why).because("the order is too long"));
             }
-            order(&mut snapshot, &mut personal).map_err(|why| BadRecord::new(Some(id), why))?;
+            let day = snapshot.ordered_at.with_timezone(&zone).date_naive();
+            order(&mut snapshot, &mut personal, day)
+                .map_err(|why| BadRecord::new(Some(id), why))?;
             Ok(Observed::Order(snapshot, personal))
         }
         Observed::InstructionReply(mut reply) => {
@@ -58,7 +65,11 @@ pub(super) fn admit(observed: Observed, bytes: usize) -> Result<Observed, BadRec
     }
 }
 
-fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), String> {
+fn order(
+    order: &mut OrderSnapshot,
+    personal: &mut Personal,
+    ordered_on: NaiveDate,
+) -> Result<(), String> {
     // Every field is named, so that a new one is decided on here.
     let OrderSnapshot {
         external_id,
@@ -93,7 +104,7 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
         } = group;
         id("the id of a delivery group", key.as_str())?;
         clean_some(service);
-        asked(wishes);
+        asked(wishes, ordered_on);
     }
     let mut keys = BTreeSet::new();
     for line in lines {
@@ -184,9 +195,9 @@ fn order(order: &mut OrderSnapshot, personal: &mut Personal) -> Result<(), Strin
     Ok(())
 }
 
-fn asked(wishes: &mut Wishes) {
+fn asked(wishes: &mut Wishes, ordered_on: NaiveDate) {
     let Wishes {
-        arrive_on: _,
+        arrive_on,
         slot,
         temperature: _,
         sender: _,
@@ -194,10 +205,21 @@ fn asked(wishes: &mut Wishes) {
         unread,
     } = wishes;
     clean_some(slot);
-    for UnreadWish { field, why } in unread {
+    for UnreadWish { field, why } in unread.iter_mut() {
         clean(field);
         clean(why);
     }
+    let last = ordered_on.checked_add_days(WISH_DAYS);
+    let why = match *arrive_on {
+        Some(day) if day < ordered_on => "is a day before the order's",
+        Some(day) if last.is_some_and(|last| day > last) => "is more than a year after the order",
+        _ => return,
+    };
+    *arrive_on = None;
+    unread.push(UnreadWish {
+        field: "arrive_on".to_owned(),
+        why: why.to_owned(),
+    });
 }
 
 fn payment(tender: &mut Tender) -> Result<(), String> {
@@ -416,9 +438,12 @@ mod tests {
 
     #[test]
     fn a_parcel_named_by_a_swallowed_row_can_be_stored() {
-        let Observed::Parcel(report) =
-            admit(Observed::Parcel(parcel_of(&"1,2\r\n".repeat(200))), 0).unwrap()
-        else {
+        let Observed::Parcel(report) = admit(
+            Observed::Parcel(parcel_of(&"1,2\r\n".repeat(200))),
+            0,
+            Tz::UTC,
+        )
+        .unwrap() else {
             panic!("no parcel");
         };
         assert!(
@@ -436,13 +461,44 @@ mod tests {
         twice.lines[1].key = twice.lines[0].key.clone();
         let key = twice.lines[0].key.to_string();
         let observed = Observed::Order(Box::new(twice), Box::default());
-        let bad = admit(observed, 0).unwrap_err();
+        let bad = admit(observed, 0, Tz::UTC).unwrap_err();
         assert!(bad.external_id.is_some());
         assert!(
             bad.reason.contains(&key) && bad.reason.contains("twice"),
             "{}",
             bad.reason
         );
+    }
+
+    #[test]
+    fn a_delivery_is_asked_for_within_a_year_of_its_order() {
+        let wish = |day: &str| {
+            let mut dated = crate::plan::tests::build::order(&[("A", 1, 1000)]);
+            // The 20th in Tokyo.
+            dated.ordered_at = "2026-11-19T16:00:00Z".parse().unwrap();
+            dated.groups[0].wishes.arrive_on = Some(day.parse().unwrap());
+            let observed = Observed::Order(Box::new(dated), Box::default());
+            let Ok(Observed::Order(order, _)) = admit(observed, 0, chrono_tz::Asia::Tokyo) else {
+                panic!("no order");
+            };
+            order.groups[0].wishes.clone()
+        };
+        for day in ["2026-11-20", "2026-12-24", "2027-11-20"] {
+            let wishes = wish(day);
+            assert!(wishes.arrive_on.is_some() && wishes.unread.is_empty());
+        }
+        for day in [
+            "0026-12-24",
+            "2026-10-23",
+            "2026-11-19",
+            "2027-11-22",
+            "2062-12-24",
+            "9999-12-31",
+        ] {
+            let wishes = wish(day);
+            assert_eq!(wishes.arrive_on, None, "{day}");
+            assert_eq!(wishes.unread[0].field, "arrive_on", "{day}");
+        }
     }
 
     #[test]
@@ -453,12 +509,14 @@ mod tests {
             message: "在庫\0なし か\u{3099}".to_owned(),
             at: None,
         };
-        let Ok(Observed::InstructionReply(reply)) = admit(Observed::InstructionReply(reply), 0)
+        let Ok(Observed::InstructionReply(reply)) =
+            admit(Observed::InstructionReply(reply), 0, Tz::UTC)
         else {
             panic!("no reply");
         };
         assert_eq!(reply.message, "在庫なし が");
-        let Ok(Observed::Parcel(report)) = admit(Observed::Parcel(parcel_of("4012-3456")), 0)
+        let Ok(Observed::Parcel(report)) =
+            admit(Observed::Parcel(parcel_of("4012-3456")), 0, Tz::UTC)
         else {
             panic!("no parcel");
         };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hikiate_sdk::budget::Urgency;
-use hikiate_sdk::{Error, ErrorClass, ExternalId, Kind, Record, Source};
+use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Kind, Observed, Record, Source};
 use tracing::warn;
 
 use super::intake::intake;
@@ -49,6 +49,7 @@ pub(super) async fn read_kind(
         account.record_result(&engine.metrics, read.as_ref().err());
         let error = match read {
             Ok(records) => {
+                let records = only_asked(ids, records);
                 let page = page_of(engine, account, owned, source, records, requested_at);
                 return stored(engine, account, owned, (kind, fails), ids, page).await;
             }
@@ -82,6 +83,21 @@ fn about_the_ids(error: &Error) -> bool {
         error.class,
         ErrorClass::Rejected | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::Protocol
     )
+}
+
+/// An answer in which an order that was not asked for is a bad record: nothing but the question says that it is ours.
+fn only_asked(ids: &[ExternalId], mut records: Vec<Record>) -> Vec<Record> {
+    for record in &mut records {
+        if let Ok(Observed::Order(order, _)) = &record.parsed
+            && !ids.contains(&order.external_id)
+        {
+            let id = order.external_id.clone();
+            let why = "the answer to a refresh by id holds this order, which was not asked for: it was not stored; an order of this channel also arrives with its list";
+            let cause = "an order that was not asked for, in an answer by id";
+            record.parsed = Err(BadRecord::new(Some(id), why).because(cause));
+        }
+    }
+    records
 }
 
 fn page_of(

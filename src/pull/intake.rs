@@ -44,9 +44,19 @@ pub fn intake(
         requested_at,
         levels: BTreeMap::new(),
     };
-    for Record { raw, file, parsed } in records {
+    for Record {
+        raw,
+        file,
+        excluded,
+        parsed,
+    } in records
+    {
         let source = Source { raw, file };
-        match parsed.and_then(|observed| admit(observed, source.raw.len())) {
+        let parsed = parsed.and_then(|observed| admit(observed, source.raw.len(), zone));
+        if excluded {
+            page.excluded.extend(order_of(&parsed));
+        }
+        match parsed {
             Err(bad) => page.bad.push(IncomingBad::new(bad, source)),
             Ok(Observed::Order(order, personal)) => {
                 let happened_at = order.ordered_at;
@@ -110,6 +120,15 @@ pub fn intake(
     }
     stock.finish(&mut page);
     page
+}
+
+/// The order that a record is about, or that it could not be decoded as.
+fn order_of(parsed: &Result<Observed, BadRecord>) -> Option<String> {
+    match parsed {
+        Ok(Observed::Order(order, _)) => Some(order.external_id.to_string()),
+        Ok(_) => None,
+        Err(bad) => bad.external_id.as_ref().map(ToString::to_string),
+    }
 }
 
 /// Warehouse and code.
@@ -184,7 +203,10 @@ impl Stock<'_> {
                 }
                 continue;
             }
-            page.stock.extend(rows.into_iter().map(|(level, source)| {
+            let (counts, below): (Vec<Counted>, Vec<Counted>) =
+                rows.into_iter().partition(|(level, _)| level.quantity >= 0);
+            page.bad.extend(below.into_iter().map(below_zero));
+            page.stock.extend(counts.into_iter().map(|(level, source)| {
                 let StockLevel {
                     code,
                     location: _,
@@ -205,6 +227,19 @@ impl Stock<'_> {
             }));
         }
     }
+}
+
+/// Nobody has counted fewer than none: the last count stays.
+fn below_zero((level, source): Counted) -> IncomingBad {
+    let place = level.location.as_deref();
+    let place = place.map_or_else(String::new, |place| format!(" at place {place}"));
+    let why = format!(
+        "{}{place}: a count of {} is below zero; the last count stays, correct the quantity at its source",
+        level.code, level.quantity
+    );
+    let code = ExternalId::from(level.code.as_str());
+    let record = BadRecord::new(Some(code), why).because("a count below zero");
+    IncomingBad::new(record, source)
 }
 
 fn about(
@@ -330,6 +365,36 @@ mod tests {
         assert!(reasons[1].contains("no place"), "{reasons:?}");
         assert!(reasons.iter().all(|why| why.contains("[warehouses]")));
         assert_ne!(page.bad[0].cause, page.bad[1].cause, "two tasks");
+    }
+
+    #[test]
+    fn a_count_below_zero_is_kept_apart_with_its_place() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let row = |code: &str, quantity, free| {
+            let level = StockLevel {
+                code: code.to_owned(),
+                location: Some("T".to_owned()),
+                quantity,
+                free,
+                as_of: None,
+                read_at: None,
+            };
+            Record::new(format!("{code},T,{quantity}"), Ok(Observed::Stock(level)))
+        };
+        let directory = Directory::of_one_warehouse(1);
+        let rows = vec![
+            row("PEAR-2", -7, false),
+            row("APPLE", 0, false),
+            row("FIG", -1, true),
+        ];
+        let page = intake(rows, &"wms".into(), 1, &directory, Tokyo, now);
+        let counted: Vec<&str> = page.stock.iter().map(|level| level.code.as_str()).collect();
+        assert_eq!(counted, ["APPLE"]);
+        let reasons: Vec<&str> = page.bad.iter().map(|bad| bad.reason.as_str()).collect();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        let why = reasons.iter().find(|why| why.contains("PEAR-2"));
+        assert!(why.is_some_and(|why| why.contains("place T") && why.contains("-7 is below zero")));
+        assert_eq!(page.bad[0].cause, page.bad[1].cause, "one task");
     }
 
     #[test]

@@ -129,6 +129,7 @@ async fn read_bytes_again(
             vec![Record {
                 raw: raw.clone(),
                 file: file.clone(),
+                excluded: false,
                 parsed: Err(bad),
             }]
         });

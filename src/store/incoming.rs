@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::text::cut_bytes;
+use hikiate_sdk::text::{cut_bytes, quoted};
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Listing, Personal};
 
 use super::{IncomingPayment, IncomingStock, PaymentName};
@@ -96,6 +96,8 @@ pub struct IncomingPage {
     pub payments: Vec<IncomingPayment>,
     /// Records that could not be understood.
     pub bad: Vec<IncomingBad>,
+    /// Ids of orders in it that the account's configuration leaves out: stored only where they were stored before.
+    pub excluded: BTreeSet<String>,
     /// When it was asked for, by the database's clock.
     pub requested_at: DateTime<Utc>,
     /// That day in the shop's zone.
@@ -252,13 +254,14 @@ impl IncomingBad {
     /// A count of a code that the mapping does not list, and the listed code that is most like it.
     pub(super) fn unlisted(level: &IncomingStock, like: Option<&str>) -> Self {
         let code = &level.code;
-        let like = like.map_or_else(String::new, |like| format!(" ({like:?} is listed)"));
+        let like = like.map_or_else(String::new, |like| format!(" ({} is listed)", quoted(like)));
         Self {
             external_id: Some(code.clone()),
             part: None,
             reason: format!(
-                "{} of {code:?} are in stock, and the mapping file does not list that code{like}: list it and restart, or dismiss the record if the item is not yours; it was not counted",
-                level.quantity
+                "{} of {} are in stock, and the mapping file does not list that code{like}: list it and restart, or dismiss the record if the item is not yours; it was not counted",
+                level.quantity,
+                quoted(code)
             ),
             cause: "stock of a code that the mapping file does not list".to_owned(),
             source: level.source.clone(),

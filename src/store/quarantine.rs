@@ -357,6 +357,7 @@ impl Store {
     ) -> Result<super::PageDone, StoreError> {
         let mut tx = self.pool.begin().await?;
         super::streams::hold_lease(&mut tx, owned).await?;
+        let page = &*super::streams::without_excluded(&mut tx, owned.id, page).await?;
         let mut inner = tx.begin().await?;
         let done = match Self::store_page(&mut inner, owned.id, &again.stream, page).await {
             Err(error) if error.is_refusal() => {

@@ -1,5 +1,7 @@
 //! Streams: what is due to be pulled, and the fence under which a page is stored.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
@@ -137,6 +139,7 @@ impl Store {
         }
         let mut tx = self.pool.begin().await?;
         move_cursor(&mut *tx, owned, stream, seq, after).await?;
+        let page = &*without_excluded(&mut tx, owned.id, page).await?;
         match Self::store_page(&mut tx, owned.id, stream, page).await {
             Err(error) if error.is_refusal() => tx.rollback().await?,
             done => {
@@ -200,12 +203,15 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         hold_lease(&mut tx, owned).await?;
         let names: Vec<String> = asked.iter().map(|id| id.as_str().to_owned()).collect();
+        // What is left out below was shown all the same: it is not absent.
+        let lacks = |id: &str| page.lacks(id);
+        let page = &*without_excluded(&mut tx, owned.id, page).await?;
         let unread: Vec<String> = names
             .iter()
             .filter(|id| kind == Kind::Order && page.cannot_read(id))
             .cloned()
             .collect();
-        let lacking = kind == Kind::Order && names.iter().any(|id| page.lacks(id));
+        let lacking = kind == Kind::Order && names.iter().any(|id| lacks(id));
         let mut absent: Vec<i64> = Vec::new();
         if lacking {
             // All of them at once: rows are locked in one order.
@@ -216,7 +222,7 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?
             {
-                absent.extend(page.lacks(&row.external_id).then_some(row.id));
+                absent.extend(lacks(&row.external_id).then_some(row.id));
             }
         }
         let changed = Self::note_absent(&mut tx, owned.id, &absent, page).await?;
@@ -286,6 +292,38 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// The page without orders that the account's configuration leaves out and that were never stored. One that was moved out of the
+/// account's sales channel after it was stored stays ours.
+pub(super) async fn without_excluded<'p>(
+    tx: &mut Transaction<'_, Postgres>,
+    account_id: i16,
+    page: &'p IncomingPage,
+) -> Result<Cow<'p, IncomingPage>, StoreError> {
+    if page.excluded.is_empty() {
+        return Ok(Cow::Borrowed(page));
+    }
+    let names: Vec<String> = page.excluded.iter().cloned().collect();
+    let known = sqlx::query_scalar!(
+        "SELECT s.external_id FROM subjects s JOIN latest_observations o ON o.subject_id = s.id AND o.kind = 'order' AND o.series = ''
+         WHERE s.account_id = $1 AND s.kind = 'order' AND s.external_id = ANY($2)",
+        account_id,
+        &names
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut kept = page.clone();
+    kept.excluded.retain(|id| !known.contains(id));
+    let out = std::mem::take(&mut kept.excluded);
+    kept.orders
+        .retain(|order| !out.contains(order.external_id.as_str()));
+    kept.bad
+        .retain(|bad| !bad.external_id.as_ref().is_some_and(|id| out.contains(id)));
+    if !out.is_empty() {
+        tracing::info!(account_id, orders = ?out, "orders that the account's configuration leaves out were not stored");
+    }
+    Ok(Cow::Owned(kept))
 }
 
 /// Holds the account's lease for a transaction.

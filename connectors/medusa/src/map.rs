@@ -43,21 +43,35 @@ pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
         })
         .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)))
         .map_err(|reason| BadRecord::new(stamp(raw).0.map(ExternalId::new), reason));
-    Record::new(raw, parsed)
+    Record::new(raw, parsed).excluded_if(is_excluded(raw, settings))
+}
+
+/// Whether `sales_channel` or `since` leaves this order out, however it was found.
+fn is_excluded(raw: &str, settings: &Settings) -> bool {
+    if settings.sales_channel.is_none() && settings.since.is_none() {
+        return false;
+    }
+    let stamp = read_stamp(raw);
+    let ours = settings.sales_channel.as_deref();
+    let elsewhere = ours.is_some_and(|ours| stamp.sales_channel_id != ours);
+    let before = settings.since.zip(changed(&stamp));
+    elsewhere || before.is_some_and(|(since, changed)| changed < since)
 }
 
 /// Id and time of the last change, where they can be read.
 #[must_use]
 pub(crate) fn stamp(raw: &str) -> (Option<String>, Option<DateTime<Utc>>) {
-    let stamp: Stamp = serde_json::from_str(&whole_pairs(raw)).unwrap_or_default();
-    let at = stamp
-        .updated_at
-        .as_str()
-        .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    (
-        stamp.id.as_str().map(str::to_owned),
-        at.map(|at| at.to_utc()),
-    )
+    let stamp = read_stamp(raw);
+    (stamp.id.as_str().map(str::to_owned), changed(&stamp))
+}
+
+fn read_stamp(raw: &str) -> Stamp {
+    serde_json::from_str(&whole_pairs(raw)).unwrap_or_default()
+}
+
+fn changed(stamp: &Stamp) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(stamp.updated_at.as_str()?).ok()?;
+    Some(at.to_utc())
 }
 
 /// An order without its personal part. Everything is put in the order of the shop's ids, since the shop does not

@@ -31,7 +31,7 @@ pub use memory::{FulfilmentMemory, OrderMemory};
 pub use subject::Shop;
 pub use words::words;
 
-/// The sales channel all orders of a simulated shop come through.
+/// The sales channel that orders of a simulated shop come through until they are moved.
 pub const SALES_CHANNEL: &str = "sc_01SIM";
 
 /// A simulated shop.
@@ -145,6 +145,11 @@ impl MedusaSim {
     pub fn repeat_first_page(&self, seconds: i64) {
         let until = self.now() + seconds * 1000;
         self.state().first_page_until = until;
+    }
+
+    /// From now on each answer by id also holds this order, as a shop's does that passes over what it is asked for.
+    pub fn answer_also(&self, id: Option<&str>) {
+        self.state().also = id.map(str::to_owned);
     }
 
     /// An order as it is shown now, for [`Self::show_older`].

@@ -33,6 +33,8 @@ pub(crate) struct Stamp {
     pub(crate) id: Value,
     /// Time of the last change.
     pub(crate) updated_at: Value,
+    /// The sales channel that it came through.
+    pub(crate) sales_channel_id: Value,
 }
 
 /// An order.

@@ -99,9 +99,9 @@ impl Fields {
         };
         asked.wishes.gift = !asked.gift.is_empty();
         if let Some(text) = arrive_on {
-            match text.parse::<NaiveDate>() {
-                Ok(day) => asked.wishes.arrive_on = Some(day),
-                Err(_) => unread.push(wrong("arrive_on", "is no day: it is written as 2026-12-24")),
+            match day(&text) {
+                Some(day) => asked.wishes.arrive_on = Some(day),
+                None => unread.push(wrong("arrive_on", "is no day: it is written as 2026-12-24")),
             }
         }
         if let Some(text) = temperature {
@@ -158,6 +158,12 @@ impl Fields {
     fn value<'v>(&self, field: &str, metadata: &'v Value) -> Option<&'v Value> {
         at(self.order.get(field)?, metadata)
     }
+}
+
+/// A day with four digits of its year: with two, the day is the year to a lenient reader.
+fn day(text: &str) -> Option<NaiveDate> {
+    let digits: Vec<usize> = text.split('-').map(str::len).collect();
+    (digits == [4, 2, 2]).then(|| text.parse().ok())?
 }
 
 fn hs_code(text: &str) -> Option<String> {
@@ -290,6 +296,24 @@ mod tests {
             "{words}"
         );
         assert!(!asked.wishes.is_empty() && asked.sender.is_none());
+    }
+
+    #[test]
+    fn a_day_has_four_digits_of_its_year() {
+        for (text, good) in [
+            ("2026-12-24", true),
+            (" 2026-12-24 ", true),
+            ("26-12-24", false),
+            ("2026-1-2", false),
+            ("+2026-12-24", false),
+            ("-026-12-24", false),
+            ("2026-02-30", false),
+            ("2026/12/24", false),
+        ] {
+            let asked = fields().of(&json!({ "delivery": { "date": text } }));
+            assert_eq!(asked.wishes.arrive_on.is_some(), good, "{text}");
+            assert_eq!(asked.wishes.unread.is_empty(), good, "{text}");
+        }
     }
 
     #[test]

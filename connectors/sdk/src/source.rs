@@ -121,6 +121,8 @@ pub struct Record {
     pub raw: Vec<u8>,
     /// The file it stood in, where there is one.
     pub file: Option<InFile>,
+    /// The account's configuration leaves this order out of its streams. It is stored only if it was stored before.
+    pub excluded: bool,
     /// What it says, or why it could not be understood; then it is quarantined and its neighbours go on.
     pub parsed: Result<Observed, BadRecord>,
 }
@@ -131,8 +133,16 @@ impl Record {
         Self {
             raw: raw.into(),
             file: None,
+            excluded: false,
             parsed,
         }
+    }
+
+    /// An order that the account's configuration leaves out of its streams, where `yes`: see [`Self::excluded`].
+    #[must_use]
+    pub fn excluded_if(mut self, yes: bool) -> Self {
+        self.excluded = yes;
+        self
     }
 
     /// With the file it stood in.
@@ -298,7 +308,8 @@ pub trait Source: Send + Sync {
     }
 
     /// Reads these as they stand now; an unknown id is simply absent from the answer, which the engine keeps as a fact where
-    /// the kind is an order. A repeated, an unknown or no id is no error.
+    /// the kind is an order. A repeated, an unknown or no id is no error. An order that the streams of this account leave out is
+    /// neither absent nor new: it is answered as [`Record::excluded`]. An order that was not asked for is quarantined.
     ///
     /// # Errors
     /// Any class; [`ErrorClass::Config`](crate::ErrorClass::Config) for a kind that [`Source::reads`] does not name.

@@ -23,8 +23,13 @@ const SECRET: &str = "sk_sim";
 
 /// A shop that is polled once an hour and has a hook.
 async fn hooked() -> World {
+    hooked_by("hook_secret = { file = \"token\" }").await
+}
+
+/// The same, with these keys of its account.
+async fn hooked_by(shop: &'static str) -> World {
     let mut world = World::new(Setup {
-        shop: "hook_secret = { file = \"token\" }",
+        shop,
         ..Setup::default()
     })
     .await;
@@ -119,6 +124,71 @@ async fn captured(world: &World) -> i64 {
         "SELECT (body #>> '{order,tenders,0,captured}')::bigint FROM facts WHERE kind = 'order' ORDER BY id DESC LIMIT 1",
     )
     .await
+}
+
+#[tokio::test]
+async fn a_hook_imports_no_order_that_the_account_leaves_out_and_a_stored_one_stays_ours() {
+    let mut world = hooked_by(
+        "hook_secret = { file = \"token\" }\nsales_channel = \"sc_01SIM\"\nsince = \"2026-11-20T02:00:00Z\"",
+    )
+    .await;
+    let desk = desk(&world);
+    let now = world.clock.now();
+    world.clock.set(now - Duration::days(3));
+    let before = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.clock.set(now);
+    let other = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    assert!(world.shop.move_to_channel(&other, "sc_other"));
+    let unreadable = world.shop.place_undecodable_order();
+    assert!(world.shop.move_to_channel(&unreadable, "sc_other"));
+    for id in [&before, &other, &unreadable] {
+        let sent = world.shop.hook(SECRET, id, HookCase::Good);
+        assert_eq!(post(&world, &desk, &sent).await.status, 202);
+    }
+    world.rounds(3).await;
+    for table in [
+        "SELECT count(*) FROM subjects WHERE kind = 'order'",
+        "SELECT count(*) FROM quarantine",
+        "SELECT count(*) FROM reads",
+    ] {
+        assert_eq!(number(&world, table).await, 0, "{table}");
+    }
+
+    let ours = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let sent = world.shop.hook(SECRET, &ours, HookCase::Good);
+    assert_eq!(post(&world, &desk, &sent).await.status, 202);
+    world.rounds(3).await;
+    assert_eq!(stored(&world).await, 1);
+    // Staff move it after it was instructed: what happens to it is still read.
+    assert!(world.shop.move_to_channel(&ours, "sc_other"));
+    let payment = world.shop.order(&ours).unwrap().payment.unwrap();
+    assert!(world.shop.capture_all(&payment));
+    assert_eq!(post(&world, &desk, &sent).await.status, 202);
+    world.round().await;
+    assert_eq!(captured(&world).await, 1650);
+    let absent = "SELECT count(*) FROM presence WHERE misses > 0";
+    assert_eq!(number(&world, absent).await, 0);
+}
+
+#[tokio::test]
+async fn an_order_that_was_not_asked_for_is_kept_apart_until_its_list_brings_it() {
+    let mut world = hooked().await;
+    let desk = desk(&world);
+    let asked = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let unasked = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    world.shop.answer_also(Some(&unasked));
+    let sent = world.shop.hook(SECRET, &asked, HookCase::Good);
+    assert_eq!(post(&world, &desk, &sent).await.status, 202);
+    world.rounds(3).await;
+    assert_eq!(stored(&world).await, 1);
+    assert!(!world.shop.order(&asked).unwrap().cancelled);
+    let kept = "SELECT count(*) FROM quarantine WHERE reason LIKE '%was not asked for%' AND resolved_at IS NULL";
+    assert_eq!(number(&world, kept).await, 1);
+    world.shop.answer_also(None);
+    world.advance(Duration::hours(1)).await;
+    world.rounds(3).await;
+    assert_eq!(stored(&world).await, 2);
+    assert_eq!(number(&world, kept).await, 0);
 }
 
 #[tokio::test]

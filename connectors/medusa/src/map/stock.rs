@@ -46,7 +46,7 @@ pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
         .collect()
 }
 
-/// A whole number; a shop that sells on backorder has negative ones.
+/// A whole number; a shop that sells on backorder has negative ones, which the engine keeps apart.
 fn quantity(number: &Number) -> Option<i64> {
     let decimal: hikiate_sdk::Decimal = number.to_string().parse().ok()?;
     let (value, exact) = decimal.to_minor(Currency::JPY).ok()?;

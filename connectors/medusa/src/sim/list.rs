@@ -6,9 +6,9 @@ use std::ops::Bound;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
+use super::render;
 use super::route::Refused;
 use super::state::{Order, State};
-use super::{SALES_CHANNEL, render};
 
 type Query = [(String, String)];
 
@@ -72,7 +72,7 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
     };
     let wanted = |order: &Order| {
         (statuses.is_empty() || statuses.contains(order.status.as_str()))
-            && (channels.is_empty() || channels.contains(SALES_CHANNEL))
+            && (channels.is_empty() || channels.contains(order.sales_channel.as_str()))
             && (!ids.is_empty() || order.hidden_until <= now)
             && !order.deleted
     };
@@ -90,8 +90,12 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
     } else if ids.is_empty() {
         state.by_updated.range((lower, upper)).copied().collect()
     } else {
-        let places = ids.iter().filter_map(|id| state.by_id.get(*id)).copied();
+        let asked = ids.iter().copied().chain(state.also.as_deref());
+        let places: HashSet<usize> = asked
+            .filter_map(|id| state.by_id.get(id).copied())
+            .collect();
         places
+            .into_iter()
             .filter_map(|at| state.orders.get(at).map(|order| (order.updated, at)))
             .collect()
     };
@@ -120,7 +124,7 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Value, Re
     let page: Vec<Value> = found
         .into_iter()
         .skip(offset)
-        .take(limit)
+        .take(limit + usize::from(state.also.is_some() && !ids.is_empty()))
         .filter_map(|(_, at)| {
             state.orders.get(at).map(|order| match &order.older {
                 Some((older, until)) if !ids.is_empty() && now < *until => older.clone(),

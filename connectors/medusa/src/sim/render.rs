@@ -4,7 +4,6 @@ use chrono::{DateTime, SecondsFormat};
 use hikiate_sdk::Party;
 use serde_json::{Value, json};
 
-use super::SALES_CHANNEL;
 use super::money;
 use super::state::{Collection, Fulfilment, Inventory, Order, Payment, State};
 
@@ -49,7 +48,7 @@ pub(super) fn order(state: &State, order: &Order) -> Value {
         .collect();
     let mut value = json!({
         "id": order.id, "display_id": order.number, "status": order.status, "version": order.version, "email": Some(&order.email).filter(|email| !email.is_empty()),
-        "currency_code": state.currency.code().to_ascii_lowercase(), "sales_channel_id": SALES_CHANNEL,
+        "currency_code": state.currency.code().to_ascii_lowercase(), "sales_channel_id": order.sales_channel,
         "created_at": time(order.created), "updated_at": time(order.updated), "canceled_at": time_or_null(order.cancelled),
         "is_draft_order": order.status == "draft", "total": money::json(order.price() - order.credit),
         "credit_line_total": money::json(order.credit),

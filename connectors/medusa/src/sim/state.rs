@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use hikiate_sdk::{Currency, Party};
 use serde_json::{Map, Value};
 
-use super::NewOrder;
 use super::money::{self, Micro};
+use super::{NewOrder, SALES_CHANNEL};
 
 pub(super) struct State {
     pub(super) currency: Currency,
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) writes: u64,
     /// Lists are their first page until then.
     pub(super) first_page_until: i64,
+    /// An order that each answer by id also holds, asked for or not.
+    pub(super) also: Option<String>,
     made: u64,
     /// Orders that were placed or changed, where somebody wants to know.
     pub(super) changes: Option<Vec<String>>,
@@ -36,6 +38,7 @@ pub(super) struct Order {
     /// Counts what moved lines, fulfilments or amounts.
     pub(super) version: u32,
     pub(super) status: String,
+    pub(super) sales_channel: String,
     pub(super) cancelled: Option<i64>,
     pub(super) lines: Vec<Line>,
     pub(super) methods: Vec<Method>,
@@ -182,6 +185,7 @@ impl State {
             requests: 0,
             writes: 0,
             first_page_until: i64::MIN,
+            also: None,
             made: 0,
             changes: None,
         }
@@ -276,6 +280,7 @@ impl State {
             updated: now,
             version: 1,
             status: "pending".to_owned(),
+            sales_channel: SALES_CHANNEL.to_owned(),
             cancelled: None,
             lines,
             methods: vec![Method {

@@ -26,7 +26,7 @@ use hikiate_sdk::{
 };
 use secrecy::SecretString;
 
-use super::{MedusaSim, NewOrder, words};
+use super::{MedusaSim, NewOrder, SALES_CHANNEL, words};
 use crate::config::Settings;
 use crate::{Medusa, basic, site};
 
@@ -135,6 +135,7 @@ impl Subject for Shop {
         let link = Link::new(Clock::default()).over(seam.clone());
         let settings = Settings {
             page_size: PAGE,
+            sales_channel: Some(SALES_CHANNEL.to_owned()),
             ..Settings::default()
         };
         Bench {
@@ -222,6 +223,11 @@ impl TestSystem for Far {
             self.sim.place_partial_order(mugs(1), field);
         }
         fields.len()
+    }
+
+    async fn seed_excluded(&self, _stream: &str) -> Option<String> {
+        let id = self.sim.place_order(mugs(1));
+        self.sim.move_to_channel(&id, "sc_other").then_some(id)
     }
 
     async fn seed_at(&self, _stream: &str, at: DateTime<Utc>) -> Option<String> {

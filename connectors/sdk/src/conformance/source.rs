@@ -104,6 +104,12 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             )
             .await;
             run.check(
+                &format!("excluded orders/{stream}"),
+                &[],
+                async |bench, seen| excluded(bench, seen, stream).await,
+            )
+            .await;
+            run.check(
                 &format!("absent by id/{stream}"),
                 &[],
                 async |bench, seen| absent(bench, seen, stream).await,
@@ -313,6 +319,35 @@ async fn absent(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
         none.is_empty(),
         "asked for orders that nobody has and got some",
     )
+}
+
+/// What the configuration leaves out is marked so, in a list and by id, and nothing else is.
+async fn excluded(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
+    let wanted = seeded(bench, stream, 1, Times::Rising).await?;
+    let left_out = bench.far.seed_excluded(stream).await;
+    let source = source(bench)?;
+    let page = source
+        .page(stream, None, crate::Here::at(now()))
+        .await
+        .map_err(|e| shown(seen, &e, "a page without a fault"))?;
+    let ids = wanted.iter().chain(&left_out);
+    let ids: Vec<ExternalId> = ids.map(|id| ExternalId::new(id.clone())).collect();
+    let read = source
+        .read(Kind::Order, &ids)
+        .await
+        .map_err(|e| shown(seen, &e, "reading orders"))?;
+    for (records, how) in [(&page.records, "in its list"), (&read, "by id")] {
+        let new = records.iter().filter(|record| !record.excluded);
+        let new = new.filter_map(|record| record.parsed.as_ref().ok());
+        same(&new.map(identity).collect(), &wanted, how)?;
+    }
+    let told: BTreeSet<String> = read
+        .iter()
+        .filter_map(|record| record.parsed.as_ref().ok())
+        .map(identity)
+        .collect();
+    let all: BTreeSet<String> = wanted.into_iter().chain(left_out).collect();
+    same(&told, &all, "by id, with what is left out")
 }
 
 async fn by_id(bench: &Bench, seen: &Seen, stream: &str) -> Checked {

@@ -60,6 +60,12 @@ pub trait TestSystem: Send + Sync {
     /// them; tells how many.
     async fn seed_partial(&self, stream: &str) -> usize;
 
+    /// Makes an order that the account's configuration leaves out of its streams, and tells its identity; `None` where the
+    /// configuration can leave out none.
+    async fn seed_excluded(&self, _stream: &str) -> Option<String> {
+        None
+    }
+
     /// Makes a record that happened at an instant, in whatever zone the external system writes, and tells its identity;
     /// `None` when the external system cannot write that instant.
     async fn seed_at(&self, stream: &str, at: DateTime<Utc>) -> Option<String>;

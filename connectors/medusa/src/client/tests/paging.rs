@@ -249,3 +249,41 @@ async fn late_during_a_long_round(one_ahead: bool) {
     }
     assert!(seen.contains_key(&hidden), "{cursor:?}");
 }
+
+#[tokio::test]
+async fn by_id_as_in_a_list_what_the_account_leaves_out_is_excluded() {
+    let clock = SimClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let sim = shop(&clock, Currency::EUR);
+    let before = sim.place_order(mugs());
+    clock.advance(Duration::from_secs(60));
+    let (ours, other) = (sim.place_order(mugs()), sim.place_order(mugs()));
+    assert!(sim.move_to_channel(&other, "sc_other"));
+    let unreadable = sim.place_undecodable_order();
+    assert!(sim.move_to_channel(&unreadable, "sc_other"));
+    let ids = [&before, &ours, &other, &unreadable].map(|id| id.as_str().into());
+    let excluded = async |settings: Settings| {
+        let records = account(sim.transport(), settings)
+            .read(hikiate_sdk::Kind::Order, &ids)
+            .await
+            .unwrap();
+        assert_eq!(records.len(), 4, "none of them is absent");
+        let out = records.iter().filter(|record| record.excluded);
+        let id = |raw: Value| raw["id"].as_str().unwrap().to_owned();
+        let mut out: Vec<String> = out
+            .map(|record| id(serde_json::from_slice(&record.raw).unwrap()))
+            .collect();
+        out.sort();
+        out
+    };
+    assert!(excluded(Settings::default()).await.is_empty());
+    let of_one_channel = Settings {
+        sales_channel: Some("sc_01SIM".to_owned()),
+        ..Settings::default()
+    };
+    assert_eq!(excluded(of_one_channel).await, [other, unreadable]);
+    let since = Settings {
+        since: DateTime::from_timestamp(1_800_000_060, 0),
+        ..Settings::default()
+    };
+    assert_eq!(excluded(since).await, [before]);
+}

@@ -25,6 +25,18 @@ impl MedusaSim {
         self.deleted(order, false)
     }
 
+    /// Moves an order to another sales channel.
+    pub fn move_to_channel(&self, id: &str, sales_channel: &str) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        let Some(order) = state.order_mut(id) else {
+            return false;
+        };
+        order.sales_channel = sales_channel.to_owned();
+        state.touch(id, now);
+        true
+    }
+
     fn status_from(&self, id: &str, status: &str, from: fn(&str) -> bool) -> bool {
         let now = self.now();
         let mut state = self.state();

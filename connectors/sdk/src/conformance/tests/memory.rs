@@ -28,6 +28,7 @@ pub(super) enum Flaw {
     BadRecordBreaksPage,
     DropsBadRecord,
     UnknownIdIsError,
+    TellsWhatWasNotAsked,
     LookUpAlwaysNo,
     FiveHundredIsTransient,
     IgnoresAnswer,
@@ -257,6 +258,10 @@ impl Source for Memory {
 
     async fn read(&self, _kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
+        if self.has(Flaw::TellsWhatWasNotAsked) {
+            let all = self.page("orders", None, Here::at(Utc::now())).await?;
+            return Ok(all.records);
+        }
         for id in ids {
             match self
                 .client

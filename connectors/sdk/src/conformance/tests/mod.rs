@@ -96,7 +96,7 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (64, 0, 0), "{card}");
+    assert_eq!(card.counts(), (65, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(
@@ -123,6 +123,10 @@ fn each_flaw_is_caught_by_its_check() {
         (Flaw::DropsBadRecord, vec!["a bad record/orders"]),
         (
             Flaw::UnknownIdIsError,
+            vec!["reading orders by id/orders", "absent by id/orders"],
+        ),
+        (
+            Flaw::TellsWhatWasNotAsked,
             vec!["reading orders by id/orders", "absent by id/orders"],
         ),
         (
