@@ -237,7 +237,7 @@ mod tests {
             ("date,amount", "reference"),
             ("date,amount,reference,name", "\"name\""),
             ("date,amount,reference,date", "twice"),
-            ("", "no column"),
+            ("", "unknown column"),
         ] {
             let bad = rows(heading, today()).unwrap_err();
             assert!(bad[0].1.contains(word), "{bad:?}");

@@ -1308,7 +1308,7 @@ fn a_line_that_is_not_there_is_answered_with_what_can_be_typed() {
         ..parcel(Some(S1), "T1")
     };
     let refused = world.asked(|now| shipped(now, what)).unwrap_err();
-    assert!(refused.contains("open are A=2"), "{refused}");
+    assert!(refused.contains("open: A=2"), "{refused}");
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn the_same_line_and_clock_time_in_a_later_file_is_the_same_row() {
     );
     let task = &world.plan().tasks[1].detail;
     assert!(
-        task.contains(&format!("as {ONE}: type {TWO} there")),
+        task.contains(&format!("as {ONE}. Enter {TWO} there")),
         "{task}"
     );
     assert_eq!(

@@ -121,7 +121,7 @@ async fn the_file_of_classes_comes_back_as_a_whole_or_not_at_all() {
     // A row whose order has changed since stops all of it.
     assert!(world.shop.cancel_order(&second));
     world.rounds(1).await;
-    run(&world, &give).refused(5, &format!("order {two} is not open"));
+    run(&world, &give).refused(5, &format!("order {two} is no longer open"));
     assert_eq!(class(&world, &first), "begin");
     let wrong = fs::read_to_string(&file).unwrap();
     let without: String = wrong

@@ -715,7 +715,7 @@ async fn a_receivers_name_is_written_over_what_the_channel_tells() {
     assert_eq!(laid().await, 1);
     let undone = set(&["--channel"]);
     assert!(
-        undone.ended(0).contains("the name that shop tells"),
+        undone.ended(0).contains("the name that shop reports"),
         "{undone:?}"
     );
     assert_eq!(laid().await, 0, "the channel's name again");

@@ -327,7 +327,7 @@ async fn a_deposit_is_added_once_by_its_reference() {
             &json!(number)
         )
     );
-    add("1650", &[]).refused(5, "already used");
+    add("1650", &[]).refused(5, "a reference is used once");
     world.rounds(5).await;
     assert!(
         world.shop.order(&id).unwrap().is_shipped(),

@@ -98,8 +98,10 @@ fn secrets_are_asked_for_where_they_are_needed_only() {
 #[test]
 fn a_database_that_is_away_is_75_and_one_that_cannot_be_named_is_3() {
     let away = Shop::new(Some("postgres://nobody@127.0.0.1:1/none"));
-    away.run(&["order", "list"]).refused(75, "away");
-    away.run(&["migrate"]).refused(75, "away");
+    away.run(&["order", "list"])
+        .refused(75, "the database is unavailable");
+    away.run(&["migrate"])
+        .refused(75, "the database is unavailable");
     Shop::new(Some("not a url"))
         .run(&["tasks"])
         .refused(3, "URL");

@@ -27,7 +27,7 @@ pub const REST: Duration = Duration::from_secs(10);
 /// And for no longer than this, whatever the answer says.
 pub const LONGEST_REST: Duration = Duration::from_secs(600);
 
-/// … and at least this long, twice as long each time in a row, up to half a minute.
+/// … and at least this long; where less is asked for, twice as long each time in a row, up to half a minute.
 const SHORTEST_REST: Duration = Duration::from_secs(1);
 
 /// The shortest sleep of a call that waits behind others.
@@ -229,7 +229,10 @@ impl Meter {
         // An answer that asks for no patience, again and again, gets more of it each time.
         let least = SHORTEST_REST * 2_u32.pow(state.strikes.min(5));
         state.strikes = state.strikes.saturating_add(1);
-        let rest = after.unwrap_or(REST).max(least).min(LONGEST_REST);
+        let rest = match after {
+            Some(after) if after < SHORTEST_REST => least,
+            after => after.unwrap_or(REST).min(LONGEST_REST),
+        };
         state.queue.over(class, rest, Urgency::current(), now);
         state.wake(now);
     }

@@ -259,7 +259,9 @@ impl Source for Memory {
     async fn read(&self, _kind: Kind, ids: &[ExternalId]) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         if self.has(Flaw::TellsWhatWasNotAsked) {
-            let all = self.page("orders", None, Here::at(DateTime::UNIX_EPOCH)).await?;
+            let all = self
+                .page("orders", None, Here::at(DateTime::UNIX_EPOCH))
+                .await?;
             return Ok(all.records);
         }
         for id in ids {
