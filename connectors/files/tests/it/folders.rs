@@ -113,7 +113,7 @@ async fn a_group_that_is_not_there_is_said_and_nothing_is_written() {
     assert_eq!(error.class, ErrorClass::Auth);
     assert_eq!(
         error.message,
-        "this machine has no group no-such-group-here: make it or correct `group`"
+        "this machine has no group no-such-group-here: create it or correct `group`"
     );
     assert!(site.names("outgoing").is_empty());
 }

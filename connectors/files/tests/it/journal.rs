@@ -175,9 +175,9 @@ fn what_would_not_be_a_good_journal_is_refused() {
         "journal entry J1, lines: add up to 1 minor units, not to zero"
     );
     assert!(refuse(entry("J1", Currency::JPY, &[])).contains("add up to"));
-    assert!(refuse(two("a;b")).contains("J1, account: holds \";\""));
-    assert!(refuse(two("a  b")).contains("account: holds \"␣␣\""));
-    assert!(refuse(two("(a)")).contains("account: holds \"(\""));
+    assert!(refuse(two("a;b")).contains("J1, account: contains \";\""));
+    assert!(refuse(two("a  b")).contains("account: contains \"␣␣\""));
+    assert!(refuse(two("(a)")).contains("account: contains \"(\""));
     assert!(refuse(two("a\nb")).contains("U+000A"));
     assert!(refuse(two(" a")).contains("blanks at an end"));
     let mut bad = two("a");

@@ -350,7 +350,7 @@ async fn a_layout_without_lines_says_what_is_inside_by_code() {
     assert_eq!(first.tracking.as_deref(), Some("401234567893"));
     assert!(bad(&page, 1).reason.contains("column 商品コード: is blank"));
     let twice = bad(&page, 2);
-    assert!(twice.reason.contains("the same in every column"));
+    assert!(twice.reason.contains("two identical rows"));
     assert_eq!(
         twice.part.as_deref(),
         Some("parcel line A-1 number 401234567915")
@@ -384,9 +384,9 @@ async fn a_layout_without_quantities_says_everything() {
 #[test]
 fn columns_that_say_contents_in_part_are_refused() {
     for (columns, why) in [
-        (&["行番号"][..], "none \"quantity\""),
+        (&["行番号"][..], "no column has \"quantity\""),
         (&["出荷数量"][..], "it is unclear what is counted"),
-        (&["商品コード"][..], "none \"quantity\""),
+        (&["商品コード"][..], "no column has \"quantity\""),
     ] {
         let layout: Layout = toml::from_str(&layout_of(columns)).unwrap();
         let problems = layout.problems();

@@ -82,11 +82,11 @@ fn modes_groups_and_budgets_are_checked() {
         assert_eq!(of("mode", json!(mode)), [], "{mode}");
     }
     for (mode, why) in [
-        ("rw-r-----", "is no mode"),
-        ("0o640", "is no mode"),
-        ("4755", "is no mode"),
-        ("64", "is no mode"),
-        ("0689", "is no mode"),
+        ("rw-r-----", "is not a file mode"),
+        ("0o640", "is not a file mode"),
+        ("4755", "is not a file mode"),
+        ("64", "is not a file mode"),
+        ("0689", "is not a file mode"),
         ("0440", "would lock hikiate out of its own files"),
     ] {
         let found = of("mode", json!(mode));
@@ -201,7 +201,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "rejected = [\"NG\"",
             "rejected = [\"OK\"",
-            "reply.verdicts.rejected: \"OK\" stands twice",
+            "reply.verdicts.rejected: \"OK\" is listed twice",
         ),
         (
             "separator = \",\"",
@@ -321,7 +321,7 @@ fn a_wrong_layout_is_told_with_its_places() {
         (
             "title = ",
             "zone = \"Mars/Base\"\ntitle = ",
-            "\"Mars/Base\" is no time zone",
+            "\"Mars/Base\" is not a time zone",
         ),
     ] {
         assert!(SHIPPED[0].1.contains(from), "{from}");

@@ -247,7 +247,7 @@ fn what_cannot_be_understood_names_its_field_and_no_value() {
     assert!(reason(|o| o["currency_code"] = json!("euro")).starts_with("currency_code: "));
     assert!(
         reason(|o| o["items"][0]["detail"]["quantity"] = json!(1.5))
-            .starts_with("items.detail.quantity: 1.5 is no quantity")
+            .starts_with("items.detail.quantity: 1.5 is not a quantity")
     );
     assert!(reason(|o| o["total"] = serde_json::from_str("1e29").unwrap()).contains("too large"));
     let told = reason(|o| o["shipping_address"]["city"] = json!({ "Köln": "Hauptstr. 5" }));
