@@ -243,10 +243,10 @@ mod tests {
             ("401234567890\n401234567901", "more than one"),
             ("4012 3456 7890 4012 3456 7901", "more than one"),
             ("1234 5678 901  1234 5678 912", "more than one"),
-            ("1", "no tracking number"),
-            ("2個口", "no tracking number"),
-            ("4012-3456-7893 他1件", "no tracking number"),
-            ("2026/11/28 09:00:00", "no tracking number"),
+            ("1", "not a tracking number"),
+            ("2個口", "not a tracking number"),
+            ("4012-3456-7893 他1件", "not a tracking number"),
+            ("2026/11/28 09:00:00", "not a tracking number"),
         ] {
             let read = Tracking::read(text);
             assert!(

@@ -197,18 +197,18 @@ mod tests {
     #[test]
     fn formats_that_cannot_be_believed_are_refused() {
         for (format, why) in [
-            ("%y/%m/%d", "two digits"),
-            ("%D", "two digits"),
-            ("%x", "two digits"),
-            ("%C%y%m%d", "two digits"),
-            ("%Q", "no strftime"),
+            ("%y/%m/%d", "two-digit year"),
+            ("%D", "two-digit year"),
+            ("%x", "two-digit year"),
+            ("%C%y%m%d", "two-digit year"),
+            ("%Q", "not a strftime format"),
             ("%H:%M", "does not name"),
             ("%Y/%m", "does not name"),
             ("%m/%d", "does not name"),
             ("%Y/%m/%d %I:%M", "without am or pm"),
             ("%Y/%m/%d %l:%M", "without am or pm"),
-            ("%Y/%m/%d %H:%M %Z", "a zone's name"),
-            ("%Y/%m/%d %z", "an offset and no hour"),
+            ("%Y/%m/%d %H:%M %Z", "a time zone name"),
+            ("%Y/%m/%d %z", "a UTC offset but no hour"),
         ] {
             assert!(wrong(format).is_some_and(|w| w.contains(why)), "{format}");
         }

@@ -179,7 +179,7 @@ fn what_would_not_be_a_good_journal_is_refused() {
     assert!(refuse(two("a  b")).contains("account: contains \"␣␣\""));
     assert!(refuse(two("(a)")).contains("account: contains \"(\""));
     assert!(refuse(two("a\nb")).contains("U+000A"));
-    assert!(refuse(two(" a")).contains("blanks at an end"));
+    assert!(refuse(two(" a")).contains("leading or trailing blanks"));
     let mut bad = two("a");
     bad.description = "x\n2026-11-22 y".to_owned();
     assert!(refuse(bad).contains("J1, description: contains the control character U+000A"));

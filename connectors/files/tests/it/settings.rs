@@ -120,7 +120,7 @@ fn modes_groups_and_budgets_are_checked() {
     let sftp = problems(&json!({ "layout": "hledger", "group": "wms", "sftp": {} }));
     assert!(
         sftp.iter()
-            .any(|(k, m)| k == "group" && m.contains("folder of this machine only")),
+            .any(|(k, m)| k == "group" && m.contains("folder on this machine only")),
         "{sftp:?}"
     );
 }
@@ -357,7 +357,7 @@ fn a_wrong_layout_is_told_with_its_places() {
     let days = adds("%Y/%m/%d", "carrier");
     assert!(
         days.contains("shipped.quantities: \"delta\" must know whether a row was already reported")
-            && days.contains("give shipped_at a time with hours"),
+            && days.contains("give shipped_at a time of day"),
         "{days}"
     );
     assert_eq!(adds("%Y/%m/%d", "parcel"), "");
