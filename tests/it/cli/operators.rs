@@ -723,7 +723,7 @@ async fn a_receivers_name_is_written_over_what_the_channel_tells() {
     world.rounds(8).await;
     assert!(world.shop.order(&id).unwrap().is_shipped());
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
-    run(&world, &typed).refused(5, "has nothing to ship");
+    run(&world, &typed).refused(5, "remains to be shipped");
 }
 
 /// A 3PL that is only called: no file asks it, a task says whom to call, and its answer is typed.
