@@ -28,8 +28,10 @@ pub enum EntryKind {
     Authorisation,
     /// An authorisation that ended without being taken whole.
     Void,
-    /// Taken.
+    /// Captured.
     Capture,
+    /// A capture that hikiate has decided, and of which no answer and no reading says that it happened.
+    ToCapture,
     /// Came by bank transfer.
     Deposit,
     /// Given back.
@@ -148,7 +150,10 @@ fn of(view: &View<'_>) -> Ledger {
         payer: Some(row.payment.clone()),
     }));
     entries.sort_by(|a, b| (a.day, a.kind, &a.id).cmp(&(b.day, b.kind, &b.id)));
-    let held = view.held_in_all();
+    let pending = entries.iter().filter(|e| e.kind == EntryKind::ToCapture);
+    let pending = pending.filter_map(|entry| entry.amount);
+    let pending = pending.fold(0_i64, i64::saturating_add);
+    let held = view.held_in_all().saturating_sub(pending).max(0);
     let cancelled = view.cancelled_at_channel.is_some();
     let now = |amount: Option<i64>| if cancelled { Some(0) } else { amount };
     let charged = now(view.charged_total());
@@ -241,8 +246,17 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
 /// Ours, and what readings showed beyond them, of each payment once, whatever its records were called.
 fn captures(view: &View<'_>) -> Vec<Entry> {
     let ours = view.all_captures().map(|(intent, call)| {
+        let mut tenders = view.order.tenders.iter();
+        let is_shown = tenders.any(|tender| {
+            tender.key == call.payment && tender.captured >= call.expected_captured_total
+        });
+        let kind = if intent.open() && !is_shown {
+            EntryKind::ToCapture
+        } else {
+            EntryKind::Capture
+        };
         Entry::of_money(
-            EntryKind::Capture,
+            kind,
             intent.key,
             view.day(intent.recorded_at),
             Maker::Us,
@@ -328,6 +342,14 @@ fn deposits(view: &View<'_>) -> Vec<Entry> {
                 Maker::Operator,
                 Some(deposit.amount),
             )),
+            // Moved to another order, or voided.
+            crate::facts::FactBody::DepositWithdrawn(gone) => Some(Entry::of_money(
+                EntryKind::Deposit,
+                &gone.deposit,
+                fact.business_date,
+                Maker::Operator,
+                Some(gone.amount.saturating_neg()),
+            )),
             _ => None,
         })
         .collect()
@@ -388,6 +410,7 @@ impl EntryKind {
             Self::Authorisation => "authorisation",
             Self::Void => "void",
             Self::Capture => "capture",
+            Self::ToCapture => "to capture",
             Self::Deposit => "deposit",
             Self::Refund => "refund",
             Self::Revenue => "revenue",

@@ -40,6 +40,31 @@ fn points_of_a_cancelled_order_are_not_given_back_twice() {
 }
 
 #[test]
+fn a_capture_is_held_once_it_is_answered_or_shown() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    // Without a notice the capture is the next call.
+    for channel in world.policy.channels.values_mut() {
+        channel.shipping_notice = false;
+    }
+    ship_all(&mut world);
+    world.settle();
+    let of = |world: &World| {
+        let found = ledger(&world.input, &world.policy, &world.rules, world.now);
+        let found = found.unwrap().unwrap();
+        let kinds = found.entries.iter().map(|entry| entry.kind);
+        let kinds: Vec<_> = kinds
+            .filter(|kind| matches!(kind, EntryKind::Capture | EntryKind::ToCapture))
+            .collect();
+        (kinds, found.held)
+    };
+    assert_eq!(of(&world), (vec![EntryKind::ToCapture], 0));
+    world.push_all();
+    let (kinds, held) = of(&world);
+    assert_eq!(kinds, [EntryKind::Capture]);
+    assert!(held > 0);
+}
+
+#[test]
 fn the_ledger_names_every_movement_with_its_id_day_and_maker() {
     let mut world = situation();
     world.now = tokyo(11, 28, 10, 0);

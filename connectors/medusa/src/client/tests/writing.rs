@@ -170,7 +170,9 @@ async fn what_something_else_fulfilled_is_a_conflict_and_nothing_is_sent() {
     let error = w.send(&w.fulfil("HK1-S1", 2)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Conflict);
     assert!(
-        error.message.contains("of 2 ordered, 1 were already fulfilled"),
+        error
+            .message
+            .contains("of 2 ordered, 1 were already fulfilled"),
         "{error}"
     );
     assert_eq!(w.sim.order(&w.order).unwrap().fulfilments.len(), 1);
